@@ -1,0 +1,314 @@
+//! The strings of a column. They are kept once each, in the very layout of Parquet's dictionary
+//! page, with an index a value, for as long as that repays; then all of them, in the layout of its
+//! plain pages.
+
+use super::Refused;
+use super::bytes::{Buffer, equal, hash, recycle};
+
+/// After how many values a dictionary is judged first; then whenever they have doubled.
+const TRIAL: usize = 1024;
+
+/// Until then it must have saved only this part of the bytes: a value of some ten thousands hardly
+/// comes back sooner.
+const EARLY: usize = 8192;
+const EARLY_WORTH: usize = 128;
+
+/// Later, this part of them after what the indices take, or it is not worth the hashing.
+const WORTH: usize = 32;
+
+/// How many slots may be tried for one string. At least half of the slots are free: the longest
+/// search for one of a million ordinary strings takes some 70. More means strings that were made to
+/// collide, and the dictionary is given up.
+const PROBES: usize = 256;
+
+/// The strings of a column, in the order of their rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Strings {
+    /// Those of the dictionary, or all.
+    data: Buffer,
+    /// Where each begins in `data`.
+    starts: Vec<u32>,
+    /// Bytes all of them take in the plain layout.
+    plain: usize,
+    dictionary: Dictionary,
+    /// The dictionary did not repay.
+    given_up: bool,
+}
+
+impl Strings {
+    /// Appends a string.
+    #[inline]
+    pub(super) fn push(&mut self, string: &[u8]) -> Result<(), Refused> {
+        // The bound of every offset and length below.
+        let plain = self.plain.saturating_add(string.len());
+        if plain > u32::MAX as usize - 4 {
+            return Err(Refused::Full);
+        }
+        self.plain = plain + 4;
+        if self.given_up {
+            self.starts.push(self.data.len() as u32);
+            self.data.push(string);
+            return Ok(());
+        }
+        self.look_up(string);
+        let count = self.dictionary.indices.len();
+        if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
+            self.give_up();
+        }
+        Ok(())
+    }
+
+    /// Forgets all but the first `count` values.
+    pub(super) fn truncate(&mut self, count: usize) {
+        if self.given_up {
+            let end = self.starts.get(count).copied().unwrap_or(self.data.len() as u32);
+            self.starts.truncate(count);
+            self.data.truncate(end as usize);
+            self.plain = self.data.len();
+            return;
+        }
+        while self.dictionary.indices.len() > count
+            && let Some(index) = self.dictionary.indices.pop()
+        {
+            let Some(&start) = self.starts.get(index as usize) else { continue };
+            self.plain -= 4 + self.data.at(start).len();
+            // Strings enter in the order of their first use, so the last one leaves with it.
+            let now = self.dictionary.indices.len() as u32;
+            if self.dictionary.entries.last().is_some_and(|entry| entry.first_use == now) {
+                self.dictionary.remove_last();
+                self.starts.pop();
+                self.data.truncate(start as usize);
+            }
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.data.clear();
+        recycle(&mut self.starts);
+        self.plain = 0;
+        self.dictionary.clear();
+        self.given_up = false;
+    }
+
+    /// The memory they hold.
+    pub(super) fn bytes(&self) -> usize {
+        let dictionary = &self.dictionary;
+        self.data.len()
+            + (self.starts.len() + dictionary.indices.len()) * 4
+            + dictionary.entries.len() * 8
+            + dictionary.slots.len() * 4
+    }
+
+    /// The strings of the dictionary, or all of them.
+    pub(crate) fn data(&self) -> &Buffer {
+        &self.data
+    }
+
+    /// Where each string begins in [`Self::data`].
+    pub(crate) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    /// The index of each value in the dictionary, unless there is none.
+    pub(crate) fn indices(&self) -> Option<&[u32]> {
+        (!self.given_up).then_some(self.dictionary.indices.as_slice())
+    }
+
+    /// Whether a dictionary is smaller than the values themselves.
+    pub(crate) fn dictionary_repays(&self) -> bool {
+        let entries = self.starts.len();
+        !self.given_up
+            && self.data.len() + index_bytes(self.dictionary.indices.len(), entries) < self.plain
+    }
+
+    /// Whether the string with that index is this one.
+    #[inline]
+    fn is(&self, index: u32, string: &[u8]) -> bool {
+        self.starts.get(index as usize).is_some_and(|&start| equal(self.data.at(start), string))
+    }
+
+    /// Appends the index of a string, which joins the dictionary if it is new.
+    #[inline]
+    fn look_up(&mut self, string: &[u8]) {
+        let hash = hash(string);
+        self.dictionary.make_room();
+        let mut at = self.dictionary.first_slot(hash);
+        for _ in 0..PROBES {
+            match self.dictionary.slots.get(at) {
+                Some(&Slot::FREE) => {
+                    if !self.dictionary.enter(at, hash) {
+                        break;
+                    }
+                    return self.append(string);
+                }
+                Some(slot) if slot.has(hash) && self.is(slot.index(), string) => {
+                    return self.dictionary.indices.push(slot.index());
+                }
+                _ => at = self.dictionary.next_slot(at),
+            }
+        }
+        self.give_up();
+        self.append(string);
+    }
+
+    #[inline]
+    fn append(&mut self, string: &[u8]) {
+        self.starts.push(self.data.len() as u32);
+        self.data.push(string);
+    }
+
+    /// Whether to go on with the dictionary after that many values.
+    #[cold]
+    fn promising(&self, count: usize) -> bool {
+        let saved = self.plain - self.data.len();
+        if count < EARLY {
+            saved >= self.plain / EARLY_WORTH
+        } else {
+            saved >= index_bytes(count, self.starts.len()) + self.plain / WORTH
+        }
+    }
+
+    /// Turns what there is into the plain layout.
+    #[cold]
+    fn give_up(&mut self) {
+        let mut plain = Self { given_up: true, plain: self.plain, ..Self::default() };
+        for &index in &self.dictionary.indices {
+            if let Some(&start) = self.starts.get(index as usize) {
+                plain.append(self.data.at(start));
+            }
+        }
+        *self = plain;
+    }
+}
+
+/// Bytes that indices take.
+fn index_bytes(count: usize, entries: usize) -> usize {
+    count * index_width(entries) as usize / 8
+}
+
+/// Bits of an index of a dictionary with that many entries; at least one.
+pub(crate) fn index_width(entries: usize) -> u32 {
+    (usize::BITS - entries.saturating_sub(1).leading_zeros()).max(1)
+}
+
+/// Finds strings by their hash: open addressing, linear probing.
+#[derive(Clone, Debug, Default)]
+struct Dictionary {
+    /// The string of each value.
+    indices: Vec<u32>,
+    /// Of each string, in the order they came.
+    entries: Vec<Entry>,
+    /// None, or a power of two.
+    slots: Vec<Slot>,
+    /// What brings a hash down to a slot.
+    shift: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    /// The value it came with.
+    first_use: u32,
+}
+
+/// Where a string is: a part of its hash, and one more than its index. Half the size of both in
+/// full, for the slots of hundreds of columns compete for the cache.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Slot(u32);
+
+impl Slot {
+    const FREE: Self = Self(0);
+
+    /// Strings a dictionary has at most.
+    const LIMIT: usize = (1 << 22) - 1;
+
+    #[inline]
+    fn new(index: u32, hash: u32) -> Self {
+        Self(hash << 22 | (index + 1))
+    }
+
+    #[inline]
+    fn has(self, hash: u32) -> bool {
+        self.0 >> 22 == hash & 0x3ff
+    }
+
+    #[inline]
+    fn index(self) -> u32 {
+        (self.0 & 0x3f_ffff).wrapping_sub(1)
+    }
+}
+
+impl Dictionary {
+    /// Makes sure at least half of the slots are free.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.entries.len() * 2 >= self.slots.len() {
+            self.grow();
+        }
+    }
+
+    #[inline]
+    fn first_slot(&self, hash: u32) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    #[inline]
+    fn next_slot(&self, slot: usize) -> usize {
+        (slot + 1) & (self.slots.len() - 1)
+    }
+
+    /// Adds a string, which the next value is the first to use, unless there are too many.
+    #[inline]
+    fn enter(&mut self, at: usize, hash: u32) -> bool {
+        if self.entries.len() >= Slot::LIMIT {
+            return false;
+        }
+        let index = self.entries.len() as u32;
+        self.entries.push(Entry { hash, first_use: self.indices.len() as u32 });
+        self.indices.push(index);
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = Slot::new(index, hash);
+        }
+        true
+    }
+
+    /// Removes the string that came last. Nothing was put behind it, so its slot is simply freed.
+    fn remove_last(&mut self) {
+        let Some(entry) = self.entries.pop() else { return };
+        let last = Slot::new(self.entries.len() as u32, entry.hash);
+        let mut at = self.first_slot(entry.hash);
+        for _ in 0..self.slots.len() {
+            match self.slots.get_mut(at) {
+                Some(slot) if *slot == last => {
+                    *slot = Slot::FREE;
+                    return;
+                }
+                _ => at = self.next_slot(at),
+            }
+        }
+    }
+
+    /// Doubles the slots. Strings enter again in the order they came, as `remove_last` needs it.
+    #[cold]
+    fn grow(&mut self) {
+        let len = (self.slots.len() * 2).max(32);
+        self.slots.clear();
+        self.slots.resize(len, Slot::FREE);
+        self.shift = u32::BITS - len.trailing_zeros();
+        for (index, entry) in (0..).zip(&self.entries) {
+            let mut at = self.first_slot(entry.hash);
+            while self.slots.get(at).is_some_and(|slot| *slot != Slot::FREE) {
+                at = self.next_slot(at);
+            }
+            if let Some(slot) = self.slots.get_mut(at) {
+                *slot = Slot::new(index, entry.hash);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        recycle(&mut self.indices);
+        recycle(&mut self.entries);
+        recycle(&mut self.slots);
+    }
+}

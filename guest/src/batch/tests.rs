@@ -1,0 +1,128 @@
+use super::*;
+
+fn column(data_type: DataType) -> Column {
+    Column::new(Kind::of(data_type))
+}
+
+#[test]
+fn a_setter_of_another_type_is_refused() {
+    type Setter = fn(&mut Column) -> Result<(), Refused>;
+    // What each type takes, by name.
+    let setters: [(&str, Setter, &[DataType]); 8] = [
+        ("text", |c| c.set_text(0, "x"), &[DataType::Text, DataType::Json]),
+        ("bytes", |c| c.set_bytes(0, b"x"), &[DataType::Binary]),
+        ("int", |c| c.set_int(0, 1), &[DataType::Bigint]),
+        ("double", |c| c.set_double(0, 1.0), &[DataType::Double]),
+        ("bool", |c| c.set_bool(0, true), &[DataType::Bool]),
+        ("micros", |c| c.set_micros(0, 1), &[DataType::Timestamp, DataType::Time]),
+        ("days", |c| c.set_days(0, 1), &[DataType::Date]),
+        ("decimal", |c| c.set_decimal(0, 1), &[DataType::Decimal, DataType::Wei]),
+    ];
+    let types = setters.iter().flat_map(|(_, _, types)| types.iter());
+    for data_type in types {
+        for (name, set, takes) in &setters {
+            let mut column = column(*data_type);
+            let expect = if takes.contains(data_type) { Ok(()) } else { Err(Refused::Kind) };
+            assert_eq!(set(&mut column), expect, "{name} of {data_type:?}");
+            assert_eq!(column.is_empty(), expect.is_err());
+        }
+    }
+}
+
+#[test]
+fn rows_only_come_in_order() {
+    let mut column = column(DataType::Bigint);
+    assert_eq!(column.last_row(), None);
+    for (row, expect) in [
+        (3, Ok(())),
+        (3, Err(Refused::Order)),
+        (2, Err(Refused::Order)),
+        (4, Ok(())),
+        (700, Ok(())),
+        (u32::MAX, Err(Refused::Order)),
+    ] {
+        assert_eq!(column.set_int(row, 1), expect, "{row}");
+    }
+    assert_eq!((column.last_row(), column.count()), (Some(700), 3));
+}
+
+#[test]
+fn decimals_keep_within_their_precision() {
+    let decimal = |precision| Kind { precision: Some(precision), ..Kind::of(DataType::Decimal) };
+    let check = |kind: Kind, value: i128, expect: Result<(), Refused>| {
+        assert_eq!(Column::new(kind).set_decimal(0, value), expect, "{kind:?} {value}");
+    };
+    for precision in 1..=38 {
+        let limit = 10i128.pow(precision);
+        for sign in [1, -1] {
+            check(decimal(precision), sign * (limit - 1), Ok(()));
+            check(decimal(precision), sign * limit, Err(Refused::Range));
+        }
+    }
+    check(Kind::of(DataType::Wei), i128::MAX, Err(Refused::Range));
+    check(Kind::of(DataType::Decimal), i128::MIN, Err(Refused::Range));
+}
+
+#[test]
+fn truncating_is_as_never_having_set() {
+    // Any rows kept, of any rows set.
+    let rows: Vec<u32> = (0..400).filter(|row| row % 7 != 3 && !(100..200).contains(row)).collect();
+    type Setter = fn(&mut Column, u32);
+    let setters: [(DataType, Setter); 4] = [
+        (DataType::Bool, |c, row| c.set_bool(row, row % 3 == 0).unwrap()),
+        (DataType::Double, |c, row| c.set_double(row, row.into()).unwrap()),
+        (DataType::Wei, |c, row| c.set_decimal(row, row.into()).unwrap()),
+        (DataType::Text, |c, row| c.set_text(row, &format!("{}", row % 50 + row / 90)).unwrap()),
+    ];
+    for (data_type, set) in setters {
+        for limit in 0..=402 {
+            let mut found = column(data_type);
+            let mut expect = column(data_type);
+            for &row in &rows {
+                set(&mut found, row);
+                if row < limit {
+                    set(&mut expect, row);
+                }
+            }
+            found.truncate(limit);
+            assert_eq!(found.last_row(), expect.last_row(), "{data_type:?} {limit}");
+            for row in [450, 451, 452] {
+                set(&mut found, row);
+                set(&mut expect, row);
+            }
+            let state = |column: &Column| format!("{:?}", (&column.present, layout(column)));
+            assert_eq!(state(&found), state(&expect), "{data_type:?} {limit}");
+        }
+    }
+}
+
+/// The values as a page would have them.
+fn layout(column: &Column) -> String {
+    match column.values() {
+        Values::Bytes(strings) | Values::Texts(strings) => {
+            format!("{:?}", (strings.data().all(), strings.starts(), strings.indices()))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn colliding_strings_cost_no_more_than_a_bounded_search() {
+    let mut texts = column(DataType::Text);
+    let mut row = 0;
+    let target = bytes::hash(b"0000000000000000");
+    // Searching for strings whose upper hash bits agree stands in for an attacker's algebra.
+    for candidate in 0u64.. {
+        let text = format!("{candidate:016}");
+        if bytes::hash(text.as_bytes()) >> 20 == target >> 20 {
+            texts.set_text(row, &text).unwrap();
+            row += 1;
+        }
+        if row == 600 {
+            break;
+        }
+    }
+    let Values::Texts(strings) = texts.values() else { panic!("not a text") };
+    assert_eq!(strings.indices(), None, "the dictionary was not given up");
+    assert_eq!(strings.starts().len(), 600);
+}

@@ -1,0 +1,182 @@
+//! The component: conversions between the interface's types and the library's, and nothing else.
+
+#![expect(unsafe_code, reason = "the bindings export functions of the canonical ABI")]
+#![expect(missing_docs, reason = "generated; the documentation is in wit/loads.wit")]
+
+use std::cell::RefCell;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::fault::{Fault, FaultKind};
+use crate::{load, step};
+
+wit_bindgen::generate!({ path: "../wit", world: "loader" });
+
+use exports::snowcat::loader::loads as wit;
+
+struct Component;
+
+export!(Component);
+
+impl wit::Guest for Component {
+    type Load = Load;
+}
+
+struct Load(step::Load);
+
+thread_local! {
+    /// What the last panic said. A host sees a trap without its message, so the first call after it
+    /// could tell; there is none, for a trap ends the instance. Kept where a debugger finds it.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl wit::GuestLoad for Load {
+    fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
+        std::panic::set_hook(Box::new(|info| {
+            PANIC.with(|slot| {
+                if let Ok(mut slot) = slot.try_borrow_mut() {
+                    *slot = info.to_string();
+                }
+            });
+        }));
+        match load::start(&job, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn resume(&self, reply: wit::Reply) -> Result<wit::Step, wit::Fault> {
+        self.0.resume(reply.into()).map(Into::into).map_err(Into::into)
+    }
+
+    fn payload(&self) -> Result<Vec<u8>, wit::Fault> {
+        Ok(self.0.payload()?.to_vec())
+    }
+
+    fn payload_base64(&self) -> Result<String, wit::Fault> {
+        Ok(STANDARD.encode(self.0.payload()?.as_slice()))
+    }
+}
+
+impl From<Fault> for wit::Fault {
+    fn from(fault: Fault) -> Self {
+        let kind = match fault.kind {
+            FaultKind::Config => wit::FaultKind::Config,
+            FaultKind::Contract => wit::FaultKind::Contract,
+            FaultKind::Data => wit::FaultKind::Data,
+            FaultKind::Destination => wit::FaultKind::Destination,
+            FaultKind::Internal => wit::FaultKind::Internal,
+            FaultKind::Protocol => wit::FaultKind::Protocol,
+            FaultKind::Source => wit::FaultKind::Source,
+        };
+        Self { kind, message: fault.message, context: fault.context }
+    }
+}
+
+impl From<wit::Reply> for step::Reply {
+    fn from(reply: wit::Reply) -> Self {
+        match reply {
+            wit::Reply::Start => Self::Start,
+            wit::Reply::Outcomes(outcomes) => Self::Outcomes(
+                outcomes
+                    .into_iter()
+                    .map(|wit::Outcome { rows, affected }| step::Outcome { rows, affected })
+                    .collect(),
+            ),
+            wit::Reply::Assumed => Self::Assumed,
+            wit::Reply::Responses(responses) => Self::Responses(
+                responses
+                    .into_iter()
+                    .map(|response| match response {
+                        Ok(wit::Response { status, headers, body }) => {
+                            Ok(step::Response { status, headers, body })
+                        }
+                        Err(failure) => Err(failure.into()),
+                    })
+                    .collect(),
+            ),
+            wit::Reply::Page(page) => Self::Page(page),
+            wit::Reply::End => Self::End,
+            wit::Reply::Done => Self::Done,
+            wit::Reply::Failed(failure) => Self::Failed(failure.into()),
+        }
+    }
+}
+
+impl From<wit::Failure> for step::Failure {
+    fn from(wit::Failure { code, message, transient }: wit::Failure) -> Self {
+        Self { code, message, transient }
+    }
+}
+
+impl From<step::Step> for wit::Step {
+    fn from(step: step::Step) -> Self {
+        match step {
+            step::Step::Sql(step::Script { statements, any_order }) => {
+                let order = if any_order { wit::Order::Any } else { wit::Order::Serial };
+                Self::Sql(wit::Script { statements, order })
+            }
+            step::Step::Fetch(requests) => {
+                let requests = requests.into_iter().map(Into::into).collect();
+                Self::Fetch(wit::Fetches { requests })
+            }
+            step::Step::Pull(resource) => Self::Pull(wit::Pull { resource }),
+            step::Step::Upload(step::Upload { stage, path, size }) => {
+                Self::Upload(wit::Upload { stage, path, size })
+            }
+            step::Step::Wait(step::Pause { seconds, reason }) => {
+                Self::Wait(wit::Pause { seconds, reason })
+            }
+            step::Step::Finished(report) => Self::Finished(report.into()),
+        }
+    }
+}
+
+impl From<step::Request> for wit::Request {
+    fn from(step::Request { method, url, headers, auth, body }: step::Request) -> Self {
+        Self { method, url, headers, auth, body }
+    }
+}
+
+impl From<step::Report> for wit::Report {
+    fn from(report: step::Report) -> Self {
+        let tables = report.tables.into_iter();
+        let files = report.files.into_iter();
+        let cursors = report.cursors.into_iter();
+        Self {
+            load_id: report.load_id,
+            pipeline: report.pipeline,
+            database: report.database,
+            dataset: report.dataset,
+            tables: tables
+                .map(|step::TableReport { name, resource, rows }| wit::TableReport {
+                    name,
+                    resource,
+                    rows,
+                })
+                .collect(),
+            files: files
+                .map(|step::FileReport { path, table, rows, bytes }| wit::FileReport {
+                    path,
+                    table,
+                    rows,
+                    bytes,
+                })
+                .collect(),
+            cursors: cursors
+                .map(|step::CursorReport { resource, path, start, last }| wit::CursorReport {
+                    resource,
+                    path,
+                    start,
+                    last,
+                })
+                .collect(),
+            statements: report.statements,
+            requests: report.requests,
+            pages: report.pages,
+            state: report.state,
+            warnings: report.warnings,
+        }
+    }
+}

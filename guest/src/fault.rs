@@ -1,0 +1,125 @@
+//! Why a load cannot go on. One error type for the whole guest, with the path built while
+//! unwinding: each level adds where it was, and a run that succeeds carries no path at all.
+
+use std::fmt;
+
+/// Who or what is to blame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FaultKind {
+    /// The job is not valid.
+    Config,
+    /// A schema contract forbids what the data brings.
+    Contract,
+    /// The input is not what was promised.
+    Data,
+    /// The destination failed, or another load won.
+    Destination,
+    /// A defect of this crate.
+    Internal,
+    /// The host broke the interface.
+    Protocol,
+    /// The source failed, and retrying did not help.
+    Source,
+}
+
+impl FaultKind {
+    /// Its name in the interface.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Contract => "contract",
+            Self::Data => "data",
+            Self::Destination => "destination",
+            Self::Internal => "internal",
+            Self::Protocol => "protocol",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// Why a load cannot go on: what was expected, what was found, and where.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub struct Fault {
+    /// Whose fault it is.
+    pub kind: FaultKind,
+    /// What was expected and what was found, in one line.
+    pub message: String,
+    /// Where, from the outside in.
+    pub context: Vec<String>,
+}
+
+/// The result of anything that can fail.
+pub type Result<T, E = Fault> = std::result::Result<T, E>;
+
+impl Fault {
+    /// A fault with no place yet.
+    #[cold]
+    pub fn new(kind: FaultKind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), context: Vec::new() }
+    }
+
+    /// The job is not valid.
+    #[cold]
+    pub fn config(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Config, message)
+    }
+
+    /// The input is not what was promised.
+    #[cold]
+    pub fn data(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Data, message)
+    }
+
+    /// The destination failed.
+    #[cold]
+    pub fn destination(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Destination, message)
+    }
+
+    /// A defect of this crate.
+    #[cold]
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Internal, format_args!("{message} (a defect in Snowcat: please report it)"))
+    }
+
+    /// The host broke the interface.
+    #[cold]
+    pub fn protocol(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Protocol, message)
+    }
+
+    /// The source failed.
+    #[cold]
+    pub fn source(message: impl fmt::Display) -> Self {
+        Self::new(FaultKind::Source, message)
+    }
+
+    /// The same fault, seen from one level further out.
+    #[cold]
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.context.insert(0, place.to_string());
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for place in &self.context {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// Adds places to the faults of results.
+pub trait Context<T> {
+    /// Says where the fault happened; only called when there is one.
+    fn at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T> {
+    fn at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Self {
+        self.map_err(|fault| fault.at(place()))
+    }
+}

@@ -1,0 +1,345 @@
+//! What a job says about loading only what is new: the cursor, where it starts, and how it is said
+//! to the source.
+
+use std::cmp::Ordering;
+
+use chrono::format::{Item, StrftimeItems};
+use serde_json::Value;
+
+use super::hints::{SORTS, Sort};
+use super::path::Path;
+use super::read::{Keys, Object};
+use super::resource::Key;
+use super::template::{Hole, Piece, Template};
+use super::value::CursorValue;
+use crate::fault::{Fault, Result};
+
+/// An incremental cursor: dlt's `Incremental`, as configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cursor {
+    /// Where the cursor is in a record. Its text is the key of the saved state.
+    pub path: Path,
+    /// Where the first run begins.
+    pub initial_value: Option<CursorValue<'static>>,
+    /// Where the range ends. With it nothing is read from or saved to the state.
+    pub end_value: Option<CursorValue<'static>>,
+    /// How far back a run looks again: seconds, days for dates, units for numbers.
+    pub lag: Option<f64>,
+    /// The order in which the source gives records, where it is known.
+    pub row_order: Option<Sort>,
+    /// What becomes of records that have no cursor.
+    pub on_missing: OnMissing,
+    /// Records at the start of the range belong to it: closed, the default.
+    pub start_closed: bool,
+    /// Records at the end of the range belong to it: not by default.
+    pub end_closed: bool,
+    /// Which of two values is the later one.
+    pub last: Last,
+    /// What tells records with one cursor value apart; none means the resource's primary key, an
+    /// empty key that nothing does.
+    pub key: Option<Key>,
+    /// The parameter of the query that gets the start.
+    pub start_param: Option<String>,
+    /// The parameter of the query that gets the end.
+    pub end_param: Option<String>,
+    /// How values are said to the source.
+    pub convert: Option<Convert>,
+}
+
+/// What becomes of a record without a cursor value.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnMissing {
+    /// It is left out.
+    Exclude,
+    /// It is loaded.
+    Include,
+    /// The load fails.
+    #[default]
+    Raise,
+}
+
+/// Which values of a cursor are later.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Last {
+    /// The larger ones.
+    #[default]
+    Max,
+    /// The smaller ones.
+    Min,
+}
+
+/// How a cursor's value is said to the source, as data. In this order: shifted, formatted, cut,
+/// put into a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Convert {
+    /// Seconds to add to it; it has to be a date or a time.
+    pub shift_seconds: Option<f64>,
+    /// A `strftime` format; it has to be a date or a time, and keeps its own offset.
+    pub format: Option<String>,
+    /// Characters to keep.
+    pub truncate: Option<usize>,
+    /// A text with `{value}` in it.
+    pub template: Option<Template>,
+}
+
+impl Cursor {
+    /// Reads a cursor. `requests` says whether there are any to give it to.
+    pub(super) fn parse(value: &Value, place: &str, requests: bool) -> Result<Self> {
+        let object = Object::new(value, place, KEYS)?;
+        Self::read(&object, requests)
+    }
+
+    /// Reads dlt's other way to write it: a parameter that is `{"type": "incremental", ...}`.
+    pub(super) fn parse_param(param: &str, value: &Value, place: &str) -> Result<Self> {
+        let object = Object::new(value, place, PARAM_KEYS)?;
+        for key in ["end_value", "end_param", "start_param"] {
+            if object.get(key).is_some() {
+                let message =
+                    "expected nothing: say it in endpoint.incremental, which can hold both ends";
+                return Err(object.fault_at(key, message));
+            }
+        }
+        Ok(Self { start_param: Some(param.to_owned()), ..Self::read(&object, true)? })
+    }
+
+    fn read(object: &Object<'_>, requests: bool) -> Result<Self> {
+        let path = object.required_text("cursor_path")?;
+        let path = Path::parse(path).map_err(|fault| fault.at(object.place_of("cursor_path")))?;
+        if path.segments().is_empty() {
+            return Err(object.fault_at(
+                "cursor_path",
+                "expected a path to a value of the record, found the record",
+            ));
+        }
+        let bound = |key| match object.get(key) {
+            None => Ok(None),
+            Some(value) => match CursorValue::of(value) {
+                Some(bound) => Ok(Some(bound)),
+                None => Err(object.wrong_type("a text, a number, true or false", value, key)),
+            },
+        };
+        let range = |key| object.choice(key, &[("open", false), ("closed", true)]);
+        let last = object.choice("last_value_func", &[("max", Last::Max), ("min", Last::Min)])?;
+        let key = Key::parse(object, "primary_key")?;
+        let cursor = Self {
+            path,
+            initial_value: bound("initial_value")?,
+            end_value: bound("end_value")?,
+            lag: object.number("lag")?.filter(|lag| *lag != 0.0),
+            row_order: object.choice("row_order", SORTS)?,
+            on_missing: object
+                .choice(
+                    "on_cursor_value_missing",
+                    &[
+                        ("raise", OnMissing::Raise),
+                        ("include", OnMissing::Include),
+                        ("exclude", OnMissing::Exclude),
+                    ],
+                )?
+                .unwrap_or_default(),
+            start_closed: range("range_start")?.unwrap_or(true),
+            end_closed: range("range_end")?.unwrap_or(false),
+            last: last.unwrap_or_default(),
+            key,
+            start_param: object.text("start_param")?.map(str::to_owned),
+            end_param: object.text("end_param")?.map(str::to_owned),
+            convert: match object.get("convert") {
+                None => None,
+                Some(value) => Some(Convert::parse(value, &object.place_of("convert"))?),
+            },
+        };
+        if !requests {
+            for key in ["start_param", "end_param", "convert"] {
+                if object.get(key).is_some() {
+                    return Err(object
+                        .fault_at(key, "expected nothing: input that is pulled has no requests"));
+                }
+            }
+        }
+        cursor.check_range(object)?;
+        Ok(cursor)
+    }
+
+    fn check_range(&self, object: &Object<'_>) -> Result<()> {
+        let Some(end) = &self.end_value else {
+            return match self.end_param {
+                Some(_) => Err(object.missing("end_value", "a value for end_param")),
+                None => Ok(()),
+            };
+        };
+        let Some(initial) = &self.initial_value else {
+            return Err(object.missing("initial_value", "a value, for there is an end_value"));
+        };
+        let ordering = end.compare(initial).map_err(|_| {
+            object.fault_at(
+                "end_value",
+                format_args!(
+                    "expected a value that compares with initial_value {initial}, found {end}"
+                ),
+            )
+        })?;
+        let (beyond, word) = match self.last {
+            Last::Max => (Ordering::Less, "least"),
+            Last::Min => (Ordering::Greater, "most"),
+        };
+        if ordering == beyond {
+            return Err(object.fault_at(
+                "end_value",
+                format_args!("expected at {word} initial_value {initial}, found {end}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Convert {
+    fn parse(value: &Value, place: &str) -> Result<Self> {
+        let keys = Keys::of(&["shift_seconds", "format", "truncate", "template"]);
+        let object = Object::new(value, place, keys)?;
+        let format = object.text("format")?.map(str::to_owned);
+        if let Some(text) = &format
+            && StrftimeItems::new(text).any(|item| item == Item::Error)
+        {
+            let message =
+                format!("expected a strftime format such as %Y-%m-%d %H:%M, found {text:?}");
+            return Err(object.fault_at("format", message));
+        }
+        let template = match object.text("template")? {
+            None => None,
+            Some(text) => Some(
+                Template::parse(text, |name| match name {
+                    "value" => Ok(Piece::Hole(Hole::Value)),
+                    other => Err(Fault::config(format_args!(
+                        "expected {{value}}, found {{{other}}}: write {{{{ and }}}} for braces that are meant"
+                    ))),
+                })
+                .map_err(|fault| fault.at(object.place_of("template")))?,
+            ),
+        };
+        Ok(Self {
+            shift_seconds: object.number("shift_seconds")?,
+            format,
+            truncate: object.whole("truncate", 1, 10_000)?.and_then(|n| usize::try_from(n).ok()),
+            template,
+        })
+    }
+}
+
+const ON_A_SCHEDULE: &str = "a load takes its range from the job: give initial_value and end_value";
+
+const KEYS: Keys = Keys {
+    known: &[
+        "cursor_path",
+        "initial_value",
+        "end_value",
+        "lag",
+        "row_order",
+        "on_cursor_value_missing",
+        "range_start",
+        "range_end",
+        "last_value_func",
+        "primary_key",
+        "start_param",
+        "end_param",
+        "convert",
+    ],
+    refused: &[
+        ("allow_external_schedulers", ON_A_SCHEDULE),
+        ("transform", "it is called \"convert\" now, and is data, not code"),
+    ],
+};
+
+const PARAM_KEYS: Keys = Keys {
+    known: &[
+        "type",
+        "cursor_path",
+        "initial_value",
+        "end_value",
+        "lag",
+        "row_order",
+        "on_cursor_value_missing",
+        "range_start",
+        "range_end",
+        "last_value_func",
+        "primary_key",
+        "start_param",
+        "end_param",
+        "convert",
+    ],
+    refused: KEYS.refused,
+};
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_mistakes() {
+        let check = |value: Value, message: &str| {
+            let fault = Cursor::parse(&value, "incremental", true).unwrap_err();
+            assert_eq!(fault.to_string(), format!("incremental{message}"));
+        };
+        check(json!({}), ".cursor_path: expected a text, found nothing");
+        check(
+            json!({"cursor_path": "$"}),
+            ".cursor_path: expected a path to a value of the record, found the record",
+        );
+        check(
+            json!({"cursor_path": "a b"}),
+            ".cursor_path: expected a path such as a.b, $['a b'] or items[*].id, found \"a b\": a key with ' ' in it is written ['like this']",
+        );
+        check(
+            json!({"cursor_path": "a", "initial_value": {}}),
+            ".initial_value: expected a text, a number, true or false, found an object",
+        );
+        check(
+            json!({"cursor_path": "a", "end_value": 1}),
+            ".initial_value: expected a value, for there is an end_value, found nothing",
+        );
+        check(
+            json!({"cursor_path": "a", "initial_value": 2, "end_value": 1}),
+            ".end_value: expected at least initial_value 2, found 1",
+        );
+        check(
+            json!({"cursor_path": "a", "initial_value": 1, "end_value": 2, "last_value_func": "min"}),
+            ".end_value: expected at most initial_value 1, found 2",
+        );
+        check(
+            json!({"cursor_path": "a", "initial_value": 1, "end_value": "2"}),
+            ".end_value: expected a value that compares with initial_value 1, found \"2\"",
+        );
+        check(
+            json!({"cursor_path": "a", "end_param": "until"}),
+            ".end_value: expected a value for end_param, found nothing",
+        );
+        check(
+            json!({"cursor_path": "a", "on_cursor_value_missing": "ignore"}),
+            ".on_cursor_value_missing: expected one of \"raise\", \"include\", \"exclude\", found \"ignore\"",
+        );
+        check(json!({"cursor_path": "a", "lag": "1"}), ".lag: expected a number, found \"1\"");
+        check(
+            json!({"cursor_path": "a", "allow_external_schedulers": true}),
+            ": unknown key \"allow_external_schedulers\": a load takes its range from the job: give initial_value and end_value",
+        );
+        check(
+            json!({"cursor_path": "a", "convert": {"format": "%Q"}}),
+            ".convert.format: expected a strftime format such as %Y-%m-%d %H:%M, found \"%Q\"",
+        );
+        check(
+            json!({"cursor_path": "a", "convert": {"template": "{val}"}}),
+            ".convert.template: expected {value}, found {val}: write {{ and }} for braces that are meant",
+        );
+        let fault = Cursor::parse(&json!({"cursor_path": "a", "start_param": "since"}), "i", false);
+        assert_eq!(
+            fault.unwrap_err().to_string(),
+            "i.start_param: expected nothing: input that is pulled has no requests"
+        );
+        let param = json!({"type": "incremental", "cursor_path": "a", "end_value": 1});
+        assert_eq!(
+            Cursor::parse_param("since", &param, "p").unwrap_err().to_string(),
+            "p.end_value: expected nothing: say it in endpoint.incremental, which can hold both ends"
+        );
+    }
+}

@@ -1,0 +1,434 @@
+//! How rows are written, and what a schema may become: dlt's write dispositions and contracts.
+
+use serde_json::{Map, Value};
+
+use super::read::{Keys, Object, choice};
+use crate::fault::Result;
+
+/// How a resource's rows meet those that are there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteDisposition {
+    /// Added to them.
+    Append,
+    /// Matched with them by key.
+    Merge(Merge),
+    /// In their stead.
+    Replace(Option<ReplaceStrategy>),
+    /// Not at all.
+    Skip,
+}
+
+/// How rows are merged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merge {
+    /// The strategy; none where the job names none, which means delete-insert.
+    pub strategy: Option<MergeStrategy>,
+    /// What the job says besides, in dlt's words: checked to be of the strategy.
+    pub options: MergeOptions,
+}
+
+/// dlt's merge strategies.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum MergeStrategy {
+    /// Upsert, and delete what did not come.
+    Cdc,
+    /// Delete what has the key of a row that came, then insert.
+    #[default]
+    DeleteInsert,
+    /// Insert what has a new key.
+    InsertOnly,
+    /// Keep every version with the time it was valid.
+    Scd2,
+    /// Update what has the key of a row that came, insert the others.
+    Upsert,
+}
+
+/// The options of the merge strategies; the defaults are dlt's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MergeOptions {
+    /// delete-insert: the rows of a load are known to have distinct keys.
+    pub deduplicated: bool,
+    /// SQL: which rows of a load count. Not insert-only.
+    pub source_filter: Option<String>,
+    /// SQL: which rows that are there may be deleted or retired. delete-insert, scd2, cdc.
+    pub destination_scope: Option<String>,
+    /// upsert, cdc: leave alone what did not change.
+    pub skip_unchanged_rows: bool,
+    /// scd2, upsert, cdc: the column that tells versions of a row apart.
+    pub row_version_column_name: Option<String>,
+    /// scd2: the columns of the validity, from and to.
+    pub validity_column_names: Option<(String, String)>,
+    /// scd2: what the end of validity of an active record is, if not NULL.
+    pub active_record_timestamp: Option<String>,
+    /// scd2: the instant between old and new versions, if not the load's.
+    pub boundary_timestamp: Option<String>,
+}
+
+/// dlt's ways to replace a table's rows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReplaceStrategy {
+    /// Insert from a staging table, all tables at once.
+    InsertFromStaging,
+    /// The fastest the destination has: clone or swap.
+    StagingOptimized,
+    /// Truncate first.
+    TruncateAndInsert,
+}
+
+/// What a schema may become when the data brings something new.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Contract {
+    /// New tables.
+    pub tables: ContractMode,
+    /// New columns.
+    pub columns: ContractMode,
+    /// Values that do not fit their column's type.
+    pub data_type: ContractMode,
+}
+
+/// What happens to what is new.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ContractMode {
+    /// The row is left out.
+    DiscardRow,
+    /// The value is left out.
+    DiscardValue,
+    /// The schema grows.
+    Evolve,
+    /// The load fails.
+    Freeze,
+}
+
+impl Default for Contract {
+    fn default() -> Self {
+        Self::all(ContractMode::Evolve)
+    }
+}
+
+impl Contract {
+    /// One mode for everything.
+    pub const fn all(mode: ContractMode) -> Self {
+        Self { tables: mode, columns: mode, data_type: mode }
+    }
+
+    /// Reads a contract; what it does not mention evolves, as in dlt.
+    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+        if value.is_string() {
+            return choice(value, place, MODES).map(Self::all);
+        }
+        let object = Object::new(value, place, Keys::of(&["tables", "columns", "data_type"]))?;
+        let mode =
+            |key| -> Result<_> { Ok(object.choice(key, MODES)?.unwrap_or(ContractMode::Evolve)) };
+        Ok(Self {
+            tables: mode("tables")?,
+            columns: mode("columns")?,
+            data_type: mode("data_type")?,
+        })
+    }
+}
+
+impl ContractMode {
+    /// Its name in dlt.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DiscardRow => "discard_row",
+            Self::DiscardValue => "discard_value",
+            Self::Evolve => "evolve",
+            Self::Freeze => "freeze",
+        }
+    }
+}
+
+impl Merge {
+    /// The strategy that is meant: Snowflake's default in dlt is delete-insert.
+    pub fn strategy(&self) -> MergeStrategy {
+        self.strategy.unwrap_or_default()
+    }
+}
+
+impl MergeStrategy {
+    /// Its name in dlt.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cdc => "cdc",
+            Self::DeleteInsert => "delete-insert",
+            Self::InsertOnly => "insert-only",
+            Self::Scd2 => "scd2",
+            Self::Upsert => "upsert",
+        }
+    }
+}
+
+impl ReplaceStrategy {
+    /// Its name in dlt.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InsertFromStaging => "insert-from-staging",
+            Self::StagingOptimized => "staging-optimized",
+            Self::TruncateAndInsert => "truncate-and-insert",
+        }
+    }
+}
+
+impl WriteDisposition {
+    /// Its name in dlt.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Merge(_) => "merge",
+            Self::Replace(_) => "replace",
+            Self::Skip => "skip",
+        }
+    }
+
+    /// The hints dlt keeps on the table for the options (`MERGE_DISPOSITION_HINTS` in
+    /// `common/schema/typing.py`), in its order: those that are given.
+    pub fn table_hints(&self) -> Map<String, Value> {
+        let mut hints = Map::new();
+        let Self::Merge(Merge { strategy, options }) = self else { return hints };
+        let mut put = |hint: &str, value: Option<Value>| {
+            hints.extend(value.map(|value| (hint.to_owned(), value)));
+        };
+        put("x-merge-strategy", strategy.map(|s| s.name().into()));
+        put("x-stage-data-deduplicated", options.deduplicated.then_some(true.into()));
+        put("x-merge-source-filter", options.source_filter.clone().map(Value::from));
+        put("x-merge-destination-scope", options.destination_scope.clone().map(Value::from));
+        put("x-merge-skip-unchanged-rows", options.skip_unchanged_rows.then_some(true.into()));
+        put("x-boundary-timestamp", options.boundary_timestamp.clone().map(Value::from));
+        hints
+    }
+
+    /// Reads a disposition: a word, or an object with options.
+    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+        if value.is_string() {
+            return Ok(match choice(value, place, WORDS)? {
+                Word::Append => Self::Append,
+                Word::Merge => Self::Merge(Merge::default()),
+                Word::Replace => Self::Replace(None),
+                Word::Skip => Self::Skip,
+            });
+        }
+        let object = Object::new(value, place, KEYS)?;
+        let Some(word) = object.choice("disposition", WORDS)? else {
+            return Err(object.missing("disposition", "append, merge, replace or skip"));
+        };
+        let options: &[&str] = match word {
+            Word::Append | Word::Skip => &[],
+            Word::Merge => KEYS.known,
+            Word::Replace => &["strategy"],
+        };
+        for key in KEYS.known.iter().filter(|key| **key != "disposition" && !options.contains(key))
+        {
+            if object.has(key) {
+                return Err(object.fault_at(key, "expected nothing: it is an option of merge"));
+            }
+        }
+        Ok(match word {
+            Word::Append => Self::Append,
+            Word::Merge => Self::Merge(merge(&object)?),
+            Word::Replace => Self::Replace(object.choice("strategy", REPLACE_STRATEGIES)?),
+            Word::Skip => Self::Skip,
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Word {
+    Append,
+    Merge,
+    Replace,
+    Skip,
+}
+
+const WORDS: &[(&str, Word)] = &[
+    ("append", Word::Append),
+    ("replace", Word::Replace),
+    ("merge", Word::Merge),
+    ("skip", Word::Skip),
+];
+
+const KEYS: Keys = Keys::of(&[
+    "disposition",
+    "strategy",
+    "deduplicated",
+    "source_filter",
+    "destination_scope",
+    "skip_unchanged_rows",
+    "row_version_column_name",
+    "validity_column_names",
+    "active_record_timestamp",
+    "boundary_timestamp",
+]);
+
+/// Which option is of which strategies (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`).
+const OPTIONS: &[(&str, &[MergeStrategy])] = {
+    use MergeStrategy::{Cdc, DeleteInsert, Scd2, Upsert};
+    &[
+        ("deduplicated", &[DeleteInsert]),
+        ("source_filter", &[DeleteInsert, Scd2, Upsert, Cdc]),
+        ("destination_scope", &[DeleteInsert, Scd2, Cdc]),
+        ("skip_unchanged_rows", &[Upsert, Cdc]),
+        ("row_version_column_name", &[Scd2, Upsert, Cdc]),
+        ("validity_column_names", &[Scd2]),
+        ("active_record_timestamp", &[Scd2]),
+        ("boundary_timestamp", &[Scd2]),
+    ]
+};
+
+fn merge(object: &Object<'_>) -> Result<Merge> {
+    let strategy = object.choice("strategy", STRATEGIES)?;
+    let meant = strategy.unwrap_or_default();
+    for (option, strategies) in OPTIONS {
+        if object.get(option).is_some() && !strategies.contains(&meant) {
+            let names = strategies.iter().map(|s| s.name()).collect::<Vec<_>>().join(", ");
+            let message =
+                format!("expected nothing: it is an option of {names}, not of {}", meant.name());
+            return Err(object.fault_at(option, message));
+        }
+    }
+    let text = |key| -> Result<_> { Ok(object.text(key)?.map(str::to_owned)) };
+    let validity = match object.texts("validity_column_names")?.as_deref() {
+        None => None,
+        Some([from, to]) => Some((from.clone(), to.clone())),
+        Some(other) => {
+            let message = format!("expected two column names, found {}", other.len());
+            return Err(object.fault_at("validity_column_names", message));
+        }
+    };
+    let options = MergeOptions {
+        deduplicated: object.boolean("deduplicated")?.unwrap_or(false),
+        source_filter: text("source_filter")?,
+        destination_scope: text("destination_scope")?,
+        skip_unchanged_rows: object.boolean("skip_unchanged_rows")?.unwrap_or(false),
+        row_version_column_name: text("row_version_column_name")?,
+        validity_column_names: validity,
+        active_record_timestamp: text("active_record_timestamp")?,
+        boundary_timestamp: text("boundary_timestamp")?,
+    };
+    Ok(Merge { strategy, options })
+}
+
+const STRATEGIES: &[(&str, MergeStrategy)] = &[
+    ("delete-insert", MergeStrategy::DeleteInsert),
+    ("upsert", MergeStrategy::Upsert),
+    ("insert-only", MergeStrategy::InsertOnly),
+    ("scd2", MergeStrategy::Scd2),
+    ("cdc", MergeStrategy::Cdc),
+];
+const REPLACE_STRATEGIES: &[(&str, ReplaceStrategy)] = &[
+    ("truncate-and-insert", ReplaceStrategy::TruncateAndInsert),
+    ("insert-from-staging", ReplaceStrategy::InsertFromStaging),
+    ("staging-optimized", ReplaceStrategy::StagingOptimized),
+];
+const MODES: &[(&str, ContractMode)] = &[
+    ("evolve", ContractMode::Evolve),
+    ("freeze", ContractMode::Freeze),
+    ("discard_row", ContractMode::DiscardRow),
+    ("discard_value", ContractMode::DiscardValue),
+];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_dispositions() {
+        let check = |value: Value, name: &str, hints: Value| {
+            let found = WriteDisposition::parse(&value, "write_disposition").unwrap();
+            assert_eq!(found.name(), name, "{value}");
+            assert_eq!(
+                Value::Object(found.table_hints()).to_string(),
+                hints.to_string(),
+                "{value}"
+            );
+        };
+        check(json!("append"), "append", json!({}));
+        check(json!("skip"), "skip", json!({}));
+        check(
+            json!({"disposition": "replace", "strategy": "staging-optimized"}),
+            "replace",
+            json!({}),
+        );
+        check(json!("merge"), "merge", json!({}));
+        check(json!({"disposition": "merge"}), "merge", json!({}));
+        for strategy in ["delete-insert", "upsert", "insert-only", "scd2", "cdc"] {
+            check(
+                json!({"disposition": "merge", "strategy": strategy}),
+                "merge",
+                json!({"x-merge-strategy": strategy}),
+            );
+        }
+        check(
+            json!({"disposition": "merge", "deduplicated": true, "source_filter": "a > 1"}),
+            "merge",
+            json!({"x-stage-data-deduplicated": true, "x-merge-source-filter": "a > 1"}),
+        );
+        check(
+            json!({"disposition": "merge", "strategy": "scd2", "validity_column_names": ["f", "t"],
+                   "boundary_timestamp": "2024-01-01"}),
+            "merge",
+            json!({"x-merge-strategy": "scd2", "x-boundary-timestamp": "2024-01-01"}),
+        );
+    }
+
+    #[test]
+    fn names_mistakes_in_dispositions() {
+        let check = |value: Value, message: &str| {
+            let fault = WriteDisposition::parse(&value, "wd").unwrap_err();
+            assert_eq!(fault.to_string(), message, "{value}");
+        };
+        check(json!("merged"), "wd: unknown \"merged\", did you mean \"merge\"?");
+        check(
+            json!("upsert"),
+            "wd: expected one of \"append\", \"replace\", \"merge\", \"skip\", found \"upsert\"",
+        );
+        check(json!(1), "wd: expected an object, found 1");
+        check(json!({}), "wd.disposition: expected append, merge, replace or skip, found nothing");
+        check(
+            json!({"disposition": "append", "strategy": "upsert"}),
+            "wd.strategy: expected nothing: it is an option of merge",
+        );
+        check(
+            json!({"disposition": "merge", "strategy": "upserts"}),
+            "wd.strategy: unknown \"upserts\", did you mean \"upsert\"?",
+        );
+        check(
+            json!({"disposition": "merge", "strategy": "upsert", "deduplicated": true}),
+            "wd.deduplicated: expected nothing: it is an option of delete-insert, not of upsert",
+        );
+        check(
+            json!({"disposition": "merge", "skip_unchanged_rows": true}),
+            "wd.skip_unchanged_rows: expected nothing: it is an option of upsert, cdc, not of delete-insert",
+        );
+        check(
+            json!({"disposition": "merge", "strategy": "scd2", "validity_column_names": ["f"]}),
+            "wd.validity_column_names: expected two column names, found 1",
+        );
+    }
+
+    #[test]
+    fn reads_contracts() {
+        use ContractMode::{DiscardRow, DiscardValue, Evolve, Freeze};
+        let check = |value: Value, modes: [ContractMode; 3]| {
+            let found = Contract::parse(&value, "schema_contract").unwrap();
+            assert_eq!([found.tables, found.columns, found.data_type], modes, "{value}");
+        };
+        check(json!("freeze"), [Freeze; 3]);
+        check(json!({}), [Evolve; 3]);
+        check(
+            json!({"columns": "discard_row", "data_type": "discard_value"}),
+            [Evolve, DiscardRow, DiscardValue],
+        );
+        let check = |value: Value, message: &str| {
+            assert_eq!(Contract::parse(&value, "c").unwrap_err().to_string(), message);
+        };
+        check(json!("discard_rows"), "c: unknown \"discard_rows\", did you mean \"discard_row\"?");
+        check(json!({"table": "freeze"}), "c: unknown key \"table\", did you mean \"tables\"?");
+        check(
+            json!({"tables": true}),
+            "c.tables: expected one of \"evolve\", \"freeze\", \"discard_row\", \"discard_value\", found true",
+        );
+    }
+}

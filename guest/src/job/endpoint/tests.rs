@@ -1,0 +1,143 @@
+//! Endpoints, and what is said about those that are wrong.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn binds_paths() {
+    let check = |value: Value, path: &str, params: &[&str], single: bool| {
+        let (endpoint, _) = Endpoint::parse(&value, "endpoint", "items").unwrap();
+        assert_eq!(endpoint.path.plain(), Some(path), "{value}");
+        assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), params, "{value}");
+        assert_eq!(endpoint.paginator == Some(Paginator::SinglePage), single, "{value}");
+        assert_eq!(endpoint.data_selector == Some(Path::root()), single, "{value}");
+    };
+    check(json!({}), "items", &[], false);
+    check(json!({"path": "a/b", "params": {"x": 1}}), "a/b", &["x"], false);
+    check(
+        json!({"path": "repos/{owner}/{n}/issues", "params": {"owner": "o", "n": 7, "x": 1}}),
+        "repos/o/7/issues",
+        &["x"],
+        false,
+    );
+    check(json!({"path": "users/{id}/", "params": {"id": "me"}}), "users/me/", &[], true);
+    check(json!({"path": "a/{{b}}/c"}), "a/{b}/c", &[], false);
+}
+
+#[test]
+fn merges_with_defaults() {
+    let check = |defaults: Value, own: Value, merged: Value| {
+        let [Value::Object(defaults), Value::Object(own)] = [defaults, own] else { panic!() };
+        assert_eq!(Value::Object(merge(&defaults, &own)).to_string(), merged.to_string());
+    };
+    check(
+        json!({"params": {"a": 1, "b": {"c": 1}}, "paginator": {"type": "offset", "limit": 1}}),
+        json!({"params": {"b": {"d": 2}}, "paginator": {"type": "cursor"}, "path": "p"}),
+        json!({"params": {"a": 1, "b": {"d": 2}}, "paginator": {"type": "cursor"}, "path": "p"}),
+    );
+    check(json!({"params": {"a": 1}}), json!({"params": null}), json!({"params": null}));
+}
+
+#[test]
+fn names_mistakes() {
+    let check = |value: Value, message: &str| {
+        let fault = Endpoint::parse(&value, "endpoint", "items").unwrap_err();
+        assert_eq!(fault.to_string(), format!("endpoint{message}"));
+    };
+    check(json!({"paht": "x"}), ": unknown key \"paht\", did you mean \"path\"?");
+    check(
+        json!({"data": "x"}),
+        ": unknown key \"data\": only JSON bodies are supported: say it in \"json\"",
+    );
+    check(
+        json!({"method": "PUT"}),
+        ".method: expected one of \"GET\", \"POST\", \"get\", \"post\", found \"PUT\"",
+    );
+    check(
+        json!({"path": "a/{id}"}),
+        ".path: unknown placeholder {id}: expected the name of a parameter (in a path) or incremental.start_value; write {{ and }} for braces that are meant",
+    );
+    check(
+        json!({"path": "a/{id", "params": {"id": 1}}),
+        ".path: expected braces in pairs, found \"a/{id\": write {{ and }} for braces that are meant",
+    );
+    check(
+        json!({"path": "a/{id}", "params": {"id": [1]}}),
+        ".path: endpoint.params.id: expected a text or a number, for it is part of the path, found a list",
+    );
+    check(
+        json!({"params": {"q": "{incremental.start_value}"}}),
+        ".params.q: {incremental.start_value} stands for nothing: the endpoint has no \"incremental\"",
+    );
+    check(
+        json!({"params": {"q": "{incremental.start_valu}"}}),
+        ".params.q: unknown placeholder {incremental.start_valu}: did you mean {incremental.start_value}?",
+    );
+    check(
+        json!({"path": "a/{resources.posts.id}/b"}),
+        ".path: a resource that depends on the records of another is not supported",
+    );
+    check(
+        json!({"params": {"id": {"type": "resolve", "resource": "a", "field": "b"}}}),
+        ".params.id: a resource that depends on the records of another is not supported",
+    );
+    check(
+        json!({"params": {"id": {"type": "x"}}}),
+        ".params.id: expected a \"type\" of \"incremental\", found \"x\"",
+    );
+    check(
+        json!({"params": {"id": [[1]]}}),
+        ".params.id: expected a text, a number, true, false or a list of those, found a list",
+    );
+    check(
+        json!({"params": {"a": {"type": "incremental", "cursor_path": "x"}}, "incremental": {"cursor_path": "y"}}),
+        ".params.a: expected one cursor, found another in endpoint.incremental or params",
+    );
+    check(
+        json!({"headers": {"Authorization": "x"}}),
+        ".headers.Authorization: a secret does not belong in the job: name a credential in \"auth\"",
+    );
+    check(
+        json!({"headers": {"a b": "x"}}),
+        ".headers[\"a b\"]: expected the name of a header, found \"a b\"",
+    );
+    check(json!({"headers": {"A": "x", "a": "y"}}), ".headers.a: the header is given twice");
+    check(
+        json!({"headers": {"a": "x\r\ny: z"}}),
+        ".headers.a: expected a text without control characters, found \"x\\r\\ny: z\"",
+    );
+    check(
+        json!({"auth": {"token": "x"}}),
+        ".auth: expected the name of one of the job's credentials (secrets stay with the host), found an object",
+    );
+    check(
+        json!({"json": {"a": ["{b}"]}}),
+        ".json.a[0]: unknown placeholder {b}: expected the name of a parameter (in a path) or incremental.start_value; write {{ and }} for braces that are meant",
+    );
+    check(
+        json!({"response_actions": [{"status_code": 404}]}),
+        ".response_actions[0].action: expected \"ignore\", found nothing",
+    );
+    check(
+        json!({"response_actions": [{"action": "ignore"}]}),
+        ".response_actions[0]: expected a status_code, a content or both",
+    );
+    check(
+        json!({"data_selector": "a..b"}),
+        ".data_selector: expected a path such as a.b, $['a b'] or items[*].id, found \"a..b\": \"..\" is not supported: name the keys between",
+    );
+}
+
+#[test]
+fn knows_what_to_ignore() {
+    let check = |status: Option<u16>, content: Option<&str>, found: (u16, &str), ignored: bool| {
+        let it = Ignored { status, content: content.map(str::to_owned) };
+        assert_eq!(it.matches(found.0, found.1), ignored);
+    };
+    check(Some(404), None, (404, "x"), true);
+    check(Some(404), None, (403, "x"), false);
+    check(None, Some("gone"), (200, "it is gone"), true);
+    check(Some(404), Some("gone"), (404, "it is here"), false);
+    check(Some(404), Some("gone"), (404, "it is gone"), true);
+}

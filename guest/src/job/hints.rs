@@ -1,0 +1,320 @@
+//! Column hints: dlt's, checked, and kept as the ordered map the schema stores.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::read::{Keys, Object, element, member, text};
+use crate::fault::Result;
+use crate::kind::DataType;
+
+/// The hints a job gives for one column. The name is not among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hints {
+    map: Map<String, Value>,
+}
+
+/// dlt's hints that are true or false (`common/schema/typing.py`).
+const FLAGS: &[&str] = &[
+    "cluster",
+    "hard_delete",
+    "incremental",
+    "merge_key",
+    "nullable",
+    "parent_key",
+    "partition",
+    "primary_key",
+    "root_key",
+    "row_key",
+    "sort",
+    "timezone",
+    "unique",
+    "variant",
+];
+
+const KEYS: Keys = Keys {
+    known: &[
+        "name",
+        "data_type",
+        "nullable",
+        "precision",
+        "scale",
+        "timezone",
+        "description",
+        "partition",
+        "cluster",
+        "unique",
+        "sort",
+        "primary_key",
+        "row_key",
+        "parent_key",
+        "root_key",
+        "merge_key",
+        "variant",
+        "hard_delete",
+        "dedup_sort",
+        "incremental",
+    ],
+    refused: &[],
+};
+
+/// The direction of a `dedup_sort`, or the order of rows in a source.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sort {
+    /// The smallest first.
+    Ascending,
+    /// The largest first.
+    Descending,
+}
+
+pub(super) const SORTS: &[(&str, Sort)] = &[("asc", Sort::Ascending), ("desc", Sort::Descending)];
+
+impl Hints {
+    /// The hints as dlt stores them in a schema, in the order given.
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.map
+    }
+
+    /// A hint by its name in dlt, `x-` hints included; none where it is null.
+    pub fn get(&self, hint: &str) -> Option<&Value> {
+        self.map.get(hint).filter(|value| !value.is_null())
+    }
+
+    /// Whether a hint is given and true.
+    pub fn flag(&self, hint: &str) -> bool {
+        self.get(hint) == Some(&Value::Bool(true))
+    }
+
+    /// The data type.
+    pub fn data_type(&self) -> Option<DataType> {
+        self.get("data_type").and_then(Value::as_str).and_then(DataType::parse)
+    }
+
+    /// Whether NULL is allowed, where the job says so.
+    pub fn nullable(&self) -> Option<bool> {
+        self.get("nullable").and_then(Value::as_bool)
+    }
+
+    /// The precision.
+    pub fn precision(&self) -> Option<u32> {
+        self.get("precision").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
+    }
+
+    /// The scale.
+    pub fn scale(&self) -> Option<u32> {
+        self.get("scale").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
+    }
+
+    /// Whether a timestamp is an instant, where the job says so.
+    pub fn timezone(&self) -> Option<bool> {
+        self.get("timezone").and_then(Value::as_bool)
+    }
+
+    /// Which of several rows with one key is kept: the first in this order.
+    pub fn dedup_sort(&self) -> Option<Sort> {
+        let word = self.get("dedup_sort").and_then(Value::as_str)?;
+        SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| *sort)
+    }
+
+    fn parse(value: &Value, place: &str) -> Result<(Option<String>, Self)> {
+        // Hints that begin with x- are dlt's way to extend the list: anything goes.
+        let mut map = match value {
+            Value::Object(map) => map.clone(),
+            other => return Err(super::read::wrong_type("an object", other, place)),
+        };
+        let known: Map<String, Value> =
+            map.iter().filter(|(key, _)| !key.starts_with("x-")).map(clone).collect();
+        let known = Value::Object(known);
+        let object = Object::new(&known, place, KEYS)?;
+        if let Some(name) = object.text("data_type")? {
+            let data_type = super::read::choice(
+                &Value::from(name),
+                &object.place_of("data_type"),
+                &DATA_TYPES.map(|data_type| (data_type.name(), data_type)),
+            );
+            if DataType::parse(name).is_none() {
+                data_type?;
+            }
+        }
+        for flag in FLAGS {
+            object.boolean(flag)?;
+        }
+        object.whole("precision", 0, i64::from(u32::MAX))?;
+        object.whole("scale", 0, 37)?;
+        object.text("description")?;
+        if object.get("dedup_sort") != Some(&Value::Bool(false)) {
+            object.choice("dedup_sort", SORTS)?;
+        }
+        let name = object.text("name")?.map(str::to_owned);
+        map.shift_remove("name");
+        Ok((name, Self { map }))
+    }
+}
+
+/// Reads the hints of columns: an object by name or, as dlt allows too, a list with names.
+pub(super) fn columns(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
+    let mut columns = IndexMap::new();
+    match value {
+        Value::Array(list) => {
+            for (n, item) in list.iter().enumerate() {
+                let place = element(place, n);
+                let (name, hints) = Hints::parse(item, &place)?;
+                let Some(name) = name else {
+                    return Err(super::read::at(
+                        &member(&place, "name"),
+                        "expected a text, found nothing",
+                    ));
+                };
+                if columns.insert(name.clone(), hints).is_some() {
+                    let message = format!("the column {name:?} is given twice");
+                    return Err(super::read::at(&place, message));
+                }
+            }
+        }
+        Value::Object(map) => {
+            for (name, item) in map {
+                let place = member(place, name);
+                text(&Value::from(name.as_str()), &place)?;
+                let (inner, hints) = Hints::parse(item, &place)?;
+                if inner.is_some_and(|inner| inner != *name) {
+                    return Err(super::read::at(
+                        &member(&place, "name"),
+                        format_args!("expected the column's name, {name:?}, or nothing"),
+                    ));
+                }
+                columns.insert(name.clone(), hints);
+            }
+        }
+        other => return Err(super::read::wrong_type("an object or a list", other, place)),
+    }
+    Ok(columns)
+}
+
+/// The columns of the defaults with those of a resource laid over them, hint by hint. A column the
+/// resource gives a data type the defaults do not moves to the end, as dlt has it
+/// (`common/schema/utils.py`, `merge_columns`).
+pub(super) fn merge(
+    defaults: &IndexMap<String, Hints>,
+    own: IndexMap<String, Hints>,
+) -> IndexMap<String, Hints> {
+    let mut merged = defaults.clone();
+    for (name, hints) in own {
+        let mut base = merged.get(&name).cloned().unwrap_or_default();
+        if hints.get("data_type").is_some() && base.get("data_type").is_none() {
+            merged.shift_remove(&name);
+        }
+        base.map.extend(hints.map);
+        merged.insert(name, base);
+    }
+    merged
+}
+
+const DATA_TYPES: [DataType; 11] = [
+    DataType::Text,
+    DataType::Bigint,
+    DataType::Double,
+    DataType::Bool,
+    DataType::Timestamp,
+    DataType::Date,
+    DataType::Time,
+    DataType::Decimal,
+    DataType::Wei,
+    DataType::Binary,
+    DataType::Json,
+];
+
+fn clone((key, value): (&String, &Value)) -> (String, Value) {
+    (key.clone(), value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_hints() {
+        let hints = columns(
+            &json!({
+                "a": {"data_type": "decimal", "precision": 20, "scale": 4, "nullable": false},
+                "b": {"cluster": true, "x-mine": {"deep": [1]}, "dedup_sort": "desc"},
+                "c": {"data_type": "complex", "timezone": false, "sort": null},
+            }),
+            "columns",
+        )
+        .unwrap();
+        let [a, b, c] = ["a", "b", "c"].map(|name| &hints[name]);
+        assert_eq!(a.data_type(), Some(DataType::Decimal));
+        assert_eq!((a.precision(), a.scale(), a.nullable()), (Some(20), Some(4), Some(false)));
+        assert!(b.flag("cluster") && !b.flag("sort") && !a.flag("cluster"));
+        assert_eq!(b.dedup_sort(), Some(Sort::Descending));
+        assert_eq!(b.get("x-mine"), Some(&json!({"deep": [1]})));
+        assert_eq!(c.data_type(), Some(DataType::Json));
+        assert_eq!((c.timezone(), c.get("sort")), (Some(false), None));
+        let list = json!([{"name": "a", "cluster": true}]);
+        let list = columns(&list, "columns").unwrap();
+        assert_eq!(Value::from(list["a"].as_map().clone()), json!({"cluster": true}));
+    }
+
+    #[test]
+    fn names_mistakes() {
+        let check = |value: Value, message: &str| {
+            assert_eq!(columns(&value, "columns").unwrap_err().to_string(), message);
+        };
+        check(json!(1), "columns: expected an object or a list, found 1");
+        check(json!({"a": 1}), "columns.a: expected an object, found 1");
+        check(json!({"": {}}), "columns[\"\"]: expected a text, found \"\"");
+        check(
+            json!({"a": {"datatype": "text"}}),
+            "columns.a: unknown key \"datatype\", did you mean \"data_type\"?",
+        );
+        check(
+            json!({"a": {"data_type": "txt"}}),
+            "columns.a.data_type: unknown \"txt\", did you mean \"text\"?",
+        );
+        check(
+            json!({"a": {"data_type": "varchar"}}),
+            "columns.a.data_type: expected one of \"text\", \"bigint\", \"double\", \"bool\", \
+             \"timestamp\", \"date\", \"time\", \"decimal\", \"wei\", \"binary\", \"json\", found \
+             \"varchar\"",
+        );
+        check(
+            json!({"a": {"cluster": "yes"}}),
+            "columns.a.cluster: expected true or false, found \"yes\"",
+        );
+        check(
+            json!({"a": {"scale": 99}}),
+            "columns.a.scale: expected a whole number from 0 to 37, found 99",
+        );
+        check(
+            json!({"a": {"dedup_sort": "down"}}),
+            "columns.a.dedup_sort: expected one of \"asc\", \"desc\", found \"down\"",
+        );
+        check(json!([{"cluster": true}]), "columns[0].name: expected a text, found nothing");
+        check(json!([{"name": "a"}, {"name": "a"}]), "columns[1]: the column \"a\" is given twice");
+        check(
+            json!({"a": {"name": "b"}}),
+            "columns.a.name: expected the column's name, \"a\", or nothing",
+        );
+    }
+
+    #[test]
+    fn lays_hints_over_defaults() {
+        let check = |defaults: Value, own: Value, merged: Value| {
+            let [defaults, own] = [defaults, own].map(|v| columns(&v, "").unwrap());
+            let found: Map<String, Value> =
+                merge(&defaults, own).into_iter().map(|(k, v)| (k, Value::Object(v.map))).collect();
+            assert_eq!(Value::Object(found).to_string(), merged.to_string());
+        };
+        check(
+            json!({"a": {"cluster": true}, "b": {"sort": true}}),
+            json!({"a": {"cluster": false, "unique": true}, "c": {}}),
+            json!({"a": {"cluster": false, "unique": true}, "b": {"sort": true}, "c": {}}),
+        );
+        check(
+            json!({"a": {"cluster": true}, "b": {}}),
+            json!({"a": {"data_type": "text"}}),
+            json!({"b": {}, "a": {"cluster": true, "data_type": "text"}}),
+        );
+    }
+}

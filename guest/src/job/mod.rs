@@ -1,0 +1,246 @@
+//! The job: what is loaded, from where, and into which dataset. It is JSON that reads like a
+//! configuration of dlt's `rest_api` source, so that one can be turned into the other.
+//!
+//! It is parsed once into types that cannot be wrong. What nobody knows is an error that names its
+//! place and the nearest thing that is known; so is a secret, for a job is no place for one.
+
+mod credential;
+mod cursor;
+mod disposition;
+mod endpoint;
+mod hints;
+mod paginator;
+mod path;
+mod read;
+mod resource;
+mod template;
+mod unnest;
+pub(crate) mod url;
+mod value;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+pub use self::credential::{Credential, Scheme};
+pub use self::cursor::{Convert, Cursor, Last, OnMissing};
+pub use self::disposition::{
+    Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
+};
+pub use self::endpoint::{Client, Endpoint, Ignored, Method};
+pub use self::hints::{Hints, Sort};
+pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
+pub use self::path::{Path, Segment};
+use self::read::{Keys, Object, at, element, nearest};
+use self::resource::Defaults;
+pub use self::resource::{Input, Key, NestedHints, Resource};
+pub use self::template::{Bound, Hole, Piece, Shape, Template};
+pub use self::unnest::Unnest;
+pub use self::value::CursorValue;
+use crate::fault::Result;
+use crate::name::Naming;
+
+/// A job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The pipeline: the name the state is kept under.
+    pub pipeline: String,
+    /// The database that is written to.
+    pub database: String,
+    /// The dataset: the schema that is written to, not normalized.
+    pub dataset: String,
+    /// The name of the dlt schema; the pipeline's unless the job says otherwise.
+    pub schema_name: String,
+    /// How names are normalized.
+    pub naming: Naming,
+    /// How long a name may be, in characters.
+    pub max_identifier_length: u32,
+    /// How deep records are unnested where their resource says nothing.
+    pub max_table_nesting: u32,
+    /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
+    pub root_key: Option<bool>,
+    /// The contract of the whole schema as the job gives it, null where it does not.
+    pub schema_contract_hint: Value,
+    /// Forget the cursors that were saved, and load everything.
+    pub force_full_load: bool,
+    /// Credentials by name.
+    pub credentials: IndexMap<String, Credential>,
+    /// What all requests have in common; none where nothing is requested.
+    pub client: Option<Client>,
+    /// The resources, in the order given, those that are not selected too.
+    pub resources: Vec<Resource>,
+}
+
+impl Job {
+    /// Reads a job.
+    ///
+    /// # Errors
+    /// A config fault that names the place (`resources[0].endpoint.path`), what was expected there
+    /// and what was found; for text that is not JSON, line and column.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value = read::json(text)?;
+        let object = Object::new(&value, "", KEYS)?;
+        let pipeline = object.required_text("pipeline")?.to_owned();
+        let contract = match object.get("schema_contract") {
+            None => Contract::default(),
+            Some(value) => Contract::parse(value, "schema_contract")?,
+        };
+        let client = object.get("client").map(Client::parse).transpose()?;
+        let job = Self {
+            database: object.required_text("database")?.to_owned(),
+            dataset: object.required_text("dataset")?.to_owned(),
+            schema_name: object.text("schema_name")?.unwrap_or(&pipeline).to_owned(),
+            pipeline,
+            naming: object.choice("naming", NAMINGS)?.unwrap_or(Naming::SnakeCase),
+            max_identifier_length: object
+                .whole("max_identifier_length", 10, 255)?
+                .and_then(|length| u32::try_from(length).ok())
+                .unwrap_or(255),
+            max_table_nesting: resource::nesting(&object)?.unwrap_or(1000),
+            root_key: object.boolean("root_key")?,
+            schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
+            force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
+            credentials: credential::credentials(object.map("credentials")?)?,
+            client,
+            resources: resources(&object, contract)?,
+        };
+        job.check_requests()?;
+        job.select(&object)
+    }
+
+    /// The resources that take part, in the order given.
+    pub fn selected(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.iter().filter(|resource| resource.selected)
+    }
+
+    /// A resource by name.
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.name == name)
+    }
+
+    /// The credential of an endpoint: its own or the client's.
+    pub fn credential(&self, endpoint: &Endpoint) -> Option<&Credential> {
+        let client = self.client.as_ref().and_then(|client| client.auth.as_ref());
+        self.credentials.get(endpoint.auth.as_ref().or(client)?)
+    }
+
+    /// What requests need has to be there: a base URL, credentials, and hosts they are for.
+    fn check_requests(&self) -> Result<()> {
+        let known = |auth: &str, place: &str| match self.credentials.get(auth) {
+            Some(credential) => Ok(credential),
+            None => {
+                let hint = nearest(auth, self.credentials.keys().map(String::as_str))
+                    .map_or_else(String::new, |known| format!(", did you mean {known:?}?"));
+                Err(at(place, format_args!("{auth:?} is none of the job's credentials{hint}")))
+            }
+        };
+        if let Some(auth) = self.client.as_ref().and_then(|client| client.auth.as_deref()) {
+            known(auth, "client.auth")?;
+        }
+        for (n, resource) in self.resources.iter().enumerate() {
+            let Some(endpoint) = resource.endpoint() else { continue };
+            let place = element("resources", n);
+            if let Some(auth) = &endpoint.auth {
+                known(auth, &format!("{place}.endpoint.auth"))?;
+            }
+            // Holes are in what follows the host, where there are any.
+            let path = endpoint.path.fill(|_| Ok(String::new()))?;
+            let base = match &self.client {
+                Some(client) => client.base_url.as_str(),
+                None if url::scheme(&path).is_some() => "",
+                None => {
+                    return Err(at("client", "expected an object with a base_url, found nothing"));
+                }
+            };
+            let whole = url::join(base, &path);
+            if let Some(credential) = self.credential(endpoint)
+                && !credential.is_for(&whole)
+            {
+                let message = format!(
+                    "the credential {:?} is for {} and not for {}: name the host in \
+                     credentials.{}.hosts, or another credential in \"auth\"",
+                    credential.name,
+                    credential.hosts.join(", "),
+                    url::authority(&whole).unwrap_or_default(),
+                    credential.name,
+                );
+                return Err(at(&format!("{place}.endpoint"), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the job's own selection.
+    fn select(mut self, object: &Object<'_>) -> Result<Self> {
+        let Some(names) = object.texts("selected")? else { return Ok(self) };
+        for (n, name) in names.iter().enumerate() {
+            if self.resource(name).is_none() {
+                let known: Vec<&str> = self.resources.iter().map(|r| r.name.as_str()).collect();
+                let hint = nearest(name, known.iter().copied()).map_or_else(
+                    || format!("expected one of {}", known.join(", ")),
+                    |near| format!("did you mean {near:?}?"),
+                );
+                let message = format!("there is no resource {name:?}, {hint}");
+                return Err(at(&element("selected", n), message));
+            }
+        }
+        for resource in &mut self.resources {
+            resource.selected = names.contains(&resource.name);
+        }
+        Ok(self)
+    }
+}
+
+const NAMINGS: &[(&str, Naming)] = &[
+    ("snake_case", Naming::SnakeCase),
+    ("direct", Naming::Direct),
+    ("duck_case", Naming::DuckCase),
+    ("sql_ci_v1", Naming::SqlCi),
+    ("sql_cs_v1", Naming::SqlCs),
+];
+
+const KEYS: Keys = Keys {
+    known: &[
+        "pipeline",
+        "database",
+        "dataset",
+        "schema_name",
+        "naming",
+        "max_identifier_length",
+        "max_table_nesting",
+        "root_key",
+        "schema_contract",
+        "selected",
+        "force_full_load",
+        "credentials",
+        "client",
+        "resource_defaults",
+        "resources",
+    ],
+    refused: &[
+        ("pipeline_name", "it is called \"pipeline\""),
+        ("dataset_name", "it is called \"dataset\""),
+        ("destination", "it is always Snowflake"),
+    ],
+};
+
+fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
+    let defaults = Defaults::parse(object.get("resource_defaults"))?;
+    let list = object.list("resources")?.map_or(&[][..], Vec::as_slice);
+    if list.is_empty() {
+        return Err(object.missing("resources", "at least one resource"));
+    }
+    let mut resources: Vec<Resource> = Vec::new();
+    for (n, value) in list.iter().enumerate() {
+        let place = element("resources", n);
+        let resource = Resource::parse(value, &place, &defaults, contract)?;
+        if resources.iter().any(|other| other.name == resource.name) {
+            let message = format!("the resource {:?} is given twice", resource.name);
+            return Err(at(&format!("{place}.name"), message));
+        }
+        resources.push(resource);
+    }
+    Ok(resources)
+}
+
+#[cfg(test)]
+mod tests;

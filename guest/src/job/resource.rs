@@ -1,0 +1,367 @@
+//! What a job says about one resource: what its rows are called, how they are written, and where
+//! they come from.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::cursor::Cursor;
+use super::disposition::{Contract, WriteDisposition};
+use super::endpoint::{self, Endpoint};
+use super::hints::{self, Hints};
+use super::path::Path;
+use super::read::{Keys, Object, at, element, member, text};
+use super::unnest::Unnest;
+use crate::fault::Result;
+
+/// A resource: records of one kind, loaded into one table and its children.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    /// Its name, in the source's spelling.
+    pub name: String,
+    /// The name of its table, not normalized; none means the resource's name.
+    pub table_name: Option<String>,
+    /// How its rows are written.
+    pub write_disposition: WriteDisposition,
+    /// What a record is known by.
+    pub primary_key: Key,
+    /// What a group of records that is replaced as one is known by.
+    pub merge_key: Key,
+    /// How deep its records are unnested; none means the job's limit.
+    pub max_table_nesting: Option<u32>,
+    /// Hints by the name of the column, not normalized.
+    pub columns: IndexMap<String, Hints>,
+    /// What is unnested at all; none means everything.
+    pub unnest: Option<Unnest>,
+    /// Where the records come from.
+    pub input: Input,
+    /// What is new, where that can be told.
+    pub cursor: Option<Cursor>,
+    /// Whether it takes part when the job selects nothing.
+    pub selected: bool,
+    /// What its tables may become; the job's where it says nothing.
+    pub schema_contract: Contract,
+    /// The contract as the resource gives it (dlt keeps it on the table), null where it does not.
+    pub schema_contract_hint: Value,
+    /// Hints for its child tables, the shorter paths first.
+    pub nested_hints: Vec<NestedHints>,
+}
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A source that is asked over HTTP.
+    Endpoint(Box<Endpoint>),
+    /// The host, which holds them: records, or pages as the endpoint would give them.
+    Pull {
+        /// Where the records are on such a page, where the job says so.
+        selector: Option<Path>,
+    },
+}
+
+/// Columns that together tell records apart.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Key {
+    /// Their names, in the source's spelling.
+    pub columns: Vec<String>,
+    /// The job gave one name, not a list. dlt hashes the bare value then, not a list of one.
+    pub single: bool,
+}
+
+/// Hints for a child table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NestedHints {
+    /// The keys from the record to the list, not normalized.
+    pub path: Vec<String>,
+    /// The parent, where it is not the table above.
+    pub parent_table_name: Option<String>,
+    /// How rows are written, where it is not as the root table's.
+    pub write_disposition: Option<WriteDisposition>,
+    /// The primary key; with one the table is a root table.
+    pub primary_key: Key,
+    /// The merge key; with one the table is a root table.
+    pub merge_key: Key,
+    /// Hints by the name of the column, not normalized.
+    pub columns: IndexMap<String, Hints>,
+    /// What the table may become, where it is not as for the root table.
+    pub schema_contract: Option<Contract>,
+}
+
+impl Key {
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Reads a name or a list of names.
+    pub(super) fn parse(object: &Object<'_>, key: &str) -> Result<Option<Self>> {
+        match object.get(key) {
+            None => Ok(None),
+            Some(Value::String(_)) => Ok(object
+                .text(key)?
+                .map(|name| Self { columns: vec![name.to_owned()], single: true })),
+            Some(Value::Array(_)) => {
+                let columns = object.texts(key)?.unwrap_or_default();
+                for (n, column) in columns.iter().enumerate() {
+                    if columns.iter().take(n).any(|other| other == column) {
+                        let place = element(&object.place_of(key), n);
+                        return Err(at(
+                            &place,
+                            format_args!("the column {column:?} is given twice"),
+                        ));
+                    }
+                }
+                Ok(Some(Self { columns, single: false }))
+            }
+            Some(other) => Err(object.wrong_type("a column's name or a list of names", other, key)),
+        }
+    }
+}
+
+/// `resource_defaults`, checked as far as that goes without a resource.
+pub(super) struct Defaults {
+    map: Map<String, Value>,
+    columns: IndexMap<String, Hints>,
+}
+
+impl Defaults {
+    pub(super) fn parse(value: Option<&Value>) -> Result<Self> {
+        const PLACE: &str = "resource_defaults";
+        let Some(value) = value else {
+            return Ok(Self { map: Map::new(), columns: IndexMap::new() });
+        };
+        let object = Object::new(value, PLACE, KEYS)?;
+        if object.has("name") {
+            return Err(
+                object.fault_at("name", "expected nothing: every resource has a name of its own")
+            );
+        }
+        let mut map = value.as_object().cloned().unwrap_or_default();
+        if let Some(Value::String(path)) = map.get("endpoint") {
+            let endpoint = Map::from_iter([("path".to_owned(), Value::from(path.as_str()))]);
+            map.insert("endpoint".to_owned(), Value::Object(endpoint));
+        }
+        if let Some(endpoint) = map.get("endpoint").filter(|v| !v.is_null()) {
+            endpoint::check_defaults(endpoint, &object.place_of("endpoint"))?;
+        }
+        if let Some(value) = object.get("write_disposition") {
+            WriteDisposition::parse(value, &object.place_of("write_disposition"))?;
+        }
+        let columns = columns(&object)?;
+        map.shift_remove("columns");
+        Ok(Self { map, columns })
+    }
+}
+
+impl Resource {
+    /// Reads a resource laid over the defaults. A text is a name and a path at once, as in dlt.
+    pub(super) fn parse(
+        value: &Value,
+        place: &str,
+        defaults: &Defaults,
+        contract: Contract,
+    ) -> Result<Self> {
+        let mut own = match value {
+            Value::String(path) => {
+                text(value, place)?;
+                let path = Value::from(path.as_str());
+                Map::from_iter([("name".to_owned(), path.clone()), ("endpoint".to_owned(), path)])
+            }
+            Value::Object(map) => map.clone(),
+            other => return Err(super::read::wrong_type("an object or a text", other, place)),
+        };
+        if let Some(Value::String(path)) = own.get("endpoint") {
+            let endpoint = Map::from_iter([("path".to_owned(), Value::from(path.as_str()))]);
+            own.insert("endpoint".to_owned(), Value::Object(endpoint));
+        }
+        // First the resource alone, so that its unknown keys are named before anything is merged.
+        let own_value = Value::Object(own);
+        let alone = Object::new(&own_value, place, KEYS)?;
+        let own_columns = columns(&alone)?;
+        let merged = overlay(&defaults.map, alone.map_of_all());
+        let merged = Value::Object(merged);
+        let object = Object::new(&merged, place, KEYS)?;
+
+        let name = object.required_text("name")?;
+        let columns = match alone.has("columns") && alone.get("columns").is_none() {
+            true => IndexMap::new(),
+            false => hints::merge(&defaults.columns, own_columns),
+        };
+        let (input, cursor) = input(&object, name, alone.get("endpoint").is_some())?;
+        let schema_contract_hint = object.get("schema_contract").cloned().unwrap_or_default();
+        let schema_contract = match object.get("schema_contract") {
+            Some(value) => Contract::parse(value, &object.place_of("schema_contract"))?,
+            None => contract,
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            table_name: object.text("table_name")?.map(str::to_owned),
+            write_disposition: disposition(&object)?.unwrap_or(WriteDisposition::Append),
+            primary_key: Key::parse(&object, "primary_key")?.unwrap_or_default(),
+            merge_key: Key::parse(&object, "merge_key")?.unwrap_or_default(),
+            max_table_nesting: nesting(&object)?,
+            columns,
+            unnest: unnest(&object)?,
+            input,
+            cursor,
+            selected: object.boolean("selected")?.unwrap_or(true),
+            schema_contract,
+            schema_contract_hint,
+            nested_hints: nested_hints(&object)?,
+        })
+    }
+
+    /// The name its table has before it is normalized.
+    pub fn table(&self) -> &str {
+        self.table_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Its endpoint, where it has one.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match &self.input {
+            Input::Endpoint(endpoint) => Some(endpoint),
+            Input::Pull { .. } => None,
+        }
+    }
+}
+
+/// A limit of nesting, for a resource or the whole job.
+pub(super) fn nesting(object: &Object<'_>) -> Result<Option<u32>> {
+    let limit = object.whole("max_table_nesting", 0, 1000)?;
+    Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
+}
+
+const NO_CODE: &str = "it is code, and a job is data";
+const KEYS: Keys = Keys {
+    known: &[
+        "name",
+        "table_name",
+        "write_disposition",
+        "primary_key",
+        "merge_key",
+        "max_table_nesting",
+        "columns",
+        "unnest",
+        "source",
+        "endpoint",
+        "incremental",
+        "selected",
+        "schema_contract",
+        "nested_hints",
+    ],
+    refused: &[
+        ("parallelized", "how requests are sent is the host's business"),
+        ("processing_steps", NO_CODE),
+        ("validator", NO_CODE),
+        ("include_from_parent", "a resource that depends on another is not supported"),
+        ("data_from", "a resource that depends on another is not supported"),
+        ("table_format", "tables are Snowflake's own"),
+        ("file_format", "files are always Parquet"),
+        ("references", "references between tables are not kept"),
+    ],
+};
+const NESTED_KEYS: Keys = Keys {
+    known: &[
+        "parent_table_name",
+        "write_disposition",
+        "primary_key",
+        "merge_key",
+        "columns",
+        "schema_contract",
+    ],
+    refused: KEYS.refused,
+};
+
+/// The defaults with a resource's own keys over them. Endpoints are merged, all else is replaced.
+fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+    let mut merged = defaults.clone();
+    for (key, value) in own {
+        let value = match (merged.get(key), value) {
+            (Some(Value::Object(below)), Value::Object(above)) if key == "endpoint" => {
+                Value::Object(endpoint::merge(below, above))
+            }
+            _ => value.clone(),
+        };
+        merged.insert(key.clone(), value);
+    }
+    merged
+}
+
+fn columns(object: &Object<'_>) -> Result<IndexMap<String, Hints>> {
+    match object.get("columns") {
+        None => Ok(IndexMap::new()),
+        Some(value) => hints::columns(value, &object.place_of("columns")),
+    }
+}
+
+fn disposition(object: &Object<'_>) -> Result<Option<WriteDisposition>> {
+    let Some(value) = object.get("write_disposition") else { return Ok(None) };
+    WriteDisposition::parse(value, &object.place_of("write_disposition")).map(Some)
+}
+
+fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
+    let Some(paths) = object.texts("unnest")? else { return Ok(None) };
+    let mut unnest = Unnest::default();
+    for (n, path) in paths.iter().enumerate() {
+        let place = element(&object.place_of("unnest"), n);
+        unnest.allow(path).map_err(|fault| fault.at(place))?;
+    }
+    Ok(Some(unnest))
+}
+
+/// Where the records come from, and the cursor, which an endpoint or the resource can have.
+fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, Option<Cursor>)> {
+    let endpoint =
+        object.choice("source", &[("endpoint", true), ("pull", false)])?.unwrap_or(own_endpoint);
+    let own = match object.get("incremental") {
+        None => None,
+        Some(value) => Some(Cursor::parse(value, &object.place_of("incremental"), endpoint)?),
+    };
+    if !endpoint && !own_endpoint {
+        return Ok((Input::Pull { selector: None }, own));
+    }
+    let empty = Value::Object(Map::new());
+    let value = object.get("endpoint").unwrap_or(&empty);
+    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name)?;
+    if own.is_some() && cursor.is_some() {
+        return Err(
+            object.fault_at("incremental", "expected one cursor, found another in the endpoint")
+        );
+    }
+    let input = if endpoint {
+        Input::Endpoint(Box::new(parsed))
+    } else {
+        Input::Pull { selector: parsed.data_selector }
+    };
+    Ok((input, own.or(cursor)))
+}
+
+fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
+    let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
+    let place = object.place_of("nested_hints");
+    let read = |(path, value): (&String, &Value)| {
+        let place = member(&place, path);
+        let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
+        if keys.iter().any(String::is_empty) {
+            let message =
+                format!("expected the keys to a list with dots between them, found {path:?}");
+            return Err(at(&place, message));
+        }
+        let hints = Object::new(value, place, NESTED_KEYS)?;
+        Ok(NestedHints {
+            path: keys,
+            parent_table_name: hints.text("parent_table_name")?.map(str::to_owned),
+            write_disposition: disposition(&hints)?,
+            primary_key: Key::parse(&hints, "primary_key")?.unwrap_or_default(),
+            merge_key: Key::parse(&hints, "merge_key")?.unwrap_or_default(),
+            columns: columns(&hints)?,
+            schema_contract: match hints.get("schema_contract") {
+                None => None,
+                Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
+            },
+        })
+    };
+    let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;
+    // Parents come before their children, otherwise in the order given (a stable sort).
+    nested.sort_by_key(|hints| hints.path.len());
+    Ok(nested)
+}

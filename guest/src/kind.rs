@@ -1,0 +1,109 @@
+//! The types a column can have: dlt's data types, with precision, scale and time zone.
+//!
+//! Source: dlt 1.31, `common/data_types/typing.py`; the Snowflake types they become are in
+//! [`crate::sql`].
+
+/// dlt's data types.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum DataType {
+    /// Bytes.
+    Binary,
+    /// A 64 bit signed integer.
+    Bigint,
+    /// True or false.
+    Bool,
+    /// A calendar date.
+    Date,
+    /// A fixed-point number, (38, 9) where nothing else is said.
+    Decimal,
+    /// A 64 bit float.
+    Double,
+    /// Any JSON value, kept as it is.
+    Json,
+    /// Unicode text.
+    Text,
+    /// A time of day.
+    Time,
+    /// A point in time, microseconds where nothing else is said.
+    Timestamp,
+    /// A whole number of up to 38 digits (in dlt: of 256 bits).
+    Wei,
+}
+
+impl DataType {
+    /// The name dlt uses in schemas and variant columns.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Bigint => "bigint",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::Decimal => "decimal",
+            Self::Double => "double",
+            Self::Json => "json",
+            Self::Text => "text",
+            Self::Time => "time",
+            Self::Timestamp => "timestamp",
+            Self::Wei => "wei",
+        }
+    }
+
+    /// The type with that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "binary" => Self::Binary,
+            "bigint" => Self::Bigint,
+            "bool" => Self::Bool,
+            "date" => Self::Date,
+            "decimal" => Self::Decimal,
+            "double" => Self::Double,
+            "json" | "complex" => Self::Json,
+            "text" => Self::Text,
+            "time" => Self::Time,
+            "timestamp" => Self::Timestamp,
+            "wei" => Self::Wei,
+            _ => return None,
+        })
+    }
+}
+
+/// A data type and what narrows it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Kind {
+    /// The data type.
+    pub data_type: DataType,
+    /// Digits of a decimal, characters of a text, fractional digits of a timestamp or time.
+    pub precision: Option<u32>,
+    /// Digits after the point of a decimal.
+    pub scale: Option<u32>,
+    /// Whether a timestamp is an instant (the default) or a wall clock reading in UTC.
+    pub timezone: bool,
+}
+
+impl Kind {
+    /// The type with nothing to narrow it.
+    pub const fn of(data_type: DataType) -> Self {
+        Self { data_type, precision: None, scale: None, timezone: true }
+    }
+
+    /// Precision and scale of a decimal or wei column: each falls back on its own default, so a
+    /// precision alone keeps nine digits after the point.
+    ///
+    /// Source: dlt 1.31, `destinations/type_mapping.py` (`decimal_precision`, `wei_precision`) with
+    /// the capabilities in `destinations/impl/snowflake/factory.py`.
+    pub const fn decimal(&self) -> (u32, u32) {
+        let default_scale = match self.data_type {
+            DataType::Wei => 0,
+            _ => 9,
+        };
+        let precision = match self.precision {
+            Some(precision) => precision,
+            None => 38,
+        };
+        let scale = match self.scale {
+            Some(scale) => scale,
+            None => default_scale,
+        };
+        (precision, scale)
+    }
+}

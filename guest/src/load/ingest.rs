@@ -1,0 +1,338 @@
+//! One resource, from its first page to its last file.
+
+use serde_json::{Map, Value};
+
+use super::Target;
+use super::declare::{self, Plan};
+use super::publish::{Ingested, IngestedColumn, IngestedTable};
+use super::restore::Live;
+use super::session::Session;
+use super::staging::{BATCH_BYTES, Staging};
+use crate::fault::{Context, Fault, Result};
+use crate::job::{Input, Job, Path, Resource};
+use crate::json::Reader;
+use crate::page;
+use crate::schema::{Column, Schema, Table, is_dlt};
+use crate::shred::{Family, SEQ};
+use crate::source::{Decision, Incremental, PageFacts, Requests, Retry, Unique, Verdict};
+use crate::state::{IncrementalState, State};
+use crate::step::{CursorReport, Pause, Report, Request, Response, TableReport};
+
+/// A resource that is about to be read.
+pub(super) struct Ingest<'a> {
+    pub(super) job: &'a Job,
+    pub(super) resource: &'a Resource,
+    /// Its number in the load.
+    pub(super) number: usize,
+    pub(super) target: &'a Target,
+    pub(super) load_id: &'a str,
+    pub(super) live: &'a Live,
+}
+
+/// What is being filled.
+struct Reading<'r> {
+    family: &'r mut Family,
+    staging: &'r mut Staging,
+    report: &'r mut Report,
+}
+
+impl Ingest<'_> {
+    /// Reads everything, and stages what is new of it.
+    pub(super) async fn run(
+        &self,
+        session: &mut Session,
+        schema: &mut Schema,
+        state: &mut State,
+        report: &mut Report,
+    ) -> Result<Ingested> {
+        let plan = declare::declare(self.job, self.resource, schema)?;
+        report.warnings.extend(plan.warning.clone());
+        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id);
+        let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
+
+        let mut cursor = self.cursor(schema, state)?;
+        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(ToString::to_string));
+        let mut reading = Reading { family: &mut family, staging: &mut staging, report };
+        match &self.resource.input {
+            Input::Pull { selector } => {
+                self.pull(session, &mut reading, cursor.as_mut(), selector.as_ref()).await?;
+            }
+            Input::Endpoint(_) => self.request(session, &mut reading, cursor.as_mut()).await?,
+        }
+        if let Some(cursor) = &mut cursor {
+            self.save(cursor, start, schema, state, report)?;
+        }
+
+        staging.take(&mut family)?;
+        staging.finish(&family)?;
+        self.upload(session, &mut staging, report).await?;
+        report.warnings.extend(family.warnings().iter().cloned());
+        self.learn(schema, &family, &staging)?;
+        Ok(self.ingested(plan, &family, &staging, schema, report))
+    }
+
+    /// Reads what the host holds.
+    async fn pull(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        mut cursor: Option<&mut Incremental>,
+        selector: Option<&Path>,
+    ) -> Result<()> {
+        let mut number = 0;
+        while let Some(text) = session.pull(&self.resource.name).await? {
+            number += 1;
+            session.pages += 1;
+            let family = &mut *reading.family;
+            page::walk(&text, selector, &[], true, &mut |reader| {
+                take(reader, family, cursor.as_deref_mut())
+            })
+            .at(|| format!("page {number}"))?;
+            drop(text);
+            self.flush(session, reading).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the source answers.
+    async fn request(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        mut cursor: Option<&mut Incremental>,
+    ) -> Result<()> {
+        let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
+        let mut requests = Requests::new(self.job, self.resource, start)?;
+        let mut next = Some(requests.first()?);
+        let mut number = 0;
+        while let Some(request) = next.take() {
+            number += 1;
+            let place = || format!("page {number}");
+            let Some(response) = self.answer(session, &request, &requests).await.at(place)? else {
+                return Ok(());
+            };
+            session.pages += 1;
+            requests.look(&response).at(place)?;
+            let family = &mut *reading.family;
+            let selector = requests.selector();
+            let facts = page::walk(&response.body, selector, requests.wanted_paths(), false, &mut |reader| {
+                take(reader, family, cursor.as_deref_mut())
+            })
+            .at(place)?;
+            if let Some(selector) = selector.filter(|_| !facts.selected && !response.body.trim().is_empty()) {
+                return Err(page::nothing_selected(selector, &facts).at(place()));
+            }
+            if !cursor.as_ref().is_some_and(|cursor| cursor.is_closed()) {
+                let facts = PageFacts {
+                    records: facts.records,
+                    captured: &facts.captured,
+                    headers: &response.headers,
+                };
+                next = requests.after(&facts).at(place)?;
+            }
+            drop(response);
+            self.flush(session, reading).await?;
+        }
+        Ok(())
+    }
+
+    /// The answer to a request, with the patience it takes; none when the job says that such an
+    /// answer ends the pages.
+    async fn answer(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        requests: &Requests,
+    ) -> Result<Option<Response>> {
+        let mut retry = Retry::new(self.load_id, request);
+        loop {
+            let answer = session.fetch(request.clone()).await?;
+            match retry.judge(request, requests.ignored(), &answer) {
+                Decision::Proceed => {
+                    return answer
+                        .map(Some)
+                        .map_err(|failure| Fault::internal(format_args!("no answer to read: {}", failure.message)));
+                }
+                Decision::Ignore => return Ok(None),
+                Decision::Wait { seconds, reason } => session.wait(Pause { seconds, reason }).await?,
+                Decision::GiveUp(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// The resource's cursor, where it was left.
+    fn cursor(&self, schema: &Schema, state: &State) -> Result<Option<Incremental>> {
+        let Some(cursor) = &self.resource.cursor else { return Ok(None) };
+        let saved = match self.job.force_full_load {
+            true => None,
+            false => state.incremental(schema.name(), &self.resource.name, cursor.path.as_str())?,
+        };
+        let saved = saved.map(|saved| {
+            Map::from_iter([
+                ("initial_value".to_owned(), saved.initial_value),
+                ("last_value".to_owned(), saved.last_value),
+                ("start_value".to_owned(), saved.start_value),
+                ("unique_hashes".to_owned(), saved.unique_hashes.into()),
+            ])
+        });
+        Incremental::new(cursor, &self.resource.primary_key, saved.as_ref()).map(Some)
+    }
+
+    /// Remembers where the cursor is now.
+    fn save(
+        &self,
+        cursor: &mut Incremental,
+        start: Option<String>,
+        schema: &Schema,
+        state: &mut State,
+        report: &mut Report,
+    ) -> Result<()> {
+        report.warnings.extend(cursor.warning());
+        let path = cursor.cursor().path.as_str().to_owned();
+        let last = cursor.last_value()?.map(|last| last.to_string());
+        report.cursors.push(CursorReport {
+            resource: self.resource.name.clone(),
+            path: path.clone(),
+            start,
+            last,
+        });
+        let Some(mut saved) = cursor.state()? else { return Ok(()) };
+        let mut value = |key: &str| saved.get_mut(key).map(Value::take).unwrap_or_default();
+        let hashes = match value("unique_hashes") {
+            Value::Array(hashes) => hashes,
+            _ => Vec::new(),
+        };
+        let saved = IncrementalState {
+            initial_value: value("initial_value"),
+            last_value: value("last_value"),
+            start_value: value("start_value"),
+            unique_hashes: hashes.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        };
+        state.set_incremental(schema.name(), &self.resource.name, &path, saved);
+        Ok(())
+    }
+
+    /// Makes files of the batch when it is large enough, and uploads those that are.
+    async fn flush(&self, session: &mut Session, reading: &mut Reading<'_>) -> Result<()> {
+        if reading.family.bytes() < BATCH_BYTES {
+            return Ok(());
+        }
+        reading.staging.take(reading.family)?;
+        self.upload(session, reading.staging, reading.report).await
+    }
+
+    async fn upload(
+        &self,
+        session: &mut Session,
+        staging: &mut Staging,
+        report: &mut Report,
+    ) -> Result<()> {
+        for file in staging.ready() {
+            if !session.has_stage() && !self.live.has_schema_of(&self.target.table("")) {
+                session.make_schema(&self.target.schema).await?;
+            }
+            session.make_stage(&self.target.stage).await?;
+            session.upload(&self.target.stage, file.report.path.clone(), file.bytes).await?;
+            report.files.push(file.report);
+        }
+        Ok(())
+    }
+
+    /// Takes over into the schema what the data brought.
+    fn learn(&self, schema: &mut Schema, family: &Family, staging: &Staging) -> Result<()> {
+        for (at, table) in family.tables().iter().enumerate() {
+            if staging.rows(at) == 0 {
+                continue;
+            }
+            if schema.table(&table.name).is_none() {
+                let parent = table.parent.and_then(|parent| family.tables().get(parent));
+                let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;
+                schema.add(Table::child(table.name.as_str(), &parent.name))?;
+            }
+            for seen in table.columns().into_iter().filter(|seen| seen.seen && seen.name != SEQ) {
+                let known = schema.table(&table.name).and_then(|t| t.column(seen.name));
+                if known.is_some_and(Column::is_complete) {
+                    continue;
+                }
+                let column = if seen.variant {
+                    Column::variant(seen.name, seen.kind)
+                } else {
+                    schema.inferred(seen.name, seen.kind)
+                };
+                schema.add_column(&table.name, column).at(|| format!("table {}", table.name))?;
+            }
+            schema.mark_seen(&table.name)?;
+        }
+        Ok(())
+    }
+
+    fn ingested(
+        &self,
+        plan: Plan,
+        family: &Family,
+        staging: &Staging,
+        schema: &Schema,
+        report: &mut Report,
+    ) -> Ingested {
+        let mut tables = Vec::new();
+        for (at, table) in family.tables().iter().enumerate() {
+            let rows = staging.rows(at);
+            // A table the schema knows is told of even if nothing came for it.
+            if rows > 0 || schema.table(&table.name).is_some_and(|t| t.has_seen_data() && !is_dlt(t.name())) {
+                report.tables.push(TableReport {
+                    name: table.name.clone(),
+                    resource: self.resource.name.clone(),
+                    rows,
+                });
+            }
+            tables.push(IngestedTable {
+                name: table.name.clone(),
+                columns: table
+                    .columns()
+                    .into_iter()
+                    .filter(|column| column.seen)
+                    .map(|column| IngestedColumn { name: column.name.to_owned(), kind: column.kind })
+                    .collect(),
+                rows,
+                directory: staging.directory(at, &table.name),
+            });
+        }
+        let Plan { table: root, action, .. } = plan;
+        Ingested { resource: self.resource.name.clone(), root, action, tables }
+    }
+}
+
+/// One record: into the tables, unless the cursor says that it is not new.
+fn take(
+    reader: &mut Reader<'_>,
+    family: &mut Family,
+    cursor: Option<&mut Incremental>,
+) -> Result<()> {
+    let Some(cursor) = cursor else { return family.record(reader) };
+    let mut ahead = reader.clone();
+    let raw = ahead.skip()?;
+    let value = page::find(raw, &cursor.cursor().path)?;
+    let unique = match cursor.unique() {
+        Unique::Field(field) => Some(vec![field.to_owned()]),
+        Unique::Fields(fields) => Some(fields.to_vec()),
+        Unique::Nothing | Unique::Record => None,
+    };
+    let single = matches!(cursor.unique(), Unique::Field(_));
+    let verdict = cursor.keep(value, || {
+        let Some(fields) = unique else { return Ok(raw.to_owned()) };
+        let mut values = Vec::new();
+        for field in &fields {
+            let found = page::find(raw, &Path::of_keys(&[field]))?;
+            let missing = || Fault::data("expected a value, found nothing").at(format_args!("primary key {field}"));
+            values.push(found.ok_or_else(missing)?);
+        }
+        Ok(if single { values.concat() } else { format!("[{}]", values.join(",")) })
+    })?;
+    match verdict {
+        Verdict::Keep => family.record(reader),
+        Verdict::Drop => {
+            *reader = ahead;
+            Ok(())
+        }
+    }
+}

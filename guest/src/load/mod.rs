@@ -1,0 +1,154 @@
+//! One run of a load, straight down: restore what was there, read every resource, stage its rows,
+//! bring the tables up to date, publish in one transaction, clean up.
+//!
+//! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
+
+mod declare;
+mod evolve;
+mod ingest;
+mod publish;
+mod restore;
+mod session;
+mod staging;
+
+use crate::fault::{Context, Fault, Result};
+use crate::job::Job;
+use crate::name::Convention;
+use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
+use crate::sql::Name;
+use crate::sql::state::Bookkeeping;
+use crate::state::{Instant, LoadId};
+use crate::step::{Io, Load, Report};
+
+use publish::Publication;
+use restore::Restored;
+use session::Session;
+
+/// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
+pub fn start(job: &str, now: &str) -> Result<Load> {
+    let job = Job::parse(job)?;
+    let now = Instant::parse(now)?;
+    let io = Io::default();
+    Ok(Load::new(io.clone(), run(io, job, now)))
+}
+
+async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
+    let mut session = Session::new(io);
+    match load(&mut session, &job, now).await {
+        Ok(report) => Ok(report),
+        Err(fault) => Err(session.abandon(fault).await.at(format_args!("pipeline {}", job.pipeline))),
+    }
+}
+
+async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
+    let target = Target::new(job);
+    let Restored { live, mut schema, mut state, last_load } =
+        restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
+    let load_id = LoadId::new(now, last_load.as_deref())?;
+
+    state.set_target(&job.dataset, schema.name());
+    let mut ingested = Vec::new();
+    let mut report = Report {
+        load_id: load_id.to_string(),
+        pipeline: job.pipeline.clone(),
+        database: job.database.clone(),
+        dataset: job.dataset.clone(),
+        ..Report::default()
+    };
+    for (number, resource) in job.selected().enumerate() {
+        let ingest = ingest::Ingest {
+            job,
+            resource,
+            number,
+            target: &target,
+            load_id: load_id.as_str(),
+            live: &live,
+        };
+        let brought = ingest
+            .run(session, &mut schema, &mut state, &mut report)
+            .await
+            .at(|| format!("resource {}", resource.name))?;
+        ingested.push(brought);
+    }
+
+    let schema_changed = schema.bump()?;
+    let state_changed = state.bump()?;
+    let changes = ingested.iter().any(publish::Ingested::changes);
+    if changes || state_changed {
+        let statements = evolve::ddl(&target, &schema, &live, &ingested, session.has_made_schema())?;
+        session.run_all(statements).await.at(|| "bringing the tables up to date")?;
+        let publication = Publication {
+            target: &target,
+            schema: &schema,
+            schema_changed: schema_changed || !live.has_schema_row(),
+            state: &state,
+            state_changed,
+            load_id: &load_id,
+            now,
+            ingested: &ingested,
+            live: &|table: &Name| live.has(table),
+        };
+        publication.run(session).await.at(|| "publishing")?;
+    }
+    if let Err(fault) = session.drop_stage().await {
+        // The load is committed; what is left is a stage, which the next load empties.
+        report.warnings.push(format!("the stage could not be dropped: {fault}"));
+    }
+    report.state = state.to_json();
+    report.statements = session.statements;
+    report.requests = session.requests;
+    report.pages = session.pages;
+    Ok(report)
+}
+
+/// Where the load writes, and how names are spelled there.
+pub(crate) struct Target {
+    convention: Convention,
+    schema: Name,
+    staging_schema: Name,
+    stage: Name,
+    database: String,
+}
+
+impl Target {
+    fn new(job: &Job) -> Self {
+        let convention = job.convention();
+        // A database is named by whoever made it: in quotes exactly so, otherwise as SQL would read it.
+        let database = match job.database.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(exact) => exact.to_owned(),
+            None => convention.fold(&job.database),
+        };
+        let dataset = convention.normalize_identifier(&job.dataset);
+        let schema = Name::schema(&database, &convention.fold(&dataset));
+        let staging_schema = Name::schema(&database, &convention.fold(&format!("{dataset}_staging")));
+        let stage = convention.shorten_fragments(&["snowcat", &convention.normalize_identifier(&job.pipeline)]);
+        let stage = schema.object(&convention.fold(&stage));
+        Self { convention, schema, staging_schema, stage, database }
+    }
+
+    /// A table of the dataset.
+    fn table(&self, name: &str) -> Name {
+        self.schema.object(&self.convention.fold(name))
+    }
+
+    /// The staging table of a table.
+    fn staging(&self, name: &str) -> Name {
+        let name = self.convention.shorten_fragments(&["_snowcat", name]);
+        self.staging_schema.object(&self.convention.fold(&name))
+    }
+
+    fn bookkeeping(&self) -> Bookkeeping<'_> {
+        Bookkeeping {
+            loads: self.table(LOADS_TABLE),
+            version: self.table(VERSION_TABLE),
+            state: self.table(STATE_TABLE),
+            fold: Box::new(|name| self.convention.fold(name)),
+        }
+    }
+}
+
+/// The fault of a job that asks for what this version does not do.
+#[cold]
+fn unsupported(what: impl std::fmt::Display) -> Fault {
+    Fault::config(format_args!("{what} is not supported by this version of Snowcat"))
+}

@@ -1,0 +1,128 @@
+//! What the dataset holds already: its tables and columns, the schema and the state that were saved.
+//!
+//! Three statements when the dataset is known, one when it is new. The catalogue is asked every time,
+//! for a table that somebody dropped is to be made again, whatever the saved schema says.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Target;
+use super::session::{Answer, Session};
+use crate::fault::{Context, Fault, Result};
+use crate::job::Job;
+use crate::schema::Schema;
+use crate::sql::Name;
+use crate::sql::state::select_columns;
+use crate::state::State;
+use crate::step::Outcome;
+
+/// What was there when the load began.
+pub(super) struct Restored {
+    pub(super) live: Live,
+    pub(super) schema: Schema,
+    pub(super) state: State,
+    /// The load that saved the state.
+    pub(super) last_load: Option<String>,
+}
+
+/// The tables that are there, and their columns, as Snowflake stores the names.
+#[derive(Default)]
+pub(super) struct Live {
+    tables: HashMap<Name, HashSet<String>>,
+    schema_row: bool,
+}
+
+impl Live {
+    /// Whether there is such a table.
+    pub(super) fn has(&self, table: &Name) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    /// Whether the table has such a column.
+    pub(super) fn has_column(&self, table: &Name, column: &str) -> bool {
+        self.tables.get(table).is_some_and(|columns| columns.contains(column))
+    }
+
+    /// Whether any table is in the schema of this table.
+    pub(super) fn has_schema_of(&self, table: &Name) -> bool {
+        self.tables.keys().any(|known| known.object("") == table.object(""))
+    }
+
+    /// Whether the schema that was restored is stored in this dataset.
+    pub(super) fn has_schema_row(&self) -> bool {
+        self.schema_row
+    }
+}
+
+pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
+    let mut live = live(session, target).await?;
+    let books = target.bookkeeping();
+    let fresh_schema = || Schema::new(&job.schema_name, job.convention().naming.name());
+
+    let mut state = State::new(&job.pipeline);
+    let mut last_load = None;
+    if live.has(&books.state) && live.has(&books.loads) {
+        let answer = session.sql(books.select_state(&job.pipeline)).await?;
+        if let Some([_, text, _, load, finished, top]) = row::<6>(&answer) {
+            if finished == Some("1") {
+                state = State::parse(text.unwrap_or_default())?;
+                if state.pipeline() != job.pipeline {
+                    return Err(Fault::destination(format_args!(
+                        "expected the state of {}, found that of {}",
+                        job.pipeline,
+                        state.pipeline()
+                    )));
+                }
+            }
+            last_load = load.map(str::to_owned);
+            // A load that failed half-way in another tool may have left a later version behind.
+            let top = top.unwrap_or("0");
+            let top = top.parse().map_err(|_| {
+                Fault::destination(format_args!("expected a version number, found {top:?}"))
+            })?;
+            state.continue_from(top);
+        }
+    }
+
+    let mut schema = fresh_schema();
+    if live.has(&books.version) {
+        let answer = session.sql(books.select_schema(&job.schema_name)).await?;
+        if let Some([_, _, text]) = row::<3>(&answer) {
+            schema = Schema::parse(text.unwrap_or_default())?;
+            live.schema_row = true;
+            let (found, wanted) = (schema.naming()?, job.convention().naming.name());
+            if found != wanted {
+                return Err(Fault::config(format_args!(
+                    "naming: expected {found}, for the dataset was made so, found {wanted}: \
+                     names cannot change under the data"
+                )));
+            }
+        }
+    }
+    Ok(Restored { live, schema, state, last_load })
+}
+
+async fn live(session: &mut Session, target: &Target) -> Result<Live> {
+    let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
+    let answer = session.sql(select_columns(&target.database, &schemas)).await?;
+    let mut live = Live::default();
+    let Answer::Ran(Outcome { rows, .. }) = answer else { return Ok(live) };
+    for row in rows {
+        let mut cells = row.into_iter();
+        let (Some(Some(schema)), Some(Some(table)), Some(Some(column))) =
+            (cells.next(), cells.next(), cells.next())
+        else {
+            return Err(Fault::destination("expected schema, table and column, found NULL"))
+                .at(|| "reading the catalogue");
+        };
+        let table = Name::schema(&target.database, &schema).object(&table);
+        live.tables.entry(table).or_default().insert(column);
+    }
+    Ok(live)
+}
+
+/// The first row of the answer, if it has that many columns.
+fn row<const N: usize>(answer: &Answer) -> Option<[Option<&str>; N]> {
+    let Answer::Ran(outcome) = answer else { return None };
+    let row: Vec<Option<&str>> = outcome.rows.first()?.iter().map(|cell| cell.as_deref()).collect();
+    row.try_into().ok()
+}

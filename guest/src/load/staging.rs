@@ -1,0 +1,140 @@
+//! Rows to files: batches become row groups of Parquet files that grow in memory until they are
+//! worth an upload, so that a large load does not leave thousands of small files.
+
+use crate::batch;
+use crate::fault::{Context, Result};
+use crate::name::Convention;
+use crate::parquet::{Field, File};
+use crate::shred::{Family, Table};
+use crate::step::FileReport;
+
+/// A batch becomes a row group when its values hold this many bytes.
+pub(super) const BATCH_BYTES: usize = 16 << 20;
+/// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
+const FILE_BYTES: usize = 24 << 20;
+/// All open files together hold at most about this many bytes.
+const OPEN_BYTES: usize = 48 << 20;
+
+/// The files of one resource.
+pub(super) struct Staging {
+    /// Where they go under the stage: the load's id.
+    prefix: String,
+    convention: Convention,
+    /// Numbers the directories, for a table's name is not always a path.
+    resource: usize,
+    tables: Vec<Staged>,
+    ready: Vec<Ready>,
+}
+
+/// The files of one table.
+#[derive(Default)]
+struct Staged {
+    open: Option<(Vec<Field>, File)>,
+    files: usize,
+    rows: u64,
+}
+
+/// A file to upload.
+pub(super) struct Ready {
+    pub(super) report: FileReport,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Staging {
+    pub(super) fn new(load_id: &str, resource: usize, convention: Convention) -> Self {
+        let prefix = load_id.to_owned();
+        Self { prefix, convention, resource, tables: Vec::new(), ready: Vec::new() }
+    }
+
+    /// Takes the rows of the current batch.
+    pub(super) fn take(&mut self, family: &mut Family) -> Result<()> {
+        for (at, table) in family.tables_mut().iter_mut().enumerate() {
+            if table.rows() > 0 {
+                self.append(at, table).at(|| format!("table {}", table.name))?;
+                table.clear();
+            }
+        }
+        while self.open_bytes() > OPEN_BYTES {
+            let largest = (0..self.tables.len()).max_by_key(|&at| self.open_size(at));
+            let Some(largest) = largest else { break };
+            let name = family.tables().get(largest).map_or("", |table| table.name.as_str());
+            self.close(largest, name)?;
+        }
+        Ok(())
+    }
+
+    /// Closes every file that is still open.
+    pub(super) fn finish(&mut self, family: &Family) -> Result<()> {
+        for (at, table) in family.tables().iter().enumerate() {
+            self.close(at, &table.name)?;
+        }
+        Ok(())
+    }
+
+    /// The files that are ready to be uploaded.
+    pub(super) fn ready(&mut self) -> Vec<Ready> {
+        std::mem::take(&mut self.ready)
+    }
+
+    /// The directory of a table's files under the stage.
+    pub(super) fn directory(&self, at: usize, table: &str) -> String {
+        let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+        let name: String = table.chars().map(safe).take(80).collect();
+        format!("{}/{}.{at}.{name}", self.prefix, self.resource)
+    }
+
+    /// Rows of a table handed over so far.
+    pub(super) fn rows(&self, at: usize) -> u64 {
+        self.tables.get(at).map_or(0, |staged| staged.rows)
+    }
+
+    fn append(&mut self, at: usize, table: &Table) -> Result<()> {
+        let columns = table.columns();
+        let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| Field { name: self.convention.fold(column.name), kind: column.kind })
+            .collect();
+        let values: Vec<&batch::Column> = columns.iter().map(|column| column.values).collect();
+        while self.tables.len() <= at {
+            self.tables.push(Staged::default());
+        }
+        // A file's columns are fixed when it is begun: the schema grew, so begin another.
+        if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields) {
+            self.close(at, &table.name)?;
+        }
+        let staged = &mut self.tables[at];
+        let (_, file) = match &mut staged.open {
+            Some(open) => open,
+            None => staged.open.insert((fields.clone(), File::create(fields)?)),
+        };
+        file.append(&values, table.rows())?;
+        staged.rows += u64::from(table.rows());
+        if file.size() > FILE_BYTES {
+            self.close(at, &table.name)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, at: usize, table: &str) -> Result<()> {
+        let directory = self.directory(at, table);
+        let Some(staged) = self.tables.get_mut(at) else { return Ok(()) };
+        let Some((_, file)) = staged.open.take() else { return Ok(()) };
+        let path = format!("{directory}/{}.parquet", staged.files);
+        staged.files += 1;
+        let rows = file.rows();
+        let bytes = file.finish()?;
+        let report =
+            FileReport { path, table: table.to_owned(), rows, bytes: bytes.len() as u64 };
+        self.ready.push(Ready { report, bytes });
+        Ok(())
+    }
+
+    fn open_size(&self, at: usize) -> usize {
+        self.tables.get(at).and_then(|staged| staged.open.as_ref()).map_or(0, |(_, f)| f.size())
+    }
+
+    fn open_bytes(&self) -> usize {
+        (0..self.tables.len()).map(|at| self.open_size(at)).sum()
+    }
+}

@@ -1,0 +1,302 @@
+//! Where the records are on a page, and what else on it the source wants to know.
+//!
+//! A page is walked once: what the selector names goes record by record to the one who asked, what a
+//! paginator named is captured as the text it is, everything else is stepped over.
+
+use crate::fault::{Context, Fault, Result};
+use crate::job::{Path, Segment};
+use crate::json::{Peek, Reader, unescape};
+
+/// What was found on a page beside its records.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Facts {
+    /// How many records there were.
+    pub records: u64,
+    /// For each wanted path, the first value it matched, as JSON text.
+    pub captured: Vec<Option<String>>,
+    /// Whether the selector matched anything.
+    pub selected: bool,
+    /// The keys of the page, where it is an object: to say what was found instead.
+    pub keys: Vec<String>,
+}
+
+/// Takes one record; must step over it.
+pub type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<()> + 'f;
+
+/// Walks a page: JSON values one after the other, most often one.
+///
+/// Without a selector every value is a record, and every element of an array is. With one, what it
+/// matches is: an array by its elements. An object that the selector does not match is a record itself
+/// when `loose` (a file may hold pages or records), and is not otherwise.
+pub fn walk(
+    text: &str,
+    selector: Option<&Path>,
+    wanted: &[Path],
+    loose: bool,
+    take: &mut Take<'_>,
+) -> Result<Facts> {
+    let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
+    let mut walk = Walk { selector, wanted, take, facts };
+    let mut reader = Reader::new(text);
+    while !reader.at_end() {
+        let active = Active { select: selector.map(|_| 0), wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
+        match selector {
+            None => {
+                if !wanted.is_empty() {
+                    walk.visit(&mut reader.clone(), &active)?;
+                }
+                walk.records(&mut reader)?;
+            }
+            Some(selector) if loose && find(reader.clone().skip()?, selector)?.is_none() => {
+                walk.records(&mut reader)?;
+            }
+            Some(_) => walk.visit(&mut reader, &active)?,
+        }
+    }
+    Ok(walk.facts)
+}
+
+/// The first value of a document that the path matches, as JSON text.
+pub fn find<'a>(text: &'a str, path: &Path) -> Result<Option<&'a str>> {
+    find_from(&mut Reader::new(text), path.segments())
+}
+
+fn find_from<'a>(reader: &mut Reader<'a>, path: &[Segment]) -> Result<Option<&'a str>> {
+    let Some((step, rest)) = path.split_first() else { return reader.skip().map(Some) };
+    let peek = reader.peek()?;
+    let object = peek == Peek::Object;
+    if !object && peek != Peek::Array {
+        reader.skip()?;
+        return Ok(None);
+    }
+    let mut more = reader.enter();
+    let mut at = 0;
+    while more {
+        let into = if object {
+            let key = reader.key()?;
+            match step {
+                Segment::Key(name) => is_key(key, name),
+                Segment::Fields => true,
+                Segment::Index(_) | Segment::Items => false,
+            }
+        } else {
+            match step {
+                Segment::Index(index) => *index == at,
+                Segment::Items | Segment::Fields => true,
+                Segment::Key(_) => false,
+            }
+        };
+        if into {
+            // The first match ends the search; what is behind it was not asked for.
+            if let Some(found) = find_from(reader, rest)? {
+                return Ok(Some(found));
+            }
+        } else {
+            reader.skip()?;
+        }
+        at += 1;
+        more = reader.more(if object { b'}' } else { b']' })?;
+    }
+    Ok(None)
+}
+
+struct Walk<'w, 'f> {
+    selector: Option<&'w Path>,
+    wanted: &'w [Path],
+    take: &'w mut Take<'f>,
+    facts: Facts,
+}
+
+/// How far each path has been followed to here.
+#[derive(Clone)]
+struct Active {
+    select: Option<usize>,
+    wanted: Vec<(usize, usize)>,
+}
+
+impl Walk<'_, '_> {
+    fn visit(&mut self, reader: &mut Reader<'_>, active: &Active) -> Result<()> {
+        let start = reader.clone();
+        for &(wanted, done) in &active.wanted {
+            let complete = self.wanted.get(wanted).is_some_and(|path| path.segments().len() == done);
+            if let (true, Some(slot @ None)) = (complete, self.facts.captured.get_mut(wanted)) {
+                *slot = Some(start.clone().skip()?.to_owned());
+            }
+        }
+        let segments = self.selector.map_or(&[][..], Path::segments);
+        if active.select == Some(segments.len()) {
+            self.facts.selected = true;
+            let rest = Active { select: None, wanted: active.wanted.clone() };
+            if rest.wanted.iter().any(|&(wanted, done)| self.step(wanted, done).is_some()) {
+                self.visit(&mut reader.clone(), &rest)?;
+            }
+            return self.records(reader);
+        }
+        match reader.peek()? {
+            Peek::Object => {
+                let mut more = reader.enter();
+                while more {
+                    let key = reader.key()?;
+                    let next = self.follow(active, |step| match step {
+                        Segment::Key(name) => is_key(key, name),
+                        Segment::Fields => true,
+                        Segment::Index(_) | Segment::Items => false,
+                    });
+                    if active.select == Some(0) && self.facts.keys.len() < 20 {
+                        self.facts.keys.push(unescape(key));
+                    }
+                    self.into(reader, &next).at(|| format!("key {key:?}"))?;
+                    more = reader.more(b'}')?;
+                }
+            }
+            Peek::Array => {
+                let mut more = reader.enter();
+                let mut at = 0;
+                while more {
+                    let next = self.follow(active, |step| match step {
+                        Segment::Index(index) => *index == at,
+                        Segment::Items | Segment::Fields => true,
+                        Segment::Key(_) => false,
+                    });
+                    self.into(reader, &next)?;
+                    at += 1;
+                    more = reader.more(b']')?;
+                }
+            }
+            _ => drop(reader.skip()?),
+        }
+        Ok(())
+    }
+
+    fn into(&mut self, reader: &mut Reader<'_>, next: &Active) -> Result<()> {
+        if next.select.is_none() && next.wanted.is_empty() {
+            return reader.skip().map(drop);
+        }
+        self.visit(reader, next)
+    }
+
+    /// The paths that lead on through a member, by their next step.
+    fn follow(&self, active: &Active, matches: impl Fn(&Segment) -> bool) -> Active {
+        let select = active.select.filter(|&done| {
+            self.selector.and_then(|path| path.segments().get(done)).is_some_and(&matches)
+        });
+        let wanted = active.wanted.iter().copied();
+        let wanted = wanted.filter(|&(wanted, done)| self.step(wanted, done).is_some_and(&matches));
+        Active {
+            select: select.map(|done| done + 1),
+            wanted: wanted.map(|(wanted, done)| (wanted, done + 1)).collect(),
+        }
+    }
+
+    fn step(&self, wanted: usize, done: usize) -> Option<&Segment> {
+        self.wanted.get(wanted)?.segments().get(done)
+    }
+
+    /// A value that is a record, or an array of records.
+    fn records(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        match reader.peek()? {
+            Peek::Array => {
+                let mut more = reader.enter();
+                while more {
+                    self.record(reader)?;
+                    more = reader.more(b']')?;
+                }
+                Ok(())
+            }
+            Peek::Null => reader.null(),
+            _ => self.record(reader),
+        }
+    }
+
+    fn record(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        self.facts.records += 1;
+        (self.take)(reader).at(|| format!("record {}", self.facts.records))
+    }
+}
+
+/// Whether a key as it is spelled is this one.
+fn is_key(raw: &str, name: &str) -> bool {
+    raw == name || (raw.contains('\\') && unescape(raw) == name)
+}
+
+/// The fault of a page on which the selector finds nothing.
+#[cold]
+pub fn nothing_selected(selector: &Path, facts: &Facts) -> Fault {
+    Fault::source(format_args!(
+        "expected records at {selector}, found a page with {}",
+        if facts.keys.is_empty() {
+            "no object".to_owned()
+        } else {
+            format!("the keys {}", facts.keys.join(", "))
+        }
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, selector: Option<&str>, wanted: &[&str], expect: &[&str], captured: &[Option<&str>]) {
+        let selector = selector.map(|s| Path::parse(s).unwrap());
+        let wanted: Vec<Path> = wanted.iter().map(|w| Path::parse(w).unwrap()).collect();
+        let mut records = Vec::new();
+        let facts = walk(text, selector.as_ref(), &wanted, false, &mut |reader| {
+            records.push(reader.skip()?.to_owned());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(records, expect, "{text}");
+        assert_eq!(facts.records as usize, expect.len());
+        let found: Vec<_> = facts.captured.iter().map(Option::as_deref).collect();
+        assert_eq!(found, captured, "{text}");
+    }
+
+    #[test]
+    fn records_and_facts() {
+        check("[1,{\"a\":2}]", None, &[], &["1", "{\"a\":2}"], &[]);
+        check("{\"a\":1}\n{\"a\":2}", None, &[], &["{\"a\":1}", "{\"a\":2}"], &[]);
+        check(
+            r#"{"issues":[{"id":1},{"id":2}],"next":{"token":"x"},"total":7}"#,
+            Some("issues"),
+            &["next.token", "total", "missing"],
+            &["{\"id\":1}", "{\"id\":2}"],
+            &[Some("\"x\""), Some("7"), None],
+        );
+        check(r#"{"data":{"items":[]}}"#, Some("data.items"), &["data.items[0].id"], &[], &[None]);
+        check(
+            r#"{"data":[{"rows":[1,2]},{"rows":[3]}]}"#,
+            Some("data[*].rows"),
+            &["data[1].rows[0]"],
+            &["1", "2", "3"],
+            &[Some("3")],
+        );
+        check(r#"[{"id":1},{"id":2}]"#, Some("$"), &["[1].id"], &["{\"id\":1}", "{\"id\":2}"], &[Some("2")]);
+        check("", Some("issues"), &[], &[], &[]);
+    }
+
+    #[test]
+    fn a_page_may_be_a_record() {
+        let selector = Path::parse("issues").unwrap();
+        let mut records = 0;
+        let text = "{\"issues\":[1,2]} {\"id\":3} [4,5]";
+        walk(text, Some(&selector), &[], true, &mut |reader| {
+            records += 1;
+            reader.skip().map(drop)
+        })
+        .unwrap();
+        assert_eq!(records, 5);
+    }
+
+    #[test]
+    fn faults_say_where() {
+        let selector = Path::parse("issues").unwrap();
+        let fault = walk("{\"issues\":[{\"a\":1},{\"a\":}]}", Some(&selector), &[], false, &mut |reader| {
+            reader.skip().map(drop)
+        })
+        .unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "key \"issues\": record 2: not JSON: expected a value, found '}' at line 1 column 25 (byte 24)"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! Batches to Parquet: one file that grows in memory, a row group a batch. Snappy, data pages v1.
+//!
+//! The only module that names arrow2, parquet2 and the Parquet format. The pages are made here, from
+//! columns that hold them nearly ready (arrow2's encoder would want every sparse column padded with
+//! its nulls first), and so is the footer: row groups are kept as the bytes they will be there.
+//! Parquet2's writer keeps a kilobyte of structures for each column of each row group, which is more
+//! than the data of a table with hundreds of sparse columns; neither does it write the column orders
+//! without which a reader must ignore the statistics.
+
+mod footer;
+mod hybrid;
+mod page;
+mod schema;
+mod thrift;
+
+use std::borrow::Borrow;
+
+use parquet2::compression::{CompressionOptions, compress};
+
+use crate::batch::Column;
+use crate::fault::{Context, Fault, Result};
+use crate::kind::Kind;
+
+use self::footer::{ChunkMeta, Codec, Page};
+use self::page::Chunk;
+
+/// First and last in every file.
+const MAGIC: &[u8; 4] = b"PAR1";
+
+/// Chunks smaller than this are not worth compressing.
+const COMPRESS: usize = 64;
+
+/// One column of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Field {
+    /// Its name, as it is; no two fields of a file share one.
+    pub name: String,
+    /// The type of its values.
+    pub kind: Kind,
+}
+
+/// A Parquet file that grows in memory.
+///
+/// Every column is optional. `text` and `json` are strings, `timestamp` is in microseconds, of UTC
+/// where it has a time zone; `time` in microseconds; decimals are of their precision and scale.
+#[derive(Debug)]
+pub struct File {
+    fields: Vec<Field>,
+    /// The pages so far.
+    body: Vec<u8>,
+    /// The row groups so far, as they stand in the footer, one after the other.
+    groups: Vec<u8>,
+    group_count: u32,
+    rows: u64,
+    page: Vec<u8>,
+    compressed: Vec<u8>,
+}
+
+impl File {
+    /// A file with no rows.
+    ///
+    /// # Errors
+    /// There is no field, or one is a decimal with a precision or scale that Parquet has not.
+    pub fn create(fields: Vec<Field>) -> Result<Self> {
+        if fields.is_empty() {
+            return Err(Fault::internal("expected at least one column in a file, found none"));
+        }
+        for Field { name, kind } in &fields {
+            schema::check(*kind).at(|| format!("column {name}"))?;
+        }
+        Ok(Self {
+            fields,
+            body: MAGIC.to_vec(),
+            groups: Vec::new(),
+            group_count: 0,
+            rows: 0,
+            page: Vec::new(),
+            compressed: Vec::new(),
+        })
+    }
+
+    /// Appends a row group of that many rows; none for no rows. After an error the file is as it
+    /// was.
+    ///
+    /// # Errors
+    /// The columns are not those of the file, or one has a value beyond the last row, or a page is
+    /// larger than 2 GiB.
+    pub fn append<C: Borrow<Column>>(&mut self, columns: &[C], rows: u32) -> Result<()> {
+        if rows == 0 {
+            return Ok(());
+        }
+        let (body, groups) = (self.body.len(), self.groups.len());
+        let outcome = self.append_group(columns, rows);
+        if outcome.is_err() {
+            self.body.truncate(body);
+            self.groups.truncate(groups);
+        }
+        outcome
+    }
+
+    /// About how many bytes the finished file would have.
+    pub fn size(&self) -> usize {
+        self.body.len() + self.groups.len()
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// Its footer is larger than 2 GiB.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        let Self { mut body, fields, groups, group_count, rows, .. } = self;
+        // What is needed no more makes room for the footer.
+        drop((self.page, self.compressed));
+        let start = body.len();
+        footer::write(&mut body, &fields, rows, group_count, &groups);
+        let length = size(body.len() - start)?;
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(MAGIC);
+        Ok(body)
+    }
+
+    fn append_group<C: Borrow<Column>>(&mut self, columns: &[C], rows: u32) -> Result<()> {
+        if columns.len() != self.fields.len() {
+            return Err(Fault::internal(format_args!(
+                "expected {} columns in a row group, found {}",
+                self.fields.len(),
+                columns.len()
+            )));
+        }
+        let start = self.body.len();
+        let fields = std::mem::take(&mut self.fields);
+        let chunks: Result<Vec<_>> = fields
+            .iter()
+            .zip(columns)
+            .map(|(field, column)| {
+                self.append_chunk(field, column.borrow(), rows)
+                    .at(|| format!("column {}", field.name))
+            })
+            .collect();
+        self.fields = fields;
+        let size = start..self.body.len();
+        footer::write_group(&mut self.groups, &self.fields, &chunks?, size, rows, self.group_count);
+        self.group_count += 1;
+        self.rows += u64::from(rows);
+        Ok(())
+    }
+
+    fn append_chunk(&mut self, field: &Field, column: &Column, rows: u32) -> Result<ChunkMeta> {
+        if column.kind() != field.kind {
+            return Err(Fault::internal(format_args!(
+                "expected a column of {:?}, found one of {:?}",
+                field.kind,
+                column.kind()
+            )));
+        }
+        if let Some(last) = column.last_row().filter(|&last| last >= rows) {
+            return Err(Fault::internal(format_args!("expected {rows} rows, found row {last}")));
+        }
+        let chunk = Chunk::new(column, rows);
+        let codec = if chunk.size() < COMPRESS { Codec::None } else { Codec::Snappy };
+        let start = self.body.len();
+        let mut plain = 0;
+        let mut dictionary = None;
+        if let Some((count, strings)) = chunk.dictionary() {
+            dictionary = Some(start);
+            plain += self.append_page(strings, Page::Dictionary(size(count)?), codec)?;
+        }
+        let data = self.body.len();
+        let mut page = std::mem::take(&mut self.page);
+        for span in chunk.spans() {
+            page.clear();
+            chunk.encode(&span, &mut page);
+            let rows = size(span.rows.len())?;
+            let header = if dictionary.is_some() { Page::Indices(rows) } else { Page::Plain(rows) };
+            plain += self.append_page(&page, header, codec)?;
+        }
+        self.page = page;
+        Ok(ChunkMeta {
+            codec,
+            data,
+            dictionary,
+            limits: chunk.limits(),
+            nulls: rows - column.count(),
+            plain,
+            stored: self.body.len() - start,
+        })
+    }
+
+    /// Appends a page, and says how many bytes it has uncompressed, its header included.
+    fn append_page(&mut self, plain: &[u8], page: Page, codec: Codec) -> Result<usize> {
+        let stored = match codec {
+            Codec::None => plain,
+            Codec::Snappy => {
+                self.compressed.clear();
+                compress(CompressionOptions::Snappy, plain, &mut self.compressed).map_err(
+                    |error| Fault::internal(format_args!("could not compress a page: {error}")),
+                )?;
+                self.compressed.as_slice()
+            }
+        };
+        // Growing by doubling would need three times the file while it moves.
+        let needed = stored.len() + footer::HEADER;
+        if self.body.capacity() - self.body.len() < needed {
+            self.body.reserve_exact(needed.max(self.body.len() / 4));
+        }
+        let start = self.body.len();
+        footer::write_page(&mut self.body, page, size(plain.len())?, size(stored.len())?);
+        let header = self.body.len() - start;
+        self.body.extend_from_slice(stored);
+        Ok(header + plain.len())
+    }
+}
+
+/// A size as the format has it.
+fn size(bytes: usize) -> Result<i32> {
+    i32::try_from(bytes)
+        .map_err(|_| Fault::internal(format_args!("expected less than 2 GiB, found {bytes} bytes")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What a schema allows the data to bring: dlt's schema contracts.
+//!
+//! Source: dlt 1.31, `common/schema/schema.py` (`expand_schema_contract_settings`,
+//! `resolve_contract_settings_for_table`).
+
+use serde_json::Value;
+
+use super::{Schema, Table, is_dlt};
+use crate::fault::{Context, Fault, Result};
+
+/// What becomes of something new.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// It is added to the schema.
+    Evolve,
+    /// The load fails.
+    Freeze,
+    /// The row that brings it is left out.
+    DiscardRow,
+    /// The value is left out.
+    DiscardValue,
+}
+
+impl Mode {
+    /// The mode dlt calls so.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "evolve" => Self::Evolve,
+            "freeze" => Self::Freeze,
+            "discard_row" => Self::DiscardRow,
+            "discard_value" => Self::DiscardValue,
+            _ => return None,
+        })
+    }
+}
+
+/// What becomes of new tables, of new columns, and of values another type is needed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Contract {
+    /// New tables.
+    pub tables: Mode,
+    /// New columns of tables that are not new.
+    pub columns: Mode,
+    /// Values a column cannot hold.
+    pub data_type: Mode,
+}
+
+impl Contract {
+    /// Everything is welcome.
+    pub const EVOLVE: Self =
+        Self { tables: Mode::Evolve, columns: Mode::Evolve, data_type: Mode::Evolve };
+
+    /// From one mode for everything, or one for each: what is not said evolves.
+    ///
+    /// # Errors
+    /// A config fault that names what is not known.
+    pub fn parse(settings: &Value) -> Result<Self> {
+        let mode = |value: &Value| {
+            value.as_str().and_then(Mode::parse).ok_or_else(|| {
+                Fault::config(format_args!(
+                    "expected evolve, freeze, discard_row or discard_value, found {value}"
+                ))
+            })
+        };
+        let mut contract = Self::EVOLVE;
+        match settings {
+            Value::Null => {}
+            Value::Object(settings) => {
+                for (entity, value) in settings.iter().filter(|(_, value)| !value.is_null()) {
+                    let place = match entity.as_str() {
+                        "tables" => &mut contract.tables,
+                        "columns" => &mut contract.columns,
+                        "data_type" => &mut contract.data_type,
+                        _ => {
+                            return Err(Fault::config(format_args!(
+                                "expected tables, columns or data_type, found {entity}"
+                            ))
+                            .at("schema_contract"));
+                        }
+                    };
+                    *place = mode(value).at(|| format!("schema_contract.{entity}"))?;
+                }
+            }
+            one => {
+                let mode = mode(one).at(|| "schema_contract")?;
+                contract = Self { tables: mode, columns: mode, data_type: mode };
+            }
+        }
+        Ok(contract)
+    }
+
+    /// The contract of a table. For a table the data brings, ask for its parent's.
+    ///
+    /// # Errors
+    /// As [`Contract::parse`].
+    pub fn of(schema: &Schema, table: &str) -> Result<Self> {
+        if is_dlt(table) {
+            return Ok(Self::EVOLVE);
+        }
+        let settings = schema.inherited(table, "schema_contract");
+        let settings = settings.or_else(|| schema.settings().get("schema_contract"));
+        settings.map_or(Ok(Self::EVOLVE), Self::parse).at(|| format!("table {table}"))
+    }
+
+    /// The contract of a table that is about to be declared.
+    pub(super) fn of_new(schema: &Schema, table: &Table) -> Result<Self> {
+        match (table.hint("schema_contract"), table.parent()) {
+            (Some(settings), _) if !is_dlt(table.name()) => Self::parse(settings),
+            (None, Some(parent)) => Self::of(schema, parent),
+            _ if is_dlt(table.name()) => Ok(Self::EVOLVE),
+            _ => schema.settings().get("schema_contract").map_or(Ok(Self::EVOLVE), Self::parse),
+        }
+        .at(|| format!("table {}", table.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses() {
+        let check = |settings: &str, expect: Result<Contract, &str>| {
+            let found = Contract::parse(&serde_json::from_str(settings).unwrap());
+            assert_eq!(
+                found.map_err(|f| f.to_string()),
+                expect.map_err(str::to_owned),
+                "{settings}"
+            );
+        };
+        let freeze =
+            Contract { tables: Mode::Freeze, columns: Mode::Freeze, data_type: Mode::Freeze };
+        check("null", Ok(Contract::EVOLVE));
+        check("\"freeze\"", Ok(freeze));
+        check(
+            "{\"columns\":\"discard_value\",\"tables\":null}",
+            Ok(Contract { columns: Mode::DiscardValue, ..Contract::EVOLVE }),
+        );
+        check(
+            "\"no\"",
+            Err(
+                "schema_contract: expected evolve, freeze, discard_row or discard_value, found \"no\"",
+            ),
+        );
+        check(
+            "{\"columns\":1}",
+            Err(
+                "schema_contract.columns: expected evolve, freeze, discard_row or discard_value, found 1",
+            ),
+        );
+        check(
+            "{\"rows\":1}",
+            Err("schema_contract: expected tables, columns or data_type, found rows"),
+        );
+    }
+}

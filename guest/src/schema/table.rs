@@ -1,0 +1,307 @@
+//! A table of the schema: its columns, and what is said about it, in dlt's words.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::column::{COMPOUND, Column};
+use crate::fault::{Context, Fault, Result};
+
+/// A table. A table with a parent is nested: its rows belong to rows of the parent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    name: String,
+    columns: IndexMap<String, Column>,
+    /// All but the name and the columns.
+    hints: Map<String, Value>,
+}
+
+impl Table {
+    /// A table a resource loads into, to append to where nothing else is said.
+    pub fn root(name: impl Into<String>, resource: &str) -> Self {
+        let mut hints = Map::new();
+        hints.insert("write_disposition".into(), "append".into());
+        hints.insert("resource".into(), resource.into());
+        Self { name: name.into(), columns: IndexMap::new(), hints }
+    }
+
+    /// A table for the lists in the rows of another.
+    pub fn child(name: impl Into<String>, parent: &str) -> Self {
+        let mut hints = Map::new();
+        hints.insert("parent".into(), parent.into());
+        Self { name: name.into(), columns: IndexMap::new(), hints }
+    }
+
+    /// The same table with one hint more.
+    #[must_use]
+    pub fn with(mut self, hint: &str, value: impl Into<Value>) -> Self {
+        self.hints.insert(hint.into(), value.into());
+        self
+    }
+
+    /// The same table with these columns after those it has.
+    #[must_use]
+    pub fn with_columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
+        for column in columns {
+            self.add_column(column);
+        }
+        self
+    }
+
+    /// The name, normalised.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The columns in dlt's order, those whose type is not known yet among them.
+    pub fn columns(&self) -> &IndexMap<String, Column> {
+        &self.columns
+    }
+
+    /// The columns that exist, or will, in the destination: those with a type.
+    pub fn complete_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.values().filter(|column| column.is_complete())
+    }
+
+    /// A column, whether its type is known or not.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.get(name)
+    }
+
+    /// The names of the columns that have a hint: `primary_key`, `merge_key`, `hard_delete`, ...
+    pub fn columns_with<'a>(&'a self, hint: &'a str) -> impl Iterator<Item = &'a str> {
+        self.columns.values().filter(move |column| column.has(hint)).map(Column::name)
+    }
+
+    /// The parent, if the table is nested.
+    pub fn parent(&self) -> Option<&str> {
+        self.text("parent").filter(|parent| !parent.is_empty())
+    }
+
+    /// The resource that loads into a root table.
+    pub fn resource(&self) -> Option<&str> {
+        self.text("resource")
+    }
+
+    /// `append`, `replace`, `merge` or `skip`; a nested table has none of its own.
+    pub fn write_disposition(&self) -> Option<&str> {
+        self.text("write_disposition")
+    }
+
+    /// How deep values of this table are taken apart, where the resource says so.
+    pub fn max_nesting(&self) -> Option<u64> {
+        self.hint("x-normalizer")?.get("max_nesting")?.as_u64()
+    }
+
+    /// Whether rows have come for the table, so that it exists in the destination.
+    pub fn has_seen_data(&self) -> bool {
+        self.normalizer_flag("seen-data")
+    }
+
+    /// Whether the table is new, so that its first rows may bring columns whatever the contract says.
+    pub fn evolves_once(&self) -> bool {
+        self.normalizer_flag("evolve-columns-once")
+    }
+
+    /// A hint, if it is given: `schema_contract`, `x-merge-strategy`, `description`, ...
+    pub fn hint(&self, hint: &str) -> Option<&Value> {
+        self.hints.get(hint)
+    }
+
+    /// Everything said of it but its name and columns, in dlt's order.
+    pub fn hints(&self) -> &Map<String, Value> {
+        &self.hints
+    }
+
+    /// Whether no column has a type yet.
+    pub fn is_new(&self) -> bool {
+        self.complete_columns().next().is_none()
+    }
+
+    /// Adds a column the data brought.
+    ///
+    /// Where the table knows hints for a column of that name, but no type, they stay and win; the
+    /// column moves to the end, for there it is created. A column that is there already takes over
+    /// what the new one says.
+    ///
+    /// Source: dlt 1.31, `common/schema/utils.py`, `merge_columns`, and
+    /// `normalize/items_normalizers/jsonl.py`, `_coerce_non_null_value`.
+    pub fn add_column(&mut self, mut column: Column) {
+        if let Some(known) = self.columns.get_mut(&column.name().to_owned()) {
+            if known.is_complete() || !column.is_complete() {
+                known.merge(&column);
+                return;
+            }
+            column.merge(known);
+            self.columns.shift_remove(column.name());
+        }
+        self.columns.insert(column.name().to_owned(), column);
+    }
+
+    /// Notes that rows have come for the table.
+    ///
+    /// Source: dlt 1.31, `normalize/normalize.py`, `clean_x_normalizer`.
+    pub fn mark_seen(&mut self) {
+        self.change_normalizer(|hints| {
+            hints.shift_remove("evolve-columns-once");
+            hints.entry("seen-data").or_insert(Value::Bool(true));
+        });
+    }
+
+    pub(super) fn mark_evolves_once(&mut self) {
+        self.change_normalizer(|hints| {
+            hints.insert("evolve-columns-once".into(), true.into());
+        });
+    }
+
+    /// Takes over what another description of the same table says. With `authoritative`, what it says
+    /// of keys, of partitions and of clusters is all there is: the table forgets its own.
+    ///
+    /// Source: dlt 1.31, `common/schema/utils.py`, `merge_table`.
+    ///
+    /// # Errors
+    /// A config fault when the two have different parents, or different types for a column: types
+    /// are never changed.
+    pub(super) fn merge(&mut self, other: Self, authoritative: bool) -> Result<()> {
+        if self.parent() != other.parent() {
+            let parent = |table: &Self| table.parent().unwrap_or("no table").to_owned();
+            return Err(Fault::config(format_args!(
+                "the table is nested in {} in the stored schema, but in {} now",
+                parent(self),
+                parent(&other)
+            ))
+            .at(format_args!("table {}", self.name)));
+        }
+        for column in other.columns.values() {
+            self.check_type(column).at(|| format!("table {}", self.name))?;
+        }
+        if authoritative {
+            let told = |hint: &&str| other.columns_with(hint).next().is_some();
+            for hint in COMPOUND.iter().filter(|hint| told(hint)) {
+                for column in self.columns.values_mut() {
+                    column.remove(hint);
+                }
+            }
+        }
+        for (name, column) in other.columns {
+            match self.columns.get_mut(&name) {
+                Some(known) if known.is_complete() || !column.is_complete() => known.merge(&column),
+                known => {
+                    let mut merged = known.map_or_else(|| column.clone(), |known| known.clone());
+                    merged.merge(&column);
+                    self.columns.shift_remove(&name);
+                    self.columns.insert(name, merged);
+                }
+            }
+        }
+        for (hint, value) in other.hints {
+            match (hint.as_str(), value) {
+                // dlt replaces this one, and so forgets for a while that the table has seen data.
+                ("x-normalizer", Value::Object(flags)) => {
+                    self.change_normalizer(|known| known.extend(flags))
+                }
+                ("references", Value::Array(references)) => self.merge_references(references),
+                (_, value) => {
+                    self.hints.insert(hint, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From the form it is stored in.
+    pub(super) fn parse(name: &str, value: Value) -> Result<Self> {
+        let object = |value: Value, what: &str| match value {
+            Value::Object(map) => Ok(map),
+            other => {
+                Err(Fault::config(format_args!("expected an object as {what}, found {other}")))
+            }
+        };
+        let mut hints = object(value, "the table")?;
+        hints.shift_remove("name");
+        let columns = hints.shift_remove("columns").unwrap_or(Value::Null);
+        let columns = object(columns, "its columns")?.into_iter().map(|(name, value)| {
+            let hints = object(value, "the column").at(|| format!("column {name}"))?;
+            Ok((name.clone(), Column::from_hints(name, hints)?))
+        });
+        let mut table =
+            Self { name: name.to_owned(), columns: columns.collect::<Result<_>>()?, hints };
+        if table.parent().is_none() {
+            // What dlt takes for granted; `apply_defaults` in `common/schema/utils.py`.
+            for (hint, default) in [("write_disposition", "append"), ("resource", name)] {
+                if table.hint(hint).is_none_or(Value::is_null) {
+                    table = table.with(hint, default);
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    pub(super) fn to_value(&self) -> Value {
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.to_value()));
+        let head = [
+            ("name".to_owned(), Value::from(self.name.as_str())),
+            ("columns".to_owned(), Value::Object(columns.collect())),
+        ];
+        let hints = self.hints.iter().map(|(hint, value)| (hint.clone(), value.clone()));
+        Value::Object(head.into_iter().chain(hints).collect())
+    }
+
+    pub(super) fn hints_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.hints
+    }
+
+    pub(super) fn columns_mut(&mut self) -> &mut IndexMap<String, Column> {
+        &mut self.columns
+    }
+
+    fn text(&self, hint: &str) -> Option<&str> {
+        self.hint(hint)?.as_str()
+    }
+
+    fn normalizer_flag(&self, flag: &str) -> bool {
+        self.hint("x-normalizer").and_then(|hints| hints.get(flag)) == Some(&Value::Bool(true))
+    }
+
+    /// Changes what dlt's normaliser keeps in the table.
+    fn change_normalizer(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
+        let hints = self.hints.entry("x-normalizer").or_insert(Value::Null);
+        if let Value::Object(map) = hints {
+            change(map);
+        } else {
+            let mut map = Map::new();
+            change(&mut map);
+            *hints = Value::Object(map);
+        }
+    }
+
+    /// References are told apart by the table they refer to.
+    fn merge_references(&mut self, new: Vec<Value>) {
+        let known = self.hints.entry("references").or_insert(Value::Array(Vec::new()));
+        let Value::Array(known) = known else {
+            *known = Value::Array(new);
+            return;
+        };
+        for reference in new {
+            let same =
+                |other: &&mut Value| other["referenced_table"] == reference["referenced_table"];
+            match known.iter_mut().find(same) {
+                Some(other) => *other = reference,
+                None => known.push(reference),
+            }
+        }
+    }
+
+    fn check_type(&self, column: &Column) -> Result<()> {
+        let types = self.column(column.name()).and_then(Column::kind).zip(column.kind());
+        match types {
+            Some((known, new)) if known.data_type != new.data_type => Err(Fault::config(format_args!(
+                "the column has the type {} in the stored schema, but {} is asked for now: the type of \
+                 a column cannot be changed",
+                known.data_type.name(),
+                new.data_type.name()
+            ))
+            .at(format_args!("column {}", column.name()))),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Row ids.
+//!
+//! A child row's id is dlt's, always: a digest of its parent's id, its table and its place. A root
+//! row's id is random in dlt where nothing depends on it; here it is a digest of the load and the row's
+//! number, so that the same input gives the same bytes. Where dlt makes it of the primary key (upsert,
+//! insert-only), it is the same digest here.
+
+use std::collections::BTreeMap;
+
+use crate::canonical;
+use crate::digest;
+use crate::fault::{Fault, Result};
+use crate::json::{Peek, Reader, unescape};
+use crate::name::Convention;
+
+/// Where the ids of root rows come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum RootId {
+    /// The values of these columns: the primary key.
+    Key(Vec<String>),
+    /// The load and the number of the row in it.
+    Numbered,
+}
+
+/// The id of a row.
+pub enum RowId {
+    /// Brought by the data.
+    Given(String),
+    /// A digest.
+    Digest(digest::RowId),
+}
+
+impl RowId {
+    /// The text of it.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Given(id) => id,
+            Self::Digest(id) => id.as_str(),
+        }
+    }
+
+    pub(super) fn given(id: &str) -> Self {
+        Self::Given(id.to_owned())
+    }
+}
+
+/// The ids of root rows that have no key to make them of: a stream of digest bytes that begins with
+/// the load and the table, ten bytes a row. One permutation gives sixteen of them.
+pub(super) struct Numbered {
+    seed: String,
+    /// Which block of the stream is at hand.
+    block: u64,
+    bytes: [u8; BLOCK],
+}
+
+/// Bytes of one block: what SHAKE128 gives before it must permute again.
+const BLOCK: usize = 168;
+/// Bytes of an id, as in dlt.
+const ID: usize = 10;
+
+impl Numbered {
+    pub(super) fn new(load_id: &str, table: &str) -> Self {
+        let seed = format!("{load_id}_{table}");
+        Self { seed, block: u64::MAX, bytes: [0; BLOCK] }
+    }
+
+    pub(super) fn id(&mut self, number: u64) -> RowId {
+        let ids = (BLOCK / ID) as u64;
+        let (block, at) = (number / ids, (number % ids) as usize * ID);
+        if block != self.block {
+            self.block = block;
+            digest::shake128(format!("{}_{block}", self.seed).as_bytes(), &mut self.bytes);
+        }
+        let bytes = self.bytes.get(at..at + ID).and_then(|id| id.first_chunk());
+        RowId::Digest(digest::RowId::of_digest(bytes.unwrap_or(&[0; ID])))
+    }
+}
+
+/// The id dlt gives a root row whose id is made of its key: the digest of an object of the key columns,
+/// sorted by name, with the values as they stand in the record.
+/// Source: dlt, `common/normalizers/json/helpers.py`, `get_row_hash`.
+pub(super) fn key_hash(record: &str, columns: &[String], convention: &Convention) -> Result<String> {
+    let mut values = BTreeMap::new();
+    find(&mut Reader::new(record), &[], columns, convention, &mut values)?;
+    let mut text = String::from("{");
+    for (name, value) in &values {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        canonical::push_string(&mut text, name);
+        text.push(':');
+        text.push_str(value);
+    }
+    text.push('}');
+    match columns.iter().find(|column| !values.contains_key(*column)) {
+        Some(missing) => Err(Fault::data("expected a value, found null or nothing")
+            .at(format_args!("primary key {missing}"))),
+        None => Ok(digest::b64_digest(text.as_bytes(), 10)),
+    }
+}
+
+/// Collects the values of the key columns, by column; the last of several counts.
+fn find(
+    reader: &mut Reader<'_>,
+    path: &[String],
+    columns: &[String],
+    convention: &Convention,
+    values: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    if reader.peek()? != Peek::Object {
+        return Ok(());
+    }
+    let mut more = reader.enter();
+    while more {
+        let norm = convention.norm(&unescape(reader.key()?));
+        let parts: Vec<&str> = path.iter().map(String::as_str).chain([norm.as_str()]).collect();
+        let name = if path.is_empty() { norm.clone() } else { convention.shorten_fragments(&parts) };
+        let peek = reader.peek()?;
+        let raw = reader.skip()?;
+        match peek {
+            Peek::Object => {
+                let path: Vec<String> = path.iter().cloned().chain([norm]).collect();
+                find(&mut Reader::new(raw), &path, columns, convention, values)?;
+            }
+            Peek::Null => {
+                values.remove(&name);
+            }
+            _ if columns.contains(&name) => {
+                values.insert(name, canonical::canonical(raw)?);
+            }
+            _ => {}
+        }
+        more = reader.more(b'}')?;
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! What is known about the objects at one place of the documents: for each key, where its values go.
+//!
+//! A shape belongs to a table and has a level: dlt counts `max_table_nesting` down, one for each object
+//! and one for each list, and a list's rows begin at their parent row's level minus one, however deep
+//! in it the list stands.
+
+use rustc_hash::FxHashMap;
+
+use super::{Family, table};
+use crate::digest;
+use crate::fault::Result;
+use crate::json::{Reader, unescape};
+use crate::kind::DataType;
+use crate::name::Convention;
+
+/// Which nested values are unnested: given the raw keys from the record's root (lists add none).
+pub type Unnest = Box<dyn Fn(&[String]) -> bool>;
+
+/// The objects at one place.
+pub(super) struct Shape {
+    /// The table their scalars go to.
+    pub(super) table: usize,
+    /// Levels left; at 0 what is nested here is kept as JSON.
+    level: i64,
+    /// The level of the row these objects belong to.
+    row_level: i64,
+    /// The name of the row's table, in parts as they are joined.
+    table_path: Vec<String>,
+    /// The normalised keys from the row to here.
+    path: Vec<String>,
+    /// The raw keys from the record to here.
+    raw_path: Vec<String>,
+    pub(super) entries: Vec<Entry>,
+    by_key: FxHashMap<Box<str>, u32>,
+    /// The entry an object begins with, most often.
+    first: usize,
+    /// The shape of `{"list": [..]}` rows, for lists in the list of this shape.
+    list_in_list: Option<usize>,
+}
+
+/// One key of a shape.
+pub(super) struct Entry {
+    /// As it is spelled in the documents.
+    pub(super) key: Box<str>,
+    /// The name of its column.
+    pub(super) name: String,
+    /// Whether that is the name of a system column of its row.
+    pub(super) system: bool,
+    /// The object that had it last.
+    pub(super) instance: u64,
+    /// Its column, once a scalar was seen.
+    pub(super) column: Option<usize>,
+    object: Option<ObjectTarget>,
+    list: Option<ListTarget>,
+    /// The entry that follows it, most often.
+    next: usize,
+}
+
+/// Where an object goes.
+#[derive(Clone, Copy)]
+pub(super) enum ObjectTarget {
+    /// Into a column, as it is.
+    Json,
+    /// Into the row, by this shape.
+    Shape(usize),
+}
+
+/// Where a list goes.
+#[derive(Clone, Copy)]
+pub(super) enum ListTarget {
+    /// Into a column, as it is.
+    Json,
+    /// Into rows, by the shape of its elements.
+    List(usize),
+}
+
+impl Shape {
+    /// The shape of rows of a table.
+    pub(super) fn new(table: usize, level: i64, table_path: Vec<String>) -> Self {
+        Self {
+            table,
+            level,
+            row_level: level,
+            table_path,
+            path: Vec::new(),
+            raw_path: Vec::new(),
+            entries: Vec::new(),
+            by_key: FxHashMap::default(),
+            first: 0,
+            list_in_list: None,
+        }
+    }
+
+    /// The name for the values of a key whose own name another key of the record has taken. It depends
+    /// on nothing but where the key stands.
+    pub(super) fn own_name(&self, entry: usize, convention: &Convention) -> String {
+        let entry = &self.entries[entry];
+        let path = with(&self.raw_path, &unescape(&entry.key)).join("\u{0}");
+        let tag: String = digest::b64_digest(path.as_bytes(), 4)
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { 'x' })
+            .collect();
+        convention.shorten_fragments(&[&entry.name, &format!("x_{tag}")])
+    }
+
+    fn deeper(&self, norm: &str, raw: &str) -> Self {
+        Self {
+            level: self.level - 1,
+            row_level: self.row_level,
+            path: with(&self.path, norm),
+            raw_path: with(&self.raw_path, raw),
+            ..Self::new(self.table, 0, self.table_path.clone())
+        }
+    }
+}
+
+impl Family {
+    /// The entry of the next key; steps over the key. Most keys are where the last object had them, so
+    /// the guess costs one comparison of bytes.
+    #[inline]
+    pub(super) fn entry(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        previous: Option<usize>,
+    ) -> Result<usize> {
+        let known = &self.shapes[shape];
+        let guess = match previous {
+            Some(previous) => known.entries[previous].next,
+            None => known.first,
+        };
+        if let Some(entry) = known.entries.get(guess)
+            && reader.key_is(entry.key.as_bytes())?
+        {
+            return Ok(guess);
+        }
+        let key = reader.key()?;
+        let entry = match known.by_key.get(key) {
+            Some(&entry) => entry as usize,
+            None => self.new_entry(shape, key),
+        };
+        let known = &mut self.shapes[shape];
+        match previous {
+            Some(previous) => known.entries[previous].next = entry,
+            None => known.first = entry,
+        }
+        Ok(entry)
+    }
+
+    /// The entry of a key that the document does not spell: the wrapped value of a list.
+    pub(super) fn entry_named(&mut self, shape: usize, key: &str) -> usize {
+        match self.shapes[shape].by_key.get(key) {
+            Some(&entry) => entry as usize,
+            None => self.new_entry(shape, key),
+        }
+    }
+
+    #[cold]
+    fn new_entry(&mut self, shape: usize, key: &str) -> usize {
+        let norm = self.options.convention.norm(&unescape(key));
+        let known = &mut self.shapes[shape];
+        let name = if known.path.is_empty() {
+            norm
+        } else {
+            let mut parts: Vec<&str> = known.path.iter().map(String::as_str).collect();
+            parts.push(&norm);
+            self.options.convention.shorten_fragments(&parts)
+        };
+        let entry = Entry {
+            key: key.into(),
+            system: table::is_system(&name, known.table == 0),
+            name,
+            instance: 0,
+            column: None,
+            object: None,
+            list: None,
+            next: known.entries.len() + 1,
+        };
+        let at = known.entries.len();
+        known.by_key.insert(key.into(), at as u32);
+        known.entries.push(entry);
+        at
+    }
+
+    /// Where an object under this key goes.
+    #[inline]
+    pub(super) fn object_target(&mut self, shape: usize, entry: usize) -> ObjectTarget {
+        match self.shapes[shape].entries[entry].object {
+            Some(target) => target,
+            None => self.new_object_target(shape, entry),
+        }
+    }
+
+    #[cold]
+    fn new_object_target(&mut self, shape: usize, entry: usize) -> ObjectTarget {
+        let raw = unescape(&self.shapes[shape].entries[entry].key);
+        let target = if self.is_kept(shape, entry, &raw) {
+            ObjectTarget::Json
+        } else {
+            let norm = self.options.convention.norm(&raw);
+            let inner = self.shapes[shape].deeper(&norm, &raw);
+            self.shapes.push(inner);
+            ObjectTarget::Shape(self.shapes.len() - 1)
+        };
+        self.shapes[shape].entries[entry].object = Some(target);
+        target
+    }
+
+    /// Where a list under this key goes; `parent` is the table of the row it stands in.
+    #[inline]
+    pub(super) fn list_target(&mut self, shape: usize, entry: usize, parent: usize) -> ListTarget {
+        match self.shapes[shape].entries[entry].list {
+            Some(target) => target,
+            None => self.new_list_target(shape, entry, parent),
+        }
+    }
+
+    #[cold]
+    fn new_list_target(&mut self, shape: usize, entry: usize, parent: usize) -> ListTarget {
+        let raw = unescape(&self.shapes[shape].entries[entry].key);
+        let target = if self.is_kept(shape, entry, &raw) {
+            ListTarget::Json
+        } else {
+            let known = &self.shapes[shape];
+            let mut table_path = known.table_path.clone();
+            table_path.extend(known.path.iter().cloned());
+            // Unlike a column's, the part of a blank key is empty: dlt's `normalize_table_identifier`.
+            table_path.push(self.options.convention.normalize_path(&raw));
+            let level = known.row_level - 1;
+            let raw_path = with(&known.raw_path, &raw);
+            let parts: Vec<&str> = table_path.iter().map(String::as_str).collect();
+            let name = self.options.convention.shorten_fragments(&parts);
+            let table = self.table(&name, Some(parent));
+            let rows = Shape { raw_path, ..Shape::new(table, level, table_path) };
+            self.shapes.push(rows);
+            ListTarget::List(self.shapes.len() - 1)
+        };
+        self.shapes[shape].entries[entry].list = Some(target);
+        target
+    }
+
+    /// The shape of the row `{"list": [..]}` that a list in a list becomes, one level further down.
+    pub(super) fn list_in_list(&mut self, list: usize) -> usize {
+        if let Some(inner) = self.shapes[list].list_in_list {
+            return inner;
+        }
+        let known = &self.shapes[list];
+        let mut inner = Shape::new(known.table, known.row_level - 1, known.table_path.clone());
+        inner.raw_path.clone_from(&known.raw_path);
+        self.shapes.push(inner);
+        let inner = self.shapes.len() - 1;
+        self.shapes[list].list_in_list = Some(inner);
+        inner
+    }
+
+    /// Whether what is nested under this key stays JSON.
+    fn is_kept(&self, shape: usize, entry: usize, raw: &str) -> bool {
+        let known = &self.shapes[shape];
+        if known.level <= 0 {
+            return true;
+        }
+        let name = &known.entries[entry].name;
+        if self.tables[known.table].kind_of(name).is_some_and(|k| k.data_type == DataType::Json) {
+            return true;
+        }
+        match &self.options.unnest {
+            Some(unnest) => !unnest(&with(&known.raw_path, raw)),
+            None => false,
+        }
+    }
+}
+
+fn with(path: &[String], last: &str) -> Vec<String> {
+    path.iter().cloned().chain([last.to_owned()]).collect()
+}

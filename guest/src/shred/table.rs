@@ -1,0 +1,398 @@
+//! One table of a family: its columns as they are known so far, and the rows of the current batch.
+
+use rustc_hash::FxHashMap;
+
+use crate::batch;
+use crate::coerce::{self, Datum, Scalar};
+use crate::fault::{Context, Fault, Result};
+use crate::kind::{DataType, Kind};
+use crate::name::Convention;
+
+use super::SEQ;
+
+/// A table, filling.
+pub struct Table {
+    /// Its name, normalised.
+    pub name: String,
+    /// The table its rows' parents are in.
+    pub parent: Option<usize>,
+    columns: Vec<Column>,
+    by_name: FxHashMap<String, usize>,
+    system: Vec<(&'static str, usize)>,
+    rows: u32,
+    total_rows: u64,
+    /// Where the next new column goes.
+    next_rank: u32,
+    /// The columns first seen in the open row.
+    fresh: Vec<(Vec<u32>, usize)>,
+    /// The columns first seen in the record that is being taken, and the rank they began with.
+    first_seen: Vec<usize>,
+    first_rank: u32,
+    required: Vec<usize>,
+    /// The parent row whose list was read last, and how many elements it had so far.
+    numbering: Option<((usize, u32), u64)>,
+}
+
+/// A column of a table.
+struct Column {
+    name: String,
+    kind: Option<Kind>,
+    nullable: bool,
+    variant: bool,
+    /// Whether values went in during this load.
+    seen: bool,
+    known: bool,
+    rank: u32,
+    values: batch::Column,
+    variants: Vec<(&'static str, usize)>,
+}
+
+/// A column that is known from the saved schema or the job.
+#[derive(Clone, Debug)]
+pub struct KnownColumn {
+    /// Its name, normalised.
+    pub name: String,
+    /// Its type, if that is known.
+    pub kind: Option<Kind>,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+/// A column as it stands after some records.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenColumn<'a> {
+    /// Its name, normalised.
+    pub name: &'a str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+    /// Whether it holds what did not fit another column.
+    pub variant: bool,
+    /// Whether a value went in during this load.
+    pub seen: bool,
+    /// The rows' values.
+    pub values: &'a batch::Column,
+}
+
+/// Where a value stands in its record.
+#[derive(Clone, Copy)]
+pub(super) struct Origin<'a> {
+    /// The places of the containers around it, from the row on.
+    pub(super) trail: &'a [u32],
+    /// Its place in the innermost.
+    pub(super) place: u32,
+}
+
+/// Whether a key of that name would hide a system column of its row.
+pub(super) fn is_system(name: &str, root: bool) -> bool {
+    match name {
+        "_dlt_id" | SEQ => true,
+        "_dlt_load_id" => root,
+        "_dlt_root_id" | "_dlt_parent_id" | "_dlt_list_idx" => !root,
+        _ => false,
+    }
+}
+
+impl Table {
+    pub(super) fn new(name: String, parent: Option<usize>) -> Self {
+        Self {
+            name,
+            parent,
+            columns: Vec::new(),
+            by_name: FxHashMap::default(),
+            system: Vec::new(),
+            rows: 0,
+            total_rows: 0,
+            next_rank: 0,
+            fresh: Vec::new(),
+            first_seen: Vec::new(),
+            first_rank: 0,
+            required: Vec::new(),
+            numbering: None,
+        }
+    }
+
+    /// Rows in the current batch.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Rows of the load, those of the current batch included.
+    pub fn total_rows(&self) -> u64 {
+        self.total_rows + u64::from(self.rows)
+    }
+
+    /// Memory the rows of the batch hold.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
+    /// The columns that have a type, in the order dlt would have them.
+    pub fn columns(&self) -> Vec<SeenColumn<'_>> {
+        let mut columns: Vec<(u32, SeenColumn<'_>)> = self
+            .columns
+            .iter()
+            .filter_map(|column| {
+                let Column { name, nullable, variant, seen, values, .. } = column;
+                let (nullable, variant, seen) = (*nullable, *variant, *seen);
+                let kind = column.kind?;
+                Some((column.rank, SeenColumn { name, kind, nullable, variant, seen, values }))
+            })
+            .collect();
+        columns.sort_by_key(|(rank, _)| *rank);
+        columns.into_iter().map(|(_, column)| column).collect()
+    }
+
+    /// The type of a column, if there is one of that name and it has one.
+    pub fn kind_of(&self, name: &str) -> Option<Kind> {
+        self.columns.get(*self.by_name.get(name)?)?.kind
+    }
+
+    /// Ends the batch: the rows are forgotten, the columns are not.
+    pub fn clear(&mut self) {
+        self.total_rows += u64::from(self.rows);
+        self.rows = 0;
+        self.numbering = None;
+        for column in &mut self.columns {
+            column.values.clear();
+        }
+    }
+
+    pub(super) fn know(&mut self, known: KnownColumn) {
+        if self.by_name.contains_key(&known.name) {
+            return;
+        }
+        let at = self.column(&known.name);
+        let rank = self.next_rank;
+        self.next_rank += 1;
+        let column = &mut self.columns[at];
+        column.nullable = known.nullable;
+        column.rank = rank;
+        if let Some(kind) = known.kind {
+            column.known = true;
+            column.kind = Some(kind);
+            column.values = batch::Column::new(kind);
+        }
+        if !known.nullable && !known.name.starts_with("_dlt_") {
+            self.required.push(at);
+        }
+    }
+
+    /// The column of that name; made, without a type, if there is none.
+    pub(super) fn column(&mut self, name: &str) -> usize {
+        if let Some(&at) = self.by_name.get(name) {
+            return at;
+        }
+        let at = self.columns.len();
+        self.columns.push(Column {
+            name: name.to_owned(),
+            kind: None,
+            nullable: true,
+            variant: false,
+            seen: false,
+            known: false,
+            rank: u32::MAX,
+            values: batch::Column::new(Kind::of(DataType::Text)),
+            variants: Vec::new(),
+        });
+        self.by_name.insert(name.to_owned(), at);
+        at
+    }
+
+    pub(super) fn open_row(&mut self) -> u32 {
+        let row = self.rows;
+        self.rows += 1;
+        row
+    }
+
+    /// Ends a row: new columns find their place, and what must be there is.
+    pub(super) fn close_row(&mut self, row: u32) -> Result<()> {
+        if !self.fresh.is_empty() {
+            self.fresh.sort();
+            for (_, column) in self.fresh.drain(..) {
+                self.columns[column].rank = self.next_rank;
+                self.next_rank += 1;
+            }
+        }
+        for &column in &self.required {
+            let column = &self.columns[column];
+            if column.values.last_row() != Some(row) {
+                return Err(Fault::data("expected a value, found null or nothing")
+                    .at(format_args!("column {}", column.name))
+                    .at(format_args!("table {}", self.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers where a record begins; gives the rows there are.
+    pub(super) fn begin_record(&mut self) -> u32 {
+        self.first_seen.clear();
+        self.first_rank = self.next_rank;
+        self.rows
+    }
+
+    /// Back to where the record began, with this many rows.
+    pub(super) fn undo_record(&mut self, rows: u32) {
+        if self.rows > rows {
+            self.rows = rows;
+            for column in &mut self.columns {
+                column.values.truncate(rows);
+            }
+        }
+        for at in self.first_seen.drain(..) {
+            let column = &mut self.columns[at];
+            column.seen = false;
+            if !column.known {
+                column.kind = None;
+                column.rank = u32::MAX;
+            }
+        }
+        self.next_rank = self.first_rank;
+        self.system.retain(|&(_, at)| self.columns[at].seen);
+        self.numbering = None;
+        self.fresh.clear();
+    }
+
+    pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {
+        match self.numbering {
+            Some((last, next)) if last == parent => next,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn set_next_index(&mut self, parent: (usize, u32), next: u64) {
+        self.numbering = Some((parent, next));
+    }
+
+    /// Puts a value into a column of the row, or into the variant of that column that it fits. Says
+    /// no if the row has a value there already: two keys of the record have the same name.
+    #[inline]
+    pub(super) fn put(
+        &mut self,
+        row: u32,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        convention: &Convention,
+    ) -> Result<bool> {
+        let column = &mut self.columns[at];
+        if column.values.last_row() == Some(row) {
+            return Ok(false);
+        }
+        let kind = match column.kind {
+            Some(kind) if column.seen => kind,
+            _ => self.first_value(at, value, origin),
+        };
+        let column = &mut self.columns[at];
+        match coerce::coerce(value, &kind) {
+            Some(datum) => {
+                store(&mut column.values, row, datum).at(|| format!("column {}", column.name))?;
+                Ok(true)
+            }
+            None => {
+                let variant = self.variant(at, value, convention);
+                self.put(row, variant, value, origin, convention)
+            }
+        }
+    }
+
+    /// A column's first value in this load: it may decide the type.
+    #[cold]
+    fn first_value(&mut self, at: usize, value: Scalar<'_>, origin: Origin<'_>) -> Kind {
+        let column = &mut self.columns[at];
+        column.seen = true;
+        self.first_seen.push(at);
+        if !column.known {
+            self.fresh.push((order(origin), at));
+        }
+        let kind = column.kind.unwrap_or_else(|| coerce::infer(value));
+        if column.kind.is_none() || column.values.is_empty() {
+            column.values = batch::Column::new(kind);
+        }
+        column.kind = Some(kind);
+        kind
+    }
+
+    pub(super) fn system_text(&mut self, row: u32, name: &'static str, text: &str) -> Result<()> {
+        let at = self.system(name, DataType::Text);
+        self.columns[at].values.set_text(row, text).map_err(|m| Fault::internal(m).at(name))
+    }
+
+    pub(super) fn system_int(&mut self, row: u32, name: &'static str, value: u64) -> Result<()> {
+        let at = self.system(name, DataType::Bigint);
+        let value = i64::try_from(value).map_err(|_| Fault::internal("a row number overflows"))?;
+        self.columns[at].values.set_int(row, value).map_err(|m| Fault::internal(m).at(name))
+    }
+
+    #[inline]
+    fn system(&mut self, name: &'static str, data_type: DataType) -> usize {
+        // Names are the same constants every time: comparing addresses would do, comparing texts is as
+        // short.
+        match self.system.iter().find(|(known, _)| *known == name) {
+            Some(&(_, at)) => at,
+            None => self.new_system(name, data_type),
+        }
+    }
+
+    #[cold]
+    fn new_system(&mut self, name: &'static str, data_type: DataType) -> usize {
+        let at = self.column(name);
+        let place = self.fresh.len() as u32;
+        let column = &mut self.columns[at];
+        column.seen = true;
+        column.nullable = false;
+        self.first_seen.push(at);
+        if column.kind.is_none() {
+            column.kind = Some(Kind::of(data_type));
+            column.values = batch::Column::new(Kind::of(data_type));
+        }
+        if !column.known {
+            // Behind everything the row brought.
+            self.fresh.push((vec![u32::MAX, place], at));
+        }
+        self.system.push((name, at));
+        at
+    }
+
+    /// The column for values that do not fit this one.
+    #[cold]
+    fn variant(&mut self, at: usize, value: Scalar<'_>, convention: &Convention) -> usize {
+        let suffix = value.form().name();
+        if let Some(&(_, variant)) = self.columns[at].variants.iter().find(|(s, _)| *s == suffix) {
+            return variant;
+        }
+        let tail = format!("v_{suffix}");
+        let name = convention.shorten_fragments(&[&self.columns[at].name, &tail]);
+        let variant = self.column(&name);
+        self.columns[variant].variant = true;
+        self.columns[at].variants.push((suffix, variant));
+        variant
+    }
+}
+
+/// The place of a new column among the new columns of its row, as dlt would have it: it reads an
+/// object's own values first, then the objects in it, the last one first.
+fn order(origin: Origin<'_>) -> Vec<u32> {
+    const NESTED: u32 = 1 << 31;
+    let mut order: Vec<u32> =
+        origin.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
+    order.push(origin.place.min(NESTED - 1));
+    order
+}
+
+#[inline]
+fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<()> {
+    match datum {
+        Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),
+        Datum::Int(value) => values.set_int(row, value),
+        Datum::Double(value) => values.set_double(row, value),
+        Datum::Bool(value) => values.set_bool(row, value),
+        Datum::Micros(value) | Datum::TimeMicros(value) => values.set_micros(row, value),
+        Datum::Days(value) => values.set_days(row, value),
+        Datum::Decimal(value) => values.set_decimal(row, value),
+        Datum::Bytes(value) => values.set_bytes(row, &value),
+    }
+    .map_err(Fault::internal)
+}

@@ -1,0 +1,201 @@
+//! What tables records become. Values are checked where they can be read: in the conformance cases.
+
+use super::*;
+use crate::kind::{DataType, Kind};
+use crate::name::Naming;
+
+fn options() -> Options {
+    Options {
+        convention: Convention { naming: Naming::SnakeCase, max_length: 255 },
+        table: "t".to_owned(),
+        max_nesting: 1000,
+        load_id: "1.0".to_owned(),
+        root_id: RootId::Numbered,
+        root_key: false,
+        sequence: Sequence::None,
+        unnest: None,
+    }
+}
+
+fn take(family: &mut Family, records: &str) -> Result<()> {
+    let mut reader = Reader::new(records);
+    while !reader.at_end() {
+        family.record(&mut reader)?;
+    }
+    Ok(())
+}
+
+/// Each table with its rows, each column with its type and the number of values in it; `~` marks
+/// variants. System columns are left out where they are as always.
+fn describe(family: &Family) -> String {
+    let mut text = String::new();
+    for table in family.tables().iter().filter(|table| table.rows() > 0) {
+        let columns: Vec<String> = table
+            .columns()
+            .iter()
+            .filter(|column| !column.name.starts_with("_dlt_"))
+            .map(|column| {
+                let mark = if column.variant { "~" } else { "" };
+                format!("{}{mark} {}*{}", column.name, column.kind.data_type.name(), column.values.count())
+            })
+            .collect();
+        let line = format!("{}[{}]: {}", table.name, table.rows(), columns.join(", "));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[track_caller]
+fn check(options: Options, records: &str, expect: &str) {
+    let mut family = Family::new(options);
+    take(&mut family, records).unwrap();
+    let expect: String = expect.lines().map(|line| format!("{}\n", line.trim())).collect();
+    assert_eq!(describe(&family), expect);
+}
+
+#[test]
+fn objects_are_flattened_and_lists_are_tables() {
+    check(
+        options(),
+        r#"{"id":1,"a":{"b":{"c":1,"d":"x"},"e":[{"f":1},{"f":2,"g":{"h":[{"i":1}]}}]},"z":true} {"id":2}"#,
+        "t[2]: id bigint*2, z bool*1, a__b__c bigint*1, a__b__d text*1
+         t__a__e[2]: f bigint*2
+         t__a__e__g__h[1]: i bigint*1",
+    );
+}
+
+#[test]
+fn columns_come_in_the_order_of_dlt() {
+    // An object's own values first, then the objects in it, the last one first.
+    check(
+        options(),
+        r#"{"x":{"p":1,"q":{"r":1},"s":2},"a":1,"y":{"t":{"u":1},"v":1},"b":2}"#,
+        "t[1]: a bigint*1, b bigint*1, y__v bigint*1, y__t__u bigint*1, x__p bigint*1, x__s bigint*1, x__q__r bigint*1",
+    );
+}
+
+#[test]
+fn elements_of_every_kind() {
+    check(
+        options(),
+        r#"{"l":[1,"x",null,{"a":1},[1,[2]]],"e":[],"o":{}}"#,
+        "t[1]: 
+         t__l[5]: value bigint*1, value__v_text~ text*1, a bigint*1
+         t__l__list[2]: value bigint*1
+         t__l__list__list[1]: value bigint*1",
+    );
+}
+
+#[test]
+fn nesting_is_counted_down() {
+    let nesting = |max_nesting| Options { max_nesting, ..options() };
+    let record = r#"{"a":{"b":{"c":1}},"l":[{"m":[{"n":1}]}]}"#;
+    check(nesting(0), record, "t[1]: a json*1, l json*1");
+    check(nesting(1), record, "t[1]: a__b json*1\n t__l[1]: m json*1");
+    check(nesting(2), record, "t[1]: a__b__c bigint*1\n t__l[1]: \n t__l__m[1]: n bigint*1");
+}
+
+#[test]
+fn only_what_is_allowed_is_unnested() {
+    let allowed = |path: &[String]| ["a", "a.l"].contains(&path.join(".").as_str());
+    let options = Options { unnest: Some(Box::new(allowed)), ..options() };
+    check(
+        options,
+        r#"{"a":{"l":[{"x":{"y":1}}],"m":[1]},"b":{"c":1}}"#,
+        "t[1]: b json*1, a__m json*1\n t__a__l[1]: x json*1",
+    );
+}
+
+#[test]
+fn what_does_not_fit_goes_to_a_variant() {
+    check(
+        options(),
+        r#"{"i":1} {"i":"x"} {"i":"7"} {"i":1.5} {"i":true} {"i":[1]} {"i":99999999999999999999}"#,
+        "t[7]: i bigint*2, i__v_text~ text*1, i__v_double~ double*1, i__v_bool~ bool*1, i__v_wei~ wei*1
+         t__i[1]: value bigint*1",
+    );
+}
+
+#[test]
+fn hints_decide_before_the_data() {
+    let mut family = Family::new(options());
+    let json = Some(Kind::of(DataType::Json));
+    family.know_column("t", KnownColumn { name: "b".into(), kind: json, nullable: true });
+    family.know_column("t", KnownColumn { name: "late".into(), kind: None, nullable: true });
+    take(&mut family, r#"{"a":1,"late":"x","b":{"c":[1]}}"#).unwrap();
+    assert_eq!(describe(&family), "t[1]: b json*1, a bigint*1, late text*1\n");
+}
+
+#[test]
+fn a_key_that_is_repeated_counts_once() {
+    check(
+        options(),
+        r#"{"a":1,"b":{"x":1},"a":"z","b":{"y":[{"k":1,"k":2}]}}"#,
+        "t[1]: a text*1\n t__b__y[1]: k bigint*1",
+    );
+    // In JSON that is kept, too: PARSE_JSON refuses it.
+    check(Options { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
+}
+
+#[test]
+fn keys_with_one_name_keep_both_values() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"userId":1,"user_id":2} {"userId":3} {"user_id":4}"#).unwrap();
+    let described = describe(&family);
+    assert!(described.starts_with("t[3]: user_id bigint*3, user_id__x_"), "{described}");
+    assert!(described.ends_with(" bigint*1\n"), "{described}");
+    assert_eq!(family.warnings().len(), 1);
+    check(
+        options(),
+        r#"{"items":[{"a":1}],"Items":[{"a":2}]}"#,
+        "t[1]: \n t__items[2]: a bigint*2",
+    );
+}
+
+#[test]
+fn a_record_that_is_refused_leaves_nothing() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"a":1}"#).unwrap();
+    let mut reader = Reader::new(r#"{"a":2,"new":{"x":1},"l":[{"y":1}],"b":}"#);
+    let fault = family.record(&mut reader).unwrap_err();
+    assert!(fault.message.contains("expected a value, found '}'"), "{fault}");
+    assert_eq!(describe(&family), "t[1]: a bigint*1\n");
+    take(&mut family, r#"{"l":[{"y":"text"}],"new":{"x":"text"}}"#).unwrap();
+    assert_eq!(describe(&family), "t[2]: a bigint*1, new__x text*1\n t__l[1]: y text*1\n".replace("\n ", "\n"));
+}
+
+#[test]
+fn required_columns_are_required() {
+    let mut family = Family::new(options());
+    let kind = Some(Kind::of(DataType::Bigint));
+    family.know_column("t", KnownColumn { name: "id".into(), kind, nullable: false });
+    for record in [r#"{"id":null}"#, "{}"] {
+        let fault = take(&mut family, record).unwrap_err();
+        assert_eq!(fault.to_string(), "table t: column id: expected a value, found null or nothing");
+    }
+    assert_eq!(describe(&family), "");
+}
+
+#[test]
+fn root_rows_may_bring_their_ids() {
+    let mut family = Family::new(Options { root_key: true, ..options() });
+    take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
+    assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
+    assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was left out"]);
+}
+
+#[test]
+fn keys_make_ids() {
+    // The ids that dlt gives these keys.
+    let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
+    for (record, columns, expect) in [
+        (r#"{"id":1,"name":"a"}"#, &["id"][..], Ok("z5jIxXIbUnmbKw")),
+        (r#"{"Id": 3}"#, &["id"], Ok("hKdQ/VhGat+Pgw")),
+        (r#"{"a":{"b":1}}"#, &["a__b", "c"], Err("primary key c: expected a value, found null or nothing")),
+    ] {
+        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+        let id = ident::key_hash(record, &columns, &convention).map_err(|fault| fault.to_string());
+        assert_eq!(id.as_deref(), expect.map_err(str::to_owned).as_ref().map(|s| *s));
+    }
+}

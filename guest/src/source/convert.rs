@@ -1,0 +1,143 @@
+//! How a cursor's value is said to the source: the job's conversions, which are data and no code.
+
+use std::fmt::Write as _;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::instant::Instant;
+use crate::fault::{Context as _, Fault, Result};
+use crate::job::{Convert, CursorValue};
+
+/// A cursor's value as the source wants it: converted, or as it is.
+///
+/// # Errors
+/// A config fault when the conversion asks for a date or a time and the value is none.
+pub(super) fn convert(value: &CursorValue<'_>, convert: Option<&Convert>) -> Result<Value> {
+    let Some(convert) = convert else { return Ok(value.to_value()) };
+    let mut text = plain(&value.to_value());
+    if convert.shift_seconds.is_some() || convert.format.is_some() {
+        let mut instant = Instant::parse(&text).ok_or_else(|| {
+            Fault::config(format_args!(
+                "expected a cursor that is a date or a time, for its conversion has a format or a \
+                 shift, found {value}"
+            ))
+        })?;
+        if let Some(seconds) = convert.shift_seconds {
+            instant = delta(seconds).and_then(|delta| instant.plus(delta)).ok_or_else(|| {
+                Fault::config(format_args!(
+                    "expected a shift within the calendar, found {seconds} s from {value}"
+                ))
+            })?;
+        }
+        text = match &convert.format {
+            None => instant.text(),
+            Some(format) => {
+                let mut formatted = String::new();
+                // Only a field the value has not can fail: an offset.
+                write!(formatted, "{}", instant.format(format)).map_err(|_| {
+                    Fault::config(format_args!(
+                        "expected a cursor with an offset, for its format is {format:?}, found {value}"
+                    ))
+                })?;
+                formatted
+            }
+        };
+    }
+    if let Some(characters) = convert.truncate {
+        text = text.chars().take(characters).collect();
+    }
+    if let Some(template) = &convert.template {
+        text = template.fill(|_| Ok(text.clone())).at(|| "the template of a conversion")?;
+    }
+    Ok(Value::String(text))
+}
+
+/// A value as a text, without quotes.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Seconds to the microsecond, as Python's `timedelta` keeps them.
+pub(super) fn delta(seconds: f64) -> Option<TimeDelta> {
+    let micros = (seconds * 1e6).round();
+    // Far beyond the calendar, and within what the type can hold.
+    (micros.abs() < 1e18).then(|| TimeDelta::microseconds(micros as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Job;
+
+    /// The conversion of a job, so that it is read as jobs are.
+    fn conversion(json: &str) -> Convert {
+        let job = format!(
+            r#"{{"pipeline":"p","database":"D","dataset":"s","client":{{"base_url":"https://x.net"}},
+                "resources":[{{"name":"a","endpoint":{{"incremental":{{"cursor_path":"c","convert":{json}}}}}}}]}}"#
+        );
+        Job::parse(&job).unwrap().resources[0].cursor.as_ref().unwrap().convert.clone().unwrap()
+    }
+
+    #[test]
+    fn converts() {
+        let check = |json: &str, raw: &str, expected: &str| {
+            let value = CursorValue::parse(raw).unwrap().unwrap();
+            assert_eq!(convert(&value, Some(&conversion(json))).unwrap(), expected, "{json}");
+        };
+        let jql = r#"{"format":"%Y-%m-%d %H:%M","template":"updated >= \"{value}\" ORDER BY updated ASC"}"#;
+        check(
+            jql,
+            "\"2024-05-06T07:08:09.123+0200\"",
+            "updated >= \"2024-05-06 07:08\" ORDER BY updated ASC",
+        );
+        check(
+            jql,
+            "\"1970-01-01T00:00:00.000+0000\"",
+            "updated >= \"1970-01-01 00:00\" ORDER BY updated ASC",
+        );
+        check(
+            r#"{"truncate":10,"template":"updated >= \"{value}\""}"#,
+            "\"2024-05-06T07:08:09.123+0200\"",
+            "updated >= \"2024-05-06\"",
+        );
+        check(
+            r#"{"shift_seconds":-60}"#,
+            "\"2024-05-06T00:00:09.123Z\"",
+            "2024-05-05T23:59:09.123Z",
+        );
+        check(r#"{"shift_seconds":-0.5,"format":"%s"}"#, "\"1970-01-01T00:01:00Z\"", "59");
+        check(r#"{"format":"%Y%m%d%z"}"#, "\"2024-05-06T00:00:00-0330\"", "20240506-0330");
+        check(r#"{"format":"%d.%m.%Y"}"#, "\"2024-05-06\"", "06.05.2024");
+        check(r#"{"template":"id > {value} AND {{x}}"}"#, "17", "id > 17 AND {x}");
+        check(r#"{"truncate":2}"#, "\"日本語\"", "日本");
+        check("{}", "1.5", "1.5");
+        let seventeen = CursorValue::parse("17").unwrap().unwrap();
+        assert_eq!(convert(&seventeen, None).unwrap(), Value::from(17));
+    }
+
+    #[test]
+    fn says_why_not() {
+        let check = |json: &str, raw: &str, message: &str| {
+            let value = CursorValue::parse(raw).unwrap().unwrap();
+            let fault = convert(&value, Some(&conversion(json))).unwrap_err();
+            assert_eq!(fault.to_string(), message);
+        };
+        let no_time = "expected a cursor that is a date or a time, for its conversion has a format or a shift, found";
+        check(r#"{"format":"%Y"}"#, "\"abc\"", &format!("{no_time} \"abc\""));
+        check(r#"{"shift_seconds":1}"#, "170000", &format!("{no_time} 170000"));
+        check(
+            r#"{"format":"%Y%z"}"#,
+            "\"2024-05-06T00:00:00\"",
+            "expected a cursor with an offset, for its format is \"%Y%z\", found \"2024-05-06T00:00:00\"",
+        );
+        check(
+            r#"{"shift_seconds":1e14}"#,
+            "\"2024-05-06\"",
+            "expected a shift within the calendar, found 100000000000000 s from \"2024-05-06\"",
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! Cursors against dlt 1.31: `cases.json` holds what its `Incremental` did with random
+//! cursors, states and pages (`c` is the cursor, `n` names a record).
+
+use serde_json::json;
+
+use super::*;
+use crate::job::Job;
+
+/// A cursor of a job, so that it is read as jobs are.
+fn incremental(cursor: &Value, primary_key: &Value, saved: &Value) -> Result<Incremental> {
+    let job = json!({
+        "pipeline": "p", "database": "D", "dataset": "s",
+        "resources": [{"name": "r", "incremental": cursor, "primary_key": primary_key}],
+    });
+    let job = Job::parse(&job.to_string())?;
+    let resource = &job.resources[0];
+    Incremental::new(resource.cursor.as_ref().unwrap(), &resource.primary_key, saved.as_object())
+}
+
+/// The records of a page that are kept.
+fn page(incremental: &mut Incremental, records: &[Value]) -> Result<Vec<Value>> {
+    let mut kept = Vec::new();
+    for record in records {
+        let unique = match incremental.unique() {
+            Unique::Field(field) => record[field].to_string(),
+            Unique::Fields(fields) => {
+                fields.iter().map(|field| record[field].clone()).collect::<Value>().to_string()
+            }
+            Unique::Nothing => String::new(),
+            Unique::Record => record.to_string(),
+        };
+        let cursor = record.get("c").map(Value::to_string);
+        if incremental.keep(cursor.as_deref(), || Ok(unique))? == Verdict::Keep {
+            kept.push(record["n"].clone());
+        }
+    }
+    Ok(kept)
+}
+
+#[test]
+fn does_what_dlt_does() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("cases.json")).unwrap();
+    for case in &cases {
+        let run = || {
+            let mut it = incremental(&case["incremental"], &case["primary_key"], &case["before"])?;
+            let start = it.start_value().map(CursorValue::to_value);
+            let mut kept = Vec::new();
+            for records in case["pages"].as_array().unwrap() {
+                kept.push(Value::from(page(&mut it, records.as_array().unwrap())?));
+                if it.is_closed() {
+                    break;
+                }
+            }
+            Ok((start, kept, it.state()?))
+        };
+        let found: Result<_> = run();
+        match (found, case.get("refused")) {
+            (Err(_), Some(_)) => {}
+            (Ok((start, kept, state)), None) => {
+                assert_eq!(start.unwrap_or_default(), case["start"], "{case}");
+                assert_eq!(Value::from(kept), case["kept"], "{case}");
+                let mut state = state.map_or(Value::Null, Value::Object);
+                if let Some(hashes) = state.get_mut("unique_hashes").and_then(Value::as_array_mut) {
+                    // dlt's are in the order of a Python set; the recorded ones are sorted.
+                    hashes.sort_by_key(Value::to_string);
+                }
+                assert_eq!(state.to_string(), case["after"].to_string(), "{case}");
+            }
+            (found, _) => panic!("{found:?} for {case}"),
+        }
+    }
+    assert!(cases.len() >= 60);
+}
+
+#[test]
+fn understands_hashes_of_older_dlt() {
+    // digest128("1") with 15 bytes, as dlt wrote it before 1.29.
+    let old = b64_digest(b"1", 15);
+    let state =
+        json!({"initial_value": null, "last_value": 5, "unique_hashes": [old], "start_value": 5});
+    let mut it = incremental(&json!({"cursor_path": "c"}), &json!("id"), &state).unwrap();
+    let records = [json!({"c": 5, "id": 1, "n": "old"}), json!({"c": 5, "id": 2, "n": "new"})];
+    assert_eq!(page(&mut it, &records).unwrap(), ["new"]);
+    let hashes = it.state().unwrap().unwrap()["unique_hashes"].clone();
+    // The set keeps its kind until the cursor moves on.
+    assert_eq!(hashes, json!([old, b64_digest(b"2", 15)]));
+    page(&mut it, &[json!({"c": 6, "id": 3})]).unwrap();
+    let hashes = it.state().unwrap().unwrap()["unique_hashes"].clone();
+    assert_eq!(hashes, json!([b64_digest(b"3", 9)]));
+}
+
+#[test]
+fn takes_the_lag_off() {
+    let check = |lag: f64, initial: Value, last: Value, func: &str, start: Value| {
+        let cursor = json!({"cursor_path": "c", "lag": lag, "initial_value": initial, "last_value_func": func});
+        let state = json!({"initial_value": initial, "last_value": last, "unique_hashes": [], "start_value": last});
+        let it = incremental(&cursor, &Value::Null, &state).unwrap();
+        assert_eq!(it.start_value().map(CursorValue::to_value), Some(start), "{last} - {lag}");
+    };
+    let null = Value::Null;
+    check(5.0, null.clone(), json!(10), "max", json!(5));
+    check(1.5, null.clone(), json!(10), "max", json!(8));
+    check(1.5, null.clone(), json!(10.25), "max", json!(8.75));
+    check(5.0, json!(8), json!(10), "max", json!(8));
+    check(5.0, null.clone(), json!(10), "min", json!(15));
+    check(
+        60.0,
+        null.clone(),
+        json!("2024-03-01T00:00:30.250+0100"),
+        "max",
+        json!("2024-02-29T23:59:30.250+0100"),
+    );
+    check(1.0, null.clone(), json!("2024-03-01"), "max", json!("2024-02-29"));
+    check(1.5, null.clone(), json!("2024-03-02"), "max", json!("2024-02-29"));
+    // The initial value says that days are meant.
+    check(
+        1.0,
+        json!("2024-01-01"),
+        json!("2024-03-01T05:00:00Z"),
+        "max",
+        json!("2024-02-29T00:00:00Z"),
+    );
+    check(
+        1.0,
+        json!("2024-01-01"),
+        json!("2024-03-01T01:00:00+02:00"),
+        "max",
+        json!("2024-02-28T02:00:00+02:00"),
+    );
+    check(
+        1.0,
+        json!("2024-06-01"),
+        json!("2024-03-01T05:00:00.000Z"),
+        "min",
+        json!("2024-03-02T23:59:59.999Z"),
+    );
+    let cursor = json!({"cursor_path": "c", "lag": 1});
+    let state = json!({"last_value": "abc"});
+    assert_eq!(
+        incremental(&cursor, &Value::Null, &state).unwrap_err().to_string(),
+        "cursor c: expected a cursor a lag can be taken off, a number, a date or a time, found \"abc\""
+    );
+}
+
+#[test]
+fn names_what_is_wrong() {
+    let check = |cursor: Value, record: Value, message: &str| {
+        let mut it = incremental(&cursor, &Value::Null, &Value::Null).unwrap();
+        assert_eq!(page(&mut it, &[record]).unwrap_err().to_string(), message);
+    };
+    let cursor = json!({"cursor_path": "c", "initial_value": "2024"});
+    let missing = "on_cursor_value_missing can say \"include\" or \"exclude\"";
+    check(
+        cursor.clone(),
+        json!({}),
+        &format!("cursor c: expected a value for the cursor, found nothing: {missing}"),
+    );
+    check(
+        cursor.clone(),
+        json!({"c": null}),
+        &format!("cursor c: expected a value for the cursor, found null: {missing}"),
+    );
+    check(
+        cursor.clone(),
+        json!({"c": 2024}),
+        "cursor c: expected values of the cursor to be of one type, found 2024 and \"2024\"",
+    );
+    check(
+        cursor,
+        json!({"c": [1]}),
+        "expected the cursor to be a text, a number, true or false, found [1]",
+    );
+    let check = |state: Value, message: &str| {
+        let fault = incremental(&json!({"cursor_path": "c"}), &Value::Null, &state).unwrap_err();
+        assert_eq!(fault.to_string(), format!("the saved state of cursor c: {message}"));
+    };
+    check(json!({"last_value": {}}), "expected last_value to be a text or a number, found {}");
+    check(
+        json!({"unique_hashes": "x"}),
+        "expected unique_hashes to be a list of texts, found \"x\"",
+    );
+}
+
+#[test]
+fn warns_of_many_records_with_one_value() {
+    let mut it = incremental(&json!({"cursor_path": "c"}), &json!("n"), &Value::Null).unwrap();
+    let mut records: Vec<Value> = (0..200).map(|n| json!({"c": 1, "n": n})).collect();
+    page(&mut it, &records).unwrap();
+    it.state().unwrap();
+    assert_eq!(it.warning(), None);
+    records = vec![json!({"c": 1, "n": 200})];
+    page(&mut it, &records).unwrap();
+    assert_eq!(
+        it.warning().unwrap(),
+        "201 records have the same value of cursor c: a cursor of a higher resolution would keep \
+         the state small"
+    );
+}
+
+#[test]
+fn hashes_lazily() {
+    let mut it = incremental(&json!({"cursor_path": "c"}), &json!("n"), &Value::Null).unwrap();
+    let mut asked = 0;
+    for n in [1, 2, 3, 3, 1, 2] {
+        it.keep(Some(&n.to_string()), || {
+            asked += 1;
+            Ok(n.to_string())
+        })
+        .unwrap();
+    }
+    // For 1, 2, 3 and 3; not for what is neither at the start nor at the last value.
+    assert_eq!(asked, 4);
+    assert_eq!(it.last_value().unwrap(), Some(CursorValue::Whole(3)));
+}

@@ -1,0 +1,297 @@
+//! Dates and times as sources write them, shifted and written back in the same way.
+//!
+//! The formats are those dlt detects (`detect_datetime_format` in `common/time.py`), and besides
+//! them a blank for the `T` and an offset after hours or minutes. Unlike dlt, which writes
+//! fractions with six digits, a fraction keeps its digits: texts are compared by code points, and
+//! `.000000+0000` is not `.000+0000`.
+
+use chrono::format::{DelayedFormat, StrftimeItems};
+use chrono::{
+    DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
+};
+
+/// A date or a time and how it was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Instant {
+    /// As on the wall.
+    pub(super) local: NaiveDateTime,
+    /// The offset from UTC, where one is written.
+    pub(super) offset: Option<FixedOffset>,
+    shape: Shape,
+}
+
+/// How an instant is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shape {
+    /// In this strftime format; no time of day.
+    Day(&'static str),
+    /// A day and a time of day.
+    Time {
+        /// `T` or a blank.
+        separator: char,
+        /// Hours, minutes, seconds: how many of them.
+        fields: usize,
+        /// Digits of the fraction.
+        fraction: usize,
+        /// How the offset is written.
+        zone: Zone,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Zone {
+    /// `+01:00`.
+    Colon,
+    /// Not at all.
+    None,
+    /// `+0100`.
+    Plain,
+    /// `Z`.
+    Z,
+}
+
+impl Instant {
+    /// Reads a date or a time, whatever of these formats it has.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if !text.is_ascii() {
+            return None;
+        }
+        let Some(at) = text.find(['T', ' ']) else { return day(text) };
+        let (date, rest) = text.split_at(at);
+        let separator = rest.chars().next()?;
+        let rest = rest.get(1..)?;
+        let date = iso_day(date)?;
+        let (clock, offset, zone) = match rest.find(['Z', '+', '-']) {
+            None => (rest, None, Zone::None),
+            Some(at) => {
+                let (clock, zone) = rest.split_at(at);
+                let (offset, zone) = offset(zone)?;
+                (clock, Some(offset), zone)
+            }
+        };
+        let (clock, fraction) = match clock.split_once('.') {
+            Some((_, "")) => return None,
+            Some((clock, fraction)) => (clock, fraction),
+            None => (clock, ""),
+        };
+        let mut parts = clock.split(':').map(|part| number(part, 2));
+        let (hour, minute, second) = (parts.next()??, parts.next(), parts.next());
+        let fields = 1 + usize::from(minute.is_some()) + usize::from(second.is_some());
+        if parts.next().is_some() || (!fraction.is_empty() && fields < 3) {
+            return None;
+        }
+        let minute = minute.map_or(Some(0), |m| m)?;
+        let second = second.map_or(Some(0), |s| s)?;
+        let kept = fraction.get(..fraction.len().min(9))?;
+        let scale = u32::try_from(9 - kept.len()).ok()?;
+        let nanos = if kept.is_empty() { 0 } else { number(kept, kept.len())? * 10_u32.pow(scale) };
+        if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?;
+        let shape = Shape::Time { separator, fields, fraction: fraction.len(), zone };
+        Some(Self { local: date.and_time(time), offset, shape })
+    }
+
+    /// Whether it is a date in one of the two formats in which dlt takes a date for one.
+    pub(super) fn is_date(&self) -> bool {
+        matches!(self.shape, Shape::Day("%Y-%m-%d" | "%Y%m%d"))
+    }
+
+    /// The day it falls on in UTC; without an offset it is taken to be in UTC.
+    pub(super) fn utc_day(&self) -> Option<NaiveDate> {
+        let utc = match self.offset {
+            Some(offset) => self.local.checked_sub_offset(offset)?,
+            None => self.local,
+        };
+        Some(utc.date())
+    }
+
+    /// The same, some time later (or earlier): instants shift, not the clock on the wall.
+    pub(super) fn plus(self, delta: TimeDelta) -> Option<Self> {
+        Some(Self { local: self.local.checked_add_signed(delta)?, ..self })
+    }
+
+    /// The same, with a UTC reading in its stead.
+    pub(super) fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
+        let local = match self.offset {
+            Some(offset) => utc.checked_add_offset(offset)?,
+            None => utc,
+        };
+        Some(Self { local, ..self })
+    }
+
+    /// In a strftime format, with its own offset; fails for an offset that it has not.
+    pub(super) fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
+        match self.offset {
+            Some(offset) => {
+                DateTime::<FixedOffset>::from_naive_utc_and_offset(self.local - offset, offset)
+                    .format(format)
+            }
+            None => self.local.format(format),
+        }
+    }
+
+    /// As it was written.
+    pub(super) fn text(&self) -> String {
+        let (separator, fields, fraction, zone) = match self.shape {
+            Shape::Day(format) => return self.local.format(format).to_string(),
+            Shape::Time { separator, fields, fraction, zone } => {
+                (separator, fields, fraction, zone)
+            }
+        };
+        let clock = match fields {
+            1 => "%H",
+            2 => "%H:%M",
+            _ => "%H:%M:%S",
+        };
+        let mut text =
+            format!("{}{separator}{}", self.local.format("%Y-%m-%d"), self.local.format(clock));
+        if fraction > 0 {
+            let nanos = format!("{:09}", self.local.nanosecond() % 1_000_000_000);
+            text.push('.');
+            text.extend(nanos.chars().chain(std::iter::repeat('0')).take(fraction));
+        }
+        let seconds = self.offset.map_or(0, |offset| offset.local_minus_utc());
+        let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+        match zone {
+            Zone::Colon => text + &format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60),
+            Zone::None => text,
+            Zone::Plain => text + &format!("{sign}{:02}{:02}", minutes / 60, minutes % 60),
+            Zone::Z => text + "Z",
+        }
+    }
+}
+
+/// A day without a time.
+fn day(text: &str) -> Option<Instant> {
+    let part = |from: usize, to: usize| number(text.get(from..to)?, to - from);
+    let dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
+    let year = i32::try_from(part(0, 4)?).ok()?;
+    let week = text.as_bytes().get(5) == Some(&b'W');
+    let weekday = |n: u32| Weekday::try_from(u8::try_from(n.checked_sub(1)?).ok()?).ok();
+    let (date, format) = match text.len() {
+        4 => (NaiveDate::from_ymd_opt(year, 1, 1), "%Y"),
+        6 => (NaiveDate::from_ymd_opt(year, part(4, 6)?, 1), "%Y%m"),
+        7 if dash(4) => (NaiveDate::from_ymd_opt(year, part(5, 7)?, 1), "%Y-%m"),
+        8 if dash(4) && week => {
+            (NaiveDate::from_isoywd_opt(year, part(6, 8)?, Weekday::Mon), "%G-W%V")
+        }
+        8 if dash(4) => (NaiveDate::from_yo_opt(year, part(5, 8)?), "%Y-%j"),
+        8 => (NaiveDate::from_ymd_opt(year, part(4, 6)?, part(6, 8)?), "%Y%m%d"),
+        10 if dash(4) && week && dash(8) => {
+            (NaiveDate::from_isoywd_opt(year, part(6, 8)?, weekday(part(9, 10)?)?), "%G-W%V-%u")
+        }
+        10 => (iso_day(text), "%Y-%m-%d"),
+        _ => return None,
+    };
+    Some(Instant { local: date?.and_time(NaiveTime::MIN), offset: None, shape: Shape::Day(format) })
+}
+
+fn iso_day(text: &str) -> Option<NaiveDate> {
+    let mut parts = text.split('-');
+    let year = i32::try_from(number(parts.next()?, 4)?).ok()?;
+    let (month, day) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    if parts.next().is_some() { None } else { NaiveDate::from_ymd_opt(year, month, day) }
+}
+
+fn offset(text: &str) -> Option<(FixedOffset, Zone)> {
+    if text == "Z" {
+        return Some((FixedOffset::east_opt(0)?, Zone::Z));
+    }
+    let digits = text.get(1..)?;
+    let (hours, minutes, zone) = match digits.split_once(':') {
+        Some((hours, minutes)) => (hours, minutes, Zone::Colon),
+        None => (digits.get(..2)?, digits.get(2..)?, Zone::Plain),
+    };
+    let seconds = i32::try_from(number(hours, 2)? * 3600 + number(minutes, 2)? * 60).ok()?;
+    let offset = FixedOffset::east_opt(if text.starts_with('-') { -seconds } else { seconds })?;
+    Some((offset, zone))
+}
+
+/// A number of exactly so many digits.
+fn number(text: &str, digits: usize) -> Option<u32> {
+    let all = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+    if all { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_its_format() {
+        for text in [
+            "2024-02-29T23:59:59Z",
+            "2024-02-29T23:59:59.5Z",
+            "2024-02-29T23:59:59.123456789Z",
+            "2024-02-29T23:59:59+00:00",
+            "2024-02-29T23:59:59-0930",
+            "1970-01-01T00:00:00.000+0000",
+            "2024-02-29T23:59:59.120-09:30",
+            "2024-02-29T23:59:59",
+            "2024-02-29T23:59",
+            "2024-02-29T23",
+            "2024-02-29T23:59Z",
+            "2024-02-29 23:59:59+02:00",
+            "2024-02-29",
+            "20240229",
+            "2024-02",
+            "202402",
+            "2024",
+            "2024-W09",
+            "2024-W09-4",
+            "2024-060",
+        ] {
+            let instant = Instant::parse(text).unwrap();
+            assert_eq!(instant.text(), text);
+            assert_eq!(instant.is_date(), matches!(text, "2024-02-29" | "20240229"), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_instant() {
+        for text in [
+            "",
+            "abc",
+            "2024-13-01",
+            "2023-02-29",
+            "2024-1-1",
+            "2024-02-29T",
+            "2024-02-29T24:00",
+            "2024-02-29T23:59:60Z",
+            "2024-02-29T23:59:59.Z",
+            "2024-02-29T23:59.5",
+            "2024-02-29T23:59:59+1",
+            "2024-02-29T23:59:59+24:00",
+            "2024-02-29T23:59:59z",
+            "2024-W54",
+            "2024-W09-8",
+            "2024-W09-0",
+            "2024-367",
+            "12345",
+            "2024-02-29T23:59:59.1x",
+            "２０２４",
+            "2024-02-29T23:59:59:59",
+        ] {
+            assert_eq!(Instant::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn shifts_and_formats() {
+        let check = |text: &str, seconds: i64, shifted: &str, formatted: &str| {
+            let instant = Instant::parse(text).unwrap().plus(TimeDelta::seconds(seconds)).unwrap();
+            assert_eq!(instant.text(), shifted);
+            assert_eq!(instant.format("%Y-%m-%d %H:%M").to_string(), formatted);
+        };
+        check(
+            "2024-03-01T00:30:00.000+0100",
+            -3600,
+            "2024-02-29T23:30:00.000+0100",
+            "2024-02-29 23:30",
+        );
+        check("2024-03-01T00:00:00Z", -1, "2024-02-29T23:59:59Z", "2024-02-29 23:59");
+        check("2024-03-01", -86_400, "2024-02-29", "2024-02-29 00:00");
+    }
+}

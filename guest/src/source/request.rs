@@ -1,0 +1,305 @@
+//! The requests of one resource, one after the other.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::convert::{convert, plain};
+use super::detect::Outline;
+use super::paginate::{Next, PageFacts, Pager};
+use crate::fault::{Context as _, Fault, Result};
+use crate::job::{
+    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Ignored, Job, Paginator, Path, Place,
+    Resource, Shape, url,
+};
+use crate::step::{Request, Response};
+
+/// The requests of one resource in one run: the first, and what comes after each page.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    method: &'static str,
+    url: String,
+    params: IndexMap<String, Vec<String>>,
+    body: Option<Value>,
+    headers: Vec<(String, String)>,
+    credential: Option<Credential>,
+    selector: Option<Path>,
+    pager: Pager,
+    ignored: Vec<Ignored>,
+}
+
+impl Requests {
+    /// The requests of a resource that has an endpoint. `start` is where its cursor begins
+    /// ([`super::Incremental::start_value`]), the lag taken off.
+    ///
+    /// # Errors
+    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; an
+    /// internal one when the resource has no endpoint.
+    pub fn new(job: &Job, resource: &Resource, start: Option<&CursorValue<'_>>) -> Result<Self> {
+        let Some(endpoint) = resource.endpoint() else {
+            return Err(Fault::internal("requests of a resource that is pulled"));
+        };
+        let bounds = Bounds { cursor: resource.cursor.as_ref(), start };
+        let client = job.client.as_ref();
+        let path = endpoint.path.fill(|hole| bounds.text(hole)).at(|| "endpoint.path")?;
+        let mut headers: Vec<(String, String)> =
+            client.map_or_else(Vec::new, |client| client.headers.clone());
+        for (name, template) in &endpoint.headers {
+            let value = template
+                .fill(|hole| bounds.text(hole))
+                .at(|| format!("endpoint.headers.{name}"))?;
+            match headers.iter_mut().find(|(known, _)| known == name) {
+                Some(header) => header.1 = value,
+                None => headers.push((name.clone(), value)),
+            }
+        }
+        let body = endpoint
+            .json
+            .as_ref()
+            .map(|shape| bounds.value(shape))
+            .transpose()
+            .at(|| "endpoint.json")?;
+        let paginator = endpoint
+            .paginator
+            .clone()
+            .or_else(|| client.and_then(|client| client.paginator.clone()))
+            .unwrap_or(Paginator::Auto);
+        let mut requests = Self {
+            method: endpoint.method.name(),
+            url: url::join(client.map_or("", |client| &client.base_url), &path),
+            params: params(endpoint, &bounds)?,
+            body: body.map(|body| body.unwrap_or_default()),
+            headers,
+            credential: job.credential(endpoint).cloned(),
+            selector: endpoint.data_selector.clone(),
+            pager: Pager::new(paginator),
+            ignored: endpoint.ignored.clone(),
+        };
+        for (place, value) in requests.pager.first() {
+            requests.put(&place, value);
+        }
+        Ok(requests)
+    }
+
+    /// The first request.
+    ///
+    /// # Errors
+    /// A config fault when its credential is not for the host.
+    pub fn first(&self) -> Result<Request> {
+        self.request()
+    }
+
+    /// Looks at the first answer for what the job leaves to be found out; later it does nothing.
+    /// To be called before the answer is walked.
+    ///
+    /// # Errors
+    /// A source fault when the answer is not JSON.
+    pub fn look(&mut self, response: &Response) -> Result<()> {
+        if self.selector.is_some() && !self.pager.is_auto() {
+            return Ok(());
+        }
+        let outline = Outline::read(&response.body)?;
+        if self.selector.is_none() {
+            self.selector = Some(outline.selector());
+        }
+        if self.pager.is_auto() {
+            // What is found says how to go on; the first page was asked for without it.
+            self.pager = Pager::new(outline.paginator(&response.headers));
+        }
+        Ok(())
+    }
+
+    /// Where the records are in an answer: a list of them, or one. None until the first answer was
+    /// looked at, where the job does not say.
+    pub fn selector(&self) -> Option<&Path> {
+        self.selector.as_ref()
+    }
+
+    /// The scalars of an answer that have to be captured. They may change when the first answer is
+    /// looked at.
+    pub fn wanted_paths(&self) -> &[Path] {
+        self.pager.wanted()
+    }
+
+    /// Answers that end the pages and are no failure.
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+
+    /// The request after a page, if there is one.
+    ///
+    /// # Errors
+    /// A source fault when the page does not say what its paginator needs, when its cursors go
+    /// round in a circle, or when the next page is at a host the credential is not for.
+    pub fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
+        match self.pager.after(page)? {
+            Next::End => return Ok(None),
+            Next::Set(place, value) => self.put(&place, value),
+            Next::Url(reference) => {
+                self.url = url::resolve(&self.url, &reference);
+                // The link says it all.
+                self.params.clear();
+                if url::authority(&self.url).is_none() {
+                    return Err(Fault::source(format_args!(
+                        "expected the next page at an http or https URL, found {}",
+                        url::shown(&self.url)
+                    )));
+                }
+                if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&self.url))
+                {
+                    return Err(Fault::source(format_args!(
+                        "expected the next page at {}, the hosts of credential {:?}, found {}",
+                        credential.hosts.join(", "),
+                        credential.name,
+                        url::shown(&self.url)
+                    )));
+                }
+            }
+        }
+        self.request().map(Some)
+    }
+
+    fn request(&self) -> Result<Request> {
+        let params: Vec<(String, String)> = self
+            .params
+            .iter()
+            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
+            .collect();
+        let url = url::with_query(&self.url, &params);
+        if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&url)) {
+            return Err(Fault::config(format_args!(
+                "expected a URL at {}, the hosts of credential {:?}, found {}",
+                credential.hosts.join(", "),
+                credential.name,
+                url::shown(&url)
+            )));
+        }
+        let mut headers = self.headers.clone();
+        let mut default = |name: &str, value: &str| {
+            if !headers.iter().any(|(known, _)| known == name) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
+        };
+        default("accept", "application/json");
+        if self.body.is_some() {
+            default("content-type", "application/json");
+        }
+        Ok(Request {
+            method: self.method.to_owned(),
+            url,
+            headers,
+            auth: self.credential.as_ref().map(|credential| credential.name.clone()),
+            body: self.body.as_ref().map(Value::to_string),
+        })
+    }
+
+    fn put(&mut self, place: &Place, value: Value) {
+        match place {
+            Place::Query(name) => {
+                self.params.insert(name.clone(), vec![plain(&value)]);
+            }
+            Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
+        }
+    }
+}
+
+/// Puts a value under nested keys, making objects where there are none.
+fn set(at: &mut Value, keys: &[String], value: Value) {
+    let Some((key, rest)) = keys.split_first() else {
+        *at = value;
+        return;
+    };
+    if !at.is_object() {
+        *at = Value::Object(Map::new());
+    }
+    if let Value::Object(map) = at {
+        set(map.entry(key.as_str()).or_insert(Value::Null), rest, value);
+    }
+}
+
+/// The query: what the job says, and the ends of the cursor's range.
+fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, Vec<String>>> {
+    let mut params = IndexMap::new();
+    for (name, shape) in &endpoint.params {
+        let value = bounds.value(shape).at(|| format!("endpoint.params.{name}"))?;
+        let values: Vec<String> = match value {
+            // It keeps its place in the query, for the cursor may yet give it a value.
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => {
+                items.iter().filter(|item| !item.is_null()).map(plain).collect()
+            }
+            Some(value) => vec![plain(&value)],
+        };
+        params.insert(name.clone(), values);
+    }
+    let Some(cursor) = bounds.cursor else { return Ok(params) };
+    for (param, bound) in
+        [(&cursor.start_param, Bound::StartValue), (&cursor.end_param, Bound::EndValue)]
+    {
+        let Some(param) = param else { continue };
+        let value = bounds.bound(bound).at(|| format!("endpoint.params.{param}"))?;
+        // A first run without an initial value asks for everything.
+        params.insert(param.clone(), value.iter().map(plain).collect());
+    }
+    Ok(params)
+}
+
+/// The values placeholders stand for.
+struct Bounds<'a> {
+    cursor: Option<&'a Cursor>,
+    start: Option<&'a CursorValue<'a>>,
+}
+
+impl Bounds<'_> {
+    /// An end of the range as the source wants it.
+    fn bound(&self, bound: Bound) -> Result<Option<Value>> {
+        let cursor = self.cursor;
+        let value = match bound {
+            Bound::StartValue => self.start,
+            Bound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
+            Bound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
+        };
+        let conversion = cursor.and_then(|cursor| cursor.convert.as_ref());
+        value.map(|value| convert(value, conversion)).transpose()
+    }
+
+    fn text(&self, hole: Hole) -> Result<String> {
+        let (bound, name) = match hole {
+            Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
+            Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
+            Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
+            Hole::Value => return Err(Fault::internal("a conversion's placeholder in a request")),
+        };
+        match self.bound(bound)? {
+            Some(value) => Ok(plain(&value)),
+            None => Err(Fault::config(format_args!(
+                "a placeholder of the cursor stands for nothing: give the cursor an {name}"
+            ))),
+        }
+    }
+
+    /// A value with its placeholders filled in; none where it is a placeholder for nothing.
+    fn value(&self, shape: &Shape) -> Result<Option<Value>> {
+        Ok(Some(match shape {
+            Shape::Plain(value) => value.clone(),
+            Shape::Text(template) => match template.single() {
+                Some(Hole::Bound(bound)) => return self.bound(bound),
+                _ => Value::String(template.fill(|hole| self.text(hole))?),
+            },
+            Shape::List(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| Ok(self.value(item)?.unwrap_or_default()))
+                    .collect::<Result<_>>()?,
+            ),
+            Shape::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(key, member)| Ok((key.clone(), self.value(member)?.unwrap_or_default())))
+                    .collect::<Result<_>>()?,
+            ),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Every kind of answer, and what is said about it.
+
+use super::*;
+use crate::fault::FaultKind;
+
+fn request() -> Request {
+    Request {
+        method: "GET".to_owned(),
+        url: "https://x.net/items?token=s3cret&page=1".to_owned(),
+        headers: Vec::new(),
+        auth: Some("jira".to_owned()),
+        body: None,
+    }
+}
+
+fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response, Failure> {
+    let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    Ok(Response { status, headers, body: body.to_owned() })
+}
+
+fn first(answer: &Result<Response, Failure>) -> Decision {
+    Retry::new("load", &request()).judge(&request(), &[], answer)
+}
+
+#[test]
+fn takes_json() {
+    for (status, kind, body) in [
+        (200, "application/json; charset=utf-8", "{}"),
+        (200, "", " [1]"),
+        (201, "text/plain", "1"),
+        (200, "application/vnd.api+json", "{\"a\":\"<html>\"}"),
+        (200, "application/x-ndjson", "{}\n{}"),
+    ] {
+        assert_eq!(
+            first(&answer(status, &[("content-type", kind)], body)),
+            Decision::Proceed,
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn gives_up() {
+    let check = |answer: Result<Response, Failure>, message: &str| {
+        let Decision::GiveUp(fault) = first(&answer) else { panic!("{answer:?}") };
+        assert_eq!(fault.kind, FaultKind::Source);
+        assert_eq!(
+            fault.to_string(),
+            format!("GET https://x.net/items?token=...&page=...: {message}")
+        );
+    };
+    check(answer(401, &[], ""), "credential \"jira\" was refused: status 401");
+    check(
+        answer(403, &[], "{\"message\": \"no\n  entry\"}"),
+        "credential \"jira\" was refused: status 403: {\"message\": \"no entry\"}",
+    );
+    check(answer(404, &[], "nope"), "status 404: nope");
+    check(answer(400, &[], &"x".repeat(300)), &format!("status 400: {}...", "x".repeat(200)));
+    check(
+        answer(302, &[("location", "https://login.x.net/?next=secret")], ""),
+        "status 302, a redirect to https://login.x.net/?next=... that is not followed",
+    );
+    check(answer(304, &[], ""), "status 304, a redirect that is not followed");
+    check(
+        answer(
+            200,
+            &[("content-type", "text/html; charset=utf-8")],
+            "<!doctype html>\n<title>Log in</title>",
+        ),
+        "expected JSON, found status 200 and text/html: <!doctype html> <title>Log in</title>",
+    );
+    check(answer(200, &[], "  <x/>"), "expected JSON, found status 200 and no content type: <x/>");
+    check(answer(204, &[], " \n"), "expected JSON, found status 204 and no body");
+    check(
+        Err(Failure {
+            code: "SSL".to_owned(),
+            message: "bad certificate".to_owned(),
+            transient: false,
+        }),
+        "no answer: bad certificate (SSL)",
+    );
+    check(
+        answer(429, &[("retry-after", "3600")], ""),
+        "status 429: it asks to wait 3600 s, more than the 900 s a load waits",
+    );
+    let mut plain = request();
+    plain.auth = None;
+    let Decision::GiveUp(fault) = Retry::new("l", &plain).judge(&plain, &[], &answer(401, &[], ""))
+    else {
+        panic!()
+    };
+    assert!(fault.message.starts_with("no credential was sent (name one in \"auth\"): status 401"));
+}
+
+#[test]
+fn ignores_what_the_job_ignores() {
+    let ignored = [Ignored { status: Some(404), content: Some("gone".to_owned()) }];
+    let check = |answer: Result<Response, Failure>, expected: bool| {
+        let decision = Retry::new("l", &request()).judge(&request(), &ignored, &answer);
+        assert_eq!(decision == Decision::Ignore, expected, "{answer:?}");
+    };
+    check(answer(404, &[], "it is gone"), true);
+    check(answer(404, &[], "it is lost"), false);
+    check(answer(200, &[], "\"gone\""), false);
+}
+
+#[test]
+fn waits_longer_and_longer() {
+    for trouble in [
+        answer(500, &[], "oops"),
+        answer(503, &[], ""),
+        answer(429, &[], ""),
+        answer(408, &[], ""),
+        Err(Failure { code: String::new(), message: "timed out".to_owned(), transient: true }),
+    ] {
+        let mut retry = Retry::new("load", &request());
+        let mut total = 0.0;
+        for doubled in [1.0, 2.0, 4.0, 8.0] {
+            match retry.judge(&request(), &[], &trouble) {
+                Decision::Wait { seconds, .. } => {
+                    assert!(
+                        (doubled..=doubled * 1.5).contains(&seconds),
+                        "{seconds} for {doubled}"
+                    );
+                    total += seconds;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(total > 15.0);
+        let Decision::GiveUp(fault) = retry.judge(&request(), &[], &trouble) else { panic!() };
+        assert!(fault.message.ends_with(", at the 5th attempt"), "{fault}");
+    }
+}
+
+#[test]
+fn waits_the_same_for_the_same_and_not_for_others() {
+    let wait = |load: &str, url: &str| {
+        let request = Request { url: url.to_owned(), ..request() };
+        match Retry::new(load, &request).judge(&request, &[], &answer(500, &[], "")) {
+            Decision::Wait { seconds, .. } => seconds,
+            other => panic!("{other:?}"),
+        }
+    };
+    let waits: Vec<f64> = (0..50).map(|n| wait("a", &format!("https://x.net/{n}"))).collect();
+    assert_eq!(
+        waits,
+        (0..50).map(|n| wait("a", &format!("https://x.net/{n}"))).collect::<Vec<_>>()
+    );
+    assert_ne!(
+        waits,
+        (0..50).map(|n| wait("b", &format!("https://x.net/{n}"))).collect::<Vec<_>>()
+    );
+    let (low, high) = waits.iter().fold((2.0, 0.0), |(l, h), w| (f64::min(l, *w), f64::max(h, *w)));
+    assert!(low < 1.1 && high > 1.4, "{low} {high}");
+    let Decision::Wait { reason, .. } = first(&answer(500, &[], "oops")) else { panic!() };
+    assert_eq!(
+        reason,
+        "attempt 1 of 5 at GET https://x.net/items?token=...&page=...: status 500: oops"
+    );
+}
+
+#[test]
+fn waits_as_long_as_it_is_asked_to() {
+    let check = |status: u16, headers: &[(&str, &str)], asked: f64| {
+        let Decision::Wait { seconds, .. } = first(&answer(status, headers, "")) else {
+            panic!("{headers:?}")
+        };
+        assert!((asked..=asked + 1.0).contains(&seconds), "{seconds} for {headers:?}");
+    };
+    let date = ("date", "Sun, 06 Nov 1994 08:49:00 GMT");
+    check(429, &[("retry-after", "7")], 7.0);
+    check(503, &[("retry-after", " 0 ")], 0.0);
+    check(503, &[date, ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], 37.0);
+    check(503, &[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], 0.0);
+    let none_left = ("x-ratelimit-remaining", "0");
+    check(429, &[none_left, ("x-ratelimit-reset", "60")], 60.0);
+    check(403, &[none_left, date, ("x-ratelimit-reset", "784111797")], 57.0);
+    check(429, &[none_left, date, ("x-ratelimit-reset", "784111797000")], 57.0);
+    check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:50Z")], 60.0);
+    check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:49:10+00:00")], 10.0);
+    // Nothing to go by: as if nothing was asked.
+    for headers in [
+        &[("retry-after", "soon")][..],
+        &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")],
+        &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "60")],
+        &[none_left, ("x-ratelimit-reset", "784111797")],
+        &[none_left, ("x-ratelimit-reset", "later")],
+    ] {
+        check(429, headers, 1.0);
+    }
+}

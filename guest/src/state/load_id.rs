@@ -1,0 +1,123 @@
+//! When a load began, and what it is called after it.
+//!
+//! Source: dlt 1.31, `common/storages/load_package.py`, `create_load_id`.
+
+use std::fmt;
+
+use crate::fault::{Fault, Result};
+
+/// A point in time: microseconds since 1970 in UTC, not before.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Instant(i64);
+
+impl Instant {
+    /// From RFC 3339 with an offset; finer than microseconds is cut off.
+    ///
+    /// # Errors
+    /// A config fault when it is something else, or a time before 1970.
+    pub fn parse(now: &str) -> Result<Self> {
+        let fault = |why: &dyn fmt::Display| {
+            Fault::config(format_args!(
+                "expected the current instant (RFC 3339 with an offset), found {now:?}: {why}"
+            ))
+        };
+        let time = chrono::DateTime::parse_from_rfc3339(now).map_err(|e| fault(&e))?;
+        let micros = time.timestamp_micros();
+        if micros < 0 { Err(fault(&"it is before 1970")) } else { Ok(Self(micros)) }
+    }
+
+    /// Microseconds since 1970 in UTC.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+/// The id of a load in `_dlt_loads`: the seconds since 1970.
+///
+/// dlt takes the state with the greatest load id for the newest, and has the database compare them as
+/// texts. So a load's id must be greater than the one before, as a number and as a text.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct LoadId(String);
+
+impl LoadId {
+    /// The id of a load that begins now and comes after the load `last`: later than it, though the
+    /// clock be late.
+    ///
+    /// # Errors
+    /// A destination fault when the last load's id is not one of dlt's.
+    pub fn new(now: Instant, last: Option<&str>) -> Result<Self> {
+        let mut micros = now.micros();
+        if let Some(last) = last {
+            let last = whole_micros(last).ok_or_else(|| {
+                Fault::destination(format_args!(
+                    "expected seconds since 1970 as the id of the last load, found {last:?}"
+                ))
+            })?;
+            // dlt's ids may be finer than a microsecond: the next whole one is greater than any.
+            micros = micros.max(last.saturating_add(1));
+        }
+        Ok(Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LoadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The microseconds in a text of seconds; finer is cut off.
+fn whole_micros(text: &str) -> Option<i64> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(seconds) || !digits(fraction) {
+        return None;
+    }
+    let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    let seconds: i64 = seconds.parse().ok()?;
+    seconds.checked_mul(1_000_000)?.checked_add(micros.parse().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_up() {
+        let check = |now: &str, last: Option<&str>, expect: &str| {
+            let id = Instant::parse(now).and_then(|now| LoadId::new(now, last));
+            assert_eq!(id.map_or_else(|f| f.to_string(), |id| id.0), expect, "{now} {last:?}");
+        };
+        let now = "2026-11-21T00:04:00.318528+00:00";
+        check(now, None, "1795219440.318528");
+        check("2026-11-21T01:04:00.3185289+01:00", None, "1795219440.318528");
+        check("2026-11-21T00:04:00Z", None, "1795219440.000000");
+        check(now, Some("1795219440.3185279"), "1795219440.318528");
+        check(now, Some("1795219440.318528"), "1795219440.318529");
+        check(now, Some("1795219440.3185287"), "1795219440.318529");
+        check(now, Some("1795219440.9999999"), "1795219441.000000");
+        check(now, Some("1795219440"), "1795219440.318528");
+        check(now, Some("1795219441.5"), "1795219441.500001");
+        for last in ["", "1.", ".5", "x", "1e9", "-1.0", "99999999999999999999"] {
+            let expect = "expected seconds since 1970 as the id of the last load, found ";
+            check(now, Some(last), &format!("{expect}{last:?}"));
+        }
+        check(
+            "2026-11-21 00:04",
+            None,
+            "expected the current instant (RFC 3339 with an offset), found \"2026-11-21 00:04\": \
+             premature end of input",
+        );
+        check(
+            "1969-12-31T23:59:59Z",
+            None,
+            "expected the current instant (RFC 3339 with an offset), found \"1969-12-31T23:59:59Z\": \
+             it is before 1970",
+        );
+    }
+}

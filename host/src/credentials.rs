@@ -1,0 +1,295 @@
+//! Secrets, and the hosts they may be sent to.
+//!
+//! A job names its credentials and says for which hosts they are; it holds no secret:
+//!
+//! ```json
+//! {"credentials": {"jira": {"type": "http_basic", "hosts": ["acme.atlassian.net"], "secret": "jira_creds"}}}
+//! ```
+//! `type` is `http_basic`, `bearer` or `api_key` (which needs `header`). The values are the host's:
+//! inside Snowflake they are secret objects, on a laptop variables of the environment. They are looked
+//! up when a request needs them, and not before.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+/// A text that does not show itself.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text. Every call is a place to look at twice.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// A part of a secret.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Part {
+    /// Of `http_basic`.
+    Password,
+    /// Of `bearer` and `api_key`.
+    Token,
+    /// Of `http_basic`.
+    Username,
+}
+
+/// Where the values of secrets are.
+pub trait Secrets: Send + Sync {
+    /// A part of the secret of this name.
+    ///
+    /// # Errors
+    /// Where a person should put it, when it is not there.
+    fn part(&self, secret: &str, part: Part) -> Result<Secret, String>;
+}
+
+/// Secrets in variables of the environment: `SNOWCAT_<SECRET>_USERNAME`, `_PASSWORD`, `_TOKEN`, the
+/// secret's name in upper case with `_` for whatever is not a letter or a digit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Environment;
+
+impl Secrets for Environment {
+    fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
+        let part = match part {
+            Part::Password => "PASSWORD",
+            Part::Token => "TOKEN",
+            Part::Username => "USERNAME",
+        };
+        let name: String = secret
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
+        let variable = format!("SNOWCAT_{name}_{part}");
+        match env::var(&variable) {
+            Ok(value) => Ok(Secret::new(value)),
+            // The error of a variable that is not Unicode would quote its value.
+            Err(_) => Err(format!("expected the variable {variable} in the environment")),
+        }
+    }
+}
+
+/// The credentials of a job.
+pub struct Credentials {
+    named: BTreeMap<String, Credential>,
+    secrets: Box<dyn Secrets>,
+}
+
+/// A header that authenticates a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    /// The value.
+    pub value: Secret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credential {
+    r#type: Type,
+    hosts: Vec<String>,
+    secret: String,
+    header: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Type {
+    ApiKey,
+    Bearer,
+    HttpBasic,
+}
+
+impl Credentials {
+    /// The credentials of this job; all else in it is the load's affair.
+    ///
+    /// # Errors
+    /// What is wrong with them, in a sentence.
+    pub fn of_job(job: &serde_json::Value, secrets: Box<dyn Secrets>) -> Result<Self, String> {
+        let named: BTreeMap<String, Credential> = match job.get("credentials") {
+            None | Some(serde_json::Value::Null) => BTreeMap::new(),
+            Some(credentials) => {
+                Deserialize::deserialize(credentials).map_err(|e| format!("credentials: {e}"))?
+            }
+        };
+        for (name, credential) in &named {
+            if credential.hosts.is_empty() {
+                return Err(format!("credentials.{name}: expected at least one host"));
+            }
+            if credential.header.is_some() != (credential.r#type == Type::ApiKey) {
+                return Err(format!(
+                    "credentials.{name}: expected `header` with the type api_key, and with no other"
+                ));
+            }
+        }
+        Ok(Self { named, secrets })
+    }
+
+    /// The header for a request to this URL.
+    ///
+    /// # Errors
+    /// When there is no such credential, or it is not for the URL's host: the request must not be sent.
+    pub fn header(&self, name: &str, origin: &Origin) -> Result<Header, String> {
+        let credential = self
+            .named
+            .get(name)
+            .ok_or_else(|| format!("expected a credential {name} in the job, found none"))?;
+        if !credential.hosts.iter().any(|host| origin.is(host)) {
+            return Err(format!("the credential {name} is not for the host {origin}"));
+        }
+        let part = |part| {
+            let value = self.secrets.part(&credential.secret, part);
+            value.map_err(|why| format!("the credential {name}: {why}"))
+        };
+        let (header, value) = match credential.r#type {
+            Type::ApiKey => {
+                let header = credential.header.as_deref().unwrap_or_default();
+                (header.to_ascii_lowercase(), part(Part::Token)?)
+            }
+            Type::Bearer => {
+                let token = part(Part::Token)?;
+                ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.reveal())))
+            }
+            Type::HttpBasic => {
+                let (user, password) = (part(Part::Username)?, part(Part::Password)?);
+                let both = STANDARD.encode(format!("{}:{}", user.reveal(), password.reveal()));
+                ("authorization".to_owned(), Secret::new(format!("Basic {both}")))
+            }
+        };
+        Ok(Header { name: header, value })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("named", &self.named).finish_non_exhaustive()
+    }
+}
+
+/// Where a URL leads: host and port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    host: String,
+    port: u16,
+    default_port: bool,
+}
+
+impl Origin {
+    /// The host in any case, and the port if the URL has one.
+    #[must_use]
+    pub fn new(host: &str, port: Option<u16>, default: u16) -> Self {
+        let port = port.unwrap_or(default);
+        Self { host: host.to_ascii_lowercase(), port, default_port: port == default }
+    }
+
+    /// Whether it is the machine the program runs on, where TLS is of no use.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]" | "::1")
+    }
+
+    /// Whether a credential's `host` or `host:port` means this one. Without a port it means the default
+    /// port of the scheme.
+    fn is(&self, allowed: &str) -> bool {
+        let allowed = allowed.to_ascii_lowercase();
+        (self.default_port && allowed == self.host)
+            || allowed.strip_prefix(&self.host).and_then(|rest| rest.strip_prefix(':'))
+                == Some(self.port.to_string().as_str())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        if self.default_port { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    struct Fixed;
+
+    impl Secrets for Fixed {
+        fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
+            Ok(Secret::new(format!("{secret}-{part:?}")))
+        }
+    }
+
+    #[test]
+    fn a_credential_goes_to_the_hosts_it_is_for() {
+        let job = json!({"credentials": {
+            "basic": {"type": "http_basic", "hosts": ["Acme.example", "127.0.0.1:80"], "secret": "s"},
+            "bearer": {"type": "bearer", "hosts": ["acme.example:8443"], "secret": "s"},
+            "key": {"type": "api_key", "hosts": ["acme.example"], "secret": "s", "header": "X-Key"},
+        }});
+        let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
+        let check = |name: &str, host: &str, port: Option<u16>, expected: Result<(&str, &str), &str>| {
+            let found = credentials
+                .header(name, &Origin::new(host, port, 443))
+                .map(|header| (header.name, header.value.reveal().to_owned()));
+            let expected = expected
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map_err(str::to_owned);
+            assert_eq!(found, expected, "{name} {host}");
+        };
+        let basic = Ok(("authorization", "Basic cy1Vc2VybmFtZTpzLVBhc3N3b3Jk"));
+        check("basic", "acme.example", None, basic);
+        check("basic", "ACME.example", Some(443), basic);
+        check("basic", "127.0.0.1", Some(80), basic);
+        check("bearer", "acme.example", Some(8443), Ok(("authorization", "Bearer s-Token")));
+        check("key", "acme.example", None, Ok(("x-key", "s-Token")));
+
+        let refused = |name: &str, host: &str| format!("the credential {name} is not for the host {host}");
+        check("basic", "acme.example", Some(444), Err(&refused("basic", "acme.example:444")));
+        check("basic", "evil-acme.example", None, Err(&refused("basic", "evil-acme.example")));
+        check("basic", "acme.example.evil", None, Err(&refused("basic", "acme.example.evil")));
+        check("basic", "127.0.0.1", None, Err(&refused("basic", "127.0.0.1")));
+        check("bearer", "acme.example", None, Err(&refused("bearer", "acme.example")));
+        check("none", "acme.example", None, Err("expected a credential none in the job, found none"));
+    }
+
+    #[test]
+    fn credentials_that_are_not_valid_are_refused() {
+        let check = |credential: serde_json::Value, expected: &str| {
+            let job = json!({"credentials": {"c": credential}});
+            let error = Credentials::of_job(&job, Box::new(Fixed)).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(json!({"type": "bearer", "hosts": [], "secret": "s"}), "at least one host");
+        check(json!({"type": "oauth", "hosts": ["h"], "secret": "s"}), "unknown variant `oauth`");
+        check(json!({"type": "bearer", "hosts": ["h"], "secret": "s", "header": "x"}), "`header`");
+        check(json!({"type": "api_key", "hosts": ["h"], "secret": "s"}), "`header`");
+        check(json!({"type": "bearer", "hosts": ["h"], "token": "t"}), "unknown field `token`");
+    }
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        let job = json!({"credentials": {"c": {"type": "bearer", "hosts": ["h"], "secret": "s"}}});
+        let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
+        let header = credentials.header("c", &Origin::new("h", None, 443)).unwrap();
+        let printed = format!("{credentials:?} {header:?} {:?}", Secret::new("s-Token".into()));
+        assert!(printed.contains("***") && !printed.contains("s-Token"), "{printed}");
+    }
+}

@@ -1,0 +1,121 @@
+//! The compiled component, ready for any number of runs on any number of threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Cache, CacheConfig, Config, Store};
+
+use crate::error::Error;
+use crate::interface::{Loader, LoaderPre};
+use crate::limits::{Limits, Memory, Watchdog};
+
+/// Snowcat's component, as this crate was built with.
+pub const COMPONENT: &[u8] = include_bytes!(env!("SNOWCAT_COMPONENT_PATH"));
+
+/// How the component is compiled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// Keep the compiled code in the user's cache directory, and find it there the next time: seconds
+    /// become milliseconds. On unless told; where there is no such directory, it is compiled each time.
+    pub cache: bool,
+    /// Count fuel, for [`Limits::fuel`]; costs some speed. Off unless told.
+    pub fuel: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache: true, fuel: false }
+    }
+}
+
+/// The compiled component. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    engine: wasmtime::Engine,
+    loader: LoaderPre<Memory>,
+    imports: Vec<String>,
+    watchdog: Watchdog,
+    settings: Settings,
+}
+
+impl Engine {
+    /// Compiles [`COMPONENT`].
+    ///
+    /// # Errors
+    /// [`Error::Component`] where the machine cannot run it at all.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Self::with_component(settings, COMPONENT)
+    }
+
+    /// Compiles this component instead: its bytes, or its text.
+    ///
+    /// # Errors
+    /// [`Error::Component`] if it is no component, does not export the interface, or imports anything:
+    /// the linker is empty, for a load has no capability at all.
+    pub fn with_component(settings: &Settings, component: &[u8]) -> Result<Self, Error> {
+        let mut config = Config::new();
+        config.epoch_interruption(true).consume_fuel(settings.fuel);
+        if settings.cache {
+            // Without a cache directory all goes on, only slower.
+            config.cache(Cache::new(CacheConfig::new()).ok());
+        }
+        let engine = wasmtime::Engine::new(&config)
+            .map_err(|e| Error::component("no engine can be had on this machine", e))?;
+        let component = Component::new(&engine, component)
+            .map_err(|e| Error::component("expected a WebAssembly component", e))?;
+        let imports: Vec<String> =
+            component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+        if let Some(import) = imports.first() {
+            return Err(Error::Component {
+                message: format!("expected a component without imports, found one that imports {import}"),
+                source: None,
+            });
+        }
+        let loader = Linker::new(&engine)
+            .instantiate_pre(&component)
+            .and_then(LoaderPre::new)
+            .map_err(|e| Error::component("expected the interface snowcat:loader/loads", e))?;
+        let watchdog = Watchdog::new(engine.clone()).map_err(|e| Error::Component {
+            message: format!("the watchdog's thread cannot be started: {e}"),
+            source: Some(Box::new(e)),
+        })?;
+        Ok(Self(Arc::new(Inner { engine, loader, imports, watchdog, settings: *settings })))
+    }
+
+    /// What the component imports: nothing.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+
+    /// How it was compiled.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn watchdog(&self) -> &Watchdog {
+        &self.0.watchdog
+    }
+
+    /// A fresh instance.
+    pub(crate) fn instantiate(&self, limits: &Limits) -> wasmtime::Result<(Store<Memory>, Loader)> {
+        let mut store = Store::new(&self.0.engine, Memory::new(limits.memory));
+        store.limiter(|memory| memory);
+        store.set_epoch_deadline(Watchdog::ticks(limits.time));
+        if let Some(fuel) = limits.fuel.or(self.0.settings.fuel.then_some(u64::MAX)) {
+            store.set_fuel(fuel)?;
+        }
+        let loader = self.0.loader.instantiate(&mut store)?;
+        Ok((store, loader))
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

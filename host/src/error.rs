@@ -1,0 +1,111 @@
+//! Why a run ended without a report, and whom to blame.
+
+use std::time::Duration;
+
+use crate::interface::{Fault, FaultKind};
+
+/// Why a run ended without a report. The data and the saved state are as they were before it began; a
+/// transaction may be open in the warehouse's session after anything but a [`Fault`](Self::Fault).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes given are not a component this crate can run.
+    #[error("the component cannot be run: {message}")]
+    Component {
+        /// What was expected and found.
+        message: String,
+        /// The engine's own error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The component did what its interface forbids. A defect of the component: please report it.
+    #[error("the component broke its interface: {0} (a defect in Snowcat: please report it)")]
+    Defect(String),
+    /// The load says why it cannot go on.
+    #[error("{}", sentence(.0))]
+    Fault(Fault),
+    /// The load used more than it may.
+    #[error(transparent)]
+    Limit(#[from] Limit),
+    /// The [`Warehouse`](crate::Warehouse) broke its obligations.
+    #[error("the warehouse broke its contract: {0}")]
+    Misuse(String),
+    /// The transcript could not be written or read.
+    #[error("the transcript: {0}")]
+    Transcript(String),
+    /// The component panicked, or an instruction trapped. A defect of the component: please report it.
+    #[error("the component trapped: {message} (a defect in Snowcat: please report it)")]
+    Trap {
+        /// The trap.
+        message: String,
+        /// The engine's own error, with the stack of the component.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Which limit a run reached. See [`Limits`](crate::Limits).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Limit {
+    /// More instructions than a step may execute.
+    #[error("a step needed more than {limit} units of fuel")]
+    Fuel {
+        /// Fuel a step may burn.
+        limit: u64,
+    },
+    /// More memory than the component may have.
+    #[error("the load needed {wanted} bytes of memory, {limit} are allowed")]
+    Memory {
+        /// Bytes allowed.
+        limit: usize,
+        /// Bytes the load would have had.
+        wanted: usize,
+    },
+    /// A step took longer than it may. Only the component's own work counts.
+    #[error("a step took longer than {limit:?}")]
+    Time {
+        /// Time a step may take.
+        limit: Duration,
+    },
+}
+
+impl Error {
+    /// The fault, when the load itself ended the run.
+    #[must_use]
+    pub const fn as_fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    pub(crate) fn component(message: impl ToString, source: wasmtime::Error) -> Self {
+        let message = format!("{}: {source:#}", message.to_string());
+        Self::Component { message, source: Some(source.into_boxed_dyn_error()) }
+    }
+}
+
+/// The name of the kind in the interface.
+pub(crate) const fn kind_name(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Config => "config",
+        FaultKind::Contract => "contract",
+        FaultKind::Data => "data",
+        FaultKind::Destination => "destination",
+        FaultKind::Internal => "internal",
+        FaultKind::Protocol => "protocol",
+        FaultKind::Source => "source",
+    }
+}
+
+fn sentence(fault: &Fault) -> String {
+    let mut text = format!("{}: ", kind_name(fault.kind));
+    for place in &fault.context {
+        text.push_str(place);
+        text.push_str(": ");
+    }
+    text.push_str(&fault.message);
+    text
+}

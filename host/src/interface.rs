@@ -1,0 +1,15 @@
+//! The types of `wit/loads.wit`, as Rust sees them. They are generated, so that the interface is
+//! written down once; their documentation is the interface's.
+
+#![allow(trivial_numeric_casts, unused_qualifications, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "loader",
+    additional_derives: [PartialEq],
+});
+
+pub use exports::snowcat::loader::loads::{
+    CursorReport, Failure, Fault, FaultKind, Fetches, FileReport, Order, Outcome, Pause, Pull, Reply,
+    Report, Request, Response, Script, Step, TableReport, Upload,
+};

@@ -1,0 +1,160 @@
+//! What a run may use. Time is the component's own: the clock runs from `resume` to its return, so that
+//! a COPY of a minute, or a source that asks for patience, costs nothing.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+use crate::error::Limit;
+
+/// What a run may use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Bytes of linear memory. 1 GiB unless told.
+    pub memory: usize,
+    /// Time one step may take, of the component's own work. 120 s unless told. Watched with a grain of
+    /// about 50 ms.
+    pub time: Duration,
+    /// Fuel one step may burn, about one unit an instruction: a limit that does not depend on how fast
+    /// the machine is. Needs an engine whose [`Settings`](crate::Settings) count fuel. None unless told.
+    pub fuel: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: 1 << 30, time: Duration::from_secs(120), fuel: None }
+    }
+}
+
+/// Refuses memory above the limit, and remembers the most that was had.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    limit: usize,
+    pub(crate) peak: usize,
+}
+
+impl Memory {
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self { limit, peak: 0 }
+    }
+}
+
+impl ResourceLimiter for Memory {
+    /// An error, and not `Ok(false)`: a refusal would end as an allocation failure inside the component,
+    /// and look like a defect.
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if wanted > self.limit {
+            return Err(wasmtime::Error::new(Limit::Memory { limit: self.limit, wanted }));
+        }
+        self.peak = self.peak.max(wanted);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        wanted: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // A component of this size has tables of some thousand entries, and no reason to grow them.
+        Ok(wanted <= 1 << 20)
+    }
+}
+
+/// Advances the engine's epoch while a component works, and sleeps while none does.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A component is at work as long as this lives.
+pub(crate) struct Watch<'a>(&'a Shared);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    at_work: usize,
+    stop: bool,
+}
+
+impl Watchdog {
+    const TICK: Duration = Duration::from_millis(50);
+
+    /// A thread that ticks this engine. It ends with the value.
+    pub(crate) fn new(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let thread = {
+            let shared = Arc::clone(&shared);
+            Builder::new().name("snowcat-watchdog".into()).spawn(move || shared.tick(&engine))?
+        };
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Ticks after which this much time has passed for sure.
+    pub(crate) fn ticks(time: Duration) -> u64 {
+        // The first tick may come at once.
+        u64::try_from(time.as_nanos().div_ceil(Self::TICK.as_nanos())).unwrap_or(u64::MAX / 2) + 1
+    }
+
+    /// Ticks until the guard is dropped.
+    pub(crate) fn watch(&self) -> Watch<'_> {
+        self.shared.lock().at_work += 1;
+        self.shared.changed.notify_one();
+        Watch(&self.shared)
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // It can only have panicked if the engine did; that is not for a destructor to report.
+            _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.lock().at_work -= 1;
+    }
+}
+
+impl Shared {
+    fn tick(&self, engine: &wasmtime::Engine) {
+        let mut state = self.lock();
+        while !state.stop {
+            state = if state.at_work == 0 {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let (state, timeout) = self
+                    .changed
+                    .wait_timeout(state, Watchdog::TICK)
+                    .unwrap_or_else(PoisonError::into_inner);
+                if timeout.timed_out() && state.at_work > 0 {
+                    engine.increment_epoch();
+                }
+                state
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is done under the lock that could leave it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,325 @@
+//! One run: do the step, resume with the answer, until the load is over.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::component::ResourceAny;
+use wasmtime::{Store, Trap};
+
+use crate::engine::Engine;
+use crate::error::{Error, Limit};
+use crate::interface::{Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload};
+use crate::limits::{Limits, Memory, Watchdog};
+use crate::warehouse::{SqlReply, Warehouse};
+use crate::{Failure, Outcome};
+
+/// Runs loads on an [`Engine`].
+#[derive(Clone, Debug)]
+pub struct Runner {
+    engine: Engine,
+    limits: Limits,
+}
+
+impl Runner {
+    /// A runner with the default [`Limits`].
+    #[must_use]
+    pub fn new(engine: &Engine) -> Self {
+        Self { engine: engine.clone(), limits: Limits::default() }
+    }
+
+    /// The same with these limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Runs this job (JSON) to its end. `now` is the current instant (RFC 3339 with an offset); it is
+    /// recorded in the dataset, for the component has no clock.
+    ///
+    /// # Errors
+    /// See [`Error`]. Nothing was committed, unless the error says that the outcome of the last
+    /// statement is unknown.
+    pub fn run(&self, job: &str, now: &str, warehouse: &mut dyn Warehouse) -> Result<Report, Error> {
+        self.run_observed(job, now, warehouse, &mut [])
+    }
+
+    /// The same, with witnesses: a [`Transcript`](crate::transcript::Transcript), a progress bar.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), and what an observer returns.
+    pub fn run_observed(
+        &self,
+        job: &str,
+        now: &str,
+        warehouse: &mut dyn Warehouse,
+        observers: &mut [&mut dyn Observer],
+    ) -> Result<Report, Error> {
+        match self.start(job, now) {
+            Ok(mut run) => drive(&mut run, warehouse, observers),
+            Err(error) => Err(told(error, observers)?),
+        }
+    }
+
+    /// An instance of the component with this job, before its first step.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] for a job that is not valid.
+    pub fn start(&self, job: &str, now: &str) -> Result<Run, Error> {
+        if self.limits.fuel.is_some() && !self.engine.settings().fuel {
+            return Err(Error::Misuse(
+                "a limit of fuel needs an engine whose settings count fuel".to_owned(),
+            ));
+        }
+        let _watch = self.engine.watchdog().watch();
+        let limits = self.limits;
+        let (mut store, loader) =
+            self.engine.instantiate(&limits).map_err(|e| stopped(e, &limits))?;
+        let load = loader
+            .snowcat_loader_loads()
+            .load()
+            .call_start(&mut store, job, now)
+            .map_err(|e| stopped(e, &limits))?
+            .map_err(Error::Fault)?;
+        Ok(Run { engine: self.engine.clone(), limits, store, loader, load })
+    }
+}
+
+/// A load that is driven from outside: an instance of the component, or, in tests, the library it is
+/// made from.
+pub trait Guest {
+    /// Gives the answer to the last step; gets the next one.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the load cannot go on; it is over then, as it is after any error.
+    fn resume(&mut self, reply: &Reply) -> Result<Step, Error>;
+
+    /// The bytes of the pending [`Step::Upload`].
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when no upload is pending.
+    fn payload(&mut self) -> Result<Vec<u8>, Error>;
+}
+
+/// One instance of the component, in the midst of a load.
+pub struct Run {
+    engine: Engine,
+    limits: Limits,
+    store: Store<Memory>,
+    loader: Loader,
+    load: ResourceAny,
+}
+
+impl Run {
+    /// The most linear memory the load has had, in bytes.
+    #[must_use]
+    pub fn peak_memory(&self) -> usize {
+        self.store.data().peak
+    }
+
+    /// Time and fuel begin anew with each call.
+    fn refill(&mut self) -> Result<(), Error> {
+        self.store.set_epoch_deadline(Watchdog::ticks(self.limits.time));
+        if let Some(fuel) = self.limits.fuel {
+            self.store.set_fuel(fuel).map_err(|e| stopped(e, &self.limits))?;
+        }
+        Ok(())
+    }
+}
+
+impl Guest for Run {
+    fn resume(&mut self, reply: &Reply) -> Result<Step, Error> {
+        self.refill()?;
+        let _watch = self.engine.watchdog().watch();
+        self.loader
+            .snowcat_loader_loads()
+            .load()
+            .call_resume(&mut self.store, self.load, reply)
+            .map_err(|e| stopped(e, &self.limits))?
+            .map_err(Error::Fault)
+    }
+
+    fn payload(&mut self) -> Result<Vec<u8>, Error> {
+        self.refill()?;
+        let _watch = self.engine.watchdog().watch();
+        self.loader
+            .snowcat_loader_loads()
+            .load()
+            .call_payload(&mut self.store, self.load)
+            .map_err(|e| stopped(e, &self.limits))?
+            .map_err(Error::Fault)
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A witness of a run. What it returns as an error ends the run.
+pub trait Observer {
+    /// The load was given this answer; the warehouse took this long to find it.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn reply(&mut self, reply: &Reply, spent: Duration) -> Result<(), Error> {
+        _ = (reply, spent);
+        Ok(())
+    }
+
+    /// The load said this, after so much work of its own. `payload` is that of an upload, else empty.
+    ///
+    /// # Errors
+    /// Whatever should end the run.
+    fn step(&mut self, step: &Step, payload: &[u8], spent: Duration) -> Result<(), Error> {
+        _ = (step, payload, spent);
+        Ok(())
+    }
+
+    /// The load cannot go on.
+    ///
+    /// # Errors
+    /// Whatever should be told instead of the fault.
+    fn fault(&mut self, fault: &Fault) -> Result<(), Error> {
+        _ = fault;
+        Ok(())
+    }
+}
+
+/// Drives a load to its end, and holds both sides to the interface.
+///
+/// # Errors
+/// See [`Error`].
+pub fn drive(
+    guest: &mut dyn Guest,
+    warehouse: &mut dyn Warehouse,
+    observers: &mut [&mut dyn Observer],
+) -> Result<Report, Error> {
+    let mut reply = Reply::Start;
+    let mut answered = Duration::ZERO;
+    loop {
+        for observer in observers.iter_mut() {
+            observer.reply(&reply, answered)?;
+        }
+        let clock = Instant::now();
+        let next = guest.resume(&reply);
+        // A page may be megabytes; the load has its own copy.
+        drop(reply);
+        let step = match next {
+            Ok(step) => step,
+            Err(error) => return Err(told(error, observers)?),
+        };
+        let payload = match &step {
+            Step::Upload(upload) => payload(guest, upload)?,
+            _ => Vec::new(),
+        };
+        let worked = clock.elapsed();
+        for observer in observers.iter_mut() {
+            observer.step(&step, &payload, worked)?;
+        }
+        let clock = Instant::now();
+        reply = match step {
+            Step::Fetch(fetches) => responses(&fetches.requests, warehouse)?,
+            Step::Finished(report) => return Ok(report),
+            Step::Pull(pull) => match warehouse.pull(&pull.resource) {
+                Ok(Some(page)) => Reply::Page(page),
+                Ok(None) => Reply::End,
+                Err(failure) => Reply::Failed(failure),
+            },
+            Step::Sql(script) => outcomes(&script, warehouse)?,
+            Step::Upload(upload) => match warehouse.upload(&upload, payload) {
+                Ok(()) => Reply::Done,
+                Err(failure) => Reply::Failed(failure),
+            },
+            Step::Wait(pause) => {
+                warehouse.wait(seconds(&pause)?, &pause.reason);
+                Reply::Done
+            }
+        };
+        answered = clock.elapsed();
+    }
+}
+
+fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
+    let payload = guest.payload()?;
+    if payload.len() as u64 != upload.size {
+        return Err(Error::Defect(format!(
+            "{} was announced with {} bytes, found {}",
+            upload.path,
+            upload.size,
+            payload.len()
+        )));
+    }
+    // A warehouse makes file names of it.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    let sound = |part: &str| !part.is_empty() && part != "." && part != "..";
+    if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
+        return Err(Error::Defect(format!("{:?} is not a path under a stage", upload.path)));
+    }
+    Ok(payload)
+}
+
+fn outcomes(script: &Script, warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
+    let outcomes: Vec<Outcome> = match warehouse.sql(script) {
+        Ok(SqlReply::Assumed) => return Ok(Reply::Assumed),
+        Ok(SqlReply::Outcomes(outcomes)) => outcomes,
+        Err(failure) => return Ok(Reply::Failed(failure)),
+    };
+    if outcomes.len() != script.statements.len() {
+        return Err(Error::Misuse(format!(
+            "expected one outcome for each of {} statements, found {}",
+            script.statements.len(),
+            outcomes.len()
+        )));
+    }
+    Ok(Reply::Outcomes(outcomes))
+}
+
+fn responses(requests: &[Request], warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
+    if requests.is_empty() {
+        return Err(Error::Defect("a fetch of no requests".to_owned()));
+    }
+    let responses: Vec<Result<Response, Failure>> = warehouse.fetch(requests);
+    if responses.len() != requests.len() {
+        return Err(Error::Misuse(format!(
+            "expected one answer to each of {} requests, found {}",
+            requests.len(),
+            responses.len()
+        )));
+    }
+    Ok(Reply::Responses(responses))
+}
+
+fn seconds(pause: &Pause) -> Result<f64, Error> {
+    if pause.seconds.is_finite() && pause.seconds >= 0.0 {
+        Ok(pause.seconds)
+    } else {
+        Err(Error::Defect(format!("a wait of {} seconds", pause.seconds)))
+    }
+}
+
+/// Tells the observers of a fault; gives back what ended the run.
+fn told(error: Error, observers: &mut [&mut dyn Observer]) -> Result<Error, Error> {
+    if let Error::Fault(fault) = &error {
+        for observer in observers.iter_mut() {
+            observer.fault(fault)?;
+        }
+    }
+    Ok(error)
+}
+
+/// Why the component's own code stopped.
+#[cold]
+fn stopped(error: wasmtime::Error, limits: &Limits) -> Error {
+    if let Some(limit) = error.downcast_ref::<Limit>() {
+        return Error::Limit(*limit);
+    }
+    match (error.downcast_ref::<Trap>(), limits.fuel) {
+        (Some(Trap::Interrupt), _) => Error::Limit(Limit::Time { limit: limits.time }),
+        (Some(Trap::OutOfFuel), Some(limit)) => Error::Limit(Limit::Fuel { limit }),
+        _ => Error::Trap {
+            message: error.root_cause().to_string(),
+            source: error.into_boxed_dyn_error(),
+        },
+    }
+}

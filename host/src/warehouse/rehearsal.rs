@@ -1,0 +1,130 @@
+//! A warehouse that runs nothing: what a load would do, seen without a database.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use crate::http::Http;
+use crate::input::Pages;
+use crate::interface::{Failure, Request, Response, Script, Upload};
+use crate::warehouse::{SqlReply, Warehouse};
+
+/// Records the SQL of a load and answers [`SqlReply::Assumed`]; leaves its files in a directory, or
+/// drops them. Its input is real: pages of files, or responses of the sources.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    directory: Option<PathBuf>,
+    http: Option<Http>,
+    inputs: Vec<(String, Pages)>,
+    scripts: Vec<Script>,
+    files: Vec<StagedFile>,
+}
+
+/// A file that was not sent to a stage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StagedFile {
+    /// The stage it is for, qualified and quoted.
+    pub stage: String,
+    /// Its path under the stage.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Where it is instead, if it was kept.
+    pub kept: Option<PathBuf>,
+}
+
+impl Rehearsal {
+    /// No input, no network, and the files are dropped.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keep the files in this directory, under their paths on the stage.
+    #[must_use]
+    pub fn keep_files(mut self, directory: PathBuf) -> Self {
+        self.directory = Some(directory);
+        self
+    }
+
+    /// Send requests with this client.
+    #[must_use]
+    pub fn http(mut self, http: Http) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// Answer pulls of this resource with these pages.
+    #[must_use]
+    pub fn input(mut self, resource: &str, pages: Pages) -> Self {
+        self.inputs.push((resource.to_owned(), pages));
+        self
+    }
+
+    /// The scripts of the load, in the order it said them.
+    #[must_use]
+    pub fn scripts(&self) -> &[Script] {
+        &self.scripts
+    }
+
+    /// The files of the load, in the order it uploaded them.
+    #[must_use]
+    pub fn files(&self) -> &[StagedFile] {
+        &self.files
+    }
+}
+
+impl Warehouse for Rehearsal {
+    fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
+        self.scripts.push(script.clone());
+        Ok(SqlReply::Assumed)
+    }
+
+    fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
+        let mut kept = None;
+        if let Some(directory) = &self.directory {
+            let file = directory.join(&upload.path);
+            let write = || {
+                file.parent().map_or(Ok(()), fs::create_dir_all)?;
+                fs::write(&file, &payload)
+            };
+            write().map_err(|e| failure(format!("{} cannot be written: {e}", file.display())))?;
+            kept = Some(file);
+        }
+        self.files.push(StagedFile {
+            stage: upload.stage.clone(),
+            path: upload.path.clone(),
+            bytes: upload.size,
+            kept,
+        });
+        Ok(())
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
+        match &self.http {
+            Some(http) => http.fetch(requests),
+            None => requests
+                .iter()
+                .map(|request| Err(failure(format!("no network here to get {} from", request.url))))
+                .collect(),
+        }
+    }
+
+    fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure> {
+        match self.inputs.iter_mut().find(|(name, _)| name == resource) {
+            Some((_, pages)) => pages.next_page().map_err(|e| failure(e.to_string())),
+            None => Err(failure(format!("expected an input for the resource {resource}, found none"))),
+        }
+    }
+
+    fn wait(&mut self, seconds: f64, _reason: &str) {
+        // The runner has seen to it that this is a duration; one of more than 500 million years would
+        // be none, and needs no waiting for.
+        thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    }
+}
+
+fn failure(message: String) -> Failure {
+    Failure { code: String::new(), message, transient: false }
+}

@@ -1,0 +1,475 @@
+"""Snowcat's host inside Snowflake: does what the component asks for, and nothing of its own.
+
+The component (`snowcat.wasm`) holds the whole load and can do nothing by itself; this
+file runs its SQL on the procedure's session, sends its requests, puts its files on the
+stage and gives it the answers. It writes no SQL and reads none of the data. The steps
+and replies are those of `wit/loads.wit`.
+"""
+
+import base64
+import datetime
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import os
+import platform
+import re
+import ssl
+import sys
+import threading
+import time
+import urllib.parse
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+from wasmtime import Config, Engine, Store, WasmtimeError
+from wasmtime.component import Component, Linker, Record, Variant
+
+INTERFACE = "snowcat:loader/loads@0.1.0"
+EXPORTS = ("[static]load.start", "[method]load.resume", "[method]load.payload-base64")
+# Tried in this order; the sandbox decides. `limited` needs less than 1 GB of address space,
+# `pulley64` is an interpreter and needs no executable memory.
+LIMITED = {"memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_for_growth": 1 << 20,
+           "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
+ENGINES = {"default": {}, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
+TIMEOUT = 60.0
+PARALLEL = 8
+LARGEST_BODY = 100 << 20
+LOCAL = ("localhost", "127.0.0.1", "::1")
+# The response headers that mean something to a load.
+HEADERS = ("content-type", "date", "link", "location", "retry-after")
+
+
+def load(session, job):
+    """P_LOAD: run the job that the caller gives."""
+    return _run_in_snowflake(session, job)
+
+
+def load_jira(session, target_database, endpoints, force_full_load):
+    """P_LOAD_JIRA: run the Jira job of the code stage for this database and these endpoints."""
+    with open(os.path.join(_imports(), "jira.json"), encoding="utf-8") as file:
+        text = file.read()
+    site = _secret("get_generic_secret_string", "jira_subdomain")
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", site):
+        raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
+    job = json.loads(text.replace("{{jira_subdomain}}", site.lower()))
+    job["database"] = target_database
+    job["force_full_load"] = bool(force_full_load)
+    if endpoints is not None:
+        try:
+            job["selected"] = json.loads(endpoints)
+        except ValueError as error:
+            raise LoadError("config", f"endpoints is not a JSON array: {error}", ["endpoints"]) from None
+    return _run_in_snowflake(session, job)
+
+
+class LoadError(RuntimeError):
+    """Why a load failed, as JSON: it fails the CALL."""
+
+    def __init__(self, kind, message, context=(), **more):
+        self.details = {"status": "error", "kind": kind, "message": message, "context": list(context), **more}
+        super().__init__(json.dumps(self.details, ensure_ascii=False))
+
+
+class Failed(Exception):
+    """A step that could not be done; the component decides what follows."""
+
+    def __init__(self, code, message, transient):
+        super().__init__(message)
+        self.failure = {"code": str(code), "message": str(message), "transient": transient}
+
+
+class Guest:
+    """The component, compiled for this machine by the first engine that the sandbox allows."""
+
+    def __init__(self, directory):
+        started, reasons = time.monotonic(), []
+        for name, settings in ENGINES.items():
+            try:
+                config = Config()
+                for key, value in settings.items():
+                    setattr(config, key, value)
+                engine = Engine(config)
+                self.store = Store(engine)
+                self.instance = Linker(engine).instantiate(self.store, _component(engine, directory, name))
+                self.engine = name
+                break
+            except WasmtimeError as error:
+                reasons.append(f"{name}: {str(error).splitlines()[0]}")
+        else:
+            raise LoadError("host", "no engine can run the component", reasons)
+        self._start, self._resume, self._payload = map(self._export, EXPORTS)
+        self.load_ms = _ms(started)
+
+    def _export(self, name):
+        loads = self.instance.get_export_index(self.store, INTERFACE)
+        return self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
+
+    def start(self, job, now):
+        """Begin; a load, or a fault as a `Record`."""
+        return self._call(self._start, job, now)
+
+    def resume(self, handle, reply):
+        """The next step, or a fault as a `Record`."""
+        return self._call(self._resume, handle, reply)
+
+    def payload(self, handle):
+        """The bytes of the pending upload, in base64; or a fault."""
+        return self._call(self._payload, handle)
+
+    def _call(self, function, *arguments):
+        try:
+            return function(self.store, *arguments)
+        except WasmtimeError as error:
+            raise LoadError("internal", f"the component trapped: {error}") from error
+
+
+def run(component, job_text, now, warehouse, record=None):
+    """Drive one load to its report (a dict, WIT names) and return it with the host's measurements.
+
+    `warehouse` does the steps: `sql`, `fetch`, `pull`, `upload`, `wait`. `record` is called
+    with every line of the transcript.
+    """
+    begun = time.monotonic()
+    measured = {"first_statement_ms": None, "uploads": {}}
+
+    def note(line):
+        if record is not None:
+            record(json.dumps(line, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
+
+    def accept(result):
+        if isinstance(result, Record):
+            fault = _plain(result)
+            note({"fault": fault})
+            raise LoadError(fault["kind"], fault["message"], fault["context"])
+        return result
+
+    handle = accept(component.start(job_text, now))
+    reply, plain = Variant("start"), "start"
+    while True:
+        note({"reply": plain})
+        step = accept(component.resume(handle, reply))
+        detail = _plain(step.payload)
+        if step.tag == "finished":
+            note({"step": {"finished": detail}})
+            return detail, measured
+        if step.tag == "upload":
+            data = base64.b64decode(accept(component.payload(handle)))
+            shown = {"path": detail["path"], "sha256": hashlib.sha256(data).hexdigest(), "size": detail["size"],
+                     "stage": detail["stage"]}  # fmt: skip
+        else:
+            data, shown = None, detail["requests"] if step.tag == "fetch" else detail
+        note({"step": {step.tag: shown}})
+        started = time.monotonic()
+        if step.tag == "sql" and measured["first_statement_ms"] is None:
+            measured["first_statement_ms"] = _ms(begun)
+        try:
+            reply, plain = _do(step.tag, detail, data, warehouse)
+        except Failed as error:
+            reply, plain = Variant("failed", _record(error.failure)), {"failed": error.failure}
+        if step.tag == "upload":
+            measured["uploads"][detail["path"]] = _ms(started)
+
+
+def _do(tag, detail, data, warehouse):
+    if tag == "sql":
+        outcomes = [{"affected": affected, "rows": rows} for affected, rows in warehouse.sql(detail["statements"])]
+        return Variant("outcomes", [_record(o) for o in outcomes]), {"outcomes": outcomes}
+    if tag == "fetch":
+        answers = warehouse.fetch(detail["requests"])
+        given = [Variant(case, _record({**a, "headers": [tuple(h) for h in a["headers"]]} if case == "ok" else a))
+                 for case, a in answers]  # fmt: skip
+        return Variant("responses", given), {"responses": [{case: a} for case, a in answers]}
+    if tag == "pull":
+        page = warehouse.pull(detail["resource"])
+        return (Variant("end"), "end") if page is None else (Variant("page", page), {"page": page})
+    if tag == "upload":
+        warehouse.upload(detail["stage"], detail["path"], data)
+    elif tag == "wait":
+        warehouse.wait(detail["seconds"])
+    else:
+        raise LoadError("protocol", f"this host does not know the step {tag!r}")
+    return Variant("done"), "done"
+
+
+class Snowflake:
+    """The warehouse of a procedure: its session, its stages, and the network it is allowed."""
+
+    def __init__(self, session, http_client):
+        self.session = session
+        self.fetch = http_client.fetch
+
+    def sql(self, statements):
+        """Run the statements one by one; affected rows and rows as text."""
+        outcomes = []
+        for statement in statements:
+            try:
+                rows = self.session.sql(statement).collect()
+            except _sql_errors() as error:
+                raise Failed(*_sql_failure(error), transient=False) from error
+            texts = [[None if value is None else str(value) for value in row] for row in rows]
+            outcomes.append((_affected(rows), texts))
+        return outcomes
+
+    def upload(self, stage, path, data):
+        """Put the file on the stage, over one of the same name."""
+        try:
+            self.session.file.put_stream(io.BytesIO(data), f"@{stage}/{path}", auto_compress=False, overwrite=True)
+        except _sql_errors() as error:
+            raise Failed(*_sql_failure(error), transient=False) from error
+
+    def pull(self, resource):
+        """A procedure holds no input of its own."""
+        raise Failed("", f"this host holds no input for {resource!r}", transient=False)
+
+    def wait(self, seconds):
+        """Sleep."""
+        time.sleep(seconds)
+
+
+class Http:
+    """HTTP with kept connections, no redirects, and credentials for their own hosts only."""
+
+    def __init__(self, job):
+        # Secrets can be read from the main thread only: now, before any request.
+        self._credentials = {name: _credential(name, given) for name, given in job.get("credentials", {}).items()}
+        self._secrets = [s for c in self._credentials.values() for s in c["secrets"] if s]
+        self._idle, self._lock, self._tls = {}, threading.Lock(), None
+
+    def fetch(self, requests):
+        """Send the requests; `("ok", response)` or `("err", failure)` for each."""
+        prepared = [self._prepare(request) for request in requests]
+        if len(prepared) == 1:
+            return [self._send(*prepared[0])]
+        with ThreadPoolExecutor(min(PARALLEL, len(prepared))) as pool:
+            return list(pool.map(lambda one: self._send(*one), prepared))
+
+    def scrub(self, text):
+        """The text without any secret."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _prepare(self, request):
+        parts = urllib.parse.urlsplit(request["url"])
+        host = (parts.hostname or "").lower()
+        if parts.scheme not in ("https", "http") or (parts.scheme == "http" and host not in LOCAL) or "@" in parts.netloc:
+            raise LoadError("host", f"refused: {parts.scheme}://{host} is not HTTPS to a plain host", ["fetch"])
+        place = (parts.scheme, host, parts.port or {"https": 443, "http": 80}[parts.scheme])
+        headers = dict(request["headers"])
+        headers.update({"accept-encoding": "gzip, deflate", "user-agent": "snowcat/0.1.0"})
+        if request["auth"] is not None:
+            credential = self._credentials.get(request["auth"])
+            if credential is None or not _is_for(credential["hosts"], place):
+                message = f"refused: the credential {request['auth']!r} is not for {host}:{place[2]}"
+                raise LoadError("host", message, ["fetch"])
+            headers[credential["header"]] = credential["value"]
+        target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        body = None if request["body"] is None else request["body"].encode()
+        return place, request["method"], target, headers, body
+
+    def _send(self, place, method, target, headers, body):
+        with self._lock:
+            kept = self._idle.setdefault(place, [])
+            connection = kept.pop() if kept else None
+        for attempt in ("kept", "new"):
+            used = connection
+            if attempt == "new" or used is None:
+                used = connection = self._connect(place)
+                attempt = "new"
+            try:
+                used.request(method, target, body, headers)
+                response = used.getresponse()
+                answer = _answer(response, response.read(LARGEST_BODY + 1))
+                break
+            except ValueError as error:  # a header that HTTP forbids: its text quotes the header
+                raise LoadError("host", self.scrub(f"bad request: {error}"), ["fetch"]) from None
+            except (OSError, http.client.HTTPException, zlib.error) as error:
+                used.close()
+                connection = None
+                if attempt == "kept" and method == "GET":
+                    continue  # the server closed a kept connection: once more, on a new one
+                message = self.scrub(f"{type(error).__name__}: {error}")
+                return "err", {"code": "", "message": message, "transient": not isinstance(error, ssl.SSLCertVerificationError)}
+        with self._lock:
+            if response.will_close:
+                used.close()
+            else:
+                self._idle[place].append(used)
+        return answer
+
+    def _connect(self, place):
+        scheme, host, port = place
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+        if host in LOCAL:
+            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl._create_unverified_context())
+        with self._lock:
+            if self._tls is None:
+                self._tls = _tls()
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
+
+
+def _run_in_snowflake(session, job):
+    started = datetime.datetime.now(datetime.timezone.utc)
+    begun = time.monotonic()
+    job = json.loads(job) if isinstance(job, str) else job
+    client = Http(job)
+    component = Guest(_imports())
+    before, text = _ms(begun), json.dumps(job, ensure_ascii=False)
+    try:
+        report, measured = run(component, text, started.isoformat(), Snowflake(session, client))
+    except LoadError as error:
+        told = json.loads(client.scrub(json.dumps(error.details)))
+        raise LoadError(told["kind"], told["message"], told["context"], pipeline_name=job.get("pipeline"),
+                        dataset_name=job.get("dataset"), database=job.get("database"), destination="snowcat",
+                        engine=component.engine) from None  # fmt: skip
+    first = measured["first_statement_ms"]
+    return _result(report, measured["uploads"], job, started) | {
+        "engine": component.engine, "component_load_ms": component.load_ms,
+        "time_to_first_statement_ms": None if first is None else round(before + first, 1),
+    }  # fmt: skip
+
+
+def _result(report, uploads, job, started):
+    """The procedure's result: the report, in the words that its callers know."""
+    ran = job.get("selected") or list(dict.fromkeys(t["resource"] for t in report["tables"]))
+    cursors = report["cursors"]
+    starts = [c["start"] for c in cursors if c["start"] is not None]
+    note = "No incremental resource ran" if not cursors else \
+        "Loaded what changed since this value" if starts else "Loaded everything: there was no earlier value"  # fmt: skip
+    jobs = [{"file_name": f["path"], "table": f["table"], "rows": f["rows"], "bytes": f["bytes"], "status": "completed",
+             "elapsed_ms": uploads.get(f["path"])} for f in report["files"]]  # fmt: skip
+    return {
+        "status": "success", "pipeline_name": report["pipeline"], "dataset_name": report["dataset"],
+        "destination": "snowcat", "database": report["database"], "schema": report["dataset"], "endpoints_loaded": ran,
+        "load_info": {
+            "dataset_name": report["dataset"], "load_id": report["load-id"], "started_at": str(started),
+            "finished_at": str(datetime.datetime.now(datetime.timezone.utc)), "total_jobs": len(jobs),
+            "packages": 1 if report["load-id"] else 0, "jobs_detail": jobs,
+        },
+        "incremental_config": {"initial_date_used": starts[0] if starts else None, "note": note, "cursors": cursors},
+        "rows": {t["name"]: t["rows"] for t in report["tables"]}, "statements": report["statements"],
+        "requests": report["requests"], "pages": report["pages"], "warnings": report["warnings"],
+    }  # fmt: skip
+
+
+def _component(engine, directory, name):
+    """The precompiled component if there is one for this engine and machine, else compiled now."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    path = os.path.join(directory, f"snowcat.{machine}.cwasm")
+    if name == "default" and os.path.exists(path):
+        try:
+            return Component.deserialize_file(engine, path)
+        except WasmtimeError:
+            # Made by another release of the runtime: the portable file serves as well, more slowly.
+            print(f"{path} does not fit this runtime; compiling snowcat.wasm", file=sys.stderr)
+    return Component.from_file(engine, os.path.join(directory, "snowcat.wasm"))
+
+
+def _credential(name, given):
+    kind, alias = given.get("type"), given.get("secret", name)
+    header = "authorization"
+    if kind == "http_basic":
+        pair = _secret("get_username_password", alias)
+        value = base64.b64encode(f"{pair.username}:{pair.password}".encode()).decode()
+        secrets, value = [value, pair.password], f"Basic {value}"
+    elif kind == "bearer":
+        token = _secret("get_generic_secret_string", alias)
+        secrets, value = [token], f"Bearer {token}"
+    elif kind == "api_key" and given.get("location", "header") == "header":
+        value = _secret("get_generic_secret_string", alias)
+        secrets, header = [value], given.get("name", "Authorization").lower()
+    else:
+        raise LoadError("config", f"this host cannot send a credential of type {kind!r}", ["credentials", name])
+    return {"hosts": [str(h).lower() for h in given.get("hosts", [])], "header": header, "value": value, "secrets": secrets}
+
+
+def _is_for(hosts, place):
+    scheme, host, port = place
+    name = f"[{host}]" if ":" in host else host
+    usual = port == {"https": 443, "http": 80}[scheme]
+    return f"{name}:{port}" in hosts or (usual and name in hosts)
+
+
+def _secret(getter, alias):
+    try:
+        import _snowflake as source
+    except ImportError:
+        from snowflake.snowpark import secrets as source
+    return getattr(source, getter)(alias)
+
+
+def _imports():
+    return sys._xoptions["snowflake_import_directory"]
+
+
+def _tls():
+    """Certificates are checked against the system's authorities and certifi's, where there are such."""
+    context = ssl.create_default_context()
+    try:
+        import certifi
+    except ImportError:
+        return context
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _answer(response, data):
+    headers = [(name.lower(), value) for name, value in response.getheaders()]
+    encoding = next((value.lower() for name, value in headers if name == "content-encoding"), "")
+    if encoding in ("gzip", "x-gzip"):
+        data = gzip.decompress(data)
+    elif encoding == "deflate":
+        data = zlib.decompress(data, zlib.MAX_WBITS if data[:1] == b"\x78" else -zlib.MAX_WBITS)
+    if len(data) > LARGEST_BODY:
+        return "err", {"code": str(response.status), "message": "the body is larger than 100 MiB", "transient": False}
+    try:
+        body = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "err", {"code": str(response.status), "message": f"the body is not UTF-8: {error.reason}", "transient": False}
+    kept = [[name, value] for name, value in headers if name in HEADERS or name.startswith("x-")]
+    return "ok", {"body": body, "headers": kept, "status": response.status}
+
+
+def _affected(rows):
+    total = None
+    for row in rows:
+        for name, value in zip(getattr(row, "_fields", None) or (), row):
+            if name.lower().startswith("number of rows ") or name.lower() == "rows_loaded":
+                total = (total or 0) + int(value or 0)
+    return total
+
+
+def _sql_errors():
+    from snowflake.connector.errors import Error
+    from snowflake.snowpark.exceptions import SnowparkClientException
+
+    return Error, SnowparkClientException
+
+
+def _sql_failure(error):
+    code = getattr(error, "sql_error_code", None) or getattr(error, "errno", None) or getattr(error, "error_code", None)
+    raw = getattr(error, "raw_message", None) or getattr(error, "raw_msg", None) or getattr(error, "message", None)
+    return "" if code is None else str(code), raw or str(error)
+
+
+def _record(fields):
+    record = Record()
+    for name, value in fields.items():
+        setattr(record, name, value)
+    return record
+
+
+def _plain(value):
+    if isinstance(value, Record):
+        return {name: _plain(inner) for name, inner in vars(value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _ms(since):
+    return round(1000 * (time.monotonic() - since), 1)

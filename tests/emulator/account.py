@@ -1,0 +1,125 @@
+"""An account: the engine, its objects, its sessions and the record of what they did."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .engine import Engine
+from .errors import missing
+from .network import Authority, Terminator
+from .objects import Objects
+from .procedure import Frame, Procedures
+from .roles import ADMIN, Roles
+from .session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class Entry:
+    """A statement that some session ran."""
+
+    sql: str
+    session: str
+    role: str
+    procedure: str | None
+    seconds: float = 0.0
+    affected: int | None = None
+    error: str | None = None
+
+
+class Hosts:
+    """Stand-ins for hosts: `your-site.atlassian.net:443` is really a server on this machine."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self._open: dict[str, Terminator] = {}
+        self._plain: dict[str, tuple[str, int]] = {}
+
+    def map(self, place: str, backend: str) -> None:
+        """Serve `host:port` (TLS) from a plain-text `host:port` here."""
+        host, _, port = place.lower().rpartition(":")
+        if place.lower() in self._open:
+            self._open.pop(place.lower()).close()
+        address = (backend.rpartition(":")[0], int(backend.rpartition(":")[2]))
+        self._open[f"{host}:{port}"] = Terminator(self.authority.context(host), address)
+
+    def route(self, place: str) -> tuple[str, int] | None:
+        """Where a place really is."""
+        if place in self._open:
+            return self._open[place].address
+        host, _, port = place.rpartition(":")
+        return (host, int(port)) if host in ("127.0.0.1", "localhost") else None
+
+    def connections(self, place: str) -> int:
+        """How many connections were made to it."""
+        return self._open[place.lower()].connections
+
+    def close(self) -> None:
+        """Close every stand-in."""
+        for terminator in self._open.values():
+            terminator.close()
+
+
+class Account:
+    """Everything one Lab has."""
+
+    def __init__(self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float) -> None:
+        self.timezone = timezone
+        self.engine = Engine(folder, lock_timeout)
+        self.roles = Roles(self.engine.catalog)
+        self.objects = Objects()
+        self.procedures = Procedures(self, imports)
+        self.hosts = Hosts(authority)
+        self.sessions: dict[str, Session] = {}
+        self.trace: list[Entry] = []
+        self.server_address: tuple[str, int] = ("127.0.0.1", 0)
+        self.snowpark: Callable[[Frame], Any] = _no_server
+        self.forget: Callable[[Any], None] = _no_server
+        self._guard = threading.Lock()
+
+    def connect(self, role: str = ADMIN, frame: Frame | None = None, json_results: bool = False) -> Session:
+        """A new session."""
+        with self._guard:
+            session = Session(self, role, frame, json_results=json_results)
+            self.sessions[session.id] = session
+        if frame is not None:
+            frame.session = session
+        return session
+
+    def drop(self, session: Session) -> None:
+        """End a session, however it ends: its open transaction is rolled back."""
+        if self.sessions.pop(session.id, None) is not None:
+            session.close()
+
+    def record(self, session: Session, sql: str) -> Entry:
+        """Write a statement into the trace."""
+        procedure = session.frame.procedure.name[2] if session.frame else None
+        entry = Entry(sql, session.id, session.role, procedure)
+        self.trace.append(entry)
+        return entry
+
+    def check_exists(self, session: Session, kind: str, name: tuple[str, ...], signature: str | None) -> None:
+        """GRANT names an object that is there."""
+        catalog = self.engine.catalog
+        if kind == "DATABASE":
+            if name[0] not in catalog.databases:
+                raise missing("Database", name[0])
+        elif kind == "SCHEMA":
+            catalog.schema(name[0], name[1])
+        elif kind in ("TABLE", "VIEW"):
+            catalog.table((name[0], name[1], name[2]))
+        elif kind == "STAGE":
+            if name not in self.engine.stages.by_name:
+                raise missing("Stage", ".".join(name))
+        else:
+            thing = self.objects.get(kind, name)
+            if kind == "PROCEDURE" and signature is not None and thing.signature() != signature:
+                raise missing("Procedure", ".".join(name) + signature)
+
+
+def _no_server(_: Any) -> Any:  # noqa: ANN401
+    raise RuntimeError("the account has no server yet")

@@ -1,0 +1,127 @@
+"""From Snowflake's SQL to DuckDB's, where fakesnow and sqlglot leave a gap."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from .errors import SqlError, not_emulated, syntax
+
+# Snowflake's date and time format elements, longest first, as strftime.
+ELEMENTS = [
+    ("YYYY", "%Y"), ("MMMM", "%B"), ("HH24", "%H"), ("HH12", "%I"), ("TZH:TZM", "%z"), ("TZHTZM", "%z"), ("FF6", "%f"),
+    ("FF3", "%g"), ("FF9", "%f000"), ("MON", "%b"), ("TZH", "%z"), ("YY", "%y"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
+    ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("FF", "%f000"),
+]  # fmt: skip
+BINARY_FORMATS = {"HEX": "HEX", "BASE64": "TO_BASE64", "UTF-8": "DECODE"}
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def parse(sql: str) -> exp.Expression:
+    """One statement, or the server's syntax error."""
+    try:
+        found = sqlglot.parse_one(sql, read="snowflake")
+    except ParseError as error:
+        raise syntax(ANSI.sub("", str(error)).split("\n")[0]) from error
+    if found is None:
+        raise syntax("empty statement")
+    return found
+
+
+def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp.Expression:
+    """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...)."""
+
+    def one(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.ToChar) and node.args.get("format") is not None:
+            return _to_char(node)
+        if isinstance(node, exp.Cast) and node.to.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
+            return _text(node)
+        if isinstance(node, exp.Func) or isinstance(node, exp.Column):
+            name = (node.name if isinstance(node, (exp.Anonymous, exp.Column)) else node.sql_name()).upper()
+            if name in functions and not (isinstance(node, exp.Column) and (node.table or node.this.quoted)):
+                value = functions[name]
+                return exp.Null() if value is None else exp.Literal.string(value)
+        return node
+
+    return expression.transform(one)
+
+
+def _to_char(node: exp.ToChar) -> exp.Expression:
+    form = node.args["format"].name
+    if form.upper() in BINARY_FORMATS:
+        return exp.Anonymous(this=BINARY_FORMATS[form.upper()], expressions=[node.this])
+    if not re.search(r"YY|HH|MI|SS|DD|FF", form):
+        raise not_emulated(f"TO_CHAR with the format {form!r}")
+    # `%z` prints the offset as `+HH`; Snowflake prints what the element asks for.
+    pieces, at, zone = [], 0, None
+    while at < len(form):
+        if form[at] == '"':
+            end = form.index('"', at + 1)
+            pieces.append(form[at + 1 : end].replace("%", "%%"))
+            at = end + 1
+            continue
+        for element, directive in ELEMENTS:
+            if form.startswith(element, at):
+                zone = element if directive == "%z" else zone
+                pieces.append("<zone>" if directive == "%z" else directive)
+                at += len(element)
+                break
+        else:
+            pieces.append(form[at].replace("%", "%%"))
+            at += 1
+    text = "".join(pieces)
+    if zone is None:
+        return exp.Anonymous(this="STRFTIME", expressions=[node.this, exp.Literal.string(text)])
+    width = {"TZH:TZM": "colon", "TZHTZM": "plain", "TZH": "hours"}[zone]
+    return exp.Anonymous(
+        this="_emulator_to_char",
+        expressions=[node.this, exp.Literal.string(text), exp.Literal.string(width)],
+    )
+
+
+def _text(node: exp.Cast) -> exp.Expression:
+    if isinstance(node.this, (exp.Literal, exp.JSONExtract, exp.Null, exp.Cast, exp.Placeholder)):
+        return node
+    if node.to.expressions:
+        return node
+    return exp.Anonymous(this="_emulator_text", expressions=[node.this])
+
+
+MACROS = r"""
+CREATE OR REPLACE TEMP MACRO _emulator_text(x) AS
+    CASE WHEN typeof(x) = 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\.0$', '')
+         WHEN typeof(x) = 'JSON' THEN (CAST(x AS JSON) ->> '$')
+         ELSE CAST(x AS VARCHAR) END;
+CREATE OR REPLACE TEMP MACRO _emulator_zone(z, w) AS
+    CASE w WHEN 'hours' THEN left(z, 3)
+           WHEN 'plain' THEN replace(CASE WHEN length(z) = 3 THEN z || '00' ELSE z END, ':', '')
+           ELSE CASE WHEN length(z) = 3 THEN z || ':00' ELSE z END END;
+CREATE OR REPLACE TEMP MACRO _emulator_to_char(x, f, w) AS
+    replace(strftime(x, f), '<zone>', _emulator_zone(strftime(x, '%z'), w));
+"""
+
+
+def translate_error(error: Exception) -> SqlError:
+    """DuckDB's error as the server would word and number it."""
+    text = str(error).split("\n")[0]
+    table: list[tuple[type, str, Callable[[], SqlError]]] = [
+        (duckdb.ConstraintException, "NOT NULL", lambda: SqlError(
+            100072, "22000", f"DML operation failed: NULL result in a non-nullable column ({text})")),
+        (duckdb.InvalidInputException, "is too long and would be truncated", lambda: SqlError(
+            100078, "22000", text.split("Error: ", 1)[-1])),
+        (duckdb.ConversionException, "", lambda: SqlError(100038, "22018", text)),
+        (duckdb.OutOfRangeException, "", lambda: SqlError(100132, "22003", f"Number out of representable range: {text}")),
+        (duckdb.InvalidInputException, "JSON", lambda: SqlError(100069, "22P02", f"Error parsing JSON: {text}")),
+        (duckdb.BinderException, "", lambda: SqlError(904, "42000", f"SQL compilation error:\n{text}")),
+        (duckdb.CatalogException, "", lambda: SqlError(2003, "42S02", f"SQL compilation error:\n{text}")),
+        (duckdb.ParserException, "", lambda: syntax(text)),
+    ]  # fmt: skip
+    for kind, needle, made in table:
+        if isinstance(error, kind) and needle in str(error):
+            return made()
+    return SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}")

@@ -1,0 +1,206 @@
+"""`Lab`: a laptop Snowflake for a test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+from typing import Any
+
+from . import procedure
+from .account import Account, Entry
+from .network import Authority
+from .objects import Thing
+from .procedure import Frame
+from .roles import ADMIN
+from .server import Server
+from .text import split_script
+
+
+class Lab:
+    """An account with a server in front of it.
+
+    ```python
+    with Lab() as lab:
+        lab.install("target/package")
+        lab.hosts.map("your-site.atlassian.net:443", "127.0.0.1:8080")
+        report = lab.call("CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')", role="SNOWCAT_CALLER")
+    ```
+    """
+
+    def __init__(
+        self,
+        *,
+        databases: tuple[str, ...] = ("RAW",),
+        timezone: str = "America/Los_Angeles",
+        lock_timeout: float = 10.0,
+        port: int = 0,
+    ) -> None:
+        self.databases = databases
+        self.folder = tempfile.mkdtemp(prefix="emulator_")
+        for part in ("stages", "imports", "tls"):
+            os.mkdir(os.path.join(self.folder, part))
+        procedure.install()
+        authority = Authority(os.path.join(self.folder, "tls"))
+        self.account = Account(
+            os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout
+        )
+        self.server = Server(self.account, port)
+        self.account.snowpark = self._snowpark
+        self.account.forget = _forget
+        self.ca = authority.path
+        self._stack = contextlib.ExitStack()
+        self._session: Any = None
+
+    # --- life --------------------------------------------------------------------
+
+    def __enter__(self) -> Lab:
+        logging.getLogger("snowflake").setLevel(logging.CRITICAL)
+        self.server.start()
+        for database in self.databases:
+            self.account.engine.create_database(database, ADMIN)
+        before = os.environ.get("SSL_CERT_FILE")
+        os.environ["SSL_CERT_FILE"] = self.ca
+        self._stack.callback(_restore, "SSL_CERT_FILE", before)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        if self._session is not None:
+            _forget(self._session)
+        self.server.stop()
+        self.account.hosts.close()
+        for session in list(self.account.sessions.values()):
+            self.account.drop(session)
+        self.account.engine.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- connections -----------------------------------------------------------------
+
+    def parameters(self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC") -> dict[str, Any]:
+        """What a driver needs to connect."""
+        place = {"database": database, "schema": schema} if database else {}
+        return {
+            "user": "tester", "password": "tester", "account": "emulator", "host": "127.0.0.1", "port": self.server.port,
+            "protocol": "http", "role": role, "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
+            "network_timeout": 60, "login_timeout": 20, **place,
+        }  # fmt: skip
+
+    def connect(self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC") -> Any:  # noqa: ANN401
+        """A Snowpark session of its own; close it with `session.close()`."""
+        from snowflake.snowpark import Session
+
+        first = self.databases[0] if self.databases else None
+        return Session.builder.configs(self.parameters(role, database or first, schema)).create()
+
+    @property
+    def session(self) -> Any:  # noqa: ANN401
+        """A Snowpark session as ACCOUNTADMIN."""
+        if self._session is None:
+            self._session = self.connect()
+        return self._session
+
+    def sql(self, query: str) -> list:
+        """Run one statement as ACCOUNTADMIN; its rows."""
+        return self.session.sql(query).collect()
+
+    def script(self, text: str) -> None:
+        """Run a worksheet from top to bottom."""
+        for statement in split_script(text):
+            self.sql(statement)
+
+    def install(self, package: str | os.PathLike, *, task: bool = False) -> None:
+        """Run a package's `put.sql` and `install.sql` as they are (and `task.sql`, if it is wanted)."""
+        folder = pathlib.Path(package).resolve()
+        for name in ("put.sql", "install.sql", *(["task.sql"] if task else [])):
+            session = self.connect()
+            try:
+                for statement in split_script((folder / name).read_text()):
+                    # A client reads `file://name` relative to the folder it is run in.
+                    text = re.sub(r"(?i)^(PUT file://)(?!/)", lambda m: f"{m[1]}{folder}/", statement)
+                    session.sql(text).collect()
+            finally:
+                session.close()
+
+    def call(self, statement: str, *, role: str | None = None, kill_after: int | None = None) -> Any:  # noqa: ANN401
+        """Run a CALL as the role and give what the procedure returned."""
+        if kill_after is not None:
+            self.kill_after(kill_after)
+        session = self.session if role is None else self.connect(role)
+        try:
+            value = session.sql(statement).collect()[0][0]
+            return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
+        finally:
+            self.account.procedures.kill_after = None
+            if role is not None:
+                session.close()
+
+    def kill_after(self, operations: int) -> None:
+        """The next procedure dies right after its n-th SQL statement or upload: its reply is lost."""
+        self.account.procedures.kill_after = operations
+
+    # --- what there is ------------------------------------------------------------
+
+    @property
+    def hosts(self) -> Any:  # noqa: ANN401
+        """Stand-ins for hosts: `lab.hosts.map("site.example:443", "127.0.0.1:8080")`."""
+        return self.account.hosts
+
+    @property
+    def trace(self) -> list[Entry]:
+        """Every statement that any session ran."""
+        return self.account.trace
+
+    def statements(self, procedure: str | None = None) -> list[str]:
+        """The SQL of the trace: of one procedure, or of everybody."""
+        return [e.sql for e in self.trace if procedure is None or e.procedure == procedure]
+
+    @property
+    def last_call(self) -> Frame | None:
+        """The frame of the last CALL: how many operations it made, which hosts it might reach."""
+        return self.account.procedures.last
+
+    @property
+    def secrets(self) -> dict[str, Thing]:
+        """The secrets, by name."""
+        return self.account.objects.of("SECRET")
+
+    def files(self, reference: str) -> list[str]:
+        """The paths of the files on a stage."""
+        stage, path = self.account.engine.stages.resolve(reference, None, None)
+        return [f.path for f in self.account.engine.stages.files(stage, path)]
+
+    def put(self, reference: str, name: str, data: bytes) -> None:
+        """Put a file onto a stage, as a PUT statement would."""
+        stage, path = self.account.engine.stages.resolve(reference, None, None)
+        self.account.engine.stages.write(stage, "/".join(p for p in (path.strip("/"), name) if p), data)
+
+    # --- inside ----------------------------------------------------------------------
+
+    def _snowpark(self, frame: Frame) -> Any:  # noqa: ANN401
+        from snowflake.snowpark import Session
+
+        configs = self.parameters(frame.role)
+        configs["session_parameters"] = {**configs["session_parameters"], "EMULATOR_FRAME": frame.token}
+        return Session.builder.configs(configs).create()
+
+
+def _forget(session: Any) -> None:  # noqa: ANN401
+    """Close a client's session; the server may have dropped it already."""
+    from snowflake.connector.errors import Error
+    from snowflake.snowpark.exceptions import SnowparkClientException
+
+    with contextlib.suppress(Error, SnowparkClientException):
+        session.close()
+
+
+def _restore(name: str, before: str | None) -> None:
+    if before is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = before

@@ -1,0 +1,118 @@
+"""Named internal stages: folders of real files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from dataclasses import dataclass, field
+
+from .errors import SqlError, exists, missing, syntax
+from .text import Name, identifier
+
+REFERENCE = re.compile(r"""^@((?:"(?:[^"]|"")*"|[\w$~%]+)(?:\.(?:"(?:[^"]|"")*"|[\w$]+)){0,2})(?:/(.*))?$""", re.S)
+PART = re.compile(r'"(?:[^"]|"")*"|[\w$~%]+')
+
+
+@dataclass
+class Stage:
+    """A stage. `key` changes when it is replaced: its old files are not its files any more."""
+
+    name: Name
+    owner: str
+    options: dict = field(default_factory=dict)
+    key: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on a stage: its path under the stage and where it really is."""
+
+    stage: Stage
+    path: str
+    place: str
+
+    def shown(self) -> str:
+        """As COPY and LIST name it."""
+        return f"{self.stage.name[2].lower()}/{self.path}"
+
+    def digest(self) -> str:
+        """Its MD5, as LIST tells it."""
+        with open(self.place, "rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+
+
+class Stages:
+    """The stages of the account."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.by_name: dict[Name, Stage] = {}
+
+    def create(self, stage: Stage, replace: bool, if_not_exists: bool) -> bool:
+        """Create it; tells whether it is new."""
+        if stage.name in self.by_name:
+            if if_not_exists:
+                return False
+            if not replace:
+                raise exists(stage.name[2])
+            self.drop(stage.name)
+        self.by_name[stage.name] = stage
+        os.makedirs(self.folder(stage))
+        return True
+
+    def drop(self, name: Name) -> None:
+        """Drop it and delete its files."""
+        stage = self.by_name.pop(name)
+        shutil.rmtree(self.folder(stage))
+
+    def drop_schema(self, database: str, schema: str) -> None:
+        """Drop the stages of a schema."""
+        for name in [n for n in self.by_name if n[:2] == (database, schema)]:
+            self.drop(name)
+
+    def folder(self, stage: Stage) -> str:
+        """Where its files are."""
+        return os.path.join(self.root, stage.key)
+
+    def resolve(self, reference: str, database: str | None, schema: str | None) -> tuple[Stage, str]:
+        """The stage and the path that `@db.schema.stage/path` names."""
+        match = REFERENCE.match(reference)
+        if match is None:
+            raise syntax(f"invalid stage reference {reference!r}")
+        parts = [identifier(p) for p in PART.findall(match[1])]
+        if parts[0].startswith(("~", "%")):
+            raise SqlError(99999, "0A000", "emulator: user and table stages are not emulated")
+        full = [database, schema][: 3 - len(parts)] + parts
+        if None in full:
+            raise SqlError(90105, "22000", "Cannot perform operation. This session does not have a current database.")
+        name = (str(full[0]), str(full[1]), str(full[2]))
+        if name not in self.by_name:
+            raise missing("Stage", ".".join(name))
+        return self.by_name[name], match[2] or ""
+
+    def files(self, stage: Stage, prefix: str = "") -> list[File]:
+        """The files whose path starts with the prefix, by path."""
+        base, found = self.folder(stage), []
+        for folder, _, names in os.walk(base):
+            for name in names:
+                place = os.path.join(folder, name)
+                path = os.path.relpath(place, base).replace(os.sep, "/")
+                if path.startswith(prefix):
+                    found.append(File(stage, path, place))
+        return sorted(found, key=lambda f: f.path)
+
+    def write(self, stage: Stage, path: str, data: bytes) -> None:
+        """Put a file; it appears whole or not at all."""
+        place = os.path.normpath(os.path.join(self.folder(stage), path))
+        if not place.startswith(self.folder(stage) + os.sep):
+            raise syntax(f"invalid path {path!r}")
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        incoming = os.path.join(self.root, "incoming")
+        os.makedirs(incoming, exist_ok=True)
+        whole = os.path.join(incoming, uuid.uuid4().hex)
+        with open(whole, "wb") as file:
+            file.write(data)
+        os.replace(whole, place)

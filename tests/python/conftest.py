@@ -1,0 +1,53 @@
+"""What the Python tests share: the emulator, a package to install, and the built component."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import pytest
+from wasmtime import wat2wasm
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures")]
+
+from emulator import Lab  # noqa: E402
+
+
+@pytest.fixture
+def lab():
+    """An account with the database RAW, the schemas RAW.J and RAW.JS, and nothing in them."""
+    with Lab() as made:
+        made.script('CREATE SCHEMA "RAW"."J"; CREATE SCHEMA "RAW"."JS";')
+        yield made
+
+
+@pytest.fixture(scope="session")
+def hollow_package(tmp_path_factory) -> pathlib.Path:
+    """A package like the real one, around a component that does nothing: enough to install."""
+    import package
+
+    folder = tmp_path_factory.mktemp("hollow")
+    component = folder / "hollow.wasm"
+    component.write_bytes(wat2wasm("(component)"))
+    package.package(component, folder / "package")
+    return folder / "package"
+
+
+@pytest.fixture(scope="session")
+def component() -> pathlib.Path:
+    """The built component."""
+    built = ROOT / "target/component/snowcat.wasm"
+    if not built.exists():
+        pytest.fail(f"{built.relative_to(ROOT)} is not there: build the component first (make component)")
+    return built
+
+
+@pytest.fixture(scope="session")
+def built_package(component, tmp_path_factory) -> pathlib.Path:
+    """The package around the built component."""
+    import package
+
+    out = tmp_path_factory.mktemp("package") / "package"
+    package.package(component, out)
+    return out

@@ -1,0 +1,68 @@
+//! dlt's side: a fresh Python process for each run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{Failure, TABLE};
+
+/// Runs dlt in a Python that has it.
+#[derive(Clone, Debug)]
+pub struct Dlt {
+    python: PathBuf,
+}
+
+/// What one run of dlt did.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) version: String,
+    /// Extract and normalize, without the start of Python and the import of dlt.
+    pub(super) seconds: f64,
+    pub(super) rows: BTreeMap<String, u64>,
+    pub(super) columns: u64,
+    pub(super) parquet_bytes: u64,
+    pub(super) peak_memory_bytes: u64,
+}
+
+impl Dlt {
+    /// With this interpreter.
+    pub const fn new(python: PathBuf) -> Self {
+        Self { python }
+    }
+
+    pub(super) fn run(&self, file: &Path) -> Result<Run, Failure> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/bench_dlt.py");
+        let output = Command::new(&self.python)
+            .arg(&script)
+            .arg(file)
+            .args(["--table", TABLE])
+            .output()
+            .map_err(|error| Failure::new(error).at(self.python.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(Failure::new(said.trim()).at(format_args!("{} failed", script.display())));
+        }
+        let told = serde_json::from_slice::<Value>(&output.stdout)
+            .map_err(|error| Failure::new(error).at("what bench_dlt.py printed"))?;
+        Run::read(&told)
+            .ok_or_else(|| Failure::new(format_args!("bench_dlt.py left something out: {told}")))
+    }
+}
+
+impl Run {
+    fn read(told: &Value) -> Option<Self> {
+        let rows = told["rows"].as_object()?.iter();
+        Some(Self {
+            version: told["dlt_version"].as_str()?.to_owned(),
+            seconds: told["seconds"].as_f64()?,
+            rows: rows
+                .map(|(table, rows)| Some((table.clone(), rows.as_u64()?)))
+                .collect::<Option<_>>()?,
+            columns: told["columns"].as_u64()?,
+            parquet_bytes: told["parquet_bytes"].as_u64()?,
+            peak_memory_bytes: told["peak_memory_bytes"].as_u64()?,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Input in pages: whole lines, about as many bytes as a host would pull at once.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::generators::Kind;
+
+/// Pages of a file of NDJSON.
+#[derive(Debug)]
+pub struct FilePages {
+    file: BufReader<File>,
+    size: usize,
+}
+
+impl FilePages {
+    /// Pages of at least `size` bytes, and one record more at most.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened.
+    pub fn open(path: &Path, size: usize) -> io::Result<Self> {
+        Ok(Self { file: BufReader::with_capacity(1 << 16, File::open(path)?), size })
+    }
+
+    fn page(&mut self) -> io::Result<Option<String>> {
+        let mut page = Vec::with_capacity(self.size + (self.size >> 3));
+        (&mut self.file).take(self.size as u64).read_to_end(&mut page)?;
+        if page.last().is_some_and(|&last| last != b'\n') {
+            self.file.read_until(b'\n', &mut page)?;
+        }
+        if page.is_empty() {
+            return Ok(None);
+        }
+        String::from_utf8(page)
+            .map(Some)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}
+
+impl Iterator for FilePages {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.page().transpose()
+    }
+}
+
+/// Pages of records that are made as they are asked for, until there have been enough bytes: inputs
+/// that are too large to keep.
+#[derive(Debug)]
+pub struct GeneratedPages {
+    kind: Kind,
+    seed: u64,
+    next: u64,
+    size: usize,
+    limit: u64,
+    bytes: u64,
+}
+
+impl GeneratedPages {
+    /// Pages of at least `size` bytes, `limit` bytes or a little more in all.
+    pub const fn new(kind: Kind, seed: u64, size: usize, limit: u64) -> Self {
+        Self { kind, seed, next: 0, size, limit, bytes: 0 }
+    }
+
+    /// How many records there have been.
+    pub const fn records(&self) -> u64 {
+        self.next
+    }
+
+    /// How many bytes there have been.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Iterator for GeneratedPages {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.bytes >= self.limit {
+            return None;
+        }
+        let mut page = String::with_capacity(self.size + (self.size >> 3));
+        while page.len() < self.size && self.bytes + (page.len() as u64) < self.limit {
+            page.push_str(&self.kind.record(self.seed, self.next).to_string());
+            page.push('\n');
+            self.next += 1;
+        }
+        self.bytes += page.len() as u64;
+        Some(Ok(page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_put_together_are_the_file() {
+        let path =
+            std::env::temp_dir().join(format!("snowcat-pages-{}.ndjson", std::process::id()));
+        let mut whole = Vec::new();
+        Kind::Flat.write(&mut whole, 1, 100).unwrap();
+        for last_line in [whole.len(), whole.len() - 1] {
+            let text = std::str::from_utf8(&whole[..last_line]).unwrap();
+            std::fs::write(&path, text).unwrap();
+            for size in [1, 283, 5000, 1 << 20] {
+                let pages = FilePages::open(&path, size).unwrap().collect::<Result<Vec<_>, _>>();
+                let pages = pages.unwrap();
+                assert_eq!(pages.concat(), text);
+                let (_, full) = pages.split_last().unwrap();
+                assert!(full.iter().all(|page| page.ends_with('\n') && page.len() >= size));
+                assert!(pages.iter().all(|page| page.len() < size + 500));
+            }
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn generated_pages_are_the_generated_records() {
+        let mut whole = Vec::new();
+        Kind::Flat.write(&mut whole, 1, 100).unwrap();
+        let mut pages = GeneratedPages::new(Kind::Flat, 1, 2000, whole.len() as u64);
+        let text = pages.by_ref().map(Result::unwrap).collect::<String>();
+        assert_eq!(text.as_bytes(), whole);
+        assert_eq!((pages.records(), pages.bytes()), (100, whole.len() as u64));
+    }
+}

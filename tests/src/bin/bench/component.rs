@@ -1,0 +1,74 @@
+//! The component under the Rust host.
+
+use std::io;
+
+use snowcat_host::{
+    Engine, Failure as HostFailure, Request, Response, Runner, Script, Settings, SqlReply, Upload,
+    Warehouse, drive,
+};
+use snowcat_tests::bench::{Driver, Failure, Stats};
+
+/// The instant that every measured load says it ran at.
+pub(crate) const NOW: &str = "2026-11-20T00:00:00Z";
+
+/// Drives the component.
+pub(crate) struct Component {
+    runner: Runner,
+}
+
+impl Component {
+    /// Compiles the component, or finds it compiled.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let engine = Engine::new(&Settings::default()).map_err(Failure::new)?;
+        Ok(Self { runner: Runner::new(&engine) })
+    }
+}
+
+impl Driver for Component {
+    fn run(
+        &mut self,
+        job: &str,
+        pages: &mut dyn Iterator<Item = io::Result<String>>,
+    ) -> Result<Stats, Failure> {
+        let mut load = self.runner.start(job, NOW).map_err(Failure::new)?;
+        let mut counting = Counting { pages, stats: Stats::default() };
+        let report = drive(&mut load, &mut counting, &mut []).map_err(Failure::new)?;
+        let mut stats = counting.stats;
+        stats.rows = report.tables.into_iter().map(|table| (table.name, table.rows)).collect();
+        stats.linear_memory_bytes = Some(load.peak_memory() as u64);
+        Ok(stats)
+    }
+}
+
+/// A warehouse that counts what it is given and keeps nothing.
+struct Counting<'a> {
+    pages: &'a mut dyn Iterator<Item = io::Result<String>>,
+    stats: Stats,
+}
+
+impl Warehouse for Counting<'_> {
+    fn sql(&mut self, _: &Script) -> Result<SqlReply, HostFailure> {
+        Ok(SqlReply::Assumed)
+    }
+
+    fn upload(&mut self, _: &Upload, payload: Vec<u8>) -> Result<(), HostFailure> {
+        self.stats.parquet_bytes += payload.len() as u64;
+        self.stats.parquet_files += 1;
+        Ok(())
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, HostFailure>> {
+        let refusal = || Err(failure("expected no request: the data is pulled"));
+        requests.iter().map(|_| refusal()).collect()
+    }
+
+    fn pull(&mut self, _: &str) -> Result<Option<String>, HostFailure> {
+        self.pages.next().transpose().map_err(|error| failure(&error.to_string()))
+    }
+
+    fn wait(&mut self, _: f64, _: &str) {}
+}
+
+fn failure(message: &str) -> HostFailure {
+    HostFailure { code: String::new(), message: message.to_owned(), transient: false }
+}

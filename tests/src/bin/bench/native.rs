@@ -1,0 +1,47 @@
+//! The library itself, with no WebAssembly in between: what the sandbox costs is the difference.
+
+use std::io;
+
+use snowcat_guest::load;
+use snowcat_guest::step::{Reply, Step};
+use snowcat_tests::bench::{Driver, Failure, Stats};
+
+use crate::component::NOW;
+
+/// Drives the library.
+pub(crate) struct Native;
+
+impl Driver for Native {
+    fn run(
+        &mut self,
+        job: &str,
+        pages: &mut dyn Iterator<Item = io::Result<String>>,
+    ) -> Result<Stats, Failure> {
+        let load = load::start(job, NOW).map_err(Failure::new)?;
+        let mut stats = Stats::default();
+        let mut reply = Reply::Start;
+        loop {
+            reply = match load.resume(reply).map_err(Failure::new)? {
+                Step::Sql(_) => Reply::Assumed,
+                Step::Pull(_) => match pages.next().transpose()? {
+                    Some(page) => Reply::Page(page),
+                    None => Reply::End,
+                },
+                Step::Upload(_) => {
+                    stats.parquet_bytes += load.payload().map_err(Failure::new)?.len() as u64;
+                    stats.parquet_files += 1;
+                    Reply::Done
+                }
+                Step::Wait(_) => Reply::Done,
+                Step::Fetch(_) => {
+                    return Err(Failure::new("expected no request: the data is pulled"));
+                }
+                Step::Finished(report) => {
+                    stats.rows =
+                        report.tables.into_iter().map(|table| (table.name, table.rows)).collect();
+                    return Ok(stats);
+                }
+            };
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What tests and benchmarks share: data generators, a stand-in for Jira Cloud, the benchmark.
+
+pub mod bench;
+pub mod generators;
+pub mod standin;

@@ -1,0 +1,186 @@
+//! From a request to an answer: the log, the credential, what goes wrong.
+
+use std::io::{self, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::DateTime;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::http::{Connection, Request, Response};
+use super::{Action, Credential, Entry, State, api, control, lock};
+
+const IDLE: Duration = Duration::from_secs(120);
+const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Log in</title></head>\
+     <body><h1>Please log in</h1></body></html>\n";
+/// Below this, compressing costs more than it saves.
+const GZIP_FROM: usize = 1024;
+
+/// Answers the requests of one connection.
+pub(super) fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(IDLE))?;
+    let mut connection = Connection::new(stream);
+    while let Some(request) = connection.receive()? {
+        let goes_on = if request.path.starts_with(control::ROOT) {
+            let response = control::answer(&request, state);
+            connection.send(&response, response.body.len())?;
+            true
+        } else {
+            let in_flight = InFlight::enter(state);
+            serve_one(&mut connection, &request, state, in_flight.count)?
+        };
+        if !goes_on || request.closes() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Says whether the connection goes on.
+fn serve_one(
+    connection: &mut Connection,
+    request: &Request,
+    state: &State,
+    in_flight: usize,
+) -> io::Result<bool> {
+    let credential = match request.header("authorization") {
+        None => Credential::None,
+        Some(found) if found == state.authorization => Credential::Right,
+        Some(_) => Credential::Wrong,
+    };
+    let fault = lock(&state.faults).next(&request.path);
+    let action = fault.as_ref().map(|fault| &fault.action);
+    let millis = state.started.elapsed().as_millis() as u64;
+    if let Some(Action::Slow(time)) = action {
+        thread::sleep(*time);
+    }
+    let response = match action {
+        Some(Action::Drop) => None,
+        action => Some(respond(request, state, credential, action)),
+    };
+    // Before it is sent: who has the answer finds the request in the log.
+    lock(&state.log).push(Entry {
+        method: request.method.clone(),
+        path: request.path.clone(),
+        query: request.query.clone(),
+        body: String::from_utf8_lossy(&request.body).into_owned(),
+        credential,
+        status: response.as_ref().map(|response| response.status),
+        fault: fault.as_ref().map(ToString::to_string),
+        millis,
+        in_flight,
+    });
+    let Some(response) = response else { return Ok(false) };
+    if action == Some(&Action::Cut) {
+        connection.send(&response, response.body.len() / 2)?;
+        return Ok(false);
+    }
+    connection.send(&response, response.body.len())?;
+    Ok(true)
+}
+
+fn respond(
+    request: &Request,
+    state: &State,
+    credential: Credential,
+    action: Option<&Action>,
+) -> Response {
+    let response = match action {
+        Some(Action::Status(code)) => Response::refusal(*code, "The stand-in was told to fail."),
+        Some(Action::Throttle(seconds)) => {
+            let response = throttled();
+            match seconds {
+                Some(seconds) => response.with("retry-after", seconds.to_string()),
+                None => response,
+            }
+        }
+        Some(Action::ThrottleDate(seconds)) => throttled().with("retry-after", date(*seconds)),
+        Some(Action::Redirect(url)) => {
+            Response { status: 302, headers: Vec::new(), body: Vec::new() }.with("location", url)
+        }
+        Some(Action::Empty) => Response::json(200, Vec::new()),
+        Some(Action::Html) => {
+            Response { status: 200, headers: Vec::new(), body: LOGIN_PAGE.into() }
+                .with("content-type", "text/html;charset=UTF-8")
+        }
+        _ if credential != Credential::Right => {
+            Response::refusal(401, "Client must be authenticated to access this resource.")
+                .with("www-authenticate", "OAuth realm=\"stand-in\"")
+                .with("x-seraph-loginreason", "AUTHENTICATED_FAILED")
+        }
+        Some(Action::Garbled) => {
+            let mut response = api::answer(request, state);
+            let middle = response.body.len() / 2;
+            if let Some(byte) = response.body.get_mut(middle) {
+                *byte = 0xff;
+            }
+            response
+        }
+        Some(Action::Short) => {
+            let mut response = api::answer(request, state);
+            response.body.truncate(response.body.len() / 2);
+            response
+        }
+        Some(Action::Cut | Action::Drop | Action::Slow(_)) | None => api::answer(request, state),
+    };
+    let response = response
+        .with("date", date(0))
+        .with("x-arequestid", format!("{:08x}", lock(&state.log).len()))
+        .with("set-cookie", "atlassian.xsrf.token=not-for-loads; Path=/; Secure");
+    if state.gzip { compressed(request, response) } else { response }
+}
+
+fn throttled() -> Response {
+    Response::refusal(429, "Rate limit exceeded.")
+        .with("x-ratelimit-limit", "350")
+        .with("x-ratelimit-remaining", "0")
+        .with("ratelimit-reason", "jira-burst-based")
+}
+
+fn compressed(request: &Request, mut response: Response) -> Response {
+    let accepted = request.header("accept-encoding").is_some_and(|list| list.contains("gzip"));
+    if !accepted || response.body.len() < GZIP_FROM {
+        return response;
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    match encoder.write_all(&response.body).and_then(|()| encoder.finish()) {
+        Ok(body) => {
+            response.body = body;
+            response.with("content-encoding", "gzip")
+        }
+        Err(error) => {
+            Response::refusal(500, &format!("the answer could not be compressed: {error}"))
+        }
+    }
+}
+
+/// The date that many seconds ahead, as HTTP writes it (RFC 9110, section 5.6.7).
+fn date(seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    DateTime::from_timestamp((now + seconds) as i64, 0)
+        .unwrap_or_default()
+        .format("%a, %d %b %Y %H:%M:%S GMT")
+        .to_string()
+}
+
+/// Counts a request for as long as it is being answered, whichever way that ends.
+struct InFlight<'a> {
+    state: &'a State,
+    count: usize,
+}
+
+impl<'a> InFlight<'a> {
+    fn enter(state: &'a State) -> Self {
+        Self { state, count: state.in_flight.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.state.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,251 @@
+//! The addresses of Jira's REST API that are there.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::http::{Request, Response};
+use super::jql::Query;
+use super::site::Issue;
+use super::{State, lock};
+use crate::generators::jira::{PROJECTS, project_detail, user};
+use crate::generators::zone_name;
+
+/// The most issues with fields that one answer holds.
+const PAGE_LIMIT: usize = 100;
+/// The most issues, when only ids are asked for; more than that cannot be asked for.
+const ID_LIMIT: usize = 5000;
+const DEFAULT_PAGE: usize = 50;
+
+/// Answers a request that proved who it is from.
+pub(super) fn answer(request: &Request, state: &State) -> Response {
+    let answer = match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/rest/api/3/search/jql") => {
+            Search::from_query(request).and_then(|search| search.run(state))
+        }
+        ("POST", "/rest/api/3/search/jql") => {
+            Search::from_body(request).and_then(|search| search.run(state))
+        }
+        ("GET", "/rest/api/3/project/search") => projects(request, state),
+        ("GET", "/rest/api/3/myself") => Ok(myself()),
+        (_, "/rest/api/3/search") => Err(Response::refusal(
+            410,
+            "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.",
+        )),
+        _ => Err(Response::refusal(404, "There is nothing at this address.")),
+    };
+    answer.unwrap_or_else(|refusal| refusal)
+}
+
+/// What a search asks for.
+struct Search {
+    jql: String,
+    token: Option<String>,
+    count: String,
+    fields: Vec<String>,
+    changelog: bool,
+}
+
+impl Search {
+    fn from_query(request: &Request) -> Result<Self, Response> {
+        let list = |name: &str| {
+            request
+                .query
+                .iter()
+                .filter(|(found, _)| found == name)
+                .flat_map(|(_, value)| value.split(','))
+                .map(|part| part.trim().to_owned())
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+        };
+        Ok(Self {
+            jql: request.parameter("jql").unwrap_or_default().to_owned(),
+            token: request.parameter("nextPageToken").map(str::to_owned),
+            count: request.parameter("maxResults").unwrap_or_default().to_owned(),
+            fields: list("fields"),
+            changelog: list("expand").iter().any(|part| part == "changelog"),
+        })
+    }
+
+    fn from_body(request: &Request) -> Result<Self, Response> {
+        let body = serde_json::from_slice::<Value>(&request.body).map_err(|_| {
+            Response::refusal(
+                400,
+                "Invalid request payload. Refer to the REST API documentation and try again.",
+            )
+        })?;
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        let fields = body["fields"].as_array().into_iter().flatten();
+        Ok(Self {
+            jql: text("jql").unwrap_or_default(),
+            token: text("nextPageToken"),
+            count: body["maxResults"].as_u64().map(|count| count.to_string()).unwrap_or_default(),
+            fields: fields.filter_map(|field| field.as_str().map(str::to_owned)).collect(),
+            changelog: text("expand")
+                .is_some_and(|parts| parts.split(',').any(|part| part == "changelog")),
+        })
+    }
+
+    fn run(&self, state: &State) -> Result<Response, Response> {
+        let query = Query::parse(&self.jql).map_err(|message| Response::refusal(400, &message))?;
+        let only_ids = self.fields.iter().all(|field| field == "id" || field == "key");
+        let asked =
+            if self.count.is_empty() { DEFAULT_PAGE } else { self.count.parse().unwrap_or(0) };
+        if !(1..=ID_LIMIT).contains(&asked) {
+            return Err(Response::refusal(
+                400,
+                "The max results parameter has to be between 1 and 5,000.",
+            ));
+        }
+        let count = if only_ids { asked } else { asked.min(PAGE_LIMIT) };
+        let after = self.token.as_deref().map(|token| place(token, &self.jql)).transpose()?;
+        // The texts are made, and the page is put together, with no lock held.
+        let page = lock(&state.site).search(&query, after.as_deref(), count);
+        let selection = Selection::new(&self.fields);
+        let mut body = b"{\"issues\":[".to_vec();
+        for (at, issue) in page.issues.iter().enumerate() {
+            if at > 0 {
+                body.push(b',');
+            }
+            self.write_issue(issue, &selection, &mut body);
+        }
+        body.push(b']');
+        if let Some(next) = &page.next {
+            body.extend_from_slice(
+                format!(",\"nextPageToken\":\"{}\"", token(next, &self.jql)).as_bytes(),
+            );
+        }
+        body.extend_from_slice(format!(",\"isLast\":{}}}", page.next.is_none()).as_bytes());
+        Ok(Response::json(200, body))
+    }
+
+    fn write_issue(&self, issue: &Arc<Issue>, selection: &Selection, body: &mut Vec<u8>) {
+        if matches!(selection, Selection::Ids) && !self.changelog && self.fields.is_empty() {
+            body.extend_from_slice(format!("{{\"id\":\"{}\"}}", issue.id()).as_bytes());
+            return;
+        }
+        let texts = issue.texts();
+        body.extend_from_slice(texts.head.as_bytes());
+        if self.changelog {
+            body.extend_from_slice(b",\"changelog\":");
+            body.extend_from_slice(texts.changelog.as_bytes());
+        }
+        match selection {
+            Selection::All => {
+                body.extend_from_slice(b",\"fields\":");
+                body.extend_from_slice(texts.fields.as_bytes());
+            }
+            Selection::Ids => {}
+            Selection::Some { .. } => {
+                let mut fields = issue.document()["fields"].take();
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.retain(|name, _| selection.holds(name));
+                }
+                body.extend_from_slice(b",\"fields\":");
+                body.extend_from_slice(fields.to_string().as_bytes());
+            }
+        }
+        body.push(b'}');
+    }
+}
+
+/// Which fields are asked for.
+enum Selection {
+    All,
+    Ids,
+    Some { named: BTreeSet<String>, without: BTreeSet<String>, others: bool },
+}
+
+impl Selection {
+    fn new(fields: &[String]) -> Self {
+        let all = fields.iter().any(|field| field == "*all");
+        let navigable = fields.iter().any(|field| field == "*navigable");
+        let mut without = BTreeSet::new();
+        let mut named = BTreeSet::new();
+        for field in fields {
+            match field.strip_prefix('-') {
+                Some(field) => without.insert(field.to_owned()),
+                None if field.starts_with('*') || field == "id" || field == "key" => false,
+                None => named.insert(field.clone()),
+            };
+        }
+        if navigable && !all {
+            without.extend(["comment", "worklog"].map(str::to_owned));
+        }
+        match (all || navigable, without.is_empty() && named.is_empty()) {
+            (true, _) if without.is_empty() => Self::All,
+            (false, true) => Self::Ids,
+            (others, _) => Self::Some { others: others || named.is_empty(), named, without },
+        }
+    }
+
+    fn holds(&self, field: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ids => false,
+            Self::Some { named, without, others } => {
+                named.contains(field) || (*others && !without.contains(field))
+            }
+        }
+    }
+}
+
+/// Where a page begins, as a text that means nothing to anybody else.
+fn token(place: &[i64], jql: &str) -> String {
+    URL_SAFE_NO_PAD.encode(json!([place, jql]).to_string())
+}
+
+/// A token serves the query that it was given for, and no other.
+fn place(token: &str, jql: &str) -> Result<Vec<i64>, Response> {
+    let refused = || Response::refusal(400, "The provided next page token is invalid or expired.");
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
+    let found = serde_json::from_slice::<Value>(&bytes).map_err(|_| refused())?;
+    if found[1] != jql {
+        return Err(refused());
+    }
+    let place = found[0].as_array().ok_or_else(refused)?;
+    place.iter().map(|value| value.as_i64().ok_or_else(refused)).collect()
+}
+
+fn projects(request: &Request, state: &State) -> Result<Response, Response> {
+    let number = |name: &str, default: usize| {
+        request.parameter(name).map_or(Ok(default), |text| {
+            text.parse::<usize>().map_err(|_| {
+                Response::refusal(400, &format!("The value '{text}' of {name} is not a number."))
+            })
+        })
+    };
+    let start = number("startAt", 0)?;
+    let count = number("maxResults", DEFAULT_PAGE)?.clamp(1, PAGE_LIMIT);
+    let expand = request.parameter("expand").unwrap_or_default().split(',').collect::<Vec<_>>();
+    let values = (start..start.saturating_add(count))
+        .map_while(|index| project_detail(index, &expand))
+        .collect::<Vec<_>>();
+    let end = start.saturating_add(values.len());
+    let address = |start: usize| {
+        let url = state.url();
+        format!("{url}/rest/api/3/project/search?startAt={start}&maxResults={count}")
+    };
+    let mut body = json!({
+        "self": address(start),
+        "maxResults": count,
+        "startAt": start,
+        "total": PROJECTS.len(),
+        "isLast": end >= PROJECTS.len(),
+    });
+    if end < PROJECTS.len() {
+        body["nextPage"] = address(end).into();
+    }
+    body["values"] = values.into();
+    Ok(Response::value(200, &body))
+}
+
+/// Who asks: clients learn here in which time zone their queries are read.
+fn myself() -> Response {
+    let mut me = user(0);
+    me["timeZone"] = zone_name().into();
+    Response::value(200, &me)
+}

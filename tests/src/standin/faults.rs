@@ -1,0 +1,197 @@
+//! What goes wrong, and when.
+//!
+//! A specification is a list of `PATH@WHICH=ACTION`, separated by semicolons or line ends:
+//!
+//! ```text
+//! search/jql@2=throttle:1; search/jql@4-5=status:503; project/search@*=slow:200
+//! ```
+//!
+//! `PATH` is the end of a request's path. `WHICH` counts the requests to that path, failed ones
+//! included, from 1: a number, a range, or `*` for all. The first that fits wins.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What happens to a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// `cut`: the whole length is promised, half of the body comes, the connection ends.
+    Cut,
+    /// `drop`: the connection ends with no answer.
+    Drop,
+    /// `empty`: 200 and no body.
+    Empty,
+    /// `garbled`: the right answer with a byte in it that is not UTF-8.
+    Garbled,
+    /// `html`: 200 and a page for people, as a proxy or a login gives.
+    Html,
+    /// `redirect:URL`: 302.
+    Redirect(String),
+    /// `short`: a complete response whose JSON ends half-way.
+    Short,
+    /// `slow:MILLISECONDS`: the right answer, late.
+    Slow(Duration),
+    /// `status:CODE`: this status, with a message in Jira's form.
+    Status(u16),
+    /// `throttle:SECONDS`: 429 with `retry-after`; plain `throttle` leaves that header out.
+    Throttle(Option<u64>),
+    /// `throttle-date:SECONDS`: 429 with `retry-after` as a date that many seconds ahead.
+    ThrottleDate(u64),
+}
+
+impl FromStr for Action {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, argument) = match text.split_once(':') {
+            Some((name, argument)) => (name, Some(argument)),
+            None => (text, None),
+        };
+        let number = || {
+            argument
+                .and_then(|argument| argument.parse::<u64>().ok())
+                .ok_or_else(|| format!("expected {name}:NUMBER, found {text}"))
+        };
+        match (name, argument) {
+            ("cut", None) => Ok(Self::Cut),
+            ("drop", None) => Ok(Self::Drop),
+            ("empty", None) => Ok(Self::Empty),
+            ("garbled", None) => Ok(Self::Garbled),
+            ("html", None) => Ok(Self::Html),
+            ("redirect", Some(url)) => Ok(Self::Redirect(url.to_owned())),
+            ("short", None) => Ok(Self::Short),
+            ("slow", _) => number().map(|millis| Self::Slow(Duration::from_millis(millis))),
+            ("status", _) => match number()? {
+                code @ 200..600 => Ok(Self::Status(code as u16)),
+                code => Err(format!("expected a status from 200 to 599, found {code}")),
+            },
+            ("throttle", None) => Ok(Self::Throttle(None)),
+            ("throttle", _) => number().map(|seconds| Self::Throttle(Some(seconds))),
+            ("throttle-date", _) => number().map(Self::ThrottleDate),
+            _ => Err(format!(
+                "expected cut, drop, empty, garbled, html, redirect:URL, short, slow:MILLISECONDS, \
+                 status:CODE, throttle[:SECONDS] or throttle-date:SECONDS, found {text}"
+            )),
+        }
+    }
+}
+
+/// One thing that goes wrong.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    text: String,
+    path: String,
+    first: u64,
+    last: u64,
+    /// What happens.
+    pub action: Action,
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("expected PATH@WHICH=ACTION, found {text}");
+        let (place, action) = text.split_once('=').ok_or_else(wrong)?;
+        let (path, which) = place.rsplit_once('@').ok_or_else(wrong)?;
+        let number = |digits: &str| digits.trim().parse::<u64>().map_err(|_| wrong());
+        let (first, last) = match which.trim().split_once('-') {
+            _ if which.trim() == "*" => (1, u64::MAX),
+            Some((first, last)) => (number(first)?, number(last)?),
+            None => (number(which)?, number(which)?),
+        };
+        if first == 0 || last < first || path.trim().is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            path: path.trim().to_owned(),
+            first,
+            last,
+            action: action.trim().parse()?,
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Everything that goes wrong, and how many requests there have been.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    faults: Vec<Fault>,
+    seen: BTreeMap<String, u64>,
+}
+
+impl Faults {
+    /// Counts a request to this path; says what befalls it.
+    pub fn next(&mut self, path: &str) -> Option<Fault> {
+        let seen = self.seen.entry(path.to_owned()).or_default();
+        *seen += 1;
+        self.faults
+            .iter()
+            .find(|fault| path.ends_with(&fault.path) && (fault.first..=fault.last).contains(seen))
+            .cloned()
+    }
+}
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let faults = text
+            .split([';', '\n'])
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { faults, seen: BTreeMap::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_that_is_counted_is_hit() {
+        let mut faults = "a/b@2=cut; b@3-4 = status:503 ;c@*=slow:5".parse::<Faults>().unwrap();
+        let mut hits = |path: &str| {
+            let hit = |_| faults.next(path).map(|fault| fault.action);
+            (0..5).map(hit).collect::<Vec<_>>()
+        };
+        let unavailable = Some(Action::Status(503));
+        assert_eq!(
+            hits("/x/a/b"),
+            [None, Some(Action::Cut), unavailable.clone(), unavailable, None]
+        );
+        assert_eq!(hits("/c"), vec![Some(Action::Slow(Duration::from_millis(5))); 5]);
+        assert_eq!(hits("/d"), vec![None; 5]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for text in [
+            "cut",
+            "a=cut",
+            "a@0=cut",
+            "a@3-2=cut",
+            "a@x=cut",
+            "@1=cut",
+            "a@1=cut:1",
+            "a@1=slow",
+            "a@1=status:99",
+            "a@1=redirect",
+            "a@1=explode",
+            "a@1=throttle:soon",
+        ] {
+            assert!(text.parse::<Faults>().is_err(), "{text}");
+        }
+        assert!("".parse::<Faults>().is_ok());
+    }
+}
