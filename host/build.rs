@@ -44,9 +44,8 @@ fn embed() -> Result<PathBuf, String> {
         return Ok(ours);
     }
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
-    let workspace = manifest
-        .parent()
-        .ok_or_else(|| format!("{} is not in a workspace", manifest.display()))?;
+    let workspace =
+        manifest.parent().ok_or_else(|| format!("{} is not in a workspace", manifest.display()))?;
     for source in ["guest/src", "guest/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", workspace.join(source).display());
     }
@@ -189,9 +188,9 @@ fn is_of_outer_build(name: &OsStr) -> bool {
 /// that the same source gives the same bytes elsewhere. In TOML.
 fn nameless(workspace: &Path) -> Result<String, String> {
     let mut flags = vec![format!("--remap-path-prefix={}=", with_slash(workspace))];
-    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))
-    });
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     for index in home.iter().filter_map(|home| fs::read_dir(home.join("registry/src")).ok()) {
         for directory in index.flatten() {
             flags.push(format!("--remap-path-prefix={}=", with_slash(&directory.path())));

@@ -24,6 +24,8 @@ import urllib.parse
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
+from snowflake.connector.errors import Error
+from snowflake.snowpark.exceptions import SnowparkClientException
 from wasmtime import Config, Engine, Store, WasmtimeError
 from wasmtime.component import Component, Linker, Record, Variant
 
@@ -34,10 +36,13 @@ EXPORTS = ("[static]load.start", "[method]load.resume", "[method]load.payload-ba
 LIMITED = {"memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_for_growth": 1 << 20,
            "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
 ENGINES = {"default": {}, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
+SQL_ERRORS = (Error, SnowparkClientException)
 TIMEOUT = 60.0
 PARALLEL = 8
 LARGEST_BODY = 100 << 20
+PORTS = {"https": 443, "http": 80}
 LOCAL = ("localhost", "127.0.0.1", "::1")
+NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
 # The response headers that mean something to a load.
 HEADERS = ("content-type", "date", "link", "location", "retry-after")
 
@@ -55,7 +60,8 @@ def load_jira(session, target_database, endpoints, force_full_load):
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", site):
         raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
     job = json.loads(text.replace("{{jira_subdomain}}", site.lower()))
-    job["database"] = target_database
+    if target_database is not None:
+        job["database"] = target_database
     job["force_full_load"] = bool(force_full_load)
     if endpoints is not None:
         try:
@@ -100,30 +106,21 @@ class Guest:
                 reasons.append(f"{name}: {str(error).splitlines()[0]}")
         else:
             raise LoadError("host", "no engine can run the component", reasons)
-        self._start, self._resume, self._payload = map(self._export, EXPORTS)
+        # Each gives its result, or a fault as a `Record`.
+        self.start, self.resume, self.payload = map(self._export, EXPORTS)
         self.load_ms = _ms(started)
 
     def _export(self, name):
         loads = self.instance.get_export_index(self.store, INTERFACE)
-        return self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
+        function = self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
 
-    def start(self, job, now):
-        """Begin; a load, or a fault as a `Record`."""
-        return self._call(self._start, job, now)
+        def call(*arguments):
+            try:
+                return function(self.store, *arguments)
+            except WasmtimeError as error:
+                raise LoadError("internal", f"the component trapped: {error}") from error
 
-    def resume(self, handle, reply):
-        """The next step, or a fault as a `Record`."""
-        return self._call(self._resume, handle, reply)
-
-    def payload(self, handle):
-        """The bytes of the pending upload, in base64; or a fault."""
-        return self._call(self._payload, handle)
-
-    def _call(self, function, *arguments):
-        try:
-            return function(self.store, *arguments)
-        except WasmtimeError as error:
-            raise LoadError("internal", f"the component trapped: {error}") from error
+        return call
 
 
 def run(component, job_text, now, warehouse, record=None):
@@ -207,7 +204,7 @@ class Snowflake:
         for statement in statements:
             try:
                 rows = self.session.sql(statement).collect()
-            except _sql_errors() as error:
+            except SQL_ERRORS as error:
                 raise Failed(*_sql_failure(error), transient=False) from error
             texts = [[None if value is None else str(value) for value in row] for row in rows]
             outcomes.append((_affected(rows), texts))
@@ -217,7 +214,7 @@ class Snowflake:
         """Put the file on the stage, over one of the same name."""
         try:
             self.session.file.put_stream(io.BytesIO(data), f"@{stage}/{path}", auto_compress=False, overwrite=True)
-        except _sql_errors() as error:
+        except SQL_ERRORS as error:
             raise Failed(*_sql_failure(error), transient=False) from error
 
     def pull(self, resource):
@@ -232,14 +229,13 @@ class Snowflake:
 class Http:
     """HTTP with kept connections, no redirects, and credentials for their own hosts only."""
 
-    def __init__(self, job):
-        # Secrets can be read from the main thread only: now, before any request.
-        self._credentials = {name: _credential(name, given) for name, given in job.get("credentials", {}).items()}
-        self._secrets = [s for c in self._credentials.values() for s in c["secrets"] if s]
+    def __init__(self, credentials):
+        self._given, self._read, self._secrets = credentials, {}, []
         self._idle, self._lock, self._tls = {}, threading.Lock(), None
 
     def fetch(self, requests):
         """Send the requests; `("ok", response)` or `("err", failure)` for each."""
+        # Secrets can be read from the main thread only: here, not where the requests are sent.
         prepared = [self._prepare(request) for request in requests]
         if len(prepared) == 1:
             return [self._send(*prepared[0])]
@@ -257,75 +253,74 @@ class Http:
         host = (parts.hostname or "").lower()
         if parts.scheme not in ("https", "http") or (parts.scheme == "http" and host not in LOCAL) or "@" in parts.netloc:
             raise LoadError("host", f"refused: {parts.scheme}://{host} is not HTTPS to a plain host", ["fetch"])
-        place = (parts.scheme, host, parts.port or {"https": 443, "http": 80}[parts.scheme])
-        headers = dict(request["headers"])
-        headers.update({"accept-encoding": "gzip, deflate", "user-agent": "snowcat/0.1.0"})
+        place = (parts.scheme, host, parts.port or PORTS[parts.scheme])
+        headers = {**dict(request["headers"]), "accept-encoding": "gzip, deflate", "user-agent": "snowcat/0.1.0"}
         if request["auth"] is not None:
-            credential = self._credentials.get(request["auth"])
-            if credential is None or not _is_for(credential["hosts"], place):
-                message = f"refused: the credential {request['auth']!r} is not for {host}:{place[2]}"
-                raise LoadError("host", message, ["fetch"])
-            headers[credential["header"]] = credential["value"]
+            given = self._given.get(request["auth"])
+            if given is None or not _is_for(given.get("hosts", ()), place):
+                raise LoadError("host", f"refused: the credential {request['auth']!r} is not for {host}:{place[2]}", ["fetch"])
+            if request["auth"] not in self._read:
+                name, value, secrets = _credential(request["auth"], given)
+                self._secrets += secrets
+                self._read[request["auth"]] = {name: value}
+            headers.update(self._read[request["auth"]])
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        body = None if request["body"] is None else request["body"].encode()
-        return place, request["method"], target, headers, body
+        return place, request["method"], target, headers, None if request["body"] is None else request["body"].encode()
 
     def _send(self, place, method, target, headers, body):
         with self._lock:
             kept = self._idle.setdefault(place, [])
             connection = kept.pop() if kept else None
-        for attempt in ("kept", "new"):
-            used = connection
-            if attempt == "new" or used is None:
-                used = connection = self._connect(place)
-                attempt = "new"
+        again = connection is not None and method == "GET"
+        while True:
+            connection = connection or self._connect(place)
             try:
-                used.request(method, target, body, headers)
-                response = used.getresponse()
+                connection.request(method, target, body, headers)
+                response = connection.getresponse()
                 answer = _answer(response, response.read(LARGEST_BODY + 1))
                 break
-            except ValueError as error:  # a header that HTTP forbids: its text quotes the header
-                raise LoadError("host", self.scrub(f"bad request: {error}"), ["fetch"]) from None
-            except (OSError, http.client.HTTPException, zlib.error) as error:
-                used.close()
+            except (OSError, EOFError, zlib.error, http.client.HTTPException) as error:
+                connection.close()
                 connection = None
-                if attempt == "kept" and method == "GET":
-                    continue  # the server closed a kept connection: once more, on a new one
-                message = self.scrub(f"{type(error).__name__}: {error}")
-                return "err", {"code": "", "message": message, "transient": not isinstance(error, ssl.SSLCertVerificationError)}
-        with self._lock:
-            if response.will_close:
-                used.close()
-            else:
-                self._idle[place].append(used)
+                if again:  # the server had closed a kept connection: once more, on a new one
+                    again = False
+                    continue
+                lasting = isinstance(error, (ssl.SSLCertVerificationError, http.client.InvalidURL))
+                return "err", {"code": "", "message": self.scrub(f"{type(error).__name__}: {error}"), "transient": not lasting}
+            except ValueError:  # its text quotes the header, which may be the secret
+                raise LoadError("host", f"refused: a header for {place[1]} holds what HTTP forbids", ["fetch"]) from None
+        if response.will_close or not response.isclosed():
+            connection.close()
+        else:
+            with self._lock:
+                self._idle[place].append(connection)
         return answer
 
     def _connect(self, place):
         scheme, host, port = place
         if scheme == "http":
             return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-        if host in LOCAL:
-            return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl._create_unverified_context())
         with self._lock:
-            if self._tls is None:
-                self._tls = _tls()
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=self._tls)
+            self._tls = self._tls or _tls()
+        context = ssl._create_unverified_context() if host in LOCAL else self._tls
+        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
 
 
 def _run_in_snowflake(session, job):
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.monotonic()
     job = json.loads(job) if isinstance(job, str) else job
-    client = Http(job)
+    if not isinstance(job, dict):
+        raise LoadError("config", f"a job is an object, not a {type(job).__name__}")
+    client = Http(job.get("credentials") or {})
     component = Guest(_imports())
     before, text = _ms(begun), json.dumps(job, ensure_ascii=False)
     try:
         report, measured = run(component, text, started.isoformat(), Snowflake(session, client))
     except LoadError as error:
-        told = json.loads(client.scrub(json.dumps(error.details)))
-        raise LoadError(told["kind"], told["message"], told["context"], pipeline_name=job.get("pipeline"),
-                        dataset_name=job.get("dataset"), database=job.get("database"), destination="snowcat",
-                        engine=component.engine) from None  # fmt: skip
+        told = error.details
+        where = {name: job.get(key) for key, name in NAMES.items()} | {"destination": "snowcat", "engine": component.engine}
+        raise LoadError(told["kind"], client.scrub(told["message"]), map(client.scrub, told["context"]), **where) from None
     first = measured["first_statement_ms"]
     return _result(report, measured["uploads"], job, started) | {
         "engine": component.engine, "component_load_ms": component.load_ms,
@@ -370,28 +365,26 @@ def _component(engine, directory, name):
 
 
 def _credential(name, given):
+    """The header, its value, and the texts that must never be told."""
     kind, alias = given.get("type"), given.get("secret", name)
-    header = "authorization"
     if kind == "http_basic":
         pair = _secret("get_username_password", alias)
-        value = base64.b64encode(f"{pair.username}:{pair.password}".encode()).decode()
-        secrets, value = [value, pair.password], f"Basic {value}"
-    elif kind == "bearer":
+        coded = base64.b64encode(f"{pair.username}:{pair.password}".encode()).decode()
+        return "authorization", f"Basic {coded}", [coded, pair.password]
+    if kind == "bearer":
         token = _secret("get_generic_secret_string", alias)
-        secrets, value = [token], f"Bearer {token}"
-    elif kind == "api_key" and given.get("location", "header") == "header":
-        value = _secret("get_generic_secret_string", alias)
-        secrets, header = [value], given.get("name", "Authorization").lower()
-    else:
-        raise LoadError("config", f"this host cannot send a credential of type {kind!r}", ["credentials", name])
-    return {"hosts": [str(h).lower() for h in given.get("hosts", [])], "header": header, "value": value, "secrets": secrets}
+        return "authorization", f"Bearer {token}", [token]
+    if kind == "api_key" and given.get("location", "header") == "header":
+        key = _secret("get_generic_secret_string", alias)
+        return given.get("name", "authorization").lower(), key, [key]
+    raise LoadError("config", f"this host cannot send a credential of type {kind!r}", ["credentials", name])
 
 
 def _is_for(hosts, place):
     scheme, host, port = place
     name = f"[{host}]" if ":" in host else host
-    usual = port == {"https": 443, "http": 80}[scheme]
-    return f"{name}:{port}" in hosts or (usual and name in hosts)
+    known = [str(h).lower() for h in hosts]
+    return f"{name}:{port}" in known or (port == PORTS[scheme] and name in known)
 
 
 def _secret(getter, alias):
@@ -437,17 +430,10 @@ def _answer(response, data):
 def _affected(rows):
     total = None
     for row in rows:
-        for name, value in zip(getattr(row, "_fields", None) or (), row):
+        for name, value in zip(getattr(row, "_fields", None) or (), row, strict=False):
             if name.lower().startswith("number of rows ") or name.lower() == "rows_loaded":
                 total = (total or 0) + int(value or 0)
     return total
-
-
-def _sql_errors():
-    from snowflake.connector.errors import Error
-    from snowflake.snowpark.exceptions import SnowparkClientException
-
-    return Error, SnowparkClientException
 
 
 def _sql_failure(error):

@@ -1,7 +1,6 @@
 //! The component: conversions between the interface's types and the library's, and nothing else.
 
 #![expect(unsafe_code, reason = "the bindings export functions of the canonical ABI")]
-#![expect(missing_docs, reason = "generated; the documentation is in wit/loads.wit")]
 
 use std::cell::RefCell;
 

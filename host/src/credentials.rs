@@ -5,9 +5,10 @@
 //! ```json
 //! {"credentials": {"jira": {"type": "http_basic", "hosts": ["acme.atlassian.net"], "secret": "jira_creds"}}}
 //! ```
-//! `type` is `http_basic`, `bearer` or `api_key` (which needs `header`). The values are the host's:
-//! inside Snowflake they are secret objects, on a laptop variables of the environment. They are looked
-//! up when a request needs them, and not before.
+//! `type` is `http_basic`, `bearer`, `api_key` (with `name`, of a header or, with `"location": "query"`, of
+//! a parameter) or `oauth2_client_credentials` (with `access_token_url`). The values are the host's: inside
+//! Snowflake they are secret objects, on a laptop variables of the environment. They are looked up when a
+//! request needs them, and not before.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -92,13 +93,38 @@ pub struct Credentials {
     secrets: Box<dyn Secrets>,
 }
 
-/// A header that authenticates a request.
+/// What is added to a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Header {
-    /// In lower case.
-    pub name: String,
-    /// The value.
-    pub value: Secret,
+pub enum Addition {
+    /// A header.
+    Header {
+        /// In lower case.
+        name: String,
+        /// The value.
+        value: Secret,
+    },
+    /// A parameter of the query.
+    Parameter {
+        /// Not encoded.
+        name: String,
+        /// Not encoded.
+        value: Secret,
+    },
+    /// A bearer token, which has to be fetched first.
+    Token(TokenRequest),
+}
+
+/// How a bearer token is fetched: OAuth 2.0, client credentials (RFC 6749, section 4.4).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenRequest {
+    /// Where.
+    pub url: String,
+    /// The client's id.
+    pub id: Secret,
+    /// The client's secret.
+    pub secret: Secret,
+    /// What else is sent.
+    pub data: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -106,8 +132,13 @@ pub struct Header {
 struct Credential {
     r#type: Type,
     hosts: Vec<String>,
-    secret: String,
-    header: Option<String>,
+    secret: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    location: Location,
+    access_token_url: Option<String>,
+    #[serde(default)]
+    access_token_request_data: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -116,6 +147,17 @@ enum Type {
     ApiKey,
     Bearer,
     HttpBasic,
+    #[serde(rename = "oauth2_client_credentials")]
+    Oauth2,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Location {
+    #[default]
+    Header,
+    #[serde(alias = "param")]
+    Query,
 }
 
 impl Credentials {
@@ -134,20 +176,18 @@ impl Credentials {
             if credential.hosts.is_empty() {
                 return Err(format!("credentials.{name}: expected at least one host"));
             }
-            if credential.header.is_some() != (credential.r#type == Type::ApiKey) {
-                return Err(format!(
-                    "credentials.{name}: expected `header` with the type api_key, and with no other"
-                ));
+            if credential.r#type == Type::Oauth2 && credential.access_token_url.is_none() {
+                return Err(format!("credentials.{name}: expected an access_token_url"));
             }
         }
         Ok(Self { named, secrets })
     }
 
-    /// The header for a request to this URL.
+    /// What is added to a request to this host.
     ///
     /// # Errors
-    /// When there is no such credential, or it is not for the URL's host: the request must not be sent.
-    pub fn header(&self, name: &str, origin: &Origin) -> Result<Header, String> {
+    /// When there is no such credential, or it is not for the host: the request must not be sent.
+    pub fn addition(&self, name: &str, origin: &Origin) -> Result<Addition, String> {
         let credential = self
             .named
             .get(name)
@@ -156,25 +196,35 @@ impl Credentials {
             return Err(format!("the credential {name} is not for the host {origin}"));
         }
         let part = |part| {
-            let value = self.secrets.part(&credential.secret, part);
+            let value = self.secrets.part(credential.secret.as_deref().unwrap_or(name), part);
             value.map_err(|why| format!("the credential {name}: {why}"))
         };
-        let (header, value) = match credential.r#type {
+        let authorization = |value| Addition::Header {
+            name: "authorization".to_owned(),
+            value: Secret::new(value),
+        };
+        Ok(match credential.r#type {
             Type::ApiKey => {
-                let header = credential.header.as_deref().unwrap_or_default();
-                (header.to_ascii_lowercase(), part(Part::Token)?)
+                let key = credential.name.as_deref().unwrap_or("Authorization");
+                let value = part(Part::Token)?;
+                match credential.location {
+                    Location::Header => Addition::Header { name: key.to_ascii_lowercase(), value },
+                    Location::Query => Addition::Parameter { name: key.to_owned(), value },
+                }
             }
-            Type::Bearer => {
-                let token = part(Part::Token)?;
-                ("authorization".to_owned(), Secret::new(format!("Bearer {}", token.reveal())))
-            }
+            Type::Bearer => authorization(format!("Bearer {}", part(Part::Token)?.reveal())),
             Type::HttpBasic => {
                 let (user, password) = (part(Part::Username)?, part(Part::Password)?);
                 let both = STANDARD.encode(format!("{}:{}", user.reveal(), password.reveal()));
-                ("authorization".to_owned(), Secret::new(format!("Basic {both}")))
+                authorization(format!("Basic {both}"))
             }
-        };
-        Ok(Header { name: header, value })
+            Type::Oauth2 => Addition::Token(TokenRequest {
+                url: credential.access_token_url.clone().unwrap_or_default(),
+                id: part(Part::Username)?,
+                secret: part(Part::Password)?,
+                data: credential.access_token_request_data.clone(),
+            }),
+        })
     }
 }
 
@@ -241,33 +291,41 @@ mod tests {
     fn a_credential_goes_to_the_hosts_it_is_for() {
         let job = json!({"credentials": {
             "basic": {"type": "http_basic", "hosts": ["Acme.example", "127.0.0.1:80"], "secret": "s"},
-            "bearer": {"type": "bearer", "hosts": ["acme.example:8443"], "secret": "s"},
-            "key": {"type": "api_key", "hosts": ["acme.example"], "secret": "s", "header": "X-Key"},
+            "bearer": {"type": "bearer", "hosts": ["acme.example:8443"]},
+            "key": {"type": "api_key", "hosts": ["acme.example"], "secret": "s", "name": "X-Key"},
+            "query": {"type": "api_key", "hosts": ["acme.example"], "name": "k", "location": "query"},
         }});
         let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
-        let check = |name: &str, host: &str, port: Option<u16>, expected: Result<(&str, &str), &str>| {
-            let found = credentials
-                .header(name, &Origin::new(host, port, 443))
-                .map(|header| (header.name, header.value.reveal().to_owned()));
-            let expected = expected
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .map_err(str::to_owned);
-            assert_eq!(found, expected, "{name} {host}");
+        let check = |name: &str, host: &str, port: Option<u16>, expected: Result<&str, &str>| {
+            let found = credentials.addition(name, &Origin::new(host, port, 443));
+            let found = found.map(|addition| match addition {
+                Addition::Header { name, value } => format!("{name}: {}", value.reveal()),
+                Addition::Parameter { name, value } => format!("?{name}={}", value.reveal()),
+                Addition::Token(request) => request.url,
+            });
+            assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{name} {host}");
         };
-        let basic = Ok(("authorization", "Basic cy1Vc2VybmFtZTpzLVBhc3N3b3Jk"));
+        let basic = Ok("authorization: Basic cy1Vc2VybmFtZTpzLVBhc3N3b3Jk");
         check("basic", "acme.example", None, basic);
         check("basic", "ACME.example", Some(443), basic);
         check("basic", "127.0.0.1", Some(80), basic);
-        check("bearer", "acme.example", Some(8443), Ok(("authorization", "Bearer s-Token")));
-        check("key", "acme.example", None, Ok(("x-key", "s-Token")));
+        check("bearer", "acme.example", Some(8443), Ok("authorization: Bearer bearer-Token"));
+        check("key", "acme.example", None, Ok("x-key: s-Token"));
+        check("query", "acme.example", None, Ok("?k=query-Token"));
 
-        let refused = |name: &str, host: &str| format!("the credential {name} is not for the host {host}");
+        let refused =
+            |name: &str, host: &str| format!("the credential {name} is not for the host {host}");
         check("basic", "acme.example", Some(444), Err(&refused("basic", "acme.example:444")));
         check("basic", "evil-acme.example", None, Err(&refused("basic", "evil-acme.example")));
         check("basic", "acme.example.evil", None, Err(&refused("basic", "acme.example.evil")));
         check("basic", "127.0.0.1", None, Err(&refused("basic", "127.0.0.1")));
         check("bearer", "acme.example", None, Err(&refused("bearer", "acme.example")));
-        check("none", "acme.example", None, Err("expected a credential none in the job, found none"));
+        check(
+            "none",
+            "acme.example",
+            None,
+            Err("expected a credential none in the job, found none"),
+        );
     }
 
     #[test]
@@ -279,17 +337,21 @@ mod tests {
         };
         check(json!({"type": "bearer", "hosts": [], "secret": "s"}), "at least one host");
         check(json!({"type": "oauth", "hosts": ["h"], "secret": "s"}), "unknown variant `oauth`");
-        check(json!({"type": "bearer", "hosts": ["h"], "secret": "s", "header": "x"}), "`header`");
-        check(json!({"type": "api_key", "hosts": ["h"], "secret": "s"}), "`header`");
+        check(json!({"type": "oauth2_client_credentials", "hosts": ["h"]}), "an access_token_url");
         check(json!({"type": "bearer", "hosts": ["h"], "token": "t"}), "unknown field `token`");
     }
 
     #[test]
     fn nothing_prints_a_secret() {
-        let job = json!({"credentials": {"c": {"type": "bearer", "hosts": ["h"], "secret": "s"}}});
+        let job = json!({"credentials": {
+            "c": {"type": "bearer", "hosts": ["h"], "secret": "s"},
+            "o": {"type": "oauth2_client_credentials", "hosts": ["h"], "secret": "s", "access_token_url": "u"},
+        }});
         let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
-        let header = credentials.header("c", &Origin::new("h", None, 443)).unwrap();
-        let printed = format!("{credentials:?} {header:?} {:?}", Secret::new("s-Token".into()));
-        assert!(printed.contains("***") && !printed.contains("s-Token"), "{printed}");
+        let origin = Origin::new("h", None, 443);
+        for name in ["c", "o"] {
+            let printed = format!("{credentials:?} {:?}", credentials.addition(name, &origin));
+            assert!(printed.contains("***") && !printed.contains("s-"), "{printed}");
+        }
     }
 }

@@ -70,7 +70,9 @@ impl Engine {
             component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
         if let Some(import) = imports.first() {
             return Err(Error::Component {
-                message: format!("expected a component without imports, found one that imports {import}"),
+                message: format!(
+                    "expected a component without imports, found one that imports {import}"
+                ),
                 source: None,
             });
         }

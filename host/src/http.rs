@@ -1,14 +1,16 @@
 //! Requests sent on a load's behalf, as [`Warehouse::fetch`](crate::Warehouse::fetch) promises it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
-use crate::credentials::{Credentials, Origin};
+use crate::credentials::{Addition, Credentials, Origin, Secret, TokenRequest};
 use crate::interface::{Failure, Request, Response};
 
 /// Headers that are the client's own. `host` would send a credential to somebody else behind the same
@@ -54,6 +56,8 @@ pub struct Http {
     /// Through the proxy that the environment names, if it does.
     remote: Agent,
     local: Agent,
+    /// Bearer tokens by credential, and until when they hold.
+    tokens: Mutex<BTreeMap<String, (Secret, Instant)>>,
 }
 
 impl Http {
@@ -76,6 +80,7 @@ impl Http {
             limits,
             remote: agent(Agent::config_builder()),
             local: agent(Agent::config_builder().proxy(None)),
+            tokens: Mutex::default(),
         }
     }
 
@@ -103,37 +108,48 @@ impl Http {
 
     fn send(&self, request: &Request) -> Result<Response, Failure> {
         let refused = |why: String| lasting(format!("{}: {why}", Place(request)));
-        let uri: Uri = request.url.parse().map_err(|e| refused(format!("not a URL: {e}")))?;
+        let mut uri: Uri = request.url.parse().map_err(|e| refused(format!("not a URL: {e}")))?;
         let origin = check(&uri).map_err(&refused)?;
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|e| refused(format!("not a method: {e}")))?;
 
-        let mut message = ureq::http::Request::builder().method(method).uri(uri);
         let credential = match &request.auth {
             None => None,
-            Some(name) => Some(self.credentials.header(name, &origin).map_err(&refused)?),
+            Some(name) => match self.credentials.addition(name, &origin).map_err(&refused)? {
+                Addition::Header { name, value } => Some((name, value)),
+                Addition::Parameter { name, value } => {
+                    uri = with_parameter(&uri, &name, &value).map_err(&refused)?;
+                    None
+                }
+                Addition::Token(wanted) => {
+                    let token = self.token(name, &wanted)?;
+                    let value = Secret::new(format!("Bearer {}", token.reveal()));
+                    Some(("authorization".to_owned(), value))
+                }
+            },
         };
+        let mut message = ureq::http::Request::builder().method(method).uri(uri);
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| refused(format!("{name:?} is not the name of a header")))?;
             if OWN_HEADERS.contains(&name.as_str()) {
                 return Err(refused(format!("the header {name} is the client's own")));
             }
-            if credential.as_ref().is_some_and(|own| own.name == name.as_str()) {
+            if credential.as_ref().is_some_and(|(own, _)| own == name.as_str()) {
                 return Err(refused(format!("the header {name} is the credential's")));
             }
             let value = HeaderValue::from_str(value)
                 .map_err(|_| refused(format!("the value of the header {name} is not valid")))?;
             message = message.header(name, value);
         }
-        if let Some(own) = &credential {
-            let mut value = HeaderValue::from_str(own.value.reveal())
+        if let Some((name, value)) = &credential {
+            let mut value = HeaderValue::from_str(value.reveal())
                 .map_err(|_| refused("the credential cannot be sent in a header".to_owned()))?;
             value.set_sensitive(true);
-            message = message.header(&own.name, value);
+            message = message.header(name, value);
         }
 
-        let agent = if origin.is_local() { &self.local } else { &self.remote };
+        let agent = self.agent(&origin);
         let sent = match &request.body {
             None => message.body(()).map_err(ureq::Error::from).and_then(|m| agent.run(m)),
             Some(body) => {
@@ -159,7 +175,9 @@ impl Http {
                 .iter()
                 .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
                 // A value that is not text means nothing to a load.
-                .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+                .filter_map(|(name, value)| {
+                    Some((name.to_string(), value.to_str().ok()?.to_owned()))
+                })
                 .collect(),
             body: String::from_utf8(body).map_err(|e| {
                 refused(format!(
@@ -169,6 +187,62 @@ impl Http {
             })?,
         })
     }
+
+    fn agent(&self, origin: &Origin) -> &Agent {
+        if origin.is_local() { &self.local } else { &self.remote }
+    }
+
+    /// The bearer token of a credential, fetched when there is none or it is about to expire.
+    fn token(&self, credential: &str, wanted: &TokenRequest) -> Result<Secret, Failure> {
+        // Held while fetching: of several requests at once, one asks.
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((token, expiry)) = tokens.get(credential)
+            && Instant::now() < *expiry
+        {
+            return Ok(token.clone());
+        }
+        let failed = |why: String, transient| Failure {
+            code: String::new(),
+            message: format!("the token of the credential {credential}: {why}"),
+            transient,
+        };
+        let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
+        let origin = check(&uri).map_err(|why| failed(why, false))?;
+        let mut form = vec![
+            ("client_id", wanted.id.reveal()),
+            ("client_secret", wanted.secret.reveal()),
+            ("grant_type", "client_credentials"),
+        ];
+        // What the job gives goes before what is usual.
+        form.retain(|(name, _)| !wanted.data.contains_key(*name));
+        form.extend(wanted.data.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let mut response = self
+            .agent(&origin)
+            .post(uri)
+            .send_form(form)
+            .map_err(|e| failed(e.to_string(), is_transient(&e)))?;
+        let status = response.status();
+        if !status.is_success() {
+            let transient = status.is_server_error() || status == 429;
+            return Err(failed(format!("the server said {status}"), transient));
+        }
+        // The text of these errors could quote the answer, and the answer is the secret.
+        let unfit = |_| failed("expected an object with an access_token".to_owned(), false);
+        let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
+        let token: Token = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
+        let lasts = Duration::from_secs(token.expires_in.unwrap_or(3600).saturating_sub(10));
+        let secret = Secret::new(token.access_token);
+        if let Some(expiry) = Instant::now().checked_add(lasts) {
+            tokens.insert(credential.to_owned(), (secret.clone(), expiry));
+        }
+        Ok(secret)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Token {
+    access_token: String,
+    expires_in: Option<u64>,
 }
 
 impl fmt::Debug for Http {
@@ -210,6 +284,30 @@ fn check(uri: &Uri) -> Result<Origin, String> {
         }
         _ => Err("expected a URL with https".to_owned()),
     }
+}
+
+/// The URL with one more parameter in its query.
+fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Uri, String> {
+    let text = uri.to_string();
+    let joint = if uri.query().is_none() { '?' } else { '&' };
+    // Whatever the error quotes would quote the secret.
+    format!("{text}{joint}{}={}", encoded(name), encoded(value.reveal()))
+        .parse()
+        .map_err(|_| "the credential does not fit into the URL".to_owned())
+}
+
+/// Percent-encoded: all but the unreserved characters of RFC 3986.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
 }
 
 fn is_transient(error: &ureq::Error) -> bool {

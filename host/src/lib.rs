@@ -42,8 +42,8 @@ pub mod warehouse;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
 pub use interface::{
-    CursorReport, Failure, Fault, FaultKind, Fetches, FileReport, Order, Outcome, Pause, Pull, Reply,
-    Report, Request, Response, Script, Step, TableReport, Upload,
+    CursorReport, Failure, Fault, FaultKind, Fetches, FileReport, Order, Outcome, Pause, Pull,
+    Reply, Report, Request, Response, Script, Step, TableReport, Upload,
 };
 pub use limits::Limits;
 pub use runner::{Guest, Observer, Run, Runner, drive};

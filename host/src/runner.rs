@@ -7,7 +7,9 @@ use wasmtime::{Store, Trap};
 
 use crate::engine::Engine;
 use crate::error::{Error, Limit};
-use crate::interface::{Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload};
+use crate::interface::{
+    Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
+};
 use crate::limits::{Limits, Memory, Watchdog};
 use crate::warehouse::{SqlReply, Warehouse};
 use crate::{Failure, Outcome};
@@ -39,7 +41,12 @@ impl Runner {
     /// # Errors
     /// See [`Error`]. Nothing was committed, unless the error says that the outcome of the last
     /// statement is unknown.
-    pub fn run(&self, job: &str, now: &str, warehouse: &mut dyn Warehouse) -> Result<Report, Error> {
+    pub fn run(
+        &self,
+        job: &str,
+        now: &str,
+        warehouse: &mut dyn Warehouse,
+    ) -> Result<Report, Error> {
         self.run_observed(job, now, warehouse, &mut [])
     }
 

@@ -90,7 +90,9 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
             "size": upload.size,
             "stage": upload.stage,
         } }),
-        Step::Wait(pause) => json!({ "wait": { "reason": pause.reason, "seconds": pause.seconds } }),
+        Step::Wait(pause) => {
+            json!({ "wait": { "reason": pause.reason, "seconds": pause.seconds } })
+        }
     };
     json!({ "step": step }).to_string()
 }
@@ -155,9 +157,10 @@ pub fn report_value(report: &Report) -> Value {
             "table": file.table,
         })
     });
-    let tables = report.tables.iter().map(|table| {
-        json!({ "name": table.name, "resource": table.resource, "rows": table.rows })
-    });
+    let tables = report
+        .tables
+        .iter()
+        .map(|table| json!({ "name": table.name, "resource": table.resource, "rows": table.rows }));
     json!({
         "cursors": cursors.collect::<Vec<_>>(),
         "database": report.database,
@@ -246,9 +249,11 @@ fn parse_response(value: &Value) -> Result<Result<Response, Failure>, String> {
             .as_u64()
             .and_then(|status| u16::try_from(status).ok())
             .ok_or_else(|| format!("{status} is no status"))?,
-        headers: list(field(value, "headers")?, |header| match header.as_array().map(Vec::as_slice) {
-            Some([name, value]) => Ok((text(name)?, text(value)?)),
-            _ => Err(format!("expected a name and a value, found {header}")),
+        headers: list(field(value, "headers")?, |header| {
+            match header.as_array().map(Vec::as_slice) {
+                Some([name, value]) => Ok((text(name)?, text(value)?)),
+                _ => Err(format!("expected a name and a value, found {header}")),
+            }
         })?,
         body: text(field(value, "body")?)?,
     }))
@@ -341,7 +346,11 @@ mod tests {
         );
         check_reply(
             Reply::Responses(vec![
-                Ok(Response { status: 200, headers: vec![("a".into(), "b".into())], body: "c".into() }),
+                Ok(Response {
+                    status: 200,
+                    headers: vec![("a".into(), "b".into())],
+                    body: "c".into(),
+                }),
                 Err(failure),
             ]),
             r#"{"reply":{"responses":[{"ok":{"body":"c","headers":[["a","b"]],"status":200}},{"err":{"code":"000904","message":"no","transient":true}}]}}"#,

@@ -76,6 +76,7 @@ class Account:
         self.hosts = Hosts(authority)
         self.sessions: dict[str, Session] = {}
         self.trace: list[Entry] = []
+        self.on_statement: Callable[[Entry], None] | None = None
         self.server_address: tuple[str, int] = ("127.0.0.1", 0)
         self.snowpark: Callable[[Frame], Any] = _no_server
         self.forget: Callable[[Any], None] = _no_server
@@ -100,9 +101,11 @@ class Account:
         procedure = session.frame.procedure.name[2] if session.frame else None
         entry = Entry(sql, session.id, session.role, procedure)
         self.trace.append(entry)
+        if self.on_statement is not None:
+            self.on_statement(entry)
         return entry
 
-    def check_exists(self, session: Session, kind: str, name: tuple[str, ...], signature: str | None) -> None:
+    def check_exists(self, kind: str, name: tuple[str, ...], signature: str | None) -> None:
         """GRANT names an object that is there."""
         catalog = self.engine.catalog
         if kind == "DATABASE":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import duckdb
 import sqlglot
@@ -11,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from .errors import SqlError, not_emulated, syntax
+from .text import tokens
 
 # Snowflake's date and time format elements, longest first, as strftime.
 ELEMENTS = [
@@ -18,12 +20,17 @@ ELEMENTS = [
     ("FF3", "%g"), ("FF9", "%f000"), ("MON", "%b"), ("TZH", "%z"), ("YY", "%y"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
     ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("FF", "%f000"),
 ]  # fmt: skip
+TO_CHAR = "EMULATOR_TO_CHAR"
 BINARY_FORMATS = {"HEX": "HEX", "BASE64": "TO_BASE64", "UTF-8": "DECODE"}
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def parse(sql: str) -> exp.Expression:
     """One statement, or the server's syntax error."""
+    # sqlglot rewrites the format of a TO_CHAR whose argument's type it knows, and loses some of it.
+    for token, after in reversed(list(pairwise(tokens(sql)))):
+        if token.kind == "word" and token.text.upper() in ("TO_CHAR", "TO_VARCHAR") and after.text == "(":
+            sql = f"{sql[: token.start]}{TO_CHAR}{sql[token.end :]}"
     try:
         found = sqlglot.parse_one(sql, read="snowflake")
     except ParseError as error:
@@ -37,8 +44,8 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp
     """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...)."""
 
     def one(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.ToChar) and node.args.get("format") is not None:
-            return _to_char(node)
+        if isinstance(node, exp.Anonymous) and node.name.upper() == TO_CHAR:
+            return _to_char(node.expressions)
         if isinstance(node, exp.Cast) and node.to.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
             return _text(node)
         if isinstance(node, exp.Func) or isinstance(node, exp.Column):
@@ -51,10 +58,13 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp
     return expression.transform(one)
 
 
-def _to_char(node: exp.ToChar) -> exp.Expression:
-    form = node.args["format"].name
+def _to_char(arguments: list[exp.Expression]) -> exp.Expression:
+    value = arguments[0]
+    if len(arguments) == 1:
+        return exp.Anonymous(this="_emulator_text", expressions=[value])
+    form = arguments[1].name
     if form.upper() in BINARY_FORMATS:
-        return exp.Anonymous(this=BINARY_FORMATS[form.upper()], expressions=[node.this])
+        return exp.Anonymous(this=BINARY_FORMATS[form.upper()], expressions=[value])
     if not re.search(r"YY|HH|MI|SS|DD|FF", form):
         raise not_emulated(f"TO_CHAR with the format {form!r}")
     # `%z` prints the offset as `+HH`; Snowflake prints what the element asks for.
@@ -76,16 +86,16 @@ def _to_char(node: exp.ToChar) -> exp.Expression:
             at += 1
     text = "".join(pieces)
     if zone is None:
-        return exp.Anonymous(this="STRFTIME", expressions=[node.this, exp.Literal.string(text)])
+        return exp.Anonymous(this="STRFTIME", expressions=[value, exp.Literal.string(text)])
     width = {"TZH:TZM": "colon", "TZHTZM": "plain", "TZH": "hours"}[zone]
     return exp.Anonymous(
         this="_emulator_to_char",
-        expressions=[node.this, exp.Literal.string(text), exp.Literal.string(width)],
+        expressions=[value, exp.Literal.string(text), exp.Literal.string(width)],
     )
 
 
 def _text(node: exp.Cast) -> exp.Expression:
-    if isinstance(node.this, (exp.Literal, exp.JSONExtract, exp.Null, exp.Cast, exp.Placeholder)):
+    if isinstance(node.this, (exp.Literal, exp.JSONExtract, exp.Null, exp.Placeholder)):
         return node
     if node.to.expressions:
         return node

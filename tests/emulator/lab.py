@@ -10,7 +10,7 @@ import pathlib
 import re
 import shutil
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import procedure
 from .account import Account, Entry
@@ -20,6 +20,9 @@ from .procedure import Frame
 from .roles import ADMIN
 from .server import Server
 from .text import split_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Lab:
@@ -56,6 +59,7 @@ class Lab:
         self.ca = authority.path
         self._stack = contextlib.ExitStack()
         self._session: Any = None
+        self._opened: list[Any] = []
 
     # --- life --------------------------------------------------------------------
 
@@ -71,8 +75,9 @@ class Lab:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        if self._session is not None:
-            _forget(self._session)
+        # Before the server goes: a driver tries for minutes to log out of one that is not there.
+        for session in self._opened:
+            _forget(session)
         self.server.stop()
         self.account.hosts.close()
         for session in list(self.account.sessions.values()):
@@ -88,7 +93,7 @@ class Lab:
         return {
             "user": "tester", "password": "tester", "account": "emulator", "host": "127.0.0.1", "port": self.server.port,
             "protocol": "http", "role": role, "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
-            "network_timeout": 60, "login_timeout": 20, **place,
+            "login_timeout": 20, **place,
         }  # fmt: skip
 
     def connect(self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC") -> Any:  # noqa: ANN401
@@ -96,7 +101,9 @@ class Lab:
         from snowflake.snowpark import Session
 
         first = self.databases[0] if self.databases else None
-        return Session.builder.configs(self.parameters(role, database or first, schema)).create()
+        session = Session.builder.configs(self.parameters(role, database or first, schema)).create()
+        self._opened.append(session)
+        return session
 
     @property
     def session(self) -> Any:  # noqa: ANN401
@@ -157,8 +164,13 @@ class Lab:
         return self.account.trace
 
     def statements(self, procedure: str | None = None) -> list[str]:
-        """The SQL of the trace: of one procedure, or of everybody."""
-        return [e.sql for e in self.trace if procedure is None or e.procedure == procedure]
+        """The SQL of the trace, of one procedure or of everybody, without what drivers say on their own."""
+        own = re.compile(r"(?i)put\b|select\s+system\$cancel_all_queries\b")
+        return [e.sql for e in self.trace if (procedure is None or e.procedure == procedure) and not own.match(e.sql)]
+
+    def on_statement(self, hook: Callable[[Entry], None] | None) -> None:
+        """Call this before every statement: to let something else happen just there."""
+        self.account.on_statement = hook
 
     @property
     def last_call(self) -> Frame | None:

@@ -141,10 +141,18 @@ class Terminator:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and end the thread."""
-        self._loop.call_soon_threadsafe(self._server.close)
+        """Stop listening, hang up, and end the thread."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
+
+    async def _hang_up(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -153,7 +161,10 @@ class Terminator:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(_pump(reader, back_writer), _pump(back_reader, writer))
+        try:
+            await asyncio.gather(_pump(reader, back_writer), _pump(back_reader, writer))
+        except asyncio.CancelledError:
+            return  # `close`; asyncio of Python 3.11 would complain about a handler that was cancelled
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -70,7 +70,7 @@ class Objects:
         return self.things[kind, name]
 
 
-def run(session: Session, verb: str, replace: bool, r: Reader, text: str) -> Answer:
+def run(session: Session, verb: str, replace: bool, r: Reader) -> Answer:
     """CREATE, ALTER or DROP of one of these."""
     kind = r.next().text.upper()
     if kind == "NETWORK" and r.accept("RULE"):
@@ -84,13 +84,11 @@ def run(session: Session, verb: str, replace: bool, r: Reader, text: str) -> Ans
     parts = r.parts()
     name = (parts[0],) if kind in ACCOUNT_KINDS else session.complete(parts)
     if verb == "CREATE":
-        return _create(session, kind, name, replace, condition, r, text)
+        return _create(session, kind, name, replace, condition, r)
     return _status(_change(session, verb, kind, name, condition, r))
 
 
-def _create(
-    session: Session, kind: str, name: tuple[str, ...], replace: bool, condition: bool, r: Reader, text: str
-) -> Answer:
+def _create(session: Session, kind: str, name: tuple[str, ...], replace: bool, condition: bool, r: Reader) -> Answer:
     account = session.account
     objects = account.objects
     if kind in ACCOUNT_KINDS:
@@ -151,7 +149,7 @@ def _change(session: Session, verb: str, kind: str, name: tuple[str, ...], condi
     raise not_emulated(f"ALTER {kind} {r.rest()[:40]}")
 
 
-def show(session: Session, r: Reader, text: str) -> Answer | None:
+def show(session: Session, text: str) -> Answer | None:
     """SHOW of these kinds; None for the rest."""
     from .session import Answer
 

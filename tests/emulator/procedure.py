@@ -34,6 +34,7 @@ from .text import Reader, tokens
 if TYPE_CHECKING:
     from .account import Account
     from .session import Answer, Session
+    from .stages import File
 
 TYPES_NUMBER = ("NUMBER", "INT", "INTEGER", "BIGINT")
 
@@ -215,6 +216,7 @@ class Procedures:
         self.frames: dict[str, Frame] = {}
         self.kill_after: int | None = None
         self.last: Frame | None = None
+        self._making = threading.Lock()
 
     def run(self, session: Session, text: str) -> Answer:
         """`CALL name(arguments)` or `EXECUTE TASK name`."""
@@ -361,6 +363,11 @@ class Procedures:
             files.append(found[0])
         key = hashlib.sha256("\n".join(f"{f.path} {f.digest()}" for f in files).encode()).hexdigest()[:16]
         folder = os.path.join(self.folder, key)
+        with self._making:
+            self._copy(files, folder)
+        return folder
+
+    def _copy(self, files: list[File], folder: str) -> None:
         if not os.path.isdir(folder):
             fresh = tempfile.mkdtemp(dir=self.folder)
             for file in files:
@@ -371,7 +378,6 @@ class Procedures:
                     target.write(source.read())
                 os.chmod(place, stat.S_IRUSR | stat.S_IRGRP)
             os.replace(fresh, folder)
-        return folder
 
 
 def _pieces(text: str) -> list[str]:

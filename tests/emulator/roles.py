@@ -203,7 +203,7 @@ class Roles:
                 if depth == 0:
                     break
         name = self._named(session, kind, parts)
-        session.account.check_exists(session, kind, name, signature)
+        session.account.check_exists(kind, name, signature)
         return kind, name, False, False
 
     def _place(self, session: Session, parts: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from fakesnow import statement_type
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import ddl, dialect, dml
+from . import copy_into, ddl, dialect, dml
 from .engine import Engine, Outcome, Transaction
 from .errors import SqlError, missing, not_emulated, unsupported_in_procedure
 from .stages import Stage
@@ -270,8 +270,9 @@ class Session:
             if words[:2] != ["ALTER", "SESSION"]:
                 self.commit()
             with self.engine.ddl:
-                answer = ddl.run(self, text, words)
-            self.engine.committed()
+                answer = ddl.run(self, text)
+            if {"TABLE", "VIEW", "SCHEMA", "DATABASE"} & set(head(text, 5)):
+                self.engine.committed()
             return answer
         if first in ("SHOW", "DESCRIBE", "DESC"):
             found = ddl.show(self, text)
@@ -282,8 +283,10 @@ class Session:
         return self._query(text, params)
 
     def _data(self, first: str, text: str, params: list | None) -> Answer:
-        expression = None if first == "COPY" else dialect.parse(text)
-        prepared = dml.prepare(self, text, expression, params)
+        if first == "COPY":
+            prepared = copy_into.prepare(self, text)
+        else:
+            prepared = dml.prepare(self, dialect.parse(text), params)
         table = self.engine.catalog.tables.get(prepared.table)
         if table is not None:
             for verb in prepared.verbs:

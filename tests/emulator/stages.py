@@ -53,14 +53,16 @@ class Stages:
 
     def create(self, stage: Stage, replace: bool, if_not_exists: bool) -> bool:
         """Create it; tells whether it is new."""
-        if stage.name in self.by_name:
+        old = self.by_name.get(stage.name)
+        if old is not None:
             if if_not_exists:
                 return False
             if not replace:
                 raise exists(stage.name[2])
-            self.drop(stage.name)
-        self.by_name[stage.name] = stage
         os.makedirs(self.folder(stage))
+        self.by_name[stage.name] = stage  # at once: nobody sees the name without a stage
+        if old is not None:
+            shutil.rmtree(self.folder(old))
         return True
 
     def drop(self, name: Name) -> None:
@@ -103,6 +105,14 @@ class Stages:
                 if path.startswith(prefix):
                     found.append(File(stage, path, place))
         return sorted(found, key=lambda f: f.path)
+
+    def pin(self, file: File) -> File:
+        """The same file under a name of its own, which stays when the stage goes."""
+        folder = os.path.join(self.root, "pinned")
+        os.makedirs(folder, exist_ok=True)
+        place = os.path.join(folder, uuid.uuid4().hex)
+        os.link(file.place, place)
+        return File(file.stage, file.path, place)
 
     def write(self, stage: Stage, path: str, data: bytes) -> None:
         """Put a file; it appears whole or not at all."""

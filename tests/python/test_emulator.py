@@ -228,13 +228,11 @@ def test_a_variant_is_an_object_only_when_parsed(lab):
          "2024-01-01T19:04:05.678901-08:00"),
         ("TO_CHAR('2024-01-02T03:04:05.678901'::TIMESTAMP_NTZ(6), 'YYYY-MM-DD HH24:MI:SS.FF3')", "2024-01-02 03:04:05.678"),
         ("TO_CHAR(CONVERT_TIMEZONE('UTC', '2024-01-02T03:04:05Z'::TIMESTAMP_LTZ), 'YYYYMMDD')", "20240102"),
-        ("1.0::FLOAT::VARCHAR", "1.0"), ("(0.5::FLOAT + 0.5)::VARCHAR", "1"), ("(1 = 1)::VARCHAR", "true"),
+        ("1.0::FLOAT::VARCHAR", "1"), ("(0.5::FLOAT + 0.5)::VARCHAR", "1"), ("(1 = 1)::VARCHAR", "true"),
         ("12.50::NUMBER(10,2)::VARCHAR", "12.50"), ("TO_CHAR(TO_BINARY('00FF', 'HEX'), 'HEX')", "00FF"),
     ],
 )  # fmt: skip
 def test_texts(lab, expression, text):
-    if expression == "1.0::FLOAT::VARCHAR":
-        pytest.xfail("a cast of a cast keeps DuckDB's text; see the README")
     assert rows(lab.session, f"SELECT {expression}") == [(text,)]
 
 
@@ -282,7 +280,7 @@ def test_copy_with_a_transformation(staged):
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901)
     assert first[1].astimezone(dt.UTC) == at.replace(tzinfo=dt.UTC)
     assert (first[0], *first[2:]) == (
-        1, at, '{"a": [1]}', 0.5, True, at.date(), at.time(), b"\x00\xff", decimal.Decimal("1.5"), "é", None
+        1, at, '{"a":[1]}', 0.5, True, at.date(), at.time(), b"\x00\xff", decimal.Decimal("1.5"), "é", None
     )  # fmt: skip
     assert second[:4] == (2, None, None, None) and second[4] != second[4] and second[5:] == (
         None, None, None, b"", None, "", None
@@ -415,7 +413,7 @@ def test_the_fence(lab):
 def test_transactions(lab):
     session = lab.session
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))')
-    insert, count = f"INSERT INTO {T} SELECT 1", f"SELECT COUNT(*) FROM {T}"
+    insert, count = f'INSERT INTO {T} ("ID") SELECT 1', f"SELECT COUNT(*) FROM {T}"
 
     def check(statements: list[str], expect: int) -> None:
         for statement in statements:

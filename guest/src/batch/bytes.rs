@@ -8,7 +8,7 @@
 const INLINE: usize = 64;
 
 /// What [`recycle`] always keeps, in bytes.
-const KEEP: usize = 64 << 10;
+const KEEP: usize = 4 << 10;
 
 /// Strings in the layout of Parquet's BYTE_ARRAY: 32 bits of length, little-endian, and the bytes.
 #[derive(Clone, Debug, Default)]

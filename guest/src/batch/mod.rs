@@ -63,6 +63,42 @@ impl Column {
         }
     }
 
+    /// Sets the text of a `text` column to these characters, which are known to be ASCII: an id's.
+    ///
+    /// # Errors
+    /// See [`Self::set_text`].
+    pub fn set_ascii(&mut self, row: u32, value: &[u8]) -> Result<(), Refused> {
+        debug_assert!(value.is_ascii(), "an id is ASCII");
+        match &mut self.values {
+            Values::Texts(texts) => {
+                self.present.admit(row)?;
+                texts.push(value)?;
+                self.present.insert(row);
+                Ok(())
+            }
+            _ => Err(Refused::Kind),
+        }
+    }
+
+    /// Sets the text of a `text` column to the last one that was set, which costs less than finding it
+    /// anew; says no, and sets nothing, if there is none.
+    ///
+    /// # Errors
+    /// See [`Self::set_text`].
+    pub fn repeat_text(&mut self, row: u32) -> Result<bool, Refused> {
+        match &mut self.values {
+            Values::Texts(texts) => {
+                self.present.admit(row)?;
+                let repeated = texts.repeat()?;
+                if repeated {
+                    self.present.insert(row);
+                }
+                Ok(repeated)
+            }
+            _ => Err(Refused::Kind),
+        }
+    }
+
     /// Sets the bytes of a `binary` column.
     ///
     /// # Errors

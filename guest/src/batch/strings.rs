@@ -58,6 +58,29 @@ impl Strings {
         Ok(())
     }
 
+    /// Appends the last string once more; says no if there is none.
+    #[inline]
+    pub(super) fn repeat(&mut self) -> Result<bool, Refused> {
+        if let (false, Some(&last)) = (self.given_up, self.dictionary.indices.last()) {
+            let length = self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
+            let plain = self.plain.saturating_add(length);
+            let count = self.dictionary.indices.len() + 1;
+            // Where the dictionary is judged, the ordinary way is taken.
+            if plain <= u32::MAX as usize - 4 && !count.is_power_of_two() {
+                self.plain = plain + 4;
+                self.dictionary.indices.push(last);
+                return Ok(true);
+            }
+        }
+        let last = match self.given_up {
+            true => self.starts.last(),
+            false => self.dictionary.indices.last().and_then(|&last| self.starts.get(last as usize)),
+        };
+        let Some(&start) = last else { return Ok(false) };
+        let string = self.data.at(start).to_vec();
+        self.push(&string).map(|()| true)
+    }
+
     /// Forgets all but the first `count` values.
     pub(super) fn truncate(&mut self, count: usize) {
         if self.given_up {

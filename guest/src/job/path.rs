@@ -71,9 +71,15 @@ impl Path {
         &self.text
     }
 
-    /// Whether it can match more than one value.
-    pub fn is_multiple(&self) -> bool {
-        self.segments.iter().any(|s| matches!(s, Segment::Fields | Segment::Items))
+    /// The key, where the path is one and nothing else: `id`, but not `$.id` (as in dlt, which marks
+    /// the column of such a cursor).
+    pub fn field(&self) -> Option<&str> {
+        match self.segments.as_slice() {
+            [Segment::Key(key)] if !self.text.starts_with("$.") && !self.text.starts_with("$[") => {
+                Some(key)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -238,6 +244,21 @@ mod tests {
         check("next-page_token", "<next-page_token>");
         check("größe.日本", "<größe><日本>");
         check("$ref", "<$ref>");
+    }
+
+    #[test]
+    fn knows_plain_fields() {
+        let check = |text: &str, field: Option<&str>| {
+            assert_eq!(Path::parse(text).unwrap().field(), field, "{text}");
+        };
+        check("id", Some("id"));
+        check("'a.b'", Some("a.b"));
+        check("$ref", Some("$ref"));
+        check("$.id", None);
+        check("$['id']", None);
+        check("a.b", None);
+        check("*", None);
+        check("$", None);
     }
 
     #[test]

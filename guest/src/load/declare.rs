@@ -195,8 +195,7 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
 
 /// The cursor's column, where its path is the name of one.
 fn cursor_column(resource: &Resource) -> Option<String> {
-    let path = resource.cursor.as_ref()?.path.as_str();
-    (!path.contains(['.', '[', '$', '*'])).then(|| path.to_owned())
+    resource.cursor.as_ref()?.path.field().map(str::to_owned)
 }
 
 impl Job {

@@ -9,7 +9,7 @@ use crate::shred::{Family, Table};
 use crate::step::FileReport;
 
 /// A batch becomes a row group when its values hold this many bytes.
-pub(super) const BATCH_BYTES: usize = 16 << 20;
+pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
 const FILE_BYTES: usize = 24 << 20;
 /// All open files together hold at most about this many bytes.

@@ -3,9 +3,9 @@
 //! The only module that names arrow2, parquet2 and the Parquet format. The pages are made here, from
 //! columns that hold them nearly ready (arrow2's encoder would want every sparse column padded with
 //! its nulls first), and so is the footer: row groups are kept as the bytes they will be there.
-//! Parquet2's writer keeps a kilobyte of structures for each column of each row group, which is more
-//! than the data of a table with hundreds of sparse columns; neither does it write the column orders
-//! without which a reader must ignore the statistics.
+//! Parquet2's writer keeps most of a kilobyte of structures for each column of each row group, more
+//! than the data of a sparse column takes; neither does it write the column orders without which a
+//! reader must ignore the statistics.
 
 mod footer;
 mod hybrid;

@@ -411,15 +411,17 @@ impl Family {
         let Options { load_id, root_key, sequence, .. } = &self.options;
         let table = &mut self.tables[row.table];
         if let Some((parent, index)) = parent {
+            // The elements of a list have their parent in common; the first has set it.
+            let set = if index == 0 { Table::system_id } else { Table::system_id_again };
             if *root_key {
-                table.system_text(row.row, "_dlt_root_id", row.root.as_str())?;
+                set(table, row.row, "_dlt_root_id", row.root)?;
             }
-            table.system_text(row.row, "_dlt_parent_id", parent.as_str())?;
+            set(table, row.row, "_dlt_parent_id", parent)?;
             table.system_int(row.row, "_dlt_list_idx", index)?;
         } else {
             table.system_text(row.row, "_dlt_load_id", load_id)?;
         }
-        table.system_text(row.row, "_dlt_id", row.id.as_str())?;
+        table.system_id(row.row, "_dlt_id", row.id)?;
         if *sequence == Sequence::All || (*sequence == Sequence::Root && parent.is_none()) {
             table.system_int(row.row, SEQ, row.seq)?;
         }

@@ -4,11 +4,11 @@ use rustc_hash::FxHashMap;
 
 use crate::batch;
 use crate::coerce::{self, Datum, Scalar};
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 
-use super::SEQ;
+use super::{RowId, SEQ};
 
 /// A table, filling.
 pub struct Table {
@@ -286,14 +286,22 @@ impl Table {
             _ => self.first_value(at, value, origin),
         };
         let column = &mut self.columns[at];
-        match coerce::coerce(value, &kind) {
-            Some(datum) => {
-                store(&mut column.values, row, datum).at(|| format!("column {}", column.name))?;
-                Ok(true)
-            }
-            None => {
-                let variant = self.variant(at, value, convention);
-                self.put(row, variant, value, origin, convention)
+        // Most values are of their column's type as they stand.
+        let stored = match (value, kind.data_type) {
+            (Scalar::Text(text), DataType::Text) => column.values.set_text(row, text),
+            (Scalar::Bool(value), DataType::Bool) => column.values.set_bool(row, value),
+            _ => match coerce::coerce(value, &kind) {
+                Some(datum) => store(&mut column.values, row, datum),
+                None => {
+                    let variant = self.variant(at, value, convention);
+                    return self.put(row, variant, value, origin, convention);
+                }
+            },
+        };
+        match stored {
+            Ok(()) => Ok(true),
+            Err(refused) => {
+                Err(Fault::internal(refused).at(format_args!("column {}", column.name)))
             }
         }
     }
@@ -315,9 +323,37 @@ impl Table {
         kind
     }
 
+    pub(super) fn system_id(&mut self, row: u32, name: &'static str, id: &RowId) -> Result<()> {
+        let at = self.system(name, DataType::Text);
+        let values = &mut self.columns[at].values;
+        let set = match id {
+            RowId::Given(id) => values.set_text(row, id),
+            RowId::Digest(id) => values.set_ascii(row, id.as_bytes()),
+        };
+        set.map_err(|refused| Fault::internal(refused).at(name))
+    }
+
+    /// The text that this column has in every row.
     pub(super) fn system_text(&mut self, row: u32, name: &'static str, text: &str) -> Result<()> {
         let at = self.system(name, DataType::Text);
-        self.columns[at].values.set_text(row, text).map_err(|m| Fault::internal(m).at(name))
+        let repeated = self.columns[at].values.repeat_text(row);
+        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
+            true => Ok(()),
+            false => {
+                let set = self.columns[at].values.set_text(row, text);
+                set.map_err(|refused| Fault::internal(refused).at(name))
+            }
+        }
+    }
+
+    /// The same id as in the row before, which is known to be this one.
+    pub(super) fn system_id_again(&mut self, row: u32, name: &'static str, id: &RowId) -> Result<()> {
+        let at = self.system(name, DataType::Text);
+        let repeated = self.columns[at].values.repeat_text(row);
+        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
+            true => Ok(()),
+            false => self.system_id(row, name, id),
+        }
     }
 
     pub(super) fn system_int(&mut self, row: u32, name: &'static str, value: u64) -> Result<()> {
@@ -383,7 +419,7 @@ fn order(origin: Origin<'_>) -> Vec<u32> {
 }
 
 #[inline]
-fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<()> {
+fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<(), batch::Refused> {
     match datum {
         Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),
         Datum::Int(value) => values.set_int(row, value),
@@ -394,5 +430,4 @@ fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<()> {
         Datum::Decimal(value) => values.set_decimal(row, value),
         Datum::Bytes(value) => values.set_bytes(row, &value),
     }
-    .map_err(Fault::internal)
 }

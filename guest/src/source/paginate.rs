@@ -114,10 +114,15 @@ impl Pager {
             _ => return Ok(next),
         };
         if self.seen.closes(&reference) && !ends_otherwise {
+            let hint = match &self.paginator {
+                Paginator::Cursor(_) => {
+                    " (where a cursor stays the same on purpose, say what ends the pages: \
+                     stop_after_empty_page or has_more_path)"
+                }
+                _ => "",
+            };
             return Err(Fault::source(format_args!(
-                "expected a new page, found {} again after {} pages: the source would never end \
-                 (stop_after_empty_page or has_more_path can say when a cursor that stays the same \
-                 ends)",
+                "expected a new page, found {} again after {} pages: the source would never end{hint}",
                 excerpt(&reference),
                 self.seen.count,
             )));

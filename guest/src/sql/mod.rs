@@ -119,3 +119,6 @@ fn list<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
 fn join<T>(items: impl IntoIterator<Item = T>, by: &str, text: impl Fn(T) -> String) -> String {
     items.into_iter().map(text).collect::<Vec<_>>().join(by)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use crate::http::Http;
+use crate::http::{Http, Place};
 use crate::input::Pages;
 use crate::interface::{Failure, Request, Response, Script, Upload};
 use crate::warehouse::{SqlReply, Warehouse};
@@ -106,7 +106,7 @@ impl Warehouse for Rehearsal {
             Some(http) => http.fetch(requests),
             None => requests
                 .iter()
-                .map(|request| Err(failure(format!("no network here to get {} from", request.url))))
+                .map(|request| Err(failure(format!("{}: no network here", Place(request)))))
                 .collect(),
         }
     }
@@ -114,7 +114,9 @@ impl Warehouse for Rehearsal {
     fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure> {
         match self.inputs.iter_mut().find(|(name, _)| name == resource) {
             Some((_, pages)) => pages.next_page().map_err(|e| failure(e.to_string())),
-            None => Err(failure(format!("expected an input for the resource {resource}, found none"))),
+            None => {
+                Err(failure(format!("expected an input for the resource {resource}, found none")))
+            }
         }
     }
 

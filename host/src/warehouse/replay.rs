@@ -66,7 +66,8 @@ impl Replay {
                     Err(why) => self.divergence = Some(why),
                 },
                 Some((line, expected)) => {
-                    self.divergence = Some(format!("line {line}: expected {expected}, found {found}"));
+                    self.divergence =
+                        Some(format!("line {line}: expected {expected}, found {found}"));
                 }
                 None => self.divergence = Some(format!("expected the end, found {found}")),
             }

@@ -90,8 +90,8 @@ fn notices_circles() {
     let again = |token: &str, pages: u64| {
         format!(
             "expected a new page, found \"{token}\" again after {pages} pages: the source would \
-             never end (stop_after_empty_page or has_more_path can say when a cursor that stays \
-             the same ends)"
+             never end (where a cursor stays the same on purpose, say what ends the pages: \
+             stop_after_empty_page or has_more_path)"
         )
     };
     check(cursor.clone(), &[(9, &["\"a\""]), (9, &["\"a\""])], &["cursor=\"a\"", &again("a", 2)]);
@@ -99,6 +99,11 @@ fn notices_circles() {
         cursor,
         &[(9, &["\"a\""]), (9, &["\"b\""]), (9, &["\"c\""]), (9, &["\"b\""])],
         &["cursor=\"a\"", "cursor=\"b\"", "cursor=\"c\"", &again("b", 4)],
+    );
+    check(
+        json!("json_link"),
+        &[(9, &["\"/2\""]), (9, &["\"/2\""])],
+        &["/2", "expected a new page, found /2 again after 2 pages: the source would never end"],
     );
     // Any circle is noticed before it has gone round twice more than it is long.
     for (lead, length) in [(0, 1), (3, 5), (10, 7), (1, 32)] {

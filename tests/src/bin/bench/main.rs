@@ -6,6 +6,7 @@ mod native;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
@@ -35,7 +36,18 @@ struct Options {
     rounds: Option<usize>,
 }
 
-fn main() -> Result<(), Failure> {
+fn main() -> ExitCode {
+    match measure() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With standard error closed, the exit code says it alone.
+            drop(writeln!(io::stderr(), "{failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure() -> Result<(), Failure> {
     let options = Options::parse();
     let dlt = (!options.no_dlt).then(|| Dlt::new(options.python));
     let mut plan = if options.quick {

@@ -259,7 +259,7 @@ pub(super) fn pull(r: &mut Random, full: &str, at: i64) -> Value {
         "statuses_url": statuses,
     });
     let rest = json!({
-        "head": side(r, r_word, at),
+        "head": side(r, any_branch, at),
         "base": side(r, |_| "main", at),
         "_links": {
             "self": { "href": url },
@@ -324,7 +324,7 @@ fn side(r: &mut Random, branch: fn(&mut Random) -> &'static str, at: i64) -> Val
     })
 }
 
-fn r_word(r: &mut Random) -> &'static str {
+fn any_branch(r: &mut Random) -> &'static str {
     r.pick(WORDS)
 }
 

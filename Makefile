@@ -1,0 +1,73 @@
+# Thin: each target says in one line what it does, and a program does it. `make help` lists them.
+SHELL := /bin/sh
+PYTHON := target/venv/bin/python
+COMPONENT := target/component/snowcat.wasm
+CARGO ?= cargo
+# The lock file is what is tested; a change of it is made on purpose.
+LOCKED := --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help setup component test test-rust test-python lint lint-deny demo package bench plan-example fmt clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: a compiler for the component, Python packages in target/venv
+	@tests/setup/wasm.sh
+	@tests/setup/python.sh target/venv tests/python/requirements.txt
+
+component: ## Build the component: target/component/snowcat.wasm
+	@echo "component: build"
+	@$(CARGO) run --quiet $(LOCKED) --package snowcat-host --bin snowcat -- component $(COMPONENT)
+
+test: setup lint test-rust test-python ## All of it, as CI runs it
+
+lint: ## Format and lints, warnings are errors
+	@echo "lint: rustfmt"
+	@$(CARGO) fmt --all --check
+	@echo "lint: clippy"
+	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets -- -D warnings
+
+lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
+	@echo "lint: cargo-deny"
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-deny
+	@$(CARGO) deny --log-level warn check
+
+test-rust: ## The tests in Rust
+	@echo "test: Rust"
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run $(LOCKED) --workspace --cargo-quiet --status-level fail && \
+		$(CARGO) test --quiet $(LOCKED) --workspace --doc; \
+	else \
+		$(CARGO) test --quiet $(LOCKED) --workspace; \
+	fi
+
+test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
+	@echo "test: Python"
+	@$(PYTHON) -m pytest -q tests/python
+
+demo: setup component ## A load from start to end in an emulated Snowflake
+	@echo "demo"
+	@cd tests/python && ../../$(PYTHON) -m demo
+
+package: setup component ## What is installed in Snowflake: target/package
+	@echo "package: target/package"
+	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package
+
+bench: setup ## Measure this machine; the numbers of the README come from here
+	@echo "bench"
+	@$(CARGO) build --quiet --release $(LOCKED) --package snowcat-tests --features bench
+	@$(PYTHON) tests/python/bench_dlt.py
+
+plan-example: ## Show what a load would do, with no Snowflake anywhere
+	@mkdir -p target
+	@printf '%s\n' '{"pipeline": "example", "database": "RAW", "dataset": "shop", "resources": [{"name": "orders", "primary_key": "id", "write_disposition": "merge"}]}' > target/example.json
+	@printf '%s\n' '{"id": 1, "placed": "2026-01-02T03:04:05Z", "items": [{"sku": "A-1", "price": 9.5}, {"sku": "B-2", "price": 3}]}' > target/example.ndjson
+	@$(CARGO) run --quiet $(LOCKED) --package snowcat-host --bin snowcat -- plan target/example.json --input target/example.ndjson
+
+fmt: ## Format the Rust sources
+	@$(CARGO) fmt --all
+
+clean: ## Remove everything that was built
+	@echo "clean: target"
+	@rm -rf target

@@ -1,0 +1,134 @@
+//! The job, as far as the command line changes it: which resources are fed from files.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+/// A file for a resource.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Input {
+    /// The resource.
+    pub(super) resource: String,
+    /// The file; `-` is the standard input.
+    pub(super) file: PathBuf,
+}
+
+/// Has these resources pull what files hold, and leaves all others out. With no input the job stays as
+/// it is. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
+pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, String> {
+    if inputs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let resources = job
+        .get_mut("resources")
+        .and_then(Value::as_array_mut)
+        .ok_or("expected a list of resources in the job")?;
+    let names: Vec<String> = resources.iter().filter_map(name).map(str::to_owned).collect();
+    let mut fed: Vec<Input> = Vec::new();
+    for input in inputs {
+        let input = match input.split_once('=') {
+            Some((resource, file)) if names.iter().any(|name| name == resource) => {
+                Input { resource: resource.to_owned(), file: file.into() }
+            }
+            // A name with `=` in it is that of a file, if there is one.
+            Some((resource, _)) if !PathBuf::from(input).exists() => {
+                return Err(format!(
+                    "there is no resource {resource:?} in the job, expected one of {}",
+                    names.join(", ")
+                ));
+            }
+            _ => Input {
+                resource: names.first().ok_or("expected a resource in the job")?.clone(),
+                file: input.into(),
+            },
+        };
+        if fed.iter().any(|other| other.resource == input.resource) {
+            return Err(format!("the resource {:?} has two inputs", input.resource));
+        }
+        if input.file.as_os_str() == "-" && fed.iter().any(|other| other.file == input.file) {
+            return Err("the standard input can be read once only".to_owned());
+        }
+        fed.push(input);
+    }
+    for resource in resources {
+        let Some(name) = name(resource).map(str::to_owned) else { continue };
+        if !fed.iter().any(|input| input.resource == name) {
+            continue;
+        }
+        if resource.is_string() {
+            *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
+        }
+        if let Some(map) = resource.as_object_mut() {
+            map.insert("source".to_owned(), Value::from("pull"));
+        }
+    }
+    // In the job's own order, whatever that of the arguments.
+    let selected: Vec<String> =
+        names.into_iter().filter(|name| fed.iter().any(|input| input.resource == *name)).collect();
+    if let Some(map) = job.as_object_mut() {
+        map.insert("selected".to_owned(), Value::from(selected));
+    }
+    Ok(fed)
+}
+
+/// A resource is an object with a name, or only a name.
+fn name(resource: &Value) -> Option<&str> {
+    resource.as_str().or_else(|| resource.get("name")?.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn resources_are_fed() {
+        let both = json!({"resources": ["a", {"name": "b", "endpoint": "x"}]});
+        check(&both, &[], both.clone(), &[]);
+        check(
+            &both,
+            &["f"],
+            json!({"resources": [{"name": "a", "source": "pull"}, {"name": "b", "endpoint": "x"}],
+                "selected": ["a"]}),
+            &["a=f"],
+        );
+        check(
+            &both,
+            &["b=f=1", "a=-"],
+            json!({"resources": [{"name": "a", "source": "pull"},
+                {"name": "b", "endpoint": "x", "source": "pull"}], "selected": ["a", "b"]}),
+            &["b=f=1", "a=-"],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_fed_is_named() {
+        let both = json!({"resources": ["a", {"name": "b", "endpoint": "x"}]});
+        refuse(&both, &["c=f"], "no resource \"c\" in the job, expected one of a, b");
+        refuse(&both, &["f", "a=g"], "\"a\" has two inputs");
+        refuse(&both, &["a=-", "b=-"], "read once only");
+        refuse(&json!({"resources": []}), &["f"], "expected a resource");
+        refuse(&json!({}), &["f"], "expected a list of resources");
+    }
+
+    #[track_caller]
+    fn check(job: &Value, inputs: &[&str], changed: Value, fed: &[&str]) {
+        let mut job = job.clone();
+        let found = feed(&mut job, &owned(inputs)).unwrap();
+        let found: Vec<String> =
+            found.iter().map(|it| format!("{}={}", it.resource, it.file.display())).collect();
+        assert_eq!(found, fed);
+        assert_eq!(job, changed);
+    }
+
+    #[track_caller]
+    fn refuse(job: &Value, inputs: &[&str], expected: &str) {
+        let error = feed(&mut job.clone(), &owned(inputs)).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    fn owned(inputs: &[&str]) -> Vec<String> {
+        inputs.iter().map(|&input| input.to_owned()).collect()
+    }
+}

@@ -1,0 +1,81 @@
+//! The command line: arguments in, text out. It adds nothing to the library but words.
+
+mod columns;
+mod job;
+mod plan;
+mod progress;
+mod show;
+mod statement;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use snowcat_host::{COMPONENT, Engine, Settings};
+
+/// Grooms loose JSON into packed Snowflake tables.
+#[derive(Parser)]
+#[command(name = "snowcat", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Plan(plan::Plan),
+    Component(Component),
+}
+
+/// Write out the component that this program embeds, for other hosts
+#[derive(Args)]
+struct Component {
+    /// Where to
+    file: PathBuf,
+}
+
+/// Why a command failed.
+enum Failed {
+    /// What was asked for cannot be: exit code 2.
+    Usage(String),
+    /// It was tried, and did not go: exit code 1.
+    Work(String),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Component(component) => component.run(),
+        Command::Plan(plan) => plan.run(),
+    };
+    let (code, message) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failed::Usage(message)) => (2, message),
+        Err(Failed::Work(message)) => (1, message),
+    };
+    // With no one left to read this, the code says it.
+    _ = writeln!(io::stderr(), "snowcat: {message}");
+    ExitCode::from(code)
+}
+
+impl Component {
+    fn run(&self) -> Result<(), Failed> {
+        let work = |e: &dyn std::fmt::Display| Failed::Work(e.to_string());
+        let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
+        if let Some(directory) = self.file.parent() {
+            fs::create_dir_all(directory)
+                .map_err(|e| work(&format_args!("{}: {e}", directory.display())))?;
+        }
+        fs::write(&self.file, COMPONENT)
+            .map_err(|e| work(&format_args!("{}: {e}", self.file.display())))?;
+        let imports = match engine.imports() {
+            [] => "none".to_owned(),
+            some => some.join(", "),
+        };
+        let size = show::bytes(COMPONENT.len() as u64);
+        writeln!(io::stdout(), "{}: {size}, imports: {imports}", self.file.display())
+            .map_err(|e| work(&e))
+    }
+}

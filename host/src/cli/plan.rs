@@ -1,0 +1,129 @@
+//! `snowcat plan`: a load without a database. What it would create, run and upload is shown; its input
+//! is real.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::Args;
+use serde_json::Value;
+use snowcat_host::credentials::{Credentials, Environment};
+use snowcat_host::http::{Http, HttpLimits};
+use snowcat_host::input::{PAGE, Pages};
+use snowcat_host::transcript::Transcript;
+use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
+
+use super::progress::Progress;
+use super::{Failed, job, show};
+
+/// Show the tables, the DDL and the SQL of a load, with no Snowflake anywhere
+///
+/// The load really runs, on the input you give or the sources the job names; only its SQL does not: it
+/// plans as for an empty dataset. Secrets of credentials are taken from SNOWCAT_<SECRET>_USERNAME,
+/// SNOWCAT_<SECRET>_PASSWORD and SNOWCAT_<SECRET>_TOKEN.
+#[derive(Args)]
+pub(super) struct Plan {
+    /// The job, a file of JSON
+    job: PathBuf,
+    /// Read a resource from a file of JSON (NDJSON, an array, pages of an API; - is the standard input);
+    /// resources without a file are left out
+    #[arg(long, value_name = "[RESOURCE=]FILE")]
+    input: Vec<String>,
+    /// Leave the Parquet files in this directory
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// The instant to load at, instead of now
+    #[arg(long, value_name = "RFC3339", value_parser = DateTime::parse_from_rfc3339)]
+    now: Option<DateTime<chrono::FixedOffset>>,
+    /// Write the run down, a JSON object a line
+    #[arg(long, value_name = "FILE")]
+    transcript: Option<PathBuf>,
+    /// Memory the load may have, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    memory: u16,
+}
+
+impl Plan {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let began = Instant::now();
+        let path = self.job.display();
+        let text =
+            fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
+        let mut job: Value =
+            serde_json::from_str(&text).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
+        let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
+
+        let mut warehouse = Rehearsal::new();
+        if let Some(directory) = &self.out {
+            warehouse = warehouse.keep_files(directory.clone());
+        }
+        for input in &inputs {
+            let pages = if input.file.as_os_str() == "-" {
+                Pages::new(io::stdin(), PAGE)
+            } else {
+                Pages::of_file(&input.file)
+            };
+            let pages =
+                pages.map_err(|e| Failed::Usage(format!("{}: {e}", input.file.display())))?;
+            warehouse = warehouse.input(&input.resource, pages);
+        }
+        // The load says it better than this if the credentials are not valid; it reads them first.
+        if let Ok(credentials) = Credentials::of_job(&job, Box::new(Environment)) {
+            warehouse = warehouse.http(Http::new(credentials, HttpLimits::default()));
+        }
+        let mut transcript = match &self.transcript {
+            None => None,
+            Some(file) => {
+                let created = File::create(file)
+                    .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+                Some(Transcript::new(BufWriter::new(created)))
+            }
+        };
+
+        let engine = Engine::new(&Settings::default()).map_err(|e| failed(&e))?;
+        let compiled = began.elapsed();
+        let limits = Limits { memory: usize::from(self.memory) << 20, ..Limits::default() };
+        let now = self.now.map_or_else(
+            || Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
+            |now| now.to_rfc3339(),
+        );
+        let mut progress = Progress::new();
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
+        if let Some(transcript) = &mut transcript {
+            observers.push(transcript);
+        }
+        let run = Runner::new(&engine).limits(limits).run_observed(
+            &job.to_string(),
+            &now,
+            &mut warehouse,
+            &mut observers,
+        );
+        progress.finish();
+        let report = run.map_err(|e| failed(&e))?;
+
+        let shown = show::Shown {
+            report: &report,
+            scripts: warehouse.scripts(),
+            files: warehouse.files(),
+            timings: progress.timings,
+            compiled,
+            total: began.elapsed(),
+        };
+        let written =
+            if self.json { shown.json(&mut io::stdout()) } else { shown.text(&mut io::stdout()) };
+        match written {
+            // Whoever reads this has seen enough: `snowcat plan .. | head`.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|e| Failed::Work(e.to_string())),
+        }
+    }
+}
+
+fn failed(error: &Error) -> Failed {
+    Failed::Work(error.to_string())
+}

@@ -1,0 +1,120 @@
+//! What happens, for someone who waits at a terminal: one line on stderr that is gone at the end.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use snowcat_host::{Error, Fault, Observer, Reply, Step};
+
+/// Counts what goes by, and how long each side took.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    pages: u64,
+    bytes_read: u64,
+    files: u64,
+    /// What each side has taken so far.
+    pub(super) timings: Timings,
+    last: Side,
+}
+
+/// Where the time of a run went.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Timings {
+    /// The load's own work.
+    pub(super) load: Duration,
+    /// Waiting for pages of files and sources, and waits the load asked for.
+    pub(super) source: Duration,
+    /// Writing files.
+    pub(super) files: Duration,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Files,
+    None,
+    Source,
+}
+
+impl Progress {
+    /// A line that is shown only where stderr is a terminal.
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new_spinner();
+        // The template is a constant; where it did not parse, the plain one would do.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self {
+            bar,
+            pages: 0,
+            bytes_read: 0,
+            files: 0,
+            timings: Timings::default(),
+            last: Side::None,
+        }
+    }
+
+    /// Wipes the line.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn tell(&self, what: &str) {
+        self.bar.set_message(format!(
+            "{} pages, {} read, {} files; {what}",
+            self.pages,
+            super::show::bytes(self.bytes_read),
+            self.files
+        ));
+    }
+
+    fn read(&mut self, page: &str) {
+        self.pages += 1;
+        self.bytes_read += page.len() as u64;
+    }
+}
+
+impl Observer for Progress {
+    fn reply(&mut self, reply: &Reply, spent: Duration) -> Result<(), Error> {
+        match self.last {
+            Side::Files => self.timings.files += spent,
+            Side::None => {}
+            Side::Source => self.timings.source += spent,
+        }
+        match reply {
+            Reply::Page(page) => self.read(page),
+            Reply::Responses(responses) => {
+                responses.iter().flatten().for_each(|response| self.read(&response.body));
+            }
+            _ => {}
+        }
+        self.tell("shredding");
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step, _payload: &[u8], spent: Duration) -> Result<(), Error> {
+        self.timings.load += spent;
+        self.last = Side::Source;
+        match step {
+            Step::Fetch(fetches) => match fetches.requests.as_slice() {
+                [one] => self.tell(&format!("asking {}", one.url.split('?').next().unwrap_or(""))),
+                many => self.tell(&format!("{} requests", many.len())),
+            },
+            Step::Finished(_) | Step::Sql(_) => self.last = Side::None,
+            Step::Pull(pull) => self.tell(&format!("reading {}", pull.resource)),
+            Step::Upload(upload) => {
+                self.files += 1;
+                self.last = Side::Files;
+                self.tell(&format!("writing {}", upload.path));
+            }
+            Step::Wait(pause) => {
+                self.tell(&format!("waiting {:.0} s: {}", pause.seconds, pause.reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, _fault: &Fault) -> Result<(), Error> {
+        self.finish();
+        Ok(())
+    }
+}

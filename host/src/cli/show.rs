@@ -1,0 +1,262 @@
+//! A plan, for people and for programs.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use snowcat_host::transcript::report_value;
+use snowcat_host::warehouse::StagedFile;
+use snowcat_host::{Order, Report, Script};
+
+use super::columns::{Created, created, is_ddl};
+use super::progress::Timings;
+use super::statement::Readable;
+
+/// All there is to show of a run.
+pub(super) struct Shown<'a> {
+    pub(super) report: &'a Report,
+    pub(super) scripts: &'a [Script],
+    pub(super) files: &'a [StagedFile],
+    pub(super) timings: Timings,
+    /// Time until the component was ready.
+    pub(super) compiled: Duration,
+    pub(super) total: Duration,
+}
+
+impl Shown<'_> {
+    /// Tables first, then how they come to be, then the rest of the SQL in its order.
+    pub(super) fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        let report = self.report;
+        writeln!(out, "Load {} into {}.{}", report.load_id, report.database, report.dataset)?;
+
+        heading(out, "Tables", "")?;
+        let mut rows = vec![[
+            "table".to_owned(),
+            "rows".to_owned(),
+            "columns".to_owned(),
+            "resource".to_owned(),
+        ]];
+        let declared = self.declared();
+        for table in &report.tables {
+            let columns = self.find(&declared, &table.name).map_or(0, |it| it.columns.len());
+            rows.push([
+                table.name.clone(),
+                grouped(table.rows),
+                if columns == 0 { "-".to_owned() } else { columns.to_string() },
+                table.resource.clone(),
+            ]);
+        }
+        aligned(out, &rows)?;
+
+        if !self.files.is_empty() {
+            heading(out, "Files", "")?;
+            let mut rows =
+                vec![["file".to_owned(), "rows".to_owned(), "size".to_owned(), "table".to_owned()]];
+            for file in self.files {
+                let told = report.files.iter().find(|it| it.path == file.path);
+                rows.push([
+                    file.kept
+                        .as_ref()
+                        .map_or_else(|| file.path.clone(), |p| p.display().to_string()),
+                    told.map_or_else(String::new, |it| grouped(it.rows)),
+                    bytes(file.bytes),
+                    told.map_or_else(String::new, |it| it.table.clone()),
+                ]);
+            }
+            aligned(out, &rows)?;
+        }
+
+        let all = || self.scripts.iter().flat_map(|script| &script.statements);
+        let ddl = all().filter(|statement| is_ddl(statement)).count();
+        heading(out, "DDL", &counted(ddl, "statement"))?;
+        for (number, statement) in all().filter(|statement| is_ddl(statement)).enumerate() {
+            let gap = if number == 0 { "" } else { "\n" };
+            writeln!(out, "{gap}{}", Readable(statement))?;
+        }
+
+        let count = all().count();
+        let rest = counted(count - ddl, "statement");
+        heading(out, "SQL", &format!("{rest} in {}", counted(self.scripts.len(), "script")))?;
+        for (number, script) in (1..).zip(self.scripts) {
+            let statements = script.statements.len();
+            let shown: Vec<&String> = script.statements.iter().filter(|s| !is_ddl(s)).collect();
+            let order = match script.order {
+                _ if statements == 1 => "",
+                Order::Any => ", in any order",
+                Order::Serial => ", in this order",
+            };
+            let above = match statements - shown.len() {
+                0 => String::new(),
+                hidden if hidden == statements => {
+                    format!(": {} above", counted(hidden, "DDL statement"))
+                }
+                hidden => format!(": {}, and these", counted(hidden, "DDL statement")),
+            };
+            writeln!(out, "-- script {number}{order}{above}")?;
+            for statement in &shown {
+                writeln!(out, "{}", Readable(statement))?;
+            }
+            // Scripts that are nothing but DDL stay together.
+            if !shown.is_empty() {
+                writeln!(out)?;
+            }
+        }
+
+        if !report.warnings.is_empty() {
+            heading(out, "Warnings", "")?;
+            for warning in &report.warnings {
+                writeln!(out, "  {warning}")?;
+            }
+        }
+        writeln!(out)?;
+        let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
+        writeln!(
+            out,
+            "{} in {}, {}, {}: {:.2} s, of which the load {:.2} s, its input {:.2} s.",
+            counted(rows, "row"),
+            counted(report.tables.len(), "table"),
+            counted(report.pages, "page"),
+            counted(count, "statement"),
+            self.total.as_secs_f64(),
+            self.timings.load.as_secs_f64(),
+            self.timings.source.as_secs_f64(),
+        )?;
+        writeln!(out, "Nothing was sent to Snowflake.")
+    }
+
+    /// The same as one JSON object.
+    pub(super) fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        let declared = self.declared();
+        let tables = self.report.tables.iter().map(|table| {
+            let columns = self.find(&declared, &table.name).map_or(&[][..], |it| &it.columns);
+            let columns: Vec<Value> =
+                columns.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
+            json!({
+                "columns": columns,
+                "name": table.name,
+                "resource": table.resource,
+                "rows": table.rows,
+            })
+        });
+        let files = self.files.iter().map(|file| {
+            let told = self.report.files.iter().find(|it| it.path == file.path);
+            json!({
+                "bytes": file.bytes,
+                "kept": file.kept.as_ref().map(|path| path.display().to_string()),
+                "path": file.path,
+                "rows": told.map(|it| it.rows),
+                "stage": file.stage,
+                "table": told.map(|it| &it.table),
+            })
+        });
+        let statements = (1_u32..).zip(self.scripts).flat_map(|(script, it)| {
+            let order = match it.order {
+                Order::Any => "any",
+                Order::Serial => "serial",
+            };
+            it.statements.iter().map(move |sql| {
+                json!({ "ddl": is_ddl(sql), "order": order, "script": script, "sql": sql })
+            })
+        });
+        let all = json!({
+            "files": files.collect::<Vec<_>>(),
+            "report": report_value(self.report),
+            "statements": statements.collect::<Vec<_>>(),
+            "tables": tables.collect::<Vec<_>>(),
+            "timings": {
+                "compile": self.compiled.as_secs_f64(),
+                "files": self.timings.files.as_secs_f64(),
+                "load": self.timings.load.as_secs_f64(),
+                "source": self.timings.source.as_secs_f64(),
+                "total": self.total.as_secs_f64(),
+            },
+            "warnings": self.report.warnings,
+        });
+        writeln!(out, "{all:#}")
+    }
+
+    fn declared(&self) -> Vec<Created> {
+        self.scripts
+            .iter()
+            .flat_map(|script| &script.statements)
+            .filter_map(|statement| created(statement))
+            .collect()
+    }
+
+    /// The table of the dataset itself: others of its name are in the schema of the staging tables.
+    fn find<'a>(&self, declared: &'a [Created], table: &str) -> Option<&'a Created> {
+        let same = |found: &str, wanted: &str| found.eq_ignore_ascii_case(wanted);
+        declared.iter().find(|it| match it.path.as_slice() {
+            [.., schema, name] => same(schema, &self.report.dataset) && same(name, table),
+            _ => false,
+        })
+    }
+}
+
+/// A size for people.
+pub(super) fn bytes(count: u64) -> String {
+    let mut size = count as f64;
+    for unit in ["B", "KB", "MB", "GB"] {
+        if size < 1000.0 {
+            let digits = usize::from(unit != "B" && size < 100.0);
+            return format!("{size:.digits$} {unit}");
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
+
+fn heading(out: &mut impl Write, title: &str, detail: &str) -> io::Result<()> {
+    let title = if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") };
+    writeln!(out, "\n{title}\n{}", "-".repeat(title.chars().count()))
+}
+
+/// The first and the last column to the left, the two between to the right.
+fn aligned(out: &mut impl Write, rows: &[[String; 4]]) -> io::Result<()> {
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let (first, second, third) = (width(0), width(1), width(2));
+    for [a, b, c, d] in rows {
+        writeln!(out, "  {a:first$}  {b:>second$}  {c:>third$}  {d}")?;
+    }
+    Ok(())
+}
+
+/// `1 row`, `2,000 rows`.
+fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// A number with a comma before every third digit.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_easy_to_read() {
+        let check = |number, expected: &str| assert_eq!(grouped(number), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1_000, "1,000");
+        check(1_234_567, "1,234,567");
+        let check = |count, expected: &str| assert_eq!(bytes(count), expected);
+        check(999, "999 B");
+        check(1_049, "1.0 KB");
+        check(123_456, "123 KB");
+        check(2_500_000_000, "2.5 GB");
+    }
+}

@@ -1,0 +1,53 @@
+//! The component that is embedded.
+
+use snowcat_host::{COMPONENT, Engine, Error, Rehearsal, Runner, Settings};
+
+#[test]
+fn it_imports_nothing() {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    assert_eq!(engine.imports(), [""; 0]);
+}
+
+#[test]
+fn it_is_small() {
+    assert!(COMPONENT.len() < 2_000_000, "{} bytes", COMPONENT.len());
+}
+
+/// The same source gives the same bytes wherever it is built.
+#[test]
+fn it_names_no_place_of_the_machine_that_built_it() {
+    for name in ["CARGO_MANIFEST_DIR", "HOME", "CARGO_HOME"] {
+        let Ok(place) = std::env::var(name) else { continue };
+        let place = format!("{}/", place.trim_end_matches("/host").trim_end_matches('/'));
+        // The root of a container is everywhere.
+        if place.len() > 5 {
+            let found = COMPONENT.windows(place.len()).any(|bytes| bytes == place.as_bytes());
+            assert!(!found, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_job_that_is_not_valid_is_a_fault() {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    let run = Runner::new(&engine).run("", "2026-01-01T00:00:00Z", &mut Rehearsal::new());
+    let error = run.unwrap_err();
+    assert!(error.as_fault().is_some(), "{error}");
+}
+
+#[test]
+fn what_is_not_our_component_is_refused() {
+    let check = |component: &str, expected: &str| {
+        let component = wat::parse_str(component).unwrap();
+        let settings = Settings { cache: false, fuel: false };
+        let error = Engine::with_component(&settings, &component).unwrap_err();
+        assert!(matches!(error, Error::Component { .. }), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check("(module)", "expected a WebAssembly component");
+    check("(component)", "expected the interface snowcat:loader/loads");
+    check(
+        "(component (import \"wasi:cli/environment@0.2.0\" (instance)))",
+        "imports wasi:cli/environment@0.2.0",
+    );
+}

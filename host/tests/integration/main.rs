@@ -1,0 +1,10 @@
+//! The host from outside. One program, for linking the engine is what costs.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
+
+mod command;
+mod component;
+mod driver;
+mod limits;
+mod network;
+mod stub;

@@ -1,0 +1,445 @@
+"""The stored-procedure host: what it does with each step, whom it tells what, and what it never tells."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import types
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import snowcat_procedure as host
+from wasmtime.component import Record, Variant
+
+SECRET = "s3cr3t/+token"
+
+
+def record(**fields) -> Record:
+    made = Record()
+    for name, value in fields.items():
+        setattr(made, name.replace("_", "-"), value)
+    return made
+
+
+REPORT = {
+    "load_id": "1.5", "pipeline": "p", "database": "RAW", "dataset": "jira", "statements": 9, "requests": 3, "pages": 2,
+    "tables": [record(name="issues", resource="issues", rows=2), record(name="issues__c", resource="issues", rows=5)],
+    "files": [record(path="1.5/0.issues/0.parquet", table="issues", rows=2, bytes=77)],
+    "cursors": [record(resource="issues", path="u", start="2024", last="2025")], "state": "{}", "warnings": [],
+}  # fmt: skip
+
+
+class Scripted:
+    """A component that says these steps, whatever it hears, and remembers what it heard."""
+
+    engine, load_ms = "scripted", 0.0
+
+    def __init__(self, *steps, payload: str = "") -> None:
+        self.steps = list(steps)
+        self.data = payload
+        self.heard: list[Variant] = []
+
+    def start(self, job, now):
+        return "handle"
+
+    def resume(self, handle, reply):
+        self.heard.append(reply)
+        return self.steps.pop(0) if self.steps else Variant("finished", record(**REPORT))
+
+    def payload(self, handle):
+        return self.data
+
+
+def fetch(url: str, **more) -> Variant:
+    request = {"method": "GET", "url": url, "headers": [], "auth": None, "body": None} | more
+    return Variant("fetch", record(requests=[record(**request)]))
+
+
+def sql(*statements: str) -> Variant:
+    return Variant("sql", record(statements=list(statements), order="serial"))
+
+
+class Warehouse:
+    """Answers what it is told to; an exception is raised."""
+
+    def __init__(self, **answers) -> None:
+        self.answers = answers
+
+    def __getattr__(self, name):
+        def do(*arguments):
+            answer = self.answers.get(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer(*arguments) if callable(answer) else answer
+
+        return do
+
+
+# --- the loop --------------------------------------------------------------------
+
+
+def transcript(component, warehouse) -> list[str]:
+    lines: list[str] = []
+    try:
+        host.run(component, "{}", "now", warehouse, lines.append)
+    except host.LoadError:
+        pass
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("step", "answers", "lines"),
+    [
+        (sql("SELECT 'é'", "X"), {"sql": [(None, [["a", None]]), (3, [])]}, [
+            '{"step":{"sql":{"order":"serial","statements":["SELECT \'é\'","X"]}}}',
+            '{"reply":{"outcomes":[{"affected":null,"rows":[["a",null]]},{"affected":3,"rows":[]}]}}']),
+        (sql("X"), {"sql": host.Failed(2003, "no \"T\"\n", False)}, [
+            '{"step":{"sql":{"order":"serial","statements":["X"]}}}',
+            '{"reply":{"failed":{"code":"2003","message":"no \\"T\\"\\n","transient":false}}}']),
+        (fetch("https://x/", headers=[("a", "b")], auth="jira"),
+         {"fetch": [("ok", {"status": 200, "headers": [["link", "<x>"]], "body": "{}"})]}, [
+            '{"step":{"fetch":[{"auth":"jira","body":null,"headers":[["a","b"]],"method":"GET","url":"https://x/"}]}}',
+            '{"reply":{"responses":[{"ok":{"body":"{}","headers":[["link","<x>"]],"status":200}}]}}']),
+        (fetch("https://x/"), {"fetch": [("err", {"code": "", "message": "m", "transient": True})]}, [
+            '{"step":{"fetch":[{"auth":null,"body":null,"headers":[],"method":"GET","url":"https://x/"}]}}',
+            '{"reply":{"responses":[{"err":{"code":"","message":"m","transient":true}}]}}']),
+        (Variant("pull", record(resource="r")), {"pull": "[1]"}, ['{"step":{"pull":{"resource":"r"}}}', '{"reply":{"page":"[1]"}}']),
+        (Variant("pull", record(resource="r")), {}, ['{"step":{"pull":{"resource":"r"}}}', '{"reply":"end"}']),
+        (Variant("upload", record(stage='"A"', path="p", size=3)), {}, [
+            '{"step":{"upload":{"path":"p","sha256":"' + hashlib.sha256(b"\0\1\2").hexdigest() + '","size":3,"stage":"\\"A\\""}}}',
+            '{"reply":"done"}']),
+        (Variant("wait", record(seconds=0.5, reason="429")), {}, [
+            '{"step":{"wait":{"reason":"429","seconds":0.5}}}', '{"reply":"done"}']),
+        (record(kind="data", message="no", context=["a", "b"]), {}, ['{"fault":{"context":["a","b"],"kind":"data","message":"no"}}']),
+    ],
+)  # fmt: skip
+def test_a_step_and_its_reply_are_written_down(step, answers, lines):
+    written = transcript(Scripted(step, payload="AAEC"), Warehouse(**answers))
+    assert written[0] == '{"reply":"start"}'
+    assert written[1 : 1 + len(lines)] == lines
+
+
+def test_the_report_is_written_down_and_returned():
+    lines: list[str] = []
+    report, measured = host.run(Scripted(sql("X")), "{}", "now", Warehouse(sql=[(None, [])]), lines.append)
+    assert json.loads(lines[-1]) == {"step": {"finished": report}}
+    assert report["files"][0] == {"path": "1.5/0.issues/0.parquet", "table": "issues", "rows": 2, "bytes": 77}
+    assert measured["first_statement_ms"] is not None
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("host"), host.LoadError("host", "no")])
+def test_what_the_host_cannot_do_is_never_swallowed(broken):
+    component = Scripted(sql("BEGIN"), sql("X"))
+    with pytest.raises(type(broken)):
+        host.run(component, "{}", "now", Warehouse(sql=broken))
+    assert len(component.heard) == 1
+
+
+def test_a_fault_is_told_with_its_place():
+    with pytest.raises(host.LoadError) as caught:
+        host.run(Scripted(record(kind="data", message="é", context=["issues"])), '{"pipeline": "p"}', "now", Warehouse())
+    told = json.loads(str(caught.value))
+    assert told == {"status": "error", "kind": "data", "message": "é", "context": ["issues"]}
+
+
+# --- the session ------------------------------------------------------------------
+
+
+class Row(tuple):
+    """A Snowpark row: a tuple that knows its columns."""
+
+    def __new__(cls, **columns):
+        made = super().__new__(cls, columns.values())
+        made._fields = tuple(columns)
+        return made
+
+
+@pytest.mark.parametrize(
+    ("rows", "affected"),
+    [
+        ([Row(**{"number of rows inserted": 2, "number of rows updated": 3})], 5),
+        ([Row(**{"number of rows updated": 2, "number of multi-joined rows updated": 9})], 2),
+        ([Row(**{"number of rows deleted": 0})], 0),
+        ([Row(file="a", rows_parsed=9, rows_loaded=4), Row(file="b", rows_parsed=1, rows_loaded=1)], 5),
+        ([Row(status="Copy executed with 0 files processed.")], None),
+        ([Row(**{"COUNT": 7})], None),
+        ([], None),
+    ],
+)
+def test_affected_rows(rows, affected):
+    session = types.SimpleNamespace(sql=lambda _: types.SimpleNamespace(collect=lambda: rows))
+    ((found, texts),) = host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
+    assert found == affected
+    assert texts == [[None if v is None else str(v) for v in row] for row in rows]
+
+
+def test_an_error_of_sql_is_a_failure_with_its_number():
+    from snowflake.connector.errors import IntegrityError, ProgrammingError
+    from snowflake.snowpark.exceptions import SnowparkSQLException
+
+    inner = ProgrammingError(msg="no T", errno=2003, sqlstate="42S02", sfqid="01-02")
+    for error, code, text in (
+        (SnowparkSQLException("(1304): 01-02: no T", conn_error=inner), "2003", "no T"),
+        (IntegrityError(msg="NULL", errno=100072, sqlstate="22000"), "100072", "NULL"),
+    ):
+        session = types.SimpleNamespace(sql=lambda _, e=error: (_ for _ in ()).throw(e))
+        with pytest.raises(host.Failed) as caught:
+            host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
+        assert caught.value.failure == {"code": code, "message": text, "transient": False}
+
+
+def test_the_result_has_the_words_its_callers_know():
+    report, measured = host.run(Scripted(), "{}", "now", Warehouse())
+    import datetime
+
+    started = datetime.datetime(2026, 1, 9, 21, 33, 14, 596371, tzinfo=datetime.UTC)
+    result = host._result(report, {"1.5/0.issues/0.parquet": 12.5}, {"selected": ["issues"]}, started)
+    assert result.pop("load_info").items() >= {
+        "dataset_name": "jira", "started_at": "2026-01-09 21:33:14.596371+00:00", "total_jobs": 1, "packages": 1,
+        "load_id": "1.5",
+    }.items()  # fmt: skip
+    assert result == {
+        "status": "success", "pipeline_name": "p", "dataset_name": "jira", "destination": "snowcat", "database": "RAW",
+        "schema": "jira", "endpoints_loaded": ["issues"], "rows": {"issues": 2, "issues__c": 5}, "statements": 9,
+        "requests": 3, "pages": 2, "warnings": [],
+        "incremental_config": {
+            "initial_date_used": "2024", "note": "Loaded what changed since this value",
+            "cursors": [{"resource": "issues", "path": "u", "start": "2024", "last": "2025"}],
+        },
+    }  # fmt: skip
+    assert measured["uploads"] == {}
+
+
+# --- HTTP ---------------------------------------------------------------------------
+
+
+class Source(BaseHTTPRequestHandler):
+    """Answers by path."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[tuple[str, dict, str]] = []
+    connections: set[int] = set()
+
+    def do_GET(self):  # noqa: N802
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        Source.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        Source.connections.add(self.client_address[1])
+        data, status, headers = "é".encode(), 200, {}
+        raw = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        match self.path.split("?")[0]:
+            case "/gzip":
+                data, headers = gzip.compress(data), {"Content-Encoding": "gzip"}
+            case "/deflate":
+                data, headers = zlib.compress(data), {"Content-Encoding": "deflate"}
+            case "/raw":
+                data, headers = raw.compress(data) + raw.flush(), {"Content-Encoding": "deflate"}
+            case "/short":
+                data, headers = gzip.compress(data)[:-9], {"Content-Encoding": "gzip"}
+            case "/latin":
+                data = b"\xe9"
+            case "/move":
+                status, headers = 302, {"Location": "http://127.0.0.1:9/else"}
+            case "/busy":
+                status, headers = 429, {"Retry-After": "3", "X-Left": "0", "Set-Cookie": "a=b", "Server": "x"}
+            case "/close":
+                self.close_connection = True  # without telling: the next request on it finds it closed
+        self.send_response_only(status)
+        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """A server, and a `_snowflake` with two secrets."""
+    Source.seen.clear()
+    Source.connections.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Source)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    secrets = types.ModuleType("_snowflake")
+    secrets.get_generic_secret_string = {"token": SECRET, "bad": f"{SECRET}\n"}.__getitem__
+    secrets.get_username_password = {"pair": types.SimpleNamespace(username="u", password=SECRET)}.__getitem__
+    monkeypatch.setitem(sys.modules, "_snowflake", secrets)
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def ask(url: str, credentials: dict | None = None, **more):
+    request = {"method": "GET", "url": url, "headers": [], "auth": None, "body": None} | more
+    ((case, answer),) = host.Http(credentials or {}).fetch([request])
+    return case, answer
+
+
+@pytest.mark.parametrize(
+    ("path", "case", "status", "body"),
+    [
+        ("/plain?a=b%20c", "ok", 200, "é"), ("/gzip", "ok", 200, "é"), ("/deflate", "ok", 200, "é"), ("/raw", "ok", 200, "é"),
+        ("/move", "ok", 302, "é"), ("/busy", "ok", 429, "é"),
+        ("/latin", "err", "200", "the body is not UTF-8: invalid continuation byte"),
+    ],
+)  # fmt: skip
+def test_responses(source, path, case, status, body):
+    found, answer = ask(f"http://{source}{path}")
+    assert (found, answer.get("status", answer.get("code")), answer.get("body", answer.get("message")).replace(
+        "unexpected end of data", "invalid continuation byte")) == (case, status, body)  # fmt: skip
+    assert Source.seen[0][0] == path
+
+
+def test_headers_that_mean_nothing_are_left_out(source):
+    assert ask(f"http://{source}/busy")[1]["headers"] == [["retry-after", "3"], ["x-left", "0"]]
+    assert ask(f"http://{source}/move")[1]["headers"] == [["location", "http://127.0.0.1:9/else"]]
+
+
+def test_a_body_that_is_cut_short_may_be_asked_for_again(source):
+    case, answer = ask(f"http://{source}/short")
+    assert case == "err" and answer["transient"]
+
+
+def test_a_post_has_its_body(source):
+    ask(f"http://{source}/p", method="POST", body="é", headers=[("content-type", "text/x")])
+    path, headers, body = Source.seen[0]
+    assert (body, headers["content-type"], headers["accept-encoding"]) == ("é", "text/x", "gzip, deflate")
+
+
+def test_connections_are_kept_and_a_closed_one_is_replaced(source):
+    client = host.Http({})
+    request = {"method": "GET", "headers": [], "auth": None, "body": None}
+
+    def get(path):
+        return client.fetch([{**request, "url": f"http://{source}{path}"}])[0][0]
+
+    assert [get("/a"), get("/b"), get("/close"), get("/c")] == ["ok"] * 4
+    assert len(Source.connections) == 2
+    several = client.fetch([{**request, "url": f"http://{source}/{i}"} for i in range(20)])
+    assert [case for case, _ in several] == ["ok"] * 20 and len(Source.connections) <= 2 + host.PARALLEL
+
+
+def test_no_connection_is_transient():
+    case, answer = ask("http://127.0.0.1:9/")
+    assert (case, answer["transient"], answer["code"]) == ("err", True, "")
+
+
+@pytest.mark.parametrize(
+    ("credential", "header", "value"),
+    [
+        ({"type": "http_basic", "secret": "pair"}, "authorization", "Basic dTpzM2NyM3QvK3Rva2Vu"),
+        ({"type": "bearer", "secret": "token"}, "authorization", f"Bearer {SECRET}"),
+        ({"type": "api_key", "secret": "token", "name": "X-Api-Key"}, "x-api-key", SECRET),
+        ({"type": "api_key", "secret": "token"}, "authorization", SECRET),
+    ],
+)
+def test_a_credential_is_sent_to_its_host(source, credential, header, value):
+    ask(f"http://{source}/", {"c": {**credential, "hosts": [source.upper()]}}, auth="c")
+    assert Source.seen[0][1][header] == value
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "auth"),
+    [
+        ("http://{at}/", ["127.0.0.1"], "c"),  # another port
+        ("http://{at}/", ["other.example"], "c"), ("http://{at}/", ["{at}"], "d"),
+        ("https://x.example@{at}/", ["{at}"], "c"), ("http://x.example/", ["x.example"], "c"),
+        ("ftp://{at}/", ["{at}"], "c"), ("https://x.example.evil.example/", ["x.example"], "c"),
+        ("https://x.example:8443/", ["x.example"], "c"),
+    ],
+)  # fmt: skip
+def test_a_credential_is_sent_nowhere_else(source, url, hosts, auth):
+    credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [h.format(at=source) for h in hosts]}}
+    with pytest.raises(host.LoadError, match="refused: "):
+        ask(url.format(at=source), credentials, auth=auth)
+    assert not Source.seen
+
+
+@pytest.mark.parametrize("url", ["http://x.example/", "file:///etc/passwd", "https://u:p@x.example/", "//x.example/"])
+def test_only_https_to_a_plain_host(url):
+    with pytest.raises(host.LoadError, match="refused: "):
+        ask(url)
+
+
+def test_the_usual_port_may_be_said_or_not():
+    for hosts, place, expect in (
+        (["x.example"], ("https", "x.example", 443), True), (["x.example:443"], ("https", "x.example", 443), True),
+        (["x.example:80"], ("https", "x.example", 443), False), (["[::1]:8080"], ("http", "::1", 8080), True),
+        (["X.Example"], ("https", "x.example", 443), True), ([], ("https", "x.example", 443), False),
+    ):  # fmt: skip
+        assert host._is_for(hosts, place) is expect, (hosts, place)
+
+
+def test_a_secret_is_in_no_error(source):
+    with pytest.raises(host.LoadError) as caught:
+        ask(f"http://{source}/", {"c": {"type": "bearer", "secret": "bad", "hosts": [source]}}, auth="c")
+    assert SECRET not in str(caught.value) and "holds what HTTP forbids" in str(caught.value)
+    assert caught.value.__suppress_context__
+    client = host.Http({"c": {"type": "http_basic", "secret": "pair", "hosts": [source]}})
+    client.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
+    assert client.scrub(f"x {SECRET} Basic dTpzM2NyM3QvK3Rva2Vu") == "x *** Basic ***"
+
+
+def test_a_credential_the_host_cannot_send_fails_the_call(source):
+    for given in ({"type": "oauth2_client_credentials"}, {"type": "api_key", "location": "query"}):
+        with pytest.raises(host.LoadError, match="cannot send a credential"):
+            ask(f"http://{source}/", {"c": {**given, "hosts": [source]}}, auth="c")
+
+
+# --- with the component -----------------------------------------------------------------
+
+
+LIMITED = """
+import resource, sys
+limit = int(sys.argv[3])
+if limit:
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+sys.path.insert(0, sys.argv[1])
+import snowcat_procedure as host
+guest = host.Guest(sys.argv[2])
+fault = guest.start("{}", "2026-01-01T00:00:00Z")
+print(guest.engine, fault.kind)
+"""
+
+
+@pytest.mark.parametrize(("limit", "engine"), [(0, "default"), (1 << 30, "limited")])
+def test_an_engine_is_found_for_the_address_space(built_package, limit, engine):
+    procedures = host.__file__.rsplit("/", 1)[0]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, procedures, str(built_package), str(limit)], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == [engine, "config"], done.stderr
+
+
+@pytest.mark.parametrize("engine", ["limited", "pulley64"])
+def test_every_engine_runs_the_component(built_package, monkeypatch, engine):
+    monkeypatch.setattr(host, "ENGINES", {engine: host.ENGINES[engine]})
+    guest = host.Guest(str(built_package))
+    assert guest.engine == engine and guest.start("{}", "2026-01-01T00:00:00Z").kind == "config"
+
+
+def test_a_precompiled_file_of_another_release_is_not_needed(built_package, tmp_path, capsys):
+    for file in built_package.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes() if not file.name.endswith(".cwasm") else b"junk")
+    assert host.Guest(str(tmp_path)).engine == "default"
+    assert "does not fit this runtime" in capsys.readouterr().err
+
+
+def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
+    from emulator import Lab
+
+    with Lab(databases=()) as lab:
+        lab.install(built_package)
+        before = len(lab.trace)
+        for job, words in (("{}", '"kind": "config"'), ("[1]", "a job is an object, not a list")):
+            with pytest.raises(Exception, match="LoadError") as caught:
+                lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{job}'))", role="SNOWCAT_CALLER")
+            assert words in str(caught.value)
+        assert [e.sql[:4] for e in lab.trace[before:] if not e.sql.lower().startswith("select system$")] == ["CALL", "CALL"]

@@ -1,0 +1,25 @@
+#!/bin/sh
+# A virtual environment with what the Python tests and the package of the procedures need.
+# Usage: python.sh DIRECTORY REQUIREMENTS
+set -eu
+venv=$1
+requirements=$2
+
+if cmp -s "$requirements" "$venv/requirements.txt"; then
+    echo "python: $venv is up to date"
+    exit
+fi
+for python in python3.11 python3; do
+    if command -v "$python" >/dev/null 2>&1 &&
+        "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+        echo "python: $("$python" --version) into $venv"
+        "$python" -m venv --clear "$venv"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --requirement "$requirements"
+        # Last, so that an interrupted installation is begun again.
+        cp "$requirements" "$venv/requirements.txt"
+        exit
+    fi
+done
+echo "python: expected Python 3.11, which is what Snowflake's procedures run on; found none" >&2
+exit 1
