@@ -7,7 +7,7 @@ CARGO ?= cargo
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python lint lint-deny demo package bench plan-example fmt clean
+.PHONY: help setup component standin test test-rust test-python lint lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ setup: ## Install what is missing: a compiler for the component, Python packages
 component: ## Build the component: target/component/snowcat.wasm
 	@echo "component: build"
 	@$(CARGO) run --quiet $(LOCKED) --package snowcat-host --bin snowcat -- component $(COMPONENT)
+
+standin: ## Build the stand-in Jira: target/debug/standin
+	@echo "stand-in: build"
+	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --bin standin
 
 test: setup lint test-rust test-python ## All of it, as CI runs it
 
@@ -42,22 +46,26 @@ test-rust: ## The tests in Rust
 		$(CARGO) test --quiet $(LOCKED) --workspace; \
 	fi
 
-test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
+test-python: component standin ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) -m pytest -q tests/python
 
-demo: setup component ## A load from start to end in an emulated Snowflake
-	@echo "demo"
-	@cd tests/python && ../../$(PYTHON) -m demo
+demo: setup component standin ## Watch a procedure load a Jira, twice, in an emulated Snowflake
+	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
+	@$(PYTHON) tests/python/demo.py
 
 package: setup component ## What is installed in Snowflake: target/package
 	@echo "package: target/package"
 	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package
 
-bench: setup ## Measure this machine; the numbers of the README come from here
-	@echo "bench"
-	@$(CARGO) build --quiet --release $(LOCKED) --package snowcat-tests --features bench
-	@$(PYTHON) tests/python/bench_dlt.py
+bench: setup ## Measure this machine against dlt: target/bench/bench.json
+	@echo "bench: build, in release"
+	@$(CARGO) build --quiet --release $(LOCKED) --package snowcat-tests --features bench --bin bench
+	@target/release/bench --python $(PYTHON)
+
+record-transcripts: component ## Record tests/transcripts anew, against the emulator
+	@echo "record: tests/transcripts"
+	@$(PYTHON) tests/python/test_transcripts.py
 
 plan-example: ## Show what a load would do, with no Snowflake anywhere
 	@mkdir -p target

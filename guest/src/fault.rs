@@ -79,7 +79,10 @@ impl Fault {
     /// A defect of this crate.
     #[cold]
     pub fn internal(message: impl fmt::Display) -> Self {
-        Self::new(FaultKind::Internal, format_args!("{message} (a defect in Snowcat: please report it)"))
+        Self::new(
+            FaultKind::Internal,
+            format_args!("{message} (a defect in Snowcat: please report it)"),
+        )
     }
 
     /// The host broke the interface.

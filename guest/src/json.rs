@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
             }
             self.some_digits()?;
         }
-        if let Some(b'0'..=b'9' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'_') = self.bytes.get(self.pos)
+        if let Some(b'0'..=b'9' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | b'_') =
+            self.bytes.get(self.pos)
         {
             return Err(self.expected("the end of the number"));
         }
@@ -556,8 +557,14 @@ mod tests {
     #[test]
     fn accepts_what_is_json() {
         for text in [
-            "null", " [ ] ", "{}", "[1,2.5,-0,1e9,-1.5E-3]", r#"{"a":{"b":[{},[]]},"c":"\"\\\u00e9"}"#,
-            "[true,false,null]", "\"\"", "123456789012345678901234567890.12345",
+            "null",
+            " [ ] ",
+            "{}",
+            "[1,2.5,-0,1e9,-1.5E-3]",
+            r#"{"a":{"b":[{},[]]},"c":"\"\\\u00e9"}"#,
+            "[true,false,null]",
+            "\"\"",
+            "123456789012345678901234567890.12345",
         ] {
             assert_eq!(values(text).map(|v| v.len()), Ok(1), "{text}");
             serde_json::from_str::<serde_json::Value>(text).unwrap();
@@ -571,9 +578,15 @@ mod tests {
             ("{\"a\" 1}", "expected `:`, found '1' at line 1 column 6 (byte 5)"),
             ("[01]", "expected the end of the number, found '1' at line 1 column 3 (byte 2)"),
             ("[1.]", "expected a digit, found ']' at line 1 column 4 (byte 3)"),
-            ("\"a\nb\"", "expected no control character in a string, found '\\n' at line 1 column 3 (byte 2)"),
+            (
+                "\"a\nb\"",
+                "expected no control character in a string, found '\\n' at line 1 column 3 (byte 2)",
+            ),
             ("\"\\x\"", "expected an escape, found 'x' at line 1 column 3 (byte 2)"),
-            ("\"abc", "expected the end of the string, found the end of the text at line 1 column 5 (byte 4)"),
+            (
+                "\"abc",
+                "expected the end of the string, found the end of the text at line 1 column 5 (byte 4)",
+            ),
             ("{a:1}", "expected a key in double quotes, found 'a' at line 1 column 2 (byte 1)"),
             ("[1,\n nul]", "expected null, found ']' at line 2 column 5 (byte 8)"),
             ("[NaN]", "expected a value, found 'N' at line 1 column 2 (byte 1)"),
@@ -616,7 +629,10 @@ mod tests {
     fn the_last_of_repeated_keys_counts() {
         for (text, expect) in [
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
-            (r#"[{"a":{"x":1},"\u0061":{"y":[{"z":1,"z":2}]}}]"#, r#"[{"\u0061":{"y":[{"z":2}]}}]"#),
+            (
+                r#"[{"a":{"x":1},"\u0061":{"y":[{"z":1,"z":2}]}}]"#,
+                r#"[{"\u0061":{"y":[{"z":2}]}}]"#,
+            ),
         ] {
             assert_eq!(without_repeats(text).unwrap(), expect);
         }

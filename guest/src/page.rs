@@ -39,7 +39,10 @@ pub fn walk(
     let mut walk = Walk { selector, wanted, take, facts };
     let mut reader = Reader::new(text);
     while !reader.at_end() {
-        let active = Active { select: selector.map(|_| 0), wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
+        let active = Active {
+            select: selector.map(|_| 0),
+            wanted: (0..wanted.len()).map(|w| (w, 0)).collect(),
+        };
         match selector {
             None => {
                 if !wanted.is_empty() {
@@ -118,7 +121,8 @@ impl Walk<'_, '_> {
     fn visit(&mut self, reader: &mut Reader<'_>, active: &Active) -> Result<()> {
         let start = reader.clone();
         for &(wanted, done) in &active.wanted {
-            let complete = self.wanted.get(wanted).is_some_and(|path| path.segments().len() == done);
+            let complete =
+                self.wanted.get(wanted).is_some_and(|path| path.segments().len() == done);
             if let (true, Some(slot @ None)) = (complete, self.facts.captured.get_mut(wanted)) {
                 *slot = Some(start.clone().skip()?.to_owned());
             }
@@ -236,7 +240,13 @@ pub fn nothing_selected(selector: &Path, facts: &Facts) -> Fault {
 mod tests {
     use super::*;
 
-    fn check(text: &str, selector: Option<&str>, wanted: &[&str], expect: &[&str], captured: &[Option<&str>]) {
+    fn check(
+        text: &str,
+        selector: Option<&str>,
+        wanted: &[&str],
+        expect: &[&str],
+        captured: &[Option<&str>],
+    ) {
         let selector = selector.map(|s| Path::parse(s).unwrap());
         let wanted: Vec<Path> = wanted.iter().map(|w| Path::parse(w).unwrap()).collect();
         let mut records = Vec::new();
@@ -270,7 +280,13 @@ mod tests {
             &["1", "2", "3"],
             &[Some("3")],
         );
-        check(r#"[{"id":1},{"id":2}]"#, Some("$"), &["[1].id"], &["{\"id\":1}", "{\"id\":2}"], &[Some("2")]);
+        check(
+            r#"[{"id":1},{"id":2}]"#,
+            Some("$"),
+            &["[1].id"],
+            &["{\"id\":1}", "{\"id\":2}"],
+            &[Some("2")],
+        );
         check("", Some("issues"), &[], &[], &[]);
     }
 
@@ -290,10 +306,11 @@ mod tests {
     #[test]
     fn faults_say_where() {
         let selector = Path::parse("issues").unwrap();
-        let fault = walk("{\"issues\":[{\"a\":1},{\"a\":}]}", Some(&selector), &[], false, &mut |reader| {
-            reader.skip().map(drop)
-        })
-        .unwrap_err();
+        let fault =
+            walk("{\"issues\":[{\"a\":1},{\"a\":}]}", Some(&selector), &[], false, &mut |reader| {
+                reader.skip().map(drop)
+            })
+            .unwrap_err();
         assert_eq!(
             fault.to_string(),
             "key \"issues\": record 2: not JSON: expected a value, found '}' at line 1 column 25 (byte 24)"

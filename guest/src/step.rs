@@ -262,13 +262,16 @@ pub fn unexpected(expected: &str, found: &Reply) -> Fault {
 /// One run, driven from outside.
 pub struct Load {
     io: Io,
-    run: RefCell<Option<Pin<Box<dyn Future<Output = Result<Report>>>>>>,
+    run: RefCell<Option<Run>>,
 }
+
+/// The straight-line code of a run, as far as it has come.
+struct Run(Pin<Box<dyn Future<Output = Result<Report>>>>);
 
 impl Load {
     /// A run of this future, which talks through a clone of this door.
     pub fn new(io: Io, run: impl Future<Output = Result<Report>> + 'static) -> Self {
-        Self { io, run: RefCell::new(Some(Box::pin(run))) }
+        Self { io, run: RefCell::new(Some(Run(Box::pin(run)))) }
     }
 
     /// Takes the answer to the last step, gives the next one.
@@ -276,7 +279,7 @@ impl Load {
         let Ok(mut slot) = self.run.try_borrow_mut() else {
             return Err(Fault::protocol("resume was called while it was running"));
         };
-        let Some(run) = slot.as_mut() else {
+        let Some(Run(run)) = slot.as_mut() else {
             return Err(Fault::protocol("resume was called after the load had ended"));
         };
         {
@@ -285,7 +288,9 @@ impl Load {
             let started = slot.step.is_some();
             match (&reply, started) {
                 (Reply::Start, false) => {}
-                (Reply::Start, true) => return Err(unexpected("an answer to the last step", &reply)),
+                (Reply::Start, true) => {
+                    return Err(unexpected("an answer to the last step", &reply));
+                }
                 (_, false) => return Err(unexpected("start", &reply)),
                 (_, true) => slot.reply = Some(reply),
             }

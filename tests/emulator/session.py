@@ -203,10 +203,11 @@ class Session:
                 )
                 table.replace(exp.Subquery(this=sub.this, alias=table.args.get("alias") or exp.to_identifier(view)))
                 continue
-            if view not in VIEWS:
+            if view not in VIEWS and view != "STAGES":
                 raise not_emulated(f"INFORMATION_SCHEMA.{view}")
             local = f"_emulator_{view.lower()}_{database}"
-            self.duck.register(local, getattr(self.engine.catalog, VIEWS[view])(database))
+            rows = self.engine.stages.view(database) if view == "STAGES" else getattr(self.engine.catalog, VIEWS[view])(database)
+            self.duck.register(local, rows)
             alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(view, quoted=True))
             table.replace(exp.Table(this=exp.to_identifier(local, quoted=True), alias=alias))
         return expression

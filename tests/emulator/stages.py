@@ -9,6 +9,8 @@ import shutil
 import uuid
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from .errors import SqlError, exists, missing, syntax
 from .text import Name, identifier
 
@@ -74,6 +76,13 @@ class Stages:
         """Drop the stages of a schema."""
         for name in [n for n in self.by_name if n[:2] == (database, schema)]:
             self.drop(name)
+
+    def view(self, database: str) -> pa.Table:
+        """`INFORMATION_SCHEMA.STAGES`."""
+        found = sorted((s.name, s.owner) for s in self.by_name.values() if s.name[0] == database)
+        columns = ("STAGE_CATALOG", "STAGE_SCHEMA", "STAGE_NAME", "STAGE_TYPE", "STAGE_OWNER")
+        rows = [(*name, "Internal Named", owner) for name, owner in found]
+        return pa.table({c: pa.array([r[i] for r in rows], pa.string()) for i, c in enumerate(columns)})
 
     def folder(self, stage: Stage) -> str:
         """Where its files are."""

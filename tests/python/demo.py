@@ -1,57 +1,104 @@
-"""A load from start to end with nothing installed but Python packages: Jira and Snowflake are stand-ins on this machine.
+"""`make demo`: a laptop watches a stored procedure load a Jira project, twice.
 
-Run by `make demo`. The package is the real one, put and installed by its own SQL; so are the component and the handler.
+A Snowflake emulator and a stand-in Jira run on this machine. The installation SQL and the procedure are
+those that a real account gets, unchanged.
 """
 
 from __future__ import annotations
 
-import logging
+import argparse
 import pathlib
 import sys
-import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures")]
 
 import package  # noqa: E402
 from emulator import Lab  # noqa: E402
-from jira import Jira  # noqa: E402
+from standin import SITE, StandIn  # noqa: E402
 
-CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW', '[\"issues\", \"projects\"]', FALSE)"
+CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
+JOIN = """
+SELECT i."KEY", i."FIELDS__STATUS__NAME", COUNT(*), MAX(c."AUTHOR__DISPLAY_NAME")
+FROM RAW.JIRA.ISSUES AS i
+JOIN RAW.JIRA.ISSUES__FIELDS__COMMENT__COMMENTS AS c ON c."_DLT_PARENT_ID" = i."_DLT_ID"
+GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 5
+"""
 
 
 def main() -> None:
-    """Load, change an issue, load again, and show what is there."""
-    logging.disable(logging.WARNING)
-    with tempfile.TemporaryDirectory() as folder, Jira() as jira, Lab(databases=()) as lab:
-        out = pathlib.Path(folder) / "package"
-        package.package(ROOT / "target/component/snowcat.wasm", out)
-        lab.install(out)
-        lab.hosts.map("your-site.atlassian.net:443", jira.address)
-        for n in range(1, 6):
-            jira.put(n, f"2026-01-{n:02d}T09:00:00.000+0000", summary=f"Issue {n}", labels=["cat", f"tag{n % 2}"])
-        load(lab, "first load")
-        jira.put(2, "2026-01-09T09:00:00.000+0000", summary="Issue 2, groomed", labels=["cat"])
-        load(lab, "after one issue has changed")
-        show(lab, 'SELECT "KEY", "FIELDS__SUMMARY", "FIELDS__UPDATED"::DATE::VARCHAR FROM RAW.JIRA.ISSUES ORDER BY 1')
-        show(lab, 'SELECT "VALUE", COUNT(*) FROM RAW.JIRA.ISSUES__FIELDS__LABELS GROUP BY 1 ORDER BY 1')
+    """Tell the story."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--issues", type=int, default=1000)
+    issues = parser.parse_args().issues
+    begun = time.monotonic()
+
+    say("1. A Snowflake on this machine, and a Jira with", f"{issues:,} issues")
+    folder = ROOT / "target/package"
+    package.package(ROOT / "target/component/snowcat.wasm", folder)
+    with StandIn(issues) as jira, Lab(databases=()) as lab:
+        lab.hosts.map(SITE, jira.address)
+        say("2. procedures/install.sql, unchanged:", "roles, secrets, network rule, procedures")
+        lab.install(folder)
+
+        say("3.", CALL)
+        first, seconds = timed(lab)
+        show(first, seconds)
+        tables(lab)
+
+        edited = jira.ids()[:7]
+        jira.ask("/_control/edit", {"issues": edited})
+        jira.ask("/_control/create", {"count": 3})
+        say("4. In Jira, 7 issues are edited and 3 are new. Again:", CALL)
+        second, seconds = timed(lab)
+        show(second, seconds)
+        print(f"   It asked Jira for what changed since {second['incremental_config']['initial_date_used']}.")
+
+        say("5. Issues with their comments:", "SELECT ... JOIN ... ON _DLT_PARENT_ID = _DLT_ID")
+        for key, status, comments, author in lab.sql(JOIN):
+            print(f"   {key:<10} {status:<14} {comments:>3} comments, one by {author}")
+
+        left = lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES")
+        refused = [e.sql for e in lab.trace if e.procedure and any(w in e.sql.upper() for w in (" TEMPORARY ", "@~", "@%"))]
+        say("6. Left behind:", f"{len(left)} stages; temporary objects used: {len(refused)}")
+    print(f"\nAll of it took {time.monotonic() - begun:.0f} s.")
 
 
-def load(lab: Lab, what: str) -> None:
-    """One CALL, from a role that may do nothing else."""
-    before = len(lab.statements("P_LOAD_JIRA"))
+def timed(lab: Lab) -> tuple[dict, float]:
+    """The procedure's result, and how long it took."""
+    started = time.monotonic()
     result = lab.call(CALL, role="SNOWCAT_CALLER")
-    print(f"\n-- {what}\n{CALL};")
-    print(f"{result['status']}: rows {result['rows']}, {result['requests']} requests, {result['statements']} statements:")
-    for statement in lab.statements("P_LOAD_JIRA")[before:]:
-        print("   ", " ".join(statement.split())[:100])
+    return result, time.monotonic() - started
 
 
-def show(lab: Lab, query: str) -> None:
-    """A query and its rows."""
-    print(f"\n{query};")
-    for row in lab.sql(query):
-        print("   ", *row, sep="  ")
+def show(result: dict, seconds: float) -> None:
+    """What a CALL returned, in short."""
+    rows = result["rows"]
+    print(
+        f"   {result['status']} in {seconds:.1f} s: {sum(rows.values()):,} rows in {len(rows)} tables, "
+        f"{rows.get('issues', 0):,} issues; {result['requests']} requests, {result['statements']} SQL statements; "
+        f"first statement after {result['time_to_first_statement_ms']:.0f} ms, engine {result['engine']}"
+    )
+    for warning in result["warnings"]:
+        print(f"   warning: {warning}")
 
 
-main()
+def tables(lab: Lab) -> None:
+    """Rows by table."""
+    names = lab.sql(
+        "SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'JIRA' ORDER BY TABLE_NAME"
+    )
+    print()
+    for (name,) in names:
+        count = lab.sql(f'SELECT COUNT(*) FROM RAW.JIRA."{name}"')[0][0]
+        print(f"   {count:>8,}  {name}")
+
+
+def say(what: str, more: str) -> None:
+    """A step of the story."""
+    print(f"\n{what} {more}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -167,7 +167,6 @@ def test_of_two_calls_at_once_one_wins_and_the_other_says_so(lab, site):
     assert [tuple(r) for r in lab.sql("SELECT COUNT(*) FROM RAW.JIRA._DLT_LOADS")] == [(1,)]
 
 
-@pytest.mark.xfail(strict=True, reason="the stage is the pipeline's: each load empties and drops what the other has staged")
 def test_of_two_calls_one_wins_wherever_the_second_begins(lab, site):
     """The second begins when the first has staged its files and passed the fence."""
     outcomes: list[object] = []

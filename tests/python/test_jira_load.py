@@ -78,7 +78,7 @@ def test_a_steady_load_of_thirteen_tables_says_few_statements(built_package):
         said = [e.sql for e in lab.trace[begun:] if e.procedure]
         said = [s for s in said if not re.match(r"(?i)put\b|select system\$cancel", s)]
         assert second["rows"]["issues"] == first["rows"]["issues"] == len(site.issues)
-        assert second["statements"] == len(said) == 41, "\n".join(s[:120] for s in said)
+        assert second["statements"] == len(said) == 42, "\n".join(s[:120] for s in said)
         assert not [s for s in said if s.startswith(("ALTER", "CREATE TABLE", "CREATE SCHEMA"))]
 
 
@@ -104,7 +104,7 @@ def test_trouble_of_the_source_is_waited_out(lab, jira):
     jira.faults("search/jql@1=status:503; search/jql@3=throttle:1; search/jql@5=drop; project/search@1=status:500")
     result = call(lab)
     assert result["rows"]["issues"] == 260
-    assert result["requests"] >= 3 + 1 + 4
+    assert result["requests"] == 3 + 1 + 3, result  # pages of issues, of projects, and what failed
     jira.faults("")
     assert rows(lab)["ISSUES"] and len(rows(lab)["ISSUES"]) == 260
 
@@ -131,4 +131,4 @@ def test_a_broken_source_fails_the_call_and_changes_nothing(lab, jira, faults, w
     for word in [*words, '"status": "error"']:
         assert word in str(caught.value), str(caught.value)
     assert rows(lab) == before
-    assert lab.sql("SHOW STAGES IN SCHEMA RAW.JIRA") == []
+    assert lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES") == []

@@ -48,7 +48,7 @@ def main(session):
         if affected is not None:
             counts.append([statement.split()[0], affected])
         if statement.startswith("CREATE OR REPLACE STAGE"):
-            warehouse.upload({stage!r} + '."SNOWCAT__P"', "1.5/0.0.select/0.parquet", {data!r})
+            warehouse.upload({stage!r} + '."SNOWCAT__P__1_5"', "1.5/0.0.select/0.parquet", {data!r})
     return counts
 """
 

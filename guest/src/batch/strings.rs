@@ -62,7 +62,8 @@ impl Strings {
     #[inline]
     pub(super) fn repeat(&mut self) -> Result<bool, Refused> {
         if let (false, Some(&last)) = (self.given_up, self.dictionary.indices.last()) {
-            let length = self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
+            let length =
+                self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
             let plain = self.plain.saturating_add(length);
             let count = self.dictionary.indices.len() + 1;
             // Where the dictionary is judged, the ordinary way is taken.
@@ -74,7 +75,9 @@ impl Strings {
         }
         let last = match self.given_up {
             true => self.starts.last(),
-            false => self.dictionary.indices.last().and_then(|&last| self.starts.get(last as usize)),
+            false => {
+                self.dictionary.indices.last().and_then(|&last| self.starts.get(last as usize))
+            }
         };
         let Some(&start) = last else { return Ok(false) };
         let string = self.data.at(start).to_vec();

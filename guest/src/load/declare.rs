@@ -145,7 +145,9 @@ fn action(
     let (primary, merge_key) = (key("primary_key"), key("merge_key"));
     if primary.is_empty() && (upsert || merge_key.is_empty()) {
         if upsert {
-            return Err(Fault::config("expected a primary_key, for upsert matches rows by it, found none"));
+            return Err(Fault::config(
+                "expected a primary_key, for upsert matches rows by it, found none",
+            ));
         }
         let warning = format!(
             "resource {}: it is to be merged and has neither primary_key nor merge_key, so its rows are appended",

@@ -41,7 +41,8 @@ pub(super) fn ddl(
         }
     }
     let mut staged = false;
-    for ingested in ingested.iter().filter(|i| i.changes() && matches!(i.action, Action::Merge(_))) {
+    for ingested in ingested.iter().filter(|i| i.changes() && matches!(i.action, Action::Merge(_)))
+    {
         let depth = if ingested.stages_children() { ingested.tables.len() } else { 1 };
         for table in ingested.tables.iter().take(depth) {
             let Some(known) = schema.table(&table.name) else { continue };
@@ -50,7 +51,12 @@ pub(super) fn ddl(
             // Everything may be NULL there, and JSON waits as text: what comes is checked on the way out.
             let mut columns: Vec<Column> = columns(target, known)
                 .into_iter()
-                .map(|column| Column { comment: None, nullable: true, kind: as_text(column.kind), ..column })
+                .map(|column| Column {
+                    comment: None,
+                    nullable: true,
+                    kind: as_text(column.kind),
+                    ..column
+                })
                 .collect();
             columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
             if !live.has(&name) {

@@ -9,7 +9,7 @@ use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
-use crate::job::{Input, Job, Path, Resource};
+use crate::job::{CursorValue, Input, Job, Path, Resource};
 use crate::json::Reader;
 use crate::page;
 use crate::schema::{Column, Schema, Table, is_dlt};
@@ -51,7 +51,7 @@ impl Ingest<'_> {
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
         let mut cursor = self.cursor(schema, state)?;
-        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(ToString::to_string));
+        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
         let mut reading = Reading { family: &mut family, staging: &mut staging, report };
         match &self.resource.input {
             Input::Pull { selector } => {
@@ -115,11 +115,17 @@ impl Ingest<'_> {
             requests.look(&response).at(place)?;
             let family = &mut *reading.family;
             let selector = requests.selector();
-            let facts = page::walk(&response.body, selector, requests.wanted_paths(), false, &mut |reader| {
-                take(reader, family, cursor.as_deref_mut())
-            })
+            let facts = page::walk(
+                &response.body,
+                selector,
+                requests.wanted_paths(),
+                false,
+                &mut |reader| take(reader, family, cursor.as_deref_mut()),
+            )
             .at(place)?;
-            if let Some(selector) = selector.filter(|_| !facts.selected && !response.body.trim().is_empty()) {
+            if let Some(selector) =
+                selector.filter(|_| !facts.selected && !response.body.trim().is_empty())
+            {
                 return Err(page::nothing_selected(selector, &facts).at(place()));
             }
             if !cursor.as_ref().is_some_and(|cursor| cursor.is_closed()) {
@@ -149,12 +155,14 @@ impl Ingest<'_> {
             let answer = session.fetch(request.clone()).await?;
             match retry.judge(request, requests.ignored(), &answer) {
                 Decision::Proceed => {
-                    return answer
-                        .map(Some)
-                        .map_err(|failure| Fault::internal(format_args!("no answer to read: {}", failure.message)));
+                    return answer.map(Some).map_err(|failure| {
+                        Fault::internal(format_args!("no answer to read: {}", failure.message))
+                    });
                 }
                 Decision::Ignore => return Ok(None),
-                Decision::Wait { seconds, reason } => session.wait(Pause { seconds, reason }).await?,
+                Decision::Wait { seconds, reason } => {
+                    session.wait(Pause { seconds, reason }).await?
+                }
                 Decision::GiveUp(fault) => return Err(fault),
             }
         }
@@ -189,7 +197,7 @@ impl Ingest<'_> {
     ) -> Result<()> {
         report.warnings.extend(cursor.warning());
         let path = cursor.cursor().path.as_str().to_owned();
-        let last = cursor.last_value()?.map(|last| last.to_string());
+        let last = cursor.last_value()?.as_ref().map(shown);
         report.cursors.push(CursorReport {
             resource: self.resource.name.clone(),
             path: path.clone(),
@@ -278,7 +286,9 @@ impl Ingest<'_> {
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
             // A table the schema knows is told of even if nothing came for it.
-            if rows > 0 || schema.table(&table.name).is_some_and(|t| t.has_seen_data() && !is_dlt(t.name())) {
+            if rows > 0
+                || schema.table(&table.name).is_some_and(|t| t.has_seen_data() && !is_dlt(t.name()))
+            {
                 report.tables.push(TableReport {
                     name: table.name.clone(),
                     resource: self.resource.name.clone(),
@@ -291,7 +301,10 @@ impl Ingest<'_> {
                     .columns()
                     .into_iter()
                     .filter(|column| column.seen)
-                    .map(|column| IngestedColumn { name: column.name.to_owned(), kind: column.kind })
+                    .map(|column| IngestedColumn {
+                        name: column.name.to_owned(),
+                        kind: column.kind,
+                    })
                     .collect(),
                 rows,
                 directory: staging.directory(at, &table.name),
@@ -299,6 +312,14 @@ impl Ingest<'_> {
         }
         let Plan { table: root, action, .. } = plan;
         Ingested { resource: self.resource.name.clone(), root, action, tables }
+    }
+}
+
+/// A cursor's value as a person writes it.
+fn shown(value: &CursorValue<'_>) -> String {
+    match value {
+        CursorValue::Text(text) => text.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -323,7 +344,10 @@ fn take(
         let mut values = Vec::new();
         for field in &fields {
             let found = page::find(raw, &Path::of_keys(&[field]))?;
-            let missing = || Fault::data("expected a value, found nothing").at(format_args!("primary key {field}"));
+            let missing = || {
+                Fault::data("expected a value, found nothing")
+                    .at(format_args!("primary key {field}"))
+            };
             values.push(found.ok_or_else(missing)?);
         }
         Ok(if single { values.concat() } else { format!("[{}]", values.join(",")) })

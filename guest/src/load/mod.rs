@@ -15,14 +15,14 @@ use crate::fault::{Context, Fault, Result};
 use crate::job::Job;
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
-use crate::sql::Name;
-use crate::sql::state::Bookkeeping;
+use crate::sql::state::{Bookkeeping, select_stages};
+use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId};
 use crate::step::{Io, Load, Report};
 
 use publish::Publication;
 use restore::Restored;
-use session::Session;
+use session::{Answer, Session};
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 pub fn start(job: &str, now: &str) -> Result<Load> {
@@ -36,15 +36,18 @@ async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
     let mut session = Session::new(io);
     match load(&mut session, &job, now).await {
         Ok(report) => Ok(report),
-        Err(fault) => Err(session.abandon(fault).await.at(format_args!("pipeline {}", job.pipeline))),
+        Err(fault) => {
+            Err(session.abandon(fault).await.at(format_args!("pipeline {}", job.pipeline)))
+        }
     }
 }
 
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
-    let target = Target::new(job);
+    let mut target = Target::new(job);
     let Restored { live, mut schema, mut state, last_load } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let load_id = LoadId::new(now, last_load.as_deref())?;
+    target.begin(&load_id);
 
     state.set_target(&job.dataset, schema.name());
     let mut ingested = Vec::new();
@@ -75,7 +78,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let state_changed = state.bump()?;
     let changes = ingested.iter().any(publish::Ingested::changes);
     if changes || state_changed {
-        let statements = evolve::ddl(&target, &schema, &live, &ingested, session.has_made_schema())?;
+        let statements =
+            evolve::ddl(&target, &schema, &live, &ingested, session.has_made_schema())?;
         session.run_all(statements).await.at(|| "bringing the tables up to date")?;
         let publication = Publication {
             target: &target,
@@ -90,9 +94,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         };
         publication.run(session).await.at(|| "publishing")?;
     }
-    if let Err(fault) = session.drop_stage().await {
-        // The load is committed; what is left is a stage, which the next load empties.
-        report.warnings.push(format!("the stage could not be dropped: {fault}"));
+    if let Err(fault) = clean_up(session, &target).await {
+        // The load is committed; what is left is for the next one to clear away.
+        report.warnings.push(format!("not everything could be cleared away: {fault}"));
     }
     report.state = state.to_json();
     report.statements = session.statements;
@@ -101,11 +105,30 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     Ok(report)
 }
 
+/// Drops the stage of this load, and those that earlier loads of the pipeline left when they were
+/// killed. One that is still running has lost already: the state's version it counts on is taken.
+async fn clean_up(session: &mut Session, target: &Target) -> Result<()> {
+    if !session.has_stage() {
+        return Ok(());
+    }
+    session.drop_stage().await?;
+    let schema = target.schema.last();
+    let left = select_stages(&target.database, schema, &target.stage_prefix);
+    let Answer::Ran(outcome) = session.sql(left).await? else { return Ok(()) };
+    let names = outcome.rows.iter().filter_map(|row| row.first()?.as_deref());
+    for name in names.filter(|name| target.is_earlier_stage(name)) {
+        session.sql(ddl::drop_stage(&target.schema.object(name))).await?;
+    }
+    Ok(())
+}
+
 /// Where the load writes, and how names are spelled there.
 pub(crate) struct Target {
     convention: Convention,
     schema: Name,
     staging_schema: Name,
+    /// What the names of the pipeline's stages begin with; the load's id follows.
+    stage_prefix: String,
     stage: Name,
     database: String,
 }
@@ -114,16 +137,38 @@ impl Target {
     fn new(job: &Job) -> Self {
         let convention = job.convention();
         // A database is named by whoever made it: in quotes exactly so, otherwise as SQL would read it.
-        let database = match job.database.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        let database = match job.database.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        {
             Some(exact) => exact.to_owned(),
             None => convention.fold(&job.database),
         };
         let dataset = convention.normalize_identifier(&job.dataset);
         let schema = Name::schema(&database, &convention.fold(&dataset));
-        let staging_schema = Name::schema(&database, &convention.fold(&format!("{dataset}_staging")));
-        let stage = convention.shorten_fragments(&["snowcat", &convention.normalize_identifier(&job.pipeline)]);
-        let stage = schema.object(&convention.fold(&stage));
-        Self { convention, schema, staging_schema, stage, database }
+        let staging_schema =
+            Name::schema(&database, &convention.fold(&format!("{dataset}_staging")));
+        // Room for the load's id.
+        let short = Convention { max_length: 200.min(convention.max_length), ..convention };
+        let pipeline = convention.normalize_identifier(&job.pipeline);
+        let stage_prefix =
+            convention.fold(&format!("{}__", short.shorten_fragments(&["snowcat", &pipeline])));
+        let stage = schema.object(&stage_prefix);
+        Self { convention, schema, staging_schema, stage_prefix, stage, database }
+    }
+
+    /// Gives the load a stage of its own: two that race do not touch each other's files.
+    fn begin(&mut self, load_id: &LoadId) {
+        let name = format!("{}{}", self.stage_prefix, load_id.as_str().replace('.', "_"));
+        self.stage = self.schema.object(&name);
+    }
+
+    /// Whether this is the name of a stage that an earlier load of the pipeline made.
+    fn is_earlier_stage(&self, name: &str) -> bool {
+        let id = name.strip_prefix(&self.stage_prefix);
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let is_id =
+            id.and_then(|id| id.split_once('_')).is_some_and(|(s, m)| digits(s) && digits(m));
+        // Ids are as long as one another, so they compare as texts.
+        is_id && name < self.stage.last()
     }
 
     /// A table of the dataset.

@@ -112,7 +112,9 @@ impl Publication<'_> {
             self.write_state(session).await?;
         }
         for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
-            self.resource(session, ingested).await.at(|| format!("resource {}", ingested.resource))?;
+            self.resource(session, ingested)
+                .await
+                .at(|| format!("resource {}", ingested.resource))?;
         }
         let books = self.target.bookkeeping();
         if self.schema_changed {
@@ -163,7 +165,12 @@ impl Publication<'_> {
         Ok(())
     }
 
-    async fn merge(&self, session: &mut Session, ingested: &Ingested, plan: &MergePlan) -> Result<()> {
+    async fn merge(
+        &self,
+        session: &mut Session,
+        ingested: &Ingested,
+        plan: &MergePlan,
+    ) -> Result<()> {
         let fold = |name: &str| self.target.convention.fold(name);
         let (id, root_id, seq) = (fold("_dlt_id"), fold("_dlt_root_id"), fold(SEQ));
         let links = Links { id: &id, root_id: &root_id, seq: &seq };
@@ -173,10 +180,8 @@ impl Publication<'_> {
         let seq_column = Column::new(seq.clone(), Kind::of(DataType::Bigint));
         let keys = self.keys(&root.name, plan);
         let order = self.order(plan, &seq);
-        let staged: Vec<Staged<'_>> = keys
-            .iter()
-            .map(|keys| Staged { table: &staging, keys, order: &order })
-            .collect();
+        let staged: Vec<Staged<'_>> =
+            keys.iter().map(|keys| Staged { table: &staging, keys, order: &order }).collect();
         let Some(primary) = staged.first() else {
             return Err(Fault::internal("a merge without a key"));
         };
@@ -272,7 +277,7 @@ impl Publication<'_> {
         if loaded != Some(table.rows) {
             return Err(Fault::destination(format_args!(
                 "expected COPY to load the {} rows that were staged, found {}: \
-                 has another load of this pipeline begun in the meantime and emptied the stage?",
+                 has a later load of this pipeline finished and cleared the stage away?",
                 table.rows,
                 loaded.map_or("no number of rows in its result".to_owned(), |n| n.to_string())
             ))

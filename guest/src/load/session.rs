@@ -3,7 +3,9 @@
 
 use crate::fault::{Fault, Result};
 use crate::sql::{Name, ddl, merge};
-use crate::step::{Failure, Io, Outcome, Pause, Reply, Request, Response, Script, Step, unexpected};
+use crate::step::{
+    Failure, Io, Outcome, Pause, Reply, Request, Response, Script, Step, unexpected,
+};
 
 /// A conversation with the host.
 pub(super) struct Session {
@@ -30,7 +32,15 @@ pub(super) enum Answer {
 
 impl Session {
     pub(super) fn new(io: Io) -> Self {
-        Self { io, statements: 0, requests: 0, pages: 0, stage: None, made_schema: false, in_transaction: false }
+        Self {
+            io,
+            statements: 0,
+            requests: 0,
+            pages: 0,
+            stage: None,
+            made_schema: false,
+            in_transaction: false,
+        }
     }
 
     /// Runs one statement.
@@ -74,7 +84,10 @@ impl Session {
     }
 
     /// Runs lists of statements one list after the other.
-    pub(super) async fn run_all(&mut self, lists: impl IntoIterator<Item = Vec<String>>) -> Result<()> {
+    pub(super) async fn run_all(
+        &mut self,
+        lists: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<()> {
         for statements in lists {
             self.any(statements).await?;
         }
@@ -109,7 +122,7 @@ impl Session {
         self.made_schema
     }
 
-    /// Makes the stage, empty, if this load has not made it yet.
+    /// Makes the load's stage, if it has not made it yet.
     pub(super) async fn make_stage(&mut self, stage: &Name) -> Result<()> {
         if self.stage.is_none() {
             self.sql(ddl::create_stage(stage)).await?;
@@ -118,7 +131,7 @@ impl Session {
         Ok(())
     }
 
-    /// Drops the stage, if this load has made one.
+    /// Drops the load's stage, if it has made one.
     pub(super) async fn drop_stage(&mut self) -> Result<()> {
         match self.stage.take() {
             Some(stage) => self.sql(ddl::drop_stage(&stage)).await.map(drop),
@@ -126,7 +139,12 @@ impl Session {
         }
     }
 
-    pub(super) async fn upload(&mut self, stage: &Name, path: String, bytes: Vec<u8>) -> Result<()> {
+    pub(super) async fn upload(
+        &mut self,
+        stage: &Name,
+        path: String,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
         self.io.upload(stage.to_string(), path, bytes).await
     }
 
@@ -136,9 +154,9 @@ impl Session {
         match self.io.ask(Step::Fetch(vec![request])).await {
             Reply::Responses(mut responses) => match (responses.len(), responses.pop()) {
                 (1, Some(response)) => Ok(response),
-                (n, _) => {
-                    Err(Fault::protocol(format_args!("expected 1 response from the host, found {n}")))
-                }
+                (n, _) => Err(Fault::protocol(format_args!(
+                    "expected 1 response from the host, found {n}"
+                ))),
             },
             other => Err(unexpected("responses", &other)),
         }

@@ -124,8 +124,7 @@ impl Staging {
         staged.files += 1;
         let rows = file.rows();
         let bytes = file.finish()?;
-        let report =
-            FileReport { path, table: table.to_owned(), rows, bytes: bytes.len() as u64 };
+        let report = FileReport { path, table: table.to_owned(), rows, bytes: bytes.len() as u64 };
         self.ready.push(Ready { report, bytes });
         Ok(())
     }

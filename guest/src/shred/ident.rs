@@ -80,7 +80,11 @@ impl Numbered {
 /// The id dlt gives a root row whose id is made of its key: the digest of an object of the key columns,
 /// sorted by name, with the values as they stand in the record.
 /// Source: dlt, `common/normalizers/json/helpers.py`, `get_row_hash`.
-pub(super) fn key_hash(record: &str, columns: &[String], convention: &Convention) -> Result<String> {
+pub(super) fn key_hash(
+    record: &str,
+    columns: &[String],
+    convention: &Convention,
+) -> Result<String> {
     let mut values = BTreeMap::new();
     find(&mut Reader::new(record), &[], columns, convention, &mut values)?;
     let mut text = String::from("{");
@@ -115,7 +119,8 @@ fn find(
     while more {
         let norm = convention.norm(&unescape(reader.key()?));
         let parts: Vec<&str> = path.iter().map(String::as_str).chain([norm.as_str()]).collect();
-        let name = if path.is_empty() { norm.clone() } else { convention.shorten_fragments(&parts) };
+        let name =
+            if path.is_empty() { norm.clone() } else { convention.shorten_fragments(&parts) };
         let peek = reader.peek()?;
         let raw = reader.skip()?;
         match peek {

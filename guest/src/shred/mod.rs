@@ -393,12 +393,12 @@ impl Family {
     /// that name is ours to write.
     #[cold]
     fn system_value(&mut self, scalar: Scalar<'_>, name: &str, row: &Row<'_>) -> Result<(), Halt> {
-        if name == "_dlt_id" && row.table == 0 {
-            if let Scalar::Text(id) | Scalar::Number(id) = scalar
-                && !id.is_empty()
-            {
-                return if row.numbered { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
-            }
+        if name == "_dlt_id"
+            && row.table == 0
+            && let Scalar::Text(id) | Scalar::Number(id) = scalar
+            && !id.is_empty()
+        {
+            return if row.numbered { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
         }
         let table = &self.tables[row.table].name;
         let warning = format!("table {table}: the data's own {name} was left out");

@@ -347,7 +347,12 @@ impl Table {
     }
 
     /// The same id as in the row before, which is known to be this one.
-    pub(super) fn system_id_again(&mut self, row: u32, name: &'static str, id: &RowId) -> Result<()> {
+    pub(super) fn system_id_again(
+        &mut self,
+        row: u32,
+        name: &'static str,
+        id: &RowId,
+    ) -> Result<()> {
         let at = self.system(name, DataType::Text);
         let repeated = self.columns[at].values.repeat_text(row);
         match repeated.map_err(|refused| Fault::internal(refused).at(name))? {

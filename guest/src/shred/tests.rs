@@ -36,7 +36,12 @@ fn describe(family: &Family) -> String {
             .filter(|column| !column.name.starts_with("_dlt_"))
             .map(|column| {
                 let mark = if column.variant { "~" } else { "" };
-                format!("{}{mark} {}*{}", column.name, column.kind.data_type.name(), column.values.count())
+                format!(
+                    "{}{mark} {}*{}",
+                    column.name,
+                    column.kind.data_type.name(),
+                    column.values.count()
+                )
             })
             .collect();
         let line = format!("{}[{}]: {}", table.name, table.rows(), columns.join(", "));
@@ -162,7 +167,10 @@ fn a_record_that_is_refused_leaves_nothing() {
     assert!(fault.message.contains("expected a value, found '}'"), "{fault}");
     assert_eq!(describe(&family), "t[1]: a bigint*1\n");
     take(&mut family, r#"{"l":[{"y":"text"}],"new":{"x":"text"}}"#).unwrap();
-    assert_eq!(describe(&family), "t[2]: a bigint*1, new__x text*1\n t__l[1]: y text*1\n".replace("\n ", "\n"));
+    assert_eq!(
+        describe(&family),
+        "t[2]: a bigint*1, new__x text*1\n t__l[1]: y text*1\n".replace("\n ", "\n")
+    );
 }
 
 #[test]
@@ -172,7 +180,10 @@ fn required_columns_are_required() {
     family.know_column("t", KnownColumn { name: "id".into(), kind, nullable: false });
     for record in [r#"{"id":null}"#, "{}"] {
         let fault = take(&mut family, record).unwrap_err();
-        assert_eq!(fault.to_string(), "table t: column id: expected a value, found null or nothing");
+        assert_eq!(
+            fault.to_string(),
+            "table t: column id: expected a value, found null or nothing"
+        );
     }
     assert_eq!(describe(&family), "");
 }
@@ -192,7 +203,11 @@ fn keys_make_ids() {
     for (record, columns, expect) in [
         (r#"{"id":1,"name":"a"}"#, &["id"][..], Ok("z5jIxXIbUnmbKw")),
         (r#"{"Id": 3}"#, &["id"], Ok("hKdQ/VhGat+Pgw")),
-        (r#"{"a":{"b":1}}"#, &["a__b", "c"], Err("primary key c: expected a value, found null or nothing")),
+        (
+            r#"{"a":{"b":1}}"#,
+            &["a__b", "c"],
+            Err("primary key c: expected a value, found null or nothing"),
+        ),
     ] {
         let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
         let id = ident::key_hash(record, &columns, &convention).map_err(|fault| fault.to_string());

@@ -12,12 +12,18 @@ pub fn create_schema(schema: &Name) -> String {
 /// A table, if it is not there, with its columns in this order.
 pub fn create_table(table: &Name, columns: &[Column], cluster: &[String]) -> String {
     let cluster = cluster_clause(cluster);
-    format!("CREATE TABLE IF NOT EXISTS {table} (\n{}\n){cluster}", join(columns, ",\n", definition))
+    format!(
+        "CREATE TABLE IF NOT EXISTS {table} (\n{}\n){cluster}",
+        join(columns, ",\n", definition)
+    )
 }
 
 /// A table for rows on their way: no fail-safe storage is paid for it.
 pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
-    format!("CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n)", join(columns, ",\n", definition))
+    format!(
+        "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n)",
+        join(columns, ",\n", definition)
+    )
 }
 
 /// New columns. They are nullable whatever the schema says: the rows that are there have no value.
@@ -29,9 +35,10 @@ pub fn add_columns(table: &Name, columns: &[Column]) -> String {
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
 }
 
-/// A named internal stage, empty. Server-side encryption, so that a host needs no keys to write to it.
+/// A named internal stage of one load; refused if it is there, for then another load has the same id.
+/// Server-side encryption, so that a host needs no keys to write to it.
 pub fn create_stage(stage: &Name) -> String {
-    format!("CREATE OR REPLACE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")
+    format!("CREATE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")
 }
 
 /// A stage and its files, gone.

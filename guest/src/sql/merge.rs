@@ -57,7 +57,12 @@ pub fn delete_all(table: &Name) -> String {
 }
 
 /// The rows of a child table whose root is about to be replaced.
-pub fn delete_children(child: &Name, root: &Name, staged: &Staged<'_>, columns: Links<'_>) -> String {
+pub fn delete_children(
+    child: &Name,
+    root: &Name,
+    staged: &Staged<'_>,
+    columns: Links<'_>,
+) -> String {
     format!(
         "DELETE FROM {child} WHERE {} IN (SELECT d.{} FROM {root} AS d JOIN {} AS s ON {})",
         quote(columns.root_id),

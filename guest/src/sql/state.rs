@@ -41,6 +41,19 @@ pub fn select_columns(database: &str, schemas: &[String]) -> String {
     )
 }
 
+/// The stages of a schema whose names begin so: their names.
+/// Source: Snowflake documentation, "STAGES view" of the information schema.
+pub fn select_stages(database: &str, schema: &str, prefix: &str) -> String {
+    format!(
+        "SELECT \"STAGE_NAME\" FROM {}.{}.{} WHERE \"STAGE_SCHEMA\" = {} AND STARTSWITH(\"STAGE_NAME\", {})",
+        quote(database),
+        quote("INFORMATION_SCHEMA"),
+        quote("STAGES"),
+        literal(schema),
+        literal(prefix),
+    )
+}
+
 /// How the columns of dlt's tables are called here.
 pub struct Bookkeeping<'a> {
     /// `_dlt_loads`
@@ -108,7 +121,12 @@ impl Bookkeeping<'_> {
     /// The state's row, unless some load has written this version or a later one in the meantime: no
     /// row is inserted then. A MERGE locks the table until the transaction ends, so of two loads the
     /// second waits for the first, and sees what it did.
-    pub fn insert_state_fenced(&self, pipeline: &str, version: i64, row: &[(&str, Value)]) -> String {
+    pub fn insert_state_fenced(
+        &self,
+        pipeline: &str,
+        version: i64,
+        row: &[(&str, Value)],
+    ) -> String {
         format!(
             "MERGE INTO {} AS d USING (SELECT {} AS \"P\", {version} AS \"V\") AS s \
              ON d.{} = s.\"P\" AND d.{} >= s.\"V\" WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",

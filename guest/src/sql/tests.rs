@@ -11,10 +11,14 @@ const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sql/statem
 
 #[test]
 fn quotes() {
-    for (name, expect) in [("A", "\"A\""), ("a\"b", "\"a\"\"b\""), ("", "\"\""), ("$1; --", "\"$1; --\"")] {
+    for (name, expect) in
+        [("A", "\"A\""), ("a\"b", "\"a\"\"b\""), ("", "\"\""), ("$1; --", "\"$1; --\"")]
+    {
         assert_eq!(quote(name), expect);
     }
-    for (text, expect) in [("a", "'a'"), ("it's", "'it''s'"), ("\\", "'\\\\'"), ("\\'", "'\\\\'''"), ("\n", "'\n'")] {
+    for (text, expect) in
+        [("a", "'a'"), ("it's", "'it''s'"), ("\\", "'\\\\'"), ("\\'", "'\\\\'''"), ("\n", "'\n'")]
+    {
         assert_eq!(literal(text), expect);
     }
 }
@@ -56,8 +60,21 @@ fn statements_are_as_they_were() {
 fn statements_fit_an_owners_rights_procedure() {
     // What SNOWFLAKE refuses there, and what would depend on the session.
     let text = statements().to_uppercase();
-    let code: String = text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    for word in [" TEMPORARY ", " TEMP ", "@~", "@%", "PUT ", "REMOVE ", "USE ", "ALTER SESSION", " ?", "NOT IN (", ";;"] {
+    let code: String =
+        text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    for word in [
+        " TEMPORARY ",
+        " TEMP ",
+        "@~",
+        "@%",
+        "PUT ",
+        "REMOVE ",
+        "USE ",
+        "ALTER SESSION",
+        " ?",
+        "NOT IN (",
+        ";;",
+    ] {
         assert!(!code.contains(word), "{word}");
     }
 }
@@ -69,7 +86,7 @@ fn statements() -> String {
     let child = dataset.object("SELECT__κόσμε");
     let staged_root = staging.object("_SNOWCAT__SELECT");
     let staged_child = staging.object("_SNOWCAT__SELECT__κόσμε");
-    let stage = dataset.object("SNOWCAT__P");
+    let stage = dataset.object("SNOWCAT__P__1_5");
     let long = "L".repeat(255);
     let column = |name: &str, data_type| Column::new(name, Kind::of(data_type));
     let columns = vec![
@@ -104,30 +121,55 @@ fn statements() -> String {
         ("version_hash", Value::Null),
     ];
 
-    let mut text = String::from("-- Every kind of statement Snowcat says, as a test writes them. Not to be run.\n");
+    let mut text = String::from(
+        "-- Every kind of statement Snowcat says, as a test writes them. Not to be run.\n",
+    );
     let mut say = |what: &str, statement: String| {
         text.push_str(&format!("\n-- {what}\n{statement};\n"));
     };
-    say("restore: what is there", state::select_columns("RAW", &["MY \"DATA\".SET".to_owned(), "IT'S".to_owned()]));
+    say(
+        "restore: what is there",
+        state::select_columns("RAW", &["MY \"DATA\".SET".to_owned(), "IT'S".to_owned()]),
+    );
     say("restore: the state", books.select_state("it's"));
     say("restore: the schema", books.select_schema("it's"));
     say("the dataset", ddl::create_schema(&dataset));
-    say("the stage, empty", ddl::create_stage(&stage));
+    say("the stage of a load", ddl::create_stage(&stage));
     say("a table", ddl::create_table(&root, &columns, &["GROUP".to_owned(), "κόσμε".to_owned()]));
-    say("a staging table", ddl::create_staging_table(&staged_root, &with_seq(&columns)));
+    let waiting = with_seq(&columns).into_iter().map(|column| match column.kind.data_type {
+        DataType::Json => Column::new(column.name, Kind::of(DataType::Text)),
+        _ => Column::new(column.name, column.kind),
+    });
+    let waiting: Vec<Column> = waiting.collect();
+    say("a staging table", ddl::create_staging_table(&staged_root, &waiting));
     say("new columns", ddl::add_columns(&root, &columns[..2]));
     say("begin", merge::BEGIN.to_owned());
     say("the state, fenced", books.insert_state_fenced("it's", 3, &row));
     say("append: the files", copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse));
     say("replace: what was there", merge::delete_all(&root));
-    say("merge: the root rows wait", copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text));
+    say(
+        "merge: the root rows wait",
+        copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
+    );
     say("merge: are there rows of one key?", merge::count_losers(&staged));
-    say("merge: the children of what is replaced", merge::delete_children(&child, &root, &staged, links));
+    say(
+        "merge: the children of what is replaced",
+        merge::delete_children(&child, &root, &staged, links),
+    );
     say("merge, delete-insert: what is replaced", merge::delete_matched(&root, &staged));
-    say("merge, delete-insert: the rows that are kept", merge::insert_winners(&root, &columns, &staged));
-    say("merge, delete-insert: all rows, known to be distinct", merge::insert_all(&root, &columns, &staged_root));
+    say(
+        "merge, delete-insert: the rows that are kept",
+        merge::insert_winners(&root, &columns, &staged),
+    );
+    say(
+        "merge, delete-insert: all rows, known to be distinct",
+        merge::insert_all(&root, &columns, &staged_root),
+    );
     say("merge, upsert: the rows that are kept", merge::merge_winners(&root, &columns, &staged));
-    say("merge: the children of rows that are not kept", merge::delete_losers(&child, &staged, links));
+    say(
+        "merge: the children of rows that are not kept",
+        merge::delete_losers(&child, &staged, links),
+    );
     say(
         "merge, upsert: the children of rows that are kept",
         merge::insert_children_of_winners(&child, &child_columns, &staged_child, &staged, links),
@@ -136,5 +178,6 @@ fn statements() -> String {
     say("commit", merge::COMMIT.to_owned());
     say("undo", merge::ROLLBACK.to_owned());
     say("the stage, gone", ddl::drop_stage(&stage));
+    say("stages that were left", state::select_stages("RAW", "MY \"DATA\".SET", "SNOWCAT__P__"));
     text
 }

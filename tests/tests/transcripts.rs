@@ -1,0 +1,199 @@
+//! The same job and the same answers give the same run, byte for byte: as a component under the Rust
+//! host, as a library, and (in `tests/python/test_transcripts.py`, which records them) under the Python
+//! host. Uploaded files are compared by their digests, which are part of a transcript.
+
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+use std::fs;
+use std::path::Path;
+
+use snowcat_guest::fault::{Fault, FaultKind};
+use snowcat_guest::{load, step};
+use snowcat_host as host;
+use snowcat_host::transcript::{self, Transcript};
+use snowcat_host::{Engine, Error, Guest, Replay, Runner, Settings, drive};
+
+#[test]
+fn the_component_says_what_was_recorded() {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    let runner = Runner::new(&engine);
+    each(|job, now, recorded| {
+        let mut replay = Replay::new(recorded).unwrap();
+        let mut said = Transcript::new(Vec::new());
+        // A run that was recorded to its fault ends in that fault again.
+        let _ended = runner.run_observed(job, now, &mut replay, &mut [&mut said]);
+        replay.finish().unwrap();
+        said.into_inner()
+    });
+}
+
+#[test]
+fn the_library_says_what_was_recorded() {
+    each(|job, now, recorded| {
+        let mut replay = Replay::new(recorded).unwrap();
+        let mut said = Transcript::new(Vec::new());
+        let mut library = Library(load::start(job, now).unwrap());
+        let _ended = drive(&mut library, &mut replay, &mut [&mut said]);
+        replay.finish().unwrap();
+        said.into_inner()
+    });
+}
+
+/// Runs every recorded job again.
+fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts"));
+    let mut runs = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
+        let recorded = read("transcript.jsonl");
+        let said = run(&read("job.json"), read("now.txt").trim(), &recorded);
+        let said = String::from_utf8(said).unwrap();
+        for (number, (said, recorded)) in said.lines().zip(recorded.lines()).enumerate() {
+            assert_eq!(said, recorded, "{}: line {}", path.display(), number + 1);
+        }
+        assert_eq!(said.len(), recorded.len(), "{}", path.display());
+        runs += 1;
+    }
+    assert!(runs >= 3, "expected at least three recorded runs, found {runs}");
+}
+
+/// The library, driven as the component is.
+struct Library(step::Load);
+
+impl Guest for Library {
+    fn resume(&mut self, reply: &host::Reply) -> Result<host::Step, Error> {
+        self.0.resume(reply_of(reply)).map(step_of).map_err(fault_of)
+    }
+
+    fn payload(&mut self) -> Result<Vec<u8>, Error> {
+        self.0.payload().map(|bytes| bytes.to_vec()).map_err(fault_of)
+    }
+}
+
+fn fault_of(fault: Fault) -> Error {
+    let kind = match fault.kind {
+        FaultKind::Config => host::FaultKind::Config,
+        FaultKind::Contract => host::FaultKind::Contract,
+        FaultKind::Data => host::FaultKind::Data,
+        FaultKind::Destination => host::FaultKind::Destination,
+        FaultKind::Internal => host::FaultKind::Internal,
+        FaultKind::Protocol => host::FaultKind::Protocol,
+        FaultKind::Source => host::FaultKind::Source,
+    };
+    Error::Fault(host::Fault { kind, message: fault.message, context: fault.context })
+}
+
+fn failure_of(failure: &host::Failure) -> step::Failure {
+    let host::Failure { code, message, transient } = failure.clone();
+    step::Failure { code, message, transient }
+}
+
+fn reply_of(reply: &host::Reply) -> step::Reply {
+    match reply {
+        host::Reply::Start => step::Reply::Start,
+        host::Reply::Outcomes(outcomes) => step::Reply::Outcomes(
+            outcomes
+                .iter()
+                .map(|o| step::Outcome { rows: o.rows.clone(), affected: o.affected })
+                .collect(),
+        ),
+        host::Reply::Assumed => step::Reply::Assumed,
+        host::Reply::Responses(responses) => step::Reply::Responses(
+            responses
+                .iter()
+                .map(|response| match response {
+                    Ok(r) => Ok(step::Response {
+                        status: r.status,
+                        headers: r.headers.clone(),
+                        body: r.body.clone(),
+                    }),
+                    Err(failure) => Err(failure_of(failure)),
+                })
+                .collect(),
+        ),
+        host::Reply::Page(page) => step::Reply::Page(page.clone()),
+        host::Reply::End => step::Reply::End,
+        host::Reply::Done => step::Reply::Done,
+        host::Reply::Failed(failure) => step::Reply::Failed(failure_of(failure)),
+    }
+}
+
+fn step_of(step: step::Step) -> host::Step {
+    match step {
+        step::Step::Sql(script) => host::Step::Sql(host::Script {
+            statements: script.statements,
+            order: if script.any_order { host::Order::Any } else { host::Order::Serial },
+        }),
+        step::Step::Fetch(requests) => host::Step::Fetch(host::Fetches {
+            requests: requests
+                .into_iter()
+                .map(|r| host::Request {
+                    method: r.method,
+                    url: r.url,
+                    headers: r.headers,
+                    auth: r.auth,
+                    body: r.body,
+                })
+                .collect(),
+        }),
+        step::Step::Pull(resource) => host::Step::Pull(host::Pull { resource }),
+        step::Step::Upload(u) => {
+            host::Step::Upload(host::Upload { stage: u.stage, path: u.path, size: u.size })
+        }
+        step::Step::Wait(pause) => {
+            host::Step::Wait(host::Pause { seconds: pause.seconds, reason: pause.reason })
+        }
+        step::Step::Finished(report) => host::Step::Finished(report_of(report)),
+    }
+}
+
+fn report_of(report: step::Report) -> host::Report {
+    host::Report {
+        load_id: report.load_id,
+        pipeline: report.pipeline,
+        database: report.database,
+        dataset: report.dataset,
+        tables: report
+            .tables
+            .into_iter()
+            .map(|t| host::TableReport { name: t.name, resource: t.resource, rows: t.rows })
+            .collect(),
+        files: report
+            .files
+            .into_iter()
+            .map(|f| host::FileReport {
+                path: f.path,
+                table: f.table,
+                rows: f.rows,
+                bytes: f.bytes,
+            })
+            .collect(),
+        cursors: report
+            .cursors
+            .into_iter()
+            .map(|c| host::CursorReport {
+                resource: c.resource,
+                path: c.path,
+                start: c.start,
+                last: c.last,
+            })
+            .collect(),
+        statements: report.statements,
+        requests: report.requests,
+        pages: report.pages,
+        state: report.state,
+        warnings: report.warnings,
+    }
+}
+
+#[test]
+fn a_transcript_that_is_not_followed_is_noticed() {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    let start = transcript::reply_line(&host::Reply::Start);
+    let mut replay = Replay::new(&format!("{start}\n{{\"step\":\"other\"}}\n")).unwrap();
+    let job = r#"{"pipeline":"p","database":"D","dataset":"d","resources":[{"name":"t"}]}"#;
+    let ended = Runner::new(&engine).run(job, "2026-01-01T00:00:00Z", &mut replay);
+    assert!(ended.is_err());
+    assert!(replay.finish().is_err());
+}
