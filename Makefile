@@ -30,7 +30,7 @@ lint: ## Format and lints, warnings are errors
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all --check
 	@echo "lint: clippy"
-	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets --all-features -- -D warnings
 
 lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
 	@echo "lint: cargo-deny"

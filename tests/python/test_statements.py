@@ -47,7 +47,7 @@ def main(session):
         ((affected, _),) = warehouse.sql([statement])
         if affected is not None:
             counts.append([statement.split()[0], affected])
-        if statement.startswith("CREATE OR REPLACE STAGE"):
+        if statement.startswith("CREATE STAGE"):
             warehouse.upload({stage!r} + '."SNOWCAT__P__1_5"', "1.5/0.0.select/0.parquet", {data!r})
     return counts
 """
