@@ -7,7 +7,7 @@ CARGO ?= cargo
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component standin test test-rust test-python lint lint-deny demo package bench record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python lint lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,13 +16,12 @@ setup: ## Install what is missing: a compiler for the component, Python packages
 	@tests/setup/wasm.sh
 	@tests/setup/python.sh target/venv tests/python/requirements.txt
 
-component: ## Build the component: target/component/snowcat.wasm
+# The whole workspace at once, as the tests build it: a part of it alone would be compiled with other
+# features, and so anew.
+component: ## Build the component (target/component/snowcat.wasm) and the programs (target/debug)
 	@echo "component: build"
-	@$(CARGO) run --quiet $(LOCKED) --package snowcat-host --bin snowcat -- component $(COMPONENT)
-
-standin: ## Build the stand-in Jira: target/debug/standin
-	@echo "stand-in: build"
-	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --bin standin
+	@$(CARGO) build --quiet $(LOCKED) --workspace
+	@target/debug/snowcat component $(COMPONENT)
 
 test: setup lint test-rust test-python ## All of it, as CI runs it
 
@@ -46,11 +45,11 @@ test-rust: ## The tests in Rust
 		$(CARGO) test --quiet $(LOCKED) --workspace; \
 	fi
 
-test-python: component standin ## The tests in Python: the procedure's handler, the emulator, end to end
+test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) -m pytest -q tests/python
 
-demo: setup component standin ## Watch a procedure load a Jira, twice, in an emulated Snowflake
+demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
 	@$(PYTHON) tests/python/demo.py
 

@@ -52,8 +52,8 @@ class StandIn:
 
 
 def program() -> pathlib.Path:
-    """The binary: `make standin` builds it."""
+    """The binary: `make component` builds it."""
     for place in (os.environ.get("SNOWCAT_STANDIN"), ROOT / "target/debug/standin", ROOT / "target/release/standin"):
         if place and pathlib.Path(place).exists():
             return pathlib.Path(place)
-    raise RuntimeError("target/debug/standin is not there: run make standin first")
+    raise RuntimeError("target/debug/standin is not there: run make component first")

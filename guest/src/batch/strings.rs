@@ -16,6 +16,12 @@ const EARLY_WORTH: usize = 128;
 /// Later, this part of them after what the indices take, or it is not worth the hashing.
 const WORTH: usize = 32;
 
+/// Batches a column goes without a dictionary after one that did not repay.
+const REST: u8 = 15;
+
+/// Fewer strings than this say nothing about the next batch.
+const FEW: usize = 64;
+
 /// How many slots may be tried for one string. At least half of the slots are free: the longest
 /// search for one of a million ordinary strings takes some 70. More means strings that were made to
 /// collide, and the dictionary is given up.
@@ -33,6 +39,8 @@ pub(crate) struct Strings {
     dictionary: Dictionary,
     /// The dictionary did not repay.
     given_up: bool,
+    /// For how many batches more none is tried.
+    rest: u8,
 }
 
 impl Strings {
@@ -108,12 +116,21 @@ impl Strings {
         }
     }
 
+    /// Forgets everything, at the end of a batch. What did not repay in it is not tried again for a
+    /// while: hashing strings that never come back is a good part of the cost of a wide table.
     pub(super) fn clear(&mut self) {
+        let tried = !self.given_up || self.rest == 0;
+        let worthless = self.given_up || (self.starts.len() >= FEW && !self.dictionary_repays());
+        self.rest = match (tried, worthless) {
+            (true, true) => REST,
+            (true, false) => 0,
+            (false, _) => self.rest - 1,
+        };
         self.data.clear();
         recycle(&mut self.starts);
         self.plain = 0;
         self.dictionary.clear();
-        self.given_up = false;
+        self.given_up = self.rest > 0;
     }
 
     /// The memory they hold.
@@ -197,7 +214,8 @@ impl Strings {
     /// Turns what there is into the plain layout.
     #[cold]
     fn give_up(&mut self) {
-        let mut plain = Self { given_up: true, plain: self.plain, ..Self::default() };
+        let mut plain =
+            Self { given_up: true, plain: self.plain, rest: self.rest, ..Self::default() };
         for &index in &self.dictionary.indices {
             if let Some(&start) = self.starts.get(index as usize) {
                 plain.append(self.data.at(start));
