@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON := target/venv/bin/python
 COMPONENT := target/component/snowcat.wasm
 CARGO ?= cargo
+# Where the Rust tests leave Parquet files for readers that are not ours.
+READ_BACK := $(CURDIR)/target/read_back
 # The lock file is what is tested; a change of it is made on purpose.
 LOCKED := --locked
 
@@ -38,7 +40,8 @@ lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
 
 test-rust: ## The tests in Rust
 	@echo "test: Rust"
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	@mkdir -p $(READ_BACK)
+	@export SNOWCAT_READ_BACK="$(READ_BACK)"; if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(CARGO) nextest run $(LOCKED) --workspace --cargo-quiet --status-level fail && \
 		$(CARGO) test --quiet $(LOCKED) --workspace --doc; \
 	else \
@@ -47,6 +50,7 @@ test-rust: ## The tests in Rust
 
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
+	@$(PYTHON) tests/python/parquet_read_back.py $(READ_BACK)
 	@$(PYTHON) -m pytest -q tests/python
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake

@@ -106,7 +106,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
 }
 
 /// Drops the stage of this load, and those that earlier loads of the pipeline left when they were
-/// killed. One that is still running has lost already: the state's version it counts on is taken.
+/// killed. One that is still running has lost to the fence, or fails for want of its files; either way
+/// its CALL fails and nothing of it is written.
 async fn clean_up(session: &mut Session, target: &Target) -> Result<()> {
     if !session.has_stage() {
         return Ok(());

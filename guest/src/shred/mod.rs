@@ -329,7 +329,10 @@ impl Family {
         }
         let own = self.shapes[shape].own_name(entry, convention);
         let column = table.column(&own);
-        table.put(row.row, column, scalar, origin, convention)?;
+        if !table.put(row.row, column, scalar, origin, convention)? {
+            // The same key twice, spelled with escapes: the slow path finds that out.
+            return Err(Halt::Repeats);
+        }
         let warning = format!(
             "table {}: two keys of one record have the same name; the second is in the column {own}",
             table.name

@@ -139,6 +139,12 @@ fn a_key_that_is_repeated_counts_once() {
         r#"{"a":1,"b":{"x":1},"a":"z","b":{"y":[{"k":1,"k":2}]}}"#,
         "t[1]: a text*1\n t__b__y[1]: k bigint*1",
     );
+    // However it is spelled.
+    check(
+        options(),
+        r#"{"a_b":1,"aB":2,"a\u0042":3}"#,
+        "t[1]: a_b bigint*1, a_b__x_hhnamq bigint*1",
+    );
     // In JSON that is kept, too: PARSE_JSON refuses it.
     check(Options { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
 }
