@@ -22,6 +22,9 @@ pub(super) struct Plan {
 /// Declares the resource's tables in the schema, as dlt does before it reads anything.
 pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Plan> {
     check_supported(resource)?;
+    if let Some(root_key) = job.root_key {
+        schema.set_root_key(root_key);
+    }
     let convention = job.convention();
     let table = convention.normalize_path(resource.table());
     let hints = Hints {
