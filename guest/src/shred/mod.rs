@@ -117,7 +117,7 @@ struct Row<'r> {
     /// Where this row's part of the trail begins.
     base: usize,
     /// Whether this is a root row whose id is still ours to choose.
-    numbered: bool,
+    ours: bool,
 }
 
 impl Family {
@@ -169,8 +169,11 @@ impl Family {
                 let raw = reader.clone().skip()?;
                 Some(ident::key_hash(raw, columns, &self.options.convention)?)
             }
+            RootId::Record => Some(ident::record_hash(reader.clone().skip()?)?),
         };
-        let mut halt = match self.root_row(reader, id.as_deref()) {
+        // Until the record is seen to bring its own.
+        let mut ours = true;
+        let mut halt = match self.root_row(reader, id.as_deref(), ours) {
             Ok(()) => return Ok(()),
             Err(halt) => halt,
         };
@@ -179,7 +182,7 @@ impl Family {
         // A record is sent back at most once for its id or for a repeated key, and once for a name that
         // two keys share.
         let mut looks = 0;
-        while looks < 2 {
+        while looks <= 2 {
             self.undo();
             match halt {
                 Halt::Contested => {}
@@ -187,13 +190,14 @@ impl Family {
                 Halt::GivenId(given) => {
                     looks += 1;
                     id = Some(given);
+                    ours = false;
                 }
                 Halt::Repeats => {
                     looks += 1;
                     text = Cow::Owned(json::without_repeats(&text)?);
                 }
             }
-            halt = match self.root_row(&mut Reader::new(&text), id.as_deref()) {
+            halt = match self.root_row(&mut Reader::new(&text), id.as_deref(), ours) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
@@ -240,7 +244,12 @@ impl Family {
         }
     }
 
-    fn root_row(&mut self, reader: &mut Reader<'_>, given: Option<&str>) -> Result<(), Halt> {
+    fn root_row(
+        &mut self,
+        reader: &mut Reader<'_>,
+        given: Option<&str>,
+        ours: bool,
+    ) -> Result<(), Halt> {
         self.trail.clear();
         let seq = self.root_rows;
         let id = match given {
@@ -248,8 +257,7 @@ impl Family {
             None => self.root_ids.id(seq),
         };
         let row = self.tables[0].open_row();
-        let numbered = given.is_none();
-        let row = Row { table: 0, row, id: &id, root: &id, seq, base: 0, numbered };
+        let row = Row { table: 0, row, id: &id, root: &id, seq, base: 0, ours };
         if reader.peek()? == Peek::Object {
             self.object(reader, 0, &row)?;
         } else {
@@ -371,7 +379,7 @@ impl Family {
                 root: parent.root,
                 seq: parent.seq,
                 base: self.trail.len(),
-                numbered: false,
+                ours: false,
             };
             match reader.peek()? {
                 Peek::Object => self.object(reader, list, &row)?,
@@ -441,7 +449,7 @@ impl Family {
             && let Scalar::Text(id) | Scalar::Number(id) = scalar
             && !id.is_empty()
         {
-            return if row.numbered { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
+            return if row.ours { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
         }
         let table = &self.tables[row.table].name;
         let warning = format!("table {table}: the data's own {name} was left out");
