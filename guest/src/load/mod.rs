@@ -12,7 +12,7 @@ mod session;
 mod staging;
 
 use crate::fault::{Context, Fault, Result};
-use crate::job::Job;
+use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
 use crate::sql::state::{Bookkeeping, select_stages};
@@ -48,6 +48,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let load_id = LoadId::new(now, last_load.as_deref())?;
     target.begin(&load_id);
+    let before = schema.clone();
 
     state.set_target(&job.dataset, schema.name());
     let mut ingested = Vec::new();
@@ -59,6 +60,13 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         ..Report::default()
     };
     for (number, resource) in job.selected().enumerate() {
+        if resource.write_disposition == WriteDisposition::Skip {
+            report.warnings.push(format!(
+                "resource {}: its write disposition is skip, so it was not read",
+                resource.name
+            ));
+            continue;
+        }
         let ingest = ingest::Ingest {
             job,
             resource,
@@ -78,8 +86,14 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let state_changed = state.bump()?;
     let changes = ingested.iter().any(publish::Ingested::changes);
     if changes || state_changed {
-        let statements =
-            evolve::ddl(&target, &schema, &live, &ingested, session.has_made_schema())?;
+        let statements = evolve::ddl(
+            &target,
+            &schema,
+            &live,
+            &ingested,
+            session.has_made_schema(),
+            job.create_indexes,
+        )?;
         session.run_all(statements).await.at(|| "bringing the tables up to date")?;
         let publication = Publication {
             target: &target,
@@ -90,6 +104,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             load_id: &load_id,
             now,
             ingested: &ingested,
+            before: &before,
             live: &|table: &Name| live.has(table),
         };
         publication.run(session).await.at(|| "publishing")?;

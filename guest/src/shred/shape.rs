@@ -11,7 +11,7 @@ use crate::digest;
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
 use crate::kind::DataType;
-use crate::name::Convention;
+use crate::name::{Convention, EMPTY_KEY};
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
 pub type Unnest = Box<dyn Fn(&[String]) -> bool>;
@@ -44,8 +44,8 @@ pub(super) struct Entry {
     pub(super) key: Box<str>,
     /// The name of its column.
     pub(super) name: String,
-    /// Whether that is the name of a system column of its row.
-    pub(super) system: bool,
+    /// What becomes of its values.
+    pub(super) role: Role,
     /// The object that had it last.
     pub(super) instance: u64,
     /// Its column, once a scalar was seen.
@@ -54,6 +54,17 @@ pub(super) struct Entry {
     list: Option<ListTarget>,
     /// The entry that follows it, most often.
     next: usize,
+}
+
+/// What becomes of the values of a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// They wait for the end of their row: another key has the same name.
+    Contested,
+    /// They go into its column.
+    Plain,
+    /// It has the name of a system column of its row.
+    System,
 }
 
 /// Where an object goes.
@@ -159,16 +170,27 @@ impl Family {
     fn new_entry(&mut self, shape: usize, key: &str) -> usize {
         let norm = self.options.convention.norm(&unescape(key));
         let known = &mut self.shapes[shape];
-        let name = if known.path.is_empty() {
+        let mut name = if known.path.is_empty() {
             norm
         } else {
             let mut parts: Vec<&str> = known.path.iter().map(String::as_str).collect();
             parts.push(&norm);
             self.options.convention.shorten_fragments(&parts)
         };
+        if name.is_empty() {
+            // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
+            EMPTY_KEY.clone_into(&mut name);
+        }
+        let role = if table::is_system(&name, known.table == 0) {
+            Role::System
+        } else if self.contest.knows(known.table, &name) {
+            Role::Contested
+        } else {
+            Role::Plain
+        };
         let entry = Entry {
             key: key.into(),
-            system: table::is_system(&name, known.table == 0),
+            role,
             name,
             instance: 0,
             column: None,
@@ -224,8 +246,10 @@ impl Family {
             let known = &self.shapes[shape];
             let mut table_path = known.table_path.clone();
             table_path.extend(known.path.iter().cloned());
-            // Unlike a column's, the part of a blank key is empty: dlt's `normalize_table_identifier`.
-            table_path.push(self.options.convention.normalize_path(&raw));
+            let part = self.options.convention.normalize_path(&raw);
+            // dlt has an empty part for a blank key: the rows of the list become rows of the table above,
+            // and the load fails.
+            table_path.push(if part.is_empty() { EMPTY_KEY.to_owned() } else { part });
             let level = known.row_level - 1;
             let raw_path = with(&known.raw_path, &raw);
             let parts: Vec<&str> = table_path.iter().map(String::as_str).collect();
