@@ -5,6 +5,9 @@ COMPONENT := target/component/snowcat.wasm
 # What `make conformance` runs; any other folders will do.
 CASES := tests/conformance/cases
 CORPUS := tests/conformance/corpus
+# How much `make differential` does, and where it begins.
+SEQUENCES := 2000
+SEED := 1
 CARGO ?= cargo
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
@@ -12,7 +15,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance lint lint-deny demo package bench record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential lint lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +64,14 @@ library: ## Build the guest as a native program that tests drive (target/debug/l
 
 conformance: setup component library ## Compare with what dlt makes of CASES=<folder> CORPUS=<folder>, natively and as a component
 	@PYTHONPATH=tests/python $(PYTHON) -m conformance --cases $(CASES) --corpus $(CORPUS)
+
+record: ## Have the newest dlt (or DLT=a version) record CASES=<folder> anew
+	@test -x target/newest/bin/python || python3 -m venv target/newest
+	@target/newest/bin/pip install --quiet --disable-pip-version-check --upgrade 'dlt[duckdb,parquet,snowflake]$(DLT:%===%)' orjson
+	@PYTHONPATH=tests/python target/newest/bin/python -m conformance.record $(CASES)
+
+differential: setup component library ## Random documents through dlt and through Snowcat: SEQUENCES=2000 SEED=1
+	@PYTHONPATH=tests/python $(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
