@@ -9,6 +9,7 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
+mod contest;
 mod ident;
 mod shape;
 mod table;
@@ -29,8 +30,9 @@ use crate::digest;
 use crate::fault::{Fault, Result};
 use crate::json::{self, MAX_DEPTH, Peek, Reader};
 use crate::name::Convention;
+use contest::Contest;
 use ident::Numbered;
-use shape::{ListTarget, ObjectTarget, Shape};
+use shape::{ListTarget, ObjectTarget, Role, Shape};
 use table::Origin;
 
 /// What a family of tables is made of, decided before the first record.
@@ -83,11 +85,14 @@ pub struct Family {
     marks: Vec<u32>,
     root_rows: u64,
     root_ids: Numbered,
+    contest: Contest,
     warnings: Vec<String>,
 }
 
 /// Why a walk ended early.
 enum Halt {
+    /// Two keys of a row have the same name: their values have to be weighed.
+    Contested,
     /// For good.
     Fault(Fault),
     /// The record brings its own row id, which its children need from the start.
@@ -128,6 +133,7 @@ impl Family {
             marks: Vec::new(),
             root_rows: 0,
             root_ids: Numbered::new(&options.load_id, &options.table),
+            contest: Contest::default(),
             warnings: Vec::new(),
             options,
         };
@@ -173,16 +179,23 @@ impl Family {
         };
         *reader = start;
         let mut text = Cow::Borrowed(reader.skip().inspect_err(|_| self.undo())?);
-        // A record is sent back at most once for either reason.
-        for _ in 0..2 {
+        // A record is sent back at most once for its id or for a repeated key, and once for a name that
+        // two keys share.
+        let mut looks = 0;
+        while looks <= 2 {
             self.undo();
             match halt {
+                Halt::Contested => {}
                 Halt::Fault(fault) => return Err(fault),
                 Halt::GivenId(given) => {
+                    looks += 1;
                     id = Some(given);
                     ours = false;
                 }
-                Halt::Repeats => text = Cow::Owned(json::without_repeats(&text)?),
+                Halt::Repeats => {
+                    looks += 1;
+                    text = Cow::Owned(json::without_repeats(&text)?);
+                }
             }
             halt = match self.root_row(&mut Reader::new(&text), id.as_deref(), ours) {
                 Ok(()) => return Ok(()),
@@ -192,7 +205,9 @@ impl Family {
         self.undo();
         Err(match halt {
             Halt::Fault(fault) => fault,
-            Halt::GivenId(_) | Halt::Repeats => Fault::internal("a record never settles"),
+            Halt::Contested | Halt::GivenId(_) | Halt::Repeats => {
+                Fault::internal("a record never settles")
+            }
         })
     }
 
@@ -223,6 +238,7 @@ impl Family {
 
     /// Forgets the rows of the record that is being taken.
     fn undo(&mut self) {
+        self.contest.forget();
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.undo_record(self.marks.get(at).copied().unwrap_or(0));
         }
@@ -320,9 +336,8 @@ impl Family {
             },
         };
         let resolved = &mut self.shapes[shape].entries[entry];
-        if resolved.system {
-            let name = resolved.name.clone();
-            return self.system_value(scalar, &name, place, row);
+        if resolved.role != Role::Plain {
+            return self.special(scalar, (shape, entry), place, row);
         }
         let table = &mut self.tables[row.table];
         let column = match resolved.column {
@@ -337,18 +352,11 @@ impl Family {
             Ok(false) => {}
             Err(fault) => return Err(fault.at(format_args!("table {}", table.name)).into()),
         }
-        let own = self.shapes[shape].own_name(entry, convention);
-        let column = table.column(&own);
-        if !table.put(row.row, column, scalar, origin, convention)? {
-            // The same key twice, spelled with escapes: the slow path finds that out.
-            return Err(Halt::Repeats);
+        if self.begin_contest(row.table, shape, entry) {
+            return Err(Halt::Contested);
         }
-        let warning = format!(
-            "table {}: two keys of one record have the same name; the second is in the column {own}",
-            table.name
-        );
-        self.warn(warning);
-        Ok(())
+        let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
+        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
     }
 
     /// The elements of a list, each a row of the list's table.
@@ -402,9 +410,27 @@ impl Family {
         self.member(reader, (shape, entry), 0, row)
     }
 
+    /// A value that does not simply go into its column.
+    #[cold]
+    fn special(
+        &mut self,
+        scalar: Scalar<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let resolved = &self.shapes[shape].entries[entry];
+        if resolved.role == Role::Contested {
+            let trail = self.trail.get(row.base..).unwrap_or_default();
+            self.contest.hold(scalar, (shape, entry), Origin { trail, place }, row);
+            return Ok(());
+        }
+        let name = resolved.name.clone();
+        self.system_value(scalar, &name, place, row)
+    }
+
     /// A value under the name of a system column: a root row may bring its own id; anything else of
     /// that name is ours to write.
-    #[cold]
     fn system_value(
         &mut self,
         scalar: Scalar<'_>,
@@ -432,7 +458,10 @@ impl Family {
     }
 
     /// Ends a row: its system columns, the order of its new columns, what it must not lack.
-    fn close_row(&mut self, row: &Row<'_>, parent: Option<(&RowId, u64)>) -> Result<()> {
+    fn close_row(&mut self, row: &Row<'_>, parent: Option<(&RowId, u64)>) -> Result<(), Halt> {
+        if self.contest.is_on() {
+            self.settle(row)?;
+        }
         let Options { load_id, root_key, sequence, .. } = &self.options;
         let table = &mut self.tables[row.table];
         if let Some((parent, index)) = parent {
@@ -450,7 +479,7 @@ impl Family {
         if *sequence == Sequence::All || (*sequence == Sequence::Root && parent.is_none()) {
             table.system_int(row.row, SEQ, row.seq)?;
         }
-        table.close_row(row.row)
+        Ok(table.close_row(row.row)?)
     }
 
     #[cold]
