@@ -14,6 +14,9 @@ fn options() -> Options {
         root_key: false,
         sequence: Sequence::None,
         unnest: None,
+        preferred: None,
+        texts_only: false,
+        max_columns: 2000,
     }
 }
 
