@@ -7,7 +7,7 @@ use super::publish::{Action, MergePlan};
 use super::unsupported;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{
-    self,    Job, Merge, MergeOptions, MergeStrategy, NestedHints, Resource, Sort, WriteDisposition,
+    self, Job, Merge, MergeOptions, MergeStrategy, NestedHints, Resource, Sort, WriteDisposition,
 };
 use crate::name::Convention;
 use crate::schema::{Contract, Hints, Mode, Schema, Table, is_dlt};
@@ -26,11 +26,7 @@ pub(super) struct Plan {
 
 /// Declares the resource's tables in the schema, as dlt does before it reads anything. None: the
 /// contract has the whole resource left out.
-pub(super) fn declare(
-    job: &Job,
-    resource: &Resource,
-    schema: &mut Schema,
-) -> Result<Option<Plan>> {
+pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Option<Plan>> {
     check_supported(resource)?;
     if let Some(root_key) = job.root_key {
         schema.set_root_key(root_key);
@@ -129,9 +125,7 @@ fn nested_roots(
             .find(|nested| nested_names(nested, root, convention).0 == name);
         let own = Resource {
             write_disposition: match hints {
-                Some(hints) => {
-                    hints.write_disposition.clone().unwrap_or(WriteDisposition::Append)
-                }
+                Some(hints) => hints.write_disposition.clone().unwrap_or(WriteDisposition::Append),
                 None => stored_disposition(schema, table),
             },
             columns: hints.map(|hints| hints.columns.clone()).unwrap_or_default(),

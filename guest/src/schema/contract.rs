@@ -151,7 +151,9 @@ impl Contract {
             };
             if mode != Mode::Evolve {
                 let place = || format!("column {}", column.name());
-                mode.refuse(expected, "another").at(place).at(|| format!("table {}", table.name()))?;
+                mode.refuse(expected, "another")
+                    .at(place)
+                    .at(|| format!("table {}", table.name()))?;
                 refused.push(column.name().to_owned());
             }
         }

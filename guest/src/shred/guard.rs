@@ -65,9 +65,9 @@ impl Family {
         }
         if refusal == Refusal::Freeze {
             let found = format_args!("one for the lists of {}", table.name);
-            return Err(
-                frozen("no new tables", found).at(format_args!("table {}", table.name)).into()
-            );
+            return Err(frozen("no new tables", found)
+                .at(format_args!("table {}", table.name))
+                .into());
         }
         reader.skip()?;
         self.left_out.add(&table.name, "lists of the new table".to_owned());
@@ -125,12 +125,7 @@ impl Family {
     }
 
     /// The lists of an object, and of the objects in it, whose values have been read.
-    fn lists(
-        &mut self,
-        reader: &mut Reader<'_>,
-        shape: usize,
-        row: &Row<'_>,
-    ) -> Result<(), Halt> {
+    fn lists(&mut self, reader: &mut Reader<'_>, shape: usize, row: &Row<'_>) -> Result<(), Halt> {
         let mut more = reader.enter();
         let mut previous = None;
         let mut place = 0;

@@ -416,7 +416,7 @@ impl Family {
         let resolved = &mut self.shapes[shape].entries[entry];
         if resolved.system {
             let name = resolved.name.clone();
-            return self.system_value(scalar, &name, row);
+            return self.system_value(scalar, &name, place, row);
         }
         let column = match resolved.column {
             Some(column) => column,
@@ -529,7 +529,19 @@ impl Family {
     /// A value under the name of a system column: a root row may bring its own id; anything else of
     /// that name is ours to write.
     #[cold]
-    fn system_value(&mut self, scalar: Scalar<'_>, name: &str, row: &Row<'_>) -> Result<(), Halt> {
+    fn system_value(
+        &mut self,
+        scalar: Scalar<'_>,
+        name: &str,
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let trail = self.trail.get(row.base..).unwrap_or_default();
+        if let Some(name) = ["_dlt_id", "_dlt_load_id"].into_iter().find(|root| *root == name)
+            && row.table == 0
+        {
+            self.tables[0].bring_system(name, Origin { trail, place });
+        }
         if name == "_dlt_id"
             && row.table == 0
             && let Scalar::Text(id) | Scalar::Number(id) = scalar

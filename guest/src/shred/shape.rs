@@ -6,13 +6,13 @@
 
 use rustc_hash::FxHashMap;
 
-use super::table::{self, Rows};
 use super::Family;
+use super::table::{self, Rows};
 use crate::digest;
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
 use crate::kind::DataType;
-use crate::name::Convention;
+use crate::name::{Convention, EMPTY_KEY};
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
 pub type Unnest = Box<dyn Fn(&[String]) -> bool>;
@@ -174,7 +174,7 @@ impl Family {
     fn new_entry(&mut self, shape: usize, key: &str) -> usize {
         let norm = self.options.convention.norm(&unescape(key));
         let known = &mut self.shapes[shape];
-        let name = if known.path.is_empty() {
+        let mut name = if known.path.is_empty() {
             norm
         } else {
             let mut parts: Vec<&str> = known.path.iter().map(String::as_str).collect();
@@ -186,6 +186,10 @@ impl Family {
             table if self.tables.get(table).is_some_and(|t| t.rooted.is_some()) => Rows::Rooted,
             _ => Rows::Nested,
         };
+        if name.is_empty() {
+            // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
+            EMPTY_KEY.clone_into(&mut name);
+        }
         let entry = Entry {
             key: key.into(),
             system: table::is_system(&name, rows),
@@ -246,8 +250,10 @@ impl Family {
             let known = &self.shapes[shape];
             let mut table_path = known.table_path.clone();
             table_path.extend(known.path.iter().cloned());
-            // Unlike a column's, the part of a blank key is empty: dlt's `normalize_table_identifier`.
-            table_path.push(self.options.convention.normalize_path(&raw));
+            let part = self.options.convention.normalize_path(&raw);
+            // dlt has an empty part for a blank key: the rows of the list become rows of the table above,
+            // and the load fails.
+            table_path.push(if part.is_empty() { EMPTY_KEY.to_owned() } else { part });
             let level = known.row_level - 1;
             let raw_path = with(&known.raw_path, &raw);
             let parts: Vec<&str> = table_path.iter().map(String::as_str).collect();

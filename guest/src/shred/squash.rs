@@ -83,7 +83,8 @@ impl super::shape::Shape {
     /// The keys from the record to an entry, for people.
     fn keys_to(&self, entry: usize) -> String {
         let key = self.entries.get(entry).map(|entry| unescape(&entry.key)).unwrap_or_default();
-        let path: Vec<&str> = self.raw_path().iter().map(String::as_str).chain([key.as_str()]).collect();
+        let path: Vec<&str> =
+            self.raw_path().iter().map(String::as_str).chain([key.as_str()]).collect();
         path.join(".")
     }
 }

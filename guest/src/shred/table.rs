@@ -385,7 +385,9 @@ impl Table {
             return Ok(None);
         }
         let (refusal, expected) = match column.variant {
-            true => (data_type, "a value of the column's type, not one that needs a variant column"),
+            true => {
+                (data_type, "a value of the column's type, not one that needs a variant column")
+            }
             false if once || !self.settled => return Ok(None),
             false => (columns, "no new columns"),
         };
@@ -479,10 +481,23 @@ impl Table {
         }
     }
 
+    /// The record itself brings this text column: a new one stands where the record has it.
+    #[cold]
+    pub(super) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
+        if !self.system.iter().any(|(known, _)| *known == name) {
+            self.place_system(name, DataType::Text, order(origin));
+        }
+    }
+
     #[cold]
     fn new_system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        let at = self.column(name);
+        // Behind everything the row brought.
         let place = self.fresh.len() as u32;
+        self.place_system(name, data_type, vec![u32::MAX, place])
+    }
+
+    fn place_system(&mut self, name: &'static str, data_type: DataType, order: Vec<u32>) -> usize {
+        let at = self.column(name);
         let column = &mut self.columns[at];
         column.seen = true;
         column.nullable = false;
@@ -492,8 +507,7 @@ impl Table {
             column.values = batch::Column::new(Kind::of(data_type));
         }
         if !column.known {
-            // Behind everything the row brought.
-            self.fresh.push((vec![u32::MAX, place], at));
+            self.fresh.push((order, at));
         }
         self.system.push((name, at));
         at

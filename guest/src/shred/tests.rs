@@ -1,5 +1,7 @@
 //! What tables records become. Values are checked where they can be read: in the conformance cases.
 
+mod rules;
+
 use super::*;
 use crate::kind::{DataType, Kind};
 use crate::name::Naming;
