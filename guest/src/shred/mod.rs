@@ -286,6 +286,11 @@ impl Family {
         self.warnings.iter().cloned().chain(self.left_out.lines()).collect()
     }
 
+    /// Whether anything was left out as the rules have it.
+    pub fn has_left_out(&self) -> bool {
+        self.left_out.lines().next().is_some()
+    }
+
     /// Forgets the rows of the record that is being taken.
     fn undo(&mut self) {
         for (at, table) in self.tables.iter_mut().enumerate() {
