@@ -114,6 +114,18 @@ pub(super) enum Rows {
     Rooted,
 }
 
+impl Origin<'_> {
+    /// Its place among the values of its row, as dlt comes to them: an object's own values first, then
+    /// the objects in it, the last one first.
+    pub(super) fn order(&self) -> Vec<u32> {
+        const NESTED: u32 = 1 << 31;
+        let mut order: Vec<u32> =
+            self.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
+        order.push(self.place.min(NESTED - 1));
+        order
+    }
+}
+
 /// Whether a key of that name would hide a system column of its row.
 pub(super) fn is_system(name: &str, rows: Rows) -> bool {
     match name {
@@ -413,7 +425,7 @@ impl Table {
         column.seen = true;
         self.first_seen.push(at);
         if !column.known {
-            self.fresh.push((order(origin), at));
+            self.fresh.push((origin.order(), at));
         }
         let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
             Some(data_type) if !column.variant => Kind::of(data_type),
@@ -485,7 +497,7 @@ impl Table {
     #[cold]
     pub(super) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
         if !self.system.iter().any(|(known, _)| *known == name) {
-            self.place_system(name, DataType::Text, order(origin));
+            self.place_system(name, DataType::Text, origin.order());
         }
     }
 
@@ -527,16 +539,6 @@ impl Table {
         self.columns[at].variants.push((suffix, variant));
         variant
     }
-}
-
-/// The place of a new column among the new columns of its row, as dlt would have it: it reads an
-/// object's own values first, then the objects in it, the last one first.
-fn order(origin: Origin<'_>) -> Vec<u32> {
-    const NESTED: u32 = 1 << 31;
-    let mut order: Vec<u32> =
-        origin.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
-    order.push(origin.place.min(NESTED - 1));
-    order
 }
 
 #[inline]
