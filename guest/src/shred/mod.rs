@@ -16,6 +16,7 @@ mod rules;
 mod shape;
 mod squash;
 mod table;
+mod widen;
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +64,8 @@ pub struct Options {
     pub preferred: Option<Preferred>,
     /// Whether a text that reads as a timestamp is a text all the same.
     pub texts_only: bool,
+    /// Whether the numbers of a new column may widen its type.
+    pub widen: bool,
     /// Columns a table may have before the widest objects are kept as JSON.
     pub max_columns: usize,
 }

@@ -1,5 +1,6 @@
 //! What tables records become. Values are checked where they can be read: in the conformance cases.
 
+mod properties;
 mod rules;
 
 use super::*;
@@ -18,6 +19,7 @@ fn options() -> Options {
         unnest: None,
         preferred: None,
         texts_only: false,
+        widen: false,
         max_columns: 2000,
     }
 }
