@@ -32,7 +32,7 @@ pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::path::{Path, Segment};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
-pub use self::resource::{Input, Key, NestedHints, Resource};
+pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
 pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
@@ -56,6 +56,8 @@ pub struct Job {
     pub max_identifier_length: u32,
     /// How deep records are unnested where their resource says nothing.
     pub max_table_nesting: u32,
+    /// How many columns a table may have before what is widest is kept as JSON.
+    pub max_columns: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
@@ -98,6 +100,10 @@ impl Job {
                 .and_then(|length| u32::try_from(length).ok())
                 .unwrap_or(255),
             max_table_nesting: resource::nesting(&object)?.unwrap_or(1000),
+            max_columns: object
+                .whole("max_columns", 1, 100_000)?
+                .and_then(|columns| usize::try_from(columns).ok())
+                .unwrap_or(MAX_COLUMNS),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
@@ -193,6 +199,9 @@ impl Job {
     }
 }
 
+/// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
+const MAX_COLUMNS: usize = 2000;
+
 const NAMINGS: &[(&str, Naming)] = &[
     ("snake_case", Naming::SnakeCase),
     ("direct", Naming::Direct),
@@ -210,6 +219,7 @@ const KEYS: Keys = Keys {
         "naming",
         "max_identifier_length",
         "max_table_nesting",
+        "max_columns",
         "root_key",
         "schema_contract",
         "selected",

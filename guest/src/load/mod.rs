@@ -11,7 +11,7 @@ mod restore;
 mod session;
 mod staging;
 
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Context, Result};
 use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
@@ -79,7 +79,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             .run(session, &mut schema, &mut state, &mut report)
             .await
             .at(|| format!("resource {}", resource.name))?;
-        ingested.push(brought);
+        ingested.extend(brought);
     }
 
     let schema_changed = schema.bump()?;
@@ -206,10 +206,4 @@ impl Target {
             fold: Box::new(|name| self.convention.fold(name)),
         }
     }
-}
-
-/// The fault of a job that asks for what this version does not do.
-#[cold]
-fn unsupported(what: impl std::fmt::Display) -> Fault {
-    Fault::config(format_args!("{what} is not supported by this version of Snowcat"))
 }
