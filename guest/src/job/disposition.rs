@@ -1,6 +1,6 @@
 //! How rows are written, and what a schema may become: dlt's write dispositions and contracts.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::read::{Keys, Object, choice};
 use crate::fault::Result;
@@ -62,6 +62,9 @@ pub struct MergeOptions {
     pub active_record_timestamp: Option<String>,
     /// scd2: the instant between old and new versions, if not the load's.
     pub boundary_timestamp: Option<String>,
+    /// delete-insert, upsert, cdc: the column that tells the age of a row. A row that is older than the
+    /// one of the same key that is there does not count. Not of dlt.
+    pub newer_by: Option<String>,
 }
 
 /// dlt's ways to replace a table's rows.
@@ -147,6 +150,11 @@ impl Merge {
 }
 
 impl MergeStrategy {
+    /// The strategy that dlt calls so.
+    pub fn parse(name: &str) -> Option<Self> {
+        STRATEGIES.iter().find(|(known, _)| *known == name).map(|(_, strategy)| *strategy)
+    }
+
     /// Its name in dlt.
     pub const fn name(self) -> &'static str {
         match self {
@@ -181,21 +189,27 @@ impl WriteDisposition {
         }
     }
 
-    /// The hints dlt keeps on the table for the options (`MERGE_DISPOSITION_HINTS` in
-    /// `common/schema/typing.py`), in its order: those that are given.
-    pub fn table_hints(&self) -> Map<String, Value> {
-        let mut hints = Map::new();
-        let Self::Merge(Merge { strategy, options }) = self else { return hints };
-        let mut put = |hint: &str, value: Option<Value>| {
-            hints.extend(value.map(|value| (hint.to_owned(), value)));
+    /// The disposition as dlt's users write it, which is what the schema's hints are made of. What dlt
+    /// does not know is left out.
+    pub fn hint(&self) -> Value {
+        let Self::Merge(Merge { strategy, options }) = self else { return self.name().into() };
+        let mut hint = Map::new();
+        let mut put = |key: &str, value: Option<Value>| {
+            hint.extend(value.map(|value| (key.to_owned(), value)));
         };
-        put("x-merge-strategy", strategy.map(|s| s.name().into()));
-        put("x-stage-data-deduplicated", options.deduplicated.then_some(true.into()));
-        put("x-merge-source-filter", options.source_filter.clone().map(Value::from));
-        put("x-merge-destination-scope", options.destination_scope.clone().map(Value::from));
-        put("x-merge-skip-unchanged-rows", options.skip_unchanged_rows.then_some(true.into()));
-        put("x-boundary-timestamp", options.boundary_timestamp.clone().map(Value::from));
-        hints
+        let text = |text: &Option<String>| text.clone().map(Value::from);
+        put("disposition", Some("merge".into()));
+        put("strategy", strategy.map(|s| s.name().into()));
+        put("deduplicated", options.deduplicated.then_some(true.into()));
+        put("source_filter", text(&options.source_filter));
+        put("destination_scope", text(&options.destination_scope));
+        put("skip_unchanged_rows", options.skip_unchanged_rows.then_some(true.into()));
+        put("row_version_column_name", text(&options.row_version_column_name));
+        let validity = options.validity_column_names.as_ref();
+        put("validity_column_names", validity.map(|(from, to)| json!([from, to])));
+        put("active_record_timestamp", text(&options.active_record_timestamp));
+        put("boundary_timestamp", text(&options.boundary_timestamp));
+        Value::Object(hint)
     }
 
     /// Reads a disposition: a word, or an object with options.
@@ -258,6 +272,7 @@ const KEYS: Keys = Keys::of(&[
     "validity_column_names",
     "active_record_timestamp",
     "boundary_timestamp",
+    "newer_by",
 ]);
 
 /// Which option is of which strategies (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`).
@@ -272,6 +287,7 @@ const OPTIONS: &[(&str, &[MergeStrategy])] = {
         ("validity_column_names", &[Scd2]),
         ("active_record_timestamp", &[Scd2]),
         ("boundary_timestamp", &[Scd2]),
+        ("newer_by", &[DeleteInsert, Upsert, Cdc]),
     ]
 };
 
@@ -304,6 +320,7 @@ fn merge(object: &Object<'_>) -> Result<Merge> {
         validity_column_names: validity,
         active_record_timestamp: text("active_record_timestamp")?,
         boundary_timestamp: text("boundary_timestamp")?,
+        newer_by: text("newer_by")?,
     };
     Ok(Merge { strategy, options })
 }
@@ -338,38 +355,32 @@ mod tests {
         let check = |value: Value, name: &str, hints: Value| {
             let found = WriteDisposition::parse(&value, "write_disposition").unwrap();
             assert_eq!(found.name(), name, "{value}");
-            assert_eq!(
-                Value::Object(found.table_hints()).to_string(),
-                hints.to_string(),
-                "{value}"
-            );
+            assert_eq!(found.hint().to_string(), hints.to_string(), "{value}");
         };
-        check(json!("append"), "append", json!({}));
-        check(json!("skip"), "skip", json!({}));
+        check(json!("append"), "append", json!("append"));
+        check(json!("skip"), "skip", json!("skip"));
         check(
             json!({"disposition": "replace", "strategy": "staging-optimized"}),
             "replace",
-            json!({}),
+            json!("replace"),
         );
-        check(json!("merge"), "merge", json!({}));
-        check(json!({"disposition": "merge"}), "merge", json!({}));
+        check(json!("merge"), "merge", json!({"disposition": "merge"}));
         for strategy in ["delete-insert", "upsert", "insert-only", "scd2", "cdc"] {
-            check(
-                json!({"disposition": "merge", "strategy": strategy}),
-                "merge",
-                json!({"x-merge-strategy": strategy}),
-            );
+            let given = json!({"disposition": "merge", "strategy": strategy});
+            check(given.clone(), "merge", given);
         }
+        let given = json!({"disposition": "merge", "deduplicated": true, "source_filter": "a > 1"});
+        check(given.clone(), "merge", given);
+        let given = json!({
+            "disposition": "merge", "strategy": "scd2", "row_version_column_name": "v",
+            "validity_column_names": ["f", "t"], "active_record_timestamp": "9999-12-31",
+            "boundary_timestamp": "2024-01-01",
+        });
+        check(given.clone(), "merge", given);
         check(
-            json!({"disposition": "merge", "deduplicated": true, "source_filter": "a > 1"}),
+            json!({"disposition": "merge", "newer_by": "updated"}),
             "merge",
-            json!({"x-stage-data-deduplicated": true, "x-merge-source-filter": "a > 1"}),
-        );
-        check(
-            json!({"disposition": "merge", "strategy": "scd2", "validity_column_names": ["f", "t"],
-                   "boundary_timestamp": "2024-01-01"}),
-            "merge",
-            json!({"x-merge-strategy": "scd2", "x-boundary-timestamp": "2024-01-01"}),
+            json!({"disposition": "merge"}),
         );
     }
 

@@ -62,6 +62,8 @@ pub struct Job {
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
     pub schema_contract_hint: Value,
+    /// Whether tables are made with PRIMARY KEY and UNIQUE, as the hints have them.
+    pub create_indexes: bool,
     /// Forget the cursors that were saved, and load everything.
     pub force_full_load: bool,
     /// Credentials by name.
@@ -104,6 +106,7 @@ impl Job {
                 .unwrap_or(MAX_COLUMNS),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
+            create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
@@ -220,6 +223,7 @@ const KEYS: Keys = Keys {
         "root_key",
         "schema_contract",
         "selected",
+        "create_indexes",
         "force_full_load",
         "credentials",
         "client",

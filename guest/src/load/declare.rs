@@ -1,18 +1,15 @@
 //! A resource of the job, as a table of the schema and as a plan: what its rows become.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::publish::{Action, MergePlan};
-use super::unsupported;
-use crate::fault::{Context, Fault, Result};
-use crate::job::{
-    self, Job, Merge, MergeOptions, MergeStrategy, NestedHints, OnTypeConflict, Resource, Sort,
-    WriteDisposition,
-};
+use super::nested;
+use super::publish::{self, Action};
+use crate::fault::{Context, Result};
+use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::name::Convention;
-use crate::schema::{Contract, Hints, Mode, Schema, Table, is_dlt};
-use crate::shred::{Family, KnownColumn, Options, Refusal, RootId, Rooted, Rules, Sequence};
+use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
+use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, Rooted, Rules};
 
 /// What a resource's rows become.
 pub(super) struct Plan {
@@ -28,7 +25,6 @@ pub(super) struct Plan {
 /// Declares the resource's tables in the schema, as dlt does before it reads anything. None: the
 /// contract has the whole resource left out.
 pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Option<Plan>> {
-    check_supported(resource)?;
     if let Some(root_key) = job.root_key {
         schema.set_root_key(root_key);
     }
@@ -41,7 +37,7 @@ pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
         columns: columns(&resource.columns),
         primary_key: given(&resource.primary_key.columns),
         merge_key: given(&resource.merge_key.columns),
-        write_disposition: Some(disposition(&resource.write_disposition)),
+        write_disposition: Some(resource.write_disposition.hint()),
         cursor: cursor_column(resource),
         max_nesting: resource.max_table_nesting.map(u64::from),
         table: table_hints(resource),
@@ -50,116 +46,41 @@ pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     if !schema.declare(declared)? {
         return Ok(None);
     }
-    for nested in &resource.nested_hints {
-        declare_nested(resource, nested, &table, schema, convention)
-            .at(|| format!("nested_hints.{}", nested.path.join(".")))?;
+    for hints in &resource.nested_hints {
+        nested::declare(resource, hints, &table, schema, convention)
+            .at(|| format!("nested_hints.{}", hints.path.join(".")))?;
     }
-    let (action, warning) = action(resource, schema, &table, convention)?;
-    let nested = nested_roots(resource, schema, &table, convention)?;
-    Ok(Some(Plan { table, action, warning, nested }))
+    ask_for_root_ids(schema, &table)?;
+    let nested = nested::roots(resource, schema, &table, convention);
+    let nested = nested.into_iter().map(|(name, disposition)| {
+        ask_for_root_ids(schema, &name)?;
+        plan(schema, name, disposition, convention)
+    });
+    let nested = nested.collect::<Result<Vec<_>>>()?;
+    let disposition = Some(&resource.write_disposition);
+    Ok(Some(Plan { nested, ..plan(schema, table, disposition, convention)? }))
 }
 
-/// Declares what the job says of the table of a list.
-/// Source: dlt 1.31, `extract/hints.py`, `get_nested_hints`.
-fn declare_nested(
-    resource: &Resource,
-    nested: &NestedHints,
-    root: &str,
-    schema: &mut Schema,
-    convention: Convention,
-) -> Result<()> {
-    let (name, parent) = nested_names(nested, root, convention);
-    let mut table = match &nested.write_disposition {
-        Some(disposition) => disposition.table_hints(),
-        None => Map::new(),
-    };
-    table.shift_remove("x-merge-strategy");
-    if !nested.schema_contract_hint.is_null() {
-        table.insert("schema_contract".to_owned(), nested.schema_contract_hint.clone());
-    }
-    let hints = Hints {
-        columns: columns(&nested.columns),
-        primary_key: given(&nested.primary_key.columns),
-        merge_key: given(&nested.merge_key.columns),
-        write_disposition: nested.write_disposition.as_ref().map(disposition),
-        table,
-        ..Hints::default()
-    };
-    let normalize = |name: &str| convention.normalize_path(name);
-    schema.declare(hints.nested(&name, &parent, &resource.name, normalize)?).map(drop)
-}
-
-/// The name of the table of a list, and that of its parent.
-fn nested_names(nested: &NestedHints, root: &str, convention: Convention) -> (String, String) {
-    let keys = nested.path.iter().map(|key| convention.normalize_identifier(key));
-    let path: Vec<String> = std::iter::once(root.to_owned()).chain(keys).collect();
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let above = path.split_last().map_or(&[][..], |(_, above)| above);
-    let parent = match &nested.parent_table_name {
-        Some(parent) => convention.normalize_path(parent),
-        None => convention.shorten_fragments(above),
-    };
-    (convention.shorten_fragments(&path), parent)
-}
-
-/// The tables of the resource's lists that have keys of their own, and so are no part of its family:
-/// those the job names, and those an earlier one did.
-fn nested_roots(
-    resource: &Resource,
+/// What becomes of the rows of a table that begins a family.
+fn plan(
     schema: &Schema,
-    root: &str,
+    table: String,
+    disposition: Option<&WriteDisposition>,
     convention: Convention,
-) -> Result<Vec<Plan>> {
-    let is_nested_root = |table: &&Table| {
-        let of_resource = table.resource() == Some(&resource.name) && table.parent().is_none();
-        of_resource
-            && table.name() != root
-            && table.name().starts_with(root)
-            && !is_dlt(table.name())
-    };
-    let mut plans = Vec::new();
-    for table in schema.tables().values().filter(is_nested_root) {
-        let name = table.name().to_owned();
-        let hints = resource
-            .nested_hints
-            .iter()
-            .find(|nested| nested_names(nested, root, convention).0 == name);
-        let own = Resource {
-            write_disposition: match hints {
-                Some(hints) => hints.write_disposition.clone().unwrap_or(WriteDisposition::Append),
-                None => stored_disposition(schema, table),
-            },
-            columns: hints.map(|hints| hints.columns.clone()).unwrap_or_default(),
-            ..resource.clone()
-        };
-        let (action, warning) =
-            action(&own, schema, &name, convention).at(|| format!("table {name}"))?;
-        plans.push(Plan { table: name, action, warning, nested: Vec::new() });
+) -> Result<Plan> {
+    let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
+    if let (Action::Merge(plan), Some(WriteDisposition::Merge(merge))) = (&mut action, disposition)
+    {
+        let newer_by = merge.options.newer_by.as_deref();
+        plan.newer_by = newer_by.map(|name| convention.normalize_path(name));
     }
-    Ok(plans)
+    Ok(Plan { table, action, warning, nested: Vec::new() })
 }
 
-/// How a table was written when it was declared last.
-fn stored_disposition(schema: &Schema, table: &Table) -> WriteDisposition {
-    match table.write_disposition() {
-        Some("merge") => {
-            let strategy = match schema.merge_strategy(table.name()) {
-                Some("upsert") => MergeStrategy::Upsert,
-                Some("insert-only") => MergeStrategy::InsertOnly,
-                Some("scd2") => MergeStrategy::Scd2,
-                Some("cdc") => MergeStrategy::Cdc,
-                _ => MergeStrategy::DeleteInsert,
-            };
-            let options = MergeOptions::default();
-            WriteDisposition::Merge(Merge { strategy: Some(strategy), options })
-        }
-        Some("replace") => WriteDisposition::Replace(None),
-        Some("skip") => WriteDisposition::Skip,
-        _ => WriteDisposition::Append,
-    }
-}
-
-fn columns(columns: &IndexMap<String, job::Hints>) -> IndexMap<String, Map<String, Value>> {
+/// The hints of columns as the schema takes them.
+pub(super) fn columns(
+    columns: &IndexMap<String, job::Hints>,
+) -> IndexMap<String, Map<String, Value>> {
     columns.iter().map(|(name, hints)| (name.clone(), hints.as_map().clone())).collect()
 }
 
@@ -177,16 +98,15 @@ pub(super) fn family(
     let known = schema.table(&plan.table);
     let nesting = known.and_then(|table| table.max_nesting());
     let nesting = nesting.unwrap_or(u64::from(job.max_table_nesting));
-    let Rooted { root_id, root_key, sequence } = rooted(schema, plan);
     let unnest = resource.unnest.clone();
     let mut family = Family::new(Options {
         convention: job.convention(),
         table: plan.table.clone(),
         max_nesting: i64::try_from(nesting).unwrap_or(i64::MAX),
         load_id: load_id.to_owned(),
-        root_id,
-        root_key,
-        sequence,
+        root_id: plan.action.root_id(),
+        root_key: schema.propagated(&plan.table).is_some(),
+        sequence: plan.action.sequence(),
         unnest: unnest.map(|unnest| Box::new(move |path: &[String]| unnest.opens(path)) as _),
         preferred: preferred(schema),
         texts_only: !schema.detects_timestamps(),
@@ -243,119 +163,39 @@ fn refusal(mode: Mode) -> Option<Refusal> {
 
 /// What the rows that begin a family are, by what is to become of them.
 fn rooted(schema: &Schema, plan: &Plan) -> Rooted {
-    let merge = match &plan.action {
-        Action::Merge(merge) => Some(merge),
-        Action::Append | Action::Replace => None,
-    };
-    let keyed = merge.filter(|merge| merge.upsert).and_then(|merge| merge.keys.first());
     Rooted {
-        root_id: keyed.map_or(RootId::Numbered, |key| RootId::Key(key.clone())),
+        root_id: plan.action.root_id(),
         root_key: schema.propagated(&plan.table).is_some(),
-        sequence: match merge {
-            Some(merge) if merge.upsert => Sequence::All,
-            Some(_) => Sequence::Root,
-            None => Sequence::None,
-        },
+        sequence: plan.action.sequence(),
     }
 }
 
 /// The types the schema prefers for columns of some names.
-fn preferred(schema: &Schema) -> Option<crate::shred::Preferred> {
+fn preferred(schema: &Schema) -> Option<Preferred> {
     let types = schema.preferred_types();
-    (!types.is_empty())
-        .then(|| Box::new(move |name: &str| types.get(name).copied()) as crate::shred::Preferred)
+    (!types.is_empty()).then(|| Box::new(move |name: &str| types.get(name).copied()) as Preferred)
 }
 
-/// What the second issue of this work brings is refused by name until then, never ignored.
-fn check_supported(resource: &Resource) -> Result<()> {
-    for (name, hints) in &resource.columns {
-        if hints.get("hard_delete").is_some() {
-            return Err(unsupported("hard_delete").at(format_args!("columns.{name}")));
-        }
+/// Child tables that were there before root ids were wanted have to have them now.
+fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
+    if schema.propagated(root).is_none() {
+        return Ok(());
+    }
+    let lacks = |table: &&Table| !table.is_new() && table.columns_with("root_key").next().is_none();
+    let chain = schema.chain(root).into_iter().skip(1).filter(lacks);
+    let names: Vec<String> = chain.map(|table| table.name().to_owned()).collect();
+    for name in names {
+        schema.add_column(&name, Column::root_id())?;
     }
     Ok(())
 }
 
-fn action(
-    resource: &Resource,
-    schema: &Schema,
-    table: &str,
-    convention: Convention,
-) -> Result<(Action, Option<String>)> {
-    let merge = match &resource.write_disposition {
-        WriteDisposition::Append => return Ok((Action::Append, None)),
-        // However it is to be replaced, it is one transaction here: there is no moment at which a
-        // reader finds the table empty.
-        WriteDisposition::Replace(_) => return Ok((Action::Replace, None)),
-        WriteDisposition::Skip => return Err(unsupported("the write disposition skip")),
-        WriteDisposition::Merge(merge) => merge,
-    };
-    let upsert = match merge.strategy() {
-        MergeStrategy::DeleteInsert => false,
-        MergeStrategy::Upsert => true,
-        other => return Err(unsupported(format_args!("the merge strategy {}", other.name()))),
-    };
-    let options = &merge.options;
-    for (given, option) in [
-        (options.source_filter.is_some(), "source_filter"),
-        (options.destination_scope.is_some(), "destination_scope"),
-        (options.skip_unchanged_rows, "skip_unchanged_rows"),
-    ] {
-        if given {
-            return Err(unsupported(format_args!("the merge option {option}")));
-        }
-    }
-    let key = |hint: &str| -> Vec<String> {
-        let columns = schema.table(table).map(|table| table.columns_with(hint));
-        columns.map_or_else(Vec::new, |columns| columns.map(str::to_owned).collect())
-    };
-    let (primary, merge_key) = (key("primary_key"), key("merge_key"));
-    if primary.is_empty() && (upsert || merge_key.is_empty()) {
-        if upsert {
-            return Err(Fault::config(
-                "expected a primary_key, for upsert matches rows by it, found none",
-            ));
-        }
-        let warning = format!(
-            "resource {}: it is to be merged and has neither primary_key nor merge_key, so its rows are appended",
-            resource.name
-        );
-        return Ok((Action::Append, Some(warning)));
-    }
-    let dedup_sort = resource.columns.iter().find_map(|(name, hints)| {
-        let sort = hints.dedup_sort()?;
-        Some((convention.normalize_path(name), sort == Sort::Descending))
-    });
-    let plan = MergePlan {
-        upsert,
-        deduplicate: !primary.is_empty() && !options.deduplicated,
-        keys: [primary, if upsert { Vec::new() } else { merge_key }]
-            .into_iter()
-            .filter(|key| !key.is_empty())
-            .collect(),
-        dedup_sort,
-    };
-    Ok((Action::Merge(plan), None))
-}
-
-fn given(columns: &[String]) -> Option<Vec<String>> {
+pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
-/// The disposition as dlt's users write it, which is what the schema's hints are made of.
-fn disposition(disposition: &WriteDisposition) -> Value {
-    match disposition {
-        WriteDisposition::Merge(merge) if merge.strategy.is_some() => {
-            json!({ "disposition": "merge", "strategy": merge.strategy().name() })
-        }
-        other => other.name().into(),
-    }
-}
-
 fn table_hints(resource: &Resource) -> Map<String, Value> {
-    let mut hints = resource.write_disposition.table_hints();
-    // The strategy goes with the disposition.
-    hints.shift_remove("x-merge-strategy");
+    let mut hints = Map::new();
     if !resource.schema_contract_hint.is_null() {
         hints.insert("schema_contract".to_owned(), resource.schema_contract_hint.clone());
     }

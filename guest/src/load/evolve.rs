@@ -18,6 +18,7 @@ pub(super) fn ddl(
     live: &Live,
     ingested: &[Ingested],
     schema_made: bool,
+    create_indexes: bool,
 ) -> Result<[Vec<String>; 2]> {
     let mut schemas = Vec::new();
     let mut tables = Vec::new();
@@ -27,11 +28,27 @@ pub(super) fn ddl(
     let brought = |name: &str| {
         ingested.iter().flat_map(|i| &i.tables).any(|table| table.name == name && table.rows > 0)
     };
-    for table in schema.tables().values().filter(|t| is_dlt(t.name()) || brought(t.name())) {
+    // Tables that nothing came for may have to hold more too: the ids of their roots.
+    let told = |name: &str| {
+        let root = schema.root(name).map(Table::name);
+        ingested.iter().any(|i| Some(i.root.as_str()) == root)
+    };
+    for table in schema.tables().values() {
         let name = target.table(table.name());
-        let columns = columns(target, table);
+        let wanted = is_dlt(table.name()) || brought(table.name());
+        if !wanted && !(live.has(&name) && told(table.name())) {
+            continue;
+        }
+        let columns = columns(target, table, create_indexes);
         if !live.has(&name) {
-            tables.push(ddl::create_table(&name, &columns, &cluster(target, table)));
+            let cluster = names(target, table, "cluster");
+            let primary_key = match create_indexes {
+                true => names(target, table, "primary_key"),
+                false => Vec::new(),
+            };
+            let comment = table.hint("description").and_then(|text| text.as_str());
+            let more = ddl::TableOptions { cluster: &cluster, comment, primary_key: &primary_key };
+            tables.push(ddl::create_table(&name, &columns, &more));
             continue;
         }
         let new: Vec<Column> =
@@ -43,13 +60,15 @@ pub(super) fn ddl(
     let mut staged = false;
     for ingested in ingested.iter().filter(|i| i.changes() && matches!(i.action, Action::Merge(_)))
     {
-        let depth = if ingested.stages_children() { ingested.tables.len() } else { 1 };
-        for table in ingested.tables.iter().take(depth) {
+        let stages_children = ingested.stages_children();
+        let family = ingested.tables.iter().enumerate();
+        let waiting = family.filter(|(at, table)| *at == 0 || (stages_children && table.rows > 0));
+        for (_, table) in waiting {
             let Some(known) = schema.table(&table.name) else { continue };
             staged = true;
             let name = target.staging(&table.name);
             // Everything may be NULL there, and JSON waits as text: what comes is checked on the way out.
-            let mut columns: Vec<Column> = columns(target, known)
+            let mut columns: Vec<Column> = columns(target, known, false)
                 .into_iter()
                 .map(|column| Column {
                     comment: None,
@@ -75,24 +94,32 @@ pub(super) fn ddl(
     Ok([schemas, tables])
 }
 
-fn columns(target: &Target, table: &Table) -> Vec<Column> {
+fn columns(target: &Target, table: &Table, create_indexes: bool) -> Vec<Column> {
     let known = table.complete_columns().filter_map(|column| Some((column, column.kind()?)));
     known
         .map(|(column, kind)| Column {
             name: target.convention.fold(column.name()),
             kind,
             nullable: column.nullable(),
-            comment: column.description().map(str::to_owned),
+            unique: create_indexes && column.has("unique"),
+            comment: comment(column),
         })
         .collect()
 }
 
-fn cluster(target: &Target, table: &Table) -> Vec<String> {
-    let columns = table.columns_with("cluster");
+/// The columns with a hint, as Snowflake stores their names.
+fn names(target: &Target, table: &Table, hint: &str) -> Vec<String> {
+    let columns = table.columns_with(hint);
     columns
         .filter(|name| table.column(name).is_some_and(|column| column.is_complete()))
         .map(|name| target.convention.fold(name))
         .collect()
+}
+
+/// What is said of a column: for Snowflake alone, or for any destination.
+fn comment(column: &crate::schema::Column) -> Option<String> {
+    let own = column.hint("x-snowflake-column-comment").and_then(|text| text.as_str());
+    own.filter(|text| !text.is_empty()).or(column.description()).map(str::to_owned)
 }
 
 fn as_text(kind: Kind) -> Kind {

@@ -6,13 +6,14 @@
 mod declare;
 mod evolve;
 mod ingest;
+mod nested;
 mod publish;
 mod restore;
 mod session;
 mod staging;
 
-use crate::fault::{Context, Fault, Result};
-use crate::job::Job;
+use crate::fault::{Context, Result};
+use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
 use crate::sql::state::{Bookkeeping, select_stages};
@@ -48,6 +49,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let load_id = LoadId::new(now, last_load.as_deref())?;
     target.begin(&load_id);
+    let before = schema.clone();
 
     state.set_target(&job.dataset, schema.name());
     let mut ingested = Vec::new();
@@ -59,6 +61,13 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         ..Report::default()
     };
     for (number, resource) in job.selected().enumerate() {
+        if resource.write_disposition == WriteDisposition::Skip {
+            report.warnings.push(format!(
+                "resource {}: its write disposition is skip, so it was not read",
+                resource.name
+            ));
+            continue;
+        }
         let ingest = ingest::Ingest {
             job,
             resource,
@@ -78,8 +87,14 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let state_changed = state.bump()?;
     let changes = ingested.iter().any(publish::Ingested::changes);
     if changes || state_changed {
-        let statements =
-            evolve::ddl(&target, &schema, &live, &ingested, session.has_made_schema())?;
+        let statements = evolve::ddl(
+            &target,
+            &schema,
+            &live,
+            &ingested,
+            session.has_made_schema(),
+            job.create_indexes,
+        )?;
         session.run_all(statements).await.at(|| "bringing the tables up to date")?;
         let publication = Publication {
             target: &target,
@@ -90,6 +105,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             load_id: &load_id,
             now,
             ingested: &ingested,
+            before: &before,
             live: &|table: &Name| live.has(table),
         };
         publication.run(session).await.at(|| "publishing")?;
@@ -191,10 +207,4 @@ impl Target {
             fold: Box::new(|name| self.convention.fold(name)),
         }
     }
-}
-
-/// The fault of a job that asks for what this version does not do.
-#[cold]
-fn unsupported(what: impl std::fmt::Display) -> Fault {
-    Fault::config(format_args!("{what} is not supported by this version of Snowcat"))
 }

@@ -38,8 +38,9 @@ pub const ENGINE_VERSION: u64 = 11;
 /// The normaliser whose configuration tells nesting and propagation.
 const RELATIONAL: &str = "dlt.common.normalizers.json.relational";
 
-/// Merge strategies that need the root's id in every nested table.
-const ROOT_KEY_STRATEGIES: [&str; 4] = ["delete-insert", "upsert", "insert-only", "cdc"];
+/// Merge strategies that need the root's id in every nested table. dlt leaves out the last one, so
+/// that no child row of a version finds its root; where dlt made the tables so, they stay so.
+const ROOT_KEY_STRATEGIES: [&str; 5] = ["delete-insert", "upsert", "insert-only", "cdc", "scd2"];
 
 /// All the tables of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -306,15 +307,15 @@ impl Schema {
         let Some(root) = self.root(table).filter(|root| !is_dlt(root.name())) else {
             return;
         };
-        let merges = || {
-            let strategy = self.merge_strategy(root.name());
-            strategy.is_some_and(|strategy| ROOT_KEY_STRATEGIES.contains(&strategy))
+        let has_root_key = |table: &&Table| table.columns_with("root_key").next().is_some();
+        let merges = || match self.merge_strategy(root.name()) {
+            Some("scd2") => self.chain(root.name()).iter().skip(1).all(|nested| nested.is_new()),
+            strategy => strategy.is_some_and(|name| ROOT_KEY_STRATEGIES.contains(&name)),
         };
         let wanted = match self.config("root_key_propagation") {
             Some(Value::Bool(always)) => *always,
             _ => merges(),
         };
-        let has_root_key = |table: &&Table| table.columns_with("root_key").next().is_some();
         if !wanted && !self.chain(root.name()).iter().any(has_root_key) {
             return;
         }

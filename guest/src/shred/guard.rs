@@ -1,7 +1,7 @@
 //! Rows of tables that have rules, and rows that begin a family of their own: what most loads have none
 //! of, out of the way of those that do not.
 
-use super::ident::key_hash;
+use super::ident::{key_hash, record_hash};
 use super::rules::{Refusal, frozen};
 use super::shape::{ListTarget, ObjectTarget};
 use super::{Family, Halt, Link, RootId, Row, RowId};
@@ -100,6 +100,7 @@ impl Family {
                     RowId::given(&id.map_err(|fault| fault.at(place))?)
                 }
                 RootId::Numbered => self.rooted_id(table, seq),
+                RootId::Record => RowId::given(&record_hash(reader.clone().skip()?)?),
             };
             let row = self.tables[table].open_row();
             let root = if rooted.root_key { Some(&id) } else { parent.root };
@@ -111,7 +112,7 @@ impl Family {
                 seq,
                 sequence: rooted.sequence,
                 base: self.trail.len(),
-                numbered: false,
+                ours: false,
             };
             if self.element(reader, list, &row)? {
                 self.close_row(&row, Link::Root(parent.root))?;

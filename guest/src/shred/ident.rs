@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::canonical;
 use crate::digest;
-use crate::fault::{Fault, Result};
+use crate::fault::Result;
 use crate::json::{Peek, Reader, unescape};
 use crate::name::Convention;
 
@@ -20,6 +20,8 @@ pub enum RootId {
     Key(Vec<String>),
     /// The load and the number of the row in it.
     Numbered,
+    /// The whole record, what is nested in it too.
+    Record,
 }
 
 /// What the rows of a table are that are elements of lists, and yet begin a family of their own: dlt's
@@ -90,6 +92,38 @@ impl Numbered {
     }
 }
 
+/// The id dlt gives a root row whose id tells its versions apart: the digest of the record with its keys
+/// sorted, without what is dlt's own at the top.
+/// Source: dlt, `common/normalizers/json/relational.py`, `_add_row_id`, and `helpers.py`,
+/// `get_row_hash`.
+pub(super) fn record_hash(record: &str) -> Result<String> {
+    let mut members = BTreeMap::new();
+    let mut reader = Reader::new(record);
+    if reader.peek()? == Peek::Object {
+        let mut more = reader.enter();
+        while more {
+            let key = unescape(reader.key()?);
+            let raw = reader.skip()?;
+            // The last of several counts.
+            members.insert(key, raw);
+            more = reader.more(b'}')?;
+        }
+    } else {
+        members.insert("value".to_owned(), record.trim());
+    }
+    let mut text = String::from("{");
+    for (key, raw) in members.iter().filter(|(key, _)| !key.starts_with("_dlt")) {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        canonical::push_string(&mut text, key);
+        text.push(':');
+        text.push_str(&canonical::canonical_sorted(raw)?);
+    }
+    text.push('}');
+    Ok(digest::b64_digest(text.as_bytes(), 10))
+}
+
 /// The id dlt gives a root row whose id is made of its key: the digest of an object of the key columns,
 /// sorted by name, with the values as they stand in the record.
 /// Source: dlt, `common/normalizers/json/helpers.py`, `get_row_hash`.
@@ -99,6 +133,10 @@ pub(super) fn key_hash(
     convention: &Convention,
 ) -> Result<String> {
     let mut values = BTreeMap::new();
+    // A key column may be NULL, or missing, where the job allows it: if it does not, the row is refused.
+    for column in columns {
+        values.insert(column.clone(), "null".to_owned());
+    }
     find(&mut Reader::new(record), &[], columns, convention, &mut values)?;
     let mut text = String::from("{");
     for (name, value) in &values {
@@ -110,11 +148,7 @@ pub(super) fn key_hash(
         text.push_str(value);
     }
     text.push('}');
-    match columns.iter().find(|column| !values.contains_key(*column)) {
-        Some(missing) => Err(Fault::data("expected a value, found null or nothing")
-            .at(format_args!("primary key {missing}"))),
-        None => Ok(digest::b64_digest(text.as_bytes(), 10)),
-    }
+    Ok(digest::b64_digest(text.as_bytes(), 10))
 }
 
 /// Collects the values of the key columns, by column; the last of several counts.
@@ -140,9 +174,6 @@ fn find(
             Peek::Object => {
                 let path: Vec<String> = path.iter().cloned().chain([norm]).collect();
                 find(&mut Reader::new(raw), &path, columns, convention, values)?;
-            }
-            Peek::Null => {
-                values.remove(&name);
             }
             _ if columns.contains(&name) => {
                 values.insert(name, canonical::canonical(raw)?);

@@ -152,7 +152,7 @@ struct Row<'r> {
     /// Where this row's part of the trail begins.
     base: usize,
     /// Whether this is a root row whose id is still ours to choose.
-    numbered: bool,
+    ours: bool,
 }
 
 /// How a row hangs together with others.
@@ -230,8 +230,11 @@ impl Family {
                 let raw = reader.clone().skip()?;
                 Some(ident::key_hash(raw, columns, &self.options.convention)?)
             }
+            RootId::Record => Some(ident::record_hash(reader.clone().skip()?)?),
         };
-        let mut halt = match self.root_row(reader, id.as_deref()) {
+        // Until the record is seen to bring its own.
+        let mut ours = true;
+        let mut halt = match self.root_row(reader, id.as_deref(), ours) {
             Ok(()) => return Ok(()),
             Err(halt) => halt,
         };
@@ -240,7 +243,7 @@ impl Family {
         // A record is sent back at most once for its id or for a repeated key, once for a name that
         // two keys share, and once for each place where what is nested is kept as JSON from then on.
         let mut looks = 0;
-        while looks < 2 {
+        while looks <= 2 {
             self.undo();
             match halt {
                 Halt::Contested | Halt::Squashed => {}
@@ -248,13 +251,14 @@ impl Family {
                 Halt::GivenId(given) => {
                     looks += 1;
                     id = Some(given);
+                    ours = false;
                 }
                 Halt::Repeats => {
                     looks += 1;
                     text = Cow::Owned(json::without_repeats(&text)?);
                 }
             }
-            halt = match self.root_row(&mut Reader::new(&text), id.as_deref()) {
+            halt = match self.root_row(&mut Reader::new(&text), id.as_deref(), ours) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
@@ -320,7 +324,12 @@ impl Family {
         self.left_out.forget();
     }
 
-    fn root_row(&mut self, reader: &mut Reader<'_>, given: Option<&str>) -> Result<(), Halt> {
+    fn root_row(
+        &mut self,
+        reader: &mut Reader<'_>,
+        given: Option<&str>,
+        ours: bool,
+    ) -> Result<(), Halt> {
         self.trail.clear();
         let seq = self.root_rows;
         let id = match given {
@@ -330,8 +339,7 @@ impl Family {
         let row = self.tables[0].open_row();
         let Options { root_key, sequence, .. } = self.options;
         let root = root_key.then_some(&id);
-        let numbered = given.is_none();
-        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, numbered };
+        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
         if self.fill(reader, 0, key, &row)? {
             self.close_row(&row, Link::Root(None))?;
@@ -502,7 +510,7 @@ impl Family {
                 seq: parent.seq,
                 sequence: parent.sequence,
                 base: self.trail.len(),
-                numbered: false,
+                ours: false,
             };
             if self.element(reader, list, &row)? {
                 self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
@@ -587,7 +595,7 @@ impl Family {
             && let Scalar::Text(id) | Scalar::Number(id) = scalar
             && !id.is_empty()
         {
-            return if row.numbered { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
+            return if row.ours { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };
         }
         let table = &self.tables[row.table].name;
         let warning = format!("table {table}: the data's own {name} was left out");

@@ -9,13 +9,34 @@ pub fn create_schema(schema: &Name) -> String {
     format!("CREATE SCHEMA IF NOT EXISTS {schema}")
 }
 
+/// What is said of a table besides its columns, when it is made and never again: a clustering key that
+/// somebody sets by hand later stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableOptions<'a> {
+    /// The columns it is clustered by.
+    pub cluster: &'a [String],
+    /// What COMMENT says of it.
+    pub comment: Option<&'a str>,
+    /// The columns of its primary key, which Snowflake keeps and does not check.
+    pub primary_key: &'a [String],
+}
+
 /// A table, if it is not there, with its columns in this order.
-pub fn create_table(table: &Name, columns: &[Column], cluster: &[String]) -> String {
-    let cluster = cluster_clause(cluster);
-    format!(
-        "CREATE TABLE IF NOT EXISTS {table} (\n{}\n){cluster}",
-        join(columns, ",\n", definition)
-    )
+pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -> String {
+    let names = |names: &[String]| join(names, ", ", |name| quote(name));
+    let mut text =
+        format!("CREATE TABLE IF NOT EXISTS {table} (\n{}", join(columns, ",\n", definition));
+    if !more.primary_key.is_empty() {
+        text.push_str(&format!(",\nPRIMARY KEY ({})", names(more.primary_key)));
+    }
+    text.push_str("\n)");
+    if !more.cluster.is_empty() {
+        text.push_str(&format!(" CLUSTER BY ({})", names(more.cluster)));
+    }
+    if let Some(comment) = more.comment {
+        text.push_str(&format!(" COMMENT = {}", literal(comment)));
+    }
+    text
 }
 
 /// A table for rows on their way: no fail-safe storage is paid for it.
@@ -29,7 +50,7 @@ pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
 /// New columns. They are nullable whatever the schema says: the rows that are there have no value.
 pub fn add_columns(table: &Name, columns: &[Column]) -> String {
     let columns = join(columns, ",\n", |column| {
-        let column = Column { nullable: true, ..column.clone() };
+        let column = Column { nullable: true, unique: false, ..column.clone() };
         format!("IF NOT EXISTS {}", definition(&column))
     });
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
@@ -48,6 +69,9 @@ pub fn drop_stage(stage: &Name) -> String {
 
 fn definition(column: &Column) -> String {
     let mut text = format!("{} {}", column.quoted(), type_of(&column.kind));
+    if column.unique {
+        text.push_str(" UNIQUE");
+    }
     if !column.nullable {
         text.push_str(" NOT NULL");
     }
@@ -56,11 +80,4 @@ fn definition(column: &Column) -> String {
         text.push_str(&literal(comment));
     }
     text
-}
-
-fn cluster_clause(columns: &[String]) -> String {
-    if columns.is_empty() {
-        return String::new();
-    }
-    format!(" CLUSTER BY ({})", join(columns, ", ", |name| quote(name)))
 }

@@ -69,6 +69,8 @@ pub struct Column {
     pub kind: Kind,
     /// Whether it may be NULL.
     pub nullable: bool,
+    /// Whether UNIQUE is said of it, which Snowflake keeps and does not check.
+    pub unique: bool,
     /// What COMMENT says of it.
     pub comment: Option<String>,
 }
@@ -76,7 +78,7 @@ pub struct Column {
 impl Column {
     /// A nullable column.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, nullable: true, comment: None }
+        Self { name: name.into(), kind, nullable: true, unique: false, comment: None }
     }
 
     /// `"NAME"`

@@ -17,7 +17,7 @@ pub enum Value {
 }
 
 impl Value {
-    fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         match self {
             Self::Int(n) => n.to_string(),
             // A number and its scale: no session format, no session time zone.

@@ -2,7 +2,8 @@
 //! `tests/sql/statements.sql`. `UPDATE_EXPECT=1` writes it anew.
 
 use super::copy::{Json, copy_into};
-use super::merge::{Links, Staged};
+use super::merge::history::{Validity, insert_versions, retire_absent};
+use super::merge::{Links, Match, Rank, Scope, Staged, Survey, children, keyed, survey};
 use super::state::{Bookkeeping, Value};
 use super::{Column, Name, ddl, literal, merge, quote, state, type_of};
 use crate::kind::{DataType, Kind};
@@ -73,6 +74,7 @@ fn statements_fit_an_owners_rights_procedure() {
         "ALTER SESSION",
         " ?",
         "NOT IN (",
+        " OR ",
         ";;",
     ] {
         assert!(!code.contains(word), "{word}");
@@ -96,7 +98,10 @@ fn statements() -> String {
         column("κόσμε", DataType::Timestamp),
         column(&long, DataType::Decimal),
         column("BIN", DataType::Binary),
+        column("GONE?", DataType::Bool),
     ];
+    let id = Column { nullable: false, ..column("_DLT_ID", DataType::Text) };
+    let with_id = [columns.as_slice(), std::slice::from_ref(&id)].concat();
     let child_columns = vec![
         column("VALUE", DataType::Json),
         Column { nullable: false, ..column("_DLT_ROOT_ID", DataType::Text) },
@@ -106,8 +111,29 @@ fn statements() -> String {
     let with_seq = |columns: &[Column]| [columns, std::slice::from_ref(&seq)].concat();
     let keys = [columns[0].clone(), columns[3].clone()];
     let order = merge::order_by(&[("κόσμε".to_owned(), true), ("_SNOWCAT_SEQ".to_owned(), true)]);
-    let staged = Staged { table: &staged_root, keys: &keys, order: &order };
-    let links = Links { id: "_DLT_ID", root_id: "_DLT_ROOT_ID", seq: "_SNOWCAT_SEQ" };
+    let all = Staged { table: &staged_root, rank: None, deleted: None };
+    let rank = Rank { keys: &keys, order: &order };
+    let ranked = Staged { rank: Some(rank), ..all.clone() };
+    let staged = Staged { deleted: columns.last(), ..ranked.clone() };
+    let seen = ["3", "2", "1", "2", "3"].map(|cell| Some(cell.to_owned()));
+    let Survey { bounds, .. } = Survey::read(&seen, &[&keys]).unwrap();
+    let matched = Match { keys: &keys, bounds: &bounds[0] };
+    let groups = [columns[1].clone()];
+    let partition = Match { keys: &groups, bounds: &[] };
+    let links = Links {
+        id: "_DLT_ID",
+        parent_id: "_DLT_PARENT_ID",
+        root_id: "_DLT_ROOT_ID",
+        seq: "_SNOWCAT_SEQ",
+    };
+    let validity = Validity {
+        version: "_DLT_ID",
+        from: "_DLT_VALID_FROM",
+        to: "_DLT_VALID_TO",
+        active: None,
+        boundary: 1_795_248_000_500_000,
+    };
+    let far = Validity { active: Some(253_402_214_400_000_000), ..validity.clone() };
     let books = Bookkeeping {
         loads: dataset.object("_DLT_LOADS"),
         version: dataset.object("_DLT_VERSION"),
@@ -135,7 +161,13 @@ fn statements() -> String {
     say("restore: the schema", books.select_schema("it's"));
     say("the dataset", ddl::create_schema(&dataset));
     say("the stage of a load", ddl::create_stage(&stage));
-    say("a table", ddl::create_table(&root, &columns, &["GROUP".to_owned(), "κόσμε".to_owned()]));
+    let cluster = ["GROUP".to_owned(), "κόσμε".to_owned()];
+    let more = ddl::TableOptions { cluster: &cluster, comment: Some("it's"), primary_key: &[] };
+    say("a table", ddl::create_table(&root, &columns, &more));
+    let strict = [Column { unique: true, ..id.clone() }, columns[0].clone()];
+    let more = ddl::TableOptions { primary_key: &["ID".to_owned()], ..Default::default() };
+    let indexed = dataset.object("INDEXED");
+    say("a table with keys", ddl::create_table(&indexed, &strict, &more));
     let waiting = with_seq(&columns).into_iter().map(|column| match column.kind.data_type {
         DataType::Json => Column::new(column.name, Kind::of(DataType::Text)),
         _ => Column::new(column.name, column.kind),
@@ -151,28 +183,101 @@ fn statements() -> String {
         "merge: the root rows wait",
         copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
     );
-    say("merge: are there rows of one key?", merge::count_losers(&staged));
+    say("merge: what is staged", survey(&staged, &[&keys]));
     say(
-        "merge: the children of what is replaced",
-        merge::delete_children(&child, &root, &staged, links),
-    );
-    say("merge, delete-insert: what is replaced", merge::delete_matched(&root, &staged));
-    say(
-        "merge, delete-insert: the rows that are kept",
-        merge::insert_winners(&root, &columns, &staged),
+        "merge, source_filter: what does not count",
+        merge::delete_filtered(&staged_root, &columns, "\"GROUP\" <> 'zzz'", links),
     );
     say(
-        "merge, delete-insert: all rows, known to be distinct",
-        merge::insert_all(&root, &columns, &staged_root),
-    );
-    say("merge, upsert: the rows that are kept", merge::merge_winners(&root, &columns, &staged));
-    say(
-        "merge: the children of rows that are not kept",
-        merge::delete_losers(&child, &staged, links),
+        "merge, newer_by: what is older than what is there",
+        merge::delete_stale(&staged_root, &root, matched, &columns[3], links),
     );
     say(
-        "merge, upsert: the children of rows that are kept",
-        merge::insert_children_of_winners(&child, &child_columns, &staged_child, &staged, links),
+        "delete-insert: the children of what is replaced",
+        children::delete_replaced(&child, &root, &staged_root, matched, links),
+    );
+    say("delete-insert: what is replaced", keyed::delete_matched(&root, &staged_root, matched));
+    say(
+        "delete-insert, destination_scope: the children",
+        children::delete_scope(&child, &root, "\"GROUP\" = 'b'", links),
+    );
+    say(
+        "delete-insert, destination_scope: what may go",
+        keyed::delete_scope(&root, "\"GROUP\" = 'b'"),
+    );
+    say("delete-insert: the rows that are kept", keyed::insert_kept(&root, &with_id, &ranked));
+    say("delete-insert: all rows", keyed::insert_kept(&root, &with_id, &all));
+    say(
+        "delete-insert: the children of rows that are not kept",
+        children::delete_dropped(&child, &staged, links),
+    );
+    say(
+        "upsert: the rows that are kept",
+        keyed::merge_kept(&root, &columns, &ranked, matched, &[]),
+    );
+    say(
+        "upsert: the children of rows that are kept",
+        children::insert_kept(&child, &child_columns, &staged_child, &staged, links),
+    );
+    say(
+        "upsert, skip_unchanged_rows: children that are gone",
+        children::delete_removed(&child, &root, &staged_child, &staged, matched, links),
+    );
+    say(
+        "upsert, hard_delete and skip_unchanged_rows: the rows",
+        keyed::merge_kept(&root, &with_id, &staged, matched, &columns[1..5]),
+    );
+    say(
+        "upsert, skip_unchanged_rows: their children",
+        children::merge_kept(
+            &child,
+            &child_columns,
+            &staged_child,
+            &staged,
+            &child_columns[..1],
+            links,
+        ),
+    );
+    say("insert-only: the rows", keyed::merge_new(&root, &columns, &staged, matched));
+    say(
+        "insert-only, scd2: their children",
+        children::insert_new(&child, &child_columns, &staged_child, &root, &staged, links),
+    );
+    let condition = Scope::Condition("\"GROUP\" <> 'zzz'");
+    for (what, scope) in [
+        ("cdc", Scope::All),
+        ("cdc, merge_key", Scope::Key(partition)),
+        ("cdc, destination_scope", condition),
+    ] {
+        say(
+            &format!("{what}: the children of what did not come"),
+            children::delete_absent(&child, &root, &staged_root, matched, scope, links),
+        );
+        say(
+            &format!("{what}: what did not come"),
+            keyed::delete_absent(&root, &staged_root, matched, scope, links),
+        );
+    }
+    let version = Rank { keys: std::slice::from_ref(&id), order: &order };
+    let staged = Staged { rank: Some(version), ..staged.clone() };
+    say("scd2: versions end", retire_absent(&root, &staged, &validity, Scope::All, links));
+    say("scd2: versions begin", insert_versions(&root, &with_id, &staged, &validity));
+    say(
+        "scd2, merge_key, active_record_timestamp: versions end",
+        retire_absent(&root, &staged, &far, Scope::Key(partition), links),
+    );
+    say(
+        "scd2, destination_scope, active_record_timestamp: versions end",
+        retire_absent(&root, &staged, &far, condition, links),
+    );
+    say(
+        "scd2, active_record_timestamp: versions begin",
+        insert_versions(&root, &with_id, &staged, &far),
+    );
+    say("root ids that were not asked for before", children::fill_root_ids(&child, None, links));
+    say(
+        "the same for the children of children",
+        children::fill_root_ids(&child, Some(&child), links),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
     say("commit", merge::COMMIT.to_owned());

@@ -59,6 +59,11 @@ impl LoadId {
         Ok(Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)))
     }
 
+    /// The instant it stands for: microseconds since 1970 in UTC.
+    pub fn micros(&self) -> i64 {
+        whole_micros(&self.0).unwrap_or_default()
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,14 +9,24 @@
 //!
 //! Every effect is checked: the rows that COPY says it loaded are the rows that were staged.
 
+mod history;
+mod keyed;
+mod merging;
+mod plan;
+
+pub(super) use plan::{Action, action};
+
+use merging::Merging;
+
 use super::Target;
 use super::session::{Answer, Session};
 use crate::fault::{Context, Fault, Result};
-use crate::kind::{DataType, Kind};
-use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
+use crate::kind::Kind;
+use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, Table, VERSION_TABLE};
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into};
-use crate::sql::merge::{self, Links, Staged};
+use crate::sql::merge::children::fill_root_ids;
+use crate::sql::merge::{self, Links};
 use crate::sql::state::Value;
 use crate::sql::{Column, Name};
 use crate::state::{Cell, Instant, LoadId, LoadRow, State, StateRow, VersionRow};
@@ -50,27 +60,6 @@ pub(super) struct IngestedColumn {
     pub(super) kind: Kind,
 }
 
-/// How the rows that came meet those that are there.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Action {
-    Append,
-    Replace,
-    Merge(MergePlan),
-}
-
-/// A merge by keys.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct MergePlan {
-    /// Update in place, or delete and insert.
-    pub(super) upsert: bool,
-    /// Rows that share the values of one of these sets of columns are the same row.
-    pub(super) keys: Vec<Vec<String>>,
-    /// Of the rows that came with one primary key, one is kept: whether there can be several.
-    pub(super) deduplicate: bool,
-    /// The column that decides which, and whether the greatest wins.
-    pub(super) dedup_sort: Option<(String, bool)>,
-}
-
 impl Ingested {
     fn staged_rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
@@ -81,10 +70,9 @@ impl Ingested {
         self.staged_rows() > 0 || self.action == Action::Replace
     }
 
-    /// Whether child rows wait in staging tables of their own when keys repeat: when their root rows'
-    /// ids are made of the keys, and so repeat with them.
+    /// Whether child rows may have to wait in staging tables of their own.
     pub(super) fn stages_children(&self) -> bool {
-        matches!(&self.action, Action::Merge(plan) if plan.upsert)
+        matches!(&self.action, Action::Merge(plan) if plan.stages_children())
     }
 }
 
@@ -100,6 +88,8 @@ pub(super) struct Publication<'a> {
     pub(super) load_id: &'a LoadId,
     pub(super) now: Instant,
     pub(super) ingested: &'a [Ingested],
+    /// The schema as this load found it.
+    pub(super) before: &'a Schema,
     /// The tables that were there before this load.
     pub(super) live: &'a dyn Fn(&Name) -> bool,
 }
@@ -110,6 +100,9 @@ impl Publication<'_> {
         session.begin().await?;
         if self.state_changed {
             self.write_state(session).await?;
+        }
+        for ingested in self.ingested {
+            self.fill_root_ids(session, ingested).await?;
         }
         for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
             self.resource(session, ingested)
@@ -146,6 +139,26 @@ impl Publication<'_> {
         }
     }
 
+    /// Gives the rows of child tables the ids of their roots, where this load is the first that wants
+    /// them. Whether it is, the stored schema knows, which changes in the same transaction.
+    async fn fill_root_ids(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
+        let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
+        let fold = |name: &str| self.target.convention.fold(name);
+        let [id, parent_id, root_id] = ["_dlt_id", "_dlt_parent_id", "_dlt_root_id"].map(fold);
+        let links = Links { id: &id, parent_id: &parent_id, root_id: &root_id, seq: "" };
+        for child in self.schema.chain(&ingested.root).into_iter().skip(1) {
+            let table = self.target.table(child.name());
+            let had = self.before.table(child.name()).is_some_and(has_root_key);
+            if had || !has_root_key(child) || !(self.live)(&table) {
+                continue;
+            }
+            let parent = child.parent().filter(|parent| *parent != ingested.root);
+            let parent = parent.map(|parent| self.target.table(parent));
+            session.sql(fill_root_ids(&table, parent.as_ref(), links)).await?;
+        }
+        Ok(())
+    }
+
     async fn resource(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
         match &ingested.action {
             Action::Append => {}
@@ -157,98 +170,17 @@ impl Publication<'_> {
                     }
                 }
             }
-            Action::Merge(plan) => return self.merge(session, ingested, plan).await,
+            Action::Merge(_) => {
+                return match Merging::new(self, ingested)? {
+                    Some(merging) => merging.run(session).await,
+                    None => Ok(()),
+                };
+            }
         }
         for table in &ingested.tables {
             self.copy(session, table, &self.target.table(&table.name), Json::Parse, &[]).await?;
         }
         Ok(())
-    }
-
-    async fn merge(
-        &self,
-        session: &mut Session,
-        ingested: &Ingested,
-        plan: &MergePlan,
-    ) -> Result<()> {
-        let fold = |name: &str| self.target.convention.fold(name);
-        let (id, root_id, seq) = (fold("_dlt_id"), fold("_dlt_root_id"), fold(SEQ));
-        let links = Links { id: &id, root_id: &root_id, seq: &seq };
-        let [root, children @ ..] = ingested.tables.as_slice() else { return Ok(()) };
-        let table = self.target.table(&root.name);
-        let staging = self.target.staging(&root.name);
-        let seq_column = Column::new(seq.clone(), Kind::of(DataType::Bigint));
-        let keys = self.keys(&root.name, plan);
-        let order = self.order(plan, &seq);
-        let staged: Vec<Staged<'_>> =
-            keys.iter().map(|keys| Staged { table: &staging, keys, order: &order }).collect();
-        let Some(primary) = staged.first() else {
-            return Err(Fault::internal("a merge without a key"));
-        };
-
-        session.sql(merge::delete_all(&staging)).await?;
-        self.copy(session, root, &staging, Json::Text, std::slice::from_ref(&seq_column)).await?;
-        let losers = if plan.deduplicate {
-            count(&session.sql(merge::count_losers(primary)).await?)?
-        } else {
-            0
-        };
-
-        let was_live = (self.live)(&table);
-        if was_live {
-            for child in self.schema.chain(&root.name).into_iter().skip(1) {
-                let child = self.target.table(child.name());
-                for staged in staged.iter().filter(|_| (self.live)(&child)) {
-                    session.sql(merge::delete_children(&child, &table, staged, links)).await?;
-                }
-            }
-        }
-        let columns = self.columns(root);
-        if plan.upsert {
-            session.sql(merge::merge_winners(&table, &columns, primary)).await?;
-        } else {
-            if was_live {
-                for staged in &staged {
-                    session.sql(merge::delete_matched(&table, staged)).await?;
-                }
-            }
-            let insert = if plan.deduplicate {
-                merge::insert_winners(&table, &columns, primary)
-            } else {
-                merge::insert_all(&table, &columns, &staging)
-            };
-            let expected = root.rows - losers.min(root.rows);
-            match session.sql(insert).await? {
-                Answer::Ran(outcome) if outcome.affected.is_some_and(|rows| rows != expected) => {
-                    return Err(Fault::destination(format_args!(
-                        "expected {expected} rows to be inserted from the staging table, found {}",
-                        outcome.affected.unwrap_or(0)
-                    ))
-                    .at(format_args!("table {}", root.name)));
-                }
-                Answer::Ran(_) | Answer::Assumed => {}
-            }
-        }
-        for child in children.iter().filter(|child| child.rows > 0) {
-            let table = self.target.table(&child.name);
-            if plan.upsert && losers > 0 {
-                let waiting = self.target.staging(&child.name);
-                session.sql(merge::delete_all(&waiting)).await?;
-                let seq = std::slice::from_ref(&seq_column);
-                self.copy(session, child, &waiting, Json::Text, seq).await?;
-                let columns = self.columns(child);
-                let insert =
-                    merge::insert_children_of_winners(&table, &columns, &waiting, primary, links);
-                session.sql(insert).await?;
-                session.sql(merge::delete_all(&waiting)).await?;
-            } else {
-                self.copy(session, child, &table, Json::Parse, &[]).await?;
-                if losers > 0 {
-                    session.sql(merge::delete_losers(&table, primary, links)).await?;
-                }
-            }
-        }
-        session.sql(merge::delete_all(&staging)).await.map(drop)
     }
 
     /// COPY, and whether everything arrived.
@@ -286,6 +218,12 @@ impl Publication<'_> {
         Ok(())
     }
 
+    /// All columns of a table, as the statements want them.
+    fn all_columns(&self, table: &Table) -> Vec<Column> {
+        let columns = table.complete_columns();
+        columns.map(|column| merging::column(self, table, column.name())).collect()
+    }
+
     /// The table's columns that have values, as the statements want them.
     fn columns(&self, table: &IngestedTable) -> Vec<Column> {
         let columns = table.columns.iter().filter(|column| column.name != SEQ);
@@ -293,36 +231,6 @@ impl Publication<'_> {
             .map(|column| Column::new(self.target.convention.fold(&column.name), column.kind))
             .collect()
     }
-
-    fn keys(&self, table: &str, plan: &MergePlan) -> Vec<Vec<Column>> {
-        let known = self.schema.table(table);
-        let column = |name: &String| {
-            let nullable = known.and_then(|t| t.column(name)).is_none_or(|c| c.nullable());
-            let kind = known.and_then(|t| t.column(name)).and_then(|c| c.kind());
-            let kind = kind.unwrap_or(Kind::of(DataType::Text));
-            Column { nullable, ..Column::new(self.target.convention.fold(name), kind) }
-        };
-        plan.keys.iter().map(|key| key.iter().map(column).collect()).collect()
-    }
-
-    /// What ranks the rows that came with one key: the column the job names, then the last one read.
-    fn order(&self, plan: &MergePlan, seq: &str) -> String {
-        let mut order = Vec::new();
-        if let Some((column, descending)) = &plan.dedup_sort {
-            order.push((self.target.convention.fold(column), *descending));
-        }
-        order.push((seq.to_owned(), true));
-        merge::order_by(&order)
-    }
-}
-
-/// The number in the one row of the answer.
-fn count(answer: &Answer) -> Result<u64> {
-    let Answer::Ran(outcome) = answer else { return Ok(0) };
-    let text = outcome.rows.first().and_then(|row| row.first()).and_then(|value| value.as_deref());
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Fault::destination(format_args!("expected one row with a number, found {text:?}"))
-    })
 }
 
 fn cells<const N: usize>(cells: [(&'static str, Cell); N]) -> Vec<(&'static str, Value)> {

@@ -1,0 +1,261 @@
+//! One merge: what its steps share, and the steps that all strategies have.
+
+use super::plan::{Action, MergePlan, expand, hint_of};
+use super::{Ingested, IngestedTable, Publication};
+use crate::fault::{Context, Fault, Result};
+use crate::job::MergeStrategy;
+use crate::kind::{DataType, Kind};
+use crate::load::session::{Answer, Session};
+use crate::schema::{self, Table};
+use crate::shred::SEQ;
+use crate::sql::copy::Json;
+use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
+use crate::sql::{Column, Name};
+
+/// A merge of one family of tables.
+pub(super) struct Merging<'a> {
+    pub(super) publication: &'a Publication<'a>,
+    pub(super) plan: &'a MergePlan,
+    /// The root rows that came, and the child rows.
+    pub(super) root: &'a IngestedTable,
+    pub(super) children: Vec<&'a IngestedTable>,
+    /// The root table as the schema has it.
+    pub(super) known: &'a Table,
+    /// The root table, and where its rows wait.
+    pub(super) table: Name,
+    pub(super) staging: Name,
+    /// Whether the root table was there before this load.
+    pub(super) was_live: bool,
+    pub(super) primary: Vec<Column>,
+    pub(super) merge_key: Vec<Column>,
+    /// What ranks staged rows, where one of several is kept.
+    rank: Vec<Column>,
+    order: String,
+    /// The column that marks rows as deleted.
+    pub(super) deleted: Option<Column>,
+    /// The user's condition for rows that are there, ready to be said.
+    pub(super) scope: Option<String>,
+    id: String,
+    parent_id: String,
+    root_id: String,
+    seq: String,
+}
+
+impl<'a> Merging<'a> {
+    /// Nothing when there is nothing to merge.
+    pub(super) fn new(
+        publication: &'a Publication<'a>,
+        ingested: &'a Ingested,
+    ) -> Result<Option<Self>> {
+        let Action::Merge(plan) = &ingested.action else { return Ok(None) };
+        let [root, children @ ..] = ingested.tables.as_slice() else { return Ok(None) };
+        let known = publication.schema.table(&root.name);
+        let known = known.ok_or_else(|| Fault::internal("a merge into a table nobody knows"))?;
+        let target = publication.target;
+        let fold = |name: &str| target.convention.fold(name);
+        let (table, staging) = (target.table(&root.name), target.staging(&root.name));
+        let key = |names: &[String]| {
+            names.iter().map(|name| column(publication, known, name)).collect::<Vec<_>>()
+        };
+        let complete = |column: &&schema::Column| column.is_complete();
+        let deleted = hint_of(known, "hard_delete").filter(complete);
+        let scope = plan.destination_scope.as_deref().map(|scope| {
+            let names = [table.to_string(), staging.to_string()];
+            let [table, staging] = names.each_ref().map(String::as_str);
+            expand(scope, &[("table", table), ("staging_table", staging)])
+        });
+        let merging = Self {
+            publication,
+            plan,
+            root,
+            children: children.iter().filter(|child| child.rows > 0).collect(),
+            known,
+            was_live: (publication.live)(&table),
+            primary: key(&plan.primary),
+            merge_key: key(&plan.merge_key),
+            rank: key(&ranked(plan, known)),
+            order: order(publication, plan, known)?,
+            deleted: deleted.map(|found| column(publication, known, found.name())),
+            scope: scope.transpose().at(|| "destination_scope")?,
+            id: fold("_dlt_id"),
+            parent_id: fold("_dlt_parent_id"),
+            root_id: fold("_dlt_root_id"),
+            seq: fold(SEQ),
+            table,
+            staging,
+        };
+        Ok(Some(merging))
+    }
+
+    /// Stages the root rows, merges everything, and leaves the staging table empty.
+    pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
+        session.sql(merge::delete_all(&self.staging)).await?;
+        let seq = [self.seq_column()];
+        self.publication.copy(session, self.root, &self.staging, Json::Text, &seq).await?;
+        let pruned = self.prune(session).await?;
+        match self.plan.strategy {
+            MergeStrategy::DeleteInsert => self.delete_insert(session, pruned).await?,
+            MergeStrategy::InsertOnly => self.insert_only(session).await?,
+            MergeStrategy::Upsert | MergeStrategy::Cdc => self.upsert(session, pruned).await?,
+            MergeStrategy::Scd2 => self.keep_history(session).await?,
+        }
+        session.sql(merge::delete_all(&self.staging)).await.map(drop)
+    }
+
+    /// Takes out of the staging table what is not to count at all; gives how many rows that was.
+    async fn prune(&self, session: &mut Session) -> Result<u64> {
+        let mut pruned = 0;
+        let mut prune = async |statement: String| -> Result<()> {
+            if let Answer::Ran(outcome) = session.sql(statement).await? {
+                pruned += outcome.affected.unwrap_or(0);
+            }
+            Ok(())
+        };
+        if let Some(filter) = &self.plan.source_filter {
+            let columns = self.publication.all_columns(self.known);
+            prune(merge::delete_filtered(&self.staging, &columns, filter, self.links())).await?;
+        }
+        let keys = if self.primary.is_empty() { &self.merge_key } else { &self.primary };
+        if let Some(age) = &self.plan.newer_by
+            && self.was_live
+            && !keys.is_empty()
+        {
+            let age = column(self.publication, self.known, age);
+            let matched = Match { keys, bounds: &[] };
+            let stale =
+                merge::delete_stale(&self.staging, &self.table, matched, &age, self.links());
+            prune(stale).await?;
+        }
+        Ok(pruned)
+    }
+
+    /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
+    pub(super) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
+        // What is not there yet has nothing to be found by.
+        let asked = if self.was_live { keys } else { &[] };
+        let nothing = Survey { dropped: 0, bounds: vec![Vec::new(); keys.len()] };
+        if asked.is_empty() && self.rank.is_empty() && self.deleted.is_none() {
+            return Ok(nothing);
+        }
+        let Answer::Ran(outcome) = session.sql(survey(&self.staged(), asked)).await? else {
+            return Ok(nothing);
+        };
+        let row = outcome.rows.first().map(Vec::as_slice).unwrap_or_default();
+        let found = Survey::read(row, asked).ok_or_else(|| {
+            Fault::destination(format_args!("expected one row with counts, found {row:?}"))
+        })?;
+        let mut bounds = found.bounds;
+        bounds.resize(keys.len(), Vec::new());
+        Ok(Survey { bounds, ..found })
+    }
+
+    /// The staged root rows.
+    pub(super) fn staged(&self) -> Staged<'_> {
+        let rank = Rank { keys: &self.rank, order: &self.order };
+        Staged {
+            table: &self.staging,
+            rank: (!self.rank.is_empty()).then_some(rank),
+            deleted: self.deleted.as_ref(),
+        }
+    }
+
+    /// How the tables are tied together.
+    pub(super) fn links(&self) -> Links<'_> {
+        Links { id: &self.id, parent_id: &self.parent_id, root_id: &self.root_id, seq: &self.seq }
+    }
+
+    /// The child tables that were there before this load: the name, what came for it, and its links.
+    pub(super) fn live_children(
+        &self,
+    ) -> Result<Vec<(Name, Option<&'a IngestedTable>, Links<'_>)>> {
+        let mut found = Vec::new();
+        for child in self.publication.schema.chain(self.known.name()).into_iter().skip(1) {
+            let name = self.publication.target.table(child.name());
+            if (self.publication.live)(&name) {
+                let came = self.children.iter().find(|came| came.name == child.name());
+                found.push((name, came.copied(), self.links_of(child)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The links of a child table. Where its rows do not carry their root's id, their parent's is as
+    /// good, if the parent is the root.
+    fn links_of(&self, child: &Table) -> Result<Links<'_>> {
+        if child.columns_with("root_key").next().is_some() {
+            return Ok(self.links());
+        }
+        if child.parent() == Some(self.known.name()) {
+            return Ok(Links { root_id: &self.parent_id, ..self.links() });
+        }
+        Err(Fault::config(
+            "expected _dlt_root_id in the rows of a table that is merged, found none: root_key must not be false",
+        )
+        .at(format_args!("table {}", child.name())))
+    }
+
+    /// The links of a child table that rows came for.
+    pub(super) fn links_to(&self, child: &IngestedTable) -> Result<Links<'_>> {
+        match self.publication.schema.table(&child.name) {
+            Some(known) => self.links_of(known),
+            None => Ok(self.links()),
+        }
+    }
+
+    /// Puts child rows where they wait; gives the place.
+    pub(super) async fn stage(&self, session: &mut Session, child: &IngestedTable) -> Result<Name> {
+        let waiting = self.publication.target.staging(&child.name);
+        session.sql(merge::delete_all(&waiting)).await?;
+        let seq = [self.seq_column()];
+        self.publication.copy(session, child, &waiting, Json::Text, &seq).await?;
+        Ok(waiting)
+    }
+
+    fn seq_column(&self) -> Column {
+        Column::new(self.seq.clone(), Kind::of(DataType::Bigint))
+    }
+}
+
+/// The columns by which staged rows are the same row, if one of them is to be kept.
+fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
+    let version = || hint_of(known, "x-row-version").map(|column| column.name().to_owned());
+    match plan.strategy {
+        MergeStrategy::DeleteInsert if plan.deduplicated => Vec::new(),
+        // Rows with one id are the same to the last value. A version that the source tells is one of
+        // a row, and which row that is only a key can say.
+        MergeStrategy::Scd2 if plan.id_is_version => version().into_iter().collect(),
+        MergeStrategy::Scd2 if plan.primary.is_empty() => Vec::new(),
+        MergeStrategy::Scd2 => plan.primary.iter().cloned().chain(version()).collect(),
+        _ => plan.primary.clone(),
+    }
+}
+
+/// What ranks the rows that came with one key: the newest, then the column the job names, then the
+/// last one read; the first one, where later rows are not to change anything.
+fn order(publication: &Publication<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
+    let fold = |name: &str| publication.target.convention.fold(name);
+    let mut order = Vec::new();
+    if let Some(age) = &plan.newer_by {
+        if !known.column(age).is_some_and(schema::Column::is_complete) {
+            return Err(Fault::config(format_args!(
+                "expected a column of the table, found {age:?}"
+            ))
+            .at("newer_by"));
+        }
+        order.push((fold(age), true));
+    }
+    if let Some(column) = hint_of(known, "dedup_sort").filter(|column| column.is_complete()) {
+        let ascending = column.hint("dedup_sort").is_some_and(|sort| sort.as_str() == Some("asc"));
+        order.push((fold(column.name()), !ascending));
+    }
+    order.push((fold(SEQ), plan.strategy != MergeStrategy::InsertOnly));
+    Ok(merge::order_by(&order))
+}
+
+/// A column of a table, as the statements want it.
+pub(super) fn column(publication: &Publication<'_>, table: &Table, name: &str) -> Column {
+    let known = table.column(name);
+    let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
+    let nullable = known.is_none_or(schema::Column::nullable);
+    Column { nullable, ..Column::new(publication.target.convention.fold(name), kind) }
+}

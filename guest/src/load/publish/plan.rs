@@ -1,0 +1,289 @@
+//! What is to become of the rows of a family of tables: read from the schema, which knows it in dlt's
+//! words, so that it is the same whether the job says it now or said it once.
+
+use crate::datetime::parse_timestamp;
+use crate::fault::{Fault, Result};
+use crate::job::MergeStrategy;
+use crate::schema::{Column, Schema, Table};
+use crate::shred::{RootId, Sequence};
+
+/// How the rows that came meet those that are there.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::load) enum Action {
+    Append,
+    Replace,
+    Merge(MergePlan),
+}
+
+/// How rows are merged.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::load) struct MergePlan {
+    pub(in crate::load) strategy: MergeStrategy,
+    /// What a row is known by.
+    pub(super) primary: Vec<String>,
+    /// What a group of rows that is replaced, or complete, as one is known by.
+    pub(super) merge_key: Vec<String>,
+    /// Whether the rows of a load are known to have distinct primary keys.
+    pub(super) deduplicated: bool,
+    /// SQL: which of the rows that came count.
+    pub(super) source_filter: Option<String>,
+    /// SQL, with placeholders: which of the rows that are there may go because they did not come.
+    pub(super) destination_scope: Option<String>,
+    /// Whether rows that did not change are left alone.
+    pub(super) skip_unchanged: bool,
+    /// The column by which a row that came must not be older than the one that is there. Unlike all
+    /// else it is not kept in the schema: dlt knows nothing like it.
+    pub(in crate::load) newer_by: Option<String>,
+    /// Whether the row's own id is what tells its versions apart.
+    pub(super) id_is_version: bool,
+}
+
+/// What the schema says is to happen with the rows of a root table, and what a person should know.
+///
+/// # Errors
+/// A config fault when the hints do not go together.
+pub(in crate::load) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<String>)> {
+    let Some(table) = schema.table(name) else {
+        return Err(Fault::internal(format_args!("there is no table {name} in the schema")));
+    };
+    match table.write_disposition() {
+        Some("merge") => {}
+        // However it is to be replaced, it is one transaction here: there is no moment at which a
+        // reader finds the table empty.
+        Some("replace") => return Ok((Action::Replace, None)),
+        _ => return Ok((Action::Append, None)),
+    }
+    let plan = MergePlan::of(schema, table)?;
+    let acts = !plan.primary.is_empty()
+        || !plan.merge_key.is_empty()
+        || plan.destination_scope.is_some()
+        || plan.strategy == MergeStrategy::Scd2;
+    let selects = plan.source_filter.is_some() || hint_of(table, "hard_delete").is_some();
+    let warning = (!acts).then(|| {
+        format!(
+            "table {name}: it is to be merged and has neither primary_key nor merge_key, so its rows are appended"
+        )
+    });
+    let action = if acts || selects { Action::Merge(plan) } else { Action::Append };
+    Ok((action, warning))
+}
+
+impl Action {
+    /// Which rows must be numbered for it.
+    pub(in crate::load) fn sequence(&self) -> Sequence {
+        match self {
+            Self::Merge(plan) if plan.stages_children() => Sequence::All,
+            Self::Merge(_) => Sequence::Root,
+            Self::Append | Self::Replace => Sequence::None,
+        }
+    }
+
+    /// Where root rows get their ids. Source: dlt 1.31, `common/normalizers/json/helpers.py`,
+    /// `get_root_row_id_type`.
+    pub(in crate::load) fn root_id(&self) -> RootId {
+        match self {
+            Self::Merge(plan) if plan.by_primary() => RootId::Key(plan.primary.clone()),
+            Self::Merge(MergePlan {
+                strategy: MergeStrategy::Scd2, id_is_version: true, ..
+            }) => RootId::Record,
+            _ => RootId::Numbered,
+        }
+    }
+}
+
+impl MergePlan {
+    fn of(schema: &Schema, table: &Table) -> Result<Self> {
+        let name = schema.merge_strategy(table.name()).unwrap_or_default();
+        let strategy = MergeStrategy::parse(name).ok_or_else(|| {
+            Fault::config(format_args!("expected a merge strategy of dlt, found {name:?}"))
+        })?;
+        let key = |hint: &str| table.columns_with(hint).map(str::to_owned).collect::<Vec<_>>();
+        let text =
+            |hint: &str| table.hint(hint).and_then(|value| value.as_str()).map(str::to_owned);
+        let flag = |hint: &str| table.hint(hint).is_some_and(|value| value.as_bool() == Some(true));
+        for hint in ["hard_delete", "dedup_sort"] {
+            if let [one, other, ..] = key(hint).as_slice() {
+                return Err(Fault::config(format_args!(
+                    "expected one column with {hint}, found {one} and {other}"
+                )));
+            }
+        }
+        let plan = Self {
+            strategy,
+            primary: key("primary_key"),
+            merge_key: key("merge_key"),
+            deduplicated: flag("x-stage-data-deduplicated"),
+            source_filter: text("x-merge-source-filter")
+                .map(|sql| expand(&sql, &[]).map_err(|fault| fault.at("source_filter")))
+                .transpose()?,
+            destination_scope: text("x-merge-destination-scope"),
+            skip_unchanged: flag("x-merge-skip-unchanged-rows"),
+            newer_by: None,
+            id_is_version: first_with(table, "x-row-version") == Some("_dlt_id"),
+        };
+        if plan.by_primary() && plan.primary.is_empty() {
+            return Err(Fault::config(format_args!(
+                "expected a primary_key, for {name} matches rows by it, found none"
+            )));
+        }
+        if let Some(scope) = &plan.destination_scope {
+            expand(scope, &[("table", ""), ("staging_table", "")])
+                .map_err(|fault| fault.at("destination_scope"))?;
+        }
+        Ok(plan)
+    }
+
+    /// Whether a row is known by its primary key alone, and its id is made of it.
+    pub(super) fn by_primary(&self) -> bool {
+        use MergeStrategy::{Cdc, InsertOnly, Upsert};
+        matches!(self.strategy, Upsert | InsertOnly | Cdc)
+    }
+
+    /// Whether child rows may have to wait in staging tables: when it depends on their root row which
+    /// of them come in, and their root row's id cannot tell.
+    pub(in crate::load) fn stages_children(&self) -> bool {
+        self.by_primary()
+            || self.strategy == MergeStrategy::Scd2
+            || self.source_filter.is_some()
+            || self.newer_by.is_some()
+    }
+}
+
+/// What scd2 needs to know of a table, besides its plan.
+pub(super) struct History<'a> {
+    /// The column that tells versions apart.
+    pub(super) version: &'a str,
+    /// The columns of the validity.
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    /// The end of active versions, in microseconds; none for NULL.
+    pub(super) active: Option<i64>,
+    /// The instant between versions, where the job sets it.
+    pub(super) boundary: Option<i64>,
+}
+
+impl<'a> History<'a> {
+    pub(super) fn of(table: &'a Table) -> Result<Self> {
+        let column = |hint: &str| {
+            first_with(table, hint).ok_or_else(|| {
+                Fault::config(format_args!("expected a column with the hint {hint}, found none"))
+            })
+        };
+        let to = column("x-valid-to")?;
+        let instant = |value: Option<&serde_json::Value>, what: &str| match value {
+            None | Some(serde_json::Value::Null) => Ok(None),
+            Some(value) => match value.as_str().and_then(parse_timestamp) {
+                Some(micros) => Ok(Some(micros)),
+                None => Err(Fault::config(format_args!(
+                    "expected a date or an instant as {what}, found {value}"
+                ))),
+            },
+        };
+        let hint = |hint: &str| table.column(to).and_then(|column| column.hint(hint));
+        Ok(Self {
+            version: column("x-row-version")?,
+            from: column("x-valid-from")?,
+            to,
+            active: instant(hint("x-active-record-timestamp"), "active_record_timestamp")?,
+            boundary: instant(table.hint("x-boundary-timestamp"), "boundary_timestamp")?,
+        })
+    }
+}
+
+/// The columns whose values tell whether a row changed.
+/// Source: dlt 1.31, `common/destination/utils.py`, `get_merge_compare_columns`.
+pub(super) fn compared(table: &Table) -> Vec<&Column> {
+    const KEYS: [&str; 5] = ["primary_key", "row_key", "parent_key", "root_key", "hard_delete"];
+    if let Some(version) = first_with(table, "x-row-version").and_then(|name| table.column(name)) {
+        return vec![version];
+    }
+    let columns = table.complete_columns();
+    columns
+        .filter(|column| column.name() != "_dlt_load_id")
+        .filter(|column| KEYS.iter().all(|key| !column.has(key)))
+        .collect()
+}
+
+/// The first column with a hint, whose type is known.
+pub(super) fn hint_of<'a>(table: &'a Table, hint: &str) -> Option<&'a Column> {
+    table.columns().values().find(|column| column.has(hint))
+}
+
+fn first_with<'a>(table: &'a Table, hint: &str) -> Option<&'a str> {
+    hint_of(table, hint).map(Column::name)
+}
+
+/// Puts values in for the placeholders of a condition, as Python's `str.format` does: `{table}`, and
+/// `{{` and `}}` for braces.
+///
+/// # Errors
+/// A config fault at a placeholder that is not known, or a brace alone.
+pub(super) fn expand(sql: &str, values: &[(&str, &str)]) -> Result<String> {
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, after) = rest.split_at(at);
+        text.push_str(before);
+        if let Some(more) = after.strip_prefix("{{") {
+            text.push('{');
+            rest = more;
+        } else if let Some(more) = after.strip_prefix("}}") {
+            text.push('}');
+            rest = more;
+        } else {
+            let name = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+            let known = name.and_then(|(name, more)| {
+                values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, more))
+            });
+            let Some((value, more)) = known else {
+                let names: Vec<String> =
+                    values.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+                let names =
+                    if names.is_empty() { "no placeholder".to_owned() } else { names.join(" or ") };
+                return Err(Fault::config(format_args!(
+                    "expected {names}, or a brace written twice, found {:?}",
+                    after.chars().take(20).collect::<String>()
+                )));
+            };
+            text.push_str(value);
+            rest = more;
+        }
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expands_placeholders_as_python_does() {
+        let check = |sql: &str, expect: Result<&str, &str>| {
+            let found = expand(sql, &[("table", "T"), ("staging_table", "S")]);
+            let found = found.as_deref().map_err(ToString::to_string);
+            assert_eq!(found, expect.map_err(str::to_owned), "{sql}");
+        };
+        check("a > 1", Ok("a > 1"));
+        check(
+            "a IN (SELECT a FROM {staging_table}) AND {table}.b",
+            Ok("a IN (SELECT a FROM S) AND T.b"),
+        );
+        check("x = '{{}}'", Ok("x = '{}'"));
+        check(
+            "{tables}",
+            Err(
+                "expected {table} or {staging_table}, or a brace written twice, found \"{tables}\"",
+            ),
+        );
+        check(
+            "a } b",
+            Err("expected {table} or {staging_table}, or a brace written twice, found \"} b\""),
+        );
+        let fault = expand("{table}", &[]).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "expected no placeholder, or a brace written twice, found \"{table}\""
+        );
+    }
+}

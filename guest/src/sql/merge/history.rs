@@ -1,0 +1,76 @@
+//! Slowly changing dimensions, type 2: every version of a row, with the time it was valid.
+
+use super::{Column, Links, Name, Scope, Staged, join, list, parsed_of, quote};
+use crate::sql::state::Value;
+
+/// The columns of the validity, and the instants of this load.
+#[derive(Clone, Debug)]
+pub struct Validity<'a> {
+    /// The column that tells versions of rows apart: equal in it, equal in all.
+    pub version: &'a str,
+    /// The column of the instant a version begins.
+    pub from: &'a str,
+    /// The column of the instant it ends.
+    pub to: &'a str,
+    /// The end of the versions that are active: microseconds since 1970, or NULL.
+    pub active: Option<i64>,
+    /// The instant between the versions that were there and those that came.
+    pub boundary: i64,
+}
+
+impl Validity<'_> {
+    fn is_active(&self, alias: &str) -> String {
+        let to = format!("{alias}{}", quote(self.to));
+        match self.active {
+            None => format!("{to} IS NULL"),
+            Some(end) => format!("{to} = {}", Value::Instant(end).sql()),
+        }
+    }
+}
+
+/// The active versions that did not come, in the scope, end.
+pub fn retire_absent(
+    root: &Name,
+    staged: &Staged<'_>,
+    validity: &Validity<'_>,
+    scope: Scope<'_>,
+    links: Links<'_>,
+) -> String {
+    let (id, version) = (quote(links.id), quote(validity.version));
+    format!(
+        "MERGE INTO {root} AS d USING (SELECT DISTINCT d.{id} FROM {} LEFT JOIN \
+         (SELECT {version} FROM {}) AS s ON s.{version} = d.{version} \
+         WHERE s.{version} IS NULL AND {}) AS s ON d.{id} = s.{id} AND {} \
+         WHEN MATCHED THEN UPDATE SET {} = {}",
+        scope.rows(root, staged.table),
+        staged.kept(),
+        validity.is_active("d."),
+        validity.is_active("d."),
+        quote(validity.to),
+        Value::Instant(validity.boundary).sql(),
+    )
+}
+
+/// The staged versions that are not active yet begin. `columns` are all but those of the validity.
+pub fn insert_versions(
+    root: &Name,
+    columns: &[Column],
+    staged: &Staged<'_>,
+    validity: &Validity<'_>,
+) -> String {
+    let version = quote(validity.version);
+    let end = validity.active.map_or(Value::Null, Value::Instant);
+    format!(
+        "INSERT INTO {root} ({}, {}, {}) SELECT {}, {}, {} FROM (SELECT * FROM {}) AS s LEFT JOIN \
+         (SELECT {version} FROM {root} WHERE {}) AS d ON d.{version} = s.{version} \
+         WHERE d.{version} IS NULL",
+        list(columns),
+        quote(validity.from),
+        quote(validity.to),
+        join(columns, ", ", |column| parsed_of("s.", column)),
+        Value::Instant(validity.boundary).sql(),
+        end.sql(),
+        staged.kept(),
+        validity.is_active(""),
+    )
+}

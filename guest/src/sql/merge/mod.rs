@@ -1,0 +1,219 @@
+//! Moving staged rows into the tables people read: transactions, DELETE, INSERT, MERGE.
+//!
+//! No `OR` in a join and no `NOT IN (subquery)`: neither becomes a hash join. Rows are de-duplicated in
+//! the source of each statement, by a total order, because Snowflake refuses a MERGE whose source
+//! repeats a matched key (error 100090) and silently inserts repeated unmatched ones.
+//! Source: Snowflake documentation, "MERGE", nondeterministic results.
+//!
+//! In every statement `d` is the table people read and `s` are the staged rows. What a user of dlt
+//! writes as SQL (`source_filter`, `destination_scope`) names columns without either, so it stands in
+//! a SELECT of its own, where it can mean one table only.
+
+pub mod children;
+pub mod history;
+pub mod keyed;
+mod survey;
+
+pub use survey::{Bound, Survey, survey};
+
+use super::{Column, Name, join, list, quote};
+use crate::kind::DataType;
+
+/// Begins a transaction.
+pub const BEGIN: &str = "BEGIN TRANSACTION";
+/// Ends it.
+pub const COMMIT: &str = "COMMIT";
+/// Undoes it.
+pub const ROLLBACK: &str = "ROLLBACK";
+
+/// The staged root rows of a merge, and which of them count.
+#[derive(Clone, Debug)]
+pub struct Staged<'a> {
+    /// The staging table.
+    pub table: &'a Name,
+    /// What tells which of several rows is kept; none where all are.
+    pub rank: Option<Rank<'a>>,
+    /// The column that marks rows as deleted at the source.
+    pub deleted: Option<&'a Column>,
+}
+
+/// Of the staged rows that share these columns, one is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Rank<'a> {
+    /// The columns: the primary key.
+    pub keys: &'a [Column],
+    /// What ranks the rows of one key, best first, such as `"UPDATED" DESC NULLS LAST`.
+    pub order: &'a str,
+}
+
+/// How rows that are there are found by rows that came.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'a> {
+    /// Rows that share these columns are the same.
+    pub keys: &'a [Column],
+    /// Between which literals the keys of all staged rows are, so that Snowflake reads only the
+    /// partitions in which they can be.
+    pub bounds: &'a [Bound],
+}
+
+/// Which rows that are there may be deleted or retired because they did not come.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// All of them.
+    All,
+    /// Those that share these columns, the merge key, with a row that came.
+    Key(Match<'a>),
+    /// Those that meet a condition of the user.
+    Condition(&'a str),
+}
+
+/// The system columns that tie a family of tables together, as Snowflake stores their names.
+#[derive(Clone, Copy, Debug)]
+pub struct Links<'a> {
+    /// A row's own id.
+    pub id: &'a str,
+    /// In a child row, the id of the row it belongs to.
+    pub parent_id: &'a str,
+    /// In a child row, the id of its root row.
+    pub root_id: &'a str,
+    /// In a staged row, the number of its root row in the load.
+    pub seq: &'a str,
+}
+
+impl Staged<'_> {
+    /// What follows FROM: the rows that are kept and are not deleted at the source.
+    fn kept(&self) -> String {
+        self.only(self.deleted.map(|column| format!("NOT {}", is_deleted("", column))))
+    }
+
+    /// What follows FROM: the rows that are kept, those that are deleted at the source among them.
+    fn winners(&self) -> String {
+        self.only(None)
+    }
+
+    fn only(&self, condition: Option<String>) -> String {
+        let first = self.rank.map(|rank| format!("{} = 1", rank.number()));
+        let word = if first.is_some() { "QUALIFY" } else { "WHERE" };
+        let conditions: Vec<String> = first.into_iter().chain(condition).collect();
+        match conditions.is_empty() {
+            true => self.table.to_string(),
+            false => format!("{} {word} {}", self.table, conditions.join(" AND ")),
+        }
+    }
+
+    /// What follows FROM: the rows that are not kept, or are deleted at the source.
+    fn dropped(&self) -> String {
+        let first = self.rank.map(|rank| format!("{} = 1", rank.number()));
+        let word = if first.is_some() { "QUALIFY" } else { "WHERE" };
+        let kept = self.deleted.map(|column| format!("NOT {}", is_deleted("", column)));
+        let conditions: Vec<String> = first.into_iter().chain(kept).collect();
+        match conditions.is_empty() {
+            true => format!("{} WHERE FALSE", self.table),
+            false => format!("{} {word} NOT ({})", self.table, conditions.join(" AND ")),
+        }
+    }
+}
+
+impl Rank<'_> {
+    fn number(&self) -> String {
+        format!("ROW_NUMBER() OVER (PARTITION BY {} ORDER BY {})", list(self.keys), self.order)
+    }
+}
+
+impl Match<'_> {
+    /// `left` and `right` have the same key, within the bounds.
+    fn condition(&self, left: &str, right: &str) -> String {
+        let bounds = self.bounds.iter().map(|bound| bound.condition(left));
+        let same = self.keys.iter().map(|key| same(key, left, right));
+        bounds.chain(same).collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// Two rows have the same value of a key column. A key may hold NULLs: they are equal to one another.
+fn same(key: &Column, left: &str, right: &str) -> String {
+    let name = key.quoted();
+    let equals = if key.nullable { "IS NOT DISTINCT FROM" } else { "=" };
+    format!("{left}.{name} {equals} {right}.{name}")
+}
+
+/// Whether a row is marked as deleted: `alias` is empty, or ends with a dot. As in dlt, a column of
+/// booleans says it with true, any other by not being NULL.
+fn is_deleted(alias: &str, column: &Column) -> String {
+    let name = column.quoted();
+    match column.kind.data_type {
+        DataType::Bool => format!("COALESCE({alias}{name}, FALSE)"),
+        _ => format!("({alias}{name} IS NOT NULL)"),
+    }
+}
+
+/// Every row of a table, inside the transaction (TRUNCATE would do too, but also forgets the load
+/// history).
+pub fn delete_all(table: &Name) -> String {
+    format!("DELETE FROM {table}")
+}
+
+/// What ranks rows, best first: these columns, each by its greatest value or by its least.
+pub fn order_by(columns: &[(String, bool)]) -> String {
+    join(columns, ", ", |(name, descending)| {
+        format!("{} {} NULLS LAST", quote(name), if *descending { "DESC" } else { "ASC" })
+    })
+}
+
+/// Staged root rows that do not meet the user's condition, gone. `columns` are those of the table:
+/// the condition sees JSON as JSON.
+pub fn delete_filtered(
+    staging: &Name,
+    columns: &[Column],
+    condition: &str,
+    links: Links<'_>,
+) -> String {
+    let seq = quote(links.seq);
+    let json = columns.iter().any(|column| column.kind.data_type == DataType::Json);
+    let rows = match json {
+        false => staging.to_string(),
+        true => format!("(SELECT {}, {seq} FROM {staging})", join(columns, ", ", parsed_as)),
+    };
+    format!(
+        "DELETE FROM {staging} WHERE {seq} IN \
+         (SELECT {seq} FROM {rows} WHERE NOT COALESCE(({condition}), FALSE))"
+    )
+}
+
+/// Staged root rows that are older than the row of the same key that is there, gone. A row without
+/// an age is older than any that has one.
+pub fn delete_stale(
+    staging: &Name,
+    root: &Name,
+    matched: Match<'_>,
+    age: &Column,
+    links: Links<'_>,
+) -> String {
+    format!(
+        "DELETE FROM {staging} WHERE {seq} IN (SELECT s.{seq} FROM {staging} AS s JOIN {root} AS d ON {} \
+         WHERE NOT COALESCE(s.{age} >= d.{age}, d.{age} IS NULL))",
+        matched.condition("d", "s"),
+        seq = quote(links.seq),
+        age = age.quoted(),
+    )
+}
+
+/// A staged value as the final table wants it.
+fn parsed(column: &Column) -> String {
+    parsed_of("", column)
+}
+
+/// The same of the row with this alias, which ends with a dot.
+fn parsed_of(alias: &str, column: &Column) -> String {
+    match column.kind.data_type {
+        DataType::Json => format!("PARSE_JSON({alias}{})", column.quoted()),
+        _ => format!("{alias}{}", column.quoted()),
+    }
+}
+
+/// The same under the column's name.
+fn parsed_as(column: &Column) -> String {
+    match column.kind.data_type {
+        DataType::Json => format!("{} AS {}", parsed(column), column.quoted()),
+        _ => column.quoted(),
+    }
+}

@@ -1,0 +1,151 @@
+//! One look at the staged root rows before they are merged: how many are not kept, and between which
+//! values their keys are.
+
+use super::{Column, Staged, is_deleted};
+use crate::kind::DataType;
+use crate::sql::{join, literal};
+
+/// A text longer than this is no bound: it would be said several times.
+const LONGEST: usize = 256;
+
+/// The values of a key column are between these two, as SQL.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bound {
+    column: String,
+    least: String,
+    greatest: String,
+}
+
+impl Bound {
+    pub(super) fn condition(&self, alias: &str) -> String {
+        format!("{alias}.{} BETWEEN {} AND {}", self.column, self.least, self.greatest)
+    }
+}
+
+/// What the look gave.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Survey {
+    /// Staged rows that are not kept.
+    pub dropped: u64,
+    /// For each set of columns asked about, its bounds.
+    pub bounds: Vec<Vec<Bound>>,
+}
+
+/// The question: one row of texts.
+pub fn survey(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
+    let columns: Vec<&Column> = bounded(keys).map(|(_, column)| column).collect();
+    let kept = [
+        staged.rank.map(|rank| format!("{} = 1", rank.number())),
+        staged.deleted.map(|column| format!("NOT {}", is_deleted("", column))),
+    ];
+    let kept: Vec<String> = kept.into_iter().flatten().collect();
+    let kept = if kept.is_empty() { "TRUE".to_owned() } else { kept.join(" AND ") };
+    let bounds: Vec<String> = (0..columns.len())
+        .map(|n| {
+            let text = |of: &str| match columns.get(n).map(|column| column.kind.data_type) {
+                Some(DataType::Date) => format!("TO_VARCHAR({of}(\"K{n}\"), 'YYYY-MM-DD')"),
+                _ => format!("{of}(\"K{n}\")::VARCHAR"),
+            };
+            format!(", {}, {}, COUNT(\"K{n}\")::VARCHAR", text("MIN"), text("MAX"))
+        })
+        .collect();
+    format!(
+        "SELECT COUNT(*)::VARCHAR, COUNT_IF(\"KEPT\")::VARCHAR{} FROM (SELECT {kept} AS \"KEPT\"{} FROM {})",
+        bounds.concat(),
+        join(columns.iter().enumerate(), "", |(n, column)| {
+            format!(", {} AS \"K{n}\"", column.quoted())
+        }),
+        staged.table,
+    )
+}
+
+impl Survey {
+    /// Reads the answer to [`survey`] of these keys; none if it is not one.
+    pub fn read(row: &[Option<String>], keys: &[&[Column]]) -> Option<Self> {
+        let text = |at: usize| row.get(at).and_then(Option::as_deref);
+        let count = |at: usize| text(at)?.parse::<u64>().ok();
+        let (rows, kept) = (count(0)?, count(1)?);
+        let mut bounds = vec![Vec::new(); keys.len()];
+        for (n, (set, column)) in bounded(keys).enumerate() {
+            let at = 2 + 3 * n;
+            // A NULL is between no two values, and may be equal to a NULL that is there.
+            if count(at + 2)? != rows {
+                continue;
+            }
+            let value = |at: usize| spelled(text(at)?, column.kind.data_type);
+            if let (Some(least), Some(greatest), Some(set)) =
+                (value(at), value(at + 1), bounds.get_mut(set))
+            {
+                set.push(Bound { column: column.quoted(), least, greatest });
+            }
+        }
+        Some(Self { dropped: rows.checked_sub(kept)?, bounds })
+    }
+}
+
+/// The columns that can have bounds, each with the number of its set: those whose values are the same
+/// when they are written as literals, and are in the same order.
+fn bounded<'a>(keys: &[&'a [Column]]) -> impl Iterator<Item = (usize, &'a Column)> {
+    let exact = |column: &&Column| {
+        matches!(column.kind.data_type, DataType::Bigint | DataType::Text | DataType::Date)
+    };
+    let sets = keys.iter().enumerate();
+    sets.flat_map(move |(set, key)| key.iter().filter(exact).map(move |column| (set, column)))
+}
+
+/// A value as a literal that no session parameter changes.
+fn spelled(value: &str, data_type: DataType) -> Option<String> {
+    match data_type {
+        DataType::Bigint => value.parse::<i128>().ok().map(|number| number.to_string()),
+        DataType::Date => {
+            let digits = |b: &u8| b.is_ascii_digit();
+            let plain = value.len() == 10 && value.bytes().filter(|b| digits(b)).count() == 8;
+            plain.then(|| format!("TO_DATE({}, 'YYYY-MM-DD')", literal(value)))
+        }
+        _ => (value.len() <= LONGEST).then(|| literal(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kind::Kind;
+
+    #[test]
+    fn reads_bounds() {
+        let column = |data_type| Column::new("K", Kind::of(data_type));
+        let check = |data_type, [least, greatest, filled]: [Option<&str>; 3], expect: &str| {
+            let key = [column(data_type)];
+            let row = [Some("9"), Some("7"), least, greatest, filled];
+            let row: Vec<_> = row.map(|cell| cell.map(str::to_owned)).into();
+            let survey = Survey::read(&row, &[&key]).unwrap();
+            assert_eq!(survey.dropped, 2);
+            let found: Vec<_> = survey.bounds[0].iter().map(|b| b.condition("d")).collect();
+            assert_eq!(found.concat(), expect, "{data_type:?}");
+        };
+        let all = Some("9");
+        check(DataType::Bigint, [Some("-5"), Some("12"), all], "d.\"K\" BETWEEN -5 AND 12");
+        check(DataType::Text, [Some("it's"), Some("\\"), all], r#"d."K" BETWEEN 'it''s' AND '\\'"#);
+        check(
+            DataType::Date,
+            [Some("2024-01-02"), Some("2024-02-01"), all],
+            "d.\"K\" BETWEEN TO_DATE('2024-01-02', 'YYYY-MM-DD') AND TO_DATE('2024-02-01', 'YYYY-MM-DD')",
+        );
+        // A NULL among the keys, nothing but NULLs, and what no literal of ours is exact for.
+        check(DataType::Bigint, [Some("1"), Some("2"), Some("8")], "");
+        check(DataType::Bigint, [None, None, Some("0")], "");
+        check(DataType::Date, [Some("0024-01-022"), Some("x"), all], "");
+        let long = "l".repeat(LONGEST + 1);
+        check(DataType::Text, [Some("a"), Some(&long), all], "");
+        for row in [&[][..], &[None, None], &[Some("1".to_owned()), Some("2".to_owned())]] {
+            assert_eq!(Survey::read(row, &[]), None);
+        }
+    }
+
+    #[test]
+    fn asks_for_exact_types_only() {
+        let kinds = [DataType::Timestamp, DataType::Double, DataType::Decimal, DataType::Bool];
+        let key = kinds.map(|data_type| Column::new("K", Kind::of(data_type)));
+        assert_eq!(bounded(&[&key]).count(), 0);
+    }
+}
