@@ -13,12 +13,13 @@ NOT_OF_A_COLUMN = ("db_type",)
 SHOWN = 300
 
 
-def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def differences(
+    expected: dict[str, Any], found: dict[str, Any], parts: tuple[str, ...] = ("loads", "schema", "tables")
+) -> list[str]:
     """One line each."""
     lines: list[str] = []
-    loads(expected["loads"], found["loads"], lines)
-    schema(expected["schema"], found["schema"], lines)
-    tables(expected["tables"], found["tables"], lines)
+    for part in parts:
+        {"loads": loads, "schema": schema, "tables": tables}[part](expected[part], found[part], lines)
     return lines
 
 
