@@ -140,7 +140,7 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
 fn from_integer<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Bigint => Datum::Int(integer_of_number(number)?),
-        DataType::Double if number.len() > 19 && !is_exact(number) => return None,
+        DataType::Double if is_beyond_64_bits(number) && !is_exact(number) => return None,
         DataType::Double => Datum::Double(finite(number)?),
         DataType::Text => Datum::Text(Cow::Borrowed(if number == "-0" { "0" } else { number })),
         DataType::Bool => Datum::Bool(number.bytes().any(|byte| matches!(byte, b'1'..=b'9'))),
@@ -221,6 +221,11 @@ fn integer_of_number(number: &str) -> Option<i64> {
 /// Whether Python reads a JSON number as an int.
 fn is_integer(number: &str) -> bool {
     !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+}
+
+/// Whether an integer is one that dlt would not read as an int.
+fn is_beyond_64_bits(number: &str) -> bool {
+    number.len() > 18 && number.parse::<u64>().is_err() && number.parse::<i64>().is_err()
 }
 
 /// Whether a double holds the digits of an integer: whether those that count are no more than 53 bits.

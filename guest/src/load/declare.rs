@@ -3,12 +3,13 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::nested;
 use super::publish::{self, Action};
 use crate::fault::{Context, Result};
-use crate::job::{self, Job, NestedHints, OnTypeConflict, Resource, WriteDisposition};
+use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::name::Convention;
-use crate::schema::{Column, Contract, Hints, Mode, Schema, Table, is_dlt};
-use crate::shred::{Family, KnownColumn, Options, Refusal, Rooted, Rules};
+use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
+use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, Rooted, Rules};
 
 /// What a resource's rows become.
 pub(super) struct Plan {
@@ -45,83 +46,41 @@ pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     if !schema.declare(declared)? {
         return Ok(None);
     }
-    for nested in &resource.nested_hints {
-        declare_nested(resource, nested, &table, schema, convention)
-            .at(|| format!("nested_hints.{}", nested.path.join(".")))?;
+    for hints in &resource.nested_hints {
+        nested::declare(resource, hints, &table, schema, convention)
+            .at(|| format!("nested_hints.{}", hints.path.join(".")))?;
     }
     ask_for_root_ids(schema, &table)?;
-    let (mut action, warning) = publish::action(schema, &table)?;
-    if let (Action::Merge(plan), WriteDisposition::Merge(merge)) =
-        (&mut action, &resource.write_disposition)
+    let nested = nested::roots(resource, schema, &table, convention);
+    let nested = nested.into_iter().map(|(name, disposition)| {
+        ask_for_root_ids(schema, &name)?;
+        plan(schema, name, disposition, convention)
+    });
+    let nested = nested.collect::<Result<Vec<_>>>()?;
+    let disposition = Some(&resource.write_disposition);
+    Ok(Some(Plan { nested, ..plan(schema, table, disposition, convention)? }))
+}
+
+/// What becomes of the rows of a table that begins a family.
+fn plan(
+    schema: &Schema,
+    table: String,
+    disposition: Option<&WriteDisposition>,
+    convention: Convention,
+) -> Result<Plan> {
+    let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
+    if let (Action::Merge(plan), Some(WriteDisposition::Merge(merge))) = (&mut action, disposition)
     {
         let newer_by = merge.options.newer_by.as_deref();
         plan.newer_by = newer_by.map(|name| convention.normalize_path(name));
     }
-    let nested = nested_roots(resource, schema, &table)?;
-    Ok(Some(Plan { table, action, warning, nested }))
+    Ok(Plan { table, action, warning, nested: Vec::new() })
 }
 
-/// Declares what the job says of the table of a list.
-/// Source: dlt 1.31, `extract/hints.py`, `get_nested_hints`.
-fn declare_nested(
-    resource: &Resource,
-    nested: &NestedHints,
-    root: &str,
-    schema: &mut Schema,
-    convention: Convention,
-) -> Result<()> {
-    let (name, parent) = nested_names(nested, root, convention);
-    let mut table = Map::new();
-    if !nested.schema_contract_hint.is_null() {
-        table.insert("schema_contract".to_owned(), nested.schema_contract_hint.clone());
-    }
-    let hints = Hints {
-        columns: columns(&nested.columns),
-        primary_key: given(&nested.primary_key.columns),
-        merge_key: given(&nested.merge_key.columns),
-        write_disposition: nested.write_disposition.as_ref().map(WriteDisposition::hint),
-        table,
-        ..Hints::default()
-    };
-    let normalize = |name: &str| convention.normalize_path(name);
-    schema.declare(hints.nested(&name, &parent, &resource.name, normalize)?).map(drop)
-}
-
-/// The name of the table of a list, and that of its parent.
-fn nested_names(nested: &NestedHints, root: &str, convention: Convention) -> (String, String) {
-    let keys = nested.path.iter().map(|key| convention.normalize_identifier(key));
-    let path: Vec<String> = std::iter::once(root.to_owned()).chain(keys).collect();
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let above = path.split_last().map_or(&[][..], |(_, above)| above);
-    let parent = match &nested.parent_table_name {
-        Some(parent) => convention.normalize_path(parent),
-        None => convention.shorten_fragments(above),
-    };
-    (convention.shorten_fragments(&path), parent)
-}
-
-/// The tables of the resource's lists that have keys of their own, and so are no part of its family:
-/// those the job names, and those an earlier one did.
-fn nested_roots(resource: &Resource, schema: &mut Schema, root: &str) -> Result<Vec<Plan>> {
-    let is_nested_root = |table: &&Table| {
-        let of_resource = table.resource() == Some(&resource.name) && table.parent().is_none();
-        of_resource
-            && table.name() != root
-            && table.name().starts_with(root)
-            && !is_dlt(table.name())
-    };
-    let tables = schema.tables().values().filter(is_nested_root);
-    let names: Vec<String> = tables.map(|table| table.name().to_owned()).collect();
-    let mut plans = Vec::new();
-    for name in names {
-        ask_for_root_ids(schema, &name)?;
-        let (action, warning) = publish::action(schema, &name).at(|| format!("table {name}"))?;
-        plans.push(Plan { table: name, action, warning, nested: Vec::new() });
-    }
-    Ok(plans)
-}
-
-fn columns(columns: &IndexMap<String, job::Hints>) -> IndexMap<String, Map<String, Value>> {
+/// The hints of columns as the schema takes them.
+pub(super) fn columns(
+    columns: &IndexMap<String, job::Hints>,
+) -> IndexMap<String, Map<String, Value>> {
     columns.iter().map(|(name, hints)| (name.clone(), hints.as_map().clone())).collect()
 }
 
@@ -139,16 +98,15 @@ pub(super) fn family(
     let known = schema.table(&plan.table);
     let nesting = known.and_then(|table| table.max_nesting());
     let nesting = nesting.unwrap_or(u64::from(job.max_table_nesting));
-    let Rooted { root_id, root_key, sequence } = rooted(schema, plan);
     let unnest = resource.unnest.clone();
     let mut family = Family::new(Options {
         convention: job.convention(),
         table: plan.table.clone(),
         max_nesting: i64::try_from(nesting).unwrap_or(i64::MAX),
         load_id: load_id.to_owned(),
-        root_id,
-        root_key,
-        sequence,
+        root_id: plan.action.root_id(),
+        root_key: schema.propagated(&plan.table).is_some(),
+        sequence: plan.action.sequence(),
         unnest: unnest.map(|unnest| Box::new(move |path: &[String]| unnest.opens(path)) as _),
         preferred: preferred(schema),
         texts_only: !schema.detects_timestamps(),
@@ -213,10 +171,9 @@ fn rooted(schema: &Schema, plan: &Plan) -> Rooted {
 }
 
 /// The types the schema prefers for columns of some names.
-fn preferred(schema: &Schema) -> Option<crate::shred::Preferred> {
+fn preferred(schema: &Schema) -> Option<Preferred> {
     let types = schema.preferred_types();
-    (!types.is_empty())
-        .then(|| Box::new(move |name: &str| types.get(name).copied()) as crate::shred::Preferred)
+    (!types.is_empty()).then(|| Box::new(move |name: &str| types.get(name).copied()) as Preferred)
 }
 
 /// Child tables that were there before root ids were wanted have to have them now.
@@ -233,7 +190,7 @@ fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     Ok(())
 }
 
-fn given(columns: &[String]) -> Option<Vec<String>> {
+pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 

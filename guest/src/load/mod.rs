@@ -6,6 +6,7 @@
 mod declare;
 mod evolve;
 mod ingest;
+mod nested;
 mod publish;
 mod restore;
 mod session;

@@ -1,7 +1,7 @@
 //! Rows of tables that have rules, and rows that begin a family of their own: what most loads have none
 //! of, out of the way of those that do not.
 
-use super::ident::key_hash;
+use super::ident::{key_hash, record_hash};
 use super::rules::{Refusal, frozen};
 use super::shape::{ListTarget, ObjectTarget};
 use super::{Family, Halt, Link, RootId, Row, RowId};
@@ -99,8 +99,8 @@ impl Family {
                     let place = format!("table {}", self.tables[table].name);
                     RowId::given(&id.map_err(|fault| fault.at(place))?)
                 }
-                RootId::Record => RowId::given(&super::ident::record_hash(reader.clone().skip()?)?),
                 RootId::Numbered => self.rooted_id(table, seq),
+                RootId::Record => RowId::given(&record_hash(reader.clone().skip()?)?),
             };
             let row = self.tables[table].open_row();
             let root = if rooted.root_key { Some(&id) } else { parent.root };
