@@ -2,6 +2,9 @@
 SHELL := /bin/sh
 PYTHON := target/venv/bin/python
 COMPONENT := target/component/snowcat.wasm
+# What `make conformance` runs; any other folders will do.
+CASES := tests/conformance/cases
+CORPUS := tests/conformance/corpus
 CARGO ?= cargo
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
@@ -9,7 +12,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python lint lint-deny demo package bench record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance lint lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +55,12 @@ test-python: component ## The tests in Python: the procedure's handler, the emul
 	@echo "test: Python"
 	@$(PYTHON) tests/python/parquet_read_back.py $(READ_BACK)
 	@$(PYTHON) -m pytest -q tests/python
+
+library: ## Build the guest as a native program that tests drive (target/debug/library)
+	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library
+
+conformance: setup component library ## Compare with what dlt makes of CASES=<folder> CORPUS=<folder>, natively and as a component
+	@PYTHONPATH=tests/python $(PYTHON) -m conformance --cases $(CASES) --corpus $(CORPUS)
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"

@@ -1,0 +1,190 @@
+"""The form in which results are compared: independent of ids, of the order of rows and of the database.
+
+    tables   {table: [row, ..]}; NULLs are left out, and the system columns say what they point to:
+             _dlt_id        an address: "orders:0", "orders:0/orders__items[1]"
+             _dlt_parent_id, _dlt_root_id   the address of the parent, of the root
+             _dlt_list_idx  as it is; _dlt_load_id "L0", "L1", ..
+             rows are in the order of their content, descendants included, children by list index
+             values are tagged: $ts $ntz $date $time $dec $int $bin $json $f, and $boundary: the instant of load k
+    schema   {table: {parent, write_disposition, .., columns: [{name, data_type, nullable, ..}]}}, in dlt's order
+    loads    [{row_counts} or {error}]
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import json
+import math
+from collections import defaultdict
+from typing import Any
+
+Row = dict[str, Any]
+
+SYSTEM = ("_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx", "_dlt_load_id")
+TABLE_KEYS = ("parent", "write_disposition", "resource", "schema_contract", "table_format", "file_format", "references")
+
+
+def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> Any:  # noqa: ANN401
+    """A database's value with its type said."""
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, int):
+        return given if -(2**63) <= given < 2**63 else {"$int": str(given)}
+    if isinstance(given, float):
+        return given if math.isfinite(given) else {"$f": repr(given)}
+    if isinstance(given, decimal.Decimal):
+        return {"$dec": format(given, "f")}
+    if isinstance(given, dt.datetime):
+        if given.tzinfo is None:
+            return {"$ntz": given.isoformat(timespec="microseconds")}
+        instant = given.astimezone(dt.UTC)
+        if instant in bounds:
+            return {"$boundary": bounds[instant]}
+        return {"$ts": instant.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"}
+    if isinstance(given, dt.date):
+        return {"$date": given.isoformat()}
+    if isinstance(given, dt.time):
+        return {"$time": given.isoformat(timespec="microseconds")}
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return {"$bin": bytes(given).hex()}
+    if isinstance(given, str) and data_type == "json":
+        return {"$json": json.loads(given)}
+    if isinstance(given, (dict, list)):
+        return {"$json": given}
+    return given
+
+
+def schema(tables: dict[str, Any], there: set[str]) -> dict[str, Any]:
+    """The data tables of a dlt schema; `there` are those that the database has."""
+    shown = {}
+    for name, table in tables.items():
+        columns = []
+        for column in table["columns"].values():
+            hints = {k: v for k, v in column.items() if k not in ("x-normalizer", "description")}
+            hints.setdefault("nullable", True)
+            columns.append(hints)
+        shown[name] = {k: v for k, v in table.items() if k in TABLE_KEYS or k.startswith(("x-merge", "x-stage"))}
+        shown[name] |= {"in_db": name in there, "columns": columns}
+    return shown
+
+
+def tables(
+    raw: dict[str, list[Row]], schema: dict[str, Any], load_ids: list[str], raw_ids: bool = False
+) -> dict[str, list[Row]]:
+    """Rows, already canonical but for the system columns, with addresses for ids."""
+    return _Family(raw, schema, load_ids, raw_ids).shown()
+
+
+class _Family:
+    """All tables of a dataset, and who is whose child."""
+
+    def __init__(self, raw: dict[str, list[Row]], schema: dict[str, Any], load_ids: list[str], raw_ids: bool) -> None:
+        self.raw = raw
+        self.raw_ids = raw_ids
+        self.loads = {load_id: f"L{n}" for n, load_id in enumerate(load_ids)}
+        self.roots = sorted(name for name in raw if not schema[name].get("parent"))
+        self.children: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(schema):
+            if schema[name].get("parent"):
+                self.children[schema[name]["parent"]].append(name)
+        self.by_parent: dict[str, dict[str, list[Row]]] = {}
+        for name, rows in raw.items():
+            found = self.by_parent[name] = defaultdict(list)
+            for row in rows:
+                found[row.get("_dlt_parent_id")].append(row)
+        self.out: dict[str, list[Row]] = {name: [] for name in raw}
+        self.seen: set[int] = set()
+        self.root_ids: dict[str, str | None] = {}
+
+    def shown(self) -> dict[str, list[Row]]:
+        for name in self.roots:
+            for number, row in enumerate(sorted(self.raw[name], key=lambda row: text(self._content(name, row)))):  # noqa: B023
+                address = f"{name}:{number}"
+                self.root_ids[address] = row.get("_dlt_id")
+                self._emit(name, row, address, address, None)
+        for name, rows in self.raw.items():
+            for row in rows:
+                if id(row) not in self.seen:
+                    shown = _without_system(row) | {"_dlt_parent_id": "ORPHAN"}
+                    if "_dlt_list_idx" in row:
+                        shown["_dlt_list_idx"] = row["_dlt_list_idx"]
+                    self.out[name].append(shown)
+        return self.out
+
+    def _load(self, row: Row) -> str | None:
+        return self.loads.get(row.get("_dlt_load_id"), row.get("_dlt_load_id"))
+
+    def _rows_of(self, child: str, row: Row) -> list[Row]:
+        return self.by_parent.get(child, {}).get(row.get("_dlt_id"), [])
+
+    def _content(self, name: str, row: Row) -> list:
+        """What a row is, whatever its ids are: it gives rows their order."""
+        body = {k: v for k, v in row.items() if k not in SYSTEM or k == "_dlt_list_idx"}
+        body["_dlt_load_id"] = self._load(row)
+        below = {}
+        for child in self.children[name]:
+            rows = self._rows_of(child, row)
+            if rows:
+                below[child] = sorted(text(self._content(child, x)) for x in rows)
+        return [body, below]
+
+    def _emit(self, name: str, row: Row, address: str, root: str, parent: str | None) -> None:
+        shown = _without_system(row)
+        if "_dlt_id" in row:
+            shown["_dlt_id"] = address
+            if self.raw_ids:
+                shown["_dlt_id_raw"] = row["_dlt_id"]
+        if "_dlt_parent_id" in row:
+            shown["_dlt_parent_id"] = parent or "ORPHAN"
+        if "_dlt_root_id" in row:
+            shown["_dlt_root_id"] = root if row["_dlt_root_id"] == self.root_ids.get(root) else "MISMATCH"
+        if "_dlt_list_idx" in row:
+            shown["_dlt_list_idx"] = row["_dlt_list_idx"]
+        if "_dlt_load_id" in row:
+            shown["_dlt_load_id"] = self._load(row)
+        self.out[name].append(shown)
+        self.seen.add(id(row))
+        for child in self.children[name]:
+            rows = sorted(
+                self._rows_of(child, row), key=lambda x: (x.get("_dlt_list_idx", 0), text(self._content(child, x)))  # noqa: B023
+            )
+            used: dict[Any, int] = defaultdict(int)
+            for below in rows:
+                index = below.get("_dlt_list_idx")
+                again = f"#{used[index]}" if used[index] else ""
+                used[index] += 1
+                self._emit(child, below, f"{address}/{child}[{index}]{again}", root, address)
+
+
+def _without_system(row: Row) -> Row:
+    return {k: v for k, v in row.items() if k not in SYSTEM}
+
+
+def text(value: Any) -> str:  # noqa: ANN401
+    """JSON that is the same for the same value, and another for `1`, `1.0` and `true`."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def written(result: dict[str, Any]) -> str:
+    """A result as a file: one row, column or statement a line."""
+    one = lambda x: json.dumps(x, ensure_ascii=False, default=str)  # noqa: E731
+    head = [f" {one(key)}: {one(result[key])}," for key in ("reason", "dlt_version") if key in result]
+    parts = []
+    if "tables" in result:
+        shown = [f"  {one(t)}: [" + ",".join(f"\n   {one(r)}" for r in rows) + ("\n  ]" if rows else "]")
+                 for t, rows in result["tables"].items()]  # fmt: skip
+        parts.append(' "tables": {\n' + ",\n".join(shown) + "\n }" if shown else ' "tables": {\n }')
+    if "schema" in result:
+        shown = []
+        for name, table in result["schema"].items():
+            first = {k: v for k, v in table.items() if k != "columns"}
+            columns = ",\n   ".join(map(one, table["columns"]))
+            shown.append(f"  {one(name)}: {one(first)[:-1]}{', ' if first else ''}\"columns\": [\n   {columns}\n  ]}}")
+        parts.append(' "schema": {\n' + ",\n".join(shown) + "\n }" if shown else ' "schema": {\n }')
+    if "loads" in result:
+        parts.append(' "loads": [\n' + ",\n".join("  " + one(x) for x in result["loads"]) + "\n ]")
+    if "snowflake" in result:
+        statements = json.dumps(result["snowflake"], indent=1, ensure_ascii=False).replace("\n", "\n ")
+        parts.append(f' "snowflake": {statements}')
+    return "\n".join(["{", *head, ",\n".join(parts), "}"]) + "\n"

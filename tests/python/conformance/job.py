@@ -1,0 +1,39 @@
+"""A case's configuration as a job of Snowcat's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+DATABASE, DATASET = "RAW", "d"
+OF_THE_JOB = ("naming", "max_identifier_length", "root_key")
+OF_THE_RESOURCE = (
+    "write_disposition", "primary_key", "merge_key", "max_table_nesting", "columns", "schema_contract", "incremental",
+    "references",
+)  # fmt: skip
+# These names stay as they are in the database; those of the other conventions are in upper case there.
+CASE_SENSITIVE = ("direct", "duck_case", "sql_cs_v1")
+
+
+def job(config: dict[str, Any]) -> str:
+    """The job of one run, whose records the host holds."""
+    resource = {"name": config["table_name"], "source": "pull"}
+    resource |= {key: config[key] for key in OF_THE_RESOURCE if key in config}
+    if "nested_hints" in config:
+        resource["nested_hints"] = {k.replace("/", "."): hints for k, hints in config["nested_hints"].items()}
+    if config.get("replace_strategy") and resource.get("write_disposition") == "replace":
+        resource["write_disposition"] = {"disposition": "replace", "strategy": config["replace_strategy"]}
+    made = {"pipeline": "oracle", "schema_name": "src", "database": DATABASE, "dataset": DATASET}
+    made |= {key: config[key] for key in OF_THE_JOB if key in config}
+    return json.dumps({**made, "resources": [resource]}, ensure_ascii=False)
+
+
+def in_database(name: str, config: dict[str, Any]) -> str:
+    """A name as the database has it."""
+    return name if config.get("naming") in CASE_SENSITIVE else name.upper()
+
+
+def pages(text: str, records: int = 7) -> list[str]:
+    """The input as a host would hand it over: a few lines at a time."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return ["\n".join(lines[at : at + records]) for at in range(0, len(lines), records)]
