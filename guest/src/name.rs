@@ -8,7 +8,7 @@ use crate::digest::b64_digest;
 use crate::python::{digit, is_blank, trim};
 
 /// What stands for a key of the input that is blank.
-const EMPTY_KEY: &str = "_empty";
+pub(crate) const EMPTY_KEY: &str = "_empty";
 /// Bytes hashed into the tag of a shortened name.
 ///
 /// Source: dlt's `_compute_tag` with its default collision probability of 0.001.

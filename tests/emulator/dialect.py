@@ -48,6 +48,8 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp
             return _to_char(node.expressions)
         if isinstance(node, exp.Cast) and node.to.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
             return _text(node)
+        if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
+            return _number(node)
         if isinstance(node, exp.Func) or isinstance(node, exp.Column):
             name = (node.name if isinstance(node, (exp.Anonymous, exp.Column)) else node.sql_name()).upper()
             if name in functions and not (isinstance(node, exp.Column) and (node.table or node.this.quoted)):
@@ -92,6 +94,14 @@ def _to_char(arguments: list[exp.Expression]) -> exp.Expression:
         this="_emulator_to_char",
         expressions=[value, exp.Literal.string(text), exp.Literal.string(width)],
     )
+
+
+def _number(node: exp.Cast) -> exp.Expression:
+    # fakesnow takes NUMBER(38,0) for a 64 bit integer when it is spelled with literals.
+    given = [p.name for p in node.to.expressions] or ["38"]
+    digits = [exp.DataTypeParam(this=exp.var(n)) for n in (given if len(given) > 1 else [*given, "0"])]
+    to = exp.DataType(this=exp.DataType.Type.DECIMAL, expressions=digits)
+    return type(node)(**{**node.args, "to": to})
 
 
 def _text(node: exp.Cast) -> exp.Expression:

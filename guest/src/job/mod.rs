@@ -56,6 +56,8 @@ pub struct Job {
     pub max_identifier_length: u32,
     /// How deep records are unnested where their resource says nothing.
     pub max_table_nesting: u32,
+    /// How many columns a table may have before what is widest is kept as JSON.
+    pub max_columns: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
@@ -96,6 +98,10 @@ impl Job {
                 .and_then(|length| u32::try_from(length).ok())
                 .unwrap_or(255),
             max_table_nesting: resource::nesting(&object)?.unwrap_or(1000),
+            max_columns: object
+                .whole("max_columns", 1, 100_000)?
+                .and_then(|columns| usize::try_from(columns).ok())
+                .unwrap_or(MAX_COLUMNS),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
@@ -190,6 +196,9 @@ impl Job {
     }
 }
 
+/// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
+const MAX_COLUMNS: usize = 2000;
+
 const NAMINGS: &[(&str, Naming)] = &[
     ("snake_case", Naming::SnakeCase),
     ("direct", Naming::Direct),
@@ -207,6 +216,7 @@ const KEYS: Keys = Keys {
         "naming",
         "max_identifier_length",
         "max_table_nesting",
+        "max_columns",
         "root_key",
         "schema_contract",
         "selected",

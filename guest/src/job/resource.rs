@@ -84,6 +84,8 @@ pub struct NestedHints {
     pub columns: IndexMap<String, Hints>,
     /// What the table may become, where it is not as for the root table.
     pub schema_contract: Option<Contract>,
+    /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
+    pub schema_contract_hint: Value,
 }
 
 impl Key {
@@ -358,6 +360,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 None => None,
                 Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
             },
+            schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;

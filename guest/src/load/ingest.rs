@@ -44,10 +44,17 @@ impl Ingest<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
-    ) -> Result<Ingested> {
-        let plan = declare::declare(self.job, self.resource, schema)?;
-        report.warnings.extend(plan.warning.clone());
-        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id);
+    ) -> Result<Vec<Ingested>> {
+        let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
+            report.warnings.push(format!(
+                "resource {}: its table is new, and left out as the schema contract has it",
+                self.resource.name
+            ));
+            return Ok(Vec::new());
+        };
+        let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
+        report.warnings.extend(warnings);
+        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
         let mut cursor = self.cursor(schema, state)?;
@@ -66,7 +73,7 @@ impl Ingest<'_> {
         staging.take(&mut family)?;
         staging.finish(&family)?;
         self.upload(session, &mut staging, report).await?;
-        report.warnings.extend(family.warnings().iter().cloned());
+        report.warnings.extend(family.warnings());
         self.learn(schema, &family, &staging)?;
         Ok(self.ingested(plan, &family, &staging, schema, report))
     }
@@ -281,8 +288,17 @@ impl Ingest<'_> {
         staging: &Staging,
         schema: &Schema,
         report: &mut Report,
-    ) -> Ingested {
-        let mut tables = Vec::new();
+    ) -> Vec<Ingested> {
+        // The resource's own family first, then those that tables of its lists begin.
+        let Plan { table: root, action, nested, .. } = plan;
+        let family_of = |plan: Plan| (plan.table, plan.action);
+        let mut families: Vec<Ingested> = std::iter::once((root, action))
+            .chain(nested.into_iter().map(family_of))
+            .map(|(root, action)| {
+                let resource = self.resource.name.clone();
+                Ingested { resource, root, action, tables: Vec::new() }
+            })
+            .collect();
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
             // A table the schema knows is told of even if nothing came for it.
@@ -295,7 +311,10 @@ impl Ingest<'_> {
                     rows,
                 });
             }
-            tables.push(IngestedTable {
+            let root = family.root_of(at);
+            let own = families.iter().position(|family| family.root == root).unwrap_or(0);
+            let Some(family) = families.get_mut(own) else { continue };
+            family.tables.push(IngestedTable {
                 name: table.name.clone(),
                 columns: table
                     .columns()
@@ -310,8 +329,13 @@ impl Ingest<'_> {
                 directory: staging.directory(at, &table.name),
             });
         }
-        let Plan { table: root, action, .. } = plan;
-        Ingested { resource: self.resource.name.clone(), root, action, tables }
+        // dlt leaves a family alone that nothing came for, but the resource's own.
+        let mut number = 0;
+        families.retain(|family| {
+            number += 1;
+            number == 1 || family.tables.iter().any(|table| table.rows > 0)
+        });
+        families
     }
 }
 

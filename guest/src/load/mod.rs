@@ -71,7 +71,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             .run(session, &mut schema, &mut state, &mut report)
             .await
             .at(|| format!("resource {}", resource.name))?;
-        ingested.push(brought);
+        ingested.extend(brought);
     }
 
     let schema_changed = schema.bump()?;

@@ -9,8 +9,11 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
+mod guard;
 mod ident;
+mod rules;
 mod shape;
+mod squash;
 mod table;
 
 #[cfg(test)]
@@ -20,7 +23,8 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-pub use ident::{RootId, RowId};
+pub use ident::{RootId, Rooted, RowId};
+pub use rules::{Refusal, Rules};
 pub use shape::Unnest;
 pub use table::{KnownColumn, SeenColumn, Table};
 
@@ -28,10 +32,12 @@ use crate::coerce::Scalar;
 use crate::digest;
 use crate::fault::{Fault, Result};
 use crate::json::{self, MAX_DEPTH, Peek, Reader};
+use crate::kind::DataType;
 use crate::name::Convention;
 use ident::Numbered;
+use rules::LeftOut;
 use shape::{ListTarget, ObjectTarget, Shape};
-use table::Origin;
+use table::{Origin, Put};
 
 /// What a family of tables is made of, decided before the first record.
 pub struct Options {
@@ -51,6 +57,21 @@ pub struct Options {
     pub sequence: Sequence,
     /// When set, what is unnested; everything else that is nested is kept as JSON.
     pub unnest: Option<Unnest>,
+    /// The types that columns of some names are to have, whatever the first value is.
+    pub preferred: Option<Preferred>,
+    /// Whether a text that reads as a timestamp is a text all the same.
+    pub texts_only: bool,
+    /// Columns a table may have before the widest objects are kept as JSON.
+    pub max_columns: usize,
+}
+
+/// The type that a column of this name is to have, if any.
+pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
+
+impl Options {
+    fn preferred(&self, column: &str) -> Option<DataType> {
+        self.preferred.as_ref().and_then(|preferred| preferred(column))
+    }
 }
 
 /// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged
@@ -84,6 +105,13 @@ pub struct Family {
     root_rows: u64,
     root_ids: Numbered,
     warnings: Vec<String>,
+    /// Whether any table has rules.
+    guarded: bool,
+    /// Whether lists are passed over: the row is to be judged first.
+    values_only: bool,
+    /// Whether the rules leave out the row that is being judged.
+    refused: bool,
+    left_out: LeftOut,
 }
 
 /// Why a walk ended early.
@@ -94,6 +122,8 @@ enum Halt {
     GivenId(String),
     /// A key stands twice in one object.
     Repeats,
+    /// An object is to be kept as JSON from here on.
+    Squashed,
 }
 
 impl From<Fault> for Halt {
@@ -107,12 +137,22 @@ struct Row<'r> {
     table: usize,
     row: u32,
     id: &'r RowId,
-    root: &'r RowId,
+    /// What the rows nested in it have for `_dlt_root_id`, if they have it.
+    root: Option<&'r RowId>,
     seq: u64,
+    sequence: Sequence,
     /// Where this row's part of the trail begins.
     base: usize,
     /// Whether this is a root row whose id is still ours to choose.
     numbered: bool,
+}
+
+/// How a row hangs together with others.
+enum Link<'r> {
+    /// A row of a list: its parent's id, its place in the list, the id of its root row.
+    Nested(&'r RowId, u64, Option<&'r RowId>),
+    /// A row that begins a family: the id of the root row of the family it left.
+    Root(Option<&'r RowId>),
 }
 
 impl Family {
@@ -129,6 +169,10 @@ impl Family {
             root_rows: 0,
             root_ids: Numbered::new(&options.load_id, &options.table),
             warnings: Vec::new(),
+            guarded: false,
+            values_only: false,
+            refused: false,
+            left_out: LeftOut::default(),
             options,
         };
         let name = family.options.table.clone();
@@ -147,6 +191,20 @@ impl Family {
         if let Some(&table) = self.by_name.get(table) {
             self.tables[table].know(column);
         }
+    }
+
+    /// Says what the data may bring to a table that is known, and to those nested in it that are not.
+    pub fn know_rules(&mut self, table: &str, rules: Rules) {
+        if let Some(&table) = self.by_name.get(table) {
+            self.tables[table].rules = rules;
+            self.guarded |= rules.refuse();
+        }
+    }
+
+    /// Makes a table known that is filled from lists, and yet begins a family of its own.
+    pub fn know_root(&mut self, name: &str, rooted: Rooted) {
+        let table = self.table(name, None);
+        self.tables[table].rooted = Some(Box::new(rooted));
     }
 
     /// Takes one record from the reader, whole: any JSON value. A null is no record.
@@ -170,29 +228,42 @@ impl Family {
         };
         *reader = start;
         let mut text = Cow::Borrowed(reader.skip().inspect_err(|_| self.undo())?);
-        // A record is sent back at most once for either reason.
-        for _ in 0..2 {
+        // A record is sent back at most once for a repeated key and for its id, and once for each
+        // place where an object is kept as JSON from then on.
+        let mut again = self.shapes.len() + 2;
+        loop {
             self.undo();
             match halt {
                 Halt::Fault(fault) => return Err(fault),
+                _ if again == 0 => return Err(Fault::internal("a record never settles")),
                 Halt::GivenId(given) => id = Some(given),
                 Halt::Repeats => text = Cow::Owned(json::without_repeats(&text)?),
+                Halt::Squashed => {}
             }
+            again -= 1;
             halt = match self.root_row(&mut Reader::new(&text), id.as_deref()) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
         }
-        self.undo();
-        Err(match halt {
-            Halt::Fault(fault) => fault,
-            Halt::GivenId(_) | Halt::Repeats => Fault::internal("a record never settles"),
-        })
     }
 
     /// Every table, in the order of first sight.
     pub fn tables(&self) -> &[Table] {
         &self.tables
+    }
+
+    /// The name of the table that begins the family of the table with this number.
+    pub fn root_of(&self, table: usize) -> &str {
+        let mut at = table;
+        // No more steps than tables.
+        for _ in 0..self.tables.len() {
+            match self.tables.get(at).and_then(|table| table.parent) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        self.tables.get(at).map_or("", |table| table.name.as_str())
     }
 
     /// The tables, to take their rows.
@@ -211,8 +282,8 @@ impl Family {
     }
 
     /// What a person should know; each thing once.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.left_out.lines()).collect()
     }
 
     /// Forgets the rows of the record that is being taken.
@@ -220,6 +291,9 @@ impl Family {
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.undo_record(self.marks.get(at).copied().unwrap_or(0));
         }
+        self.values_only = false;
+        self.refused = false;
+        self.left_out.forget();
     }
 
     fn root_row(&mut self, reader: &mut Reader<'_>, given: Option<&str>) -> Result<(), Halt> {
@@ -230,16 +304,36 @@ impl Family {
             None => self.root_ids.id(seq),
         };
         let row = self.tables[0].open_row();
+        let Options { root_key, sequence, .. } = self.options;
+        let root = root_key.then_some(&id);
         let numbered = given.is_none();
-        let row = Row { table: 0, row, id: &id, root: &id, seq, base: 0, numbered };
-        if reader.peek()? == Peek::Object {
-            self.object(reader, 0, &row)?;
-        } else {
-            self.value(reader, 0, "value", &row)?;
+        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, numbered };
+        let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
+        if self.fill(reader, 0, key, &row)? {
+            self.close_row(&row, Link::Root(None))?;
+            self.root_rows += 1;
         }
-        self.close_row(&row, None)?;
-        self.root_rows += 1;
+        self.left_out.keep();
         Ok(())
+    }
+
+    /// The values of a row: an object's members, or one value under a key. Says whether the row is to be.
+    #[inline]
+    fn fill(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        key: Option<&str>,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        if self.guarded {
+            return self.fill_guarded(reader, shape, key, row);
+        }
+        match key {
+            None => self.object(reader, shape, row)?,
+            Some(key) => self.value(reader, shape, key, row)?,
+        }
+        Ok(true)
     }
 
     /// The members of an object, into the row.
@@ -296,6 +390,16 @@ impl Family {
                     Scalar::Json(&text)
                 }
             },
+            Peek::Array if self.values_only => {
+                // Whether it is a value or rows: only values are read now.
+                match self.list_target(shape, entry, row.table) {
+                    ListTarget::List(_) => return Ok(reader.skip().map(drop)?),
+                    ListTarget::Json => {
+                        text = kept(reader)?;
+                        Scalar::Json(&text)
+                    }
+                }
+            }
             Peek::Array => match self.list_target(shape, entry, row.table) {
                 ListTarget::List(list) => {
                     self.trail.push(place);
@@ -312,26 +416,34 @@ impl Family {
         let resolved = &mut self.shapes[shape].entries[entry];
         if resolved.system {
             let name = resolved.name.clone();
-            return self.system_value(scalar, &name, row);
+            return self.system_value(scalar, &name, place, row);
         }
-        let table = &mut self.tables[row.table];
         let column = match resolved.column {
             Some(column) => column,
-            None => *resolved.column.insert(table.column(&resolved.name)),
+            None => self.new_column(shape, entry, row.table)?,
         };
+        let table = &mut self.tables[row.table];
         let trail = self.trail.get(row.base..).unwrap_or_default();
         let origin = Origin { trail, place };
-        let convention = &self.options.convention;
-        match table.put(row.row, column, scalar, origin, convention) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
+        match table.put(row.row, column, scalar, origin, &self.options) {
+            Ok(Put::Done) => return Ok(()),
+            Ok(Put::Taken) => {}
+            Ok(Put::Refused { column, row: whole }) => {
+                self.leave_out(row.table, column, whole);
+                return Ok(());
+            }
             Err(fault) => return Err(fault.at(format_args!("table {}", table.name)).into()),
         }
-        let own = self.shapes[shape].own_name(entry, convention);
+        let own = self.shapes[shape].own_name(entry, &self.options.convention);
         let column = table.column(&own);
-        if !table.put(row.row, column, scalar, origin, convention)? {
+        match table.put(row.row, column, scalar, origin, &self.options)? {
+            Put::Done => {}
             // The same key twice, spelled with escapes: the slow path finds that out.
-            return Err(Halt::Repeats);
+            Put::Taken => return Err(Halt::Repeats),
+            Put::Refused { column, row: whole } => {
+                self.leave_out(row.table, column, whole);
+                return Ok(());
+            }
         }
         let warning = format!(
             "table {}: two keys of one record have the same name; the second is in the column {own}",
@@ -347,6 +459,12 @@ impl Family {
             return Err(reader.too_deep().into());
         }
         let table = self.shapes[list].table;
+        if self.guarded && self.leave_out_list(reader, table)? {
+            return Ok(());
+        }
+        if self.tables[table].rooted.is_some() {
+            return self.rooted_list(reader, list, parent);
+        }
         // Two keys of one row may name the same table: their elements are numbered through.
         let mut index = self.tables[table].next_index((parent.table, parent.row));
         let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
@@ -360,24 +478,40 @@ impl Family {
                 id: &id,
                 root: parent.root,
                 seq: parent.seq,
+                sequence: parent.sequence,
                 base: self.trail.len(),
                 numbered: false,
             };
-            match reader.peek()? {
-                Peek::Object => self.object(reader, list, &row)?,
-                Peek::Array => {
-                    let inner = self.list_in_list(list);
-                    self.value(reader, inner, "list", &row)?;
-                }
-                Peek::Null => reader.null()?,
-                _ => self.value(reader, list, "value", &row)?,
+            if self.element(reader, list, &row)? {
+                self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
             }
-            self.close_row(&row, Some((parent.id, index)))?;
             index += 1;
             more = reader.more(b']')?;
         }
         self.tables[table].set_next_index((parent.table, parent.row), index);
         Ok(())
+    }
+
+    /// An element of a list, as a row. Says whether the row is to be.
+    #[inline]
+    fn element(
+        &mut self,
+        reader: &mut Reader<'_>,
+        list: usize,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        match reader.peek()? {
+            Peek::Object => self.fill(reader, list, None, row),
+            Peek::Array => {
+                let inner = self.list_in_list(list);
+                self.fill(reader, inner, Some("list"), row)
+            }
+            Peek::Null => {
+                reader.null()?;
+                Ok(true)
+            }
+            _ => self.fill(reader, list, Some("value"), row),
+        }
     }
 
     /// A value that is not a member of an object, as if it were one.
@@ -395,7 +529,19 @@ impl Family {
     /// A value under the name of a system column: a root row may bring its own id; anything else of
     /// that name is ours to write.
     #[cold]
-    fn system_value(&mut self, scalar: Scalar<'_>, name: &str, row: &Row<'_>) -> Result<(), Halt> {
+    fn system_value(
+        &mut self,
+        scalar: Scalar<'_>,
+        name: &str,
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let trail = self.trail.get(row.base..).unwrap_or_default();
+        if let Some(name) = ["_dlt_id", "_dlt_load_id"].into_iter().find(|root| *root == name)
+            && row.table == 0
+        {
+            self.tables[0].bring_system(name, Origin { trail, place });
+        }
         if name == "_dlt_id"
             && row.table == 0
             && let Scalar::Text(id) | Scalar::Number(id) = scalar
@@ -410,22 +556,29 @@ impl Family {
     }
 
     /// Ends a row: its system columns, the order of its new columns, what it must not lack.
-    fn close_row(&mut self, row: &Row<'_>, parent: Option<(&RowId, u64)>) -> Result<()> {
-        let Options { load_id, root_key, sequence, .. } = &self.options;
+    fn close_row(&mut self, row: &Row<'_>, link: Link<'_>) -> Result<()> {
         let table = &mut self.tables[row.table];
-        if let Some((parent, index)) = parent {
-            // The elements of a list have their parent in common; the first has set it.
-            let set = if index == 0 { Table::system_id } else { Table::system_id_again };
-            if *root_key {
-                set(table, row.row, "_dlt_root_id", row.root)?;
+        let is_root = matches!(link, Link::Root(_));
+        match link {
+            Link::Nested(parent, index, root) => {
+                // The elements of a list have their parent in common; the first has set it.
+                let again = index != 0 && !self.guarded;
+                let set = if again { Table::system_id_again } else { Table::system_id };
+                if let Some(root) = root {
+                    set(table, row.row, "_dlt_root_id", root)?;
+                }
+                set(table, row.row, "_dlt_parent_id", parent)?;
+                table.system_int(row.row, "_dlt_list_idx", index)?;
             }
-            set(table, row.row, "_dlt_parent_id", parent)?;
-            table.system_int(row.row, "_dlt_list_idx", index)?;
-        } else {
-            table.system_text(row.row, "_dlt_load_id", load_id)?;
+            Link::Root(left) => {
+                if let Some(root) = left {
+                    table.system_id(row.row, "_dlt_root_id", root)?;
+                }
+                table.system_text(row.row, "_dlt_load_id", &self.options.load_id)?;
+            }
         }
         table.system_id(row.row, "_dlt_id", row.id)?;
-        if *sequence == Sequence::All || (*sequence == Sequence::Root && parent.is_none()) {
+        if row.sequence == Sequence::All || (row.sequence == Sequence::Root && is_root) {
             table.system_int(row.row, SEQ, row.seq)?;
         }
         table.close_row(row.row)
@@ -445,7 +598,11 @@ impl Family {
             return table;
         }
         let at = self.tables.len();
-        self.tables.push(Table::new(name.to_owned(), parent));
+        let mut table = Table::new(name.to_owned(), parent);
+        if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
+            table.rules = parent.rules.nested();
+        }
+        self.tables.push(table);
         self.by_name.insert(name.to_owned(), at);
         at
     }

@@ -8,7 +8,8 @@ use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 
-use super::{RowId, SEQ};
+use super::rules::{self, Refusal, Rules};
+use super::{Options, Rooted, RowId, SEQ};
 
 /// A table, filling.
 pub struct Table {
@@ -31,6 +32,24 @@ pub struct Table {
     required: Vec<usize>,
     /// The parent row whose list was read last, and how many elements it had so far.
     numbering: Option<((usize, u32), u64)>,
+    /// What the data may bring.
+    pub(super) rules: Rules,
+    /// Whether it had columns before the open row, and before the record that is being taken.
+    settled: bool,
+    first_settled: bool,
+    /// For a table that begins a family of its own.
+    pub(super) rooted: Option<Box<Rooted>>,
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Put {
+    /// It is in the column, or in a variant of it.
+    Done,
+    /// The rules refuse a column of this number: the row is to be left out, or the value was.
+    Refused { column: usize, row: bool },
+    /// The row has a value there already: two keys of the record have the same name.
+    Taken,
 }
 
 /// A column of a table.
@@ -84,12 +103,24 @@ pub(super) struct Origin<'a> {
     pub(super) place: u32,
 }
 
+/// The rows of a table, by where they come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Rows {
+    /// Elements of lists.
+    Nested,
+    /// Records.
+    Root,
+    /// Elements of lists that begin a family of their own.
+    Rooted,
+}
+
 /// Whether a key of that name would hide a system column of its row.
-pub(super) fn is_system(name: &str, root: bool) -> bool {
+pub(super) fn is_system(name: &str, rows: Rows) -> bool {
     match name {
         "_dlt_id" | SEQ => true,
-        "_dlt_load_id" => root,
-        "_dlt_root_id" | "_dlt_parent_id" | "_dlt_list_idx" => !root,
+        "_dlt_load_id" => rows != Rows::Nested,
+        "_dlt_root_id" => rows != Rows::Root,
+        "_dlt_parent_id" | "_dlt_list_idx" => rows == Rows::Nested,
         _ => false,
     }
 }
@@ -110,6 +141,10 @@ impl Table {
             first_rank: 0,
             required: Vec::new(),
             numbering: None,
+            rules: Rules::default(),
+            settled: false,
+            first_settled: false,
+            rooted: None,
         }
     }
 
@@ -126,6 +161,21 @@ impl Table {
     /// Memory the rows of the batch hold.
     pub fn bytes(&self) -> usize {
         self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
+    /// How many columns there are, those without a type included.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is a column of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The name of a column.
+    pub(super) fn column_name(&self, at: usize) -> &str {
+        self.columns.get(at).map_or("", |column| column.name.as_str())
     }
 
     /// The columns that have a type, in the order dlt would have them.
@@ -173,6 +223,7 @@ impl Table {
             column.known = true;
             column.kind = Some(kind);
             column.values = batch::Column::new(kind);
+            self.settled = true;
         }
         if !known.nullable && !known.name.starts_with("_dlt_") {
             self.required.push(at);
@@ -215,6 +266,7 @@ impl Table {
                 self.next_rank += 1;
             }
         }
+        self.settled = true;
         for &column in &self.required {
             let column = &self.columns[column];
             if column.values.last_row() != Some(row) {
@@ -230,7 +282,22 @@ impl Table {
     pub(super) fn begin_record(&mut self) -> u32 {
         self.first_seen.clear();
         self.first_rank = self.next_rank;
+        self.first_settled = self.settled;
         self.rows
+    }
+
+    /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
+    /// were welcome stay, as in dlt.
+    pub(super) fn drop_row(&mut self, row: u32) {
+        self.rows = row;
+        for column in &mut self.columns {
+            column.values.truncate(row);
+        }
+    }
+
+    /// Whether this table is new, and how it is refused if new tables are.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        if self.settled { None } else { self.rules.tables }
     }
 
     /// Back to where the record began, with this many rows.
@@ -253,6 +320,7 @@ impl Table {
         self.system.retain(|&(_, at)| self.columns[at].seen);
         self.numbering = None;
         self.fresh.clear();
+        self.settled = self.first_settled;
     }
 
     pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {
@@ -266,8 +334,7 @@ impl Table {
         self.numbering = Some((parent, next));
     }
 
-    /// Puts a value into a column of the row, or into the variant of that column that it fits. Says
-    /// no if the row has a value there already: two keys of the record have the same name.
+    /// Puts a value into a column of the row, or into the variant of that column that it fits.
     #[inline]
     pub(super) fn put(
         &mut self,
@@ -275,15 +342,18 @@ impl Table {
         at: usize,
         value: Scalar<'_>,
         origin: Origin<'_>,
-        convention: &Convention,
-    ) -> Result<bool> {
+        options: &Options,
+    ) -> Result<Put> {
         let column = &mut self.columns[at];
         if column.values.last_row() == Some(row) {
-            return Ok(false);
+            return Ok(Put::Taken);
         }
         let kind = match column.kind {
             Some(kind) if column.seen => kind,
-            _ => self.first_value(at, value, origin),
+            _ => match self.refuses(at, value)? {
+                None => self.first_value(at, value, origin, options),
+                Some(row) => return Ok(Put::Refused { column: at, row }),
+            },
         };
         let column = &mut self.columns[at];
         // Most values are of their column's type as they stand.
@@ -293,29 +363,63 @@ impl Table {
             _ => match coerce::coerce(value, &kind) {
                 Some(datum) => store(&mut column.values, row, datum),
                 None => {
-                    let variant = self.variant(at, value, convention);
-                    return self.put(row, variant, value, origin, convention);
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
                 }
             },
         };
         match stored {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Put::Done),
             Err(refused) => {
                 Err(Fault::internal(refused).at(format_args!("column {}", column.name)))
             }
         }
     }
 
+    /// Whether the rules refuse a column for this value: then whether the row goes with it.
+    #[cold]
+    fn refuses(&self, at: usize, value: Scalar<'_>) -> Result<Option<bool>> {
+        let column = &self.columns[at];
+        let Rules { columns, data_type, once, .. } = self.rules;
+        if column.known || column.name.starts_with("_dlt") {
+            return Ok(None);
+        }
+        let (refusal, expected) = match column.variant {
+            true => {
+                (data_type, "a value of the column's type, not one that needs a variant column")
+            }
+            false if once || !self.settled => return Ok(None),
+            false => (columns, "no new columns"),
+        };
+        match refusal {
+            None => Ok(None),
+            Some(Refusal::Row) => Ok(Some(true)),
+            Some(Refusal::Value) => Ok(Some(false)),
+            Some(Refusal::Freeze) => Err(rules::frozen(expected, value.form().name())
+                .at(format_args!("column {}", column.name))),
+        }
+    }
+
     /// A column's first value in this load: it may decide the type.
     #[cold]
-    fn first_value(&mut self, at: usize, value: Scalar<'_>, origin: Origin<'_>) -> Kind {
+    fn first_value(
+        &mut self,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        options: &Options,
+    ) -> Kind {
         let column = &mut self.columns[at];
         column.seen = true;
         self.first_seen.push(at);
         if !column.known {
             self.fresh.push((order(origin), at));
         }
-        let kind = column.kind.unwrap_or_else(|| coerce::infer(value));
+        let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
+            Some(data_type) if !column.variant => Kind::of(data_type),
+            _ if options.texts_only => Kind::of(value.form()),
+            _ => coerce::infer(value),
+        });
         if column.kind.is_none() || column.values.is_empty() {
             column.values = batch::Column::new(kind);
         }
@@ -377,10 +481,23 @@ impl Table {
         }
     }
 
+    /// The record itself brings this text column: a new one stands where the record has it.
+    #[cold]
+    pub(super) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
+        if !self.system.iter().any(|(known, _)| *known == name) {
+            self.place_system(name, DataType::Text, order(origin));
+        }
+    }
+
     #[cold]
     fn new_system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        let at = self.column(name);
+        // Behind everything the row brought.
         let place = self.fresh.len() as u32;
+        self.place_system(name, data_type, vec![u32::MAX, place])
+    }
+
+    fn place_system(&mut self, name: &'static str, data_type: DataType, order: Vec<u32>) -> usize {
+        let at = self.column(name);
         let column = &mut self.columns[at];
         column.seen = true;
         column.nullable = false;
@@ -390,8 +507,7 @@ impl Table {
             column.values = batch::Column::new(Kind::of(data_type));
         }
         if !column.known {
-            // Behind everything the row brought.
-            self.fresh.push((vec![u32::MAX, place], at));
+            self.fresh.push((order, at));
         }
         self.system.push((name, at));
         at
