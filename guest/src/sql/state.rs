@@ -94,19 +94,27 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The newest stored schema of that name: version, hash, schema.
+    /// The newest stored schema of that name: version, hash, schema, and when it was stored, in
+    /// microseconds since 1970.
     pub fn select_schema(&self, schema: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
-            "SELECT {}::VARCHAR, {}, {} FROM {} WHERE {} = {} ORDER BY {} DESC LIMIT 1",
+            "SELECT {}::VARCHAR, {}, {}, DATE_PART(EPOCH_MICROSECOND, {inserted_at})::VARCHAR FROM {} \
+             WHERE {} = {} ORDER BY {inserted_at} DESC LIMIT 1",
             column("version"),
             column("version_hash"),
             column("schema"),
             self.version,
             column("schema_name"),
             literal(schema),
-            column("inserted_at"),
+            inserted_at = column("inserted_at"),
         )
+    }
+
+    /// Everything that is stored of the schema of that name: dlt takes a content it finds there for
+    /// one that the tables have.
+    pub fn delete_versions(&self, table: &Name, schema: &str) -> String {
+        format!("DELETE FROM {table} WHERE {} = {}", self.column("schema_name"), literal(schema))
     }
 
     /// One row.
