@@ -51,8 +51,8 @@ class Holding(snowcat_procedure.Snowflake):
 class Loaders:
     """Both loaders, with the same resources, for the same dataset."""
 
-    def __init__(self, lab: Lab, component: Any, folder: Any, file_format: str | None, forgets: bool) -> None:  # noqa: ANN401
-        self.lab, self.component, self.folder = lab, component, folder
+    def __init__(self, lab: Lab, guest: Any, folder: Any, file_format: str | None, forgets: bool) -> None:  # noqa: ANN401
+        self.lab, self.guest, self.folder = lab, guest, folder
         self.file_format, self.forgets = file_format, forgets
         self.runs = 0
 
@@ -88,12 +88,11 @@ class Loaders:
 
     def snowcat(self, records: dict[str, list], now: str | None = None, **options: Any) -> dict:  # noqa: ANN401
         """A run of Snowcat."""
-        resources = [{"name": name, **HINTS[name], **({"incremental": CURSOR} if name == "orders" else {})}
-                     for name in records]  # fmt: skip
+        endpoint = {"source": "pull", "endpoint": {"data_selector": "$", "incremental": CURSOR}}
+        resources = [{"name": name, **HINTS[name], **(endpoint if name == "orders" else {})} for name in records]
         job = {"pipeline": "shop", "database": "RAW", "dataset": "shop", "resources": resources, **options}
         now = now or datetime.datetime.now(datetime.timezone.utc).isoformat()
-        guest = snowcat_procedure.Guest(str(self.component.parent))
-        return snowcat_procedure.run(guest, json.dumps(job), now, Holding(self.lab.session, records))[0]
+        return snowcat_procedure.run(self.guest, json.dumps(job), now, Holding(self.lab.session, records))[0]
 
     # --- what is there -------------------------------------------------------
 
@@ -126,10 +125,13 @@ class Loaders:
         assert not items and not tags, "rows without a parent"
         return found
 
+    def state(self) -> dict:
+        """The state as it was saved last."""
+        return decompress_state(self.rows("_DLT_PIPELINE_STATE", '"_DLT_LOAD_ID", "STATE"', "1 DESC")[0][1])
+
     def cursor(self) -> dict:
         """The cursor as it was saved last."""
-        newest = self.rows("_DLT_PIPELINE_STATE", '"_DLT_LOAD_ID", "STATE"', "1 DESC")[0][1]
-        return decompress_state(newest)["sources"]["shop"]["resources"]["orders"]["incremental"]["updated"]
+        return self.state()["sources"]["shop"]["resources"]["orders"]["incremental"]["updated"]
 
 
 def order(number: int, day: int, version: int = 1) -> dict:
@@ -168,10 +170,10 @@ STOCK: list[dict[str, int]] = [{"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 3, "b":
 
 
 @pytest.fixture
-def loaders(component, tmp_path, monkeypatch) -> Iterator[Callable[..., Loaders]]:
+def loaders(guest, tmp_path, monkeypatch) -> Iterator[Callable[..., Loaders]]:
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     with Lab() as lab:
-        yield lambda file_format=None, forgets=False: Loaders(lab, component, tmp_path, file_format, forgets)
+        yield lambda file_format=None, forgets=False: Loaders(lab, guest, tmp_path, file_format, forgets)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ pub(super) struct Restored {
     pub(super) live: Live,
     pub(super) schema: Schema,
     pub(super) state: State,
-    /// The load that saved the state.
+    /// The load with the greatest id.
     pub(super) last_load: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
     let mut last_load = None;
     if live.has(&books.state) && live.has(&books.loads) {
         let answer = session.sql(books.select_state(&job.pipeline)).await?;
-        if let Some([_, text, _, load, finished, top]) = row::<6>(&answer) {
+        if let Some([_, text, _, load, finished, top, last]) = row::<7>(&answer) {
             if finished == Some("1") {
                 state = State::parse(text.unwrap_or_default())?;
                 if state.pipeline() != job.pipeline {
@@ -82,7 +82,8 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
                     )));
                 }
             }
-            last_load = load.map(str::to_owned);
+            // Loads that did not change the state have ids too, and they are texts.
+            last_load = load.max(last).map(str::to_owned);
             // A load that failed half-way in another tool may have left a later version behind.
             let top = top.unwrap_or("0");
             let top = top.parse().map_err(|_| {

@@ -72,15 +72,18 @@ impl Bookkeeping<'_> {
     }
 
     /// The newest state of a pipeline that belongs to a finished load, as dlt restores it: version,
-    /// state, hash, load id, `1` if the load has finished (else `0`), and the highest version of any row.
+    /// state, hash, load id, `1` if the load has finished (else `0`), the highest version of any row, and
+    /// the greatest id of any load.
     pub fn select_state(&self, pipeline: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
             "SELECT s.{version}::VARCHAR, s.{state}, s.{hash}, s.{load}, \
              IFF(l.{load_id} IS NULL, '0', '1') AS \"FINISHED\", \
-             (MAX(s.{version}) OVER ())::VARCHAR AS \"TOP\" \
+             (MAX(s.{version}) OVER ())::VARCHAR AS \"TOP\", \
+             (SELECT MAX({load_id}) FROM {}) AS \"LAST\" \
              FROM {} AS s LEFT JOIN {} AS l ON l.{load_id} = s.{load} AND l.{status} = 0 \
              WHERE s.{pipeline_name} = {} ORDER BY \"FINISHED\" DESC, s.{load} DESC, s.{version} DESC LIMIT 1",
+            self.loads,
             self.state,
             self.loads,
             literal(pipeline),
