@@ -32,7 +32,7 @@ pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::path::{Path, Segment};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
-pub use self::resource::{Input, Key, NestedHints, Resource};
+pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
 pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;

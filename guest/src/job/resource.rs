@@ -44,6 +44,18 @@ pub struct Resource {
     pub schema_contract_hint: Value,
     /// Hints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
+    /// What becomes of a number that the type of its column does not hold.
+    pub on_type_conflict: OnTypeConflict,
+}
+
+/// What becomes of a number that the type of its column does not hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnTypeConflict {
+    /// It goes to a column beside it, `{column}__v_{type}`, as in dlt.
+    #[default]
+    Variant,
+    /// A column that is new with the load gets a type that holds both; in others as above.
+    Widen,
 }
 
 /// Where records come from.
@@ -209,6 +221,9 @@ impl Resource {
             schema_contract,
             schema_contract_hint,
             nested_hints: nested_hints(&object)?,
+            on_type_conflict: object
+                .choice("on_type_conflict", ON_TYPE_CONFLICT)?
+                .unwrap_or_default(),
         })
     }
 
@@ -232,6 +247,8 @@ pub(super) fn nesting(object: &Object<'_>) -> Result<Option<u32>> {
     Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
 }
 
+const ON_TYPE_CONFLICT: &[(&str, OnTypeConflict)] =
+    &[("variant", OnTypeConflict::Variant), ("widen", OnTypeConflict::Widen)];
 const NO_CODE: &str = "it is code, and a job is data";
 const KEYS: Keys = Keys {
     known: &[
@@ -249,6 +266,7 @@ const KEYS: Keys = Keys {
         "selected",
         "schema_contract",
         "nested_hints",
+        "on_type_conflict",
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),

@@ -7,7 +7,8 @@ use super::publish::{Action, MergePlan};
 use super::unsupported;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{
-    self, Job, Merge, MergeOptions, MergeStrategy, NestedHints, Resource, Sort, WriteDisposition,
+    self, Job, Merge, MergeOptions, MergeStrategy, NestedHints, OnTypeConflict, Resource, Sort,
+    WriteDisposition,
 };
 use crate::name::Convention;
 use crate::schema::{Contract, Hints, Mode, Schema, Table, is_dlt};
@@ -189,6 +190,7 @@ pub(super) fn family(
         unnest: unnest.map(|unnest| Box::new(move |path: &[String]| unnest.opens(path)) as _),
         preferred: preferred(schema),
         texts_only: !schema.detects_timestamps(),
+        widen: resource.on_type_conflict == OnTypeConflict::Widen,
         max_columns: job.max_columns,
     });
     know(&mut family, schema, &plan.table)?;

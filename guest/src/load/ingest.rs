@@ -12,7 +12,7 @@ use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Path, Resource};
 use crate::json::Reader;
 use crate::page;
-use crate::schema::{Column, Schema, Table, is_dlt};
+use crate::schema::{Column, Schema, Table};
 use crate::shred::{Family, SEQ};
 use crate::source::{Decision, Incremental, PageFacts, Requests, Retry, Unique, Verdict};
 use crate::state::{IncrementalState, State};
@@ -297,6 +297,7 @@ impl Ingest<'_> {
     ) -> Vec<Ingested> {
         // The resource's own family first, then those that tables of its lists begin.
         let Plan { table: root, action, nested, .. } = plan;
+        let replaces = action == Action::Replace;
         let family_of = |plan: Plan| (plan.table, plan.action);
         let mut families: Vec<Ingested> = std::iter::once((root, action))
             .chain(nested.into_iter().map(family_of))
@@ -308,10 +309,11 @@ impl Ingest<'_> {
             .collect();
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
-            // A table the schema knows is told of even if nothing came for it.
-            if rows > 0
-                || schema.table(&table.name).is_some_and(|t| t.has_seen_data() && !is_dlt(t.name()))
-            {
+            // As in dlt, the resource's own table is told of if it is emptied, or all rows were left out.
+            let emptied = at == 0
+                && (replaces || family.has_left_out())
+                && schema.table(&table.name).is_some_and(Table::has_seen_data);
+            if rows > 0 || emptied {
                 report.tables.push(TableReport {
                     name: table.name.clone(),
                     resource: self.resource.name.clone(),

@@ -26,6 +26,9 @@ impl Family {
             Some(key) => self.value(reader, shape, key, row)?,
         }
         self.values_only = false;
+        if self.contest.is_on() {
+            self.settle(row)?;
+        }
         if std::mem::take(&mut self.refused) {
             self.tables[row.table].drop_row(row.row);
             return Ok(false);

@@ -9,12 +9,14 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
+mod contest;
 mod guard;
 mod ident;
 mod rules;
 mod shape;
 mod squash;
 mod table;
+mod widen;
 
 #[cfg(test)]
 mod tests;
@@ -34,9 +36,10 @@ use crate::fault::{Fault, Result};
 use crate::json::{self, MAX_DEPTH, Peek, Reader};
 use crate::kind::DataType;
 use crate::name::Convention;
+use contest::Contest;
 use ident::Numbered;
 use rules::LeftOut;
-use shape::{ListTarget, ObjectTarget, Shape};
+use shape::{ListTarget, ObjectTarget, Role, Shape};
 use table::{Origin, Put};
 
 /// What a family of tables is made of, decided before the first record.
@@ -61,6 +64,8 @@ pub struct Options {
     pub preferred: Option<Preferred>,
     /// Whether a text that reads as a timestamp is a text all the same.
     pub texts_only: bool,
+    /// Whether the numbers of a new column may widen its type.
+    pub widen: bool,
     /// Columns a table may have before the widest objects are kept as JSON.
     pub max_columns: usize,
 }
@@ -104,6 +109,7 @@ pub struct Family {
     marks: Vec<u32>,
     root_rows: u64,
     root_ids: Numbered,
+    contest: Contest,
     warnings: Vec<String>,
     /// Whether any table has rules.
     guarded: bool,
@@ -116,6 +122,8 @@ pub struct Family {
 
 /// Why a walk ended early.
 enum Halt {
+    /// Two keys of a row have the same name: their values have to be weighed.
+    Contested,
     /// For good.
     Fault(Fault),
     /// The record brings its own row id, which its children need from the start.
@@ -168,6 +176,7 @@ impl Family {
             marks: Vec::new(),
             root_rows: 0,
             root_ids: Numbered::new(&options.load_id, &options.table),
+            contest: Contest::default(),
             warnings: Vec::new(),
             guarded: false,
             values_only: false,
@@ -228,24 +237,33 @@ impl Family {
         };
         *reader = start;
         let mut text = Cow::Borrowed(reader.skip().inspect_err(|_| self.undo())?);
-        // A record is sent back at most once for a repeated key and for its id, and once for each
-        // place where an object is kept as JSON from then on.
-        let mut again = self.shapes.len() + 2;
-        loop {
+        // A record is sent back at most once for its id or for a repeated key, once for a name that
+        // two keys share, and once for each place where what is nested is kept as JSON from then on.
+        let mut looks = 0;
+        while looks < 2 {
             self.undo();
             match halt {
+                Halt::Contested | Halt::Squashed => {}
                 Halt::Fault(fault) => return Err(fault),
-                _ if again == 0 => return Err(Fault::internal("a record never settles")),
-                Halt::GivenId(given) => id = Some(given),
-                Halt::Repeats => text = Cow::Owned(json::without_repeats(&text)?),
-                Halt::Squashed => {}
+                Halt::GivenId(given) => {
+                    looks += 1;
+                    id = Some(given);
+                }
+                Halt::Repeats => {
+                    looks += 1;
+                    text = Cow::Owned(json::without_repeats(&text)?);
+                }
             }
-            again -= 1;
             halt = match self.root_row(&mut Reader::new(&text), id.as_deref()) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
         }
+        self.undo();
+        Err(match halt {
+            Halt::Fault(fault) => fault,
+            _ => Fault::internal("a record never settles"),
+        })
     }
 
     /// Every table, in the order of first sight.
@@ -286,8 +304,14 @@ impl Family {
         self.warnings.iter().cloned().chain(self.left_out.lines()).collect()
     }
 
+    /// Whether anything was left out as the rules have it.
+    pub fn has_left_out(&self) -> bool {
+        self.left_out.lines().next().is_some()
+    }
+
     /// Forgets the rows of the record that is being taken.
     fn undo(&mut self) {
+        self.contest.forget();
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.undo_record(self.marks.get(at).copied().unwrap_or(0));
         }
@@ -414,43 +438,41 @@ impl Family {
             },
         };
         let resolved = &mut self.shapes[shape].entries[entry];
-        if resolved.system {
-            let name = resolved.name.clone();
-            return self.system_value(scalar, &name, place, row);
+        if resolved.role != Role::Plain {
+            return self.special(scalar, (shape, entry), place, row);
         }
         let column = match resolved.column {
             Some(column) => column,
             None => self.new_column(shape, entry, row.table)?,
         };
-        let table = &mut self.tables[row.table];
         let trail = self.trail.get(row.base..).unwrap_or_default();
         let origin = Origin { trail, place };
+        let table = &mut self.tables[row.table];
         match table.put(row.row, column, scalar, origin, &self.options) {
             Ok(Put::Done) => return Ok(()),
             Ok(Put::Taken) => {}
-            Ok(Put::Refused { column, row: whole }) => {
-                self.leave_out(row.table, column, whole);
-                return Ok(());
-            }
-            Err(fault) => return Err(fault.at(format_args!("table {}", table.name)).into()),
+            other => return self.refused(other, row.table).map(drop),
         }
-        let own = self.shapes[shape].own_name(entry, &self.options.convention);
-        let column = table.column(&own);
-        match table.put(row.row, column, scalar, origin, &self.options)? {
-            Put::Done => {}
-            // The same key twice, spelled with escapes: the slow path finds that out.
-            Put::Taken => return Err(Halt::Repeats),
-            Put::Refused { column, row: whole } => {
-                self.leave_out(row.table, column, whole);
-                return Ok(());
+        if self.begin_contest(row.table, shape, entry) {
+            return Err(Halt::Contested);
+        }
+        let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
+        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
+    }
+
+    /// What becomes of a value that could not simply be put into its column. Says no if the row has a
+    /// value there already.
+    #[cold]
+    fn refused(&mut self, put: Result<Put>, table: usize) -> Result<bool, Halt> {
+        let place = |fault: Fault| fault.at(format_args!("table {}", self.tables[table].name));
+        match put.map_err(place)? {
+            Put::Done => Ok(true),
+            Put::Taken => Ok(false),
+            Put::Refused { column, row } => {
+                self.leave_out(table, column, row);
+                Ok(true)
             }
         }
-        let warning = format!(
-            "table {}: two keys of one record have the same name; the second is in the column {own}",
-            table.name
-        );
-        self.warn(warning);
-        Ok(())
     }
 
     /// The elements of a list, each a row of the list's table.
@@ -526,9 +548,27 @@ impl Family {
         self.member(reader, (shape, entry), 0, row)
     }
 
+    /// A value that does not simply go into its column.
+    #[cold]
+    fn special(
+        &mut self,
+        scalar: Scalar<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let resolved = &self.shapes[shape].entries[entry];
+        if resolved.role == Role::Contested {
+            let trail = self.trail.get(row.base..).unwrap_or_default();
+            self.contest.hold(scalar, (shape, entry), Origin { trail, place }, row);
+            return Ok(());
+        }
+        let name = resolved.name.clone();
+        self.system_value(scalar, &name, place, row)
+    }
+
     /// A value under the name of a system column: a root row may bring its own id; anything else of
     /// that name is ours to write.
-    #[cold]
     fn system_value(
         &mut self,
         scalar: Scalar<'_>,
@@ -556,7 +596,10 @@ impl Family {
     }
 
     /// Ends a row: its system columns, the order of its new columns, what it must not lack.
-    fn close_row(&mut self, row: &Row<'_>, link: Link<'_>) -> Result<()> {
+    fn close_row(&mut self, row: &Row<'_>, link: Link<'_>) -> Result<(), Halt> {
+        if self.contest.is_on() {
+            self.settle(row)?;
+        }
         let table = &mut self.tables[row.table];
         let is_root = matches!(link, Link::Root(_));
         match link {
@@ -581,7 +624,7 @@ impl Family {
         if row.sequence == Sequence::All || (row.sequence == Sequence::Root && is_root) {
             table.system_int(row.row, SEQ, row.seq)?;
         }
-        table.close_row(row.row)
+        Ok(table.close_row(row.row)?)
     }
 
     #[cold]

@@ -49,8 +49,8 @@ pub(super) struct Entry {
     pub(super) key: Box<str>,
     /// The name of its column.
     pub(super) name: String,
-    /// Whether that is the name of a system column of its row.
-    pub(super) system: bool,
+    /// What becomes of its values.
+    pub(super) role: Role,
     /// The object that had it last.
     pub(super) instance: u64,
     /// Its column, once a scalar was seen.
@@ -61,6 +61,17 @@ pub(super) struct Entry {
     pub(super) list: Option<ListTarget>,
     /// The entry that follows it, most often.
     next: usize,
+}
+
+/// What becomes of the values of a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// They wait for the end of their row: another key has the same name.
+    Contested,
+    /// They go into its column.
+    Plain,
+    /// It has the name of a system column of its row.
+    System,
 }
 
 /// Where an object goes.
@@ -190,9 +201,16 @@ impl Family {
             // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
             EMPTY_KEY.clone_into(&mut name);
         }
+        let role = if table::is_system(&name, rows) {
+            Role::System
+        } else if self.contest.knows(known.table, &name) {
+            Role::Contested
+        } else {
+            Role::Plain
+        };
         let entry = Entry {
             key: key.into(),
-            system: table::is_system(&name, rows),
+            role,
             name,
             instance: 0,
             column: None,

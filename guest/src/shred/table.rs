@@ -9,6 +9,7 @@ use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 
 use super::rules::{self, Refusal, Rules};
+use super::widen::Meeting;
 use super::{Options, Rooted, RowId, SEQ};
 
 /// A table, filling.
@@ -53,17 +54,21 @@ pub(super) enum Put {
 }
 
 /// A column of a table.
-struct Column {
-    name: String,
-    kind: Option<Kind>,
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Option<Kind>,
     nullable: bool,
     variant: bool,
     /// Whether values went in during this load.
     seen: bool,
     known: bool,
     rank: u32,
-    values: batch::Column,
+    pub(super) values: batch::Column,
     variants: Vec<(&'static str, usize)>,
+    /// Whether the type is the data's choice in this load, so that it may still be widened.
+    pub(super) inferred: bool,
+    /// Whether what went into files by now stays the same as a double.
+    pub(super) exact: bool,
 }
 
 /// A column that is known from the saved schema or the job.
@@ -112,6 +117,18 @@ pub(super) enum Rows {
     Root,
     /// Elements of lists that begin a family of their own.
     Rooted,
+}
+
+impl Origin<'_> {
+    /// Its place among the values of its row, as dlt comes to them: an object's own values first, then
+    /// the objects in it, the last one first.
+    pub(super) fn order(&self) -> Vec<u32> {
+        const NESTED: u32 = 1 << 31;
+        let mut order: Vec<u32> =
+            self.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
+        order.push(self.place.min(NESTED - 1));
+        order
+    }
 }
 
 /// Whether a key of that name would hide a system column of its row.
@@ -205,6 +222,7 @@ impl Table {
         self.rows = 0;
         self.numbering = None;
         for column in &mut self.columns {
+            column.flushed();
             column.values.clear();
         }
     }
@@ -246,6 +264,8 @@ impl Table {
             rank: u32::MAX,
             values: batch::Column::new(Kind::of(DataType::Text)),
             variants: Vec::new(),
+            inferred: false,
+            exact: true,
         });
         self.by_name.insert(name.to_owned(), at);
         at
@@ -355,6 +375,16 @@ impl Table {
                 Some(row) => return Ok(Put::Refused { column: at, row }),
             },
         };
+        if options.widen && matches!(value, Scalar::Number(_)) {
+            match self.meet(at, kind, value, options)? {
+                Meeting::Fits => {}
+                Meeting::Widened => return self.put(row, at, value, origin, options),
+                Meeting::Variant => {
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
+                }
+            }
+        }
         let column = &mut self.columns[at];
         // Most values are of their column's type as they stand.
         let stored = match (value, kind.data_type) {
@@ -413,12 +443,14 @@ impl Table {
         column.seen = true;
         self.first_seen.push(at);
         if !column.known {
-            self.fresh.push((order(origin), at));
+            self.fresh.push((origin.order(), at));
         }
         let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
             Some(data_type) if !column.variant => Kind::of(data_type),
-            _ if options.texts_only => Kind::of(value.form()),
-            _ => coerce::infer(value),
+            _ => {
+                column.inferred = options.widen && !column.variant;
+                if options.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
+            }
         });
         if column.kind.is_none() || column.values.is_empty() {
             column.values = batch::Column::new(kind);
@@ -485,7 +517,7 @@ impl Table {
     #[cold]
     pub(super) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
         if !self.system.iter().any(|(known, _)| *known == name) {
-            self.place_system(name, DataType::Text, order(origin));
+            self.place_system(name, DataType::Text, origin.order());
         }
     }
 
@@ -513,6 +545,51 @@ impl Table {
         at
     }
 
+    pub(super) fn column_at(&mut self, at: usize) -> &mut Column {
+        &mut self.columns[at]
+    }
+
+    /// Whether the variant of a column for these digits has a value in this row or behind it: the data
+    /// itself has a key of that name.
+    pub(super) fn has_variant_behind(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> bool {
+        let variant = self.variant(at, Scalar::Number(digits), &options.convention);
+        self.columns[variant].values.last_row().is_some_and(|last| last >= row)
+    }
+
+    /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
+    /// stays, even if the record that widened the column is undone.
+    pub(super) fn spill(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> Result<()> {
+        let value = Scalar::Number(digits);
+        let variant = self.variant(at, value, &options.convention);
+        let origin = Origin { trail: &[], place: 0 };
+        match self.put(row, variant, value, origin, options)? {
+            Put::Done => {}
+            Put::Refused { .. } | Put::Taken => {
+                return Err(Fault::internal("a variant column took no value"));
+            }
+        }
+        if self.first_seen.last() == Some(&variant) {
+            self.first_seen.pop();
+            self.fresh.retain(|(_, column)| *column != variant);
+            self.columns[variant].rank = self.next_rank;
+            self.next_rank += 1;
+            self.first_rank = self.next_rank;
+        }
+        Ok(())
+    }
+
     /// The column for values that do not fit this one.
     #[cold]
     fn variant(&mut self, at: usize, value: Scalar<'_>, convention: &Convention) -> usize {
@@ -527,16 +604,6 @@ impl Table {
         self.columns[at].variants.push((suffix, variant));
         variant
     }
-}
-
-/// The place of a new column among the new columns of its row, as dlt would have it: it reads an
-/// object's own values first, then the objects in it, the last one first.
-fn order(origin: Origin<'_>) -> Vec<u32> {
-    const NESTED: u32 = 1 << 31;
-    let mut order: Vec<u32> =
-        origin.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
-    order.push(origin.place.min(NESTED - 1));
-    order
 }
 
 #[inline]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
 import sys
 
@@ -10,34 +11,32 @@ HERE = pathlib.Path(__file__).resolve()
 TESTS, ROOT = HERE.parents[2], HERE.parents[3]
 sys.path[:0] = [str(TESTS), str(ROOT / "procedures")]
 
-from conformance import cases, compare, guests, physical  # noqa: E402
+from conformance import canonical, cases, compare, corpora, guests, physical  # noqa: E402
 from conformance.emulated import Emulated  # noqa: E402
 
 
 def main() -> int:
     """The number of failures is the last line, and decides the exit code."""
     options = _options()
-    made = []
+    made: list[guests.Component | guests.Library] = []
     if options.only != "component":
         made.append(guests.Library(options.library))
     if options.only != "native":
-        made.append(guests.Component(options.component))
-    passed, failed = 0, 0
+        made.append(guests.Component(options.wasm))
+    failed = [] if options.match else [_corpus(file, guest) for file in sorted(options.corpus.glob("*.json")) for guest in made]
     with Emulated() as account:
         for case in cases.read(options.cases):
             if options.match and not any(word in case.name for word in options.match):
                 continue
+            if options.accept:
+                _accept(case, account, made[0], options.accept)
             lines, reason = check(case, account, made)
-            failed, passed = failed + bool(lines), passed + (not lines)
-            what = f"FAILED ({len(lines)} differences)" if lines else "passed"
             why = f" (on purpose: {reason})" if reason and not lines else ""
-            print(f"{case.name}: {what}{why}", flush=True)
-            for line in lines:
-                print(f"    {line}")
+            failed.append(_told(case.name, lines, why))
     for guest in made:
         guest.close()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    print(f"{failed.count(False)} passed, {failed.count(True)} failed")
+    return 1 if any(failed) or not failed else 0
 
 
 def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], str | None]:
@@ -62,6 +61,31 @@ def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], s
     return lines, reason
 
 
+def _corpus(file: pathlib.Path, guest: guests.Component | guests.Library) -> bool:
+    if file.stem not in corpora.CHECKS:
+        return _told(f"corpus {file.stem}", [f"expected one of {', '.join(corpora.CHECKS)}"])
+    entries, lines = corpora.check(file, guest)
+    return _told(f"corpus {file.stem}, {entries} entries, {guest.name}", lines)
+
+
+def _accept(case: cases.Case, account: Emulated, guest: guests.Component | guests.Library, reason: str) -> None:
+    """Write what is found as what is expected of Snowcat: the parts that dlt has otherwise."""
+    found, _ = account.run(case.runs(), guest)
+    expected = json.loads((case.folder / "expected.json").read_text(encoding="utf-8"))
+    alike = {k: {**expected, k: found[k]} for k in cases.COMPARED}
+    parts = {k: found[k] for k in cases.COMPARED if compare.differences(expected, alike[k])}
+    text = canonical.written({"reason": reason, **parts})
+    (case.folder / "expected.snowcat.json").write_text(text, encoding="utf-8")
+
+
+def _told(name: str, lines: list[str], why: str = "") -> bool:
+    """Prints a verdict; whether it is a bad one."""
+    print(f"{name}: {f'FAILED ({len(lines)} differences)' if lines else f'passed{why}'}", flush=True)
+    for line in lines:
+        print(f"    {line}")
+    return bool(lines)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     folder = TESTS / "conformance"
@@ -70,10 +94,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--native", dest="only", action="store_const", const="native", help="the library only")
     parser.add_argument("--component", dest="only", action="store_const", const="component", help="the component only")
     parser.add_argument("--library", type=pathlib.Path, default=ROOT / "target/debug/library", help="the built library")
-    parser.add_argument("--wasm", dest="component_file", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm")
-    parser.add_argument("match", nargs="*", help="only cases whose names contain one of these words")
+    parser.add_argument("--wasm", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm", help="the built component")
+    parser.add_argument("--accept", metavar="REASON", help="write expected.snowcat.json of the cases that are named")
+    parser.add_argument("match", nargs="*", help="no corpora, and only cases whose names contain one of these words")
     options = parser.parse_args()
-    options.component = options.component_file
+    if options.accept and not options.match:
+        parser.error("--accept wants the names of cases")
     return options
 
 

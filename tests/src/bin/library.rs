@@ -107,9 +107,10 @@ fn step(step: Step) -> Result<Value, Fault> {
 }
 
 fn finished(report: &Report) -> Value {
-    let tables = report.tables.iter().map(|table| {
-        json!({ "name": table.name, "resource": table.resource, "rows": table.rows })
-    });
+    let tables = report
+        .tables
+        .iter()
+        .map(|table| json!({ "name": table.name, "resource": table.resource, "rows": table.rows }));
     let files = report.files.iter().map(|file| {
         json!({ "path": file.path, "table": file.table, "rows": file.rows, "bytes": file.bytes })
     });
