@@ -334,7 +334,10 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
         object.choice("source", &[("endpoint", true), ("pull", false)])?.unwrap_or(own_endpoint);
     let own = match object.get("incremental") {
         None => None,
-        Some(value) => Some(Cursor::parse(value, &object.place_of("incremental"), endpoint)?),
+        Some(value) => {
+            let cursor = Cursor::parse(value, &object.place_of("incremental"), endpoint)?;
+            Some(Cursor { hinted: endpoint, ..cursor })
+        }
     };
     if !endpoint && !own_endpoint {
         return Ok((Input::Pull { selector: None }, own));

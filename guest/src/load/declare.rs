@@ -204,7 +204,8 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
 
 /// The cursor's column, where its path is the name of one.
 fn cursor_column(resource: &Resource) -> Option<String> {
-    resource.cursor.as_ref()?.path.field().map(str::to_owned)
+    let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
+    cursor.path.field().map(str::to_owned)
 }
 
 impl Job {
