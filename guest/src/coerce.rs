@@ -3,7 +3,8 @@
 //! The matrix is dlt's. Where dlt would lose digits or fail the load, the value is kept exactly or
 //! does not fit, and what does not fit becomes a variant column:
 //!
-//! - an integer of more than 64 bits is a `wei` of up to 38 digits, or text; never a float;
+//! - an integer of more than 64 bits is a `wei` of up to 38 digits, or text; never a float, but where
+//!   a float has the same digits;
 //! - a decimal takes the digits of the input, not those of the nearest float, and nothing is
 //!   rounded to the scale of its column;
 //! - what Python raises other exceptions for than `ValueError` does not fit, as if it were one.
@@ -139,6 +140,7 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
 fn from_integer<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Bigint => Datum::Int(integer_of_number(number)?),
+        DataType::Double if is_beyond_64_bits(number) && !is_exact(number) => return None,
         DataType::Double => Datum::Double(finite(number)?),
         DataType::Text => Datum::Text(Cow::Borrowed(if number == "-0" { "0" } else { number })),
         DataType::Bool => Datum::Bool(number.bytes().any(|byte| matches!(byte, b'1'..=b'9'))),
@@ -219,6 +221,25 @@ fn integer_of_number(number: &str) -> Option<i64> {
 /// Whether Python reads a JSON number as an int.
 fn is_integer(number: &str) -> bool {
     !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+}
+
+/// Whether an integer is one that dlt would not read as an int.
+fn is_beyond_64_bits(number: &str) -> bool {
+    number.len() > 18 && number.parse::<u64>().is_err() && number.parse::<i64>().is_err()
+}
+
+/// Whether a double holds the digits of an integer: whether those that count are no more than 53 bits.
+pub fn is_exact(number: &str) -> bool {
+    match number.parse::<i128>() {
+        Ok(value) => is_exact_integer(value),
+        Err(_) => false,
+    }
+}
+
+/// As [`is_exact`].
+pub fn is_exact_integer(value: i128) -> bool {
+    let magnitude = value.unsigned_abs();
+    magnitude == 0 || 128 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
 }
 
 fn finite(number: &str) -> Option<f64> {

@@ -67,6 +67,26 @@ impl DataType {
     }
 }
 
+impl DataType {
+    /// The smallest type that takes the numbers of both, or the type they share; none where there is
+    /// no such type. Numbers are a chain, bigint, wei, double: so it does not matter in which order
+    /// types meet, nor how often.
+    ///
+    /// A double takes no integer whose digits it cannot hold: that goes to a variant column all the same.
+    pub fn join(self, other: Self) -> Option<Self> {
+        let rank = |data_type| match data_type {
+            Self::Bigint => Some(0),
+            Self::Wei => Some(1),
+            Self::Double => Some(2),
+            _ => None,
+        };
+        match (rank(self), rank(other)) {
+            (Some(a), Some(b)) => Some(if a < b { other } else { self }),
+            _ => (self == other).then_some(self),
+        }
+    }
+}
+
 /// A data type and what narrows it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Kind {
@@ -105,5 +125,44 @@ impl Kind {
             None => default_scale,
         };
         (precision, scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [DataType; 11] = [
+        DataType::Binary,
+        DataType::Bigint,
+        DataType::Bool,
+        DataType::Date,
+        DataType::Decimal,
+        DataType::Double,
+        DataType::Json,
+        DataType::Text,
+        DataType::Time,
+        DataType::Timestamp,
+        DataType::Wei,
+    ];
+
+    #[test]
+    fn joining_is_commutative_associative_and_idempotent() {
+        // What has no type in common stays so, whatever comes.
+        let join = |a: Option<DataType>, b: Option<DataType>| a?.join(b?);
+        for a in ALL {
+            assert_eq!(a.join(a), Some(a));
+            for b in ALL {
+                assert_eq!(a.join(b), b.join(a), "{a:?} {b:?}");
+                for c in ALL {
+                    let [a, b, c] = [a, b, c].map(Some);
+                    assert_eq!(join(join(a, b), c), join(a, join(b, c)), "{a:?} {b:?} {c:?}");
+                }
+            }
+        }
+        assert_eq!(DataType::Bigint.join(DataType::Double), Some(DataType::Double));
+        assert_eq!(DataType::Wei.join(DataType::Bigint), Some(DataType::Wei));
+        assert_eq!(DataType::Decimal.join(DataType::Bigint), None);
+        assert_eq!(DataType::Text.join(DataType::Bigint), None);
     }
 }

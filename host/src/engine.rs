@@ -21,11 +21,15 @@ pub struct Settings {
     pub cache: bool,
     /// Count fuel, for [`Limits::fuel`]; costs some speed. Off unless told.
     pub fuel: bool,
+    /// Compile in the checks that [`Limits::time`] needs to end a step that takes too long; they cost a
+    /// tenth of the speed. On unless told: without, something else must be able to end the whole run, as
+    /// the statement's time-out does in a procedure.
+    pub watch: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cache: true, fuel: false }
+        Self { cache: true, fuel: false, watch: true }
     }
 }
 
@@ -57,7 +61,7 @@ impl Engine {
     /// the linker is empty, for a load has no capability at all.
     pub fn with_component(settings: &Settings, component: &[u8]) -> Result<Self, Error> {
         let mut config = Config::new();
-        config.epoch_interruption(true).consume_fuel(settings.fuel);
+        config.epoch_interruption(settings.watch).consume_fuel(settings.fuel);
         if settings.cache {
             // Without a cache directory all goes on, only slower.
             config.cache(Cache::new(CacheConfig::new()).ok());

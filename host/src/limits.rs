@@ -15,7 +15,7 @@ pub struct Limits {
     /// Bytes of linear memory. 1 GiB unless told.
     pub memory: usize,
     /// Time one step may take, of the component's own work. 120 s unless told. Watched with a grain of
-    /// about 50 ms.
+    /// about 50 ms, by an engine whose [`Settings`](crate::Settings) say so.
     pub time: Duration,
     /// Fuel one step may burn, about one unit an instruction: a limit that does not depend on how fast
     /// the machine is. Needs an engine whose [`Settings`](crate::Settings) count fuel. None unless told.

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import io
 import pathlib
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,10 @@ import sqlglot
 from emulator import Lab
 from emulator.text import split_script
 
-STATEMENTS = split_script((pathlib.Path(__file__).parents[1] / "sql/statements.sql").read_text(encoding="utf-8"))
+SNAPSHOT = (pathlib.Path(__file__).parents[1] / "sql/statements.sql").read_text(encoding="utf-8")
+STATEMENTS = split_script(SNAPSHOT)
+# What each is for; the first comment is the file's own.
+PURPOSES = re.findall(r"^-- (.*)$", SNAPSHOT, re.MULTILINE)[1:]
 SET = '"RAW"."MY ""DATA"".SET"'
 STAGING = '"RAW"."MY ""DATA"".SET_STAGING"'
 # What the statements speak of and do not make themselves.
@@ -26,14 +30,55 @@ BEFORE = [
     '"PIPELINE_NAME" VARCHAR, "CREATED_AT" TIMESTAMP_LTZ, "VERSION_HASH" VARCHAR)',
     f'CREATE TABLE {SET}."_DLT_VERSION" ("VERSION" NUMBER(19,0), "VERSION_HASH" VARCHAR, "SCHEMA" VARCHAR, '
     '"SCHEMA_NAME" VARCHAR, "INSERTED_AT" TIMESTAMP_LTZ)',
-    f'CREATE TABLE {SET}."SELECT__κόσμε" ("VALUE" VARIANT, "_DLT_ROOT_ID" VARCHAR, "_DLT_ID" VARCHAR)',
+    f'CREATE TABLE {SET}."SELECT__κόσμε" ("VALUE" VARIANT, "_DLT_ROOT_ID" VARCHAR, "_DLT_PARENT_ID" VARCHAR, '
+    '"_DLT_ID" VARCHAR)',
     f'CREATE TABLE {STAGING}."_SNOWCAT__SELECT__κόσμε" ("VALUE" VARCHAR, "_DLT_ROOT_ID" VARCHAR, "_DLT_ID" VARCHAR, '
     '"_SNOWCAT_SEQ" NUMBER(19,0))',
+    f"""INSERT INTO {STAGING}."_SNOWCAT__SELECT__κόσμε" SELECT * FROM VALUES ('"of old"', 'a', 'a0', 1),
+    ('"of new"', 'b', 'b0', 2), ('"of two"', 'c', 'c0', 3), ('"of gone"', 'g', 'g0', 4)""",
+    f"""INSERT INTO {SET}."SELECT__κόσμε" SELECT NULL, column1, column1, column2 FROM VALUES
+    ('a', 'a0'), ('b', 'b1'), ('c', 'c0'), ('g', 'g0')""",
 ]
 AFTER_TABLES = [
-    f'ALTER TABLE {SET}."SELECT" ADD COLUMN "_DLT_ID" VARCHAR',
-    f'ALTER TABLE {STAGING}."_SNOWCAT__SELECT" ADD COLUMN "_DLT_ID" VARCHAR',
+    f'ALTER TABLE {SET}."SELECT" ADD COLUMN "_DLT_VALID_FROM" TIMESTAMP_LTZ, "_DLT_VALID_TO" TIMESTAMP_LTZ',
 ]
+# How many rows each of them changes, one after the other: root rows a and b have one key, g is deleted at the source.
+CHANGED = {
+    "the state, fenced": 1,
+    "replace: what was there": 0,
+    "append: the files": 4,
+    "merge: the root rows wait": 4,
+    "merge, source_filter: what does not count": 1,
+    "merge, newer_by: what is older than what is there": 0,
+    "delete-insert: the children of what is replaced": 2,
+    "delete-insert: what is replaced": 2,
+    "delete-insert, destination_scope: the children": 1,
+    "delete-insert, destination_scope: what may go": 1,
+    "delete-insert: the rows that are kept": 2,
+    "delete-insert: all rows": 3,
+    "delete-insert: the children of rows that are not kept": 0,
+    "upsert: the rows that are kept": 4,
+    "upsert: the children of rows that are kept": 1,
+    "upsert, skip_unchanged_rows: children that are gone": 0,
+    "upsert, hard_delete and skip_unchanged_rows: the rows": 0,
+    "upsert, skip_unchanged_rows: their children": 0,
+    "insert-only: the rows": 0,
+    "insert-only, scd2: their children": 0,
+    "cdc: the children of what did not come": 1,
+    "cdc: what did not come": 1,
+    "cdc, merge_key: the children of what did not come": 0,
+    "cdc, merge_key: what did not come": 0,
+    "cdc, destination_scope: the children of what did not come": 0,
+    "cdc, destination_scope: what did not come": 0,
+    "scd2: versions end": 3,
+    "scd2: versions begin": 1,
+    "scd2, merge_key, active_record_timestamp: versions end": 0,
+    "scd2, destination_scope, active_record_timestamp: versions end": 0,
+    "scd2, active_record_timestamp: versions begin": 2,
+    "root ids that were not asked for before": 0,
+    "the same for the children of children": 0,
+    "a row of dlt's tables": 1,
+}
 
 
 HANDLER = """
@@ -43,10 +88,10 @@ import snowcat_procedure
 def main(session):
     counts = []
     warehouse = snowcat_procedure.Snowflake(session, snowcat_procedure.Http({{}}))
-    for statement in {order!r}:
+    for purpose, statement in {order!r}:
         ((affected, _),) = warehouse.sql([statement])
-        if affected is not None:
-            counts.append([statement.split()[0], affected])
+        if affected is not None and purpose:
+            counts.append([purpose, affected])
         if statement.startswith("CREATE STAGE"):
             warehouse.upload({stage!r} + '."SNOWCAT__P__1_5"', "1.5/0.0.select/0.parquet", {data!r})
     return counts
@@ -62,18 +107,20 @@ def test_another_parser_reads_it(statement):
 def test_all_of_them_run_in_an_owners_rights_procedure():
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     rows = pa.table({
-        "ID": [1, 1, 2], "GROUP": ["old", "new", None], 'a"quoted".name': ['{"a": 1}', '{"a": 2}', None],
-        "κόσμε": pa.array([at] * 3, pa.timestamp("us", "UTC")), "BIN": [b"\x00", b"\x01", None],
-        "L" * 255: pa.array([decimal.Decimal(1)] * 3, pa.decimal128(38, 9)), "_SNOWCAT_SEQ": [1, 2, 3],
+        "ID": [1, 1, 2, 3], "GROUP": ["old", "new", None, "b"], "κόσμε": pa.array([at] * 4, pa.timestamp("us", "UTC")),
+        'a"quoted".name': ['{"a": 1}', '{"a": 2}', None, None], "BIN": [b"\x00", b"\x01", None, None],
+        "L" * 255: pa.array([decimal.Decimal(1)] * 4, pa.decimal128(38, 9)), "_SNOWCAT_SEQ": [1, 2, 3, 4],
+        "GONE?": [None, False, False, True], "_DLT_ID": ["a", "b", "c", "g"],
     })  # fmt: skip
     file = io.BytesIO()
     pq.write_table(rows, file)
     first = next(i for i, s in enumerate(STATEMENTS) if s.startswith("CREATE SCHEMA"))
-    order: list[str] = [STATEMENTS[first], *BEFORE]
-    for statement in STATEMENTS:
+    order: list[tuple[str, str]] = [("", s) for s in (STATEMENTS[first], *BEFORE)]
+    for purpose, statement in zip(PURPOSES, STATEMENTS, strict=True):
         # JSON waits as text; the snapshot shows the type of the final table.
         staging = statement.startswith("CREATE TRANSIENT")
-        order += [statement.replace(" VARIANT", " VARCHAR"), *AFTER_TABLES] if staging else [statement]
+        order.append((purpose, statement.replace(" VARIANT", " VARCHAR") if staging else statement))
+        order += [("", more) for more in AFTER_TABLES if staging]
     with Lab() as lab:
         lab.sql(
             "CREATE PROCEDURE RAW.PUBLIC.P() RETURNS VARIANT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
@@ -83,10 +130,6 @@ def test_all_of_them_run_in_an_owners_rights_procedure():
         counts = lab.call("CALL RAW.PUBLIC.P()")
         kept = lab.sql(f'SELECT "ID", "GROUP", "a""quoted"".name":"a"::VARCHAR FROM {SET}."SELECT" ORDER BY 1, 2')
         loads = lab.sql(f'SELECT COUNT(*) FROM {SET}."_DLT_PIPELINE_STATE"')
-    # append 3, replace them, stage 3 of which one loses, insert 2, insert all 3, upsert what is there (5 rows, 2 keys)
-    assert counts == [
-        ["MERGE", 1], ["COPY", 3], ["DELETE", 3], ["COPY", 3], ["DELETE", 0], ["DELETE", 0], ["INSERT", 2], ["INSERT", 3],
-        ["MERGE", 5], ["DELETE", 0], ["INSERT", 0], ["INSERT", 1],
-    ]  # fmt: skip
-    assert [tuple(r) for r in kept] == [(1, "new", "2")] * 3 + [(2, None, None)] * 2
+    assert counts == [[purpose, n] for purpose, n in CHANGED.items()]
+    assert [tuple(r) for r in kept] == [(1, "new", "2")] * 4 + [(1, "old", "1")] * 2 + [(3, "b", None)] * 3
     assert [tuple(r) for r in loads] == [(1,)]

@@ -184,6 +184,21 @@ impl Column {
         }
     }
 
+    /// The integers of a `bigint` or `wei` column, with their rows; nothing of other columns.
+    pub fn integers(&self) -> Vec<(u32, i128)> {
+        let Values::Fixed { role, bytes } = &self.values else { return Vec::new() };
+        let mut rows = (0u32..).zip(self.present.words()).flat_map(|(n, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| n * 64 + bit)
+        });
+        let narrow = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_le_bytes).map(i128::from);
+        let value = |bytes: &[u8]| match role {
+            Role::Int | Role::Narrow => narrow(bytes),
+            Role::Wide => bytes.try_into().ok().map(i128::from_be_bytes),
+            Role::Days | Role::Double | Role::Micros => None,
+        };
+        bytes.chunks_exact(role.width()).filter_map(|bytes| rows.next().zip(value(bytes))).collect()
+    }
+
     /// The type of its values.
     pub fn kind(&self) -> Kind {
         self.kind

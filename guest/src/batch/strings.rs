@@ -133,10 +133,13 @@ impl Strings {
         self.given_up = self.rest > 0;
     }
 
-    /// The memory they hold.
+    /// The memory they hold; what is not repeated counts twice. A longer batch makes it no smaller, as
+    /// it does a dictionary, and is only farther away from the processor.
     pub(super) fn bytes(&self) -> usize {
         let dictionary = &self.dictionary;
-        self.data.len()
+        let plain = self.given_up || self.starts.len() * 4 > dictionary.indices.len() * 3;
+        let weight = if plain { 2 } else { 1 };
+        weight * self.data.len()
             + (self.starts.len() + dictionary.indices.len()) * 4
             + dictionary.entries.len() * 8
             + dictionary.slots.len() * 4

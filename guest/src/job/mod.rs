@@ -32,7 +32,7 @@ pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::path::{Path, Segment};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
-pub use self::resource::{Input, Key, NestedHints, Resource};
+pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
 pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
@@ -48,14 +48,17 @@ pub struct Job {
     pub database: String,
     /// The dataset: the schema that is written to, not normalized.
     pub dataset: String,
-    /// The name of the dlt schema; the pipeline's unless the job says otherwise.
-    pub schema_name: String,
+    /// The name of the dlt schema; none means the default one of the saved state, and the pipeline's
+    /// name where there is none yet.
+    pub schema_name: Option<String>,
     /// How names are normalized.
     pub naming: Naming,
     /// How long a name may be, in characters.
     pub max_identifier_length: u32,
     /// How deep records are unnested where their resource says nothing.
     pub max_table_nesting: u32,
+    /// How many columns a table may have before what is widest is kept as JSON.
+    pub max_columns: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
@@ -64,12 +67,27 @@ pub struct Job {
     pub create_indexes: bool,
     /// Forget the cursors that were saved, and load everything.
     pub force_full_load: bool,
+    /// What to start over with.
+    pub refresh: Option<Refresh>,
+    /// Whether each load is the first, into a dataset of its own.
+    pub dev_mode: bool,
     /// Credentials by name.
     pub credentials: IndexMap<String, Credential>,
     /// What all requests have in common; none where nothing is requested.
     pub client: Option<Client>,
     /// The resources, in the order given, those that are not selected too.
     pub resources: Vec<Resource>,
+}
+
+/// What a load starts over with: dlt's `refresh`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refresh {
+    /// The rows of the selected resources, and their cursors.
+    DropData,
+    /// Their tables too.
+    DropResources,
+    /// All tables of the schema, and all that its resources remember.
+    DropSources,
 }
 
 impl Job {
@@ -90,7 +108,7 @@ impl Job {
         let job = Self {
             database: object.required_text("database")?.to_owned(),
             dataset: object.required_text("dataset")?.to_owned(),
-            schema_name: object.text("schema_name")?.unwrap_or(&pipeline).to_owned(),
+            schema_name: object.text("schema_name")?.map(str::to_owned),
             pipeline,
             naming: object.choice("naming", NAMINGS)?.unwrap_or(Naming::SnakeCase),
             max_identifier_length: object
@@ -98,16 +116,35 @@ impl Job {
                 .and_then(|length| u32::try_from(length).ok())
                 .unwrap_or(255),
             max_table_nesting: resource::nesting(&object)?.unwrap_or(1000),
+            max_columns: object
+                .whole("max_columns", 1, 100_000)?
+                .and_then(|columns| usize::try_from(columns).ok())
+                .unwrap_or(MAX_COLUMNS),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
+            refresh: object.choice("refresh", REFRESHES)?,
+            dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
             resources: resources(&object, contract)?,
         };
         job.check_requests()?;
         job.select(&object)
+    }
+
+    /// The job as it is at an instant, for its dataset may have a name made of it (UTC): dlt's
+    /// `_YYYYMMDDhhmmss`, but with hours from 0 to 23, so that no two are the same.
+    #[must_use]
+    pub fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
+        if self.dev_mode {
+            let suffix = now.format("_%Y%m%d%H%M%S").to_string();
+            // Two underscores would be one when the name is normalized.
+            let doubled = self.dataset.ends_with('_');
+            self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
+        }
+        self
     }
 
     /// The resources that take part, in the order given.
@@ -193,12 +230,21 @@ impl Job {
     }
 }
 
+/// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
+const MAX_COLUMNS: usize = 2000;
+
 const NAMINGS: &[(&str, Naming)] = &[
     ("snake_case", Naming::SnakeCase),
     ("direct", Naming::Direct),
     ("duck_case", Naming::DuckCase),
     ("sql_ci_v1", Naming::SqlCi),
     ("sql_cs_v1", Naming::SqlCs),
+];
+
+const REFRESHES: &[(&str, Refresh)] = &[
+    ("drop_sources", Refresh::DropSources),
+    ("drop_resources", Refresh::DropResources),
+    ("drop_data", Refresh::DropData),
 ];
 
 const KEYS: Keys = Keys {
@@ -210,11 +256,14 @@ const KEYS: Keys = Keys {
         "naming",
         "max_identifier_length",
         "max_table_nesting",
+        "max_columns",
         "root_key",
         "schema_contract",
         "selected",
         "create_indexes",
         "force_full_load",
+        "refresh",
+        "dev_mode",
         "credentials",
         "client",
         "resource_defaults",
@@ -224,6 +273,7 @@ const KEYS: Keys = Keys {
         ("pipeline_name", "it is called \"pipeline\""),
         ("dataset_name", "it is called \"dataset\""),
         ("destination", "it is always Snowflake"),
+        ("full_refresh", "it is called \"dev_mode\""),
     ],
 };
 

@@ -44,6 +44,18 @@ pub struct Resource {
     pub schema_contract_hint: Value,
     /// Hints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
+    /// What becomes of a number that the type of its column does not hold.
+    pub on_type_conflict: OnTypeConflict,
+}
+
+/// What becomes of a number that the type of its column does not hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnTypeConflict {
+    /// It goes to a column beside it, `{column}__v_{type}`, as in dlt.
+    #[default]
+    Variant,
+    /// A column that is new with the load gets a type that holds both; in others as above.
+    Widen,
 }
 
 /// Where records come from.
@@ -84,6 +96,8 @@ pub struct NestedHints {
     pub columns: IndexMap<String, Hints>,
     /// What the table may become, where it is not as for the root table.
     pub schema_contract: Option<Contract>,
+    /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
+    pub schema_contract_hint: Value,
 }
 
 impl Key {
@@ -207,6 +221,9 @@ impl Resource {
             schema_contract,
             schema_contract_hint,
             nested_hints: nested_hints(&object)?,
+            on_type_conflict: object
+                .choice("on_type_conflict", ON_TYPE_CONFLICT)?
+                .unwrap_or_default(),
         })
     }
 
@@ -230,6 +247,8 @@ pub(super) fn nesting(object: &Object<'_>) -> Result<Option<u32>> {
     Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
 }
 
+const ON_TYPE_CONFLICT: &[(&str, OnTypeConflict)] =
+    &[("variant", OnTypeConflict::Variant), ("widen", OnTypeConflict::Widen)];
 const NO_CODE: &str = "it is code, and a job is data";
 const KEYS: Keys = Keys {
     known: &[
@@ -247,6 +266,7 @@ const KEYS: Keys = Keys {
         "selected",
         "schema_contract",
         "nested_hints",
+        "on_type_conflict",
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),
@@ -314,7 +334,10 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
         object.choice("source", &[("endpoint", true), ("pull", false)])?.unwrap_or(own_endpoint);
     let own = match object.get("incremental") {
         None => None,
-        Some(value) => Some(Cursor::parse(value, &object.place_of("incremental"), endpoint)?),
+        Some(value) => {
+            let cursor = Cursor::parse(value, &object.place_of("incremental"), endpoint)?;
+            Some(Cursor { hinted: endpoint, ..cursor })
+        }
     };
     if !endpoint && !own_endpoint {
         return Ok((Input::Pull { selector: None }, own));
@@ -358,6 +381,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 None => None,
                 Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
             },
+            schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;

@@ -1,14 +1,15 @@
 //! A resource of the job, as a table of the schema and as a plan: what its rows become.
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::nested;
 use super::publish::{self, Action};
-use super::unsupported;
-use crate::fault::Result;
-use crate::job::{ContractMode, Job, Resource, WriteDisposition};
+use crate::fault::{Context, Result};
+use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::name::Convention;
-use crate::schema::{Column, Hints, Schema, Table};
-use crate::shred::{Family, KnownColumn, Options};
+use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
+use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, Rooted, Rules};
 
 /// What a resource's rows become.
 pub(super) struct Plan {
@@ -17,22 +18,23 @@ pub(super) struct Plan {
     pub(super) action: Action,
     /// What a person should know.
     pub(super) warning: Option<String>,
+    /// The tables filled from the resource's lists that begin families of their own.
+    pub(super) nested: Vec<Plan>,
 }
 
-/// Declares the resource's tables in the schema, as dlt does before it reads anything.
-pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Plan> {
-    check_supported(resource)?;
+/// Declares the resource's tables in the schema, as dlt does before it reads anything. None: the
+/// contract has the whole resource left out.
+pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Option<Plan>> {
     if let Some(root_key) = job.root_key {
         schema.set_root_key(root_key);
+    }
+    if !job.schema_contract_hint.is_null() {
+        schema.set_contract(job.schema_contract_hint.clone());
     }
     let convention = job.convention();
     let table = convention.normalize_path(resource.table());
     let hints = Hints {
-        columns: resource
-            .columns
-            .iter()
-            .map(|(name, hints)| (name.clone(), hints.as_map().clone()))
-            .collect(),
+        columns: columns(&resource.columns),
         primary_key: given(&resource.primary_key.columns),
         merge_key: given(&resource.merge_key.columns),
         write_disposition: Some(resource.write_disposition.hint()),
@@ -41,26 +43,58 @@ pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
         table: table_hints(resource),
     };
     let declared = hints.root(&table, &resource.name, |name| convention.normalize_path(name))?;
-    schema.declare(declared)?;
+    if !schema.declare(declared)? {
+        return Ok(None);
+    }
+    for hints in &resource.nested_hints {
+        nested::declare(resource, hints, &table, schema, convention)
+            .at(|| format!("nested_hints.{}", hints.path.join(".")))?;
+    }
     ask_for_root_ids(schema, &table)?;
-    let (mut action, warning) = publish::action(schema, &table)?;
-    if let (Action::Merge(plan), WriteDisposition::Merge(merge)) =
-        (&mut action, &resource.write_disposition)
+    let nested = nested::roots(resource, schema, &table, convention);
+    let nested = nested.into_iter().map(|(name, disposition)| {
+        ask_for_root_ids(schema, &name)?;
+        plan(schema, name, disposition, convention)
+    });
+    let nested = nested.collect::<Result<Vec<_>>>()?;
+    let disposition = Some(&resource.write_disposition);
+    Ok(Some(Plan { nested, ..plan(schema, table, disposition, convention)? }))
+}
+
+/// What becomes of the rows of a table that begins a family.
+fn plan(
+    schema: &Schema,
+    table: String,
+    disposition: Option<&WriteDisposition>,
+    convention: Convention,
+) -> Result<Plan> {
+    let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
+    if let (Action::Merge(plan), Some(WriteDisposition::Merge(merge))) = (&mut action, disposition)
     {
         let newer_by = merge.options.newer_by.as_deref();
         plan.newer_by = newer_by.map(|name| convention.normalize_path(name));
     }
-    Ok(Plan { table, action, warning })
+    Ok(Plan { table, action, warning, nested: Vec::new() })
+}
+
+/// The hints of columns as the schema takes them.
+pub(super) fn columns(
+    columns: &IndexMap<String, job::Hints>,
+) -> IndexMap<String, Map<String, Value>> {
+    columns.iter().map(|(name, hints)| (name.clone(), hints.as_map().clone())).collect()
 }
 
 /// The family of tables of the resource, with everything the schema knows of it.
+///
+/// # Errors
+/// A config fault when a contract in the schema cannot be read.
 pub(super) fn family(
     job: &Job,
     resource: &Resource,
     schema: &Schema,
     plan: &Plan,
     load_id: &str,
-) -> Family {
+) -> Result<Family> {
     let known = schema.table(&plan.table);
     let nesting = known.and_then(|table| table.max_nesting());
     let nesting = nesting.unwrap_or(u64::from(job.max_table_nesting));
@@ -74,14 +108,29 @@ pub(super) fn family(
         root_key: schema.propagated(&plan.table).is_some(),
         sequence: plan.action.sequence(),
         unnest: unnest.map(|unnest| Box::new(move |path: &[String]| unnest.opens(path)) as _),
+        preferred: preferred(schema),
+        texts_only: !schema.detects_timestamps(),
+        widen: resource.on_type_conflict == OnTypeConflict::Widen,
+        max_columns: job.max_columns,
     });
-    for table in schema.chain(&plan.table) {
+    know(&mut family, schema, &plan.table)?;
+    for nested in &plan.nested {
+        family.know_root(&nested.table, rooted(schema, nested));
+        know(&mut family, schema, &nested.table)?;
+    }
+    Ok(family)
+}
+
+/// Tells the family what the schema knows of a table and of those nested in it.
+fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
+    for table in schema.chain(root) {
+        let name = table.name();
         if let Some(parent) = table.parent() {
-            family.know_table(table.name(), parent);
+            family.know_table(name, parent);
         }
         for column in table.columns().values() {
             family.know_column(
-                table.name(),
+                name,
                 KnownColumn {
                     name: column.name().to_owned(),
                     kind: column.kind(),
@@ -89,20 +138,42 @@ pub(super) fn family(
                 },
             );
         }
-    }
-    family
-}
-
-/// What the second issue of this work brings is refused by name until then, never ignored.
-fn check_supported(resource: &Resource) -> Result<()> {
-    let contract = &resource.schema_contract;
-    if [contract.tables, contract.columns, contract.data_type] != [ContractMode::Evolve; 3] {
-        return Err(unsupported("a schema_contract other than evolve"));
-    }
-    if !resource.nested_hints.is_empty() {
-        return Err(unsupported("nested_hints"));
+        let contract = Contract::of(schema, name)?;
+        family.know_rules(
+            name,
+            Rules {
+                tables: refusal(contract.tables),
+                columns: refusal(contract.columns),
+                data_type: refusal(contract.data_type),
+                once: table.evolves_once(),
+            },
+        );
     }
     Ok(())
+}
+
+fn refusal(mode: Mode) -> Option<Refusal> {
+    match mode {
+        Mode::Evolve => None,
+        Mode::Freeze => Some(Refusal::Freeze),
+        Mode::DiscardRow => Some(Refusal::Row),
+        Mode::DiscardValue => Some(Refusal::Value),
+    }
+}
+
+/// What the rows that begin a family are, by what is to become of them.
+fn rooted(schema: &Schema, plan: &Plan) -> Rooted {
+    Rooted {
+        root_id: plan.action.root_id(),
+        root_key: schema.propagated(&plan.table).is_some(),
+        sequence: plan.action.sequence(),
+    }
+}
+
+/// The types the schema prefers for columns of some names.
+fn preferred(schema: &Schema) -> Option<Preferred> {
+    let types = schema.preferred_types();
+    (!types.is_empty()).then(|| Box::new(move |name: &str| types.get(name).copied()) as Preferred)
 }
 
 /// Child tables that were there before root ids were wanted have to have them now.
@@ -119,7 +190,7 @@ fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     Ok(())
 }
 
-fn given(columns: &[String]) -> Option<Vec<String>> {
+pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
@@ -133,7 +204,8 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
 
 /// The cursor's column, where its path is the name of one.
 fn cursor_column(resource: &Resource) -> Option<String> {
-    resource.cursor.as_ref()?.path.field().map(str::to_owned)
+    let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
+    cursor.path.field().map(str::to_owned)
 }
 
 impl Job {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Target;
 use super::declare::{self, Plan};
-use super::publish::{Ingested, IngestedColumn, IngestedTable};
+use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
 use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
@@ -12,7 +12,7 @@ use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Path, Resource};
 use crate::json::Reader;
 use crate::page;
-use crate::schema::{Column, Schema, Table, is_dlt};
+use crate::schema::{Column, Schema, Table};
 use crate::shred::{Family, SEQ};
 use crate::source::{Decision, Incremental, PageFacts, Requests, Retry, Unique, Verdict};
 use crate::state::{IncrementalState, State};
@@ -44,10 +44,19 @@ impl Ingest<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
-    ) -> Result<Ingested> {
-        let plan = declare::declare(self.job, self.resource, schema)?;
-        report.warnings.extend(plan.warning.clone());
-        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id);
+    ) -> Result<Vec<Ingested>> {
+        let before = schema.clone();
+        let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
+            report.warnings.push(format!(
+                "resource {}: its table is new, and left out as the schema contract has it",
+                self.resource.name
+            ));
+            return Ok(Vec::new());
+        };
+        let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
+        report.warnings.extend(warnings);
+        let seen = before.table(&plan.table).is_some_and(Table::has_seen_data);
+        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
         let mut cursor = self.cursor(schema, state)?;
@@ -66,8 +75,12 @@ impl Ingest<'_> {
         staging.take(&mut family)?;
         staging.finish(&family)?;
         self.upload(session, &mut staging, report).await?;
-        report.warnings.extend(family.warnings().iter().cloned());
+        report.warnings.extend(family.warnings());
         self.learn(schema, &family, &staging)?;
+        if family.root_rows() == 0 && !(plan.action == Action::Replace && seen) {
+            // dlt knows of a resource's table from the first record that is loaded.
+            *schema = before;
+        }
         Ok(self.ingested(plan, &family, &staging, schema, report))
     }
 
@@ -281,21 +294,36 @@ impl Ingest<'_> {
         staging: &Staging,
         schema: &Schema,
         report: &mut Report,
-    ) -> Ingested {
-        let mut tables = Vec::new();
+    ) -> Vec<Ingested> {
+        // The resource's own family first, then those that tables of its lists begin.
+        let Plan { table: root, action, nested, .. } = plan;
+        let replaces = action == Action::Replace;
+        let family_of = |plan: Plan| (plan.table, plan.action);
+        let mut families: Vec<Ingested> = std::iter::once((root, action))
+            .chain(nested.into_iter().map(family_of))
+            .map(|(root, action)| {
+                let resource = self.resource.name.clone();
+                let known = schema.table(&root).is_some_and(Table::has_seen_data);
+                Ingested { resource, root, action, tables: Vec::new(), known }
+            })
+            .collect();
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
-            // A table the schema knows is told of even if nothing came for it.
-            if rows > 0
-                || schema.table(&table.name).is_some_and(|t| t.has_seen_data() && !is_dlt(t.name()))
-            {
+            // As in dlt, the resource's own table is told of if it is emptied, or all rows were left out.
+            let emptied = at == 0
+                && (replaces || family.has_left_out())
+                && schema.table(&table.name).is_some_and(Table::has_seen_data);
+            if rows > 0 || emptied {
                 report.tables.push(TableReport {
                     name: table.name.clone(),
                     resource: self.resource.name.clone(),
                     rows,
                 });
             }
-            tables.push(IngestedTable {
+            let root = family.root_of(at);
+            let own = families.iter().position(|family| family.root == root).unwrap_or(0);
+            let Some(family) = families.get_mut(own) else { continue };
+            family.tables.push(IngestedTable {
                 name: table.name.clone(),
                 columns: table
                     .columns()
@@ -310,8 +338,13 @@ impl Ingest<'_> {
                 directory: staging.directory(at, &table.name),
             });
         }
-        let Plan { table: root, action, .. } = plan;
-        Ingested { resource: self.resource.name.clone(), root, action, tables }
+        // dlt leaves a family alone that nothing came for, but the resource's own.
+        let mut number = 0;
+        families.retain(|family| {
+            number += 1;
+            number == 1 || family.tables.iter().any(|table| table.rows > 0)
+        });
+        families
     }
 }
 

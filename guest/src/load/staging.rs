@@ -11,9 +11,9 @@ use crate::step::FileReport;
 /// A batch becomes a row group when its values hold this many bytes.
 pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
-const FILE_BYTES: usize = 24 << 20;
+const FILE_BYTES: usize = 12 << 20;
 /// All open files together hold at most about this many bytes.
-const OPEN_BYTES: usize = 48 << 20;
+const OPEN_BYTES: usize = 32 << 20;
 
 /// The files of one resource.
 pub(super) struct Staging {

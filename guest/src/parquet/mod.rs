@@ -30,6 +30,12 @@ const MAGIC: &[u8; 4] = b"PAR1";
 /// Chunks smaller than this are not worth compressing.
 const COMPRESS: usize = 64;
 
+/// Larger ones are compressed if a sample of them gets smaller: ids, digests and most floating point
+/// numbers do not, and would cost time here and in every reader.
+const DOUBTFUL: usize = 64 << 10;
+/// Bytes of that sample.
+const SAMPLE: usize = 4 << 10;
+
 /// One column of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Field {
@@ -162,12 +168,16 @@ impl File {
             return Err(Fault::internal(format_args!("expected {rows} rows, found row {last}")));
         }
         let chunk = Chunk::new(column, rows);
-        let codec = if chunk.size() < COMPRESS { Codec::None } else { Codec::Snappy };
+        let mut codec = if chunk.size() < COMPRESS { Codec::None } else { Codec::Snappy };
+        let doubtful = chunk.size() >= DOUBTFUL;
         let start = self.body.len();
         let mut plain = 0;
         let mut dictionary = None;
         if let Some((count, strings)) = chunk.dictionary() {
             dictionary = Some(start);
+            if doubtful && !self.is_compressible(strings)? {
+                codec = Codec::None;
+            }
             plain += self.append_page(strings, Page::Dictionary(size(count)?), codec)?;
         }
         let data = self.body.len();
@@ -175,6 +185,9 @@ impl File {
         for span in chunk.spans() {
             page.clear();
             chunk.encode(&span, &mut page);
+            if doubtful && dictionary.is_none() && self.body.len() == start {
+                codec = if self.is_compressible(&page)? { Codec::Snappy } else { Codec::None };
+            }
             let rows = size(span.rows.len())?;
             let header = if dictionary.is_some() { Page::Indices(rows) } else { Page::Plain(rows) };
             plain += self.append_page(&page, header, codec)?;
@@ -191,15 +204,27 @@ impl File {
         })
     }
 
+    /// Whether a part from the middle gets smaller by a tenth and more.
+    fn is_compressible(&mut self, page: &[u8]) -> Result<bool> {
+        let start = (page.len() / 2).min(page.len().saturating_sub(SAMPLE));
+        let sample = page.get(start..).unwrap_or_default();
+        let sample = sample.get(..SAMPLE).unwrap_or(sample);
+        self.compress(sample)?;
+        Ok(self.compressed.len() <= sample.len() / 10 * 9)
+    }
+
+    fn compress(&mut self, plain: &[u8]) -> Result<()> {
+        self.compressed.clear();
+        compress(CompressionOptions::Snappy, plain, &mut self.compressed)
+            .map_err(|error| Fault::internal(format_args!("could not compress a page: {error}")))
+    }
+
     /// Appends a page, and says how many bytes it has uncompressed, its header included.
     fn append_page(&mut self, plain: &[u8], page: Page, codec: Codec) -> Result<usize> {
         let stored = match codec {
             Codec::None => plain,
             Codec::Snappy => {
-                self.compressed.clear();
-                compress(CompressionOptions::Snappy, plain, &mut self.compressed).map_err(
-                    |error| Fault::internal(format_args!("could not compress a page: {error}")),
-                )?;
+                self.compress(plain)?;
                 self.compressed.as_slice()
             }
         };

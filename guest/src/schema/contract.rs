@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use super::{Schema, Table, is_dlt};
-use crate::fault::{Context, Fault, Result};
+use super::{Column, Schema, Table, is_dlt};
+use crate::fault::{Context, Fault, FaultKind, Result};
 
 /// What becomes of something new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +22,19 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The fault of something new where this is frozen.
+    fn refuse(self, expected: &str, found: &str) -> Result<()> {
+        match self {
+            Self::Freeze => Err(Fault::new(
+                FaultKind::Contract,
+                format_args!(
+                    "expected {expected}, for the schema contract freezes them, found {found}"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The mode dlt calls so.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
@@ -102,6 +115,54 @@ impl Contract {
         settings.map_or(Ok(Self::EVOLVE), Self::parse).at(|| format!("table {table}"))
     }
 
+    /// Whether a table that a resource declares may be, less the columns that may not. The contract
+    /// bears on what is new: a table that has no columns yet, columns of one that has, and other types
+    /// for columns that have one.
+    ///
+    /// Source: dlt 1.31, `common/schema/schema.py`, `apply_schema_contract`.
+    ///
+    /// # Errors
+    /// A contract fault when something new is frozen; it names the table and the column.
+    pub(super) fn admits(&self, schema: &Schema, table: &mut Table) -> Result<bool> {
+        if is_dlt(table.name()) || *self == Self::EVOLVE {
+            return Ok(true);
+        }
+        let known = schema.table(table.name());
+        let is_new = known.is_none_or(Table::is_new);
+        let place = format!("table {}", table.name());
+        if is_new && self.tables != Mode::Evolve {
+            return self.tables.refuse("no new tables", "one").at(|| place).map(|()| false);
+        }
+        let columns = match is_new || known.is_some_and(Table::evolves_once) {
+            true => Mode::Evolve,
+            false => self.columns,
+        };
+        let mut refused = Vec::new();
+        for column in table.columns().values().filter(|column| !is_dlt(column.name())) {
+            let known = known.and_then(|known| known.column(column.name()));
+            let known = known.filter(|known| known.is_complete());
+            let (mode, expected) = match known {
+                _ if column.has("variant") => (self.data_type, "no new variant columns"),
+                None => (columns, "no new columns"),
+                Some(known) if changes_type(known, column) => {
+                    (self.data_type, "the type that the column has")
+                }
+                Some(_) => continue,
+            };
+            if mode != Mode::Evolve {
+                let place = || format!("column {}", column.name());
+                mode.refuse(expected, "another")
+                    .at(place)
+                    .at(|| format!("table {}", table.name()))?;
+                refused.push(column.name().to_owned());
+            }
+        }
+        for column in refused {
+            table.columns_mut().shift_remove(&column);
+        }
+        Ok(true)
+    }
+
     /// The contract of a table that is about to be declared.
     pub(super) fn of_new(schema: &Schema, table: &Table) -> Result<Self> {
         match (table.hint("schema_contract"), table.parent()) {
@@ -112,6 +173,14 @@ impl Contract {
         }
         .at(|| format!("table {}", table.name()))
     }
+}
+
+/// Whether a column says of its type something else than another one.
+fn changes_type(known: &Column, column: &Column) -> bool {
+    ["data_type", "nullable", "precision", "scale", "timezone"].iter().any(|property| {
+        let told = column.hints().get(*property);
+        told.is_some_and(|told| known.hint(property).unwrap_or(&Value::Null) != told)
+    })
 }
 
 #[cfg(test)]

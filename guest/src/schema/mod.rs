@@ -81,6 +81,13 @@ impl Schema {
         schema
     }
 
+    /// A schema of the same name and naming with nothing in it.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
+        Self::new(self.name.as_str(), names)
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
@@ -214,14 +221,26 @@ impl Schema {
     ///
     /// Source: dlt 1.31, `extract/extractors.py`, `_compute_and_update_tables`.
     ///
+    /// The contract has its say: no, if the table is not to be.
+    ///
     /// # Errors
-    /// A config fault when the table cannot become what is asked for.
-    pub fn declare(&mut self, mut table: Table) -> Result<()> {
+    /// A config fault when the table cannot become what is asked for; a contract fault when the
+    /// contract freezes what is new.
+    pub fn declare(&mut self, mut table: Table) -> Result<bool> {
         let contract = Contract::of_new(self, &table)?;
         if contract.columns != Mode::Evolve && self.table(table.name()).is_none_or(Table::is_new) {
             table.mark_evolves_once();
         }
-        self.update(table, true)
+        if !contract.admits(self, &mut table)? {
+            return Ok(false);
+        }
+        self.update(table, true)?;
+        Ok(true)
+    }
+
+    /// Sets the contract of tables that have none of their own.
+    pub fn set_contract(&mut self, contract: Value) {
+        self.settings.insert("schema_contract".into(), contract);
     }
 
     /// Adds a table the data brought, or columns of it.

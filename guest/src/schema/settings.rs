@@ -7,6 +7,7 @@
 //! Source: dlt 1.31, `common/schema/schema.py` (`_infer_hint`, `get_preferred_type`),
 //! `common/schema/utils.py` (`compile_simple_regex`, `hint_to_column_prop`).
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Column, Schema};
@@ -30,11 +31,17 @@ impl Schema {
         })
     }
 
-    /// The type columns of that name are to have, whatever the first value is.
-    pub fn preferred_type(&self, name: &str) -> Option<DataType> {
-        let types = self.settings().get("preferred_types")?.as_object()?;
-        let (_, found) = types.iter().find(|(key, _)| plain(key) == name)?;
-        found.as_str().and_then(DataType::parse)
+    /// The types columns of some names are to have, whatever the first value is.
+    pub fn preferred_types(&self) -> IndexMap<String, DataType> {
+        let types = self.settings().get("preferred_types").and_then(Value::as_object);
+        let mut preferred = IndexMap::new();
+        for (key, found) in types.into_iter().flatten() {
+            if let Some(data_type) = found.as_str().and_then(DataType::parse) {
+                // The first that is said of a name counts.
+                preferred.entry(plain(key).to_owned()).or_insert(data_type);
+            }
+        }
+        preferred
     }
 
     /// Whether texts that look like timestamps are taken for some.
@@ -88,7 +95,7 @@ mod tests {
         let check = |name: &str, nullable: bool, cluster: bool, preferred: Option<DataType>| {
             let column = schema.inferred(name, Kind::of(DataType::Text));
             assert_eq!((column.nullable(), column.has("cluster")), (nullable, cluster), "{name}");
-            assert_eq!(schema.preferred_type(name), preferred, "{name}");
+            assert_eq!(schema.preferred_types().get(name).copied(), preferred, "{name}");
         };
         check("id", false, true, None);
         check("no", false, false, None);

@@ -236,7 +236,8 @@ fn remembers_ten_hashes() {
 #[test]
 fn new_tables_under_a_contract_evolve_once() {
     let mut schema = Schema::new("s", "snake_case");
-    let table = || Table::root("t", "r").with("schema_contract", "freeze");
+    let contract = serde_json::json!({ "columns": "freeze", "data_type": "freeze" });
+    let table = || Table::root("t", "r").with("schema_contract", contract.clone());
     schema.declare(table()).unwrap();
     assert!(schema.table("t").unwrap().evolves_once());
     schema.add_column("t", Column::row_id()).unwrap();

@@ -136,7 +136,8 @@ impl Family {
             let origin = others.first().map_or(last, |(_, first)| first).origin();
             let table = &mut self.tables[row.table];
             let column = table.column(name);
-            if !table.put(row.row, column, last.scalar(), origin, &self.options.convention)? {
+            let put = table.put(row.row, column, last.scalar(), origin, &self.options);
+            if !self.refused(put, row.table)? {
                 self.put_aside(last.scalar(), (last.shape, last.entry), last.origin(), row)?;
             }
             for (_, other) in others {
@@ -169,13 +170,14 @@ impl Family {
         let own = self.shapes[shape].own_name(entry, convention);
         let table = &mut self.tables[row.table];
         let column = table.column(&own);
-        if !table.put(row.row, column, scalar, origin, convention)? {
+        let put = table.put(row.row, column, scalar, origin, &self.options);
+        if !self.refused(put, row.table)? {
             // The same key twice, spelled with escapes: the slow path finds that out.
             return Err(Halt::Repeats);
         }
         let warning = format!(
             "table {}: two keys of one record have the same name; one of them is in the column {own}",
-            table.name
+            self.tables[row.table].name
         );
         self.warn(warning);
         Ok(())

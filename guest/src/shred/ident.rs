@@ -24,6 +24,19 @@ pub enum RootId {
     Record,
 }
 
+/// What the rows of a table are that are elements of lists, and yet begin a family of their own: dlt's
+/// nested tables with a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rooted {
+    /// Where the rows' ids come from.
+    pub root_id: RootId,
+    /// Whether the rows nested in them carry their ids as `_dlt_root_id`; otherwise they carry what
+    /// these rows do.
+    pub root_key: bool,
+    /// Which rows carry the number of the row that begins their family.
+    pub sequence: super::Sequence,
+}
+
 /// The id of a row.
 pub enum RowId {
     /// Brought by the data.

@@ -10,9 +10,13 @@
 //! and walked again; so is one that is refused. Nothing of it remains.
 
 mod contest;
+mod guard;
 mod ident;
+mod rules;
 mod shape;
+mod squash;
 mod table;
+mod widen;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +25,8 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-pub use ident::{RootId, RowId};
+pub use ident::{RootId, Rooted, RowId};
+pub use rules::{Refusal, Rules};
 pub use shape::Unnest;
 pub use table::{KnownColumn, SeenColumn, Table};
 
@@ -29,11 +34,13 @@ use crate::coerce::Scalar;
 use crate::digest;
 use crate::fault::{Fault, Result};
 use crate::json::{self, MAX_DEPTH, Peek, Reader};
+use crate::kind::DataType;
 use crate::name::Convention;
 use contest::Contest;
 use ident::Numbered;
+use rules::LeftOut;
 use shape::{ListTarget, ObjectTarget, Role, Shape};
-use table::Origin;
+use table::{Origin, Put};
 
 /// What a family of tables is made of, decided before the first record.
 pub struct Options {
@@ -53,6 +60,23 @@ pub struct Options {
     pub sequence: Sequence,
     /// When set, what is unnested; everything else that is nested is kept as JSON.
     pub unnest: Option<Unnest>,
+    /// The types that columns of some names are to have, whatever the first value is.
+    pub preferred: Option<Preferred>,
+    /// Whether a text that reads as a timestamp is a text all the same.
+    pub texts_only: bool,
+    /// Whether the numbers of a new column may widen its type.
+    pub widen: bool,
+    /// Columns a table may have before the widest objects are kept as JSON.
+    pub max_columns: usize,
+}
+
+/// The type that a column of this name is to have, if any.
+pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
+
+impl Options {
+    fn preferred(&self, column: &str) -> Option<DataType> {
+        self.preferred.as_ref().and_then(|preferred| preferred(column))
+    }
 }
 
 /// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged
@@ -87,6 +111,13 @@ pub struct Family {
     root_ids: Numbered,
     contest: Contest,
     warnings: Vec<String>,
+    /// Whether any table has rules.
+    guarded: bool,
+    /// Whether lists are passed over: the row is to be judged first.
+    values_only: bool,
+    /// Whether the rules leave out the row that is being judged.
+    refused: bool,
+    left_out: LeftOut,
 }
 
 /// Why a walk ended early.
@@ -99,6 +130,8 @@ enum Halt {
     GivenId(String),
     /// A key stands twice in one object.
     Repeats,
+    /// An object is to be kept as JSON from here on.
+    Squashed,
 }
 
 impl From<Fault> for Halt {
@@ -112,12 +145,22 @@ struct Row<'r> {
     table: usize,
     row: u32,
     id: &'r RowId,
-    root: &'r RowId,
+    /// What the rows nested in it have for `_dlt_root_id`, if they have it.
+    root: Option<&'r RowId>,
     seq: u64,
+    sequence: Sequence,
     /// Where this row's part of the trail begins.
     base: usize,
     /// Whether this is a root row whose id is still ours to choose.
     ours: bool,
+}
+
+/// How a row hangs together with others.
+enum Link<'r> {
+    /// A row of a list: its parent's id, its place in the list, the id of its root row.
+    Nested(&'r RowId, u64, Option<&'r RowId>),
+    /// A row that begins a family: the id of the root row of the family it left.
+    Root(Option<&'r RowId>),
 }
 
 impl Family {
@@ -135,6 +178,10 @@ impl Family {
             root_ids: Numbered::new(&options.load_id, &options.table),
             contest: Contest::default(),
             warnings: Vec::new(),
+            guarded: false,
+            values_only: false,
+            refused: false,
+            left_out: LeftOut::default(),
             options,
         };
         let name = family.options.table.clone();
@@ -153,6 +200,20 @@ impl Family {
         if let Some(&table) = self.by_name.get(table) {
             self.tables[table].know(column);
         }
+    }
+
+    /// Says what the data may bring to a table that is known, and to those nested in it that are not.
+    pub fn know_rules(&mut self, table: &str, rules: Rules) {
+        if let Some(&table) = self.by_name.get(table) {
+            self.tables[table].rules = rules;
+            self.guarded |= rules.refuse();
+        }
+    }
+
+    /// Makes a table known that is filled from lists, and yet begins a family of its own.
+    pub fn know_root(&mut self, name: &str, rooted: Rooted) {
+        let table = self.table(name, None);
+        self.tables[table].rooted = Some(Box::new(rooted));
     }
 
     /// Takes one record from the reader, whole: any JSON value. A null is no record.
@@ -179,13 +240,13 @@ impl Family {
         };
         *reader = start;
         let mut text = Cow::Borrowed(reader.skip().inspect_err(|_| self.undo())?);
-        // A record is sent back at most once for its id or for a repeated key, and once for a name that
-        // two keys share.
+        // A record is sent back at most once for its id or for a repeated key, once for a name that
+        // two keys share, and once for each place where what is nested is kept as JSON from then on.
         let mut looks = 0;
         while looks <= 2 {
             self.undo();
             match halt {
-                Halt::Contested => {}
+                Halt::Contested | Halt::Squashed => {}
                 Halt::Fault(fault) => return Err(fault),
                 Halt::GivenId(given) => {
                     looks += 1;
@@ -205,15 +266,26 @@ impl Family {
         self.undo();
         Err(match halt {
             Halt::Fault(fault) => fault,
-            Halt::Contested | Halt::GivenId(_) | Halt::Repeats => {
-                Fault::internal("a record never settles")
-            }
+            _ => Fault::internal("a record never settles"),
         })
     }
 
     /// Every table, in the order of first sight.
     pub fn tables(&self) -> &[Table] {
         &self.tables
+    }
+
+    /// The name of the table that begins the family of the table with this number.
+    pub fn root_of(&self, table: usize) -> &str {
+        let mut at = table;
+        // No more steps than tables.
+        for _ in 0..self.tables.len() {
+            match self.tables.get(at).and_then(|table| table.parent) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        self.tables.get(at).map_or("", |table| table.name.as_str())
     }
 
     /// The tables, to take their rows.
@@ -232,8 +304,13 @@ impl Family {
     }
 
     /// What a person should know; each thing once.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.left_out.lines()).collect()
+    }
+
+    /// Whether anything was left out as the rules have it.
+    pub fn has_left_out(&self) -> bool {
+        self.left_out.lines().next().is_some()
     }
 
     /// Forgets the rows of the record that is being taken.
@@ -242,6 +319,9 @@ impl Family {
         for (at, table) in self.tables.iter_mut().enumerate() {
             table.undo_record(self.marks.get(at).copied().unwrap_or(0));
         }
+        self.values_only = false;
+        self.refused = false;
+        self.left_out.forget();
     }
 
     fn root_row(
@@ -257,15 +337,35 @@ impl Family {
             None => self.root_ids.id(seq),
         };
         let row = self.tables[0].open_row();
-        let row = Row { table: 0, row, id: &id, root: &id, seq, base: 0, ours };
-        if reader.peek()? == Peek::Object {
-            self.object(reader, 0, &row)?;
-        } else {
-            self.value(reader, 0, "value", &row)?;
+        let Options { root_key, sequence, .. } = self.options;
+        let root = root_key.then_some(&id);
+        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
+        let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
+        if self.fill(reader, 0, key, &row)? {
+            self.close_row(&row, Link::Root(None))?;
+            self.root_rows += 1;
         }
-        self.close_row(&row, None)?;
-        self.root_rows += 1;
+        self.left_out.keep();
         Ok(())
+    }
+
+    /// The values of a row: an object's members, or one value under a key. Says whether the row is to be.
+    #[inline]
+    fn fill(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        key: Option<&str>,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        if self.guarded {
+            return self.fill_guarded(reader, shape, key, row);
+        }
+        match key {
+            None => self.object(reader, shape, row)?,
+            Some(key) => self.value(reader, shape, key, row)?,
+        }
+        Ok(true)
     }
 
     /// The members of an object, into the row.
@@ -322,6 +422,16 @@ impl Family {
                     Scalar::Json(&text)
                 }
             },
+            Peek::Array if self.values_only => {
+                // Whether it is a value or rows: only values are read now.
+                match self.list_target(shape, entry, row.table) {
+                    ListTarget::List(_) => return Ok(reader.skip().map(drop)?),
+                    ListTarget::Json => {
+                        text = kept(reader)?;
+                        Scalar::Json(&text)
+                    }
+                }
+            }
             Peek::Array => match self.list_target(shape, entry, row.table) {
                 ListTarget::List(list) => {
                     self.trail.push(place);
@@ -339,18 +449,17 @@ impl Family {
         if resolved.role != Role::Plain {
             return self.special(scalar, (shape, entry), place, row);
         }
-        let table = &mut self.tables[row.table];
         let column = match resolved.column {
             Some(column) => column,
-            None => *resolved.column.insert(table.column(&resolved.name)),
+            None => self.new_column(shape, entry, row.table)?,
         };
         let trail = self.trail.get(row.base..).unwrap_or_default();
         let origin = Origin { trail, place };
-        let convention = &self.options.convention;
-        match table.put(row.row, column, scalar, origin, convention) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(fault) => return Err(fault.at(format_args!("table {}", table.name)).into()),
+        let table = &mut self.tables[row.table];
+        match table.put(row.row, column, scalar, origin, &self.options) {
+            Ok(Put::Done) => return Ok(()),
+            Ok(Put::Taken) => {}
+            other => return self.refused(other, row.table).map(drop),
         }
         if self.begin_contest(row.table, shape, entry) {
             return Err(Halt::Contested);
@@ -359,12 +468,33 @@ impl Family {
         self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
     }
 
+    /// What becomes of a value that could not simply be put into its column. Says no if the row has a
+    /// value there already.
+    #[cold]
+    fn refused(&mut self, put: Result<Put>, table: usize) -> Result<bool, Halt> {
+        let place = |fault: Fault| fault.at(format_args!("table {}", self.tables[table].name));
+        match put.map_err(place)? {
+            Put::Done => Ok(true),
+            Put::Taken => Ok(false),
+            Put::Refused { column, row } => {
+                self.leave_out(table, column, row);
+                Ok(true)
+            }
+        }
+    }
+
     /// The elements of a list, each a row of the list's table.
     fn list(&mut self, reader: &mut Reader<'_>, list: usize, parent: &Row<'_>) -> Result<(), Halt> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }
         let table = self.shapes[list].table;
+        if self.guarded && self.leave_out_list(reader, table)? {
+            return Ok(());
+        }
+        if self.tables[table].rooted.is_some() {
+            return self.rooted_list(reader, list, parent);
+        }
         // Two keys of one row may name the same table: their elements are numbered through.
         let mut index = self.tables[table].next_index((parent.table, parent.row));
         let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
@@ -378,24 +508,40 @@ impl Family {
                 id: &id,
                 root: parent.root,
                 seq: parent.seq,
+                sequence: parent.sequence,
                 base: self.trail.len(),
                 ours: false,
             };
-            match reader.peek()? {
-                Peek::Object => self.object(reader, list, &row)?,
-                Peek::Array => {
-                    let inner = self.list_in_list(list);
-                    self.value(reader, inner, "list", &row)?;
-                }
-                Peek::Null => reader.null()?,
-                _ => self.value(reader, list, "value", &row)?,
+            if self.element(reader, list, &row)? {
+                self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
             }
-            self.close_row(&row, Some((parent.id, index)))?;
             index += 1;
             more = reader.more(b']')?;
         }
         self.tables[table].set_next_index((parent.table, parent.row), index);
         Ok(())
+    }
+
+    /// An element of a list, as a row. Says whether the row is to be.
+    #[inline]
+    fn element(
+        &mut self,
+        reader: &mut Reader<'_>,
+        list: usize,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        match reader.peek()? {
+            Peek::Object => self.fill(reader, list, None, row),
+            Peek::Array => {
+                let inner = self.list_in_list(list);
+                self.fill(reader, inner, Some("list"), row)
+            }
+            Peek::Null => {
+                reader.null()?;
+                Ok(true)
+            }
+            _ => self.fill(reader, list, Some("value"), row),
+        }
     }
 
     /// A value that is not a member of an object, as if it were one.
@@ -458,25 +604,32 @@ impl Family {
     }
 
     /// Ends a row: its system columns, the order of its new columns, what it must not lack.
-    fn close_row(&mut self, row: &Row<'_>, parent: Option<(&RowId, u64)>) -> Result<(), Halt> {
+    fn close_row(&mut self, row: &Row<'_>, link: Link<'_>) -> Result<(), Halt> {
         if self.contest.is_on() {
             self.settle(row)?;
         }
-        let Options { load_id, root_key, sequence, .. } = &self.options;
         let table = &mut self.tables[row.table];
-        if let Some((parent, index)) = parent {
-            // The elements of a list have their parent in common; the first has set it.
-            let set = if index == 0 { Table::system_id } else { Table::system_id_again };
-            if *root_key {
-                set(table, row.row, "_dlt_root_id", row.root)?;
+        let is_root = matches!(link, Link::Root(_));
+        match link {
+            Link::Nested(parent, index, root) => {
+                // The elements of a list have their parent in common; the first has set it.
+                let again = index != 0 && !self.guarded;
+                let set = if again { Table::system_id_again } else { Table::system_id };
+                if let Some(root) = root {
+                    set(table, row.row, "_dlt_root_id", root)?;
+                }
+                set(table, row.row, "_dlt_parent_id", parent)?;
+                table.system_int(row.row, "_dlt_list_idx", index)?;
             }
-            set(table, row.row, "_dlt_parent_id", parent)?;
-            table.system_int(row.row, "_dlt_list_idx", index)?;
-        } else {
-            table.system_text(row.row, "_dlt_load_id", load_id)?;
+            Link::Root(left) => {
+                if let Some(root) = left {
+                    table.system_id(row.row, "_dlt_root_id", root)?;
+                }
+                table.system_text(row.row, "_dlt_load_id", &self.options.load_id)?;
+            }
         }
         table.system_id(row.row, "_dlt_id", row.id)?;
-        if *sequence == Sequence::All || (*sequence == Sequence::Root && parent.is_none()) {
+        if row.sequence == Sequence::All || (row.sequence == Sequence::Root && is_root) {
             table.system_int(row.row, SEQ, row.seq)?;
         }
         Ok(table.close_row(row.row)?)
@@ -496,7 +649,11 @@ impl Family {
             return table;
         }
         let at = self.tables.len();
-        self.tables.push(Table::new(name.to_owned(), parent));
+        let mut table = Table::new(name.to_owned(), parent);
+        if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
+            table.rules = parent.rules.nested();
+        }
+        self.tables.push(table);
         self.by_name.insert(name.to_owned(), at);
         at
     }

@@ -6,7 +6,8 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Family, table};
+use super::Family;
+use super::table::{self, Rows};
 use crate::digest;
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
@@ -36,6 +37,10 @@ pub(super) struct Shape {
     first: usize,
     /// The shape of `{"list": [..]}` rows, for lists in the list of this shape.
     list_in_list: Option<usize>,
+    /// The shape and the entry these objects stand at; none for records.
+    pub(super) origin: Option<(usize, usize)>,
+    /// Whether the objects are rows, not part of one.
+    pub(super) is_row: bool,
 }
 
 /// One key of a shape.
@@ -50,8 +55,10 @@ pub(super) struct Entry {
     pub(super) instance: u64,
     /// Its column, once a scalar was seen.
     pub(super) column: Option<usize>,
-    object: Option<ObjectTarget>,
-    list: Option<ListTarget>,
+    /// Whether what is nested here is kept as JSON because there are too many columns.
+    pub(super) squashed: bool,
+    pub(super) object: Option<ObjectTarget>,
+    pub(super) list: Option<ListTarget>,
     /// The entry that follows it, most often.
     next: usize,
 }
@@ -99,6 +106,8 @@ impl Shape {
             by_key: FxHashMap::default(),
             first: 0,
             list_in_list: None,
+            origin: None,
+            is_row: true,
         }
     }
 
@@ -114,12 +123,18 @@ impl Shape {
         convention.shorten_fragments(&[&entry.name, &format!("x_{tag}")])
     }
 
+    /// The raw keys from the record to here.
+    pub(super) fn raw_path(&self) -> &[String] {
+        &self.raw_path
+    }
+
     fn deeper(&self, norm: &str, raw: &str) -> Self {
         Self {
             level: self.level - 1,
             row_level: self.row_level,
             path: with(&self.path, norm),
             raw_path: with(&self.raw_path, raw),
+            is_row: false,
             ..Self::new(self.table, 0, self.table_path.clone())
         }
     }
@@ -177,11 +192,16 @@ impl Family {
             parts.push(&norm);
             self.options.convention.shorten_fragments(&parts)
         };
+        let rows = match known.table {
+            0 => Rows::Root,
+            table if self.tables.get(table).is_some_and(|t| t.rooted.is_some()) => Rows::Rooted,
+            _ => Rows::Nested,
+        };
         if name.is_empty() {
             // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
             EMPTY_KEY.clone_into(&mut name);
         }
-        let role = if table::is_system(&name, known.table == 0) {
+        let role = if table::is_system(&name, rows) {
             Role::System
         } else if self.contest.knows(known.table, &name) {
             Role::Contested
@@ -194,6 +214,7 @@ impl Family {
             name,
             instance: 0,
             column: None,
+            squashed: false,
             object: None,
             list: None,
             next: known.entries.len() + 1,
@@ -220,7 +241,8 @@ impl Family {
             ObjectTarget::Json
         } else {
             let norm = self.options.convention.norm(&raw);
-            let inner = self.shapes[shape].deeper(&norm, &raw);
+            let mut inner = self.shapes[shape].deeper(&norm, &raw);
+            inner.origin = Some((shape, entry));
             self.shapes.push(inner);
             ObjectTarget::Shape(self.shapes.len() - 1)
         };
@@ -255,7 +277,8 @@ impl Family {
             let parts: Vec<&str> = table_path.iter().map(String::as_str).collect();
             let name = self.options.convention.shorten_fragments(&parts);
             let table = self.table(&name, Some(parent));
-            let rows = Shape { raw_path, ..Shape::new(table, level, table_path) };
+            let origin = Some((shape, entry));
+            let rows = Shape { raw_path, origin, ..Shape::new(table, level, table_path) };
             self.shapes.push(rows);
             ListTarget::List(self.shapes.len() - 1)
         };
@@ -271,6 +294,7 @@ impl Family {
         let known = &self.shapes[list];
         let mut inner = Shape::new(known.table, known.row_level - 1, known.table_path.clone());
         inner.raw_path.clone_from(&known.raw_path);
+        inner.origin = known.origin;
         self.shapes.push(inner);
         let inner = self.shapes.len() - 1;
         self.shapes[list].list_in_list = Some(inner);
@@ -283,8 +307,12 @@ impl Family {
         if known.level <= 0 {
             return true;
         }
-        let name = &known.entries[entry].name;
-        if self.tables[known.table].kind_of(name).is_some_and(|k| k.data_type == DataType::Json) {
+        let Entry { name, squashed, .. } = &known.entries[entry];
+        let data_type = match self.tables[known.table].kind_of(name) {
+            Some(kind) => Some(kind.data_type),
+            None => self.options.preferred(name),
+        };
+        if *squashed || data_type == Some(DataType::Json) {
             return true;
         }
         match &self.options.unnest {

@@ -8,7 +8,9 @@ use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 
-use super::{RowId, SEQ};
+use super::rules::{self, Refusal, Rules};
+use super::widen::Meeting;
+use super::{Options, Rooted, RowId, SEQ};
 
 /// A table, filling.
 pub struct Table {
@@ -31,20 +33,42 @@ pub struct Table {
     required: Vec<usize>,
     /// The parent row whose list was read last, and how many elements it had so far.
     numbering: Option<((usize, u32), u64)>,
+    /// What the data may bring.
+    pub(super) rules: Rules,
+    /// Whether it had columns before the open row, and before the record that is being taken.
+    settled: bool,
+    first_settled: bool,
+    /// For a table that begins a family of its own.
+    pub(super) rooted: Option<Box<Rooted>>,
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Put {
+    /// It is in the column, or in a variant of it.
+    Done,
+    /// The rules refuse a column of this number: the row is to be left out, or the value was.
+    Refused { column: usize, row: bool },
+    /// The row has a value there already: two keys of the record have the same name.
+    Taken,
 }
 
 /// A column of a table.
-struct Column {
-    name: String,
-    kind: Option<Kind>,
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: Option<Kind>,
     nullable: bool,
     variant: bool,
     /// Whether values went in during this load.
     seen: bool,
     known: bool,
     rank: u32,
-    values: batch::Column,
+    pub(super) values: batch::Column,
     variants: Vec<(&'static str, usize)>,
+    /// Whether the type is the data's choice in this load, so that it may still be widened.
+    pub(super) inferred: bool,
+    /// Whether what went into files by now stays the same as a double.
+    pub(super) exact: bool,
 }
 
 /// A column that is known from the saved schema or the job.
@@ -84,6 +108,17 @@ pub(super) struct Origin<'a> {
     pub(super) place: u32,
 }
 
+/// The rows of a table, by where they come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Rows {
+    /// Elements of lists.
+    Nested,
+    /// Records.
+    Root,
+    /// Elements of lists that begin a family of their own.
+    Rooted,
+}
+
 impl Origin<'_> {
     /// Its place among the values of its row, as dlt comes to them: an object's own values first, then
     /// the objects in it, the last one first.
@@ -97,11 +132,12 @@ impl Origin<'_> {
 }
 
 /// Whether a key of that name would hide a system column of its row.
-pub(super) fn is_system(name: &str, root: bool) -> bool {
+pub(super) fn is_system(name: &str, rows: Rows) -> bool {
     match name {
         "_dlt_id" | SEQ => true,
-        "_dlt_load_id" => root,
-        "_dlt_root_id" | "_dlt_parent_id" | "_dlt_list_idx" => !root,
+        "_dlt_load_id" => rows != Rows::Nested,
+        "_dlt_root_id" => rows != Rows::Root,
+        "_dlt_parent_id" | "_dlt_list_idx" => rows == Rows::Nested,
         _ => false,
     }
 }
@@ -122,6 +158,10 @@ impl Table {
             first_rank: 0,
             required: Vec::new(),
             numbering: None,
+            rules: Rules::default(),
+            settled: false,
+            first_settled: false,
+            rooted: None,
         }
     }
 
@@ -138,6 +178,21 @@ impl Table {
     /// Memory the rows of the batch hold.
     pub fn bytes(&self) -> usize {
         self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
+    /// How many columns there are, those without a type included.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Whether there is a column of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// The name of a column.
+    pub(super) fn column_name(&self, at: usize) -> &str {
+        self.columns.get(at).map_or("", |column| column.name.as_str())
     }
 
     /// The columns that have a type, in the order dlt would have them.
@@ -167,6 +222,7 @@ impl Table {
         self.rows = 0;
         self.numbering = None;
         for column in &mut self.columns {
+            column.flushed();
             column.values.clear();
         }
     }
@@ -185,6 +241,7 @@ impl Table {
             column.known = true;
             column.kind = Some(kind);
             column.values = batch::Column::new(kind);
+            self.settled = true;
         }
         if !known.nullable && !known.name.starts_with("_dlt_") {
             self.required.push(at);
@@ -207,6 +264,8 @@ impl Table {
             rank: u32::MAX,
             values: batch::Column::new(Kind::of(DataType::Text)),
             variants: Vec::new(),
+            inferred: false,
+            exact: true,
         });
         self.by_name.insert(name.to_owned(), at);
         at
@@ -227,6 +286,7 @@ impl Table {
                 self.next_rank += 1;
             }
         }
+        self.settled = true;
         for &column in &self.required {
             let column = &self.columns[column];
             if column.values.last_row() != Some(row) {
@@ -242,7 +302,22 @@ impl Table {
     pub(super) fn begin_record(&mut self) -> u32 {
         self.first_seen.clear();
         self.first_rank = self.next_rank;
+        self.first_settled = self.settled;
         self.rows
+    }
+
+    /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
+    /// were welcome stay, as in dlt.
+    pub(super) fn drop_row(&mut self, row: u32) {
+        self.rows = row;
+        for column in &mut self.columns {
+            column.values.truncate(row);
+        }
+    }
+
+    /// Whether this table is new, and how it is refused if new tables are.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        if self.settled { None } else { self.rules.tables }
     }
 
     /// Back to where the record began, with this many rows.
@@ -265,6 +340,7 @@ impl Table {
         self.system.retain(|&(_, at)| self.columns[at].seen);
         self.numbering = None;
         self.fresh.clear();
+        self.settled = self.first_settled;
     }
 
     pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {
@@ -278,8 +354,7 @@ impl Table {
         self.numbering = Some((parent, next));
     }
 
-    /// Puts a value into a column of the row, or into the variant of that column that it fits. Says
-    /// no if the row has a value there already: two keys of the record have the same name.
+    /// Puts a value into a column of the row, or into the variant of that column that it fits.
     #[inline]
     pub(super) fn put(
         &mut self,
@@ -287,16 +362,29 @@ impl Table {
         at: usize,
         value: Scalar<'_>,
         origin: Origin<'_>,
-        convention: &Convention,
-    ) -> Result<bool> {
+        options: &Options,
+    ) -> Result<Put> {
         let column = &mut self.columns[at];
         if column.values.last_row() == Some(row) {
-            return Ok(false);
+            return Ok(Put::Taken);
         }
         let kind = match column.kind {
             Some(kind) if column.seen => kind,
-            _ => self.first_value(at, value, origin),
+            _ => match self.refuses(at, value)? {
+                None => self.first_value(at, value, origin, options),
+                Some(row) => return Ok(Put::Refused { column: at, row }),
+            },
         };
+        if options.widen && matches!(value, Scalar::Number(_)) {
+            match self.meet(at, kind, value, options)? {
+                Meeting::Fits => {}
+                Meeting::Widened => return self.put(row, at, value, origin, options),
+                Meeting::Variant => {
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
+                }
+            }
+        }
         let column = &mut self.columns[at];
         // Most values are of their column's type as they stand.
         let stored = match (value, kind.data_type) {
@@ -305,29 +393,65 @@ impl Table {
             _ => match coerce::coerce(value, &kind) {
                 Some(datum) => store(&mut column.values, row, datum),
                 None => {
-                    let variant = self.variant(at, value, convention);
-                    return self.put(row, variant, value, origin, convention);
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
                 }
             },
         };
         match stored {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Put::Done),
             Err(refused) => {
                 Err(Fault::internal(refused).at(format_args!("column {}", column.name)))
             }
         }
     }
 
+    /// Whether the rules refuse a column for this value: then whether the row goes with it.
+    #[cold]
+    fn refuses(&self, at: usize, value: Scalar<'_>) -> Result<Option<bool>> {
+        let column = &self.columns[at];
+        let Rules { columns, data_type, once, .. } = self.rules;
+        if column.known || column.name.starts_with("_dlt") {
+            return Ok(None);
+        }
+        let (refusal, expected) = match column.variant {
+            true => {
+                (data_type, "a value of the column's type, not one that needs a variant column")
+            }
+            false if once || !self.settled => return Ok(None),
+            false => (columns, "no new columns"),
+        };
+        match refusal {
+            None => Ok(None),
+            Some(Refusal::Row) => Ok(Some(true)),
+            Some(Refusal::Value) => Ok(Some(false)),
+            Some(Refusal::Freeze) => Err(rules::frozen(expected, value.form().name())
+                .at(format_args!("column {}", column.name))),
+        }
+    }
+
     /// A column's first value in this load: it may decide the type.
     #[cold]
-    fn first_value(&mut self, at: usize, value: Scalar<'_>, origin: Origin<'_>) -> Kind {
+    fn first_value(
+        &mut self,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        options: &Options,
+    ) -> Kind {
         let column = &mut self.columns[at];
         column.seen = true;
         self.first_seen.push(at);
         if !column.known {
             self.fresh.push((origin.order(), at));
         }
-        let kind = column.kind.unwrap_or_else(|| coerce::infer(value));
+        let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
+            Some(data_type) if !column.variant => Kind::of(data_type),
+            _ => {
+                column.inferred = options.widen && !column.variant;
+                if options.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
+            }
+        });
         if column.kind.is_none() || column.values.is_empty() {
             column.values = batch::Column::new(kind);
         }
@@ -419,6 +543,51 @@ impl Table {
         }
         self.system.push((name, at));
         at
+    }
+
+    pub(super) fn column_at(&mut self, at: usize) -> &mut Column {
+        &mut self.columns[at]
+    }
+
+    /// Whether the variant of a column for these digits has a value in this row or behind it: the data
+    /// itself has a key of that name.
+    pub(super) fn has_variant_behind(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> bool {
+        let variant = self.variant(at, Scalar::Number(digits), &options.convention);
+        self.columns[variant].values.last_row().is_some_and(|last| last >= row)
+    }
+
+    /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
+    /// stays, even if the record that widened the column is undone.
+    pub(super) fn spill(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> Result<()> {
+        let value = Scalar::Number(digits);
+        let variant = self.variant(at, value, &options.convention);
+        let origin = Origin { trail: &[], place: 0 };
+        match self.put(row, variant, value, origin, options)? {
+            Put::Done => {}
+            Put::Refused { .. } | Put::Taken => {
+                return Err(Fault::internal("a variant column took no value"));
+            }
+        }
+        if self.first_seen.last() == Some(&variant) {
+            self.first_seen.pop();
+            self.fresh.retain(|(_, column)| *column != variant);
+            self.columns[variant].rank = self.next_rank;
+            self.next_rank += 1;
+            self.first_rank = self.next_rank;
+        }
+        Ok(())
     }
 
     /// The column for values that do not fit this one.

@@ -1,5 +1,8 @@
 //! What tables records become. Values are checked where they can be read: in the conformance cases.
 
+mod properties;
+mod rules;
+
 use super::*;
 use crate::kind::{DataType, Kind};
 use crate::name::Naming;
@@ -14,6 +17,10 @@ fn options() -> Options {
         root_key: false,
         sequence: Sequence::None,
         unnest: None,
+        preferred: None,
+        texts_only: false,
+        widen: false,
+        max_columns: 2000,
     }
 }
 

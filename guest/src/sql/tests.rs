@@ -99,9 +99,9 @@ fn statements() -> String {
         column(&long, DataType::Decimal),
         column("BIN", DataType::Binary),
         column("GONE?", DataType::Bool),
+        Column { nullable: false, ..column("_DLT_ID", DataType::Text) },
     ];
-    let id = Column { nullable: false, ..column("_DLT_ID", DataType::Text) };
-    let with_id = [columns.as_slice(), std::slice::from_ref(&id)].concat();
+    let id = columns[7].clone();
     let child_columns = vec![
         column("VALUE", DataType::Json),
         Column { nullable: false, ..column("_DLT_ROOT_ID", DataType::Text) },
@@ -114,7 +114,7 @@ fn statements() -> String {
     let all = Staged { table: &staged_root, rank: None, deleted: None };
     let rank = Rank { keys: &keys, order: &order };
     let ranked = Staged { rank: Some(rank), ..all.clone() };
-    let staged = Staged { deleted: columns.last(), ..ranked.clone() };
+    let staged = Staged { deleted: columns.get(6), ..ranked.clone() };
     let seen = ["3", "2", "1", "2", "3"].map(|cell| Some(cell.to_owned()));
     let Survey { bounds, .. } = Survey::read(&seen, &[&keys]).unwrap();
     let matched = Match { keys: &keys, bounds: &bounds[0] };
@@ -177,8 +177,8 @@ fn statements() -> String {
     say("new columns", ddl::add_columns(&root, &columns[..2]));
     say("begin", merge::BEGIN.to_owned());
     say("the state, fenced", books.insert_state_fenced("it's", 3, &row));
-    say("append: the files", copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse));
     say("replace: what was there", merge::delete_all(&root));
+    say("append: the files", copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse));
     say(
         "merge: the root rows wait",
         copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
@@ -205,8 +205,8 @@ fn statements() -> String {
         "delete-insert, destination_scope: what may go",
         keyed::delete_scope(&root, "\"GROUP\" = 'b'"),
     );
-    say("delete-insert: the rows that are kept", keyed::insert_kept(&root, &with_id, &ranked));
-    say("delete-insert: all rows", keyed::insert_kept(&root, &with_id, &all));
+    say("delete-insert: the rows that are kept", keyed::insert_kept(&root, &columns, &ranked));
+    say("delete-insert: all rows", keyed::insert_kept(&root, &columns, &all));
     say(
         "delete-insert: the children of rows that are not kept",
         children::delete_dropped(&child, &staged, links),
@@ -225,7 +225,7 @@ fn statements() -> String {
     );
     say(
         "upsert, hard_delete and skip_unchanged_rows: the rows",
-        keyed::merge_kept(&root, &with_id, &staged, matched, &columns[1..5]),
+        keyed::merge_kept(&root, &columns, &staged, matched, &columns[1..5]),
     );
     say(
         "upsert, skip_unchanged_rows: their children",
@@ -261,7 +261,7 @@ fn statements() -> String {
     let version = Rank { keys: std::slice::from_ref(&id), order: &order };
     let staged = Staged { rank: Some(version), ..staged.clone() };
     say("scd2: versions end", retire_absent(&root, &staged, &validity, Scope::All, links));
-    say("scd2: versions begin", insert_versions(&root, &with_id, &staged, &validity));
+    say("scd2: versions begin", insert_versions(&root, &columns, &staged, &validity));
     say(
         "scd2, merge_key, active_record_timestamp: versions end",
         retire_absent(&root, &staged, &far, Scope::Key(partition), links),
@@ -272,7 +272,7 @@ fn statements() -> String {
     );
     say(
         "scd2, active_record_timestamp: versions begin",
-        insert_versions(&root, &with_id, &staged, &far),
+        insert_versions(&root, &columns, &staged, &far),
     );
     say("root ids that were not asked for before", children::fill_root_ids(&child, None, links));
     say(
@@ -280,6 +280,8 @@ fn statements() -> String {
         children::fill_root_ids(&child, Some(&child), links),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
+    say("refresh: a table, gone", ddl::drop_table(&root));
+    say("refresh: what was stored of the schema", books.delete_versions(&books.version, "it's"));
     say("commit", merge::COMMIT.to_owned());
     say("undo", merge::ROLLBACK.to_owned());
     say("the stage, gone", ddl::drop_stage(&stage));

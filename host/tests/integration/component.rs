@@ -39,7 +39,7 @@ fn a_job_that_is_not_valid_is_a_fault() {
 fn what_is_not_our_component_is_refused() {
     let check = |component: &str, expected: &str| {
         let component = wat::parse_str(component).unwrap();
-        let settings = Settings { cache: false, fuel: false };
+        let settings = Settings { cache: false, ..Settings::default() };
         let error = Engine::with_component(&settings, &component).unwrap_err();
         assert!(matches!(error, Error::Component { .. }), "{error}");
         assert!(error.to_string().contains(expected), "{error}");

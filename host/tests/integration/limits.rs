@@ -150,6 +150,6 @@ fn run(resume: &str, fuel: bool, limits: Limits) -> Error {
 }
 
 fn engine(resume: &str, fuel: bool) -> Engine {
-    let settings = Settings { cache: false, fuel };
+    let settings = Settings { cache: false, fuel, ..Settings::default() };
     Engine::with_component(&settings, &stub::component(resume)).expect("the stub is a component")
 }

@@ -15,6 +15,8 @@
     replace_strategy      truncate-and-insert | insert-from-staging | staging-optimized
     loader_file_format    what dlt writes (parquet)
     root_key              whether child tables get a `_dlt_root_id`; where it is missing: where merge needs it
+    max_columns, on_type_conflict
+                          options of Snowcat's that dlt does not have
     snowflake             false: dlt's statements for Snowflake are not recorded
     note                  for people
 

@@ -61,7 +61,7 @@ def _family(hints: dict) -> str:
 
 def _number(hints: dict) -> tuple[int, int]:
     if hints["data_type"] == "bigint":
-        return hints.get("precision") or 19, 0
+        return 19, 0
     if hints["data_type"] == "wei":
         return hints.get("precision") or 38, hints.get("scale") or 0
     return hints.get("precision") or 38, hints.get("scale", 9)

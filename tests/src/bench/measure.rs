@@ -14,7 +14,7 @@ use super::{Contender, Dlt, Driver, Failure, FilePages, GeneratedPages, Stats, T
 use crate::generators::Kind;
 
 /// What a host pulls at once.
-const PAGE_BYTES: usize = 6 << 20;
+const PAGE_BYTES: usize = 1 << 20;
 /// Linear memory must stay below this, however long the input is.
 const MEMORY_LIMIT: u64 = 256 << 20;
 /// Our runs are shorter than dlt's by far, and noisier for it.
@@ -43,9 +43,9 @@ impl Plan {
     /// The benchmark whose results are published: a few minutes.
     pub fn full(directory: PathBuf, dlt: Option<Dlt>) -> Self {
         let records = |kind| match kind {
-            Kind::Flat => 200_000,
-            Kind::Github => 20_000,
-            Kind::Jira => 2000,
+            Kind::Flat => 400_000,
+            Kind::Github => 50_000,
+            Kind::Jira => 5000,
         };
         Self {
             directory,

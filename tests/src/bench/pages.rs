@@ -3,38 +3,31 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use crate::generators::Kind;
 
-/// Pages of a file of NDJSON.
+/// Pages of a file of NDJSON, read by a thread one page ahead, as a host does it.
 #[derive(Debug)]
-pub struct FilePages {
-    file: BufReader<File>,
-    size: usize,
-}
+pub struct FilePages(Receiver<io::Result<String>>);
 
 impl FilePages {
     /// Pages of at least `size` bytes, and one record more at most.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened.
+    /// When the file cannot be opened, or there can be no thread.
     pub fn open(path: &Path, size: usize) -> io::Result<Self> {
-        Ok(Self { file: BufReader::with_capacity(1 << 16, File::open(path)?), size })
-    }
-
-    fn page(&mut self) -> io::Result<Option<String>> {
-        let mut page = Vec::with_capacity(self.size + (self.size >> 3));
-        (&mut self.file).take(self.size as u64).read_to_end(&mut page)?;
-        if page.last().is_some_and(|&last| last != b'\n') {
-            self.file.read_until(b'\n', &mut page)?;
-        }
-        if page.is_empty() {
-            return Ok(None);
-        }
-        String::from_utf8(page)
-            .map(Some)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
+        let (sender, pages) = sync_channel(0);
+        thread::Builder::new().spawn(move || {
+            // Nobody listens once the load has failed.
+            while let Some(page) = page(&mut file, size).transpose()
+                && sender.send(page).is_ok()
+            {}
+        })?;
+        Ok(Self(pages))
     }
 }
 
@@ -42,8 +35,22 @@ impl Iterator for FilePages {
     type Item = io::Result<String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.page().transpose()
+        self.0.recv().ok()
     }
+}
+
+fn page(file: &mut BufReader<File>, size: usize) -> io::Result<Option<String>> {
+    let mut page = Vec::with_capacity(size + (size >> 3));
+    file.take(size as u64).read_to_end(&mut page)?;
+    if page.last().is_some_and(|&last| last != b'\n') {
+        file.read_until(b'\n', &mut page)?;
+    }
+    if page.is_empty() {
+        return Ok(None);
+    }
+    String::from_utf8(page)
+        .map(Some)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Pages of records that are made as they are asked for, until there have been enough bytes: inputs

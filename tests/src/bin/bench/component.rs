@@ -17,9 +17,11 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// Compiles the component, or finds it compiled.
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let engine = Engine::new(&Settings::default()).map_err(Failure::new)?;
+    /// Compiles the component, or finds it compiled. Not watched, it runs as in a procedure, where the
+    /// statement's time-out ends what takes too long.
+    pub(crate) fn new(watch: bool) -> Result<Self, Failure> {
+        let settings = Settings { watch, ..Settings::default() };
+        let engine = Engine::new(&settings).map_err(Failure::new)?;
         Ok(Self { runner: Runner::new(&engine) })
     }
 }

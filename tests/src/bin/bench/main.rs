@@ -31,6 +31,9 @@ struct Options {
     /// Only these kinds of data
     #[arg(long)]
     kind: Vec<Kind>,
+    /// With the checks that let the Rust host end a step that takes too long
+    #[arg(long)]
+    watch: bool,
     /// How often everything is measured
     #[arg(long)]
     rounds: Option<usize>,
@@ -59,7 +62,7 @@ fn measure() -> Result<(), Failure> {
     plan.rounds = options.rounds.unwrap_or(plan.rounds).max(1);
 
     let clock = Instant::now();
-    let component = Box::new(component::Component::new()?);
+    let component = Box::new(component::Component::new(options.watch)?);
     let mut component = Contender { driver: component, prepared: clock.elapsed() };
     let clock = Instant::now();
     let mut native = Contender { driver: Box::new(native::Native), prepared: clock.elapsed() };

@@ -1,0 +1,184 @@
+//! What the schema contract has left out. The expectations are what dlt 1.31 makes of the same.
+
+use super::*;
+
+const FREEZE: Rules = Rules {
+    tables: Some(Refusal::Freeze),
+    columns: Some(Refusal::Freeze),
+    data_type: Some(Refusal::Freeze),
+    once: false,
+};
+const EVOLVE: Rules = Rules { tables: None, columns: None, data_type: None, once: false };
+
+/// A table `t` with the columns `id` and `a`, which takes what the rules let it.
+fn known(rules: Rules) -> Family {
+    let mut family = Family::new(options());
+    for name in ["id", "a"] {
+        let kind = Some(Kind::of(DataType::Bigint));
+        family.know_column("t", KnownColumn { name: name.into(), kind, nullable: true });
+    }
+    family.know_rules("t", rules);
+    family
+}
+
+#[track_caller]
+fn check_rules(rules: Rules, records: &str, expect: Result<&str, &str>) {
+    let mut family = known(rules);
+    let found = take(&mut family, records).map(|()| describe(&family));
+    let found = found.map_err(|fault| fault.to_string());
+    let expect = expect
+        .map(|lines| lines.lines().map(|line| format!("{}\n", line.trim())).collect::<String>());
+    assert_eq!(found, expect.map_err(str::to_owned));
+}
+
+#[test]
+fn new_columns_of_tables_that_are_not_new() {
+    let columns = |refusal| Rules { columns: Some(refusal), ..EVOLVE };
+    let records = r#"{"id":1,"new":1,"kids":[{"v":1,"g":[1]},{"v":2,"w":3,"g":[2]},{"v":4}]}
+                     {"id":2,"kids":[{"w":1}]}"#;
+    check_rules(
+        columns(Refusal::Value),
+        records,
+        Ok("t[2]: id bigint*2, a bigint*0
+            t__kids[4]: v bigint*3
+            t__kids__g[2]: value bigint*2"),
+    );
+    // The first row goes with all that is nested in it; so the table of kids is new for the second.
+    check_rules(
+        columns(Refusal::Row),
+        records,
+        Ok("t[1]: id bigint*1, a bigint*0\n t__kids[1]: w bigint*1"),
+    );
+    check_rules(
+        columns(Refusal::Freeze),
+        records,
+        Err(
+            "table t: column new: expected no new columns, for the schema contract freezes them, found bigint",
+        ),
+    );
+    // A table that is new with the load evolves with all its rows; its lists' tables with their first.
+    check_rules(
+        Rules { once: true, ..columns(Refusal::Row) },
+        records,
+        Ok("t[2]: id bigint*2, a bigint*0, new bigint*1
+            t__kids[2]: v bigint*2
+            t__kids__g[1]: value bigint*1"),
+    );
+    // What is not there, or null, is nothing new, whatever came before.
+    check_rules(
+        columns(Refusal::Row),
+        r#"{"id":1,"new":null} {"id":2,"new":1} {"id":3,"new":null} {"id":4,"new":{},"l":[]}"#,
+        Ok("t[3]: id bigint*3, a bigint*0"),
+    );
+    check_rules(
+        columns(Refusal::Freeze),
+        r#"{"id":1,"_dlt_mine":1}"#,
+        Ok("t[1]: id bigint*1, a bigint*0"),
+    );
+}
+
+#[test]
+fn values_that_need_a_variant() {
+    let data_type = |refusal| Rules { data_type: Some(refusal), ..EVOLVE };
+    // What else the row brought is welcome: the column stays, the row does not.
+    check_rules(
+        data_type(Refusal::Row),
+        r#"{"id":1,"kids":[{"x":1}],"a":"no","new":1} {"id":2,"a":"7"} {"id":"x"}"#,
+        Ok("t[1]: id bigint*1, a bigint*1, new bigint*0"),
+    );
+    check_rules(
+        data_type(Refusal::Value),
+        r#"{"id":1,"l":[1,"x",2,[3]],"a":"no"}"#,
+        Ok("t[1]: id bigint*1, a bigint*0
+            t__l[4]: value bigint*2
+            t__l__list[1]: value bigint*1"),
+    );
+    check_rules(
+        data_type(Refusal::Freeze),
+        r#"{"id":1,"l":[{"x":"no"},{"x":1},{"x":1.5}],"a":2} {"a":"no"}"#,
+        Err(
+            "table t: column a__v_text: expected a value of the column's type, not one that needs a \
+             variant column, for the schema contract freezes them, found text",
+        ),
+    );
+}
+
+#[test]
+fn new_tables() {
+    let tables = |refusal| Rules { tables: Some(refusal), ..EVOLVE };
+    let records = r#"{"id":1,"l":[]} {"id":2,"n":1,"l":[null]} {"id":3,"l":[{"m":[1]}]}"#;
+    for refusal in [Refusal::Row, Refusal::Value] {
+        check_rules(tables(refusal), records, Ok("t[3]: id bigint*3, a bigint*0, n bigint*1"));
+    }
+    check_rules(
+        tables(Refusal::Freeze),
+        records,
+        Err("table t__l: expected no new tables, for the schema contract freezes them, found one \
+             for the lists of t__l"),
+    );
+    check_rules(FREEZE, r#"{"id":1,"a":2} {"id":"3","l":[]}"#, Ok("t[2]: id bigint*2, a bigint*1"));
+}
+
+#[test]
+fn a_row_is_judged_before_its_lists() {
+    let rules = Rules { data_type: Some(Refusal::Row), tables: Some(Refusal::Freeze), ..EVOLVE };
+    check_rules(
+        rules,
+        r#"{"id":1,"l":[1],"a":"no"} {"id":2}"#,
+        Ok("t[1]: id bigint*1, a bigint*0"),
+    );
+}
+
+#[test]
+fn what_is_left_out_is_counted() {
+    let mut family = known(Rules { columns: Some(Refusal::Value), ..EVOLVE });
+    // A record that is walked twice is counted once.
+    take(&mut family, r#"{"id":1,"new":1,"id":2} {"new":1,"old":2}"#).unwrap();
+    assert_eq!(
+        family.warnings(),
+        [
+            "table t: values of the new column new, as the schema contract has it; 2 left out",
+            "table t: values of the new column old, as the schema contract has it; 1 left out",
+        ]
+    );
+}
+
+#[test]
+fn children_rows_know_their_parents_under_rules() {
+    let mut family = Family::new(Options { root_key: true, ..options() });
+    family.know_rules("t", Rules { columns: Some(Refusal::Row), once: true, ..EVOLVE });
+    take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
+    assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
+    let system: Vec<u32> = family.tables()[1]
+        .columns()
+        .iter()
+        .filter(|column| column.name.starts_with("_dlt_"))
+        .map(|column| column.values.count())
+        .collect();
+    assert_eq!(system, [3, 3, 3, 3]);
+}
+
+#[test]
+fn tables_of_lists_may_begin_families() {
+    let mut family = Family::new(Options { root_key: true, sequence: Sequence::Root, ..options() });
+    let key = RootId::Key(vec!["sku".to_owned()]);
+    let rooted = Rooted { root_id: key, root_key: true, sequence: Sequence::All };
+    family.know_root("t__items", rooted);
+    take(
+        &mut family,
+        r#"{"id":1,"items":[{"sku":"a","tags":[1,2]},{"sku":"b"}]} {"items":[{"sku":"a"}],"x":[1]}"#,
+    )
+    .unwrap();
+    let columns = |at: usize| -> Vec<String> {
+        let name = |column: &SeenColumn<'_>| format!("{}*{}", column.name, column.values.count());
+        family.tables()[at].columns().iter().map(name).collect()
+    };
+    assert_eq!(columns(0), ["id*1", "_dlt_load_id*2", "_dlt_id*2", "_snowcat_seq*2"]);
+    let items = ["sku*3", "_dlt_root_id*3", "_dlt_load_id*3", "_dlt_id*3", "_snowcat_seq*3"];
+    assert_eq!(columns(1), items);
+    let tags = ["value*2", "_dlt_root_id*2", "_dlt_parent_id*2", "_dlt_list_idx*2", "_dlt_id*2"];
+    assert_eq!(columns(2)[..5], tags);
+    assert_eq!(columns(3).len(), 5);
+    let roots: Vec<&str> = (0..4).map(|at| family.root_of(at)).collect();
+    assert_eq!(roots, ["t", "t__items", "t__items", "t"]);
+}
