@@ -30,6 +30,7 @@ DISPOSITIONS: tuple[Any, ...] = (
     {"disposition": "merge", "strategy": "insert-only"},
     {"disposition": "merge", "strategy": "upsert", "skip_unchanged_rows": True},
 )  # fmt: skip
+STAMPS = tuple(f"2024-01-{day:02}T00:00:00Z" for day in range(1, 10))
 
 
 class Generator:
@@ -50,9 +51,13 @@ class Generator:
         config: dict[str, Any] = {"table_name": pick.choice(["t", "orders", "Line Items", "HTTPLog"])}
         config["write_disposition"] = disposition
         strategy = disposition.get("strategy") if isinstance(disposition, dict) else None
-        keyed = disposition != "append" and disposition != "replace"
+        keyed = disposition not in ("append", "replace")
         if keyed and strategy != "scd2":
-            config["primary_key"] = "id"
+            config["primary_key"] = pick.choice(["id", "id", "id", ["id"], ["id", "part"]])
+        if strategy == "scd2" and pick.random() < 0.5:
+            config["write_disposition"] = {**disposition, "active_record_timestamp": "9999-12-31T00:00:00Z"}
+        if strategy == "scd2" and pick.random() < 0.3:
+            config["merge_key"] = "id"
         if pick.random() < 0.25:
             config["naming"] = pick.choice(CONVENTIONS)
         if pick.random() < 0.25:
@@ -63,16 +68,50 @@ class Generator:
             config["root_key"] = pick.random() < 0.5
         if pick.random() < 0.3:
             config["columns"] = self._hints()
-        loads = []
+        deletes = disposition == "merge" and pick.random() < 0.25
+        if deletes:
+            config.setdefault("columns", {})["gone"] = {"hard_delete": True, "data_type": "bool"}
+        if disposition == "merge" and not deletes and pick.random() < 0.2:
+            config["merge_key"] = "part"
+        stamped = pick.random() < 0.2
+        if stamped:
+            config["incremental"] = self._incremental()
+        loads, files = [], []
         known: list[int] = []
-        for _ in range(pick.choice([1, 2, 2, 3])):
+        for number in range(pick.choice([1, 2, 2, 3])):
             fresh = pick.sample(range(1, 1000), pick.randint(1, 6))
             again = pick.sample(known, min(len(known), pick.randint(0, 3))) if keyed else []
             ids = list(dict.fromkeys([*again, *fresh]))
             known = list(dict.fromkeys([*known, *ids]))
             pick.shuffle(ids)
-            loads.append([{"id": number, **self._object(0)} for number in ids])
-        return config, loads
+            records = [{"id": n, "part": n % 3, **self._object(0)} for n in ids]
+            for record in records:
+                if stamped and pick.random() < 0.95:
+                    record["seen"] = pick.choice(STAMPS)
+                if deletes:
+                    record["gone"] = pick.choice([True, False, None])
+            loads.append(records)
+            entry: dict[str, Any] = {"file": f"input{number}.ndjson"}
+            if number and pick.random() < 0.25:
+                entry["schema_contract"] = self._contract()
+            files.append(entry)
+        return {**config, "loads": files}, loads
+
+    def _incremental(self) -> dict[str, Any]:
+        pick = self.random
+        made: dict[str, Any] = {"cursor_path": "seen", "on_cursor_value_missing": pick.choice(["include", "exclude", "raise"])}
+        if pick.random() < 0.5:
+            made["initial_value"] = STAMPS[1]
+        if pick.random() < 0.2:
+            made["range_start"] = "open"
+        if pick.random() < 0.2:
+            made["lag"] = 86400.0
+        return made
+
+    def _contract(self) -> dict[str, str]:
+        pick = self.random
+        parts = pick.sample(["tables", "columns", "data_type"], pick.randint(1, 3))
+        return {part: pick.choice(["evolve", "discard_row", "discard_value", "freeze"]) for part in parts}
 
     def _hints(self) -> dict[str, Any]:
         pick = self.random
@@ -124,9 +163,8 @@ def write(seed: int, folder: pathlib.Path) -> pathlib.Path:
     config, loads = Generator(seed).case()
     place = folder / str(seed)
     place.mkdir(parents=True, exist_ok=True)
-    config["loads"] = [f"input{n}.ndjson" for n in range(len(loads))]
     (place / "config.json").write_text(json.dumps(config, ensure_ascii=False, indent=1), encoding="utf-8")
-    for name, records in zip(config["loads"], loads, strict=True):
+    for entry, records in zip(config["loads"], loads, strict=True):
         text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        (place / name).write_text(text, encoding="utf-8")
+        (place / entry["file"]).write_text(text, encoding="utf-8")
     return place
