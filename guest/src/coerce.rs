@@ -77,6 +77,8 @@ pub enum Datum<'a> {
     Bytes(Vec<u8>),
     /// Of a json column: compact JSON.
     Json(Cow<'a, str>),
+    /// None after all: the text `null` in a json column.
+    Null,
 }
 
 /// The type of a column whose first value is this one. The value always fits it.
@@ -131,7 +133,10 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
         DataType::Json => {
             serde_json::from_str::<IgnoredAny>(text).ok()?;
             let json = compact(text);
-            compact::is_readable(&json).then_some(Datum::Json(json))?
+            match json.as_ref() {
+                "null" => Datum::Null,
+                _ => compact::is_readable(&json).then_some(Datum::Json(json))?,
+            }
         }
     })
 }

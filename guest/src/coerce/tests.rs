@@ -91,6 +91,7 @@ fn expected(
             let bytes = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
             Datum::Bytes(bytes.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect())
         }
+        DataType::Json if out.is_null() => Datum::Null,
         DataType::Json => {
             let value = out.get("$json").unwrap_or(out);
             Datum::Json(Cow::Owned(value.to_string()))
@@ -254,6 +255,7 @@ fn values() {
     check("\"12:30:00.5+02:00\"", Time, Some(Datum::TimeMicros(37_800_500_000)));
     check("\"T123000.5+0200\"", Time, Some(Datum::TimeMicros(37_800_500_000)));
     check("\" {\\\"a\\\": 1} \"", Json, Some(Datum::Json(Cow::Borrowed("{\"a\":1}"))));
+    check("\" null \"", Json, Some(Datum::Null));
     check("\"NaN\"", Json, None);
     check("\"[1e999]\"", Json, None);
     check("\"YWJj==\"", Binary, Some(Datum::Bytes(b"abc".to_vec())));

@@ -609,6 +609,7 @@ impl Table {
 #[inline]
 fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<(), batch::Refused> {
     match datum {
+        Datum::Null => Ok(()),
         Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),
         Datum::Int(value) => values.set_int(row, value),
         Datum::Double(value) => values.set_double(row, value),

@@ -149,7 +149,8 @@ def coerce(entries: list[dict], guest: Component | Library) -> Iterator[str]:
                 yield f"{entry}: expected {wanted!r}, found {shown!r}"
             variants = [column for column, value in row.items() if column.startswith("C__V_") and value is not None]
             named = f"C{entry['variant'].upper()}" if "variant" in entry and not _is_big(entry["in"]) else None
-            if len(variants) != (found is None) or (named is not None and variants != [named]):
+            nothing = "out" in entry and entry["out"] is None
+            if len(variants) != (found is None and not nothing) or (named is not None and variants != [named]):
                 yield f"{entry}: expected {named or 'one column'}, found {found} and {variants}"
 
 
@@ -192,7 +193,7 @@ def _is_big(text: str) -> bool:
 
 def _coerced(entry: dict[str, Any]) -> Any:  # noqa: ANN401
     """What a column should hold: dlt's value, but for what Snowcat does better. None is a variant."""
-    if "out" not in entry:
+    if entry.get("out") is None:
         return None
     to, out, given = entry["to"], entry["out"], entry["in"]
     number = entry["from"] in ("bigint", "double")
