@@ -67,6 +67,8 @@ pub struct Job {
     pub force_full_load: bool,
     /// What to start over with.
     pub refresh: Option<Refresh>,
+    /// The interval a scheduler runs the job for, start and end: the range of cursors that take it.
+    pub interval: Option<(String, String)>,
     /// Whether each load is the first, into a dataset of its own.
     pub dev_mode: bool,
     /// Credentials by name.
@@ -122,6 +124,7 @@ impl Job {
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             refresh: object.choice("refresh", REFRESHES)?,
+            interval: object.get("interval").map(interval).transpose()?,
             dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
@@ -259,6 +262,7 @@ const KEYS: Keys = Keys {
         "selected",
         "force_full_load",
         "refresh",
+        "interval",
         "dev_mode",
         "credentials",
         "client",
@@ -272,6 +276,12 @@ const KEYS: Keys = Keys {
         ("full_refresh", "it is called \"dev_mode\""),
     ],
 };
+
+fn interval(value: &Value) -> Result<(String, String)> {
+    let object = Object::new(value, "interval", Keys::of(&["start", "end"]))?;
+    let end = |key| object.required_text(key).map(str::to_owned);
+    Ok((end("start")?, end("end")?))
+}
 
 fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
     let defaults = Defaults::parse(object.get("resource_defaults"))?;

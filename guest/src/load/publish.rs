@@ -344,7 +344,9 @@ fn count(answer: &Answer) -> Result<u64> {
     })
 }
 
-pub(super) fn cells<const N: usize>(cells: [(&'static str, Cell); N]) -> Vec<(&'static str, Value)> {
+pub(super) fn cells<const N: usize>(
+    cells: [(&'static str, Cell); N],
+) -> Vec<(&'static str, Value)> {
     let value = |cell| match cell {
         Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
         Cell::Instant(instant) => Value::Instant(instant.micros()),

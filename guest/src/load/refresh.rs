@@ -106,8 +106,14 @@ impl Fresh {
         let books = target.bookkeeping();
         if live.has(&books.state) && live.has(&books.loads) && !there.is_empty() {
             session.begin().await?;
-            super::publish::write_state(session, target, &stored.state, &stored.load_id, stored.now)
-                .await?;
+            super::publish::write_state(
+                session,
+                target,
+                &stored.state,
+                &stored.load_id,
+                stored.now,
+            )
+            .await?;
             for table in &there {
                 session.sql(merge::delete_all(table)).await?;
             }

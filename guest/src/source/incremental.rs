@@ -405,9 +405,7 @@ impl Incremental {
 /// What a date or a time means.
 fn utc(text: &str) -> Result<NaiveDateTime> {
     Instant::parse(text).and_then(|instant| instant.utc()).ok_or_else(|| {
-        Fault::data(format_args!(
-            "expected a date or a time, for such was saved, found {text:?}"
-        ))
+        Fault::data(format_args!("expected a date or a time, for such was saved, found {text:?}"))
     })
 }
 

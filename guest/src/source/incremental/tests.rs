@@ -222,7 +222,10 @@ fn goes_on_from_typed_values() {
         assert_eq!(page(&mut it, records).unwrap(), expect.0, "{saved}");
         let state = it.state().unwrap().unwrap();
         assert_eq!(state["last_value"], expect.1);
-        assert_eq!((&state["initial_value"], &state["start_value"]), (&json!(saved), &json!(saved)));
+        assert_eq!(
+            (&state["initial_value"], &state["start_value"]),
+            (&json!(saved), &json!(saved))
+        );
     };
     let record = |n: i64, c: Value| json!({"n": n, "c": c});
     check(
