@@ -47,6 +47,8 @@ pub struct Cursor {
     /// Whether its column is hinted to be the cursor's. The cursor of an endpoint is the resource's own
     /// and hints it; one that only sifts the records that come does not (dlt's `add_step`).
     pub hinted: bool,
+    /// Whether it takes its range from the job's interval.
+    pub scheduled: bool,
 }
 
 /// What becomes of a record without a cursor value.
@@ -151,6 +153,7 @@ impl Cursor {
                 Some(value) => Some(Convert::parse(value, &object.place_of("convert"))?),
             },
             hinted: true,
+            scheduled: object.boolean("allow_external_schedulers")?.unwrap_or(false),
         };
         if !requests {
             for key in ["start_param", "end_param", "convert"] {
@@ -229,8 +232,6 @@ impl Convert {
     }
 }
 
-const ON_A_SCHEDULE: &str = "a load takes its range from the job: give initial_value and end_value";
-
 const KEYS: Keys = Keys {
     known: &[
         "cursor_path",
@@ -243,12 +244,12 @@ const KEYS: Keys = Keys {
         "range_end",
         "last_value_func",
         "primary_key",
+        "allow_external_schedulers",
         "start_param",
         "end_param",
         "convert",
     ],
     refused: &[
-        ("allow_external_schedulers", ON_A_SCHEDULE),
         ("transform", "it is called \"convert\" now, and is data, not code"),
     ],
 };
@@ -266,6 +267,7 @@ const PARAM_KEYS: Keys = Keys {
         "range_end",
         "last_value_func",
         "primary_key",
+        "allow_external_schedulers",
         "start_param",
         "end_param",
         "convert",
@@ -324,8 +326,8 @@ mod tests {
         );
         check(json!({"cursor_path": "a", "lag": "1"}), ".lag: expected a number, found \"1\"");
         check(
-            json!({"cursor_path": "a", "allow_external_schedulers": true}),
-            ": unknown key \"allow_external_schedulers\": a load takes its range from the job: give initial_value and end_value",
+            json!({"cursor_path": "a", "allow_external_schedulers": "airflow"}),
+            ".allow_external_schedulers: expected true or false, found \"airflow\"",
         );
         check(
             json!({"cursor_path": "a", "convert": {"format": "%Q"}}),

@@ -69,6 +69,8 @@ pub struct Job {
     pub force_full_load: bool,
     /// What to start over with.
     pub refresh: Option<Refresh>,
+    /// The interval a scheduler runs the job for, start and end: the range of cursors that take it.
+    pub interval: Option<(String, String)>,
     /// Whether each load is the first, into a dataset of its own.
     pub dev_mode: bool,
     /// Credentials by name.
@@ -125,6 +127,7 @@ impl Job {
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             refresh: object.choice("refresh", REFRESHES)?,
+            interval: object.get("interval").map(interval).transpose()?,
             dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
@@ -263,6 +266,7 @@ const KEYS: Keys = Keys {
         "create_indexes",
         "force_full_load",
         "refresh",
+        "interval",
         "dev_mode",
         "credentials",
         "client",
@@ -276,6 +280,12 @@ const KEYS: Keys = Keys {
         ("full_refresh", "it is called \"dev_mode\""),
     ],
 };
+
+fn interval(value: &Value) -> Result<(String, String)> {
+    let object = Object::new(value, "interval", Keys::of(&["start", "end"]))?;
+    let end = |key| object.required_text(key).map(str::to_owned);
+    Ok((end("start")?, end("end")?))
+}
 
 fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
     let defaults = Defaults::parse(object.get("resource_defaults"))?;

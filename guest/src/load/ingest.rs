@@ -9,7 +9,7 @@ use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
-use crate::job::{CursorValue, Input, Job, Path, Resource};
+use crate::job::{CursorValue, Input, Job, Path, Resource, WriteDisposition};
 use crate::json::Reader;
 use crate::page;
 use crate::schema::{Column, Schema, Table};
@@ -59,6 +59,11 @@ impl Ingest<'_> {
         let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
+        if matches!(self.resource.write_disposition, WriteDisposition::Replace(_)) {
+            // What replaces everything has to be everything. Source: dlt 1.31, `extract/extract.py`,
+            // which overlooks a disposition that is written as an object.
+            state.forget_resource(schema.name(), &self.resource.name);
+        }
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
         let mut reading = Reading { family: &mut family, staging: &mut staging, report };

@@ -17,6 +17,7 @@ use crate::fault::{Context, Result};
 use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
+use crate::source::scheduled;
 use crate::sql::state::{Bookkeeping, select_stages};
 use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId};
@@ -30,7 +31,7 @@ use session::{Answer, Session};
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 pub fn start(job: &str, now: &str) -> Result<Load> {
     let now = Instant::parse(now)?;
-    let job = Job::parse(job)?.at(now.to_utc());
+    let job = scheduled(Job::parse(job)?.at(now.to_utc()))?;
     let io = Io::default();
     Ok(Load::new(io.clone(), run(io, job, now)))
 }

@@ -13,9 +13,11 @@ mod instant;
 mod paginate;
 mod request;
 mod retry;
+mod window;
 
 pub use self::incremental::{Incremental, Unique, Verdict};
 pub use self::paginate::PageFacts;
 pub use self::request::Requests;
 pub use self::retry::{Decision, Retry};
+pub use self::window::scheduled;
 pub use crate::job::{Path, Segment};
