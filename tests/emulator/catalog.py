@@ -100,6 +100,7 @@ class Table:
     columns: list[Column] = field(default_factory=list)
     kind: str = "BASE TABLE"
     transient: bool = False
+    temporary: str | None = None  # the session whose table it is
     clustering: str | None = None
     comment: str | None = None
     owner: str = "ACCOUNTADMIN"
@@ -210,7 +211,7 @@ class Catalog:
         })  # fmt: skip
 
     def _of(self, database: str) -> list[Table]:
-        return [t for n, t in sorted(self.tables.items()) if n[0] == database]
+        return [t for n, t in sorted(self.tables.items()) if n[0] == database and not t.temporary]
 
 
 def _arrow(rows: list[dict], columns: dict[str, type]) -> pa.Table:

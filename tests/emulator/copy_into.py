@@ -1,4 +1,4 @@
-"""COPY INTO: Parquet from a stage, with a transformation or by column name."""
+"""COPY INTO: Parquet from a stage, with a transformation or by column name; JSON is in `copy_json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from . import dialect
+from . import copy_json, dialect
 from .catalog import SEMI, Column
 from .dml import Prepared, coerce, describe, full, targets
 from .engine import HISTORY, Outcome
@@ -96,19 +96,21 @@ KNOWN_OPTIONS = {"FILE_FORMAT", "ON_ERROR", "FORCE", "PURGE", "FILES", "PATTERN"
 
 
 def _reading(options: dict, transforming: bool) -> dict:
-    """The options of a COPY, checked; only Parquet is emulated."""
+    """The options of a COPY, checked; only Parquet and JSON are emulated."""
     for key in options:
         if key not in KNOWN_OPTIONS:
             raise not_emulated(f"COPY option {key}")
     form = options.get("FILE_FORMAT")
+    match = str(options.get("MATCH_BY_COLUMN_NAME", "NONE")).upper()
+    if isinstance(form, dict) and str(form.get("TYPE", "")).upper() == "JSON":
+        return copy_json.reading(form, match, transforming)
     if not isinstance(form, dict) or str(form.get("TYPE", "")).upper() != "PARQUET":
-        raise not_emulated("COPY from anything but FILE_FORMAT = (TYPE = PARQUET ...)")
+        raise not_emulated("COPY from anything but FILE_FORMAT = (TYPE = PARQUET ...) or JSON")
     for key in form:
         if str(key).upper() not in ("TYPE", "USE_LOGICAL_TYPE", "BINARY_AS_TEXT", "USE_VECTORIZED_SCANNER", "COMPRESSION"):
             raise not_emulated(f"FILE_FORMAT option {key}")
     if str(options.get("ON_ERROR", "ABORT_STATEMENT")).upper() != "ABORT_STATEMENT":
         raise not_emulated("ON_ERROR other than ABORT_STATEMENT")
-    match = str(options.get("MATCH_BY_COLUMN_NAME", "NONE")).upper()
     if transforming and match != "NONE":
         raise SqlError(2215, "0A000", "SQL compilation error:\nMATCH_BY_COLUMN_NAME cannot be used with a transformation.")
     if not transforming and match == "NONE":
@@ -156,7 +158,9 @@ def _items(select: str, columns: list[Column]) -> list[exp.Expression]:
 def _file_query(
     session: Session, file: File, items: list[exp.Expression] | None, columns: list[Column], reading: dict
 ) -> tuple[list[Column], str]:
-    """The target columns and the query over one Parquet file."""
+    """The target columns and the query over one file."""
+    if "json" in reading:
+        return copy_json.query(file, columns, reading)
     place = file.place.replace("'", "''")
     with open(file.place, "rb") as opened:
         try:

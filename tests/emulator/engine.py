@@ -80,7 +80,7 @@ class Engine:
         self.fakesnow = FakeSnow()
         self.duck = self.fakesnow.duck_conn
         self.catalog = Catalog()
-        self.stages = Stages(root)
+        self.stages = Stages(root, lambda name: name in self.catalog.tables)
         self.locks = Locks(lock_timeout)
         self.commits = 0
         self.ddl = threading.RLock()

@@ -34,7 +34,9 @@ from .account import Account
 from .errors import SqlError
 from .roles import ADMIN
 from .session import Answer, Session
-from .text import identifier
+from .text import identifier, split_script
+
+MULTI = 0xA000
 
 
 class Server:
@@ -44,6 +46,7 @@ class Server:
         self.account = account
         self.tokens: dict[str, Session] = {}
         self.requests: dict[str, dict] = {}
+        self.results: dict[str, dict] = {}
         if not port:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
@@ -57,6 +60,7 @@ class Server:
             Route("/session/heartbeat", self.session, methods=["POST"]),
             Route("/queries/v1/query-request", self.query, methods=["POST"]),
             Route("/queries/v1/abort-request", self.ok, methods=["POST"]),
+            Route("/queries/{id}/result", self.result, methods=["GET"]),
             Route("/telemetry/send", self.ok, methods=["POST"]),
             Route("/stage/{path:path}", self.upload, methods=["PUT"]),
         ]
@@ -102,6 +106,8 @@ class Server:
             session.use(name.get("databaseName"), name.get("schemaName", "PUBLIC"))
             session.warehouse = name.get("warehouse")
         session.autocommit = bool(parameters.get("AUTOCOMMIT", True))
+        if parameters.get("TIMEZONE"):
+            session.set_timezone(str(parameters["TIMEZONE"]))
         token = secrets.token_urlsafe(24)
         self.tokens[token] = session
         return JSONResponse({
@@ -110,7 +116,7 @@ class Server:
                 "serverVersion": "10.40.0", "sessionId": int(session.id[:12], 16),
                 "parameters": [
                     {"name": "AUTOCOMMIT", "value": session.autocommit},
-                    {"name": "TIMEZONE", "value": self.account.timezone},
+                    {"name": "TIMEZONE", "value": session.timezone},
                     {"name": "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY", "value": 3600},
                     {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
                     {"name": "CLIENT_TELEMETRY_ENABLED", "value": False},
@@ -164,8 +170,11 @@ class Server:
             if any(isinstance(b["value"], list) for b in bindings.values()):
                 raise SqlError(99999, "0A000", "emulator: array bindings are not emulated")
             params = [from_binding(bindings[str(i)]) for i in range(1, len(bindings) + 1)] or None
-            answer = session.execute(body["sqlText"], params)
-            return self._answer(session, answer, base)
+            count = (body.get("parameters") or {}).get("MULTI_STATEMENT_COUNT", 1)
+            statements = split_script(body["sqlText"]) if count != 1 else [body["sqlText"]]
+            if len(statements) == 1:
+                return self._answer(session, session.execute(statements[0], params), base)
+            return self._several(session, statements, count, base)
         except SqlError as error:
             return _failure(error)
         except Exception as error:  # a defect of the emulator must reach the client as an error, not as a hang
@@ -182,7 +191,7 @@ class Server:
             return {"data": put, "code": None, "message": None, "success": True}
         table = answer.table
         data: dict[str, Any] = {
-            "parameters": [{"name": "TIMEZONE", "value": self.account.timezone}],
+            "parameters": [{"name": "TIMEZONE", "value": session.timezone}],
             "rowtype": answer.rowtype, "total": table.num_rows, "returned": table.num_rows,
             "queryId": str(uuid.uuid4()), "statementTypeId": answer.type_id, "numberOfBinds": 0,
             "finalDatabaseName": session.database, "finalSchemaName": session.schema,
@@ -198,6 +207,26 @@ class Server:
             encoded = b64encode(to_ipc(wire.arrow(table, answer.rowtype))).decode()
             data |= {"queryResultFormat": "arrow", "rowsetBase64": encoded if table.num_rows else ""}
         return {"data": data, "code": None, "message": None, "success": True}
+
+    def _several(self, session: Session, statements: list[str], count: int, base: str) -> dict:
+        """A script in one request: the client asks for the result of each statement afterwards."""
+        if count and count != len(statements):
+            raise SqlError(
+                8, "0A000",
+                f"Actual statement count {len(statements)} did not match the desired statement count {count}.",
+            )  # fmt: skip
+        answers = [self._answer(session, session.execute(statement), base) for statement in statements]
+        ids = [answer["data"]["queryId"] for answer in answers]
+        self.results.update(zip(ids, answers, strict=True))
+        whole = self._answer(session, Answer.status("Multiple statements executed successfully.", MULTI), base)
+        types = ",".join(str(answer["data"]["statementTypeId"]) for answer in answers)
+        whole["data"] |= {"resultIds": ",".join(ids), "resultTypes": types}
+        return whole
+
+    async def result(self, request: Request) -> JSONResponse:
+        """The result of one statement of a script."""
+        found = self.results.get(request.path_params["id"])
+        return JSONResponse(found) if found is not None else _gone()
 
     async def upload(self, request: Request) -> Response:
         """The file of a PUT."""

@@ -39,6 +39,7 @@ DATA = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
 DDL_WORDS = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "UNDROP"}
 VIEWS = {"COLUMNS": "columns_view", "TABLES": "tables_view", "SCHEMATA": "schemata_view"}
 
+TABLE_STAGE = r"@(?:(?:\"[^\"]*\"|\w+)\.)*\"?%"
 # What an owner's-rights procedure may not run, and the type the server names.
 FORBIDDEN: list[tuple[str, Callable[[re.Match], str]]] = [
     (
@@ -102,6 +103,7 @@ class Session:
         self.schema: str | None = None
         self.transaction: Transaction | None = None
         self.autocommit = True
+        self.timezone = account.timezone
         self.fakesnow = self.engine.fakesnow.connect()
         self.duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
         self.duck.execute(dialect.MACROS)
@@ -119,6 +121,11 @@ class Session:
         self.duck.execute(f"SET schema = '{_literal(quote(database))}.{_literal(quote(inner))}'")
         self.fakesnow.database, self.fakesnow.database_set = database, True
         self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None  # noqa: SLF001
+
+    def set_timezone(self, name: str) -> None:
+        """The session's TIMEZONE."""
+        self.duck.execute(f"SET TimeZone = '{_literal(name)}'")
+        self.timezone = name
 
     def fold(self, identifier: exp.Expression) -> str:
         """The stored name of a parsed identifier."""
@@ -184,6 +191,8 @@ class Session:
             if table.db.upper() in ("INFORMATION_SCHEMA", "_EMULATOR"):
                 continue
             found = self.engine.catalog.table(self.name_of(table))
+            if found.temporary not in (None, self.id):
+                raise missing("Object", ".".join(found.name))
             self.account.roles.require_table(self.role, "SELECT", found)
 
     def _with_views(self, expression: exp.Expression) -> exp.Expression:
@@ -238,7 +247,7 @@ class Session:
             entry.seconds = time.monotonic() - started
 
     def _refuse(self, text: str) -> None:
-        if "@~" in text:
+        if "@~" in text or re.match(rf"(?is)(copy|put|get|list|ls|remove|rm)\b.*{TABLE_STAGE}", text):
             raise SqlError(
                 90239, "42601",
                 "Stored procedure execution error: User stage file access is not allowed within an owner's rights SP",
@@ -268,8 +277,9 @@ class Session:
         if first == "USE":
             return ddl.use(self, text)
         if first in DDL_WORDS:
-            if words[:2] != ["ALTER", "SESSION"]:
-                self.commit()
+            if words[:2] == ["ALTER", "SESSION"]:
+                return self._alter(text)
+            self.commit()
             with self.engine.ddl:
                 answer = ddl.run(self, text)
             if {"TABLE", "VIEW", "SCHEMA", "DATABASE"} & set(head(text, 5)):
@@ -282,6 +292,23 @@ class Session:
         if re.match(r"(?i)select\s+system\$cancel_all_queries\b", text):  # a Snowpark session that closes
             return Answer.status("0 queries cancelled.", statement_type.SELECT)
         return self._query(text, params)
+
+    def _alter(self, text: str) -> Answer:
+        r = Reader(text)
+        r.expect("ALTER", "SESSION")
+        if r.accept("UNSET"):
+            return Answer.status("Statement executed successfully.")
+        r.expect("SET")
+        for key, value in r.properties().items():
+            if key == "AUTOCOMMIT":
+                if self.transaction is not None:
+                    raise not_emulated("AUTOCOMMIT inside a transaction")
+                self.autocommit = str(value).upper() == "TRUE"
+            elif key == "TIMEZONE":
+                self.set_timezone(str(value))
+            elif key != "QUERY_TAG":
+                raise not_emulated(f"ALTER SESSION SET {key}")
+        return Answer.status("Statement executed successfully.")
 
     def _data(self, first: str, text: str, params: list | None) -> Answer:
         if first == "COPY":
@@ -419,6 +446,9 @@ class Session:
         """The connection is gone: what is open is rolled back."""
         self.rollback()
         self.engine.locks.release(self)
+        for table in [t for t in self.engine.catalog.tables.values() if t.temporary == self.id]:
+            self.duck.execute(f"DROP TABLE {dml.full(table.name)}")
+            del self.engine.catalog.tables[table.name]
         self.duck.close()
         del self.duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -49,8 +50,9 @@ class File:
 class Stages:
     """The stages of the account."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, has_table: Callable[[Name], bool]) -> None:
         self.root = root
+        self.has_table = has_table
         self.by_name: dict[Name, Stage] = {}
 
     def create(self, stage: Stage, replace: bool, if_not_exists: bool) -> bool:
@@ -79,7 +81,8 @@ class Stages:
 
     def view(self, database: str) -> pa.Table:
         """`INFORMATION_SCHEMA.STAGES`."""
-        found = sorted((s.name, s.owner) for s in self.by_name.values() if s.name[0] == database)
+        found = sorted((s.name, s.owner) for s in self.by_name.values()
+                       if s.name[0] == database and not s.name[2].startswith("%"))  # fmt: skip
         columns = ("STAGE_CATALOG", "STAGE_SCHEMA", "STAGE_NAME", "STAGE_TYPE", "STAGE_OWNER")
         rows = [(*name, "Internal Named", owner) for name, owner in found]
         return pa.table({c: pa.array([r[i] for r in rows], pa.string()) for i, c in enumerate(columns)})
@@ -94,15 +97,18 @@ class Stages:
         if match is None:
             raise syntax(f"invalid stage reference {reference!r}")
         parts = [identifier(p) for p in PART.findall(match[1])]
-        if parts[0].startswith(("~", "%")):
-            raise SqlError(99999, "0A000", "emulator: user and table stages are not emulated")
+        if parts[0].startswith("~"):
+            raise SqlError(99999, "0A000", "emulator: user stages are not emulated")
         full = [database, schema][: 3 - len(parts)] + parts
         if None in full:
             raise SqlError(90105, "22000", "Cannot perform operation. This session does not have a current database.")
         name = (str(full[0]), str(full[1]), str(full[2]))
+        if name[2].startswith("%") and self.has_table((name[0], name[1], name[2][1:])):
+            # A table's own stage: there as long as the table is.
+            self.create(Stage(name, "ACCOUNTADMIN"), replace=False, if_not_exists=True)
         if name not in self.by_name:
             raise missing("Stage", ".".join(name))
-        return self.by_name[name], match[2] or ""
+        return self.by_name[name], "/".join(part.strip('"') for part in (match[2] or "").split("/"))
 
     def files(self, stage: Stage, prefix: str = "") -> list[File]:
         """The files whose path starts with the prefix, by path."""

@@ -59,21 +59,25 @@ def _create_table(session: Session, text: str) -> Answer:
     if not isinstance(e, exp.Create):
         raise not_emulated(f"the statement {text[:60]!r}")
     properties = e.args["properties"].expressions if e.args.get("properties") else []
-    if any(isinstance(p, exp.TemporaryProperty) for p in properties):
-        raise not_emulated("a temporary table")
+    temporary = any(isinstance(p, exp.TemporaryProperty) for p in properties)
     name = session.name_of(e.this)
     engine, roles = session.engine, session.account.roles
     engine.catalog.schema(*name[:2])
-    roles.require_create(session.role, "TABLE", name)
+    if not temporary:
+        roles.require_create(session.role, "TABLE", name)
     if name in engine.catalog.tables:
+        if temporary or engine.catalog.tables[name].temporary:
+            raise not_emulated("a temporary table that has the name of another table")
         if e.args.get("exists"):
             return _status(f"{name[2]} already exists, statement succeeded.")
         if not e.args.get("replace"):
             raise exists(".".join(name))
         roles.require_table(session.role, "OWNERSHIP", engine.catalog.tables[name])
     engine.catalog.check_case("table", name[2], [n[2] for n in engine.catalog.tables if n[:2] == name[:2] and n != name])
-    table = Table(name, owner=session.role)
+    table = Table(name, owner=session.role, temporary=session.id if temporary else None)
     for p in properties:
+        if isinstance(p, exp.TemporaryProperty):
+            continue
         if isinstance(p, exp.TransientProperty):
             table.transient = True
         elif isinstance(p, exp.SchemaCommentProperty):
@@ -158,6 +162,9 @@ def _drop_table(session: Session, text: str) -> Answer:
     session.duck.execute(f"DROP TABLE {dml.full(name)}")
     _forget_loads(session, name)
     del tables[name]
+    own_stage = (*name[:2], f"%{name[2]}")
+    if own_stage in session.engine.stages.by_name:
+        session.engine.stages.drop(own_stage)
     return _status(f"{name[2]} successfully dropped.")
 
 

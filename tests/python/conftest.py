@@ -45,6 +45,17 @@ def component() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def guest(request):
+    """The component, compiled once; or the library, natively, where SNOWCAT_LIBRARY names the program."""
+    from conformance.guests import Component, Library
+
+    program = os.environ.get("SNOWCAT_LIBRARY")
+    made = Library(pathlib.Path(program)) if program else Component(request.getfixturevalue("component"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
 def built_package(component, tmp_path_factory) -> pathlib.Path:
     """The package around the built component."""
     import package

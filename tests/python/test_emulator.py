@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import datetime as dt
 import decimal
 import io
@@ -79,7 +80,7 @@ def test_reads_properties():
         ("SELECT PARSE_JSON('{')", "100069 (22P02) Error parsing JSON"),
         ("COPY INTO \"RAW\".\"J\".\"T\" FROM @\"RAW\".\"J\".\"NO\"/a FILE_FORMAT = (TYPE = PARQUET) "
          "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", "002003 (02000) SQL compilation error:\nStage 'RAW.J.NO' does not"),
-        ("CREATE TEMPORARY TABLE X (A VARCHAR)", "099999 (0A000) emulator: a temporary table is not emulated"),
+        ('CREATE TEMPORARY TABLE "RAW"."J"."T" (A VARCHAR)', "099999 (0A000) emulator: a temporary table that has the name"),
     ],
 )  # fmt: skip
 def test_errors_reach_the_client(lab, sql, error):
@@ -651,3 +652,57 @@ def test_a_client_of_another_language_gets_json_and_can_put(lab):
     assert lab.files(f"@{STAGE}") == ["d/a.bin"]
     assert query(f"DELETE FROM {T}")["code"] == "002003"
     assert not post("/queries/v1/query-request", {"sqlText": "SELECT 1"}, "nobody")["success"]
+
+
+def test_a_temporary_table_is_one_sessions_own(lab):
+    one, other = lab.connect(schema="J"), lab.connect(schema="J")
+    one.sql("CREATE TEMPORARY TABLE mine_1 AS SELECT 1 AS A").collect()
+    one.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))').collect()
+    one.sql(f'INSERT INTO {T} SELECT 1 UNION ALL SELECT 2').collect()
+    one.sql(f'DELETE FROM {T} WHERE "ID" IN (SELECT * FROM mine_1)').collect()
+    assert [tuple(r) for r in lab.sql(f"SELECT * FROM {T}")] == [(2,)]
+    assert "002003 (42S02)" in refused(other, "SELECT * FROM MINE_1")
+    assert lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_NAME = 'MINE_1'") == []
+    one.close()
+    other.sql("CREATE TEMPORARY TABLE mine_1 AS SELECT 3 AS A").collect()
+    assert [tuple(r) for r in other.sql("SELECT * FROM mine_1").collect()] == [(3,)]
+
+
+def test_a_script_in_one_request(lab):
+    import snowflake.connector
+
+    with snowflake.connector.connect(**lab.parameters(database="RAW", schema="J")) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE TABLE X (A NUMBER); INSERT INTO X SELECT 1;\nSELECT A, ';' FROM X", num_statements=0)
+        found = [cursor.fetchall()]
+        while cursor.nextset() is not None:
+            found.append(cursor.fetchall())
+        assert found == [[("Table X successfully created.",)], [(1,)], [(1, ";")]]
+        with pytest.raises(Error, match="000008"):
+            cursor.execute("SELECT 1; SELECT 2", num_statements=3)
+        connection.autocommit(False)
+        cursor.execute("INSERT INTO X SELECT 2")
+        connection.rollback()
+        connection.autocommit(True)
+        assert cursor.execute("SELECT COUNT(*) FROM X").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_json_from_a_tables_own_stage(lab, tmp_path, packed):
+    lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0), "V" VARIANT, "AT" TIMESTAMP_LTZ, "B" BINARY, "OTHER" VARCHAR)')
+    rows = b'{"id": 1, "v": {"a": [1.5]}, "at": "2024-01-01T00:00:00.123456Z", "b": "AAE="}\n{"id": "2", "unknown": 1}\n'
+    file = tmp_path / "t.jsonl"
+    file.write_bytes(gzip.compress(rows) if packed else rows)
+    stage = '\'@"RAW"."J"."%T"/"1700000000.5"\''
+    lab.sql(f"PUT 'file://{file}' {stage} OVERWRITE = TRUE, AUTO_COMPRESS = FALSE")
+    assert lab.files('@"RAW"."J"."%T"') == ["1700000000.5/t.jsonl"]
+    copied = lab.sql(
+        f"COPY INTO {T} FROM {stage[:-1]}/t.jsonl' FILE_FORMAT = (TYPE = 'JSON', BINARY_FORMAT = 'BASE64') "
+        "MATCH_BY_COLUMN_NAME='CASE_INSENSITIVE'"
+    )
+    assert copied[0][3] == 2
+    found = lab.sql(f'SELECT "ID", "V":a[0]::VARCHAR, "AT"::VARCHAR, HEX_ENCODE("B"), "OTHER" FROM {T} ORDER BY 1')
+    assert [(r[0], r[1], r[3], r[4]) for r in found] == [(1, "1.5", "0001", None), (2, None, None, None)]
+    assert str(found[0][2]).startswith("2023-12-31 16:00:00.123456")  # the session is in Los Angeles
+    lab.sql(f"DROP TABLE {T}")
+    assert "does not exist" in refused(lab.session, f"LIST {stage}")

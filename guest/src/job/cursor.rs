@@ -44,6 +44,9 @@ pub struct Cursor {
     pub end_param: Option<String>,
     /// How values are said to the source.
     pub convert: Option<Convert>,
+    /// Whether its column is hinted to be the cursor's. The cursor of an endpoint is the resource's own
+    /// and hints it; one that only sifts the records that come does not (dlt's `add_step`).
+    pub hinted: bool,
 }
 
 /// What becomes of a record without a cursor value.
@@ -147,6 +150,7 @@ impl Cursor {
                 None => None,
                 Some(value) => Some(Convert::parse(value, &object.place_of("convert"))?),
             },
+            hinted: true,
         };
         if !requests {
             for key in ["start_param", "end_param", "convert"] {

@@ -48,8 +48,9 @@ pub struct Job {
     pub database: String,
     /// The dataset: the schema that is written to, not normalized.
     pub dataset: String,
-    /// The name of the dlt schema; the pipeline's unless the job says otherwise.
-    pub schema_name: String,
+    /// The name of the dlt schema; none means the default one of the saved state, and the pipeline's
+    /// name where there is none yet.
+    pub schema_name: Option<String>,
     /// How names are normalized.
     pub naming: Naming,
     /// How long a name may be, in characters.
@@ -66,12 +67,27 @@ pub struct Job {
     pub create_indexes: bool,
     /// Forget the cursors that were saved, and load everything.
     pub force_full_load: bool,
+    /// What to start over with.
+    pub refresh: Option<Refresh>,
+    /// Whether each load is the first, into a dataset of its own.
+    pub dev_mode: bool,
     /// Credentials by name.
     pub credentials: IndexMap<String, Credential>,
     /// What all requests have in common; none where nothing is requested.
     pub client: Option<Client>,
     /// The resources, in the order given, those that are not selected too.
     pub resources: Vec<Resource>,
+}
+
+/// What a load starts over with: dlt's `refresh`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refresh {
+    /// The rows of the selected resources, and their cursors.
+    DropData,
+    /// Their tables too.
+    DropResources,
+    /// All tables of the schema, and all that its resources remember.
+    DropSources,
 }
 
 impl Job {
@@ -92,7 +108,7 @@ impl Job {
         let job = Self {
             database: object.required_text("database")?.to_owned(),
             dataset: object.required_text("dataset")?.to_owned(),
-            schema_name: object.text("schema_name")?.unwrap_or(&pipeline).to_owned(),
+            schema_name: object.text("schema_name")?.map(str::to_owned),
             pipeline,
             naming: object.choice("naming", NAMINGS)?.unwrap_or(Naming::SnakeCase),
             max_identifier_length: object
@@ -108,12 +124,27 @@ impl Job {
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
+            refresh: object.choice("refresh", REFRESHES)?,
+            dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
             resources: resources(&object, contract)?,
         };
         job.check_requests()?;
         job.select(&object)
+    }
+
+    /// The job as it is at an instant, for its dataset may have a name made of it (UTC): dlt's
+    /// `_YYYYMMDDhhmmss`, but with hours from 0 to 23, so that no two are the same.
+    #[must_use]
+    pub fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
+        if self.dev_mode {
+            let suffix = now.format("_%Y%m%d%H%M%S").to_string();
+            // Two underscores would be one when the name is normalized.
+            let doubled = self.dataset.ends_with('_');
+            self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
+        }
+        self
     }
 
     /// The resources that take part, in the order given.
@@ -210,6 +241,12 @@ const NAMINGS: &[(&str, Naming)] = &[
     ("sql_cs_v1", Naming::SqlCs),
 ];
 
+const REFRESHES: &[(&str, Refresh)] = &[
+    ("drop_sources", Refresh::DropSources),
+    ("drop_resources", Refresh::DropResources),
+    ("drop_data", Refresh::DropData),
+];
+
 const KEYS: Keys = Keys {
     known: &[
         "pipeline",
@@ -225,6 +262,8 @@ const KEYS: Keys = Keys {
         "selected",
         "create_indexes",
         "force_full_load",
+        "refresh",
+        "dev_mode",
         "credentials",
         "client",
         "resource_defaults",
@@ -234,6 +273,7 @@ const KEYS: Keys = Keys {
         ("pipeline_name", "it is called \"pipeline\""),
         ("dataset_name", "it is called \"dataset\""),
         ("destination", "it is always Snowflake"),
+        ("full_refresh", "it is called \"dev_mode\""),
     ],
 };
 

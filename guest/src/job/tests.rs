@@ -35,7 +35,7 @@ fn parse(job: &Value) -> Result<Job> {
 #[test]
 fn reads_the_reference_job() {
     let job = Job::parse(&JIRA.replace("{{jira_subdomain}}", "snowcat")).unwrap();
-    assert_eq!((job.pipeline.as_str(), job.schema_name.as_str()), ("jira", "jira"));
+    assert_eq!((job.pipeline.as_str(), job.schema_name.as_deref()), ("jira", None));
     assert_eq!((job.database.as_str(), job.dataset.as_str()), ("RAW", "jira"));
     assert_eq!((job.max_identifier_length, job.max_table_nesting, job.root_key), (255, 1000, None));
     let [issues, projects] = job.resources.as_slice() else { panic!() };
@@ -170,7 +170,7 @@ fn names_mistakes() {
     check(
         "/colour",
         json!("x"),
-        "unknown key \"colour\", expected one of pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, root_key, schema_contract, selected, create_indexes, force_full_load, credentials, client, resource_defaults, resources",
+        "unknown key \"colour\", expected one of pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, root_key, schema_contract, selected, create_indexes, force_full_load, refresh, dev_mode, credentials, client, resource_defaults, resources",
     );
     check("/database", json!(null), "database: expected a text, found nothing");
     check("/dataset", json!(""), "dataset: expected a text, found an empty one");
@@ -197,6 +197,12 @@ fn names_mistakes() {
     );
     check("/root_key", json!("yes"), "root_key: expected true or false, found \"yes\"");
     check("/force_full_load", json!(1), "force_full_load: expected true or false, found 1");
+    check("/dev_mode", json!("yes"), "dev_mode: expected true or false, found \"yes\"");
+    check(
+        "/refresh",
+        json!("drop_all"),
+        "refresh: expected one of \"drop_sources\", \"drop_resources\", \"drop_data\", found \"drop_all\"",
+    );
     check(
         "/schema_contract",
         json!("freezed"),

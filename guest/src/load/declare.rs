@@ -239,6 +239,12 @@ fn given(columns: &[String]) -> Option<Vec<String>> {
 
 fn table_hints(resource: &Resource) -> Map<String, Value> {
     let mut hints = Map::new();
+    if let Some(description) = &resource.description {
+        hints.insert("description".to_owned(), description.as_str().into());
+    }
+    if resource.native {
+        hints.insert("table_format".to_owned(), "native".into());
+    }
     if !resource.schema_contract_hint.is_null() {
         hints.insert("schema_contract".to_owned(), resource.schema_contract_hint.clone());
     }
@@ -247,7 +253,8 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
 
 /// The cursor's column, where its path is the name of one.
 fn cursor_column(resource: &Resource) -> Option<String> {
-    resource.cursor.as_ref()?.path.field().map(str::to_owned)
+    let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
+    cursor.path.field().map(str::to_owned)
 }
 
 impl Job {

@@ -45,6 +45,7 @@ impl Ingest<'_> {
         state: &mut State,
         report: &mut Report,
     ) -> Result<Vec<Ingested>> {
+        let before = schema.clone();
         let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
             report.warnings.push(format!(
                 "resource {}: its table is new, and left out as the schema contract has it",
@@ -54,6 +55,7 @@ impl Ingest<'_> {
         };
         let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
         report.warnings.extend(warnings);
+        let seen = before.table(&plan.table).is_some_and(Table::has_seen_data);
         let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
@@ -75,6 +77,10 @@ impl Ingest<'_> {
         self.upload(session, &mut staging, report).await?;
         report.warnings.extend(family.warnings());
         self.learn(schema, &family, &staging)?;
+        if family.root_rows() == 0 && !(plan.action == Action::Replace && seen) {
+            // dlt knows of a resource's table from the first record that is loaded.
+            *schema = before;
+        }
         Ok(self.ingested(plan, &family, &staging, schema, report))
     }
 
@@ -297,7 +303,8 @@ impl Ingest<'_> {
             .chain(nested.into_iter().map(family_of))
             .map(|(root, action)| {
                 let resource = self.resource.name.clone();
-                Ingested { resource, root, action, tables: Vec::new() }
+                let known = schema.table(&root).is_some_and(Table::has_seen_data);
+                Ingested { resource, root, action, tables: Vec::new(), known }
             })
             .collect();
         for (at, table) in family.tables().iter().enumerate() {

@@ -7,6 +7,7 @@ mod declare;
 mod evolve;
 mod ingest;
 mod publish;
+mod refresh;
 mod restore;
 mod session;
 mod staging;
@@ -14,20 +15,21 @@ mod staging;
 use crate::fault::{Context, Result};
 use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
-use crate::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
+use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 use crate::sql::state::{Bookkeeping, select_stages};
 use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId};
 use crate::step::{Io, Load, Report};
 
 use publish::Publication;
+use refresh::{Forgotten, Fresh};
 use restore::Restored;
 use session::{Answer, Session};
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 pub fn start(job: &str, now: &str) -> Result<Load> {
-    let job = Job::parse(job)?;
     let now = Instant::parse(now)?;
+    let job = Job::parse(job)?.at(now.to_utc());
     let io = Io::default();
     Ok(Load::new(io.clone(), run(io, job, now)))
 }
@@ -44,27 +46,37 @@ async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
 
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
     let mut target = Target::new(job);
-    let Restored { live, mut schema, mut state, last_load } =
+    let Restored { mut live, mut schema, mut state, last_load } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
-    let load_id = LoadId::new(now, last_load.as_deref())?;
-    target.begin(&load_id);
-    let before = schema.clone();
-
+    let mut load_id = LoadId::new(now, last_load.as_deref())?;
     state.set_target(&job.dataset, schema.name());
+    let stored = schema.clone();
+    let fresh = Fresh::plan(job, &mut schema, &mut state);
+    let before = schema.clone();
+    let forgotten = if fresh.drops() {
+        if !state.bump()? {
+            state.touch();
+        }
+        let (state, schema) = (state.clone(), stored);
+        let next = load_id.next();
+        Some(Forgotten { state, schema, load_id: std::mem::replace(&mut load_id, next), now })
+    } else {
+        None
+    };
+    target.begin(&load_id);
     let mut ingested = Vec::new();
     let mut report = Report {
         load_id: load_id.to_string(),
         pipeline: job.pipeline.clone(),
         database: job.database.clone(),
         dataset: job.dataset.clone(),
+        warnings: ignored(&schema),
         ..Report::default()
     };
     for (number, resource) in job.selected().enumerate() {
         if resource.write_disposition == WriteDisposition::Skip {
-            report.warnings.push(format!(
-                "resource {}: its write disposition is skip, so it was not read",
-                resource.name
-            ));
+            let message = "its write disposition is skip, so it was not read";
+            report.warnings.push(format!("resource {}: {message}", resource.name));
             continue;
         }
         let ingest = ingest::Ingest {
@@ -85,7 +97,11 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let schema_changed = schema.bump()?;
     let state_changed = state.bump()?;
     let changes = ingested.iter().any(publish::Ingested::changes);
-    if changes || state_changed {
+    if changes || state_changed || fresh.acts() {
+        if let Some(forgotten) = &forgotten {
+            let dropped = fresh.drop_tables(session, &target, &mut live, forgotten).await;
+            dropped.at(|| "starting over")?;
+        }
         let statements = evolve::ddl(
             &target,
             &schema,
@@ -98,7 +114,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         let publication = Publication {
             target: &target,
             schema: &schema,
-            schema_changed: schema_changed || !live.has_schema_row(),
+            schema_changed: schema_changed || !live.has_schema_row() || fresh.drops(),
+            schema_stored_at: now.after(live.schema_stored_at()),
+            fresh: &fresh,
             state: &state,
             state_changed,
             load_id: &load_id,
@@ -206,4 +224,12 @@ impl Target {
             fold: Box::new(|name| self.convention.fold(name)),
         }
     }
+}
+
+/// What dlt would heed in the stored schema and this load does not.
+fn ignored(schema: &Schema) -> Vec<String> {
+    let settings = schema.ignored_settings().into_iter();
+    settings
+        .map(|setting| format!("the stored schema says what is not heeded: {setting}"))
+        .collect()
 }

@@ -9,7 +9,7 @@ use super::Target;
 use super::session::{Answer, Session};
 use crate::fault::{Context, Fault, Result};
 use crate::job::Job;
-use crate::schema::Schema;
+use crate::schema::{Schema, VERSION_TABLE};
 use crate::sql::Name;
 use crate::sql::state::select_columns;
 use crate::state::State;
@@ -20,7 +20,7 @@ pub(super) struct Restored {
     pub(super) live: Live,
     pub(super) schema: Schema,
     pub(super) state: State,
-    /// The load that saved the state.
+    /// The load with the greatest id.
     pub(super) last_load: Option<String>,
 }
 
@@ -29,12 +29,23 @@ pub(super) struct Restored {
 pub(super) struct Live {
     tables: HashMap<Name, HashSet<String>>,
     schema_row: bool,
+    schema_stored_at: Option<i64>,
 }
 
 impl Live {
     /// Whether there is such a table.
     pub(super) fn has(&self, table: &Name) -> bool {
         self.tables.contains_key(table)
+    }
+
+    /// Notes that a table was dropped.
+    pub(super) fn forget(&mut self, table: &Name) {
+        self.tables.remove(table);
+    }
+
+    /// When the schema that was restored was stored, in microseconds since 1970.
+    pub(super) fn schema_stored_at(&self) -> Option<i64> {
+        self.schema_stored_at
     }
 
     /// Whether the table has such a column.
@@ -56,13 +67,11 @@ impl Live {
 pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
     let mut live = live(session, target).await?;
     let books = target.bookkeeping();
-    let fresh_schema = || Schema::new(&job.schema_name, job.convention().naming.name());
-
     let mut state = State::new(&job.pipeline);
     let mut last_load = None;
     if live.has(&books.state) && live.has(&books.loads) {
         let answer = session.sql(books.select_state(&job.pipeline)).await?;
-        if let Some([_, text, _, load, finished, top]) = row::<6>(&answer) {
+        if let Some([_, text, _, load, finished, top, last]) = row::<7>(&answer) {
             if finished == Some("1") {
                 state = State::parse(text.unwrap_or_default())?;
                 if state.pipeline() != job.pipeline {
@@ -73,7 +82,8 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
                     )));
                 }
             }
-            last_load = load.map(str::to_owned);
+            // Loads that did not change the state have ids too, and they are texts.
+            last_load = load.max(last).map(str::to_owned);
             // A load that failed half-way in another tool may have left a later version behind.
             let top = top.unwrap_or("0");
             let top = top.parse().map_err(|_| {
@@ -83,10 +93,18 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
         }
     }
 
-    let mut schema = fresh_schema();
+    let name = job.schema_name.as_deref().or(state.default_schema_name()).unwrap_or(&job.pipeline);
+    let mut schema = Schema::new(name, job.convention().naming.name());
     if live.has(&books.version) {
-        let answer = session.sql(books.select_schema(&job.schema_name)).await?;
-        if let Some([_, _, text]) = row::<3>(&answer) {
+        let answer = session.sql(books.select_schema(name)).await?;
+        if let Some([_, _, text, stored_at]) = row::<4>(&answer) {
+            let stored_at = stored_at.map(|micros| {
+                micros.parse().map_err(|_| {
+                    Fault::destination(format_args!("expected microseconds, found {micros:?}"))
+                        .at(VERSION_TABLE)
+                })
+            });
+            live.schema_stored_at = stored_at.transpose()?;
             schema = Schema::parse(text.unwrap_or_default())?;
             live.schema_row = true;
             let (found, wanted) = (schema.naming()?, job.convention().naming.name());

@@ -81,6 +81,13 @@ impl Schema {
         schema
     }
 
+    /// A schema of the same name and naming with nothing in it.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
+        Self::new(self.name.as_str(), names)
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
         &self.name

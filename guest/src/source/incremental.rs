@@ -3,10 +3,13 @@
 //!
 //! The saved state is dlt's: `initial_value`, `last_value`, `unique_hashes` and `start_value`. A run
 //! begins where the last one ended, with the records there included: those that were loaded then
-//! are known by their hashes and left out. Hashes of dlt before 1.29 (20 characters) are understood.
+//! are known by their hashes and left out. Hashes of dlt before 1.29 (20 characters) are understood,
+//! and values JSON has no type for: a saved date or time makes the texts of records be compared as
+//! what they mean.
 
 use std::cmp::Ordering;
 
+use chrono::NaiveDateTime;
 use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
@@ -16,6 +19,7 @@ use crate::canonical::canonical_sorted;
 use crate::digest::b64_digest;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Cursor, CursorValue, Key, Last, OnMissing, Sort};
+use crate::state::Tag;
 
 /// The bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in `extract/utils.py`).
 const HASH_BYTES: usize = 9;
@@ -31,6 +35,11 @@ pub struct Incremental {
     cursor: Cursor,
     key: Key,
     deduplicates: bool,
+    /// The state holds dates or times (dlt's, of a source that gave such values): the texts of records
+    /// are compared as what they mean.
+    times: bool,
+    /// The last value as it was saved.
+    saved: Value,
     /// The state as it was, or as it is for a first run.
     initial_value: Value,
     saved_last: Option<CursorValue<'static>>,
@@ -94,6 +103,8 @@ impl Incremental {
         let mut incremental = Self {
             cursor: cursor.clone(),
             key,
+            times: false,
+            saved: Value::Null,
             deduplicates: cursor.start_closed
                 && cursor.end_value.is_none()
                 && cursor.lag.is_none()
@@ -197,7 +208,11 @@ impl Incremental {
         }
         self.settle()?;
         let value = |value: &Option<CursorValue<'_>>| {
-            value.as_ref().map_or(Value::Null, CursorValue::to_value)
+            // To the letter, where nothing has changed.
+            if *value == self.saved_last && !self.saved.is_null() {
+                return self.saved.clone();
+            }
+            self.typed(value.as_ref().map_or(Value::Null, CursorValue::to_value))
         };
         let (last, hashes, start) = if self.touched {
             let start = if self.kept { value(&self.saved_last) } else { self.saved_start.clone() };
@@ -228,13 +243,22 @@ impl Incremental {
     }
 
     fn restore(&mut self, state: &Map<String, Value>) -> Result<()> {
-        let value = |key: &str| match state.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => CursorValue::of(value).map(Some).ok_or_else(|| {
-                Fault::data(format_args!("expected {key} to be a text or a number, found {value}"))
-            }),
+        self.saved = state.get("last_value").cloned().unwrap_or_default();
+        let plain = Tag::strip(&self.saved);
+        self.saved_last = match (self.saved.as_str().and_then(Tag::split), &plain) {
+            (_, Value::Null) => None,
+            (Some((Tag::Decimal | Tag::Wei, number)), _) => {
+                CursorValue::parse(number)?.map(CursorValue::into_owned)
+            }
+            (tagged, _) => {
+                self.times = matches!(tagged, Some((Tag::DateTime | Tag::Date, _)));
+                Some(CursorValue::of(&plain).ok_or_else(|| {
+                    Fault::data(format_args!(
+                        "expected last_value to be a text or a number, found {plain}"
+                    ))
+                })?)
+            }
         };
-        self.saved_last = value("last_value")?;
         self.saved_start = state.get("start_value").cloned().unwrap_or_default();
         self.initial_value = state.get("initial_value").cloned().unwrap_or_default();
         match state.get("unique_hashes") {
@@ -326,6 +350,20 @@ impl Incremental {
         Ok(Verdict::Keep)
     }
 
+    /// A value as it is saved: with the type the saved one has, so that dlt finds it again.
+    fn typed(&self, value: Value) -> Value {
+        let iso = |text: &str| {
+            let instant = Instant::parse(text).filter(|_| self.times)?;
+            let is_date = matches!(self.saved.as_str().and_then(Tag::split), Some((Tag::Date, _)));
+            Some(if is_date { instant.utc_day()?.to_string() } else { instant.iso() })
+        };
+        let value = match value.as_str().and_then(iso) {
+            Some(text) => Value::String(text),
+            None => value,
+        };
+        Tag::like(&self.saved, value)
+    }
+
     fn settle(&mut self) -> Result<()> {
         if let Some(unique) = self.pending.take() {
             let hash = hash(&unique, self.legacy)?;
@@ -340,7 +378,13 @@ impl Incremental {
 
     /// Greater means later, whichever way the cursor goes.
     fn compare(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<Ordering> {
-        let ordering = one.compare(other).at(|| format!("cursor {}", self.cursor.path))?;
+        let ordering = match (one, other) {
+            (CursorValue::Text(one), CursorValue::Text(other)) if self.times => {
+                utc(one).and_then(|one| Ok(one.cmp(&utc(other)?)))
+            }
+            _ => one.compare(other),
+        };
+        let ordering = ordering.at(|| format!("cursor {}", self.cursor.path))?;
         Ok(match self.cursor.last {
             Last::Max => ordering,
             Last::Min => ordering.reverse(),
@@ -356,6 +400,13 @@ impl Incremental {
         ))
         .at(format!("cursor {}", self.cursor.path))
     }
+}
+
+/// What a date or a time means.
+fn utc(text: &str) -> Result<NaiveDateTime> {
+    Instant::parse(text).and_then(|instant| instant.utc()).ok_or_else(|| {
+        Fault::data(format_args!("expected a date or a time, for such was saved, found {text:?}"))
+    })
 }
 
 fn hash(unique: &str, legacy: bool) -> Result<String> {

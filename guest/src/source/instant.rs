@@ -98,13 +98,25 @@ impl Instant {
         matches!(self.shape, Shape::Day("%Y-%m-%d" | "%Y%m%d"))
     }
 
+    /// As on a wall in UTC; without an offset it is taken to be there.
+    pub(super) fn utc(&self) -> Option<NaiveDateTime> {
+        match self.offset {
+            Some(offset) => self.local.checked_sub_offset(offset),
+            None => Some(self.local),
+        }
+    }
+
+    /// As Python prints it: to the microsecond, with the offset it has.
+    pub(super) fn iso(&self) -> String {
+        let micros = self.local.nanosecond() / 1000 % 1_000_000;
+        let clock = if micros == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
+        let zone = self.offset.map_or_else(String::new, |offset| offset.to_string());
+        format!("{}{zone}", self.local.format(clock))
+    }
+
     /// The day it falls on in UTC; without an offset it is taken to be in UTC.
     pub(super) fn utc_day(&self) -> Option<NaiveDate> {
-        let utc = match self.offset {
-            Some(offset) => self.local.checked_sub_offset(offset)?,
-            None => self.local,
-        };
-        Some(utc.date())
+        self.utc().map(|utc| utc.date())
     }
 
     /// The same, some time later (or earlier): instants shift, not the clock on the wall.

@@ -1,5 +1,5 @@
-//! CREATE and ALTER. Everything here may run twice, and only adds: two loads that race, or one that
-//! comes after a crash, find what is there already. DDL commits in Snowflake, so none of this is ever
+//! CREATE, ALTER and DROP. Everything here may run twice, and all but a refresh only adds: two loads that
+//! race, or one that comes after a crash, find what is there already. DDL commits in Snowflake, so none of this is ever
 //! said between BEGIN and COMMIT.
 
 use super::{Column, Name, join, literal, quote, type_of};
@@ -54,6 +54,11 @@ pub fn add_columns(table: &Name, columns: &[Column]) -> String {
         format!("IF NOT EXISTS {}", definition(&column))
     });
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
+}
+
+/// A table, gone with its rows.
+pub fn drop_table(table: &Name) -> String {
+    format!("DROP TABLE IF EXISTS {table}")
 }
 
 /// A named internal stage of one load; refused if it is there, for then another load has the same id.

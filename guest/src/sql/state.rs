@@ -72,15 +72,18 @@ impl Bookkeeping<'_> {
     }
 
     /// The newest state of a pipeline that belongs to a finished load, as dlt restores it: version,
-    /// state, hash, load id, `1` if the load has finished (else `0`), and the highest version of any row.
+    /// state, hash, load id, `1` if the load has finished (else `0`), the highest version of any row, and
+    /// the greatest id of any load.
     pub fn select_state(&self, pipeline: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
             "SELECT s.{version}::VARCHAR, s.{state}, s.{hash}, s.{load}, \
              IFF(l.{load_id} IS NULL, '0', '1') AS \"FINISHED\", \
-             (MAX(s.{version}) OVER ())::VARCHAR AS \"TOP\" \
+             (MAX(s.{version}) OVER ())::VARCHAR AS \"TOP\", \
+             (SELECT MAX({load_id}) FROM {}) AS \"LAST\" \
              FROM {} AS s LEFT JOIN {} AS l ON l.{load_id} = s.{load} AND l.{status} = 0 \
              WHERE s.{pipeline_name} = {} ORDER BY \"FINISHED\" DESC, s.{load} DESC, s.{version} DESC LIMIT 1",
+            self.loads,
             self.state,
             self.loads,
             literal(pipeline),
@@ -94,19 +97,27 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The newest stored schema of that name: version, hash, schema.
+    /// The newest stored schema of that name: version, hash, schema, and when it was stored, in
+    /// microseconds since 1970.
     pub fn select_schema(&self, schema: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
-            "SELECT {}::VARCHAR, {}, {} FROM {} WHERE {} = {} ORDER BY {} DESC LIMIT 1",
+            "SELECT {}::VARCHAR, {}, {}, DATE_PART(EPOCH_MICROSECOND, {inserted_at})::VARCHAR FROM {} \
+             WHERE {} = {} ORDER BY {inserted_at} DESC LIMIT 1",
             column("version"),
             column("version_hash"),
             column("schema"),
             self.version,
             column("schema_name"),
             literal(schema),
-            column("inserted_at"),
+            inserted_at = column("inserted_at"),
         )
+    }
+
+    /// Everything that is stored of the schema of that name: dlt takes a content it finds there for
+    /// one that the tables have.
+    pub fn delete_versions(&self, table: &Name, schema: &str) -> String {
+        format!("DELETE FROM {table} WHERE {} = {}", self.column("schema_name"), literal(schema))
     }
 
     /// One row.

@@ -280,6 +280,8 @@ fn statements() -> String {
         children::fill_root_ids(&child, Some(&child), links),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
+    say("refresh: a table, gone", ddl::drop_table(&root));
+    say("refresh: what was stored of the schema", books.delete_versions(&books.version, "it's"));
     say("commit", merge::COMMIT.to_owned());
     say("undo", merge::ROLLBACK.to_owned());
     say("the stage, gone", ddl::drop_stage(&stage));

@@ -30,6 +30,17 @@ impl Instant {
     pub const fn micros(self) -> i64 {
         self.0
     }
+
+    /// This instant, or the one after the given microseconds where the clock is late.
+    #[must_use]
+    pub fn after(self, last: Option<i64>) -> Self {
+        Self(last.map_or(self.0, |last| self.0.max(last.saturating_add(1))))
+    }
+
+    /// As a date and a time.
+    pub fn to_utc(self) -> chrono::DateTime<chrono::Utc> {
+        chrono::DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
 }
 
 /// The id of a load in `_dlt_loads`: the seconds since 1970.
@@ -56,7 +67,17 @@ impl LoadId {
             // dlt's ids may be finer than a microsecond: the next whole one is greater than any.
             micros = micros.max(last.saturating_add(1));
         }
-        Ok(Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)))
+        Ok(Self::of(micros))
+    }
+
+    /// The next id after this one.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self::of(whole_micros(&self.0).unwrap_or(0).saturating_add(1))
+    }
+
+    fn of(micros: i64) -> Self {
+        Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
     }
 
     /// The instant it stands for: microseconds since 1970 in UTC.
@@ -91,6 +112,20 @@ fn whole_micros(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comes_after() {
+        let check = |now: i64, last: Option<i64>, expect: i64| {
+            assert_eq!(Instant(now).after(last), Instant(expect));
+        };
+        check(5, None, 5);
+        check(5, Some(4), 5);
+        check(5, Some(5), 6);
+        check(5, Some(9), 10);
+        check(5, Some(i64::MAX), i64::MAX);
+        let id = LoadId("1795219440.999999".to_owned());
+        assert_eq!(id.next().as_str(), "1795219441.000000");
+    }
 
     #[test]
     fn counts_up() {

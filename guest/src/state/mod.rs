@@ -221,10 +221,25 @@ impl State {
         resources.is_some_and(|resources| resources.shift_remove(resource).is_some())
     }
 
-    /// Forgets what a source and all its resources remember; whether there was anything.
-    pub fn forget_source(&mut self, source: &str) -> bool {
-        let sources = self.document.get_mut("sources").and_then(Value::as_object_mut);
-        sources.is_some_and(|sources| sources.shift_remove(source).is_some())
+    /// Forgets what a source and all its resources remember. As in dlt the source itself stays, and
+    /// that it has resources.
+    pub fn reset_source(&mut self, source: &str) {
+        let sources = self.document.get_mut("sources").and_then(|sources| sources.get_mut(source));
+        let Some(source) = sources.and_then(Value::as_object_mut) else { return };
+        source.retain(|key, _| key == "resources");
+        if let Some(resources) = source.get_mut("resources") {
+            *resources = Value::Object(Map::new());
+        }
+    }
+
+    /// Counts the version up, though the content be the same.
+    pub fn touch(&mut self) {
+        self.continue_from(self.version().saturating_add(1));
+    }
+
+    /// The schema that is used where none is named.
+    pub fn default_schema_name(&self) -> Option<&str> {
+        self.text("default_schema_name")
     }
 
     fn text(&self, key: &str) -> Option<&str> {

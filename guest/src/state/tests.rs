@@ -55,9 +55,15 @@ fn changes_as_dlt_does() {
     assert!(state.forget_resource("cursors", "text"));
     assert!(!state.forget_resource("cursors", "text"));
     assert_eq!(state.incremental("cursors", "text", "at").unwrap(), None);
-    assert!(state.forget_source("cursors"));
-    assert!(!state.forget_source("cursors"));
+    state.reset_source("cursors");
+    let left: Value = serde_json::from_str(&state.to_json()).unwrap();
+    assert_eq!(left["sources"]["cursors"], json!({"resources": {}}));
+    state.reset_source("nobody");
     assert!(state.bump().unwrap());
+    let version = state.version();
+    state.touch();
+    assert_eq!(state.version(), version + 1);
+    assert!(!state.bump().unwrap());
 }
 
 #[test]

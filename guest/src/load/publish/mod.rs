@@ -19,6 +19,7 @@ pub(super) use plan::{Action, action};
 use merging::Merging;
 
 use super::Target;
+use super::refresh::Fresh;
 use super::session::{Answer, Session};
 use crate::fault::{Context, Fault, Result};
 use crate::kind::Kind;
@@ -42,6 +43,8 @@ pub(super) struct Ingested {
     pub(super) root: String,
     pub(super) action: Action,
     pub(super) tables: Vec<IngestedTable>,
+    /// Whether rows have come for the root table, now or before.
+    pub(super) known: bool,
 }
 
 /// The rows of one table, staged.
@@ -67,7 +70,7 @@ impl Ingested {
 
     /// Whether the tables are to change at all.
     pub(super) fn changes(&self) -> bool {
-        self.staged_rows() > 0 || self.action == Action::Replace
+        self.staged_rows() > 0 || (self.action == Action::Replace && self.known)
     }
 
     /// Whether child rows may have to wait in staging tables of their own.
@@ -87,6 +90,10 @@ pub(super) struct Publication<'a> {
     pub(super) state_changed: bool,
     pub(super) load_id: &'a LoadId,
     pub(super) now: Instant,
+    /// When the schema's row is stored: after the one before, for dlt takes the last one.
+    pub(super) schema_stored_at: Instant,
+    /// What is started over with.
+    pub(super) fresh: &'a Fresh,
     pub(super) ingested: &'a [Ingested],
     /// The schema as this load found it.
     pub(super) before: &'a Schema,
@@ -99,7 +106,10 @@ impl Publication<'_> {
     pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
         session.begin().await?;
         if self.state_changed {
-            self.write_state(session).await?;
+            write_state(session, self.target, self.state, self.load_id, self.now).await?;
+        }
+        for table in self.fresh.emptied(self.target).filter(|table| (self.live)(table)) {
+            session.sql(merge::delete_all(&table)).await?;
         }
         for ingested in self.ingested {
             self.fill_root_ids(session, ingested).await?;
@@ -111,32 +121,17 @@ impl Publication<'_> {
         }
         let books = self.target.bookkeeping();
         if self.schema_changed {
-            let row = VersionRow::new(self.schema, self.now, MAX_TEXT);
+            let row = VersionRow::new(self.schema, self.schema_stored_at, MAX_TEXT);
             let table = self.target.table(VERSION_TABLE);
+            if self.fresh.drops() {
+                session.sql(books.delete_versions(&table, self.schema.name())).await?;
+            }
             session.sql(books.insert(&table, &cells(row.cells()))).await?;
         }
         let row = LoadRow::new(self.load_id, self.schema, self.now);
         let table = self.target.table(LOADS_TABLE);
         session.sql(books.insert(&table, &cells(row.cells()))).await?;
         session.commit().await
-    }
-
-    async fn write_state(&self, session: &mut Session) -> Result<()> {
-        let row = StateRow::new(self.load_id, self.state, self.now);
-        let version = i64::try_from(self.state.version())
-            .map_err(|_| Fault::destination("the state's version is out of range"))?;
-        let books = self.target.bookkeeping();
-        let statement =
-            books.insert_state_fenced(self.state.pipeline(), version, &cells(row.cells()));
-        match session.sql(statement).await? {
-            Answer::Ran(outcome) if outcome.affected == Some(0) => Err(Fault::destination(format_args!(
-                "another load of the pipeline {} committed while this one ran (state version {version} is taken): \
-                 nothing of this one was written; run it again",
-                self.state.pipeline()
-            ))
-            .at(format_args!("table {STATE_TABLE}"))),
-            Answer::Ran(_) | Answer::Assumed => Ok(()),
-        }
     }
 
     /// Gives the rows of child tables the ids of their roots, where this load is the first that wants
@@ -233,7 +228,33 @@ impl Publication<'_> {
     }
 }
 
-fn cells<const N: usize>(cells: [(&'static str, Cell); N]) -> Vec<(&'static str, Value)> {
+/// The state's row, first in its transaction: fails when another load has written one meanwhile.
+pub(super) async fn write_state(
+    session: &mut Session,
+    target: &Target,
+    state: &State,
+    load_id: &LoadId,
+    now: Instant,
+) -> Result<()> {
+    let row = StateRow::new(load_id, state, now);
+    let version = i64::try_from(state.version())
+        .map_err(|_| Fault::destination("the state's version is out of range"))?;
+    let books = target.bookkeeping();
+    let statement = books.insert_state_fenced(state.pipeline(), version, &cells(row.cells()));
+    match session.sql(statement).await? {
+        Answer::Ran(outcome) if outcome.affected == Some(0) => Err(Fault::destination(format_args!(
+            "another load of the pipeline {} committed while this one ran (state version {version} is taken): \
+             nothing of this one was written; run it again",
+            state.pipeline()
+        ))
+        .at(format_args!("table {STATE_TABLE}"))),
+        Answer::Ran(_) | Answer::Assumed => Ok(()),
+    }
+}
+
+pub(super) fn cells<const N: usize>(
+    cells: [(&'static str, Cell); N],
+) -> Vec<(&'static str, Value)> {
     let value = |cell| match cell {
         Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
         Cell::Instant(instant) => Value::Instant(instant.micros()),

@@ -212,3 +212,54 @@ fn hashes_lazily() {
     assert_eq!(asked, 4);
     assert_eq!(it.last_value().unwrap(), Some(CursorValue::Whole(3)));
 }
+
+/// dlt's state of a source that gave dates and times, not texts; and back.
+#[test]
+fn goes_on_from_typed_values() {
+    let check = |saved: &str, records: &[Value], expect: (&[i64], Value)| {
+        let state = json!({"last_value": saved, "unique_hashes": [], "start_value": saved, "initial_value": saved});
+        let mut it = incremental(&json!({"cursor_path": "c"}), &json!("n"), &state).unwrap();
+        assert_eq!(page(&mut it, records).unwrap(), expect.0, "{saved}");
+        let state = it.state().unwrap().unwrap();
+        assert_eq!(state["last_value"], expect.1);
+        assert_eq!(
+            (&state["initial_value"], &state["start_value"]),
+            (&json!(saved), &json!(saved))
+        );
+    };
+    let record = |n: i64, c: Value| json!({"n": n, "c": c});
+    check(
+        "\u{f027}2024-01-02T00:00:00+00:00",
+        &[
+            record(1, json!("2024-01-01T23:00:00.000-0000")),
+            // The same instants as texts would be before and after.
+            record(2, json!("2024-01-02 01:00:00+01:00")),
+            record(3, json!("2024-01-02T00:30:00.250+0100")),
+            record(4, json!("2024-01-03T12:00:00.500+0100")),
+        ],
+        (&[2, 4], json!("\u{f027}2024-01-03T12:00:00.500000+01:00")),
+    );
+    check(
+        "\u{f028}2024-01-02",
+        &[record(1, json!("2024-01-01")), record(2, json!("2024-01-05T10:00:00Z"))],
+        (&[2], json!("\u{f028}2024-01-05")),
+    );
+    check(
+        "\u{f026}10.5",
+        &[record(1, json!(9)), record(2, json!(10.5)), record(3, json!(10.75))],
+        (&[2, 3], json!(10.75)),
+    );
+    // Nothing new: what was saved stays, to the letter.
+    check(
+        "\u{f027}2024-01-02T00:00:00.000+0000",
+        &[record(1, json!("2024-01-01T00:00:00Z"))],
+        (&[], json!("\u{f027}2024-01-02T00:00:00.000+0000")),
+    );
+    let state = json!({"last_value": "\u{f027}2024-01-02T00:00:00+00:00"});
+    let mut it = incremental(&json!({"cursor_path": "c"}), &json!("n"), &state).unwrap();
+    assert_eq!(it.start_value(), Some(&CursorValue::Text("2024-01-02T00:00:00+00:00".into())));
+    assert_eq!(
+        page(&mut it, &[record(1, json!("soon"))]).unwrap_err().to_string(),
+        "cursor c: expected a date or a time, for such was saved, found \"soon\""
+    );
+}

@@ -1,0 +1,150 @@
+//! Starting over: dlt's `refresh`.
+//!
+//! `drop_data` forgets what the selected resources remember and deletes their rows, in the transaction
+//! that publishes: readers see the old rows or the new ones.
+//!
+//! `drop_resources` also drops their tables, and `drop_sources` all tables of the schema with all that
+//! its resources remember. DROP commits in Snowflake, so it cannot be part of that transaction. Nothing
+//! is touched before everything new is staged. Then, in this order:
+//!
+//! 1. one transaction deletes the rows and saves the state without the cursors, fenced like any other:
+//!    who dies after it leaves empty tables, and the next load begins at the beginning;
+//! 2. the tables are dropped: a table that the stored schema knows and nobody finds is made again;
+//! 3. the load goes on as any other, and stores the schema that does not know the old columns.
+//!
+//! dlt drops first and relies on files on the machine it ran on to go on after a crash.
+//!
+//! Source: dlt 1.31, `pipeline/helpers.py` (`prepare_refresh_source`), `pipeline/drop.py`,
+//! `load/utils.py` (`init_client`).
+
+use std::collections::HashSet;
+
+use super::Target;
+use super::publish::cells;
+use super::restore::Live;
+use super::session::Session;
+use crate::fault::{Context, Result};
+use crate::job::{Job, Refresh, WriteDisposition};
+use crate::schema::{LOADS_TABLE, Schema, VERSION_TABLE, is_dlt};
+use crate::sql::{Name, ddl, merge};
+use crate::state::{Instant, LoadId, LoadRow, State};
+
+/// What is to be forgotten.
+#[derive(Default)]
+pub(super) struct Fresh {
+    /// The tables whose rows go, parents first, by their names in the schema.
+    tables: Vec<String>,
+    /// Whether the tables go too.
+    drops: bool,
+}
+
+impl Fresh {
+    /// Forgets in the schema and the state what the job says. Nothing is done to the database yet.
+    pub(super) fn plan(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
+        let Some(refresh) = job.refresh else { return Self::default() };
+        let selected: HashSet<&str> = job
+            .selected()
+            .filter(|resource| resource.write_disposition != WriteDisposition::Skip)
+            .map(|resource| resource.name.as_str())
+            .collect();
+        let everything = refresh == Refresh::DropSources;
+        let source = schema.name().to_owned();
+        if everything {
+            state.reset_source(&source);
+        } else {
+            for resource in &selected {
+                state.forget_resource(&source, resource);
+            }
+        }
+        let roots = schema.tables().values().filter(|table| {
+            table.parent().is_none()
+                && !is_dlt(table.name())
+                && (everything || table.resource().is_some_and(|name| selected.contains(name)))
+        });
+        let roots: Vec<String> = roots.map(|table| table.name().to_owned()).collect();
+        let chain = |root: &String| schema.chain(root).into_iter().map(|t| t.name().to_owned());
+        let tables = roots.iter().flat_map(chain).collect();
+        let drops = refresh != Refresh::DropData;
+        if everything {
+            *schema = schema.fresh();
+        } else if drops {
+            for root in &roots {
+                schema.drop(root);
+            }
+        }
+        Self { tables, drops }
+    }
+
+    /// Whether something is done even if nothing new comes.
+    pub(super) fn acts(&self) -> bool {
+        !self.tables.is_empty()
+    }
+
+    /// Whether tables are dropped, and with them what was stored of the schema.
+    pub(super) fn drops(&self) -> bool {
+        self.drops && self.acts()
+    }
+
+    /// The tables to empty in the transaction that publishes.
+    pub(super) fn emptied<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = Name> + 'a {
+        self.tables.iter().filter(|_| !self.drops).map(|table| target.table(table))
+    }
+
+    /// Drops the tables, when everything new is staged.
+    pub(super) async fn drop_tables(
+        &self,
+        session: &mut Session,
+        target: &Target,
+        live: &mut Live,
+        stored: &Forgotten,
+    ) -> Result<()> {
+        if !self.drops() {
+            return Ok(());
+        }
+        let there: Vec<Name> =
+            self.tables.iter().map(|table| target.table(table)).filter(|t| live.has(t)).collect();
+        let books = target.bookkeeping();
+        if live.has(&books.state) && live.has(&books.loads) && !there.is_empty() {
+            session.begin().await?;
+            super::publish::write_state(
+                session,
+                target,
+                &stored.state,
+                &stored.load_id,
+                stored.now,
+            )
+            .await?;
+            for table in &there {
+                session.sql(merge::delete_all(table)).await?;
+            }
+            let row = LoadRow::new(&stored.load_id, &stored.schema, stored.now);
+            session.sql(books.insert(&target.table(LOADS_TABLE), &cells(row.cells()))).await?;
+            session.commit().await.at(|| "forgetting what was loaded")?;
+        }
+        // The staging tables, ours and dlt's: their columns would be the old ones.
+        let staged = self.tables.iter().flat_map(|table| {
+            [target.staging(table), target.staging_schema.object(target.table(table).last())]
+        });
+        let gone: Vec<Name> = there.into_iter().chain(staged.filter(|t| live.has(t))).collect();
+        session.any(gone.iter().map(ddl::drop_table).collect()).await?;
+        let versions = target.staging_schema.object(target.table(VERSION_TABLE).last());
+        if live.has(&versions) {
+            session.sql(books.delete_versions(&versions, stored.schema.name())).await?;
+        }
+        for table in &gone {
+            live.forget(table);
+        }
+        Ok(())
+    }
+}
+
+/// What is saved before the tables are dropped: a load of its own that brought nothing.
+pub(super) struct Forgotten {
+    /// The state without what was forgotten, bumped.
+    pub(super) state: State,
+    /// The schema as it is stored.
+    pub(super) schema: Schema,
+    /// A load id before the load's own.
+    pub(super) load_id: LoadId,
+    pub(super) now: Instant,
+}

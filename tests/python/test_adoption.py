@@ -1,0 +1,220 @@
+"""Snowcat goes on where dlt stopped, and dlt where Snowcat stopped: the real dlt, on the emulator.
+
+Every load gives what a source gives that does not know the cursor: rows that were loaded before among those that are new.
+After each of them the tables hold what the source holds, no column was added, and no schema was stored that was known.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+# Before dlt is imported: it reads these once.
+os.environ.update({
+    "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL", "LOAD__WORKERS": "1",
+    "LOAD__RAISE_ON_MAX_RETRIES": "1",
+})  # fmt: skip
+import dlt  # noqa: E402
+import snowcat_procedure  # noqa: E402
+from dlt.common.versioned_state import decompress_state  # noqa: E402
+from emulator import Lab  # noqa: E402
+
+HINTS: dict[str, dict] = {
+    "orders": {"primary_key": "id", "write_disposition": "merge", "columns": {"extra": {"data_type": "json"}}},
+    "stock": {"primary_key": ["shop", "sku"], "write_disposition": {"disposition": "merge", "strategy": "upsert"}},
+    "events": {"write_disposition": "append"},
+    "prices": {"write_disposition": "replace"},
+}
+CURSOR = {"cursor_path": "updated", "initial_value": "2023-12-31T00:00:00Z"}
+
+
+class Holding(snowcat_procedure.Snowflake):
+    """The warehouse of a procedure, and records for each resource."""
+
+    def __init__(self, session: Any, records: dict[str, list]) -> None:  # noqa: ANN401
+        super().__init__(session, snowcat_procedure.Http({}))
+        self.pages = {name: [json.dumps(rows)] for name, rows in records.items()}
+
+    def pull(self, resource: str) -> str | None:
+        """The one page there is, then the end."""
+        pages = self.pages.get(resource)
+        return pages.pop() if pages else None
+
+
+class Loaders:
+    """Both loaders, with the same resources, for the same dataset."""
+
+    def __init__(self, lab: Lab, guest: Any, folder: Any, file_format: str | None, forgets: bool) -> None:  # noqa: ANN401
+        self.lab, self.guest, self.folder = lab, guest, folder
+        self.file_format, self.forgets = file_format, forgets
+        self.runs = 0
+
+    def dlt(self, records: dict[str, list], **options: Any) -> Any:  # noqa: ANN401
+        """A run of dlt: on another machine each time, if it forgets."""
+        self.runs += 1
+        place = self.folder / (f"dlt{self.runs}" if self.forgets else "dlt")
+        credentials = (
+            f"snowflake://tester:tester@emulator/RAW?host=127.0.0.1&port={self.lab.server.port}&protocol=http"
+            "&role=ACCOUNTADMIN&login_timeout=20"
+        )
+        pipeline = dlt.pipeline(
+            "shop", pipelines_dir=str(place), dataset_name="shop",
+            destination=dlt.destinations.snowflake(credentials=credentials),
+        )  # fmt: skip
+
+        def resource(name: str) -> Any:  # noqa: ANN401
+            if name != "orders":
+                return dlt.resource(records[name], name=name, **HINTS[name])
+
+            @dlt.resource(name=name, **HINTS[name])
+            def orders(updated: Any = dlt.sources.incremental(**CURSOR)) -> Iterator[Any]:  # noqa: ANN401
+                yield records[name]
+
+            return orders()
+
+        @dlt.source(name="shop")
+        def shop() -> list[Any]:
+            return [resource(name) for name in records]
+
+        pipeline.run(shop(), loader_file_format=self.file_format, **options)
+        return pipeline
+
+    def snowcat(self, records: dict[str, list], now: str | None = None, **options: Any) -> dict:  # noqa: ANN401
+        """A run of Snowcat."""
+        endpoint = {"source": "pull", "endpoint": {"data_selector": "$", "incremental": CURSOR}}
+        resources = [{"name": name, **HINTS[name], **(endpoint if name == "orders" else {})} for name in records]
+        job = {"pipeline": "shop", "database": "RAW", "dataset": "shop", "resources": resources, **options}
+        now = now or datetime.datetime.now(datetime.timezone.utc).isoformat()
+        return snowcat_procedure.run(self.guest, json.dumps(job), now, Holding(self.lab.session, records))[0]
+
+    # --- what is there -------------------------------------------------------
+
+    def rows(self, table: str, columns: str, order: str = "1") -> list[tuple]:
+        """Rows of a table of the dataset."""
+        return [tuple(r) for r in self.lab.sql(f'SELECT {columns} FROM RAW.SHOP."{table}" ORDER BY {order}')]
+
+    def columns(self) -> list[tuple]:
+        """Every column of the dataset, in order."""
+        return [tuple(r) for r in self.lab.sql(
+            "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE, IS_NULLABLE "
+            "FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'SHOP' ORDER BY TABLE_NAME, ORDINAL_POSITION"
+        )]  # fmt: skip
+
+    def orders(self) -> dict[int, tuple]:
+        """The orders as they were given: totals, then the lists, put together from three tables."""
+        tags: dict[str, list] = {}
+        for parent, value in self.rows("ORDERS__ITEMS__TAGS", '"_DLT_PARENT_ID", "VALUE"', '"_DLT_PARENT_ID", "_DLT_LIST_IDX"'):
+            tags.setdefault(parent, []).append(value)
+        items: dict[str, list] = {}
+        listed = '"_DLT_PARENT_ID", "_DLT_ROOT_ID", "_DLT_ID", "SKU"'
+        for parent, root, own, sku in self.rows("ORDERS__ITEMS", listed, '"_DLT_PARENT_ID", "_DLT_LIST_IDX"'):
+            assert parent == root
+            items.setdefault(parent, []).append((sku, tags.pop(own, [])))
+        found = {}
+        for own, number, total, extra in self.rows("ORDERS", '"_DLT_ID", "ID", "TOTAL", "EXTRA"::VARCHAR'):
+            assert number not in found, f"order {number} is there twice"
+            # dlt's Parquet leaves JSON as a text in the VARIANT.
+            found[number] = (total, re.sub(r"\s", "", extra), items.pop(own, []))
+        assert not items and not tags, "rows without a parent"
+        return found
+
+    def state(self) -> dict:
+        """The state as it was saved last."""
+        return decompress_state(self.rows("_DLT_PIPELINE_STATE", '"_DLT_LOAD_ID", "STATE"', "1 DESC")[0][1])
+
+    def cursor(self) -> dict:
+        """The cursor as it was saved last."""
+        return self.state()["sources"]["shop"]["resources"]["orders"]["incremental"]["updated"]
+
+
+def order(number: int, day: int, version: int = 1) -> dict:
+    """An order, changed for the `version`th time."""
+    return {
+        "id": number, "updated": f"2024-01-{day:02d}T00:00:00Z", "total": number + version / 4, "extra": {"v": version},
+        "items": [{"sku": f"s{i}", "tags": ["a"] * (version + i)} for i in range(3 - version % 2)],
+    }  # fmt: skip
+
+
+def expected(given: dict) -> tuple:
+    """What `Loaders.orders` says of it."""
+    extra = json.dumps(given["extra"], separators=(",", ":"))
+    return given["total"], extra, [(item["sku"], item["tags"]) for item in given["items"]]
+
+
+def stock(sku: str, count: int) -> dict:
+    return {"shop": 1, "sku": sku, "count": count, "places": [{"shelf": n} for n in range(count)]}
+
+
+# What the source gives in each load: orders of the last day and of days before it, of which some have changed since (their
+# day has not, so that only the cursor can tell that they are out of range: they must not be loaded).
+LOADS: list[dict[str, list]] = [
+    {"orders": [order(1, 1), order(2, 2), order(3, 2)], "stock": [stock("a", 2), stock("b", 1)]},
+    {"orders": [order(1, 1, 9), order(2, 2, 9), order(3, 2, 9), order(4, 2), order(5, 3)], "stock": [stock("a", 1)]},
+    {"orders": [order(4, 2, 9), order(5, 3, 9), order(6, 3), order(1, 4, 2), order(7, 4)], "stock": [stock("a", 3)]},
+    {"orders": [order(6, 3, 9), order(1, 4, 9), order(7, 4, 9), order(8, 4), order(3, 5, 3)], "stock": [stock("b", 2)]},
+]
+WANTED: list[dict[int, dict]] = [
+    {1: order(1, 1), 2: order(2, 2), 3: order(3, 2)},
+    {4: order(4, 2), 5: order(5, 3)},
+    {6: order(6, 3), 1: order(1, 4, 2), 7: order(7, 4)},
+    {8: order(8, 4), 3: order(3, 5, 3)},
+]
+STOCK: list[dict[str, int]] = [{"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 3, "b": 1}, {"a": 3, "b": 2}]
+
+
+@pytest.fixture
+def loaders(guest, tmp_path, monkeypatch) -> Iterator[Callable[..., Loaders]]:
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
+    with Lab() as lab:
+        yield lambda file_format=None, forgets=False: Loaders(lab, guest, tmp_path, file_format, forgets)
+
+
+@pytest.mark.parametrize(
+    ("turns", "file_format", "forgets"),
+    [
+        ("dsds", "jsonl", False),
+        ("dsds", "jsonl", True),
+        ("dsds", "parquet", True),
+        ("sdsd", None, True),
+        ("sdds", None, False),
+    ],
+)
+def test_each_goes_on_where_the_other_stopped(loaders, turns, file_format, forgets):
+    both = loaders(file_format, forgets)
+    there: dict[int, dict] = {}
+    seen: list[list[tuple]] = []
+    ids: dict[str, str] = {}
+    for number, (turn, load) in enumerate(zip(turns, LOADS, strict=True)):
+        records = {**load, "events": [{"n": number, "l": [number]}], "prices": [{"p": number, "h": [1, number]}]}
+        (both.dlt if turn == "d" else both.snowcat)(records)
+        there |= WANTED[number]
+        where = f"after load {number + 1} of {turns}"
+        assert both.orders() == {n: expected(o) for n, o in there.items()}, where
+        assert both.rows("EVENTS", "N") == [(n,) for n in range(number + 1)], where
+        assert both.rows("EVENTS__L", "VALUE") == [(n,) for n in range(number + 1)], where
+        assert both.rows("PRICES", "P") == [(number,)], where
+        assert sorted(both.rows("PRICES__H", "VALUE")) == sorted([(1,), (number,)]), where
+        assert dict(both.rows("STOCK", 'SKU, "COUNT"')) == STOCK[number], where
+        shelves = both.rows("STOCK__PLACES", '"SHELF"')
+        assert len(shelves) == sum(STOCK[number].values()), where
+        # An id that dlt makes of the key stays, whoever loads the row.
+        for sku, own in both.rows("STOCK", 'SKU, "_DLT_ID"'):
+            assert ids.setdefault(sku, own) == own, where
+        last = max(o["updated"] for o in there.values())
+        assert both.cursor()["last_value"] == last, where
+        assert len(both.cursor()["unique_hashes"]) == sum(o["updated"] == last for o in there.values()), where
+        seen.append(both.columns())
+        assert len(both.rows("_DLT_VERSION", "VERSION")) == 1, where
+        assert len(both.rows("_DLT_LOADS", "LOAD_ID")) == number + 1, where
+    assert all(columns == seen[0] for columns in seen), set(seen[0]) ^ set(seen[-1])
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main([__file__, "-q"]))
