@@ -51,11 +51,11 @@ pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     }
     ask_for_root_ids(schema, &table)?;
     let (mut action, warning) = publish::action(schema, &table)?;
-    if let (Action::Merge(plan), WriteDisposition::Merge(merge)) =
-        (&mut action, &resource.write_disposition)
+    if let WriteDisposition::Merge(merge) = &resource.write_disposition
+        && let Some(newer_by) = &merge.options.newer_by
+        && let Action::Merge(plan) = &mut action
     {
-        let newer_by = merge.options.newer_by.as_deref();
-        plan.newer_by = newer_by.map(|name| convention.normalize_path(name));
+        plan.guard(convention.normalize_path(newer_by))?;
     }
     let nested = nested_roots(resource, schema, &table)?;
     Ok(Some(Plan { table, action, warning, nested }))
