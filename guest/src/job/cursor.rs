@@ -249,9 +249,7 @@ const KEYS: Keys = Keys {
         "end_param",
         "convert",
     ],
-    refused: &[
-        ("transform", "it is called \"convert\" now, and is data, not code"),
-    ],
+    refused: &[("transform", "it is called \"convert\" now, and is data, not code")],
 };
 
 const PARAM_KEYS: Keys = Keys {

@@ -11,7 +11,7 @@ pub enum WriteDisposition {
     /// Added to them.
     Append,
     /// Matched with them by key.
-    Merge(Merge),
+    Merge(Box<Merge>),
     /// In their stead.
     Replace(Option<ReplaceStrategy>),
     /// Not at all.
@@ -192,7 +192,8 @@ impl WriteDisposition {
     /// The disposition as dlt's users write it, which is what the schema's hints are made of. What dlt
     /// does not know is left out.
     pub fn hint(&self) -> Value {
-        let Self::Merge(Merge { strategy, options }) = self else { return self.name().into() };
+        let Self::Merge(merge) = self else { return self.name().into() };
+        let Merge { strategy, options } = merge.as_ref();
         let mut hint = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             hint.extend(value.map(|value| (key.to_owned(), value)));
@@ -217,7 +218,7 @@ impl WriteDisposition {
         if value.is_string() {
             return Ok(match choice(value, place, WORDS)? {
                 Word::Append => Self::Append,
-                Word::Merge => Self::Merge(Merge::default()),
+                Word::Merge => Self::Merge(Box::default()),
                 Word::Replace => Self::Replace(None),
                 Word::Skip => Self::Skip,
             });
@@ -239,7 +240,7 @@ impl WriteDisposition {
         }
         Ok(match word {
             Word::Append => Self::Append,
-            Word::Merge => Self::Merge(merge(&object)?),
+            Word::Merge => Self::Merge(Box::new(merge(&object)?)),
             Word::Replace => Self::Replace(object.choice("strategy", REPLACE_STRATEGIES)?),
             Word::Skip => Self::Skip,
         })

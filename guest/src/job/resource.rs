@@ -20,6 +20,10 @@ pub struct Resource {
     pub name: String,
     /// The name of its table, not normalized; none means the resource's name.
     pub table_name: Option<String>,
+    /// What is said of its table, for people.
+    pub description: Option<String>,
+    /// Whether the job says that its table is Snowflake's own kind, as any is.
+    pub native: bool,
     /// How its rows are written.
     pub write_disposition: WriteDisposition,
     /// What a record is known by.
@@ -209,6 +213,8 @@ impl Resource {
         Ok(Self {
             name: name.to_owned(),
             table_name: object.text("table_name")?.map(str::to_owned),
+            description: object.text("description")?.map(str::to_owned),
+            native: object.choice("table_format", &[("native", ())])?.is_some(),
             write_disposition: disposition(&object)?.unwrap_or(WriteDisposition::Append),
             primary_key: Key::parse(&object, "primary_key")?.unwrap_or_default(),
             merge_key: Key::parse(&object, "merge_key")?.unwrap_or_default(),
@@ -254,6 +260,8 @@ const KEYS: Keys = Keys {
     known: &[
         "name",
         "table_name",
+        "description",
+        "table_format",
         "write_disposition",
         "primary_key",
         "merge_key",
@@ -274,7 +282,6 @@ const KEYS: Keys = Keys {
         ("validator", NO_CODE),
         ("include_from_parent", "a resource that depends on another is not supported"),
         ("data_from", "a resource that depends on another is not supported"),
-        ("table_format", "tables are Snowflake's own"),
         ("file_format", "files are always Parquet"),
         ("references", "references between tables are not kept"),
     ],

@@ -40,7 +40,7 @@ fn reads_the_reference_job() {
     assert_eq!((job.max_identifier_length, job.max_table_nesting, job.root_key), (255, 1000, None));
     let [issues, projects] = job.resources.as_slice() else { panic!() };
 
-    assert_eq!(issues.write_disposition, WriteDisposition::Merge(Merge::default()));
+    assert_eq!(issues.write_disposition, WriteDisposition::Merge(Box::default()));
     assert_eq!(issues.primary_key, Key { columns: vec!["id".to_owned()], single: true });
     assert_eq!(issues.max_table_nesting, Some(3));
     assert_eq!(issues.columns.len(), 21);

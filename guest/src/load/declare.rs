@@ -69,10 +69,11 @@ fn plan(
     convention: Convention,
 ) -> Result<Plan> {
     let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
-    if let (Action::Merge(plan), Some(WriteDisposition::Merge(merge))) = (&mut action, disposition)
+    if let Some(WriteDisposition::Merge(merge)) = disposition
+        && let Some(newer_by) = &merge.options.newer_by
+        && let Action::Merge(plan) = &mut action
     {
-        let newer_by = merge.options.newer_by.as_deref();
-        plan.newer_by = newer_by.map(|name| convention.normalize_path(name));
+        plan.guard(convention.normalize_path(newer_by))?;
     }
     Ok(Plan { table, action, warning, nested: Vec::new() })
 }
@@ -196,6 +197,12 @@ pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
 
 fn table_hints(resource: &Resource) -> Map<String, Value> {
     let mut hints = Map::new();
+    if let Some(description) = &resource.description {
+        hints.insert("description".to_owned(), description.as_str().into());
+    }
+    if resource.native {
+        hints.insert("table_format".to_owned(), "native".into());
+    }
     if !resource.schema_contract_hint.is_null() {
         hints.insert("schema_contract".to_owned(), resource.schema_contract_hint.clone());
     }

@@ -36,7 +36,8 @@ pub(super) fn ddl(
     for table in schema.tables().values() {
         let name = target.table(table.name());
         let wanted = is_dlt(table.name()) || brought(table.name());
-        if !wanted && !(live.has(&name) && told(table.name())) {
+        let kept = wanted || (live.has(&name) && told(table.name()));
+        if !kept {
             continue;
         }
         let columns = columns(target, table, create_indexes);

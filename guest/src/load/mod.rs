@@ -51,10 +51,10 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let Restored { mut live, mut schema, mut state, last_load } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
-    let before = schema.clone();
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
     let fresh = Fresh::plan(job, &mut schema, &mut state);
+    let before = schema.clone();
     let forgotten = if fresh.drops() {
         if !state.bump()? {
             state.touch();

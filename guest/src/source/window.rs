@@ -46,7 +46,9 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
         ));
     };
     if cursor.last == Last::Min {
-        return Err(Fault::config("expected last_value_func max, for an interval is given, found min"));
+        return Err(Fault::config(
+            "expected last_value_func max, for an interval is given, found min",
+        ));
     }
     let Some(initial) = &cursor.initial_value else {
         return Err(Fault::config(
@@ -71,7 +73,9 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
 fn like(value: &CursorValue<'_>, at: NaiveDateTime) -> Result<CursorValue<'static>> {
     let written = match value {
         CursorValue::Whole(_) => Some(CursorValue::Whole(at.and_utc().timestamp().into())),
-        CursorValue::Real(_) => Some(CursorValue::Real(at.and_utc().timestamp_micros() as f64 / 1e6)),
+        CursorValue::Real(_) => {
+            Some(CursorValue::Real(at.and_utc().timestamp_micros() as f64 / 1e6))
+        }
         CursorValue::Text(text) => Instant::parse(text)
             .and_then(|instant| instant.at_utc(at))
             .map(|instant| CursorValue::Text(instant.text().into())),
@@ -103,7 +107,8 @@ mod tests {
         });
         let job = scheduled(Job::parse(&job.to_string())?)?;
         let cursor = job.resources[0].cursor.as_ref().unwrap();
-        let shown = |v: &Option<CursorValue<'_>>| v.as_ref().map_or_else(String::new, ToString::to_string);
+        let shown =
+            |v: &Option<CursorValue<'_>>| v.as_ref().map_or_else(String::new, ToString::to_string);
         Ok(format!("{} {}", shown(&cursor.initial_value), shown(&cursor.end_value)))
     }
 
@@ -116,7 +121,8 @@ mod tests {
     #[test]
     fn takes_the_interval() {
         let check = |more: Value, expect: &str| {
-            let day = json!({"start": "2024-01-01T00:00:00+01:00", "end": "2024-01-02T00:00:00.5Z"});
+            let day =
+                json!({"start": "2024-01-01T00:00:00+01:00", "end": "2024-01-02T00:00:00.5Z"});
             assert_eq!(range(day, cursor(more.clone())).unwrap(), expect, "{more}");
         };
         check(json!({"initial_value": 0}), "1704063600 1704153600");
@@ -144,8 +150,12 @@ mod tests {
     #[test]
     fn leaves_other_cursors_alone() {
         let day = json!({"start": "2024-01-01", "end": "2024-01-02"});
-        assert_eq!(range(day.clone(), json!({"cursor_path": "c", "initial_value": 1})).unwrap(), "1 ");
-        let no = json!({"cursor_path": "c", "initial_value": 1, "allow_external_schedulers": false});
+        assert_eq!(
+            range(day.clone(), json!({"cursor_path": "c", "initial_value": 1})).unwrap(),
+            "1 "
+        );
+        let no =
+            json!({"cursor_path": "c", "initial_value": 1, "allow_external_schedulers": false});
         assert_eq!(range(day, no).unwrap(), "1 ");
     }
 
@@ -159,17 +169,23 @@ mod tests {
         check(
             json!(null),
             json!({"initial_value": 1}),
-            &format!("{place}expected the job to have an interval, for the cursor takes its range from it"),
+            &format!(
+                "{place}expected the job to have an interval, for the cursor takes its range from it"
+            ),
         );
         check(
             day.clone(),
             json!({}),
-            &format!("{place}expected an initial_value, for it tells how the ends of the interval are written"),
+            &format!(
+                "{place}expected an initial_value, for it tells how the ends of the interval are written"
+            ),
         );
         check(
             day.clone(),
             json!({"initial_value": "abc"}),
-            &format!("{place}expected an initial_value that is a date, a time or seconds since 1970, found \"abc\""),
+            &format!(
+                "{place}expected an initial_value that is a date, a time or seconds since 1970, found \"abc\""
+            ),
         );
         check(
             day,
@@ -186,6 +202,10 @@ mod tests {
             json!({"initial_value": 1}),
             "interval.start: expected a date or a time, found \"monday\"",
         );
-        check(json!({"start": "2024-01-02"}), json!({}), "interval.end: expected a text, found nothing");
+        check(
+            json!({"start": "2024-01-02"}),
+            json!({}),
+            "interval.end: expected a text, found nothing",
+        );
     }
 }

@@ -14,7 +14,9 @@ use crate::sql::{Column, Name};
 
 impl Merging<'_> {
     /// Deletes what has a key of a row that came, or is in the user's scope, then inserts.
-    pub(super) async fn delete_insert(&self, session: &mut Session, pruned: u64) -> Result<()> {
+    pub(super) async fn delete_insert(&self, session: &mut Session, filtered: u64) -> Result<()> {
+        let primary = Match { keys: &self.primary, bounds: &[] };
+        let pruned = filtered + self.drop_stale(session, primary).await?;
         let keys = [self.primary.as_slice(), self.merge_key.as_slice()];
         let keys = keys.into_iter().filter(|key| !key.is_empty() && self.scope.is_none());
         let keys: Vec<&[Column]> = keys.collect();
@@ -79,7 +81,7 @@ impl Merging<'_> {
 
     /// Updates what has the key of a row that came and inserts the others; with cdc, deletes what did
     /// not come.
-    pub(super) async fn upsert(&self, session: &mut Session, pruned: u64) -> Result<()> {
+    pub(super) async fn upsert(&self, session: &mut Session, filtered: u64) -> Result<()> {
         let partition = (self.plan.strategy == MergeStrategy::Cdc && self.scope.is_none())
             .then_some(self.merge_key.as_slice())
             .filter(|key| !key.is_empty());
@@ -98,6 +100,8 @@ impl Merging<'_> {
             };
             self.delete_absent(session, matched, scope).await?;
         }
+        // An old row did come, though it does not count: what is there in its stead is not absent.
+        let pruned = filtered + self.drop_stale(session, matched).await?;
         if self.plan.skip_unchanged && self.was_live {
             return self.upsert_changed(session, matched).await;
         }

@@ -92,7 +92,7 @@ impl<'a> Merging<'a> {
         session.sql(merge::delete_all(&self.staging)).await?;
         let seq = [self.seq_column()];
         self.publication.copy(session, self.root, &self.staging, Json::Text, &seq).await?;
-        let pruned = self.prune(session).await?;
+        let pruned = self.drop_filtered(session).await?;
         match self.plan.strategy {
             MergeStrategy::DeleteInsert => self.delete_insert(session, pruned).await?,
             MergeStrategy::InsertOnly => self.insert_only(session).await?,
@@ -102,31 +102,28 @@ impl<'a> Merging<'a> {
         session.sql(merge::delete_all(&self.staging)).await.map(drop)
     }
 
-    /// Takes out of the staging table what is not to count at all; gives how many rows that was.
-    async fn prune(&self, session: &mut Session) -> Result<u64> {
-        let mut pruned = 0;
-        let mut prune = async |statement: String| -> Result<()> {
-            if let Answer::Ran(outcome) = session.sql(statement).await? {
-                pruned += outcome.affected.unwrap_or(0);
-            }
-            Ok(())
+    /// Takes out of the staging table what the user's filter leaves out; gives how many rows that was.
+    async fn drop_filtered(&self, session: &mut Session) -> Result<u64> {
+        let Some(filter) = &self.plan.source_filter else { return Ok(0) };
+        let columns = self.publication.all_columns(self.known);
+        let links = self.links();
+        let delete = merge::delete_filtered(&self.staging, &columns, filter, links);
+        Ok(affected(&session.sql(delete).await?))
+    }
+
+    /// Takes out of the staging table what is older than what is there; gives how many rows that was.
+    pub(super) async fn drop_stale(
+        &self,
+        session: &mut Session,
+        matched: Match<'_>,
+    ) -> Result<u64> {
+        let Some(age) = self.plan.newer_by.as_deref().filter(|_| self.was_live) else {
+            return Ok(0);
         };
-        if let Some(filter) = &self.plan.source_filter {
-            let columns = self.publication.all_columns(self.known);
-            prune(merge::delete_filtered(&self.staging, &columns, filter, self.links())).await?;
-        }
-        let keys = if self.primary.is_empty() { &self.merge_key } else { &self.primary };
-        if let Some(age) = &self.plan.newer_by
-            && self.was_live
-            && !keys.is_empty()
-        {
-            let age = column(self.publication, self.known, age);
-            let matched = Match { keys, bounds: &[] };
-            let stale =
-                merge::delete_stale(&self.staging, &self.table, matched, &age, self.links());
-            prune(stale).await?;
-        }
-        Ok(pruned)
+        let age = column(self.publication, self.known, age);
+        let links = self.links();
+        let delete = merge::delete_stale(&self.staging, &self.table, matched, &age, links);
+        Ok(affected(&session.sql(delete).await?))
     }
 
     /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
@@ -213,6 +210,13 @@ impl<'a> Merging<'a> {
 
     fn seq_column(&self) -> Column {
         Column::new(self.seq.clone(), Kind::of(DataType::Bigint))
+    }
+}
+
+fn affected(answer: &Answer) -> u64 {
+    match answer {
+        Answer::Ran(outcome) => outcome.affected.unwrap_or(0),
+        Answer::Assumed => 0,
     }
 }
 

@@ -252,18 +252,6 @@ pub(super) async fn write_state(
     }
 }
 
-<<<<<<< HEAD:guest/src/load/publish/mod.rs
-=======
-/// The number in the one row of the answer.
-fn count(answer: &Answer) -> Result<u64> {
-    let Answer::Ran(outcome) = answer else { return Ok(0) };
-    let text = outcome.rows.first().and_then(|row| row.first()).and_then(|value| value.as_deref());
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| {
-        Fault::destination(format_args!("expected one row with a number, found {text:?}"))
-    })
-}
-
->>>>>>> incr:guest/src/load/publish.rs
 pub(super) fn cells<const N: usize>(
     cells: [(&'static str, Cell); N],
 ) -> Vec<(&'static str, Value)> {

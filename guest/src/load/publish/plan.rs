@@ -33,7 +33,7 @@ pub(in crate::load) struct MergePlan {
     pub(super) skip_unchanged: bool,
     /// The column by which a row that came must not be older than the one that is there. Unlike all
     /// else it is not kept in the schema: dlt knows nothing like it.
-    pub(in crate::load) newer_by: Option<String>,
+    pub(super) newer_by: Option<String>,
     /// Whether the row's own id is what tells its versions apart.
     pub(super) id_is_version: bool,
 }
@@ -131,6 +131,24 @@ impl MergePlan {
                 .map_err(|fault| fault.at("destination_scope"))?;
         }
         Ok(plan)
+    }
+
+    /// Sets the column by which a row that came must not be older than the one that is there.
+    ///
+    /// # Errors
+    /// A config fault where rows are replaced by the group: a row could go with its group, though the
+    /// one that came is older and does not count.
+    pub(in crate::load) fn guard(&mut self, newer_by: String) -> Result<()> {
+        let in_groups = !self.merge_key.is_empty() || self.destination_scope.is_some();
+        let deletes_groups = self.strategy == MergeStrategy::DeleteInsert && in_groups;
+        if self.primary.is_empty() || deletes_groups {
+            return Err(Fault::config(
+                "expected rows that are replaced by their primary_key, and by neither merge_key nor destination_scope",
+            )
+            .at("newer_by"));
+        }
+        self.newer_by = Some(newer_by);
+        Ok(())
     }
 
     /// Whether a row is known by its primary key alone, and its id is made of it.
