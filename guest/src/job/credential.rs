@@ -78,10 +78,8 @@ impl Credential {
             if object.get(key).is_some() && !of.contains(&kind) {
                 let names: Vec<&str> = of.iter().map(|kind| kind.name()).collect();
                 let names = names.join(", ");
-                return Err(object.fault_at(
-                    key,
-                    format_args!("expected nothing: it is an option of {names}"),
-                ));
+                return Err(object
+                    .fault_at(key, format_args!("expected nothing: it is an option of {names}")));
             }
         }
         let hosts = object.texts("hosts")?.unwrap_or_default();
@@ -355,7 +353,10 @@ mod tests {
              it with the host and name it in \"secret\"",
         );
         check(
-            oauth2("https://x/t", json!({"type": "oauth2_client_credentials", "refresh_secret": "r"})),
+            oauth2(
+                "https://x/t",
+                json!({"type": "oauth2_client_credentials", "refresh_secret": "r"}),
+            ),
             ".refresh_secret: expected nothing: it is an option of oauth2_refresh_token",
         );
         let sound = one(oauth2("http://localhost:8080/t", json!({}))).unwrap();
