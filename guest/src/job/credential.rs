@@ -68,6 +68,14 @@ impl Credential {
         self.hosts.iter().any(|host| host == authority)
     }
 
+    /// Whether the host can get another token when a source refuses the one it has.
+    pub const fn renews(&self) -> bool {
+        match self.scheme {
+            Scheme::Oauth2ClientCredentials { .. } => true,
+            Scheme::ApiKey { .. } | Scheme::Bearer | Scheme::HttpBasic => false,
+        }
+    }
+
     fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
         let object = Object::new(value, place, KEYS)?;
         let Some(kind) = object.choice("type", TYPES)? else {

@@ -10,6 +10,7 @@ mod disposition;
 mod endpoint;
 mod hints;
 mod paginator;
+mod parent;
 mod path;
 mod read;
 mod resource;
@@ -26,9 +27,10 @@ pub use self::cursor::{Convert, Cursor, Last, OnMissing};
 pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
-pub use self::endpoint::{Client, Endpoint, Ignored, Method};
+pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
 pub use self::hints::{Hints, Sort};
 pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
+pub use self::parent::Parent;
 pub use self::path::{Path, Segment};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
@@ -136,6 +138,7 @@ impl Job {
             resources: resources(&object, contract)?,
         };
         job.check_requests()?;
+        parent::check(&job.resources)?;
         job.select(&object)
     }
 
@@ -155,6 +158,12 @@ impl Job {
     /// The resources that take part, in the order given.
     pub fn selected(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter().filter(|resource| resource.selected)
+    }
+
+    /// The resources a run reads, parents before their children, otherwise in the order given; and
+    /// whether they are loaded: a parent that is not selected is read for its children only.
+    pub fn reading(&self) -> Vec<(&Resource, bool)> {
+        parent::reading(&self.resources)
     }
 
     /// A resource by name.

@@ -271,6 +271,7 @@ const KEYS: Keys = Keys {
         "source",
         "endpoint",
         "incremental",
+        "include_from_parent",
         "selected",
         "schema_contract",
         "nested_hints",
@@ -280,8 +281,7 @@ const KEYS: Keys = Keys {
         ("parallelized", "how requests are sent is the host's business"),
         ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
-        ("include_from_parent", "a resource that depends on another is not supported"),
-        ("data_from", "a resource that depends on another is not supported"),
+        ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
         ("references", "references between tables are not kept"),
     ],
@@ -346,12 +346,18 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
             Some(Cursor { hinted: endpoint, ..cursor })
         }
     };
+    let include = object.texts("include_from_parent")?.unwrap_or_default();
+    if !endpoint && !include.is_empty() {
+        return Err(object.fault(
+            "unknown key \"include_from_parent\": it belongs to a resource with an endpoint",
+        ));
+    }
     if !endpoint && !own_endpoint {
         return Ok((Input::Pull { selector: None }, own));
     }
     let empty = Value::Object(Map::new());
     let value = object.get("endpoint").unwrap_or(&empty);
-    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name)?;
+    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name, &include)?;
     if own.is_some() && cursor.is_some() {
         return Err(
             object.fault_at("incremental", "expected one cursor, found another in the endpoint")
