@@ -242,6 +242,7 @@ impl Endpoint {
 /// resource.
 pub(super) fn check_defaults(value: &Value, place: &str) -> Result<()> {
     let object = Object::new(value, place, KEYS)?;
+    object.text("path")?;
     object.map("params")?;
     object.map("json")?;
     method(&object)?;

@@ -22,7 +22,7 @@ mod value;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use self::credential::{Credential, Scheme};
+pub use self::credential::{Credential, Location, Scheme};
 pub use self::cursor::{Convert, Cursor, Last, OnMissing};
 pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
@@ -103,6 +103,8 @@ impl Job {
     pub fn parse(text: &str) -> Result<Self> {
         let value = read::json(text)?;
         let object = Object::new(&value, "", KEYS)?;
+        // Where editors find the description of a job; of no meaning here.
+        object.text("$schema")?;
         let pipeline = object.required_text("pipeline")?.to_owned();
         let contract = match object.get("schema_contract") {
             None => Contract::default(),
@@ -261,6 +263,7 @@ const REFRESHES: &[(&str, Refresh)] = &[
 
 const KEYS: Keys = Keys {
     known: &[
+        "$schema",
         "pipeline",
         "database",
         "dataset",
