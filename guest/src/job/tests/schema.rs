@@ -18,6 +18,7 @@ const PLACES: &[(&str, &str)] = &[
     ("hints", "/resources/0/columns/a"),
     ("incremental", "/resources/0/endpoint/incremental"),
     ("incremental_param", "/resources/0/endpoint/params/since"),
+    ("resolve_param", "/resources/0/endpoint/params/id"),
     ("convert", "/resources/0/endpoint/incremental/convert"),
     ("paginator_plain", "/client/paginator"),
     ("paginator_cursor", "/client/paginator"),
@@ -42,8 +43,14 @@ fn specimen(pointer: &str, object: &Value) -> Value {
     let mut job = json!({
         "pipeline": "p", "database": "D", "dataset": "s",
         "client": {"base_url": "https://x.net/"},
-        "resources": [{"name": "items", "endpoint": {"path": "items"}}],
+        "resources": [
+            {"name": "items", "endpoint": {"path": "items"}},
+            {"name": "parents", "endpoint": "parents"},
+        ],
     });
+    if pointer.ends_with("/params/id") {
+        job["resources"][0]["endpoint"]["path"] = json!("parents/{id}/items");
+    }
     if pointer.starts_with("/resources/0/endpoint/incremental/") {
         job["resources"][0]["endpoint"]["incremental"] = json!({"cursor_path": "at"});
     }
@@ -172,8 +179,9 @@ fn every_word_is_described_and_every_described_word_is_known() {
             assert!(!known.is_empty(), "{place}: no example tells its words");
             let described: BTreeSet<&str> = words.iter().filter_map(Value::as_str).collect();
             for word in &known {
-                // One object for each type of a paginator: the others are elsewhere.
-                let elsewhere = key == "type" && definition.name.starts_with("paginator_");
+                // One object for each type of a paginator or parameter: the others are elsewhere.
+                let split = ["paginator_", "_param"].iter().any(|it| definition.name.contains(it));
+                let elsewhere = key == "type" && split;
                 assert!(elsewhere || described.contains(word.as_str()), "{place}: {word:?}");
             }
             for word in words {
