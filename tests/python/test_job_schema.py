@@ -95,6 +95,8 @@ def specimens() -> list[dict]:
             {"rename": {"a.b": "c"}}, {"exclude": ["a"]}, {"include": ["l[*].b"]}]}),
         job({"endpoint": {"data_selector": "a"}}, credentials={"c": oauth, "//": 1}, resource_defaults={"primary_key": "id"}),
         job({"endpoint": {"auth": "c"}}, credentials={"c": {"type": "api_key", "hosts": ["x.net"], "location": "cookie"}}),
+        {**base, "resources": [{"name": "parents", "endpoint": "parents"}, {"name": "items", "include_from_parent": ["a"],
+            "endpoint": {"path": "a/{x}/b", "params": {"x": {"type": "resolve", "resource": "parents", "field": "id"}}}}]},
         *(job({"endpoint": {"paginator": paginator}}) for paginator in paginators),
         *map(whole, SHIPPED),
     ]  # fmt: skip

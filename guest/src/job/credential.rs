@@ -70,10 +70,7 @@ impl Credential {
 
     /// Whether the host can get another token when a source refuses the one it has.
     pub const fn renews(&self) -> bool {
-        match self.scheme {
-            Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth => true,
-            Scheme::ApiKey { .. } | Scheme::Bearer | Scheme::HttpBasic => false,
-        }
+        matches!(self.scheme, Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth)
     }
 
     fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {

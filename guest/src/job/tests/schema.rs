@@ -45,14 +45,16 @@ fn specimen(pointer: &str, object: &Value) -> Value {
     let mut job = json!({
         "pipeline": "p", "database": "D", "dataset": "s",
         "client": {"base_url": "https://x.net/"},
-        "resources": [{"name": "items", "endpoint": {"path": "items"}}],
+        "resources": [
+            {"name": "items", "endpoint": {"path": "items"}},
+            {"name": "parents", "endpoint": "parents"},
+        ],
     });
+    if pointer.ends_with("/params/id") {
+        job["resources"][0]["endpoint"]["path"] = json!("parents/{id}/items");
+    }
     if pointer.starts_with("/resources/0/endpoint/incremental/") {
         job["resources"][0]["endpoint"]["incremental"] = json!({"cursor_path": "at"});
-    }
-    if pointer == "/resources/0/endpoint/params/id" {
-        job["resources"][0]["endpoint"]["path"] = json!("items/{id}");
-        job["resources"].as_array_mut().unwrap().push(json!("posts"));
     }
     let mut at = &mut job;
     for key in pointer.split('/').skip(1) {
