@@ -294,7 +294,7 @@ mod tests {
         check(
             job,
             &[("resources[0].primary_key", "expected a column's name, found 7")],
-            &["4:38 resources[0].primary_key|expected a column's name, found 7"],
+            &["4:39 resources[0].primary_key|expected a column's name, found 7"],
         );
         check(
             "{\"a\":\n1,}",

@@ -105,9 +105,8 @@ fn check(case: &Value) {
 
 fn request_of(request: &Value) -> Request {
     let text = |key: &str| request.get(key).and_then(Value::as_str).map(str::to_owned);
-    let header = |pair: &Value| {
-        (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned())
-    };
+    let header =
+        |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
     Request {
         method: text("method").unwrap(),
         url: text("url").unwrap(),
