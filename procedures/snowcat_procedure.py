@@ -55,13 +55,39 @@ def load(session, job):
 
 
 def load_jira(session, target_database, endpoints, force_full_load):
-    """P_LOAD_JIRA: run the Jira job of the code stage for this database and these endpoints."""
-    with open(os.path.join(_imports(), "jira.json"), encoding="utf-8") as file:
-        text = file.read()
+    """P_LOAD_JIRA: run the Jira job among the procedure's imports for this database and these endpoints."""
     site = _secret("get_generic_secret_string", "jira_subdomain")
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", site):
         raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
-    job = json.loads(text.replace("{{jira_subdomain}}", site.lower()))
+    job = _ready_made({"jira_subdomain": site.lower()}, target_database, endpoints, force_full_load)
+    return _run_in_snowflake(session, job)
+
+
+def load_ready_made(session, settings, target_database, endpoints, force_full_load):
+    """P_LOAD_GITHUB and its like: run the job among the procedure's imports, its `{{placeholders}}` filled in."""
+    settings = json.loads(settings) if isinstance(settings, str) else settings or {}
+    for name, value in settings.items():
+        # Such a value becomes part of a URL: no slash, no quote, nothing that begins a query.
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or ".." in value:
+            raise LoadError("config", "expected letters, digits and any of . _ : + -", ["settings", name])
+    return _run_in_snowflake(session, _ready_made(settings, target_database, endpoints, force_full_load))
+
+
+def _ready_made(settings, target_database, endpoints, force_full_load):
+    """The one job among the procedure's imports, made ready to run."""
+    found = [name for name in os.listdir(_imports()) if name.endswith(".json")]
+    if len(found) != 1:
+        raise LoadError("config", f"expected one job among the imports of the procedure, found {sorted(found)}")
+    with open(os.path.join(_imports(), found[0]), encoding="utf-8") as file:
+        text = file.read()
+    for name, value in settings.items():
+        if "{{" + name + "}}" not in text:
+            raise LoadError("config", f"the job has no setting {name!r}", ["settings"])
+        text = text.replace("{{" + name + "}}", value)
+    missing = re.search(r"\{\{(\w+)\}\}", text)
+    if missing:
+        raise LoadError("config", f"the setting {missing[1]!r} is missing", ["settings"])
+    job = json.loads(text)
     if target_database is not None:
         job["database"] = target_database
     job["force_full_load"] = bool(force_full_load)
@@ -70,7 +96,7 @@ def load_jira(session, target_database, endpoints, force_full_load):
             job["selected"] = json.loads(endpoints)
         except ValueError as error:
             raise LoadError("config", f"endpoints is not a JSON array: {error}", ["endpoints"]) from None
-    return _run_in_snowflake(session, job)
+    return job
 
 
 class LoadError(RuntimeError):
