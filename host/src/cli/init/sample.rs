@@ -130,7 +130,7 @@ fn cursors(records: &[&Map<String, Value>]) -> Vec<(String, Value)> {
             })
         });
     }
-    let mut ranked: Vec<(usize, String, Value)> = found
+    let mut ranked: Vec<_> = found
         .into_iter()
         .filter_map(|(path, value)| {
             let rank = cursor_rank(path.last()?)?;
