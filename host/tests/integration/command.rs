@@ -257,7 +257,7 @@ fn a_first_job_is_made_of_a_description() {
         "made.json: valid (shop into RAW.shop: orders, notes)\n"
     );
     let page = home.path().join("page.json");
-    fs::write(page, r#"{"count": 1, "data": [{"id": 1, "text": "a"}]}"#).unwrap();
+    fs::write(page, r#"[{"id": 1, "text": "a"}]"#).unwrap();
     let arguments = ["plan", "made.json", "--input", "notes=page.json", "--json"];
     let plan = snowcat(home.path(), &arguments, "");
     assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));

@@ -102,13 +102,13 @@ impl List {
         let named = |(path, _): &&(Vec<String>, Value)| {
             path.last().is_none_or(|key| RECORD_KEYS.contains(&key.as_str()))
         };
+        // Outer ones first.
+        lists.sort_by_key(|(path, _)| path.len());
         let (path, record) = lists.iter().find(named).or(lists.first())?.clone();
         // An entity that has a list in it is no list of entities.
         let outer = properties(spec, schema);
-        let in_entity = path.len() == 1
-            && outer.iter().any(|(name, _)| plain(name) == "id")
-            && !path.last().is_some_and(|key| RECORD_KEYS.contains(&key.as_str()));
-        if in_entity {
+        let entity = outer.iter().any(|(name, _)| matches!(plain(name).as_str(), "id" | "uuid"));
+        if entity && !path.last().is_none_or(|key| RECORD_KEYS.contains(&key.as_str())) {
             return None;
         }
         let mut beside = Vec::new();
