@@ -9,6 +9,7 @@ use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::hints::{self, Hints};
 use super::path::Path;
+use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::unnest::Unnest;
 use crate::fault::Result;
@@ -40,6 +41,8 @@ pub struct Resource {
     pub input: Input,
     /// What is new, where that can be told.
     pub cursor: Option<Cursor>,
+    /// What is done to each record first.
+    pub processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
     pub selected: bool,
     /// What its tables may become; the job's where it says nothing.
@@ -223,6 +226,7 @@ impl Resource {
             unnest: unnest(&object)?,
             input,
             cursor,
+            processing_steps: processing::steps(&object)?,
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
             schema_contract_hint,
@@ -272,6 +276,7 @@ const KEYS: Keys = Keys {
         "endpoint",
         "incremental",
         "include_from_parent",
+        "processing_steps",
         "selected",
         "schema_contract",
         "nested_hints",
@@ -279,7 +284,6 @@ const KEYS: Keys = Keys {
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),
-        ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
         ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),

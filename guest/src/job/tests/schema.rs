@@ -18,6 +18,7 @@ const PLACES: &[(&str, &str)] = &[
     ("hints", "/resources/0/columns/a"),
     ("incremental", "/resources/0/endpoint/incremental"),
     ("incremental_param", "/resources/0/endpoint/params/since"),
+    ("resolve_param", "/resources/0/endpoint/params/id"),
     ("convert", "/resources/0/endpoint/incremental/convert"),
     ("paginator_plain", "/client/paginator"),
     ("paginator_cursor", "/client/paginator"),
@@ -32,6 +33,8 @@ const PLACES: &[(&str, &str)] = &[
     ("credential", "/credentials/c"),
     ("nested_hints", "/resources/0/nested_hints/a.b"),
     ("resource", "/resources/0"),
+    ("processing_step", "/resources/0/processing_steps/0"),
+    ("filter", "/resources/0/processing_steps/0/filter"),
     ("resource_defaults", "/resource_defaults"),
     ("interval", "/interval"),
     ("", ""),
@@ -46,6 +49,10 @@ fn specimen(pointer: &str, object: &Value) -> Value {
     });
     if pointer.starts_with("/resources/0/endpoint/incremental/") {
         job["resources"][0]["endpoint"]["incremental"] = json!({"cursor_path": "at"});
+    }
+    if pointer == "/resources/0/endpoint/params/id" {
+        job["resources"][0]["endpoint"]["path"] = json!("items/{id}");
+        job["resources"].as_array_mut().unwrap().push(json!("posts"));
     }
     let mut at = &mut job;
     for key in pointer.split('/').skip(1) {
@@ -172,8 +179,10 @@ fn every_word_is_described_and_every_described_word_is_known() {
             assert!(!known.is_empty(), "{place}: no example tells its words");
             let described: BTreeSet<&str> = words.iter().filter_map(Value::as_str).collect();
             for word in &known {
-                // One object for each type of a paginator: the others are elsewhere.
-                let elsewhere = key == "type" && definition.name.starts_with("paginator_");
+                // One object for each type of a paginator or parameter: the others are elsewhere.
+                let types = ["paginator_", "incremental_param", "resolve_param"];
+                let elsewhere =
+                    key == "type" && types.iter().any(|types| definition.name.starts_with(types));
                 assert!(elsewhere || described.contains(word.as_str()), "{place}: {word:?}");
             }
             for word in words {
