@@ -12,6 +12,7 @@ mod hints;
 mod paginator;
 mod path;
 mod read;
+mod references;
 mod resource;
 mod template;
 mod unnest;
