@@ -189,10 +189,8 @@ impl Credentials {
     pub fn of_job(job: &serde_json::Value, secrets: Box<dyn Secrets>) -> Result<Self, String> {
         let named: BTreeMap<String, Credential> = match job.get("credentials") {
             None | Some(serde_json::Value::Null) => BTreeMap::new(),
-            Some(credentials) => {
-                Deserialize::deserialize(without_comments(credentials))
-                    .map_err(|e| format!("credentials: {e}"))?
-            }
+            Some(credentials) => Deserialize::deserialize(without_comments(credentials))
+                .map_err(|e| format!("credentials: {e}"))?,
         };
         for (name, credential) in &named {
             if credential.hosts.is_empty() {
@@ -238,9 +236,7 @@ impl Credentials {
             Type::Bearer | Type::SnowflakeOauth => {
                 authorization(format!("Bearer {}", part(Part::Token)?.reveal()))
             }
-            Type::HttpBasic => {
-                authorization(basic(&part(Part::Username)?, &part(Part::Password)?))
-            }
+            Type::HttpBasic => authorization(basic(&part(Part::Username)?, &part(Part::Password)?)),
             Type::ClientCredentials | Type::RefreshToken => Addition::Token(TokenRequest {
                 url: credential.access_token_url.clone().unwrap_or_default(),
                 id: part(Part::Username)?,

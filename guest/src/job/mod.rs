@@ -14,6 +14,7 @@ mod parent;
 mod path;
 mod processing;
 mod read;
+mod references;
 mod resource;
 mod template;
 mod unnest;

@@ -11,6 +11,7 @@ use super::hints::{self, Hints};
 use super::path::Path;
 use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
+use super::references::references;
 use super::unnest::Unnest;
 use crate::fault::Result;
 
@@ -49,6 +50,8 @@ pub struct Resource {
     pub schema_contract: Contract,
     /// The contract as the resource gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What its table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
     /// Hints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
@@ -105,6 +108,8 @@ pub struct NestedHints {
     pub schema_contract: Option<Contract>,
     /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What the table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
 }
 
 impl Key {
@@ -230,6 +235,7 @@ impl Resource {
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
             schema_contract_hint,
+            references: references(&object)?,
             nested_hints: nested_hints(&object)?,
             on_type_conflict: object
                 .choice("on_type_conflict", ON_TYPE_CONFLICT)?
@@ -279,6 +285,7 @@ const KEYS: Keys = Keys {
         "processing_steps",
         "selected",
         "schema_contract",
+        "references",
         "nested_hints",
         "on_type_conflict",
     ],
@@ -287,7 +294,6 @@ const KEYS: Keys = Keys {
         ("validator", NO_CODE),
         ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
-        ("references", "references between tables are not kept"),
     ],
 };
 const NESTED_KEYS: Keys = Keys {
@@ -298,6 +304,7 @@ const NESTED_KEYS: Keys = Keys {
         "merge_key",
         "columns",
         "schema_contract",
+        "references",
     ],
     refused: KEYS.refused,
 };
@@ -399,6 +406,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
             },
             schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
+            references: references(&hints)?,
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;

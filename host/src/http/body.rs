@@ -17,6 +17,9 @@ pub(super) enum Unfit {
 
 /// The text of a body that came with this `content-encoding`.
 pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result<String, Unfit> {
+    if bytes.len() as u64 > limit {
+        return Err(Unfit::Lasting(too_large(limit)));
+    }
     let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
     let bytes = match encoding.as_str() {
         "" | "identity" => bytes,
@@ -29,7 +32,8 @@ pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result
         }
         "deflate" => read(DeflateDecoder::new(&*bytes), limit)?,
         other => {
-            let why = format!("expected a body compressed with {ENCODINGS} or not, found {other:?}");
+            let why =
+                format!("expected a body compressed with {ENCODINGS} or not, found {other:?}");
             return Err(Unfit::Lasting(why));
         }
     };
@@ -47,8 +51,7 @@ pub(super) fn too_large(limit: u64) -> String {
 /// A few bytes can stand for many: no more are unpacked than may be.
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
-    let unpacked: io::Result<usize> =
-        decoder.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    let unpacked: io::Result<usize> = decoder.take(limit.saturating_add(1)).read_to_end(&mut bytes);
     unpacked.map_err(|e| Unfit::Broken(format!("the body cannot be decompressed: {e}")))?;
     if bytes.len() as u64 > limit { Err(Unfit::Lasting(too_large(limit))) } else { Ok(bytes) }
 }

@@ -64,8 +64,8 @@ impl Http {
         let mut request = self.agent(&origin).post(uri).header("accept", "application/json");
         if wanted.basic {
             let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
-            request = request
-                .header("authorization", basic(&coded(&wanted.id), &coded(&wanted.secret)));
+            request =
+                request.header("authorization", basic(&coded(&wanted.id), &coded(&wanted.secret)));
         }
         let mut response = request
             .send_form(form(wanted, refresh))
@@ -76,7 +76,10 @@ impl Http {
         let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
         if !status.is_success() {
             let transient = status.is_server_error() || status == 429;
-            return Err(failed(format!("the server said {}{}", status.as_u16(), reason(&body)), transient));
+            return Err(failed(
+                format!("the server said {}{}", status.as_u16(), reason(&body)),
+                transient,
+            ));
         }
         let answer: Answer = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
         if answer.access_token.is_empty() {
