@@ -32,6 +32,7 @@ const PLACES: &[(&str, &str)] = &[
     ("client", "/client"),
     ("credential", "/credentials/c"),
     ("nested_hints", "/resources/0/nested_hints/a.b"),
+    ("reference", "/resources/0/references/0"),
     ("resource", "/resources/0"),
     ("processing_step", "/resources/0/processing_steps/0"),
     ("filter", "/resources/0/processing_steps/0/filter"),
