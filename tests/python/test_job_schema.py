@@ -99,6 +99,12 @@ def specimens() -> list[dict]:
         job({"endpoint": {"params": {"since": {"type": "incremental", "cursor_path": "at"}, "n": [1, "a"]}}}),
         job({"endpoint": {"path": "a", "method": "POST", "json": {"a": [1]}, "headers": {"x": "y"}, "incremental": cursor,
                           "response_actions": [{"status_code": 404, "action": "ignore"}]}}),
+        {**base, "resources": ["posts", {"name": "items", "include_from_parent": ["id"], "endpoint": {
+            "path": "p/{id}/x", "params": {"id": {"type": "resolve", "resource": "posts", "field": "id"}}}}]},
+        job({"processing_steps": [
+            {"filter": {"path": "a", "equals": 1, "in": [1, None], "above": 0, "contains": "x", "exists": True}},
+            {"filter": {"any": [{"path": "a", "at_most": "x"}], "not": True}},
+            {"rename": {"a.b": "c"}}, {"exclude": ["a"]}, {"include": ["l[*].b"]}]}),
         job({"endpoint": {"data_selector": "a"}}, credentials={"c": oauth, "//": 1}, resource_defaults={"primary_key": "id"}),
         job({"endpoint": {"auth": "c"}}, credentials={"c": {"type": "api_key", "hosts": ["x.net"], "location": "cookie"}}),
         {**base, "resources": [{"name": "parents", "endpoint": "parents"}, {"name": "items", "include_from_parent": ["a"],

@@ -9,7 +9,9 @@ use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::hints::{self, Hints};
 use super::path::Path;
+use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
+use super::references::references;
 use super::unnest::Unnest;
 use crate::fault::Result;
 
@@ -40,12 +42,16 @@ pub struct Resource {
     pub input: Input,
     /// What is new, where that can be told.
     pub cursor: Option<Cursor>,
+    /// What is done to each record first.
+    pub processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
     pub selected: bool,
     /// What its tables may become; the job's where it says nothing.
     pub schema_contract: Contract,
     /// The contract as the resource gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What its table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
     /// Hints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
@@ -102,6 +108,8 @@ pub struct NestedHints {
     pub schema_contract: Option<Contract>,
     /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What the table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
 }
 
 impl Key {
@@ -223,9 +231,11 @@ impl Resource {
             unnest: unnest(&object)?,
             input,
             cursor,
+            processing_steps: processing::steps(&object)?,
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
             schema_contract_hint,
+            references: references(&object)?,
             nested_hints: nested_hints(&object)?,
             on_type_conflict: object
                 .choice("on_type_conflict", ON_TYPE_CONFLICT)?
@@ -272,18 +282,18 @@ const KEYS: Keys = Keys {
         "endpoint",
         "incremental",
         "include_from_parent",
+        "processing_steps",
         "selected",
         "schema_contract",
+        "references",
         "nested_hints",
         "on_type_conflict",
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),
-        ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
         ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
-        ("references", "references between tables are not kept"),
     ],
 };
 const NESTED_KEYS: Keys = Keys {
@@ -294,6 +304,7 @@ const NESTED_KEYS: Keys = Keys {
         "merge_key",
         "columns",
         "schema_contract",
+        "references",
     ],
     refused: KEYS.refused,
 };
@@ -395,6 +406,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
             },
             schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
+            references: references(&hints)?,
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;

@@ -124,7 +124,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
 
     let schema_changed = schema.bump()?;
     let state_changed = state.bump()?;
-    let changes = ingested.iter().any(publish::Ingested::changes);
+    // Records that are all left out bring no rows, and yet the contract that the schema is to keep.
+    let told = schema_changed && ingested.iter().any(|ingested| ingested.left_out);
+    let changes = told || ingested.iter().any(publish::Ingested::changes);
     if changes || state_changed || fresh.acts() {
         if let Some(forgotten) = &forgotten {
             let dropped = fresh.drop_tables(session, &target, &mut live, forgotten).await;
