@@ -8,6 +8,7 @@ mod credential;
 mod cursor;
 mod disposition;
 mod endpoint;
+mod file;
 mod hints;
 mod paginator;
 mod path;
@@ -27,6 +28,7 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Client, Endpoint, Ignored, Method};
+pub use self::file::{Csv, Format, Header, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::path::{Path, Segment};
@@ -302,6 +304,13 @@ fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
             return Err(at(&format!("{place}.name"), message));
         }
         resources.push(resource);
+    }
+    if resources.iter().any(Resource::rejects)
+        && let Some(n) =
+            resources.iter().position(|resource| resource.table() == resource::REJECTED)
+    {
+        let message = "expected another name: rejected records go to the table of this one";
+        return Err(at(&format!("{}.name", element("resources", n)), message));
     }
     Ok(resources)
 }

@@ -2,13 +2,13 @@
 //! they come from.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::cursor::Cursor;
 use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
+use super::file::{OnBadRecord, Pulled};
 use super::hints::{self, Hints};
-use super::path::Path;
 use super::read::{Keys, Object, at, element, member, text};
 use super::unnest::Unnest;
 use crate::fault::Result;
@@ -62,16 +62,16 @@ pub enum OnTypeConflict {
     Widen,
 }
 
+/// The name of the table of records that were rejected.
+pub(super) const REJECTED: &str = "_rejected";
+
 /// Where records come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A source that is asked over HTTP.
     Endpoint(Box<Endpoint>),
     /// The host, which holds them: records, or pages as the endpoint would give them.
-    Pull {
-        /// Where the records are on such a page, where the job says so.
-        selector: Option<Path>,
-    },
+    Pull(Pulled),
 }
 
 /// Columns that together tell records apart.
@@ -233,6 +233,31 @@ impl Resource {
         })
     }
 
+    /// The table of records that were rejected.
+    ///
+    /// # Errors
+    /// None: what is read is fixed.
+    pub fn rejected() -> Result<Self> {
+        let value = json!({
+            "name": REJECTED,
+            "description": "Records that could not be read",
+            "schema_contract": "evolve",
+            "columns": {
+                "resource": {"data_type": "text"},
+                "file": {"data_type": "text"},
+                "line": {"data_type": "bigint"},
+                "reason": {"data_type": "text"},
+                "record": {"data_type": "text"},
+            },
+        });
+        Self::parse(&value, REJECTED, &Defaults::parse(None)?, Contract::default())
+    }
+
+    /// Whether records of it that cannot be read are set aside.
+    pub fn rejects(&self) -> bool {
+        matches!(&self.input, Input::Pull(pulled) if pulled.on_bad_record == OnBadRecord::Reject)
+    }
+
     /// The name its table has before it is normalized.
     pub fn table(&self) -> &str {
         self.table_name.as_deref().unwrap_or(&self.name)
@@ -242,7 +267,7 @@ impl Resource {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match &self.input {
             Input::Endpoint(endpoint) => Some(endpoint),
-            Input::Pull { .. } => None,
+            Input::Pull(_) => None,
         }
     }
 }
@@ -269,6 +294,9 @@ const KEYS: Keys = Keys {
         "columns",
         "unnest",
         "source",
+        "files",
+        "format",
+        "on_bad_record",
         "endpoint",
         "incremental",
         "selected",
@@ -337,8 +365,16 @@ fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
 
 /// Where the records come from, and the cursor, which an endpoint or the resource can have.
 fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, Option<Cursor>)> {
-    let endpoint =
-        object.choice("source", &[("endpoint", true), ("pull", false)])?.unwrap_or(own_endpoint);
+    let endpoint = object
+        .choice("source", &[("endpoint", true), ("pull", false)])?
+        .unwrap_or(own_endpoint && object.get("files").is_none());
+    for key in ["files", "format", "on_bad_record"] {
+        if endpoint && object.get(key).is_some() {
+            let message =
+                "expected nothing: the resource is asked for over HTTP, not read from files";
+            return Err(object.fault_at(key, message));
+        }
+    }
     let own = match object.get("incremental") {
         None => None,
         Some(value) => {
@@ -347,7 +383,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
         }
     };
     if !endpoint && !own_endpoint {
-        return Ok((Input::Pull { selector: None }, own));
+        return Ok((Input::Pull(Pulled::parse(object, None)?), own));
     }
     let empty = Value::Object(Map::new());
     let value = object.get("endpoint").unwrap_or(&empty);
@@ -360,7 +396,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
     let input = if endpoint {
         Input::Endpoint(Box::new(parsed))
     } else {
-        Input::Pull { selector: parsed.data_selector }
+        Input::Pull(Pulled::parse(object, parsed.data_selector)?)
     };
     Ok((input, own.or(cursor)))
 }

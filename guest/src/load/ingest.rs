@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::Target;
 use super::declare::{self, Plan};
+use super::intake::Intake;
 use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
+use super::reject::Rejects;
 use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
@@ -30,10 +32,11 @@ pub(super) struct Ingest<'a> {
 }
 
 /// What is being filled.
-struct Reading<'r> {
-    family: &'r mut Family,
-    staging: &'r mut Staging,
-    report: &'r mut Report,
+pub(super) struct Reading<'r, 'a> {
+    pub(super) family: &'r mut Family,
+    pub(super) staging: &'r mut Staging,
+    pub(super) report: &'r mut Report,
+    pub(super) rejects: &'r mut Rejects<'a>,
 }
 
 impl Ingest<'_> {
@@ -44,6 +47,7 @@ impl Ingest<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
+        rejects: &mut Rejects<'_>,
     ) -> Result<Vec<Ingested>> {
         let before = schema.clone();
         let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
@@ -66,10 +70,12 @@ impl Ingest<'_> {
         }
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
-        let mut reading = Reading { family: &mut family, staging: &mut staging, report };
+        let mut reading =
+            Reading { family: &mut family, staging: &mut staging, report, rejects: &mut *rejects };
         match &self.resource.input {
-            Input::Pull { selector } => {
-                self.pull(session, &mut reading, cursor.as_mut(), selector.as_ref()).await?;
+            Input::Pull(pulled) => {
+                let mut intake = Intake::new(pulled);
+                self.pull(session, &mut reading, cursor.as_mut(), pulled, &mut intake).await?;
             }
             Input::Endpoint(_) => self.request(session, &mut reading, cursor.as_mut()).await?,
         }
@@ -89,34 +95,11 @@ impl Ingest<'_> {
         Ok(self.ingested(plan, &family, &staging, schema, report))
     }
 
-    /// Reads what the host holds.
-    async fn pull(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        mut cursor: Option<&mut Incremental>,
-        selector: Option<&Path>,
-    ) -> Result<()> {
-        let mut number = 0;
-        while let Some(text) = session.pull(&self.resource.name).await? {
-            number += 1;
-            session.pages += 1;
-            let family = &mut *reading.family;
-            page::walk(&text, selector, &[], true, &mut |reader| {
-                take(reader, family, cursor.as_deref_mut())
-            })
-            .at(|| format!("page {number}"))?;
-            drop(text);
-            self.flush(session, reading).await?;
-        }
-        Ok(())
-    }
-
     /// Reads what the source answers.
     async fn request(
         &self,
         session: &mut Session,
-        reading: &mut Reading<'_>,
+        reading: &mut Reading<'_, '_>,
         mut cursor: Option<&mut Incremental>,
     ) -> Result<()> {
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
@@ -239,7 +222,12 @@ impl Ingest<'_> {
     }
 
     /// Makes files of the batch when it is large enough, and uploads those that are.
-    async fn flush(&self, session: &mut Session, reading: &mut Reading<'_>) -> Result<()> {
+    pub(super) async fn flush(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_, '_>,
+    ) -> Result<()> {
+        reading.rejects.flush(session, reading.report).await?;
         if reading.family.bytes() < BATCH_BYTES {
             return Ok(());
         }
@@ -247,7 +235,7 @@ impl Ingest<'_> {
         self.upload(session, reading.staging, reading.report).await
     }
 
-    async fn upload(
+    pub(super) async fn upload(
         &self,
         session: &mut Session,
         staging: &mut Staging,
@@ -265,7 +253,12 @@ impl Ingest<'_> {
     }
 
     /// Takes over into the schema what the data brought.
-    fn learn(&self, schema: &mut Schema, family: &Family, staging: &Staging) -> Result<()> {
+    pub(super) fn learn(
+        &self,
+        schema: &mut Schema,
+        family: &Family,
+        staging: &Staging,
+    ) -> Result<()> {
         for (at, table) in family.tables().iter().enumerate() {
             if staging.rows(at) == 0 {
                 continue;
@@ -292,7 +285,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    fn ingested(
+    pub(super) fn ingested(
         &self,
         plan: Plan,
         family: &Family,
@@ -362,7 +355,7 @@ fn shown(value: &CursorValue<'_>) -> String {
 }
 
 /// One record: into the tables, unless the cursor says that it is not new.
-fn take(
+pub(super) fn take(
     reader: &mut Reader<'_>,
     family: &mut Family,
     cursor: Option<&mut Incremental>,

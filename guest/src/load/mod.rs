@@ -6,15 +6,17 @@
 mod declare;
 mod evolve;
 mod ingest;
+mod intake;
 mod nested;
 mod publish;
 mod refresh;
+mod reject;
 mod restore;
 mod session;
 mod staging;
 
 use crate::fault::{Context, Result};
-use crate::job::{Job, WriteDisposition};
+use crate::job::{Job, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 use crate::source::scheduled;
@@ -25,6 +27,7 @@ use crate::step::{Io, Load, Report};
 
 use publish::Publication;
 use refresh::{Forgotten, Fresh};
+use reject::Rejects;
 use restore::Restored;
 use session::{Answer, Session};
 
@@ -75,6 +78,15 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         warnings: ignored(&schema),
         ..Report::default()
     };
+    let rejected = Resource::rejected()?;
+    let mut rejects = Rejects::default();
+    if job.selected().any(Resource::rejects) {
+        let resource = &rejected;
+        let (number, load_id) = (job.resources.len(), load_id.as_str());
+        let ingest =
+            ingest::Ingest { job, resource, number, target: &target, load_id, live: &live };
+        rejects = Rejects::new(ingest, &schema)?;
+    }
     for (number, resource) in job.selected().enumerate() {
         if resource.write_disposition == WriteDisposition::Skip {
             let message = "its write disposition is skip, so it was not read";
@@ -90,11 +102,12 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             live: &live,
         };
         let brought = ingest
-            .run(session, &mut schema, &mut state, &mut report)
+            .run(session, &mut schema, &mut state, &mut report, &mut rejects)
             .await
             .at(|| format!("resource {}", resource.name))?;
         ingested.extend(brought);
     }
+    ingested.extend(rejects.finish(session, &mut schema, &mut report).await?);
 
     let schema_changed = schema.bump()?;
     let state_changed = state.bump()?;

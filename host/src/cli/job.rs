@@ -1,8 +1,8 @@
 //! The job, as far as the command line changes it: which resources are fed from files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A file for a resource.
 #[derive(Debug, Eq, PartialEq)]
@@ -52,14 +52,18 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     }
     for resource in resources {
         let Some(name) = name(resource).map(str::to_owned) else { continue };
-        if !fed.iter().any(|input| input.resource == name) {
-            continue;
-        }
+        let Some(input) = fed.iter().find(|input| input.resource == name) else { continue };
         if resource.is_string() {
             *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
         }
         if let Some(map) = resource.as_object_mut() {
             map.insert("source".to_owned(), Value::from("pull"));
+            map.remove("files");
+            if let Some(format) = format(&input.file)
+                && !map.contains_key("format")
+            {
+                map.insert("format".to_owned(), format);
+            }
         }
     }
     // In the job's own order, whatever that of the arguments.
@@ -69,6 +73,21 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         map.insert("selected".to_owned(), Value::from(selected));
     }
     Ok(fed)
+}
+
+/// The format that a file's name tells, where it is not the one that goes without saying.
+fn format(file: &Path) -> Option<Value> {
+    let name = file.to_string_lossy().to_ascii_lowercase();
+    let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+    let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
+    match end {
+        "csv" => Some(json!("csv")),
+        "tsv" => Some(json!({"type": "csv", "delimiter": "\t"})),
+        "jsonl" | "ndjson" => Some(json!("jsonl")),
+        "parquet" => Some(json!("parquet")),
+        "arrow" | "arrows" | "feather" => Some(json!("arrow")),
+        _ => None,
+    }
 }
 
 /// A resource is an object with a name, or only a name.
@@ -100,6 +119,20 @@ mod tests {
                 {"name": "b", "endpoint": "x", "source": "pull"}], "selected": ["a", "b"]}),
             &["b=f=1", "a=-"],
         );
+    }
+
+    #[test]
+    fn the_format_is_told_by_the_name() {
+        let check = |resource: Value, file: &str, format: Value| {
+            let mut job = json!({"resources": [resource]});
+            feed(&mut job, &owned(&[file])).unwrap();
+            assert_eq!(job["resources"][0]["format"], format, "{file}");
+            assert_eq!(job["resources"][0].get("files"), None);
+        };
+        check(json!("a"), "f.json", Value::Null);
+        check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
+        check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
+        check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
     }
 
     #[test]
