@@ -78,6 +78,7 @@ CHANGED = {
     "root ids that were not asked for before": 0,
     "the same for the children of children": 0,
     "a row of dlt's tables": 1,
+    "refresh: what was stored of the schema": 0,
 }
 
 
@@ -119,6 +120,8 @@ def test_all_of_them_run_in_an_owners_rights_procedure():
     for purpose, statement in zip(PURPOSES, STATEMENTS, strict=True):
         # JSON waits as text; the snapshot shows the type of the final table.
         staging = statement.startswith("CREATE TRANSIENT")
+        if statement.startswith("DROP TABLE"):
+            order.append(("", f'CREATE TABLE {SET}."KEPT" AS SELECT * FROM {SET}."SELECT"'))
         order.append((purpose, statement.replace(" VARIANT", " VARCHAR") if staging else statement))
         order += [("", more) for more in AFTER_TABLES if staging]
     with Lab() as lab:
@@ -128,7 +131,7 @@ def test_all_of_them_run_in_an_owners_rights_procedure():
             f"HANDLER = 'main' EXECUTE AS OWNER AS $${HANDLER.format(order=order, stage=SET, data=file.getvalue())}$$"
         )
         counts = lab.call("CALL RAW.PUBLIC.P()")
-        kept = lab.sql(f'SELECT "ID", "GROUP", "a""quoted"".name":"a"::VARCHAR FROM {SET}."SELECT" ORDER BY 1, 2')
+        kept = lab.sql(f'SELECT "ID", "GROUP", "a""quoted"".name":"a"::VARCHAR FROM {SET}."KEPT" ORDER BY 1, 2')
         loads = lab.sql(f'SELECT COUNT(*) FROM {SET}."_DLT_PIPELINE_STATE"')
     assert counts == [[purpose, n] for purpose, n in CHANGED.items()]
     assert [tuple(r) for r in kept] == [(1, "new", "2")] * 4 + [(1, "old", "1")] * 2 + [(3, "b", None)] * 3

@@ -248,13 +248,13 @@ fn formats_of_a_job() {
     };
     check(json!({"name": "r", "files": "a/*.json"}), "Json");
     check(json!({"name": "r", "files": ["a.ndjson.gz", "b.jsonl.zst"]}), "JsonLines");
-    check(json!({"name": "r", "files": "@s/x.TSV"}), "Csv(Csv { delimiter: 9,");
-    check(json!({"name": "r", "files": "@s/x.parquet"}), "Parquet");
-    check(json!({"name": "r", "files": "@s/x/", "format": "arrow"}), "Arrow");
+    check(json!({"name": "r", "files": "@d.s.t/x.TSV"}), "Csv(Csv { delimiter: 9,");
+    check(json!({"name": "r", "files": "@d.s.t/x.parquet"}), "Parquet");
+    check(json!({"name": "r", "files": "@d.s.t/x/", "format": "arrow"}), "Arrow");
     check(json!({"name": "r"}), "Values");
     check(json!({"name": "r", "on_bad_record": "reject"}), "Json");
     check(
-        json!({"name": "r", "files": "@s/x"}),
+        json!({"name": "r", "files": "@d.s.t/x"}),
         "resources[0].files: expected a name that ends in",
     );
     check(

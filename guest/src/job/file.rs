@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::path::Path;
 use super::read::{Keys, Object, at, describe, element, member, text, wrong_type};
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 use crate::sql::stage::StagePlace;
 
 /// Input that the host holds.
@@ -47,6 +47,16 @@ pub enum OnBadRecord {
     Fail,
     /// It goes to the table of rejected records.
     Reject,
+}
+
+/// How often a load commits what it has, so that an interrupted one goes on from there. At least one of
+/// the two is given; whichever is reached first counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Checkpoint {
+    /// After so many pages.
+    pub pages: Option<u64>,
+    /// After so many bytes of pages.
+    pub bytes: Option<u64>,
 }
 
 /// A dialect of CSV. The characters are ASCII.
@@ -96,9 +106,33 @@ impl Default for Csv {
     }
 }
 
+impl Checkpoint {
+    /// Reads it.
+    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+        let object = Object::new(value, place, Keys::of(&["pages", "bytes"]))?;
+        let count = |key, most| {
+            let count = object.whole(key, 1, most)?;
+            Ok::<_, Fault>(count.and_then(|count| u64::try_from(count).ok()))
+        };
+        let checkpoint = Self {
+            pages: count("pages", 1_000_000_000)?,
+            bytes: count("bytes", 1_000_000_000_000_000)?,
+        };
+        if checkpoint.pages.or(checkpoint.bytes).is_none() {
+            return Err(object.fault("expected pages or bytes, found neither"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Whether it is time, after so much.
+    pub fn is_due(&self, pages: u64, bytes: u64) -> bool {
+        self.pages.is_some_and(|most| pages >= most) || self.bytes.is_some_and(|most| bytes >= most)
+    }
+}
+
 impl Pulled {
     /// Reads what a resource says of it.
-    pub(super) fn parse(object: &Object<'_>, selector: Option<Path>) -> Result<Self> {
+    pub(super) fn parse(object: &Object<'_>) -> Result<Self> {
         let files = match object.get("files") {
             None => Vec::new(),
             Some(Value::String(_)) => {
@@ -123,7 +157,7 @@ impl Pulled {
             (Format::Values, OnBadRecord::Reject) => Format::Json,
             (format, _) => format,
         };
-        Ok(Self { selector, files, format, on_bad_record })
+        Ok(Self { selector: None, files, format, on_bad_record })
     }
 }
 

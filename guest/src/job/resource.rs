@@ -5,9 +5,9 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::cursor::Cursor;
-use super::disposition::{Contract, WriteDisposition};
+use super::disposition::{Contract, MergeStrategy, WriteDisposition};
 use super::endpoint::{self, Endpoint};
-use super::file::{OnBadRecord, Pulled};
+use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
 use super::read::{Keys, Object, at, element, member, text};
 use super::unnest::Unnest;
@@ -50,6 +50,8 @@ pub struct Resource {
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
     pub on_type_conflict: OnTypeConflict,
+    /// How often what it has brought is committed, before all of it is there.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What becomes of a number that the type of its column does not hold.
@@ -204,13 +206,13 @@ impl Resource {
             true => IndexMap::new(),
             false => hints::merge(&defaults.columns, own_columns),
         };
-        let (input, cursor) = input(&object, name, alone.get("endpoint").is_some())?;
+        let (input, cursor) = input(&object, &alone, name)?;
         let schema_contract_hint = object.get("schema_contract").cloned().unwrap_or_default();
         let schema_contract = match object.get("schema_contract") {
             Some(value) => Contract::parse(value, &object.place_of("schema_contract"))?,
             None => contract,
         };
-        Ok(Self {
+        let resource = Self {
             name: name.to_owned(),
             table_name: object.text("table_name")?.map(str::to_owned),
             description: object.text("description")?.map(str::to_owned),
@@ -230,7 +232,37 @@ impl Resource {
             on_type_conflict: object
                 .choice("on_type_conflict", ON_TYPE_CONFLICT)?
                 .unwrap_or_default(),
-        })
+            checkpoint: match object.get("checkpoint") {
+                None => None,
+                Some(value) => Some(Checkpoint::parse(value, &object.place_of("checkpoint"))?),
+            },
+        };
+        if resource.checkpoint.is_some()
+            && let Some(why) = resource.in_one_piece()
+        {
+            return Err(object.fault_at("checkpoint", format!("expected none, {why}")));
+        }
+        Ok(resource)
+    }
+
+    /// Why its rows cannot be committed a part at a time, if they cannot.
+    fn in_one_piece(&self) -> Option<&'static str> {
+        match &self.write_disposition {
+            WriteDisposition::Append | WriteDisposition::Skip => {}
+            WriteDisposition::Replace(_) => {
+                return Some("for what replaces a table is published in one piece");
+            }
+            WriteDisposition::Merge(merge) => match merge.strategy() {
+                MergeStrategy::Scd2 => {
+                    return Some("for scd2 retires the rows that a load does not bring");
+                }
+                _ if !self.merge_key.is_empty() => {
+                    return Some("for rows of one merge_key are replaced together");
+                }
+                _ => {}
+            },
+        }
+        self.parent().is_some().then_some("for the resource depends on another")
     }
 
     /// The table of records that were rejected.
@@ -297,8 +329,10 @@ const KEYS: Keys = Keys {
         "files",
         "format",
         "on_bad_record",
+        "checkpoint",
         "endpoint",
         "incremental",
+        "include_from_parent",
         "selected",
         "schema_contract",
         "nested_hints",
@@ -308,8 +342,7 @@ const KEYS: Keys = Keys {
         ("parallelized", "how requests are sent is the host's business"),
         ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
-        ("include_from_parent", "a resource that depends on another is not supported"),
-        ("data_from", "a resource that depends on another is not supported"),
+        ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
         ("references", "references between tables are not kept"),
     ],
@@ -364,17 +397,20 @@ fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
 }
 
 /// Where the records come from, and the cursor, which an endpoint or the resource can have.
-fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, Option<Cursor>)> {
+fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, Option<Cursor>)> {
+    let own_endpoint = alone.get("endpoint").is_some();
     let endpoint = object
         .choice("source", &[("endpoint", true), ("pull", false)])?
-        .unwrap_or(own_endpoint && object.get("files").is_none());
+        .unwrap_or(own_endpoint && alone.get("files").is_none());
+    // What the defaults say of files is for those resources that are read from files.
     for key in ["files", "format", "on_bad_record"] {
-        if endpoint && object.get(key).is_some() {
+        if endpoint && alone.get(key).is_some() {
             let message =
                 "expected nothing: the resource is asked for over HTTP, not read from files";
             return Err(object.fault_at(key, message));
         }
     }
+    let pulled = Pulled::parse(object)?;
     let own = match object.get("incremental") {
         None => None,
         Some(value) => {
@@ -382,12 +418,18 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
             Some(Cursor { hinted: endpoint, ..cursor })
         }
     };
+    let include = object.texts("include_from_parent")?.unwrap_or_default();
+    if !endpoint && !include.is_empty() {
+        return Err(object.fault(
+            "unknown key \"include_from_parent\": it belongs to a resource with an endpoint",
+        ));
+    }
     if !endpoint && !own_endpoint {
-        return Ok((Input::Pull(Pulled::parse(object, None)?), own));
+        return Ok((Input::Pull(pulled), own));
     }
     let empty = Value::Object(Map::new());
     let value = object.get("endpoint").unwrap_or(&empty);
-    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name)?;
+    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name, &include)?;
     if own.is_some() && cursor.is_some() {
         return Err(
             object.fault_at("incremental", "expected one cursor, found another in the endpoint")
@@ -396,7 +438,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
     let input = if endpoint {
         Input::Endpoint(Box::new(parsed))
     } else {
-        Input::Pull(Pulled::parse(object, parsed.data_selector)?)
+        Input::Pull(Pulled { selector: parsed.data_selector, ..pulled })
     };
     Ok((input, own.or(cursor)))
 }

@@ -1,217 +1,141 @@
-//! Reading what the host holds: files and streams, page by page.
+//! What becomes of each record of a resource: fields of its parent are added, the job's steps are
+//! taken, the cursor is asked whether it is new; then it goes into the tables, and what the resource's
+//! children want of it is kept.
 
-use super::ingest::{Ingest, Reading, take};
-use super::session::{Answer, Pulled, Session};
-use crate::fault::{Context, Fault, Result};
-use crate::frame::{Frame, Frames};
-use crate::job::{self, Format, OnBadRecord};
-use crate::json::Reader;
+use std::borrow::Cow;
+
+use crate::fault::{Fault, Result};
+use crate::job::{Path, Resource};
+use crate::json::{Peek, Reader};
 use crate::page;
-use crate::source::Incremental;
-use crate::sql::stage::StagePlace;
-use crate::step::{Content, InputFile, Pull};
+use crate::shred::Family;
+use crate::source::{Incremental, Parents, Unique, Verdict};
 
-/// How far the input of a resource is read.
-pub(super) struct Intake {
-    /// None where the host takes the input apart.
-    frames: Option<Frames>,
-    content: Content,
-    /// The file that is being read; one without a name where the host tells none.
-    file: InputFile,
-    /// Records of it, bad ones among them.
-    records: u64,
-    /// Pages read.
-    pages: u64,
-    /// Files on stages that are still to be read, the last one first; none before they were listed.
-    listed: Option<Vec<(InputFile, String)>>,
-    /// The places the host is asked for.
-    places: Vec<String>,
+/// Where the records of a resource go.
+pub(super) struct Intake<'i> {
+    family: Option<&'i mut Family>,
+    cursor: Option<&'i mut Incremental>,
+    children: &'i mut [Parents],
 }
 
-impl Intake {
-    /// At the beginning.
-    pub(super) fn new(pulled: &job::Pulled) -> Self {
-        let content = match pulled.format {
-            Format::Csv(_) | Format::Json | Format::JsonLines => Content::Text,
-            Format::Values => Content::Values,
-            Format::Parquet => Content::Parquet,
-            Format::Arrow => Content::Arrow,
-        };
-        let lenient = pulled.on_bad_record == OnBadRecord::Reject;
-        Self {
-            frames: Frames::new(&pulled.format, lenient),
-            content,
-            file: InputFile::default(),
-            records: 0,
-            pages: 0,
-            listed: None,
-            places: pulled.files.clone(),
-        }
+impl<'i> Intake<'i> {
+    /// Without a family nothing is loaded.
+    pub(super) fn new(
+        _resource: &'i Resource,
+        family: Option<&'i mut Family>,
+        cursor: Option<&'i mut Incremental>,
+        children: &'i mut [Parents],
+    ) -> Self {
+        Self { family, cursor, children }
     }
 
-    /// Lists the places that are on stages, if that is where the files are.
-    async fn list(&mut self, session: &mut Session, places: &[String]) -> Result<()> {
-        if self.listed.is_some() || !places.iter().any(|place| StagePlace::is(place)) {
-            return Ok(());
+    /// The tables that are being filled.
+    pub(super) fn family(&mut self) -> Option<&mut Family> {
+        self.family.as_deref_mut()
+    }
+
+    /// The resource's cursor.
+    pub(super) fn cursor(&self) -> Option<&Incremental> {
+        self.cursor.as_deref()
+    }
+
+    /// Takes one record. `members` are what it gets from its parent, as they stand in JSON.
+    pub(super) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
+        if members.is_empty() && self.children.is_empty() {
+            return self.load(reader);
         }
-        let mut files: Vec<(InputFile, String)> = Vec::new();
-        for place in places {
-            let stage = StagePlace::parse(place)?;
-            let before = files.len();
-            let Answer::Ran(outcome) = session.sql(stage.list()).await? else {
-                return Err(Fault::config(format_args!(
-                    "expected the files of {place}, found no stage: this is a rehearsal, which \
-                     reads files that it is given"
-                )));
-            };
-            for row in &outcome.rows {
-                let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
-                // Name, size, MD5, last modified.
-                let Some(path) = stage.path_of(cell(0))? else { continue };
-                let version = format!("{} {}", cell(1), cell(2));
-                let name = stage.file(path);
-                files.push((InputFile { name: path.to_owned(), version }, name));
-            }
-            if files.len() == before {
-                return Err(Fault::source(format_args!("expected files at {place}, found none")));
-            }
+        let mut ahead = reader.clone();
+        let mut record = Cow::Borrowed(ahead.skip()?);
+        if !members.is_empty() {
+            record = Cow::Owned(with_members(&record, members)?);
         }
-        files.sort_by(|(_, one), (_, other)| other.cmp(one));
-        files.dedup_by(|(_, one), (_, other)| one == other);
-        self.listed = Some(files);
-        self.places.clear();
+        self.load(&mut Reader::new(&record))?;
+        *reader = ahead;
         Ok(())
     }
 
-    /// Goes on to the next file that was listed; whether there is one.
-    fn advance(&mut self) -> bool {
-        let Some((file, place)) = self.listed.as_mut().and_then(Vec::pop) else { return false };
-        self.begin(file);
-        self.places = vec![place];
-        true
-    }
-
-    /// A file begins.
-    fn begin(&mut self, file: InputFile) {
-        self.file = file;
-        self.records = 0;
-        if let Some(frames) = &mut self.frames {
-            frames.begin();
+    /// Loads a record, unless the cursor says that it is not new.
+    fn load(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        if self.cursor.is_none()
+            && self.children.is_empty()
+            && let Some(family) = &mut self.family
+        {
+            return family.record(reader);
         }
-    }
-
-    /// Where something is, for a person.
-    fn place(&self) -> String {
-        match self.file.name.as_str() {
-            "" => format!("page {}", self.pages),
-            name => format!("file {name}"),
+        let mut ahead = reader.clone();
+        let raw = ahead.skip()?;
+        let verdict = match &mut self.cursor {
+            None => Verdict::Keep,
+            Some(cursor) => judge(raw, cursor)?,
+        };
+        if verdict == Verdict::Keep {
+            for child in &mut *self.children {
+                child.keep(raw)?;
+            }
+            if let Some(family) = &mut self.family {
+                return family.record(reader);
+            }
         }
+        *reader = ahead;
+        Ok(())
     }
 }
 
-impl Ingest<'_> {
-    /// Reads what the host holds.
-    pub(super) async fn pull(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_, '_>,
-        mut cursor: Option<&mut Incremental>,
-        pulled: &job::Pulled,
-        intake: &mut Intake,
-    ) -> Result<()> {
-        intake.list(session, &pulled.files).await?;
-        if intake.listed.is_some() && !intake.advance() {
-            return Ok(());
-        }
-        loop {
-            let pull = Pull {
-                resource: self.resource.name.clone(),
-                files: intake.places.clone(),
-                content: intake.content,
-                skip: false,
+/// What the cursor says of a record.
+fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
+    let value = page::find(raw, &cursor.cursor().path)?;
+    let unique = match cursor.unique() {
+        Unique::Field(field) => Some(vec![field.to_owned()]),
+        Unique::Fields(fields) => Some(fields.to_vec()),
+        Unique::Nothing | Unique::Record => None,
+    };
+    let single = matches!(cursor.unique(), Unique::Field(_));
+    cursor.keep(value, || {
+        let Some(fields) = unique else { return Ok(raw.to_owned()) };
+        let mut values = Vec::new();
+        for field in &fields {
+            let found = page::find(raw, &Path::of_keys(&[field]))?;
+            let missing = || {
+                Fault::data("expected a value, found nothing")
+                    .at(format_args!("primary key {field}"))
             };
-            let cursor = cursor.as_deref_mut();
-            match session.pull(pull).await.at(|| intake.place())? {
-                Pulled::Page(text) => {
-                    intake.pages += 1;
-                    session.pages += 1;
-                    match &mut intake.frames {
-                        Some(frames) => {
-                            frames.feed(text);
-                            self.records(reading, cursor, pulled, intake, false)?;
-                        }
-                        None => {
-                            let records = &mut intake.records;
-                            let family = &mut *reading.family;
-                            let mut cursor = cursor;
-                            let taken = page::walk(
-                                &text,
-                                pulled.selector.as_ref(),
-                                &[],
-                                true,
-                                &mut |reader| {
-                                    *records += 1;
-                                    take(reader, family, cursor.as_deref_mut())
-                                },
-                            );
-                            taken.at(|| intake.place())?;
-                        }
-                    }
-                }
-                // A host may say so of a listed file too, of which more is known here.
-                Pulled::File(_) if intake.listed.is_some() => {}
-                Pulled::File(file) => {
-                    self.records(reading, cursor, pulled, intake, true)?;
-                    intake.begin(file);
-                }
-                Pulled::End => {
-                    self.records(reading, cursor, pulled, intake, true)?;
-                    if !intake.advance() {
-                        return self.flush(session, reading).await;
-                    }
-                }
-            }
-            self.flush(session, reading).await?;
+            values.push(found.ok_or_else(missing)?);
         }
-    }
+        Ok(if single { values.concat() } else { format!("[{}]", values.join(",")) })
+    })
+}
 
-    /// Takes the records that were fed; `last`: the file has ended.
-    fn records(
-        &self,
-        reading: &mut Reading<'_, '_>,
-        mut cursor: Option<&mut Incremental>,
-        pulled: &job::Pulled,
-        intake: &mut Intake,
-        last: bool,
-    ) -> Result<()> {
-        let place = || match intake.file.name.as_str() {
-            "" => "input".to_owned(),
-            name => format!("file {name}"),
+/// A record with more members. Where a key is there already the new value counts, in the old place:
+/// so objects with a key twice are read, and so Python's `update` has it.
+fn with_members(record: &str, members: &str) -> Result<String> {
+    let mut reader = Reader::new(record);
+    if reader.peek()? != Peek::Object {
+        return Err(Fault::data(format_args!(
+            "expected an object to add fields of its parent to, found {}",
+            record.chars().take(60).collect::<String>()
+        )));
+    }
+    let separator = if reader.enter() { "," } else { "" };
+    let open = record.trim_end().strip_suffix('}').unwrap_or(record);
+    Ok(format!("{open}{separator}{members}}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_members() {
+        let check = |record: &str, expect: &str| {
+            assert_eq!(with_members(record, "\"_p_id\":1").unwrap(), expect, "{record}");
         };
-        let Some(frames) = &mut intake.frames else { return Ok(()) };
-        while let Some(frame) = frames.next(last).at(place)? {
-            match frame {
-                Frame::Values { text, line } => {
-                    let records = &mut intake.records;
-                    let family = &mut *reading.family;
-                    let reader = Reader::from_line(text, line);
-                    let selector = pulled.selector.as_ref();
-                    page::walk_from(reader, selector, &[], true, &mut |reader| {
-                        *records += 1;
-                        take(reader, family, cursor.as_deref_mut())
-                    })
-                    .at(|| format!("line {line}"))
-                    .at(place)?;
-                }
-                Frame::Bad { raw, line, reason } => {
-                    intake.records += 1;
-                    reading
-                        .rejects
-                        .add(&self.resource.name, &intake.file.name, line, &reason, raw)
-                        .at(place)?;
-                }
-            }
-        }
-        Ok(())
+        check("{}", "{\"_p_id\":1}");
+        check("{ }", "{ \"_p_id\":1}");
+        check("{\"a\":{}}", "{\"a\":{},\"_p_id\":1}");
+        check("{\"a\":1 } ", "{\"a\":1 ,\"_p_id\":1}");
+        assert_eq!(
+            with_members("[1]", "x").unwrap_err().to_string(),
+            "expected an object to add fields of its parent to, found [1]"
+        );
     }
 }

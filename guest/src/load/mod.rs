@@ -3,23 +3,27 @@
 //!
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
 
+mod asking;
 mod declare;
 mod evolve;
 mod ingest;
 mod intake;
 mod nested;
 mod publish;
+mod pulling;
 mod refresh;
 mod reject;
 mod restore;
 mod session;
 mod staging;
 
+use indexmap::IndexMap;
+
 use crate::fault::{Context, Result};
 use crate::job::{Job, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
-use crate::source::scheduled;
+use crate::source::{Parents, scheduled};
 use crate::sql::state::{Bookkeeping, select_stages};
 use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId};
@@ -78,36 +82,72 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         warnings: ignored(&schema),
         ..Report::default()
     };
-    let rejected = Resource::rejected()?;
     let mut rejects = Rejects::default();
-    if job.selected().any(Resource::rejects) {
-        let resource = &rejected;
-        let (number, load_id) = (job.resources.len(), load_id.as_str());
-        let ingest =
-            ingest::Ingest { job, resource, number, target: &target, load_id, live: &live };
-        rejects = Rejects::new(ingest, &schema)?;
+    let rejected = Resource::rejected()?;
+    // For the table of rejected records, which has no parent.
+    let rejecting = |load_id, live| ingest::Ingest {
+        job,
+        resource: &rejected,
+        number: job.resources.len(),
+        target: &target,
+        load_id,
+        live,
+        parents: None,
+    };
+    let reading = job.reading();
+    if reading.iter().any(|(resource, _)| resource.rejects()) {
+        rejects = Rejects::new(&rejecting(load_id.as_str(), &live), &schema)?;
     }
-    for (number, resource) in job.selected().enumerate() {
-        if resource.write_disposition == WriteDisposition::Skip {
-            let message = "its write disposition is skip, so it was not read";
-            report.warnings.push(format!("resource {}: {message}", resource.name));
-            continue;
+    let mut parents: IndexMap<&str, Parents> = IndexMap::new();
+    for (number, &(resource, loaded)) in reading.iter().enumerate() {
+        // What is kept of its records, for each of its children.
+        let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
+            .iter()
+            .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
+            .filter(|(_, parent)| parent.resource == resource.name)
+            .map(|(child, parent)| (child, Parents::new(parent)))
+            .unzip();
+        let skipped = resource.write_disposition == WriteDisposition::Skip;
+        if loaded && skipped {
+            let message = match children.is_empty() {
+                true => "so it was not read",
+                false => "so it was read for its children only",
+            };
+            report.warnings.push(format!(
+                "resource {}: its write disposition is skip, {message}",
+                resource.name
+            ));
         }
         let ingest = ingest::Ingest {
             job,
             resource,
             number,
             target: &target,
-            load_id: load_id.as_str(),
             live: &live,
+            load_id: load_id.as_str(),
+            parents: parents.get(resource.name.as_str()),
         };
-        let brought = ingest
-            .run(session, &mut schema, &mut state, &mut report, &mut rejects)
-            .await
-            .at(|| format!("resource {}", resource.name))?;
-        ingested.extend(brought);
+        let place = || format!("resource {}", resource.name);
+        if loaded && !skipped {
+            let run = ingest.run(
+                session,
+                &mut schema,
+                &mut state,
+                &mut report,
+                &mut children,
+                &mut rejects,
+            );
+            ingested.extend(run.await.at(place)?);
+        } else if !children.is_empty() {
+            let read =
+                ingest.read(session, &schema, &mut state, &mut report, &mut children, &mut rejects);
+            read.await.at(place)?;
+        }
+        parents.shift_remove(resource.name.as_str());
+        parents.extend(names.into_iter().zip(children));
     }
-    ingested.extend(rejects.finish(session, &mut schema, &mut report).await?);
+    let rejecting = rejecting(load_id.as_str(), &live);
+    ingested.extend(rejects.finish(&rejecting, session, &mut schema, &mut report).await?);
 
     let schema_changed = schema.bump()?;
     let state_changed = state.bump()?;

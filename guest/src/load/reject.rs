@@ -18,10 +18,9 @@ const MAX_RAW: usize = 1 << 20;
 
 /// The rejected records of a load, if any resource has them.
 #[derive(Default)]
-pub(super) struct Rejects<'a>(Option<Box<Filling<'a>>>);
+pub(super) struct Rejects(Option<Box<Filling>>);
 
-struct Filling<'a> {
-    ingest: Ingest<'a>,
+struct Filling {
     family: Family,
     staging: Staging,
     /// How many, by resource.
@@ -29,9 +28,9 @@ struct Filling<'a> {
     json: String,
 }
 
-impl<'a> Rejects<'a> {
+impl Rejects {
     /// None yet. `ingest` is that of the table of rejected records.
-    pub(super) fn new(ingest: Ingest<'a>, schema: &Schema) -> Result<Self> {
+    pub(super) fn new(ingest: &Ingest<'_>, schema: &Schema) -> Result<Self> {
         // It is declared in earnest when there is something to put into it.
         let mut schema = schema.clone();
         let plan = declare::declare(ingest.job, ingest.resource, &mut schema)?;
@@ -39,7 +38,7 @@ impl<'a> Rejects<'a> {
         let family = declare::family(ingest.job, ingest.resource, &schema, &plan, ingest.load_id)?;
         let staging = Staging::new(ingest.load_id, ingest.number, ingest.target.convention);
         let (counts, json) = (Vec::new(), String::new());
-        Ok(Self(Some(Box::new(Filling { ingest, family, staging, counts, json }))))
+        Ok(Self(Some(Box::new(Filling { family, staging, counts, json }))))
     }
 
     /// Takes a record: of which resource, from which line of which file, and why it is none.
@@ -79,19 +78,20 @@ impl<'a> Rejects<'a> {
         filling.family.record(&mut Reader::new(json)).at(|| "the rejected records")
     }
 
-    /// Makes files of what is there, when it is enough.
-    pub(super) async fn flush(&mut self, session: &mut Session, report: &mut Report) -> Result<()> {
-        let Some(filling) = &mut self.0 else { return Ok(()) };
+    /// Makes files of what is there, when it is enough: those are to be uploaded.
+    pub(super) fn full(&mut self) -> Result<Option<&mut Staging>> {
+        let Some(filling) = &mut self.0 else { return Ok(None) };
         if filling.family.bytes() < BATCH_BYTES {
-            return Ok(());
+            return Ok(None);
         }
         filling.staging.take(&mut filling.family)?;
-        filling.ingest.upload(session, &mut filling.staging, report).await
+        Ok(Some(&mut filling.staging))
     }
 
     /// All of them, as what a resource brought.
     pub(super) async fn finish(
         self,
+        ingest: &Ingest<'_>,
         session: &mut Session,
         schema: &mut Schema,
         report: &mut Report,
@@ -99,7 +99,7 @@ impl<'a> Rejects<'a> {
         let Some(filling) = self.0.filter(|filling| !filling.counts.is_empty()) else {
             return Ok(Vec::new());
         };
-        let Filling { ingest, mut family, mut staging, counts, .. } = *filling;
+        let Filling { mut family, mut staging, counts, .. } = *filling;
         for (resource, count) in counts {
             let records = if count == 1 { "record was" } else { "records were" };
             report.warnings.push(format!(

@@ -11,13 +11,16 @@ mod detect;
 mod incremental;
 mod instant;
 mod paginate;
+mod parents;
 mod request;
 mod retry;
 mod window;
 
+pub use self::detect::check_empty;
 pub use self::incremental::{Incremental, Unique, Verdict};
 pub use self::paginate::PageFacts;
+pub use self::parents::{Parents, Row};
 pub use self::request::Requests;
-pub use self::retry::{Decision, Retry};
+pub use self::retry::{Decision, Retry, Rules, shown};
 pub use self::window::scheduled;
 pub use crate::job::{Path, Segment};

@@ -5,11 +5,14 @@ use serde_json::{Map, Value};
 
 use super::convert::{convert, plain};
 use super::detect::Outline;
-use super::paginate::{Next, PageFacts, Pager};
+use super::paginate::{Next, PageFacts, Pager, excerpt};
+use super::parents::Row;
+use super::retry::Rules;
+use crate::canonical::string_content;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{
-    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Ignored, Job, Paginator, Path, Place,
-    Resource, Shape, url,
+    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Job, Paginator, Path, Place, Resource,
+    ResponseAction, Shape, Template, url,
 };
 use crate::step::{Request, Response};
 
@@ -24,28 +27,41 @@ pub struct Requests {
     credential: Option<Credential>,
     selector: Option<Path>,
     pager: Pager,
-    ignored: Vec<Ignored>,
+    actions: Vec<ResponseAction>,
 }
 
 impl Requests {
     /// The requests of a resource that has an endpoint. `start` is where its cursor begins
-    /// ([`super::Incremental::start_value`]), the lag taken off.
+    /// ([`super::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
+    /// parent's record they are about, where the resource has a parent.
     ///
     /// # Errors
-    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; an
-    /// internal one when the resource has no endpoint.
-    pub fn new(job: &Job, resource: &Resource, start: Option<&CursorValue<'_>>) -> Result<Self> {
+    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; a data
+    /// fault when the parent's record has no such field; an internal one when the resource has no
+    /// endpoint.
+    pub fn new(
+        job: &Job,
+        resource: &Resource,
+        start: Option<&CursorValue<'_>>,
+        parent: Option<Row<'_>>,
+    ) -> Result<Self> {
         let Some(endpoint) = resource.endpoint() else {
             return Err(Fault::internal("requests of a resource that is pulled"));
         };
-        let bounds = Bounds { cursor: resource.cursor.as_ref(), start };
+        let bounds = Bounds { cursor: resource.cursor.as_ref(), start, parent };
         let client = job.client.as_ref();
-        let path = endpoint.path.fill(|hole| bounds.text(hole)).at(|| "endpoint.path")?;
+        let path = bounds.path(&endpoint.path).at(|| "endpoint.path")?;
         let mut headers: Vec<(String, String)> =
             client.map_or_else(Vec::new, |client| client.headers.clone());
         for (name, template) in &endpoint.headers {
             let value = template
                 .fill(|hole| bounds.text(hole))
+                .and_then(|value| match value.contains(char::is_control) {
+                    true => Err(Fault::data(format_args!(
+                        "expected no control characters in a header, found {value:?}"
+                    ))),
+                    false => Ok(value),
+                })
                 .at(|| format!("endpoint.headers.{name}"))?;
             match headers.iter_mut().find(|(known, _)| known == name) {
                 Some(header) => header.1 = value,
@@ -72,7 +88,7 @@ impl Requests {
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
             pager: Pager::new(paginator),
-            ignored: endpoint.ignored.clone(),
+            actions: endpoint.response_actions.clone(),
         };
         for (place, value) in requests.pager.first() {
             requests.put(&place, value);
@@ -120,9 +136,10 @@ impl Requests {
         self.pager.wanted()
     }
 
-    /// Answers that end the pages and are no failure.
-    pub fn ignored(&self) -> &[Ignored] {
-        &self.ignored
+    /// What the job says about answers.
+    pub fn rules(&self) -> Rules<'_> {
+        let renews = self.credential.as_ref().is_some_and(Credential::renews);
+        Rules { actions: &self.actions, renews }
     }
 
     /// The request after a page, if there is one.
@@ -220,7 +237,14 @@ fn set(at: &mut Value, keys: &[String], value: Value) {
 fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, Vec<String>>> {
     let mut params = IndexMap::new();
     for (name, shape) in &endpoint.params {
-        let value = bounds.value(shape).at(|| format!("endpoint.params.{name}"))?;
+        let value = match shape {
+            // A text in any case, so that no digit of a number is lost.
+            Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
+                text.fill(|hole| bounds.text(hole)).map(|text| Some(Value::String(text)))
+            }
+            shape => bounds.value(shape),
+        };
+        let value = value.at(|| format!("endpoint.params.{name}"))?;
         let values: Vec<String> = match value {
             // It keeps its place in the query, for the cursor may yet give it a value.
             None | Some(Value::Null) => Vec::new(),
@@ -247,6 +271,7 @@ fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, V
 struct Bounds<'a> {
     cursor: Option<&'a Cursor>,
     start: Option<&'a CursorValue<'a>>,
+    parent: Option<Row<'a>>,
 }
 
 impl Bounds<'_> {
@@ -262,8 +287,41 @@ impl Bounds<'_> {
         value.map(|value| convert(value, conversion)).transpose()
     }
 
+    /// The path. A value that is only a part of it cannot begin a query or end the path; one that
+    /// begins it may be a whole URL.
+    fn path(&self, template: &Template) -> Result<String> {
+        let mut first = template.begins_with_hole();
+        template.fill(|hole| {
+            let whole = std::mem::take(&mut first);
+            let text = self.text(hole)?;
+            Ok(match hole {
+                Hole::Parent(_) if !whole => text.replace('?', "%3F").replace('#', "%23"),
+                _ => text,
+            })
+        })
+    }
+
+    /// The raw JSON of a field of the parent.
+    fn of_parent(&self, field: usize) -> Result<&str> {
+        match &self.parent {
+            Some(row) => row.field(field),
+            None => Err(Fault::internal("a placeholder of a parent where there is none")),
+        }
+    }
+
     fn text(&self, hole: Hole) -> Result<String> {
         let (bound, name) = match hole {
+            Hole::Parent(field) => {
+                let raw = self.of_parent(field)?;
+                return match raw.as_bytes().first() {
+                    Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
+                    Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
+                        "expected a text or a number in the parent's record to ask with, found {}",
+                        excerpt(raw)
+                    ))),
+                    Some(_) => Ok(raw.to_owned()),
+                };
+            }
             Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
             Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
             Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
@@ -283,6 +341,12 @@ impl Bounds<'_> {
             Shape::Plain(value) => value.clone(),
             Shape::Text(template) => match template.single() {
                 Some(Hole::Bound(bound)) => return self.bound(bound),
+                Some(Hole::Parent(field)) => {
+                    let raw = self.of_parent(field)?;
+                    serde_json::from_str(raw).map_err(|error| {
+                        Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
+                    })?
+                }
                 _ => Value::String(template.fill(|hole| self.text(hole))?),
             },
             Shape::List(items) => Value::Array(

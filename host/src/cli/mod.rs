@@ -1,6 +1,8 @@
 //! The command line: arguments in, text out. It adds nothing to the library but words.
 
+mod check;
 mod columns;
+mod document;
 mod job;
 mod plan;
 mod progress;
@@ -25,6 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Check),
     Plan(plan::Plan),
     Component(Component),
 }
@@ -47,6 +50,7 @@ enum Failed {
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
         Command::Plan(plan) => plan.run(),
     };

@@ -33,6 +33,9 @@ pub(super) struct Plan {
     /// file are left out
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
+    /// What a placeholder {{NAME}} in the job stands for
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<job::Setting>,
     /// Leave the Parquet files in this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -56,8 +59,8 @@ impl Plan {
         let path = self.job.display();
         let text =
             fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
-        let mut job: Value =
-            serde_json::from_str(&text).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
+        let mut job: Value = serde_json::from_str(&job::fill(&text, &self.set))
+            .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
 
         let mut warehouse = Rehearsal::new().store(LocalFiles);
