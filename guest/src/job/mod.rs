@@ -317,6 +317,14 @@ fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
         }
         resources.push(resource);
     }
+    for (n, resource) in resources.iter().enumerate() {
+        let is_parent =
+            |child: &Resource| child.parent().is_some_and(|p| p.resource == resource.name);
+        if resource.checkpoint.is_some() && resources.iter().any(is_parent) {
+            let place = format!("{}.checkpoint", element("resources", n));
+            return Err(at(&place, "expected none, for other resources depend on this one"));
+        }
+    }
     if resources.iter().any(Resource::rejects)
         && let Some(n) =
             resources.iter().position(|resource| resource.table() == resource::REJECTED)

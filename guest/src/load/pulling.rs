@@ -1,5 +1,7 @@
 //! Reading what the host holds: files and streams, page by page.
 
+use serde_json::{Value, json};
+
 use super::ingest::{Ingest, Reading};
 use super::session::{Answer, Pulled, Session};
 use crate::fault::{Context, Fault, Result};
@@ -19,6 +21,12 @@ pub(super) struct Pulling {
     file: InputFile,
     /// Records of it, bad ones among them.
     records: u64,
+    /// As many of them were loaded before.
+    done: u64,
+    /// Leave out what is left of the file.
+    skip: bool,
+    /// Where an interrupted load had come to.
+    resume: Option<(InputFile, u64)>,
     /// Pages read.
     pages: u64,
     /// Files on stages that are still to be read, the last one first; none before they were listed.
@@ -42,16 +50,19 @@ impl Pulling {
             content,
             file: InputFile::default(),
             records: 0,
+            done: 0,
+            skip: false,
+            resume: None,
             pages: 0,
             listed: None,
             places: pulled.files.clone(),
         }
     }
 
-    /// Lists the places that are on stages, if that is where the files are.
-    async fn list(&mut self, session: &mut Session, places: &[String]) -> Result<()> {
+    /// Lists the places that are on stages, if that is where the files are and they are not listed yet.
+    async fn list(&mut self, session: &mut Session, places: &[String]) -> Result<bool> {
         if self.listed.is_some() || !places.iter().any(|place| StagePlace::is(place)) {
-            return Ok(());
+            return Ok(false);
         }
         let mut files: Vec<(InputFile, String)> = Vec::new();
         for place in places {
@@ -79,24 +90,68 @@ impl Pulling {
         files.dedup_by(|(_, one), (_, other)| one == other);
         self.listed = Some(files);
         self.places.clear();
-        Ok(())
+        Ok(true)
     }
 
     /// Goes on to the next file that was listed; whether there is one.
-    fn advance(&mut self) -> bool {
-        let Some((file, place)) = self.listed.as_mut().and_then(Vec::pop) else { return false };
-        self.begin(file);
-        self.places = vec![place];
-        true
+    fn advance(&mut self) -> Result<bool> {
+        while let Some((file, place)) = self.listed.as_mut().and_then(Vec::pop) {
+            self.begin(file)?;
+            if !std::mem::take(&mut self.skip) {
+                self.places = vec![place];
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A file begins.
-    fn begin(&mut self, file: InputFile) {
+    fn begin(&mut self, file: InputFile) -> Result<()> {
+        (self.records, self.done) = (0, 0);
+        // Files come in the order of their names: those before the one that was read are done.
+        self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
+        if !self.skip
+            && let Some((last, records)) = self.resume.take()
+            && last.name == file.name
+        {
+            if last.version != file.version {
+                return Err(Fault::source(format_args!(
+                    "expected the file as it was when its first {records} records were loaded, found \
+                     another of this name: load it with \"refresh\": \"drop_data\", or under another name"
+                ))
+                .at(format_args!("file {}", file.name)));
+            }
+            self.done = records;
+        }
         self.file = file;
-        self.records = 0;
         if let Some(frames) = &mut self.frames {
             frames.begin();
         }
+        Ok(())
+    }
+
+    /// How far it is read.
+    pub(super) fn position(&self) -> Value {
+        json!({
+            "file": self.file.name,
+            "version": self.file.version,
+            "records": self.records.max(self.done),
+        })
+    }
+
+    /// Goes on where another run was.
+    pub(super) fn go_on(&mut self, position: &Value) -> Result<()> {
+        let fault = || Fault::data(format_args!("expected a position, found {position}"));
+        let text = |key: &str| position.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = text("file").ok_or_else(fault)?;
+        let version = text("version").ok_or_else(fault)?;
+        let records = position.get("records").and_then(Value::as_u64).ok_or_else(fault)?;
+        match name.as_str() {
+            // A stream without a name: it begins anew.
+            "" => self.done = records,
+            _ => self.resume = Some((InputFile { name, version }, records)),
+        }
+        Ok(())
     }
 
     /// Where something is, for a person.
@@ -109,45 +164,50 @@ impl Pulling {
 }
 
 impl Ingest<'_> {
-    /// Reads what the host holds.
+    /// Reads what the host holds; false: it is time to commit what there is.
     pub(super) async fn pull(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
         pulling: &mut Pulling,
-    ) -> Result<()> {
-        pulling.list(session, &pulled.files).await?;
-        if pulling.listed.is_some() && !pulling.advance() {
-            return Ok(());
+    ) -> Result<bool> {
+        if pulling.list(session, &pulled.files).await? && !pulling.advance()? {
+            return Ok(true);
         }
         loop {
             let pull = Pull {
                 resource: self.resource.name.clone(),
                 files: pulling.places.clone(),
                 content: pulling.content,
-                skip: false,
+                skip: std::mem::take(&mut pulling.skip),
             };
             match session.pull(pull).await.at(|| pulling.place())? {
                 Pulled::Page(text) => {
                     session.pages += 1;
                     pulling.pages += 1;
+                    reading.pages += 1;
+                    reading.bytes += text.len() as u64;
                     self.page(reading, pulled, pulling, text)?;
                 }
                 // A host may say so of a listed file too, of which more is known here.
                 Pulled::File(_) if pulling.listed.is_some() => {}
                 Pulled::File(file) => {
                     self.records(reading, pulled, pulling, true)?;
-                    pulling.begin(file);
+                    pulling.begin(file)?;
                 }
                 Pulled::End => {
                     self.records(reading, pulled, pulling, true)?;
-                    if !pulling.advance() {
-                        return self.flush(session, reading).await;
+                    if !pulling.advance()? {
+                        self.flush(session, reading).await?;
+                        return Ok(true);
                     }
                 }
             }
             self.flush(session, reading).await?;
+            if self.is_due(reading) {
+                return Ok(false);
+            }
         }
     }
 
@@ -164,10 +224,13 @@ impl Ingest<'_> {
             return self.records(reading, pulled, pulling, false);
         }
         let intake = &mut reading.intake;
-        let records = &mut pulling.records;
+        let (records, done) = (&mut pulling.records, pulling.done);
         let taken = page::walk(&text, pulled.selector.as_ref(), &[], true, &mut |reader| {
             *records += 1;
-            intake.take(reader, "")
+            match *records > done {
+                true => intake.take(reader, ""),
+                false => reader.skip().map(drop),
+            }
         });
         taken.map(drop).at(|| pulling.place())
     }
@@ -182,6 +245,7 @@ impl Ingest<'_> {
     ) -> Result<()> {
         let file = &pulling.file.name;
         let place = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
+        let done = pulling.done;
         let Some(frames) = &mut pulling.frames else { return Ok(()) };
         while let Some(frame) = frames.next(last).at(place)? {
             match frame {
@@ -192,7 +256,10 @@ impl Ingest<'_> {
                     let selector = pulled.selector.as_ref();
                     let mut take = |reader: &mut Reader<'_>| {
                         *records += 1;
-                        intake.take(reader, "")
+                        match *records > done {
+                            true => intake.take(reader, ""),
+                            false => reader.skip().map(drop),
+                        }
                     };
                     page::walk_from(reader, selector, &[], true, &mut take)
                         .at(|| format!("line {line}"))
@@ -200,6 +267,9 @@ impl Ingest<'_> {
                 }
                 Frame::Bad { raw, line, reason } => {
                     pulling.records += 1;
+                    if pulling.records <= done {
+                        continue;
+                    }
                     let rejects = &mut *reading.rejects;
                     rejects.add(&self.resource.name, file, line, &reason, raw).at(place)?;
                 }

@@ -17,6 +17,8 @@ pub(super) struct Session {
     pub(super) requests: u32,
     /// Pages read.
     pub(super) pages: u32,
+    /// Parts of the load that are committed, all but the last.
+    pub(super) checkpoints: u32,
     /// The stage to drop in the end, once it was made.
     stage: Option<Name>,
     made_schema: bool,
@@ -48,6 +50,7 @@ impl Session {
             statements: 0,
             requests: 0,
             pages: 0,
+            checkpoints: 0,
             stage: None,
             made_schema: false,
             in_transaction: false,
