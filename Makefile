@@ -57,7 +57,7 @@ test-rust: ## The tests in Rust
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) tests/python/parquet_read_back.py $(READ_BACK)
-	@$(PYTHON) -m pytest -q tests/python
+	@$(PYTHON) -m pytest -q --numprocesses 2 --dist loadfile tests/python
 
 library: ## Build the guest as a native program that tests drive (target/debug/library)
 	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library

@@ -20,6 +20,7 @@ from wasmtime.component import Component
 HERE = Path(__file__).resolve().parent
 # The baseline of each architecture: no instruction that a warehouse may lack.
 TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+READY_MADE = ("jira", "jira_all", "github", "pagerduty", "graph")
 STAGE = "SNOWCAT.CODE.FILES"
 PUT = """\
 -- Makes the code stage and puts the package on it. Run from the package's folder, before install.sql:
@@ -53,14 +54,16 @@ def package(component: Path, out: Path) -> None:
     out.mkdir(parents=True)
     shutil.copy(component, out / "snowcat.wasm")
     shutil.copy(HERE / "snowcat_procedure.py", out)
-    shutil.copy(HERE / "jobs/jira.json", out)
+    for job in READY_MADE:
+        shutil.copy(HERE / f"jobs/{job}.json", out)
     for name, settings in variants().items():
         (out / name).write_bytes(precompiled(component, settings))
     staged = sorted(f.name for f in out.iterdir())
     puts = "\n".join(f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = TRUE;" for n in staged)
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
-    for name in ("install.sql", "task.sql"):
-        shutil.copy(HERE / name, out)
+    more = sorted((HERE / "jobs").glob("*.sql"))
+    for file in (HERE / "install.sql", HERE / "task.sql", *more, HERE / "jobs/README.md"):
+        shutil.copy(file, out)
     sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in sorted(out.iterdir())]
     (out / "SHA256SUMS").write_text("".join(sums))
 

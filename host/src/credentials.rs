@@ -5,8 +5,9 @@
 //! ```json
 //! {"credentials": {"jira": {"type": "http_basic", "hosts": ["acme.atlassian.net"], "secret": "jira_creds"}}}
 //! ```
-//! `type` is `http_basic`, `bearer`, `api_key` (with `name`, of a header or, with `"location": "query"`, of
-//! a parameter) or `oauth2_client_credentials` (with `access_token_url`). The values are the host's: inside
+//! `type` is `http_basic`, `bearer`, `api_key` (with `name`, and `location`: `header`, `query` or `cookie`),
+//! `oauth2_client_credentials` or `oauth2_refresh_token` (with `access_token_url`, whose host must be among
+//! the hosts too), or `snowflake_oauth`, which is a `bearer` on a laptop. The values are the host's: inside
 //! Snowflake they are secret objects, on a laptop variables of the environment. They are looked up when a
 //! request needs them, and not before.
 
@@ -45,11 +46,11 @@ impl fmt::Debug for Secret {
 /// A part of a secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
-    /// Of `http_basic`.
+    /// Of `http_basic`; the secret of an OAuth 2.0 client.
     Password,
-    /// Of `bearer` and `api_key`.
+    /// Of `bearer`, `api_key` and `snowflake_oauth`; a refresh token.
     Token,
-    /// Of `http_basic`.
+    /// Of `http_basic`; the id of an OAuth 2.0 client.
     Username,
 }
 
@@ -114,7 +115,8 @@ pub enum Addition {
     Token(TokenRequest),
 }
 
-/// How a bearer token is fetched: OAuth 2.0, client credentials (RFC 6749, section 4.4).
+/// How a bearer token is fetched: OAuth 2.0 (RFC 6749), with the client's credentials (section 4.4) or a
+/// refresh token (section 6).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenRequest {
     /// Where.
@@ -123,6 +125,10 @@ pub struct TokenRequest {
     pub id: Secret,
     /// The client's secret.
     pub secret: Secret,
+    /// The refresh token, if it is fetched with one.
+    pub refresh: Option<Secret>,
+    /// The id and the secret go into the `Authorization` header, not into the body (section 2.3.1).
+    pub basic: bool,
     /// What else is sent.
     pub data: BTreeMap<String, String>,
 }
@@ -139,6 +145,9 @@ struct Credential {
     access_token_url: Option<String>,
     #[serde(default)]
     access_token_request_data: BTreeMap<String, String>,
+    #[serde(default)]
+    client_authentication: ClientAuthentication,
+    refresh_secret: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -148,16 +157,28 @@ enum Type {
     Bearer,
     HttpBasic,
     #[serde(rename = "oauth2_client_credentials")]
-    Oauth2,
+    ClientCredentials,
+    #[serde(rename = "oauth2_refresh_token")]
+    RefreshToken,
+    SnowflakeOauth,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum Location {
+    Cookie,
     #[default]
     Header,
     #[serde(alias = "param")]
     Query,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum ClientAuthentication {
+    Basic,
+    #[default]
+    Body,
 }
 
 impl Credentials {
@@ -168,15 +189,15 @@ impl Credentials {
     pub fn of_job(job: &serde_json::Value, secrets: Box<dyn Secrets>) -> Result<Self, String> {
         let named: BTreeMap<String, Credential> = match job.get("credentials") {
             None | Some(serde_json::Value::Null) => BTreeMap::new(),
-            Some(credentials) => {
-                Deserialize::deserialize(credentials).map_err(|e| format!("credentials: {e}"))?
-            }
+            Some(credentials) => Deserialize::deserialize(without_comments(credentials))
+                .map_err(|e| format!("credentials: {e}"))?,
         };
         for (name, credential) in &named {
             if credential.hosts.is_empty() {
                 return Err(format!("credentials.{name}: expected at least one host"));
             }
-            if credential.r#type == Type::Oauth2 && credential.access_token_url.is_none() {
+            let oauth2 = matches!(credential.r#type, Type::ClientCredentials | Type::RefreshToken);
+            if oauth2 && credential.access_token_url.is_none() {
                 return Err(format!("credentials.{name}: expected an access_token_url"));
             }
         }
@@ -188,17 +209,16 @@ impl Credentials {
     /// # Errors
     /// When there is no such credential, or it is not for the host: the request must not be sent.
     pub fn addition(&self, name: &str, origin: &Origin) -> Result<Addition, String> {
-        let credential = self
-            .named
-            .get(name)
-            .ok_or_else(|| format!("expected a credential {name} in the job, found none"))?;
-        if !credential.hosts.iter().any(|host| origin.is(host)) {
+        let credential = self.named(name)?;
+        if !self.is_for(name, origin) {
             return Err(format!("the credential {name} is not for the host {origin}"));
         }
-        let part = |part| {
-            let value = self.secrets.part(credential.secret.as_deref().unwrap_or(name), part);
+        let alias = credential.secret.as_deref().unwrap_or(name);
+        let read = |secret: &str, part| {
+            let value = self.secrets.part(secret, part);
             value.map_err(|why| format!("the credential {name}: {why}"))
         };
+        let part = |part| read(alias, part);
         let authorization = |value| Addition::Header {
             name: "authorization".to_owned(),
             value: Secret::new(value),
@@ -210,21 +230,67 @@ impl Credentials {
                 match credential.location {
                     Location::Header => Addition::Header { name: key.to_ascii_lowercase(), value },
                     Location::Query => Addition::Parameter { name: key.to_owned(), value },
+                    Location::Cookie => cookie(name, key, &value)?,
                 }
             }
-            Type::Bearer => authorization(format!("Bearer {}", part(Part::Token)?.reveal())),
-            Type::HttpBasic => {
-                let (user, password) = (part(Part::Username)?, part(Part::Password)?);
-                let both = STANDARD.encode(format!("{}:{}", user.reveal(), password.reveal()));
-                authorization(format!("Basic {both}"))
+            Type::Bearer | Type::SnowflakeOauth => {
+                authorization(format!("Bearer {}", part(Part::Token)?.reveal()))
             }
-            Type::Oauth2 => Addition::Token(TokenRequest {
+            Type::HttpBasic => authorization(basic(&part(Part::Username)?, &part(Part::Password)?)),
+            Type::ClientCredentials | Type::RefreshToken => Addition::Token(TokenRequest {
                 url: credential.access_token_url.clone().unwrap_or_default(),
                 id: part(Part::Username)?,
                 secret: part(Part::Password)?,
+                refresh: match (credential.r#type, &credential.refresh_secret) {
+                    (Type::RefreshToken, Some(secret)) => Some(read(secret, Part::Token)?),
+                    (Type::RefreshToken, None) => {
+                        Some(read(&format!("{alias}_refresh"), Part::Token)?)
+                    }
+                    _ => None,
+                },
+                basic: credential.client_authentication == ClientAuthentication::Basic,
                 data: credential.access_token_request_data.clone(),
             }),
         })
+    }
+
+    /// Whether a credential may be sent to this host.
+    #[must_use]
+    pub fn is_for(&self, name: &str, origin: &Origin) -> bool {
+        self.named.get(name).is_some_and(|it| it.hosts.iter().any(|host| origin.is(host)))
+    }
+
+    fn named(&self, name: &str) -> Result<&Credential, String> {
+        self.named
+            .get(name)
+            .ok_or_else(|| format!("expected a credential {name} in the job, found none"))
+    }
+}
+
+/// `Basic`, and the two in base64.
+pub(crate) fn basic(user: &Secret, password: &Secret) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", user.reveal(), password.reveal())))
+}
+
+/// A cookie; what would end it, or be another one, cannot be in it (RFC 6265, section 4.1.1).
+fn cookie(credential: &str, name: &str, value: &Secret) -> Result<Addition, String> {
+    let legal = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | ',' | ';' | '\\');
+    if !value.reveal().chars().all(legal) {
+        return Err(format!("the credential {credential} cannot be sent in a cookie"));
+    }
+    let value = Secret::new(format!("{name}={}", value.reveal()));
+    Ok(Addition::Header { name: "cookie".to_owned(), value })
+}
+
+/// A job's comments are keys that begin with `//`.
+fn without_comments(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| !key.starts_with("//"))
+            .map(|(key, value)| (key.clone(), without_comments(value)))
+            .collect(),
+        other => other.clone(),
     }
 }
 
@@ -294,6 +360,7 @@ mod tests {
             "bearer": {"type": "bearer", "hosts": ["acme.example:8443"]},
             "key": {"type": "api_key", "hosts": ["acme.example"], "secret": "s", "name": "X-Key"},
             "query": {"type": "api_key", "hosts": ["acme.example"], "name": "k", "location": "query"},
+            "//": "a comment",
         }});
         let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
         let check = |name: &str, host: &str, port: Option<u16>, expected: Result<&str, &str>| {

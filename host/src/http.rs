@@ -1,16 +1,19 @@
 //! Requests sent on a load's behalf, as [`Warehouse::fetch`](crate::Warehouse::fetch) promises it.
 
-use std::collections::BTreeMap;
+mod body;
+mod token;
+
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
-use crate::credentials::{Addition, Credentials, Origin, Secret, TokenRequest};
+use self::body::{ENCODINGS, Unfit, too_large};
+use self::token::Tokens;
+use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
 
 /// Headers that are the client's own. `host` would send a credential to somebody else behind the same
@@ -32,7 +35,7 @@ pub struct HttpLimits {
     pub connect: Duration,
     /// Time for a whole request, its body included. 120 s unless told.
     pub total: Duration,
-    /// Bytes of a body, decompressed. 64 MiB unless told.
+    /// Bytes of a body, as sent and decompressed. 100 MiB unless told.
     pub body: u64,
     /// Requests on their way at once. 8 unless told.
     pub at_once: usize,
@@ -43,7 +46,7 @@ impl Default for HttpLimits {
         Self {
             connect: Duration::from_secs(15),
             total: Duration::from_secs(120),
-            body: 64 << 20,
+            body: 100 << 20,
             at_once: 8,
         }
     }
@@ -56,8 +59,7 @@ pub struct Http {
     /// Through the proxy that the environment names, if it does.
     remote: Agent,
     local: Agent,
-    /// Bearer tokens by credential, and until when they hold.
-    tokens: Mutex<BTreeMap<String, (Secret, Instant)>>,
+    tokens: Tokens,
 }
 
 impl Http {
@@ -71,6 +73,7 @@ impl Http {
                 .max_redirects_will_error(false)
                 .timeout_connect(Some(limits.connect))
                 .timeout_global(Some(limits.total))
+                .accept_encoding(ENCODINGS)
                 .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into()
@@ -80,7 +83,7 @@ impl Http {
             limits,
             remote: agent(Agent::config_builder()),
             local: agent(Agent::config_builder().proxy(None)),
-            tokens: Mutex::default(),
+            tokens: Tokens::default(),
         }
     }
 
@@ -113,17 +116,25 @@ impl Http {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|e| refused(format!("not a method: {e}")))?;
 
+        // What an answer must not quote, and a parameter that a link to the next page may.
+        let mut secrets = Vec::new();
+        let mut parameter = None;
+        let mut used = None;
         let credential = match &request.auth {
             None => None,
             Some(name) => match self.credentials.addition(name, &origin).map_err(&refused)? {
                 Addition::Header { name, value } => Some((name, value)),
                 Addition::Parameter { name, value } => {
                     uri = with_parameter(&uri, &name, &value).map_err(&refused)?;
+                    let coded = encoded(value.reveal());
+                    parameter = Some((encoded(&name), Secret::new(coded.clone())));
+                    secrets.extend([Secret::new(coded), value]);
                     None
                 }
                 Addition::Token(wanted) => {
                     let token = self.token(name, &wanted)?;
                     let value = Secret::new(format!("Bearer {}", token.reveal()));
+                    used = Some((name, token));
                     Some(("authorization".to_owned(), value))
                 }
             },
@@ -156,93 +167,70 @@ impl Http {
                 message.body(body.as_str()).map_err(ureq::Error::from).and_then(|m| agent.run(m))
             }
         };
-        let failed = |error: ureq::Error| Failure {
-            code: String::new(),
+        let failed = |code: &str, error: ureq::Error| Failure {
+            code: code.to_owned(),
             transient: is_transient(&error),
-            message: format!("{}: {error}", Place(request)),
+            message: match error {
+                ureq::Error::BodyExceedsLimit(_) => {
+                    format!("{}: {}", Place(request), too_large(self.limits.body))
+                }
+                error => format!("{}: {error}", Place(request)),
+            },
         };
-        let mut response = sent.map_err(failed)?;
-        let body = response
+        let mut response = sent.map_err(|e| failed("", e))?;
+        let status = response.status().as_u16();
+        if let Some((name, token)) = used
+            && status == 401
+        {
+            self.tokens.forget(name, &token);
+        }
+        let code = status.to_string();
+        let bytes = response
             .body_mut()
             .with_config()
-            .limit(self.limits.body)
+            // It counts the attempt to read on, which finds the end.
+            .limit(self.limits.body.saturating_add(1))
             .read_to_vec()
-            .map_err(failed)?;
+            .map_err(|e| failed(&code, e))?;
+        let encoding = response.headers().get("content-encoding").and_then(|it| it.to_str().ok());
+        let body = body::text(bytes, encoding, self.limits.body).map_err(|unfit| {
+            let (why, transient) = match unfit {
+                Unfit::Broken(why) => (why, true),
+                Unfit::Lasting(why) => (why, false),
+            };
+            Failure { code: code.clone(), message: format!("{}: {why}", Place(request)), transient }
+        })?;
+        if let Some((_, value)) = &credential {
+            // Without the word before it, and with it.
+            let inner = value.reveal().split_once([' ', '=']).map_or("", |(_, inner)| inner);
+            secrets.extend([Secret::new(inner.to_owned()), value.clone()]);
+        }
+        let body = match parameter {
+            _ if !(200..300).contains(&status) => hide(body, &secrets),
+            // In data only what is a link to the next page is hidden: all else is as the source has it.
+            Some((name, value)) => {
+                body.replace(&format!("{name}={}", value.reveal()), &format!("{name}=***"))
+            }
+            None => body,
+        };
         Ok(Response {
-            status: response.status().as_u16(),
+            status,
             headers: response
                 .headers()
                 .iter()
                 .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
                 // A value that is not text means nothing to a load.
                 .filter_map(|(name, value)| {
-                    Some((name.to_string(), value.to_str().ok()?.to_owned()))
+                    Some((name.to_string(), hide(value.to_str().ok()?.to_owned(), &secrets)))
                 })
                 .collect(),
-            body: String::from_utf8(body).map_err(|e| {
-                refused(format!(
-                    "expected a body in UTF-8, found other bytes at {}",
-                    e.utf8_error().valid_up_to()
-                ))
-            })?,
+            body,
         })
     }
 
     fn agent(&self, origin: &Origin) -> &Agent {
         if origin.is_local() { &self.local } else { &self.remote }
     }
-
-    /// The bearer token of a credential, fetched when there is none or it is about to expire.
-    fn token(&self, credential: &str, wanted: &TokenRequest) -> Result<Secret, Failure> {
-        // Held while fetching: of several requests at once, one asks.
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((token, expiry)) = tokens.get(credential)
-            && Instant::now() < *expiry
-        {
-            return Ok(token.clone());
-        }
-        let failed = |why: String, transient| Failure {
-            code: String::new(),
-            message: format!("the token of the credential {credential}: {why}"),
-            transient,
-        };
-        let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
-        let origin = check(&uri).map_err(|why| failed(why, false))?;
-        let mut form = vec![
-            ("client_id", wanted.id.reveal()),
-            ("client_secret", wanted.secret.reveal()),
-            ("grant_type", "client_credentials"),
-        ];
-        // What the job gives goes before what is usual.
-        form.retain(|(name, _)| !wanted.data.contains_key(*name));
-        form.extend(wanted.data.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let mut response = self
-            .agent(&origin)
-            .post(uri)
-            .send_form(form)
-            .map_err(|e| failed(e.to_string(), is_transient(&e)))?;
-        let status = response.status();
-        if !status.is_success() {
-            let transient = status.is_server_error() || status == 429;
-            return Err(failed(format!("the server said {status}"), transient));
-        }
-        // The text of these errors could quote the answer, and the answer is the secret.
-        let unfit = |_| failed("expected an object with an access_token".to_owned(), false);
-        let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
-        let token: Token = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
-        let lasts = Duration::from_secs(token.expires_in.unwrap_or(3600).saturating_sub(10));
-        let secret = Secret::new(token.access_token);
-        if let Some(expiry) = Instant::now().checked_add(lasts) {
-            tokens.insert(credential.to_owned(), (secret.clone(), expiry));
-        }
-        Ok(secret)
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Token {
-    access_token: String,
-    expires_in: Option<u64>,
 }
 
 impl fmt::Debug for Http {
@@ -286,12 +274,26 @@ fn check(uri: &Uri) -> Result<Origin, String> {
     }
 }
 
-/// The URL with one more parameter in its query.
+/// An answer may quote what it was asked with: a source that refuses a key, or a link to the next page.
+fn hide(text: String, secrets: &[Secret]) -> String {
+    secrets.iter().map(Secret::reveal).fold(text, |text, secret| {
+        // What is shorter is no secret, and anywhere.
+        let quoted = secret.len() >= 4 && text.contains(secret);
+        if quoted { text.replace(secret, "***") } else { text }
+    })
+}
+
+/// The URL with this parameter in its query, in the place of one of the same name.
 fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Uri, String> {
     let text = uri.to_string();
-    let joint = if uri.query().is_none() { '?' } else { '&' };
+    let name = encoded(name);
+    let pair = Secret::new(format!("{name}={}", encoded(value.reveal())));
+    let path = text.split('?').next().unwrap_or_default();
+    let others = uri.query().unwrap_or_default().split('&');
+    let others = others.filter(|it| !it.is_empty() && it.split('=').next() != Some(&*name));
+    let query: Vec<&str> = others.chain([pair.reveal()]).collect();
     // Whatever the error quotes would quote the secret.
-    format!("{text}{joint}{}={}", encoded(name), encoded(value.reveal()))
+    format!("{path}?{}", query.join("&"))
         .parse()
         .map_err(|_| "the credential does not fit into the URL".to_owned())
 }

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION"}
 PROPERTIES = {
     "WAREHOUSE": {"WAREHOUSE_SIZE", "AUTO_SUSPEND", "AUTO_RESUME", "INITIALLY_SUSPENDED", "COMMENT", "WAREHOUSE_TYPE"},
-    "SECRET": {"TYPE", "USERNAME", "PASSWORD", "SECRET_STRING", "COMMENT"},
+    "SECRET": {
+        "TYPE", "USERNAME", "PASSWORD", "SECRET_STRING", "API_AUTHENTICATION", "OAUTH_REFRESH_TOKEN", "COMMENT",
+    },  # fmt: skip
     "NETWORK RULE": {"TYPE", "MODE", "VALUE_LIST", "COMMENT"},
     "INTEGRATION": {"ALLOWED_NETWORK_RULES", "ALLOWED_AUTHENTICATION_SECRETS", "ENABLED", "COMMENT"},
     "TASK": {
@@ -185,7 +187,10 @@ def names(value: object) -> list[str]:
 def _check(session: Session, thing: Thing) -> None:
     given = thing.properties
     if thing.kind == "SECRET":
-        needed = {"PASSWORD": ("USERNAME", "PASSWORD"), "GENERIC_STRING": ("SECRET_STRING",)}.get(str(given.get("TYPE")))
+        by_type = {
+            "PASSWORD": ("USERNAME", "PASSWORD"), "GENERIC_STRING": ("SECRET_STRING",), "OAUTH2": ("OAUTH_REFRESH_TOKEN",),
+        }  # fmt: skip
+        needed = by_type.get(str(given.get("TYPE")))
         if needed is None:
             raise not_emulated(f"a secret of type {given.get('TYPE')}")
         for key in needed:

@@ -1,4 +1,4 @@
-"""The stand-in Jira of `tests/src/standin`, as a process: `with StandIn(issues=300) as jira: ...`."""
+"""The stand-ins of `tests/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with github() as it: ...`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ USER, TOKEN = "you@example.com", "your-api-token"  # as install.sql has them
 SITE = "your-site.atlassian.net:443"
 
 
-class StandIn:
-    """A Jira on localhost with generated issues."""
+class Service:
+    """A service on localhost with generated data."""
 
-    def __init__(self, issues: int, seed: int = 1, faults: str = "") -> None:
-        self.command = [
-            str(program()), "jira", "--port", "0", "--issues", str(issues), "--seed", str(seed),
-            "--user", USER, "--token", TOKEN, *(["--faults", faults] if faults else []),
-        ]  # fmt: skip
+    def __init__(self, name: str, **options: object) -> None:
+        given = [part for key, value in options.items() if value != "" for part in (f"--{key}", str(value))]
+        self.command = [str(program()), name, "--port", "0", *given]
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> Service:
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("listening on http://"):
@@ -42,13 +40,49 @@ class StandIn:
             text = answer.read()
         return json.loads(text) if text.strip() else None
 
-    def ids(self) -> list[str]:
-        """The ids of its issues."""
-        return [issue["id"] for issue in self.ask("/_control/issues")["issues"]]
+    def held(self, what: str) -> list[dict]:
+        """What it holds of something, as it holds it now."""
+        return self.ask(f"/_control/{what}")
+
+    def advance(self) -> dict:
+        """Time passes: says what was changed."""
+        return self.ask("/_control/advance", {})
+
+    def requests(self) -> list[dict]:
+        """The requests since the last time, and forgets them."""
+        found = self.ask("/_control/log")["requests"]
+        self.ask("/_control/log", method="DELETE")
+        return found
 
     def faults(self, spec: str) -> None:
         """What goes wrong from now on."""
         self.ask("/_control/faults", {"faults": spec})
+
+
+class StandIn(Service):
+    """A Jira on localhost with generated issues."""
+
+    def __init__(self, issues: int, seed: int = 1, faults: str = "") -> None:
+        super().__init__("jira", issues=issues, seed=seed, user=USER, token=TOKEN, faults=faults)
+
+    def ids(self) -> list[str]:
+        """The ids of its issues."""
+        return [issue["id"] for issue in self.ask("/_control/issues")["issues"]]
+
+
+def github(issues: int = 60, **options: object) -> Service:
+    """A GitHub with one repository, octo-org/octo-repo. The tokens are those of the jobs' SQL."""
+    return Service("github", issues=issues, token="your-token", **options)
+
+
+def pagerduty(incidents: int = 60, **options: object) -> Service:
+    """A PagerDuty."""
+    return Service("pagerduty", incidents=incidents, token="your-key", **options)
+
+
+def graph(users: int = 30, **options: object) -> Service:
+    """A Microsoft Graph for the tenant contoso."""
+    return Service("graph", users=users, client="your-client-id", secret="your-client-secret", **options)
 
 
 def program() -> pathlib.Path:

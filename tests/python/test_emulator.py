@@ -579,6 +579,17 @@ def test_a_secret_must_be_allowed_by_the_integration(installed):
         procedure(installed, "return 1", extra=NETWORK.replace("JIRA_CREDS", "OTHER"))
 
 
+def test_an_oauth_secret_gives_access_tokens(installed):
+    installed.sql("USE DATABASE RAW")
+    installed.sql("CREATE SECRET SNOWCAT.CODE.OAUTH TYPE = OAUTH2 API_AUTHENTICATION = SOME_INTEGRATION OAUTH_REFRESH_TOKEN = 'r'")
+    installed.sql("ALTER EXTERNAL ACCESS INTEGRATION SNOWCAT_JIRA SET ALLOWED_AUTHENTICATION_SECRETS = (SNOWCAT.CODE.OAUTH)")
+    extra = NETWORK.replace("JIRA_CREDS", "OAUTH")
+    procedure(installed, SECRETS + "return _snowflake.get_oauth_access_token('creds')", extra=extra)
+    assert installed.call("CALL RAW.PUBLIC.P()") == "access-for-r"
+    procedure(installed, SECRETS + "return _snowflake.get_generic_secret_string('creds')", extra=extra)
+    assert "is not of type GENERIC_STRING" in refused(installed.session, "CALL RAW.PUBLIC.P()")
+
+
 def test_a_mapped_host_is_reached_through_tls(installed):
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 

@@ -120,8 +120,7 @@ def there(lab: Lab, session: Any = None) -> tuple[list[int], list[int]]:  # noqa
     return tuple(read(t, c) if t in names else [] for t, c in (("EVENTS", "N"), ("EVENTS__L", "VALUE")))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("again", [True, False], ids=["again", "plain"])
+@pytest.mark.parametrize(("mode", "again"), list(zip(MODES, (True, False, True), strict=True)))
 def test_a_refresh_that_dies_anywhere_loses_and_doubles_nothing(guest, mode, again):
     """The next load, a refresh or not, leaves what the source has, once."""
     everything = ([1, 2, 3, 4], [1, 1, 2, 2, 3, 3, 4, 4])

@@ -13,7 +13,8 @@ for python in python3.11 python3; do
     if command -v "$python" >/dev/null 2>&1 &&
         "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
         echo "python: $("$python" --version) into $venv"
-        "$python" -m venv --clear "$venv"
+        # What is there is brought up to date; what was never finished is begun anew.
+        "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
             --requirement "$requirements"
         # Last, so that an interrupted installation is begun again.

@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "schema", "shred", "source", "sql", "state", "step",
         ],
     ),
-    ("source", &["canonical", "digest", "fault", "job", "state", "step"]),
+    ("source", &["canonical", "digest", "fault", "job", "json", "page", "state", "step"]),
     ("page", &["fault", "job", "json"]),
     ("shred", &["batch", "canonical", "coerce", "digest", "fault", "json", "kind", "name"]),
     ("parquet", &["batch", "fault", "kind"]),
@@ -115,10 +115,18 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String, String)> {
 
 /// The modules of the crate that a text names.
 fn used(text: &str) -> BTreeSet<String> {
-    let after = text.split("crate::").skip(1);
-    let name =
-        |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-    after.map(name).filter(|name: &String| !name.is_empty()).collect()
+    let name = |rest: &str| {
+        rest.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
+    };
+    let mut found = BTreeSet::new();
+    for rest in text.split("crate::").skip(1) {
+        match rest.strip_prefix('{').and_then(|list| list.split_once('}')) {
+            Some((list, _)) => found.extend(list.split(',').map(name)),
+            None => found.extend([name(rest)]),
+        }
+    }
+    found.remove("");
+    found
 }
 
 fn root() -> PathBuf {

@@ -23,24 +23,38 @@ pub struct Credential {
 /// How a credential is added to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scheme {
-    /// As a header or a parameter of the query.
+    /// As a text of its own.
     ApiKey {
-        /// The name of the header or parameter.
+        /// The name of the header, parameter or cookie.
         name: String,
-        /// Whether it is a parameter.
-        in_query: bool,
+        /// Which of them it is.
+        location: Location,
     },
     /// `Authorization: Bearer`.
     Bearer,
     /// `Authorization: Basic`.
     HttpBasic,
-    /// A bearer token fetched with an id and a secret.
-    Oauth2ClientCredentials {
-        /// Where it is fetched.
+    /// A bearer token fetched with an id and a secret, and, where there is one, a refresh token.
+    Oauth2 {
+        /// Where it is fetched: one of the hosts the credential is for.
         access_token_url: String,
-        /// What else is sent there.
-        access_token_request_data: Map<String, Value>,
+        /// Whether a refresh token is given for it (RFC 6749, section 6); else it is the client's own
+        /// (section 4.4).
+        refresh: bool,
     },
+    /// A bearer token that Snowflake keeps fresh, by an integration of its own.
+    SnowflakeOauth,
+}
+
+/// Where an API key goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Location {
+    /// `Cookie`.
+    Cookie,
+    /// A header.
+    Header,
+    /// A parameter of the query.
+    Query,
 }
 
 impl Credential {
@@ -54,38 +68,25 @@ impl Credential {
         self.hosts.iter().any(|host| host == authority)
     }
 
+    /// Whether the host can get another token when a source refuses the one it has.
+    pub const fn renews(&self) -> bool {
+        matches!(self.scheme, Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth)
+    }
+
     fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
         let object = Object::new(value, place, KEYS)?;
         let Some(kind) = object.choice("type", TYPES)? else {
-            return Err(
-                object.missing("type", "bearer, api_key, http_basic or oauth2_client_credentials")
-            );
+            let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+            return Err(object.missing("type", &format!("one of {}", names.join(", "))));
         };
         for (key, of) in OPTIONS {
-            if object.get(key).is_some() && *of != kind {
-                return Err(object.fault_at(
-                    key,
-                    format_args!("expected nothing: it is an option of {}", of.name()),
-                ));
+            if object.get(key).is_some() && !of.contains(&kind) {
+                let names: Vec<&str> = of.iter().map(|kind| kind.name()).collect();
+                let names = names.join(", ");
+                return Err(object
+                    .fault_at(key, format_args!("expected nothing: it is an option of {names}")));
             }
         }
-        let scheme = match kind {
-            Type::ApiKey => Scheme::ApiKey {
-                name: object.text("name")?.unwrap_or("Authorization").to_owned(),
-                in_query: object
-                    .choice("location", &[("header", false), ("query", true), ("param", true)])?
-                    .unwrap_or(false),
-            },
-            Type::Bearer => Scheme::Bearer,
-            Type::HttpBasic => Scheme::HttpBasic,
-            Type::Oauth2 => Scheme::Oauth2ClientCredentials {
-                access_token_url: object.required_text("access_token_url")?.to_owned(),
-                access_token_request_data: object
-                    .map("access_token_request_data")?
-                    .cloned()
-                    .unwrap_or_default(),
-            },
-        };
         let hosts = object.texts("hosts")?.unwrap_or_default();
         if hosts.is_empty() {
             return Err(object.missing("hosts", "the hosts the credential is for"));
@@ -109,13 +110,66 @@ impl Credential {
                 return Err(super::read::at(&place, message));
             }
         }
-        Ok(Self {
+        let mut read = Self {
             name: name.to_owned(),
-            scheme,
+            scheme: Scheme::Bearer,
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             secret: object.text("secret")?.unwrap_or(name).to_owned(),
-        })
+        };
+        read.scheme = match kind {
+            Type::ApiKey => Scheme::ApiKey {
+                name: object.text("name")?.unwrap_or("Authorization").to_owned(),
+                location: object.choice("location", LOCATIONS)?.unwrap_or(Location::Header),
+            },
+            Type::Bearer => Scheme::Bearer,
+            Type::HttpBasic => Scheme::HttpBasic,
+            Type::ClientCredentials | Type::RefreshToken => {
+                read.oauth2(&object, kind == Type::RefreshToken)?
+            }
+            Type::SnowflakeOauth => Scheme::SnowflakeOauth,
+        };
+        Ok(read)
     }
+
+    /// The endpoint of tokens gets the secret, so it must be one of the hosts, over TLS unless it is
+    /// this machine.
+    fn oauth2(&self, object: &Object<'_>, refresh: bool) -> Result<Scheme> {
+        let url = object.required_text("access_token_url")?;
+        url::check_base(url).map_err(|fault| fault.at(object.place_of("access_token_url")))?;
+        let authority = url::authority(url).unwrap_or_default();
+        if url::scheme(url).is_some_and(|(s, _)| s == "http://") && !is_local(&authority) {
+            return Err(object.fault_at(
+                "access_token_url",
+                format_args!("expected https, for {authority} is not this machine"),
+            ));
+        }
+        if !self.is_for(url) {
+            let message = format!(
+                "expected one of the hosts the credential is for ({}), found {authority}",
+                self.hosts.join(", ")
+            );
+            return Err(object.fault_at("access_token_url", message));
+        }
+        object.text("refresh_secret")?;
+        object.choice("client_authentication", &[("body", ()), ("basic", ())])?;
+        let data = object.map("access_token_request_data")?;
+        for (key, value) in data.into_iter().flatten() {
+            let place = member(&object.place_of("access_token_request_data"), key);
+            if NEVER_SENT.contains(&key.as_str()) {
+                return Err(super::read::at(&place, NO_SECRETS));
+            }
+            super::read::text(value, &place)?;
+        }
+        Ok(Scheme::Oauth2 { access_token_url: url.to_owned(), refresh })
+    }
+}
+
+fn is_local(authority: &str) -> bool {
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    matches!(host, Some("localhost" | "127.0.0.1" | "::1"))
 }
 
 /// Reads the job's credentials.
@@ -136,18 +190,15 @@ pub(super) fn credentials(
 enum Type {
     ApiKey,
     Bearer,
+    ClientCredentials,
     HttpBasic,
-    Oauth2,
+    RefreshToken,
+    SnowflakeOauth,
 }
 
 impl Type {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::Bearer => "bearer",
-            Self::HttpBasic => "http_basic",
-            Self::Oauth2 => "oauth2_client_credentials",
-        }
+    fn name(self) -> &'static str {
+        TYPES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -155,18 +206,35 @@ const TYPES: &[(&str, Type)] = &[
     ("bearer", Type::Bearer),
     ("api_key", Type::ApiKey),
     ("http_basic", Type::HttpBasic),
-    ("oauth2_client_credentials", Type::Oauth2),
+    ("oauth2_client_credentials", Type::ClientCredentials),
+    ("oauth2_refresh_token", Type::RefreshToken),
+    ("snowflake_oauth", Type::SnowflakeOauth),
 ];
 
-const OPTIONS: &[(&str, Type)] = &[
-    ("name", Type::ApiKey),
-    ("location", Type::ApiKey),
-    ("access_token_url", Type::Oauth2),
-    ("access_token_request_data", Type::Oauth2),
+const LOCATIONS: &[(&str, Location)] = &[
+    ("header", Location::Header),
+    ("query", Location::Query),
+    ("param", Location::Query),
+    ("cookie", Location::Cookie),
+];
+
+const OAUTH2: &[Type] = &[Type::ClientCredentials, Type::RefreshToken];
+
+/// Which option is of which types.
+const OPTIONS: &[(&str, &[Type])] = &[
+    ("name", &[Type::ApiKey]),
+    ("location", &[Type::ApiKey]),
+    ("access_token_url", OAUTH2),
+    ("access_token_request_data", OAUTH2),
+    ("client_authentication", OAUTH2),
+    ("refresh_secret", &[Type::RefreshToken]),
 ];
 
 const NO_SECRETS: &str =
     "a secret does not belong in the job: keep it with the host and name it in \"secret\"";
+
+/// What a request for a token holds, and the host adds.
+const NEVER_SENT: &[&str] = &["client_secret", "refresh_token", "password", "client_assertion"];
 
 const KEYS: Keys = Keys {
     known: &[
@@ -177,6 +245,8 @@ const KEYS: Keys = Keys {
         "location",
         "access_token_url",
         "access_token_request_data",
+        "client_authentication",
+        "refresh_secret",
     ],
     refused: &[
         ("username", NO_SECRETS),
@@ -186,6 +256,7 @@ const KEYS: Keys = Keys {
         ("access_token", NO_SECRETS),
         ("client_id", NO_SECRETS),
         ("client_secret", NO_SECRETS),
+        ("refresh_token", NO_SECRETS),
     ],
 };
 
@@ -225,7 +296,8 @@ mod tests {
         check(json!("basic"), ": expected an object, found \"basic\"");
         check(
             json!({"hosts": ["x"]}),
-            ".type: expected bearer, api_key, http_basic or oauth2_client_credentials, found nothing",
+            ".type: expected one of bearer, api_key, http_basic, oauth2_client_credentials, \
+             oauth2_refresh_token, snowflake_oauth, found nothing",
         );
         check(
             json!({"type": "http_basik", "hosts": ["x"]}),
@@ -255,5 +327,44 @@ mod tests {
             json!({"type": "oauth2_client_credentials", "hosts": ["x"]}),
             ".access_token_url: expected a text, found nothing",
         );
+        let oauth2 = |url: &str, more: Value| {
+            let mut job = json!({
+                "type": "oauth2_refresh_token", "hosts": ["x", "localhost:8080"],
+                "access_token_url": url,
+            });
+            let (Some(job_map), Some(more)) = (job.as_object_mut(), more.as_object()) else {
+                panic!()
+            };
+            job_map.extend(more.clone());
+            job
+        };
+        check(
+            oauth2("https://login.x/token", json!({})),
+            ".access_token_url: expected one of the hosts the credential is for (x, \
+             localhost:8080), found login.x",
+        );
+        check(
+            oauth2("http://x/token", json!({})),
+            ".access_token_url: expected https, for x is not this machine",
+        );
+        check(
+            oauth2("/token", json!({})),
+            ".access_token_url: expected a URL such as https://api.example.com/v1/, found \
+             \"/token\": it begins with neither https:// nor http://",
+        );
+        check(
+            oauth2("https://x/t", json!({"access_token_request_data": {"client_secret": "s"}})),
+            ".access_token_request_data.client_secret: a secret does not belong in the job: keep \
+             it with the host and name it in \"secret\"",
+        );
+        check(
+            oauth2(
+                "https://x/t",
+                json!({"type": "oauth2_client_credentials", "refresh_secret": "r"}),
+            ),
+            ".refresh_secret: expected nothing: it is an option of oauth2_refresh_token",
+        );
+        let sound = one(oauth2("http://localhost:8080/t", json!({}))).unwrap();
+        assert!(matches!(sound.scheme, Scheme::Oauth2 { refresh: true, .. }));
     }
 }

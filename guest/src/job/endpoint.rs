@@ -1,11 +1,14 @@
 //! What a job says about asking a source over HTTP: the client all resources share, and the
 //! endpoint of each.
 
+use std::cell::RefCell;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::cursor::Cursor;
 use super::paginator::Paginator;
+use super::parent::{Parent, Parents, RESOURCES};
 use super::path::Path;
 use super::read::{Keys, Object, at, element, member, nearest, wrong_type};
 use super::template::{Bound, Hole, Piece, Shape, Template};
@@ -36,6 +39,8 @@ pub struct Endpoint {
     pub params: IndexMap<String, Shape>,
     /// The body.
     pub json: Option<Shape>,
+    /// The body of a form, in place of JSON: names and values as in a query, or the text as it is.
+    pub data: Option<Shape>,
     /// Headers beside the client's; names in lower case.
     pub headers: Vec<(String, Template)>,
     /// Where the records are in an answer; none means that it is found out from the first.
@@ -44,8 +49,10 @@ pub struct Endpoint {
     pub paginator: Option<Paginator>,
     /// The name of a credential; none means the client's.
     pub auth: Option<String>,
-    /// Answers that end the pages and are no failure.
-    pub ignored: Vec<Ignored>,
+    /// What to do about answers of some kinds; of several that match the first counts.
+    pub response_actions: Vec<ResponseAction>,
+    /// The resource whose records it is asked for one by one, if there is one.
+    pub parent: Option<Parent>,
 }
 
 /// An HTTP method that reads.
@@ -57,14 +64,26 @@ pub enum Method {
     Post,
 }
 
-/// An answer that is no failure although it looks like one (dlt's `response_actions` that say
-/// `ignore`). What is given has to hold.
+/// What to do about answers of a kind (dlt's `response_actions`). What is given of a kind has to hold.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Ignored {
+pub struct ResponseAction {
     /// The status.
     pub status: Option<u16>,
     /// A text the body has to hold.
     pub content: Option<String>,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What is done about an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It ends the pages, and is no failure.
+    Ignore,
+    /// It fails the load.
+    Raise,
+    /// The request is sent again after a while, as after a failure that passes.
+    Retry,
 }
 
 impl Method {
@@ -77,7 +96,7 @@ impl Method {
     }
 }
 
-impl Ignored {
+impl ResponseAction {
     /// Whether it is such an answer.
     pub fn matches(&self, status: u16, body: &str) -> bool {
         self.status.is_none_or(|expected| expected == status)
@@ -101,8 +120,14 @@ impl Client {
 }
 
 impl Endpoint {
-    /// Reads an endpoint, and its cursor where it has one. `name` is the path where none is given.
-    pub(super) fn parse(value: &Value, place: &str, name: &str) -> Result<(Self, Option<Cursor>)> {
+    /// Reads an endpoint, and its cursor where it has one. `name` is the path where none is given,
+    /// `include` what is taken over from the parent.
+    pub(super) fn parse(
+        value: &Value,
+        place: &str,
+        name: &str,
+        include: &[String],
+    ) -> Result<(Self, Option<Cursor>)> {
         let object = Object::new(value, place, KEYS)?;
         let no_params = Map::new();
         let params = object.map("params")?.unwrap_or(&no_params);
@@ -111,6 +136,8 @@ impl Endpoint {
             None => None,
             Some(value) => Some(Cursor::parse(value, &object.place_of("incremental"), true)?),
         };
+        let parents = RefCell::new(Parents::default());
+        let mut resolved = IndexMap::new();
         let mut plain = IndexMap::new();
         for (param, value) in params {
             let place = member(&params_place, param);
@@ -127,27 +154,49 @@ impl Endpoint {
                         "expected one cursor, found another in endpoint.incremental or params",
                     ));
                 }
-                Some("resolve") => return Err(at(&place, DEPENDENT)),
+                Some("resolve") => {
+                    let field = parents.borrow_mut().resolve(value, &place)?;
+                    resolved.insert(param.as_str(), (field, false));
+                }
                 Some(other) => {
                     return Err(at(
                         &place,
-                        format_args!("expected a \"type\" of \"incremental\", found {other:?}"),
+                        format_args!(
+                            "expected a \"type\" of \"incremental\" or \"resolve\", found {other:?}"
+                        ),
                     ));
                 }
             }
         }
         let cursor_known = cursor.is_some();
-        let hole = |name: &str| hole(name, cursor_known);
+        let hole = |name: &str| match name.trim().strip_prefix(RESOURCES) {
+            Some(reference) => parents.borrow_mut().placeholder(name, reference),
+            None => hole(name, cursor_known),
+        };
         let path_text = object.text("path")?.unwrap_or(name);
         let mut bound = Vec::new();
-        let path = Template::parse(path_text, |name| match plain.get(name) {
-            Some(value) => {
-                bound.push(name.to_owned());
-                Ok(Piece::Text(in_path(value, &member(&params_place, name))?))
-            }
-            None => hole(name),
-        })
-        .map_err(|fault| fault.at(object.place_of("path")))?;
+        let path =
+            Template::parse(path_text, |name| match (plain.get(name), resolved.get_mut(name)) {
+                (_, Some((field, used))) => {
+                    *used = true;
+                    Ok(Piece::Hole(Hole::Parent(*field)))
+                }
+                (Some(value), _) => {
+                    bound.push(name.to_owned());
+                    Ok(Piece::Text(in_path(value, &member(&params_place, name))?))
+                }
+                _ => hole(name),
+            })
+            .map_err(|fault| fault.at(object.place_of("path")))?;
+        if let Some((param, _)) = resolved.iter().find(|(_, (_, used))| !used) {
+            return Err(at(
+                &member(&params_place, param),
+                format_args!(
+                    "expected {{{param}}} in the path; write {{resources.<parent>.<field>}} where a \
+                     parameter of the query is meant"
+                ),
+            ));
+        }
         plain.retain(|param, _| !bound.iter().any(|used| used == param));
         let mut text =
             |text: &str, place: &str| Template::parse(text, hole).map_err(|fault| fault.at(place));
@@ -166,6 +215,23 @@ impl Endpoint {
                 Some(Shape::parse(&value, &object.place_of("json"), &mut text)?)
             }
         };
+        let data = match object.get("data") {
+            None => None,
+            Some(_) if json.is_some() => {
+                return Err(object.fault("expected \"json\" or \"data\", found both"));
+            }
+            Some(value @ Value::String(_)) => {
+                Some(Shape::parse(value, &object.place_of("data"), &mut text)?)
+            }
+            Some(value) => {
+                let place = object.place_of("data");
+                let members = object.map("data")?.into_iter().flatten();
+                members
+                    .map(|(key, value)| flat(value, &member(&place, key)))
+                    .collect::<Result<()>>()?;
+                Some(Shape::parse(value, &place, &mut text)?)
+            }
+        };
         let single = is_single_entity(path_text);
         let data_selector = match object.text("data_selector")? {
             Some(text) => Some(
@@ -174,16 +240,19 @@ impl Endpoint {
             None if single => Some(Path::root()),
             None => None,
         };
+        let headers = headers(&object, text)?;
         let endpoint = Self {
             path,
             method: method(&object)?,
             params,
             json,
-            headers: headers(&object, text)?,
+            data,
+            headers,
             data_selector,
             paginator: paginator(&object)?.or(single.then_some(Paginator::SinglePage)),
             auth: auth(&object)?,
-            ignored: ignored(&object)?,
+            response_actions: response_actions(&object)?,
+            parent: parents.into_inner().finish(include, &object)?,
         };
         Ok((endpoint, cursor))
     }
@@ -193,11 +262,12 @@ impl Endpoint {
 /// resource.
 pub(super) fn check_defaults(value: &Value, place: &str) -> Result<()> {
     let object = Object::new(value, place, KEYS)?;
+    object.text("path")?;
     object.map("params")?;
     object.map("json")?;
     method(&object)?;
     auth(&object)?;
-    ignored(&object)?;
+    response_actions(&object)?;
     paginator(&object).map(drop)
 }
 
@@ -223,8 +293,6 @@ pub(super) fn merge(defaults: &Map<String, Value>, own: &Map<String, Value>) -> 
     merged
 }
 
-const DEPENDENT: &str = "a resource that depends on the records of another is not supported";
-
 const CLIENT_KEYS: Keys = Keys {
     known: &["base_url", "headers", "auth", "paginator"],
     refused: &[("session", "it is code: how requests are sent is the host's business")],
@@ -236,6 +304,7 @@ const KEYS: Keys = Keys {
         "method",
         "params",
         "json",
+        "data",
         "headers",
         "data_selector",
         "paginator",
@@ -243,7 +312,7 @@ const KEYS: Keys = Keys {
         "auth",
         "response_actions",
     ],
-    refused: &[("data", "only JSON bodies are supported: say it in \"json\"")],
+    refused: &[],
 };
 
 fn typed(value: &Value) -> Option<&str> {
@@ -310,29 +379,30 @@ fn headers<T>(
     Ok(headers)
 }
 
-fn ignored(object: &Object<'_>) -> Result<Vec<Ignored>> {
+fn response_actions(object: &Object<'_>) -> Result<Vec<ResponseAction>> {
     let Some(actions) = object.list("response_actions")? else { return Ok(Vec::new()) };
     let read = |(n, action): (usize, &Value)| {
         let place = element(&object.place_of("response_actions"), n);
-        let action = Object::new(action, place, Keys::of(&["status_code", "content", "action"]))?;
-        if action.choice("action", &[("ignore", ())])?.is_none() {
-            return Err(action.missing("action", "\"ignore\""));
-        }
-        let status = action.whole("status_code", 100, 599)?;
-        let content = action.text("content")?.map(str::to_owned);
+        let given = Object::new(action, place, Keys::of(&["status_code", "content", "action"]))?;
+        let Some(action) = given.choice("action", ACTIONS)? else {
+            return Err(given.missing("action", "\"ignore\", \"retry\" or \"raise\""));
+        };
+        let status = given.whole("status_code", 100, 599)?;
+        let content = given.text("content")?.map(str::to_owned);
         if status.is_none() && content.is_none() {
-            return Err(action.fault("expected a status_code, a content or both"));
+            return Err(given.fault("expected a status_code, a content or both"));
         }
-        Ok(Ignored { status: status.and_then(|status| u16::try_from(status).ok()), content })
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        Ok(ResponseAction { status, content, action })
     };
     actions.iter().enumerate().map(read).collect()
 }
 
+const ACTIONS: &[(&str, Action)] =
+    &[("ignore", Action::Ignore), ("retry", Action::Retry), ("raise", Action::Raise)];
+
 /// What a name between braces stands for.
 fn hole(name: &str, cursor_known: bool) -> Result<Piece> {
-    if name.starts_with("resources.") {
-        return Err(Fault::config(DEPENDENT));
-    }
     let bounds = [
         ("incremental.start_value", Bound::StartValue),
         ("incremental.last_value", Bound::StartValue),
@@ -347,8 +417,8 @@ fn hole(name: &str, cursor_known: bool) -> Result<Piece> {
         None => {
             let hint = nearest(name, bounds.iter().map(|(known, _)| *known)).map_or_else(
                 || {
-                    "expected the name of a parameter (in a path) or incremental.start_value; write \
-                     {{ and }} for braces that are meant"
+                    "expected the name of a parameter (in a path), incremental.start_value or \
+                     resources.<parent>.<field>; write {{ and }} for braces that are meant"
                         .to_owned()
                 },
                 |known| format!("did you mean {{{known}}}?"),

@@ -10,7 +10,9 @@ mod disposition;
 mod endpoint;
 mod hints;
 mod paginator;
+mod parent;
 mod path;
+mod processing;
 mod read;
 mod references;
 mod resource;
@@ -22,15 +24,17 @@ mod value;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use self::credential::{Credential, Scheme};
+pub use self::credential::{Credential, Location, Scheme};
 pub use self::cursor::{Convert, Cursor, Last, OnMissing};
 pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
-pub use self::endpoint::{Client, Endpoint, Ignored, Method};
+pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
 pub use self::hints::{Hints, Sort};
 pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
+pub use self::parent::Parent;
 pub use self::path::{Path, Segment};
+pub use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
 pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
@@ -102,6 +106,8 @@ impl Job {
     pub fn parse(text: &str) -> Result<Self> {
         let value = read::json(text)?;
         let object = Object::new(&value, "", KEYS)?;
+        // Where editors find the description of a job; of no meaning here.
+        object.text("$schema")?;
         let pipeline = object.required_text("pipeline")?.to_owned();
         let contract = match object.get("schema_contract") {
             None => Contract::default(),
@@ -135,6 +141,7 @@ impl Job {
             resources: resources(&object, contract)?,
         };
         job.check_requests()?;
+        parent::check(&job.resources)?;
         job.select(&object)
     }
 
@@ -154,6 +161,12 @@ impl Job {
     /// The resources that take part, in the order given.
     pub fn selected(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter().filter(|resource| resource.selected)
+    }
+
+    /// The resources a run reads, parents before their children, otherwise in the order given; and
+    /// whether they are loaded: a parent that is not selected is read for its children only.
+    pub fn reading(&self) -> Vec<(&Resource, bool)> {
+        parent::reading(&self.resources)
     }
 
     /// A resource by name.
@@ -253,6 +266,7 @@ const REFRESHES: &[(&str, Refresh)] = &[
 
 const KEYS: Keys = Keys {
     known: &[
+        "$schema",
         "pipeline",
         "database",
         "dataset",

@@ -9,6 +9,7 @@ use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::hints::{self, Hints};
 use super::path::Path;
+use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
 use super::unnest::Unnest;
@@ -41,6 +42,8 @@ pub struct Resource {
     pub input: Input,
     /// What is new, where that can be told.
     pub cursor: Option<Cursor>,
+    /// What is done to each record first.
+    pub processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
     pub selected: bool,
     /// What its tables may become; the job's where it says nothing.
@@ -228,6 +231,7 @@ impl Resource {
             unnest: unnest(&object)?,
             input,
             cursor,
+            processing_steps: processing::steps(&object)?,
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
             schema_contract_hint,
@@ -277,6 +281,8 @@ const KEYS: Keys = Keys {
         "source",
         "endpoint",
         "incremental",
+        "include_from_parent",
+        "processing_steps",
         "selected",
         "schema_contract",
         "references",
@@ -285,10 +291,8 @@ const KEYS: Keys = Keys {
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),
-        ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
-        ("include_from_parent", "a resource that depends on another is not supported"),
-        ("data_from", "a resource that depends on another is not supported"),
+        ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
     ],
 };
@@ -353,12 +357,18 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
             Some(Cursor { hinted: endpoint, ..cursor })
         }
     };
+    let include = object.texts("include_from_parent")?.unwrap_or_default();
+    if !endpoint && !include.is_empty() {
+        return Err(object.fault(
+            "unknown key \"include_from_parent\": it belongs to a resource with an endpoint",
+        ));
+    }
     if !endpoint && !own_endpoint {
         return Ok((Input::Pull { selector: None }, own));
     }
     let empty = Value::Object(Map::new());
     let value = object.get("endpoint").unwrap_or(&empty);
-    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name)?;
+    let (parsed, cursor) = Endpoint::parse(value, &object.place_of("endpoint"), name, &include)?;
     if own.is_some() && cursor.is_some() {
         return Err(
             object.fault_at("incremental", "expected one cursor, found another in the endpoint")

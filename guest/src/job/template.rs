@@ -22,6 +22,9 @@ pub enum Bound {
 pub enum Hole {
     /// `{incremental.start_value}` and its kin.
     Bound(Bound),
+    /// `{resources.parent.field}`: a value of the parent's record, by its number among
+    /// [`super::Parent::fields`].
+    Parent(usize),
     /// `{value}`: what a conversion converts.
     Value,
 }
@@ -114,6 +117,11 @@ impl Template {
             Piece::Hole(hole) => Some(*hole),
             Piece::Text(_) => None,
         })
+    }
+
+    /// Whether it begins with a hole: what follows is told by the value then.
+    pub fn begins_with_hole(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Hole(_)))
     }
 
     /// The hole, where it is a hole and nothing else.

@@ -4,19 +4,19 @@ use serde_json::{Map, Value};
 
 use super::Target;
 use super::declare::{self, Plan};
+use super::intake::Intake;
 use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
 use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Path, Resource, WriteDisposition};
-use crate::json::Reader;
 use crate::page;
 use crate::schema::{Column, Schema, Table};
 use crate::shred::{Family, SEQ};
-use crate::source::{Decision, Incremental, PageFacts, Requests, Retry, Unique, Verdict};
+use crate::source::{Incremental, Parents};
 use crate::state::{IncrementalState, State};
-use crate::step::{CursorReport, Pause, Report, Request, Response, TableReport};
+use crate::step::{CursorReport, Report, TableReport};
 
 /// A resource that is about to be read.
 pub(super) struct Ingest<'a> {
@@ -27,23 +27,33 @@ pub(super) struct Ingest<'a> {
     pub(super) target: &'a Target,
     pub(super) load_id: &'a str,
     pub(super) live: &'a Live,
+    /// The records of its parent, where it has one.
+    pub(super) parents: Option<&'a Parents>,
 }
 
 /// What is being filled.
-struct Reading<'r> {
-    family: &'r mut Family,
-    staging: &'r mut Staging,
+pub(super) struct Reading<'r> {
+    pub(super) intake: Intake<'r>,
+    /// None where the resource is read for its children only.
+    staging: Option<&'r mut Staging>,
     report: &'r mut Report,
 }
 
+impl Reading<'_> {
+    pub(super) fn warn(&mut self, warning: Option<String>) {
+        self.report.warnings.extend(warning);
+    }
+}
+
 impl Ingest<'_> {
-    /// Reads everything, and stages what is new of it.
+    /// Reads everything, stages what is new of it, and keeps what its children want to know.
     pub(super) async fn run(
         &self,
         session: &mut Session,
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
+        children: &mut [Parents],
     ) -> Result<Vec<Ingested>> {
         let before = schema.clone();
         let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
@@ -51,6 +61,9 @@ impl Ingest<'_> {
                 "resource {}: its table is new, and left out as the schema contract has it",
                 self.resource.name
             ));
+            if !children.is_empty() {
+                self.read(session, schema, state, report, children).await?;
+            }
             return Ok(Vec::new());
         };
         let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
@@ -65,13 +78,9 @@ impl Ingest<'_> {
         }
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
-        let mut reading = Reading { family: &mut family, staging: &mut staging, report };
-        match &self.resource.input {
-            Input::Pull { selector } => {
-                self.pull(session, &mut reading, cursor.as_mut(), selector.as_ref()).await?;
-            }
-            Input::Endpoint(_) => self.request(session, &mut reading, cursor.as_mut()).await?,
-        }
+        let intake = Intake::new(self.resource, Some(&mut family), cursor.as_mut(), children);
+        let mut reading = Reading { intake, staging: Some(&mut staging), report };
+        self.pages(session, &mut reading).await?;
         if let Some(cursor) = &mut cursor {
             self.save(cursor, start, schema, state, report)?;
         }
@@ -100,101 +109,51 @@ impl Ingest<'_> {
         matches!(self.resource.write_disposition, WriteDisposition::Replace(_))
     }
 
+    /// Reads everything for the children's sake, and loads nothing.
+    pub(super) async fn read(
+        &self,
+        session: &mut Session,
+        schema: &Schema,
+        state: &mut State,
+        report: &mut Report,
+        children: &mut [Parents],
+    ) -> Result<()> {
+        let mut cursor = self.cursor(schema, state)?;
+        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
+        let intake = Intake::new(self.resource, None, cursor.as_mut(), children);
+        let mut reading = Reading { intake, staging: None, report };
+        self.pages(session, &mut reading).await?;
+        match &mut cursor {
+            Some(cursor) => self.save(cursor, start, schema, state, report),
+            None => Ok(()),
+        }
+    }
+
+    async fn pages(&self, session: &mut Session, reading: &mut Reading<'_>) -> Result<()> {
+        match &self.resource.input {
+            Input::Pull { selector } => self.pull(session, reading, selector.as_ref()).await,
+            Input::Endpoint(_) => self.request(session, reading).await,
+        }
+    }
+
     /// Reads what the host holds.
     async fn pull(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
-        mut cursor: Option<&mut Incremental>,
         selector: Option<&Path>,
     ) -> Result<()> {
         let mut number = 0;
         while let Some(text) = session.pull(&self.resource.name).await? {
             number += 1;
             session.pages += 1;
-            let family = &mut *reading.family;
-            page::walk(&text, selector, &[], true, &mut |reader| {
-                take(reader, family, cursor.as_deref_mut())
-            })
-            .at(|| format!("page {number}"))?;
+            let intake = &mut reading.intake;
+            page::walk(&text, selector, &[], true, &mut |reader| intake.take(reader, ""))
+                .at(|| format!("page {number}"))?;
             drop(text);
             self.flush(session, reading).await?;
         }
         Ok(())
-    }
-
-    /// Reads what the source answers.
-    async fn request(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        mut cursor: Option<&mut Incremental>,
-    ) -> Result<()> {
-        let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
-        let mut requests = Requests::new(self.job, self.resource, start)?;
-        let mut next = Some(requests.first()?);
-        let mut number = 0;
-        while let Some(request) = next.take() {
-            number += 1;
-            let place = || format!("page {number}");
-            let Some(response) = self.answer(session, &request, &requests).await.at(place)? else {
-                return Ok(());
-            };
-            session.pages += 1;
-            requests.look(&response).at(place)?;
-            let family = &mut *reading.family;
-            let selector = requests.selector();
-            let facts = page::walk(
-                &response.body,
-                selector,
-                requests.wanted_paths(),
-                false,
-                &mut |reader| take(reader, family, cursor.as_deref_mut()),
-            )
-            .at(place)?;
-            if let Some(selector) =
-                selector.filter(|_| !facts.selected && !response.body.trim().is_empty())
-            {
-                return Err(page::nothing_selected(selector, &facts).at(place()));
-            }
-            if !cursor.as_ref().is_some_and(|cursor| cursor.is_closed()) {
-                let facts = PageFacts {
-                    records: facts.records,
-                    captured: &facts.captured,
-                    headers: &response.headers,
-                };
-                next = requests.after(&facts).at(place)?;
-            }
-            drop(response);
-            self.flush(session, reading).await?;
-        }
-        Ok(())
-    }
-
-    /// The answer to a request, with the patience it takes; none when the job says that such an
-    /// answer ends the pages.
-    async fn answer(
-        &self,
-        session: &mut Session,
-        request: &Request,
-        requests: &Requests,
-    ) -> Result<Option<Response>> {
-        let mut retry = Retry::new(self.load_id, request);
-        loop {
-            let answer = session.fetch(request.clone()).await?;
-            match retry.judge(request, requests.ignored(), &answer) {
-                Decision::Proceed => {
-                    return answer.map(Some).map_err(|failure| {
-                        Fault::internal(format_args!("no answer to read: {}", failure.message))
-                    });
-                }
-                Decision::Ignore => return Ok(None),
-                Decision::Wait { seconds, reason } => {
-                    session.wait(Pause { seconds, reason }).await?
-                }
-                Decision::GiveUp(fault) => return Err(fault),
-            }
-        }
     }
 
     /// The resource's cursor, where it was left.
@@ -250,12 +209,20 @@ impl Ingest<'_> {
     }
 
     /// Makes files of the batch when it is large enough, and uploads those that are.
-    async fn flush(&self, session: &mut Session, reading: &mut Reading<'_>) -> Result<()> {
-        if reading.family.bytes() < BATCH_BYTES {
+    pub(super) async fn flush(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+    ) -> Result<()> {
+        let (Some(family), Some(staging)) = (reading.intake.family(), reading.staging.as_mut())
+        else {
+            return Ok(());
+        };
+        if family.bytes() < BATCH_BYTES {
             return Ok(());
         }
-        reading.staging.take(reading.family)?;
-        self.upload(session, reading.staging, reading.report).await
+        staging.take(family)?;
+        self.upload(session, staging, reading.report).await
     }
 
     async fn upload(
@@ -372,43 +339,5 @@ fn shown(value: &CursorValue<'_>) -> String {
     match value {
         CursorValue::Text(text) => text.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// One record: into the tables, unless the cursor says that it is not new.
-fn take(
-    reader: &mut Reader<'_>,
-    family: &mut Family,
-    cursor: Option<&mut Incremental>,
-) -> Result<()> {
-    let Some(cursor) = cursor else { return family.record(reader) };
-    let mut ahead = reader.clone();
-    let raw = ahead.skip()?;
-    let value = page::find(raw, &cursor.cursor().path)?;
-    let unique = match cursor.unique() {
-        Unique::Field(field) => Some(vec![field.to_owned()]),
-        Unique::Fields(fields) => Some(fields.to_vec()),
-        Unique::Nothing | Unique::Record => None,
-    };
-    let single = matches!(cursor.unique(), Unique::Field(_));
-    let verdict = cursor.keep(value, || {
-        let Some(fields) = unique else { return Ok(raw.to_owned()) };
-        let mut values = Vec::new();
-        for field in &fields {
-            let found = page::find(raw, &Path::of_keys(&[field]))?;
-            let missing = || {
-                Fault::data("expected a value, found nothing")
-                    .at(format_args!("primary key {field}"))
-            };
-            values.push(found.ok_or_else(missing)?);
-        }
-        Ok(if single { values.concat() } else { format!("[{}]", values.join(",")) })
-    })?;
-    match verdict {
-        Verdict::Keep => family.record(reader),
-        Verdict::Drop => {
-            *reader = ahead;
-            Ok(())
-        }
     }
 }

@@ -3,9 +3,11 @@
 //!
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
 
+mod asking;
 mod declare;
 mod evolve;
 mod ingest;
+mod intake;
 mod nested;
 mod publish;
 mod refresh;
@@ -13,11 +15,13 @@ mod restore;
 mod session;
 mod staging;
 
+use indexmap::IndexMap;
+
 use crate::fault::{Context, Result};
 use crate::job::{Job, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
-use crate::source::scheduled;
+use crate::source::{Parents, scheduled};
 use crate::sql::state::{Bookkeeping, select_stages};
 use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId};
@@ -75,25 +79,47 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         warnings: ignored(&schema),
         ..Report::default()
     };
-    for (number, resource) in job.selected().enumerate() {
-        if resource.write_disposition == WriteDisposition::Skip {
-            let message = "its write disposition is skip, so it was not read";
-            report.warnings.push(format!("resource {}: {message}", resource.name));
-            continue;
+    let reading = job.reading();
+    let mut parents: IndexMap<&str, Parents> = IndexMap::new();
+    for (number, &(resource, loaded)) in reading.iter().enumerate() {
+        // What is kept of its records, for each of its children.
+        let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
+            .iter()
+            .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
+            .filter(|(_, parent)| parent.resource == resource.name)
+            .map(|(child, parent)| (child, Parents::new(parent)))
+            .unzip();
+        let skipped = resource.write_disposition == WriteDisposition::Skip;
+        if loaded && skipped {
+            let message = match children.is_empty() {
+                true => "so it was not read",
+                false => "so it was read for its children only",
+            };
+            report.warnings.push(format!(
+                "resource {}: its write disposition is skip, {message}",
+                resource.name
+            ));
         }
         let ingest = ingest::Ingest {
             job,
             resource,
             number,
             target: &target,
-            load_id: load_id.as_str(),
             live: &live,
+            load_id: load_id.as_str(),
+            parents: parents.get(resource.name.as_str()),
         };
-        let brought = ingest
-            .run(session, &mut schema, &mut state, &mut report)
-            .await
-            .at(|| format!("resource {}", resource.name))?;
-        ingested.extend(brought);
+        let place = || format!("resource {}", resource.name);
+        if loaded && !skipped {
+            let brought =
+                ingest.run(session, &mut schema, &mut state, &mut report, &mut children).await;
+            ingested.extend(brought.at(place)?);
+        } else if !children.is_empty() {
+            let read = ingest.read(session, &schema, &mut state, &mut report, &mut children).await;
+            read.at(place)?;
+        }
+        parents.shift_remove(resource.name.as_str());
+        parents.extend(names.into_iter().zip(children));
     }
 
     let schema_changed = schema.bump()?;

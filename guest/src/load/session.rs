@@ -148,16 +148,20 @@ impl Session {
         self.io.upload(stage.to_string(), path, bytes).await
     }
 
-    /// Sends one request; the failure of the request itself is the caller's to judge.
-    pub(super) async fn fetch(&mut self, request: Request) -> Result<Result<Response, Failure>> {
-        self.requests += 1;
-        match self.io.ask(Step::Fetch(vec![request])).await {
-            Reply::Responses(mut responses) => match (responses.len(), responses.pop()) {
-                (1, Some(response)) => Ok(response),
-                (n, _) => Err(Fault::protocol(format_args!(
-                    "expected 1 response from the host, found {n}"
-                ))),
-            },
+    /// Sends requests that do not depend on one another; the failure of a request itself is the
+    /// caller's to judge.
+    pub(super) async fn fetch(
+        &mut self,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Result<Response, Failure>>> {
+        let expected = requests.len();
+        self.requests += u32::try_from(expected).unwrap_or(u32::MAX);
+        match self.io.ask(Step::Fetch(requests)).await {
+            Reply::Responses(responses) if responses.len() == expected => Ok(responses),
+            Reply::Responses(responses) => Err(Fault::protocol(format_args!(
+                "expected {expected} responses from the host, found {}",
+                responses.len()
+            ))),
             other => Err(unexpected("responses", &other)),
         }
     }

@@ -20,7 +20,8 @@ const RECORD_KEYS: &[&str] = &[
 pub(super) struct Outline(Shape);
 
 enum Shape {
-    List,
+    /// A list, and whether it has elements.
+    List(bool),
     Object(Vec<(String, Shape)>),
     Scalar(Value),
 }
@@ -96,11 +97,50 @@ fn find_lists<'s>(shape: &'s Shape, path: &mut Vec<&'s str>, lists: &mut Vec<Vec
     for (key, value) in members {
         path.push(key);
         match value {
-            Shape::List => lists.push(path.clone()),
+            Shape::List(_) => lists.push(path.clone()),
             Shape::Object(_) => find_lists(value, path, lists),
             Shape::Scalar(_) => {}
         }
         path.pop();
+    }
+}
+
+/// Checks that an answer in which nothing is at the selector can be a page without records: many
+/// sources leave the key out then. One that tells of an error, or has records somewhere else, is none.
+///
+/// # Errors
+/// A source fault that says what was found instead; one where the answer is not JSON.
+pub fn check_empty(selector: &Path, body: &str) -> Result<()> {
+    let Outline(shape) = Outline::read(body)?;
+    let Shape::Object(members) = shape else {
+        let found = if matches!(shape, Shape::List(_)) { "a list" } else { "no object" };
+        return Err(Fault::source(format_args!(
+            "expected records at {selector}, found a page that is {found}"
+        )));
+    };
+    let suspect = members.iter().find(|(key, value)| {
+        let key = key.to_lowercase();
+        let telling =
+            key.contains("error") || matches!(key.as_str(), "message" | "detail" | "fault");
+        matches!(value, Shape::List(true)) || (telling && says_something(value))
+    });
+    match suspect {
+        None => Ok(()),
+        Some(_) => Err(Fault::source(format_args!(
+            "expected records at {selector}, found a page with the keys {}: {}",
+            members.iter().take(20).map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "),
+            excerpt(body),
+        ))),
+    }
+}
+
+fn says_something(shape: &Shape) -> bool {
+    match shape {
+        Shape::List(any) => *any,
+        Shape::Object(members) => !members.is_empty(),
+        Shape::Scalar(Value::Null | Value::Bool(false)) => false,
+        Shape::Scalar(Value::String(text)) => !text.is_empty(),
+        Shape::Scalar(value) => value.as_f64() != Some(0.0),
     }
 }
 
@@ -212,8 +252,11 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Shape::List)
+        let mut any = false;
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            any = true;
+        }
+        Ok(Shape::List(any))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
@@ -272,6 +315,28 @@ mod tests {
         check("{\"nextPageToken\":null}", None, "single");
         check("{\"data\":[{\"next\":\"/2\"}]}", None, "single");
         check("{\"next\":{\"x\":1},\"a\":{\"next\":5}}", None, "cursor a.next");
+    }
+
+    #[test]
+    fn tells_empty_pages_from_wrong_ones() {
+        let check = |body: &str, fault: &str| {
+            let found = check_empty(&Path::parse("items").unwrap(), body);
+            assert_eq!(found.err().map_or_else(String::new, |f| f.to_string()), fault, "{body}");
+        };
+        check("{}", "");
+        check("{\"kind\":\"x#list\",\"etag\":1,\"errors\":[],\"error\":null,\"message\":\"\"}", "");
+        check("{\"total\":0,\"meta\":{\"next\":null,\"tags\":[1]}}", "");
+        let expected = "expected records at items, found a page ";
+        check("[]", &format!("{expected}that is a list"));
+        check("7", &format!("{expected}that is no object"));
+        for (body, keys) in [
+            (r#"{"values":[1],"total":1}"#, "values, total"),
+            (r#"{"errorMessages":["no"],"errors":{}}"#, "errorMessages, errors"),
+            (r#"{"error":{"code":7}}"#, "error"),
+            (r#"{"message":"Not Found"}"#, "message"),
+        ] {
+            check(body, &format!("{expected}with the keys {keys}: {body}"));
+        }
     }
 
     #[test]

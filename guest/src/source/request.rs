@@ -5,11 +5,14 @@ use serde_json::{Map, Value};
 
 use super::convert::{convert, plain};
 use super::detect::Outline;
-use super::paginate::{Next, PageFacts, Pager};
+use super::paginate::{Next, PageFacts, Pager, excerpt};
+use super::parents::Row;
+use super::retry::Rules;
+use crate::canonical::string_content;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{
-    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Ignored, Job, Paginator, Path, Place,
-    Resource, Shape, url,
+    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Job, Paginator, Path, Place, Resource,
+    ResponseAction, Shape, Template, url,
 };
 use crate::step::{Request, Response};
 
@@ -20,32 +23,47 @@ pub struct Requests {
     url: String,
     params: IndexMap<String, Vec<String>>,
     body: Option<Value>,
+    /// The body of a form or another text, in place of JSON.
+    data: Option<Data>,
     headers: Vec<(String, String)>,
     credential: Option<Credential>,
     selector: Option<Path>,
     pager: Pager,
-    ignored: Vec<Ignored>,
+    actions: Vec<ResponseAction>,
 }
 
 impl Requests {
     /// The requests of a resource that has an endpoint. `start` is where its cursor begins
-    /// ([`super::Incremental::start_value`]), the lag taken off.
+    /// ([`super::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
+    /// parent's record they are about, where the resource has a parent.
     ///
     /// # Errors
-    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; an
-    /// internal one when the resource has no endpoint.
-    pub fn new(job: &Job, resource: &Resource, start: Option<&CursorValue<'_>>) -> Result<Self> {
+    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; a data
+    /// fault when the parent's record has no such field; an internal one when the resource has no
+    /// endpoint.
+    pub fn new(
+        job: &Job,
+        resource: &Resource,
+        start: Option<&CursorValue<'_>>,
+        parent: Option<Row<'_>>,
+    ) -> Result<Self> {
         let Some(endpoint) = resource.endpoint() else {
             return Err(Fault::internal("requests of a resource that is pulled"));
         };
-        let bounds = Bounds { cursor: resource.cursor.as_ref(), start };
+        let bounds = Bounds { cursor: resource.cursor.as_ref(), start, parent };
         let client = job.client.as_ref();
-        let path = endpoint.path.fill(|hole| bounds.text(hole)).at(|| "endpoint.path")?;
+        let path = bounds.path(&endpoint.path).at(|| "endpoint.path")?;
         let mut headers: Vec<(String, String)> =
             client.map_or_else(Vec::new, |client| client.headers.clone());
         for (name, template) in &endpoint.headers {
             let value = template
                 .fill(|hole| bounds.text(hole))
+                .and_then(|value| match value.contains(char::is_control) {
+                    true => Err(Fault::data(format_args!(
+                        "expected no control characters in a header, found {value:?}"
+                    ))),
+                    false => Ok(value),
+                })
                 .at(|| format!("endpoint.headers.{name}"))?;
             match headers.iter_mut().find(|(known, _)| known == name) {
                 Some(header) => header.1 = value,
@@ -58,6 +76,22 @@ impl Requests {
             .map(|shape| bounds.value(shape))
             .transpose()
             .at(|| "endpoint.json")?;
+        let data = match &endpoint.data {
+            None => None,
+            Some(Shape::Object(members)) => Some(Data::Form(
+                members
+                    .iter()
+                    .map(|(name, shape)| {
+                        let values = values(&bounds, shape);
+                        Ok((name.clone(), values.at(|| format!("endpoint.data.{name}"))?))
+                    })
+                    .collect::<Result<_>>()?,
+            )),
+            Some(shape) => {
+                let text = bounds.value(shape).at(|| "endpoint.data")?;
+                Some(Data::Text(text.as_ref().map(plain).unwrap_or_default()))
+            }
+        };
         let paginator = endpoint
             .paginator
             .clone()
@@ -68,12 +102,18 @@ impl Requests {
             url: url::join(client.map_or("", |client| &client.base_url), &path),
             params: params(endpoint, &bounds)?,
             body: body.map(|body| body.unwrap_or_default()),
+            data,
             headers,
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
             pager: Pager::new(paginator),
-            ignored: endpoint.ignored.clone(),
+            actions: endpoint.response_actions.clone(),
         };
+        if requests.data.is_some() && requests.pager.writes_body() {
+            return Err(Fault::config(
+                "expected \"json\" in place of \"data\", for the paginator writes into the body",
+            ));
+        }
         for (place, value) in requests.pager.first() {
             requests.put(&place, value);
         }
@@ -120,9 +160,10 @@ impl Requests {
         self.pager.wanted()
     }
 
-    /// Answers that end the pages and are no failure.
-    pub fn ignored(&self) -> &[Ignored] {
-        &self.ignored
+    /// What the job says about answers.
+    pub fn rules(&self) -> Rules<'_> {
+        let renews = self.credential.as_ref().is_some_and(Credential::renews);
+        Rules { actions: &self.actions, renews }
     }
 
     /// The request after a page, if there is one.
@@ -159,12 +200,7 @@ impl Requests {
     }
 
     fn request(&self) -> Result<Request> {
-        let params: Vec<(String, String)> = self
-            .params
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
-            .collect();
-        let url = url::with_query(&self.url, &params);
+        let url = url::with_query(&self.url, &pairs(&self.params));
         if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&url)) {
             return Err(Fault::config(format_args!(
                 "expected a URL at {}, the hosts of credential {:?}, found {}",
@@ -180,15 +216,22 @@ impl Requests {
             }
         };
         default("accept", "application/json");
-        if self.body.is_some() {
-            default("content-type", "application/json");
+        match &self.data {
+            _ if self.body.is_some() => default("content-type", "application/json"),
+            Some(Data::Form(_)) => default("content-type", "application/x-www-form-urlencoded"),
+            Some(Data::Text(_)) | None => {}
         }
         Ok(Request {
             method: self.method.to_owned(),
             url,
             headers,
             auth: self.credential.as_ref().map(|credential| credential.name.clone()),
-            body: self.body.as_ref().map(Value::to_string),
+            body: match &self.data {
+                _ if self.body.is_some() => self.body.as_ref().map(Value::to_string),
+                Some(Data::Form(members)) => Some(url::form_of(&pairs(members))),
+                Some(Data::Text(text)) => Some(text.clone()),
+                None => None,
+            },
         })
     }
 
@@ -200,6 +243,22 @@ impl Requests {
             Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
         }
     }
+}
+
+fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
+    params
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
+        .collect()
+}
+
+/// A body that is not JSON.
+#[derive(Clone, Debug)]
+enum Data {
+    /// Names and values, encoded as a query is.
+    Form(IndexMap<String, Vec<String>>),
+    /// As it is.
+    Text(String),
 }
 
 /// Puts a value under nested keys, making objects where there are none.
@@ -216,19 +275,30 @@ fn set(at: &mut Value, keys: &[String], value: Value) {
     }
 }
 
+/// The texts of a parameter: none for null, several for a list.
+fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> {
+    let value = match shape {
+        // A text in any case, so that no digit of a number is lost.
+        Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
+            return Ok(vec![text.fill(|hole| bounds.text(hole))?]);
+        }
+        shape => bounds.value(shape)?,
+    };
+    Ok(match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => {
+            items.iter().filter(|item| !item.is_null()).map(plain).collect()
+        }
+        Some(value) => vec![plain(&value)],
+    })
+}
+
 /// The query: what the job says, and the ends of the cursor's range.
 fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, Vec<String>>> {
     let mut params = IndexMap::new();
     for (name, shape) in &endpoint.params {
-        let value = bounds.value(shape).at(|| format!("endpoint.params.{name}"))?;
-        let values: Vec<String> = match value {
-            // It keeps its place in the query, for the cursor may yet give it a value.
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => {
-                items.iter().filter(|item| !item.is_null()).map(plain).collect()
-            }
-            Some(value) => vec![plain(&value)],
-        };
+        // Without a value it keeps its place in the query, for the cursor may yet give it one.
+        let values = values(bounds, shape).at(|| format!("endpoint.params.{name}"))?;
         params.insert(name.clone(), values);
     }
     let Some(cursor) = bounds.cursor else { return Ok(params) };
@@ -247,6 +317,7 @@ fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, V
 struct Bounds<'a> {
     cursor: Option<&'a Cursor>,
     start: Option<&'a CursorValue<'a>>,
+    parent: Option<Row<'a>>,
 }
 
 impl Bounds<'_> {
@@ -262,8 +333,41 @@ impl Bounds<'_> {
         value.map(|value| convert(value, conversion)).transpose()
     }
 
+    /// The path. A value that is only a part of it cannot begin a query or end the path; one that
+    /// begins it may be a whole URL.
+    fn path(&self, template: &Template) -> Result<String> {
+        let mut first = template.begins_with_hole();
+        template.fill(|hole| {
+            let whole = std::mem::take(&mut first);
+            let text = self.text(hole)?;
+            Ok(match hole {
+                Hole::Parent(_) if !whole => text.replace('?', "%3F").replace('#', "%23"),
+                _ => text,
+            })
+        })
+    }
+
+    /// The raw JSON of a field of the parent.
+    fn of_parent(&self, field: usize) -> Result<&str> {
+        match &self.parent {
+            Some(row) => row.field(field),
+            None => Err(Fault::internal("a placeholder of a parent where there is none")),
+        }
+    }
+
     fn text(&self, hole: Hole) -> Result<String> {
         let (bound, name) = match hole {
+            Hole::Parent(field) => {
+                let raw = self.of_parent(field)?;
+                return match raw.as_bytes().first() {
+                    Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
+                    Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
+                        "expected a text or a number in the parent's record to ask with, found {}",
+                        excerpt(raw)
+                    ))),
+                    Some(_) => Ok(raw.to_owned()),
+                };
+            }
             Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
             Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
             Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
@@ -283,6 +387,12 @@ impl Bounds<'_> {
             Shape::Plain(value) => value.clone(),
             Shape::Text(template) => match template.single() {
                 Some(Hole::Bound(bound)) => return self.bound(bound),
+                Some(Hole::Parent(field)) => {
+                    let raw = self.of_parent(field)?;
+                    serde_json::from_str(raw).map_err(|error| {
+                        Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
+                    })?
+                }
                 _ => Value::String(template.fill(|hole| self.text(hole))?),
             },
             Shape::List(items) => Value::Array(

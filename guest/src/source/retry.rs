@@ -2,14 +2,14 @@
 //!
 //! As dlt's HTTP client (`sources/helpers/requests/retry.py`): up to five attempts, waits that
 //! double from one second, patience where the source asks for it (`retry-after`, and besides
-//! `x-ratelimit-reset`). Waits are spread by a hash of the load and the request, so that a rerun of
+//! `x-ratelimit-reset` and its kin). Waits are spread by a hash of the load and the request, so that a rerun of
 //! a transcript waits as long as the run did.
 
 use chrono::DateTime;
 
 use super::paginate::{excerpt, value_of};
 use crate::fault::Fault;
-use crate::job::{Ignored, url};
+use crate::job::{Action, ResponseAction, url};
 use crate::step::{Failure, Request, Response};
 
 /// How often a request is sent at most.
@@ -24,6 +24,17 @@ const MAX_ASKED: f64 = 900.0;
 pub struct Retry {
     attempts: u32,
     seed: u64,
+    /// It was sent again because its credential was refused.
+    renewed: bool,
+}
+
+/// What the job says about answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules<'a> {
+    /// What to do about answers of some kinds.
+    pub actions: &'a [ResponseAction],
+    /// Whether the host can get another token when the one it has is refused.
+    pub renews: bool,
 }
 
 /// What to do with an answer.
@@ -35,6 +46,8 @@ pub enum Decision {
     Ignore,
     /// Take it: it is an answer that can be read.
     Proceed,
+    /// Ask again at once: the host gets another token first.
+    Resend,
     /// Ask again, later.
     Wait {
         /// Seconds.
@@ -49,25 +62,40 @@ impl Retry {
     pub fn new(load_id: &str, request: &Request) -> Self {
         let body = request.body.as_deref().unwrap_or_default();
         let parts = [load_id, &request.method, &request.url, body];
-        Self { attempts: 0, seed: fnv(parts.into_iter().flat_map(|part| part.bytes().chain([0]))) }
+        let seed = fnv(parts.into_iter().flat_map(|part| part.bytes().chain([0])));
+        Self { attempts: 0, seed, renewed: false }
     }
 
     /// Decides about the answer to the request, which is one attempt.
     pub fn judge(
         &mut self,
         request: &Request,
-        ignored: &[Ignored],
+        rules: Rules<'_>,
         answer: &Result<Response, Failure>,
     ) -> Decision {
-        self.attempts += 1;
-        match answer {
-            Err(failure) => self.failed(request, failure),
-            Ok(response) => {
-                if ignored.iter().any(|it| it.matches(response.status, &response.body)) {
-                    return Decision::Ignore;
-                }
-                self.answered(request, response)
+        let response = match answer {
+            Err(failure) => {
+                self.attempts += 1;
+                return self.failed(request, failure);
             }
+            Ok(response) => response,
+        };
+        let (status, body) = (response.status, response.body.as_str());
+        let action = rules.actions.iter().find(|it| it.matches(status, body)).map(|it| it.action);
+        if action.is_none() && status == 401 && rules.renews && !self.renewed {
+            // The token has expired on the way: this is no attempt that failed.
+            self.renewed = true;
+            return Decision::Resend;
+        }
+        self.attempts += 1;
+        let what = || format!("status {status}{}", said(response));
+        match action {
+            Some(Action::Ignore) => Decision::Ignore,
+            Some(Action::Raise) => {
+                give_up(request, &format!("{}, which the job says is a failure", what()))
+            }
+            Some(Action::Retry) => self.again(request, &what(), asked(&response.headers)),
+            None => self.answered(request, response),
         }
     }
 
@@ -82,17 +110,21 @@ impl Retry {
 
     fn answered(&self, request: &Request, response: &Response) -> Decision {
         let status = response.status;
-        let limited = value_of(&response.headers, "x-ratelimit-remaining") == Some("0");
+        let limited = limit(&response.headers, "remaining") == Some("0");
         let what = format!("status {status}{}", said(response));
         match status {
-            200..=299 => check_body(request, response),
+            // There is nothing, says the source.
+            204 => Decision::Ignore,
+            200..=299 => self.check_body(request, response),
             300..=399 => {
                 let to = value_of(&response.headers, "location")
                     .map_or_else(String::new, |to| format!(" to {}", url::shown(to)));
                 give_up(request, &format!("status {status}, a redirect{to} that is not followed"))
             }
             // GitHub says 403 where it means 429.
-            403 if limited => self.again(request, &what, asked(&response.headers)),
+            403 if limited || value_of(&response.headers, "retry-after").is_some() => {
+                self.again(request, &what, asked(&response.headers))
+            }
             401 | 403 => {
                 let credential = match &request.auth {
                     Some(name) => format!("credential {name:?} was refused"),
@@ -129,6 +161,46 @@ impl Retry {
         }
     }
 
+    /// An answer that says it is well: it has to be JSON.
+    fn check_body(&self, request: &Request, response: &Response) -> Decision {
+        let content_type =
+            value_of(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        let body = response.body.trim_start();
+        if body.is_empty() {
+            return give_up(
+                request,
+                &format!("expected JSON, found status {} and no body", response.status),
+            );
+        }
+        // Sources are careless with the type of JSON, but what is a page for people is none.
+        if body.starts_with('<') || kind.contains("html") || kind.contains("xml") {
+            let kind = if kind.is_empty() { "no content type" } else { kind };
+            let found = format!(
+                "expected JSON, found status {} and {kind}{}",
+                response.status,
+                said(response)
+            );
+            return give_up(request, &found);
+        }
+        // Cut where the length was not told: most likely the next attempt brings all of it.
+        let end = body.trim_end().bytes().next_back();
+        let whole = match body.bytes().next() {
+            Some(b'{') => end == Some(b'}'),
+            Some(b'[') => end == Some(b']'),
+            _ => true,
+        };
+        if !whole {
+            let what = format!(
+                "status {}, and a page that breaks off after {} bytes",
+                response.status,
+                response.body.len()
+            );
+            return self.again(request, &what, None);
+        }
+        Decision::Proceed
+    }
+
     /// From 0 to 1, another for every attempt.
     fn spread(&self) -> f64 {
         let bytes = self.seed.to_le_bytes().into_iter().chain(self.attempts.to_le_bytes());
@@ -137,35 +209,13 @@ impl Retry {
     }
 }
 
-/// An answer that says it is well: it has to be JSON.
-fn check_body(request: &Request, response: &Response) -> Decision {
-    let content_type =
-        value_of(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let body = response.body.trim_start();
-    if body.is_empty() {
-        return give_up(
-            request,
-            &format!("expected JSON, found status {} and no body", response.status),
-        );
-    }
-    // Sources are careless with the type of JSON, but what is a page for people is none.
-    if body.starts_with('<') || kind.contains("html") || kind.contains("xml") {
-        let kind = if kind.is_empty() { "no content type" } else { kind };
-        let found =
-            format!("expected JSON, found status {} and {kind}{}", response.status, said(response));
-        return give_up(request, &found);
-    }
-    Decision::Proceed
-}
-
 #[cold]
 fn give_up(request: &Request, what: &str) -> Decision {
     Decision::GiveUp(Fault::source(what).at(shown(request)))
 }
 
 /// A request without what may be secret.
-fn shown(request: &Request) -> String {
+pub fn shown(request: &Request) -> String {
     format!("{} {}", request.method, url::shown(&request.url))
 }
 
@@ -188,10 +238,10 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
             return from_now(then.timestamp());
         }
     }
-    if value_of(headers, "x-ratelimit-remaining") != Some("0") {
+    if limit(headers, "remaining") != Some("0") {
         return None;
     }
-    let reset = value_of(headers, "x-ratelimit-reset")?;
+    let reset = limit(headers, "reset")?;
     match seconds(reset) {
         // Seconds to wait, or the time in seconds or milliseconds since 1970: sources differ.
         Some(wait) if wait < 1e8 => Some(wait),
@@ -204,6 +254,12 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
             from_now(then.ok()?.timestamp())
         }
     }
+}
+
+/// What a source says of its limit, under one of the names in use.
+fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
+    let prefixes = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
+    prefixes.iter().find_map(|prefix| value_of(headers, &format!("{prefix}{what}")))
 }
 
 fn seconds(text: &str) -> Option<f64> {

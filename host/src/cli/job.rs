@@ -1,8 +1,10 @@
-//! The job, as far as the command line changes it: which resources are fed from files.
+//! The job, as far as the command line changes it: what placeholders stand for, and which resources are
+//! fed from files.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A file for a resource.
 #[derive(Debug, Eq, PartialEq)]
@@ -11,6 +13,36 @@ pub(super) struct Input {
     pub(super) resource: String,
     /// The file; `-` is the standard input.
     pub(super) file: PathBuf,
+}
+
+/// What a placeholder stands for: `NAME=VALUE`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Setting {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => {
+                Ok(Self { name: name.to_owned(), value: value.to_owned() })
+            }
+            _ => Err(format!("expected NAME=VALUE, found {text:?}")),
+        }
+    }
+}
+
+/// A job's text with `{{NAME}}` replaced, where it is said by what.
+pub(super) fn fill(text: &str, settings: &[Setting]) -> String {
+    settings.iter().fold(text.to_owned(), |text, Setting { name, value }| {
+        let quoted = Value::from(value.as_str()).to_string();
+        // It is part of a text already.
+        let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        text.replace(&format!("{{{{{name}}}}}"), inner)
+    })
 }
 
 /// Has these resources pull what files hold, and leaves all others out. With no input the job stays as
@@ -60,6 +92,8 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         }
         if let Some(map) = resource.as_object_mut() {
             map.insert("source".to_owned(), Value::from("pull"));
+            // A page on its own has no record of the parent with it.
+            map.shift_remove("include_from_parent");
         }
     }
     // In the job's own order, whatever that of the arguments.
@@ -71,16 +105,44 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     Ok(fed)
 }
 
+/// Says where the records of a resource are on a page, where the job leaves it to be found out and the
+/// input is one page. What was said, if anything.
+pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
+    let defaults = job.pointer("/resource_defaults/endpoint/data_selector").is_some();
+    let resources = job.get_mut("resources").and_then(Value::as_array_mut);
+    let found = resources.into_iter().flatten().find(|it| name(it) == Some(resource));
+    let Some(map) = found.and_then(Value::as_object_mut) else { return false };
+    // A text is the path of an endpoint.
+    let path = map.get("endpoint").and_then(Value::as_str).map(|path| json!({"path": path}));
+    if let Some(endpoint) = path {
+        map.insert("endpoint".to_owned(), endpoint);
+    }
+    match map.get_mut("endpoint").and_then(Value::as_object_mut) {
+        Some(endpoint) if !defaults && !endpoint.contains_key("data_selector") => {
+            endpoint.insert("data_selector".to_owned(), selector.into());
+            true
+        }
+        _ => false,
+    }
+}
+
 /// A resource is an object with a name, or only a name.
-fn name(resource: &Value) -> Option<&str> {
+pub(super) fn name(resource: &Value) -> Option<&str> {
     resource.as_str().or_else(|| resource.get("name")?.as_str())
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn placeholders_are_filled() {
+        let setting = "site=a\"b=c".parse::<Setting>().unwrap();
+        let filled = fill(r#"{"u": "https://{{site}}.net", "v": "{{other}}"}"#, &[setting]);
+        assert_eq!(filled, r#"{"u": "https://a\"b=c.net", "v": "{{other}}"}"#);
+        "=a".parse::<Setting>().unwrap_err();
+        "a".parse::<Setting>().unwrap_err();
+    }
 
     #[test]
     fn resources_are_fed() {
@@ -100,6 +162,25 @@ mod tests {
                 {"name": "b", "endpoint": "x", "source": "pull"}], "selected": ["a", "b"]}),
             &["b=f=1", "a=-"],
         );
+    }
+
+    #[test]
+    fn records_are_selected_where_the_job_does_not_say() {
+        let check = |resource: Value, defaults: Value, expected: Value| {
+            let mut job = json!({"resource_defaults": defaults, "resources": [resource]});
+            let changed = select(&mut job, "a", "data");
+            assert_eq!(job["resources"][0], expected);
+            changed
+        };
+        let a = |endpoint: Value| json!({"name": "a", "endpoint": endpoint});
+        let selected = json!({"path": "x", "data_selector": "data"});
+        assert!(check(a(json!("x")), json!({}), a(selected.clone())));
+        assert!(check(a(json!({"path": "x"})), json!({}), a(selected)));
+        let own = a(json!({"data_selector": "own"}));
+        assert!(!check(own.clone(), json!({}), own));
+        let from_defaults = json!({"endpoint": {"data_selector": "d"}});
+        assert!(!check(a(json!({})), from_defaults, a(json!({}))));
+        assert!(!check(json!({"name": "a"}), json!({}), json!({"name": "a"})));
     }
 
     #[test]

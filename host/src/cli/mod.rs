@@ -1,6 +1,9 @@
 //! The command line: arguments in, text out. It adds nothing to the library but words.
 
+mod check;
 mod columns;
+mod document;
+mod init;
 mod job;
 mod plan;
 mod progress;
@@ -25,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Check),
+    Init(init::Init),
     Plan(plan::Plan),
     Component(Component),
 }
@@ -47,7 +52,9 @@ enum Failed {
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
+        Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),
     };
     let (code, message) = match done {

@@ -2,8 +2,8 @@
 //! is real.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -28,9 +28,12 @@ pub(super) struct Plan {
     /// The job, a file of JSON
     job: PathBuf,
     /// Read a resource from a file of JSON (NDJSON, an array, pages of an API; - is the standard input);
-    /// resources without a file are left out
+    /// resources without a file are left out, and children have nothing of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
+    /// What a placeholder {{NAME}} in the job stands for
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<job::Setting>,
     /// Leave the Parquet files in this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -54,9 +57,21 @@ impl Plan {
         let path = self.job.display();
         let text =
             fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
-        let mut job: Value =
-            serde_json::from_str(&text).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
+        let mut job: Value = serde_json::from_str(&job::fill(&text, &self.set))
+            .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
+        for input in &inputs {
+            if let Some(selector) = selector(&input.file)
+                && job::select(&mut job, &input.resource, &selector)
+            {
+                let note = format!(
+                    "snowcat: {}: the job does not say where the records are, taken from {selector}",
+                    input.resource
+                );
+                // A note: with no one left to read it, the plan is what counts.
+                _ = writeln!(io::stderr(), "{note}");
+            }
+        }
 
         let mut warehouse = Rehearsal::new();
         if let Some(directory) = &self.out {
@@ -122,6 +137,18 @@ impl Plan {
             written => written.map_err(|e| Failed::Work(e.to_string())),
         }
     }
+}
+
+/// Where the records are in a file that is one page of an API: one object with a list in it.
+fn selector(file: &Path) -> Option<String> {
+    // What cannot be opened or read is told when it is read for good.
+    let reader = BufReader::new(File::open(file).ok()?);
+    let mut values = serde_json::Deserializer::from_reader(reader).into_iter::<Value>();
+    let page = values.next()?.ok().filter(Value::is_object)?;
+    if values.next().is_some() {
+        return None;
+    }
+    super::init::selector(&page)
 }
 
 fn failed(error: &Error) -> Failed {

@@ -8,3 +8,4 @@ mod driver;
 mod limits;
 mod network;
 mod stub;
+mod table;

@@ -42,6 +42,8 @@ class Library:
     def resume(self, _: str, reply: Variant) -> Record | Variant:
         """The answer to the last step, for the next one."""
         given = host._plain(reply.payload)  # noqa: SLF001
+        if reply.tag == "responses":
+            given = [{one.tag: host._plain(one.payload)} for one in given]  # noqa: SLF001
         step = self._ask({"resume": reply.tag if given is None else {reply.tag: given}})
         if isinstance(step, Record):
             return step

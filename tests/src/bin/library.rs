@@ -6,11 +6,12 @@
 //! {"resume": "start"}                       ->  {"ok": {"sql": {"statements": [..], "order": "any"}}}
 //! {"resume": {"outcomes": [..]}}            ->  {"ok": {"pull": {"resource": "t"}}}
 //! {"resume": {"page": "..."}}               ->  {"ok": {"upload": {"stage": .., "path": .., "size": ..}}}
+//! {"resume": {"responses": [{"ok": ..}]}}   ->  {"ok": {"fetch": {"requests": [..]}}}
 //! {"payload": null}                         ->  {"ok": "base64"}
 //! {"resume": "done"}                        ->  {"fault": {"kind": .., "message": .., "context": [..]}}
 //! ```
 //!
-//! One load at a time: a start forgets the one before. A load that wants to send requests is refused.
+//! One load at a time: a start forgets the one before.
 
 use std::io::{self, BufRead, Write};
 
@@ -19,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use snowcat_guest::fault::{Fault, FaultKind};
 use snowcat_guest::load;
-use snowcat_guest::step::{Failure, Load, Outcome, Reply, Report, Step};
+use snowcat_guest::step::{Failure, Load, Outcome, Reply, Report, Request, Response, Step};
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -65,19 +66,55 @@ fn reply(value: &Value) -> Result<Reply, Fault> {
     if let Some(page) = value.get("page").and_then(Value::as_str) {
         return Ok(Reply::Page(page.to_owned()));
     }
-    if let Some(failure) = value.get("failed") {
-        let text = |key: &str| failure.get(key).and_then(Value::as_str).unwrap_or_default();
-        return Ok(Reply::Failed(Failure {
-            code: text("code").to_owned(),
-            message: text("message").to_owned(),
-            transient: failure.get("transient") == Some(&Value::Bool(true)),
-        }));
+    if let Some(given) = value.get("failed") {
+        return Ok(Reply::Failed(failure(given)));
+    }
+    if let Some(responses) = value.get("responses").and_then(Value::as_array) {
+        let responses = responses.iter().map(response).collect::<Option<_>>();
+        return responses
+            .map(Reply::Responses)
+            .ok_or_else(|| Fault::protocol(format_args!("expected responses, found {value}")));
     }
     let outcomes = value.get("outcomes").and_then(Value::as_array);
     let outcomes = outcomes.and_then(|outcomes| outcomes.iter().map(outcome).collect());
     outcomes
         .map(Reply::Outcomes)
         .ok_or_else(|| Fault::protocol(format_args!("expected a reply, found {value}")))
+}
+
+fn failure(value: &Value) -> Failure {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+    Failure {
+        code: text("code").to_owned(),
+        message: text("message").to_owned(),
+        transient: value.get("transient") == Some(&Value::Bool(true)),
+    }
+}
+
+fn response(value: &Value) -> Option<Result<Response, Failure>> {
+    if let Some(given) = value.get("err") {
+        return Some(Err(failure(given)));
+    }
+    let given = value.get("ok")?;
+    let header = |pair: &Value| {
+        let text = |at: usize| pair.get(at).and_then(Value::as_str).map(str::to_owned);
+        Some((text(0)?, text(1)?))
+    };
+    Some(Ok(Response {
+        status: u16::try_from(given.get("status")?.as_u64()?).ok()?,
+        headers: given.get("headers")?.as_array()?.iter().map(header).collect::<Option<_>>()?,
+        body: given.get("body")?.as_str()?.to_owned(),
+    }))
+}
+
+fn request(request: &Request) -> Value {
+    json!({
+        "method": request.method,
+        "url": request.url,
+        "headers": request.headers,
+        "auth": request.auth,
+        "body": request.body,
+    })
 }
 
 fn outcome(value: &Value) -> Option<Outcome> {
@@ -94,7 +131,9 @@ fn step(step: Step) -> Result<Value, Fault> {
             "statements": script.statements,
             "order": if script.any_order { "any" } else { "serial" },
         } }),
-        Step::Fetch(_) => return Err(Fault::protocol("this host sends no requests")),
+        Step::Fetch(requests) => {
+            json!({ "fetch": { "requests": requests.iter().map(request).collect::<Vec<_>>() } })
+        }
         Step::Pull(resource) => json!({ "pull": { "resource": resource } }),
         Step::Upload(upload) => json!({ "upload": {
             "stage": upload.stage, "path": upload.path, "size": upload.size,

@@ -7,7 +7,9 @@
 
 pub mod flat;
 pub mod github;
+pub mod graph;
 pub mod jira;
+pub mod pagerduty;
 pub mod random;
 mod text;
 mod time;

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::http::{Connection, Request, Response};
-use super::{Action, Credential, Entry, State, api, control, lock};
+use super::{Action, Credential, Entry, State, control, lock};
 
 const IDLE: Duration = Duration::from_secs(120);
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Log in</title></head>\
@@ -47,11 +47,7 @@ fn serve_one(
     state: &State,
     in_flight: usize,
 ) -> io::Result<bool> {
-    let credential = match request.header("authorization") {
-        None => Credential::None,
-        Some(found) if found == state.authorization => Credential::Right,
-        Some(_) => Credential::Wrong,
-    };
+    let credential = state.service.credential(request);
     let fault = lock(&state.faults).next(&request.path);
     let action = fault.as_ref().map(|fault| &fault.action);
     let millis = state.started.elapsed().as_millis() as u64;
@@ -89,16 +85,30 @@ fn respond(
     credential: Credential,
     action: Option<&Action>,
 ) -> Response {
+    let service = &state.service;
+    let right = || {
+        if credential != Credential::Right && !service.is_open(request) {
+            return service.refusal(401, "Client must be authenticated to access this resource.");
+        }
+        service.answer(request, &request.origin())
+    };
     let response = match action {
-        Some(Action::Status(code)) => Response::refusal(*code, "The stand-in was told to fail."),
+        Some(Action::Status(code)) => service.refusal(*code, "The stand-in was told to fail."),
         Some(Action::Throttle(seconds)) => {
-            let response = throttled();
+            let response = throttled(state);
             match seconds {
                 Some(seconds) => response.with("retry-after", seconds.to_string()),
                 None => response,
             }
         }
-        Some(Action::ThrottleDate(seconds)) => throttled().with("retry-after", date(*seconds)),
+        Some(Action::ThrottleDate(seconds)) => throttled(state).with("retry-after", date(*seconds)),
+        Some(Action::Limit(seconds)) => {
+            let reset = (now() + seconds).to_string();
+            service
+                .refusal(403, "API rate limit exceeded.")
+                .with("x-ratelimit-remaining", "0")
+                .with("x-ratelimit-reset", reset)
+        }
         Some(Action::Redirect(url)) => {
             Response { status: 302, headers: Vec::new(), body: Vec::new() }.with("location", url)
         }
@@ -107,13 +117,17 @@ fn respond(
             Response { status: 200, headers: Vec::new(), body: LOGIN_PAGE.into() }
                 .with("content-type", "text/html;charset=UTF-8")
         }
-        _ if credential != Credential::Right => {
-            Response::refusal(401, "Client must be authenticated to access this resource.")
-                .with("www-authenticate", "OAuth realm=\"stand-in\"")
-                .with("x-seraph-loginreason", "AUTHENTICATED_FAILED")
+        Some(Action::Type(kind)) => right().with("content-type", kind),
+        Some(Action::Repeat) => lock(&state.last).get(&request.path).cloned().unwrap_or_else(right),
+        Some(Action::Huge(bytes)) => {
+            let mut response = right();
+            response.body.resize(response.body.len().max(*bytes), b' ');
+            response
         }
+        Some(Action::Gzip) => packed(right()),
+        Some(Action::NotGzip) => right().with("content-encoding", "gzip"),
         Some(Action::Garbled) => {
-            let mut response = api::answer(request, state);
+            let mut response = right();
             let middle = response.body.len() / 2;
             if let Some(byte) = response.body.get_mut(middle) {
                 *byte = 0xff;
@@ -121,50 +135,60 @@ fn respond(
             response
         }
         Some(Action::Short) => {
-            let mut response = api::answer(request, state);
+            let mut response = right();
             response.body.truncate(response.body.len() / 2);
             response
         }
-        Some(Action::Cut | Action::Drop | Action::Slow(_)) | None => api::answer(request, state),
+        Some(Action::Cut | Action::Drop | Action::Slow(_)) | None => right(),
     };
-    let response = response
-        .with("date", date(0))
-        .with("x-arequestid", format!("{:08x}", lock(&state.log).len()))
-        .with("set-cookie", "atlassian.xsrf.token=not-for-loads; Path=/; Secure");
+    if lock(&state.faults).repeat() {
+        lock(&state.last).insert(request.path.clone(), response.clone());
+    }
+    let response = service
+        .headers()
+        .into_iter()
+        .fold(response.with("date", date(0)), |response, (name, value)| {
+            response.with_default(name, value)
+        });
     if state.gzip { compressed(request, response) } else { response }
 }
 
-fn throttled() -> Response {
-    Response::refusal(429, "Rate limit exceeded.")
-        .with("x-ratelimit-limit", "350")
-        .with("x-ratelimit-remaining", "0")
-        .with("ratelimit-reason", "jira-burst-based")
+fn throttled(state: &State) -> Response {
+    let response = state.service.refusal(429, "Rate limit exceeded.");
+    response.with("x-ratelimit-limit", "350").with("x-ratelimit-remaining", "0")
 }
 
-fn compressed(request: &Request, mut response: Response) -> Response {
+fn compressed(request: &Request, response: Response) -> Response {
     let accepted = request.header("accept-encoding").is_some_and(|list| list.contains("gzip"));
-    if !accepted || response.body.len() < GZIP_FROM {
+    let already = response.header("content-encoding").is_some();
+    if !accepted || already || response.body.len() < GZIP_FROM {
         return response;
     }
+    packed(response)
+}
+
+fn packed(mut response: Response) -> Response {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     match encoder.write_all(&response.body).and_then(|()| encoder.finish()) {
         Ok(body) => {
             response.body = body;
             response.with("content-encoding", "gzip")
         }
-        Err(error) => {
-            Response::refusal(500, &format!("the answer could not be compressed: {error}"))
-        }
+        Err(error) => Response::text(500, &format!("the answer could not be compressed: {error}")),
     }
 }
 
 /// The date that many seconds ahead, as HTTP writes it (RFC 9110, section 5.6.7).
 fn date(seconds: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    DateTime::from_timestamp((now + seconds) as i64, 0)
+    DateTime::from_timestamp((now() + seconds) as i64, 0)
         .unwrap_or_default()
         .format("%a, %d %b %Y %H:%M:%S GMT")
         .to_string()
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Counts a request for as long as it is being answered, whichever way that ends.

@@ -27,18 +27,31 @@ pub enum Action {
     Garbled,
     /// `html`: 200 and a page for people, as a proxy or a login gives.
     Html,
+    /// `gzip`: the right answer, compressed.
+    Gzip,
+    /// `huge:BYTES`: the right answer, filled up with blanks to that length.
+    Huge(usize),
+    /// `limit:SECONDS`: 403 with `x-ratelimit-remaining: 0`, and `x-ratelimit-reset` that many seconds
+    /// ahead, as GitHub does.
+    Limit(u64),
+    /// `not-gzip`: the right answer, which is said to be compressed and is not.
+    NotGzip,
     /// `redirect:URL`: 302.
     Redirect(String),
+    /// `repeat`: the last answer at this path again, whatever is asked for.
+    Repeat,
     /// `short`: a complete response whose JSON ends half-way.
     Short,
     /// `slow:MILLISECONDS`: the right answer, late.
     Slow(Duration),
-    /// `status:CODE`: this status, with a message in Jira's form.
+    /// `status:CODE`: this status, with a message in the service's form.
     Status(u16),
     /// `throttle:SECONDS`: 429 with `retry-after`; plain `throttle` leaves that header out.
     Throttle(Option<u64>),
     /// `throttle-date:SECONDS`: 429 with `retry-after` as a date that many seconds ahead.
     ThrottleDate(u64),
+    /// `type:MIME`: the right answer under another content type.
+    Type(String),
 }
 
 impl FromStr for Action {
@@ -59,8 +72,13 @@ impl FromStr for Action {
             ("drop", None) => Ok(Self::Drop),
             ("empty", None) => Ok(Self::Empty),
             ("garbled", None) => Ok(Self::Garbled),
+            ("gzip", None) => Ok(Self::Gzip),
             ("html", None) => Ok(Self::Html),
+            ("huge", _) => number().map(|bytes| Self::Huge(bytes as usize)),
+            ("limit", _) => number().map(Self::Limit),
+            ("not-gzip", None) => Ok(Self::NotGzip),
             ("redirect", Some(url)) => Ok(Self::Redirect(url.to_owned())),
+            ("repeat", None) => Ok(Self::Repeat),
             ("short", None) => Ok(Self::Short),
             ("slow", _) => number().map(|millis| Self::Slow(Duration::from_millis(millis))),
             ("status", _) => match number()? {
@@ -70,9 +88,11 @@ impl FromStr for Action {
             ("throttle", None) => Ok(Self::Throttle(None)),
             ("throttle", _) => number().map(|seconds| Self::Throttle(Some(seconds))),
             ("throttle-date", _) => number().map(Self::ThrottleDate),
+            ("type", Some(kind)) => Ok(Self::Type(kind.to_owned())),
             _ => Err(format!(
-                "expected cut, drop, empty, garbled, html, redirect:URL, short, slow:MILLISECONDS, \
-                 status:CODE, throttle[:SECONDS] or throttle-date:SECONDS, found {text}"
+                "expected cut, drop, empty, garbled, gzip, html, huge:BYTES, limit:SECONDS, not-gzip, \
+                 redirect:URL, repeat, short, slow:MILLISECONDS, status:CODE, throttle[:SECONDS], \
+                 throttle-date:SECONDS or type:MIME, found {text}"
             )),
         }
     }
@@ -129,6 +149,11 @@ pub struct Faults {
 }
 
 impl Faults {
+    /// Whether an answer may have to be repeated.
+    pub(super) fn repeat(&self) -> bool {
+        self.faults.iter().any(|fault| fault.action == Action::Repeat)
+    }
+
     /// Counts a request to this path; says what befalls it.
     pub fn next(&mut self, path: &str) -> Option<Fault> {
         let seen = self.seen.entry(path.to_owned()).or_default();

@@ -4,7 +4,9 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::Credential;
 
 const HEAD_LIMIT: usize = 64 << 10;
 const BODY_LIMIT: usize = 16 << 20;
@@ -34,6 +36,29 @@ impl Request {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// Where the client thinks it is: plain HTTP on this machine, HTTPS for any real name.
+    pub(super) fn origin(&self) -> String {
+        let host = self.header("host").unwrap_or("127.0.0.1");
+        let local = host.starts_with("127.0.0.1") || host.starts_with("localhost");
+        format!("{}://{host}", if local { "http" } else { "https" })
+    }
+
+    /// A parameter that is a whole number, or the default.
+    pub(super) fn number(&self, name: &str, default: usize) -> Result<usize, String> {
+        self.parameter(name).map_or(Ok(default), |text| {
+            text.parse().map_err(|_| format!("The value '{text}' of {name} is not a number."))
+        })
+    }
+
+    /// What an `Authorization` header proves, when the right one is known.
+    pub(super) fn proves(&self, right: &str) -> Credential {
+        match self.header("authorization") {
+            None => Credential::None,
+            Some(found) if found == right => Credential::Right,
+            Some(_) => Credential::Wrong,
+        }
+    }
+
     /// Whether the client hangs up after the answer.
     pub(super) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
@@ -60,15 +85,27 @@ impl Response {
         Self::json(status, body.to_string().into_bytes())
     }
 
-    /// A refusal in Jira's form.
-    pub(super) fn refusal(status: u16, message: &str) -> Self {
-        Self::value(status, &json!({ "errorMessages": [message], "errors": {} }))
+    /// A text for people.
+    pub(super) fn text(status: u16, text: &str) -> Self {
+        let headers = vec![("content-type", "text/plain;charset=UTF-8".to_owned())];
+        Self { status, headers, body: text.as_bytes().to_vec() }
     }
 
-    /// The same with one more header.
+    /// The header of this name.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same with this header, in place of one of that name.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The same with this header, unless it has one of that name.
+    pub(super) fn with_default(self, name: &'static str, value: String) -> Self {
+        if self.header(name).is_some() { self } else { self.with(name, value) }
     }
 }
 
@@ -178,7 +215,9 @@ const fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
         410 => "Gone",
+        422 => "Unprocessable Entity",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         502 => "Bad Gateway",

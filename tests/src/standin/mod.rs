@@ -1,20 +1,25 @@
-//! A stand-in for Jira Cloud: the two searches a load needs, with the manners of the real ones,
-//! over deterministic issues. Tests change the data underneath a running load, have requests fail
-//! in chosen ways, and read back which requests came.
+//! Stand-ins for services that are loaded from: what a load needs of them, with the manners of the
+//! real ones, over deterministic data. Tests change the data underneath a running load, have
+//! requests fail in chosen ways, and read back which requests came.
 //!
-//! Nothing of it is Jira: it is written from the public description of the REST API.
+//! Nothing of it is the real thing: each is written from the public description of the REST API.
+//! What they share (HTTP, the log, what goes wrong, how tests steer them) is here; each of them is a
+//! [`Service`].
 
 mod answer;
-mod api;
 mod control;
 mod faults;
+pub mod github;
+pub mod graph;
 mod http;
-mod jql;
+pub mod jira;
 mod log;
-mod site;
+pub mod pagerduty;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,44 +27,47 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 pub use self::faults::{Action, Fault, Faults};
+use self::http::{Request, Response};
 pub use self::log::{Credential, Entry};
-pub use self::site::{Brief, Site};
 
-/// How the stand-in is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
+/// How a stand-in is set up, whatever it stands in for.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
     /// The port of the loopback address; 0 for any that is free.
     pub port: u16,
-    /// How many issues there are.
-    pub issues: u64,
-    /// The seed of the issues.
-    pub seed: u64,
-    /// Who may ask.
-    pub user: String,
-    /// The secret that proves it.
-    pub token: String,
     /// What goes wrong, and when.
     pub faults: Faults,
-    /// Compress answers for clients that accept gzip, as the real one does.
+    /// Compress answers for clients that accept gzip, as the real ones do.
     pub gzip: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            port: 0,
-            issues: 250,
-            seed: 42,
-            user: "loader@example.org".to_owned(),
-            token: "stand-in-token".to_owned(),
-            faults: Faults::default(),
-            gzip: false,
-        }
+/// What a stand-in stands in for.
+trait Service: fmt::Debug + Send + Sync {
+    /// What a request proves about who sent it.
+    fn credential(&self, request: &Request) -> Credential;
+
+    /// Whether it needs to prove anything. What gives out tokens does not.
+    fn is_open(&self, _request: &Request) -> bool {
+        false
     }
+
+    /// Answers a request that proved who it is from. `origin` is where addresses in the answer begin.
+    fn answer(&self, request: &Request, origin: &str) -> Response;
+
+    /// A refusal in the service's own form.
+    fn refusal(&self, status: u16, message: &str) -> Response;
+
+    /// The headers of every answer.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// Answers a request to a control address of its own, such as `GET` `issues`. None when it has no
+    /// such address.
+    fn control(&self, request: &Request, name: &str) -> Option<Result<Value, String>>;
 }
 
 /// A running stand-in; it ends when dropped.
@@ -73,11 +81,11 @@ pub struct Standin {
 /// What connections share.
 #[derive(Debug)]
 struct State {
-    address: SocketAddr,
-    authorization: String,
+    service: Arc<dyn Service>,
     gzip: bool,
-    site: Mutex<Site>,
     faults: Mutex<Faults>,
+    /// The last answer at each path, for the fault that repeats it.
+    last: Mutex<BTreeMap<String, Response>>,
     log: Mutex<Vec<Entry>>,
     in_flight: AtomicUsize,
     stopping: AtomicBool,
@@ -90,16 +98,14 @@ impl Standin {
     /// # Errors
     ///
     /// When the port cannot be had.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+    fn start(setup: Setup, service: Arc<dyn Service>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, setup.port))?;
         let address = listener.local_addr()?;
-        let credential = STANDARD.encode(format!("{}:{}", options.user, options.token));
         let state = Arc::new(State {
-            address,
-            authorization: format!("Basic {credential}"),
-            gzip: options.gzip,
-            site: Mutex::new(Site::new(options.seed, options.issues)),
-            faults: Mutex::new(options.faults),
+            service,
+            gzip: setup.gzip,
+            faults: Mutex::new(setup.faults),
+            last: Mutex::default(),
             log: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -112,12 +118,7 @@ impl Standin {
 
     /// Where it listens, with no slash at the end.
     pub fn url(&self) -> String {
-        self.state.url()
-    }
-
-    /// The data behind it. No request is answered while the guard is held.
-    pub fn site(&self) -> MutexGuard<'_, Site> {
-        lock(&self.state.site)
+        format!("http://{}", self.address)
     }
 
     /// Replaces what goes wrong; requests are counted anew.
@@ -147,12 +148,6 @@ impl Drop for Standin {
             drop(TcpStream::connect(self.address));
             drop(accepting.join());
         }
-    }
-}
-
-impl State {
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
     }
 }
 

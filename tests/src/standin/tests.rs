@@ -1,9 +1,6 @@
-//! The stand-in as its clients see it, over a socket.
+//! The stand-ins of GitHub, PagerDuty and Microsoft Graph as their clients see them, over a socket.
 
 use std::io::{Read, Write};
-
-use flate2::read::GzDecoder;
-use serde_json::Value;
 
 use super::*;
 
@@ -11,265 +8,226 @@ struct Answer {
     status: u16,
     head: String,
     body: Vec<u8>,
-    /// What `content-length` promised.
-    promised: usize,
 }
 
 impl Answer {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
+
+    /// The address of this relation in the `link` header.
+    fn link(&self, rel: &str) -> Option<String> {
+        let links = self.head.split("link: ").nth(1)?.split("\r\n").next()?;
+        let link = links.split(", ").find(|link| link.ends_with(&format!("rel=\"{rel}\"")))?;
+        Some(link.split(['<', '>']).nth(1)?.to_owned())
+    }
 }
 
-/// None when the connection ended with no answer.
-fn send(standin: &Standin, request: &str) -> Option<Answer> {
+fn ask(standin: &Standin, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+    let target = target.strip_prefix(&standin.url()).unwrap_or(target);
+    let (host, length) = (standin.address, body.len());
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nuser-agent: tests\r\n\
+         content-length: {length}\r\n{headers}\r\n{body}"
+    );
     let mut stream = TcpStream::connect(standin.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let body = bytes.split_off(end + 4);
     let head = String::from_utf8(bytes).unwrap();
-    let promised = head.split("content-length: ").nth(1).unwrap();
-    Some(Answer {
-        status: head[9..12].parse().unwrap(),
-        promised: promised.split("\r\n").next().unwrap().parse().unwrap(),
-        head,
-        body,
-    })
+    Answer { status: head[9..12].parse().unwrap(), head, body }
 }
 
-fn get_with(standin: &Standin, target: &str, headers: &str) -> Option<Answer> {
-    send(
-        standin,
-        &format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"),
-    )
+const GITHUB: &str = "authorization: Bearer stand-in-token\r\n";
+const PAGERDUTY: &str = "authorization: Token token=stand-in-token\r\n";
+const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
+const RIGHT_FORM: &str = "grant_type=client_credentials&client_id=stand-in-client&\
+     client_secret=stand-in-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
+
+fn github() -> Standin {
+    github::start(Setup::default(), &github::Options::default()).unwrap()
 }
 
-fn right(standin: &Standin) -> String {
-    format!("authorization: {}\r\n", standin.state.authorization)
+fn pagerduty() -> Standin {
+    pagerduty::start(Setup::default(), &pagerduty::Options::default()).unwrap()
 }
 
-fn get(standin: &Standin, target: &str) -> Answer {
-    get_with(standin, target, &right(standin)).unwrap()
+fn graph() -> Standin {
+    graph::start(Setup::default(), &graph::Options::default()).unwrap()
 }
 
-fn post(standin: &Standin, target: &str, body: &str) -> Answer {
-    let length = body.len();
-    let request = format!(
-        "POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{}\r\n{body}",
-        right(standin)
-    );
-    send(standin, &request).unwrap()
-}
-
-fn start(faults: &str) -> Standin {
-    let faults = faults.parse().unwrap();
-    Standin::start(Options { issues: 30, faults, ..Options::default() }).unwrap()
-}
-
-fn jql(rest: &str) -> String {
-    let jql = "project%20is%20not%20EMPTY+AND+updated+%3E%3D+%221970-01-01%22+ORDER+BY+updated";
-    format!("/rest/api/3/search/jql?jql={jql}{rest}")
-}
-
-fn ids(page: &Value) -> Vec<String> {
-    let issues = page["issues"].as_array().unwrap();
-    issues.iter().map(|issue| issue["id"].as_str().unwrap().to_owned()).collect()
-}
-
-#[test]
-fn a_search_pages_through_everything() {
-    let standin = start("");
-    let mut found = Vec::new();
-    let mut token = String::new();
-    let pages = (1..).find(|_| {
-        let page =
-            get(&standin, &jql(&format!("&maxResults=12&fields=*all&expand=changelog{token}")));
-        let page = page.json();
-        found.extend(ids(&page));
-        assert_eq!(page["isLast"], page["nextPageToken"].is_null());
-        token = format!("&nextPageToken={}", page["nextPageToken"].as_str().unwrap_or_default());
-        page["isLast"] == true
-    });
-    assert_eq!(pages, Some(3));
-    let mut expected = standin.site().briefs();
-    let instant = |brief: &Brief| crate::generators::parse_time(&brief.updated).unwrap();
-    expected.sort_by_key(|brief| (instant(brief), brief.id.clone()));
-    assert_eq!(found, expected.iter().map(|brief| brief.id.clone()).collect::<Vec<_>>());
-}
-
-#[test]
-fn an_issue_has_the_parts_that_are_asked_for() {
-    let standin = start("");
-    let whole = get(&standin, &jql("&maxResults=1&fields=*all&expand=changelog")).json();
-    let id = ids(&whole).remove(0);
-    assert_eq!(Some(whole["issues"][0].clone()), standin.site().document(&id));
-    for (query, changelog, fields) in [
-        ("", false, None),
-        ("&fields=*all", false, Some(60..80)),
-        ("&fields=*all,-comment&expand=names,changelog", true, Some(60..80)),
-        ("&fields=summary,updated", false, Some(2..3)),
-        ("&fields=summary&fields=updated&expand=changelog", true, Some(2..3)),
-    ] {
-        let page = get(&standin, &jql(&format!("&maxResults=1{query}"))).json();
-        let issue = page["issues"][0].as_object().unwrap().clone();
-        assert_eq!(issue.contains_key("changelog"), changelog, "{query}");
-        let count = issue.get("fields").map(|fields| fields.as_object().unwrap().len());
-        assert_eq!(count.is_some(), fields.is_some(), "{query}");
-        if let (Some(count), Some(fields)) = (count, fields) {
-            assert!(fields.contains(&count), "{query}: {count} fields");
-        }
+/// Every item of a list that is followed by its links, and how many pages there were.
+fn followed(standin: &Standin, target: &str) -> (Vec<Value>, usize) {
+    let (mut items, mut pages) = (Vec::new(), 0);
+    let mut next = Some(target.to_owned());
+    while let Some(target) = next {
+        let answer = ask(standin, "GET", &target, GITHUB, "");
+        assert_eq!(answer.status, 200, "{target}");
+        items.extend(answer.json().as_array().unwrap().iter().cloned());
+        pages += 1;
+        next = answer.link("next");
     }
-    let body = r#"{"jql": "id > 0 ORDER BY id", "maxResults": 3, "fields": ["summary"]}"#;
-    let page = post(&standin, "/rest/api/3/search/jql", body).json();
-    assert_eq!(ids(&page), ["10000", "10001", "10002"]);
+    (items, pages)
+}
+
+const ISSUES: &str =
+    "/repos/octo-org/octo-repo/issues?state=all&sort=updated&direction=asc&per_page=25";
+
+#[test]
+fn links_lead_through_every_issue_once() {
+    let standin = github();
+    let (issues, pages) = followed(&standin, ISSUES);
+    assert_eq!((issues.len(), pages), (60, 3));
+    assert!(issues.is_sorted_by_key(|issue| issue["updated_at"].as_str().unwrap().to_owned()));
+    assert_eq!(issues.iter().filter(|issue| issue["pull_request"].is_object()).count(), 15);
+    let (stars, _) = followed(&standin, "/repos/octo-org/octo-repo/stargazers?per_page=100");
+    assert_eq!(stars.len(), 120);
+    assert!(stars[0]["login"].is_string(), "without its media type a star has no date");
 }
 
 #[test]
-fn what_jira_refuses_is_refused() {
-    let standin = start("");
-    let (none, wrong) = ("", "authorization: Basic d3Jvbmc=\r\n");
-    let (jql, right) = (jql(""), right(&standin));
+fn a_day_of_work_shows_in_what_changed_since() {
+    let standin = github();
+    let (before, _) = followed(&standin, ISSUES);
+    let last = before.last().unwrap()["updated_at"].as_str().unwrap().to_owned();
+    let done = ask(&standin, "POST", "/_control/advance", "", "").json();
+    let (changed, _) = followed(&standin, &format!("{ISSUES}&since={last}"));
+    // The last one again, the two that were closed, and the new one.
+    assert_eq!(changed.len(), 4);
+    let closed = changed.iter().filter(|issue| issue["state"] == "closed").count();
+    assert_eq!((done["closed"].as_array().unwrap().len(), closed >= 2), (2, true));
+    let comments = "/repos/octo-org/octo-repo/issues/comments?sort=updated&direction=desc";
+    let (comments, _) = followed(&standin, comments);
+    assert!(
+        comments.iter().any(|comment| comment["id"] == done["edited_comment"]
+            && comment["body"] == "Edited on day 1.")
+    );
+    let (events, _) = followed(&standin, "/repos/octo-org/octo-repo/issues/events");
+    let newest = events.iter().take(3).map(|event| event["event"].as_str().unwrap());
+    assert_eq!(newest.filter(|event| *event == "closed").count(), 2);
+}
+
+#[test]
+fn what_github_refuses_is_refused() {
+    let standin = github();
     for (target, headers, status, says) in [
-        (jql.as_str(), none, 401, "authenticated"),
-        (&jql, wrong, 401, "authenticated"),
-        ("/rest/api/3/search/jql", &right, 400, "Unbounded"),
-        ("/rest/api/3/search/jql?jql=order+by+id", &right, 400, "Unbounded"),
-        ("/rest/api/3/search/jql?jql=id%3E0&maxResults=5001", &right, 400, "between 1 and 5,000"),
-        ("/rest/api/3/search/jql?jql=id%3E0&nextPageToken=abc", &right, 400, "token"),
-        ("/rest/api/3/search?jql=id%3E0", &right, 410, "removed"),
-        ("/rest/api/3/nothing", &right, 404, "nothing"),
+        (ISSUES, "", 401, "Bad credentials"),
+        (ISSUES, "authorization: Bearer wrong\r\n", 401, "Bad credentials"),
+        ("/repos/octo-org/another/issues", GITHUB, 404, "Not Found"),
+        ("/repos/octo-org/octo-repo/issues?state=closd", GITHUB, 422, "Validation Failed"),
+        ("/repos/octo-org/octo-repo/issues?since=yesterday", GITHUB, 422, "Validation Failed"),
     ] {
-        let answer = get_with(&standin, target, headers).unwrap();
-        assert_eq!(answer.status, status, "{target}");
-        let message = answer.json()["errorMessages"][0].as_str().unwrap().to_owned();
-        assert!(message.contains(says), "{target}: {message}");
+        let answer = ask(&standin, "GET", target, headers, "");
+        assert_eq!((answer.status, &answer.json()["message"]), (status, &says.into()), "{target}");
+        assert!(answer.head.contains("x-ratelimit-remaining: "));
     }
-    let token = get(&standin, &format!("{jql}&maxResults=5")).json()["nextPageToken"].clone();
-    let other =
-        format!("/rest/api/3/search/jql?jql=id%3E0&nextPageToken={}", token.as_str().unwrap());
-    assert_eq!(get(&standin, &other).status, 400, "a token of another query");
 }
 
 #[test]
-fn projects_come_in_pages() {
-    let standin = start("");
-    let mut keys = Vec::new();
-    for (start, count, last) in [(0, 5, false), (5, 5, false), (10, 2, true)] {
-        let target = format!(
-            "/rest/api/3/project/search?startAt={start}&maxResults=5&expand=lead,issueTypes,insight"
-        );
-        let page = get(&standin, &target).json();
-        let values = page["values"].as_array().unwrap();
-        assert_eq!((values.len(), page["total"].as_u64()), (count, Some(12)));
-        assert_eq!((page["isLast"] == true, page["nextPage"].is_null()), (last, last));
-        assert!(values.iter().all(|project| project["lead"].is_object()));
-        assert!(values.iter().all(|project| project["permissions"].is_null()));
-        keys.extend(values.iter().map(|project| project["key"].clone()));
+fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
+    let standin = pagerduty();
+    let get = |target: &str| ask(&standin, "GET", target, PAGERDUTY, "");
+    let mut found = Vec::new();
+    for (offset, count, more) in [(0, 25, true), (25, 25, true), (50, 10, false), (75, 0, false)] {
+        let page = get(&format!("/incidents?limit=25&offset={offset}&total=true")).json();
+        let incidents = page["incidents"].as_array().unwrap();
+        assert_eq!((incidents.len(), page["more"] == more), (count, true), "{offset}");
+        assert_eq!(page["total"], 60);
+        found.extend(incidents.iter().map(|incident| incident["id"].as_str().unwrap().to_owned()));
     }
-    keys.dedup();
-    assert_eq!(keys.len(), 12);
-    let end = get(&standin, "/rest/api/3/project/search?startAt=99").json();
-    assert_eq!((end["values"].as_array().unwrap().len(), end["isLast"] == true), (0, true));
+    found.dedup();
+    assert_eq!(found.len(), 60);
+    assert!(get("/incidents").json()["total"].is_null());
+    let done = ask(&standin, "POST", "/_control/advance", "", "").json();
+    let resolved = done["resolved"].as_str().unwrap();
+    let notes = get(&format!("/incidents/{resolved}/notes")).json();
+    assert!(!notes["notes"].as_array().unwrap().is_empty());
+    let newest = get("/log_entries?limit=2").json();
+    let kinds = newest["log_entries"].as_array().unwrap().iter().map(|entry| entry["type"].clone());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["trigger_log_entry", "resolve_log_entry"]);
+    for (target, status) in [
+        ("/incidents?limit=101", 400),
+        ("/incidents?limit=100&offset=9950", 400),
+        ("/incidents?since=2024-01-01T00:00:00Z&until=2025-01-01T00:00:00Z", 400),
+        ("/incidents?since=yesterday", 400),
+        ("/incidents/none/notes", 404),
+    ] {
+        assert_eq!(get(target).status, status, "{target}");
+    }
+    assert_eq!(ask(&standin, "GET", "/users", "", "").status, 401);
 }
 
 #[test]
-fn faults_happen_where_they_were_asked_for() {
-    let standin = start(
-        "jql@1=status:503; jql@2=throttle:7; jql@3=throttle; jql@4=throttle-date:60; jql@5=cut; \
-         jql@6=drop; jql@7=html; jql@8=short; jql@9=garbled; jql@10=empty; jql@11=slow:60; \
-         jql@12=redirect:http://127.0.0.1:1/",
-    );
-    let target = jql("&maxResults=3&fields=*all");
-    let ask = || get_with(&standin, &target, &right(&standin));
-    let status = |status: u16, header: &str| {
-        let answer = ask().unwrap();
-        assert_eq!(answer.status, status);
-        assert!(answer.head.contains(header), "{}", answer.head);
-        answer
+fn a_token_opens_the_directory_for_as_long_as_it_is_good() {
+    let standin = graph();
+    let token = |form: &str| ask(&standin, "POST", "/contoso/oauth2/v2.0/token", FORM, form);
+    for (form, status, error) in [
+        (RIGHT_FORM.replace("stand-in-secret", "wrong"), 401, "invalid_client"),
+        (RIGHT_FORM.replace("client_credentials", "password"), 400, "unsupported_grant_type"),
+        (RIGHT_FORM.replace("default", "else"), 400, "invalid_scope"),
+    ] {
+        let answer = token(&form);
+        assert_eq!((answer.status, &answer.json()["error"]), (status, &error.into()), "{form}");
+    }
+    let bearer = || {
+        let given = token(RIGHT_FORM).json()["access_token"].as_str().unwrap().to_owned();
+        format!("authorization: Bearer {given}\r\n")
     };
-    status(503, "application/json");
-    status(429, "retry-after: 7\r\n");
-    assert!(!status(429, "").head.contains("retry-after"));
-    status(429, " GMT\r\n");
-    let cut = status(200, "");
-    assert_eq!(cut.body.len(), cut.promised / 2);
-    assert!(ask().is_none(), "dropped");
-    assert!(status(200, "text/html").body.starts_with(b"<!DOCTYPE"));
-    let short = status(200, "application/json");
-    assert_eq!(short.body.len(), short.promised);
-    assert!(serde_json::from_slice::<Value>(&short.body).is_err());
-    assert!(String::from_utf8(status(200, "").body).is_err());
-    assert!(status(200, "").body.is_empty());
-    let before = Instant::now();
-    assert_eq!(ids(&status(200, "").json()).len(), 3);
-    assert!(before.elapsed().as_millis() >= 60);
-    status(302, "location: http://127.0.0.1:1/");
-    assert_eq!(ids(&status(200, "").json()).len(), 3);
-
-    let log = standin.log();
-    assert_eq!(log.len(), 13);
-    assert_eq!((log[5].status, log[5].fault.as_deref()), (None, Some("jql@6=drop")));
-    assert_eq!((log[12].status, log[12].fault.as_deref()), (Some(200), None));
-}
-
-#[test]
-fn tests_steer_it_from_outside() {
-    let standin = start("");
-    let edit = r#"{"issues": ["10003", 10004], "at": "2026-11-21T10:00:00.000+0100"}"#;
-    let edited = post(&standin, "/_control/edit", edit).json();
-    assert_eq!(edited["edited"][1]["updated"], "2026-11-21T10:00:00.000+0100");
-    let created = post(&standin, "/_control/create", r#"{"count": 2}"#).json();
-    assert_eq!(created["created"][0]["id"], "10030");
-    let since = "/rest/api/3/search/jql?jql=updated%3E%3D%222026-11-20%2001:00%22+ORDER+BY+id";
-    assert_eq!(ids(&get(&standin, since).json()), ["10003", "10004", "10030", "10031"]);
-    post(&standin, "/_control/delete", r#"{"issues": ["10004"]}"#);
-    assert_eq!(ids(&get(&standin, since).json()), ["10003", "10030", "10031"]);
-    assert_eq!(get(&standin, "/_control/issues").json()["issues"].as_array().unwrap().len(), 31);
-    let document = get(&standin, "/_control/issues/10003").json();
-    assert_eq!(Some(document), standin.site().document("10003"));
-
-    assert_eq!(post(&standin, "/_control/faults", r#"{"faults": "jql@1=status:500"}"#).status, 200);
-    assert_eq!(get(&standin, since).status, 500);
-    for (path, body) in
-        [("edit", r#"{"issues": ["1"]}"#), ("faults", r#"{"faults": "x"}"#), ("dance", "{}")]
-    {
-        assert_eq!(post(&standin, &format!("/_control/{path}"), body).status, 400, "{path}");
+    let first = bearer();
+    let mut next = Some("/v1.0/users?$top=12".to_owned());
+    let mut users = Vec::new();
+    while let Some(target) = next {
+        let page = ask(&standin, "GET", &target, &first, "").json();
+        users.extend(page["value"].as_array().unwrap().iter().cloned());
+        next = page["@odata.nextLink"].as_str().map(str::to_owned);
     }
-    get_with(&standin, since, "authorization: Basic c2VjcmV0\r\n");
-    let log = get(&standin, "/_control/log").json();
-    let text = log.to_string();
-    assert!(!text.contains("c2VjcmV0") && !text.contains("Basic"), "{text}");
-    let seen = log["requests"].as_array().unwrap();
-    let credentials = seen.iter().map(|request| request["credential"].as_str().unwrap());
-    assert_eq!(credentials.collect::<Vec<_>>(), ["right", "right", "right", "wrong"]);
-    assert_eq!(seen[0]["query"]["jql"], "updated>=\"2026-11-20 01:00\" ORDER BY id");
+    assert_eq!(users.len(), 30);
+    ask(&standin, "POST", "/_control/tokens", "", r#"{"uses": 1}"#);
+    assert_eq!(ask(&standin, "GET", "/v1.0/groups", &first, "").status, 200);
+    let refused = ask(&standin, "GET", "/v1.0/groups", &first, "");
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["error"]["code"], "InvalidAuthenticationToken");
+    let second = bearer();
+    let groups = ask(&standin, "GET", "/v1.0/groups", &second, "").json();
+    let group = groups["value"][4]["id"].as_str().unwrap();
+    ask(&standin, "POST", "/_control/tokens", "", "{}");
+    let members = ask(&standin, "GET", &format!("/v1.0/groups/{group}/members"), &second, "");
+    assert_eq!(members.json()["value"], Value::Array(Vec::new()));
+    assert_eq!(ask(&standin, "GET", "/v1.0/groups/none/members", &second, "").status, 404);
+    assert_eq!(ask(&standin, "GET", "/v1.0/users?$top=1000", &second, "").status, 400);
+    let recent = "/v1.0/auditLogs/signIns?$filter=createdDateTime%20ge%202025-11-01T12:00:00Z";
+    assert!(
+        ask(&standin, "GET", recent, &second, "").json()["value"].as_array().unwrap().len() < 60
+    );
 }
 
 #[test]
-fn a_connection_serves_many_requests() {
-    let standin = start("");
-    let one = format!("GET /rest/api/3/myself HTTP/1.1\r\nhost: x\r\n{}\r\n", right(&standin));
-    let last = one.replace("host: x\r\n", "connection: close\r\n");
-    let mut stream = TcpStream::connect(standin.address).unwrap();
-    stream.write_all(format!("{one}{one}{last}").as_bytes()).unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3);
-    assert_eq!(text.matches("Europe/Vienna").count(), 3);
-}
-
-#[test]
-fn answers_are_compressed_for_those_who_accept_it() {
-    let standin = Standin::start(Options { gzip: true, ..Options::default() }).unwrap();
-    let target = jql("&maxResults=5&fields=*all");
-    let plain = get(&standin, &target);
-    let headers = format!("{}accept-encoding: gzip\r\n", right(&standin));
-    let packed = get_with(&standin, &target, &headers).unwrap();
-    assert!(packed.head.contains("content-encoding: gzip"));
-    assert!(packed.body.len() < plain.body.len() / 2);
-    let mut unpacked = Vec::new();
-    GzDecoder::new(packed.body.as_slice()).read_to_end(&mut unpacked).unwrap();
-    assert_eq!(unpacked, plain.body);
+fn faults_of_an_answer_that_is_otherwise_right() {
+    let faults = "issues@1=repeat; issues@3=repeat; issues@4=gzip; issues@5=not-gzip; issues@6=huge:90000; \
+                  issues@7=type:text/plain; issues@8=limit:5";
+    let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };
+    let standin = github::start(setup, &github::Options::default()).unwrap();
+    let page = |number: u64| {
+        let target = format!("/repos/octo-org/octo-repo/issues?per_page=5&page={number}");
+        ask(&standin, "GET", &target, GITHUB, "")
+    };
+    let (first, second, again) = (page(1), page(2), page(3));
+    assert_ne!(first.body, second.body);
+    assert_eq!((again.link("next"), again.body), (second.link("next"), second.body));
+    let packed = page(1);
+    assert!(
+        packed.head.contains("content-encoding: gzip") && packed.body.starts_with(&[0x1f, 0x8b])
+    );
+    let not_packed = page(1);
+    assert!(not_packed.head.contains("content-encoding: gzip"));
+    assert_eq!(not_packed.body, first.body);
+    let huge = page(1);
+    assert_eq!((huge.body.len(), huge.json()), (90_000, first.json()));
+    assert!(page(1).head.contains("content-type: text/plain"));
+    let limited = page(1);
+    assert_eq!(limited.status, 403);
+    assert!(limited.head.contains("x-ratelimit-remaining: 0\r\n"));
+    assert_eq!(limited.head.matches("x-ratelimit-remaining").count(), 1);
 }

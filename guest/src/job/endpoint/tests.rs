@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn binds_paths() {
     let check = |value: Value, path: &str, params: &[&str], single: bool| {
-        let (endpoint, _) = Endpoint::parse(&value, "endpoint", "items").unwrap();
+        let (endpoint, _) = Endpoint::parse(&value, "endpoint", "items", &[]).unwrap();
         assert_eq!(endpoint.path.plain(), Some(path), "{value}");
         assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), params, "{value}");
         assert_eq!(endpoint.paginator == Some(Paginator::SinglePage), single, "{value}");
@@ -42,21 +42,23 @@ fn merges_with_defaults() {
 #[test]
 fn names_mistakes() {
     let check = |value: Value, message: &str| {
-        let fault = Endpoint::parse(&value, "endpoint", "items").unwrap_err();
+        let fault = Endpoint::parse(&value, "endpoint", "items", &[]).unwrap_err();
         assert_eq!(fault.to_string(), format!("endpoint{message}"));
     };
     check(json!({"paht": "x"}), ": unknown key \"paht\", did you mean \"path\"?");
+    check(json!({"data": "x", "json": {}}), ": expected \"json\" or \"data\", found both");
     check(
-        json!({"data": "x"}),
-        ": unknown key \"data\": only JSON bodies are supported: say it in \"json\"",
+        json!({"data": {"a": {"b": 1}}}),
+        ".data.a: expected a text, a number, true, false or a list of those, found an object",
     );
+    check(json!({"data": [1]}), ".data: expected an object, found a list");
     check(
         json!({"method": "PUT"}),
         ".method: expected one of \"GET\", \"POST\", \"get\", \"post\", found \"PUT\"",
     );
     check(
         json!({"path": "a/{id}"}),
-        ".path: unknown placeholder {id}: expected the name of a parameter (in a path) or incremental.start_value; write {{ and }} for braces that are meant",
+        ".path: unknown placeholder {id}: expected the name of a parameter (in a path), incremental.start_value or resources.<parent>.<field>; write {{ and }} for braces that are meant",
     );
     check(
         json!({"path": "a/{id", "params": {"id": 1}}),
@@ -75,16 +77,28 @@ fn names_mistakes() {
         ".params.q: unknown placeholder {incremental.start_valu}: did you mean {incremental.start_value}?",
     );
     check(
-        json!({"path": "a/{resources.posts.id}/b"}),
-        ".path: a resource that depends on the records of another is not supported",
+        json!({"path": "a/{resources.posts}/b"}),
+        ".path: expected {resources.<parent>.<field>}, found {resources.posts}",
+    );
+    check(
+        json!({"path": "a/{resources.posts.a..b}/b"}),
+        ".path: {resources.posts.a..b}: expected a path such as a.b, $['a b'] or items[*].id, found \"a..b\": \"..\" is not supported: name the keys between",
+    );
+    check(
+        json!({"path": "a/{resources.posts.id}/b", "params": {"u": "{resources.users.id}"}}),
+        ".params.u: expected one parent, found posts and users",
     );
     check(
         json!({"params": {"id": {"type": "resolve", "resource": "a", "field": "b"}}}),
-        ".params.id: a resource that depends on the records of another is not supported",
+        ".params.id: expected {id} in the path; write {resources.<parent>.<field>} where a parameter of the query is meant",
+    );
+    check(
+        json!({"path": "{id}", "params": {"id": {"type": "resolve", "resource": "a"}}}),
+        ".params.id.field: expected a text, found nothing",
     );
     check(
         json!({"params": {"id": {"type": "x"}}}),
-        ".params.id: expected a \"type\" of \"incremental\", found \"x\"",
+        ".params.id: expected a \"type\" of \"incremental\" or \"resolve\", found \"x\"",
     );
     check(
         json!({"params": {"id": [[1]]}}),
@@ -113,11 +127,11 @@ fn names_mistakes() {
     );
     check(
         json!({"json": {"a": ["{b}"]}}),
-        ".json.a[0]: unknown placeholder {b}: expected the name of a parameter (in a path) or incremental.start_value; write {{ and }} for braces that are meant",
+        ".json.a[0]: unknown placeholder {b}: expected the name of a parameter (in a path), incremental.start_value or resources.<parent>.<field>; write {{ and }} for braces that are meant",
     );
     check(
         json!({"response_actions": [{"status_code": 404}]}),
-        ".response_actions[0].action: expected \"ignore\", found nothing",
+        ".response_actions[0].action: expected \"ignore\", \"retry\" or \"raise\", found nothing",
     );
     check(
         json!({"response_actions": [{"action": "ignore"}]}),
@@ -130,9 +144,45 @@ fn names_mistakes() {
 }
 
 #[test]
+fn knows_parents() {
+    let check = |value: Value, include: &[&str], parent: &str| {
+        let include: Vec<String> = include.iter().map(|key| (*key).to_owned()).collect();
+        let (endpoint, _) = Endpoint::parse(&value, "endpoint", "items", &include).unwrap();
+        let found = endpoint.parent.map(|parent| {
+            let fields: Vec<&str> = parent.fields.iter().map(Path::as_str).collect();
+            format!("{} {} +{}", parent.resource, fields.join(","), parent.include.join(","))
+        });
+        assert_eq!(found.as_deref().unwrap_or_default(), parent, "{value}");
+    };
+    check(json!({"path": "a/b"}), &[], "");
+    check(json!({"path": "a/{resources.posts.id}/b"}), &["title"], "posts id +title");
+    check(
+        json!({
+            "path": "a/{resources.posts.id}/{ resources.posts.user['a b'][0] }",
+            "params": {"x": "{resources.posts.n}", "y": ["{resources.posts.id}"]},
+            "json": {"deep": [{"z": "{resources.posts.z}"}]},
+            "headers": {"x-h": "{resources.posts.h}"},
+        }),
+        &[],
+        "posts id,user['a b'][0],n,z,h +",
+    );
+    check(
+        json!({"path": "a/{id}", "params": {"id": {"type": "resolve", "resource": "p", "field": "x.y"}}}),
+        &[],
+        "p x.y +",
+    );
+    let fault = Endpoint::parse(&json!({}), "endpoint", "items", &["id".to_owned()]).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "endpoint: include_from_parent names fields of a parent, but no {resources.<parent>.<field>} says which"
+    );
+}
+
+#[test]
 fn knows_what_to_ignore() {
     let check = |status: Option<u16>, content: Option<&str>, found: (u16, &str), ignored: bool| {
-        let it = Ignored { status, content: content.map(str::to_owned) };
+        let content = content.map(str::to_owned);
+        let it = ResponseAction { status, content, action: Action::Ignore };
         assert_eq!(it.matches(found.0, found.1), ignored);
     };
     check(Some(404), None, (404, "x"), true);

@@ -22,7 +22,7 @@ fn job(more: Value) -> Job {
 fn requests(endpoint: Value, start: Option<&str>) -> Result<Requests> {
     let job = job(json!({"resources": [{"name": "items", "endpoint": endpoint}]}));
     let start = start.map(|raw| CursorValue::parse(raw).unwrap().unwrap());
-    Requests::new(&job, &job.resources[0], start.as_ref())
+    Requests::new(&job, &job.resources[0], start.as_ref(), None)
 }
 
 /// The request after a page with these captured values.
@@ -40,7 +40,7 @@ fn asks_jira() {
     let job = Job::parse(&JIRA.replace("{{jira_subdomain}}", "snowcat")).unwrap();
     let [issues, projects] = job.resources.as_slice() else { panic!() };
     let start = CursorValue::Text("2024-05-06T07:08:09.123+0200".into());
-    let mut requests = Requests::new(&job, issues, Some(&start)).unwrap();
+    let mut requests = Requests::new(&job, issues, Some(&start), None).unwrap();
     let first = requests.first().unwrap();
     let head = "https://snowcat.atlassian.net/rest/api/3/search/jql?maxResults=100&fields=%2Aall&\
                 expand=changelog&jql=project+is+not+EMPTY+AND+updated+%3E%3D+%222024-05-06+07%3A08%22\
@@ -64,7 +64,7 @@ fn asks_jira() {
         Ok(None)
     );
 
-    let mut requests = Requests::new(&job, projects, None).unwrap();
+    let mut requests = Requests::new(&job, projects, None, None).unwrap();
     let head = "https://snowcat.atlassian.net/rest/api/3/project/search?expand=description%2Clead%2C\
                 issueTypes%2Curl%2CprojectKeys%2Cpermissions%2Cinsight";
     assert_eq!(requests.first().unwrap().url, format!("{head}&startAt=0&maxResults=100"));
@@ -201,7 +201,7 @@ fn uses_the_paginator_of_the_client() {
                       {"name": "b", "endpoint": {"paginator": "single_page"}}],
     }));
     let first =
-        |n: usize| Requests::new(&job, &job.resources[n], None).unwrap().first().unwrap().url;
+        |n: usize| Requests::new(&job, &job.resources[n], None, None).unwrap().first().unwrap().url;
     assert_eq!(first(0), "https://x.net/a?page=1");
     assert_eq!(first(1), "https://x.net/b");
 }
@@ -228,6 +228,28 @@ fn says_why_not() {
          format or a shift, found 5",
     );
     let job = job(json!({"resources": [{"name": "a"}]}));
-    let fault = Requests::new(&job, &job.resources[0], None).unwrap_err();
+    let fault = Requests::new(&job, &job.resources[0], None, None).unwrap_err();
     assert_eq!(fault.kind, crate::fault::FaultKind::Internal);
+}
+
+#[test]
+fn sends_forms() {
+    let check = |data: Value, kind: Option<&str>, body: &str| {
+        let request = requests(json!({"method": "POST", "data": data}), None).unwrap();
+        let request = request.first().unwrap();
+        let found = request.headers.iter().find(|(name, _)| name == "content-type");
+        assert_eq!(found.map(|(_, value)| value.as_str()), kind);
+        assert_eq!(request.body.as_deref(), Some(body));
+    };
+    check(
+        json!({"a": "b c&d", "n": [1, null, true], "x": null}),
+        Some("application/x-www-form-urlencoded"),
+        "a=b+c%26d&n=1&n=true",
+    );
+    check(json!("<q>{{x}}</q>"), None, "<q>{x}</q>");
+    let paginator = json!({"type": "cursor", "cursor_body_path": "c"});
+    assert_eq!(
+        requests(json!({"data": {"a": 1}, "paginator": paginator}), None).unwrap_err().to_string(),
+        "expected \"json\" in place of \"data\", for the paginator writes into the body"
+    );
 }

@@ -19,14 +19,14 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response,
 }
 
 fn first(answer: &Result<Response, Failure>) -> Decision {
-    Retry::new("load", &request()).judge(&request(), &[], answer)
+    Retry::new("load", &request()).judge(&request(), Rules::default(), answer)
 }
 
 #[test]
 fn takes_json() {
     for (status, kind, body) in [
         (200, "application/json; charset=utf-8", "{}"),
-        (200, "", " [1]"),
+        (200, "", " [1]\n"),
         (201, "text/plain", "1"),
         (200, "application/vnd.api+json", "{\"a\":\"<html>\"}"),
         (200, "application/x-ndjson", "{}\n{}"),
@@ -70,7 +70,7 @@ fn gives_up() {
         "expected JSON, found status 200 and text/html: <!doctype html> <title>Log in</title>",
     );
     check(answer(200, &[], "  <x/>"), "expected JSON, found status 200 and no content type: <x/>");
-    check(answer(204, &[], " \n"), "expected JSON, found status 204 and no body");
+    check(answer(202, &[], " \n"), "expected JSON, found status 202 and no body");
     check(
         Err(Failure {
             code: "SSL".to_owned(),
@@ -85,7 +85,8 @@ fn gives_up() {
     );
     let mut plain = request();
     plain.auth = None;
-    let Decision::GiveUp(fault) = Retry::new("l", &plain).judge(&plain, &[], &answer(401, &[], ""))
+    let Decision::GiveUp(fault) =
+        Retry::new("l", &plain).judge(&plain, Rules::default(), &answer(401, &[], ""))
     else {
         panic!()
     };
@@ -93,15 +94,77 @@ fn gives_up() {
 }
 
 #[test]
-fn ignores_what_the_job_ignores() {
-    let ignored = [Ignored { status: Some(404), content: Some("gone".to_owned()) }];
-    let check = |answer: Result<Response, Failure>, expected: bool| {
-        let decision = Retry::new("l", &request()).judge(&request(), &ignored, &answer);
-        assert_eq!(decision == Decision::Ignore, expected, "{answer:?}");
+fn takes_no_content_for_an_end() {
+    assert_eq!(first(&answer(204, &[], "")), Decision::Ignore);
+}
+
+#[test]
+fn does_what_the_job_says() {
+    let action = |status: Option<u16>, content: Option<&str>, action: Action| ResponseAction {
+        status,
+        content: content.map(str::to_owned),
+        action,
     };
-    check(answer(404, &[], "it is gone"), true);
-    check(answer(404, &[], "it is lost"), false);
-    check(answer(200, &[], "\"gone\""), false);
+    let actions = [
+        action(Some(404), Some("gone"), Action::Ignore),
+        action(Some(202), None, Action::Retry),
+        action(None, Some("denied"), Action::Raise),
+        action(Some(500), None, Action::Ignore),
+        action(Some(401), None, Action::Ignore),
+    ];
+    let check = |answer: Result<Response, Failure>, expect: &str| {
+        let rules = Rules { actions: &actions, renews: true };
+        let found = match Retry::new("l", &request()).judge(&request(), rules, &answer) {
+            Decision::GiveUp(fault) => fault.message,
+            Decision::Wait { reason, .. } => reason,
+            other => format!("{other:?}"),
+        };
+        assert!(found.ends_with(expect), "{found}");
+    };
+    check(answer(404, &[], "it is gone"), "Ignore");
+    check(answer(404, &[], "it is lost"), "status 404: it is lost");
+    check(answer(200, &[], "\"gone\""), "Proceed");
+    check(answer(202, &[], ""), "status 202");
+    check(
+        answer(200, &[], "{\"x\":\"denied\"}"),
+        "status 200: {\"x\":\"denied\"}, which the job says is a failure",
+    );
+    // The first that matches counts; what is ignored is not tried again.
+    check(answer(500, &[], "denied"), "status 500: denied, which the job says is a failure");
+    check(answer(500, &[], "oops"), "Ignore");
+    check(answer(401, &[], "who?"), "Ignore");
+}
+
+#[test]
+fn sends_once_more_when_a_token_has_expired() {
+    let expired = answer(401, &[], "expired");
+    let rules = Rules { actions: &[], renews: true };
+    let mut retry = Retry::new("l", &request());
+    assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
+    let Decision::GiveUp(fault) = retry.judge(&request(), rules, &expired) else { panic!() };
+    assert_eq!(fault.message, "credential \"jira\" was refused: status 401: expired");
+    let mut retry = Retry::new("l", &request());
+    assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
+    // It cost no attempt.
+    let Decision::Wait { reason, .. } = retry.judge(&request(), rules, &answer(500, &[], ""))
+    else {
+        panic!()
+    };
+    assert!(reason.starts_with("attempt 1 of 5 at "), "{reason}");
+    assert_eq!(retry.judge(&request(), rules, &answer(200, &[], "{}")), Decision::Proceed);
+}
+
+#[test]
+fn asks_again_for_a_page_that_breaks_off() {
+    for body in ["{\"items\":[{\"a\":1},{\"b", "[1,2", "{\"a\":[1]", "{", "[{\"a\":1}"] {
+        let Decision::Wait { reason, .. } = first(&answer(200, &[], body)) else {
+            panic!("{body}")
+        };
+        assert!(
+            reason.ends_with(&format!("a page that breaks off after {} bytes", body.len())),
+            "{reason}"
+        );
+    }
 }
 
 #[test]
@@ -116,7 +179,7 @@ fn waits_longer_and_longer() {
         let mut retry = Retry::new("load", &request());
         let mut total = 0.0;
         for doubled in [1.0, 2.0, 4.0, 8.0] {
-            match retry.judge(&request(), &[], &trouble) {
+            match retry.judge(&request(), Rules::default(), &trouble) {
                 Decision::Wait { seconds, .. } => {
                     assert!(
                         (doubled..=doubled * 1.5).contains(&seconds),
@@ -128,7 +191,9 @@ fn waits_longer_and_longer() {
             }
         }
         assert!(total > 15.0);
-        let Decision::GiveUp(fault) = retry.judge(&request(), &[], &trouble) else { panic!() };
+        let Decision::GiveUp(fault) = retry.judge(&request(), Rules::default(), &trouble) else {
+            panic!()
+        };
         assert!(fault.message.ends_with(", at the 5th attempt"), "{fault}");
     }
 }
@@ -137,7 +202,7 @@ fn waits_longer_and_longer() {
 fn waits_the_same_for_the_same_and_not_for_others() {
     let wait = |load: &str, url: &str| {
         let request = Request { url: url.to_owned(), ..request() };
-        match Retry::new(load, &request).judge(&request, &[], &answer(500, &[], "")) {
+        match Retry::new(load, &request).judge(&request, Rules::default(), &answer(500, &[], "")) {
             Decision::Wait { seconds, .. } => seconds,
             other => panic!("{other:?}"),
         }
@@ -175,7 +240,10 @@ fn waits_as_long_as_it_is_asked_to() {
     check(503, &[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], 0.0);
     let none_left = ("x-ratelimit-remaining", "0");
     check(429, &[none_left, ("x-ratelimit-reset", "60")], 60.0);
+    check(429, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "60")], 60.0);
+    check(403, &[("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "60")], 60.0);
     check(403, &[none_left, date, ("x-ratelimit-reset", "784111797")], 57.0);
+    check(403, &[("retry-after", "60")], 60.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "784111797000")], 57.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:50Z")], 60.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:49:10+00:00")], 10.0);

@@ -2,6 +2,7 @@
 //! public archives of them show.
 
 mod objects;
+mod project;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,8 @@ use self::objects::{API, WEB, comment, count, issue, login, pull, repository, sh
 use super::random::Random;
 use super::text::{WORDS, name, prose, sentence, words};
 use super::time::utc;
+
+pub use self::project::Repository;
 
 const PURPOSE: u64 = 2;
 const FIRST_EVENT: i64 = 1_750_000_000_000;

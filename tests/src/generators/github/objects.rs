@@ -397,8 +397,8 @@ fn add_links(object: &mut Value, url: &str, links: &[(&str, &str)]) {
     append(object, Value::Object(links.collect::<Map<_, _>>()));
 }
 
-/// Puts the members of the second object behind those of the first.
-fn append(object: &mut Value, more: Value) {
+/// Puts the members of the second object into the first.
+pub(super) fn append(object: &mut Value, more: Value) {
     if let (Value::Object(object), Value::Object(more)) = (object, more) {
         object.extend(more);
     }

@@ -150,8 +150,10 @@ pub(super) const LABELS: [&str; 10] = [
     "tech-debt",
 ];
 
-const SPRINT_DAYS: i64 = 14;
-const FIRST_SPRINT: i64 = super::TODAY - 111 * SPRINT_DAYS * super::DAY;
+/// How long a sprint is.
+pub(super) const SPRINT_DAYS: i64 = 14;
+/// When the sprint before the first began.
+pub(super) const FIRST_SPRINT: i64 = super::TODAY - 111 * SPRINT_DAYS * super::DAY;
 
 /// The project that an issue is in.
 pub(super) fn any_project(r: &mut Random) -> usize {

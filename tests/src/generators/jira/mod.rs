@@ -3,6 +3,7 @@
 //! custom fields of every kind. Most of their rows end in child tables, six levels deep.
 
 mod adf;
+mod agile;
 mod catalogue;
 mod fields;
 mod history;
@@ -14,8 +15,9 @@ use super::random::Random;
 use super::time::jira_time;
 
 pub use self::adf::plain as plain_document;
+pub use self::agile::{BOARDS, board, board_sprints};
 pub use self::catalogue::{PROJECTS, Project, SITE, project_detail};
-pub use self::people::user;
+pub use self::people::{COUNT as PEOPLE, user};
 
 /// The instant before which every generated issue was last updated: 2026-11-20, midnight UTC.
 pub const TODAY: i64 = 1_795_132_800_000;

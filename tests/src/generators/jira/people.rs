@@ -9,7 +9,8 @@ use crate::generators::random::Random;
 use crate::generators::text::{ascii, name};
 
 const PURPOSE: u64 = 5;
-const COUNT: u64 = 120;
+/// How many there are.
+pub const COUNT: u64 = 120;
 const ZONES: &[&str] = &["America/New_York", "Asia/Kolkata", "Europe/Berlin", "Europe/Vienna"];
 
 static PEOPLE: LazyLock<Vec<Value>> = LazyLock::new(|| (0..COUNT).map(person).collect());

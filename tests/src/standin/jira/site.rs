@@ -56,7 +56,12 @@ pub(super) struct Issue {
     texts: OnceLock<Texts>,
 }
 
-/// The parts of an issue as JSON text, from which every answer can be put together.
+/// The most entries of a changelog that a search gives: the newest.
+const SEARCH_HISTORIES: usize = 40;
+/// The most work logs that a search gives.
+const SEARCH_WORKLOGS: usize = 20;
+
+/// The parts of an issue as JSON text, as a search gives them, from which every answer can be put together.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// An object without its closing brace.
@@ -87,8 +92,8 @@ impl Site {
     }
 
     /// Edits issues at an instant (by default some minutes after the last edit, from the fixed
-    /// "today" on): the summary changes and the changelog says so, a comment is added, the last work
-    /// log goes, `updated` moves. Nothing is edited when one of them is not there.
+    /// "today" on): the summary changes and the changelog says so, the first comment changes and
+    /// one is added, the last work log goes, `updated` moves. Nothing is edited when one of them is not there.
     ///
     /// # Errors
     ///
@@ -193,6 +198,8 @@ impl Issue {
     pub(super) fn texts(&self) -> &Texts {
         self.texts.get_or_init(|| {
             let mut document = self.document();
+            shorten(&mut document["changelog"], "histories", SEARCH_HISTORIES);
+            shorten(&mut document["fields"]["worklog"], "worklogs", SEARCH_WORKLOGS);
             let mut part = |name: &str| document[name].take().to_string();
             let (changelog, fields) = (part("changelog"), part("fields"));
             let mut head = Map::new();
@@ -204,6 +211,13 @@ impl Issue {
             Texts { head, changelog, fields }
         })
     }
+}
+
+/// Cuts a list that has a `total` beside it.
+fn shorten(part: &mut Value, list: &str, most: usize) {
+    let Some(items) = part[list].as_array_mut().filter(|items| items.len() > most) else { return };
+    items.truncate(most);
+    part["maxResults"] = most.into();
 }
 
 fn edit_document(document: &mut Value, id: u64, edit: u64, at: i64) {
@@ -228,6 +242,10 @@ fn edit_document(document: &mut Value, id: u64, edit: u64, at: i64) {
     });
     let comments = &mut fields["comment"];
     if let Some(list) = comments["comments"].as_array_mut() {
+        if let Some(first) = list.first_mut() {
+            first["body"] = plain_document(&format!("Changed by edit {edit}."));
+            first["updated"] = jira_time(at).into();
+        }
         list.push(comment);
         let count = list.len();
         comments["total"] = count.into();
@@ -335,15 +353,27 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_are_the_document() {
-        let site = Site::new(1, 3);
+    fn the_texts_are_the_document_but_for_long_lists() {
+        let site = Site::new(1, 300);
+        let mut cut = 0;
         for issue in site.issues.values() {
             let texts = issue.texts();
             let whole = format!(
                 "{},\"changelog\":{},\"fields\":{}}}",
                 texts.head, texts.changelog, texts.fields
             );
-            assert_eq!(whole, issue.document().to_string());
+            let mut document = issue.document();
+            let total = document["changelog"]["total"].as_u64().unwrap();
+            if total > SEARCH_HISTORIES as u64 {
+                cut += 1;
+                document["changelog"]["maxResults"] = SEARCH_HISTORIES.into();
+                document["changelog"]["histories"]
+                    .as_array_mut()
+                    .unwrap()
+                    .truncate(SEARCH_HISTORIES);
+            }
+            assert_eq!(whole, document.to_string());
         }
+        assert!(cut > 0, "no changelog is longer than what a search gives");
     }
 }

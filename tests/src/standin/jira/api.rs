@@ -7,11 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::http::{Request, Response};
+use super::super::http::{Request, Response};
 use super::jql::Query;
 use super::site::Issue;
-use super::{State, lock};
-use crate::generators::jira::{PROJECTS, project_detail, user};
+use super::{Jira, lists, refusal};
+use crate::generators::jira::user;
 use crate::generators::zone_name;
 
 /// The most issues with fields that one answer holds.
@@ -21,21 +21,22 @@ const ID_LIMIT: usize = 5000;
 const DEFAULT_PAGE: usize = 50;
 
 /// Answers a request that proved who it is from.
-pub(super) fn answer(request: &Request, state: &State) -> Response {
-    let answer = match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/rest/api/3/search/jql") => {
-            Search::from_query(request).and_then(|search| search.run(state))
+pub(super) fn answer(request: &Request, jira: &Jira, origin: &str) -> Response {
+    let path = request.path.split('/').skip(1).collect::<Vec<_>>();
+    let answer = match (request.method.as_str(), path.as_slice()) {
+        ("GET", ["rest", "api", "3", "search", "jql"]) => {
+            Search::from_query(request).and_then(|search| search.run(jira))
         }
-        ("POST", "/rest/api/3/search/jql") => {
-            Search::from_body(request).and_then(|search| search.run(state))
+        ("POST", ["rest", "api", "3", "search", "jql"]) => {
+            Search::from_body(request).and_then(|search| search.run(jira))
         }
-        ("GET", "/rest/api/3/project/search") => projects(request, state),
-        ("GET", "/rest/api/3/myself") => Ok(myself()),
-        (_, "/rest/api/3/search") => Err(Response::refusal(
+        ("GET", ["rest", "api", "3", "myself"]) => Ok(myself()),
+        (_, ["rest", "api", "3", "search"]) => Err(refusal(
             410,
             "The requested API has been removed. Please migrate to the /rest/api/3/search/jql API.",
         )),
-        _ => Err(Response::refusal(404, "There is nothing at this address.")),
+        ("GET", path) => lists::answer(request, path, jira, origin),
+        _ => Err(refusal(405, "Method Not Allowed")),
     };
     answer.unwrap_or_else(|refusal| refusal)
 }
@@ -72,7 +73,7 @@ impl Search {
 
     fn from_body(request: &Request) -> Result<Self, Response> {
         let body = serde_json::from_slice::<Value>(&request.body).map_err(|_| {
-            Response::refusal(
+            refusal(
                 400,
                 "Invalid request payload. Refer to the REST API documentation and try again.",
             )
@@ -89,21 +90,18 @@ impl Search {
         })
     }
 
-    fn run(&self, state: &State) -> Result<Response, Response> {
-        let query = Query::parse(&self.jql).map_err(|message| Response::refusal(400, &message))?;
+    fn run(&self, jira: &Jira) -> Result<Response, Response> {
+        let query = Query::parse(&self.jql).map_err(|message| refusal(400, &message))?;
         let only_ids = self.fields.iter().all(|field| field == "id" || field == "key");
         let asked =
             if self.count.is_empty() { DEFAULT_PAGE } else { self.count.parse().unwrap_or(0) };
         if !(1..=ID_LIMIT).contains(&asked) {
-            return Err(Response::refusal(
-                400,
-                "The max results parameter has to be between 1 and 5,000.",
-            ));
+            return Err(refusal(400, "The max results parameter has to be between 1 and 5,000."));
         }
         let count = if only_ids { asked } else { asked.min(PAGE_LIMIT) };
         let after = self.token.as_deref().map(|token| place(token, &self.jql)).transpose()?;
         // The texts are made, and the page is put together, with no lock held.
-        let page = lock(&state.site).search(&query, after.as_deref(), count);
+        let page = jira.site().search(&query, after.as_deref(), count);
         let selection = Selection::new(&self.fields);
         let mut body = b"{\"issues\":[".to_vec();
         for (at, issue) in page.issues.iter().enumerate() {
@@ -200,7 +198,7 @@ fn token(place: &[i64], jql: &str) -> String {
 
 /// A token serves the query that it was given for, and no other.
 fn place(token: &str, jql: &str) -> Result<Vec<i64>, Response> {
-    let refused = || Response::refusal(400, "The provided next page token is invalid or expired.");
+    let refused = || refusal(400, "The provided next page token is invalid or expired.");
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
     let found = serde_json::from_slice::<Value>(&bytes).map_err(|_| refused())?;
     if found[1] != jql {
@@ -208,39 +206,6 @@ fn place(token: &str, jql: &str) -> Result<Vec<i64>, Response> {
     }
     let place = found[0].as_array().ok_or_else(refused)?;
     place.iter().map(|value| value.as_i64().ok_or_else(refused)).collect()
-}
-
-fn projects(request: &Request, state: &State) -> Result<Response, Response> {
-    let number = |name: &str, default: usize| {
-        request.parameter(name).map_or(Ok(default), |text| {
-            text.parse::<usize>().map_err(|_| {
-                Response::refusal(400, &format!("The value '{text}' of {name} is not a number."))
-            })
-        })
-    };
-    let start = number("startAt", 0)?;
-    let count = number("maxResults", DEFAULT_PAGE)?.clamp(1, PAGE_LIMIT);
-    let expand = request.parameter("expand").unwrap_or_default().split(',').collect::<Vec<_>>();
-    let values = (start..start.saturating_add(count))
-        .map_while(|index| project_detail(index, &expand))
-        .collect::<Vec<_>>();
-    let end = start.saturating_add(values.len());
-    let address = |start: usize| {
-        let url = state.url();
-        format!("{url}/rest/api/3/project/search?startAt={start}&maxResults={count}")
-    };
-    let mut body = json!({
-        "self": address(start),
-        "maxResults": count,
-        "startAt": start,
-        "total": PROJECTS.len(),
-        "isLast": end >= PROJECTS.len(),
-    });
-    if end < PROJECTS.len() {
-        body["nextPage"] = address(end).into();
-    }
-    body["values"] = values.into();
-    Ok(Response::value(200, &body))
 }
 
 /// Who asks: clients learn here in which time zone their queries are read.

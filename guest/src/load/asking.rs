@@ -1,0 +1,217 @@
+//! A resource that is asked for over HTTP: its pages one after the other, or those of its parent's
+//! records, a few at a time.
+
+use super::ingest::{Ingest, Reading};
+use super::session::Session;
+use crate::fault::{Context, Fault, Result};
+use crate::job::Path;
+use crate::page;
+use crate::source::{self, Decision, PageFacts, Requests, Retry, Row};
+use crate::step::{Failure, Pause, Request, Response};
+
+/// How many of a parent's records are asked about at once: as many pages are in memory then.
+const AT_ONCE: usize = 8;
+
+/// The pages of a resource, or those about one record of its parent.
+struct Chain<'p> {
+    requests: Requests,
+    parent: Option<Row<'p>>,
+    /// What the records get from their parent.
+    members: String,
+    /// What is asked now; none when there are no more pages.
+    next: Option<Request>,
+    /// The number of the page, from 1.
+    page: u64,
+}
+
+impl Ingest<'_> {
+    /// Reads what the source answers.
+    ///
+    /// Of a resource with a parent several records are asked about in one step, and their pages are
+    /// taken in the order of those records: the order of rows depends on what the source holds only.
+    pub(super) async fn request(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+    ) -> Result<()> {
+        let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match self.parents {
+            None => Box::new(std::iter::once(None)),
+            Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
+        };
+        let mut chains: Vec<Chain<'_>> = Vec::new();
+        let mut nothing = Nothing::default();
+        loop {
+            while chains.len() < AT_ONCE
+                && let Some(row) = rows.next()
+            {
+                let chain = self.chain(reading, row);
+                chains.push(match row {
+                    None => chain?,
+                    Some(row) => chain.at(|| row)?,
+                });
+            }
+            if chains.is_empty() {
+                reading.warn(nothing.warning(&self.resource.name));
+                return Ok(());
+            }
+            for (at, answer) in self.answers(session, &chains).await?.into_iter().enumerate() {
+                let Some(chain) = chains.get_mut(at) else { continue };
+                match answer {
+                    Some(response) => {
+                        session.pages += 1;
+                        chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
+                    }
+                    None => chain.next = None,
+                }
+                self.flush(session, reading).await?;
+            }
+            chains.retain(|chain| chain.next.is_some());
+        }
+    }
+
+    fn chain<'p>(&self, reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<Chain<'p>> {
+        let start = reading.intake.cursor().and_then(|cursor| cursor.start_value());
+        let requests = Requests::new(self.job, self.resource, start, parent)?;
+        let next = Some(requests.first()?);
+        let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
+        Ok(Chain { requests, parent, members, next, page: 1 })
+    }
+
+    /// An answer for each chain, with the patience it takes; none where the job says that such an
+    /// answer ends the pages.
+    async fn answers(
+        &self,
+        session: &mut Session,
+        chains: &[Chain<'_>],
+    ) -> Result<Vec<Option<Response>>> {
+        let mut asked: Vec<Asked<'_>> = Vec::new();
+        for chain in chains {
+            let Some(request) = &chain.next else { continue };
+            let retry = Retry::new(self.load_id, request);
+            asked.push(Asked { chain, request, retry, answer: None });
+        }
+        loop {
+            let open: Vec<&mut Asked<'_>> =
+                asked.iter_mut().filter(|asked| asked.answer.is_none()).collect();
+            if open.is_empty() {
+                return Ok(asked.into_iter().map(|asked| asked.answer.flatten()).collect());
+            }
+            let requests = open.iter().map(|asked| asked.request.clone()).collect();
+            let mut pause: Option<Pause> = None;
+            for (asked, answer) in open.into_iter().zip(session.fetch(requests).await?) {
+                let wait = asked.judge(answer).at(|| asked.chain.page_of())?;
+                // One wait for all: the longest, so that no one is asked too early.
+                if let Some(wait) = wait
+                    && pause.as_ref().is_none_or(|pause| pause.seconds < wait.seconds)
+                {
+                    pause = Some(wait);
+                }
+            }
+            if let Some(pause) = pause {
+                session.wait(pause).await?;
+            }
+        }
+    }
+}
+
+/// A request under way.
+struct Asked<'c> {
+    chain: &'c Chain<'c>,
+    request: &'c Request,
+    retry: Retry,
+    /// Once there is one: the answer to read, or none where there is nothing to read.
+    answer: Option<Option<Response>>,
+}
+
+impl Asked<'_> {
+    /// Decides about an answer; says how long to wait before the next attempt.
+    fn judge(&mut self, answer: Result<Response, Failure>) -> Result<Option<Pause>> {
+        match self.retry.judge(self.request, self.chain.requests.rules(), &answer) {
+            Decision::Proceed => {
+                let response = answer.map_err(|failure| {
+                    Fault::internal(format_args!("no answer to read: {}", failure.message))
+                })?;
+                self.answer = Some(Some(response));
+            }
+            Decision::Ignore => self.answer = Some(None),
+            Decision::Resend => {}
+            Decision::Wait { seconds, reason } => return Ok(Some(Pause { seconds, reason })),
+            Decision::GiveUp(fault) => return Err(fault),
+        }
+        Ok(None)
+    }
+}
+
+impl Chain<'_> {
+    /// Takes the records of a page, and finds out what is asked next.
+    fn take(
+        &mut self,
+        reading: &mut Reading<'_>,
+        response: &Response,
+        nothing: &mut Nothing,
+    ) -> Result<()> {
+        self.requests.look(response)?;
+        let intake = &mut reading.intake;
+        let members = &self.members;
+        let facts = page::walk(
+            &response.body,
+            self.requests.selector(),
+            self.requests.wanted_paths(),
+            false,
+            &mut |reader| intake.take(reader, members),
+        )?;
+        if let Some(selector) = self.requests.selector().filter(|_| !facts.selected) {
+            source::check_empty(selector, &response.body)?;
+            nothing.count(selector, facts.keys);
+        }
+        // The order of records says nothing where they are of several parents.
+        let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
+        let facts = PageFacts {
+            records: facts.records,
+            captured: &facts.captured,
+            headers: &response.headers,
+        };
+        self.next = if closed { None } else { self.requests.after(&facts)? };
+        self.page += 1;
+        Ok(())
+    }
+
+    /// Where it is, for a fault: parent, page and request.
+    fn place(&self) -> String {
+        let request = self.next.as_ref().map(source::shown).unwrap_or_default();
+        format!("{}: {request}", self.page_of())
+    }
+
+    fn page_of(&self) -> String {
+        match &self.parent {
+            None => format!("page {}", self.page),
+            Some(row) => format!("{row}: page {}", self.page),
+        }
+    }
+}
+
+/// Pages that have nothing where the records should be.
+#[derive(Default)]
+struct Nothing {
+    pages: u64,
+    first: Option<(Path, Vec<String>)>,
+}
+
+impl Nothing {
+    fn count(&mut self, selector: &Path, keys: Vec<String>) {
+        self.pages += 1;
+        if self.first.is_none() {
+            self.first = Some((selector.clone(), keys));
+        }
+    }
+
+    fn warning(self, resource: &str) -> Option<String> {
+        let (selector, keys) = self.first?;
+        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        Some(format!(
+            "resource {resource}: nothing at {selector} on {} pages, which were taken as empty (keys of \
+             the first: {keys})",
+            self.pages
+        ))
+    }
+}

@@ -1,0 +1,144 @@
+//! What becomes of each record of a resource: fields of its parent are added, the job's steps are
+//! taken, the cursor is asked whether it is new; then it goes into the tables, and what the resource's
+//! children want of it is kept.
+
+use std::borrow::Cow;
+
+use crate::fault::{Fault, Result};
+use crate::job::{Path, ProcessingStep, Resource};
+use crate::json::{Peek, Reader};
+use crate::page;
+use crate::shred::Family;
+use crate::source::{Incremental, Parents, Unique, Verdict, process};
+
+/// Where the records of a resource go.
+pub(super) struct Intake<'i> {
+    family: Option<&'i mut Family>,
+    cursor: Option<&'i mut Incremental>,
+    children: &'i mut [Parents],
+    steps: &'i [ProcessingStep],
+}
+
+impl<'i> Intake<'i> {
+    /// Without a family nothing is loaded.
+    pub(super) fn new(
+        resource: &'i Resource,
+        family: Option<&'i mut Family>,
+        cursor: Option<&'i mut Incremental>,
+        children: &'i mut [Parents],
+    ) -> Self {
+        Self { family, cursor, children, steps: &resource.processing_steps }
+    }
+
+    /// The tables that are being filled.
+    pub(super) fn family(&mut self) -> Option<&mut Family> {
+        self.family.as_deref_mut()
+    }
+
+    /// The resource's cursor.
+    pub(super) fn cursor(&self) -> Option<&Incremental> {
+        self.cursor.as_deref()
+    }
+
+    /// Takes one record. `members` are what it gets from its parent, as they stand in JSON.
+    pub(super) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
+        if members.is_empty() && self.steps.is_empty() {
+            return self.load(reader);
+        }
+        let mut ahead = reader.clone();
+        let mut record = Cow::Borrowed(ahead.skip()?);
+        if !members.is_empty() {
+            record = Cow::Owned(with_members(&record, members)?);
+        }
+        if let Some(record) = process(self.steps, record)? {
+            self.load(&mut Reader::new(&record))?;
+        }
+        *reader = ahead;
+        Ok(())
+    }
+
+    /// Loads a record, unless the cursor says that it is not new.
+    fn load(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        if self.cursor.is_none()
+            && self.children.is_empty()
+            && let Some(family) = &mut self.family
+        {
+            return family.record(reader);
+        }
+        let mut ahead = reader.clone();
+        let raw = ahead.skip()?;
+        let verdict = match &mut self.cursor {
+            None => Verdict::Keep,
+            Some(cursor) => judge(raw, cursor)?,
+        };
+        if verdict == Verdict::Keep {
+            for child in &mut *self.children {
+                child.keep(raw)?;
+            }
+            if let Some(family) = &mut self.family {
+                return family.record(reader);
+            }
+        }
+        *reader = ahead;
+        Ok(())
+    }
+}
+
+/// What the cursor says of a record.
+fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
+    let value = page::find(raw, &cursor.cursor().path)?;
+    let unique = match cursor.unique() {
+        Unique::Field(field) => Some(vec![field.to_owned()]),
+        Unique::Fields(fields) => Some(fields.to_vec()),
+        Unique::Nothing | Unique::Record => None,
+    };
+    let single = matches!(cursor.unique(), Unique::Field(_));
+    cursor.keep(value, || {
+        let Some(fields) = unique else { return Ok(raw.to_owned()) };
+        let mut values = Vec::new();
+        for field in &fields {
+            let found = page::find(raw, &Path::of_keys(&[field]))?;
+            let missing = || {
+                Fault::data("expected a value, found nothing")
+                    .at(format_args!("primary key {field}"))
+            };
+            values.push(found.ok_or_else(missing)?);
+        }
+        Ok(if single { values.concat() } else { format!("[{}]", values.join(",")) })
+    })
+}
+
+/// A record with more members. Where a key is there already the new value counts, in the old place:
+/// so objects with a key twice are read, and so Python's `update` has it.
+fn with_members(record: &str, members: &str) -> Result<String> {
+    let mut reader = Reader::new(record);
+    if reader.peek()? != Peek::Object {
+        return Err(Fault::data(format_args!(
+            "expected an object to add fields of its parent to, found {}",
+            record.chars().take(60).collect::<String>()
+        )));
+    }
+    let separator = if reader.enter() { "," } else { "" };
+    let open = record.trim_end().strip_suffix('}').unwrap_or(record);
+    Ok(format!("{open}{separator}{members}}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_members() {
+        let check = |record: &str, expect: &str| {
+            assert_eq!(with_members(record, "\"_p_id\":1").unwrap(), expect, "{record}");
+        };
+        check("{}", "{\"_p_id\":1}");
+        check("{ }", "{ \"_p_id\":1}");
+        check("{\"a\":{}}", "{\"a\":{},\"_p_id\":1}");
+        check("{\"a\":1 } ", "{\"a\":1 ,\"_p_id\":1}");
+        assert_eq!(
+            with_members("[1]", "x").unwrap_err().to_string(),
+            "expected an object to add fields of its parent to, found [1]"
+        );
+    }
+}

@@ -1,0 +1,330 @@
+//! Every kind of trouble at every page: the load is that of an undisturbed run, or it fails with an
+//! error that names request, page and reason, and nothing was published.
+
+use serde_json::{Value, json};
+
+use super::world::{self, Answer, Run, answer, good, ok, param, path, run};
+use snowcat_guest::step::{Failure, Request};
+
+const PAGES: usize = 4;
+const PARENTS: usize = 3;
+
+/// A job with pages by cursor, by number and by link, and a child of each of some parents.
+fn job() -> Value {
+    let mut job = world::job(json!([
+        {
+            "name": "items", "write_disposition": "merge", "primary_key": "id",
+            "endpoint": {
+                "data_selector": "items",
+                "paginator": {"type": "cursor", "cursor_path": "next"},
+                "incremental": {"cursor_path": "at", "initial_value": "2024-01-01"},
+            },
+        },
+        {
+            "name": "events",
+            "endpoint": {"paginator": {"type": "page_number", "total_path": "total"}},
+        },
+        {"name": "links", "endpoint": {"paginator": "header_link"}},
+        {"name": "posts", "endpoint": {"paginator": "single_page"}},
+        {
+            "name": "comments", "include_from_parent": ["id"],
+            "endpoint": {
+                "path": "posts/{resources.posts.id}/comments",
+                "paginator": {"type": "json_link", "next_url_path": "next"},
+            },
+        },
+    ]));
+    job["credentials"] = json!({"token": {
+        "type": "oauth2_client_credentials", "hosts": ["x.net"],
+        "access_token_url": "https://x.net/token",
+    }});
+    job["client"]["auth"] = json!("token");
+    job
+}
+
+fn serve(request: &Request) -> Answer {
+    assert_eq!(request.auth.as_deref(), Some("token"));
+    let number =
+        |name: &str| param(request, name).map_or(0, |number| number.parse::<usize>().unwrap());
+    let records = |page: usize| -> Vec<Value> {
+        let record = |n| json!({"id": page * 10 + n, "at": format!("2024-02-0{page}"), "l": [n]});
+        (0..3).map(record).collect()
+    };
+    let following = |page: usize| (page + 1 < PAGES).then_some(page + 1);
+    match path(request).split('/').collect::<Vec<_>>().as_slice() {
+        ["items"] => {
+            let page = number("cursor");
+            ok(&json!({"items": records(page), "next": following(page)}))
+        }
+        ["events"] => ok(&json!({"data": records(number("page")), "total": PAGES})),
+        ["links"] => {
+            let page = number("p");
+            let link =
+                following(page).map(|n| format!("<https://x.net/v1/links?p={n}>; rel=\"next\""));
+            let headers: Vec<_> = link.iter().map(|link| ("link", link.as_str())).collect();
+            answer(200, &headers, &json!(records(page)).to_string())
+        }
+        ["posts"] => ok(&json!((0..PARENTS).map(|id| json!({"id": id})).collect::<Vec<_>>())),
+        ["posts", id, "comments"] => {
+            let page = number("p");
+            let next = following(page).map(|n| format!("/v1/posts/{id}/comments?p={n}"));
+            ok(&json!({"data": records(page), "next": next}))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(message: &str, transient: bool) -> Answer {
+    Err(Failure { code: String::new(), message: message.to_owned(), transient })
+}
+
+/// The address of a request as faults show it.
+fn shown(request: &Request) -> String {
+    match request.url.split_once('?') {
+        None => format!("GET {}", request.url),
+        Some((address, query)) => {
+            let names = query.split('&').map(|pair| pair.split('=').next().unwrap());
+            let names: Vec<_> = names.map(|name| format!("{name}=...")).collect();
+            format!("GET {address}?{}", names.join("&"))
+        }
+    }
+}
+
+fn undisturbed() -> Run {
+    good(&job(), |_, request| serve(request))
+}
+
+/// Disturbs each request of the run once. `trouble` makes a bad answer of the good one.
+fn each(
+    trouble: impl Fn(Answer) -> Answer,
+    lasting: bool,
+    judge: impl Fn(Run, &Request, Result<(), String>),
+) {
+    let requests: Vec<Request> = undisturbed().fetches.into_iter().flatten().collect();
+    // The items, events, links and comments have pages; the posts are one.
+    assert_eq!(requests.len(), 3 * PAGES + 1 + PARENTS * PAGES);
+    for disturbed in &requests {
+        let mut times = 0;
+        let (run, ended) = run(&job(), |_, request| {
+            let good = serve(request);
+            if request != disturbed {
+                return good;
+            }
+            times += 1;
+            if lasting || times == 1 { trouble(good) } else { good }
+        });
+        assert!(times > 0);
+        judge(run, disturbed, ended.map_err(|fault| fault.to_string()));
+    }
+}
+
+#[test]
+fn trouble_that_passes_leaves_no_trace() {
+    let expect = undisturbed();
+    let check = |name: &str, trouble: fn(Answer) -> Answer, waits: usize| {
+        each(trouble, false, |run, request, ended| {
+            let place = format!("{name} at {}", request.url);
+            assert_eq!(ended, Ok(()), "{place}");
+            assert_eq!(run.uploads, expect.uploads, "{place}");
+            assert_eq!(run.sql, expect.sql, "{place}");
+            assert_eq!(run.report.tables, expect.report.tables, "{place}");
+            assert_eq!(run.report.state, expect.report.state, "{place}");
+            assert_eq!(run.report.pages, expect.report.pages, "{place}");
+            assert_eq!(run.report.requests, expect.report.requests + 1, "{place}");
+            assert_eq!(run.waits.len(), waits, "{place}");
+        });
+    };
+    check("500", |_| answer(500, &[], "oops"), 1);
+    check("502 in HTML", |_| answer(502, &[("content-type", "text/html")], "<html>"), 1);
+    check("503", |_| answer(503, &[("retry-after", "7")], ""), 1);
+    check(
+        "503 until a date",
+        |_| {
+            let date = ("date", "Sun, 06 Nov 1994 08:49:00 GMT");
+            answer(503, &[date, ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], "")
+        },
+        1,
+    );
+    check("429", |_| answer(429, &[], ""), 1);
+    check(
+        "403 for its limit",
+        |_| {
+            let left = ("x-ratelimit-remaining", "0");
+            answer(403, &[left, ("x-ratelimit-reset", "30")], "limit")
+        },
+        1,
+    );
+    check("408", |_| answer(408, &[], ""), 1);
+    check("time-out", |_| failure("no answer within 60 s", true), 1);
+    check("connection", |_| failure("the connection was closed", true), 1);
+    check("cut off", |good| cut(good, 2), 1);
+    check("token", |_| answer(401, &[], "expired"), 0);
+}
+
+/// A page cut after this part of it.
+fn cut(good: Answer, part: usize) -> Answer {
+    let mut response = good.unwrap();
+    response.body.truncate(response.body.len() / part);
+    Ok(response)
+}
+
+#[test]
+fn trouble_that_lasts_is_named() {
+    let check = |reason: &str, trouble: fn(Answer) -> Answer| {
+        each(trouble, true, |run, request, ended| {
+            let Err(fault) = ended else { panic!("no fault for {reason:?} at {}", request.url) };
+            assert!(!run.published(), "{fault}");
+            assert!(fault.ends_with(reason), "{fault}\nexpected {reason}");
+            assert!(fault.contains(": page "), "{fault}");
+            assert!(fault.contains(&format!(": {}: ", shown(request))), "{fault}");
+            assert_eq!(fault.matches("GET ").count(), 1, "{fault}");
+            let of_child = request.url.contains("comments");
+            assert_eq!(fault.contains("resource comments: parent posts "), of_child, "{fault}");
+        });
+    };
+    check("status 500: oops, at the 5th attempt", |_| answer(500, &[], "oops"));
+    check("no answer: no answer within 60 s, at the 5th attempt", |_| {
+        failure("no answer within 60 s", true)
+    });
+    check("no answer: the body is larger than 100 MiB", |_| {
+        failure("the body is larger than 100 MiB", false)
+    });
+    check("bytes, at the 5th attempt", |good| cut(good, 2));
+    check("credential \"token\" was refused: status 401: no", |_| answer(401, &[], "no"));
+    check("credential \"token\" was refused: status 403: no", |_| answer(403, &[], "no"));
+    check("status 404: nope", |_| answer(404, &[], "nope"));
+    check("status 429: it asks to wait 3600 s, more than the 900 s a load waits", |_| {
+        answer(429, &[("retry-after", "3600")], "")
+    });
+    check("status 302, a redirect to https://login.x.net/?to=... that is not followed", |_| {
+        answer(302, &[("location", "https://login.x.net/?to=x")], "")
+    });
+    check("expected JSON, found status 200 and text/html: <html>Log in</html>", |_| {
+        answer(200, &[("content-type", "text/html")], "<html>Log in</html>")
+    });
+    check("expected JSON, found status 200 and text/html: [1]", |_| {
+        answer(200, &[("content-type", "text/html; charset=utf-8")], "[1]")
+    });
+    check("expected JSON, found status 200 and application/xml: <a/>", |_| {
+        answer(200, &[("content-type", "application/xml")], "<a/>")
+    });
+    check("expected JSON, found status 200 and no body", |_| answer(200, &[], ""));
+    check("", |_| answer(200, &[], "sorry"));
+    check("", |good| {
+        let mut response = good.unwrap();
+        response.body.push('x');
+        Ok(response)
+    });
+    check("", |_| answer(200, &[], "{\"items\":[{\"id\":1,\"id\"}],\"next\":null}"));
+}
+
+/// Wherever a page is cut: it is whole the next time, or the load fails.
+#[test]
+fn a_page_cut_anywhere_is_never_half_read() {
+    let expect = undisturbed();
+    let length = serve(&expect.fetches[1][0]).unwrap().body.len();
+    let mut seen = [0, 0];
+    for at in 0..length {
+        let mut cut = false;
+        let (run, ended) = run(&job(), |n, request| {
+            let mut good = serve(request)?;
+            if n == 1 {
+                good.body.truncate(at);
+                cut = true;
+            }
+            Ok(good)
+        });
+        assert!(cut);
+        match ended {
+            Ok(()) => {
+                assert_eq!((run.uploads, run.sql), (expect.uploads.clone(), expect.sql.clone()))
+            }
+            Err(fault) => {
+                assert!(!run.published());
+                assert!(
+                    fault.to_string().contains("page 2: GET https://x.net/v1/items?"),
+                    "{fault}"
+                );
+                seen[1] += 1;
+                continue;
+            }
+        }
+        seen[0] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 3), "{seen:?}");
+}
+
+/// Where the job names the place of the records, what has them elsewhere is no page.
+#[test]
+fn an_error_that_says_200_is_named() {
+    for body in ["{\"error\":\"denied\"}", "{\"message\":\"denied\"}", "{\"rows\":[1]}", "[]", "7"]
+    {
+        let denied = |_| answer(200, &[], body);
+        each(denied, true, |run, request, ended| {
+            if path(request) == "items" {
+                let fault = ended.unwrap_err();
+                assert!(fault.contains(": expected records at items, found a page "), "{fault}");
+                assert!(!run.published());
+            }
+        });
+    }
+}
+
+#[test]
+fn a_cursor_that_goes_in_circles_is_named() {
+    let check = |paginator: Value, page: fn(usize) -> Answer, message: &str| {
+        let endpoint = json!({"path": "items", "data_selector": "items", "paginator": paginator});
+        let (run, ended) =
+            run(&world::job(json!([{"name": "items", "endpoint": endpoint}])), |n, _| {
+                assert!(n < 100, "it would never end");
+                page(n)
+            });
+        assert!(!run.published());
+        assert_eq!(
+            ended.unwrap_err().to_string(),
+            format!("pipeline p: resource items: {message}")
+        );
+    };
+    check(
+        json!({"type": "cursor", "cursor_path": "next"}),
+        |_| ok(&json!({"items": [1], "next": "same"})),
+        "page 2: GET https://x.net/v1/items?cursor=...: expected a new page, found \"same\" again after 2 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page or has_more_path)",
+    );
+    check(
+        json!({"type": "cursor", "cursor_path": "next"}),
+        |n| ok(&json!({"items": [1], "next": 1 + n % 3})),
+        "page 7: GET https://x.net/v1/items?cursor=...: expected a new page, found 1 again after 7 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page or has_more_path)",
+    );
+    check(
+        json!("json_link"),
+        |_| ok(&json!({"items": [1], "next": "/v1/items?p=2"})),
+        "page 2: GET https://x.net/v1/items?p=...: expected a new page, found /v1/items?p=2 again after 2 pages: the source would never end",
+    );
+}
+
+#[test]
+fn a_link_elsewhere_gets_no_credential() {
+    let mut job = job();
+    job["selected"] = json!(["links"]);
+    let (run, ended) = run(&job, |_, _| {
+        answer(200, &[("link", "<https://y.net/links?p=1>; rel=\"next\"")], "[1]")
+    });
+    assert_eq!(run.fetches.len(), 1);
+    assert_eq!(
+        ended.unwrap_err().to_string(),
+        "pipeline p: resource links: page 1: GET https://x.net/v1/links: expected the next page at x.net, the hosts of credential \"token\", found https://y.net/links?p=..."
+    );
+}
+
+#[test]
+fn one_wait_serves_all_who_are_asked_at_once() {
+    let (run, ended) = run(&job(), |n, request| match path(request) {
+        "posts/0/comments" if n < 16 => answer(429, &[("retry-after", "3")], ""),
+        "posts/1/comments" if n < 16 => answer(429, &[("retry-after", "20")], ""),
+        _ => serve(request),
+    });
+    ended.unwrap();
+    assert_eq!(run.uploads, undisturbed().uploads);
+    let [wait] = run.waits.as_slice() else { panic!("{:?}", run.waits) };
+    assert!((20.0..=21.0).contains(wait), "{wait}");
+}

@@ -1,0 +1,10 @@
+//! REST sources from the job to the rows: whole loads against servers that are functions.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![expect(clippy::panic, reason = "these are tests")]
+
+mod faults;
+mod paginators;
+mod parents;
+mod steps;
+mod world;

@@ -1,0 +1,375 @@
+//! `snowcat check`: whether a job is valid, and if it is not, at which lines.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+use snowcat_host::{
+    Engine, Error, Failure, Fault, FaultKind, Request, Response, Runner, Script, Settings,
+    SqlReply, Upload, Warehouse,
+};
+
+use super::Failed;
+use super::document::{Node, Step, position, steps};
+use super::job::{Setting, fill};
+
+/// Say whether jobs are valid, and where they are not
+///
+/// Every mistake is told with its line and column. The exit code is 0 for valid jobs, 1 for others and 2
+/// for files that cannot be read.
+#[derive(Args)]
+pub(super) struct Check {
+    /// The jobs, files of JSON
+    #[arg(required = true)]
+    jobs: Vec<PathBuf>,
+    /// What a placeholder {{NAME}} in the job stands for
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<Setting>,
+    /// Print a JSON object a mistake
+    #[arg(long)]
+    json: bool,
+}
+
+/// So many mistakes are enough for one reading.
+const MOST: usize = 20;
+
+impl Check {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let work = |e: &dyn std::fmt::Display| Failed::Work(e.to_string());
+        let mut texts = Vec::new();
+        for file in &self.jobs {
+            let text = fs::read_to_string(file)
+                .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+            texts.push((file.display().to_string(), text));
+        }
+        let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
+        let mut invalid = Vec::new();
+        for (file, text) in &texts {
+            let mut trap = None;
+            let judge =
+                |job: &str| match Runner::new(&engine).run(job, NOW, &mut Nothing::default()) {
+                    // That there is nothing to load is no mistake of the job.
+                    Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
+                    Ok(_) | Err(Error::Fault(_)) => None,
+                    Err(error) => {
+                        trap = Some(error.to_string());
+                        None
+                    }
+                };
+            let mistakes = mistakes(text, &self.set, judge);
+            if let Some(trap) = trap {
+                return Err(Failed::Work(format!("{file}: {trap}")));
+            }
+            for mistake in &mistakes {
+                if self.json {
+                    writeln!(io::stdout(), "{}", mistake.json(file))
+                } else {
+                    writeln!(io::stderr(), "{}", mistake.text(file))
+                }
+                .map_err(|e| work(&e))?;
+            }
+            match mistakes.len() {
+                0 if self.json => {}
+                0 => writeln!(io::stdout(), "{file}: valid{}", summary(text))
+                    .map_err(|e| work(&e))?,
+                1 => invalid.push(format!("{file}: 1 mistake")),
+                count => invalid.push(format!("{file}: {count} mistakes")),
+            }
+        }
+        if invalid.is_empty() { Ok(()) } else { Err(Failed::Work(invalid.join("; "))) }
+    }
+}
+
+/// Any instant will do: a job that is not valid is so at all times.
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// A warehouse and sources with nothing in them: a load of nothing brings up what is wrong with a job that
+/// can be read.
+#[derive(Default)]
+struct Nothing {
+    requests: usize,
+}
+
+impl Warehouse for Nothing {
+    fn sql(&mut self, _: &Script) -> Result<SqlReply, Failure> {
+        Ok(SqlReply::Assumed)
+    }
+
+    fn upload(&mut self, _: &Upload, _: Vec<u8>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
+        self.requests += requests.len();
+        let answer = || {
+            // Whoever goes on asking will find no end here.
+            if self.requests > 100 {
+                return Err(Failure {
+                    code: String::new(),
+                    message: "nothing is asked in a check".to_owned(),
+                    transient: false,
+                });
+            }
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            Ok(Response { status: 200, headers, body: "[]".to_owned() })
+        };
+        requests.iter().map(|_| answer()).collect()
+    }
+
+    fn pull(&mut self, _: &str) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
+    fn wait(&mut self, _: f64, _: &str) {}
+}
+
+/// What is wrong, and where in the file.
+#[derive(Debug)]
+struct Mistake {
+    line: usize,
+    column: usize,
+    source: String,
+    place: String,
+    message: String,
+}
+
+impl Mistake {
+    fn at(text: &str, byte: usize, place: String, message: String) -> Self {
+        let (line, column, source) = position(text, byte);
+        Self { line, column, source: source.to_owned(), place, message }
+    }
+
+    fn text(&self, file: &str) -> String {
+        let Self { line, column, source, place, message } = self;
+        let colon = if place.is_empty() { "" } else { ": " };
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs stay, so that the mark is under its character.
+        let indent: String = source
+            .chars()
+            .take(column.saturating_sub(1))
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        format!(
+            "{file}:{line}:{column}: {place}{colon}{message}\n  {number} | {source}\n  {margin} | {indent}^"
+        )
+    }
+
+    fn json(&self, file: &str) -> Value {
+        json!({
+            "file": file, "line": self.line, "column": self.column, "place": self.place,
+            "message": self.message,
+        })
+    }
+}
+
+/// All mistakes that can be told apart. After each the job is mended where it is clear what was meant, or
+/// the wrong part left out, and judged again; where that could bring up what is no mistake, that is the end.
+fn mistakes(
+    text: &str,
+    settings: &[Setting],
+    mut judge: impl FnMut(&str) -> Option<Fault>,
+) -> Vec<Mistake> {
+    let parsed = serde_json::from_str::<Value>(text);
+    let document = parsed.is_ok().then(|| Node::read(text)).flatten();
+    let Some(mut document) = document else {
+        return judge(text).map(|fault| syntax(text, &fault)).into_iter().collect();
+    };
+    let mut found: Vec<Mistake> = Vec::new();
+    let mut removed: Vec<Vec<Step>> = Vec::new();
+    while found.len() < MOST {
+        let Some(fault) = judge(&fill(&document.to_string(), settings)) else { break };
+        let place = fault.context.first().map(String::as_str).unwrap_or_default();
+        let Some(path) = steps(place) else {
+            // It came up in the run, which says the resource.
+            found.push(of_run(text, &document, parsed.as_ref().ok(), &fault));
+            break;
+        };
+        let path = overlaid(&document, path);
+        let message = sentence(&fault);
+        let (node, taken) = document.follow(&path);
+        let whole = taken == path.len();
+        if removed.iter().any(|gone| path.starts_with(gone)) {
+            break;
+        }
+        let unknown = fault.message.strip_prefix("unknown key ").filter(|_| whole);
+        let key =
+            unknown.and_then(|words| node.quoted_key(words)).map(|(k, at)| (k.to_owned(), at));
+        if key.is_none() && place.is_empty() && fault.message.contains(" at line ") {
+            found.push(syntax(text, &judge(text).unwrap_or(fault)));
+            break;
+        }
+        let at = key.as_ref().map_or(node.at, |(_, at)| *at);
+        found.push(Mistake::at(text, at, place.to_owned(), message));
+        let proposed = proposed(&fault.message);
+        let mended = match key {
+            Some((key, _)) => document.rename(&path, &key, proposed),
+            None if !whole || fault.message.ends_with("found nothing") => false,
+            None => match proposed {
+                Some(word) => document.replace(&path, word),
+                None => {
+                    let gone = document.remove(&path);
+                    removed.push(path);
+                    gone
+                }
+            },
+        };
+        if !mended {
+            break;
+        }
+    }
+    found
+}
+
+/// What a run has to say about a resource.
+fn of_run(text: &str, document: &Node, job: Option<&Value>, fault: &Fault) -> Mistake {
+    let named = fault.context.iter().find_map(|place| place.strip_prefix("resource "));
+    let resources = job.and_then(|job| job.get("resources")).and_then(Value::as_array);
+    let index = named.and_then(|named| {
+        resources.into_iter().flatten().position(|it| super::job::name(it) == Some(named))
+    });
+    let path = index.map_or_else(Vec::new, |index| {
+        vec![Step::Member("resources".to_owned()), Step::Element(index)]
+    });
+    let place = index.map_or_else(String::new, |index| format!("resources[{index}]"));
+    Mistake::at(text, document.follow(&path).0.at, place, sentence(fault))
+}
+
+/// What is wrong with a resource may be written in `resource_defaults`: there, if it is nowhere else.
+fn overlaid(document: &Node, path: Vec<Step>) -> Vec<Step> {
+    let [Step::Member(resources), Step::Element(_), rest @ ..] = path.as_slice() else {
+        return path;
+    };
+    let (_, taken) = document.follow(&path);
+    if resources != "resources" || taken == path.len() {
+        return path;
+    }
+    let mut defaults = vec![Step::Member("resource_defaults".to_owned())];
+    defaults.extend_from_slice(rest);
+    let (_, found) = document.follow(&defaults);
+    // The defaults begin one step higher.
+    if found + 1 > taken && found == defaults.len() { defaults } else { path }
+}
+
+/// The word in `did you mean "word"?`.
+fn proposed(message: &str) -> Option<&str> {
+    message.split_once("did you mean \"")?.1.strip_suffix("\"?")
+}
+
+/// Text that is not JSON: the parser says the line and the column.
+fn syntax(text: &str, fault: &Fault) -> Mistake {
+    let told = fault.message.rsplit_once(" at line ").and_then(|(message, place)| {
+        let (line, column) = place.split_once(" column ")?;
+        Some((message, line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
+    });
+    let Some((message, line, column)) = told else {
+        return Mistake::at(text, 0, String::new(), sentence(fault));
+    };
+    let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+    // The column is counted in bytes, and 0 before the first.
+    let left =
+        source.get(..column.saturating_sub(1)).map_or(column, |left| left.chars().count() + 1);
+    Mistake { line, column: left.max(1), source, place: String::new(), message: message.to_owned() }
+}
+
+/// The fault without the place that is told before it.
+fn sentence(fault: &Fault) -> String {
+    let inner = fault.context.iter().skip(1).map(String::as_str);
+    inner.chain([fault.message.as_str()]).collect::<Vec<_>>().join(": ")
+}
+
+/// The resources of a valid job, for a person.
+fn summary(text: &str) -> String {
+    let job: Value = serde_json::from_str(text).unwrap_or_default();
+    let word = |key: &str| job.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let names: Vec<&str> = job
+        .get("resources")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(super::job::name)
+        .collect();
+    format!(
+        " ({} into {}.{}: {})",
+        word("pipeline"),
+        word("database"),
+        word("dataset"),
+        names.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use snowcat_host::FaultKind;
+
+    use super::*;
+
+    /// Says these faults one after the other, then none.
+    #[track_caller]
+    fn check(text: &str, faults: &[(&str, &str)], expected: &[&str]) {
+        let mut faults = faults.iter();
+        let judge = |_: &str| {
+            let (place, message) = faults.next()?;
+            let context = [*place].into_iter().filter(|p| !p.is_empty()).map(str::to_owned);
+            Some(Fault {
+                kind: FaultKind::Config,
+                message: (*message).to_owned(),
+                context: context.collect(),
+            })
+        };
+        let found = mistakes(text, &[], judge);
+        let found: Vec<String> = found
+            .iter()
+            .map(|m| format!("{}:{} {}|{}", m.line, m.column, m.place, m.message))
+            .collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn mistakes_are_found_in_the_file() {
+        let job = "{\n \"pipelin\": \"p\",\n \"x\": {\"resource_defaults\": 1},\n \"resource_defaults\": {\"primary_key\": 7},\n \"resources\": [{\"name\": \"a\"}]\n}";
+        // A key that is nearly right is taken for the right one.
+        check(
+            job,
+            &[
+                ("", "unknown key \"pipelin\", did you mean \"pipeline\"?"),
+                ("pipeline", "expected nonsense, found \"p\""),
+                ("pipeline", "expected a text, found nothing"),
+            ],
+            &[
+                "2:2 |unknown key \"pipelin\", did you mean \"pipeline\"?",
+                "2:13 pipeline|expected nonsense, found \"p\"",
+            ],
+        );
+        // What is missing is told at the object it is missing in, and what is wrong in the defaults there.
+        check(
+            job,
+            &[("resources[0].endpoint.path", "expected a text, found nothing")],
+            &["5:16 resources[0].endpoint.path|expected a text, found nothing"],
+        );
+        check(
+            job,
+            &[("resources[0].primary_key", "expected a column's name, found 7")],
+            &["4:39 resources[0].primary_key|expected a column's name, found 7"],
+        );
+        check(
+            "{\"a\":\n1,}",
+            &[("", "the job is not valid JSON: trailing comma at line 2 column 3")],
+            &["2:3 |the job is not valid JSON: trailing comma"],
+        );
+        check(
+            job,
+            &[("resource a", "expected a merge key, found none")],
+            &["5:16 resources[0]|expected a merge key, found none"],
+        );
+        check("{}", &[], &[]);
+    }
+
+    #[test]
+    fn a_mark_is_under_its_character() {
+        let mistake = Mistake::at("{\n\t\"é\": 1}", 9, "a".to_owned(), "no".to_owned());
+        assert_eq!(mistake.text("f"), "f:2:7: a: no\n  2 | \t\"é\": 1}\n    | \t     ^");
+    }
+}

@@ -1,0 +1,138 @@
+//! Bearer tokens: fetched when they are needed, kept while they hold, forgotten when they are refused.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ureq::http::Uri;
+
+use super::{Http, check, encoded, is_transient};
+use crate::credentials::{Secret, TokenRequest, basic};
+use crate::interface::Failure;
+
+/// The tokens of a client, by credential.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<BTreeMap<String, Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    /// The token, and until when it holds.
+    token: Option<(Secret, Instant)>,
+    /// The refresh token that came in the place of the one in the secret.
+    refresh: Option<Secret>,
+}
+
+/// How long a token holds where the server does not say.
+const USUAL: f64 = 3600.0;
+/// The longest time a token is given up before its end, for requests on their way: 30 s, or a tenth.
+const MARGIN: f64 = 30.0;
+
+impl Tokens {
+    /// Forgets a token that a source refused, unless there is a newer one by now.
+    pub(super) fn forget(&self, credential: &str, refused: &Secret) {
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = tokens.get_mut(credential)
+            && kept.token.as_ref().is_some_and(|(token, _)| token == refused)
+        {
+            kept.token = None;
+        }
+    }
+}
+
+impl Http {
+    /// The bearer token of a credential, fetched when there is none or it is about to expire.
+    pub(super) fn token(&self, credential: &str, wanted: &TokenRequest) -> Result<Secret, Failure> {
+        // Held while fetching: of several requests at once, one asks.
+        let mut tokens = self.tokens.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = tokens.entry(credential.to_owned()).or_default();
+        if let Some((token, expiry)) = &kept.token
+            && Instant::now() < *expiry
+        {
+            return Ok(token.clone());
+        }
+        let failed = |why: String, transient| Failure {
+            code: String::new(),
+            message: format!("the token of the credential {credential}: {why}"),
+            transient,
+        };
+        let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
+        let origin = check(&uri).map_err(|why| failed(why, false))?;
+        if !self.credentials.is_for(credential, &origin) {
+            return Err(failed(format!("the credential is not for the host {origin}"), false));
+        }
+        let refresh = wanted.refresh.as_ref().map(|given| kept.refresh.as_ref().unwrap_or(given));
+        let mut request = self.agent(&origin).post(uri).header("accept", "application/json");
+        if wanted.basic {
+            let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
+            request =
+                request.header("authorization", basic(&coded(&wanted.id), &coded(&wanted.secret)));
+        }
+        let mut response = request
+            .send_form(form(wanted, refresh))
+            .map_err(|e| failed(e.to_string(), is_transient(&e)))?;
+        let status = response.status();
+        // The text of these errors could quote the answer, and the answer is the secret.
+        let unfit = |_| failed("expected an object with an access_token".to_owned(), false);
+        let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
+        if !status.is_success() {
+            let transient = status.is_server_error() || status == 429;
+            return Err(failed(
+                format!("the server said {}{}", status.as_u16(), reason(&body)),
+                transient,
+            ));
+        }
+        let answer: Answer = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
+        if answer.access_token.is_empty() {
+            return Err(unfit(()));
+        }
+        let lasts = answer.expires_in.as_ref().and_then(seconds).unwrap_or(USUAL);
+        let lasts = Duration::try_from_secs_f64(lasts - MARGIN.min(lasts / 10.0));
+        let token = Secret::new(answer.access_token);
+        kept.refresh = answer.refresh_token.map(Secret::new).or_else(|| kept.refresh.take());
+        kept.token = lasts
+            .ok()
+            .and_then(|lasts| Instant::now().checked_add(lasts))
+            .map(|expiry| (token.clone(), expiry));
+        Ok(token)
+    }
+}
+
+/// What is sent; what the job gives goes before what is usual.
+fn form<'a>(wanted: &'a TokenRequest, refresh: Option<&'a Secret>) -> Vec<(&'a str, &'a str)> {
+    let grant = if refresh.is_some() { "refresh_token" } else { "client_credentials" };
+    let mut form = vec![("grant_type", grant)];
+    if !wanted.basic {
+        form.push(("client_id", wanted.id.reveal()));
+        form.push(("client_secret", wanted.secret.reveal()));
+    }
+    form.extend(refresh.map(|token| ("refresh_token", token.reveal())));
+    form.retain(|(name, _)| !wanted.data.contains_key(*name));
+    form.extend(wanted.data.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    form
+}
+
+#[derive(serde::Deserialize)]
+struct Answer {
+    access_token: String,
+    expires_in: Option<serde_json::Value>,
+    refresh_token: Option<String>,
+}
+
+/// Some write the number as a text.
+fn seconds(value: &serde_json::Value) -> Option<f64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+/// The word for what is wrong (RFC 6749, section 5.2); nothing else of the answer is told.
+fn reason(body: &[u8]) -> String {
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    match answer.get("error").and_then(serde_json::Value::as_str) {
+        Some(word)
+            if word.len() <= 40 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') =>
+        {
+            format!(" ({word})")
+        }
+        _ => String::new(),
+    }
+}

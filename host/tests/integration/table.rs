@@ -1,0 +1,168 @@
+//! What is sent, to whom, and what is made of the answers: `tests/network/cases.json`, which the
+//! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is told).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use snowcat_host::Request;
+use snowcat_host::credentials::{Credentials, Part, Secret, Secrets};
+use snowcat_host::http::{Http, HttpLimits};
+
+use crate::network::Server;
+
+const CASES: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/network/cases.json"));
+
+#[test]
+fn the_table() {
+    let cases: Value = serde_json::from_str(CASES).unwrap();
+    let cases = cases.as_array().unwrap();
+    assert!(cases.len() > 60, "{}", cases.len());
+    for case in cases {
+        check(case);
+    }
+}
+
+struct Fixed;
+
+impl Secrets for Fixed {
+    fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
+        Ok(Secret::new(
+            match part {
+                Part::Password => "pass-4711",
+                Part::Username => "user-4711",
+                Part::Token if secret == "broken" => "token-4711\n;",
+                Part::Token if secret.ends_with("_refresh") => "refresh-4711",
+                Part::Token => "token-4711",
+            }
+            .to_owned(),
+        ))
+    }
+}
+
+fn check(case: &Value) {
+    let name = case["name"].as_str().unwrap();
+    let answers: VecDeque<Value> = case["answers"].as_array().unwrap().clone().into();
+    let answers = Mutex::new(answers);
+    let server = Server::with(move |request| {
+        let at = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
+        let answer = answers.lock().unwrap().pop_front().unwrap_or(json!({"status": 500}));
+        answer_of(&answer, &at)
+    });
+    let at = server.url("").replace("http://", "");
+    let port = at.rsplit(':').next().unwrap();
+    let text = case.to_string().replace("{at}", &at).replace("{AT}", &at).replace("{port}", port);
+    let case: Value = serde_json::from_str(&text).unwrap();
+
+    let mut job = json!({"credentials": {"//": "a comment"}});
+    if let Some(credential) = case.get("credential") {
+        job["credentials"]["c"] = credential.clone();
+    }
+    let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
+    let http = Http::new(credentials, HttpLimits { body: 1000, ..HttpLimits::default() });
+    let requests: Vec<Request> =
+        case["requests"].as_array().unwrap().iter().map(request_of).collect();
+    let found = if case.get("at_once").is_some() {
+        http.fetch(&requests)
+    } else {
+        requests.iter().map(|it| http.fetch(std::slice::from_ref(it)).remove(0)).collect()
+    };
+    let expected = case["expect"].as_array().unwrap();
+    assert_eq!(found.len(), expected.len(), "{name}");
+    for (found, expected) in found.iter().zip(expected) {
+        match (found, expected.get("failure")) {
+            (Err(failure), Some(message)) => {
+                assert!(failure.message.contains(message.as_str().unwrap()), "{name}: {failure:?}");
+                let code = expected["code"].as_str().unwrap();
+                let transient = expected["transient"].as_bool().unwrap();
+                assert_eq!((failure.code.as_str(), failure.transient), (code, transient), "{name}");
+            }
+            (Ok(response), None) => {
+                assert_eq!(u64::from(response.status), expected["status"], "{name}");
+                assert_eq!(response.body, expected["body"], "{name}");
+                let headers: BTreeMap<_, _> = response.headers.iter().cloned().collect();
+                for (header, value) in expected.get("headers").into_iter().flat_map(members) {
+                    let found = headers.get(header).map_or(Value::Null, |it| it.as_str().into());
+                    assert_eq!(found, *value, "{name}: {header}");
+                }
+            }
+            (found, expected) => assert_eq!(found.is_err(), expected.is_some(), "{name}: {found:?}"),
+        }
+        let quotes = case.get("quotes").is_some();
+        assert!(quotes || !format!("{found:?}").contains("4711"), "{name}: {found:?}");
+    }
+    if let Some(expected) = case.get("heard").and_then(Value::as_array) {
+        let heard = server.all();
+        assert_eq!(heard.len(), expected.len(), "{name}: {heard:?}");
+        for (heard, expected) in heard.iter().zip(expected) {
+            check_heard(name, heard, expected);
+        }
+    }
+}
+
+fn request_of(request: &Value) -> Request {
+    let text = |key: &str| request.get(key).and_then(Value::as_str).map(str::to_owned);
+    let header =
+        |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
+    Request {
+        method: text("method").unwrap(),
+        url: text("url").unwrap(),
+        headers: request
+            .get("headers")
+            .and_then(Value::as_array)
+            .map(|headers| headers.iter().map(header).collect())
+            .unwrap_or_default(),
+        auth: text("auth"),
+        body: text("body"),
+    }
+}
+
+fn answer_of(answer: &Value, at: &str) -> Vec<u8> {
+    let text = answer.to_string().replace("{at}", at);
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    let status = answer.get("status").and_then(Value::as_u64).unwrap_or(200);
+    let body = match answer.get("body_base64").and_then(Value::as_str) {
+        Some(coded) => STANDARD.decode(coded).unwrap(),
+        None => answer.get("body").and_then(Value::as_str).unwrap_or_default().into(),
+    };
+    let mut head = format!("HTTP/1.1 {status} X\r\n");
+    for (name, value) in answer.get("headers").into_iter().flat_map(members) {
+        head.push_str(&format!("{name}: {}\r\n", value.as_str().unwrap()));
+    }
+    if status != 204 {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    [head.into_bytes(), b"\r\n".to_vec(), body].concat()
+}
+
+fn check_heard(name: &str, heard: &str, expected: &Value) {
+    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+    let (line, head) = head.split_once("\r\n").unwrap();
+    let method = expected.get("method").and_then(Value::as_str).unwrap_or("GET");
+    let path = expected["path"].as_str().unwrap();
+    assert_eq!(line, format!("{method} {path} HTTP/1.1"), "{name}");
+    let headers: BTreeMap<&str, &str> =
+        head.split("\r\n").filter_map(|line| line.split_once(": ")).collect();
+    for (header, value) in expected.get("headers").into_iter().flat_map(members) {
+        let found = headers.get(header.as_str()).map_or(Value::Null, |it| (*it).into());
+        assert_eq!(found, *value, "{name}: {header}");
+    }
+    if let Some(form) = expected.get("form") {
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (name.to_owned(), Value::from(value.replace('+', " ").replace("%20", " ")))
+        };
+        let found: Value = body.split('&').map(pair).collect();
+        assert_eq!(found, *form, "{name}");
+    }
+    if let Some(expected) = expected.get("body") {
+        assert_eq!(body, expected, "{name}");
+    }
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().unwrap().iter()
+}

@@ -1,0 +1,32 @@
+-- Jira with everything there is a job for: run it in a worksheet as ACCOUNTADMIN, after install.sql,
+-- whose secrets and network rule it uses. It writes the same tables as P_LOAD_JIRA and more.
+
+USE ROLE SNOWCAT_OWNER;
+USE WAREHOUSE SNOWCAT_WH;
+
+CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA_ALL(
+    TARGET_DATABASE VARCHAR DEFAULT 'RAW',
+    ENDPOINTS VARCHAR DEFAULT NULL,
+    FORCE_FULL_LOAD BOOLEAN DEFAULT FALSE
+  )
+  RETURNS VARIANT
+  LANGUAGE PYTHON
+  RUNTIME_VERSION = '3.11'
+  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
+  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
+  IMPORTS = (
+    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat.wasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm',
+    '@SNOWCAT.CODE.FILES/jira_all.json'
+  )
+  HANDLER = 'snowcat_procedure.load_jira'
+  EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
+  SECRETS = (
+    'jira_subdomain' = SNOWCAT.CODE.JIRA_SUBDOMAIN,
+    'jira_creds' = SNOWCAT.CODE.JIRA_CREDS
+  )
+  COMMENT = 'Loads Jira with changelogs, comments, work logs, users, boards and sprints'
+  EXECUTE AS OWNER;
+
+GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA_ALL(VARCHAR, VARCHAR, BOOLEAN) TO ROLE SNOWCAT_CALLER;

@@ -1,0 +1,102 @@
+"""The ready-made jobs, turned to stand-ins on this machine and run by the procedure's own loop, on the emulator."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import pathlib
+from types import SimpleNamespace
+from typing import Any
+
+import snowcat_procedure as host
+from conformance.emulated import START, Emulated
+
+JOBS = pathlib.Path(__file__).resolve().parents[2] / "procedures/jobs"
+SETTINGS = {"owner": "octo-org", "repository": "octo-repo", "since": "2025-06-01T00:00:00Z", "tenant": "contoso"}
+HOSTS = ("api.github.com", "api.pagerduty.com", "graph.microsoft.com", "login.microsoftonline.com")
+SECRETS = {
+    "github_token": "your-token", "pagerduty_key": "Token token=your-key",
+    "graph_client": SimpleNamespace(username="your-client-id", password="your-client-secret"),
+}  # fmt: skip
+
+
+def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A job as the repository has it, for a service at this address, with small pages."""
+    text = (JOBS / f"{name}.json").read_text()
+    for setting, value in SETTINGS.items():
+        text = text.replace("{{" + setting + "}}", value)
+    for known in HOSTS:
+        text = text.replace(f"https://{known}", f"http://{address}").replace(f'"{known}"', f'"{address}"')
+    made = json.loads(text)
+    made |= {"database": "RAW", "dataset": "d"}
+    for params in _all(made, "params"):
+        for size in ("per_page", "$top"):
+            if size in params:
+                params[size] = page
+    for paginator in _all(made, "paginator"):
+        if "limit" in paginator:
+            paginator["limit"] = page
+    if resources:
+        made["selected"] = list(resources)
+    return made
+
+
+def secrets(getter: str, alias: str) -> Any:  # noqa: ANN401
+    """In place of `snowcat_procedure._secret`."""
+    return SECRETS[alias]
+
+
+class Patient(host.Snowflake):
+    """A procedure's warehouse that remembers how long it should have waited, and does not wait."""
+
+    def __init__(self, session: Any, credentials: dict[str, Any]) -> None:  # noqa: ANN401
+        super().__init__(session, host.Http(credentials))
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        """At once."""
+        self.waits.append(seconds)
+
+
+class Local(Emulated):
+    """An emulated account in which jobs run."""
+
+    def __init__(self, guest: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.guest = guest
+        self.began: list[tuple[str, dt.datetime]] = []
+        self.waits: list[float] = []
+        self.days = 0
+
+    def run_job(self, made: dict[str, Any]) -> dict[str, Any]:
+        """One load; a `LoadError` if it fails."""
+        now = START + dt.timedelta(days=self.days)
+        self.days += 1
+        warehouse = Patient(self.lab.session, made["credentials"])
+        self.waits = warehouse.waits
+        report, _ = host.run(self.guest, json.dumps(made), now.isoformat(), warehouse)
+        self.began.append((report["load-id"], now))
+        return report
+
+    def restart(self) -> None:
+        """Forget the dataset and its loads."""
+        self.clear()
+        self.began = []
+
+    def shown(self) -> dict[str, Any]:
+        """The tables and their schema, in canonical form."""
+        return self.dataset({}, self.began, len(self.began))
+
+    def stages(self) -> list[str]:
+        """The stages that loads left behind."""
+        return [name for (name,) in self.lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES")]
+
+
+def _all(value: Any, key: str) -> list[dict]:  # noqa: ANN401
+    """Every object under this key, wherever it is."""
+    if isinstance(value, list):
+        return [found for item in value for found in _all(item, key)]
+    if not isinstance(value, dict):
+        return []
+    own = [value[key]] if isinstance(value.get(key), dict) else []
+    return own + [found for name, item in value.items() if name != key for found in _all(item, key)]

@@ -1,0 +1,224 @@
+"""The ready-made jobs, as they are installed, against the stand-ins: a load, and another after something has changed."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from emulator import Lab
+from emulator.text import split_script
+from snowflake.snowpark.exceptions import SnowparkSQLException
+from standin import SITE, Service, StandIn, github, graph, pagerduty
+
+GITHUB = """CALL SNOWCAT.CODE.P_LOAD_GITHUB(PARSE_JSON('{"owner": "octo-org", "repository": "octo-repo"}'))"""
+PAGERDUTY = """CALL SNOWCAT.CODE.P_LOAD_PAGERDUTY(PARSE_JSON('{"since": "2025-06-01T00:00:00Z"}'))"""
+GRAPH = """CALL SNOWCAT.CODE.P_LOAD_GRAPH(PARSE_JSON('{"tenant": "contoso"}'))"""
+JIRA = "CALL SNOWCAT.CODE.P_LOAD_JIRA_ALL('RAW')"
+
+
+class Account:
+    """An account with a ready-made job in it."""
+
+    def __init__(self, lab: Lab, dataset: str) -> None:
+        self.lab, self.dataset = lab, dataset
+
+    def call(self, statement: str) -> dict:
+        """A CALL by a role that may do nothing else."""
+        return self.lab.call(statement, role="SNOWCAT_CALLER")
+
+    def rows(self, table: str, *columns: str) -> list[tuple]:
+        """These columns of a table, in order."""
+        listed = ", ".join(columns)
+        return sorted(tuple(row) for row in self.lab.sql(f'SELECT {listed} FROM RAW."{self.dataset}"."{table}"'))
+
+    def count(self, table: str) -> int:
+        """The rows of a table."""
+        return self.lab.sql(f'SELECT COUNT(*) FROM RAW."{self.dataset}"."{table}"')[0][0]
+
+
+@pytest.fixture
+def account(built_package) -> Iterator[Callable[..., Account]]:
+    labs = []
+
+    def made(name: str, hosts: dict[str, str]) -> Account:
+        lab = Lab(databases=())
+        labs.append(lab)
+        lab.__enter__()
+        lab.install(built_package)
+        session = lab.connect()
+        for statement in split_script((pathlib.Path(built_package) / f"{name}.sql").read_text()):
+            session.sql(statement).collect()
+        session.close()
+        for host, address in hosts.items():
+            lab.hosts.map(host, address)
+        return Account(lab, name.removesuffix("_all").upper())
+
+    yield made
+    for lab in labs:
+        lab.__exit__(None, None, None)
+
+
+def of(items: list[dict], *keys: str) -> list[tuple]:
+    """The values at these paths (keys with dots between them), in order."""
+
+    def value(item: Any, path: str) -> Any:  # noqa: ANN401
+        for key in path.split("."):
+            item = None if item is None else item.get(key)
+        return item
+
+    return sorted(tuple(value(item, key) for key in keys) for item in items)
+
+
+def test_github(account):
+    with github(issues=130) as site:
+        made = account("github", {"api.github.com:443": site.address})
+
+        def check() -> None:
+            issues = site.held("issues")
+            assert made.rows("ISSUES", "ID", "STATE", "TITLE") == of(issues, "id", "state", "title")
+            assert made.count("ISSUES__LABELS") == sum(len(issue["labels"]) for issue in issues)
+            pulls = site.held("pulls")
+            assert made.rows("PULL_REQUESTS", "ID", "STATE", "HEAD__SHA") == of(pulls, "id", "state", "head.sha")
+            assert made.rows("COMMENTS", "ID", "BODY") == of(site.held("comments"), "id", "body")
+            events = site.held("events")
+            assert made.rows("ISSUE_EVENTS", "ID", "EVENT") == of(events, "id", "event")
+            assert made.rows("STARGAZERS", "USER__ID") == of(site.held("stargazers"), "user.id")
+            commits = site.held("commits")
+            assert made.rows("COMMITS", "SHA", "COMMIT__MESSAGE") == of(commits, "sha", "commit.message")
+            assert made.count("COMMITS__PARENTS") == len(commits) - 1
+
+        first = made.call(GITHUB)
+        check()
+        assert first["rows"]["issues"] == 130
+        asked = site.requests()
+        assert {request["credential"] for request in asked} == {"right"}
+        pages = [r["query"].get("page", "1") for r in asked if r["path"].endswith("/issues")]
+        assert pages == ["1", "2"]
+        done = site.advance()
+        assert len(done["closed"]) == 2
+        second = made.call(GITHUB)
+        check()
+        states = dict(made.rows("ISSUES", "NUMBER", "STATE"))
+        assert {states[number] for number in done["closed"]} == {"closed"}
+        asked = site.requests()
+        # What did not change is not asked for: one page of each list that can be asked so.
+        assert second["rows"]["issues"] <= 4 and second["rows"]["issue_events"] <= 6, second["rows"]
+        for name in ("issues", "pulls", "comments", "events", "commits"):
+            assert len([r for r in asked if r["path"].endswith(f"/{name}")]) == 1, name
+        assert any(r["query"].get("since", "").startswith("2025-") for r in asked if r["path"].endswith("/issues"))
+
+
+def test_pagerduty(account):
+    with pagerduty(incidents=130) as site:
+        made = account("pagerduty", {"api.pagerduty.com:443": site.address})
+
+        def check() -> None:
+            incidents = site.held("incidents")
+            assert made.rows("INCIDENTS", "ID", "STATUS", "TITLE") == of(incidents, "id", "status", "title")
+            assert made.count("INCIDENTS__ASSIGNMENTS") == sum(len(i["assignments"]) for i in incidents)
+            for table in ("USERS", "TEAMS", "SERVICES"):
+                assert made.rows(table, "ID", "NAME") == of(site.held(table.lower()), "id", "name"), table
+            assert made.rows("LOG_ENTRIES", "ID", "TYPE") == of(site.held("log_entries"), "id", "type")
+            notes = site.held("notes")
+            assert made.rows("INCIDENT_NOTES", "_INCIDENTS_ID", "ID", "CONTENT") == of(
+                notes, "incident", "note.id", "note.content"
+            )
+
+        made.call(PAGERDUTY)
+        check()
+        offsets = [r["query"]["offset"] for r in site.requests() if r["path"] == "/incidents"]
+        assert offsets == ["0", "100"]
+        done = site.advance()
+        made.call(PAGERDUTY)
+        check()
+        assert dict(made.rows("INCIDENTS", "ID", "STATUS"))[done["resolved"]] == "resolved"
+        asked = {r["path"]: r["query"] for r in site.requests()}
+        # Incidents of the last thirty days are looked at again, for nothing says which have changed.
+        assert asked["/incidents"]["since"].startswith("2025-10-")
+        assert asked["/log_entries"]["since"].startswith("2025-11-01")
+
+
+def test_graph(account):
+    with graph() as site:
+        hosts = ("graph.microsoft.com:443", "login.microsoftonline.com:443")
+        made = account("graph", {host: site.address for host in hosts})
+
+        def check() -> None:
+            assert made.rows("USERS", "ID", "DISPLAY_NAME", "JOB_TITLE") == of(
+                site.held("users"), "id", "displayName", "jobTitle"
+            )
+            assert made.rows("GROUPS", "ID", "DISPLAY_NAME") == of(site.held("groups"), "id", "displayName")
+            members = [(group, m["id"]) for group, inside in site.held("members").items() for m in inside]
+            assert made.rows("GROUP_MEMBERS", "_GROUPS_ID", "ID") == sorted(members)
+            assert made.rows("SIGN_INS", "ID", "USER_ID") == of(site.held("signIns"), "id", "userId")
+
+        made.call(GRAPH)
+        check()
+        tokens = [r for r in site.requests() if r["path"].endswith("/oauth2/v2.0/token")]
+        assert len(tokens) == 1
+        done = site.advance()
+        # The first token of this run is good for three requests, then another is needed.
+        site.ask("/_control/tokens", {"uses": 3})
+        second = made.call(GRAPH)
+        check()
+        assert second["rows"]["sign_ins"] <= 2
+        assert dict(made.rows("USERS", "ID", "JOB_TITLE"))[done["promoted"]] == "Title of day 1"
+        asked = site.requests()
+        assert len([r for r in asked if r["path"].endswith("/oauth2/v2.0/token")]) >= 2
+        told = repr([second, made.lab.statements("P_LOAD_GRAPH")])
+        assert "your-client-secret" not in told and "stand-in.token" not in told
+
+
+def test_jira_with_everything(account):
+    with StandIn(issues=170) as site:
+        made = account("jira_all", {SITE: site.address})
+
+        def check() -> None:
+            issues = [site.held(f"issues/{number}") for number in site.ids()]
+            assert made.rows("ISSUES", "ID", "FIELDS__SUMMARY") == of(issues, "id", "fields.summary")
+            for table, part in (
+                ("ISSUE_CHANGELOGS", lambda issue: issue["changelog"]["histories"]),
+                ("ISSUE_COMMENTS", lambda issue: issue["fields"]["comment"]["comments"]),
+                ("ISSUE_WORKLOGS", lambda issue: issue["fields"]["worklog"]["worklogs"]),
+            ):
+                wanted = sorted((issue["id"], item["id"]) for issue in issues for item in part(issue))
+                assert made.rows(table, "_ISSUES_ID", "ID") == wanted, table
+            histories = [h for issue in issues for h in issue["changelog"]["histories"]]
+            assert made.count("ISSUE_CHANGELOGS__ITEMS") == sum(len(h["items"]) for h in histories)
+
+        made.call(JIRA)
+        check()
+        longest = max(count for (_, count) in made.lab.sql(
+            "SELECT _ISSUES_ID, COUNT(*) FROM RAW.JIRA.ISSUE_CHANGELOGS GROUP BY 1"
+        ))  # fmt: skip
+        assert longest > 40, "no changelog is longer than what a search gives"
+        assert (made.count("USERS"), made.count("BOARDS"), made.count("SPRINTS")) == (120, 6, 120)
+        boards = {board for (board,) in made.rows("SPRINTS", "_BOARDS_ID")}
+        assert boards == {1, 2, 3, 4, 5}
+        with_comments = [
+            number for number in site.ids() if site.held(f"issues/{number}")["fields"]["comment"]["total"] > 0
+        ]
+        site.requests()
+        site.ask("/_control/edit", {"issues": with_comments[:3]})
+        made.call(JIRA)
+        check()
+        edited = made.lab.sql("SELECT COUNT(*) FROM RAW.JIRA.ISSUE_COMMENTS WHERE BODY::VARCHAR LIKE '%Changed by edit%'")
+        assert edited[0][0] == 3
+        asked = [r["path"] for r in site.requests() if r["path"].endswith("/changelog")]
+        assert 3 <= len(asked) <= 6, "only issues that changed are asked for theirs"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{}", "'owner' is missing"),
+        ('{"owner": "a/../b", "repository": "r"}', "letters, digits"),
+        ('{"owner": "a", "repository": "r", "branch": "x"}', "has no setting 'branch'"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(account, settings, words):
+    made = account("github", {})
+    with pytest.raises(SnowparkSQLException, match=words):
+        made.call(f"CALL SNOWCAT.CODE.P_LOAD_GITHUB(PARSE_JSON('{settings}'))")

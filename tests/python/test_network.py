@@ -1,0 +1,116 @@
+"""What the procedure's host sends, to whom, and what it makes of the answers.
+
+The cases are `tests/network/cases.json`; the Rust host runs the same ones (`host/tests/integration/table.rs`).
+Every secret has 4711 in it, and none may be in a failure, nor in an answer but where a case says so. A text may
+have `{at}`, the server's host and port, and `{port}` in it. A header of null must not have been sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+import sys
+import threading
+import types
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import snowcat_procedure as host
+
+CASES = json.loads((pathlib.Path(__file__).parents[1] / "network/cases.json").read_text("utf-8"))
+LARGEST = 1000
+
+
+class Source(BaseHTTPRequestHandler):
+    """Gives the answers in their order, and remembers what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):  # noqa: N802
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        heard = {k.lower(): v for k, v in self.headers.items()}
+        self.server.heard.append({"method": self.command, "path": self.path, "headers": heard, "body": body})
+        answer = self.server.answers.pop(0) if self.server.answers else {"status": 500}
+        data = base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer.get("body", "").encode()
+        self.send_response_only(answer.get("status", 200))
+        for name, value in answer.get("headers", {}).items():
+            self.send_header(name, value)
+        if answer.get("status") != 204:
+            self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Source)
+    made.heard, made.answers = [], []
+    threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
+    secrets = types.ModuleType("_snowflake")
+
+    def text(alias):
+        return "token-4711\n;" if alias == "broken" else "refresh-4711" if alias.endswith("_refresh") else "token-4711"
+
+    secrets.get_generic_secret_string = secrets.get_oauth_access_token = text
+    secrets.get_username_password = lambda _: types.SimpleNamespace(username="user-4711", password="pass-4711")
+    monkeypatch.setitem(sys.modules, "_snowflake", secrets)
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_the_table(case, server):
+    at = f"127.0.0.1:{server.server_port}"
+    text = json.dumps(case).replace("{at}", at).replace("{AT}", at).replace("{port}", str(server.server_port))
+    case = json.loads(text)
+    server.answers = case["answers"]
+    credential = case.get("credential")
+    credentials = {} if credential is None else {"c": {k: v for k, v in credential.items()}, "//": "a comment"}
+    client = host.Http(credentials, largest_body=LARGEST)
+    requests = [{"method": "GET", "headers": [], "auth": None, "body": None, **request} for request in case["requests"]]
+    if case.get("at_once"):
+        found = client.fetch(requests)
+    else:
+        found = [answer for request in requests for answer in client.fetch([request])]
+    assert len(found) == len(case["expect"])
+    for (kind, answer), expect in zip(found, case["expect"], strict=True):
+        if "failure" in expect:
+            assert kind == "err", answer
+            assert expect["failure"] in answer["message"], answer
+            assert (answer["code"], answer["transient"]) == (expect["code"], expect["transient"])
+        else:
+            assert kind == "ok", answer
+            assert (answer["status"], answer["body"]) == (expect["status"], expect["body"])
+            headers = dict(answer["headers"])
+            assert {name: headers.get(name) for name in expect.get("headers", {})} == expect.get("headers", {})
+        assert "4711" not in json.dumps(answer) or case.get("quotes"), answer
+    if "heard" in case:
+        assert [(h["method"], h["path"]) for h in server.heard] == [
+            (expect.get("method", "GET"), expect["path"]) for expect in case["heard"]
+        ]
+        for heard, expect in zip(server.heard, case["heard"], strict=True):
+            headers = expect.get("headers", {})
+            assert {name: heard["headers"].get(name) for name in headers} == headers
+            if "form" in expect:
+                assert dict(urllib.parse.parse_qsl(heard["body"])) == expect["form"]
+            if "body" in expect:
+                assert heard["body"] == expect["body"]
+
+
+def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):
+    def broken(_):
+        raise ValueError("4711")
+
+    monkeypatch.setattr(sys.modules["_snowflake"], "get_generic_secret_string", broken)
+    client = host.Http({"c": {"type": "bearer", "hosts": ["x.example"], "secret": "s"}})
+    ((kind, answer),) = client.fetch([{"method": "GET", "url": "https://x.example/", "headers": [], "auth": "c", "body": None}])
+    assert kind == "err" and not answer["transient"]
+    assert answer["message"] == "GET https://x.example/: the credential c: the secret 's' cannot be read: ValueError"

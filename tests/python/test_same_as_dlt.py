@@ -1,0 +1,48 @@
+"""A `rest_api` source of dlt, written by hand, and the ready-made job make the same tables of the same service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import snowcat_procedure as host
+from conformance import compare, reference  # before dlt: it sets dlt's environment
+import dlt
+import dlt_sources
+import local_jobs
+import standin
+
+
+def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:  # noqa: ANN401
+    """A run of dlt; the ids of its loads."""
+    info = pipeline.run(getattr(dlt_sources, source)(address, page), loader_file_format="parquet")
+    return [package.load_id for package in info.load_packages]
+
+
+@pytest.mark.parametrize("source", ["github", "pagerduty"])
+def test_the_same_tables(guest, tmp_path, monkeypatch, source):
+    monkeypatch.setattr(host, "_secret", local_jobs.secrets)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
+    database = str(tmp_path / "dlt.duckdb")
+    destination = dlt.destinations.duckdb(database, max_identifier_length=255, max_column_identifier_length=255)
+    pipeline = dlt.pipeline(source, pipelines_dir=str(tmp_path / "p"), destination=destination, dataset_name="d")
+    loads: list[str] = []
+    with getattr(standin, source)(24) as site, local_jobs.Local(guest) as snowcat:
+        job = local_jobs.job(source, site.address, 7)
+        for turn in ("the first load", "the second, after something has changed"):
+            loads += of_dlt(source, site.address, 7, pipeline)
+            by_dlt = site.requests()
+            snowcat.run_job(job)
+            by_snowcat = site.requests()
+            tables, schema = reference._dataset(pipeline, database, loads, False)  # noqa: SLF001
+            found = snowcat.shown()
+            assert sum(map(len, tables.values())) > 100
+            differences = compare.differences({"tables": tables, "schema": schema}, found, ("schema", "tables"))
+            assert not differences, f"{turn}:\n" + "\n".join(differences[:40])
+            assert asked(by_dlt) == asked(by_snowcat), turn
+            site.advance()
+
+
+def asked(requests: list[dict]) -> list[tuple]:
+    """What was asked for; the same thing twice is once."""
+    return sorted({(r["path"], tuple(sorted(r["query"].items()))) for r in requests})

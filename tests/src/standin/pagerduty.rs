@@ -1,0 +1,189 @@
+//! A stand-in for PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, when it
+//! is asked for, `total`.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::http::{Request, Response};
+use super::{Credential, Service, Setup, Standin, lock};
+use crate::generators::pagerduty::Account;
+use crate::generators::parse_time;
+
+/// No page reaches beyond this many items.
+const DEEPEST: usize = 10_000;
+/// The longest range of time that can be asked for, in days.
+const RANGE: i64 = 180 * 86_400_000;
+
+/// What is in it, and who may ask.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many incidents there are.
+    pub incidents: u64,
+    /// Another seed gives another account.
+    pub seed: u64,
+    /// The key that may ask.
+    pub token: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { incidents: 60, seed: 42, token: "stand-in-token".to_owned() }
+    }
+}
+
+/// Starts a stand-in.
+///
+/// # Errors
+///
+/// When the port cannot be had.
+pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
+    let account = Mutex::new(Account::new(options.seed, options.incidents));
+    let service = PagerDuty { authorization: format!("Token token={}", options.token), account };
+    Standin::start(setup, Arc::new(service))
+}
+
+#[derive(Debug)]
+struct PagerDuty {
+    authorization: String,
+    account: Mutex<Account>,
+}
+
+impl Service for PagerDuty {
+    fn credential(&self, request: &Request) -> Credential {
+        request.proves(&self.authorization)
+    }
+
+    fn answer(&self, request: &Request, _: &str) -> Response {
+        self.list(request).unwrap_or_else(|refusal| refusal)
+    }
+
+    fn refusal(&self, status: u16, message: &str) -> Response {
+        let (message, code) = match status {
+            401 => ("Unauthorized", 2006),
+            404 => ("Not Found", 2100),
+            429 => ("Rate Limit Exceeded", 2020),
+            _ => (message, 2001),
+        };
+        Response::value(status, &json!({ "error": { "message": message, "code": code } }))
+    }
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ratelimit-limit", "960".to_owned()),
+            ("ratelimit-remaining", "959".to_owned()),
+            ("ratelimit-reset", "60".to_owned()),
+        ]
+    }
+
+    fn control(&self, request: &Request, name: &str) -> Option<Result<Value, String>> {
+        let mut account = lock(&self.account);
+        Some(Ok(match (request.method.as_str(), name) {
+            ("POST", "advance") => account.advance(),
+            ("GET", "users") => account.users.clone().into(),
+            ("GET", "teams") => account.teams.clone().into(),
+            ("GET", "services") => account.services.clone().into(),
+            ("GET", "incidents") => account.incidents.clone().into(),
+            ("GET", "log_entries") => account.log_entries.clone().into(),
+            ("GET", "notes") => account
+                .notes
+                .iter()
+                .map(|(of, note)| json!({ "incident": of, "note": note }))
+                .collect(),
+            _ => return None,
+        }))
+    }
+}
+
+impl PagerDuty {
+    fn list(&self, request: &Request) -> Result<Response, Response> {
+        let account = lock(&self.account);
+        if request.method != "GET" {
+            return Err(self.refusal(404, ""));
+        }
+        match request.path.trim_start_matches('/') {
+            "users" => self.page(request, "users", &account.users),
+            "teams" => self.page(request, "teams", &account.teams),
+            "services" => self.page(request, "services", &account.services),
+            "incidents" => {
+                let incidents = self.range(request, &account.incidents)?;
+                self.page(request, "incidents", &incidents)
+            }
+            "log_entries" => {
+                let mut entries = self.range(request, &account.log_entries)?;
+                // The newest first.
+                entries.reverse();
+                self.page(request, "log_entries", &entries)
+            }
+            path => {
+                let incident = path
+                    .strip_prefix("incidents/")
+                    .and_then(|rest| rest.strip_suffix("/notes"))
+                    .filter(|id| account.incidents.iter().any(|incident| incident["id"] == **id))
+                    .ok_or_else(|| self.refusal(404, ""))?;
+                let notes = account.notes.iter().filter(|(of, _)| of == incident);
+                let notes = notes.map(|(_, note)| note.clone()).collect::<Vec<_>>();
+                Ok(Response::value(200, &json!({ "notes": notes })))
+            }
+        }
+    }
+
+    /// What was created in the range of time that is asked for.
+    fn range(&self, request: &Request, items: &[Value]) -> Result<Vec<Value>, Response> {
+        let instant = |name: &str| {
+            let text = request.parameter(name).filter(|text| !text.is_empty());
+            let wrong = |_| self.invalid(&format!("{name} is not a valid date."));
+            text.map(|text| parse_time(text).map_err(wrong)).transpose()
+        };
+        let (mut since, mut until) = (instant("since")?, instant("until")?);
+        if request.parameter("date_range") == Some("all") {
+            (since, until) = (None, None);
+        }
+        if let (Some(since), Some(until)) = (since, until)
+            && until - since > RANGE
+        {
+            return Err(self.invalid("The range of time is longer than 6 months."));
+        }
+        let sorted = request.parameter("sort_by").is_none_or(|by| by == "created_at:asc");
+        if !sorted {
+            return Err(self.invalid("sort_by is not known."));
+        }
+        let at = |item: &Value| item["created_at"].as_str().and_then(|at| parse_time(at).ok());
+        Ok(items
+            .iter()
+            .filter(|item| since.is_none_or(|since| at(item) >= Some(since)))
+            .filter(|item| until.is_none_or(|until| at(item) < Some(until)))
+            .cloned()
+            .collect())
+    }
+
+    fn page(&self, request: &Request, key: &str, items: &[Value]) -> Result<Response, Response> {
+        let number =
+            |name, default| request.number(name, default).map_err(|text| self.invalid(&text));
+        let (limit, offset) = (number("limit", 25)?, number("offset", 0)?);
+        if !(1..=100).contains(&limit) {
+            return Err(self.invalid("Limit must be between 1 and 100."));
+        }
+        if offset.saturating_add(limit) > DEEPEST {
+            return Err(self.invalid("Offset must be less than 10000."));
+        }
+        let shown = items.iter().skip(offset).take(limit).cloned().collect::<Vec<_>>();
+        let total = request.parameter("total") == Some("true");
+        let mut page = json!({
+            "limit": limit,
+            "offset": offset,
+            "total": total.then_some(items.len()),
+            "more": offset.saturating_add(limit) < items.len(),
+        });
+        page[key] = shown.into();
+        Ok(Response::value(200, &page))
+    }
+
+    fn invalid(&self, why: &str) -> Response {
+        let body = json!({
+            "error": { "message": "Invalid Input Provided", "code": 2001, "errors": [why] },
+        });
+        Response::value(400, &body)
+    }
+}
