@@ -8,10 +8,14 @@ and replies are those of `wit/loads.wit`.
 
 import base64
 import datetime
+import decimal
+import gzip
 import hashlib
 import http.client
 import io
+import itertools
 import json
+import math
 import os
 import platform
 import re
@@ -36,6 +40,9 @@ LIMITED = {"memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_
            "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
 ENGINES = {"default": {}, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
 SQL_ERRORS = (Error, SnowparkClientException)
+INPUT_ERRORS = (OSError, EOFError, UnicodeError, zlib.error, ValueError)
+PAGE = 4 << 20
+ROWS = 4096
 TIMEOUT = 60.0
 PARALLEL = 8
 LARGEST_BODY = 100 << 20
@@ -216,7 +223,7 @@ def _do(tag, detail, data, warehouse):
                  for case, a in answers]  # fmt: skip
         return Variant("responses", given), {"responses": [{case: a} for case, a in answers]}
     if tag == "pull":
-        page = warehouse.pull(detail["resource"])
+        page = warehouse.pull(detail)
         return (Variant("end"), "end") if page is None else (Variant("page", page), {"page": page})
     if tag == "upload":
         warehouse.upload(detail["stage"], detail["path"], data)
@@ -233,6 +240,7 @@ class Snowflake:
     def __init__(self, session, http_client):
         self.session = session
         self.fetch = http_client.fetch
+        self._pulled, self._pages = None, iter(())
 
     def sql(self, statements):
         """Run the statements one by one; affected rows and rows as text."""
@@ -253,9 +261,19 @@ class Snowflake:
         except SQL_ERRORS as error:
             raise Failed(*_sql_failure(error), transient=False) from error
 
-    def pull(self, resource):
-        """A procedure holds no input of its own."""
-        raise Failed("", f"this host holds no input for {resource!r}", transient=False)
+    def pull(self, pull):
+        """The next page of the stage's file that the component names; None when there is no more."""
+        if pull["skip"] or not pull["files"]:
+            raise Failed("", f"this host holds no input for {pull['resource']!r}", transient=False)
+        named = (pull["resource"], *pull["files"])
+        try:
+            if self._pulled != named:
+                files = [self.session.file.get_stream(place, decompress=False) for place in pull["files"]]
+                self._pages = itertools.chain.from_iterable(_pages(file, pull["content"]) for file in files)
+                self._pulled = named
+            return next(self._pages, None)
+        except (*SQL_ERRORS, *INPUT_ERRORS) as error:
+            raise Failed("", f"{pull['files'][-1]}: {type(error).__name__}: {error}", transient=False) from error
 
     def wait(self, seconds):
         """Sleep."""
@@ -680,6 +698,98 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return value
+
+
+def _pages(file, content):
+    """The file's text, page by page, decompressed; Parquet and Arrow as a JSON object a row."""
+    file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
+    head = file.read(4)
+    file = _Chained(head, file)
+    if content != "text":
+        yield from _rows(file, content)
+        return
+    if head.startswith(b"\x1f\x8b"):
+        file = gzip.GzipFile(fileobj=io.BufferedReader(file))
+    elif head == b"\x28\xb5\x2f\xfd":
+        import zstandard
+
+        file = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    text = io.TextIOWrapper(io.BufferedReader(file, 1 << 20), encoding="utf-8", newline="")
+    while page := text.read(PAGE):
+        yield page
+
+
+class _Chained(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head, rest):
+        self._head, self._rest = head, rest
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _rows(file, content):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = pa.BufferReader(io.BufferedReader(file).read())
+    if content == "parquet":
+        batches = pq.ParquetFile(data).iter_batches(ROWS)
+    elif data.read(6) == b"ARROW1":
+        reader = pa.ipc.open_file(data)
+        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    else:
+        data.seek(0)
+        batches = pa.ipc.open_stream(data)
+    for batch in batches:
+        for start in range(0, batch.num_rows, ROWS):
+            part = batch.slice(start, ROWS)
+            columns = [(json.dumps(name, ensure_ascii=False), _values(column))
+                       for name, column in zip(part.schema.names, part.columns, strict=True)]  # fmt: skip
+            rows = zip(*(values for _, values in columns), strict=True)
+            names = [name for name, _ in columns]
+            yield "".join("{%s}\n" % ",".join(map("%s:%s".__mod__, zip(names, row, strict=True))) for row in rows)  # noqa: UP031
+
+
+def _values(column):
+    """The values of an Arrow column as JSON texts; finer than microseconds is cut off, as in the tables."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _values(column.dictionary_decode())
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    elif pa.types.is_time64(kind) and kind.unit == "ns":
+        column = column.cast(pa.time64("us"), safe=False)
+    return [_json(value) for value in column.to_pylist()]
+
+
+def _json(value):
+    if value is None or value is True or value is False or isinstance(value, (int, str)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "null"
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return f'"{base64.b64encode(value).decode()}"'
+    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
+        return f'"{value.isoformat()}"'
+    if isinstance(value, datetime.timedelta):
+        return format(decimal.Decimal(value // datetime.timedelta(microseconds=1)).scaleb(-6), "f")
+    if isinstance(value, dict):
+        return "{%s}" % ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_json(inner)}" for key, inner in value.items())  # noqa: UP031
+    if isinstance(value, tuple):  # an entry of a map
+        return _json(dict(zip(("key", "value"), value, strict=True)))
+    return f"[{','.join(map(_json, value))}]"
 
 
 def _ms(since):

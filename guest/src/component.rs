@@ -96,6 +96,9 @@ impl From<wit::Reply> for step::Reply {
                     .collect(),
             ),
             wit::Reply::Page(page) => Self::Page(page),
+            wit::Reply::File(wit::File { name, version }) => {
+                Self::File(step::InputFile { name, version })
+            }
             wit::Reply::End => Self::End,
             wit::Reply::Done => Self::Done,
             wit::Reply::Failed(failure) => Self::Failed(failure.into()),
@@ -120,7 +123,15 @@ impl From<step::Step> for wit::Step {
                 let requests = requests.into_iter().map(Into::into).collect();
                 Self::Fetch(wit::Fetches { requests })
             }
-            step::Step::Pull(resource) => Self::Pull(wit::Pull { resource }),
+            step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+                let content = match content {
+                    step::Content::Values => wit::Content::Values,
+                    step::Content::Text => wit::Content::Text,
+                    step::Content::Parquet => wit::Content::Parquet,
+                    step::Content::Arrow => wit::Content::Arrow,
+                };
+                Self::Pull(wit::Pull { resource, files, content, skip })
+            }
             step::Step::Upload(step::Upload { stage, path, size }) => {
                 Self::Upload(wit::Upload { stage, path, size })
             }

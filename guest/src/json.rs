@@ -35,12 +35,19 @@ pub struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     pos: usize,
+    /// The line that the text begins on, for faults.
+    first_line: u64,
 }
 
 impl<'a> Reader<'a> {
     /// At the beginning of the text.
     pub fn new(text: &'a str) -> Self {
-        let mut reader = Self { text, bytes: text.as_bytes(), pos: 0 };
+        Self::from_line(text, 1)
+    }
+
+    /// At the beginning of a text that begins on a line of a file.
+    pub fn from_line(text: &'a str, first_line: u64) -> Self {
+        let mut reader = Self { text, bytes: text.as_bytes(), pos: 0, first_line };
         if text.starts_with('\u{feff}') {
             reader.pos = 3;
         }
@@ -82,9 +89,11 @@ impl<'a> Reader<'a> {
     /// Steps over `{` or `[`, which [`Self::peek`] has seen. Says whether the container has members.
     #[inline]
     pub fn enter(&mut self) -> bool {
+        // In ASCII each closing bracket is two behind its opening one.
+        let close = self.bytes.get(self.pos).map(|open| open.wrapping_add(2));
         self.pos += 1;
         self.white();
-        if let Some(b'}' | b']') = self.bytes.get(self.pos) {
+        if self.pos < self.bytes.len() && self.bytes.get(self.pos).copied() == close {
             self.pos += 1;
             return false;
         }
@@ -244,7 +253,7 @@ impl<'a> Reader<'a> {
             None => "the end of the text".to_owned(),
             Some(c) => format!("{c:?}"),
         };
-        let (line, column) = place(self.text, self.pos);
+        let (line, column) = self.place();
         Fault::data(format_args!(
             "not JSON: expected {what}, found {found} at line {line} column {column} (byte {})",
             self.pos
@@ -254,10 +263,16 @@ impl<'a> Reader<'a> {
     /// The fault of a text nested too deep.
     #[cold]
     pub fn too_deep(&self) -> Fault {
-        let (line, column) = place(self.text, self.pos);
+        let (line, column) = self.place();
         Fault::data(format_args!(
             "expected at most {MAX_DEPTH} levels of nesting, found more at line {line} column {column}"
         ))
+    }
+
+    #[cold]
+    fn place(&self) -> (u64, usize) {
+        let (line, column) = place(self.text, self.pos);
+        (line as u64 + self.first_line - 1, column)
     }
 
     #[inline]

@@ -13,6 +13,7 @@ pub mod coerce;
 pub mod datetime;
 pub mod digest;
 pub mod fault;
+pub mod frame;
 pub mod job;
 pub mod json;
 pub mod kind;

@@ -35,9 +35,19 @@ pub fn walk(
     loose: bool,
     take: &mut Take<'_>,
 ) -> Result<Facts> {
+    walk_from(Reader::new(text), selector, wanted, loose, take)
+}
+
+/// The same from where a reader stands.
+pub fn walk_from(
+    mut reader: Reader<'_>,
+    selector: Option<&Path>,
+    wanted: &[Path],
+    loose: bool,
+    take: &mut Take<'_>,
+) -> Result<Facts> {
     let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
     let mut walk = Walk { selector, wanted, take, facts };
-    let mut reader = Reader::new(text);
     while !reader.at_end() {
         let active = Active {
             select: selector.map(|_| 0),

@@ -19,8 +19,8 @@ pub enum Step {
     Sql(Script),
     /// HTTP requests.
     Fetch(Vec<Request>),
-    /// The next page the host holds for this resource.
-    Pull(String),
+    /// The next page of what the host holds for a resource.
+    Pull(Pull),
     /// A file to create; its bytes are in [`Load::payload`].
     Upload(Upload),
     /// Patience.
@@ -51,6 +51,41 @@ pub struct Request {
     pub auth: Option<String>,
     /// The body.
     pub body: Option<String>,
+}
+
+/// A wish for the next page of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pull {
+    /// The resource.
+    pub resource: String,
+    /// Where its files are; empty: what the host was given for it.
+    pub files: Vec<String>,
+    /// What a page is made of.
+    pub content: Content,
+    /// Leave out what is left of the file that was named last.
+    pub skip: bool,
+}
+
+/// What a page of pulled input is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// JSON values, whole.
+    Values,
+    /// Text, cut anywhere between two characters.
+    Text,
+    /// Parquet, decoded to JSON values.
+    Parquet,
+    /// Arrow IPC, decoded to JSON values.
+    Arrow,
+}
+
+/// A file of pulled input.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InputFile {
+    /// Its name.
+    pub name: String,
+    /// Changes when its content does; empty where nobody knows.
+    pub version: String,
 }
 
 /// A file to create on a stage.
@@ -183,6 +218,8 @@ pub enum Reply {
     Responses(Vec<Result<Response, Failure>>),
     /// To a pull.
     Page(String),
+    /// To a pull: the pages from here on are of this file.
+    File(InputFile),
     /// To a pull: no more.
     End,
     /// To an upload or a wait.
@@ -199,6 +236,7 @@ impl Reply {
             Self::Assumed => "assumed",
             Self::Responses(_) => "responses",
             Self::Page(_) => "page",
+            Self::File(_) => "file",
             Self::End => "end",
             Self::Done => "done",
             Self::Failed(_) => "failed",

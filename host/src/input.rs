@@ -34,12 +34,28 @@ impl Pages {
     /// # Errors
     /// If there can be no thread.
     pub fn new(reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
+        let mut cutter = Cutter::new(reader, size);
+        Self::spawn(move || cutter.next_page())
+    }
+
+    /// The pages of a text that the load puts together again: cut between any two characters.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub fn of_text(mut reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
+        let mut rest = Vec::new();
+        let mut before = 0;
+        Self::spawn(move || text(&mut reader, size.max(4), &mut rest, &mut before))
+    }
+
+    fn spawn(
+        mut next: impl FnMut() -> io::Result<Option<String>> + Send + 'static,
+    ) -> io::Result<Self> {
         // One page lies ready while the load works on the one before.
         let (sender, pages) = sync_channel(0);
         thread::Builder::new().name("snowcat-input".into()).spawn(move || {
-            let mut cutter = Cutter::new(reader, size);
             loop {
-                let page = match cutter.next_page() {
+                let page = match next() {
                     Ok(None) => return,
                     Ok(Some(page)) => Ok(page),
                     Err(error) => Err(error),
@@ -61,6 +77,46 @@ impl Pages {
     pub fn next_page(&mut self) -> io::Result<Option<String>> {
         self.pages.recv().ok().transpose()
     }
+}
+
+/// The next page of a text; `rest` is what was read of a character that is not whole yet.
+fn text(
+    reader: &mut impl Read,
+    size: usize,
+    rest: &mut Vec<u8>,
+    before: &mut usize,
+) -> io::Result<Option<String>> {
+    let mut page = std::mem::take(rest);
+    let wanted = size.saturating_sub(page.len()) as u64;
+    let read = reader.by_ref().take(wanted).read_to_end(&mut page)?;
+    if page.is_empty() {
+        return Ok(None);
+    }
+    match String::from_utf8(page) {
+        Ok(page) => {
+            *before += page.len();
+            Ok(Some(page))
+        }
+        Err(error) => {
+            let whole = error.utf8_error().valid_up_to();
+            if error.utf8_error().error_len().is_some() || read == 0 {
+                return Err(not_utf_8(*before + whole));
+            }
+            let mut page = error.into_bytes();
+            *rest = page.split_off(whole);
+            *before += whole;
+            // The bytes up to there are whole characters.
+            String::from_utf8(page).map(Some).map_err(|_| not_utf_8(*before))
+        }
+    }
+}
+
+#[cold]
+fn not_utf_8(at: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("expected text in UTF-8, found other bytes at byte {at} of the input"),
+    )
 }
 
 /// Cuts what a reader gives.
@@ -164,13 +220,7 @@ impl<R: Read> Cutter<R> {
         let page = std::mem::replace(&mut self.buffer, rest);
         let before = self.before;
         self.before += cut.at;
-        String::from_utf8(page).map_err(|e| {
-            let at = before + e.utf8_error().valid_up_to();
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("expected text in UTF-8, found other bytes at byte {at} of the input"),
-            )
-        })
+        String::from_utf8(page).map_err(|e| not_utf_8(before + e.utf8_error().valid_up_to()))
     }
 }
 

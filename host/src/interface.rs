@@ -10,6 +10,6 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::snowcat::loader::loads::{
-    CursorReport, Failure, Fault, FaultKind, Fetches, FileReport, Order, Outcome, Pause, Pull,
-    Reply, Report, Request, Response, Script, Step, TableReport, Upload,
+    Content, CursorReport, Failure, Fault, FaultKind, Fetches, File, FileReport, Order, Outcome,
+    Pause, Pull, Reply, Report, Request, Response, Script, Step, TableReport, Upload,
 };

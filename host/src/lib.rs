@@ -23,7 +23,7 @@
 //! - [`Runner`], [`drive`], [`Limits`]: one run, and what it may use.
 //! - [`transcript`]: a run written down, one JSON object a line.
 //! - [`http`], [`credentials`]: requests sent on a load's behalf, and the secrets that go with them.
-//! - [`input`]: files cut into pages.
+//! - [`files`], [`input`]: the files of a job, and files cut into pages.
 //!
 //! Invariants: this crate knows the interface and a `.wasm`, and nothing of the guest's library; a
 //! component that imports anything is refused; no secret is in a type that prints it.
@@ -31,6 +31,7 @@
 pub mod credentials;
 mod engine;
 mod error;
+pub mod files;
 pub mod http;
 pub mod input;
 mod interface;
@@ -42,9 +43,9 @@ pub mod warehouse;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
 pub use interface::{
-    CursorReport, Failure, Fault, FaultKind, Fetches, FileReport, Order, Outcome, Pause, Pull,
-    Reply, Report, Request, Response, Script, Step, TableReport, Upload,
+    Content, CursorReport, Failure, Fault, FaultKind, Fetches, File, FileReport, Order, Outcome,
+    Pause, Pull, Reply, Report, Request, Response, Script, Step, TableReport, Upload,
 };
 pub use limits::Limits;
 pub use runner::{Guest, Observer, Run, Runner, drive};
-pub use warehouse::{Rehearsal, Replay, SqlReply, Warehouse};
+pub use warehouse::{Pulled, Rehearsal, Replay, SqlReply, Warehouse};

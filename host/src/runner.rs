@@ -11,7 +11,7 @@ use crate::interface::{
     Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
 };
 use crate::limits::{Limits, Memory, Watchdog};
-use crate::warehouse::{SqlReply, Warehouse};
+use crate::warehouse::{Pulled, SqlReply, Warehouse};
 use crate::{Failure, Outcome};
 
 /// Runs loads on an [`Engine`].
@@ -228,9 +228,10 @@ pub fn drive(
         reply = match step {
             Step::Fetch(fetches) => responses(&fetches.requests, warehouse)?,
             Step::Finished(report) => return Ok(report),
-            Step::Pull(pull) => match warehouse.pull(&pull.resource) {
-                Ok(Some(page)) => Reply::Page(page),
-                Ok(None) => Reply::End,
+            Step::Pull(pull) => match warehouse.pull(&pull) {
+                Ok(Pulled::End) => Reply::End,
+                Ok(Pulled::File(file)) => Reply::File(file),
+                Ok(Pulled::Page(page)) => Reply::Page(page),
                 Err(failure) => Reply::Failed(failure),
             },
             Step::Sql(script) => outcomes(&script, warehouse)?,

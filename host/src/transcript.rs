@@ -22,7 +22,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, kind_name};
-use crate::interface::{Failure, Fault, Order, Outcome, Reply, Report, Request, Response, Step};
+use crate::interface::{
+    Content, Failure, Fault, File, Order, Outcome, Reply, Report, Request, Response, Step,
+};
 use crate::runner::Observer;
 
 /// Writes a run down as it happens.
@@ -76,7 +78,20 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
             json!({ "fetch": fetches.requests.iter().map(request_value).collect::<Vec<_>>() })
         }
         Step::Finished(report) => json!({ "finished": report_value(report) }),
-        Step::Pull(pull) => json!({ "pull": { "resource": pull.resource } }),
+        Step::Pull(pull) => {
+            let content = match pull.content {
+                Content::Arrow => "arrow",
+                Content::Parquet => "parquet",
+                Content::Text => "text",
+                Content::Values => "values",
+            };
+            json!({ "pull": {
+                "content": content,
+                "files": pull.files,
+                "resource": pull.resource,
+                "skip": pull.skip,
+            } })
+        }
         Step::Sql(script) => {
             let order = match script.order {
                 Order::Any => "any",
@@ -105,6 +120,9 @@ pub fn reply_line(reply: &Reply) -> String {
         Reply::Done => json!("done"),
         Reply::End => json!("end"),
         Reply::Failed(failure) => json!({ "failed": failure_value(failure) }),
+        Reply::File(file) => {
+            json!({ "file": { "name": file.name, "version": file.version } })
+        }
         Reply::Outcomes(outcomes) => {
             json!({ "outcomes": outcomes.iter().map(outcome_value).collect::<Vec<_>>() })
         }
@@ -215,6 +233,10 @@ pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
     if let Some(failure) = reply.get("failed") {
         return Ok(Reply::Failed(parse_failure(failure)?));
     }
+    if let Some(file) = reply.get("file") {
+        let [name, version] = ["name", "version"].map(|key| field(file, key).and_then(text));
+        return Ok(Reply::File(File { name: name?, version: version? }));
+    }
     if let Some(page) = reply.get("page") {
         return Ok(Reply::Page(text(page)?));
     }
@@ -308,8 +330,13 @@ mod tests {
             r#"{"step":{"fetch":[{"auth":"jira","body":null,"headers":[["accept","*/*"]],"method":"GET","url":"https://x/1"}]}}"#,
         );
         check_step(
-            Step::Pull(Pull { resource: "r".into() }),
-            r#"{"step":{"pull":{"resource":"r"}}}"#,
+            Step::Pull(Pull {
+                resource: "r".into(),
+                files: vec!["@s/*.csv".into()],
+                content: Content::Text,
+                skip: true,
+            }),
+            r#"{"step":{"pull":{"content":"text","files":["@s/*.csv"],"resource":"r","skip":true}}}"#,
         );
         check_step(
             Step::Upload(Upload { stage: "\"S\"".into(), path: "1/a".into(), size: 3 }),
@@ -331,6 +358,10 @@ mod tests {
         check_reply(Reply::Assumed, r#"{"reply":"assumed"}"#);
         check_reply(Reply::End, r#"{"reply":"end"}"#);
         check_reply(Reply::Done, r#"{"reply":"done"}"#);
+        check_reply(
+            Reply::File(File { name: "a.csv".into(), version: "1".into() }),
+            r#"{"reply":{"file":{"name":"a.csv","version":"1"}}}"#,
+        );
         check_reply(Reply::Page("{\"a\":\u{1}}".into()), r#"{"reply":{"page":"{\"a\":\u0001}"}}"#);
         check_reply(
             Reply::Outcomes(vec![

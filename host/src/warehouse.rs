@@ -3,7 +3,7 @@
 mod rehearsal;
 mod replay;
 
-use crate::interface::{Failure, Outcome, Request, Response, Script, Upload};
+use crate::interface::{Failure, File, Outcome, Pull, Request, Response, Script, Upload};
 
 pub use rehearsal::{Rehearsal, StagedFile};
 pub use replay::Replay;
@@ -16,6 +16,17 @@ pub enum SqlReply {
     Assumed,
     /// One outcome for each statement, in the order of the script.
     Outcomes(Vec<Outcome>),
+}
+
+/// The answer to a pull.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pulled {
+    /// A page.
+    Page(String),
+    /// The pages from here on are of this file.
+    File(File),
+    /// There is no more.
+    End,
 }
 
 /// One session with a database and its stages, and a way to the sources: everything a load asks for.
@@ -70,13 +81,14 @@ pub trait Warehouse {
     /// [`Http`](crate::http::Http) meets all of this.
     fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>>;
 
-    /// The next page of the input that the host holds for this resource: whole JSON values, separated by
-    /// white space. `None` when there is no more, and then again and again. [`input`](crate::input) cuts
-    /// files into pages.
+    /// The next page of the input that the host holds for a resource, or that is where the job says
+    /// ([`Pull::files`]); made as [`Pull::content`] says. Files come in the order of their names, and
+    /// [`Pulled::File`] before the first page of each. After [`Pulled::End`] comes the end again and
+    /// again. [`files`](crate::files) does all of it.
     ///
     /// # Errors
     /// When there is no input for the resource, or it cannot be read.
-    fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure>;
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure>;
 
     /// Does nothing for so long; `seconds` is finite and not negative. `reason` is for a person.
     fn wait(&mut self, seconds: f64, reason: &str);

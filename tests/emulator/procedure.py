@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from fakesnow.rowtype import describe_as_rowtype
+from snowflake.connector.errors import ProgrammingError
 
 from . import network
 from .errors import SqlError, missing, not_emulated
@@ -194,6 +195,18 @@ class Files:
             self._frame.uploading = False
         self._frame.counted()
         return result
+
+
+    def get_stream(self, stage_location: str, **options: Any) -> Any:  # noqa: ANN401
+        """Download a file as a stream."""
+        if options.get("decompress"):
+            raise NotImplementedError("emulator: get_stream decompresses nothing")
+        stage, path = self._frame.session.stage(stage_location, "READ")
+        found = [f for f in self._frame.session.engine.stages.files(stage, path) if f.path == path]
+        self._frame.counted()
+        if not found:
+            raise ProgrammingError(f"Remote file '{stage_location}' was not found.", errno=253006)
+        return open(found[0].place, "rb")
 
 
 class HandlerSession:

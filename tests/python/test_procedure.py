@@ -92,6 +92,10 @@ def transcript(component, warehouse) -> list[str]:
     return lines
 
 
+PULL = Variant("pull", record(resource="r", files=["@s/a.csv"], content="text", skip=False))
+PULLED = '{"step":{"pull":{"content":"text","files":["@s/a.csv"],"resource":"r","skip":false}}}'
+
+
 @pytest.mark.parametrize(
     ("step", "answers", "lines"),
     [
@@ -108,8 +112,8 @@ def transcript(component, warehouse) -> list[str]:
         (fetch("https://x/"), {"fetch": [("err", {"code": "", "message": "m", "transient": True})]}, [
             '{"step":{"fetch":[{"auth":null,"body":null,"headers":[],"method":"GET","url":"https://x/"}]}}',
             '{"reply":{"responses":[{"err":{"code":"","message":"m","transient":true}}]}}']),
-        (Variant("pull", record(resource="r")), {"pull": "[1]"}, ['{"step":{"pull":{"resource":"r"}}}', '{"reply":{"page":"[1]"}}']),
-        (Variant("pull", record(resource="r")), {}, ['{"step":{"pull":{"resource":"r"}}}', '{"reply":"end"}']),
+        (PULL, {"pull": "[1]"}, [PULLED, '{"reply":{"page":"[1]"}}']),
+        (PULL, {}, [PULLED, '{"reply":"end"}']),
         (Variant("upload", record(stage='"A"', path="p", size=3)), {}, [
             '{"step":{"upload":{"path":"p","sha256":"' + hashlib.sha256(b"\0\1\2").hexdigest() + '","size":3,"stage":"\\"A\\""}}}',
             '{"reply":"done"}']),

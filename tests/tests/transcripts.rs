@@ -113,6 +113,10 @@ fn reply_of(reply: &host::Reply) -> step::Reply {
                 .collect(),
         ),
         host::Reply::Page(page) => step::Reply::Page(page.clone()),
+        host::Reply::File(file) => step::Reply::File(step::InputFile {
+            name: file.name.clone(),
+            version: file.version.clone(),
+        }),
         host::Reply::End => step::Reply::End,
         host::Reply::Done => step::Reply::Done,
         host::Reply::Failed(failure) => step::Reply::Failed(failure_of(failure)),
@@ -137,7 +141,15 @@ fn step_of(step: step::Step) -> host::Step {
                 })
                 .collect(),
         }),
-        step::Step::Pull(resource) => host::Step::Pull(host::Pull { resource }),
+        step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+            let content = match content {
+                step::Content::Values => host::Content::Values,
+                step::Content::Text => host::Content::Text,
+                step::Content::Parquet => host::Content::Parquet,
+                step::Content::Arrow => host::Content::Arrow,
+            };
+            host::Step::Pull(host::Pull { resource, files, content, skip })
+        }
         step::Step::Upload(u) => {
             host::Step::Upload(host::Upload { stage: u.stage, path: u.path, size: u.size })
         }

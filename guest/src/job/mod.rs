@@ -8,6 +8,7 @@ mod credential;
 mod cursor;
 mod disposition;
 mod endpoint;
+mod file;
 mod hints;
 mod paginator;
 mod parent;
@@ -30,6 +31,7 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
+pub use self::file::{Checkpoint, Csv, Format, Header, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::parent::Parent;
@@ -317,6 +319,21 @@ fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
             return Err(at(&format!("{place}.name"), message));
         }
         resources.push(resource);
+    }
+    for (n, resource) in resources.iter().enumerate() {
+        let is_parent =
+            |child: &Resource| child.parent().is_some_and(|p| p.resource == resource.name);
+        if resource.checkpoint.is_some() && resources.iter().any(is_parent) {
+            let place = format!("{}.checkpoint", element("resources", n));
+            return Err(at(&place, "expected none, for other resources depend on this one"));
+        }
+    }
+    if resources.iter().any(Resource::rejects)
+        && let Some(n) =
+            resources.iter().position(|resource| resource.table() == resource::REJECTED)
+    {
+        let message = "expected another name: rejected records go to the table of this one";
+        return Err(at(&format!("{}.name", element("resources", n)), message));
     }
     Ok(resources)
 }

@@ -2,13 +2,13 @@
 //! they come from.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::cursor::Cursor;
-use super::disposition::{Contract, WriteDisposition};
+use super::disposition::{Contract, MergeStrategy, WriteDisposition};
 use super::endpoint::{self, Endpoint};
+use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
-use super::path::Path;
 use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
@@ -56,6 +56,8 @@ pub struct Resource {
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
     pub on_type_conflict: OnTypeConflict,
+    /// How often what it has brought is committed, before all of it is there.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// What becomes of a number that the type of its column does not hold.
@@ -68,16 +70,16 @@ pub enum OnTypeConflict {
     Widen,
 }
 
+/// The name of the table of records that were rejected.
+pub(super) const REJECTED: &str = "_rejected";
+
 /// Where records come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A source that is asked over HTTP.
     Endpoint(Box<Endpoint>),
     /// The host, which holds them: records, or pages as the endpoint would give them.
-    Pull {
-        /// Where the records are on such a page, where the job says so.
-        selector: Option<Path>,
-    },
+    Pull(Pulled),
 }
 
 /// Columns that together tell records apart.
@@ -212,13 +214,13 @@ impl Resource {
             true => IndexMap::new(),
             false => hints::merge(&defaults.columns, own_columns),
         };
-        let (input, cursor) = input(&object, name, alone.get("endpoint").is_some())?;
+        let (input, cursor) = input(&object, &alone, name)?;
         let schema_contract_hint = object.get("schema_contract").cloned().unwrap_or_default();
         let schema_contract = match object.get("schema_contract") {
             Some(value) => Contract::parse(value, &object.place_of("schema_contract"))?,
             None => contract,
         };
-        Ok(Self {
+        let resource = Self {
             name: name.to_owned(),
             table_name: object.text("table_name")?.map(str::to_owned),
             description: object.text("description")?.map(str::to_owned),
@@ -240,7 +242,62 @@ impl Resource {
             on_type_conflict: object
                 .choice("on_type_conflict", ON_TYPE_CONFLICT)?
                 .unwrap_or_default(),
-        })
+            checkpoint: match object.get("checkpoint") {
+                None => None,
+                Some(value) => Some(Checkpoint::parse(value, &object.place_of("checkpoint"))?),
+            },
+        };
+        if resource.checkpoint.is_some()
+            && let Some(why) = resource.in_one_piece()
+        {
+            return Err(object.fault_at("checkpoint", format!("expected none, {why}")));
+        }
+        Ok(resource)
+    }
+
+    /// Why its rows cannot be committed a part at a time, if they cannot.
+    fn in_one_piece(&self) -> Option<&'static str> {
+        match &self.write_disposition {
+            WriteDisposition::Append | WriteDisposition::Skip => {}
+            WriteDisposition::Replace(_) => {
+                return Some("for what replaces a table is published in one piece");
+            }
+            WriteDisposition::Merge(merge) => match merge.strategy() {
+                MergeStrategy::Scd2 => {
+                    return Some("for scd2 retires the rows that a load does not bring");
+                }
+                _ if !self.merge_key.is_empty() => {
+                    return Some("for rows of one merge_key are replaced together");
+                }
+                _ => {}
+            },
+        }
+        self.parent().is_some().then_some("for the resource depends on another")
+    }
+
+    /// The table of records that were rejected.
+    ///
+    /// # Errors
+    /// None: what is read is fixed.
+    pub fn rejected() -> Result<Self> {
+        let value = json!({
+            "name": REJECTED,
+            "description": "Records that could not be read",
+            "schema_contract": "evolve",
+            "columns": {
+                "resource": {"data_type": "text"},
+                "file": {"data_type": "text"},
+                "line": {"data_type": "bigint"},
+                "reason": {"data_type": "text"},
+                "record": {"data_type": "text"},
+            },
+        });
+        Self::parse(&value, REJECTED, &Defaults::parse(None)?, Contract::default())
+    }
+
+    /// Whether records of it that cannot be read are set aside.
+    pub fn rejects(&self) -> bool {
+        matches!(&self.input, Input::Pull(pulled) if pulled.on_bad_record == OnBadRecord::Reject)
     }
 
     /// The name its table has before it is normalized.
@@ -252,7 +309,7 @@ impl Resource {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match &self.input {
             Input::Endpoint(endpoint) => Some(endpoint),
-            Input::Pull { .. } => None,
+            Input::Pull(_) => None,
         }
     }
 }
@@ -279,6 +336,10 @@ const KEYS: Keys = Keys {
         "columns",
         "unnest",
         "source",
+        "files",
+        "format",
+        "on_bad_record",
+        "checkpoint",
         "endpoint",
         "incremental",
         "include_from_parent",
@@ -347,9 +408,20 @@ fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
 }
 
 /// Where the records come from, and the cursor, which an endpoint or the resource can have.
-fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, Option<Cursor>)> {
-    let endpoint =
-        object.choice("source", &[("endpoint", true), ("pull", false)])?.unwrap_or(own_endpoint);
+fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, Option<Cursor>)> {
+    let own_endpoint = alone.get("endpoint").is_some();
+    let endpoint = object
+        .choice("source", &[("endpoint", true), ("pull", false)])?
+        .unwrap_or(own_endpoint && alone.get("files").is_none());
+    // What the defaults say of files is for those resources that are read from files.
+    for key in ["files", "format", "on_bad_record"] {
+        if endpoint && alone.get(key).is_some() {
+            let message =
+                "expected nothing: the resource is asked for over HTTP, not read from files";
+            return Err(object.fault_at(key, message));
+        }
+    }
+    let pulled = Pulled::parse(object)?;
     let own = match object.get("incremental") {
         None => None,
         Some(value) => {
@@ -364,7 +436,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
         ));
     }
     if !endpoint && !own_endpoint {
-        return Ok((Input::Pull { selector: None }, own));
+        return Ok((Input::Pull(pulled), own));
     }
     let empty = Value::Object(Map::new());
     let value = object.get("endpoint").unwrap_or(&empty);
@@ -377,7 +449,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
     let input = if endpoint {
         Input::Endpoint(Box::new(parsed))
     } else {
-        Input::Pull { selector: parsed.data_selector }
+        Input::Pull(Pulled { selector: parsed.data_selector, ..pulled })
     };
     Ok((input, own.or(cursor)))
 }

@@ -129,7 +129,7 @@ fn lays_resources_over_defaults() {
     assert_eq!(endpoint.path.plain(), Some("a"));
     assert_eq!(users.endpoint().unwrap().path.plain(), Some("users"));
     assert_eq!(b.endpoint().unwrap().path.plain(), Some("b/c"));
-    assert_eq!(held.input, Input::Pull { selector: None });
+    assert_eq!(held.input, Input::Pull(Pulled::default()));
     assert_eq!(asked.endpoint().unwrap().data_selector.as_ref().unwrap().as_str(), "data");
 }
 

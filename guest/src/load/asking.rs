@@ -14,6 +14,13 @@ const AT_ONCE: usize = 8;
 /// How large these pages may be together, going by the largest so far: larger ones come alone.
 const AT_ONCE_BYTES: usize = 32 << 20;
 
+/// The requests of a resource that is in the midst of its pages.
+pub(super) struct Asked {
+    pub(super) requests: Requests,
+    /// The number of the next page, from 1.
+    pub(super) page: u64,
+}
+
 /// The pages of a resource, or those about one record of its parent.
 struct Chain<'p> {
     requests: Requests,
@@ -31,11 +38,13 @@ impl Ingest<'_> {
     ///
     /// Of a resource with a parent several records are asked about in one step, and their pages are
     /// taken in the order of those records: the order of rows depends on what the source holds only.
+    /// False: it is time to commit what there is; `asked` says where to go on then.
     pub(super) async fn request(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
-    ) -> Result<()> {
+        asked: &mut Option<Asked>,
+    ) -> Result<bool> {
         let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match self.parents {
             None => Box::new(std::iter::once(None)),
             Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
@@ -44,6 +53,11 @@ impl Ingest<'_> {
         let mut nothing = Nothing::default();
         // The first page comes alone, for nobody knows how large pages are.
         let (mut at_once, mut largest) = (1, 1);
+        if let Some(Asked { requests, page }) = asked.take() {
+            let next = Some(requests.first()?);
+            chains.push(Chain { requests, parent: None, members: String::new(), next, page });
+            rows = Box::new(std::iter::empty());
+        }
         loop {
             while chains.len() < at_once
                 && let Some(row) = rows.next()
@@ -56,7 +70,13 @@ impl Ingest<'_> {
             }
             if chains.is_empty() {
                 reading.warn(nothing.warning(&self.resource.name));
-                return Ok(());
+                return Ok(true);
+            }
+            if self.is_due(reading)
+                && let Some(Chain { requests, page, .. }) = chains.pop()
+            {
+                *asked = Some(Asked { requests, page });
+                return Ok(false);
             }
             let asked = chains.get(..at_once).unwrap_or(&chains);
             for (at, answer) in self.answers(session, asked).await?.into_iter().enumerate() {
@@ -65,6 +85,8 @@ impl Ingest<'_> {
                     Some(response) => {
                         session.pages += 1;
                         largest = largest.max(response.body.len());
+                        reading.pages += 1;
+                        reading.bytes += response.body.len() as u64;
                         chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
                     }
                     None => chain.next = None,
@@ -91,14 +113,14 @@ impl Ingest<'_> {
         session: &mut Session,
         chains: &[Chain<'_>],
     ) -> Result<Vec<Option<Response>>> {
-        let mut asked: Vec<Asked<'_>> = Vec::new();
+        let mut asked: Vec<UnderWay<'_>> = Vec::new();
         for chain in chains {
             let Some(request) = &chain.next else { continue };
             let retry = Retry::new(self.load_id, request);
-            asked.push(Asked { chain, request, retry, answer: None });
+            asked.push(UnderWay { chain, request, retry, answer: None });
         }
         loop {
-            let open: Vec<&mut Asked<'_>> =
+            let open: Vec<&mut UnderWay<'_>> =
                 asked.iter_mut().filter(|asked| asked.answer.is_none()).collect();
             if open.is_empty() {
                 return Ok(asked.into_iter().map(|asked| asked.answer.flatten()).collect());
@@ -122,7 +144,7 @@ impl Ingest<'_> {
 }
 
 /// A request under way.
-struct Asked<'c> {
+struct UnderWay<'c> {
     chain: &'c Chain<'c>,
     request: &'c Request,
     retry: Retry,
@@ -130,7 +152,7 @@ struct Asked<'c> {
     answer: Option<Option<Response>>,
 }
 
-impl Asked<'_> {
+impl UnderWay<'_> {
     /// Decides about an answer; says how long to wait before the next attempt.
     fn judge(&mut self, answer: Result<Response, Failure>) -> Result<Option<Pause>> {
         match self.retry.judge(self.request, self.chain.requests.rules(), &answer) {

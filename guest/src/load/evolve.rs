@@ -8,8 +8,10 @@ use crate::fault::Result;
 use crate::kind::{DataType, Kind};
 use crate::schema::{Schema, Table, is_dlt};
 use crate::shred::SEQ;
-use crate::sql::{Column, ddl};
+use crate::sql::{Column, Name, ddl};
 
+/// What the statements make is added to `made`: tables, and the columns they get.
+///
 /// The statements, in the order they depend on one another: lists of statements that do not depend
 /// on one another.
 pub(super) fn ddl(
@@ -19,6 +21,7 @@ pub(super) fn ddl(
     ingested: &[Ingested],
     schema_made: bool,
     create_indexes: bool,
+    made: &mut Vec<(Name, Vec<String>)>,
 ) -> Result<[Vec<String>; 2]> {
     let mut schemas = Vec::new();
     let mut tables = Vec::new();
@@ -50,12 +53,14 @@ pub(super) fn ddl(
             let comment = table.hint("description").and_then(|text| text.as_str());
             let more = ddl::TableOptions { cluster: &cluster, comment, primary_key: &primary_key };
             tables.push(ddl::create_table(&name, &columns, &more));
+            made.push((name, column_names(&columns)));
             continue;
         }
         let new: Vec<Column> =
             columns.into_iter().filter(|column| !live.has_column(&name, &column.name)).collect();
         if !new.is_empty() {
             tables.push(ddl::add_columns(&name, &new));
+            made.push((name, column_names(&new)));
         }
     }
     let mut staged = false;
@@ -81,11 +86,13 @@ pub(super) fn ddl(
             columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
             if !live.has(&name) {
                 tables.push(ddl::create_staging_table(&name, &columns));
+                made.push((name, column_names(&columns)));
                 continue;
             }
             columns.retain(|column| !live.has_column(&name, &column.name));
             if !columns.is_empty() {
                 tables.push(ddl::add_columns(&name, &columns));
+                made.push((name, column_names(&columns)));
             }
         }
     }
@@ -93,6 +100,10 @@ pub(super) fn ddl(
         schemas.push(ddl::create_schema(&target.staging_schema));
     }
     Ok([schemas, tables])
+}
+
+fn column_names(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
 }
 
 fn columns(target: &Target, table: &Table, create_indexes: bool) -> Vec<Column> {

@@ -3,15 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::Target;
+use super::checkpoint::{Open, Source};
 use super::declare::{self, Plan};
 use super::intake::Intake;
 use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
+use super::reject::Rejects;
 use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
-use crate::job::{CursorValue, Input, Job, Path, Resource, WriteDisposition};
-use crate::page;
+use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
 use crate::schema::{Column, Schema, Table};
 use crate::shred::{Family, SEQ};
 use crate::source::{Incremental, Parents};
@@ -31,12 +32,22 @@ pub(super) struct Ingest<'a> {
     pub(super) parents: Option<&'a Parents>,
 }
 
+/// What is kept of a resource's records beside its tables.
+pub(super) struct Aside<'r> {
+    pub(super) children: &'r mut [Parents],
+    pub(super) rejects: &'r mut Rejects,
+}
+
 /// What is being filled.
 pub(super) struct Reading<'r> {
     pub(super) intake: Intake<'r>,
     /// None where the resource is read for its children only.
     staging: Option<&'r mut Staging>,
     report: &'r mut Report,
+    /// Pages taken since the last commit, and bytes of them.
+    pub(super) pages: u64,
+    pub(super) bytes: u64,
+    pub(super) rejects: &'r mut Rejects,
 }
 
 impl Reading<'_> {
@@ -53,7 +64,8 @@ impl Ingest<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
-        children: &mut [Parents],
+        aside: Aside<'_>,
+        open: &mut Option<Open>,
     ) -> Result<Vec<Ingested>> {
         let before = schema.clone();
         let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
@@ -61,8 +73,8 @@ impl Ingest<'_> {
                 "resource {}: its table is new, and left out as the schema contract has it",
                 self.resource.name
             ));
-            if !children.is_empty() {
-                self.read(session, schema, state, report, children).await?;
+            if !aside.children.is_empty() {
+                self.read(session, schema, state, report, aside).await?;
             }
             return Ok(Vec::new());
         };
@@ -76,13 +88,25 @@ impl Ingest<'_> {
             // which overlooks a disposition that is written as an object.
             state.forget_resource(schema.name(), &self.resource.name);
         }
-        let mut cursor = self.cursor(schema, state)?;
-        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
+        let Open { mut cursor, start, mut source } = match open.take() {
+            Some(open) => open,
+            None => self.open(schema, state, report)?,
+        };
+        let Aside { children, rejects } = aside;
         let intake = Intake::new(self.resource, Some(&mut family), cursor.as_mut(), children);
-        let mut reading = Reading { intake, staging: Some(&mut staging), report };
-        self.pages(session, &mut reading).await?;
-        if let Some(cursor) = &mut cursor {
-            self.save(cursor, start, schema, state, report)?;
+        let mut reading =
+            Reading { intake, staging: Some(&mut staging), report, pages: 0, bytes: 0, rejects };
+        let finished = self.pages(session, &mut reading, &mut source).await?;
+        if finished {
+            if let Some(cursor) = &mut cursor {
+                self.save(cursor, start, schema, state, report)?;
+            }
+            if state.checkpoint(schema.name(), &self.resource.name).is_some() {
+                state.set_checkpoint(schema.name(), &self.resource.name, None);
+            }
+        } else {
+            let paused = Open { cursor, start, source };
+            *open = Some(self.keep(paused, schema, state)?);
         }
 
         staging.take(&mut family)?;
@@ -112,23 +136,17 @@ impl Ingest<'_> {
         schema: &Schema,
         state: &mut State,
         report: &mut Report,
-        children: &mut [Parents],
+        aside: Aside<'_>,
     ) -> Result<()> {
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
+        let Aside { children, rejects } = aside;
         let intake = Intake::new(self.resource, None, cursor.as_mut(), children);
-        let mut reading = Reading { intake, staging: None, report };
-        self.pages(session, &mut reading).await?;
+        let mut reading = Reading { intake, staging: None, report, pages: 0, bytes: 0, rejects };
+        self.pages(session, &mut reading, &mut Source::new(self.resource)).await?;
         match &mut cursor {
             Some(cursor) => self.save(cursor, start, schema, state, report),
             None => Ok(()),
-        }
-    }
-
-    async fn pages(&self, session: &mut Session, reading: &mut Reading<'_>) -> Result<()> {
-        match &self.resource.input {
-            Input::Pull { selector } => self.pull(session, reading, selector.as_ref()).await,
-            Input::Endpoint(_) => self.request(session, reading).await,
         }
     }
 
@@ -136,28 +154,30 @@ impl Ingest<'_> {
         matches!(self.resource.write_disposition, WriteDisposition::Replace(_))
     }
 
-    /// Reads what the host holds.
-    async fn pull(
+    /// Reads on; false: it is time to commit what there is.
+    async fn pages(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
-        selector: Option<&Path>,
-    ) -> Result<()> {
-        let mut number = 0;
-        while let Some(text) = session.pull(&self.resource.name).await? {
-            number += 1;
-            session.pages += 1;
-            let intake = &mut reading.intake;
-            page::walk(&text, selector, &[], true, &mut |reader| intake.take(reader, ""))
-                .at(|| format!("page {number}"))?;
-            drop(text);
-            self.flush(session, reading).await?;
+        source: &mut Source,
+    ) -> Result<bool> {
+        match (&self.resource.input, source) {
+            (Input::Pull(pulled), Source::Pulled(pulling)) => {
+                self.pull(session, reading, pulled, pulling).await
+            }
+            (_, Source::Asked(asked)) => self.request(session, reading, asked).await,
+            (_, Source::Pulled(_)) => Err(Fault::internal("an endpoint is pulled")),
         }
-        Ok(())
+    }
+
+    /// Whether it is time to commit what there is.
+    pub(super) fn is_due(&self, reading: &Reading<'_>) -> bool {
+        let checkpoint = self.resource.checkpoint.as_ref();
+        checkpoint.is_some_and(|checkpoint| checkpoint.is_due(reading.pages, reading.bytes))
     }
 
     /// The resource's cursor, where it was left.
-    fn cursor(&self, schema: &Schema, state: &State) -> Result<Option<Incremental>> {
+    pub(super) fn cursor(&self, schema: &Schema, state: &State) -> Result<Option<Incremental>> {
         let Some(cursor) = &self.resource.cursor else { return Ok(None) };
         let saved = match self.job.force_full_load {
             true => None,
@@ -175,7 +195,7 @@ impl Ingest<'_> {
     }
 
     /// Remembers where the cursor is now.
-    fn save(
+    pub(super) fn save(
         &self,
         cursor: &mut Incremental,
         start: Option<String>,
@@ -188,10 +208,21 @@ impl Ingest<'_> {
         let last = cursor.last_value()?.as_ref().map(shown);
         report.cursors.push(CursorReport {
             resource: self.resource.name.clone(),
-            path: path.clone(),
+            path,
             start,
             last,
         });
+        self.keep_cursor(cursor, schema, state)
+    }
+
+    /// Saves where the cursor is now.
+    pub(super) fn keep_cursor(
+        &self,
+        cursor: &mut Incremental,
+        schema: &Schema,
+        state: &mut State,
+    ) -> Result<()> {
+        let path = cursor.cursor().path.as_str().to_owned();
         let Some(mut saved) = cursor.state()? else { return Ok(()) };
         let mut value = |key: &str| saved.get_mut(key).map(Value::take).unwrap_or_default();
         let hashes = match value("unique_hashes") {
@@ -214,6 +245,10 @@ impl Ingest<'_> {
         session: &mut Session,
         reading: &mut Reading<'_>,
     ) -> Result<()> {
+        let report = &mut *reading.report;
+        if let Some(staging) = reading.rejects.full()? {
+            self.upload(session, staging, report).await?;
+        }
         let (Some(family), Some(staging)) = (reading.intake.family(), reading.staging.as_mut())
         else {
             return Ok(());
@@ -225,7 +260,7 @@ impl Ingest<'_> {
         self.upload(session, staging, reading.report).await
     }
 
-    async fn upload(
+    pub(super) async fn upload(
         &self,
         session: &mut Session,
         staging: &mut Staging,
@@ -243,7 +278,12 @@ impl Ingest<'_> {
     }
 
     /// Takes over into the schema what the data brought.
-    fn learn(&self, schema: &mut Schema, family: &Family, staging: &Staging) -> Result<()> {
+    pub(super) fn learn(
+        &self,
+        schema: &mut Schema,
+        family: &Family,
+        staging: &Staging,
+    ) -> Result<()> {
         for (at, table) in family.tables().iter().enumerate() {
             if staging.rows(at) == 0 {
                 continue;
@@ -270,7 +310,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    fn ingested(
+    pub(super) fn ingested(
         &self,
         plan: Plan,
         family: &Family,
@@ -301,11 +341,18 @@ impl Ingest<'_> {
                 && (self.replaces() && family.action == Action::Replace || left_out)
                 && family.known;
             if rows > 0 || emptied {
-                report.tables.push(TableReport {
-                    name: table.name.clone(),
-                    resource: self.resource.name.clone(),
-                    rows,
-                });
+                // A load in parts tells of a table once.
+                let same = |told: &&mut TableReport| {
+                    told.name == table.name && told.resource == self.resource.name
+                };
+                match report.tables.iter_mut().find(same) {
+                    Some(told) => told.rows += rows,
+                    None => report.tables.push(TableReport {
+                        name: table.name.clone(),
+                        resource: self.resource.name.clone(),
+                        rows,
+                    }),
+                }
             }
             family.tables.push(IngestedTable {
                 name: table.name.clone(),
@@ -335,7 +382,7 @@ impl Ingest<'_> {
 }
 
 /// A cursor's value as a person writes it.
-fn shown(value: &CursorValue<'_>) -> String {
+pub(super) fn shown(value: &CursorValue<'_>) -> String {
     match value {
         CursorValue::Text(text) => text.to_string(),
         other => other.to_string(),

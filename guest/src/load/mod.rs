@@ -4,13 +4,16 @@
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
 
 mod asking;
+mod checkpoint;
 mod declare;
 mod evolve;
 mod ingest;
 mod intake;
 mod nested;
 mod publish;
+mod pulling;
 mod refresh;
+mod reject;
 mod restore;
 mod session;
 mod staging;
@@ -18,18 +21,20 @@ mod staging;
 use indexmap::IndexMap;
 
 use crate::fault::{Context, Result};
-use crate::job::{Job, WriteDisposition};
+use crate::job::{Job, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 use crate::source::{Parents, scheduled};
 use crate::sql::state::{Bookkeeping, select_stages};
 use crate::sql::{Name, ddl};
-use crate::state::{Instant, LoadId};
+use crate::state::{Instant, LoadId, State};
 use crate::step::{Io, Load, Report};
 
+use checkpoint::Open;
 use publish::Publication;
 use refresh::{Forgotten, Fresh};
-use restore::Restored;
+use reject::Rejects;
+use restore::{Live, Restored};
 use session::{Answer, Session};
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
@@ -44,7 +49,14 @@ async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
     let mut session = Session::new(io);
     match load(&mut session, &job, now).await {
         Ok(report) => Ok(report),
-        Err(fault) => {
+        Err(mut fault) => {
+            if session.checkpoints > 0 {
+                fault.message.push_str(&format!(
+                    "; the {} parts of the load before that are committed, and the next run goes on \
+                     behind them",
+                    session.checkpoints
+                ));
+            }
             Err(session.abandon(fault).await.at(format_args!("pipeline {}", job.pipeline)))
         }
     }
@@ -57,9 +69,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
-    let fresh = Fresh::plan(job, &mut schema, &mut state);
-    let before = schema.clone();
-    let forgotten = if fresh.drops() {
+    let mut fresh = Fresh::plan(job, &mut schema, &mut state);
+    let mut before = schema.clone();
+    let mut forgotten = if fresh.drops() {
         if !state.bump()? {
             state.touch();
         }
@@ -70,92 +82,69 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         None
     };
     target.begin(&load_id);
-    let mut ingested = Vec::new();
     let mut report = Report {
-        load_id: load_id.to_string(),
         pipeline: job.pipeline.clone(),
         database: job.database.clone(),
         dataset: job.dataset.clone(),
         warnings: ignored(&schema),
         ..Report::default()
     };
-    let reading = job.reading();
-    let mut parents: IndexMap<&str, Parents> = IndexMap::new();
-    for (number, &(resource, loaded)) in reading.iter().enumerate() {
-        // What is kept of its records, for each of its children.
-        let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
-            .iter()
-            .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
-            .filter(|(_, parent)| parent.resource == resource.name)
-            .map(|(child, parent)| (child, Parents::new(parent)))
-            .unzip();
-        let skipped = resource.write_disposition == WriteDisposition::Skip;
-        if loaded && skipped {
-            let message = match children.is_empty() {
-                true => "so it was not read",
-                false => "so it was read for its children only",
+    let rejected = Resource::rejected()?;
+    let mut sources = Sources::new(job, &rejected);
+    // Most loads are of one part; see `checkpoint`.
+    loop {
+        report.load_id = load_id.to_string();
+        let part = Part { target: &target, load_id: &load_id, live: &live };
+        let ingested =
+            part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
+        let schema_changed = schema.bump()?;
+        let state_changed = state.bump()?;
+        // Records that are all left out bring no rows, and yet the contract that the schema is to keep.
+        let told = schema_changed && ingested.iter().any(|ingested| ingested.left_out);
+        let changes = told || ingested.iter().any(publish::Ingested::changes);
+        if changes || state_changed || fresh.acts() {
+            if let Some(forgotten) = forgotten.take() {
+                let dropped = fresh.drop_tables(session, &target, &mut live, &forgotten).await;
+                dropped.at(|| "starting over")?;
+            }
+            let mut made = Vec::new();
+            let statements = evolve::ddl(
+                &target,
+                &schema,
+                &live,
+                &ingested,
+                session.has_made_schema(),
+                job.create_indexes,
+                &mut made,
+            )?;
+            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
+            let publication = Publication {
+                target: &target,
+                schema: &schema,
+                schema_changed: schema_changed || !live.has_schema_row() || fresh.drops(),
+                schema_stored_at: now.after(live.schema_stored_at()),
+                fresh: &fresh,
+                state: &state,
+                state_changed,
+                load_id: &load_id,
+                now,
+                ingested: &ingested,
+                before: &before,
+                live: &|table: &Name| live.has(table),
             };
-            report.warnings.push(format!(
-                "resource {}: its write disposition is skip, {message}",
-                resource.name
-            ));
+            publication.run(session).await.at(|| "publishing")?;
+            if publication.schema_changed {
+                live.note_schema(publication.schema_stored_at);
+            }
+            made.into_iter().for_each(|(table, columns)| live.note(table, columns));
         }
-        let ingest = ingest::Ingest {
-            job,
-            resource,
-            number,
-            target: &target,
-            live: &live,
-            load_id: load_id.as_str(),
-            parents: parents.get(resource.name.as_str()),
-        };
-        let place = || format!("resource {}", resource.name);
-        if loaded && !skipped {
-            let brought =
-                ingest.run(session, &mut schema, &mut state, &mut report, &mut children).await;
-            ingested.extend(brought.at(place)?);
-        } else if !children.is_empty() {
-            let read = ingest.read(session, &schema, &mut state, &mut report, &mut children).await;
-            read.at(place)?;
+        if sources.are_read() {
+            break;
         }
-        parents.shift_remove(resource.name.as_str());
-        parents.extend(names.into_iter().zip(children));
-    }
-
-    let schema_changed = schema.bump()?;
-    let state_changed = state.bump()?;
-    // Records that are all left out bring no rows, and yet the contract that the schema is to keep.
-    let told = schema_changed && ingested.iter().any(|ingested| ingested.left_out);
-    let changes = told || ingested.iter().any(publish::Ingested::changes);
-    if changes || state_changed || fresh.acts() {
-        if let Some(forgotten) = &forgotten {
-            let dropped = fresh.drop_tables(session, &target, &mut live, forgotten).await;
-            dropped.at(|| "starting over")?;
-        }
-        let statements = evolve::ddl(
-            &target,
-            &schema,
-            &live,
-            &ingested,
-            session.has_made_schema(),
-            job.create_indexes,
-        )?;
-        session.run_all(statements).await.at(|| "bringing the tables up to date")?;
-        let publication = Publication {
-            target: &target,
-            schema: &schema,
-            schema_changed: schema_changed || !live.has_schema_row() || fresh.drops(),
-            schema_stored_at: now.after(live.schema_stored_at()),
-            fresh: &fresh,
-            state: &state,
-            state_changed,
-            load_id: &load_id,
-            now,
-            ingested: &ingested,
-            before: &before,
-            live: &|table: &Name| live.has(table),
-        };
-        publication.run(session).await.at(|| "publishing")?;
+        session.checkpoints += 1;
+        load_id = load_id.next();
+        before = schema.clone();
+        fresh = Fresh::default();
     }
     if let Err(fault) = clean_up(session, &target).await {
         // The load is committed; what is left is for the next one to clear away.
@@ -166,6 +155,106 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     report.requests = session.requests;
     report.pages = session.pages;
     Ok(report)
+}
+
+/// The resources of a run, and how far they are read.
+struct Sources<'a> {
+    job: &'a Job,
+    /// The table of rejected records.
+    rejected: &'a Resource,
+    /// Each resource that is read, and whether it is loaded.
+    reading: Vec<(&'a Resource, bool)>,
+    /// How many of them are read.
+    done: usize,
+    /// What is kept of the records of parents whose children are still to be read.
+    parents: IndexMap<&'a str, Parents>,
+    /// The one that is being read, if the last part ended in the midst of it.
+    open: Option<Open>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(job: &'a Job, rejected: &'a Resource) -> Self {
+        let (reading, parents) = (job.reading(), IndexMap::new());
+        Self { job, rejected, reading, done: 0, parents, open: None }
+    }
+
+    fn are_read(&self) -> bool {
+        self.done >= self.reading.len()
+    }
+}
+
+/// One part of a load.
+struct Part<'a> {
+    target: &'a Target,
+    load_id: &'a LoadId,
+    live: &'a Live,
+}
+
+impl Part<'_> {
+    /// Reads resources, to the end of the last or to a checkpoint.
+    async fn read(
+        &self,
+        session: &mut Session,
+        sources: &mut Sources<'_>,
+        schema: &mut Schema,
+        state: &mut State,
+        report: &mut Report,
+    ) -> Result<Vec<publish::Ingested>> {
+        let Sources { job, rejected, reading, done, parents, open } = sources;
+        let ingest = |number, resource| ingest::Ingest {
+            job,
+            resource,
+            number,
+            target: self.target,
+            live: self.live,
+            load_id: self.load_id.as_str(),
+            parents: None,
+        };
+        let rejecting = ingest(job.resources.len(), rejected);
+        let mut rejects = match reading.iter().any(|(resource, _)| resource.rejects()) {
+            true => Rejects::new(&rejecting, schema)?,
+            false => Rejects::default(),
+        };
+        let mut ingested = Vec::new();
+        while let Some(&(resource, loaded)) = reading.get(*done) {
+            // What is kept of its records, for each of its children.
+            let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
+                .iter()
+                .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
+                .filter(|(_, parent)| parent.resource == resource.name)
+                .map(|(child, parent)| (child, Parents::new(parent)))
+                .unzip();
+            let skipped = resource.write_disposition == WriteDisposition::Skip;
+            if loaded && skipped {
+                let message = match children.is_empty() {
+                    true => "so it was not read",
+                    false => "so it was read for its children only",
+                };
+                report.warnings.push(format!(
+                    "resource {}: its write disposition is skip, {message}",
+                    resource.name
+                ));
+            }
+            let parents_of = parents.get(resource.name.as_str());
+            let ingest = ingest::Ingest { parents: parents_of, ..ingest(*done, resource) };
+            let place = || format!("resource {}", resource.name);
+            let aside = ingest::Aside { children: &mut children, rejects: &mut rejects };
+            if loaded && !skipped {
+                let run = ingest.run(session, schema, state, report, aside, open);
+                ingested.extend(run.await.at(place)?);
+            } else if !aside.children.is_empty() {
+                ingest.read(session, schema, state, report, aside).await.at(place)?;
+            }
+            if open.is_some() {
+                break;
+            }
+            parents.shift_remove(resource.name.as_str());
+            parents.extend(names.into_iter().zip(children));
+            *done += 1;
+        }
+        ingested.extend(rejects.finish(&rejecting, session, schema, report).await?);
+        Ok(ingested)
+    }
 }
 
 /// Drops the stage of this load, and those that earlier loads of the pipeline left when they were

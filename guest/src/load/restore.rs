@@ -12,7 +12,7 @@ use crate::job::Job;
 use crate::schema::{Schema, VERSION_TABLE};
 use crate::sql::Name;
 use crate::sql::state::select_columns;
-use crate::state::State;
+use crate::state::{Instant, State};
 use crate::step::Outcome;
 
 /// What was there when the load began.
@@ -36,6 +36,17 @@ impl Live {
     /// Whether there is such a table.
     pub(super) fn has(&self, table: &Name) -> bool {
         self.tables.contains_key(table)
+    }
+
+    /// Notes that a table was made, or got more columns.
+    pub(super) fn note(&mut self, table: Name, columns: Vec<String>) {
+        self.tables.entry(table).or_default().extend(columns);
+    }
+
+    /// Notes that a schema was stored, and when.
+    pub(super) fn note_schema(&mut self, stored_at: Instant) {
+        self.schema_row = true;
+        self.schema_stored_at = Some(stored_at.micros());
     }
 
     /// Notes that a table was dropped.

@@ -4,7 +4,8 @@
 use crate::fault::{Fault, Result};
 use crate::sql::{Name, ddl, merge};
 use crate::step::{
-    Failure, Io, Outcome, Pause, Reply, Request, Response, Script, Step, unexpected,
+    Failure, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script, Step,
+    unexpected,
 };
 
 /// A conversation with the host.
@@ -16,6 +17,8 @@ pub(super) struct Session {
     pub(super) requests: u32,
     /// Pages read.
     pub(super) pages: u32,
+    /// Parts of the load that are committed, all but the last.
+    pub(super) checkpoints: u32,
     /// The stage to drop in the end, once it was made.
     stage: Option<Name>,
     made_schema: bool,
@@ -30,6 +33,16 @@ pub(super) enum Answer {
     Ran(Outcome),
 }
 
+/// What the host answers to a pull.
+pub(super) enum Pulled {
+    /// A page.
+    Page(String),
+    /// Another file begins.
+    File(InputFile),
+    /// There is no more.
+    End,
+}
+
 impl Session {
     pub(super) fn new(io: Io) -> Self {
         Self {
@@ -37,6 +50,7 @@ impl Session {
             statements: 0,
             requests: 0,
             pages: 0,
+            checkpoints: 0,
             stage: None,
             made_schema: false,
             in_transaction: false,
@@ -166,15 +180,16 @@ impl Session {
         }
     }
 
-    /// The next page the host holds for the resource.
-    pub(super) async fn pull(&mut self, resource: &str) -> Result<Option<String>> {
-        match self.io.ask(Step::Pull(resource.to_owned())).await {
-            Reply::Page(page) => Ok(Some(page)),
-            Reply::End => Ok(None),
+    /// The next page of what the host holds for a resource.
+    pub(super) async fn pull(&mut self, pull: Pull) -> Result<Pulled> {
+        match self.io.ask(Step::Pull(pull)).await {
+            Reply::Page(page) => Ok(Pulled::Page(page)),
+            Reply::File(file) => Ok(Pulled::File(file)),
+            Reply::End => Ok(Pulled::End),
             Reply::Failed(failure) => {
                 Err(Fault::source(format_args!("the host cannot read on: {}", failure.message)))
             }
-            other => Err(unexpected("page, end or failed", &other)),
+            other => Err(unexpected("page, file, end or failed", &other)),
         }
     }
 

@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 
 use chrono::NaiveDateTime;
 use indexmap::IndexSet;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::convert::delta;
 use super::instant::Instant;
@@ -228,6 +228,47 @@ impl Incremental {
             ("unique_hashes".to_owned(), hashes.into_iter().collect()),
             ("start_value".to_owned(), start),
         ])))
+    }
+
+    /// What was seen so far, for a run that goes on in the midst of it: see [`Incremental::go_on`].
+    ///
+    /// # Errors
+    /// A data fault when a record that has to be hashed cannot be.
+    pub fn progress(&mut self) -> Result<Value> {
+        self.settle()?;
+        Ok(json!({
+            "last_value": self.last.as_ref().map_or(Value::Null, CursorValue::to_value),
+            "unique_hashes": self.hashes.iter().collect::<Vec<_>>(),
+            "kept": self.kept,
+        }))
+    }
+
+    /// Goes on from the progress of a run that began where this one did.
+    ///
+    /// # Errors
+    /// A data fault when it is no progress.
+    pub fn go_on(&mut self, progress: &Value) -> Result<()> {
+        let last = progress.get("last_value").unwrap_or(&Value::Null);
+        if !last.is_null() {
+            let value = CursorValue::of(last).ok_or_else(|| {
+                Fault::data(format_args!("expected a cursor's value, found {last}"))
+            })?;
+            self.last = Some(value);
+        }
+        let hashes = progress.get("unique_hashes").and_then(Value::as_array);
+        let hashes = hashes.into_iter().flatten().filter_map(Value::as_str);
+        self.hashes = hashes.map(str::to_owned).collect();
+        self.kept = progress.get("kept") == Some(&Value::Bool(true));
+        self.touched = true;
+        Ok(())
+    }
+
+    /// Whether a run can begin anew at the last value that was seen, and miss nothing: what comes is in
+    /// the order of the cursor.
+    pub fn is_ordered(&self) -> bool {
+        self.cursor.row_order == Some(Sort::Ascending)
+            && self.cursor.last == Last::Max
+            && self.cursor.end_value.is_none()
     }
 
     /// What a person should know of the state.

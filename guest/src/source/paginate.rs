@@ -64,6 +64,16 @@ impl Pager {
         &self.wanted
     }
 
+    /// Where it is, of one that counts.
+    pub(super) const fn number(&self) -> i64 {
+        self.number
+    }
+
+    /// Goes on counting there.
+    pub(super) const fn set_number(&mut self, number: i64) {
+        self.number = number;
+    }
+
     /// Whether it does not know yet what it is.
     pub(super) fn is_auto(&self) -> bool {
         self.paginator == Paginator::Auto

@@ -1,7 +1,7 @@
 //! The requests of one resource, one after the other.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::convert::{convert, plain};
 use super::detect::Outline;
@@ -30,6 +30,8 @@ pub struct Requests {
     selector: Option<Path>,
     pager: Pager,
     actions: Vec<ResponseAction>,
+    /// Where the pages went on; a paginator that is found later has to know.
+    number: Option<i64>,
 }
 
 impl Requests {
@@ -108,6 +110,7 @@ impl Requests {
             selector: endpoint.data_selector.clone(),
             pager: Pager::new(paginator),
             actions: endpoint.response_actions.clone(),
+            number: None,
         };
         if requests.data.is_some() && requests.pager.writes_body() {
             return Err(Fault::config(
@@ -144,7 +147,38 @@ impl Requests {
         if self.pager.is_auto() {
             // What is found says how to go on; the first page was asked for without it.
             self.pager = Pager::new(outline.paginator(&response.headers));
+            if let Some(number) = self.number {
+                self.pager.set_number(number);
+            }
         }
+        Ok(())
+    }
+
+    /// What is asked next, for a run that goes on there: see [`Requests::go_on`].
+    pub fn position(&self) -> Value {
+        json!({
+            "url": self.url,
+            "params": self.params.iter().collect::<Vec<_>>(),
+            "body": self.body,
+            "number": self.pager.number(),
+        })
+    }
+
+    /// Goes on where another run was.
+    ///
+    /// # Errors
+    /// A data fault when it is no position.
+    pub fn go_on(&mut self, position: &Value) -> Result<()> {
+        let fault = || Fault::data(format_args!("expected a position, found {position}"));
+        let field = |key: &str| position.get(key).ok_or_else(fault);
+        self.url = field("url")?.as_str().ok_or_else(fault)?.to_owned();
+        let params: Vec<(String, Vec<String>)> =
+            serde_json::from_value(field("params")?.clone()).map_err(|_| fault())?;
+        self.params = params.into_iter().collect();
+        self.body = position.get("body").filter(|body| !body.is_null()).cloned();
+        let number = field("number")?.as_i64().ok_or_else(fault)?;
+        self.pager.set_number(number);
+        self.number = Some(number);
         Ok(())
     }
 

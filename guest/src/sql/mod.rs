@@ -11,6 +11,7 @@
 pub mod copy;
 pub mod ddl;
 pub mod merge;
+pub mod stage;
 pub mod state;
 
 use std::fmt;

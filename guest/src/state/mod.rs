@@ -25,6 +25,9 @@ use crate::schema::packed;
 /// The version of the form states are stored in; dlt's `PIPELINE_STATE_ENGINE_VERSION`.
 pub const ENGINE_VERSION: u64 = 4;
 
+/// Where a resource's checkpoint is among what it remembers. dlt leaves alone what it does not know.
+const CHECKPOINT: &str = "snowcat_checkpoint";
+
 /// What dlt calls its Snowflake destination.
 const DESTINATION: &str = "dlt.destinations.snowflake";
 
@@ -210,6 +213,26 @@ impl State {
         for (key, value) in values {
             let path = ["sources", source, "resources", resource, "incremental", cursor, key];
             packed::set(&mut self.document, &path, value);
+        }
+    }
+
+    /// How far an interrupted load of a resource had come.
+    pub fn checkpoint(&self, source: &str, resource: &str) -> Option<&Value> {
+        let resources = self.document.get("sources")?.get(source)?.get("resources")?;
+        resources.get(resource)?.get(CHECKPOINT)
+    }
+
+    /// Says how far a load of a resource has come; none: it is complete.
+    pub fn set_checkpoint(&mut self, source: &str, resource: &str, checkpoint: Option<Value>) {
+        let path = ["sources", source, "resources", resource, CHECKPOINT];
+        if let Some(checkpoint) = checkpoint {
+            return packed::set(&mut self.document, &path, checkpoint);
+        }
+        let resources = self.document.get_mut("sources").and_then(|s| s.get_mut(source));
+        let resources = resources.and_then(|s| s.get_mut("resources"));
+        let resource = resources.and_then(|resources| resources.get_mut(resource));
+        if let Some(resource) = resource.and_then(Value::as_object_mut) {
+            resource.shift_remove(CHECKPOINT);
         }
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn run(
                 run.report = report;
                 return (run, Ok(()));
             }
-            Step::Pull(resource) => panic!("{resource} is pulled"),
+            Step::Pull(pull) => panic!("{} is pulled", pull.resource),
         };
     }
 }
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-fn read_rows(file: &[u8]) -> Vec<Value> {
+pub(crate) fn read_rows(file: &[u8]) -> Vec<Value> {
     let mut reader = Cursor::new(file);
     let metadata = read::read_metadata(&mut reader).unwrap();
     let schema = read::infer_schema(&metadata).unwrap();

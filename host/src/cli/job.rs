@@ -1,7 +1,7 @@
 //! The job, as far as the command line changes it: what placeholders stand for, and which resources are
 //! fed from files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
@@ -84,9 +84,7 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     }
     for resource in resources {
         let Some(name) = name(resource).map(str::to_owned) else { continue };
-        if !fed.iter().any(|input| input.resource == name) {
-            continue;
-        }
+        let Some(input) = fed.iter().find(|input| input.resource == name) else { continue };
         if resource.is_string() {
             *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
         }
@@ -94,6 +92,12 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
             map.insert("source".to_owned(), Value::from("pull"));
             // A page on its own has no record of the parent with it.
             map.shift_remove("include_from_parent");
+            map.remove("files");
+            if let Some(format) = format(&input.file)
+                && !map.contains_key("format")
+            {
+                map.insert("format".to_owned(), format);
+            }
         }
     }
     // In the job's own order, whatever that of the arguments.
@@ -123,6 +127,21 @@ pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// The format that a file's name tells, where it is not the one that goes without saying.
+fn format(file: &Path) -> Option<Value> {
+    let name = file.to_string_lossy().to_ascii_lowercase();
+    let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+    let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
+    match end {
+        "csv" => Some(json!("csv")),
+        "tsv" => Some(json!({"type": "csv", "delimiter": "\t"})),
+        "jsonl" | "ndjson" => Some(json!("jsonl")),
+        "parquet" => Some(json!("parquet")),
+        "arrow" | "arrows" | "feather" => Some(json!("arrow")),
+        _ => None,
     }
 }
 
@@ -181,6 +200,20 @@ mod tests {
         let from_defaults = json!({"endpoint": {"data_selector": "d"}});
         assert!(!check(a(json!({})), from_defaults, a(json!({}))));
         assert!(!check(json!({"name": "a"}), json!({}), json!({"name": "a"})));
+    }
+
+    #[test]
+    fn the_format_is_told_by_the_name() {
+        let check = |resource: Value, file: &str, format: Value| {
+            let mut job = json!({"resources": [resource]});
+            feed(&mut job, &owned(&[file])).unwrap();
+            assert_eq!(job["resources"][0]["format"], format, "{file}");
+            assert_eq!(job["resources"][0].get("files"), None);
+        };
+        check(json!("a"), "f.json", Value::Null);
+        check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
+        check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
+        check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
     }
 
     #[test]

@@ -4,14 +4,15 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
 use snowcat_host::credentials::{Credentials, Environment};
+use snowcat_host::files::{Input, LocalFiles};
 use snowcat_host::http::{Http, HttpLimits};
-use snowcat_host::input::{PAGE, Pages};
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
 
@@ -27,8 +28,9 @@ use super::{Failed, job, show};
 pub(super) struct Plan {
     /// The job, a file of JSON
     job: PathBuf,
-    /// Read a resource from a file of JSON (NDJSON, an array, pages of an API; - is the standard input);
-    /// resources without a file are left out, and children have nothing of their parents
+    /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API, or
+    /// what the name or the resource's format tells; - is the standard input); resources without a
+    /// file are left out, and children have nothing of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
     /// What a placeholder {{NAME}} in the job stands for
@@ -73,19 +75,18 @@ impl Plan {
             }
         }
 
-        let mut warehouse = Rehearsal::new();
+        let mut warehouse = Rehearsal::new().store(LocalFiles);
         if let Some(directory) = &self.out {
             warehouse = warehouse.keep_files(directory.clone());
         }
         for input in &inputs {
-            let pages = if input.file.as_os_str() == "-" {
-                Pages::new(io::stdin(), PAGE)
-            } else {
-                Pages::of_file(&input.file)
+            let file = input.file.display().to_string();
+            let given = match file.as_str() {
+                "-" => Ok(Input::of_reader(io::stdin())),
+                _ => Input::of_places(&[Arc::new(LocalFiles)], &[file]),
             };
-            let pages =
-                pages.map_err(|e| Failed::Usage(format!("{}: {e}", input.file.display())))?;
-            warehouse = warehouse.input(&input.resource, pages);
+            let given = given.map_err(|e| Failed::Usage(e.to_string()))?;
+            warehouse = warehouse.input(&input.resource, given);
         }
         // The load says it better than this if the credentials are not valid; it reads them first.
         if let Ok(credentials) = Credentials::of_job(&job, Box::new(Environment)) {

@@ -1,22 +1,25 @@
 //! A warehouse that runs nothing: what a load would do, seen without a database.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::files::{Input, Store};
 use crate::http::{Http, Place};
-use crate::input::Pages;
-use crate::interface::{Failure, Request, Response, Script, Upload};
-use crate::warehouse::{SqlReply, Warehouse};
+use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
+use crate::warehouse::{Pulled, SqlReply, Warehouse};
 
 /// Records the SQL of a load and answers [`SqlReply::Assumed`]; leaves its files in a directory, or
 /// drops them. Its input is real: pages of files, or responses of the sources.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rehearsal {
     directory: Option<PathBuf>,
     http: Option<Http>,
-    inputs: Vec<(String, Pages)>,
+    inputs: Vec<(String, Input)>,
+    stores: Vec<Arc<dyn Store>>,
     scripts: Vec<Script>,
     files: Vec<StagedFile>,
 }
@@ -55,10 +58,17 @@ impl Rehearsal {
         self
     }
 
-    /// Answer pulls of this resource with these pages.
+    /// Answer pulls of this resource with this, wherever the job says that its files are.
     #[must_use]
-    pub fn input(mut self, resource: &str, pages: Pages) -> Self {
-        self.inputs.push((resource.to_owned(), pages));
+    pub fn input(mut self, resource: &str, input: impl Into<Input>) -> Self {
+        self.inputs.push((resource.to_owned(), input.into()));
+        self
+    }
+
+    /// Read the files that jobs name, where this store knows them.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.stores.push(Arc::new(store));
         self
     }
 
@@ -72,6 +82,15 @@ impl Rehearsal {
     #[must_use]
     pub fn files(&self) -> &[StagedFile] {
         &self.files
+    }
+}
+
+impl fmt::Debug for Rehearsal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rehearsal")
+            .field("inputs", &self.inputs)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,12 +130,19 @@ impl Warehouse for Rehearsal {
         }
     }
 
-    fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure> {
-        match self.inputs.iter_mut().find(|(name, _)| name == resource) {
-            Some((_, pages)) => pages.next_page().map_err(|e| failure(e.to_string())),
-            None => {
-                Err(failure(format!("expected an input for the resource {resource}, found none")))
-            }
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        let known = self.inputs.iter().any(|(name, _)| *name == pull.resource);
+        if !known && !pull.files.is_empty() {
+            let input = Input::of_places(&self.stores, &pull.files);
+            let input = input.map_err(|e| failure(e.to_string()))?;
+            self.inputs.push((pull.resource.clone(), input));
+        }
+        match self.inputs.iter_mut().find(|(name, _)| *name == pull.resource) {
+            Some((_, input)) => input.pull(pull).map_err(|e| failure(e.to_string())),
+            None => Err(failure(format!(
+                "expected an input for the resource {}, found none",
+                pull.resource
+            ))),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::interface::{
     Failure, Fetches, Pause, Pull, Reply, Request, Response, Script, Step, Upload,
 };
 use crate::transcript;
-use crate::warehouse::{SqlReply, Warehouse};
+use crate::warehouse::{Pulled, SqlReply, Warehouse};
 
 /// The other side of a recorded run. The same component, job and `now` must say the same steps: the
 /// first that differs fails the run, and [`finish`](Self::finish) tells what was expected.
@@ -122,11 +122,12 @@ impl Warehouse for Replay {
         requests.iter().map(|_| Err(failure.clone())).collect()
     }
 
-    fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure> {
-        match self.answer(&Step::Pull(Pull { resource: resource.to_owned() }), &[])? {
-            Reply::End => Ok(None),
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        match self.answer(&Step::Pull(pull.clone()), &[])? {
+            Reply::End => Ok(Pulled::End),
             Reply::Failed(failure) => Err(failure),
-            Reply::Page(page) => Ok(Some(page)),
+            Reply::File(file) => Ok(Pulled::File(file)),
+            Reply::Page(page) => Ok(Pulled::Page(page)),
             other => Err(self.unfit("a page", &other)),
         }
     }

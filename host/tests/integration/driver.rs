@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{
-    Error, Failure, Fault, FaultKind, Fetches, Guest, Order, Outcome, Pause, Pull, Replay, Reply,
-    Report, Request, Response, Script, SqlReply, Step, Upload, Warehouse, drive,
+    Content, Error, Failure, Fault, FaultKind, Fetches, Guest, Order, Outcome, Pause, Pull, Pulled,
+    Replay, Reply, Report, Request, Response, Script, SqlReply, Step, Upload, Warehouse, drive,
 };
 
 /// Says these steps, whatever it hears.
@@ -49,14 +49,18 @@ impl Warehouse for Fixed {
         vec![Ok(response); self.responses]
     }
 
-    fn pull(&mut self, resource: &str) -> Result<Option<String>, Failure> {
-        self.calls.push(format!("pull {resource}"));
-        Ok(self.pages.pop_front())
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        self.calls.push(format!("pull {}", pull.resource));
+        Ok(self.pages.pop_front().map_or(Pulled::End, Pulled::Page))
     }
 
     fn wait(&mut self, seconds: f64, reason: &str) {
         self.calls.push(format!("wait {seconds} {reason}"));
     }
+}
+
+fn pull() -> Pull {
+    Pull { resource: "r".into(), files: vec![], content: Content::Values, skip: false }
 }
 
 #[test]
@@ -92,8 +96,8 @@ fn a_load_that_breaks_the_interface_is_stopped() {
 fn a_run_is_replayed_from_its_transcript() {
     let steps = [
         sql(1),
-        Step::Pull(Pull { resource: "r".into() }),
-        Step::Pull(Pull { resource: "r".into() }),
+        Step::Pull(pull()),
+        Step::Pull(pull()),
         fetch(1),
         Step::Wait(Pause { seconds: 0.5, reason: "429".into() }),
         upload("1/a", 3),

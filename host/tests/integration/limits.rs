@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use snowcat_host::{
-    Engine, Error, Failure, Fault, FaultKind, Limit, Limits, Rehearsal, Request, Response, Runner,
-    Script, Settings, SqlReply, Upload, Warehouse,
+    Engine, Error, Failure, Fault, FaultKind, Limit, Limits, Pull, Pulled, Rehearsal, Request,
+    Response, Runner, Script, Settings, SqlReply, Upload, Warehouse,
 };
 
 use crate::stub;
@@ -95,8 +95,8 @@ fn the_time_of_the_warehouse_does_not_count() {
             Vec::new()
         }
 
-        fn pull(&mut self, _: &str) -> Result<Option<String>, Failure> {
-            Ok(None)
+        fn pull(&mut self, _: &Pull) -> Result<Pulled, Failure> {
+            Ok(Pulled::End)
         }
 
         fn wait(&mut self, _: f64, _: &str) {

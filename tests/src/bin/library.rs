@@ -20,7 +20,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use snowcat_guest::fault::{Fault, FaultKind};
 use snowcat_guest::load;
-use snowcat_guest::step::{Failure, Load, Outcome, Reply, Report, Request, Response, Step};
+use snowcat_guest::step::{
+    Content, Failure, InputFile, Load, Outcome, Reply, Report, Request, Response, Step,
+};
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
@@ -65,6 +67,10 @@ fn reply(value: &Value) -> Result<Reply, Fault> {
     }
     if let Some(page) = value.get("page").and_then(Value::as_str) {
         return Ok(Reply::Page(page.to_owned()));
+    }
+    if let Some(file) = value.get("file") {
+        let text = |key: &str| file.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Ok(Reply::File(InputFile { name: text("name"), version: text("version") }));
     }
     if let Some(given) = value.get("failed") {
         return Ok(Reply::Failed(failure(given)));
@@ -134,7 +140,17 @@ fn step(step: Step) -> Result<Value, Fault> {
         Step::Fetch(requests) => {
             json!({ "fetch": { "requests": requests.iter().map(request).collect::<Vec<_>>() } })
         }
-        Step::Pull(resource) => json!({ "pull": { "resource": resource } }),
+        Step::Pull(pull) => {
+            let content = match pull.content {
+                Content::Arrow => "arrow",
+                Content::Parquet => "parquet",
+                Content::Text => "text",
+                Content::Values => "values",
+            };
+            json!({ "pull": {
+                "content": content, "files": pull.files, "resource": pull.resource, "skip": pull.skip,
+            } })
+        }
         Step::Upload(upload) => json!({ "upload": {
             "stage": upload.stage, "path": upload.path, "size": upload.size,
         } }),

@@ -31,6 +31,8 @@ const PLACES: &[(&str, &str)] = &[
     ("endpoint_options", "/resources/0/endpoint"),
     ("client", "/client"),
     ("credential", "/credentials/c"),
+    ("format_csv", "/resources/0/format"),
+    ("checkpoint", "/resources/0/checkpoint"),
     ("nested_hints", "/resources/0/nested_hints/a.b"),
     ("reference", "/resources/0/references/0"),
     ("resource", "/resources/0"),
@@ -56,6 +58,9 @@ fn specimen(pointer: &str, object: &Value) -> Value {
     }
     if pointer.starts_with("/resources/0/endpoint/incremental/") {
         job["resources"][0]["endpoint"]["incremental"] = json!({"cursor_path": "at"});
+    }
+    if pointer.ends_with("/format") {
+        job["resources"][0] = json!({"name": "items"});
     }
     let mut at = &mut job;
     for key in pointer.split('/').skip(1) {

@@ -3,8 +3,8 @@
 use std::io;
 
 use snowcat_host::{
-    Engine, Failure as HostFailure, Request, Response, Runner, Script, Settings, SqlReply, Upload,
-    Warehouse, drive,
+    Engine, Failure as HostFailure, Pull, Pulled, Request, Response, Runner, Script, Settings,
+    SqlReply, Upload, Warehouse, drive,
 };
 use snowcat_tests::bench::{Driver, Failure, Stats};
 
@@ -64,8 +64,9 @@ impl Warehouse for Counting<'_> {
         requests.iter().map(|_| refusal()).collect()
     }
 
-    fn pull(&mut self, _: &str) -> Result<Option<String>, HostFailure> {
-        self.pages.next().transpose().map_err(|error| failure(&error.to_string()))
+    fn pull(&mut self, _: &Pull) -> Result<Pulled, HostFailure> {
+        let page = self.pages.next().transpose().map_err(|error| failure(&error.to_string()))?;
+        Ok(page.map_or(Pulled::End, Pulled::Page))
     }
 
     fn wait(&mut self, _: f64, _: &str) {}

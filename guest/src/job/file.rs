@@ -1,0 +1,334 @@
+//! What a job says about input that the host holds: where its files are, how they are written, and
+//! what becomes of records that cannot be read.
+
+use serde_json::Value;
+
+use super::path::Path;
+use super::read::{Keys, Object, at, describe, element, member, text, wrong_type};
+use crate::fault::{Fault, Result};
+use crate::sql::stage::StagePlace;
+
+/// Input that the host holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pulled {
+    /// Where the records are in a value, where the job says so.
+    pub selector: Option<Path>,
+    /// Where its files are; empty: what the host was given for the resource.
+    pub files: Vec<String>,
+    /// How they are written.
+    pub format: Format,
+    /// What becomes of a record that cannot be read.
+    pub on_bad_record: OnBadRecord,
+}
+
+/// How input is written.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Format {
+    /// JSON values, which the host gives whole.
+    #[default]
+    Values,
+    /// JSON values one after the other, or arrays of them, of any size.
+    Json,
+    /// One JSON value a line.
+    JsonLines,
+    /// Rows of texts.
+    Csv(Box<Csv>),
+    /// Parquet, which the host decodes.
+    Parquet,
+    /// Arrow IPC, which the host decodes.
+    Arrow,
+}
+
+/// What becomes of a record that cannot be read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnBadRecord {
+    /// The load fails.
+    #[default]
+    Fail,
+    /// It goes to the table of rejected records.
+    Reject,
+}
+
+/// How often a load commits what it has, so that an interrupted one goes on from there. At least one of
+/// the two is given; whichever is reached first counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Checkpoint {
+    /// After so many pages.
+    pub pages: Option<u64>,
+    /// After so many bytes of pages.
+    pub bytes: Option<u64>,
+}
+
+/// A dialect of CSV. The characters are ASCII.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Csv {
+    /// Between two fields.
+    pub delimiter: u8,
+    /// Around a field; within it, twice for once.
+    pub quote: Option<u8>,
+    /// Before a character that is meant as such.
+    pub escape: Option<u8>,
+    /// At the beginning of a line that is none.
+    pub comment: Option<u8>,
+    /// Where the names of the columns come from.
+    pub header: Header,
+    /// Fields that stand for nothing, where they are not quoted.
+    pub null: Vec<String>,
+    /// Lines before the header.
+    pub skip_lines: u32,
+    /// Whether a row may have fewer fields than there are columns.
+    pub short_rows: bool,
+}
+
+/// Where the names of columns come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Header {
+    /// The first row of each file.
+    First,
+    /// Their numbers: `column_1`.
+    Numbers,
+    /// The job.
+    Names(Vec<String>),
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: Some(b'"'),
+            escape: None,
+            comment: None,
+            header: Header::First,
+            null: vec![String::new()],
+            skip_lines: 0,
+            short_rows: false,
+        }
+    }
+}
+
+impl Checkpoint {
+    /// Reads it.
+    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+        let object = Object::new(value, place, Keys::of(&["pages", "bytes"]))?;
+        let count = |key, most| {
+            let count = object.whole(key, 1, most)?;
+            Ok::<_, Fault>(count.and_then(|count| u64::try_from(count).ok()))
+        };
+        let checkpoint = Self {
+            pages: count("pages", 1_000_000_000)?,
+            bytes: count("bytes", 1_000_000_000_000_000)?,
+        };
+        if checkpoint.pages.or(checkpoint.bytes).is_none() {
+            return Err(object.fault("expected pages or bytes, found neither"));
+        }
+        Ok(checkpoint)
+    }
+
+    /// Whether it is time, after so much.
+    pub fn is_due(&self, pages: u64, bytes: u64) -> bool {
+        self.pages.is_some_and(|most| pages >= most) || self.bytes.is_some_and(|most| bytes >= most)
+    }
+}
+
+impl Pulled {
+    /// Reads what a resource says of it.
+    pub(super) fn parse(object: &Object<'_>) -> Result<Self> {
+        let files = match object.get("files") {
+            None => Vec::new(),
+            Some(Value::String(_)) => {
+                object.text("files")?.map(str::to_owned).into_iter().collect()
+            }
+            Some(Value::Array(_)) => object.texts("files")?.unwrap_or_default(),
+            Some(other) => {
+                return Err(object.wrong_type("a place or a list of places", other, "files"));
+            }
+        };
+        for file in files.iter().filter(|file| StagePlace::is(file)) {
+            StagePlace::parse(file).map_err(|fault| fault.at(object.place_of("files")))?;
+        }
+        let format = match object.get("format") {
+            Some(value) => Format::parse(value, &object.place_of("format"))?,
+            None => Format::of_files(&files, &object.place_of("files"))?,
+        };
+        let words = [("fail", OnBadRecord::Fail), ("reject", OnBadRecord::Reject)];
+        let on_bad_record = object.choice("on_bad_record", &words)?.unwrap_or_default();
+        // The host's values are whole, or are not: only text has a next record to go on with.
+        let format = match (format, on_bad_record) {
+            (Format::Values, OnBadRecord::Reject) => Format::Json,
+            (format, _) => format,
+        };
+        Ok(Self { selector: None, files, format, on_bad_record })
+    }
+}
+
+impl Format {
+    fn parse(value: &Value, place: &str) -> Result<Self> {
+        let types: &[(&str, Self)] = &[
+            ("json", Self::Json),
+            ("jsonl", Self::JsonLines),
+            ("ndjson", Self::JsonLines),
+            ("csv", Self::Csv(Box::default())),
+            ("parquet", Self::Parquet),
+            ("arrow", Self::Arrow),
+        ];
+        let find = |value: &Value, place: &str| {
+            let names: Vec<(&str, usize)> =
+                types.iter().enumerate().map(|(n, (name, _))| (*name, n)).collect();
+            let at = super::read::choice(value, place, &names)?;
+            Ok(types.get(at).map(|(_, format)| format.clone()).unwrap_or_default())
+        };
+        if value.is_string() {
+            return find(value, place);
+        }
+        let Some(kind) = value.get("type").filter(|_| value.is_object()) else {
+            return Err(wrong_type("a format or an object with a type", value, place));
+        };
+        match find(kind, &member(place, "type"))? {
+            Self::Csv(_) => Ok(Self::Csv(Box::new(Csv::parse(value, place)?))),
+            other => {
+                Object::new(value, place, Keys::of(&["type"]))?;
+                Ok(other)
+            }
+        }
+    }
+
+    /// The format that the names of files tell.
+    fn of_files(files: &[String], place: &str) -> Result<Self> {
+        let mut found: Option<(&str, Self)> = None;
+        for (n, file) in files.iter().enumerate() {
+            let format = Self::of_name(file).ok_or_else(|| {
+                let place = if files.len() == 1 { place.to_owned() } else { element(place, n) };
+                let message = "expected a name that ends in .json, .jsonl, .ndjson, .csv, .tsv, \
+                     .parquet or .arrow, or a \"format\" beside it";
+                at(&place, format_args!("{message}, found {file:?}"))
+            })?;
+            match &found {
+                Some((first, other)) if *other != format => {
+                    let message = format!("{first:?} and {file:?} are of different formats");
+                    return Err(at(place, format!("expected files of one format, but {message}")));
+                }
+                Some(_) => {}
+                None => found = Some((file, format)),
+            }
+        }
+        Ok(found.map(|(_, format)| format).unwrap_or_default())
+    }
+
+    /// The format that a file's name tells.
+    fn of_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+        let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
+        Some(match end {
+            "json" => Self::Json,
+            "jsonl" | "ndjson" => Self::JsonLines,
+            "csv" => Self::Csv(Box::default()),
+            "tsv" => Self::Csv(Box::new(Csv { delimiter: b'\t', ..Csv::default() })),
+            "parquet" => Self::Parquet,
+            "arrow" | "arrows" | "feather" => Self::Arrow,
+            _ => return None,
+        })
+    }
+}
+
+const CSV_KEYS: Keys = Keys {
+    known: &[
+        "type",
+        "delimiter",
+        "quote",
+        "escape",
+        "comment",
+        "header",
+        "null",
+        "skip_lines",
+        "short_rows",
+    ],
+    refused: &[
+        ("encoding", "text is UTF-8"),
+        ("compression", "it is told by how the file begins"),
+        ("lineterminator", "lines end in LF, CR LF or CR"),
+        ("sep", "it is called \"delimiter\""),
+        ("quotechar", "it is called \"quote\""),
+        ("escapechar", "it is called \"escape\""),
+        ("names", "they are given as \"header\""),
+        ("na_values", "it is called \"null\""),
+        ("skiprows", "it is called \"skip_lines\""),
+    ],
+};
+
+impl Csv {
+    fn parse(value: &Value, place: &str) -> Result<Self> {
+        let object = Object::new(value, place, CSV_KEYS)?;
+        let plain = Self::default();
+        // Null is an answer here: no such character.
+        let character = |key: &str, default: Option<u8>| match (object.has(key), object.get(key)) {
+            (false, _) => Ok(default),
+            (true, None) => Ok(None),
+            (true, Some(value)) => match value.as_str().map(str::as_bytes) {
+                Some([c]) if c.is_ascii() && !matches!(c, b'\n' | b'\r') => Ok(Some(*c)),
+                _ => Err(object.wrong_type("one ASCII character", value, key)),
+            },
+        };
+        let header = match object.get("header") {
+            None | Some(Value::Bool(true)) => Header::First,
+            Some(Value::Bool(false)) => Header::Numbers,
+            Some(Value::Array(items)) if !items.is_empty() => {
+                let place = object.place_of("header");
+                let mut names: Vec<String> = Vec::new();
+                for (n, item) in items.iter().enumerate() {
+                    let name = text(item, &element(&place, n))?;
+                    if names.contains(&name) {
+                        let message = format!("the column {name:?} is given twice");
+                        return Err(at(&element(&place, n), message));
+                    }
+                    names.push(name);
+                }
+                Header::Names(names)
+            }
+            Some(other) => {
+                return Err(object.wrong_type("true, false or a list of names", other, "header"));
+            }
+        };
+        let null = match object.get("null") {
+            None => plain.null,
+            Some(Value::String(text)) => vec![text.clone()],
+            Some(Value::Array(items)) => {
+                let place = object.place_of("null");
+                let text = |(n, item): (usize, &Value)| match item {
+                    Value::String(text) => Ok(text.clone()),
+                    other => Err(wrong_type("a text", other, &element(&place, n))),
+                };
+                items.iter().enumerate().map(text).collect::<Result<_>>()?
+            }
+            Some(other) => {
+                return Err(object.wrong_type("a text or a list of texts", other, "null"));
+            }
+        };
+        let csv = Self {
+            delimiter: character("delimiter", Some(plain.delimiter))?
+                .ok_or_else(|| object.missing("delimiter", "one ASCII character"))?,
+            quote: character("quote", plain.quote)?,
+            escape: character("escape", None)?,
+            comment: character("comment", None)?,
+            header,
+            null,
+            skip_lines: object
+                .whole("skip_lines", 0, 1_000_000)?
+                .and_then(|lines| u32::try_from(lines).ok())
+                .unwrap_or(0),
+            short_rows: object.boolean("short_rows")?.unwrap_or(false),
+        };
+        let given = [Some(csv.delimiter), csv.quote, csv.escape, csv.comment];
+        for (n, one) in given.iter().enumerate() {
+            // An escape that is the quote is what quotes do anyway.
+            let pair = |other: usize| (n, other) == (2, 1);
+            if let Some(c) = one
+                && (0..n).any(|other| !pair(other) && given.get(other) == Some(one))
+            {
+                let found = describe(&Value::from(char::from(*c).to_string()));
+                return Err(at(place, format!("{found} cannot mean two things at once")));
+            }
+        }
+        Ok(csv)
+    }
+}

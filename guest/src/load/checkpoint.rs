@@ -1,0 +1,134 @@
+//! Long loads in parts: what a resource has brought is committed every so often, and the state says where
+//! to go on.
+//!
+//! Each part is a load of its own, with an id, a transaction and a record. What is saved with it is the
+//! position: the file and the records done of it, or the next request, and what the cursor has seen. The
+//! cursor itself stays where it was until the resource is complete, for records may come in any order.
+//! Where the job says that they come in the order of the cursor, and they are asked for by it, the cursor
+//! is the position: it does not age as the token of a page does.
+
+use serde_json::{Value, json};
+
+use super::asking::Asked;
+use super::ingest::{Ingest, shown};
+use super::pulling::Pulling;
+use crate::digest::b64_digest;
+use crate::fault::{Context, Fault, Result};
+use crate::job::{Input, Resource, WriteDisposition};
+use crate::schema::Schema;
+use crate::source::{Incremental, Requests};
+use crate::state::State;
+use crate::step::Report;
+
+/// A resource that is being read.
+pub(super) struct Open {
+    pub(super) cursor: Option<Incremental>,
+    /// Where the cursor began, for a person.
+    pub(super) start: Option<String>,
+    pub(super) source: Source,
+}
+
+/// Where its records come from.
+pub(super) enum Source {
+    /// Requests; none before the first.
+    Asked(Box<Option<Asked>>),
+    /// The host.
+    Pulled(Box<Pulling>),
+}
+
+impl Source {
+    /// At the beginning.
+    pub(super) fn new(resource: &Resource) -> Self {
+        match &resource.input {
+            Input::Endpoint(_) => Self::Asked(Box::default()),
+            Input::Pull(pulled) => Self::Pulled(Box::new(Pulling::new(pulled))),
+        }
+    }
+}
+
+impl Ingest<'_> {
+    /// Begins to read, or goes on where an interrupted load was.
+    pub(super) fn open(&self, schema: &Schema, state: &State, report: &mut Report) -> Result<Open> {
+        let mut cursor = self.cursor(schema, state)?;
+        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
+        let mut source = Source::new(self.resource);
+        let name = &self.resource.name;
+        let saved = state.checkpoint(schema.name(), name);
+        let Some(saved) = saved.filter(|_| self.resource.checkpoint.is_some()) else {
+            return Ok(Open { cursor, start, source });
+        };
+        if saved.get("of").and_then(Value::as_str) != Some(&self.fingerprint()) {
+            let forced = saved.get("forced") != Some(&Value::Bool(self.job.force_full_load));
+            if !forced && self.resource.write_disposition == WriteDisposition::Append {
+                return Err(Fault::config(
+                    "expected the resource as it was when a load of it was interrupted, found it \
+                     changed: what was loaded would come twice; finish it first, or give the job \
+                     \"refresh\": \"drop_data\" or \"force_full_load\"",
+                ));
+            }
+            report.warnings.push(format!(
+                "resource {name}: an interrupted load of it is given up, and it is read from the \
+                 beginning, for the job has changed"
+            ));
+            return Ok(Open { cursor, start, source });
+        }
+        let place = || "the saved checkpoint";
+        let position = saved.get("position").unwrap_or(&Value::Null);
+        if let (Some(cursor), Some(progress)) = (&mut cursor, saved.get("cursor")) {
+            cursor.go_on(progress).at(place)?;
+        }
+        match &mut source {
+            Source::Pulled(pulling) => pulling.go_on(position).at(place)?,
+            Source::Asked(asked) => {
+                let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
+                let mut requests = Requests::new(self.job, self.resource, start, None)?;
+                requests.go_on(position).at(place)?;
+                let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
+                **asked = Some(Asked { requests, page });
+            }
+        }
+        report.warnings.push(format!("resource {name}: goes on where a load was interrupted"));
+        Ok(Open { cursor, start, source })
+    }
+
+    /// Notes in the state how far a resource is read.
+    pub(super) fn keep(&self, mut open: Open, schema: &Schema, state: &mut State) -> Result<Open> {
+        let (source, name) = (schema.name(), &self.resource.name);
+        let position = match &open.source {
+            Source::Asked(asked) if let Some(asked) = &**asked => {
+                if let Some(cursor) = &mut open.cursor
+                    && cursor.is_ordered()
+                    && !self.job.force_full_load
+                {
+                    // The next run asks from there.
+                    return self.keep_cursor(cursor, schema, state).map(|()| open);
+                }
+                let mut position = asked.requests.position();
+                if let Some(position) = position.as_object_mut() {
+                    position.insert("page".to_owned(), asked.page.into());
+                }
+                position
+            }
+            Source::Pulled(pulling) => pulling.position(),
+            Source::Asked(_) => Value::Null,
+        };
+        let mut checkpoint = json!({
+            "of": self.fingerprint(),
+            "forced": self.job.force_full_load,
+            "position": position,
+        });
+        if let (Some(cursor), Some(map)) = (&mut open.cursor, checkpoint.as_object_mut()) {
+            map.insert("cursor".to_owned(), cursor.progress()?);
+        }
+        state.set_checkpoint(source, name, Some(checkpoint));
+        Ok(open)
+    }
+
+    /// What has to be as it was for a position to mean anything.
+    fn fingerprint(&self) -> String {
+        let Resource { input, cursor, .. } = self.resource;
+        let base = self.job.client.as_ref().map(|client| &client.base_url);
+        let text = format!("{input:?} {cursor:?} {base:?} {}", self.job.force_full_load);
+        b64_digest(text.as_bytes(), 12)
+    }
+}

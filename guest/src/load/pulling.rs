@@ -1,0 +1,280 @@
+//! Reading what the host holds: files and streams, page by page.
+
+use serde_json::{Value, json};
+
+use super::ingest::{Ingest, Reading};
+use super::session::{Answer, Pulled, Session};
+use crate::fault::{Context, Fault, Result};
+use crate::frame::{Frame, Frames};
+use crate::job::{self, Format, OnBadRecord};
+use crate::json::Reader;
+use crate::page;
+use crate::sql::stage::StagePlace;
+use crate::step::{Content, InputFile, Pull};
+
+/// How far the input of a resource is read.
+pub(super) struct Pulling {
+    /// None where the host takes the input apart.
+    frames: Option<Frames>,
+    content: Content,
+    /// The file that is being read; one without a name where the host tells none.
+    file: InputFile,
+    /// Records of it, bad ones among them.
+    records: u64,
+    /// As many of them were loaded before.
+    done: u64,
+    /// Leave out what is left of the file.
+    skip: bool,
+    /// Where an interrupted load had come to.
+    resume: Option<(InputFile, u64)>,
+    /// Pages read.
+    pages: u64,
+    /// Files on stages that are still to be read, the last one first; none before they were listed.
+    listed: Option<Vec<(InputFile, String)>>,
+    /// The places the host is asked for.
+    places: Vec<String>,
+}
+
+impl Pulling {
+    /// At the beginning.
+    pub(super) fn new(pulled: &job::Pulled) -> Self {
+        let content = match pulled.format {
+            Format::Csv(_) | Format::Json | Format::JsonLines => Content::Text,
+            Format::Values => Content::Values,
+            Format::Parquet => Content::Parquet,
+            Format::Arrow => Content::Arrow,
+        };
+        let lenient = pulled.on_bad_record == OnBadRecord::Reject;
+        Self {
+            frames: Frames::new(&pulled.format, lenient),
+            content,
+            file: InputFile::default(),
+            records: 0,
+            done: 0,
+            skip: false,
+            resume: None,
+            pages: 0,
+            listed: None,
+            places: pulled.files.clone(),
+        }
+    }
+
+    /// Lists the places that are on stages, if that is where the files are and they are not listed yet.
+    async fn list(&mut self, session: &mut Session, places: &[String]) -> Result<bool> {
+        if self.listed.is_some() || !places.iter().any(|place| StagePlace::is(place)) {
+            return Ok(false);
+        }
+        let mut files: Vec<(InputFile, String)> = Vec::new();
+        for place in places {
+            let stage = StagePlace::parse(place)?;
+            let before = files.len();
+            let Answer::Ran(outcome) = session.sql(stage.list()).await? else {
+                return Err(Fault::config(format_args!(
+                    "expected the files of {place}, found no stage: this is a rehearsal, which \
+                     reads files that it is given"
+                )));
+            };
+            for row in &outcome.rows {
+                let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
+                // Name, size, MD5, last modified.
+                let Some(path) = stage.path_of(cell(0))? else { continue };
+                let version = format!("{} {}", cell(1), cell(2));
+                let name = stage.file(path);
+                files.push((InputFile { name: path.to_owned(), version }, name));
+            }
+            if files.len() == before {
+                return Err(Fault::source(format_args!("expected files at {place}, found none")));
+            }
+        }
+        files.sort_by(|(_, one), (_, other)| other.cmp(one));
+        files.dedup_by(|(_, one), (_, other)| one == other);
+        self.listed = Some(files);
+        self.places.clear();
+        Ok(true)
+    }
+
+    /// Goes on to the next file that was listed; whether there is one.
+    fn advance(&mut self) -> Result<bool> {
+        while let Some((file, place)) = self.listed.as_mut().and_then(Vec::pop) {
+            self.begin(file)?;
+            if !std::mem::take(&mut self.skip) {
+                self.places = vec![place];
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A file begins.
+    fn begin(&mut self, file: InputFile) -> Result<()> {
+        (self.records, self.done) = (0, 0);
+        // Files come in the order of their names: those before the one that was read are done.
+        self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
+        if !self.skip
+            && let Some((last, records)) = self.resume.take()
+            && last.name == file.name
+        {
+            if last.version != file.version {
+                return Err(Fault::source(format_args!(
+                    "expected the file as it was when its first {records} records were loaded, found \
+                     another of this name: load it with \"refresh\": \"drop_data\", or under another name"
+                ))
+                .at(format_args!("file {}", file.name)));
+            }
+            self.done = records;
+        }
+        self.file = file;
+        if let Some(frames) = &mut self.frames {
+            frames.begin();
+        }
+        Ok(())
+    }
+
+    /// How far it is read.
+    pub(super) fn position(&self) -> Value {
+        json!({
+            "file": self.file.name,
+            "version": self.file.version,
+            "records": self.records.max(self.done),
+        })
+    }
+
+    /// Goes on where another run was.
+    pub(super) fn go_on(&mut self, position: &Value) -> Result<()> {
+        let fault = || Fault::data(format_args!("expected a position, found {position}"));
+        let text = |key: &str| position.get(key).and_then(Value::as_str).map(str::to_owned);
+        let name = text("file").ok_or_else(fault)?;
+        let version = text("version").ok_or_else(fault)?;
+        let records = position.get("records").and_then(Value::as_u64).ok_or_else(fault)?;
+        match name.as_str() {
+            // A stream without a name: it begins anew.
+            "" => self.done = records,
+            _ => self.resume = Some((InputFile { name, version }, records)),
+        }
+        Ok(())
+    }
+
+    /// Where something is, for a person.
+    fn place(&self) -> String {
+        match self.file.name.as_str() {
+            "" => format!("page {}", self.pages),
+            name => format!("file {name}"),
+        }
+    }
+}
+
+impl Ingest<'_> {
+    /// Reads what the host holds; false: it is time to commit what there is.
+    pub(super) async fn pull(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        pulled: &job::Pulled,
+        pulling: &mut Pulling,
+    ) -> Result<bool> {
+        if pulling.list(session, &pulled.files).await? && !pulling.advance()? {
+            return Ok(true);
+        }
+        loop {
+            let pull = Pull {
+                resource: self.resource.name.clone(),
+                files: pulling.places.clone(),
+                content: pulling.content,
+                skip: std::mem::take(&mut pulling.skip),
+            };
+            match session.pull(pull).await.at(|| pulling.place())? {
+                Pulled::Page(text) => {
+                    session.pages += 1;
+                    pulling.pages += 1;
+                    reading.pages += 1;
+                    reading.bytes += text.len() as u64;
+                    self.page(reading, pulled, pulling, text)?;
+                }
+                // A host may say so of a listed file too, of which more is known here.
+                Pulled::File(_) if pulling.listed.is_some() => {}
+                Pulled::File(file) => {
+                    self.records(reading, pulled, pulling, true)?;
+                    pulling.begin(file)?;
+                }
+                Pulled::End => {
+                    self.records(reading, pulled, pulling, true)?;
+                    if !pulling.advance()? {
+                        self.flush(session, reading).await?;
+                        return Ok(true);
+                    }
+                }
+            }
+            self.flush(session, reading).await?;
+            if self.is_due(reading) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Takes the records of a page.
+    fn page(
+        &self,
+        reading: &mut Reading<'_>,
+        pulled: &job::Pulled,
+        pulling: &mut Pulling,
+        text: String,
+    ) -> Result<()> {
+        if let Some(frames) = &mut pulling.frames {
+            frames.feed(text);
+            return self.records(reading, pulled, pulling, false);
+        }
+        let intake = &mut reading.intake;
+        let (records, done) = (&mut pulling.records, pulling.done);
+        let taken = page::walk(&text, pulled.selector.as_ref(), &[], true, &mut |reader| {
+            *records += 1;
+            match *records > done {
+                true => intake.take(reader, ""),
+                false => reader.skip().map(drop),
+            }
+        });
+        taken.map(drop).at(|| pulling.place())
+    }
+
+    /// Takes the records that were fed; `last`: the file has ended.
+    fn records(
+        &self,
+        reading: &mut Reading<'_>,
+        pulled: &job::Pulled,
+        pulling: &mut Pulling,
+        last: bool,
+    ) -> Result<()> {
+        let file = &pulling.file.name;
+        let place = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
+        let done = pulling.done;
+        let Some(frames) = &mut pulling.frames else { return Ok(()) };
+        while let Some(frame) = frames.next(last).at(place)? {
+            match frame {
+                Frame::Values { text, line } => {
+                    let records = &mut pulling.records;
+                    let intake = &mut reading.intake;
+                    let reader = Reader::from_line(text, line);
+                    let selector = pulled.selector.as_ref();
+                    let mut take = |reader: &mut Reader<'_>| {
+                        *records += 1;
+                        match *records > done {
+                            true => intake.take(reader, ""),
+                            false => reader.skip().map(drop),
+                        }
+                    };
+                    page::walk_from(reader, selector, &[], true, &mut take)
+                        .at(|| format!("line {line}"))
+                        .at(place)?;
+                }
+                Frame::Bad { raw, line, reason } => {
+                    pulling.records += 1;
+                    if pulling.records <= done {
+                        continue;
+                    }
+                    let rejects = &mut *reading.rejects;
+                    rejects.add(&self.resource.name, file, line, &reason, raw).at(place)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Files on stages: what a job calls a place, what Snowflake calls it, and which files it means.
+
+use crate::fault::{Fault, Result};
+use crate::sql::{literal, quote};
+
+/// A place on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
+/// pattern with `*` and `?` (within a folder) and `**` (any folders).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StagePlace {
+    /// Qualified and quoted, without the `@`.
+    stage: String,
+    path: String,
+}
+
+impl StagePlace {
+    /// Whether a place is one on a stage.
+    pub fn is(place: &str) -> bool {
+        place.starts_with('@')
+    }
+
+    /// Reads a place.
+    ///
+    /// # Errors
+    /// A config fault when the stage is not a named one, or its name not whole: a procedure has no
+    /// database of its own.
+    pub fn parse(place: &str) -> Result<Self> {
+        let fault = || {
+            Fault::config(format_args!(
+                "expected a stage by its whole name, @database.schema.stage/path, found {place:?}"
+            ))
+        };
+        let rest = place.strip_prefix('@').ok_or_else(fault)?;
+        let mut parts: Vec<String> = Vec::new();
+        let mut part = String::new();
+        let mut chars = rest.char_indices().peekable();
+        let mut path = "";
+        let mut quoted = false;
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
+                    part.push('"')
+                }
+                '"' if quoted || part.is_empty() => quoted = !quoted,
+                _ if quoted => part.push(c),
+                '.' => parts.push(std::mem::take(&mut part)),
+                '/' => {
+                    path = rest.get(at + 1..).unwrap_or_default();
+                    break;
+                }
+                c if c.is_alphanumeric() || matches!(c, '_' | '$') => {
+                    part.extend(c.to_uppercase());
+                }
+                _ => return Err(fault()),
+            }
+        }
+        parts.push(part);
+        if quoted || parts.len() != 3 || parts.iter().any(String::is_empty) {
+            return Err(fault());
+        }
+        let stage = parts.iter().map(|part| quote(part)).collect::<Vec<_>>().join(".");
+        Ok(Self { stage, path: path.to_owned() })
+    }
+
+    /// The statement that lists what may be meant.
+    pub fn list(&self) -> String {
+        let wild = self.path.find(['*', '?']).unwrap_or(self.path.len());
+        let prefix = self.path.get(..wild).unwrap_or_default();
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        format!("LIST {}", literal(&format!("@{}{slash}{prefix}", self.stage)))
+    }
+
+    /// The path of a listed file under the stage, if it is meant. Snowflake begins names with that of
+    /// the stage, in small letters; for external stages with their URL.
+    pub fn path_of<'n>(&self, name: &'n str) -> Result<Option<&'n str>> {
+        if name.contains("://") {
+            return Err(Fault::config(format_args!(
+                "expected a stage inside Snowflake, found an external one, with the file {name}"
+            )));
+        }
+        let path = name.split_once('/').map_or(name, |(_, path)| path);
+        let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
+        let below = path.strip_prefix(folder).is_some_and(|rest| {
+            folder.is_empty() || rest.starts_with('/') || (rest.is_empty() && folder == self.path)
+        });
+        let meant = match self.path.contains(['*', '?']) {
+            true => matches(self.path.as_bytes(), path.as_bytes()),
+            false => below,
+        };
+        Ok(meant.then_some(path))
+    }
+
+    /// A file under the stage as a host opens it.
+    pub fn file(&self, path: &str) -> String {
+        format!("@{}/{path}", self.stage)
+    }
+}
+
+/// Whether a pattern matches a path.
+fn matches(pattern: &[u8], path: &[u8]) -> bool {
+    match pattern {
+        [] => path.is_empty(),
+        [b'*', b'*', b'/', rest @ ..] => {
+            let below = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at + 1);
+            std::iter::once(0)
+                .chain(below)
+                .any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
+        }
+        [b'*', b'*', rest @ ..] => {
+            (0..=path.len()).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
+        }
+        [b'*', rest @ ..] => {
+            let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
+            (0..=end).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
+        }
+        [one, rest @ ..] => path.split_first().is_some_and(|(first, path)| {
+            (one == first || (*one == b'?' && *first != b'/')) && matches(rest, path)
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_on_stages() {
+        let check = |place: &str, list: &str| match StagePlace::parse(place) {
+            Ok(place) => assert_eq!(place.list(), list),
+            Err(fault) => assert_eq!(fault.to_string(), list, "{place}"),
+        };
+        check("@raw.public.landing", r#"LIST '@"RAW"."PUBLIC"."LANDING"'"#);
+        check("@raw.public.landing/", r#"LIST '@"RAW"."PUBLIC"."LANDING"'"#);
+        check("@raw.\"a.b\"\"c\".s/x/y*.csv", r#"LIST '@"RAW"."a.b""c"."S"/x/y'"#);
+        check("@d.s.t/it's.csv", r#"LIST '@"D"."S"."T"/it''s.csv'"#);
+        for bad in ["@s/x", "@~/x", "@d.s.%t", "@d..s", "@d.s.\"t", "@a.b.c.d", "@", "@d.s.a'b"] {
+            check(
+                bad,
+                &format!(
+                    "expected a stage by its whole name, @database.schema.stage/path, found {bad:?}"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn files_that_are_meant() {
+        let check = |path: &str, name: &str, meant: bool| {
+            let place = StagePlace::parse(&format!("@d.s.t/{path}")).unwrap();
+            let listed = format!("t/{name}");
+            let found = place.path_of(&listed).unwrap();
+            assert_eq!(found, meant.then_some(name), "{path} {name}");
+        };
+        check("", "a/b.csv", true);
+        check("a", "a/b.csv", true);
+        check("a/", "a/b.csv", true);
+        check("a/", "a", false);
+        check("a/b.csv", "a/b.csv", true);
+        check("a/b", "a/b.csv", false);
+        check("a/*.csv", "a/b.csv", true);
+        check("a/*.csv", "a/b/c.csv", false);
+        check("a/**/c.csv", "a/c.csv", true);
+        check("a/**/c.csv", "a/x/y/c.csv", true);
+        check("a/**/c.csv", "a/x/yc.csv", false);
+        check("**", "a/x/yc.csv", true);
+        check("?.c*", "b.csv", true);
+        check("a?b", "a/b", false);
+        let external = StagePlace::parse("@d.s.t/a").unwrap().path_of("s3://bucket/a");
+        assert!(external.unwrap_err().to_string().contains("external"));
+    }
+}

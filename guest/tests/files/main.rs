@@ -1,0 +1,255 @@
+//! Files, rejected records and checkpoints, from the job to the rows: whole loads, and loads that die
+//! after any step.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+#![allow(clippy::panic, reason = "these are tests")]
+
+mod account;
+#[path = "../rest/world.rs"]
+#[allow(dead_code, reason = "the tests of REST sources use the rest of it")]
+mod world;
+
+use serde_json::{Value, json};
+use snowcat_guest::step::Request;
+
+use account::{Account, File, Input, nobody};
+use world::{ok, param};
+
+const FOREVER: usize = 1_000_000;
+
+fn job(resource: Value) -> Value {
+    let mut job = world::job(json!([{"name": "r"}]));
+    job["resources"][0].as_object_mut().unwrap().extend(resource.as_object().unwrap().clone());
+    job
+}
+
+fn input(files: &[File], page: usize) -> Input<'_> {
+    Input { files, page, server: &nobody }
+}
+
+fn csv(rows: std::ops::Range<u32>) -> String {
+    rows.fold("id,text\n".to_owned(), |text, n| text + &format!("{n},\"line {n}\n é\"\n"))
+}
+
+#[test]
+fn files_become_rows() {
+    let check = |resource: Value, files: &[File], expect: &[Value]| {
+        let mut expect: Vec<String> = expect.iter().map(Value::to_string).collect();
+        expect.sort();
+        for page in [1, 7, 1 << 20] {
+            let mut account = Account::default();
+            let ended = account.run(&job(resource.clone()), &input(files, page), FOREVER).unwrap();
+            ended.unwrap_or_else(|fault| panic!("{resource}: {fault}"));
+            assert_eq!(account.table("r"), expect, "{resource} in pages of {page}");
+        }
+    };
+    // The header is at the beginning of each file.
+    check(
+        json!({"files": "*.csv"}),
+        &[("a.csv", "a,b\n1,2".into()), ("b.csv", "b,c\n3,\n".into())],
+        &[json!({"a": "1", "b": "2"}), json!({"b": "3"})],
+    );
+    check(
+        json!({"files": "*.csv", "columns": {"n": {"data_type": "bigint"}}}),
+        &[("a.csv", "n\n1\n20\n".into())],
+        &[json!({"n": 1}), json!({"n": 20})],
+    );
+    check(
+        json!({"format": "jsonl"}),
+        &[("", "{\"a\":1}\n\n{\"a\":2}".into())],
+        &[json!({"a": 1}), json!({"a": 2})],
+    );
+    check(
+        json!({"format": "json", "endpoint": {"data_selector": "items"}, "source": "pull"}),
+        &[("a.json", "{\"items\":[{\"a\":1},\n{\"a\":2}]} {\"a\":3}".into())],
+        &[json!({"a": 1}), json!({"a": 2}), json!({"a": 3})],
+    );
+}
+
+#[test]
+fn faults_say_file_and_line() {
+    let check = |resource: Value, files: &[File], expect: &str| {
+        let mut account = Account::default();
+        let ended = account.run(&job(resource.clone()), &input(files, 5), FOREVER).unwrap();
+        let fault = ended.unwrap_err();
+        assert_eq!(fault.to_string(), format!("pipeline p: resource r: {expect}"), "{resource}");
+        assert_eq!(account.commits, 0);
+    };
+    check(
+        json!({"files": "*.csv"}),
+        &[("a.csv", "a\n1\n".into()), ("b.csv", "a,b\n1,2\n\"x\n\n\",3\n4\n".into())],
+        "file b.csv: line 6: expected 2 fields, found 1",
+    );
+    check(
+        json!({"files": "*.jsonl"}),
+        &[("a.jsonl", "{\"a\":1}\n{\"a\":}\n".into())],
+        "file a.jsonl: line 2: record 1: not JSON: expected a value, found '}' at line 2 column 6 (byte 5)",
+    );
+    check(json!({"files": "@d.s.t/*.csv"}), &[], "expected files at @d.s.t/*.csv, found none");
+}
+
+#[test]
+fn bad_records_are_set_aside() {
+    let lines = "{\"a\":1}\n{\"a\":}\n2024-01-01T00:00:00Z\n{\"a\":3}\n".to_owned();
+    let files: &[File] = &[("a.jsonl", lines.clone()), ("b.jsonl", lines)];
+    let job = job(json!({"files": "*.jsonl", "on_bad_record": "reject"}));
+    let mut account = Account::default();
+    let report = account.run(&job, &input(files, 3), FOREVER).unwrap().unwrap();
+    let rows = |n: u32| json!({"a": n}).to_string();
+    assert_eq!(account.table("r"), [rows(1), rows(1), rows(3), rows(3)]);
+    let rejected = |file: &str, line: u32, reason: &str, record: &str| {
+        json!({"resource": "r", "file": file, "line": line, "reason": reason, "record": record})
+            .to_string()
+    };
+    let brace = "not JSON: expected a value, found '}' at line 2 column 6 (byte 5)";
+    let number = "not JSON: expected the end of the number, found '1' at line 3 column 7 (byte 6)";
+    let mut expect: Vec<String> = ["a.jsonl", "b.jsonl"]
+        .iter()
+        .flat_map(|file| {
+            [
+                rejected(file, 2, brace, "{\"a\":}"),
+                // A record is kept as a text, whatever it reads as.
+                rejected(file, 3, number, "2024-01-01T00:00:00Z"),
+            ]
+        })
+        .map(|row| serde_json::from_str::<Value>(&row).unwrap())
+        .map(|row| {
+            json!(row.as_object().unwrap().iter().collect::<std::collections::BTreeMap<_, _>>())
+        })
+        .map(|row| row.to_string())
+        .collect();
+    expect.sort();
+    assert_eq!(account.table("_rejected"), expect);
+    assert_eq!(report.warnings, ["resource r: 4 records were rejected, see the table _rejected"]);
+    assert_eq!(account.commits, 1);
+}
+
+/// A load that dies after any step, and then another that does not, leave what one load leaves.
+#[track_caller]
+fn dies(job: &Value, input: &Input<'_>, parts: usize) {
+    let mut clean = Account::default();
+    clean.run(job, input, FOREVER).unwrap().unwrap();
+    assert_eq!(clean.commits, parts, "{job}");
+    assert!(!clean.table("r").is_empty());
+    let mut resumed = 0;
+    for steps in 0.. {
+        let mut account = Account::default();
+        if account.run(job, input, steps).is_some() {
+            break;
+        }
+        let before = account.commits;
+        let report = account.run(job, input, FOREVER).unwrap().unwrap();
+        if before < parts {
+            assert_eq!(account.table("r"), clean.table("r"), "{job} after {steps} steps");
+            assert_eq!(account.table("_rejected"), clean.table("_rejected"));
+            let told = report.warnings.iter().any(|w| w.contains("where a load was interrupted"));
+            resumed += usize::from(told);
+        }
+    }
+    // An ordered cursor says by itself where to go on.
+    let by_cursor = job.to_string().contains("row_order");
+    assert_eq!(resumed > 0, parts > 1 && !by_cursor, "{job}");
+}
+
+#[test]
+fn files_go_on_where_a_load_died() {
+    let files: &[File] = &[("a.csv", csv(0..9)), ("b.csv", csv(9..10)), ("c.csv", csv(10..30))];
+    let checkpoint = json!({"pages": 2});
+    dies(&job(json!({"files": "*.csv", "checkpoint": checkpoint})), &input(files, 60), 6);
+    dies(&job(json!({"files": "*.csv", "checkpoint": {"bytes": 100}})), &input(files, 60), 5);
+    dies(&job(json!({"files": "*.csv"})), &input(files, 60), 1);
+    let lines: String = (0..20).map(|n| format!("{{\"n\":{n}}}\n{{\n")).collect();
+    let resource =
+        json!({"format": "jsonl", "checkpoint": {"pages": 1}, "on_bad_record": "reject"});
+    dies(&job(resource), &input(&[("", lines)], 50), 6);
+    let values: String = (0..20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    dies(&job(json!({"checkpoint": {"pages": 1}})), &input(&[("", values.clone())], 30), 6);
+    // Records in any order, of which those that are new are loaded.
+    let mixed: String = (0..20).map(|n| format!("{{\"n\":{}}}\n", n * 7 % 20)).collect();
+    let incremental = json!({"cursor_path": "n", "initial_value": 4});
+    let resource = json!({"checkpoint": {"pages": 1}, "incremental": incremental});
+    dies(&job(resource), &input(&[("", mixed)], 30), 6);
+    let window = json!({"cursor_path": "n", "initial_value": 4, "end_value": 12});
+    let resource = json!({"checkpoint": {"pages": 1}, "incremental": window});
+    dies(&job(resource), &input(&[("", values)], 30), 6);
+}
+
+/// Records 0 to 19, four a page.
+fn server(request: &Request) -> world::Answer {
+    let number = |name: &str| param(request, name).and_then(|text| text.parse::<u32>().ok());
+    let from = number("offset").or(number("token")).or(number("cursor")).unwrap_or(0);
+    let since = number("since").unwrap_or(0);
+    let records: Vec<Value> =
+        (0..20).filter(|n| *n >= since).map(|n| json!({"n": n})).skip(from as usize).collect();
+    let page: Vec<_> = records.iter().take(4).collect();
+    let next = (records.len() > 4).then(|| (from + 4).to_string());
+    ok(&json!({"items": page, "next": next, "total": 20 - since}))
+}
+
+#[test]
+fn requests_go_on_where_a_load_died() {
+    let input = Input { files: &[], page: 1, server: &server };
+    let resource = |paginator: Value, incremental: Value| {
+        let mut endpoint =
+            json!({"path": "items", "paginator": paginator, "data_selector": "items"});
+        if !incremental.is_null() {
+            endpoint["incremental"] = incremental;
+        }
+        job(json!({"endpoint": endpoint, "checkpoint": {"pages": 2}}))
+    };
+    let offset = json!({"type": "offset", "limit": 4});
+    let token = json!({"type": "cursor", "cursor_path": "next", "cursor_param": "token"});
+    dies(&resource(offset.clone(), Value::Null), &input, 3);
+    dies(&resource(token.clone(), Value::Null), &input, 3);
+    dies(&resource(Value::Null, Value::Null), &input, 3);
+    let cursor = json!({"cursor_path": "n", "initial_value": 3, "start_param": "since"});
+    dies(&resource(token.clone(), cursor.clone()), &input, 3);
+    let mut ordered = cursor;
+    ordered["row_order"] = "asc".into();
+    dies(&resource(token, ordered.clone()), &input, 3);
+    dies(&resource(offset, ordered), &input, 3);
+}
+
+#[test]
+fn a_file_that_changed_is_not_gone_on_with() {
+    let resource = json!({"files": "*.csv", "checkpoint": {"pages": 1}});
+    let mut account = Account::default();
+    let files: &[File] = &[("a.csv", csv(0..9))];
+    let mut steps = 0;
+    while account.commits < 2 {
+        account = Account::default();
+        steps += 1;
+        assert!(account.run(&job(resource.clone()), &input(files, 60), steps).is_none());
+    }
+    let files: &[File] = &[("a.csv", csv(0..10))];
+    let fault =
+        account.run(&job(resource.clone()), &input(files, 60), FOREVER).unwrap().unwrap_err();
+    assert!(fault.to_string().contains("file a.csv: expected the file as it was"), "{fault}");
+    // Nor is another job.
+    let other = job(json!({"files": "*.csv", "checkpoint": {"pages": 1}, "format": "jsonl"}));
+    let fault = account.run(&other, &input(files, 60), FOREVER).unwrap().unwrap_err();
+    assert!(fault.to_string().contains("a load of it was interrupted"), "{fault}");
+    // Everything, by force, does come again.
+    let mut forced = job(resource);
+    forced["force_full_load"] = true.into();
+    account.run(&forced, &input(files, 60), FOREVER).unwrap().unwrap();
+    assert!(account.table("r").len() > 10);
+}
+
+#[test]
+fn what_cannot_be_published_in_parts_is_refused() {
+    let check = |resource: Value, expect: &str| {
+        let mut account = Account::default();
+        let mut resource = resource;
+        resource["checkpoint"] = json!({"pages": 1});
+        let ended = account.run(&job(resource.clone()), &input(&[], 1), FOREVER).unwrap();
+        let fault = ended.unwrap_err().to_string();
+        assert!(fault.contains(&format!("checkpoint: expected none, {expect}")), "{fault}");
+    };
+    check(json!({"write_disposition": "replace"}), "for what replaces a table");
+    check(json!({"write_disposition": "merge", "merge_key": "k"}), "for rows of one merge_key");
+    check(
+        json!({"write_disposition": {"disposition": "merge", "strategy": "scd2"}}),
+        "for scd2 retires",
+    );
+}

@@ -1,0 +1,336 @@
+//! Where the files of a job are: places to files in order, and files to text.
+//!
+//! A [`Store`] knows places of one kind. [`LocalFiles`] is the disk; a program that has S3, Azure Blob or
+//! GCS at hand adds a store of its own and leaves the rest to [`Input`].
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Cursor, Read};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crate::input::{PAGE, Pages};
+use crate::interface::{Content, File, Pull};
+use crate::warehouse::Pulled;
+
+/// The bytes of a file, compressed perhaps.
+pub type Bytes = Box<dyn Read + Send>;
+
+/// Files of one kind of places: a disk, a bucket.
+pub trait Store: Send + Sync {
+    /// Whether this is a place of its kind.
+    fn knows(&self, place: &str) -> bool;
+
+    /// The files at a place, a path or a pattern with `*`, `?` and `**`; in any order.
+    ///
+    /// # Errors
+    /// When the place cannot be looked at. A place without files is none.
+    fn find(&self, place: &str) -> io::Result<Vec<File>>;
+
+    /// The bytes of a file that was found.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    fn open(&self, file: &File) -> io::Result<Bytes>;
+}
+
+/// The files of this machine. A job can name any file that this program may read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalFiles;
+
+impl Store for LocalFiles {
+    fn knows(&self, place: &str) -> bool {
+        !place.starts_with('@') && !place.contains("://")
+    }
+
+    fn find(&self, place: &str) -> io::Result<Vec<File>> {
+        let mut found = Vec::new();
+        let mut parts: Vec<Component<'_>> = Path::new(place).components().collect();
+        parts.reverse();
+        expand(PathBuf::new(), &parts, &mut found)?;
+        let file = |path: PathBuf| {
+            let about = fs::metadata(&path)?;
+            let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+            let at = since.map_or(0, |since| since.as_nanos());
+            let name = path.into_os_string().into_string().map_err(|name| {
+                io::Error::other(format!("expected a name in UTF-8, found {}", name.display()))
+            })?;
+            Ok(File { name, version: format!("{}-{at}", about.len()) })
+        };
+        found.into_iter().map(file).collect()
+    }
+
+    fn open(&self, file: &File) -> io::Result<Bytes> {
+        Ok(Box::new(fs::File::open(&file.name)?))
+    }
+}
+
+/// The files below a folder that the rest of a pattern matches; the parts are last to first.
+fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let Some((part, rest)) = parts.split_last() else {
+        if folder.is_file() {
+            found.push(folder);
+        }
+        return Ok(());
+    };
+    let pattern = match part {
+        Component::Normal(name) => name.to_string_lossy(),
+        other => return expand(folder.join(other), rest, found),
+    };
+    if !pattern.contains(['*', '?']) {
+        return expand(folder.join(part), rest, found);
+    }
+    let deep = pattern == "**";
+    if deep {
+        expand(folder.clone(), rest, found)?;
+    }
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+    if !here.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(here)? {
+        let name = entry?.file_name();
+        let shown = name.to_string_lossy();
+        let path = folder.join(&name);
+        // As in a shell, what begins with a dot is not meant.
+        if shown.starts_with('.') && !pattern.starts_with('.') {
+            continue;
+        }
+        if deep {
+            if path.is_dir() {
+                expand(path, parts, found)?;
+            }
+        } else if matches(pattern.as_bytes(), shown.as_bytes()) {
+            expand(path, rest, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a pattern of `*` and `?` matches a name.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.split_first(), name.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))
+        }
+        (Some((b'?', pattern)), Some((_, name))) => matches(pattern, name),
+        (Some((one, pattern)), Some((other, name))) => one == other && matches(pattern, name),
+        _ => false,
+    }
+}
+
+/// The input of one resource.
+pub struct Input {
+    files: VecDeque<(Arc<dyn Store>, File)>,
+    /// Opened, its pages not cut yet.
+    next: Option<Bytes>,
+    pages: Option<Pages>,
+    /// The file that is being read, for errors.
+    name: String,
+}
+
+impl Input {
+    /// What a reader gives.
+    #[must_use]
+    pub fn of_reader(reader: impl Read + Send + 'static) -> Self {
+        let (files, pages) = (VecDeque::new(), None);
+        Self { files, next: Some(Box::new(reader)), pages, name: String::new() }
+    }
+
+    /// The files at these places, each file once, in the order of their names.
+    ///
+    /// # Errors
+    /// When no store knows a place, when it cannot be looked at, or when there is no file there.
+    pub fn of_places(stores: &[Arc<dyn Store>], places: &[String]) -> io::Result<Self> {
+        let mut files: Vec<(Arc<dyn Store>, File)> = Vec::new();
+        for place in places {
+            let store = stores.iter().find(|store| store.knows(place)).ok_or_else(|| {
+                io::Error::other(format!("{place}: this host knows no such place for files"))
+            })?;
+            let found =
+                store.find(place).map_err(|e| io::Error::new(e.kind(), format!("{place}: {e}")))?;
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("{place}: no file")));
+            }
+            files.extend(found.into_iter().map(|file| (Arc::clone(store), file)));
+        }
+        files.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+        files.dedup_by(|(_, one), (_, other)| one.name == other.name);
+        let (next, pages) = (None, None);
+        Ok(Self { files: files.into(), next, pages, name: String::new() })
+    }
+
+    /// What comes next: a file begins, a page of it, or the end.
+    ///
+    /// # Errors
+    /// What the reader says, with the file's name.
+    pub fn pull(&mut self, pull: &Pull) -> io::Result<Pulled> {
+        if pull.skip {
+            (self.next, self.pages) = (None, None);
+        }
+        let name = self.name.clone();
+        let of_file = |e: io::Error| match name.as_str() {
+            "" => e,
+            name => io::Error::new(e.kind(), format!("{name}: {e}")),
+        };
+        if let Some(bytes) = self.next.take() {
+            self.pages = Some(pages(bytes, pull.content).map_err(of_file)?);
+        }
+        if let Some(pages) = &mut self.pages {
+            match pages.next_page().map_err(of_file)? {
+                Some(page) => return Ok(Pulled::Page(page)),
+                None => self.pages = None,
+            }
+        }
+        let Some((store, file)) = self.files.pop_front() else { return Ok(Pulled::End) };
+        self.name.clone_from(&file.name);
+        let opened = store.open(&file);
+        self.next =
+            Some(opened.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", file.name)))?);
+        Ok(Pulled::File(file))
+    }
+}
+
+impl From<Pages> for Input {
+    fn from(pages: Pages) -> Self {
+        Self { files: VecDeque::new(), next: None, pages: Some(pages), name: String::new() }
+    }
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let files = self.files.len();
+        f.debug_struct("Input").field("name", &self.name).field("files", &files).finish()
+    }
+}
+
+fn pages(bytes: Bytes, content: Content) -> io::Result<Pages> {
+    match content {
+        Content::Values => Pages::new(plain(bytes)?, PAGE),
+        Content::Text => Pages::of_text(plain(bytes)?, PAGE),
+        Content::Parquet | Content::Arrow => {
+            Err(io::Error::other("this host does not decode Parquet and Arrow"))
+        }
+    }
+}
+
+/// What a file holds, be it compressed: gzip and zstd are told by how they begin.
+fn plain(mut bytes: Bytes) -> io::Result<Bytes> {
+    let mut head = Vec::new();
+    bytes.by_ref().take(4).read_to_end(&mut head)?;
+    let (gzip, zstd) = (head.starts_with(&[0x1f, 0x8b]), head == [0x28, 0xb5, 0x2f, 0xfd]);
+    let whole = Cursor::new(head).chain(bytes);
+    Ok(if gzip {
+        Box::new(flate2::read::MultiGzDecoder::new(whole))
+    } else if zstd {
+        Box::new(zstd::stream::read::Decoder::new(whole)?)
+    } else {
+        Box::new(whole)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn all(input: &mut Input, content: Content, skipped: &[&str]) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut skip = false;
+        loop {
+            let pull = Pull { resource: "r".into(), files: vec![], content, skip };
+            skip = false;
+            match input.pull(&pull) {
+                Ok(Pulled::End) => return found,
+                Ok(Pulled::Page(page)) => found.push(page),
+                Ok(Pulled::File(file)) => {
+                    let name = file.name.rsplit('/').next().unwrap_or_default().to_owned();
+                    skip = skipped.contains(&name.as_str());
+                    found.push(format!("<{name}>"));
+                }
+                Err(e) => {
+                    found.push(format!("{}", e).rsplit('/').next().unwrap_or_default().to_owned());
+                    return found;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_found_and_read_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"in gzip, ").unwrap();
+        let mut gzip = gzip.finish().unwrap();
+        // Members one after the other are one file.
+        gzip.extend(gzip.clone());
+        write("b.csv", b"plain");
+        write("a.csv.gz", &gzip);
+        write("c.csv", &zstd::encode_all(&b"in zstd"[..], 1).unwrap());
+        write("sub/x/d.csv", "é".as_bytes());
+        write("bad.csv", b"ok \xff");
+        write("cut.csv.gz", &gzip[..10]);
+        write("empty.csv", b"");
+        write(".hidden.csv", b"no");
+
+        let check = |places: &[&str], skipped: &[&str], expect: &[&str]| {
+            let places: Vec<String> =
+                places.iter().map(|p| format!("{}/{p}", folder.path().display())).collect();
+            let stores: [Arc<dyn Store>; 1] = [Arc::new(LocalFiles)];
+            let found = match Input::of_places(&stores, &places) {
+                Ok(mut input) => all(&mut input, Content::Text, skipped),
+                Err(e) => vec![e.to_string().rsplit('/').next().unwrap_or_default().to_owned()],
+            };
+            assert_eq!(found, expect, "{places:?}");
+        };
+        check(
+            &["?.csv*", "b.csv"],
+            &[],
+            &["<a.csv.gz>", "in gzip, in gzip, ", "<b.csv>", "plain", "<c.csv>", "in zstd"],
+        );
+        check(&["?.csv*"], &["a.csv.gz", "c.csv"], &["<a.csv.gz>", "<b.csv>", "plain", "<c.csv>"]);
+        check(&["**/d*.csv"], &[], &["<d.csv>", "é"]);
+        check(&["*/*/d.csv", "empty.csv"], &[], &["<empty.csv>", "<d.csv>", "é"]);
+        check(&["none*.csv"], &[], &["none*.csv: no file"]);
+        check(&["sub"], &[], &["sub: no file"]);
+        check(
+            &["bad.csv"],
+            &[],
+            &[
+                "<bad.csv>",
+                "bad.csv: expected text in UTF-8, found other bytes at byte 3 of the input",
+            ],
+        );
+        let found = {
+            let places = [format!("{}/cut.csv.gz", folder.path().display())];
+            let stores: [Arc<dyn Store>; 1] = [Arc::new(LocalFiles)];
+            all(&mut Input::of_places(&stores, &places).unwrap(), Content::Text, &[])
+        };
+        assert!(found[1].starts_with("cut.csv.gz: "), "{found:?}");
+    }
+
+    #[test]
+    fn a_place_nobody_knows_is_refused() {
+        for place in ["s3://bucket/a.csv", "@stage/a.csv"] {
+            let error = Input::of_places(&[Arc::new(LocalFiles)], &[place.to_owned()]).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{place}: this host knows no such place for files")
+            );
+        }
+    }
+
+    #[test]
+    fn a_reader_has_no_name() {
+        let mut input = Input::of_reader(&b"a,b\n1,2\n"[..]);
+        assert_eq!(all(&mut input, Content::Text, &[]), ["a,b\n1,2\n"]);
+    }
+}
