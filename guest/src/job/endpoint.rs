@@ -225,10 +225,8 @@ impl Endpoint {
             }
             Some(value) => {
                 let place = object.place_of("data");
-                let members = object.map("data")?.into_iter().flatten();
-                members
-                    .map(|(key, value)| flat(value, &member(&place, key)))
-                    .collect::<Result<()>>()?;
+                let mut members = object.map("data")?.into_iter().flatten();
+                members.try_for_each(|(key, value)| flat(value, &member(&place, key)))?;
                 Some(Shape::parse(value, &place, &mut text)?)
             }
         };

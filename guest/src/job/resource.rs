@@ -358,7 +358,7 @@ fn input(object: &Object<'_>, name: &str, own_endpoint: bool) -> Result<(Input, 
         }
     };
     let include = object.texts("include_from_parent")?.unwrap_or_default();
-    if !endpoint && !include.is_empty() {
+    if !endpoint && !own_endpoint && !include.is_empty() {
         return Err(object.fault(
             "unknown key \"include_from_parent\": it belongs to a resource with an endpoint",
         ));

@@ -11,6 +11,8 @@ use crate::step::{Failure, Pause, Request, Response};
 
 /// How many of a parent's records are asked about at once: as many pages are in memory then.
 const AT_ONCE: usize = 8;
+/// How large these pages may be together, going by the largest so far: larger ones come alone.
+const AT_ONCE_BYTES: usize = 32 << 20;
 
 /// The pages of a resource, or those about one record of its parent.
 struct Chain<'p> {
@@ -40,8 +42,10 @@ impl Ingest<'_> {
         };
         let mut chains: Vec<Chain<'_>> = Vec::new();
         let mut nothing = Nothing::default();
+        // The first page comes alone, for nobody knows how large pages are.
+        let (mut at_once, mut largest) = (1, 1);
         loop {
-            while chains.len() < AT_ONCE
+            while chains.len() < at_once
                 && let Some(row) = rows.next()
             {
                 let chain = self.chain(reading, row);
@@ -54,11 +58,13 @@ impl Ingest<'_> {
                 reading.warn(nothing.warning(&self.resource.name));
                 return Ok(());
             }
-            for (at, answer) in self.answers(session, &chains).await?.into_iter().enumerate() {
+            let asked = chains.get(..at_once).unwrap_or(&chains);
+            for (at, answer) in self.answers(session, asked).await?.into_iter().enumerate() {
                 let Some(chain) = chains.get_mut(at) else { continue };
                 match answer {
                     Some(response) => {
                         session.pages += 1;
+                        largest = largest.max(response.body.len());
                         chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
                     }
                     None => chain.next = None,
@@ -66,6 +72,7 @@ impl Ingest<'_> {
                 self.flush(session, reading).await?;
             }
             chains.retain(|chain| chain.next.is_some());
+            at_once = (AT_ONCE_BYTES / largest).clamp(1, AT_ONCE);
         }
     }
 

@@ -8,6 +8,7 @@ use super::names::{
     cursor_rank, first, key_rank, plain,
 };
 use super::sample::{path_of, tells_changes};
+use super::schema::{lists_in, properties, resolve, scalars, text};
 
 /// What was found in a description.
 #[derive(Debug)]
@@ -292,8 +293,11 @@ fn paginator(list: &List, parameters: &[Parameter]) -> (Option<Value>, Option<(S
 
 /// The path as a job writes it: what names an entity is a field of the list above.
 fn parent_of(path: &str, known: &[(String, String, Option<String>)]) -> Result<String, String> {
-    let inner = path.trim_start_matches('/');
-    let Some((before, rest)) = path.split_once('{') else { return Ok(inner.to_owned()) };
+    let Some((before, rest)) = path.split_once('{') else {
+        let inner = path.trim_start_matches('/');
+        // The base itself is a path too.
+        return Ok(if inner.is_empty() { "/" } else { inner }.to_owned());
+    };
     let Some((parameter, after)) = rest.split_once('}') else {
         return Err("its braces".to_owned());
     };
@@ -311,16 +315,21 @@ fn parent_of(path: &str, known: &[(String, String, Option<String>)]) -> Result<S
     }
 }
 
-/// The last part of the path that names something, with the one before it where it is taken.
-fn name_of<'n>(path: &str, mut taken: impl Iterator<Item = &'n str>) -> String {
+/// The last part of the path that names something, with those before it where it is taken, and with a
+/// number where even that is.
+fn name_of<'n>(path: &str, taken: impl Iterator<Item = &'n str>) -> String {
     let word = |part: &str| {
         let part = part.split('.').next().unwrap_or(part);
         part.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect::<String>()
     };
+    let taken: Vec<String> = taken.map(plain).collect();
+    let free = |name: &String| !taken.contains(&plain(name));
     let parts: Vec<String> =
         path.split('/').filter(|it| !it.is_empty() && !it.contains('{')).map(word).collect();
     let last = parts.last().cloned().unwrap_or_else(|| "items".to_owned());
-    if taken.any(|it| it == last) { parts.join("_") } else { last }
+    let joined = if parts.is_empty() { last.clone() } else { parts.join("_") };
+    let numbered = (2..).map(|number| format!("{joined}_{number}"));
+    [last, joined.clone()].into_iter().chain(numbered).find(free).unwrap_or(joined)
 }
 
 fn parameters(spec: &Value, item: &Value, operation: &Value) -> Vec<Parameter> {
@@ -418,207 +427,5 @@ fn credential(spec: &Value) -> Option<(String, Map<String, Value>)> {
     Some((plain, credential))
 }
 
-/// A value, or what it refers to in the same document.
-fn resolve(spec: &Value, value: &Value) -> Value {
-    let mut value = value;
-    for _ in 0..16 {
-        match text(value.get("$ref")).and_then(|it| it.strip_prefix('#')) {
-            Some(pointer) => match spec.pointer(&pointer.replace("%7B", "{").replace("%7D", "}")) {
-                Some(target) => value = target,
-                None => break,
-            },
-            None => break,
-        }
-    }
-    value.clone()
-}
-
-/// The properties of an object, those of all its parts.
-fn properties(spec: &Value, schema: &Value) -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    gather(spec, schema, 0, &mut found);
-    found
-}
-
-fn gather(spec: &Value, schema: &Value, depth: usize, found: &mut Vec<(String, Value)>) {
-    if depth > 8 {
-        return;
-    }
-    let schema = resolve(spec, schema);
-    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-        found.extend(properties.iter().map(|(name, value)| (name.clone(), value.clone())));
-    }
-    for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-        gather(spec, part, depth + 1, found);
-    }
-    // Of several forms the first will do.
-    for choice in ["oneOf", "anyOf"] {
-        if let Some(part) = schema.get(choice).and_then(|it| it.get(0)) {
-            gather(spec, part, depth + 1, found);
-        }
-    }
-}
-
-/// Lists of objects, not deeper than three keys: the keys to them, and what is in them.
-fn lists_in(
-    spec: &Value,
-    schema: &Value,
-    path: &mut Vec<String>,
-    found: &mut Vec<(Vec<String>, Value)>,
-) {
-    let schema = resolve(spec, schema);
-    if let Some(items) = schema.get("items") {
-        if !properties(spec, items).is_empty() {
-            found.push((path.clone(), items.clone()));
-        }
-        return;
-    }
-    if path.len() > 2 {
-        return;
-    }
-    for (name, value) in properties(spec, &schema) {
-        path.push(name);
-        lists_in(spec, &value, path, found);
-        path.pop();
-    }
-}
-
-/// Properties that are no objects and no lists, outer ones first.
-fn scalars(
-    spec: &Value,
-    schema: &Value,
-    path: &mut Vec<String>,
-    found: &mut Vec<(Vec<String>, Value)>,
-) {
-    let all: Vec<(String, Value)> = properties(spec, schema)
-        .into_iter()
-        .map(|(name, value)| (name, resolve(spec, &value)))
-        .collect();
-    let inner = |value: &Value| value.get("items").is_some() || !properties(spec, value).is_empty();
-    for (name, value) in all.iter().filter(|(_, value)| !inner(value)) {
-        found.push((path.iter().chain([name]).cloned().collect(), value.clone()));
-    }
-    if path.len() < 2 {
-        for (name, value) in all.iter().filter(|(_, it)| inner(it) && it.get("items").is_none()) {
-            path.push(name.clone());
-            scalars(spec, value, path, found);
-            path.pop();
-        }
-    }
-}
-
-fn text(value: Option<&Value>) -> Option<&str> {
-    value.and_then(Value::as_str)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shop() -> Value {
-        json!({
-            "openapi": "3.0.0", "info": {"title": "Shop"},
-            "servers": [{"url": "https://{region}.shop.example/v1", "variables": {"region": {"default": "eu"}}}],
-            "security": [{"main": []}],
-            "components": {
-                "securitySchemes": {
-                    "other": {"type": "http", "scheme": "basic"},
-                    "main": {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://login.shop.example/token"}}},
-                },
-                "schemas": {
-                    "Base": {"type": "object", "properties": {"id": {"type": "integer"}}},
-                    "Order": {"allOf": [{"$ref": "#/components/schemas/Base"}, {"type": "object", "properties": {
-                        "updated_at": {"type": "string", "format": "date-time"},
-                        "parent": {"$ref": "#/components/schemas/Order"},
-                        "lines": {"type": "array", "items": {"$ref": "#/components/schemas/Base"}},
-                    }}]},
-                },
-            },
-            "paths": {
-                "/orders": {"get": {
-                    "summary": "All orders",
-                    "parameters": [
-                        {"name": "offset", "in": "query"}, {"name": "limit", "in": "query", "schema": {"maximum": 250}},
-                        {"name": "updated_since", "in": "query"},
-                        {"name": "state", "in": "query", "required": true, "schema": {"enum": ["any", "open"]}},
-                    ],
-                    "responses": {"200": {"content": {"application/json": {"schema": {"type": "object", "properties": {
-                        "total": {"type": "integer"},
-                        "data": {"type": "array", "items": {"$ref": "#/components/schemas/Order"}},
-                    }}}}}},
-                }},
-                "/orders/{orderId}": {"get": {"responses": {"200": {"content": {"application/json": {
-                    "schema": {"$ref": "#/components/schemas/Order"}}}}}}},
-                "/orders/{orderId}/notes": {"get": {"responses": {"200": {
-                    "headers": {"Link": {}},
-                    "content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"text": {}}}}}},
-                }}}},
-                "/a/{x}/b": {"get": {"responses": {"200": {"content": {"application/json": {
-                    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Base"}}}}}}}},
-            },
-        })
-    }
-
-    #[test]
-    fn resources_are_found() {
-        let api = read(&shop(), &[]);
-        assert_eq!(api.base_url, ("https://eu.shop.example/v1".to_owned(), None));
-        let (name, credential) = api.credential.unwrap();
-        assert_eq!(
-            (name.as_str(), &credential["type"]),
-            ("main", &json!("oauth2_client_credentials"))
-        );
-        let found: Vec<Value> = api.resources.into_iter().map(Value::Object).collect();
-        assert_eq!(
-            found,
-            [
-                json!({
-                    "name": "orders", "description": "All orders", "primary_key": "id",
-                    "write_disposition": "merge",
-                    "endpoint": {
-                        "path": "orders", "params": {"state": "any"}, "data_selector": "data",
-                        "paginator": {"type": "offset", "limit": 250, "offset_param": "offset",
-                            "limit_param": "limit", "total_path": "total"},
-                        "//incremental": "That the parameter means this field is a guess.",
-                        "incremental": {"cursor_path": "updated_at",
-                            "initial_value": "1970-01-01T00:00:00Z", "start_param": "updated_since"},
-                    },
-                }),
-                json!({
-                    "name": "notes",
-                    "//primary_key": "None was found: every load replaces the table.",
-                    "write_disposition": "replace",
-                    "endpoint": {"path": "orders/{resources.orders.id}/notes", "data_selector": "$",
-                        "paginator": "header_link"},
-                }),
-            ]
-        );
-        assert_eq!(api.skipped, ["/a/{x}/b: no list is known that tells its x"]);
-        assert_eq!(read(&shop(), &["/orders".to_owned()]).resources.len(), 1);
-    }
-
-    #[test]
-    fn swagger_2_is_read() {
-        let api = read(
-            &json!({
-                "swagger": "2.0", "host": "pets.example", "basePath": "/v2", "schemes": ["http", "https"],
-                "securityDefinitions": {"key": {"type": "apiKey", "name": "X-Key", "in": "header"}},
-                "definitions": {"Pet": {"properties": {"petId": {}, "name": {}}}},
-                "paths": {"/pets": {"parameters": [{"name": "page", "in": "query", "minimum": 0}], "get": {
-                    "responses": {"200": {"schema": {"type": "array", "items": {"$ref": "#/definitions/Pet"}}}}}}},
-            }),
-            &[],
-        );
-        assert_eq!(api.base_url.0, "https://pets.example/v2");
-        assert_eq!(
-            Value::from(api.credential.unwrap().1),
-            json!({"type": "api_key", "name": "X-Key", "location": "header"})
-        );
-        let pets = &api.resources[0];
-        assert_eq!(pets["primary_key"], "petId");
-        assert_eq!(
-            pets["endpoint"]["paginator"],
-            json!({"type": "page_number", "base_page": 0, "page_param": "page", "total_path": null})
-        );
-    }
-}
+mod tests;
