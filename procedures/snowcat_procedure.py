@@ -52,8 +52,8 @@ TOKEN_LASTS, TOKEN_MARGIN = 3600.0, 30.0
 PORTS = {"https": 443, "http": 80}
 LOCAL = ("localhost", "127.0.0.1", "::1")
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
-# The response headers that mean something to a load.
-HEADERS = ("content-type", "date", "link", "location", "retry-after")
+# The response headers that are none of a load's business. Any other can hold the next page's token.
+COOKIES = ("set-cookie", "set-cookie2")
 
 
 def load(session, job):
@@ -349,7 +349,7 @@ class Http:
         except Refused as error:
             return "err", {"code": "", "message": f"{shown}: {error}", "transient": error.transient}
         secrets = [] if own is None else own["secrets"]
-        kept = [[name, _hide(value, secrets)] for name, value in headers if name in HEADERS or name.startswith("x-")]
+        kept = [[name, _hide(value, secrets)] for name, value in headers if name not in COOKIES]
         if not 200 <= status < 300:
             body = _hide(body, secrets)
         elif own is not None and own["pair"] is not None:

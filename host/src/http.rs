@@ -171,8 +171,8 @@ impl Http {
             code: code.to_owned(),
             transient: is_transient(&error),
             message: match error {
-                ureq::Error::BodyExceedsLimit(limit) => {
-                    format!("{}: {}", Place(request), too_large(limit))
+                ureq::Error::BodyExceedsLimit(_) => {
+                    format!("{}: {}", Place(request), too_large(self.limits.body))
                 }
                 error => format!("{}: {error}", Place(request)),
             },
@@ -188,7 +188,8 @@ impl Http {
         let bytes = response
             .body_mut()
             .with_config()
-            .limit(self.limits.body)
+            // It counts the attempt to read on, which finds the end.
+            .limit(self.limits.body.saturating_add(1))
             .read_to_vec()
             .map_err(|e| failed(&code, e))?;
         let encoding = response.headers().get("content-encoding").and_then(|it| it.to_str().ok());

@@ -14,6 +14,7 @@ from conformance.emulated import START, Emulated
 JOBS = pathlib.Path(__file__).resolve().parents[2] / "procedures/jobs"
 SETTINGS = {"owner": "octo-org", "repository": "octo-repo", "since": "2025-06-01T00:00:00Z", "tenant": "contoso"}
 HOSTS = ("api.github.com", "api.pagerduty.com", "graph.microsoft.com", "login.microsoftonline.com")
+LARGEST = 1 << 20  # of a page, in bytes
 SECRETS = {
     "github_token": "your-token", "pagerduty_key": "Token token=your-key",
     "graph_client": SimpleNamespace(username="your-client-id", password="your-client-secret"),
@@ -22,7 +23,7 @@ SECRETS = {
 
 def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> dict[str, Any]:
     """A job as the repository has it, for a service at this address, with small pages."""
-    text = (JOBS / f"{name}.json").read_text()
+    text = (JOBS / f"{name}.json").read_text("utf-8")
     for setting, value in SETTINGS.items():
         text = text.replace("{{" + setting + "}}", value)
     for known in HOSTS:
@@ -50,7 +51,7 @@ class Patient(host.Snowflake):
     """A procedure's warehouse that remembers how long it should have waited, and does not wait."""
 
     def __init__(self, session: Any, credentials: dict[str, Any]) -> None:  # noqa: ANN401
-        super().__init__(session, host.Http(credentials))
+        super().__init__(session, host.Http(credentials, largest_body=LARGEST))
         self.waits: list[float] = []
 
     def wait(self, seconds: float) -> None:

@@ -112,7 +112,7 @@ def test_trouble_of_the_source_is_waited_out(lab, jira):
 @pytest.mark.parametrize(
     ("faults", "words"),
     [
-        ("search/jql@3=short", ["resource issues", "page 3", "not JSON"]),
+        ("search/jql@3-7=short", ["resource issues", "page 3", "breaks off", "5th attempt"]),
         ("search/jql@2=html", ["resource issues", "page 2", "text/html"]),
         ("search/jql@*=status:500", ["resource issues", "page 1", "500", "5th attempt"]),
         ("search/jql@2=status:400", ["page 2", "400"]),

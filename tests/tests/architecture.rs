@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "schema", "shred", "source", "sql", "state", "step",
         ],
     ),
-    ("source", &["canonical", "digest", "fault", "job", "state", "step"]),
+    ("source", &["canonical", "digest", "fault", "job", "json", "page", "state", "step"]),
     ("page", &["fault", "job", "json"]),
     ("shred", &["batch", "canonical", "coerce", "digest", "fault", "json", "kind", "name"]),
     ("parquet", &["batch", "fault", "kind"]),

@@ -39,6 +39,8 @@ pub struct Endpoint {
     pub params: IndexMap<String, Shape>,
     /// The body.
     pub json: Option<Shape>,
+    /// The body of a form, in place of JSON: names and values as in a query, or the text as it is.
+    pub data: Option<Shape>,
     /// Headers beside the client's; names in lower case.
     pub headers: Vec<(String, Template)>,
     /// Where the records are in an answer; none means that it is found out from the first.
@@ -213,6 +215,21 @@ impl Endpoint {
                 Some(Shape::parse(&value, &object.place_of("json"), &mut text)?)
             }
         };
+        let data = match object.get("data") {
+            None => None,
+            Some(_) if json.is_some() => {
+                return Err(object.fault("expected \"json\" or \"data\", found both"));
+            }
+            Some(value @ Value::String(_)) => {
+                Some(Shape::parse(value, &object.place_of("data"), &mut text)?)
+            }
+            Some(value) => {
+                let place = object.place_of("data");
+                let mut members = object.map("data")?.into_iter().flatten();
+                members.try_for_each(|(key, value)| flat(value, &member(&place, key)))?;
+                Some(Shape::parse(value, &place, &mut text)?)
+            }
+        };
         let single = is_single_entity(path_text);
         let data_selector = match object.text("data_selector")? {
             Some(text) => Some(
@@ -227,6 +244,7 @@ impl Endpoint {
             method: method(&object)?,
             params,
             json,
+            data,
             headers,
             data_selector,
             paginator: paginator(&object)?.or(single.then_some(Paginator::SinglePage)),
@@ -284,6 +302,7 @@ const KEYS: Keys = Keys {
         "method",
         "params",
         "json",
+        "data",
         "headers",
         "data_selector",
         "paginator",
@@ -291,7 +310,7 @@ const KEYS: Keys = Keys {
         "auth",
         "response_actions",
     ],
-    refused: &[("data", "only JSON bodies are supported: say it in \"json\"")],
+    refused: &[],
 };
 
 fn typed(value: &Value) -> Option<&str> {

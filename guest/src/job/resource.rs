@@ -9,7 +9,9 @@ use super::disposition::{Contract, MergeStrategy, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
+use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
+use super::references::references;
 use super::unnest::Unnest;
 use crate::fault::Result;
 
@@ -40,12 +42,16 @@ pub struct Resource {
     pub input: Input,
     /// What is new, where that can be told.
     pub cursor: Option<Cursor>,
+    /// What is done to each record first.
+    pub processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
     pub selected: bool,
     /// What its tables may become; the job's where it says nothing.
     pub schema_contract: Contract,
     /// The contract as the resource gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What its table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
     /// Hints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
@@ -104,6 +110,8 @@ pub struct NestedHints {
     pub schema_contract: Option<Contract>,
     /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
     pub schema_contract_hint: Value,
+    /// What the table refers to, as the schema keeps it; null where nothing is said.
+    pub references: Value,
 }
 
 impl Key {
@@ -225,9 +233,11 @@ impl Resource {
             unnest: unnest(&object)?,
             input,
             cursor,
+            processing_steps: processing::steps(&object)?,
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
             schema_contract_hint,
+            references: references(&object)?,
             nested_hints: nested_hints(&object)?,
             on_type_conflict: object
                 .choice("on_type_conflict", ON_TYPE_CONFLICT)?
@@ -333,18 +343,18 @@ const KEYS: Keys = Keys {
         "endpoint",
         "incremental",
         "include_from_parent",
+        "processing_steps",
         "selected",
         "schema_contract",
+        "references",
         "nested_hints",
         "on_type_conflict",
     ],
     refused: &[
         ("parallelized", "how requests are sent is the host's business"),
-        ("processing_steps", NO_CODE),
         ("validator", NO_CODE),
         ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
         ("file_format", "files are always Parquet"),
-        ("references", "references between tables are not kept"),
     ],
 };
 const NESTED_KEYS: Keys = Keys {
@@ -355,6 +365,7 @@ const NESTED_KEYS: Keys = Keys {
         "merge_key",
         "columns",
         "schema_contract",
+        "references",
     ],
     refused: KEYS.refused,
 };
@@ -419,7 +430,7 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         }
     };
     let include = object.texts("include_from_parent")?.unwrap_or_default();
-    if !endpoint && !include.is_empty() {
+    if !endpoint && !own_endpoint && !include.is_empty() {
         return Err(object.fault(
             "unknown key \"include_from_parent\": it belongs to a resource with an endpoint",
         ));
@@ -467,6 +478,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
             },
             schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
+            references: references(&hints)?,
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;

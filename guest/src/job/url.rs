@@ -117,16 +117,27 @@ pub(crate) fn resolve(base: &str, reference: &str) -> String {
 pub(crate) fn with_query(url: &str, params: &[(String, String)]) -> String {
     // What follows a # never reaches the server.
     let mut out = quote(url.split('#').next().unwrap_or_default());
-    let mut separator = if !out.contains('?') {
+    let separator = if !out.contains('?') {
         "?"
     } else if out.ends_with(['?', '&']) {
         ""
     } else {
         "&"
     };
-    for (name, value) in params {
+    if !params.is_empty() {
         out.push_str(separator);
-        separator = "&";
+        out.push_str(&form_of(params));
+    }
+    out
+}
+
+/// Names and values as HTML forms write them.
+pub(crate) fn form_of(params: &[(String, String)]) -> String {
+    let mut out = String::new();
+    for (n, (name, value)) in params.iter().enumerate() {
+        if n > 0 {
+            out.push('&');
+        }
         form(&mut out, name);
         out.push('=');
         form(&mut out, value);

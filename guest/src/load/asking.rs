@@ -11,6 +11,8 @@ use crate::step::{Failure, Pause, Request, Response};
 
 /// How many of a parent's records are asked about at once: as many pages are in memory then.
 const AT_ONCE: usize = 8;
+/// How large these pages may be together, going by the largest so far: larger ones come alone.
+const AT_ONCE_BYTES: usize = 32 << 20;
 
 /// The requests of a resource that is in the midst of its pages.
 pub(super) struct Asked {
@@ -54,8 +56,10 @@ impl Ingest<'_> {
             chains.push(Chain { requests, parent: None, members: String::new(), next, page });
             rows = Box::new(std::iter::empty());
         }
+        // The first page comes alone, for nobody knows how large pages are.
+        let (mut at_once, mut largest) = (1, 1);
         loop {
-            while chains.len() < AT_ONCE
+            while chains.len() < at_once
                 && let Some(row) = rows.next()
             {
                 let chain = self.chain(reading, row);
@@ -74,13 +78,15 @@ impl Ingest<'_> {
                 *asked = Some(Asked { requests, page });
                 return Ok(false);
             }
-            for (at, answer) in self.answers(session, &chains).await?.into_iter().enumerate() {
+            let asked = chains.get(..at_once).unwrap_or(&chains);
+            for (at, answer) in self.answers(session, asked).await?.into_iter().enumerate() {
                 let Some(chain) = chains.get_mut(at) else { continue };
                 match answer {
                     Some(response) => {
                         session.pages += 1;
                         reading.pages += 1;
                         reading.bytes += response.body.len() as u64;
+                        largest = largest.max(response.body.len());
                         chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
                     }
                     None => chain.next = None,
@@ -88,6 +94,7 @@ impl Ingest<'_> {
                 self.flush(session, reading).await?;
             }
             chains.retain(|chain| chain.next.is_some());
+            at_once = (AT_ONCE_BYTES / largest).clamp(1, AT_ONCE);
         }
     }
 

@@ -177,12 +177,14 @@ fn preferred(schema: &Schema) -> Option<Preferred> {
     (!types.is_empty()).then(|| Box::new(move |name: &str| types.get(name).copied()) as Preferred)
 }
 
-/// Child tables that were there before root ids were wanted have to have them now.
+/// Child tables that were there before root ids were wanted have to have them now. Those that are only
+/// spoken of yet get them with their first row.
 fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     if schema.propagated(root).is_none() {
         return Ok(());
     }
-    let lacks = |table: &&Table| !table.is_new() && table.columns_with("root_key").next().is_none();
+    let lacks =
+        |table: &&Table| table.has_seen_data() && table.columns_with("root_key").next().is_none();
     let chain = schema.chain(root).into_iter().skip(1).filter(lacks);
     let names: Vec<String> = chain.map(|table| table.name().to_owned()).collect();
     for name in names {
@@ -195,6 +197,14 @@ pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
+/// What is kept with a table just as the job gives it.
+pub(super) fn kept_hints<'v>(
+    hints: [(&'v str, &'v Value); 2],
+) -> impl Iterator<Item = (String, Value)> + use<'v> {
+    let given = hints.into_iter().filter(|(_, value)| !value.is_null());
+    given.map(|(hint, value)| (hint.to_owned(), value.clone()))
+}
+
 fn table_hints(resource: &Resource) -> Map<String, Value> {
     let mut hints = Map::new();
     if let Some(description) = &resource.description {
@@ -203,9 +213,9 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
     if resource.native {
         hints.insert("table_format".to_owned(), "native".into());
     }
-    if !resource.schema_contract_hint.is_null() {
-        hints.insert("schema_contract".to_owned(), resource.schema_contract_hint.clone());
-    }
+    let kept =
+        [("schema_contract", &resource.schema_contract_hint), ("references", &resource.references)];
+    hints.extend(kept_hints(kept));
     hints
 }
 

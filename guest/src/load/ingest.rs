@@ -80,11 +80,10 @@ impl Ingest<'_> {
         };
         let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
         report.warnings.extend(warnings);
-        let seen = before.table(&plan.table).is_some_and(Table::has_seen_data);
         let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
-        if matches!(self.resource.write_disposition, WriteDisposition::Replace(_)) {
+        if self.replaces() {
             // What replaces everything has to be everything. Source: dlt 1.31, `extract/extract.py`,
             // which overlooks a disposition that is written as an object.
             state.forget_resource(schema.name(), &self.resource.name);
@@ -115,9 +114,17 @@ impl Ingest<'_> {
         self.upload(session, &mut staging, report).await?;
         report.warnings.extend(family.warnings());
         self.learn(schema, &family, &staging)?;
-        if family.root_rows() == 0 && !(plan.action == Action::Replace && seen) {
-            // dlt knows of a resource's table from the first record that is loaded.
+        if family.root_rows() == 0 && !family.has_left_out() {
+            // dlt heeds what is said of a resource's tables from the first record on that is loaded, or
+            // left out; without one, only that they are to be emptied.
+            let plans = std::iter::once(&plan).chain(&plan.nested);
+            let emptied: Vec<&str> = plans
+                .filter(|plan| self.replaces() && plan.action == Action::Replace)
+                .map(|plan| plan.table.as_str())
+                .filter(|table| before.table(table).is_some_and(Table::has_seen_data))
+                .collect();
             *schema = before;
+            emptied.into_iter().for_each(|table| schema.set_replaced(table));
         }
         Ok(self.ingested(plan, &family, &staging, schema, report))
     }
@@ -141,6 +148,10 @@ impl Ingest<'_> {
             Some(cursor) => self.save(cursor, start, schema, state, report),
             None => Ok(()),
         }
+    }
+
+    fn replaces(&self) -> bool {
+        matches!(self.resource.write_disposition, WriteDisposition::Replace(_))
     }
 
     /// Reads on; false: it is time to commit what there is.
@@ -309,22 +320,26 @@ impl Ingest<'_> {
     ) -> Vec<Ingested> {
         // The resource's own family first, then those that tables of its lists begin.
         let Plan { table: root, action, nested, .. } = plan;
-        let replaces = action == Action::Replace;
         let family_of = |plan: Plan| (plan.table, plan.action);
         let mut families: Vec<Ingested> = std::iter::once((root, action))
             .chain(nested.into_iter().map(family_of))
             .map(|(root, action)| {
                 let resource = self.resource.name.clone();
                 let known = schema.table(&root).is_some_and(Table::has_seen_data);
-                Ingested { resource, root, action, tables: Vec::new(), known }
+                let left_out = family.has_left_out();
+                Ingested { resource, root, action, tables: Vec::new(), known, left_out }
             })
             .collect();
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
-            // As in dlt, the resource's own table is told of if it is emptied, or all rows were left out.
-            let emptied = at == 0
-                && (replaces || family.has_left_out())
-                && schema.table(&table.name).is_some_and(Table::has_seen_data);
+            let root = family.root_of(at);
+            let own = families.iter().position(|family| family.root == root).unwrap_or(0);
+            let left_out = at == 0 && family.has_left_out();
+            let Some(family) = families.get_mut(own) else { continue };
+            // As in dlt, a root table is told of if it is emptied, or all rows were left out.
+            let emptied = family.root == table.name
+                && (self.replaces() && family.action == Action::Replace || left_out)
+                && family.known;
             if rows > 0 || emptied {
                 // A load in parts tells of a table once.
                 let same = |told: &&mut TableReport| {
@@ -339,9 +354,6 @@ impl Ingest<'_> {
                     }),
                 }
             }
-            let root = family.root_of(at);
-            let own = families.iter().position(|family| family.root == root).unwrap_or(0);
-            let Some(family) = families.get_mut(own) else { continue };
             family.tables.push(IngestedTable {
                 name: table.name.clone(),
                 columns: table
@@ -357,11 +369,13 @@ impl Ingest<'_> {
                 directory: staging.directory(at, &table.name),
             });
         }
-        // dlt leaves a family alone that nothing came for, but the resource's own.
+        // dlt leaves a family alone that nothing came for, but the resource's own; and where the resource
+        // is replaced, every family that is.
         let mut number = 0;
         families.retain(|family| {
             number += 1;
-            number == 1 || family.tables.iter().any(|table| table.rows > 0)
+            let emptied = self.replaces() && family.action == Action::Replace;
+            number == 1 || emptied || family.tables.iter().any(|table| table.rows > 0)
         });
         families
     }

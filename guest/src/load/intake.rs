@@ -5,28 +5,29 @@
 use std::borrow::Cow;
 
 use crate::fault::{Fault, Result};
-use crate::job::{Path, Resource};
+use crate::job::{Path, ProcessingStep, Resource};
 use crate::json::{Peek, Reader};
 use crate::page;
 use crate::shred::Family;
-use crate::source::{Incremental, Parents, Unique, Verdict};
+use crate::source::{Incremental, Parents, Unique, Verdict, process};
 
 /// Where the records of a resource go.
 pub(super) struct Intake<'i> {
     family: Option<&'i mut Family>,
     cursor: Option<&'i mut Incremental>,
     children: &'i mut [Parents],
+    steps: &'i [ProcessingStep],
 }
 
 impl<'i> Intake<'i> {
     /// Without a family nothing is loaded.
     pub(super) fn new(
-        _resource: &'i Resource,
+        resource: &'i Resource,
         family: Option<&'i mut Family>,
         cursor: Option<&'i mut Incremental>,
         children: &'i mut [Parents],
     ) -> Self {
-        Self { family, cursor, children }
+        Self { family, cursor, children, steps: &resource.processing_steps }
     }
 
     /// The tables that are being filled.
@@ -41,7 +42,7 @@ impl<'i> Intake<'i> {
 
     /// Takes one record. `members` are what it gets from its parent, as they stand in JSON.
     pub(super) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
-        if members.is_empty() && self.children.is_empty() {
+        if members.is_empty() && self.steps.is_empty() {
             return self.load(reader);
         }
         let mut ahead = reader.clone();
@@ -49,7 +50,9 @@ impl<'i> Intake<'i> {
         if !members.is_empty() {
             record = Cow::Owned(with_members(&record, members)?);
         }
-        self.load(&mut Reader::new(&record))?;
+        if let Some(record) = process(self.steps, record)? {
+            self.load(&mut Reader::new(&record))?;
+        }
         *reader = ahead;
         Ok(())
     }

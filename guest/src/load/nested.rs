@@ -3,9 +3,7 @@
 //!
 //! Source: dlt 1.31, `extract/hints.py` (`get_nested_hints`, `compute_nested_table_schemas`).
 
-use serde_json::Map;
-
-use super::declare::{columns, given};
+use super::declare::{columns, given, kept_hints};
 use crate::fault::Result;
 use crate::job::{NestedHints, Resource, WriteDisposition};
 use crate::name::Convention;
@@ -20,16 +18,14 @@ pub(super) fn declare(
     convention: Convention,
 ) -> Result<()> {
     let (name, parent) = names(nested, root, convention);
-    let mut table = Map::new();
-    if !nested.schema_contract_hint.is_null() {
-        table.insert("schema_contract".to_owned(), nested.schema_contract_hint.clone());
-    }
+    let kept =
+        [("schema_contract", &nested.schema_contract_hint), ("references", &nested.references)];
     let hints = Hints {
         columns: columns(&nested.columns),
         primary_key: given(&nested.primary_key.columns),
         merge_key: given(&nested.merge_key.columns),
         write_disposition: nested.write_disposition.as_ref().map(WriteDisposition::hint),
-        table,
+        table: kept_hints(kept).collect(),
         ..Hints::default()
     };
     let normalize = |name: &str| convention.normalize_path(name);

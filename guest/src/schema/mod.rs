@@ -211,6 +211,13 @@ impl Schema {
         self.set_config(&["root_key_propagation"], propagate.into());
     }
 
+    /// Says that the rows of a root table are replaced, and nothing else of it.
+    pub fn set_replaced(&mut self, table: &str) {
+        if let Some(table) = self.tables.get_mut(table) {
+            table.hints_mut().insert("write_disposition".into(), "replace".into());
+        }
+    }
+
     /// The settings: `default_hints`, `preferred_types`, `detections`, `schema_contract`.
     pub fn settings(&self) -> &Map<String, Value> {
         &self.settings

@@ -79,6 +79,18 @@ impl Pager {
         self.paginator == Paginator::Auto
     }
 
+    /// Whether it puts something into a JSON body.
+    pub(super) fn writes_body(&self) -> bool {
+        let is_body = |place: &Place| matches!(place, Place::Body(_));
+        match &self.paginator {
+            Paginator::Cursor(pages) => is_body(&pages.place),
+            Paginator::Range(pages) => {
+                is_body(&pages.place) || pages.limit.as_ref().is_some_and(is_body)
+            }
+            _ => false,
+        }
+    }
+
     /// What the first request says besides what the job says.
     pub(super) fn first(&self) -> Vec<(Place, Value)> {
         let Paginator::Range(pages) = &self.paginator else { return Vec::new() };

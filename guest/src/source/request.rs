@@ -23,6 +23,8 @@ pub struct Requests {
     url: String,
     params: IndexMap<String, Vec<String>>,
     body: Option<Value>,
+    /// The body of a form or another text, in place of JSON.
+    data: Option<Data>,
     headers: Vec<(String, String)>,
     credential: Option<Credential>,
     selector: Option<Path>,
@@ -76,6 +78,22 @@ impl Requests {
             .map(|shape| bounds.value(shape))
             .transpose()
             .at(|| "endpoint.json")?;
+        let data = match &endpoint.data {
+            None => None,
+            Some(Shape::Object(members)) => Some(Data::Form(
+                members
+                    .iter()
+                    .map(|(name, shape)| {
+                        let values = values(&bounds, shape);
+                        Ok((name.clone(), values.at(|| format!("endpoint.data.{name}"))?))
+                    })
+                    .collect::<Result<_>>()?,
+            )),
+            Some(shape) => {
+                let text = bounds.value(shape).at(|| "endpoint.data")?;
+                Some(Data::Text(text.as_ref().map(plain).unwrap_or_default()))
+            }
+        };
         let paginator = endpoint
             .paginator
             .clone()
@@ -86,6 +104,7 @@ impl Requests {
             url: url::join(client.map_or("", |client| &client.base_url), &path),
             params: params(endpoint, &bounds)?,
             body: body.map(|body| body.unwrap_or_default()),
+            data,
             headers,
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
@@ -93,6 +112,11 @@ impl Requests {
             actions: endpoint.response_actions.clone(),
             number: None,
         };
+        if requests.data.is_some() && requests.pager.writes_body() {
+            return Err(Fault::config(
+                "expected \"json\" in place of \"data\", for the paginator writes into the body",
+            ));
+        }
         for (place, value) in requests.pager.first() {
             requests.put(&place, value);
         }
@@ -210,12 +234,7 @@ impl Requests {
     }
 
     fn request(&self) -> Result<Request> {
-        let params: Vec<(String, String)> = self
-            .params
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
-            .collect();
-        let url = url::with_query(&self.url, &params);
+        let url = url::with_query(&self.url, &pairs(&self.params));
         if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&url)) {
             return Err(Fault::config(format_args!(
                 "expected a URL at {}, the hosts of credential {:?}, found {}",
@@ -231,15 +250,22 @@ impl Requests {
             }
         };
         default("accept", "application/json");
-        if self.body.is_some() {
-            default("content-type", "application/json");
+        match &self.data {
+            _ if self.body.is_some() => default("content-type", "application/json"),
+            Some(Data::Form(_)) => default("content-type", "application/x-www-form-urlencoded"),
+            Some(Data::Text(_)) | None => {}
         }
         Ok(Request {
             method: self.method.to_owned(),
             url,
             headers,
             auth: self.credential.as_ref().map(|credential| credential.name.clone()),
-            body: self.body.as_ref().map(Value::to_string),
+            body: match &self.data {
+                _ if self.body.is_some() => self.body.as_ref().map(Value::to_string),
+                Some(Data::Form(members)) => Some(url::form_of(&pairs(members))),
+                Some(Data::Text(text)) => Some(text.clone()),
+                None => None,
+            },
         })
     }
 
@@ -251,6 +277,22 @@ impl Requests {
             Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
         }
     }
+}
+
+fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
+    params
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
+        .collect()
+}
+
+/// A body that is not JSON.
+#[derive(Clone, Debug)]
+enum Data {
+    /// Names and values, encoded as a query is.
+    Form(IndexMap<String, Vec<String>>),
+    /// As it is.
+    Text(String),
 }
 
 /// Puts a value under nested keys, making objects where there are none.
@@ -267,26 +309,30 @@ fn set(at: &mut Value, keys: &[String], value: Value) {
     }
 }
 
+/// The texts of a parameter: none for null, several for a list.
+fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> {
+    let value = match shape {
+        // A text in any case, so that no digit of a number is lost.
+        Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
+            return Ok(vec![text.fill(|hole| bounds.text(hole))?]);
+        }
+        shape => bounds.value(shape)?,
+    };
+    Ok(match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => {
+            items.iter().filter(|item| !item.is_null()).map(plain).collect()
+        }
+        Some(value) => vec![plain(&value)],
+    })
+}
+
 /// The query: what the job says, and the ends of the cursor's range.
 fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, Vec<String>>> {
     let mut params = IndexMap::new();
     for (name, shape) in &endpoint.params {
-        let value = match shape {
-            // A text in any case, so that no digit of a number is lost.
-            Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
-                text.fill(|hole| bounds.text(hole)).map(|text| Some(Value::String(text)))
-            }
-            shape => bounds.value(shape),
-        };
-        let value = value.at(|| format!("endpoint.params.{name}"))?;
-        let values: Vec<String> = match value {
-            // It keeps its place in the query, for the cursor may yet give it a value.
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => {
-                items.iter().filter(|item| !item.is_null()).map(plain).collect()
-            }
-            Some(value) => vec![plain(&value)],
-        };
+        // Without a value it keeps its place in the query, for the cursor may yet give it one.
+        let values = values(bounds, shape).at(|| format!("endpoint.params.{name}"))?;
         params.insert(name.clone(), values);
     }
     let Some(cursor) = bounds.cursor else { return Ok(params) };

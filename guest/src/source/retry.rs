@@ -2,7 +2,7 @@
 //!
 //! As dlt's HTTP client (`sources/helpers/requests/retry.py`): up to five attempts, waits that
 //! double from one second, patience where the source asks for it (`retry-after`, and besides
-//! `x-ratelimit-reset`). Waits are spread by a hash of the load and the request, so that a rerun of
+//! `x-ratelimit-reset` and its kin). Waits are spread by a hash of the load and the request, so that a rerun of
 //! a transcript waits as long as the run did.
 
 use chrono::DateTime;
@@ -110,7 +110,7 @@ impl Retry {
 
     fn answered(&self, request: &Request, response: &Response) -> Decision {
         let status = response.status;
-        let limited = value_of(&response.headers, "x-ratelimit-remaining") == Some("0");
+        let limited = limit(&response.headers, "remaining") == Some("0");
         let what = format!("status {status}{}", said(response));
         match status {
             // There is nothing, says the source.
@@ -238,10 +238,10 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
             return from_now(then.timestamp());
         }
     }
-    if value_of(headers, "x-ratelimit-remaining") != Some("0") {
+    if limit(headers, "remaining") != Some("0") {
         return None;
     }
-    let reset = value_of(headers, "x-ratelimit-reset")?;
+    let reset = limit(headers, "reset")?;
     match seconds(reset) {
         // Seconds to wait, or the time in seconds or milliseconds since 1970: sources differ.
         Some(wait) if wait < 1e8 => Some(wait),
@@ -254,6 +254,12 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
             from_now(then.ok()?.timestamp())
         }
     }
+}
+
+/// What a source says of its limit, under one of the names in use.
+fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
+    let prefixes = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
+    prefixes.iter().find_map(|prefix| value_of(headers, &format!("{prefix}{what}")))
 }
 
 fn seconds(text: &str) -> Option<f64> {

@@ -319,8 +319,8 @@ fn a_link_elsewhere_gets_no_credential() {
 #[test]
 fn one_wait_serves_all_who_are_asked_at_once() {
     let (run, ended) = run(&job(), |n, request| match path(request) {
-        "posts/0/comments" if n < 16 => answer(429, &[("retry-after", "3")], ""),
-        "posts/1/comments" if n < 16 => answer(429, &[("retry-after", "20")], ""),
+        "posts/1/comments" if n < 17 => answer(429, &[("retry-after", "3")], ""),
+        "posts/2/comments" if n < 17 => answer(429, &[("retry-after", "20")], ""),
         _ => serve(request),
     });
     ended.unwrap();

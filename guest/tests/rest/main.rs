@@ -6,4 +6,5 @@
 mod faults;
 mod paginators;
 mod parents;
+mod steps;
 mod world;

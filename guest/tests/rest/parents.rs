@@ -69,7 +69,7 @@ fn children_of_many_parents() {
         assert_eq!(found, expect);
         expect.sort_unstable();
         assert!(run.fetches.iter().all(|step| step.len() <= 8));
-        if parents >= 8 {
+        if parents > 8 {
             assert_eq!(run.fetches.iter().map(Vec::len).max(), Some(8));
         }
     }
@@ -84,6 +84,23 @@ fn thousands_of_children_and_of_parents() {
     assert_eq!(ids(&run, "comments").len(), 5002);
     let run = good(&world::job(json!([posts(), comments()])), blog(3000, |_| 1));
     assert_eq!(ids(&run, "comments").len(), 3000);
+}
+
+#[test]
+fn large_pages_come_a_few_at_a_time() {
+    let blank = " ".repeat(15 << 20);
+    let run = good(&world::job(json!([posts(), comments()])), |n, request| {
+        let mut page = blog(9, |_| 1)(n, request)?;
+        if path(request) == "posts/4/comments" {
+            page.body.push_str(&blank);
+        }
+        Ok(page)
+    });
+    assert_eq!(ids(&run, "comments"), [0, 100, 200, 300, 400, 500, 600, 700, 800]);
+    // Two pages of posts; then one of comments, eight, and never more than two.
+    let sizes: Vec<usize> = run.fetches.iter().map(Vec::len).collect();
+    assert_eq!(sizes[..4], [1, 1, 1, 8]);
+    assert!(sizes[4..].iter().all(|size| *size <= 2), "{sizes:?}");
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use snowcat_host::{Engine, Error, Fault, Runner, Settings};
+use snowcat_host::{
+    Engine, Error, Failure, Fault, FaultKind, Request, Response, Runner, Script, Settings,
+    SqlReply, Upload, Warehouse,
+};
 
 use super::Failed;
 use super::document::{Node, Step, position, steps};
@@ -45,14 +48,16 @@ impl Check {
         let mut invalid = Vec::new();
         for (file, text) in &texts {
             let mut trap = None;
-            let judge = |job: &str| match Runner::new(&engine).start(job, NOW) {
-                Ok(_) => None,
-                Err(Error::Fault(fault)) => Some(fault),
-                Err(error) => {
-                    trap = Some(error.to_string());
-                    None
-                }
-            };
+            let judge =
+                |job: &str| match Runner::new(&engine).run(job, NOW, &mut Nothing::default()) {
+                    // That there is nothing to load is no mistake of the job.
+                    Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
+                    Ok(_) | Err(Error::Fault(_)) => None,
+                    Err(error) => {
+                        trap = Some(error.to_string());
+                        None
+                    }
+                };
             let mistakes = mistakes(text, &self.set, judge);
             if let Some(trap) = trap {
                 return Err(Failed::Work(format!("{file}: {trap}")));
@@ -79,6 +84,46 @@ impl Check {
 
 /// Any instant will do: a job that is not valid is so at all times.
 const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// A warehouse and sources with nothing in them: a load of nothing brings up what is wrong with a job that
+/// can be read.
+#[derive(Default)]
+struct Nothing {
+    requests: usize,
+}
+
+impl Warehouse for Nothing {
+    fn sql(&mut self, _: &Script) -> Result<SqlReply, Failure> {
+        Ok(SqlReply::Assumed)
+    }
+
+    fn upload(&mut self, _: &Upload, _: Vec<u8>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
+        self.requests += requests.len();
+        let answer = || {
+            // Whoever goes on asking will find no end here.
+            if self.requests > 100 {
+                return Err(Failure {
+                    code: String::new(),
+                    message: "nothing is asked in a check".to_owned(),
+                    transient: false,
+                });
+            }
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            Ok(Response { status: 200, headers, body: "[]".to_owned() })
+        };
+        requests.iter().map(|_| answer()).collect()
+    }
+
+    fn pull(&mut self, _: &str) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
+    fn wait(&mut self, _: f64, _: &str) {}
+}
 
 /// What is wrong, and where in the file.
 #[derive(Debug)]
@@ -138,9 +183,8 @@ fn mistakes(
         let Some(fault) = judge(&fill(&document.to_string(), settings)) else { break };
         let place = fault.context.first().map(String::as_str).unwrap_or_default();
         let Some(path) = steps(place) else {
-            // A key given twice is an error of syntax with its line; of the text as it stands.
-            let told = judge(&fill(text, settings)).unwrap_or(fault);
-            found.push(syntax(text, &told));
+            // It came up in the run, which says the resource.
+            found.push(of_run(text, &document, parsed.as_ref().ok(), &fault));
             break;
         };
         let path = overlaid(&document, path);
@@ -177,6 +221,20 @@ fn mistakes(
         }
     }
     found
+}
+
+/// What a run has to say about a resource.
+fn of_run(text: &str, document: &Node, job: Option<&Value>, fault: &Fault) -> Mistake {
+    let named = fault.context.iter().find_map(|place| place.strip_prefix("resource "));
+    let resources = job.and_then(|job| job.get("resources")).and_then(Value::as_array);
+    let index = named.and_then(|named| {
+        resources.into_iter().flatten().position(|it| super::job::name(it) == Some(named))
+    });
+    let path = index.map_or_else(Vec::new, |index| {
+        vec![Step::Member("resources".to_owned()), Step::Element(index)]
+    });
+    let place = index.map_or_else(String::new, |index| format!("resources[{index}]"));
+    Mistake::at(text, document.follow(&path).0.at, place, sentence(fault))
 }
 
 /// What is wrong with a resource may be written in `resource_defaults`: there, if it is nowhere else.
@@ -294,12 +352,17 @@ mod tests {
         check(
             job,
             &[("resources[0].primary_key", "expected a column's name, found 7")],
-            &["4:38 resources[0].primary_key|expected a column's name, found 7"],
+            &["4:39 resources[0].primary_key|expected a column's name, found 7"],
         );
         check(
             "{\"a\":\n1,}",
             &[("", "the job is not valid JSON: trailing comma at line 2 column 3")],
             &["2:3 |the job is not valid JSON: trailing comma"],
+        );
+        check(
+            job,
+            &[("resource a", "expected a merge key, found none")],
+            &["5:16 resources[0]|expected a merge key, found none"],
         );
         check("{}", &[], &[]);
     }

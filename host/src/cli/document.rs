@@ -300,8 +300,8 @@ mod tests {
         check("a", 2, 8, true);
         check("a[0]", 2, 9, true);
         check("a[1][\"b c\"]", 2, 20, true);
-        check("a[1].d", 2, 32, true);
-        check("a[1].d.x[3]", 2, 32, false);
+        check("a[1].d", 2, 33, true);
+        check("a[1].d.x[3]", 2, 33, false);
         check("e", 3, 8, true);
         check("nothing", 1, 1, false);
         assert_eq!(node.to_string(), r#"{"a":[1,{"b c":"é\"]","d":{}}],"e":null}"#);

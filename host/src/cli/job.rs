@@ -96,6 +96,8 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
             {
                 map.insert("format".to_owned(), format);
             }
+            // A page on its own has no record of the parent with it.
+            map.shift_remove("include_from_parent");
         }
     }
     // In the job's own order, whatever that of the arguments.
@@ -122,6 +124,27 @@ fn format(file: &Path) -> Option<Value> {
     }
 }
 
+/// Says where the records of a resource are on a page, where the job leaves it to be found out and the
+/// input is one page. What was said, if anything.
+pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
+    let defaults = job.pointer("/resource_defaults/endpoint/data_selector").is_some();
+    let resources = job.get_mut("resources").and_then(Value::as_array_mut);
+    let found = resources.into_iter().flatten().find(|it| name(it) == Some(resource));
+    let Some(map) = found.and_then(Value::as_object_mut) else { return false };
+    // A text is the path of an endpoint.
+    let path = map.get("endpoint").and_then(Value::as_str).map(|path| json!({"path": path}));
+    if let Some(endpoint) = path {
+        map.insert("endpoint".to_owned(), endpoint);
+    }
+    match map.get_mut("endpoint").and_then(Value::as_object_mut) {
+        Some(endpoint) if !defaults && !endpoint.contains_key("data_selector") => {
+            endpoint.insert("data_selector".to_owned(), selector.into());
+            true
+        }
+        _ => false,
+    }
+}
+
 /// A resource is an object with a name, or only a name.
 pub(super) fn name(resource: &Value) -> Option<&str> {
     resource.as_str().or_else(|| resource.get("name")?.as_str())
@@ -129,8 +152,6 @@ pub(super) fn name(resource: &Value) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -174,6 +195,25 @@ mod tests {
         check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
         check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
         check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
+    }
+
+    #[test]
+    fn records_are_selected_where_the_job_does_not_say() {
+        let check = |resource: Value, defaults: Value, expected: Value| {
+            let mut job = json!({"resource_defaults": defaults, "resources": [resource]});
+            let changed = select(&mut job, "a", "data");
+            assert_eq!(job["resources"][0], expected);
+            changed
+        };
+        let a = |endpoint: Value| json!({"name": "a", "endpoint": endpoint});
+        let selected = json!({"path": "x", "data_selector": "data"});
+        assert!(check(a(json!("x")), json!({}), a(selected.clone())));
+        assert!(check(a(json!({"path": "x"})), json!({}), a(selected)));
+        let own = a(json!({"data_selector": "own"}));
+        assert!(!check(own.clone(), json!({}), own));
+        let from_defaults = json!({"endpoint": {"data_selector": "d"}});
+        assert!(!check(a(json!({})), from_defaults, a(json!({}))));
+        assert!(!check(json!({"name": "a"}), json!({}), json!({"name": "a"})));
     }
 
     #[test]

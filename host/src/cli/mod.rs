@@ -3,6 +3,7 @@
 mod check;
 mod columns;
 mod document;
+mod init;
 mod job;
 mod plan;
 mod progress;
@@ -28,6 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Init(init::Init),
     Plan(plan::Plan),
     Component(Component),
 }
@@ -52,6 +54,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
+        Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),
     };
     let (code, message) = match done {

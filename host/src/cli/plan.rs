@@ -2,8 +2,8 @@
 //! is real.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter};
-use std::path::PathBuf;
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct Plan {
     job: PathBuf,
     /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API, or
     /// what the name or the resource's format tells; - is the standard input); resources without a
-    /// file are left out
+    /// file are left out, and children have nothing of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
     /// What a placeholder {{NAME}} in the job stands for
@@ -62,6 +62,18 @@ impl Plan {
         let mut job: Value = serde_json::from_str(&job::fill(&text, &self.set))
             .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
+        for input in &inputs {
+            if let Some(selector) = selector(&input.file)
+                && job::select(&mut job, &input.resource, &selector)
+            {
+                let note = format!(
+                    "snowcat: {}: the job does not say where the records are, taken from {selector}",
+                    input.resource
+                );
+                // A note: with no one left to read it, the plan is what counts.
+                _ = writeln!(io::stderr(), "{note}");
+            }
+        }
 
         let mut warehouse = Rehearsal::new().store(LocalFiles);
         if let Some(directory) = &self.out {
@@ -126,6 +138,18 @@ impl Plan {
             written => written.map_err(|e| Failed::Work(e.to_string())),
         }
     }
+}
+
+/// Where the records are in a file that is one page of an API: one object with a list in it.
+fn selector(file: &Path) -> Option<String> {
+    // What cannot be opened or read is told when it is read for good.
+    let reader = BufReader::new(File::open(file).ok()?);
+    let mut values = serde_json::Deserializer::from_reader(reader).into_iter::<Value>();
+    let page = values.next()?.ok().filter(Value::is_object)?;
+    if values.next().is_some() {
+        return None;
+    }
+    super::init::selector(&page)
 }
 
 fn failed(error: &Error) -> Failed {

@@ -17,6 +17,9 @@ pub(super) enum Unfit {
 
 /// The text of a body that came with this `content-encoding`.
 pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result<String, Unfit> {
+    if bytes.len() as u64 > limit {
+        return Err(Unfit::Lasting(too_large(limit)));
+    }
     let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
     let bytes = match encoding.as_str() {
         "" | "identity" => bytes,

@@ -58,17 +58,7 @@ fn client(server: &Server) -> Http {
     }
 
     let hosts = [server.url("").trim_start_matches("http://").to_owned()];
-    let job = json!({"credentials": {
-        "basic": {"type": "http_basic", "hosts": hosts},
-        "key": {"type": "api_key", "hosts": hosts, "name": "X-Key"},
-        "query": {"type": "api_key", "hosts": hosts, "name": "the key", "location": "query"},
-        "oauth": {
-            "type": "oauth2_client_credentials",
-            "hosts": hosts,
-            "access_token_url": server.url("/token"),
-            "access_token_request_data": {"scope": "a b"},
-        },
-    }});
+    let job = json!({"credentials": {"basic": {"type": "http_basic", "hosts": hosts}}});
     let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
     let limits = HttpLimits { total: Duration::from_secs(20), body: 1000, ..HttpLimits::default() };
     Http::new(credentials, limits)
@@ -123,18 +113,9 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn count(&self) -> usize {
-        self.heard.lock().unwrap().len()
-    }
-
-    /// All requests.
+    /// All requests, names of headers in lower case.
     pub(crate) fn all(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
-    }
-
-    /// The last request, names of headers in lower case.
-    fn heard(&self) -> String {
-        self.heard.lock().unwrap().last().cloned().unwrap_or_default()
     }
 }
 

@@ -83,7 +83,7 @@ impl Account {
     fn trigger(&mut self, index: u64, at: i64) {
         let r = &mut Random::new(self.seed, PURPOSE, index);
         let id = format!("Q{index:013}");
-        let resolved = index % 3 == 0;
+        let resolved = index.is_multiple_of(3);
         let who = self.users[index as usize % self.users.len()].clone();
         let place = self.services[index as usize % self.services.len()].clone();
         let title = sentence(r, 4, 9);
@@ -122,7 +122,7 @@ impl Account {
             "html_url": format!("{WEB}/incidents/{id}"),
         });
         self.log("trigger_log_entry", &incident, at);
-        if index % 5 == 0 {
+        if index.is_multiple_of(5) {
             self.note(&incident, at + 1000);
         }
         self.incidents.push(incident);

@@ -126,6 +126,13 @@ fn respond(
         }
         Some(Action::Gzip) => packed(right()),
         Some(Action::NotGzip) => right().with("content-encoding", "gzip"),
+        Some(Action::Broken) => {
+            let mut response = right();
+            if let Some(colon) = response.body.iter_mut().find(|byte| **byte == b':') {
+                *colon = b';';
+            }
+            response
+        }
         Some(Action::Garbled) => {
             let mut response = right();
             let middle = response.body.len() / 2;

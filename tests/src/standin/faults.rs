@@ -17,6 +17,8 @@ use std::time::Duration;
 /// What happens to a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
+    /// `broken`: the right answer with its first colon replaced: not JSON.
+    Broken,
     /// `cut`: the whole length is promised, half of the body comes, the connection ends.
     Cut,
     /// `drop`: the connection ends with no answer.
@@ -68,6 +70,7 @@ impl FromStr for Action {
                 .ok_or_else(|| format!("expected {name}:NUMBER, found {text}"))
         };
         match (name, argument) {
+            ("broken", None) => Ok(Self::Broken),
             ("cut", None) => Ok(Self::Cut),
             ("drop", None) => Ok(Self::Drop),
             ("empty", None) => Ok(Self::Empty),
@@ -90,7 +93,7 @@ impl FromStr for Action {
             ("throttle-date", _) => number().map(Self::ThrottleDate),
             ("type", Some(kind)) => Ok(Self::Type(kind.to_owned())),
             _ => Err(format!(
-                "expected cut, drop, empty, garbled, gzip, html, huge:BYTES, limit:SECONDS, not-gzip, \
+                "expected broken, cut, drop, empty, garbled, gzip, html, huge:BYTES, limit:SECONDS, not-gzip, \
                  redirect:URL, repeat, short, slow:MILLISECONDS, status:CODE, throttle[:SECONDS], \
                  throttle-date:SECONDS or type:MIME, found {text}"
             )),

@@ -46,10 +46,12 @@ fn names_mistakes() {
         assert_eq!(fault.to_string(), format!("endpoint{message}"));
     };
     check(json!({"paht": "x"}), ": unknown key \"paht\", did you mean \"path\"?");
+    check(json!({"data": "x", "json": {}}), ": expected \"json\" or \"data\", found both");
     check(
-        json!({"data": "x"}),
-        ": unknown key \"data\": only JSON bodies are supported: say it in \"json\"",
+        json!({"data": {"a": {"b": 1}}}),
+        ".data.a: expected a text, a number, true, false or a list of those, found an object",
     );
+    check(json!({"data": [1]}), ".data: expected an object, found a list");
     check(
         json!({"method": "PUT"}),
         ".method: expected one of \"GET\", \"POST\", \"get\", \"post\", found \"PUT\"",

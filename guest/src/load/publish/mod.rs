@@ -45,6 +45,8 @@ pub(super) struct Ingested {
     pub(super) tables: Vec<IngestedTable>,
     /// Whether rows have come for the root table, now or before.
     pub(super) known: bool,
+    /// Whether the contract had anything left out.
+    pub(super) left_out: bool,
 }
 
 /// The rows of one table, staged.

@@ -231,3 +231,25 @@ fn says_why_not() {
     let fault = Requests::new(&job, &job.resources[0], None, None).unwrap_err();
     assert_eq!(fault.kind, crate::fault::FaultKind::Internal);
 }
+
+#[test]
+fn sends_forms() {
+    let check = |data: Value, kind: Option<&str>, body: &str| {
+        let request = requests(json!({"method": "POST", "data": data}), None).unwrap();
+        let request = request.first().unwrap();
+        let found = request.headers.iter().find(|(name, _)| name == "content-type");
+        assert_eq!(found.map(|(_, value)| value.as_str()), kind);
+        assert_eq!(request.body.as_deref(), Some(body));
+    };
+    check(
+        json!({"a": "b c&d", "n": [1, null, true], "x": null}),
+        Some("application/x-www-form-urlencoded"),
+        "a=b+c%26d&n=1&n=true",
+    );
+    check(json!("<q>{{x}}</q>"), None, "<q>{x}</q>");
+    let paginator = json!({"type": "cursor", "cursor_body_path": "c"});
+    assert_eq!(
+        requests(json!({"data": {"a": 1}, "paginator": paginator}), None).unwrap_err().to_string(),
+        "expected \"json\" in place of \"data\", for the paginator writes into the body"
+    );
+}

@@ -240,6 +240,8 @@ fn waits_as_long_as_it_is_asked_to() {
     check(503, &[date, ("retry-after", "Sun, 06 Nov 1994 08:48:37 GMT")], 0.0);
     let none_left = ("x-ratelimit-remaining", "0");
     check(429, &[none_left, ("x-ratelimit-reset", "60")], 60.0);
+    check(429, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "60")], 60.0);
+    check(403, &[("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "60")], 60.0);
     check(403, &[none_left, date, ("x-ratelimit-reset", "784111797")], 57.0);
     check(403, &[("retry-after", "60")], 60.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "784111797000")], 57.0);
