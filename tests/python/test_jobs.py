@@ -72,7 +72,7 @@ def of(items: list[dict], *keys: str) -> list[tuple]:
 
 
 def test_github(account):
-    with github(issues=130) as site:
+    with github(issues=110) as site:
         made = account("github", {"api.github.com:443": site.address})
 
         def check() -> None:
@@ -91,7 +91,7 @@ def test_github(account):
 
         first = made.call(GITHUB)
         check()
-        assert first["rows"]["issues"] == 130
+        assert first["rows"]["issues"] == 110
         asked = site.requests()
         assert {request["credential"] for request in asked} == {"right"}
         pages = [r["query"].get("page", "1") for r in asked if r["path"].endswith("/issues")]
@@ -111,7 +111,7 @@ def test_github(account):
 
 
 def test_pagerduty(account):
-    with pagerduty(incidents=130) as site:
+    with pagerduty(incidents=105) as site:
         made = account("pagerduty", {"api.pagerduty.com:443": site.address})
 
         def check() -> None:
@@ -172,7 +172,7 @@ def test_graph(account):
 
 
 def test_jira_with_everything(account):
-    with StandIn(issues=170) as site:
+    with StandIn(issues=25, seed=6) as site:
         made = account("jira_all", {SITE: site.address})
 
         def check() -> None:

@@ -1,7 +1,7 @@
 //! References from a table to others: dlt keeps them in its schema, for people and for tools that draw
 //! or check a model. Nothing enforces them.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::read::{Keys, Object, element};
 use crate::fault::Result;
@@ -30,7 +30,9 @@ pub(super) fn references(object: &Object<'_>) -> Result<Value> {
             reference.text(key)?;
         }
         reference.choice("cardinality", CARDINALITIES)?;
-        Ok(Value::Object(Map::clone(reference.map_of_all())))
+        let said =
+            reference.map_of_all().iter().filter(|(key, _)| KEYS.known.contains(&key.as_str()));
+        Ok(Value::Object(said.map(|(key, value)| (key.clone(), value.clone())).collect()))
     };
     list.iter().enumerate().map(read).collect::<Result<Vec<_>>>().map(Value::Array)
 }

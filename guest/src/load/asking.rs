@@ -51,13 +51,13 @@ impl Ingest<'_> {
         };
         let mut chains: Vec<Chain<'_>> = Vec::new();
         let mut nothing = Nothing::default();
+        // The first page comes alone, for nobody knows how large pages are.
+        let (mut at_once, mut largest) = (1, 1);
         if let Some(Asked { requests, page }) = asked.take() {
             let next = Some(requests.first()?);
             chains.push(Chain { requests, parent: None, members: String::new(), next, page });
             rows = Box::new(std::iter::empty());
         }
-        // The first page comes alone, for nobody knows how large pages are.
-        let (mut at_once, mut largest) = (1, 1);
         loop {
             while chains.len() < at_once
                 && let Some(row) = rows.next()
@@ -84,9 +84,9 @@ impl Ingest<'_> {
                 match answer {
                     Some(response) => {
                         session.pages += 1;
+                        largest = largest.max(response.body.len());
                         reading.pages += 1;
                         reading.bytes += response.body.len() as u64;
-                        largest = largest.max(response.body.len());
                         chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
                     }
                     None => chain.next = None,

@@ -149,7 +149,7 @@ impl Init {
             let name = self.name.clone().or(key).or(path.filter(|it| !it.is_empty()));
             word(&name.unwrap_or_else(|| stem(&self.file)))
         };
-        let found = sample::look(values, &named);
+        let found = sample::look(values, named);
         if found.records == 0 {
             return Err(Failed::Usage(format!("{file}: expected records, found none")));
         }

@@ -90,14 +90,14 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         }
         if let Some(map) = resource.as_object_mut() {
             map.insert("source".to_owned(), Value::from("pull"));
+            // A page on its own has no record of the parent with it.
+            map.shift_remove("include_from_parent");
             map.remove("files");
             if let Some(format) = format(&input.file)
                 && !map.contains_key("format")
             {
                 map.insert("format".to_owned(), format);
             }
-            // A page on its own has no record of the parent with it.
-            map.shift_remove("include_from_parent");
         }
     }
     // In the job's own order, whatever that of the arguments.
@@ -107,21 +107,6 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         map.insert("selected".to_owned(), Value::from(selected));
     }
     Ok(fed)
-}
-
-/// The format that a file's name tells, where it is not the one that goes without saying.
-fn format(file: &Path) -> Option<Value> {
-    let name = file.to_string_lossy().to_ascii_lowercase();
-    let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
-    let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
-    match end {
-        "csv" => Some(json!("csv")),
-        "tsv" => Some(json!({"type": "csv", "delimiter": "\t"})),
-        "jsonl" | "ndjson" => Some(json!("jsonl")),
-        "parquet" => Some(json!("parquet")),
-        "arrow" | "arrows" | "feather" => Some(json!("arrow")),
-        _ => None,
-    }
 }
 
 /// Says where the records of a resource are on a page, where the job leaves it to be found out and the
@@ -142,6 +127,21 @@ pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
             true
         }
         _ => false,
+    }
+}
+
+/// The format that a file's name tells, where it is not the one that goes without saying.
+fn format(file: &Path) -> Option<Value> {
+    let name = file.to_string_lossy().to_ascii_lowercase();
+    let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
+    let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
+    match end {
+        "csv" => Some(json!("csv")),
+        "tsv" => Some(json!({"type": "csv", "delimiter": "\t"})),
+        "jsonl" | "ndjson" => Some(json!("jsonl")),
+        "parquet" => Some(json!("parquet")),
+        "arrow" | "arrows" | "feather" => Some(json!("arrow")),
+        _ => None,
     }
 }
 
@@ -184,20 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn the_format_is_told_by_the_name() {
-        let check = |resource: Value, file: &str, format: Value| {
-            let mut job = json!({"resources": [resource]});
-            feed(&mut job, &owned(&[file])).unwrap();
-            assert_eq!(job["resources"][0]["format"], format, "{file}");
-            assert_eq!(job["resources"][0].get("files"), None);
-        };
-        check(json!("a"), "f.json", Value::Null);
-        check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
-        check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
-        check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
-    }
-
-    #[test]
     fn records_are_selected_where_the_job_does_not_say() {
         let check = |resource: Value, defaults: Value, expected: Value| {
             let mut job = json!({"resource_defaults": defaults, "resources": [resource]});
@@ -214,6 +200,20 @@ mod tests {
         let from_defaults = json!({"endpoint": {"data_selector": "d"}});
         assert!(!check(a(json!({})), from_defaults, a(json!({}))));
         assert!(!check(json!({"name": "a"}), json!({}), json!({"name": "a"})));
+    }
+
+    #[test]
+    fn the_format_is_told_by_the_name() {
+        let check = |resource: Value, file: &str, format: Value| {
+            let mut job = json!({"resources": [resource]});
+            feed(&mut job, &owned(&[file])).unwrap();
+            assert_eq!(job["resources"][0]["format"], format, "{file}");
+            assert_eq!(job["resources"][0].get("files"), None);
+        };
+        check(json!("a"), "f.json", Value::Null);
+        check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
+        check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
+        check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
     }
 
     #[test]

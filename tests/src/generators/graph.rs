@@ -36,7 +36,8 @@ impl Directory {
         let mut members = BTreeMap::new();
         for (at, group) in groups.iter().enumerate() {
             // The last has none.
-            let inside = users.iter().enumerate().filter(|(n, _)| at < 4 && n % (at + 2) == 0);
+            let inside =
+                users.iter().enumerate().filter(|(n, _)| at < 4 && n.is_multiple_of(at + 2));
             members.insert(text(&group["id"]), inside.map(|(_, user)| member(user)).collect());
         }
         let mut directory = Self { users, groups, members, sign_ins: Vec::new(), seed, days: 0 };

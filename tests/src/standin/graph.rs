@@ -61,13 +61,12 @@ struct Graph {
     tokens: Mutex<Tokens>,
 }
 
-/// The tokens that were given out. The last one is good, for as many requests as a test says.
+/// The tokens that were given out, numbered from 1. The last one is good.
 #[derive(Debug, Default)]
 struct Tokens {
     given: u64,
-    /// After how many requests a token is no longer good.
-    uses: Option<u64>,
-    used: u64,
+    /// A token that is good for so many requests only, as a test says: its number, and what is left.
+    brief: Option<(u64, u64)>,
 }
 
 impl Service for Graph {
@@ -77,9 +76,11 @@ impl Service for Graph {
         if tokens.given == 0 || proven != Credential::Right {
             return if proven == Credential::None { proven } else { Credential::Wrong };
         }
-        tokens.used += 1;
-        if tokens.uses.is_some_and(|uses| tokens.used > uses) {
-            return Credential::Wrong;
+        let given = tokens.given;
+        match &mut tokens.brief {
+            Some((number, 0)) if *number == given => return Credential::Wrong,
+            Some((number, left)) if *number == given => *left -= 1,
+            _ => {}
         }
         proven
     }
@@ -115,10 +116,10 @@ impl Service for Graph {
         let mut directory = lock(&self.directory);
         Some(match (request.method.as_str(), name) {
             ("POST", "advance") => Ok(directory.advance()),
-            // A token is good for so many requests from now on.
+            // The next token is good for so many requests.
             ("POST", "tokens") => parse(request).map(|body| {
                 let mut tokens = lock(&self.tokens);
-                (tokens.uses, tokens.used) = (body["uses"].as_u64(), 0);
+                tokens.brief = body["uses"].as_u64().map(|uses| (tokens.given + 1, uses));
                 json!({ "given": tokens.given })
             }),
             ("GET", "users") => Ok(directory.users.clone().into()),
@@ -158,7 +159,6 @@ impl Graph {
         }
         let mut tokens = lock(&self.tokens);
         tokens.given += 1;
-        tokens.used = 0;
         let body = json!({
             "token_type": "Bearer",
             "expires_in": 3599,

@@ -58,6 +58,11 @@ pub(super) fn read(spec: &Value, wanted: &[String]) -> Api {
             }
             continue;
         };
+        let named = list.path.last().is_none_or(|key| RECORD_KEYS.contains(&key.as_str()));
+        if path.ends_with('}') && !named {
+            // One entity, in an object of its own: the list is a part of it.
+            continue;
+        }
         let path_in_job = match parent_of(path, &known) {
             Ok(path) => path,
             Err(why) => {

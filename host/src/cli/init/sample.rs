@@ -196,13 +196,13 @@ fn paginator(
     let mut plain = Vec::new();
     scalars(page, &mut Vec::new(), list.unwrap_or_default(), &mut plain);
     let find = |known: &[&str], fits: &dyn Fn(&Value) -> bool| {
-        let named = |name: &&str| {
+        let named = |name: &str| {
             plain.iter().find(|(path, value)| {
                 let key = path.last().map(|key| super::names::plain(key));
                 key == Some(super::names::plain(name)) && fits(value)
             })
         };
-        known.iter().find_map(|name| named(&name))
+        known.iter().find_map(|name| named(name))
     };
     let is_url = |value: &Value| {
         value.as_str().is_some_and(|text| text.starts_with("http") || text.starts_with('/'))

@@ -40,6 +40,8 @@ fn shop() -> Value {
                 "headers": {"Link": {}},
                 "content": {"application/json": {"schema": {"type": "array", "items": {"properties": {"text": {}}}}}},
             }}}},
+            "/orders/{orderId}/one/{x}": {"get": {"responses": {"200": {"content": {"application/json": {
+                "schema": {"properties": {"one": {"$ref": "#/components/schemas/Order"}}}}}}}}},
             "/a/{x}/b": {"get": {"responses": {"200": {"content": {"application/json": {
                 "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Base"}}}}}}}},
         },
