@@ -8,6 +8,8 @@ CORPUS := tests/conformance/corpus
 # How much `make differential` does, and where it begins.
 SEQUENCES := 2000
 SEED := 1
+# How long `make fuzz` looks, a target.
+SECONDS := 60
 CARGO ?= cargo
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
@@ -15,7 +17,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential lint lint-deny demo package bench record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +74,9 @@ record: ## Have the newest dlt (or DLT=a version) record CASES=<folder> anew
 
 differential: setup component library ## Random documents through dlt and through Snowcat: SEQUENCES=2000 SEED=1
 	@PYTHONPATH=tests/python $(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)
+
+fuzz: ## Random pages and jobs for SECONDS=60 each, from SEED=1 on
+	@SNOWCAT_FUZZ_SECONDS=$(SECONDS) SNOWCAT_FUZZ_SEED=$(SEED) $(CARGO) test --quiet $(LOCKED) --package snowcat-guest --test fuzz
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"

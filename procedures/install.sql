@@ -81,7 +81,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   LANGUAGE PYTHON
   RUNTIME_VERSION = '3.11'
   ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
+  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0', 'pyarrow')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',

@@ -711,9 +711,9 @@ def _pages(file, content):
     if head.startswith(b"\x1f\x8b"):
         file = gzip.GzipFile(fileobj=io.BufferedReader(file))
     elif head == b"\x28\xb5\x2f\xfd":
-        import zstandard
+        import pyarrow as pa
 
-        file = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        file = pa.input_stream(io.BufferedReader(file), compression="zstd")
     text = io.TextIOWrapper(io.BufferedReader(file, 1 << 20), encoding="utf-8", newline="")
     while page := text.read(PAGE):
         yield page

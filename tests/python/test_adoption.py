@@ -42,9 +42,9 @@ class Holding(snowcat_procedure.Snowflake):
         super().__init__(session, snowcat_procedure.Http({}))
         self.pages = {name: [json.dumps(rows)] for name, rows in records.items()}
 
-    def pull(self, resource: str) -> str | None:
+    def pull(self, pull: dict[str, Any]) -> str | None:
         """The one page there is, then the end."""
-        pages = self.pages.get(resource)
+        pages = self.pages.get(pull["resource"])
         return pages.pop() if pages else None
 
 
