@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use snowcat_host::{
-    Engine, Error, Failure, Fault, FaultKind, Request, Response, Runner, Script, Settings,
-    SqlReply, Upload, Warehouse,
+    Engine, Error, Failure, Fault, FaultKind, Pull, Pulled, Request, Response, Runner, Script,
+    Settings, SqlReply, Upload, Warehouse,
 };
 
 use super::Failed;
@@ -118,8 +118,8 @@ impl Warehouse for Nothing {
         requests.iter().map(|_| answer()).collect()
     }
 
-    fn pull(&mut self, _: &str) -> Result<Option<String>, Failure> {
-        Ok(None)
+    fn pull(&mut self, _: &Pull) -> Result<Pulled, Failure> {
+        Ok(Pulled::End)
     }
 
     fn wait(&mut self, _: f64, _: &str) {}

@@ -140,10 +140,17 @@ impl Plan {
     }
 }
 
+/// A page of an API is small; a file that is larger, in bytes, is not read twice.
+const LARGEST_PAGE: u64 = 64 << 20;
+
 /// Where the records are in a file that is one page of an API: one object with a list in it.
 fn selector(file: &Path) -> Option<String> {
     // What cannot be opened or read is told when it is read for good.
-    let reader = BufReader::new(File::open(file).ok()?);
+    let file = File::open(file).ok()?;
+    if file.metadata().ok()?.len() > LARGEST_PAGE {
+        return None;
+    }
+    let reader = BufReader::new(file);
     let mut values = serde_json::Deserializer::from_reader(reader).into_iter::<Value>();
     let page = values.next()?.ok().filter(Value::is_object)?;
     if values.next().is_some() {
