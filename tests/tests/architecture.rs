@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("schema", &["canonical", "digest", "fault", "kind"]),
     ("job", &["canonical", "fault", "kind", "name", "sql"]),
     ("batch", &["fault", "kind"]),
-    ("sql", &["kind"]),
+    ("sql", &["fault", "kind"]),
     ("step", &["fault"]),
     ("coerce", &["datetime", "kind", "python"]),
     ("canonical", &["fault", "python"]),
