@@ -17,7 +17,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-deny demo package bench record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-format lint-clippy lint-deny demo package bench record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,11 +33,17 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 	@$(CARGO) build --quiet $(LOCKED) --workspace
 	@target/debug/snowcat component $(COMPONENT)
 
-test: setup lint test-rust test-python ## All of it, as CI runs it
+# What compiles most comes first: it fills both cores while the component, whose last step is one long one,
+# is built beside it.
+test: setup lint-format test-rust lint-clippy test-python ## All of it, as CI runs it
 
-lint: ## Format and lints, warnings are errors
+lint: lint-format lint-clippy ## Format and lints, warnings are errors
+
+lint-format:
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all --check
+
+lint-clippy:
 	@echo "lint: clippy"
 	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets --all-features -- -D warnings
 
@@ -59,7 +65,8 @@ test-rust: ## The tests in Rust
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) tests/python/parquet_read_back.py $(READ_BACK)
-	@$(PYTHON) -m pytest -q --numprocesses 2 --dist loadfile tests/python
+	@# Three on two cores: each waits for its emulator's threads a third of the time.
+	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests/python
 
 library: ## Build the guest as a native program that tests drive (target/debug/library)
 	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library

@@ -41,9 +41,10 @@ def main() -> None:
     parser.add_argument("--component", type=Path, default=HERE.parent / "target/component/snowcat.wasm")
     parser.add_argument("--out", type=Path, default=HERE.parent / "target/package")
     given = parser.parse_args()
-    wanted = re.search(r"wasmtime==([\d.]+)", (HERE / "install.sql").read_text()).group(1)
-    if version("wasmtime") != wanted:
-        sys.exit(f"install.sql asks for wasmtime {wanted}; {version('wasmtime')} is installed here")
+    for sql in (HERE / "install.sql", *sorted((HERE / "jobs").glob("*.sql"))):
+        for wanted in re.findall(r"wasmtime==([\d.]+)", sql.read_text()):
+            if version("wasmtime") != wanted:
+                sys.exit(f"{sql.name} asks for wasmtime {wanted}; {version('wasmtime')} is installed here")
     package(given.component, given.out)
     print(f"{given.out}: {', '.join(sorted(f.name for f in given.out.iterdir()))}")
 

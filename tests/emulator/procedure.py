@@ -66,12 +66,19 @@ class Frame:
     main_thread: int = field(default_factory=threading.get_ident)
     session: Session | None = None
     opened: set[tuple[str, int]] = field(default_factory=set)
+    slept: float = 0.0
 
     def counted(self) -> None:
         """One more operation of the session is done; here the process may die."""
         self.operations += 1
         if self.kill_after is not None and self.operations >= self.kill_after:
             raise Killed
+
+    def nap(self, seconds: float) -> float:
+        """How long a sleep of this many seconds takes here; what it should have taken is kept in `slept`."""
+        self.slept += seconds
+        longest = self.account.longest_nap
+        return seconds if longest is None else min(seconds, longest)
 
     def route(self, host: str, port: int) -> tuple[str, int]:
         """Where `host:port` is, if the procedure may go there."""
