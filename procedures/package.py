@@ -54,7 +54,8 @@ def package(component: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     shutil.copy(component, out / "snowcat.wasm")
-    shutil.copy(HERE / "snowcat_procedure.py", out)
+    for handler in HERE.glob("snowcat_*.py"):
+        shutil.copy(handler, out)
     for job in READY_MADE:
         shutil.copy(HERE / f"jobs/{job}.json", out)
     for name, settings in variants().items():

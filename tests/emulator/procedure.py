@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import stat
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .session import Answer, Session
     from .stages import File
 
+_importing = threading.Lock()
 TYPES_NUMBER = ("NUMBER", "INT", "INTEGER", "BIGINT")
 
 
@@ -429,13 +430,17 @@ def _handler(procedure: Thing, folder: str) -> Any:  # noqa: ANN401
         exec(source, module.__dict__)  # noqa: S102 - running it is what CALL means
         return getattr(module, dotted)
     place = os.path.join(folder, f"{module_name}.py")
-    spec = importlib.util.spec_from_file_location(module_name, place)
-    if spec is None or spec.loader is None or not os.path.exists(place):
+    if not os.path.exists(place):
         raise SqlError(100357, "P0000", f"Python Interpreter Error:\nModuleNotFoundError: No module named '{module_name}'")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    return getattr(module, function)
+    with _importing:
+        # As in a fresh process: what was imported from another call's folder is forgotten.
+        for file in os.listdir(folder):
+            sys.modules.pop(file.removesuffix(".py"), None)
+        sys.path.insert(0, folder)
+        try:
+            return getattr(importlib.import_module(module_name), function)
+        finally:
+            sys.path.remove(folder)
 
 
 def _interpreter_error(procedure: Thing, error: Exception) -> SqlError:
