@@ -30,7 +30,8 @@ FAILS = {
     "status:400": ["400"], "status:401": ["401", "credential"], "status:403": ["403"], "status:404": ["404"],
     "throttle:4000": ["4000 s"],
 }  # fmt: skip
-# Where the next page is named by the last one, a page that comes again would come for ever.
+# Where the next page is named by the last one, a page that comes again would come for ever; where pages are counted,
+# it takes the place of another.
 LOOPS = {"repeat": ["again after"]}
 
 
@@ -66,7 +67,8 @@ def impatient(monkeypatch) -> None:
 # Where faults are put: what a path ends with, and how many requests there are for it.
 SOURCES = {
     "github": (5, 2, ("issues",), {"repo/issues": 3}, LOOPS),
-    "pagerduty": (4, 2, ("incidents", "incident_notes"), {"/incidents": 2, "Q0000000000000/notes": 1}, {}),
+    "pagerduty": (4, 2, ("incidents", "incident_notes"), {"/incidents": 2, "Q0000000000000/notes": 1},
+                  {"repeat": ["the one before"]}),
 }
 
 

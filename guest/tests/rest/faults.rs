@@ -300,6 +300,35 @@ fn a_cursor_that_goes_in_circles_is_named() {
         |_| ok(&json!({"items": [1], "next": "/v1/items?p=2"})),
         "page 2: GET https://x.net/v1/items?p=...: expected a new page, found /v1/items?p=2 again after 2 pages: the source would never end",
     );
+    let check = |resource: Value, page: fn(usize) -> Answer, message: Option<&str>| {
+        let (run, ended) = run(&world::job(json!([resource])), |n, _| {
+            assert!(n < 100, "it would never end");
+            page(n)
+        });
+        assert_eq!(run.published(), message.is_none());
+        assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
+    };
+    // A source that does not heed the number: at once where records have keys, at the third page elsewhere.
+    let offset = json!({"path": "items", "data_selector": "items", "paginator":
+        {"type": "offset", "limit": 1, "total_path": null, "maximum_offset": 5}});
+    let same: fn(usize) -> Answer = |_| ok(&json!({"items": [{"id": 1}]}));
+    check(
+        json!({"name": "items", "primary_key": "id", "endpoint": offset}),
+        same,
+        Some(
+            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+        ),
+    );
+    check(
+        json!({"name": "items", "endpoint": offset}),
+        same,
+        Some(
+            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+        ),
+    );
+    // Two pages of records without keys may be alike, and so may empty ones.
+    let pairs: fn(usize) -> Answer = |n| ok(&json!({"items": [{"x": n / 2}]}));
+    check(json!({"name": "items", "endpoint": offset}), pairs, None);
 }
 
 #[test]
