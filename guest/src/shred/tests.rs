@@ -5,7 +5,7 @@ mod rules;
 
 use super::*;
 use crate::kind::{DataType, Kind};
-use crate::name::Naming;
+use crate::name::{Convention, Naming};
 
 fn options() -> Options {
     Options {
