@@ -13,6 +13,7 @@ mod contest;
 mod guard;
 mod ident;
 mod options;
+mod root_key;
 mod rules;
 mod shape;
 mod squash;
@@ -29,6 +30,7 @@ use rustc_hash::FxHashMap;
 
 pub use ident::{RootId, Rooted, RowId};
 pub use options::{Options, Preferred, SEQ, Sequence};
+pub use root_key::RootKey;
 pub use rules::{Refusal, Rules};
 pub use shape::Unnest;
 pub use table::{KnownColumn, SeenColumn, Table};
@@ -104,9 +106,9 @@ struct Row<'r> {
 
 /// How a row hangs together with others.
 enum Link<'r> {
-    /// A row of a list: its parent's id, its place in the list, the id of its root row.
+    /// A row of a list: its parent's id, its place in the list, what it knows its root row by.
     Nested(&'r RowId, u64, Option<&'r RowId>),
-    /// A row that begins a family: the id of the root row of the family it left.
+    /// A row that begins a family: what it knows the root row of the family it left by.
     Root(Option<&'r RowId>),
 }
 
@@ -179,9 +181,13 @@ impl Family {
             }
             RootId::Record => Some(ident::record_hash(reader.clone().skip()?)?),
         };
+        let root = match &self.options.root_key {
+            RootKey::None | RootKey::Id => None,
+            key => key.value(reader.clone().skip()?, &self.options)?,
+        };
         // Until the record is seen to bring its own.
         let mut ours = true;
-        let mut halt = match self.root_row(reader, id.as_deref(), ours) {
+        let mut halt = match self.root_row(reader, id.as_deref(), root.as_ref(), ours) {
             Ok(()) => return Ok(()),
             Err(halt) => halt,
         };
@@ -205,7 +211,8 @@ impl Family {
                     text = Cow::Owned(json::without_repeats(&text)?);
                 }
             }
-            halt = match self.root_row(&mut Reader::new(&text), id.as_deref(), ours) {
+            let reader = &mut Reader::new(&text);
+            halt = match self.root_row(reader, id.as_deref(), root.as_ref(), ours) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
@@ -275,6 +282,7 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         given: Option<&str>,
+        root: Option<&RowId>,
         ours: bool,
     ) -> Result<(), Halt> {
         self.trail.clear();
@@ -284,8 +292,11 @@ impl Family {
             None => self.root_ids.id(seq),
         };
         let row = self.tables[0].open_row();
-        let Options { root_key, sequence, .. } = self.options;
-        let root = root_key.then_some(&id);
+        let sequence = self.options.sequence;
+        let root = match self.options.root_key {
+            RootKey::None => None,
+            RootKey::Id | RootKey::Columns { .. } => root.or(Some(&id)),
+        };
         let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
         if self.fill(reader, 0, key, &row)? {

@@ -1,7 +1,8 @@
 //! What a family of tables is made of.
 
-use super::{RootId, Unnest};
-use crate::kind::DataType;
+use super::{RootId, RootKey, Unnest};
+use crate::coerce::{self, Scalar};
+use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 
 /// What a family of tables is made of, decided before the first record.
@@ -16,8 +17,8 @@ pub struct Options {
     pub load_id: String,
     /// Where a root row's id comes from.
     pub root_id: RootId,
-    /// Whether child rows carry `_dlt_root_id`.
-    pub root_key: bool,
+    /// What child rows carry as `_dlt_root_id`.
+    pub root_key: RootKey,
     /// Which rows carry the number of their root row.
     pub sequence: Sequence,
     /// When set, what is unnested; everything else that is nested is kept as JSON.
@@ -38,6 +39,11 @@ pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
 impl Options {
     pub(super) fn preferred(&self, column: &str) -> Option<DataType> {
         self.preferred.as_ref().and_then(|preferred| preferred(column))
+    }
+
+    /// The type of a new column that begins with this value, if its name does not tell.
+    pub(super) fn inferred(&self, value: Scalar<'_>) -> Kind {
+        if self.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
     }
 }
 

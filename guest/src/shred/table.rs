@@ -3,6 +3,8 @@
 mod put;
 mod system;
 
+pub(super) use put::store;
+
 use rustc_hash::FxHashMap;
 
 use crate::batch;

@@ -106,7 +106,7 @@ impl Table {
             Some(data_type) if !column.variant => Kind::of(data_type),
             _ => {
                 column.inferred = options.widen && !column.variant;
-                if options.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
+                options.inferred(value)
             }
         });
         if column.kind.is_none() || column.values.is_empty() {
@@ -174,7 +174,11 @@ impl Table {
 }
 
 #[inline]
-fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<(), batch::Refused> {
+pub(in crate::shred) fn store(
+    values: &mut batch::Column,
+    row: u32,
+    datum: Datum<'_>,
+) -> Result<(), batch::Refused> {
     match datum {
         Datum::Null => Ok(()),
         Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),

@@ -13,11 +13,14 @@ impl Table {
         name: &'static str,
         id: &RowId,
     ) -> Result<()> {
+        if let RowId::Value(value) = id {
+            return self.system_value(row, name, value);
+        }
         let at = self.system(name, DataType::Text);
         let values = &mut self.columns[at].values;
         let set = match id {
-            RowId::Given(id) => values.set_text(row, id),
             RowId::Digest(id) => values.set_ascii(row, id.as_bytes()),
+            other => values.set_text(row, other.as_str()),
         };
         set.map_err(|refused| Fault::internal(refused).at(name))
     }
@@ -47,12 +50,26 @@ impl Table {
         name: &'static str,
         id: &RowId,
     ) -> Result<()> {
+        if let RowId::Value(value) = id {
+            return self.system_value(row, name, value);
+        }
         let at = self.system(name, DataType::Text);
         let repeated = self.columns[at].values.repeat_text(row);
         match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
             true => Ok(()),
             false => self.system_id(row, name, id),
         }
+    }
+
+    /// The column of that name, which is made with this type if it has none, for a value.
+    pub(in crate::shred) fn system_column(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+    ) -> (Kind, &mut batch::Column) {
+        let at = self.system(name, kind.data_type);
+        let column = &mut self.columns[at];
+        (column.kind.unwrap_or(kind), &mut column.values)
     }
 
     pub(in crate::shred) fn system_int(
