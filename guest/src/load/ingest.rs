@@ -284,6 +284,7 @@ impl Ingest<'_> {
         family: &Family,
         staging: &Staging,
     ) -> Result<()> {
+        let rules = schema.column_rules();
         for (at, table) in family.tables().iter().enumerate() {
             if staging.rows(at) == 0 {
                 continue;
@@ -299,9 +300,9 @@ impl Ingest<'_> {
                     continue;
                 }
                 let column = if seen.variant {
-                    Column::variant(seen.name, seen.kind)
+                    rules.variant(seen.name, seen.kind)
                 } else {
-                    schema.inferred(seen.name, seen.kind)
+                    rules.inferred(seen.name, seen.kind)
                 };
                 schema.add_column(&table.name, column).at(|| format!("table {}", table.name))?;
             }

@@ -141,8 +141,11 @@ impl Publication<'_> {
     async fn fill_root_ids(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
         let fold = |name: &str| self.target.convention.fold(name);
-        let [id, parent_id, root_id] = ["_dlt_id", "_dlt_parent_id", "_dlt_root_id"].map(fold);
-        let links = Links { id: &id, parent_id: &parent_id, root_id: &root_id, seq: "" };
+        let key = self.schema.root_key(&ingested.root);
+        let names = ["_dlt_id", key, "_dlt_parent_id", "_dlt_root_id"].map(fold);
+        let [id, key, parent_id, root_id] = names.each_ref().map(String::as_str);
+        let links = Links { id, key, parent_id, root_id, seq: "" };
+        let root = self.target.table(&ingested.root);
         for child in self.schema.chain(&ingested.root).into_iter().skip(1) {
             let table = self.target.table(child.name());
             let had = self.before.table(child.name()).is_some_and(has_root_key);
@@ -151,7 +154,7 @@ impl Publication<'_> {
             }
             let parent = child.parent().filter(|parent| *parent != ingested.root);
             let parent = parent.map(|parent| self.target.table(parent));
-            session.sql(fill_root_ids(&table, parent.as_ref(), links)).await?;
+            session.sql(fill_root_ids(&table, parent.as_ref(), &root, links)).await?;
         }
         Ok(())
     }
