@@ -282,11 +282,7 @@ impl Table {
     /// Ends a row: new columns find their place, and what must be there is.
     pub(super) fn close_row(&mut self, row: u32) -> Result<()> {
         if !self.fresh.is_empty() {
-            self.fresh.sort();
-            for (_, column) in self.fresh.drain(..) {
-                self.columns[column].rank = self.next_rank;
-                self.next_rank += 1;
-            }
+            self.place_fresh();
         }
         self.settled = true;
         for &column in &self.required {
@@ -300,6 +296,16 @@ impl Table {
         Ok(())
     }
 
+    /// The columns that the row brought have their places behind those that were there.
+    #[cold]
+    fn place_fresh(&mut self) {
+        self.fresh.sort();
+        for (_, column) in self.fresh.drain(..) {
+            self.columns[column].rank = self.next_rank;
+            self.next_rank += 1;
+        }
+    }
+
     /// Remembers where a record begins; gives the rows there are.
     pub(super) fn begin_record(&mut self) -> u32 {
         self.first_seen.clear();
@@ -311,6 +317,7 @@ impl Table {
     /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
     /// were welcome stay, as in dlt.
     pub(super) fn drop_row(&mut self, row: u32) {
+        self.place_fresh();
         self.rows = row;
         for column in &mut self.columns {
             column.values.truncate(row);
