@@ -40,6 +40,8 @@ pub struct Table {
     /// Whether it had columns before the open row, and before the record that is being taken.
     settled: bool,
     first_settled: bool,
+    /// Whether the schema says what it is nested in.
+    pub(super) declared: bool,
     /// For a table that begins a family of its own.
     pub(super) rooted: Option<Box<Rooted>>,
 }
@@ -163,6 +165,7 @@ impl Table {
             rules: Rules::default(),
             settled: false,
             first_settled: false,
+            declared: false,
             rooted: None,
         }
     }
@@ -322,6 +325,11 @@ impl Table {
         for column in &mut self.columns {
             column.values.truncate(row);
         }
+    }
+
+    /// Whether it is not known yet what it is nested in, for no row has come.
+    pub(super) fn is_open(&self) -> bool {
+        !self.settled && !self.declared
     }
 
     /// Whether this table is new, and how it is refused if new tables are.
