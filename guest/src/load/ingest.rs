@@ -285,10 +285,10 @@ impl Ingest<'_> {
         staging: &Staging,
     ) -> Result<()> {
         let rules = schema.column_rules();
-        for (at, table) in family.tables().iter().enumerate() {
-            if staging.rows(at) == 0 {
+        for at in family.descending() {
+            let Some(table) = family.tables().get(at).filter(|_| staging.rows(at) > 0) else {
                 continue;
-            }
+            };
             if schema.table(&table.name).is_none() {
                 let parent = table.parent.and_then(|parent| family.tables().get(parent));
                 let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;

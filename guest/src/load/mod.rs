@@ -99,8 +99,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
         let schema_changed = schema.bump()?;
         let state_changed = state.bump()?;
-        // Records that are all left out bring no rows, and yet the contract that the schema is to keep.
-        let told = schema_changed && ingested.iter().any(|ingested| ingested.left_out);
+        // Records that are all left out bring no rows; and yet it is a load, as in dlt, and may bring the
+        // contract that the schema is to keep.
+        let told = ingested.iter().any(|ingested| ingested.left_out);
         let changes = told || ingested.iter().any(publish::Ingested::changes);
         if changes || state_changed || fresh.acts() {
             if let Some(forgotten) = forgotten.take() {

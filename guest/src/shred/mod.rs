@@ -141,7 +141,8 @@ impl Family {
     /// Makes a child table known before its first row.
     pub fn know_table(&mut self, name: &str, parent: &str) {
         let parent = self.by_name.get(parent).copied();
-        self.table(name, parent);
+        let table = self.table(name, parent);
+        self.tables[table].declared = true;
     }
 
     /// Makes a column known before its first value, behind those known already.
@@ -162,6 +163,7 @@ impl Family {
     /// Makes a table known that is filled from lists, and yet begins a family of its own.
     pub fn know_root(&mut self, name: &str, rooted: Rooted) {
         let table = self.table(name, None);
+        self.tables[table].declared = true;
         self.tables[table].rooted = Some(Box::new(rooted));
     }
 
@@ -240,6 +242,18 @@ impl Family {
             }
         }
         self.tables.get(at).map_or("", |table| table.name.as_str())
+    }
+
+    /// The numbers of the tables, each behind the one it is nested in.
+    pub fn descending(&self) -> Vec<usize> {
+        let parent = |at: usize| self.tables.get(at).and_then(|table| table.parent);
+        // No more steps than tables.
+        let depth = |at: usize| {
+            std::iter::successors(Some(at), |at| parent(*at)).take(self.tables.len()).count()
+        };
+        let mut numbers: Vec<usize> = (0..self.tables.len()).collect();
+        numbers.sort_by_key(|at| depth(*at));
+        numbers
     }
 
     /// The tables, to take their rows.
@@ -391,6 +405,17 @@ impl Family {
         const MOST: usize = 100;
         if self.warnings.len() < MOST && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
+        }
+    }
+
+    /// A list that has elements makes its rows' table the child of this one, if none has done so before:
+    /// another place, whose lists were empty, may have the same name for its table.
+    #[cold]
+    fn adopt(&mut self, reader: &Reader<'_>, table: usize, parent: usize) {
+        if self.tables[table].parent != Some(parent) && reader.clone().enter() {
+            let rules = self.tables[parent].rules.nested();
+            let table = &mut self.tables[table];
+            (table.parent, table.rules) = (Some(parent), rules);
         }
     }
 

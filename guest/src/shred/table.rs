@@ -40,6 +40,8 @@ pub struct Table {
     /// Whether it had columns before the open row, and before the record that is being taken.
     settled: bool,
     first_settled: bool,
+    /// Whether the schema says what it is nested in.
+    pub(super) declared: bool,
     /// For a table that begins a family of its own.
     pub(super) rooted: Option<Box<Rooted>>,
 }
@@ -163,6 +165,7 @@ impl Table {
             rules: Rules::default(),
             settled: false,
             first_settled: false,
+            declared: false,
             rooted: None,
         }
     }
@@ -282,11 +285,7 @@ impl Table {
     /// Ends a row: new columns find their place, and what must be there is.
     pub(super) fn close_row(&mut self, row: u32) -> Result<()> {
         if !self.fresh.is_empty() {
-            self.fresh.sort();
-            for (_, column) in self.fresh.drain(..) {
-                self.columns[column].rank = self.next_rank;
-                self.next_rank += 1;
-            }
+            self.place_fresh();
         }
         self.settled = true;
         for &column in &self.required {
@@ -300,6 +299,16 @@ impl Table {
         Ok(())
     }
 
+    /// The columns that the row brought have their places behind those that were there.
+    #[cold]
+    fn place_fresh(&mut self) {
+        self.fresh.sort();
+        for (_, column) in self.fresh.drain(..) {
+            self.columns[column].rank = self.next_rank;
+            self.next_rank += 1;
+        }
+    }
+
     /// Remembers where a record begins; gives the rows there are.
     pub(super) fn begin_record(&mut self) -> u32 {
         self.first_seen.clear();
@@ -311,10 +320,16 @@ impl Table {
     /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
     /// were welcome stay, as in dlt.
     pub(super) fn drop_row(&mut self, row: u32) {
+        self.place_fresh();
         self.rows = row;
         for column in &mut self.columns {
             column.values.truncate(row);
         }
+    }
+
+    /// Whether it is not known yet what it is nested in, for no row has come.
+    pub(super) fn is_open(&self) -> bool {
+        !self.settled && !self.declared
     }
 
     /// Whether this table is new, and how it is refused if new tables are.

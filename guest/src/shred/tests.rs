@@ -306,3 +306,17 @@ fn records_make_ids() {
     let id = ident::record_hash(r#"{"value":"a"}"#).unwrap();
     assert_eq!(ident::record_hash(" \"a\" ").unwrap(), id);
 }
+
+#[test]
+fn a_table_is_nested_where_its_first_row_is() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"a":{"b":[]}} {"a":[{"b":[]}]} {"a":[{"b":[1]}]} {"a":{"b":[2]}}"#)
+        .unwrap();
+    let names = |at: usize| family.tables()[at].name.as_str();
+    let parents: Vec<(&str, Option<&str>)> = family
+        .descending()
+        .into_iter()
+        .map(|at| (names(at), family.tables()[at].parent.map(names)))
+        .collect();
+    assert_eq!(parents, [("t", None), ("t__a", Some("t")), ("t__a__b", Some("t__a"))]);
+}

@@ -161,6 +161,9 @@ impl Family {
             return Err(reader.too_deep().into());
         }
         let table = self.shapes[list].table;
+        if self.tables[table].is_open() {
+            self.adopt(reader, table, parent.table);
+        }
         if self.guarded && self.leave_out_list(reader, table)? {
             return Ok(());
         }

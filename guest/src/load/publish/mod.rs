@@ -161,11 +161,10 @@ impl Publication<'_> {
 
     async fn resource(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
         match &ingested.action {
-            Action::Append => {}
-            Action::Replace => {
+            Action::Append | Action::Replace => {
                 for table in self.schema.chain(&ingested.root) {
                     let name = self.target.table(table.name());
-                    if (self.live)(&name) {
+                    if (self.live)(&name) && self.is_emptied(ingested, table) {
                         session.sql(merge::delete_all(&name)).await?;
                     }
                 }
@@ -181,6 +180,17 @@ impl Publication<'_> {
             self.copy(session, table, &self.target.table(&table.name), Json::Parse, &[]).await?;
         }
         Ok(())
+    }
+
+    /// Whether what a table held gives way to what came. A table of a list may say for itself, and for
+    /// those nested in it, what becomes of its rows: where its root is appended to, with every load
+    /// that brings some.
+    /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
+    fn is_emptied(&self, ingested: &Ingested, table: &Table) -> bool {
+        let disposition = self.schema.inherited(table.name(), "write_disposition");
+        let came = || ingested.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
+        let replaced = disposition.and_then(|disposition| disposition.as_str()) == Some("replace");
+        replaced && (ingested.action == Action::Replace || came())
     }
 
     /// COPY, and whether everything arrived.

@@ -183,3 +183,17 @@ fn tables_of_lists_may_begin_families() {
     let roots: Vec<&str> = (0..4).map(|at| family.root_of(at)).collect();
     assert_eq!(roots, ["t", "t__items", "t__items", "t"]);
 }
+
+#[test]
+fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
+    let mut family = Family::new(options());
+    family.know_rules("t", Rules { data_type: Some(Refusal::Row), ..EVOLVE });
+    take(
+        &mut family,
+        r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
+    )
+    .unwrap();
+    let columns = family.tables()[0].columns();
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    assert_eq!(names, ["a", "_dlt_load_id", "_dlt_id", "o__p", "b", "c__d", "e"]);
+}
