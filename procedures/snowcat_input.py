@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import math
+import uuid
 import zlib
 
 # Of text, in characters; of Parquet and Arrow, in rows.
@@ -21,15 +22,15 @@ def pages(file, content):
     file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
     head = file.read(4)
     file = _Chained(head, file)
-    if content != "text":
-        yield from _rows(file, content)
-        return
     if head.startswith(b"\x1f\x8b"):
         file = gzip.GzipFile(fileobj=io.BufferedReader(file))
     elif head == b"\x28\xb5\x2f\xfd":
         import pyarrow as pa
 
         file = pa.input_stream(io.BufferedReader(file), compression="zstd")
+    if content != "text":
+        yield from _rows(file, content)
+        return
     text = io.TextIOWrapper(io.BufferedReader(file, 1 << 20), encoding="utf-8", newline="")
     while page := text.read(PAGE):
         yield page
@@ -55,7 +56,7 @@ def _rows(file, content):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = pa.BufferReader(io.BufferedReader(file).read())
+    data = pa.BufferReader((io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file).read())
     if content == "parquet":
         batches = pq.ParquetFile(data).iter_batches(ROWS)
     elif data.read(6) == b"ARROW1":
@@ -78,14 +79,40 @@ def _values(column):
     """The values of an Arrow column as JSON texts; finer than microseconds is cut off, as in the tables."""
     import pyarrow as pa
 
-    kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(column.type):
         return _values(column.dictionary_decode())
-    if pa.types.is_timestamp(kind) and kind.unit == "ns":
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    elif pa.types.is_time64(kind) and kind.unit == "ns":
-        column = column.cast(pa.time64("us"), safe=False)
+    kind = _told(column.type)
+    if kind != column.type:
+        column = column.cast(kind, safe=False)
     return [_json(value) for value in column.to_pylist()]
+
+
+def _told(kind):
+    """The type whose values Python can tell: no nanoseconds, however deep they are, and no zones but UTC."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_timestamp(kind):
+        return pa.timestamp("us" if kind.unit == "ns" else kind.unit, kind.tz and "UTC")
+    if types.is_time64(kind):
+        return pa.time64("us")
+    if types.is_duration(kind):
+        return pa.duration("us" if kind.unit == "ns" else kind.unit)
+    if types.is_struct(kind):
+        return pa.struct([_told_field(kind.field(number)) for number in range(kind.num_fields)])
+    if types.is_map(kind):
+        return pa.map_(_told_field(kind.key_field), _told_field(kind.item_field))
+    if types.is_fixed_size_list(kind):
+        return pa.list_(_told_field(kind.value_field), kind.list_size)
+    if types.is_large_list(kind):
+        return pa.large_list(_told_field(kind.value_field))
+    if types.is_list(kind):
+        return pa.list_(_told_field(kind.value_field))
+    return kind
+
+
+def _told_field(field):
+    return field.with_type(_told(field.type))
 
 
 def _json(value):
@@ -97,6 +124,8 @@ def _json(value):
         return format(value, "f")
     if isinstance(value, bytes):
         return f'"{base64.b64encode(value).decode()}"'
+    if isinstance(value, uuid.UUID):
+        return f'"{value}"'
     if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
         return f'"{value.isoformat()}"'
     if isinstance(value, datetime.timedelta):

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use snowcat_host::input::{PAGE, Pages};
+use snowcat_host::files::Input;
 use snowcat_host::{Engine, Rehearsal, Runner, Settings};
 
 use self::asked::{Asked, SECRETS, host};
@@ -22,7 +22,7 @@ use super::Failed;
 /// Write a first job, from a sample answer or from an OpenAPI description
 ///
 /// A sample is a page of an API, an array, or records one after the other (NDJSON). A description is one of
-/// OpenAPI 3 or Swagger 2, in JSON. Comments in the job (keys that begin with //) say what was found, and
+/// OpenAPI 3 or Swagger 2, in JSON or YAML. Comments in the job (keys that begin with //) say what was found, and
 /// what is a guess; look it through, then run `snowcat check` and `snowcat plan`.
 #[derive(Args)]
 pub(super) struct Init {
@@ -280,10 +280,11 @@ fn preview(job: &Value, resource: &str, text: &str, engine: &Engine) -> Value {
     let mut job = job.clone();
     if let Some(pulled) = job.pointer_mut("/resources/0").and_then(Value::as_object_mut) {
         pulled.insert("source".to_owned(), "pull".into());
+        pulled.insert("format".to_owned(), "json".into());
     }
     let run = || {
-        let pages = Pages::new(Cursor::new(text.to_owned()), PAGE).map_err(|e| e.to_string())?;
-        let mut warehouse = Rehearsal::new().input(resource, pages);
+        let input = Input::of_reader(Cursor::new(text.to_owned()));
+        let mut warehouse = Rehearsal::new().input(resource, input);
         let run = Runner::new(engine).run(&job.to_string(), NOW, &mut warehouse);
         run.map_err(|e| e.to_string())
     };
@@ -304,12 +305,25 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
     match values {
         Ok(values) if values.is_empty() => Err("expected JSON, found nothing".to_owned()),
         Ok(values) => Ok(values),
-        Err(_) if text.lines().any(|line| line.starts_with("openapi:") || line.starts_with("swagger:")) => {
-            Err("expected a description in JSON, found YAML: most APIs have both, and many programs \
-                 convert it"
-                .to_owned())
+        Err(error) => {
+            // A description has one of these keys; of anything else, that it is not JSON says more.
+            let yaml =
+                ["openapi", "swagger", "\"openapi\"", "\"swagger\"", "'openapi'", "'swagger'"];
+            let begins =
+                |line: &str, key| line.strip_prefix(key).is_some_and(|it| it.starts_with(':'));
+            if !text.lines().any(|line| yaml.iter().any(|key| begins(line, key))) {
+                return Err(format!("expected JSON: {error}"));
+            }
+            // `no` is a word, as in YAML 1.2. Large APIs have more nodes than any budget; that aliases do
+            // not multiply without end is seen to apart from it.
+            let options = serde_saphyr::options! { strict_booleans: true, budget: None };
+            let document: Value = serde_saphyr::from_str_with_options(text, options)
+                .map_err(|error| format!("expected a description in YAML: {error}"))?;
+            match openapi::is_one(&document) {
+                true => Ok(vec![document]),
+                false => Err("expected a description with paths, found none".to_owned()),
+            }
         }
-        Err(error) => Err(format!("expected JSON: {error}")),
     }
 }
 
@@ -344,7 +358,13 @@ mod tests {
     #[test]
     fn values_are_read() {
         assert_eq!(parse("{\"a\":1}\n{\"a\":2}").unwrap().len(), 2);
-        assert!(parse("openapi: 3.0.0\npaths: {}").unwrap_err().contains("found YAML"));
+        let yaml = "# Notes\nopenapi: 3.0.0\npaths:\n  /a: &a\n    get: {responses: {200: {x: no}}}\n  /b: *a\n";
+        let get = json!({"get": {"responses": {"200": {"x": "no"}}}});
+        let expect = json!({"openapi": "3.0.0", "paths": {"/a": get, "/b": get}});
+        assert_eq!(parse(yaml).unwrap(), [expect]);
+        assert!(parse("openapi: 3.0.0\npath: {}").unwrap_err().contains("expected a description"));
+        assert!(parse("openapi: 3.0.0\npaths: {").unwrap_err().contains("in YAML: "));
+        assert!(parse("a: 1").unwrap_err().contains("expected JSON"));
         assert!(parse(" ").unwrap_err().contains("found nothing"));
         assert!(parse("{").unwrap_err().contains("expected JSON: EOF"));
     }

@@ -51,6 +51,8 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
+    // What the defaults say of a format counts where no file's name says more.
+    let default = job.pointer("/resource_defaults/format").is_some();
     let resources = job
         .get_mut("resources")
         .and_then(Value::as_array_mut)
@@ -93,9 +95,8 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
             // A page on its own has no record of the parent with it.
             map.shift_remove("include_from_parent");
             map.remove("files");
-            if let Some(format) = format(&input.file)
-                && !map.contains_key("format")
-            {
+            let format = format(&input.file).or_else(|| (!default).then(|| json!("json")));
+            if let Some(format) = format.filter(|_| !map.contains_key("format")) {
                 map.insert("format".to_owned(), format);
             }
         }
@@ -170,15 +171,16 @@ mod tests {
         check(
             &both,
             &["f"],
-            json!({"resources": [{"name": "a", "source": "pull"}, {"name": "b", "endpoint": "x"}],
-                "selected": ["a"]}),
+            json!({"resources": [{"name": "a", "source": "pull", "format": "json"},
+                {"name": "b", "endpoint": "x"}], "selected": ["a"]}),
             &["a=f"],
         );
         check(
             &both,
             &["b=f=1", "a=-"],
-            json!({"resources": [{"name": "a", "source": "pull"},
-                {"name": "b", "endpoint": "x", "source": "pull"}], "selected": ["a", "b"]}),
+            json!({"resources": [{"name": "a", "source": "pull", "format": "json"},
+                {"name": "b", "endpoint": "x", "source": "pull", "format": "json"}],
+                "selected": ["a", "b"]}),
             &["b=f=1", "a=-"],
         );
     }
@@ -210,10 +212,14 @@ mod tests {
             assert_eq!(job["resources"][0]["format"], format, "{file}");
             assert_eq!(job["resources"][0].get("files"), None);
         };
-        check(json!("a"), "f.json", Value::Null);
+        check(json!("a"), "f.json", json!("json"));
         check(json!({"name": "a", "files": "@s/x.json"}), "F.CSV.GZ", json!("csv"));
         check(json!("a"), "x/*.tsv", json!({"type": "csv", "delimiter": "\t"}));
         check(json!({"name": "a", "format": "json"}), "f.csv", json!("json"));
+        let mut job = json!({"resource_defaults": {"format": "csv"}, "resources": ["a", "b"]});
+        feed(&mut job, &owned(&["a=f", "b=f.jsonl"])).unwrap();
+        assert_eq!(job["resources"][0].get("format"), None);
+        assert_eq!(job["resources"][1]["format"], "jsonl");
     }
 
     #[test]

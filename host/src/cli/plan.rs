@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
 use snowcat_host::credentials::{Credentials, Environment};
-use snowcat_host::files::{Input, LocalFiles};
+use snowcat_host::files::{Input, LocalFiles, Store};
 use snowcat_host::http::{Http, HttpLimits};
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
@@ -75,7 +75,8 @@ impl Plan {
             }
         }
 
-        let mut warehouse = Rehearsal::new().store(LocalFiles);
+        let stores = stores()?;
+        let mut warehouse = Rehearsal::new().stores(stores.iter().cloned());
         if let Some(directory) = &self.out {
             warehouse = warehouse.keep_files(directory.clone());
         }
@@ -83,7 +84,7 @@ impl Plan {
             let file = input.file.display().to_string();
             let given = match file.as_str() {
                 "-" => Ok(Input::of_reader(io::stdin())),
-                _ => Input::of_places(&[Arc::new(LocalFiles)], &[file]),
+                _ => Input::of_places(&stores, &[file]),
             };
             let given = given.map_err(|e| Failed::Usage(e.to_string()))?;
             warehouse = warehouse.input(&input.resource, given);
@@ -138,6 +139,15 @@ impl Plan {
             written => written.map_err(|e| Failed::Work(e.to_string())),
         }
     }
+}
+
+/// Where files can be.
+fn stores() -> Result<Vec<Arc<dyn Store>>, Failed> {
+    Ok(vec![
+        Arc::new(LocalFiles),
+        #[cfg(feature = "buckets")]
+        Arc::new(snowcat_host::buckets::Buckets::new().map_err(|e| Failed::Work(e.to_string()))?),
+    ])
 }
 
 /// A page of an API is small; a file that is larger, in bytes, is not read twice.

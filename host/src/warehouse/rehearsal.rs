@@ -60,15 +60,21 @@ impl Rehearsal {
 
     /// Answer pulls of this resource with this, wherever the job says that its files are.
     #[must_use]
-    pub fn input(mut self, resource: &str, input: impl Into<Input>) -> Self {
-        self.inputs.push((resource.to_owned(), input.into()));
+    pub fn input(mut self, resource: &str, input: Input) -> Self {
+        self.inputs.push((resource.to_owned(), input));
         self
     }
 
     /// Read the files that jobs name, where this store knows them.
     #[must_use]
-    pub fn store(mut self, store: impl Store + 'static) -> Self {
-        self.stores.push(Arc::new(store));
+    pub fn store(self, store: impl Store + 'static) -> Self {
+        self.stores([Arc::new(store) as Arc<dyn Store>])
+    }
+
+    /// The same, of several stores.
+    #[must_use]
+    pub fn stores(mut self, stores: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
+        self.stores.extend(stores);
         self
     }
 

@@ -251,6 +251,36 @@ fn a_first_job_is_made_of_a_description() {
     fs::write(home.path().join("openapi.json"), description.to_string()).unwrap();
     let made = snowcat(home.path(), &["init", "openapi.json", "--out", "made.json"], "");
     assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
+    // The same in YAML.
+    let yaml = r##"# The shop.
+openapi: 3.1.0
+info: {title: Shop}
+servers:
+  - url: https://shop.example/v1
+components:
+  securitySchemes:
+    token: {type: http, scheme: bearer}
+paths:
+  /orders:
+    get: &list
+      responses:
+        200:
+          content:
+            application/json:
+              schema:
+                type: array
+                items:
+                  properties:
+                    id: {}
+                    text: {}
+  "/orders/{orderId}/notes":
+    get: *list
+"##;
+    fs::write(home.path().join("openapi.yaml"), yaml).unwrap();
+    let of_yaml = snowcat(home.path(), &["init", "openapi.yaml"], "");
+    let of_yaml = String::from_utf8(of_yaml.stdout).unwrap();
+    let of_json = fs::read_to_string(home.path().join("made.json")).unwrap();
+    assert_eq!(of_yaml, of_json.replace("openapi.json", "openapi.yaml"));
     let check = snowcat(home.path(), &["check", "made.json"], "");
     assert_eq!(
         String::from_utf8(check.stdout).unwrap(),

@@ -1,0 +1,40 @@
+//! Parquet and Arrow IPC as text: a JSON object a row, as the interface wants them of a host. Neither is
+//! ever whole in memory.
+//!
+//! The procedure's handler writes the same text with another library, and a test compares the two.
+
+mod arrow;
+mod ipc;
+mod parquet;
+mod text;
+
+use std::io;
+
+pub(crate) use self::arrow::of_arrow;
+pub(crate) use self::parquet::Rows as Parquet;
+
+/// A column's name, as JSON.
+fn name(name: &str) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(name)?)
+}
+
+#[cold]
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_neither_is_told() {
+        let error = of_arrow(&b"FEA1...."[..], 9).err().unwrap();
+        assert!(error.to_string().contains("first version of Feather"), "{error}");
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"no such thing, and far too short").unwrap();
+        assert!(Parquet::new(file, 9).is_err());
+    }
+}

@@ -1,0 +1,36 @@
+"""The other host, of Rust: what `snowcat plan` is told of files, and what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+PROGRAM = os.environ.get("SNOWCAT_PLAN", pathlib.Path(__file__).resolve().parents[2] / "target/debug/snowcat")
+
+
+class Refused(Exception):
+    """The load failed: what was said of it."""
+
+
+def files(folder: pathlib.Path, *places: str | list[str], environment: dict | None = None, **resource) -> dict[str, str]:
+    """The text of each file at these places, as the component gets it; a resource for each place, or list of places."""
+    resources = [{"name": f"r{n}", "files": files, **resource} for n, files in enumerate(places)]
+    job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources}
+    (folder / "job.json").write_text(json.dumps(job))
+    run = subprocess.run([PROGRAM, "plan", "job.json", "--transcript", "run.jsonl"], cwd=folder, capture_output=True,
+                         text=True, env={**os.environ, **(environment or {})})  # fmt: skip
+    if run.returncode:
+        assert run.returncode == 1, run.stderr
+        # It is the input's fault: none of the component's, nor the host's.
+        assert "defect" not in run.stderr and "contract" not in run.stderr, run.stderr
+        raise Refused(run.stderr)
+    found: dict[str, list[str]] = {}
+    for line in (folder / "run.jsonl").read_text().rstrip("\n").split("\n"):
+        match json.loads(line).get("reply"):
+            case {"file": {"name": name}}:
+                found[name] = []
+            case {"page": page}:
+                found[name].append(page)
+    return {name: "".join(pages) for name, pages in found.items()}

@@ -1,0 +1,249 @@
+//! A gigabyte of pages through the component in the Rust host: the memory of both stays as it was after
+//! the first half of them. `make memory` runs it and shows the numbers; `make test` does not.
+
+#![expect(clippy::print_stdout, reason = "the numbers are what this is for")]
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+use std::fs;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use snowcat_host::files::Input;
+use snowcat_host::{
+    Content, Engine, Error, Failure, Guest, Pull, Pulled, Reply, Request, Response, Run, Runner,
+    Script, Settings, SqlReply, Step, Upload, Warehouse, drive,
+};
+use snowcat_tests::generators::Kind;
+
+/// Bytes of all pages.
+const INPUT: usize = 1 << 30;
+/// Memory is looked at after so many bytes.
+const EVERY: usize = 128 << 20;
+/// Bytes of different records; they come again and again.
+const SAMPLE: usize = 16 << 20;
+/// Bytes of a page.
+const PAGE: usize = 4 << 20;
+/// How much the component's memory may grow in the second half, until the last of the small tables has once
+/// been full, and how large it may be.
+const LINEAR_MORE: usize = 16 << 20;
+const LINEAR_MOST: usize = 256 << 20;
+/// How much the process may grow: allocators and threads of the host breathe.
+const RESIDENT_MORE: usize = 64 << 20;
+
+#[test]
+#[ignore = "reads a gigabyte three times: `make memory`"]
+fn memory_stays_flat() {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    let records = records();
+    let check = |name: &str, resource: Value, warehouse: &mut Source| {
+        let mut job = json!({"pipeline": "p", "database": "DB", "dataset": "d"});
+        job["client"] = json!({"base_url": "https://api.example.com/"});
+        job["resources"] = json!([resource]);
+        let run = Runner::new(&engine).start(&job.to_string(), "2026-11-20T00:00:00Z").unwrap();
+        let mut watched = Watched { run, read: 0, found: Vec::new() };
+        let report = drive(&mut watched, warehouse, &mut []).unwrap();
+        let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
+        let mib = |bytes: usize| bytes >> 20;
+        let of = |memory: fn(&Memory) -> usize| {
+            let found: Vec<String> =
+                watched.found.iter().map(|found| mib(memory(found)).to_string()).collect();
+            found.join(" ")
+        };
+        println!(
+            "{name}: {} MiB in {} pages, {rows} rows of {} tables. Every {} MiB, in MiB: memory of the component {}; \
+             of the process {}",
+            mib(watched.read),
+            report.pages.max(report.requests),
+            report.tables.len(),
+            mib(EVERY),
+            of(|memory| memory.linear),
+            of(|memory| memory.resident),
+        );
+        let [.., last] = watched.found.as_slice() else { panic!("{name}: nothing was read") };
+        let half = &watched.found[watched.found.len() / 2];
+        assert!(watched.read >= INPUT, "{name}");
+        assert!(rows > 100_000, "{name}");
+        assert!(last.linear <= half.linear + LINEAR_MORE, "{name}");
+        assert!(last.linear <= LINEAR_MOST, "{name}");
+        assert!(last.resident <= half.resident + RESIDENT_MORE, "{name}");
+    };
+    // Whole values, as a program hands them over.
+    check(
+        "values",
+        json!({"name": "issues", "source": "pull", "primary_key": "id"}),
+        &mut Source::of(&records, Input::of_pages(pages(&records, "\n"))),
+    );
+    // A text of one array, which the load takes apart.
+    check(
+        "one array",
+        json!({"name": "issues", "source": "pull", "format": "json"}),
+        &mut Source::of(&records, Input::of_reader(Array::of(&records))),
+    );
+    // An API, page by page.
+    check(
+        "pages of an API",
+        json!({"name": "issues", "endpoint": {"path": "issues", "data_selector": "issues", "paginator": {
+            "type": "json_link", "next_url_path": "next"}}}),
+        &mut Source::of(&records, Input::of_reader(io::empty())),
+    );
+}
+
+/// Records one after the other, a line each, no comma after the last.
+fn records() -> Arc<Vec<String>> {
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    while bytes < SAMPLE {
+        let record = Kind::Jira.record(1, records.len() as u64).to_string();
+        bytes += record.len();
+        records.push(record);
+    }
+    Arc::new(records)
+}
+
+/// All records, a page of them at a time, with this between two of them.
+fn pages(
+    records: &Arc<Vec<String>>,
+    between: &'static str,
+) -> impl Iterator<Item = io::Result<String>> + Send + use<> {
+    let records = Arc::clone(records);
+    let (mut next, mut read) = (0, 0);
+    std::iter::from_fn(move || {
+        if read >= INPUT {
+            return None;
+        }
+        let mut page = String::with_capacity(PAGE + (PAGE >> 3));
+        while page.len() < PAGE {
+            if !page.is_empty() {
+                page.push_str(between);
+            }
+            page.push_str(records.get(next % records.len())?);
+            next += 1;
+        }
+        read += page.len();
+        Some(Ok(page))
+    })
+}
+
+/// An array of all records, never whole in memory.
+struct Array<I> {
+    pages: I,
+    page: Vec<u8>,
+    at: usize,
+    begun: bool,
+    ended: bool,
+}
+
+impl Array<()> {
+    fn of(records: &Arc<Vec<String>>) -> Array<impl Iterator<Item = io::Result<String>> + use<>> {
+        Array { pages: pages(records, ","), page: Vec::new(), at: 0, begun: false, ended: false }
+    }
+}
+
+impl<I: Iterator<Item = io::Result<String>>> Read for Array<I> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at >= self.page.len() && !self.ended {
+            let sign = if self.begun { "," } else { "[" };
+            self.begun = true;
+            self.at = 0;
+            self.page = match self.pages.next().transpose()? {
+                Some(page) => [sign, &page].concat().into_bytes(),
+                None => {
+                    self.ended = true;
+                    b"]".to_vec()
+                }
+            };
+        }
+        let mut rest = self.page.get(self.at..).unwrap_or_default();
+        let read = rest.read(into)?;
+        self.at += read;
+        Ok(read)
+    }
+}
+
+/// A warehouse with input, which keeps nothing.
+struct Source {
+    input: Input,
+    pages: Box<dyn Iterator<Item = String>>,
+}
+
+impl Source {
+    fn of(records: &Arc<Vec<String>>, input: Input) -> Self {
+        let page = |(number, page): (usize, io::Result<String>)| {
+            let issues = page.unwrap();
+            format!("{{\"next\": \"/issues?page={}\", \"issues\": [{issues}]}}", number + 1)
+        };
+        Self { input, pages: Box::new(pages(records, ",").enumerate().map(page)) }
+    }
+}
+
+impl Warehouse for Source {
+    fn sql(&mut self, _: &Script) -> Result<SqlReply, Failure> {
+        Ok(SqlReply::Assumed)
+    }
+
+    fn upload(&mut self, _: &Upload, _: Vec<u8>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
+        let mut answer = || {
+            let last = || "{\"next\": null, \"issues\": []}".to_owned();
+            let body = self.pages.next().unwrap_or_else(last);
+            let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+            Ok(Response { status: 200, headers, body })
+        };
+        requests.iter().map(|_| answer()).collect()
+    }
+
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        assert!(matches!(pull.content, Content::Text | Content::Values));
+        Ok(self.input.pull(pull).unwrap())
+    }
+
+    fn wait(&mut self, _: f64, _: &str) {}
+}
+
+/// A load whose memory is watched.
+struct Watched {
+    run: Run,
+    read: usize,
+    found: Vec<Memory>,
+}
+
+/// Bytes of memory.
+#[derive(Clone, Copy)]
+struct Memory {
+    linear: usize,
+    resident: usize,
+}
+
+impl Watched {
+    fn now(&self) -> Memory {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap();
+        Memory { linear: self.run.peak_memory(), resident: kilobytes << 10 }
+    }
+}
+
+impl Guest for Watched {
+    fn resume(&mut self, reply: &Reply) -> Result<Step, Error> {
+        let step = self.run.resume(reply)?;
+        self.read += match reply {
+            Reply::Page(page) => page.len(),
+            Reply::Responses(responses) => {
+                responses.iter().flatten().map(|response| response.body.len()).sum()
+            }
+            _ => 0,
+        };
+        if self.read / EVERY > self.found.len() {
+            self.found.push(self.now());
+        }
+        Ok(step)
+    }
+
+    fn payload(&mut self) -> Result<Vec<u8>, Error> {
+        self.run.payload()
+    }
+}
