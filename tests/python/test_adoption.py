@@ -85,8 +85,9 @@ class Loaders:
             return [resource(name) for name in records]
 
         source = shop()
-        source.schema.update_preferred_types(self.settings.get("preferred_types", {}))
-        source.schema.merge_hints(self.settings.get("default_hints", {}))
+        if self.settings:
+            source.schema.update_preferred_types(self.settings["preferred_types"])
+            source.schema.merge_hints(self.settings["default_hints"])
         pipeline.run(source, loader_file_format=self.file_format, **options)
         return pipeline
 

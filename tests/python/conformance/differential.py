@@ -30,7 +30,7 @@ KNOWN_FAILURES = (
     "Rescaling Decimal value", "Decimal type with precision", "does not fit into precision", "too large to convert",
     "out of range", "declared non-nullable but contains nulls", "is not in the range", "overflow", "cannot be represented",
     "Value too large for defined data type", "Cannot coerce type", "does not have a column with name",
-    "invalid characters found", "is not a valid decimal", "Parent table",
+    "invalid characters found", "is not a valid decimal", "Parent table", "Parser Error: syntax error",
 )  # fmt: skip
 SHOWN = 400
 # Characters that stand for what a shortened name has lost.
@@ -162,9 +162,15 @@ def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any])
             row |= {name: {"$json": _rounded(value["$json"])} for name, value in row.items() if _is_json(value)}
     expected, found = _unsigned(expected), _unsigned(found)
     if "max_table_nesting" in json.dumps(case.config):
-        # dlt forgets with each load that the table has had rows, and does not tell that none came.
+        # dlt forgets with each load that the table has had rows: it does not tell that none came, and yet loads that; and
+        # it does not empty a table that is to be replaced with nothing.
+        emptied = any("row_counts" in load and not any(load["row_counts"].values()) for load in expected["loads"][1:])
+        if emptied and '"replace"' in json.dumps(case.config):
+            expected["tables"] = found["tables"] = {}
         for load in [*expected["loads"], *found["loads"]]:
             load["row_counts"] = {table: count for table, count in load.get("row_counts", {}).items() if count}
+        _renumber(expected["tables"])
+        _renumber(found["tables"])
     limit = case.config.get("max_identifier_length")
     if limit is not None:
         for name, table in expected["schema"].items():
@@ -180,6 +186,22 @@ def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any])
             for row in rows:
                 row.pop("_dlt_root_id", None)
     return expected, found
+
+
+def _renumber(tables: dict[str, list[dict]]) -> None:
+    """Number the loads that there are rows of."""
+    rows = [row for rows in tables.values() for row in rows]
+    labels = sorted({row["_dlt_load_id"] for row in rows if "_dlt_load_id" in row})
+    for row in rows:
+        if "_dlt_load_id" in row:
+            row["_dlt_load_id"] = f"L{labels.index(row['_dlt_load_id'])}"
+    bounds = sorted({value["$boundary"] for row in rows for value in row.values() if _is_bound(value)})
+    for row in rows:
+        row |= {name: {"$boundary": bounds.index(value["$boundary"])} for name, value in row.items() if _is_bound(value)}
+
+
+def _is_bound(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, dict) and value.keys() == {"$boundary"}
 
 
 def _is_ghost(name: str, known: set[str], limit: int) -> bool:
