@@ -17,11 +17,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
 .PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-format lint-clippy lint-deny demo package bench memory record-transcripts plan-example fmt clean
-=======
-.PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-deny demo package bench memory record-transcripts plan-example fmt clean
->>>>>>> files4
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
