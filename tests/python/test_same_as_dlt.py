@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import pytest
 import snowcat_http
 from conformance import compare, reference  # before dlt: it sets dlt's environment
@@ -34,7 +35,8 @@ def test_the_same_tables(guest, tmp_path, monkeypatch, source):
             by_dlt = site.requests()
             snowcat.run_job(job)
             by_snowcat = site.requests()
-            tables, schema = reference._dataset(pipeline, database, loads, False)  # noqa: SLF001
+            with duckdb.connect(database) as connection:
+                tables, schema = reference._dataset(pipeline, connection, loads, False)  # noqa: SLF001
             found = snowcat.shown()
             assert sum(map(len, tables.values())) > 100
             differences = compare.differences({"tables": tables, "schema": schema}, found, ("schema", "tables"))
