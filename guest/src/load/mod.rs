@@ -118,7 +118,6 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 job.create_indexes,
                 &mut made,
             )?;
-            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
             let publication = Publication {
                 target: &target,
                 schema: &schema,
@@ -133,6 +132,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 before: &before,
                 live: &|table: &Name| live.has(table),
             };
+            publication.check().at(|| "publishing")?;
+            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
             publication.run(session).await.at(|| "publishing")?;
             if publication.schema_changed {
                 live.note_schema(publication.schema_stored_at);

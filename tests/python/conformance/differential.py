@@ -171,6 +171,12 @@ def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any])
             load["row_counts"] = {table: count for table, count in load.get("row_counts", {}).items() if count}
         _renumber(expected["tables"])
         _renumber(found["tables"])
+    if any("error" in load and load["error"].get("step") == "load" for load in expected["loads"]):
+        # The tables that dlt made for a load that failed afterwards stay; here a load is checked before it makes any.
+        for name, table in found["schema"].items():
+            if not table["in_db"] and name in expected["schema"] and not expected["tables"].get(name):
+                expected["schema"][name]["in_db"] = False
+                expected["tables"].pop(name, None)
     limit = case.config.get("max_identifier_length")
     if limit is not None:
         for name, table in expected["schema"].items():

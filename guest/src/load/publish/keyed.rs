@@ -15,7 +15,6 @@ use crate::sql::{Column, Name};
 impl Merging<'_> {
     /// Deletes what has a key of a row that came, or is in the user's scope, then inserts.
     pub(super) async fn delete_insert(&self, session: &mut Session, filtered: u64) -> Result<()> {
-        self.check_links()?;
         let primary = Match { keys: &self.primary, bounds: &[] };
         let pruned = filtered + self.drop_stale(session, primary).await?;
         let keys = [self.primary.as_slice(), self.merge_key.as_slice()];
@@ -83,7 +82,6 @@ impl Merging<'_> {
     /// Updates what has the key of a row that came and inserts the others; with cdc, deletes what did
     /// not come.
     pub(super) async fn upsert(&self, session: &mut Session, filtered: u64) -> Result<()> {
-        self.check_links()?;
         let partition = (self.plan.strategy == MergeStrategy::Cdc && self.scope.is_none())
             .then_some(self.merge_key.as_slice())
             .filter(|key| !key.is_empty());

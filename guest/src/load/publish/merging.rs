@@ -199,8 +199,12 @@ impl<'a> Merging<'a> {
         .at(format_args!("table {}", child.name())))
     }
 
-    /// That the rows of every child table can be found by their root row, now and by later loads.
+    /// That the rows of every child table can be found by their root row, now and by later loads, where
+    /// they go when it is replaced.
     pub(super) fn check_links(&self) -> Result<()> {
+        if matches!(self.plan.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2) {
+            return Ok(());
+        }
         self.children.iter().try_for_each(|child| self.links_to(child).map(drop))
     }
 

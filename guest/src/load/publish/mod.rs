@@ -104,6 +104,18 @@ pub(super) struct Publication<'a> {
 }
 
 impl Publication<'_> {
+    /// That all of it can be done, as far as it can be told before a table is changed.
+    pub(super) fn check(&self) -> Result<()> {
+        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
+            if matches!(ingested.action, Action::Merge(_)) {
+                Merging::new(self, ingested)
+                    .and_then(|merging| merging.map_or(Ok(()), |merging| merging.check_links()))
+                    .at(|| format!("resource {}", ingested.resource))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does it all, or nothing.
     pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
         session.begin().await?;
