@@ -14,7 +14,7 @@ use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
 use super::unnest::Unnest;
-use crate::fault::Result;
+use crate::fault::{Context, Fault, Result};
 
 /// A resource: records of one kind, loaded into one table and its children.
 #[derive(Clone, Debug, PartialEq)]
@@ -456,14 +456,17 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
 }
 
 /// The keys of a path such as `a.b`, or `['a.b'].c` where a key has a dot of its own.
-fn keys_of(path: &str) -> Vec<String> {
+fn keys_of(path: &str) -> Result<Vec<String>> {
+    if !path.contains("['") {
+        return Ok(path.split('.').map(str::to_owned).collect());
+    }
     let key = |segment: &Segment| match segment {
-        Segment::Key(key) => Some(key.clone()),
-        Segment::Fields | Segment::Index(_) | Segment::Items => None,
+        Segment::Key(key) => Ok(key.clone()),
+        Segment::Fields | Segment::Index(_) | Segment::Items => Err(Fault::config(format_args!(
+            "expected the keys to a list and nothing else, found {path:?}"
+        ))),
     };
-    let quoted = path.contains("['").then(|| Path::parse(path).ok()).flatten();
-    let keys = quoted.and_then(|path| path.segments().iter().map(key).collect());
-    keys.unwrap_or_else(|| path.split('.').map(str::to_owned).collect())
+    Path::parse(path)?.segments().iter().map(key).collect()
 }
 
 fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
@@ -471,7 +474,7 @@ fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
     let place = object.place_of("nested_hints");
     let read = |(path, value): (&String, &Value)| {
         let place = member(&place, path);
-        let keys = keys_of(path);
+        let keys = keys_of(path).at(|| place.clone())?;
         if keys.iter().any(String::is_empty) {
             let message =
                 format!("expected the keys to a list with dots between them, found {path:?}");

@@ -154,6 +154,14 @@ fn reads_nested_hints_and_pulled_cursors() {
     assert_eq!((cursor.lag, cursor.row_order), (Some(2.0), Some(Sort::Descending)));
     assert!(!cursor.start_closed && !cursor.end_closed);
     assert!(cursor.key.as_ref().is_some_and(Key::is_empty));
+    for (path, message) in
+        [("['a", "['a"), ("a['b'][0]", "expected the keys to a list and nothing else")]
+    {
+        let hints = json!({ path: {} });
+        let fault = parse(&with(&[("/resources", json!([{"name": "r", "nested_hints": hints}]))]));
+        let fault = fault.unwrap_err().to_string();
+        assert!(fault.contains(message) && fault.contains("nested_hints"), "{fault}");
+    }
     let [parent, child, dotted] = job.resources[0].nested_hints.as_slice() else { panic!() };
     assert_eq!(dotted.path, ["x.y", "b", "c"]);
     assert_eq!((parent.path.join("/"), child.path.join("/")), ("a".to_owned(), "a/b".to_owned()));

@@ -357,3 +357,35 @@ fn one_wait_serves_all_who_are_asked_at_once() {
     let [wait] = run.waits.as_slice() else { panic!("{:?}", run.waits) };
     assert!((20.0..=21.0).contains(wait), "{wait}");
 }
+
+#[test]
+fn a_merge_that_cannot_be_done_fails_before_a_table_is_changed() {
+    let check = |root_key: bool, items: &Value, message: Option<&str>| {
+        let endpoint =
+            json!({"path": "items", "data_selector": "items", "paginator": "single_page"});
+        let mut job = world::job(json!([{
+            "name": "items", "primary_key": "id", "write_disposition": "merge", "endpoint": endpoint,
+        }]));
+        job["root_key"] = json!(root_key);
+        let (run, ended) = run(&job, |_, _| ok(&json!({"items": items})));
+        assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
+        let changed =
+            run.sql.iter().any(|sql| sql.starts_with("CREATE TABLE") || sql.starts_with("ALTER"));
+        assert_eq!(
+            (changed, run.published()),
+            (message.is_none(), message.is_none()),
+            "{:?}",
+            run.sql
+        );
+    };
+    let deep = json!([{"id": 1, "a": [{"b": [1]}]}]);
+    check(true, &deep, None);
+    check(false, &json!([{"id": 1, "a": [1]}]), None);
+    check(
+        false,
+        &deep,
+        Some(
+            "pipeline p: publishing: resource items: table items__a__b: expected _dlt_root_id in the rows of a table that is merged, found none: root_key must not be false",
+        ),
+    );
+}

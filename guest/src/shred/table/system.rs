@@ -32,15 +32,12 @@ impl Table {
         name: &'static str,
         text: &str,
     ) -> Result<()> {
-        let at = self.system(name, DataType::Text);
-        let repeated = self.columns[at].values.repeat_text(row);
-        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
-            true => Ok(()),
-            false => {
-                let set = self.columns[at].values.set_text(row, text);
-                set.map_err(|refused| Fault::internal(refused).at(name))
-            }
+        if self.repeats(row, name)? {
+            return Ok(());
         }
+        let at = self.system(name, DataType::Text);
+        let set = self.columns[at].values.set_text(row, text);
+        set.map_err(|refused| Fault::internal(refused).at(name))
     }
 
     /// The same id as in the row before, which is known to be this one.
@@ -53,12 +50,15 @@ impl Table {
         if let RowId::Value(value) = id {
             return self.system_value(row, name, value);
         }
+        if self.repeats(row, name)? { Ok(()) } else { self.system_id(row, name, id) }
+    }
+
+    /// Puts the text of the row before into this one; no if there is none.
+    #[inline]
+    fn repeats(&mut self, row: u32, name: &'static str) -> Result<bool> {
         let at = self.system(name, DataType::Text);
         let repeated = self.columns[at].values.repeat_text(row);
-        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
-            true => Ok(()),
-            false => self.system_id(row, name, id),
-        }
+        repeated.map_err(|refused| Fault::internal(refused).at(name))
     }
 
     /// The column of that name, which is made with this type if it has none, for a value.
