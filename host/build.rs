@@ -58,7 +58,7 @@ fn embed() -> Result<PathBuf, String> {
     let component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .and_then(|encoder| encoder.encode())
+        .and_then(|mut encoder| encoder.encode())
         .map_err(|e| format!("the module cannot be made a component: {e:#}"))?;
     write_if_changed(&ours, &component)?;
     // For the other hosts, at a place that does not depend on a hash.

@@ -41,9 +41,10 @@ def main() -> None:
     parser.add_argument("--component", type=Path, default=HERE.parent / "target/component/snowcat.wasm")
     parser.add_argument("--out", type=Path, default=HERE.parent / "target/package")
     given = parser.parse_args()
-    wanted = re.search(r"wasmtime==([\d.]+)", (HERE / "install.sql").read_text()).group(1)
-    if version("wasmtime") != wanted:
-        sys.exit(f"install.sql asks for wasmtime {wanted}; {version('wasmtime')} is installed here")
+    for sql in (HERE / "install.sql", *sorted((HERE / "jobs").glob("*.sql"))):
+        for wanted in re.findall(r"wasmtime==([\d.]+)", sql.read_text()):
+            if version("wasmtime") != wanted:
+                sys.exit(f"{sql.name} asks for wasmtime {wanted}; {version('wasmtime')} is installed here")
     package(given.component, given.out)
     print(f"{given.out}: {', '.join(sorted(f.name for f in given.out.iterdir()))}")
 
@@ -53,7 +54,8 @@ def package(component: Path, out: Path) -> None:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     shutil.copy(component, out / "snowcat.wasm")
-    shutil.copy(HERE / "snowcat_procedure.py", out)
+    for handler in HERE.glob("snowcat_*.py"):
+        shutil.copy(handler, out)
     for job in READY_MADE:
         shutil.copy(HERE / f"jobs/{job}.json", out)
     for name, settings in variants().items():

@@ -107,7 +107,7 @@ pub fn coerce<'a>(value: Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
         },
         Scalar::Json(json) => match to.data_type {
             DataType::Json => Some(Datum::Json(compact(json))),
-            DataType::Text => Some(Datum::Text(compact(json))),
+            DataType::Text => Some(Datum::Text(compact::spelled(compact(json)))),
             _ => None,
         },
     }

@@ -69,6 +69,7 @@ class Account:
 
     def __init__(self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float) -> None:
         self.timezone = timezone
+        self.longest_nap: float | None = None
         self.engine = Engine(folder, lock_timeout)
         self.roles = Roles(self.engine.catalog)
         self.objects = Objects()

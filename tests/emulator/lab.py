@@ -43,6 +43,7 @@ class Lab:
         timezone: str = "America/Los_Angeles",
         lock_timeout: float = 10.0,
         port: int = 0,
+        longest_nap: float | None = 0.02,
     ) -> None:
         self.databases = databases
         self.folder = tempfile.mkdtemp(prefix="emulator_")
@@ -53,6 +54,8 @@ class Lab:
         self.account = Account(
             os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout
         )
+        # A procedure that sleeps, to try again later, sleeps no longer than this; None lets it.
+        self.account.longest_nap = longest_nap
         self.server = Server(self.account, port)
         self.account.snowpark = self._snowpark
         self.account.forget = _forget

@@ -1,7 +1,7 @@
 """What a procedure may reach: the hosts of its integration's network rules, and nothing else.
 
-A procedure runs in a thread of this process. Inside it, name look-up and
-`connect` go through `Guard`; elsewhere they are as they always were. A host
+A procedure runs in a thread of this process. Inside it, name look-up, `connect`
+and `sleep` go through `Guard`; elsewhere they are as they always were. A host
 that a test maps to a stand-in is reached through `Terminator`: real TLS, with
 a certificate for the real name from a CA made for the test.
 """
@@ -16,6 +16,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
@@ -40,7 +41,7 @@ def enter(frame: Frame | None) -> None:
 
 
 class Guard:
-    """Patches `socket` and `threading.Thread.start` once for the process."""
+    """Patches `socket`, `threading.Thread.start` and `time.sleep` once for the process."""
 
     installed = False
 
@@ -50,7 +51,7 @@ class Guard:
         if cls.installed:
             return
         cls.installed = True
-        look_up, connect, start = socket.getaddrinfo, socket.socket.connect, threading.Thread.start
+        look_up, connect, start, sleep = socket.getaddrinfo, socket.socket.connect, threading.Thread.start, time.sleep
 
         def guarded_look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> list:  # noqa: ANN401
             frame = current()
@@ -66,6 +67,10 @@ class Guard:
                 frame.check(address)
             connect(self, address)
 
+        def shortened_sleep(seconds: float) -> None:
+            frame = current()
+            sleep(seconds if frame is None else frame.nap(seconds))
+
         def inheriting_start(self: threading.Thread) -> None:
             self._emulator_frame = current()  # type: ignore[attr-defined]
             start(self)
@@ -73,6 +78,7 @@ class Guard:
         socket.getaddrinfo = guarded_look_up
         socket.socket.connect = guarded_connect  # type: ignore[method-assign]
         threading.Thread.start = inheriting_start  # type: ignore[method-assign]
+        time.sleep = shortened_sleep
 
 
 class Authority:

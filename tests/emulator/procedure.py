@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 import stat
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .session import Answer, Session
     from .stages import File
 
+_importing = threading.Lock()
 TYPES_NUMBER = ("NUMBER", "INT", "INTEGER", "BIGINT")
 
 
@@ -66,12 +67,19 @@ class Frame:
     main_thread: int = field(default_factory=threading.get_ident)
     session: Session | None = None
     opened: set[tuple[str, int]] = field(default_factory=set)
+    slept: float = 0.0
 
     def counted(self) -> None:
         """One more operation of the session is done; here the process may die."""
         self.operations += 1
         if self.kill_after is not None and self.operations >= self.kill_after:
             raise Killed
+
+    def nap(self, seconds: float) -> float:
+        """How long a sleep of this many seconds takes here; what it should have taken is kept in `slept`."""
+        self.slept += seconds
+        longest = self.account.longest_nap
+        return seconds if longest is None else min(seconds, longest)
 
     def route(self, host: str, port: int) -> tuple[str, int]:
         """Where `host:port` is, if the procedure may go there."""
@@ -422,13 +430,17 @@ def _handler(procedure: Thing, folder: str) -> Any:  # noqa: ANN401
         exec(source, module.__dict__)  # noqa: S102 - running it is what CALL means
         return getattr(module, dotted)
     place = os.path.join(folder, f"{module_name}.py")
-    spec = importlib.util.spec_from_file_location(module_name, place)
-    if spec is None or spec.loader is None or not os.path.exists(place):
+    if not os.path.exists(place):
         raise SqlError(100357, "P0000", f"Python Interpreter Error:\nModuleNotFoundError: No module named '{module_name}'")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    return getattr(module, function)
+    with _importing:
+        # As in a fresh process: what was imported from another call's folder is forgotten.
+        for file in os.listdir(folder):
+            sys.modules.pop(file.removesuffix(".py"), None)
+        sys.path.insert(0, folder)
+        try:
+            return getattr(importlib.import_module(module_name), function)
+        finally:
+            sys.path.remove(folder)
 
 
 def _interpreter_error(procedure: Thing, error: Exception) -> SqlError:

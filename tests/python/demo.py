@@ -37,7 +37,7 @@ def main() -> None:
     say("1. A Snowflake on this machine, and a Jira with", f"{issues:,} issues")
     folder = ROOT / "target/package"
     package.package(ROOT / "target/component/snowcat.wasm", folder)
-    with StandIn(issues) as jira, Lab(databases=()) as lab:
+    with StandIn(issues) as jira, Lab(databases=(), longest_nap=None) as lab:
         lab.hosts.map(SITE, jira.address)
         say("2. procedures/install.sql, unchanged:", "roles, secrets, network rule, procedures")
         lab.install(folder)

@@ -54,6 +54,7 @@ class Loaders:
     def __init__(self, lab: Lab, guest: Any, folder: Any, file_format: str | None, forgets: bool) -> None:  # noqa: ANN401
         self.lab, self.guest, self.folder = lab, guest, folder
         self.file_format, self.forgets = file_format, forgets
+        self.settings: dict[str, dict] = {}
         self.runs = 0
 
     def dlt(self, records: dict[str, list], **options: Any) -> Any:  # noqa: ANN401
@@ -83,7 +84,11 @@ class Loaders:
         def shop() -> list[Any]:
             return [resource(name) for name in records]
 
-        pipeline.run(shop(), loader_file_format=self.file_format, **options)
+        source = shop()
+        if self.settings:
+            source.schema.update_preferred_types(self.settings["preferred_types"])
+            source.schema.merge_hints(self.settings["default_hints"])
+        pipeline.run(source, loader_file_format=self.file_format, **options)
         return pipeline
 
     def snowcat(self, records: dict[str, list], now: str | None = None, **options: Any) -> dict:  # noqa: ANN401
@@ -214,6 +219,29 @@ def test_each_goes_on_where_the_other_stopped(loaders, turns, file_format, forge
         assert len(both.rows("_DLT_VERSION", "VERSION")) == 1, where
         assert len(both.rows("_DLT_LOADS", "LOAD_ID")) == number + 1, where
     assert all(columns == seen[0] for columns in seen), set(seen[0]) ^ set(seen[-1])
+
+
+def test_what_the_schema_says_of_columns_holds_for_those_snowcat_finds(loaders):
+    both = loaders()
+    both.settings = {
+        "preferred_types": {"re:_price$|^price": "decimal", "re:(?i)^LABEL": "text", "made": "date"},
+        "default_hints": {"unique": ["re:_code$"], "sort": ["re:^(made|n)$", "none"]},
+    }
+    both.dlt({"events": [{"n": 1, "net_price": 1, "l": [{"x_code": "a"}]}]})
+    more = {"n": 2, "net_price": 2, "price_of": 3, "label_2": 4, "made": "2024-01-02T03:04:05Z", "l": [{"a_price": 1, "b_code": 5}]}
+    both.snowcat({"events": [more]})
+    kinds = {(table, column): (kind, scale) for table, column, kind, _, scale, _ in both.columns()}
+    for place, kind in {
+        ("EVENTS", "NET_PRICE"): ("NUMBER", 9), ("EVENTS", "PRICE_OF"): ("NUMBER", 9), ("EVENTS", "LABEL_2"): ("TEXT", None),
+        ("EVENTS", "MADE"): ("DATE", None), ("EVENTS__L", "A_PRICE"): ("NUMBER", 9), ("EVENTS__L", "B_CODE"): ("NUMBER", 0),
+    }.items():  # fmt: skip
+        assert kinds[place] == kind, place
+    there = both.columns()
+    # dlt finds the schema as it would have made it itself.
+    both.dlt({"events": [{**more, "n": 3}]})
+    assert both.columns() == there
+    assert len(both.rows("_DLT_VERSION", "VERSION")) == 2
+    assert both.rows("EVENTS", '"N"') == [(1,), (2,), (3,)]
 
 
 if __name__ == "__main__":

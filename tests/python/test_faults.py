@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import local_jobs
 import pytest
+import snowcat_http
 import snowcat_procedure as host
 import standin
 
@@ -29,7 +30,8 @@ FAILS = {
     "status:400": ["400"], "status:401": ["401", "credential"], "status:403": ["403"], "status:404": ["404"],
     "throttle:4000": ["4000 s"],
 }  # fmt: skip
-# Where the next page is named by the last one, a page that comes again would come for ever.
+# Where the next page is named by the last one, a page that comes again would come for ever; where pages are counted,
+# it takes the place of another.
 LOOPS = {"repeat": ["again after"]}
 
 
@@ -58,14 +60,15 @@ def other_host() -> Iterator[tuple[str, list]]:
 
 @pytest.fixture
 def impatient(monkeypatch) -> None:
-    monkeypatch.setattr(host, "_secret", local_jobs.secrets)
-    monkeypatch.setattr(host, "TIMEOUT", 1.0)
+    monkeypatch.setattr(snowcat_http, "secret", local_jobs.secrets)
+    monkeypatch.setattr(snowcat_http, "TIMEOUT", 1.0)
 
 
 # Where faults are put: what a path ends with, and how many requests there are for it.
 SOURCES = {
     "github": (5, 2, ("issues",), {"repo/issues": 3}, LOOPS),
-    "pagerduty": (4, 2, ("incidents", "incident_notes"), {"/incidents": 2, "Q0000000000000/notes": 1}, {}),
+    "pagerduty": (4, 2, ("incidents", "incident_notes"), {"/incidents": 2, "Q0000000000000/notes": 1},
+                  {"repeat": ["the one before"]}),
 }
 
 

@@ -12,7 +12,7 @@ import planning
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import snowcat_procedure as host
+import snowcat_input
 from emulator import Lab
 
 PLUS_ONE = dt.timezone(dt.timedelta(hours=1))
@@ -50,7 +50,7 @@ def written(kind: str) -> bytes:
 
 @pytest.mark.parametrize(("kind", "content"), [("parquet", "parquet"), ("file", "arrow"), ("stream", "arrow")])
 def test_columns_become_objects(kind, content):
-    text = "".join(host._pages(io.BytesIO(written(kind)), content))  # noqa: SLF001
+    text = "".join(snowcat_input.pages(io.BytesIO(written(kind)), content))
     assert [json.loads(line, parse_float=decimal.Decimal) for line in text.splitlines()] == ROWS
 
 
@@ -129,7 +129,7 @@ def test_both_hosts_make_the_same_of_files(tmp_path):
     assert list(found) == list(FILES)
     for name, text in found.items():
         content = "parquet" if ".parquet" in name else "arrow"
-        expect = "".join(host._pages(io.BytesIO(FILES[name]), content))  # noqa: SLF001
+        expect = "".join(snowcat_input.pages(io.BytesIO(FILES[name]), content))
         assert text.split("\n") == expect.split("\n"), name
         assert (text == "") == name.startswith("empty"), name
 
@@ -156,11 +156,11 @@ def test_damaged_files_are_errors(name, tmp_path):
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True),
                                       lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:])])  # fmt: skip
 def test_texts_are_unpacked(monkeypatch, compress):
-    monkeypatch.setattr(host, "PAGE", 10)
+    monkeypatch.setattr(snowcat_input, "PAGE", 10)
     text = "a,é\r\n1,\"😀\"\n" * 9
-    pages = list(host._pages(io.BytesIO(compress(text.encode())), "text"))  # noqa: SLF001
+    pages = list(snowcat_input.pages(io.BytesIO(compress(text.encode())), "text"))
     assert "".join(pages) == text and max(map(len, pages)) <= 10
-    assert list(host._pages(io.BytesIO(b""), "text")) == []  # noqa: SLF001
+    assert list(snowcat_input.pages(io.BytesIO(b""), "text")) == []
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_files_of_a_stage_become_rows(lab):
 
 
 def test_a_load_in_parts_survives_its_death(lab, monkeypatch):
-    monkeypatch.setattr(host, "PAGE", 40)
+    monkeypatch.setattr(snowcat_input, "PAGE", 40)
     for n in range(3):
         lab.put("@RAW.IN_.LANDING", f"p/{n}.csv", b"id,v\n" + b"".join(b"%d,%d\n" % (10 * n + i, i) for i in range(10)))
     resource = {"name": "p", "files": "@raw.in_.landing/p/", "format": "csv", "checkpoint": {"pages": 1},

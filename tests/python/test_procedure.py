@@ -13,6 +13,7 @@ import types
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import snowcat_http
 import snowcat_procedure as host
 from wasmtime.component import Record, Variant
 
@@ -279,7 +280,7 @@ def test_connections_are_kept_and_a_closed_one_is_replaced(source):
     assert [get("/a"), get("/b"), get("/close"), get("/c")] == ["ok"] * 4
     assert len(Source.connections) == 2
     several = client.fetch([{**request, "url": f"http://{source}/{i}"} for i in range(20)])
-    assert [case for case, _ in several] == ["ok"] * 20 and len(Source.connections) <= 2 + host.PARALLEL
+    assert [case for case, _ in several] == ["ok"] * 20 and len(Source.connections) <= 2 + snowcat_http.PARALLEL
 
 
 def test_no_connection_is_transient():
@@ -293,7 +294,7 @@ def test_the_usual_port_may_be_said_or_not():
         (["x.example:80"], ("https", "x.example", 443), False), (["[::1]:8080"], ("http", "::1", 8080), True),
         (["X.Example"], ("https", "x.example", 443), True), ([], ("https", "x.example", 443), False),
     ):  # fmt: skip
-        assert host._is_for(hosts, place) is expect, (hosts, place)
+        assert snowcat_http._is_for(hosts, place) is expect, (hosts, place)
 
 
 def test_what_is_told_has_no_secret(source):

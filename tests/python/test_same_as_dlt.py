@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import pytest
-import snowcat_procedure as host
+import snowcat_http
 from conformance import compare, reference  # before dlt: it sets dlt's environment
 import dlt
 import dlt_sources
@@ -21,7 +22,7 @@ def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:  #
 
 @pytest.mark.parametrize("source", ["github", "pagerduty"])
 def test_the_same_tables(guest, tmp_path, monkeypatch, source):
-    monkeypatch.setattr(host, "_secret", local_jobs.secrets)
+    monkeypatch.setattr(snowcat_http, "secret", local_jobs.secrets)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     database = str(tmp_path / "dlt.duckdb")
     destination = dlt.destinations.duckdb(database, max_identifier_length=255, max_column_identifier_length=255)
@@ -34,7 +35,8 @@ def test_the_same_tables(guest, tmp_path, monkeypatch, source):
             by_dlt = site.requests()
             snowcat.run_job(job)
             by_snowcat = site.requests()
-            tables, schema = reference._dataset(pipeline, database, loads, False)  # noqa: SLF001
+            with duckdb.connect(database) as connection:
+                tables, schema = reference._dataset(pipeline, connection, loads, False)  # noqa: SLF001
             found = snowcat.shown()
             assert sum(map(len, tables.values())) > 100
             differences = compare.differences({"tables": tables, "schema": schema}, found, ("schema", "tables"))

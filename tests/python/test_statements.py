@@ -77,6 +77,8 @@ CHANGED = {
     "scd2, active_record_timestamp: versions begin": 2,
     "root ids that were not asked for before": 0,
     "the same for the children of children": 0,
+    "row_key: root ids that were not asked for before": 0,
+    "row_key, delete-insert: the children of what is replaced": 0,
     "a row of dlt's tables": 1,
     "refresh: what was stored of the schema": 0,
 }

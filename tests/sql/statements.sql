@@ -157,6 +157,12 @@ UPDATE "RAW"."MY ""DATA"".SET"."SELECT__κόσμε" SET "_DLT_ROOT_ID" = "_DLT_P
 -- the same for the children of children
 MERGE INTO "RAW"."MY ""DATA"".SET"."SELECT__κόσμε" AS d USING (SELECT "_DLT_ID", "_DLT_ROOT_ID" FROM "RAW"."MY ""DATA"".SET"."SELECT__κόσμε") AS s ON d."_DLT_PARENT_ID" = s."_DLT_ID" AND d."_DLT_ROOT_ID" IS NULL WHEN MATCHED THEN UPDATE SET "_DLT_ROOT_ID" = s."_DLT_ROOT_ID";
 
+-- row_key: root ids that were not asked for before
+MERGE INTO "RAW"."MY ""DATA"".SET"."SELECT__κόσμε" AS d USING (SELECT "_DLT_ID", "GROUP" FROM "RAW"."MY ""DATA"".SET"."SELECT") AS s ON d."_DLT_PARENT_ID" = s."_DLT_ID" AND d."_DLT_ROOT_ID" IS NULL WHEN MATCHED THEN UPDATE SET "_DLT_ROOT_ID" = s."GROUP";
+
+-- row_key, delete-insert: the children of what is replaced
+DELETE FROM "RAW"."MY ""DATA"".SET"."SELECT__κόσμε" WHERE "_DLT_ROOT_ID" IN (SELECT d."GROUP" FROM "RAW"."MY ""DATA"".SET"."SELECT" AS d JOIN "RAW"."MY ""DATA"".SET_STAGING"."_SNOWCAT__SELECT" AS s ON d."ID" BETWEEN 1 AND 2 AND d."ID" = s."ID" AND d."κόσμε" IS NOT DISTINCT FROM s."κόσμε");
+
 -- a row of dlt's tables
 INSERT INTO "RAW"."MY ""DATA"".SET"."_DLT_LOADS" ("VERSION", "PIPELINE_NAME", "CREATED_AT", "VERSION_HASH") SELECT 3, 'it''s', TO_TIMESTAMP_LTZ(1795248000500000, 6), NULL;
 

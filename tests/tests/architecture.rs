@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("batch", &["fault", "kind"]),
     ("sql", &["fault", "kind"]),
     ("step", &["fault"]),
-    ("coerce", &["datetime", "kind", "python"]),
+    ("coerce", &["canonical", "datetime", "kind", "python"]),
     ("canonical", &["fault", "python"]),
     ("json", &["fault"]),
     ("name", &["digest", "python"]),

@@ -1,7 +1,6 @@
 //! A gigabyte of pages through the component in the Rust host: the memory of both stays as it was after
 //! the first half of them. `make memory` runs it and shows the numbers; `make test` does not.
 
-#![expect(clippy::print_stdout, reason = "the numbers are what this is for")]
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 use std::fs;

@@ -8,10 +8,39 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::canonical::push_number;
+
 /// The same JSON in its compact form. `json` is valid JSON; of anything else something is made that
 /// is no more valid.
 pub fn compact(json: &str) -> Cow<'_, str> {
     if is_compact(json) { Cow::Borrowed(json) } else { Cow::Owned(rewrite(json)) }
+}
+
+/// Compact JSON with numbers as orjson writes them, for a text shows how they are spelled. Integers
+/// beyond 64 bits, which it would make floats of, keep their digits.
+pub(super) fn spelled(json: Cow<'_, str>) -> Cow<'_, str> {
+    if !json.contains(['.', 'e', 'E']) && !json.contains("-0") {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json.as_ref();
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')) {
+        let (before, token) = rest.split_at(at);
+        let end = match token.starts_with('"') {
+            true => string_end(token.as_bytes(), 0),
+            false => token.find(['}', ']', ',']).unwrap_or(token.len()),
+        };
+        let (token, behind) = token.split_at_checked(end).unwrap_or((token, ""));
+        out.push_str(before);
+        let is_float = token.contains(['.', 'e', 'E']) || token == "-0";
+        // What is no float at all (1e999) stays as it is.
+        if token.starts_with('"') || !is_float || push_number(&mut out, token).is_err() {
+            out.push_str(token);
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Whether orjson reads this compact JSON: it does not know half a surrogate pair, nor a number too

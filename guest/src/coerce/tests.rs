@@ -278,3 +278,17 @@ fn precision_cuts_instants_and_narrows_decimals() {
     check("1.5", &kind(DataType::Decimal, Some(20), None), Some(Datum::Decimal(1_500_000_000)));
     check("1.5", &kind(DataType::Wei, None, Some(1)), Some(Datum::Decimal(15)));
 }
+
+#[test]
+fn json_in_a_text_has_numbers_as_dlt_writes_them() {
+    let check = |json: &str, expect: &str| {
+        let datum = coerce(Scalar::Json(json), &Kind::of(DataType::Text));
+        assert_eq!(datum, Some(Datum::Text(Cow::Borrowed(expect))), "{json}");
+    };
+    check("[1, 2]", "[1,2]");
+    check(
+        r#"[1.50, 1.5e-07, -0.0, -0, 1E2, {"a-0.10": "1.0e5"}, 2e22]"#,
+        r#"[1.5,1.5e-7,-0.0,0,100.0,{"a-0.10":"1.0e5"},2e+22]"#,
+    );
+    check("[-0,99999999999999999999,1e999]", "[0,99999999999999999999,1e999]");
+}

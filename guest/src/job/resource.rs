@@ -9,11 +9,12 @@ use super::disposition::{Contract, MergeStrategy, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
+use super::path::{Path, Segment};
 use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
 use super::unnest::Unnest;
-use crate::fault::Result;
+use crate::fault::{Context, Fault, Result};
 
 /// A resource: records of one kind, loaded into one table and its children.
 #[derive(Clone, Debug, PartialEq)]
@@ -454,12 +455,26 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
     Ok((input, own.or(cursor)))
 }
 
+/// The keys of a path such as `a.b`, or `['a.b'].c` where a key has a dot of its own.
+fn keys_of(path: &str) -> Result<Vec<String>> {
+    if !path.contains("['") {
+        return Ok(path.split('.').map(str::to_owned).collect());
+    }
+    let key = |segment: &Segment| match segment {
+        Segment::Key(key) => Ok(key.clone()),
+        Segment::Fields | Segment::Index(_) | Segment::Items => Err(Fault::config(format_args!(
+            "expected the keys to a list and nothing else, found {path:?}"
+        ))),
+    };
+    Path::parse(path)?.segments().iter().map(key).collect()
+}
+
 fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
     let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
     let place = object.place_of("nested_hints");
     let read = |(path, value): (&String, &Value)| {
         let place = member(&place, path);
-        let keys: Vec<String> = path.split('.').map(str::to_owned).collect();
+        let keys = keys_of(path).at(|| place.clone())?;
         if keys.iter().any(String::is_empty) {
             let message =
                 format!("expected the keys to a list with dots between them, found {path:?}");

@@ -144,6 +144,7 @@ fn reads_nested_hints_and_pulled_cursors() {
             "nested_hints": {
                 "a.b": {"columns": {"x": {"data_type": "text"}}},
                 "a": {"primary_key": "id", "write_disposition": "merge", "schema_contract": "freeze"},
+                "['x.y'].b.c": {},
             },
         }]),
     )]))
@@ -153,7 +154,16 @@ fn reads_nested_hints_and_pulled_cursors() {
     assert_eq!((cursor.lag, cursor.row_order), (Some(2.0), Some(Sort::Descending)));
     assert!(!cursor.start_closed && !cursor.end_closed);
     assert!(cursor.key.as_ref().is_some_and(Key::is_empty));
-    let [parent, child] = job.resources[0].nested_hints.as_slice() else { panic!() };
+    for (path, message) in
+        [("['a", "['a"), ("a['b'][0]", "expected the keys to a list and nothing else")]
+    {
+        let hints = json!({ path: {} });
+        let fault = parse(&with(&[("/resources", json!([{"name": "r", "nested_hints": hints}]))]));
+        let fault = fault.unwrap_err().to_string();
+        assert!(fault.contains(message) && fault.contains("nested_hints"), "{fault}");
+    }
+    let [parent, child, dotted] = job.resources[0].nested_hints.as_slice() else { panic!() };
+    assert_eq!(dotted.path, ["x.y", "b", "c"]);
     assert_eq!((parent.path.join("/"), child.path.join("/")), ("a".to_owned(), "a/b".to_owned()));
     assert_eq!(parent.schema_contract, Some(Contract::all(ContractMode::Freeze)));
     assert_eq!(child.columns["x"].data_type(), Some(DataType::Text));

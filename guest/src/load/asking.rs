@@ -193,6 +193,9 @@ impl Chain<'_> {
             source::check_empty(selector, &response.body)?;
             nothing.count(selector, facts.keys);
         }
+        if facts.records > 0 {
+            self.requests.compare(response)?;
+        }
         // The order of records says nothing where they are of several parents.
         let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
         let facts = PageFacts {

@@ -9,7 +9,7 @@ use crate::fault::{Context, Result};
 use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
-use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, Rooted, Rules};
+use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, RootKey, Rooted, Rules};
 
 /// What a resource's rows become.
 pub(super) struct Plan {
@@ -106,7 +106,7 @@ pub(super) fn family(
         max_nesting: i64::try_from(nesting).unwrap_or(i64::MAX),
         load_id: load_id.to_owned(),
         root_id: plan.action.root_id(),
-        root_key: schema.propagated(&plan.table).is_some(),
+        root_key: RootKey::of(&schema.root_keys(&plan.table)),
         sequence: plan.action.sequence(),
         unnest: unnest.map(|unnest| Box::new(move |path: &[String]| unnest.opens(path)) as _),
         preferred: preferred(schema),
@@ -166,29 +166,31 @@ fn refusal(mode: Mode) -> Option<Refusal> {
 fn rooted(schema: &Schema, plan: &Plan) -> Rooted {
     Rooted {
         root_id: plan.action.root_id(),
-        root_key: schema.propagated(&plan.table).is_some(),
+        root_key: RootKey::of(&schema.root_keys(&plan.table)),
         sequence: plan.action.sequence(),
     }
 }
 
 /// The types the schema prefers for columns of some names.
 fn preferred(schema: &Schema) -> Option<Preferred> {
-    let types = schema.preferred_types();
-    (!types.is_empty()).then(|| Box::new(move |name: &str| types.get(name).copied()) as Preferred)
+    let rules = schema.column_rules();
+    rules.prefers().then(|| Box::new(move |name: &str| rules.preferred(name)) as Preferred)
 }
 
 /// Child tables that were there before root ids were wanted have to have them now. Those that are only
 /// spoken of yet get them with their first row.
 fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
-    if schema.propagated(root).is_none() {
+    if schema.root_keys(root).is_empty() {
         return Ok(());
     }
     let lacks =
         |table: &&Table| table.has_seen_data() && table.columns_with("root_key").next().is_none();
     let chain = schema.chain(root).into_iter().skip(1).filter(lacks);
     let names: Vec<String> = chain.map(|table| table.name().to_owned()).collect();
+    let key = schema.table(root).and_then(|table| table.column(schema.root_key(root)));
+    let kind = key.and_then(Column::kind);
     for name in names {
-        schema.add_column(&name, Column::root_id())?;
+        schema.add_column(&name, Column::root_id(kind))?;
     }
     Ok(())
 }

@@ -284,10 +284,11 @@ impl Ingest<'_> {
         family: &Family,
         staging: &Staging,
     ) -> Result<()> {
-        for (at, table) in family.tables().iter().enumerate() {
-            if staging.rows(at) == 0 {
+        let rules = schema.column_rules();
+        for at in family.descending() {
+            let Some(table) = family.tables().get(at).filter(|_| staging.rows(at) > 0) else {
                 continue;
-            }
+            };
             if schema.table(&table.name).is_none() {
                 let parent = table.parent.and_then(|parent| family.tables().get(parent));
                 let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;
@@ -299,9 +300,9 @@ impl Ingest<'_> {
                     continue;
                 }
                 let column = if seen.variant {
-                    Column::variant(seen.name, seen.kind)
+                    rules.variant(seen.name, seen.kind)
                 } else {
-                    schema.inferred(seen.name, seen.kind)
+                    rules.inferred(seen.name, seen.kind)
                 };
                 schema.add_column(&table.name, column).at(|| format!("table {}", table.name))?;
             }

@@ -99,8 +99,9 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
         let schema_changed = schema.bump()?;
         let state_changed = state.bump()?;
-        // Records that are all left out bring no rows, and yet the contract that the schema is to keep.
-        let told = schema_changed && ingested.iter().any(|ingested| ingested.left_out);
+        // Records that are all left out bring no rows; and yet it is a load, as in dlt, and may bring the
+        // contract that the schema is to keep.
+        let told = ingested.iter().any(|ingested| ingested.left_out);
         let changes = told || ingested.iter().any(publish::Ingested::changes);
         if changes || state_changed || fresh.acts() {
             if let Some(forgotten) = forgotten.take() {
@@ -117,7 +118,6 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 job.create_indexes,
                 &mut made,
             )?;
-            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
             let publication = Publication {
                 target: &target,
                 schema: &schema,
@@ -132,6 +132,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 before: &before,
                 live: &|table: &Name| live.has(table),
             };
+            publication.check().at(|| "publishing")?;
+            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
             publication.run(session).await.at(|| "publishing")?;
             if publication.schema_changed {
                 live.note_schema(publication.schema_stored_at);

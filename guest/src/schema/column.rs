@@ -84,9 +84,10 @@ impl Column {
         Self::inferred("_dlt_list_idx", Kind::of(DataType::Bigint))
     }
 
-    /// `_dlt_root_id`: the row of the root table a nested row belongs to.
-    pub fn root_id() -> Self {
-        Self::inferred("_dlt_root_id", Kind::of(DataType::Text))
+    /// `_dlt_root_id`: the row of the root table a nested row belongs to, with the type of the column
+    /// that it is known by.
+    pub fn root_id(kind: Option<Kind>) -> Self {
+        Self::inferred("_dlt_root_id", kind.unwrap_or(Kind::of(DataType::Text)))
     }
 
     /// A column as a schema or a job describes it; without a `data_type` it is incomplete, until

@@ -27,6 +27,7 @@ use serde_json::{Map, Value, json};
 pub use column::Column;
 pub use contract::{Contract, Mode};
 pub use hints::Hints;
+pub use settings::ColumnRules;
 pub use system::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE, is_dlt};
 pub use table::Table;
 
@@ -165,10 +166,21 @@ impl Schema {
         (disposition == "merge").then_some(strategy.unwrap_or("delete-insert"))
     }
 
-    /// The column of nested rows that takes the value of a column of this root table: with
-    /// [`Column::root_id`], from `_dlt_id`.
-    pub fn propagated(&self, root: &str) -> Option<&Map<String, Value>> {
-        self.config("propagation")?.get("tables")?.get(root)?.as_object()
+    /// The columns of this root table whose value nested rows carry as `_dlt_root_id`: of those that a
+    /// row has, the last one. Most often it is `_dlt_id` alone; none where they carry nothing.
+    pub fn root_keys(&self, root: &str) -> Vec<&str> {
+        let tables = self.config("propagation").and_then(|propagation| propagation.get("tables"));
+        let columns = tables.and_then(|tables| tables.get(root)?.as_object());
+        let to_root_id = |(_, to): &(&String, &Value)| to.as_str() == Some("_dlt_root_id");
+        columns.into_iter().flatten().filter(to_root_id).map(|(from, _)| from.as_str()).collect()
+    }
+
+    /// The column of this root table by which nested rows know their root row.
+    pub fn root_key(&self, root: &str) -> &str {
+        let complete = |name: &&str| {
+            self.table(root).and_then(|table| table.column(name)).is_some_and(Column::is_complete)
+        };
+        self.root_keys(root).into_iter().rev().find(complete).unwrap_or("_dlt_id")
     }
 
     /// The naming convention, as dlt calls it in short: `snake_case`, `direct`, `sql_cs_v1`, ...

@@ -4,7 +4,7 @@
 use super::ident::{key_hash, record_hash};
 use super::rules::{Refusal, frozen};
 use super::shape::{ListTarget, ObjectTarget};
-use super::{Family, Halt, Link, RootId, Row, RowId};
+use super::{Family, Halt, Link, RootId, RootKey, Row, RowId};
 use crate::fault::Result;
 use crate::json::{MAX_DEPTH, Peek, Reader};
 
@@ -102,8 +102,15 @@ impl Family {
                 RootId::Numbered => self.rooted_id(table, seq),
                 RootId::Record => RowId::given(&record_hash(reader.clone().skip()?)?),
             };
+            let value = match &rooted.root_key {
+                RootKey::None | RootKey::Id => None,
+                key => key.value(reader.clone().skip()?, &self.options)?,
+            };
             let row = self.tables[table].open_row();
-            let root = if rooted.root_key { Some(&id) } else { parent.root };
+            let root = match rooted.root_key {
+                RootKey::None => parent.root,
+                RootKey::Id | RootKey::Columns { .. } => value.as_ref().or(Some(&id)),
+            };
             let row = Row {
                 table,
                 row,

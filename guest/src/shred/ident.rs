@@ -5,8 +5,9 @@
 //! number, so that the same input gives the same bytes. Where dlt makes it of the primary key (upsert,
 //! insert-only), it is the same digest here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::root_key::{RootKey, RootValue};
 use crate::canonical;
 use crate::digest;
 use crate::fault::Result;
@@ -30,9 +31,9 @@ pub enum RootId {
 pub struct Rooted {
     /// Where the rows' ids come from.
     pub root_id: RootId,
-    /// Whether the rows nested in them carry their ids as `_dlt_root_id`; otherwise they carry what
-    /// these rows do.
-    pub root_key: bool,
+    /// What the rows nested in them carry as `_dlt_root_id`; where it is nothing, they carry what these
+    /// rows do.
+    pub root_key: RootKey,
     /// Which rows carry the number of the row that begins their family.
     pub sequence: super::Sequence,
 }
@@ -43,6 +44,8 @@ pub enum RowId {
     Given(String),
     /// A digest.
     Digest(digest::RowId),
+    /// Not its id, but a value of it that nested rows know it by.
+    Value(Box<RootValue>),
 }
 
 impl RowId {
@@ -52,6 +55,7 @@ impl RowId {
         match self {
             Self::Given(id) => id,
             Self::Digest(id) => id.as_str(),
+            Self::Value(value) => value.raw(),
         }
     }
 
@@ -132,36 +136,47 @@ pub(super) fn key_hash(
     columns: &[String],
     convention: &Convention,
 ) -> Result<String> {
-    let mut values = BTreeMap::new();
-    // A key column may be NULL, or missing, where the job allows it: if it does not, the row is refused.
-    for column in columns {
-        values.insert(column.clone(), "null".to_owned());
-    }
-    find(&mut Reader::new(record), &[], columns, convention, &mut values)?;
+    let found = raw_values(record, columns, convention)?;
+    let names: BTreeSet<&String> = columns.iter().collect();
     let mut text = String::from("{");
-    for (name, value) in &values {
+    for name in names {
         if text.len() > 1 {
             text.push(',');
         }
         canonical::push_string(&mut text, name);
         text.push(':');
-        text.push_str(value);
+        // A key column may be NULL, or missing, where the job allows it: if it does not, the row is
+        // refused.
+        let value = found.get(name.as_str()).map(|raw| canonical::canonical(raw)).transpose()?;
+        text.push_str(value.as_deref().unwrap_or("null"));
     }
     text.push('}');
     Ok(digest::b64_digest(text.as_bytes(), 10))
 }
 
-/// Collects the values of the key columns, by column; the last of several counts.
-fn find(
-    reader: &mut Reader<'_>,
-    path: &[String],
-    columns: &[String],
+/// The values of these columns, as the record spells them; the last of several counts.
+pub(super) fn raw_values<'r, 'c>(
+    record: &'r str,
+    columns: &'c [String],
     convention: &Convention,
-    values: &mut BTreeMap<String, String>,
-) -> Result<()> {
-    if reader.peek()? != Peek::Object {
-        return Ok(());
+) -> Result<BTreeMap<&'c str, &'r str>> {
+    let mut values = BTreeMap::new();
+    let mut reader = Reader::new(record);
+    if reader.peek()? == Peek::Object {
+        find(&mut reader, &[], columns, convention, &mut values)?;
+    } else if let Some(column) = columns.iter().find(|column| *column == "value") {
+        values.insert(column.as_str(), record.trim());
     }
+    Ok(values)
+}
+
+fn find<'r, 'c>(
+    reader: &mut Reader<'r>,
+    path: &[String],
+    columns: &'c [String],
+    convention: &Convention,
+    values: &mut BTreeMap<&'c str, &'r str>,
+) -> Result<()> {
     let mut more = reader.enter();
     while more {
         let norm = convention.norm(&unescape(reader.key()?));
@@ -175,10 +190,11 @@ fn find(
                 let path: Vec<String> = path.iter().cloned().chain([norm]).collect();
                 find(&mut Reader::new(raw), &path, columns, convention, values)?;
             }
-            _ if columns.contains(&name) => {
-                values.insert(name, canonical::canonical(raw)?);
+            _ => {
+                if let Some(column) = columns.iter().find(|column| **column == name) {
+                    values.insert(column.as_str(), raw);
+                }
             }
-            _ => {}
         }
         more = reader.more(b'}')?;
     }

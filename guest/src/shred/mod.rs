@@ -12,10 +12,13 @@
 mod contest;
 mod guard;
 mod ident;
+mod options;
+mod root_key;
 mod rules;
 mod shape;
 mod squash;
 mod table;
+mod walk;
 mod widen;
 
 #[cfg(test)]
@@ -26,74 +29,20 @@ use std::borrow::Cow;
 use rustc_hash::FxHashMap;
 
 pub use ident::{RootId, Rooted, RowId};
+pub use options::{Options, Preferred, SEQ, Sequence};
+pub use root_key::RootKey;
 pub use rules::{Refusal, Rules};
 pub use shape::Unnest;
 pub use table::{KnownColumn, SeenColumn, Table};
 
 use crate::coerce::Scalar;
-use crate::digest;
 use crate::fault::{Fault, Result};
-use crate::json::{self, MAX_DEPTH, Peek, Reader};
-use crate::kind::DataType;
-use crate::name::Convention;
+use crate::json::{self, Peek, Reader};
 use contest::Contest;
 use ident::Numbered;
 use rules::LeftOut;
-use shape::{ListTarget, ObjectTarget, Role, Shape};
-use table::{Origin, Put};
-
-/// What a family of tables is made of, decided before the first record.
-pub struct Options {
-    /// How names are made.
-    pub convention: Convention,
-    /// The root table's name, normalised.
-    pub table: String,
-    /// Levels of nesting that become columns and tables; what is deeper is kept as JSON.
-    pub max_nesting: i64,
-    /// The load's id, for `_dlt_load_id`.
-    pub load_id: String,
-    /// Where a root row's id comes from.
-    pub root_id: RootId,
-    /// Whether child rows carry `_dlt_root_id`.
-    pub root_key: bool,
-    /// Which rows carry the number of their root row.
-    pub sequence: Sequence,
-    /// When set, what is unnested; everything else that is nested is kept as JSON.
-    pub unnest: Option<Unnest>,
-    /// The types that columns of some names are to have, whatever the first value is.
-    pub preferred: Option<Preferred>,
-    /// Whether a text that reads as a timestamp is a text all the same.
-    pub texts_only: bool,
-    /// Whether the numbers of a new column may widen its type.
-    pub widen: bool,
-    /// Columns a table may have before the widest objects are kept as JSON.
-    pub max_columns: usize,
-}
-
-/// The type that a column of this name is to have, if any.
-pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
-
-impl Options {
-    fn preferred(&self, column: &str) -> Option<DataType> {
-        self.preferred.as_ref().and_then(|preferred| preferred(column))
-    }
-}
-
-/// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged
-/// only, never kept: it ranks rows of one key, and ties child rows to one of several root rows that
-/// share an id.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sequence {
-    /// Root and child rows.
-    All,
-    /// None.
-    None,
-    /// Root rows.
-    Root,
-}
-
-/// The staged column that holds the number of the root row in the load.
-pub const SEQ: &str = "_snowcat_seq";
+use shape::{Role, Shape};
+use table::Origin;
 
 /// A family of tables, filling.
 pub struct Family {
@@ -157,9 +106,9 @@ struct Row<'r> {
 
 /// How a row hangs together with others.
 enum Link<'r> {
-    /// A row of a list: its parent's id, its place in the list, the id of its root row.
+    /// A row of a list: its parent's id, its place in the list, what it knows its root row by.
     Nested(&'r RowId, u64, Option<&'r RowId>),
-    /// A row that begins a family: the id of the root row of the family it left.
+    /// A row that begins a family: what it knows the root row of the family it left by.
     Root(Option<&'r RowId>),
 }
 
@@ -192,7 +141,8 @@ impl Family {
     /// Makes a child table known before its first row.
     pub fn know_table(&mut self, name: &str, parent: &str) {
         let parent = self.by_name.get(parent).copied();
-        self.table(name, parent);
+        let table = self.table(name, parent);
+        self.tables[table].declared = true;
     }
 
     /// Makes a column known before its first value, behind those known already.
@@ -213,6 +163,7 @@ impl Family {
     /// Makes a table known that is filled from lists, and yet begins a family of its own.
     pub fn know_root(&mut self, name: &str, rooted: Rooted) {
         let table = self.table(name, None);
+        self.tables[table].declared = true;
         self.tables[table].rooted = Some(Box::new(rooted));
     }
 
@@ -232,9 +183,13 @@ impl Family {
             }
             RootId::Record => Some(ident::record_hash(reader.clone().skip()?)?),
         };
+        let root = match &self.options.root_key {
+            RootKey::None | RootKey::Id => None,
+            key => key.value(reader.clone().skip()?, &self.options)?,
+        };
         // Until the record is seen to bring its own.
         let mut ours = true;
-        let mut halt = match self.root_row(reader, id.as_deref(), ours) {
+        let mut halt = match self.root_row(reader, id.as_deref(), root.as_ref(), ours) {
             Ok(()) => return Ok(()),
             Err(halt) => halt,
         };
@@ -258,7 +213,8 @@ impl Family {
                     text = Cow::Owned(json::without_repeats(&text)?);
                 }
             }
-            halt = match self.root_row(&mut Reader::new(&text), id.as_deref(), ours) {
+            let reader = &mut Reader::new(&text);
+            halt = match self.root_row(reader, id.as_deref(), root.as_ref(), ours) {
                 Ok(()) => return Ok(()),
                 Err(halt) => halt,
             };
@@ -286,6 +242,18 @@ impl Family {
             }
         }
         self.tables.get(at).map_or("", |table| table.name.as_str())
+    }
+
+    /// The numbers of the tables, each behind the one it is nested in.
+    pub fn descending(&self) -> Vec<usize> {
+        let parent = |at: usize| self.tables.get(at).and_then(|table| table.parent);
+        // No more steps than tables.
+        let depth = |at: usize| {
+            std::iter::successors(Some(at), |at| parent(*at)).take(self.tables.len()).count()
+        };
+        let mut numbers: Vec<usize> = (0..self.tables.len()).collect();
+        numbers.sort_by_key(|at| depth(*at));
+        numbers
     }
 
     /// The tables, to take their rows.
@@ -328,6 +296,7 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         given: Option<&str>,
+        root: Option<&RowId>,
         ours: bool,
     ) -> Result<(), Halt> {
         self.trail.clear();
@@ -337,8 +306,11 @@ impl Family {
             None => self.root_ids.id(seq),
         };
         let row = self.tables[0].open_row();
-        let Options { root_key, sequence, .. } = self.options;
-        let root = root_key.then_some(&id);
+        let sequence = self.options.sequence;
+        let root = match self.options.root_key {
+            RootKey::None => None,
+            RootKey::Id | RootKey::Columns { .. } => root.or(Some(&id)),
+        };
         let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
         if self.fill(reader, 0, key, &row)? {
@@ -347,213 +319,6 @@ impl Family {
         }
         self.left_out.keep();
         Ok(())
-    }
-
-    /// The values of a row: an object's members, or one value under a key. Says whether the row is to be.
-    #[inline]
-    fn fill(
-        &mut self,
-        reader: &mut Reader<'_>,
-        shape: usize,
-        key: Option<&str>,
-        row: &Row<'_>,
-    ) -> Result<bool, Halt> {
-        if self.guarded {
-            return self.fill_guarded(reader, shape, key, row);
-        }
-        match key {
-            None => self.object(reader, shape, row)?,
-            Some(key) => self.value(reader, shape, key, row)?,
-        }
-        Ok(true)
-    }
-
-    /// The members of an object, into the row.
-    fn object(&mut self, reader: &mut Reader<'_>, shape: usize, row: &Row<'_>) -> Result<(), Halt> {
-        if self.trail.len() >= MAX_DEPTH as usize {
-            return Err(reader.too_deep().into());
-        }
-        self.instance += 1;
-        let instance = self.instance;
-        let mut more = reader.enter();
-        let mut previous = None;
-        let mut place = 0;
-        while more {
-            let entry = self.entry(reader, shape, previous)?;
-            previous = Some(entry);
-            let seen = &mut self.shapes[shape].entries[entry].instance;
-            if *seen == instance {
-                return Err(Halt::Repeats);
-            }
-            *seen = instance;
-            self.member(reader, (shape, entry), place, row)?;
-            place += 1;
-            more = reader.more(b'}')?;
-        }
-        Ok(())
-    }
-
-    /// The value of one key of an object.
-    fn member(
-        &mut self,
-        reader: &mut Reader<'_>,
-        (shape, entry): (usize, usize),
-        place: u32,
-        row: &Row<'_>,
-    ) -> Result<(), Halt> {
-        let text;
-        let scalar = match reader.peek()? {
-            Peek::Null => return Ok(reader.null()?),
-            Peek::Bool => Scalar::Bool(reader.bool()?),
-            Peek::Number => Scalar::Number(reader.number()?),
-            Peek::String => {
-                text = reader.string()?;
-                Scalar::Text(&text)
-            }
-            Peek::Object => match self.object_target(shape, entry) {
-                ObjectTarget::Shape(inner) => {
-                    self.trail.push(place);
-                    self.object(reader, inner, row)?;
-                    self.trail.pop();
-                    return Ok(());
-                }
-                ObjectTarget::Json => {
-                    text = kept(reader)?;
-                    Scalar::Json(&text)
-                }
-            },
-            Peek::Array if self.values_only => {
-                // Whether it is a value or rows: only values are read now.
-                match self.list_target(shape, entry, row.table) {
-                    ListTarget::List(_) => return Ok(reader.skip().map(drop)?),
-                    ListTarget::Json => {
-                        text = kept(reader)?;
-                        Scalar::Json(&text)
-                    }
-                }
-            }
-            Peek::Array => match self.list_target(shape, entry, row.table) {
-                ListTarget::List(list) => {
-                    self.trail.push(place);
-                    self.list(reader, list, row)?;
-                    self.trail.pop();
-                    return Ok(());
-                }
-                ListTarget::Json => {
-                    text = kept(reader)?;
-                    Scalar::Json(&text)
-                }
-            },
-        };
-        let resolved = &mut self.shapes[shape].entries[entry];
-        if resolved.role != Role::Plain {
-            return self.special(scalar, (shape, entry), place, row);
-        }
-        let column = match resolved.column {
-            Some(column) => column,
-            None => self.new_column(shape, entry, row.table)?,
-        };
-        let trail = self.trail.get(row.base..).unwrap_or_default();
-        let origin = Origin { trail, place };
-        let table = &mut self.tables[row.table];
-        match table.put(row.row, column, scalar, origin, &self.options) {
-            Ok(Put::Done) => return Ok(()),
-            Ok(Put::Taken) => {}
-            other => return self.refused(other, row.table).map(drop),
-        }
-        if self.begin_contest(row.table, shape, entry) {
-            return Err(Halt::Contested);
-        }
-        let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
-        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
-    }
-
-    /// What becomes of a value that could not simply be put into its column. Says no if the row has a
-    /// value there already.
-    #[cold]
-    fn refused(&mut self, put: Result<Put>, table: usize) -> Result<bool, Halt> {
-        let place = |fault: Fault| fault.at(format_args!("table {}", self.tables[table].name));
-        match put.map_err(place)? {
-            Put::Done => Ok(true),
-            Put::Taken => Ok(false),
-            Put::Refused { column, row } => {
-                self.leave_out(table, column, row);
-                Ok(true)
-            }
-        }
-    }
-
-    /// The elements of a list, each a row of the list's table.
-    fn list(&mut self, reader: &mut Reader<'_>, list: usize, parent: &Row<'_>) -> Result<(), Halt> {
-        if self.trail.len() >= MAX_DEPTH as usize {
-            return Err(reader.too_deep().into());
-        }
-        let table = self.shapes[list].table;
-        if self.guarded && self.leave_out_list(reader, table)? {
-            return Ok(());
-        }
-        if self.tables[table].rooted.is_some() {
-            return self.rooted_list(reader, list, parent);
-        }
-        // Two keys of one row may name the same table: their elements are numbered through.
-        let mut index = self.tables[table].next_index((parent.table, parent.row));
-        let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
-        let mut more = reader.enter();
-        while more {
-            let id = RowId::Digest(ids.in_turn(index));
-            let row = self.tables[table].open_row();
-            let row = Row {
-                table,
-                row,
-                id: &id,
-                root: parent.root,
-                seq: parent.seq,
-                sequence: parent.sequence,
-                base: self.trail.len(),
-                ours: false,
-            };
-            if self.element(reader, list, &row)? {
-                self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
-            }
-            index += 1;
-            more = reader.more(b']')?;
-        }
-        self.tables[table].set_next_index((parent.table, parent.row), index);
-        Ok(())
-    }
-
-    /// An element of a list, as a row. Says whether the row is to be.
-    #[inline]
-    fn element(
-        &mut self,
-        reader: &mut Reader<'_>,
-        list: usize,
-        row: &Row<'_>,
-    ) -> Result<bool, Halt> {
-        match reader.peek()? {
-            Peek::Object => self.fill(reader, list, None, row),
-            Peek::Array => {
-                let inner = self.list_in_list(list);
-                self.fill(reader, inner, Some("list"), row)
-            }
-            Peek::Null => {
-                reader.null()?;
-                Ok(true)
-            }
-            _ => self.fill(reader, list, Some("value"), row),
-        }
-    }
-
-    /// A value that is not a member of an object, as if it were one.
-    fn value(
-        &mut self,
-        reader: &mut Reader<'_>,
-        shape: usize,
-        key: &str,
-        row: &Row<'_>,
-    ) -> Result<(), Halt> {
-        let entry = self.entry_named(shape, key);
-        self.member(reader, (shape, entry), 0, row)
     }
 
     /// A value that does not simply go into its column.
@@ -643,6 +408,17 @@ impl Family {
         }
     }
 
+    /// A list that has elements makes its rows' table the child of this one, if none has done so before:
+    /// another place, whose lists were empty, may have the same name for its table.
+    #[cold]
+    fn adopt(&mut self, reader: &Reader<'_>, table: usize, parent: usize) {
+        if self.tables[table].parent != Some(parent) && reader.clone().enter() {
+            let rules = self.tables[parent].rules.nested();
+            let table = &mut self.tables[table];
+            (table.parent, table.rules) = (Some(parent), rules);
+        }
+    }
+
     /// The table of that name, new or old.
     fn table(&mut self, name: &str, parent: Option<usize>) -> usize {
         if let Some(&table) = self.by_name.get(name) {
@@ -657,14 +433,4 @@ impl Family {
         self.by_name.insert(name.to_owned(), at);
         at
     }
-}
-
-/// A container that is kept as it is. Snowflake's PARSE_JSON refuses an object that repeats a key.
-fn kept<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>> {
-    let raw = reader.skip()?;
-    Ok(if json::has_repeats(raw)? {
-        Cow::Owned(json::without_repeats(raw)?)
-    } else {
-        Cow::Borrowed(raw)
-    })
 }

@@ -1,16 +1,18 @@
 //! One table of a family: its columns as they are known so far, and the rows of the current batch.
 
+mod put;
+mod system;
+
+pub(super) use put::store;
+
 use rustc_hash::FxHashMap;
 
 use crate::batch;
-use crate::coerce::{self, Datum, Scalar};
 use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
-use crate::name::Convention;
 
-use super::rules::{self, Refusal, Rules};
-use super::widen::Meeting;
-use super::{Options, Rooted, RowId, SEQ};
+use super::rules::{Refusal, Rules};
+use super::{Rooted, SEQ};
 
 /// A table, filling.
 pub struct Table {
@@ -38,6 +40,8 @@ pub struct Table {
     /// Whether it had columns before the open row, and before the record that is being taken.
     settled: bool,
     first_settled: bool,
+    /// Whether the schema says what it is nested in.
+    pub(super) declared: bool,
     /// For a table that begins a family of its own.
     pub(super) rooted: Option<Box<Rooted>>,
 }
@@ -161,6 +165,7 @@ impl Table {
             rules: Rules::default(),
             settled: false,
             first_settled: false,
+            declared: false,
             rooted: None,
         }
     }
@@ -280,11 +285,7 @@ impl Table {
     /// Ends a row: new columns find their place, and what must be there is.
     pub(super) fn close_row(&mut self, row: u32) -> Result<()> {
         if !self.fresh.is_empty() {
-            self.fresh.sort();
-            for (_, column) in self.fresh.drain(..) {
-                self.columns[column].rank = self.next_rank;
-                self.next_rank += 1;
-            }
+            self.place_fresh();
         }
         self.settled = true;
         for &column in &self.required {
@@ -298,6 +299,16 @@ impl Table {
         Ok(())
     }
 
+    /// The columns that the row brought have their places behind those that were there.
+    #[cold]
+    fn place_fresh(&mut self) {
+        self.fresh.sort();
+        for (_, column) in self.fresh.drain(..) {
+            self.columns[column].rank = self.next_rank;
+            self.next_rank += 1;
+        }
+    }
+
     /// Remembers where a record begins; gives the rows there are.
     pub(super) fn begin_record(&mut self) -> u32 {
         self.first_seen.clear();
@@ -309,10 +320,16 @@ impl Table {
     /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
     /// were welcome stay, as in dlt.
     pub(super) fn drop_row(&mut self, row: u32) {
+        self.place_fresh();
         self.rows = row;
         for column in &mut self.columns {
             column.values.truncate(row);
         }
+    }
+
+    /// Whether it is not known yet what it is nested in, for no row has come.
+    pub(super) fn is_open(&self) -> bool {
+        !self.settled && !self.declared
     }
 
     /// Whether this table is new, and how it is refused if new tables are.
@@ -354,269 +371,7 @@ impl Table {
         self.numbering = Some((parent, next));
     }
 
-    /// Puts a value into a column of the row, or into the variant of that column that it fits.
-    #[inline]
-    pub(super) fn put(
-        &mut self,
-        row: u32,
-        at: usize,
-        value: Scalar<'_>,
-        origin: Origin<'_>,
-        options: &Options,
-    ) -> Result<Put> {
-        let column = &mut self.columns[at];
-        if column.values.last_row() == Some(row) {
-            return Ok(Put::Taken);
-        }
-        let kind = match column.kind {
-            Some(kind) if column.seen => kind,
-            _ => match self.refuses(at, value)? {
-                None => self.first_value(at, value, origin, options),
-                Some(row) => return Ok(Put::Refused { column: at, row }),
-            },
-        };
-        if options.widen && matches!(value, Scalar::Number(_)) {
-            match self.meet(at, kind, value, options)? {
-                Meeting::Fits => {}
-                Meeting::Widened => return self.put(row, at, value, origin, options),
-                Meeting::Variant => {
-                    let variant = self.variant(at, value, &options.convention);
-                    return self.put(row, variant, value, origin, options);
-                }
-            }
-        }
-        let column = &mut self.columns[at];
-        // Most values are of their column's type as they stand.
-        let stored = match (value, kind.data_type) {
-            (Scalar::Text(text), DataType::Text) => column.values.set_text(row, text),
-            (Scalar::Bool(value), DataType::Bool) => column.values.set_bool(row, value),
-            _ => match coerce::coerce(value, &kind) {
-                Some(datum) => store(&mut column.values, row, datum),
-                None => {
-                    let variant = self.variant(at, value, &options.convention);
-                    return self.put(row, variant, value, origin, options);
-                }
-            },
-        };
-        match stored {
-            Ok(()) => Ok(Put::Done),
-            Err(refused) => {
-                Err(Fault::internal(refused).at(format_args!("column {}", column.name)))
-            }
-        }
-    }
-
-    /// Whether the rules refuse a column for this value: then whether the row goes with it.
-    #[cold]
-    fn refuses(&self, at: usize, value: Scalar<'_>) -> Result<Option<bool>> {
-        let column = &self.columns[at];
-        let Rules { columns, data_type, once, .. } = self.rules;
-        if column.known || column.name.starts_with("_dlt") {
-            return Ok(None);
-        }
-        let (refusal, expected) = match column.variant {
-            true => {
-                (data_type, "a value of the column's type, not one that needs a variant column")
-            }
-            false if once || !self.settled => return Ok(None),
-            false => (columns, "no new columns"),
-        };
-        match refusal {
-            None => Ok(None),
-            Some(Refusal::Row) => Ok(Some(true)),
-            Some(Refusal::Value) => Ok(Some(false)),
-            Some(Refusal::Freeze) => Err(rules::frozen(expected, value.form().name())
-                .at(format_args!("column {}", column.name))),
-        }
-    }
-
-    /// A column's first value in this load: it may decide the type.
-    #[cold]
-    fn first_value(
-        &mut self,
-        at: usize,
-        value: Scalar<'_>,
-        origin: Origin<'_>,
-        options: &Options,
-    ) -> Kind {
-        let column = &mut self.columns[at];
-        column.seen = true;
-        self.first_seen.push(at);
-        if !column.known {
-            self.fresh.push((origin.order(), at));
-        }
-        let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
-            Some(data_type) if !column.variant => Kind::of(data_type),
-            _ => {
-                column.inferred = options.widen && !column.variant;
-                if options.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
-            }
-        });
-        if column.kind.is_none() || column.values.is_empty() {
-            column.values = batch::Column::new(kind);
-        }
-        column.kind = Some(kind);
-        kind
-    }
-
-    pub(super) fn system_id(&mut self, row: u32, name: &'static str, id: &RowId) -> Result<()> {
-        let at = self.system(name, DataType::Text);
-        let values = &mut self.columns[at].values;
-        let set = match id {
-            RowId::Given(id) => values.set_text(row, id),
-            RowId::Digest(id) => values.set_ascii(row, id.as_bytes()),
-        };
-        set.map_err(|refused| Fault::internal(refused).at(name))
-    }
-
-    /// The text that this column has in every row.
-    pub(super) fn system_text(&mut self, row: u32, name: &'static str, text: &str) -> Result<()> {
-        let at = self.system(name, DataType::Text);
-        let repeated = self.columns[at].values.repeat_text(row);
-        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
-            true => Ok(()),
-            false => {
-                let set = self.columns[at].values.set_text(row, text);
-                set.map_err(|refused| Fault::internal(refused).at(name))
-            }
-        }
-    }
-
-    /// The same id as in the row before, which is known to be this one.
-    pub(super) fn system_id_again(
-        &mut self,
-        row: u32,
-        name: &'static str,
-        id: &RowId,
-    ) -> Result<()> {
-        let at = self.system(name, DataType::Text);
-        let repeated = self.columns[at].values.repeat_text(row);
-        match repeated.map_err(|refused| Fault::internal(refused).at(name))? {
-            true => Ok(()),
-            false => self.system_id(row, name, id),
-        }
-    }
-
-    pub(super) fn system_int(&mut self, row: u32, name: &'static str, value: u64) -> Result<()> {
-        let at = self.system(name, DataType::Bigint);
-        let value = i64::try_from(value).map_err(|_| Fault::internal("a row number overflows"))?;
-        self.columns[at].values.set_int(row, value).map_err(|m| Fault::internal(m).at(name))
-    }
-
-    #[inline]
-    fn system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        // Names are the same constants every time: comparing addresses would do, comparing texts is as
-        // short.
-        match self.system.iter().find(|(known, _)| *known == name) {
-            Some(&(_, at)) => at,
-            None => self.new_system(name, data_type),
-        }
-    }
-
-    /// The record itself brings this text column: a new one stands where the record has it.
-    #[cold]
-    pub(super) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
-        if !self.system.iter().any(|(known, _)| *known == name) {
-            self.place_system(name, DataType::Text, origin.order());
-        }
-    }
-
-    #[cold]
-    fn new_system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        // Behind everything the row brought.
-        let place = self.fresh.len() as u32;
-        self.place_system(name, data_type, vec![u32::MAX, place])
-    }
-
-    fn place_system(&mut self, name: &'static str, data_type: DataType, order: Vec<u32>) -> usize {
-        let at = self.column(name);
-        let column = &mut self.columns[at];
-        column.seen = true;
-        column.nullable = false;
-        self.first_seen.push(at);
-        if column.kind.is_none() {
-            column.kind = Some(Kind::of(data_type));
-            column.values = batch::Column::new(Kind::of(data_type));
-        }
-        if !column.known {
-            self.fresh.push((order, at));
-        }
-        self.system.push((name, at));
-        at
-    }
-
     pub(super) fn column_at(&mut self, at: usize) -> &mut Column {
         &mut self.columns[at]
-    }
-
-    /// Whether the variant of a column for these digits has a value in this row or behind it: the data
-    /// itself has a key of that name.
-    pub(super) fn has_variant_behind(
-        &mut self,
-        at: usize,
-        row: u32,
-        digits: &str,
-        options: &Options,
-    ) -> bool {
-        let variant = self.variant(at, Scalar::Number(digits), &options.convention);
-        self.columns[variant].values.last_row().is_some_and(|last| last >= row)
-    }
-
-    /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
-    /// stays, even if the record that widened the column is undone.
-    pub(super) fn spill(
-        &mut self,
-        at: usize,
-        row: u32,
-        digits: &str,
-        options: &Options,
-    ) -> Result<()> {
-        let value = Scalar::Number(digits);
-        let variant = self.variant(at, value, &options.convention);
-        let origin = Origin { trail: &[], place: 0 };
-        match self.put(row, variant, value, origin, options)? {
-            Put::Done => {}
-            Put::Refused { .. } | Put::Taken => {
-                return Err(Fault::internal("a variant column took no value"));
-            }
-        }
-        if self.first_seen.last() == Some(&variant) {
-            self.first_seen.pop();
-            self.fresh.retain(|(_, column)| *column != variant);
-            self.columns[variant].rank = self.next_rank;
-            self.next_rank += 1;
-            self.first_rank = self.next_rank;
-        }
-        Ok(())
-    }
-
-    /// The column for values that do not fit this one.
-    #[cold]
-    fn variant(&mut self, at: usize, value: Scalar<'_>, convention: &Convention) -> usize {
-        let suffix = value.form().name();
-        if let Some(&(_, variant)) = self.columns[at].variants.iter().find(|(s, _)| *s == suffix) {
-            return variant;
-        }
-        let tail = format!("v_{suffix}");
-        let name = convention.shorten_fragments(&[&self.columns[at].name, &tail]);
-        let variant = self.column(&name);
-        self.columns[variant].variant = true;
-        self.columns[at].variants.push((suffix, variant));
-        variant
-    }
-}
-
-#[inline]
-fn store(values: &mut batch::Column, row: u32, datum: Datum<'_>) -> Result<(), batch::Refused> {
-    match datum {
-        Datum::Null => Ok(()),
-        Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),
-        Datum::Int(value) => values.set_int(row, value),
-        Datum::Double(value) => values.set_double(row, value),
-        Datum::Bool(value) => values.set_bool(row, value),
-        Datum::Micros(value) | Datum::TimeMicros(value) => values.set_micros(row, value),
-        Datum::Days(value) => values.set_days(row, value),
-        Datum::Decimal(value) => values.set_decimal(row, value),
-        Datum::Bytes(value) => values.set_bytes(row, &value),
     }
 }

@@ -5,7 +5,7 @@ mod rules;
 
 use super::*;
 use crate::kind::{DataType, Kind};
-use crate::name::Naming;
+use crate::name::{Convention, Naming};
 
 fn options() -> Options {
     Options {
@@ -14,7 +14,7 @@ fn options() -> Options {
         max_nesting: 1000,
         load_id: "1.0".to_owned(),
         root_id: RootId::Numbered,
-        root_key: false,
+        root_key: RootKey::None,
         sequence: Sequence::None,
         unnest: None,
         preferred: None,
@@ -222,10 +222,49 @@ fn required_columns_are_required() {
 
 #[test]
 fn root_rows_may_bring_their_ids() {
-    let mut family = Family::new(Options { root_key: true, ..options() });
+    let mut family = Family::new(Options { root_key: RootKey::Id, ..options() });
     take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
     assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
     assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was left out"]);
+}
+
+#[test]
+fn nested_rows_may_know_their_root_by_a_value() {
+    let check = |columns: &[&str], records: &str, expect: Result<&str, &str>| {
+        let mut family = Family::new(Options { root_key: RootKey::of(columns), ..options() });
+        let taken = take(&mut family, records).map(|()| {
+            let [_, nested, ..] = family.tables() else { panic!("no rows") };
+            let columns = nested.columns();
+            let found = columns.iter().find(|column| column.name == "_dlt_root_id");
+            found.map_or(String::new(), |c| {
+                format!("{}*{}", c.kind.data_type.name(), c.values.count())
+            })
+        });
+        let taken = taken.map_err(|fault| fault.to_string());
+        assert_eq!(
+            taken.as_deref(),
+            expect.map_err(str::to_owned).as_deref(),
+            "{columns:?} {records}"
+        );
+    };
+    let two = r#"{"l":[1,2],"Code":7} {"code":8,"l":[{"m":[3]}]}"#;
+    check(&[], two, Ok(""));
+    check(&["_dlt_id"], two, Ok("text*3"));
+    check(&["code"], two, Ok("bigint*3"));
+    check(&["code", "_dlt_id"], two, Ok("text*3"));
+    check(&["_dlt_id", "code"], two, Ok("bigint*3"));
+    check(&["code", "other"], two, Ok("bigint*3"));
+    check(&["n__m"], r#"{"l":[[1]],"n":{"m":"2024-01-01T00:00:00Z"}}"#, Ok("timestamp*1"));
+    check(&["_dlt_id", "code"], r#"{"l":[1]}"#, Ok("text*1"));
+    let none = "table t__l: column _dlt_root_id: expected a value of the row key in the root row, \
+        which nested rows carry, found null or nothing";
+    check(&["code"], r#"{"l":[1]}"#, Err(none));
+    check(&["_dlt_id", "code"], r#"{"l":[1],"code":null}"#, Err(none));
+    check(
+        &["code"],
+        r#"{"l":[1],"code":5} {"l":[1],"code":"x"}"#,
+        Err("table t__l: column _dlt_root_id: expected a row key of the type bigint, found text"),
+    );
 }
 
 #[test]
@@ -238,6 +277,8 @@ fn keys_make_ids() {
         (r#"{"n":-0.0}"#, &["n"], Ok("vonB1L3Nwn2xYg")),
         // Where a key may be NULL, nothing is as good as null.
         (r#"{"id":null}"#, &["id"], Ok("ljdFSlj0Tv4BqQ")),
+        (r#"{"value":5}"#, &["value"], Ok("8eiyCrxroatjOg")),
+        ("5", &["value"], Ok("8eiyCrxroatjOg")),
         ("{}", &["id"], Ok("ljdFSlj0Tv4BqQ")),
     ] {
         let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
@@ -264,4 +305,18 @@ fn records_make_ids() {
     }
     let id = ident::record_hash(r#"{"value":"a"}"#).unwrap();
     assert_eq!(ident::record_hash(" \"a\" ").unwrap(), id);
+}
+
+#[test]
+fn a_table_is_nested_where_its_first_row_is() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"a":{"b":[]}} {"a":[{"b":[]}]} {"a":[{"b":[1]}]} {"a":{"b":[2]}}"#)
+        .unwrap();
+    let names = |at: usize| family.tables()[at].name.as_str();
+    let parents: Vec<(&str, Option<&str>)> = family
+        .descending()
+        .into_iter()
+        .map(|at| (names(at), family.tables()[at].parent.map(names)))
+        .collect();
+    assert_eq!(parents, [("t", None), ("t__a", Some("t")), ("t__a__b", Some("t__a"))]);
 }

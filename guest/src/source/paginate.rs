@@ -1,6 +1,9 @@
 //! From one page to the next: what dlt's paginators do (`sources/helpers/rest_client/paginators.py`)
 //! with what was seen of a page.
 
+use std::hash::BuildHasher;
+
+use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use crate::canonical::string_content;
@@ -72,6 +75,11 @@ impl Pager {
     /// Goes on counting there.
     pub(super) const fn set_number(&mut self, number: i64) {
         self.number = number;
+    }
+
+    /// Whether it asks by a number of its own, and not by what the last page said.
+    pub(super) fn counts(&self) -> bool {
+        matches!(self.paginator, Paginator::Range(_))
     }
 
     /// Whether it does not know yet what it is.
@@ -170,6 +178,40 @@ impl Loop {
             self.mark.clone_from(&self.last);
         }
         closes
+    }
+}
+
+/// Notices a source that gives the same page whatever number is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Repeats {
+    /// How many pages in a row may be the same, byte for byte.
+    may: u32,
+    count: u32,
+    last: Option<u64>,
+}
+
+impl Repeats {
+    /// Two pages with the same keys are not two pages. Records without a key may be all alike; but
+    /// hardly for three pages.
+    pub(super) const fn new(keyed: bool) -> Self {
+        Self { may: if keyed { 1 } else { 2 }, count: 0, last: None }
+    }
+
+    /// Takes a page that has records.
+    ///
+    /// # Errors
+    /// A source fault when there are too many of the same.
+    pub(super) fn take(&mut self, body: &str) -> Result<()> {
+        let digest = FxBuildHasher.hash_one(body);
+        self.count = if self.last == Some(digest) { self.count + 1 } else { 1 };
+        self.last = Some(digest);
+        if self.count > self.may {
+            return Err(Fault::source(format_args!(
+                "expected a new page, found the one before, byte for byte: the source seems not to heed \
+                 the number that is asked for"
+            )));
+        }
+        Ok(())
     }
 }
 

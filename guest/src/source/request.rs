@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::convert::{convert, plain};
 use super::detect::Outline;
-use super::paginate::{Next, PageFacts, Pager, excerpt};
+use super::paginate::{Next, PageFacts, Pager, Repeats, excerpt};
 use super::parents::Row;
 use super::retry::Rules;
 use crate::canonical::string_content;
@@ -29,6 +29,7 @@ pub struct Requests {
     credential: Option<Credential>,
     selector: Option<Path>,
     pager: Pager,
+    repeats: Repeats,
     actions: Vec<ResponseAction>,
     /// Where the pages went on; a paginator that is found later has to know.
     number: Option<i64>,
@@ -109,6 +110,7 @@ impl Requests {
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
             pager: Pager::new(paginator),
+            repeats: Repeats::new(!resource.primary_key.is_empty()),
             actions: endpoint.response_actions.clone(),
             number: None,
         };
@@ -152,6 +154,15 @@ impl Requests {
             }
         }
         Ok(())
+    }
+
+    /// Looks whether an answer with records is another one than the last, where only that can tell
+    /// whether the source heeds what it is asked for.
+    ///
+    /// # Errors
+    /// A source fault when it is the same.
+    pub fn compare(&mut self, response: &Response) -> Result<()> {
+        if self.pager.counts() { self.repeats.take(&response.body) } else { Ok(()) }
     }
 
     /// What is asked next, for a run that goes on there: see [`Requests::go_on`].

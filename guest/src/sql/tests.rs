@@ -122,6 +122,7 @@ fn statements() -> String {
     let partition = Match { keys: &groups, bounds: &[] };
     let links = Links {
         id: "_DLT_ID",
+        key: "_DLT_ID",
         parent_id: "_DLT_PARENT_ID",
         root_id: "_DLT_ROOT_ID",
         seq: "_SNOWCAT_SEQ",
@@ -274,10 +275,14 @@ fn statements() -> String {
         "scd2, active_record_timestamp: versions begin",
         insert_versions(&root, &columns, &staged, &far),
     );
-    say("root ids that were not asked for before", children::fill_root_ids(&child, None, links));
+    let fill = |parent, links| children::fill_root_ids(&child, parent, &root, links);
+    say("root ids that were not asked for before", fill(None, links));
+    say("the same for the children of children", fill(Some(&child), links));
+    let links = Links { key: "GROUP", ..links };
+    say("row_key: root ids that were not asked for before", fill(None, links));
     say(
-        "the same for the children of children",
-        children::fill_root_ids(&child, Some(&child), links),
+        "row_key, delete-insert: the children of what is replaced",
+        children::delete_replaced(&child, &root, &staged_root, matched, links),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
     say("refresh: a table, gone", ddl::drop_table(&root));

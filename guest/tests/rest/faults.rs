@@ -300,6 +300,35 @@ fn a_cursor_that_goes_in_circles_is_named() {
         |_| ok(&json!({"items": [1], "next": "/v1/items?p=2"})),
         "page 2: GET https://x.net/v1/items?p=...: expected a new page, found /v1/items?p=2 again after 2 pages: the source would never end",
     );
+    let check = |resource: Value, page: fn(usize) -> Answer, message: Option<&str>| {
+        let (run, ended) = run(&world::job(json!([resource])), |n, _| {
+            assert!(n < 100, "it would never end");
+            page(n)
+        });
+        assert_eq!(run.published(), message.is_none());
+        assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
+    };
+    // A source that does not heed the number: at once where records have keys, at the third page elsewhere.
+    let offset = json!({"path": "items", "data_selector": "items", "paginator":
+        {"type": "offset", "limit": 1, "total_path": null, "maximum_offset": 5}});
+    let same: fn(usize) -> Answer = |_| ok(&json!({"items": [{"id": 1}]}));
+    check(
+        json!({"name": "items", "primary_key": "id", "endpoint": offset}),
+        same,
+        Some(
+            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+        ),
+    );
+    check(
+        json!({"name": "items", "endpoint": offset}),
+        same,
+        Some(
+            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+        ),
+    );
+    // Two pages of records without keys may be alike, and so may empty ones.
+    let pairs: fn(usize) -> Answer = |n| ok(&json!({"items": [{"x": n / 2}]}));
+    check(json!({"name": "items", "endpoint": offset}), pairs, None);
 }
 
 #[test]
@@ -327,4 +356,36 @@ fn one_wait_serves_all_who_are_asked_at_once() {
     assert_eq!(run.uploads, undisturbed().uploads);
     let [wait] = run.waits.as_slice() else { panic!("{:?}", run.waits) };
     assert!((20.0..=21.0).contains(wait), "{wait}");
+}
+
+#[test]
+fn a_merge_that_cannot_be_done_fails_before_a_table_is_changed() {
+    let check = |root_key: bool, items: &Value, message: Option<&str>| {
+        let endpoint =
+            json!({"path": "items", "data_selector": "items", "paginator": "single_page"});
+        let mut job = world::job(json!([{
+            "name": "items", "primary_key": "id", "write_disposition": "merge", "endpoint": endpoint,
+        }]));
+        job["root_key"] = json!(root_key);
+        let (run, ended) = run(&job, |_, _| ok(&json!({"items": items})));
+        assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
+        let changed =
+            run.sql.iter().any(|sql| sql.starts_with("CREATE TABLE") || sql.starts_with("ALTER"));
+        assert_eq!(
+            (changed, run.published()),
+            (message.is_none(), message.is_none()),
+            "{:?}",
+            run.sql
+        );
+    };
+    let deep = json!([{"id": 1, "a": [{"b": [1]}]}]);
+    check(true, &deep, None);
+    check(false, &json!([{"id": 1, "a": [1]}]), None);
+    check(
+        false,
+        &deep,
+        Some(
+            "pipeline p: publishing: resource items: table items__a__b: expected _dlt_root_id in the rows of a table that is merged, found none: root_key must not be false",
+        ),
+    );
 }

@@ -75,7 +75,7 @@ impl Plan {
             }
         }
 
-        let stores = stores()?;
+        let stores = stores();
         let mut warehouse = Rehearsal::new().stores(stores.iter().cloned());
         if let Some(directory) = &self.out {
             warehouse = warehouse.keep_files(directory.clone());
@@ -142,12 +142,8 @@ impl Plan {
 }
 
 /// Where files can be.
-fn stores() -> Result<Vec<Arc<dyn Store>>, Failed> {
-    Ok(vec![
-        Arc::new(LocalFiles),
-        #[cfg(feature = "buckets")]
-        Arc::new(snowcat_host::buckets::Buckets::new().map_err(|e| Failed::Work(e.to_string()))?),
-    ])
+fn stores() -> Vec<Arc<dyn Store>> {
+    vec![Arc::new(LocalFiles)]
 }
 
 /// A page of an API is small; a file that is larger, in bytes, is not read twice.

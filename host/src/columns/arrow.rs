@@ -296,7 +296,6 @@ fn elements(start: usize, end: usize, write: &Writer<'_>, out: &mut Vec<u8>) -> 
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` has")]
 fn unreadable(error: arrow2::error::Error) -> io::Error {
     invalid(&error.to_string())
 }

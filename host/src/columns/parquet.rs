@@ -21,7 +21,7 @@ use parquet::data_type::{ByteArray, DataType as Stored, FixedLenByteArray, Int96
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::schema::types::{ColumnDescriptor, Type};
+use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
 
 use super::text::{bytes, date, decimal, double, instant, micros, null, text, time, uuid};
 use super::{invalid, name};
@@ -175,11 +175,11 @@ fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape>
 /// A list of what is repeated: of it as a `whole`, or of its only field.
 fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape> {
     let (def, rep, first) = (def + 1, rep + 1, *leaf);
-    let element =
-        match repeated.is_primitive().then_some(&[][..]).unwrap_or_else(|| repeated.get_fields()) {
-            [field] if !whole => node(field, def, rep, leaf)?,
-            _ => Node { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
-        };
+    let inner: &[TypePtr] = if repeated.is_primitive() { &[] } else { repeated.get_fields() };
+    let element = match inner {
+        [field] if !whole => node(field, def, rep, leaf)?,
+        _ => Node { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
+    };
     let element = Box::new(Node { leaves: first..*leaf, ..element });
     Ok(Shape::List { element, rep })
 }
@@ -498,7 +498,6 @@ fn whole(value: &[u8]) -> io::Result<String> {
     Ok(i256::from_be_bytes(wide).to_string())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` has")]
 fn unreadable(error: ParquetError) -> io::Error {
     invalid(&error.to_string())
 }

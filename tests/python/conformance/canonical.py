@@ -2,7 +2,7 @@
 
     tables   {table: [row, ..]}; NULLs are left out, and the system columns say what they point to:
              _dlt_id        an address: "orders:0", "orders:0/orders__items[1]"
-             _dlt_parent_id, _dlt_root_id   the address of the parent, of the root
+             _dlt_parent_id, _dlt_root_id   the address of the parent, of the root; or the value of the root's row_key
              _dlt_list_idx  as it is; _dlt_load_id "L0", "L1", ..
              rows are in the order of their content, descendants included, children by list index
              values are tagged: $ts $ntz $date $time $dec $int $bin $json $f, and $boundary: the instant of load k
@@ -96,6 +96,8 @@ class _Family:
         self.out: dict[str, list[Row]] = {name: [] for name in raw}
         self.seen: set[int] = set()
         self.root_ids: dict[str, str | None] = {}
+        # Roots that nested rows know by another column.
+        self.keyed = {n for n, t in schema.items() if any(_is_row_key(column) for column in t["columns"])}
 
     def shown(self) -> dict[str, list[Row]]:
         for name in self.roots:
@@ -138,7 +140,9 @@ class _Family:
         if "_dlt_parent_id" in row:
             shown["_dlt_parent_id"] = parent or "ORPHAN"
         if "_dlt_root_id" in row:
-            shown["_dlt_root_id"] = root if row["_dlt_root_id"] == self.root_ids.get(root) else "MISMATCH"
+            found = row["_dlt_root_id"]
+            unknown = found if parent and root.partition(":")[0] in self.keyed else "MISMATCH"
+            shown["_dlt_root_id"] = root if found == self.root_ids.get(root) else unknown
         if "_dlt_list_idx" in row:
             shown["_dlt_list_idx"] = row["_dlt_list_idx"]
         if "_dlt_load_id" in row:
@@ -155,6 +159,10 @@ class _Family:
                 again = f"#{used[index]}" if used[index] else ""
                 used[index] += 1
                 self._emit(child, below, f"{address}/{child}[{index}]{again}", root, address)
+
+
+def _is_row_key(column: dict[str, Any]) -> bool:
+    return bool(column.get("row_key")) and column["name"] not in SYSTEM
 
 
 def _without_system(row: Row) -> Row:

@@ -11,10 +11,12 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve()
@@ -28,9 +30,11 @@ KNOWN_FAILURES = (
     "Rescaling Decimal value", "Decimal type with precision", "does not fit into precision", "too large to convert",
     "out of range", "declared non-nullable but contains nulls", "is not in the range", "overflow", "cannot be represented",
     "Value too large for defined data type", "Cannot coerce type", "does not have a column with name",
-    "invalid characters found",
+    "invalid characters found", "is not a valid decimal", "Parent table", "Parser Error: syntax error",
 )  # fmt: skip
 SHOWN = 400
+# Characters that stand for what a shortened name has lost.
+TAG = 6
 
 
 def main() -> int:
@@ -42,10 +46,47 @@ def main() -> int:
     parser.add_argument("--component", action="store_true", help="the component, too")
     parser.add_argument("--library", type=pathlib.Path, default=ROOT / "target/debug/library")
     parser.add_argument("--wasm", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm")
+    parser.add_argument("--processes", type=int, default=2, help="how many share the work")
     parser.add_argument("--reference", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.reference:
         return _serve()
+    outcomes = _shared(options) if options.processes > 1 else _run(options)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(f"{options.sequences} sequences from seed {options.seed}: {told}")
+    return 1 if outcomes["different"] or outcomes.total() != options.sequences else 0
+
+
+def _shared(options: argparse.Namespace) -> Counter[str]:
+    """The same in several processes: each has its own part of the seeds."""
+    outcomes: Counter[str] = Counter()
+    given = ["--folder", str(options.folder), "--library", str(options.library), "--wasm", str(options.wasm)]
+    given += ["--component"] if options.component else []
+    part, more = divmod(options.sequences, options.processes)
+    seed, running = options.seed, []
+    for number in range(options.processes):
+        sequences = part + (number < more)
+        command = [sys.executable, "-m", "conformance.differential", "--processes", "1", *given]
+        command += ["--sequences", str(sequences), "--seed", str(seed)]
+        running.append(subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8"))
+        seed += sequences
+
+    def follow(process: subprocess.Popen) -> None:
+        for line in process.stdout:
+            counted = re.match(r"\d+ sequences from seed \d+: (.*)", line)
+            if counted is None:
+                print(line, end="", flush=True)
+            else:
+                outcomes.update({outcome: int(count) for count, outcome in re.findall(r"(\d+) ([a-z ]+)", counted[1])})
+        process.wait()
+
+    with ThreadPoolExecutor(options.processes) as pool:
+        list(pool.map(follow, running))
+    return outcomes
+
+
+def _run(options: argparse.Namespace) -> Counter[str]:
+    """What became of the sequences, counted."""
     from conformance import guests
     from conformance.emulated import Emulated
 
@@ -57,7 +98,7 @@ def main() -> int:
     seeds = range(options.seed, options.seed + options.sequences)
     reference = Reference()
     try:
-        with Emulated() as account:
+        with Emulated(direct=True) as account:
             folders = [generate.write(seed, options.folder) for seed in seeds[:ahead]]
             for folder in folders:
                 reference.ask(folder)
@@ -77,9 +118,7 @@ def main() -> int:
         reference.close()
         for guest in made:
             guest.close()
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    print(f"{len(seeds)} sequences from seed {options.seed}: {told}")
-    return 1 if outcomes["different"] else 0
+    return outcomes
 
 
 def compared(case: cases.Case, reference: Reference, account: Any, made: list) -> tuple[str, list[str]]:  # noqa: ANN401
@@ -102,7 +141,8 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
     for guest in made:
         try:
             found, _ = account.run(runs, guest)
-            lines += [f"{guest.name}: {line}" for line in compare.differences(expected, explained(case, found))]
+            wanted, found = explained(case, expected, found)
+            lines += [f"{guest.name}: {line}" for line in compare.differences(wanted, found)]
         except physical.Inconsistent as error:
             lines.append(f"{guest.name}: physical.{error}")
     if lines:
@@ -111,14 +151,39 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
     return "alike" if failed is None else "alike until dlt failed", []
 
 
-def explained(case: cases.Case, found: dict[str, Any]) -> dict[str, Any]:
-    """What is found, without what is Snowcat's on purpose.
+def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is expected and what is found, without what differs on purpose.
 
-    Nested rows of scd2 know their root, and integers in JSON keep their digits.
+    Nested rows of scd2 know their root, integers in JSON keep their digits, and so does a zero its sign: dlt loses that
+    where the file has the other zero, too. A name that dlt shortens for a second time is no second column.
     """
     for rows in found["tables"].values():
         for row in rows:
             row |= {name: {"$json": _rounded(value["$json"])} for name, value in row.items() if _is_json(value)}
+    expected, found = _unsigned(expected), _unsigned(found)
+    if "max_table_nesting" in json.dumps(case.config):
+        # dlt forgets with each load that the table has had rows: it does not tell that none came, and yet loads that; and
+        # it does not empty a table that is to be replaced with nothing.
+        emptied = any("row_counts" in load and not any(load["row_counts"].values()) for load in expected["loads"][1:])
+        if emptied and '"replace"' in json.dumps(case.config):
+            expected["tables"] = found["tables"] = {}
+        for load in [*expected["loads"], *found["loads"]]:
+            load["row_counts"] = {table: count for table, count in load.get("row_counts", {}).items() if count}
+        _renumber(expected["tables"])
+        _renumber(found["tables"])
+    if any("error" in load and load["error"].get("step") == "load" for load in expected["loads"]):
+        # The tables that dlt made for a load that failed afterwards stay; here a load is checked before it makes any.
+        for name, table in found["schema"].items():
+            if not table["in_db"] and name in expected["schema"] and not expected["tables"].get(name):
+                expected["schema"][name]["in_db"] = False
+                expected["tables"].pop(name, None)
+    limit = case.config.get("max_identifier_length")
+    if limit is not None:
+        for name, table in expected["schema"].items():
+            known = {c["name"] for c in found["schema"].get(name, {"columns": []})["columns"]}
+            filled = {column for row in expected["tables"].get(name, []) for column in row}
+            kept = [c for c in table["columns"] if c["name"] in known | filled or not _is_ghost(c["name"], known, limit)]
+            table["columns"] = kept
     disposition = case.config["write_disposition"]
     if isinstance(disposition, dict) and disposition["strategy"] == "scd2" and not case.config.get("root_key"):
         for table in found["schema"].values():
@@ -126,7 +191,38 @@ def explained(case: cases.Case, found: dict[str, Any]) -> dict[str, Any]:
         for rows in found["tables"].values():
             for row in rows:
                 row.pop("_dlt_root_id", None)
-    return found
+    return expected, found
+
+
+def _renumber(tables: dict[str, list[dict]]) -> None:
+    """Number the loads that there are rows of."""
+    rows = [row for rows in tables.values() for row in rows]
+    labels = sorted({row["_dlt_load_id"] for row in rows if "_dlt_load_id" in row})
+    for row in rows:
+        if "_dlt_load_id" in row:
+            row["_dlt_load_id"] = f"L{labels.index(row['_dlt_load_id'])}"
+    bounds = sorted({value["$boundary"] for row in rows for value in row.values() if _is_bound(value)})
+    for row in rows:
+        row |= {name: {"$boundary": bounds.index(value["$boundary"])} for name, value in row.items() if _is_bound(value)}
+
+
+def _is_bound(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, dict) and value.keys() == {"$boundary"}
+
+
+def _is_ghost(name: str, known: set[str], limit: int) -> bool:
+    """Whether it is another shortening of one of these names: it differs in the tag only."""
+    head = (limit - TAG + 1) // 2
+    return len(name) == limit and any(len(k) == limit and (k[:head], k[head + TAG :]) == (name[:head], name[head + TAG :]) for k in known)
+
+
+def _unsigned(value: Any) -> Any:  # noqa: ANN401
+    """The same without negative zeros."""
+    if isinstance(value, dict):
+        return {key: _unsigned(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_unsigned(inner) for inner in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value
 
 
 def _is_json(value: Any) -> bool:  # noqa: ANN401
@@ -148,6 +244,9 @@ class Reference:
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONHASHSEED": "0", "TZ": "UTC"}
+        # dlt writes a lot of small files.
+        if os.access("/dev/shm", os.W_OK):
+            environment["TMPDIR"] = "/dev/shm"
         command = [sys.executable, "-m", "conformance.differential", "--reference"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=environment

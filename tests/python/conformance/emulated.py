@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import snowcat_procedure as host
 from emulator import Lab
+from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
 from . import canonical, physical
+from .direct import Direct
 from .job import DATABASE, DATASET, in_database, job, pages
 
 if TYPE_CHECKING:
@@ -53,14 +55,19 @@ class Holding(host.Snowflake):
 
 
 class Emulated:
-    """An emulated account in which cases run one after the other."""
+    """An emulated account in which cases run one after the other; `direct`: without the wire."""
 
-    def __init__(self) -> None:
+    def __init__(self, direct: bool = False) -> None:
         self.lab = Lab(databases=(DATABASE,))
+        self.direct = direct
         self.clean = True
 
     def __enter__(self) -> Emulated:
         self.lab.__enter__()
+        if self.direct:
+            account = self.lab.account
+            account.snowpark = lambda frame: Direct(account, frame)
+            self.lab._session = Direct(account, database=DATABASE)  # noqa: SLF001
         self.lab.sql(PROCEDURE)
         return self
 
@@ -100,7 +107,7 @@ class Emulated:
         _work.append(work)
         try:
             self.lab.call(f"CALL {DATABASE}.PUBLIC.P()")
-        except SnowparkSQLException as error:
+        except (SnowparkSQLException, Error) as error:
             raise host.LoadError("internal", f"the CALL failed: {error}") from error
         if isinstance(ended[0], Exception):
             raise ended[0]

@@ -20,12 +20,18 @@ def job(config: dict[str, Any]) -> str:
     resource = {"name": config["table_name"], "source": "pull"}
     resource |= {key: config[key] for key in OF_THE_RESOURCE if key in config}
     if "nested_hints" in config:
-        resource["nested_hints"] = {k.replace("/", "."): hints for k, hints in config["nested_hints"].items()}
+        resource["nested_hints"] = {_path(k): hints for k, hints in config["nested_hints"].items()}
     if config.get("replace_strategy") and resource.get("write_disposition") == "replace":
         resource["write_disposition"] = {"disposition": "replace", "strategy": config["replace_strategy"]}
     made = {"pipeline": "oracle", "schema_name": "src", "database": DATABASE, "dataset": DATASET}
     made |= {key: config[key] for key in OF_THE_JOB if key in config}
     return json.dumps({**made, "resources": [resource]}, ensure_ascii=False)
+
+
+def _path(keys: str) -> str:
+    """A path of nested hints: with dots, and brackets around keys that have some."""
+    parts = [f"['{key}']" if "." in key else f".{key}" for key in keys.split("/")]
+    return "".join(parts).removeprefix(".")
 
 
 def in_database(name: str, config: dict[str, Any]) -> str:
@@ -35,5 +41,6 @@ def in_database(name: str, config: dict[str, Any]) -> str:
 
 def pages(text: str, records: int = 7) -> list[str]:
     """The input as a host would hand it over: a few lines at a time."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    # Not `splitlines`: it cuts texts where they have a U+2028.
+    lines = [line for line in text.split("\n") if line.strip()]
     return ["\n".join(lines[at : at + records]) for at in range(0, len(lines), records)]

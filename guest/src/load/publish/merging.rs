@@ -36,6 +36,7 @@ pub(super) struct Merging<'a> {
     /// The user's condition for rows that are there, ready to be said.
     pub(super) scope: Option<String>,
     id: String,
+    key: String,
     parent_id: String,
     root_id: String,
     seq: String,
@@ -78,6 +79,7 @@ impl<'a> Merging<'a> {
             deleted: deleted.map(|found| column(publication, known, found.name())),
             scope: scope.transpose().at(|| "destination_scope")?,
             id: fold("_dlt_id"),
+            key: fold(publication.schema.root_key(&root.name)),
             parent_id: fold("_dlt_parent_id"),
             root_id: fold("_dlt_root_id"),
             seq: fold(SEQ),
@@ -158,7 +160,13 @@ impl<'a> Merging<'a> {
 
     /// How the tables are tied together.
     pub(super) fn links(&self) -> Links<'_> {
-        Links { id: &self.id, parent_id: &self.parent_id, root_id: &self.root_id, seq: &self.seq }
+        Links {
+            id: &self.id,
+            key: &self.key,
+            parent_id: &self.parent_id,
+            root_id: &self.root_id,
+            seq: &self.seq,
+        }
     }
 
     /// The child tables that were there before this load: the name, what came for it, and its links.
@@ -183,12 +191,21 @@ impl<'a> Merging<'a> {
             return Ok(self.links());
         }
         if child.parent() == Some(self.known.name()) {
-            return Ok(Links { root_id: &self.parent_id, ..self.links() });
+            return Ok(Links { key: &self.id, root_id: &self.parent_id, ..self.links() });
         }
         Err(Fault::config(
             "expected _dlt_root_id in the rows of a table that is merged, found none: root_key must not be false",
         )
         .at(format_args!("table {}", child.name())))
+    }
+
+    /// That the rows of every child table can be found by their root row, now and by later loads, where
+    /// they go when it is replaced.
+    pub(super) fn check_links(&self) -> Result<()> {
+        if matches!(self.plan.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2) {
+            return Ok(());
+        }
+        self.children.iter().try_for_each(|child| self.links_to(child).map(drop))
     }
 
     /// The links of a child table that rows came for.

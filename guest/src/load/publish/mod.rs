@@ -104,6 +104,18 @@ pub(super) struct Publication<'a> {
 }
 
 impl Publication<'_> {
+    /// That all of it can be done, as far as it can be told before a table is changed.
+    pub(super) fn check(&self) -> Result<()> {
+        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
+            if matches!(ingested.action, Action::Merge(_)) {
+                Merging::new(self, ingested)
+                    .and_then(|merging| merging.map_or(Ok(()), |merging| merging.check_links()))
+                    .at(|| format!("resource {}", ingested.resource))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does it all, or nothing.
     pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
         session.begin().await?;
@@ -141,8 +153,11 @@ impl Publication<'_> {
     async fn fill_root_ids(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
         let fold = |name: &str| self.target.convention.fold(name);
-        let [id, parent_id, root_id] = ["_dlt_id", "_dlt_parent_id", "_dlt_root_id"].map(fold);
-        let links = Links { id: &id, parent_id: &parent_id, root_id: &root_id, seq: "" };
+        let key = self.schema.root_key(&ingested.root);
+        let names = ["_dlt_id", key, "_dlt_parent_id", "_dlt_root_id"].map(fold);
+        let [id, key, parent_id, root_id] = names.each_ref().map(String::as_str);
+        let links = Links { id, key, parent_id, root_id, seq: "" };
+        let root = self.target.table(&ingested.root);
         for child in self.schema.chain(&ingested.root).into_iter().skip(1) {
             let table = self.target.table(child.name());
             let had = self.before.table(child.name()).is_some_and(has_root_key);
@@ -151,18 +166,17 @@ impl Publication<'_> {
             }
             let parent = child.parent().filter(|parent| *parent != ingested.root);
             let parent = parent.map(|parent| self.target.table(parent));
-            session.sql(fill_root_ids(&table, parent.as_ref(), links)).await?;
+            session.sql(fill_root_ids(&table, parent.as_ref(), &root, links)).await?;
         }
         Ok(())
     }
 
     async fn resource(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
         match &ingested.action {
-            Action::Append => {}
-            Action::Replace => {
+            Action::Append | Action::Replace => {
                 for table in self.schema.chain(&ingested.root) {
                     let name = self.target.table(table.name());
-                    if (self.live)(&name) {
+                    if (self.live)(&name) && self.is_emptied(ingested, table) {
                         session.sql(merge::delete_all(&name)).await?;
                     }
                 }
@@ -178,6 +192,17 @@ impl Publication<'_> {
             self.copy(session, table, &self.target.table(&table.name), Json::Parse, &[]).await?;
         }
         Ok(())
+    }
+
+    /// Whether what a table held gives way to what came. A table of a list may say for itself, and for
+    /// those nested in it, what becomes of its rows: where its root is appended to, with every load
+    /// that brings some.
+    /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
+    fn is_emptied(&self, ingested: &Ingested, table: &Table) -> bool {
+        let disposition = self.schema.inherited(table.name(), "write_disposition");
+        let came = || ingested.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
+        let replaced = disposition.and_then(|disposition| disposition.as_str()) == Some("replace");
+        replaced && (ingested.action == Action::Replace || came())
     }
 
     /// COPY, and whether everything arrived.

@@ -95,7 +95,10 @@ fn where_a_batch_ends_does_not_matter() {
     for round in 0..300 {
         let records: Vec<String> = (0..6).map(|_| dice.document("k", 3)).collect();
         let flushes: Vec<usize> = (0..2).map(|_| dice.roll(6)).collect();
-        let make = || Options { root_key: round % 2 == 0, ..options() };
+        let make = || Options {
+            root_key: if round % 2 == 0 { RootKey::Id } else { RootKey::None },
+            ..options()
+        };
         let whole = tables(make(), &records, &[]);
         assert_eq!(tables(make(), &records, &flushes), whole, "{records:?} {flushes:?}");
     }

@@ -145,7 +145,7 @@ fn what_is_left_out_is_counted() {
 
 #[test]
 fn children_rows_know_their_parents_under_rules() {
-    let mut family = Family::new(Options { root_key: true, ..options() });
+    let mut family = Family::new(Options { root_key: RootKey::Id, ..options() });
     family.know_rules("t", Rules { columns: Some(Refusal::Row), once: true, ..EVOLVE });
     take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
@@ -160,9 +160,10 @@ fn children_rows_know_their_parents_under_rules() {
 
 #[test]
 fn tables_of_lists_may_begin_families() {
-    let mut family = Family::new(Options { root_key: true, sequence: Sequence::Root, ..options() });
+    let mut family =
+        Family::new(Options { root_key: RootKey::Id, sequence: Sequence::Root, ..options() });
     let key = RootId::Key(vec!["sku".to_owned()]);
-    let rooted = Rooted { root_id: key, root_key: true, sequence: Sequence::All };
+    let rooted = Rooted { root_id: key, root_key: RootKey::Id, sequence: Sequence::All };
     family.know_root("t__items", rooted);
     take(
         &mut family,
@@ -181,4 +182,18 @@ fn tables_of_lists_may_begin_families() {
     assert_eq!(columns(3).len(), 5);
     let roots: Vec<&str> = (0..4).map(|at| family.root_of(at)).collect();
     assert_eq!(roots, ["t", "t__items", "t__items", "t"]);
+}
+
+#[test]
+fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
+    let mut family = Family::new(options());
+    family.know_rules("t", Rules { data_type: Some(Refusal::Row), ..EVOLVE });
+    take(
+        &mut family,
+        r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
+    )
+    .unwrap();
+    let columns = family.tables()[0].columns();
+    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    assert_eq!(names, ["a", "_dlt_load_id", "_dlt_id", "o__p", "b", "c__d", "e"]);
 }

@@ -14,7 +14,7 @@ pub fn delete_replaced(
     format!(
         "DELETE FROM {child} WHERE {} IN (SELECT d.{} FROM {root} AS d JOIN {staging} AS s ON {})",
         quote(links.root_id),
-        quote(links.id),
+        quote(links.key),
         matched.condition("d", "s")
     )
 }
@@ -24,7 +24,7 @@ pub fn delete_scope(child: &Name, root: &Name, condition: &str, links: Links<'_>
     format!(
         "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {root} WHERE ({condition}))",
         quote(links.root_id),
-        quote(links.id),
+        quote(links.key),
     )
 }
 
@@ -38,7 +38,7 @@ pub fn delete_absent(
     links: Links<'_>,
 ) -> String {
     let root_id = quote(links.root_id);
-    let absent = absent(root, staging, matched, scope, links);
+    let absent = absent(links.key, root, staging, matched, scope, links);
     format!("DELETE FROM {child} WHERE {root_id} IN ({absent})")
 }
 
@@ -47,7 +47,7 @@ pub fn delete_dropped(child: &Name, staged: &Staged<'_>, links: Links<'_>) -> St
     format!(
         "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {})",
         quote(links.root_id),
-        quote(links.id),
+        quote(links.key),
         staged.dropped()
     )
 }
@@ -62,10 +62,10 @@ pub fn delete_removed(
     matched: Match<'_>,
     links: Links<'_>,
 ) -> String {
-    let (id, root_id) = (quote(links.id), quote(links.root_id));
+    let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);
     format!(
         "DELETE FROM {child} WHERE {id} IN (SELECT c.{id} FROM {child} AS c JOIN \
-         (SELECT DISTINCT d.{id} FROM {root} AS d JOIN {} AS s ON {}) AS r ON r.{id} = c.{root_id} \
+         (SELECT DISTINCT d.{key} FROM {root} AS d JOIN {} AS s ON {}) AS r ON r.{key} = c.{root_id} \
          LEFT JOIN (SELECT c.{id} FROM {}) AS k ON k.{id} = c.{id} WHERE k.{id} IS NULL)",
         staged.table,
         matched.condition("d", "s"),
@@ -147,14 +147,20 @@ fn of_kept(waiting: &Name, staged: &Staged<'_>, links: Links<'_>) -> String {
 
 /// The ids of roots for child rows that have none because nothing asked for them when they came.
 /// Tables are done from the root on: `parent` has the ids, unless it is the root itself.
-pub fn fill_root_ids(child: &Name, parent: Option<&Name>, links: Links<'_>) -> String {
+pub fn fill_root_ids(child: &Name, parent: Option<&Name>, root: &Name, links: Links<'_>) -> String {
     let [id, parent_id, root_id] = [links.id, links.parent_id, links.root_id].map(quote);
+    let (from, key) = match parent {
+        Some(parent) => (parent, root_id.clone()),
+        None => (root, quote(links.key)),
+    };
     match parent {
-        None => format!("UPDATE {child} SET {root_id} = {parent_id} WHERE {root_id} IS NULL"),
-        Some(parent) => format!(
-            "MERGE INTO {child} AS d USING (SELECT {id}, {root_id} FROM {parent}) AS s \
+        None if links.key == links.id => {
+            format!("UPDATE {child} SET {root_id} = {parent_id} WHERE {root_id} IS NULL")
+        }
+        _ => format!(
+            "MERGE INTO {child} AS d USING (SELECT {id}, {key} FROM {from}) AS s \
              ON d.{parent_id} = s.{id} AND d.{root_id} IS NULL \
-             WHEN MATCHED THEN UPDATE SET {root_id} = s.{root_id}"
+             WHEN MATCHED THEN UPDATE SET {root_id} = s.{key}"
         ),
     }
 }

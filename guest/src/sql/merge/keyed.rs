@@ -28,11 +28,13 @@ pub fn delete_absent(
     links: Links<'_>,
 ) -> String {
     let id = quote(links.id);
-    format!("DELETE FROM {root} WHERE {id} IN ({})", absent(root, staging, matched, scope, links))
+    let absent = absent(links.id, root, staging, matched, scope, links);
+    format!("DELETE FROM {root} WHERE {id} IN ({absent})")
 }
 
-/// The ids of root rows that did not come, in the scope.
+/// This column of root rows that did not come, in the scope.
 pub(super) fn absent(
+    column: &str,
     root: &Name,
     staging: &Name,
     matched: Match<'_>,
@@ -43,7 +45,7 @@ pub(super) fn absent(
     let matched = Match { bounds: &[], ..matched };
     format!(
         "SELECT d.{} FROM {} LEFT JOIN {staging} AS s ON {} WHERE s.{} IS NULL",
-        quote(links.id),
+        quote(column),
         scope.rows(root, staging),
         matched.condition("d", "s"),
         quote(links.seq),

@@ -74,7 +74,9 @@ pub struct Links<'a> {
     pub id: &'a str,
     /// In a child row, the id of the row it belongs to.
     pub parent_id: &'a str,
-    /// In a child row, the id of its root row.
+    /// In a root row, what its child rows know it by: its id, but where the job has it otherwise.
+    pub key: &'a str,
+    /// In a child row, the key of its root row.
     pub root_id: &'a str,
     /// In a staged row, the number of its root row in the load.
     pub seq: &'a str,

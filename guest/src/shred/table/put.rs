@@ -1,0 +1,193 @@
+//! Values into columns, and what becomes of those that do not fit.
+
+use super::{Origin, Put, Table};
+use crate::batch;
+use crate::coerce::{self, Datum, Scalar};
+use crate::fault::{Fault, Result};
+use crate::kind::{DataType, Kind};
+use crate::name::Convention;
+use crate::shred::Options;
+use crate::shred::rules::{self, Refusal, Rules};
+use crate::shred::widen::Meeting;
+
+impl Table {
+    /// Puts a value into a column of the row, or into the variant of that column that it fits.
+    #[inline]
+    pub(in crate::shred) fn put(
+        &mut self,
+        row: u32,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        options: &Options,
+    ) -> Result<Put> {
+        let column = &mut self.columns[at];
+        if column.values.last_row() == Some(row) {
+            return Ok(Put::Taken);
+        }
+        let kind = match column.kind {
+            Some(kind) if column.seen => kind,
+            _ => match self.refuses(at, value)? {
+                None => self.first_value(at, value, origin, options),
+                Some(row) => return Ok(Put::Refused { column: at, row }),
+            },
+        };
+        if options.widen && matches!(value, Scalar::Number(_)) {
+            match self.meet(at, kind, value, options)? {
+                Meeting::Fits => {}
+                Meeting::Widened => return self.put(row, at, value, origin, options),
+                Meeting::Variant => {
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
+                }
+            }
+        }
+        let column = &mut self.columns[at];
+        // Most values are of their column's type as they stand.
+        let stored = match (value, kind.data_type) {
+            (Scalar::Text(text), DataType::Text) => column.values.set_text(row, text),
+            (Scalar::Bool(value), DataType::Bool) => column.values.set_bool(row, value),
+            _ => match coerce::coerce(value, &kind) {
+                Some(datum) => store(&mut column.values, row, datum),
+                None => {
+                    let variant = self.variant(at, value, &options.convention);
+                    return self.put(row, variant, value, origin, options);
+                }
+            },
+        };
+        match stored {
+            Ok(()) => Ok(Put::Done),
+            Err(refused) => {
+                Err(Fault::internal(refused).at(format_args!("column {}", column.name)))
+            }
+        }
+    }
+
+    /// Whether the rules refuse a column for this value: then whether the row goes with it.
+    #[cold]
+    fn refuses(&self, at: usize, value: Scalar<'_>) -> Result<Option<bool>> {
+        let column = &self.columns[at];
+        let Rules { columns, data_type, once, .. } = self.rules;
+        if column.known || column.name.starts_with("_dlt") {
+            return Ok(None);
+        }
+        let (refusal, expected) = match column.variant {
+            true => {
+                (data_type, "a value of the column's type, not one that needs a variant column")
+            }
+            false if once || !self.settled => return Ok(None),
+            false => (columns, "no new columns"),
+        };
+        match refusal {
+            None => Ok(None),
+            Some(Refusal::Row) => Ok(Some(true)),
+            Some(Refusal::Value) => Ok(Some(false)),
+            Some(Refusal::Freeze) => Err(rules::frozen(expected, value.form().name())
+                .at(format_args!("column {}", column.name))),
+        }
+    }
+
+    /// A column's first value in this load: it may decide the type.
+    #[cold]
+    fn first_value(
+        &mut self,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        options: &Options,
+    ) -> Kind {
+        let column = &mut self.columns[at];
+        column.seen = true;
+        self.first_seen.push(at);
+        if !column.known {
+            self.fresh.push((origin.order(), at));
+        }
+        let kind = column.kind.unwrap_or_else(|| match options.preferred(&column.name) {
+            Some(data_type) if !column.variant => Kind::of(data_type),
+            _ => {
+                column.inferred = options.widen && !column.variant;
+                options.inferred(value)
+            }
+        });
+        if column.kind.is_none() || column.values.is_empty() {
+            column.values = batch::Column::new(kind);
+        }
+        column.kind = Some(kind);
+        kind
+    }
+
+    /// Whether the variant of a column for these digits has a value in this row or behind it: the data
+    /// itself has a key of that name.
+    pub(in crate::shred) fn has_variant_behind(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> bool {
+        let variant = self.variant(at, Scalar::Number(digits), &options.convention);
+        self.columns[variant].values.last_row().is_some_and(|last| last >= row)
+    }
+
+    /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
+    /// stays, even if the record that widened the column is undone.
+    pub(in crate::shred) fn spill(
+        &mut self,
+        at: usize,
+        row: u32,
+        digits: &str,
+        options: &Options,
+    ) -> Result<()> {
+        let value = Scalar::Number(digits);
+        let variant = self.variant(at, value, &options.convention);
+        let origin = Origin { trail: &[], place: 0 };
+        match self.put(row, variant, value, origin, options)? {
+            Put::Done => {}
+            Put::Refused { .. } | Put::Taken => {
+                return Err(Fault::internal("a variant column took no value"));
+            }
+        }
+        if self.first_seen.last() == Some(&variant) {
+            self.first_seen.pop();
+            self.fresh.retain(|(_, column)| *column != variant);
+            self.columns[variant].rank = self.next_rank;
+            self.next_rank += 1;
+            self.first_rank = self.next_rank;
+        }
+        Ok(())
+    }
+
+    /// The column for values that do not fit this one.
+    #[cold]
+    fn variant(&mut self, at: usize, value: Scalar<'_>, convention: &Convention) -> usize {
+        let suffix = value.form().name();
+        if let Some(&(_, variant)) = self.columns[at].variants.iter().find(|(s, _)| *s == suffix) {
+            return variant;
+        }
+        let tail = format!("v_{suffix}");
+        let name = convention.shorten_fragments(&[&self.columns[at].name, &tail]);
+        let variant = self.column(&name);
+        self.columns[variant].variant = true;
+        self.columns[at].variants.push((suffix, variant));
+        variant
+    }
+}
+
+#[inline]
+pub(in crate::shred) fn store(
+    values: &mut batch::Column,
+    row: u32,
+    datum: Datum<'_>,
+) -> Result<(), batch::Refused> {
+    match datum {
+        Datum::Null => Ok(()),
+        Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),
+        Datum::Int(value) => values.set_int(row, value),
+        Datum::Double(value) => values.set_double(row, value),
+        Datum::Bool(value) => values.set_bool(row, value),
+        Datum::Micros(value) | Datum::TimeMicros(value) => values.set_micros(row, value),
+        Datum::Days(value) => values.set_days(row, value),
+        Datum::Decimal(value) => values.set_decimal(row, value),
+        Datum::Bytes(value) => values.set_bytes(row, &value),
+    }
+}

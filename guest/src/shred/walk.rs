@@ -1,0 +1,243 @@
+//! The walk over a record: what each value of it becomes.
+
+use std::borrow::Cow;
+
+use super::shape::{ListTarget, ObjectTarget, Role};
+use super::table::{Origin, Put};
+use super::{Family, Halt, Link, Row, RowId};
+use crate::coerce::Scalar;
+use crate::digest;
+use crate::fault::{Fault, Result};
+use crate::json::{self, MAX_DEPTH, Peek, Reader};
+
+impl Family {
+    /// The values of a row: an object's members, or one value under a key. Says whether the row is to be.
+    #[inline]
+    pub(super) fn fill(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        key: Option<&str>,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        if self.guarded {
+            return self.fill_guarded(reader, shape, key, row);
+        }
+        match key {
+            None => self.object(reader, shape, row)?,
+            Some(key) => self.value(reader, shape, key, row)?,
+        }
+        Ok(true)
+    }
+
+    /// The members of an object, into the row.
+    pub(super) fn object(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        if self.trail.len() >= MAX_DEPTH as usize {
+            return Err(reader.too_deep().into());
+        }
+        self.instance += 1;
+        let instance = self.instance;
+        let mut more = reader.enter();
+        let mut previous = None;
+        let mut place = 0;
+        while more {
+            let entry = self.entry(reader, shape, previous)?;
+            previous = Some(entry);
+            let seen = &mut self.shapes[shape].entries[entry].instance;
+            if *seen == instance {
+                return Err(Halt::Repeats);
+            }
+            *seen = instance;
+            self.member(reader, (shape, entry), place, row)?;
+            place += 1;
+            more = reader.more(b'}')?;
+        }
+        Ok(())
+    }
+
+    /// The value of one key of an object.
+    pub(super) fn member(
+        &mut self,
+        reader: &mut Reader<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let text;
+        let scalar = match reader.peek()? {
+            Peek::Null => return Ok(reader.null()?),
+            Peek::Bool => Scalar::Bool(reader.bool()?),
+            Peek::Number => Scalar::Number(reader.number()?),
+            Peek::String => {
+                text = reader.string()?;
+                Scalar::Text(&text)
+            }
+            Peek::Object => match self.object_target(shape, entry) {
+                ObjectTarget::Shape(inner) => {
+                    self.trail.push(place);
+                    self.object(reader, inner, row)?;
+                    self.trail.pop();
+                    return Ok(());
+                }
+                ObjectTarget::Json => {
+                    text = kept(reader)?;
+                    Scalar::Json(&text)
+                }
+            },
+            Peek::Array if self.values_only => {
+                // Whether it is a value or rows: only values are read now.
+                match self.list_target(shape, entry, row.table) {
+                    ListTarget::List(_) => return Ok(reader.skip().map(drop)?),
+                    ListTarget::Json => {
+                        text = kept(reader)?;
+                        Scalar::Json(&text)
+                    }
+                }
+            }
+            Peek::Array => match self.list_target(shape, entry, row.table) {
+                ListTarget::List(list) => {
+                    self.trail.push(place);
+                    self.list(reader, list, row)?;
+                    self.trail.pop();
+                    return Ok(());
+                }
+                ListTarget::Json => {
+                    text = kept(reader)?;
+                    Scalar::Json(&text)
+                }
+            },
+        };
+        let resolved = &mut self.shapes[shape].entries[entry];
+        if resolved.role != Role::Plain {
+            return self.special(scalar, (shape, entry), place, row);
+        }
+        let column = match resolved.column {
+            Some(column) => column,
+            None => self.new_column(shape, entry, row.table)?,
+        };
+        let trail = self.trail.get(row.base..).unwrap_or_default();
+        let origin = Origin { trail, place };
+        let table = &mut self.tables[row.table];
+        match table.put(row.row, column, scalar, origin, &self.options) {
+            Ok(Put::Done) => return Ok(()),
+            Ok(Put::Taken) => {}
+            other => return self.refused(other, row.table).map(drop),
+        }
+        if self.begin_contest(row.table, shape, entry) {
+            return Err(Halt::Contested);
+        }
+        let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
+        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
+    }
+
+    /// What becomes of a value that could not simply be put into its column. Says no if the row has a
+    /// value there already.
+    #[cold]
+    pub(super) fn refused(&mut self, put: Result<Put>, table: usize) -> Result<bool, Halt> {
+        let place = |fault: Fault| fault.at(format_args!("table {}", self.tables[table].name));
+        match put.map_err(place)? {
+            Put::Done => Ok(true),
+            Put::Taken => Ok(false),
+            Put::Refused { column, row } => {
+                self.leave_out(table, column, row);
+                Ok(true)
+            }
+        }
+    }
+
+    /// The elements of a list, each a row of the list's table.
+    pub(super) fn list(
+        &mut self,
+        reader: &mut Reader<'_>,
+        list: usize,
+        parent: &Row<'_>,
+    ) -> Result<(), Halt> {
+        if self.trail.len() >= MAX_DEPTH as usize {
+            return Err(reader.too_deep().into());
+        }
+        let table = self.shapes[list].table;
+        if self.tables[table].is_open() {
+            self.adopt(reader, table, parent.table);
+        }
+        if self.guarded && self.leave_out_list(reader, table)? {
+            return Ok(());
+        }
+        if self.tables[table].rooted.is_some() {
+            return self.rooted_list(reader, list, parent);
+        }
+        // Two keys of one row may name the same table: their elements are numbered through.
+        let mut index = self.tables[table].next_index((parent.table, parent.row));
+        let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
+        let mut more = reader.enter();
+        while more {
+            let id = RowId::Digest(ids.in_turn(index));
+            let row = self.tables[table].open_row();
+            let row = Row {
+                table,
+                row,
+                id: &id,
+                root: parent.root,
+                seq: parent.seq,
+                sequence: parent.sequence,
+                base: self.trail.len(),
+                ours: false,
+            };
+            if self.element(reader, list, &row)? {
+                self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
+            }
+            index += 1;
+            more = reader.more(b']')?;
+        }
+        self.tables[table].set_next_index((parent.table, parent.row), index);
+        Ok(())
+    }
+
+    /// An element of a list, as a row. Says whether the row is to be.
+    #[inline]
+    pub(super) fn element(
+        &mut self,
+        reader: &mut Reader<'_>,
+        list: usize,
+        row: &Row<'_>,
+    ) -> Result<bool, Halt> {
+        match reader.peek()? {
+            Peek::Object => self.fill(reader, list, None, row),
+            Peek::Array => {
+                let inner = self.list_in_list(list);
+                self.fill(reader, inner, Some("list"), row)
+            }
+            Peek::Null => {
+                reader.null()?;
+                Ok(true)
+            }
+            _ => self.fill(reader, list, Some("value"), row),
+        }
+    }
+
+    /// A value that is not a member of an object, as if it were one.
+    pub(super) fn value(
+        &mut self,
+        reader: &mut Reader<'_>,
+        shape: usize,
+        key: &str,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let entry = self.entry_named(shape, key);
+        self.member(reader, (shape, entry), 0, row)
+    }
+}
+
+/// A container that is kept as it is. Snowflake's PARSE_JSON refuses an object that repeats a key.
+fn kept<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>> {
+    let raw = reader.skip()?;
+    Ok(if json::has_repeats(raw)? {
+        Cow::Owned(json::without_repeats(raw)?)
+    } else {
+        Cow::Borrowed(raw)
+    })
+}

@@ -1,0 +1,68 @@
+"""The emulator without its wire: statements go to a session of it in this process.
+
+Most of the time of a small load goes into the protocol. Who runs thousands of them takes this way; what the statements
+are, what a procedure may do and what comes of it is the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.errors import SqlError
+from emulator.roles import ADMIN
+from snowflake.connector.errors import ProgrammingError
+
+if TYPE_CHECKING:
+    from emulator.account import Account
+    from emulator.procedure import Frame
+
+
+class Row(tuple):
+    """A row that knows the names of its columns, as Snowpark's does."""
+
+    _fields: tuple[str, ...] = ()
+
+
+class Statement:
+    """What `session.sql` gives."""
+
+    def __init__(self, session: Any, query: str) -> None:  # noqa: ANN401
+        self.session, self.query = session, query
+
+    def collect(self) -> list[Row]:
+        """Run it and give its rows."""
+        try:
+            table = self.session.execute(self.query).table
+        except SqlError as error:
+            raise ProgrammingError(msg=error.message, errno=error.errno, sqlstate=error.sqlstate) from error
+        rows = [Row(values) for values in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+        names = tuple(table.column_names)
+        for row in rows:
+            row._fields = names
+        return rows
+
+
+class Direct:
+    """A session: the caller's, or the one of a procedure that runs; the part of Snowpark's that is used."""
+
+    def __init__(self, account: Account, frame: Frame | None = None, database: str | None = None) -> None:
+        self.account = account
+        self.session = account.connect(frame.role if frame else ADMIN, frame)
+        self.session.use(frame.database if frame else database, frame.schema if frame else "PUBLIC")
+        self.file = self
+        if frame is None:
+            # Python has no instants before the year 1, which some zones would need.
+            self.session.set_timezone("UTC")
+
+    def sql(self, query: str, params: None = None) -> Statement:  # noqa: ARG002
+        """A statement, not yet run."""
+        return Statement(self.session, query)
+
+    def put_stream(self, stream: Any, place: str, **_: Any) -> None:  # noqa: ANN401
+        """Upload a file."""
+        stage, path = self.session.stage(place, "WRITE")
+        self.account.engine.stages.write(stage, path, stream.read())
+
+    def close(self) -> None:
+        """End it."""
+        self.account.drop(self.session)
