@@ -258,7 +258,9 @@ impl Entry {
         let parsed = version.split_once('-');
         let parsed = parsed.and_then(|(size, tag)| Some((size.parse().ok()?, tag.to_owned())));
         let (size, tag) = parsed.ok_or_else(|| {
-            io::Error::other(format!("expected the version of a file in a bucket, found {version:?}"))
+            io::Error::other(format!(
+                "expected the version of a file in a bucket, found {version:?}"
+            ))
         })?;
         Ok(Self { key: key.to_owned(), size, tag })
     }
@@ -324,7 +326,17 @@ fn now() -> DateTime<Utc> {
 }
 
 /// The variables of the environment, or what stands for them.
-struct Variables(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+struct Variables(Box<dyn Find>);
+
+trait Find: Send + Sync {
+    fn find(&self, name: &str) -> Option<String>;
+}
+
+impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {
+    fn find(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
 
 impl Variables {
     fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
@@ -333,7 +345,7 @@ impl Variables {
 
     /// The first of these that there is, and that is not empty.
     fn first(&self, names: &[&str]) -> Option<String> {
-        names.iter().filter_map(|name| (self.0)(name)).find(|value| !value.trim().is_empty())
+        names.iter().filter_map(|name| self.0.find(name)).find(|value| !value.trim().is_empty())
     }
 
     fn secret(&self, names: &[&str]) -> Option<Secret> {

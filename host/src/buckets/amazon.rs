@@ -46,12 +46,7 @@ impl Amazon {
                 ));
             }
         };
-        Ok(Self {
-            bucket: bucket.to_owned(),
-            endpoint,
-            region: Mutex::new(region),
-            keys,
-        })
+        Ok(Self { bucket: bucket.to_owned(), endpoint, region: Mutex::new(region), keys })
     }
 
     fn region(&self) -> String {
@@ -68,7 +63,9 @@ impl Amazon {
         let parts: Vec<&str> = bucket.into_iter().chain(key).collect();
         match &self.endpoint {
             Some(endpoint) => endpoint.ask(&parts),
-            None if hosted => Endpoint::of_host(&format!("{}.s3.{region}.{domain}", self.bucket)).ask(&parts),
+            None if hosted => {
+                Endpoint::of_host(&format!("{}.s3.{region}.{domain}", self.bucket)).ask(&parts)
+            }
             None => Endpoint::of_host(&format!("s3.{region}.{domain}")).ask(&parts),
         }
     }
@@ -287,7 +284,8 @@ mod tests {
         let mut answer =
             Answer { status: 301, headers: ureq::http::HeaderMap::new(), body: Vec::new() };
         assert!(!bucket.learn(&answer));
-        for (told, learned) in [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)] {
+        for (told, learned) in [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)]
+        {
             answer.headers.insert("x-amz-bucket-region", told.parse().unwrap());
             assert_eq!(bucket.learn(&answer), learned, "{told}");
         }

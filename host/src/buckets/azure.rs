@@ -116,16 +116,13 @@ impl Cloud for Azure {
                 Ok(vec![Secret::new(signature)])
             }
             Proof::Signature(pairs) => {
-                let pair = |(name, value): &(String, Secret)| {
-                    (name.clone(), value.reveal().to_owned())
-                };
+                let pair =
+                    |(name, value): &(String, Secret)| (name.clone(), value.reveal().to_owned());
                 ask.query.extend(pairs.iter().map(pair));
                 let is = |(name, _): &&(String, Secret)| name == "sig";
                 let secrets = pairs.iter().filter(is).map(|(_, value)| value);
                 Ok(secrets
-                    .flat_map(|it| {
-                        [it.clone(), Secret::new(crate::http::encoded(it.reveal()))]
-                    })
+                    .flat_map(|it| [it.clone(), Secret::new(crate::http::encoded(it.reveal()))])
                     .collect())
             }
             Proof::Token(token) => token.add(ask, wire),
@@ -264,7 +261,11 @@ mod tests {
         let (own, other) = (("AZURE_STORAGE_ACCOUNT", "acc"), ("AZURE_STORAGE_ACCOUNT", "mine"));
         check(Some(HOST), &[key, own], "");
         check(Some(HOST), &[key, other], "not the account acc");
-        check(Some(HOST), &[("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=a%2B"), other], "not the account");
+        check(
+            Some(HOST),
+            &[("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=a%2B"), other],
+            "not the account",
+        );
         check(Some(HOST), &[("AZURE_STORAGE_SAS_TOKEN", "sv=1"), own], "with a sig");
         check(Some(HOST), &[("AZURE_STORAGE_KEY", "no base64!"), own], "in base64");
         check(None, &[], "AZURE_STORAGE_ACCOUNT");

@@ -83,8 +83,8 @@ impl Api for Google {
     }
 
     fn page(&self, body: &str) -> Result<Page, String> {
-        let body: Value = serde_json::from_str(body)
-            .map_err(|e| format!("expected JSON, found none: {e}"))?;
+        let body: Value =
+            serde_json::from_str(body).map_err(|e| format!("expected JSON, found none: {e}"))?;
         let body = body.as_object().ok_or("expected an object with items")?;
         let items = body.get("items").and_then(Value::as_array);
         let entries: Result<_, String> = items.into_iter().flatten().map(entry).collect();

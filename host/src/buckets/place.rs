@@ -37,8 +37,7 @@ pub(super) struct Host<'a> {
 }
 
 /// Where Azure has storage: everywhere, in China, for the government of the United States.
-const AZURE: [&str; 3] =
-    ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
+const AZURE: [&str; 3] = ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
 
 impl<'a> Place<'a> {
     /// Whether this is written as a place in a bucket.
@@ -64,7 +63,8 @@ impl<'a> Place<'a> {
             Scheme::Amazon => (Name::Amazon { bucket: name(first)? }, below),
             Scheme::Google => (Name::Google { bucket: name(first)? }, below),
             Scheme::Azure => {
-                let (container, host, path) = if let Some((container, host)) = first.split_once('@') {
+                let (container, host, path) = if let Some((container, host)) = first.split_once('@')
+                {
                     (container, Some(host), below)
                 } else if Host::parse(first).is_some() {
                     let (container, path) = below.split_once('/').unwrap_or((below, ""));

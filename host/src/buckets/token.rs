@@ -96,7 +96,8 @@ impl Grant {
     }
 
     fn fetch(&self, wire: &Wire) -> Result<crate::http::token::Fetched, Trouble> {
-        let (Self::Client { url, .. } | Self::Refresh { url, .. } | Self::Account { url, .. }) = self;
+        let (Self::Client { url, .. } | Self::Refresh { url, .. } | Self::Account { url, .. }) =
+            self;
         let failed = |(why, transient): (String, bool)| Trouble {
             status: 0,
             transient,

@@ -42,7 +42,8 @@ impl Ask {
     }
 
     fn url(&self) -> String {
-        let pair = |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
+        let pair =
+            |(name, value): &(String, String)| format!("{}={}", encoded(name), encoded(value));
         let query = self.query.iter().map(pair).collect::<Vec<_>>().join("&");
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{}{}{mark}{query}", self.origin, self.path)
@@ -369,7 +370,8 @@ mod tests {
 
     #[test]
     fn percents_are_read() {
-        for (text, expect) in [("a%20b%C3%A9", Some("a bé")), ("100%", Some("100%")), ("%ff", None)] {
+        for (text, expect) in [("a%20b%C3%A9", Some("a bé")), ("100%", Some("100%")), ("%ff", None)]
+        {
             assert_eq!(decoded(text).as_deref(), expect, "{text}");
         }
     }

@@ -52,7 +52,8 @@ fn a_list_that_is_none_is_an_error() {
         assert!(error.contains(expect), "{error}");
     };
     check("<html><body>Sign in<br></body></html>", "expected XML, found none");
-    let more = "<L><IsTruncated>true</IsTruncated><NextContinuationToken>n</NextContinuationToken></L>";
+    let more =
+        "<L><IsTruncated>true</IsTruncated><NextContinuationToken>n</NextContinuationToken></L>";
     check(more, "the same page was named twice");
     check("<L><Contents><Key>a/1.csv</Key><Size>-1</Size></Contents></L>", "expected a size");
 }
