@@ -37,6 +37,14 @@ use crate::interface::File;
 /// So many bytes of a file are asked for at once, and in memory.
 const PART: u64 = 8 << 20;
 
+/// Whether a place that is written as one in a bucket can be one; others are somebody else's.
+///
+/// # Errors
+/// What was expected.
+pub fn check(place: &str) -> io::Result<()> {
+    if Place::is(place) { Place::parse(place).map(|_| ()) } else { Ok(()) }
+}
+
 /// The files of buckets, wherever they are.
 pub struct Buckets {
     variables: Variables,

@@ -64,14 +64,18 @@ impl Endpoint {
         Self { origin: format!("https://{host}"), path: String::new() }
     }
 
-    /// A URL that a person gave, with `https` where it has no scheme.
+    /// A URL that a person gave. Without a scheme it is of this machine, as those of emulators are, or has
+    /// TLS.
     pub(super) fn parse(url: &str) -> Option<Self> {
-        let url = url.trim().trim_end_matches('/');
-        let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+        let url = url.trim();
+        let plain = format!("http://{url}");
+        let local = plain.parse().is_ok_and(|uri| check(&uri).is_ok());
+        let scheme = if local { "http" } else { "https" };
+        let (scheme, rest) = url.split_once("://").unwrap_or((scheme, url));
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let origin = format!("{scheme}://{host}");
         let fits = !host.is_empty() && !url.contains(['?', '#', '@']);
-        fits.then(|| Self { origin, path: path.to_owned() })
+        fits.then(|| Self { origin, path: path.trim_end_matches('/').to_owned() })
     }
 
     /// A request to a path of these parts.
@@ -92,7 +96,8 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| first == b'%');
+        let hex =
+            after.get(..2).filter(|hex| first == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
         let code = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         bytes.push(code.unwrap_or(first));
         rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
@@ -363,6 +368,23 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_have_a_scheme() {
+        let check = |url: &str, expect: Option<&str>| {
+            let found =
+                Endpoint::parse(url).map(|it| it.ask(&["b"])).map(|it| it.origin + &it.path);
+            assert_eq!(found.as_deref(), expect, "{url}");
+        };
+        check("http://127.0.0.1:10000/acc/", Some("http://127.0.0.1:10000/acc/b"));
+        check("localhost:4443", Some("http://localhost:4443/b"));
+        check("s3.example.com", Some("https://s3.example.com/b"));
+        // Refused when it is used.
+        check("http://s3.example.com", Some("http://s3.example.com/b"));
+        for bad in ["", "https://", "https://u:p@h", "https://h?x"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
     fn keys_are_encoded() {
         assert_eq!(path(&["b", "a b/é+%?#&=~"]), "/b/a%20b/%C3%A9%2B%25%3F%23%26%3D~");
         assert_eq!(path(&["a//b/"]), "/a//b/");
@@ -370,7 +392,8 @@ mod tests {
 
     #[test]
     fn percents_are_read() {
-        for (text, expect) in [("a%20b%C3%A9", Some("a bé")), ("100%", Some("100%")), ("%ff", None)]
+        for (text, expect) in
+            [("a%20b%C3%A9", Some("a bé")), ("100%+1", Some("100%+1")), ("%ff", None)]
         {
             assert_eq!(decoded(text).as_deref(), expect, "{text}");
         }
