@@ -46,7 +46,10 @@ impl Family {
     #[cold]
     pub(super) fn leave_out(&mut self, table: usize, column: usize, row: bool) {
         self.refused |= row;
-        let table = &self.tables[table];
+        let table = &mut self.tables[table];
+        if row {
+            table.refusing(column);
+        }
         let what = if row { "rows with" } else { "values of" };
         let what = format!("{what} the new column {}", table.column_name(column));
         self.left_out.add(&table.name, what);

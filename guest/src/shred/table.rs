@@ -37,6 +37,9 @@ pub struct Table {
     numbering: Option<((usize, u32), u64)>,
     /// What the data may bring.
     pub(super) rules: Rules,
+    /// The columns for which rows were left out, and those for which the open row is.
+    refused: Vec<usize>,
+    refusing: Vec<usize>,
     /// Whether it had columns before the open row, and before the record that is being taken.
     settled: bool,
     first_settled: bool,
@@ -146,6 +149,17 @@ pub(super) fn is_system(name: &str, rows: Rows) -> bool {
     }
 }
 
+impl Column {
+    /// Back to where no value of this load was in it.
+    fn forget(&mut self) {
+        self.seen = false;
+        if !self.known {
+            self.kind = None;
+            self.rank = u32::MAX;
+        }
+    }
+}
+
 impl Table {
     pub(super) fn new(name: String, parent: Option<usize>) -> Self {
         Self {
@@ -163,6 +177,8 @@ impl Table {
             required: Vec::new(),
             numbering: None,
             rules: Rules::default(),
+            refused: Vec::new(),
+            refusing: Vec::new(),
             settled: false,
             first_settled: false,
             declared: false,
@@ -325,9 +341,26 @@ impl Table {
         self.rows
     }
 
+    /// Notes that the open row is left out for this column.
+    pub(super) fn refusing(&mut self, column: usize) {
+        // dlt knows the next row of a kind by its keys, and none is named like a variant.
+        if !self.columns[column].variant {
+            self.refusing.push(column);
+        }
+    }
+
     /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
-    /// were welcome stay, as in dlt.
+    /// were welcome stay, as in dlt, which does not look twice at what it leaves out, though.
     pub(super) fn drop_row(&mut self, row: u32) {
+        if self.refusing.iter().any(|column| self.refused.contains(column)) {
+            for (_, at) in self.fresh.drain(..) {
+                self.columns[at].forget();
+            }
+            self.system.retain(|&(_, at)| self.columns[at].seen);
+        } else {
+            self.refused.append(&mut self.refusing);
+        }
+        self.refusing.clear();
         self.place_fresh();
         self.rows = row;
         for column in &mut self.columns {
@@ -354,16 +387,12 @@ impl Table {
             }
         }
         for at in self.first_seen.drain(..) {
-            let column = &mut self.columns[at];
-            column.seen = false;
-            if !column.known {
-                column.kind = None;
-                column.rank = u32::MAX;
-            }
+            self.columns[at].forget();
         }
         self.next_rank = self.first_rank;
         self.system.retain(|&(_, at)| self.columns[at].seen);
         self.numbering = None;
+        self.refusing.clear();
         self.fresh.clear();
         self.settled = self.first_settled;
     }

@@ -186,9 +186,9 @@ fn tables_of_lists_may_begin_families() {
 
 #[test]
 fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
-    let check = |records: &str, expect: &[&str]| {
+    let check = |rules: Rules, records: &str, expect: &[&str]| {
         let mut family = Family::new(options());
-        family.know_rules("t", Rules { data_type: Some(Refusal::Row), ..EVOLVE });
+        family.know_rules("t", rules);
         let kind = Some(Kind::of(DataType::Bigint));
         family.know_column("t", KnownColumn { name: "a".to_owned(), kind, nullable: true });
         take(&mut family, records).unwrap();
@@ -196,10 +196,18 @@ fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         assert_eq!(names, expect, "{records}");
     };
+    let types = Rules { data_type: Some(Refusal::Row), ..EVOLVE };
     check(
+        types,
         r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
         &["a", "_dlt_load_id", "_dlt_id", "o__p", "b", "c__d", "e"],
     );
     // The first of a table brings its system columns, too.
-    check(r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
+    check(types, r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
+    // Of rows that are left out for the same new column only the first brings anything.
+    let columns = Rules { columns: Some(Refusal::Row), ..EVOLVE };
+    let kept = &["a", "_dlt_load_id", "_dlt_id"];
+    check(columns, r#"{"a":1} {"a":2,"b":1} {"a":"x","b":1}"#, kept);
+    let variant = &["a", "_dlt_load_id", "_dlt_id", "a__v_text"];
+    check(columns, r#"{"a":1} {"a":"x","b":1} {"a":2.5,"b":1}"#, variant);
 }
