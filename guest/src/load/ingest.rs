@@ -286,13 +286,13 @@ impl Ingest<'_> {
     ) -> Result<()> {
         let rules = schema.column_rules();
         for at in family.descending() {
-            // As in dlt, rows that are all left out leave the columns they brought that were welcome.
-            let Some(table) = family.tables().get(at).filter(|table| {
-                let seen = || schema.table(&table.name).is_some_and(Table::has_seen_data);
-                staging.rows(at) > 0 || (at == 0 && family.has_left_out() && seen())
-            }) else {
+            // As in dlt, rows that are all left out leave the columns they brought that were welcome, but
+            // it is not noted that the table had any.
+            let Some(table) = family.tables().get(at) else { continue };
+            let rows = staging.rows(at);
+            if rows == 0 && !table.columns().iter().any(|column| column.seen) {
                 continue;
-            };
+            }
             if schema.table(&table.name).is_none() {
                 let parent = table.parent.and_then(|parent| family.tables().get(parent));
                 let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;
@@ -310,7 +310,9 @@ impl Ingest<'_> {
                 };
                 schema.add_column(&table.name, column).at(|| format!("table {}", table.name))?;
             }
-            schema.mark_seen(&table.name)?;
+            if rows > 0 {
+                schema.mark_seen(&table.name)?;
+            }
         }
         Ok(())
     }
