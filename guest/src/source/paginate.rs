@@ -1,7 +1,7 @@
 //! From one page to the next: what dlt's paginators do (`sources/helpers/rest_client/paginators.py`)
 //! with what was seen of a page.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use rustc_hash::FxBuildHasher;
 use serde_json::Value;
@@ -77,9 +77,26 @@ impl Pager {
         self.number = number;
     }
 
-    /// Whether it asks by a number of its own, and not by what the last page said.
-    pub(super) fn counts(&self) -> bool {
-        matches!(self.paginator, Paginator::Range(_))
+    /// What it asks with, where a source may not heed it: a link is the source's own.
+    pub(super) fn asks_with(&self) -> Option<String> {
+        let place = match &self.paginator {
+            Paginator::Range(pages) => &pages.place,
+            Paginator::Cursor(pages) => &pages.place,
+            Paginator::HeaderCursor { param, .. } => return Some(param.clone()),
+            _ => return None,
+        };
+        Some(match place {
+            Place::Query(name) => name.clone(),
+            Place::Body(keys) => keys.join("."),
+        })
+    }
+
+    /// How many records of a page it takes for granted.
+    pub(super) fn page_size(&self) -> Option<u64> {
+        match &self.paginator {
+            Paginator::Range(pages) if pages.limit.is_some() => u64::try_from(pages.step).ok(),
+            _ => None,
+        }
     }
 
     /// Whether it does not know yet what it is.
@@ -181,37 +198,77 @@ impl Loop {
     }
 }
 
-/// Notices a source that gives the same page whatever number is asked for.
+/// Notices a source that gives the same page whatever it is asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Repeats {
-    /// How many pages in a row may be the same, byte for byte.
-    may: u32,
+    keyed: bool,
+    pages: Same,
+    records: Same,
+}
+
+/// How often in a row a text was the same.
+#[derive(Clone, Debug, Default)]
+struct Same {
     count: u32,
     last: Option<u64>,
 }
 
+/// How many pages without records may be the same, where each says that there is more.
+const EMPTY: u32 = 100;
+
 impl Repeats {
-    /// Two pages with the same keys are not two pages. Records without a key may be all alike; but
-    /// hardly for three pages.
-    pub(super) const fn new(keyed: bool) -> Self {
-        Self { may: if keyed { 1 } else { 2 }, count: 0, last: None }
+    /// Of pages whose records have keys, or have none.
+    pub(super) fn new(keyed: bool) -> Self {
+        Self { keyed, pages: Same::default(), records: Same::default() }
     }
 
-    /// Takes a page that has records.
+    /// Takes a page and the part of it that its records are: what is around them (a time, a new token) may
+    /// differ in any case. `param` is what was asked with.
+    ///
+    /// Two pages with the same keys are not two pages. Records without a key may be all alike; but hardly
+    /// whole pages three times, or all records of ten.
     ///
     /// # Errors
     /// A source fault when there are too many of the same.
-    pub(super) fn take(&mut self, body: &str) -> Result<()> {
-        let digest = FxBuildHasher.hash_one(body);
-        self.count = if self.last == Some(digest) { self.count + 1 } else { 1 };
-        self.last = Some(digest);
-        if self.count > self.may {
+    pub(super) fn take(&mut self, param: &str, page: &str, records: &str) -> Result<()> {
+        let many = if records.is_empty() {
+            return match self.pages.take(page) > EMPTY {
+                false => Ok(()),
+                true => Err(Fault::source(format_args!(
+                    "expected an end, found {EMPTY} pages in a row that are the same and have no records"
+                ))),
+            };
+        } else if self.keyed {
+            self.records.take(&ends(records)) > 1
+        } else {
+            self.pages.take(page) > 2 || self.records.take(records) > 9
+        };
+        if many {
             return Err(Fault::source(format_args!(
-                "expected a new page, found the one before, byte for byte: the source seems not to heed \
-                 the number that is asked for"
+                "expected a new page, found the records of the one before, byte for byte: the source \
+                 seems not to heed {param:?}"
             )));
         }
         Ok(())
+    }
+}
+
+/// Enough of records to know them again: pages are large, and this is done with each.
+fn ends(records: &str) -> (usize, &[u8], &[u8]) {
+    const SOME: usize = 4096;
+    let bytes = records.as_bytes();
+    let first = bytes.get(..SOME).unwrap_or(bytes);
+    let last = bytes.get(bytes.len().saturating_sub(SOME)..).unwrap_or_default();
+    (bytes.len(), first, last)
+}
+
+impl Same {
+    /// How often it is by now.
+    fn take(&mut self, what: impl Hash) -> u32 {
+        let digest = FxBuildHasher.hash_one(what);
+        self.count = if self.last == Some(digest) { self.count.saturating_add(1) } else { 1 };
+        self.last = Some(digest);
+        self.count
     }
 }
 

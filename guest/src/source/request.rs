@@ -156,13 +156,21 @@ impl Requests {
         Ok(())
     }
 
-    /// Looks whether an answer with records is another one than the last, where only that can tell
-    /// whether the source heeds what it is asked for.
+    /// Looks whether an answer, and the part of it that its records are, is another one than the last,
+    /// where the source may not heed what it is asked for.
     ///
     /// # Errors
     /// A source fault when it is the same.
-    pub fn compare(&mut self, response: &Response) -> Result<()> {
-        if self.pager.counts() { self.repeats.take(&response.body) } else { Ok(()) }
+    pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
+        match self.pager.asks_with() {
+            Some(param) => self.repeats.take(&param, &response.body, records),
+            None => Ok(()),
+        }
+    }
+
+    /// How many records are asked for at once, where an offset counts on them.
+    pub fn page_size(&self) -> Option<u64> {
+        self.pager.page_size()
     }
 
     /// What is asked next, for a run that goes on there: see [`Requests::go_on`].
