@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) requests: Requests,
     /// The number of the next page, from 1.
     pub(super) page: u64,
+    /// Another load came to there, and was interrupted.
+    pub(super) resumed: bool,
 }
 
 /// The pages of a resource, or those about one record of its parent.
@@ -33,6 +35,8 @@ struct Chain<'p> {
     page: u64,
     /// The page before had records, but fewer than were asked for.
     short: bool,
+    /// The page is the first after an interruption: the source may not know the place any more.
+    resumed: bool,
 }
 
 impl Ingest<'_> {
@@ -55,10 +59,10 @@ impl Ingest<'_> {
         let mut notes = Notes::default();
         // The first page comes alone, for nobody knows how large pages are.
         let (mut at_once, mut largest) = (1, 1);
-        if let Some(Asked { requests, page }) = asked.take() {
+        if let Some(Asked { requests, page, resumed }) = asked.take() {
             let next = Some(requests.first()?);
             let (parent, members, short) = (None, String::new(), false);
-            chains.push(Chain { requests, parent, members, next, page, short });
+            chains.push(Chain { requests, parent, members, next, page, short, resumed });
             rows = Box::new(std::iter::empty());
         }
         loop {
@@ -78,7 +82,7 @@ impl Ingest<'_> {
             if self.is_due(reading)
                 && let Some(Chain { requests, page, .. }) = chains.pop()
             {
-                *asked = Some(Asked { requests, page });
+                *asked = Some(Asked { requests, page, resumed: false });
                 notes.tell(reading, &self.resource.name);
                 return Ok(false);
             }
@@ -107,7 +111,7 @@ impl Ingest<'_> {
         let requests = Requests::new(self.job, self.resource, start, parent)?;
         let next = Some(requests.first()?);
         let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
-        Ok(Chain { requests, parent, members, next, page: 1, short: false })
+        Ok(Chain { requests, parent, members, next, page: 1, short: false, resumed: false })
     }
 
     /// An answer for each chain, with the patience it takes; none where the job says that such an
@@ -218,6 +222,7 @@ impl Chain<'_> {
         };
         self.next = if closed { None } else { self.requests.after(&facts)? };
         self.page += 1;
+        self.resumed = false;
         Ok(())
     }
 
@@ -229,6 +234,9 @@ impl Chain<'_> {
 
     fn page_of(&self) -> String {
         match &self.parent {
+            None if self.resumed => {
+                format!("page {}, where an interrupted load goes on", self.page)
+            }
             None => format!("page {}", self.page),
             Some(row) => format!("{row}: page {}", self.page),
         }

@@ -79,17 +79,17 @@ impl Pager {
     }
 
     /// What it asks with, where a source may not heed it: a link is the source's own.
-    pub(super) fn asks_with(&self) -> Option<String> {
+    pub(super) fn asks_with(&self) -> Option<&str> {
         let place = match &self.paginator {
             Paginator::Range(pages) => &pages.place,
             Paginator::Cursor(pages) => &pages.place,
-            Paginator::HeaderCursor { param, .. } => return Some(param.clone()),
+            Paginator::HeaderCursor { param, .. } => return Some(param),
             _ => return None,
         };
-        Some(match place {
-            Place::Query(name) => name.clone(),
-            Place::Body(keys) => keys.join("."),
-        })
+        match place {
+            Place::Query(name) => Some(name),
+            Place::Body(keys) => keys.last().map(String::as_str),
+        }
     }
 
     /// How many records of a page it takes for granted.

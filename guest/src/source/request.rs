@@ -157,15 +157,12 @@ impl Requests {
     }
 
     /// Looks whether an answer, and the part of it that its records are, is another one than the last,
-    /// where the source may not heed what it is asked for.
+    /// where the source may not heed what it is asked for; and whether it comes to an end.
     ///
     /// # Errors
-    /// A source fault when it is the same.
+    /// A source fault when it is the same, or there were too many answers without records.
     pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
-        match self.pager.asks_with() {
-            Some(param) => self.repeats.take(&param, &response.body, records),
-            None => Ok(()),
-        }
+        self.repeats.take(self.pager.asks_with(), &response.body, records)
     }
 
     /// How many records are asked for at once, where an offset counts on them.

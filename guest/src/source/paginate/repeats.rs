@@ -39,6 +39,8 @@ pub(in crate::source) struct Repeats {
     keyed: bool,
     pages: Same,
     records: Same,
+    /// How many pages in a row had no records.
+    empty: u32,
 }
 
 /// How often in a row a text was the same.
@@ -48,32 +50,42 @@ struct Same {
     last: Option<u64>,
 }
 
-/// How many pages without records may be the same, where each says that there is more.
-const EMPTY: u32 = 100;
+/// How many pages in a row may have no records, where each says that there is more: some sources look
+/// through much to find a little, and some refer to a next page for ever.
+const EMPTY: u32 = 10_000;
 
 impl Repeats {
     /// Of pages whose records have keys, or have none.
     pub(in crate::source) fn new(keyed: bool) -> Self {
-        Self { keyed, pages: Same::default(), records: Same::default() }
+        Self { keyed, pages: Same::default(), records: Same::default(), empty: 0 }
     }
 
     /// Takes a page and the part of it that its records are: what is around them (a time, a new token) may
-    /// differ in any case. `param` is what was asked with.
+    /// differ in any case. `param` is what was asked with; none where the source itself said what to ask.
     ///
     /// Two pages with the same keys are not two pages. Records without a key may be all alike; but hardly
     /// whole pages three times, or all records of ten.
     ///
     /// # Errors
     /// A source fault when there are too many of the same.
-    pub(in crate::source) fn take(&mut self, param: &str, page: &str, records: &str) -> Result<()> {
-        let many = if records.is_empty() {
-            return match self.pages.take(page) > EMPTY {
+    pub(in crate::source) fn take(
+        &mut self,
+        param: Option<&str>,
+        page: &str,
+        records: &str,
+    ) -> Result<()> {
+        if records.is_empty() {
+            self.empty = self.empty.saturating_add(1);
+            return match self.empty > EMPTY {
                 false => Ok(()),
                 true => Err(Fault::source(format_args!(
-                    "expected an end, found {EMPTY} pages in a row that are the same and have no records"
+                    "expected an end, found {EMPTY} pages in a row without records"
                 ))),
             };
-        } else if self.keyed {
+        }
+        self.empty = 0;
+        let Some(param) = param else { return Ok(()) };
+        let many = if self.keyed {
             self.records.take(ends(records)) > 1
         } else {
             self.pages.take(page) > 2 || self.records.take(records) > 9
