@@ -1,7 +1,7 @@
 //! Requests sent on a load's behalf, as [`Warehouse::fetch`](crate::Warehouse::fetch) promises it.
 
 mod body;
-mod token;
+pub(crate) mod token;
 
 use std::fmt;
 use std::io;
@@ -255,7 +255,7 @@ impl fmt::Display for Place<'_> {
 }
 
 /// Where the URL leads, if a request may go there.
-fn check(uri: &Uri) -> Result<Origin, String> {
+pub(crate) fn check(uri: &Uri) -> Result<Origin, String> {
     let host = uri.host().ok_or("expected a URL with a host")?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err("expected a URL without a user; name a credential instead".to_owned());
@@ -275,7 +275,7 @@ fn check(uri: &Uri) -> Result<Origin, String> {
 }
 
 /// An answer may quote what it was asked with: a source that refuses a key, or a link to the next page.
-fn hide(text: String, secrets: &[Secret]) -> String {
+pub(crate) fn hide(text: String, secrets: &[Secret]) -> String {
     secrets.iter().map(Secret::reveal).fold(text, |text, secret| {
         // What is shorter is no secret, and anywhere.
         let quoted = secret.len() >= 4 && text.contains(secret);
@@ -299,7 +299,7 @@ fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Uri, String> 
 }
 
 /// Percent-encoded: all but the unreserved characters of RFC 3986.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -312,7 +312,7 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-fn is_transient(error: &ureq::Error) -> bool {
+pub(crate) fn is_transient(error: &ureq::Error) -> bool {
     match error {
         // A certificate that is not valid arrives as invalid data.
         ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,

@@ -23,12 +23,13 @@
 //! - [`Runner`], [`drive`], [`Limits`]: one run, and what it may use.
 //! - [`transcript`]: a run written down, one JSON object a line.
 //! - [`http`], [`credentials`]: requests sent on a load's behalf, and the secrets that go with them.
-//! - [`files`], [`input`]: the files of a job, and files cut into pages.
+//! - [`files`], [`buckets`], [`input`]: the files of a job, on disks and in buckets, cut into pages.
 //! - [`samples`]: saved answers, for a rehearsal without the source.
 //!
 //! Invariants: this crate knows the interface and a `.wasm`, and nothing of the guest's library; a
 //! component that imports anything is refused; no secret is in a type that prints it.
 
+pub mod buckets;
 mod columns;
 pub mod credentials;
 mod engine;

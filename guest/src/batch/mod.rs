@@ -219,6 +219,13 @@ impl Column {
         self.present.count() == 0
     }
 
+    /// Brings everything that was set to its place, where [`Self::values`] finds it. Cheap to ask.
+    pub fn settle(&mut self) {
+        if let Values::Bytes(strings) | Values::Texts(strings) = &mut self.values {
+            strings.settle();
+        }
+    }
+
     /// The memory its values hold, in bytes. Cheap to ask.
     pub fn bytes(&self) -> usize {
         let values = match &self.values {
@@ -258,9 +265,14 @@ impl Column {
         &self.present
     }
 
-    /// The values, in the order of their rows.
-    pub(crate) fn values(&self) -> &Values {
-        &self.values
+    /// The values, in the order of their rows, once they are settled.
+    pub(crate) fn values(&self) -> Result<&Values, Refused> {
+        match &self.values {
+            Values::Bytes(strings) | Values::Texts(strings) if !strings.is_settled() => {
+                Err(Refused::Unsettled)
+            }
+            values => Ok(values),
+        }
     }
 
     #[inline]
@@ -282,7 +294,7 @@ impl Column {
     }
 }
 
-/// Why a column did not take a value. Each is a defect of the caller, never of the input.
+/// Why a column did not take or give a value. Each is a defect of the caller, never of the input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Refused {
     /// The texts of a batch need more than 4 GiB.
@@ -293,6 +305,8 @@ pub enum Refused {
     Order,
     /// The value has more digits than the column's precision.
     Range,
+    /// The values are read before they are settled.
+    Unsettled,
 }
 
 impl fmt::Display for Refused {
@@ -302,6 +316,7 @@ impl fmt::Display for Refused {
             Self::Kind => "expected a value of the column's type, found one of another type",
             Self::Order => "expected a row after the last one that was set, found an earlier one",
             Self::Range => "expected a decimal within the column's precision, found more digits",
+            Self::Unsettled => "expected values that are settled, found some that wait",
         })
     }
 }

@@ -22,6 +22,10 @@ const REST: u8 = 15;
 /// Fewer strings than this say nothing about the next batch.
 const FEW: usize = 64;
 
+/// Bytes of strings that are looked up together. A record has hundreds of columns, whose dictionaries
+/// would drive one another out of the cache if each value was looked up as it comes.
+const TOGETHER: usize = 4 << 10;
+
 /// How many slots may be tried for one string. At least half of the slots are free: the longest
 /// search for one of a million ordinary strings takes some 70. More means strings that were made to
 /// collide, and the dictionary is given up.
@@ -30,6 +34,8 @@ const PROBES: usize = 256;
 /// The strings of a column, in the order of their rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strings {
+    /// The last ones, which are not in their place yet.
+    waiting: Buffer,
     /// Those of the dictionary, or all.
     data: Buffer,
     /// Where each begins in `data`.
@@ -58,17 +64,46 @@ impl Strings {
             self.data.push(string);
             return Ok(());
         }
-        self.look_up(string);
-        let count = self.dictionary.indices.len();
-        if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
-            self.give_up();
+        self.waiting.push(string);
+        if self.waiting.len() >= TOGETHER {
+            self.settle();
         }
         Ok(())
+    }
+
+    /// Brings the strings that wait to their place.
+    pub(super) fn settle(&mut self) {
+        if self.waiting.len() == 0 {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut at = 0;
+        while at < waiting.len() {
+            let string = waiting.at(at as u32);
+            at += 4 + string.len();
+            if self.given_up {
+                self.append(string);
+                continue;
+            }
+            self.look_up(string);
+            let count = self.dictionary.indices.len();
+            if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
+                self.give_up();
+            }
+        }
+        waiting.clear();
+        self.waiting = waiting;
+    }
+
+    /// Whether every string is in its place.
+    pub(super) fn is_settled(&self) -> bool {
+        self.waiting.len() == 0
     }
 
     /// Appends the last string once more; says no if there is none.
     #[inline]
     pub(super) fn repeat(&mut self) -> Result<bool, Refused> {
+        self.settle();
         if let (false, Some(&last)) = (self.given_up, self.dictionary.indices.last()) {
             let length =
                 self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
@@ -94,6 +129,7 @@ impl Strings {
 
     /// Forgets all but the first `count` values.
     pub(super) fn truncate(&mut self, count: usize) {
+        self.settle();
         if self.given_up {
             let end = self.starts.get(count).copied().unwrap_or(self.data.len() as u32);
             self.starts.truncate(count);
@@ -119,6 +155,7 @@ impl Strings {
     /// Forgets everything, at the end of a batch. What did not repay in it is not tried again for a
     /// while: hashing strings that never come back is a good part of the cost of a wide table.
     pub(super) fn clear(&mut self) {
+        self.settle();
         let tried = !self.given_up || self.rest == 0;
         let worthless = self.given_up || (self.starts.len() >= FEW && !self.dictionary_repays());
         self.rest = match (tried, worthless) {
@@ -140,6 +177,7 @@ impl Strings {
         let plain = self.given_up || self.starts.len() * 4 > dictionary.indices.len() * 3;
         let weight = if plain { 2 } else { 1 };
         weight * self.data.len()
+            + self.waiting.len()
             + (self.starts.len() + dictionary.indices.len()) * 4
             + dictionary.entries.len() * 8
             + dictionary.slots.len() * 4

@@ -98,7 +98,9 @@ fn truncating_is_as_never_having_set() {
 
 /// The values as a page would have them.
 fn layout(column: &Column) -> String {
-    match column.values() {
+    let mut column = column.clone();
+    column.settle();
+    match column.values().unwrap() {
         Values::Bytes(strings) | Values::Texts(strings) => {
             format!("{:?}", (strings.data().all(), strings.starts(), strings.indices()))
         }
@@ -122,7 +124,34 @@ fn colliding_strings_cost_no_more_than_a_bounded_search() {
             break;
         }
     }
-    let Values::Texts(strings) = texts.values() else { panic!("not a text") };
+    texts.settle();
+    let Values::Texts(strings) = texts.values().unwrap() else { panic!("not a text") };
     assert_eq!(strings.indices(), None, "the dictionary was not given up");
     assert_eq!(strings.starts().len(), 600);
+}
+
+#[test]
+fn values_are_not_read_before_they_are_settled() {
+    let check = |strings: &[&str], waits: bool| {
+        let mut texts = column(DataType::Text);
+        for (row, string) in (0..).zip(strings) {
+            texts.set_text(row, string).unwrap();
+        }
+        assert_eq!(texts.values().err(), waits.then_some(Refused::Unsettled), "{strings:?}");
+        texts.settle();
+        let Values::Texts(settled) = texts.values().unwrap() else { panic!("not a text") };
+        let indices = settled.indices().unwrap().iter();
+        let found: Vec<&str> = indices
+            .map(|&index| settled.data().at(settled.starts()[index as usize]))
+            .map(|bytes| std::str::from_utf8(bytes).unwrap())
+            .collect();
+        assert_eq!(found, strings);
+    };
+    let long = "x".repeat(5000);
+    check(&[], false);
+    check(&["a"], true);
+    check(&["a", "", "a"], true);
+    check(&[&long], false);
+    check(&["a", &long], false);
+    check(&[&long, "a", "b", "a", &long, "c"], true);
 }

@@ -286,7 +286,11 @@ impl Ingest<'_> {
     ) -> Result<()> {
         let rules = schema.column_rules();
         for at in family.descending() {
-            let Some(table) = family.tables().get(at).filter(|_| staging.rows(at) > 0) else {
+            // As in dlt, rows that are all left out leave the columns they brought that were welcome.
+            let Some(table) = family.tables().get(at).filter(|table| {
+                let seen = || schema.table(&table.name).is_some_and(Table::has_seen_data);
+                staging.rows(at) > 0 || (at == 0 && family.has_left_out() && seen())
+            }) else {
                 continue;
             };
             if schema.table(&table.name).is_none() {

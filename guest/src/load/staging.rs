@@ -50,6 +50,7 @@ impl Staging {
     pub(super) fn take(&mut self, family: &mut Family) -> Result<()> {
         for (at, table) in family.tables_mut().iter_mut().enumerate() {
             if table.rows() > 0 {
+                table.settle();
                 self.append(at, table).at(|| format!("table {}", table.name))?;
                 table.clear();
             }

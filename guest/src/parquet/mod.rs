@@ -89,8 +89,8 @@ impl File {
     /// was.
     ///
     /// # Errors
-    /// The columns are not those of the file, or one has a value beyond the last row, or a page is
-    /// larger than 2 GiB.
+    /// The columns are not those of the file, or one has a value beyond the last row or is not
+    /// settled, or a page is larger than 2 GiB.
     pub fn append<C: Borrow<Column>>(&mut self, columns: &[C], rows: u32) -> Result<()> {
         if rows == 0 {
             return Ok(());
@@ -167,7 +167,7 @@ impl File {
         if let Some(last) = column.last_row().filter(|&last| last >= rows) {
             return Err(Fault::internal(format_args!("expected {rows} rows, found row {last}")));
         }
-        let chunk = Chunk::new(column, rows);
+        let chunk = Chunk::new(column, rows)?;
         let mut codec = if chunk.size() < COMPRESS { Codec::None } else { Codec::Snappy };
         let doubtful = chunk.size() >= DOUBTFUL;
         let start = self.body.len();

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::hybrid;
 use crate::batch::{Bits, Column, Role, Strings, Values, index_width};
+use crate::fault::Result;
 
 /// About how many bytes of values a page holds; readers keep a page in memory.
 const PAGE: usize = 1 << 20;
@@ -58,9 +59,12 @@ pub(super) struct Span {
 }
 
 impl<'a> Chunk<'a> {
-    pub(super) fn new(column: &'a Column, rows: u32) -> Self {
-        let limits = Limits::of(column);
-        let layout = match column.values() {
+    /// # Errors
+    /// The column's values are not settled.
+    pub(super) fn new(column: &'a Column, rows: u32) -> Result<Self> {
+        let values = column.values()?;
+        let limits = Limits::of(values);
+        let layout = match values {
             Values::Bools(bits) => Layout::Bools(bits),
             Values::Fixed { role, bytes } => match limits {
                 Some(Limits::Numbers(min, max)) => Numbers::new(bytes, min, max)
@@ -73,7 +77,7 @@ impl<'a> Chunk<'a> {
                 Some(indices) => Layout::Lookup(strings, indices),
             },
         };
-        Self { column, rows: rows as usize, layout, limits }
+        Ok(Self { column, rows: rows as usize, layout, limits })
     }
 
     /// How many values the dictionary page has, and the values.
@@ -200,8 +204,8 @@ fn indices(to: &mut Vec<u8>, values: Option<&[u32]>, entries: usize) {
 }
 
 impl Limits {
-    fn of(column: &Column) -> Option<Self> {
-        match column.values() {
+    fn of(values: &Values) -> Option<Self> {
+        match values {
             Values::Fixed { role: Role::Int | Role::Micros | Role::Narrow, bytes } => {
                 limits(bytes, i64::from_le_bytes).map(|(min, max)| Self::Numbers(min, max))
             }

@@ -117,6 +117,7 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
             }
             expect.extend(cells.iter().cloned());
         }
+        columns.iter_mut().for_each(Column::settle);
         file.append(&columns, rows as u32).unwrap();
         columns.iter_mut().for_each(Column::clear);
         sizes.push(rows);
@@ -384,7 +385,8 @@ fn forgotten_rows_leave_nothing() {
                     column.set_text(row as u32, &again).unwrap();
                 }
             }
-            let file = |column: Column| {
+            let file = |mut column: Column| {
+                column.settle();
                 let mut file = File::create(fields(&[text])).unwrap();
                 file.append(&[column], rows as u32 + 71).unwrap();
                 file.finish().unwrap()
@@ -429,11 +431,13 @@ fn what_does_not_fit_is_refused() {
     }
     assert!(File::create(Vec::new()).unwrap_err().message.contains("at least one column"));
     let (text, int) = (Kind::of(DataType::Text), Kind::of(DataType::Bigint));
+    let waiting = column(text, &vec![Some(Value::Text("here".to_owned()))]);
     let late = column(int, &vec![None, Some(Value::Int(1))]);
     let cases = [
         (vec![Column::new(text)], "expected 2 columns in a row group, found 1"),
         (vec![Column::new(text), Column::new(text)], "expected a column of"),
         (vec![Column::new(text), late], "expected 1 rows, found row 1"),
+        (vec![waiting, Column::new(int)], "expected values that are settled, found some that wait"),
     ];
     let mut file = File::create(fields(&[text, int])).unwrap();
     for (columns, expect) in cases {

@@ -248,6 +248,33 @@ fn new_tables_under_a_contract_evolve_once() {
 }
 
 #[test]
+fn hints_that_the_contract_refuses_fail_before_anything_is_read() {
+    let check = |contract: Value, expect: Result<bool, &str>| {
+        let mut schema = Schema::new("s", "snake_case");
+        let table = || Table::root("t", "r").with("schema_contract", contract.clone());
+        schema.declare(table()).unwrap();
+        schema.add_column("t", Column::row_id()).unwrap();
+        schema.mark_seen("t").unwrap();
+        schema.declare(table()).unwrap();
+        let described = Map::from_iter([("description".to_owned(), "no type".into())]);
+        let hinted = Column::from_hints("more", described).unwrap();
+        let mut again = table();
+        again.columns_mut().insert("more".to_owned(), hinted);
+        let declared = schema.declare(again).map_err(|fault| fault.to_string());
+        assert_eq!(declared, expect.map_err(str::to_owned), "{contract}");
+        assert!(schema.table("t").unwrap().column("more").is_none() || expect == Ok(true));
+    };
+    check(
+        serde_json::json!({ "columns": "freeze" }),
+        Err(
+            "table t: column more: expected no new columns, for the schema contract freezes them, found another",
+        ),
+    );
+    check(serde_json::json!({ "columns": "discard_row" }), Ok(true));
+    check(serde_json::json!({ "columns": "evolve" }), Ok(true));
+}
+
+#[test]
 fn says_what_is_wrong() {
     let (_, text) = &stored("plain")[0];
     let check = |change: fn(&mut Value), expect: &str| {

@@ -267,8 +267,8 @@ impl Family {
     }
 
     /// Memory the rows hold, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.tables.iter().map(Table::bytes).sum()
+    pub fn bytes(&mut self) -> usize {
+        self.tables.iter_mut().map(Table::bytes).sum()
     }
 
     /// What a person should know; each thing once.

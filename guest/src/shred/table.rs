@@ -180,9 +180,17 @@ impl Table {
         self.total_rows + u64::from(self.rows)
     }
 
-    /// Memory the rows of the batch hold.
-    pub fn bytes(&self) -> usize {
+    /// Memory the rows of the batch hold. It is not known before they are settled.
+    pub fn bytes(&mut self) -> usize {
+        self.settle();
         self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
+    /// Brings the values of all rows to their place in the columns.
+    pub fn settle(&mut self) {
+        for column in &mut self.columns {
+            column.values.settle();
+        }
     }
 
     /// How many columns there are, those without a type included.

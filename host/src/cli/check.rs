@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use snowcat_host::buckets;
 use snowcat_host::{
     Engine, Error, Failure, Fault, FaultKind, Pull, Pulled, Request, Response, Runner, Script,
     Settings, SqlReply, Upload, Warehouse,
@@ -58,7 +59,8 @@ impl Check {
                         None
                     }
                 };
-            let mistakes = mistakes(text, &self.set, judge);
+            let mut mistakes = mistakes(text, &self.set, judge);
+            mistakes.extend(misplaced(text, &self.set));
             if let Some(trap) = trap {
                 return Err(Failed::Work(format!("{file}: {trap}")));
             }
@@ -223,6 +225,29 @@ fn mistakes(
     found
 }
 
+/// Files that are meant to be in buckets, and are nowhere: the load leaves places to its host.
+fn misplaced(text: &str, settings: &[Setting]) -> Vec<Mistake> {
+    let job: Value = serde_json::from_str(text).unwrap_or_default();
+    let resources = job.get("resources").and_then(Value::as_array);
+    let mut found = Vec::new();
+    for (n, resource) in resources.into_iter().flatten().enumerate() {
+        let files = resource.get("files");
+        let several = files.and_then(Value::as_array);
+        let one = several.is_none().then_some((String::new(), files)).into_iter();
+        let each = several.into_iter().flatten().enumerate();
+        let each = each.map(|(at, file)| (format!("[{at}]"), Some(file)));
+        for (at, file) in one.chain(each) {
+            let Some(place) = file.and_then(Value::as_str) else { continue };
+            let Err(error) = buckets::check(&fill(place, settings)) else { continue };
+            let place = format!("resources[{n}].files{at}");
+            let node = Node::read(text).zip(steps(&place));
+            let at = node.map_or(0, |(node, path)| node.follow(&path).0.at);
+            found.push(Mistake::at(text, at, place, error.to_string()));
+        }
+    }
+    found
+}
+
 /// What a run has to say about a resource.
 fn of_run(text: &str, document: &Node, job: Option<&Value>, fault: &Fault) -> Mistake {
     let named = fault.context.iter().find_map(|place| place.strip_prefix("resource "));
@@ -365,6 +390,14 @@ mod tests {
             &["5:16 resources[0]|expected a merge key, found none"],
         );
         check("{}", &[], &[]);
+    }
+
+    #[test]
+    fn places_in_buckets_are_checked() {
+        let job = "{\"resources\": [{\"files\": \"s3://b/*.csv\"},\n{\"files\": [\"a.csv\", \"abfss://c@evil/a.csv\"]},\n{\"files\": \"gs:///a\"}, {}]}";
+        let found = misplaced(job, &[]);
+        let found: Vec<_> = found.iter().map(|it| (it.line, it.column, &*it.place)).collect();
+        assert_eq!(found, [(2, 21, "resources[1].files[1]"), (3, 11, "resources[2].files")]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::Instant;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
+use snowcat_host::buckets::Buckets;
 use snowcat_host::credentials::{Credentials, Environment};
 use snowcat_host::files::{Input, LocalFiles, Store};
 use snowcat_host::http::{Http, HttpLimits};
@@ -24,7 +25,9 @@ use super::{Failed, job, show};
 ///
 /// The load really runs, on the input you give or the sources the job names; only its SQL does not: it
 /// plans as for an empty dataset. Secrets of credentials are taken from SNOWCAT_<SECRET>_USERNAME,
-/// SNOWCAT_<SECRET>_PASSWORD and SNOWCAT_<SECRET>_TOKEN.
+/// SNOWCAT_<SECRET>_PASSWORD and SNOWCAT_<SECRET>_TOKEN; those of buckets (s3://, az://, gs://) from the
+/// variables that the tools of each cloud know, such as AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY and
+/// GOOGLE_APPLICATION_CREDENTIALS.
 #[derive(Args)]
 pub(super) struct Plan {
     /// The job, a file of JSON
@@ -168,7 +171,7 @@ impl Plan {
 
 /// Where files can be.
 fn stores() -> Vec<Arc<dyn Store>> {
-    vec![Arc::new(LocalFiles)]
+    vec![Arc::new(LocalFiles), Arc::new(Buckets::new())]
 }
 
 /// A page of an API is small; a file that is larger, in bytes, is not read twice.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ureq::Agent;
 use ureq::http::Uri;
 
 use super::{Http, check, encoded, is_transient};
@@ -61,40 +62,59 @@ impl Http {
             return Err(failed(format!("the credential is not for the host {origin}"), false));
         }
         let refresh = wanted.refresh.as_ref().map(|given| kept.refresh.as_ref().unwrap_or(given));
-        let mut request = self.agent(&origin).post(uri).header("accept", "application/json");
-        if wanted.basic {
-            let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
-            request =
-                request.header("authorization", basic(&coded(&wanted.id), &coded(&wanted.secret)));
-        }
-        let mut response = request
-            .send_form(form(wanted, refresh))
-            .map_err(|e| failed(e.to_string(), is_transient(&e)))?;
-        let status = response.status();
-        // The text of these errors could quote the answer, and the answer is the secret.
-        let unfit = |_| failed("expected an object with an access_token".to_owned(), false);
-        let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
-        if !status.is_success() {
-            let transient = status.is_server_error() || status == 429;
-            return Err(failed(
-                format!("the server said {}{}", status.as_u16(), reason(&body)),
-                transient,
-            ));
-        }
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
-        if answer.access_token.is_empty() {
-            return Err(unfit(()));
-        }
-        let lasts = answer.expires_in.as_ref().and_then(seconds).unwrap_or(USUAL);
-        let lasts = Duration::try_from_secs_f64(lasts - MARGIN.min(lasts / 10.0));
-        let token = Secret::new(answer.access_token);
-        kept.refresh = answer.refresh_token.map(Secret::new).or_else(|| kept.refresh.take());
-        kept.token = lasts
-            .ok()
-            .and_then(|lasts| Instant::now().checked_add(lasts))
-            .map(|expiry| (token.clone(), expiry));
-        Ok(token)
+        let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
+        let header = wanted.basic.then(|| basic(&coded(&wanted.id), &coded(&wanted.secret)));
+        let fetched = fetch(self.agent(&origin), uri, &form(wanted, refresh), header)
+            .map_err(|(why, transient)| failed(why, transient))?;
+        kept.refresh = fetched.refresh.or_else(|| kept.refresh.take());
+        kept.token = fetched.until.map(|until| (fetched.token.clone(), until));
+        Ok(fetched.token)
     }
+}
+
+/// A token that was fetched.
+pub(crate) struct Fetched {
+    /// To be sent as `Bearer`.
+    pub(crate) token: Secret,
+    /// Until when it is good, some time for requests on their way left out.
+    pub(crate) until: Option<Instant>,
+    /// The refresh token that came with it.
+    pub(crate) refresh: Option<Secret>,
+}
+
+/// Asks for a token with a form. An error says why, and whether to try again; it quotes neither the form
+/// nor the answer.
+pub(crate) fn fetch(
+    agent: &Agent,
+    uri: Uri,
+    form: &[(&str, &str)],
+    authorization: Option<String>,
+) -> Result<Fetched, (String, bool)> {
+    let mut request = agent.post(uri).header("accept", "application/json");
+    if let Some(value) = authorization {
+        request = request.header("authorization", value);
+    }
+    let sent = request.send_form(form.iter().copied());
+    let mut response = sent.map_err(|e| (e.to_string(), is_transient(&e)))?;
+    let status = response.status();
+    // The text of these errors could quote the answer, and the answer is the secret.
+    let unfit = |_| ("expected an object with an access_token".to_owned(), false);
+    let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
+    if !status.is_success() {
+        let transient = status.is_server_error() || status == 429;
+        return Err((format!("the server said {}{}", status.as_u16(), reason(&body)), transient));
+    }
+    let answer: Answer = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
+    if answer.access_token.is_empty() {
+        return Err(unfit(()));
+    }
+    let lasts = answer.expires_in.as_ref().and_then(seconds).unwrap_or(USUAL);
+    let lasts = Duration::try_from_secs_f64(lasts - MARGIN.min(lasts / 10.0));
+    Ok(Fetched {
+        token: Secret::new(answer.access_token),
+        until: lasts.ok().and_then(|lasts| Instant::now().checked_add(lasts)),
+        refresh: answer.refresh_token.map(Secret::new),
+    })
 }
 
 /// What is sent; what the job gives goes before what is usual.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
 
+mod buckets;
 mod command;
 mod component;
 mod driver;

@@ -72,7 +72,17 @@ impl Ingested {
 
     /// Whether the tables are to change at all.
     pub(super) fn changes(&self) -> bool {
-        self.staged_rows() > 0 || (self.action == Action::Replace && self.known)
+        self.staged_rows() > 0 || (self.known && self.ends_absent())
+    }
+
+    /// Whether rows that are there give way though none came. What the contract leaves out came, and is
+    /// not there, as in dlt.
+    fn ends_absent(&self) -> bool {
+        match &self.action {
+            Action::Append => false,
+            Action::Replace => true,
+            Action::Merge(plan) => self.left_out && plan.ends_absent(),
+        }
     }
 
     /// Whether child rows may have to wait in staging tables of their own.

@@ -157,6 +157,11 @@ impl MergePlan {
         matches!(self.strategy, Upsert | InsertOnly | Cdc)
     }
 
+    /// Whether rows that are there may end because they did not come.
+    pub(super) fn ends_absent(&self) -> bool {
+        self.strategy == MergeStrategy::Scd2 || self.destination_scope.is_some()
+    }
+
     /// Whether child rows may have to wait in staging tables: when it depends on their root row which
     /// of them come in, and their root row's id cannot tell.
     pub(in crate::load) fn stages_children(&self) -> bool {

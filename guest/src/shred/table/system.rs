@@ -85,9 +85,11 @@ impl Table {
 
     #[inline]
     fn system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        // Names are the same constants every time: comparing addresses would do, comparing texts is as
-        // short.
-        match self.system.iter().find(|(known, _)| *known == name) {
+        // Names are the same constants every time, mostly at the same address: texts are compared only
+        // where none is.
+        let system = &self.system;
+        let same = || system.iter().find(|(known, _)| std::ptr::eq(*known, name));
+        match same().or_else(|| system.iter().find(|(known, _)| *known == name)) {
             Some(&(_, at)) => at,
             None => self.new_system(name, data_type),
         }

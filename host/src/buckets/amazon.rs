@@ -1,0 +1,310 @@
+//! Amazon S3, and what speaks like it. Requests are signed as "Signature Version 4" has it.
+
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use ring::{digest, hmac};
+
+use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire, decoded};
+use super::{Api, Entry, Page, Variables, now, range, xml};
+use crate::credentials::Secret;
+use crate::http::encoded;
+
+/// A bucket.
+pub(super) struct Amazon {
+    bucket: String,
+    /// Of a server that is not Amazon's.
+    endpoint: Option<Endpoint>,
+    /// The environment's, until a server says that the bucket is in another.
+    region: Mutex<String>,
+    keys: Option<Keys>,
+}
+
+struct Keys {
+    id: String,
+    secret: Secret,
+    token: Option<Secret>,
+}
+
+impl Amazon {
+    pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, Trouble> {
+        let region = variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+        let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+        if !is_region(&region) {
+            return Err(Trouble::lasting("expected a region such as eu-central-1 in AWS_REGION"));
+        }
+        let endpoint = variables.endpoint(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])?;
+        let id = variables.first(&["AWS_ACCESS_KEY_ID"]);
+        let secret = variables.secret(&["AWS_SECRET_ACCESS_KEY"]);
+        let token = variables.secret(&["AWS_SESSION_TOKEN"]);
+        let keys = match (id, secret) {
+            (Some(id), Some(secret)) => Some(Keys { id, secret, token }),
+            (None, None) => None,
+            _ => {
+                return Err(Trouble::lasting(
+                    "expected both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment",
+                ));
+            }
+        };
+        Ok(Self { bucket: bucket.to_owned(), endpoint, region: Mutex::new(region), keys })
+    }
+
+    fn region(&self) -> String {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn ask(&self, key: Option<&str>) -> Ask {
+        let region = self.region();
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        // A name that is no single label fits neither into a host nor under its certificate.
+        let label = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        let hosted = self.endpoint.is_none() && self.bucket.bytes().all(label);
+        let bucket = (!hosted).then_some(self.bucket.as_str());
+        let parts: Vec<&str> = bucket.into_iter().chain(key).collect();
+        match &self.endpoint {
+            Some(endpoint) => endpoint.ask(&parts),
+            None if hosted => {
+                Endpoint::of_host(&format!("{}.s3.{region}.{domain}", self.bucket)).ask(&parts)
+            }
+            None => Endpoint::of_host(&format!("s3.{region}.{domain}")).ask(&parts),
+        }
+    }
+}
+
+impl Cloud for Amazon {
+    fn sign(&self, ask: &mut Ask, _: &Wire) -> Result<Vec<Secret>, Trouble> {
+        let Some(keys) = &self.keys else { return Ok(Vec::new()) };
+        let signature = keys.sign(ask, &self.region(), now());
+        let token = keys.token.clone();
+        Ok([Secret::new(signature)].into_iter().chain(token).collect())
+    }
+
+    /// A bucket is in one region, and servers in others say which.
+    fn learn(&self, answer: &Answer) -> bool {
+        let told = answer.header("x-amz-bucket-region").filter(|it| is_region(it));
+        let mut region = self.region.lock().unwrap_or_else(PoisonError::into_inner);
+        match told {
+            Some(told) if self.endpoint.is_none() && *region != told => {
+                told.clone_into(&mut region);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn unsigned(&self) -> Option<&'static str> {
+        let hint = "not signed, for there is no AWS_ACCESS_KEY_ID in the environment";
+        self.keys.is_none().then_some(hint)
+    }
+}
+
+impl Api for Amazon {
+    fn list(&self, prefix: &str, next: Option<&str>) -> Ask {
+        let mut ask = self.ask(None);
+        // Without the encoding a key with a control character makes no XML.
+        let pairs = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
+        let next = next.map(|next| ("continuation-token", next));
+        let pairs = pairs.into_iter().chain(next);
+        ask.query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        ask
+    }
+
+    fn page(&self, body: &str) -> Result<Page, String> {
+        let leaves = xml::leaves(body)?;
+        let coded = leaves.iter().any(|it| it.path == "EncodingType" && it.text == "url");
+        let mut page = Page::default();
+        let mut entry = Entry::default();
+        let mut truncated = false;
+        for leaf in leaves {
+            match leaf.path.as_str() {
+                "Contents/Key" if coded => {
+                    let key = decoded(&leaf.text.replace('+', " "));
+                    entry.key = key.ok_or("expected names in UTF-8, found others")?;
+                }
+                "Contents/Key" => entry.key = leaf.text,
+                "Contents/Size" => entry.size = size(&leaf.text)?,
+                "Contents/ETag" => entry.tag = leaf.text,
+                "Contents" => page.entries.push(std::mem::take(&mut entry)),
+                "IsTruncated" => truncated = leaf.text == "true",
+                "NextContinuationToken" => page.next = Some(leaf.text),
+                _ => {}
+            }
+        }
+        if truncated && page.next.is_none() {
+            return Err("expected a token for the next page of the list, found none".to_owned());
+        }
+        page.next = page.next.filter(|_| truncated);
+        Ok(page)
+    }
+
+    fn about(&self, key: &str) -> Ask {
+        Ask { head: true, ..self.ask(Some(key)) }
+    }
+
+    fn read(&self, entry: &Entry, from: u64, to: u64) -> Ask {
+        let mut ask = self.ask(Some(&entry.key));
+        ask.headers.push(("range", range(from, to)));
+        ask.headers.extend(entry.condition().map(|tag| ("if-match", tag)));
+        ask
+    }
+}
+
+impl Keys {
+    /// Adds the headers of a signature; gives it back.
+    fn sign(&self, ask: &mut Ask, region: &str, now: DateTime<Utc>) -> String {
+        let (time, day) = (now.format("%Y%m%dT%H%M%SZ").to_string(), now.format("%Y%m%d"));
+        let nothing = hex(digest::digest(&digest::SHA256, b"").as_ref());
+        // As the client would say it, and so it cannot differ from what is signed.
+        let host = ask.host().to_owned();
+        ask.headers.push(("host", host));
+        ask.headers.push(("x-amz-content-sha256", nothing.clone()));
+        ask.headers.push(("x-amz-date", time.clone()));
+        if let Some(token) = &self.token {
+            ask.headers.push(("x-amz-security-token", token.reveal().to_owned()));
+        }
+        ask.headers.sort();
+        let names: Vec<&str> = ask.headers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+        let mut query: Vec<(String, String)> =
+            ask.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
+        query.sort();
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let headers: String =
+            ask.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+        let request = format!(
+            "{}\n{}\n{}\n{headers}\n{names}\n{nothing}",
+            ask.method(),
+            ask.path,
+            query.join("&"),
+        );
+        let scope = format!("{day}/{region}/s3/aws4_request");
+        let hash = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
+        let first = format!("AWS4{}", self.secret.reveal()).into_bytes();
+        let key = scope.split('/').fold(first, |key, part| mac(&key, part));
+        let signature = hex(&mac(&key, &text));
+        let id = &self.id;
+        let value = format!(
+            "AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"
+        );
+        ask.headers.push(("authorization", value));
+        signature
+    }
+}
+
+/// HMAC with SHA-256.
+pub(super) fn mac(key: &[u8], text: &str) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+}
+
+/// A number of bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| format!("expected a size in the list, found {text:?}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// It becomes a part of a host's name.
+fn is_region(text: &str) -> bool {
+    let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    !text.is_empty() && text.bytes().all(legal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn amazon(bucket: &str, more: &[(&str, &str)]) -> Amazon {
+        let more: Vec<(String, String)> =
+            more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let find = move |name: &str| Some(more.iter().find(|(other, _)| other == name)?.1.clone());
+        Amazon::new(bucket, &Variables::new(find)).map_err(|it| it.message).unwrap()
+    }
+
+    /// The examples in Amazon's "Signature Calculations for the Authorization Header".
+    #[test]
+    fn signatures_are_those_of_the_manual() {
+        let keys = Keys {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+            token: None,
+        };
+        let now: DateTime<Utc> = "2013-05-24T00:00:00Z".parse().unwrap();
+        let check = |path: &str, query: &[(&str, &str)], range: &str, expect: &str| {
+            let mut ask = Ask {
+                origin: "https://examplebucket.s3.amazonaws.com".to_owned(),
+                path: path.to_owned(),
+                query: query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+                ..Ask::default()
+            };
+            if !range.is_empty() {
+                ask.headers.push(("range", range.to_owned()));
+            }
+            assert_eq!(keys.sign(&mut ask, "us-east-1", now), expect, "{path}");
+        };
+        check(
+            "/test.txt",
+            &[],
+            "bytes=0-9",
+            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+        );
+        check(
+            "/",
+            &[("lifecycle", "")],
+            "",
+            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
+        );
+        check(
+            "/",
+            &[("prefix", "J"), ("max-keys", "2")],
+            "",
+            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
+        );
+    }
+
+    #[test]
+    fn a_bucket_has_a_host_of_its_own() {
+        let check = |bucket: &str, more: &[(&str, &str)], expect: &str| {
+            let ask = amazon(bucket, more).about("a b");
+            assert_eq!(format!("{}{}", ask.origin, ask.path), expect);
+        };
+        check("b", &[], "https://b.s3.us-east-1.amazonaws.com/a%20b");
+        let china = [("AWS_DEFAULT_REGION", "cn-north-1")];
+        check("my.b", &china, "https://s3.cn-north-1.amazonaws.com.cn/my.b/a%20b");
+        let near = [("AWS_ENDPOINT_URL", "http://localhost:9000/"), ("AWS_REGION", "x")];
+        check("b", &near, "http://localhost:9000/b/a%20b");
+    }
+
+    #[test]
+    fn another_region_is_learned() {
+        let bucket = amazon("b", &[]);
+        let mut answer =
+            Answer { status: 301, headers: ureq::http::HeaderMap::new(), body: Vec::new() };
+        assert!(!bucket.learn(&answer));
+        for (told, learned) in [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)]
+        {
+            answer.headers.insert("x-amz-bucket-region", told.parse().unwrap());
+            assert_eq!(bucket.learn(&answer), learned, "{told}");
+        }
+        assert_eq!(bucket.about("a").origin, "https://b.s3.eu-west-3.amazonaws.com");
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let body = "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>\
+            <Contents><Key>a/x+y%2B%C3%A9</Key><ETag>&quot;t&quot;</ETag><Size>7</Size></Contents>\
+            <Contents><Key>b</Key><Size>0</Size></Contents>\
+            <NextContinuationToken>n+1</NextContinuationToken></ListBucketResult>";
+        let bucket = amazon("b", &[]);
+        let page = bucket.page(body).unwrap();
+        let entry = |key: &str, size, tag: &str| Entry { key: key.into(), size, tag: tag.into() };
+        assert_eq!(page.entries, [entry("a/x y+é", 7, "\"t\""), entry("b", 0, "")]);
+        assert_eq!(page.next.as_deref(), Some("n+1"));
+        assert!(bucket.page("<html>").is_err());
+        let more = "<L><IsTruncated>true</IsTruncated></L>";
+        assert!(bucket.page(more).is_err_and(|e| e.contains("next page")));
+    }
+}
