@@ -1,11 +1,13 @@
 //! The jobs that are walked through, with pages so small that there are several.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::Walk;
-use crate::standin::{github, graph, jira, pagerduty};
+use crate::standin::http::{Request, Response};
+use crate::standin::{Credential, Service, github, graph, jira, lock, pagerduty};
 
 pub(super) const OF_ISSUES: &[&str] =
     &["issues", "changed_issues", "issue_changelogs", "issue_comments", "issue_worklogs"];
@@ -43,7 +45,7 @@ pub(super) fn jira(selected: &[&str]) -> Walk {
     }
     // loader@example.org:stand-in-token
     let authorization = "Basic bG9hZGVyQGV4YW1wbGUub3JnOnN0YW5kLWluLXRva2Vu";
-    Walk::new(job, move || Arc::new(jira::Jira::new(&options)), Some(authorization))
+    Walk::new(job, move || Kept::of(jira::Jira::new(&options)), Some(authorization))
 }
 
 /// Microsoft Graph: a token that is given out, links to the next page, a child.
@@ -54,7 +56,7 @@ pub(super) fn graph() -> Walk {
         let size = if resource["name"] == "sign_ins" { 5 } else { 3 };
         resource["endpoint"]["params"]["$top"] = size.into();
     }
-    Walk::new(job, move || Arc::new(graph::Graph::new(&options)), None)
+    Walk::new(job, move || Kept::of(graph::Graph::new(&options)), None)
 }
 
 /// PagerDuty: offsets with a total.
@@ -63,7 +65,7 @@ pub(super) fn pagerduty() -> Walk {
     let mut job = job(include_str!("../../../../procedures/jobs/pagerduty.json"));
     job["client"]["paginator"]["limit"] = 3.into();
     let authorization = Some("Token token=stand-in-token");
-    Walk::new(job, move || Arc::new(pagerduty::PagerDuty::new(&options)), authorization)
+    Walk::new(job, move || Kept::of(pagerduty::PagerDuty::new(&options)), authorization)
 }
 
 /// GitHub: links in a header.
@@ -73,7 +75,7 @@ pub(super) fn github() -> Walk {
     job["resource_defaults"]["endpoint"]["params"]["per_page"] = 3.into();
     job["selected"] = json!(["issues", "comments", "stargazers"]);
     let authorization = Some("Bearer stand-in-token");
-    Walk::new(job, move || Arc::new(github::GitHub::new(&options)), authorization)
+    Walk::new(job, move || Kept::of(github::GitHub::new(&options)), authorization)
 }
 
 fn job(text: &str) -> Value {
@@ -88,4 +90,48 @@ fn job(text: &str) -> Value {
         text.replace(&format!("{{{{{name}}}}}"), value)
     };
     serde_json::from_str(&settings.iter().fold(text.to_owned(), fill)).unwrap()
+}
+
+/// A service whose data stay as they are: hundreds of runs ask for the same, which takes a while to make.
+#[derive(Debug)]
+struct Kept<S> {
+    service: S,
+    answers: Mutex<BTreeMap<(String, Vec<(String, String)>), Response>>,
+}
+
+impl<S: Service + 'static> Kept<S> {
+    fn of(service: S) -> Arc<dyn Service> {
+        Arc::new(Self { service, answers: Mutex::default() })
+    }
+}
+
+impl<S: Service> Service for Kept<S> {
+    fn credential(&self, request: &Request) -> Credential {
+        self.service.credential(request)
+    }
+
+    fn is_open(&self, request: &Request) -> bool {
+        self.service.is_open(request)
+    }
+
+    fn answer(&self, request: &Request, origin: &str) -> Response {
+        if request.method != "GET" {
+            return self.service.answer(request, origin);
+        }
+        let key = (request.path.clone(), request.query.clone());
+        let make = || self.service.answer(request, origin);
+        lock(&self.answers).entry(key).or_insert_with(make).clone()
+    }
+
+    fn refusal(&self, status: u16, message: &str) -> Response {
+        self.service.refusal(status, message)
+    }
+
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        self.service.headers()
+    }
+
+    fn control(&self, request: &Request, name: &str) -> Option<Result<Value, String>> {
+        self.service.control(request, name)
+    }
 }
