@@ -96,7 +96,8 @@ fn job(text: &str) -> Value {
 #[derive(Debug)]
 struct Kept<S> {
     service: S,
-    answers: Mutex<BTreeMap<(String, Vec<(String, String)>), Response>>,
+    /// By path and query.
+    answers: Mutex<BTreeMap<String, Response>>,
 }
 
 impl<S: Service + 'static> Kept<S> {
@@ -118,7 +119,7 @@ impl<S: Service> Service for Kept<S> {
         if request.method != "GET" {
             return self.service.answer(request, origin);
         }
-        let key = (request.path.clone(), request.query.clone());
+        let key = format!("{}?{:?}", request.path, request.query);
         let make = || self.service.answer(request, origin);
         lock(&self.answers).entry(key).or_insert_with(make).clone()
     }
