@@ -30,7 +30,6 @@ impl Family {
             self.settle(row)?;
         }
         if std::mem::take(&mut self.refused) {
-            self.tables[row.table].drop_row(row.row);
             return Ok(false);
         }
         match key {
@@ -121,9 +120,8 @@ impl Family {
                 base: self.trail.len(),
                 ours: false,
             };
-            if self.element(reader, list, &row)? {
-                self.close_row(&row, Link::Root(parent.root))?;
-            }
+            let kept = self.element(reader, list, &row)?;
+            self.end_row(&row, Link::Root(parent.root), kept)?;
             more = reader.more(b']')?;
         }
         Ok(())

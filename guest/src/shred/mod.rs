@@ -313,10 +313,9 @@ impl Family {
         };
         let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
-        if self.fill(reader, 0, key, &row)? {
-            self.close_row(&row, Link::Root(None))?;
-            self.root_rows += 1;
-        }
+        let kept = self.fill(reader, 0, key, &row)?;
+        self.end_row(&row, Link::Root(None), kept)?;
+        self.root_rows += u64::from(kept);
         self.left_out.keep();
         Ok(())
     }
@@ -368,8 +367,10 @@ impl Family {
         Ok(())
     }
 
-    /// Ends a row: its system columns, the order of its new columns, what it must not lack.
-    fn close_row(&mut self, row: &Row<'_>, link: Link<'_>) -> Result<(), Halt> {
+    /// Ends a row: its system columns, the order of its new columns, what it must not lack. One that is
+    /// not kept leaves the columns it brought, its system columns among them, as in dlt.
+    #[inline]
+    fn end_row(&mut self, row: &Row<'_>, link: Link<'_>, kept: bool) -> Result<(), Halt> {
         if self.contest.is_on() {
             self.settle(row)?;
         }
@@ -396,6 +397,10 @@ impl Family {
         table.system_id(row.row, "_dlt_id", row.id)?;
         if row.sequence == Sequence::All || (row.sequence == Sequence::Root && is_root) {
             table.system_int(row.row, SEQ, row.seq)?;
+        }
+        if !kept {
+            table.drop_row(row.row);
+            return Ok(());
         }
         Ok(table.close_row(row.row)?)
     }

@@ -187,9 +187,8 @@ impl Family {
                 base: self.trail.len(),
                 ours: false,
             };
-            if self.element(reader, list, &row)? {
-                self.close_row(&row, Link::Nested(parent.id, index, parent.root))?;
-            }
+            let kept = self.element(reader, list, &row)?;
+            self.end_row(&row, Link::Nested(parent.id, index, parent.root), kept)?;
             index += 1;
             more = reader.more(b']')?;
         }

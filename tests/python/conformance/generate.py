@@ -156,6 +156,9 @@ class Generator:
         pick = self.random
         if pick.random() < 0.25:
             config["naming"] = pick.choice(CONVENTIONS)
+            if config["naming"].startswith("sql_") and {"x.y", "x|y"} <= set(self.keys):
+                # There both are x_y.
+                self.keys.remove("x|y")
         if pick.random() < 0.25:
             config["max_table_nesting"] = pick.randint(0, 3)
         if pick.random() < 0.1:

@@ -64,7 +64,9 @@ impl Survey {
     pub fn read(row: &[Option<String>], keys: &[&[Column]]) -> Option<Self> {
         let text = |at: usize| row.get(at).and_then(Option::as_deref);
         let count = |at: usize| text(at)?.parse::<u64>().ok();
-        let (rows, kept) = (count(0)?, count(1)?);
+        let rows = count(0)?;
+        // Of no rows, a count under a condition may be NULL.
+        let kept = if rows == 0 { 0 } else { count(1)? };
         let mut bounds = vec![Vec::new(); keys.len()];
         for (n, (set, column)) in bounded(keys).enumerate() {
             let at = 2 + 3 * n;
@@ -137,6 +139,10 @@ mod tests {
         check(DataType::Date, [Some("0024-01-022"), Some("x"), all], "");
         let long = "l".repeat(LONGEST + 1);
         check(DataType::Text, [Some("a"), Some(&long), all], "");
+        let empty = [Some("0".to_owned()), None, None, None, Some("0".to_owned())];
+        let key = [column(DataType::Bigint)];
+        let nothing = Survey { dropped: 0, bounds: vec![Vec::new()] };
+        assert_eq!(Survey::read(&empty, &[&key]), Some(nothing));
         for row in [&[][..], &[None, None], &[Some("1".to_owned()), Some("2".to_owned())]] {
             assert_eq!(Survey::read(row, &[]), None);
         }
