@@ -24,6 +24,7 @@
 //! - [`transcript`]: a run written down, one JSON object a line.
 //! - [`http`], [`credentials`]: requests sent on a load's behalf, and the secrets that go with them.
 //! - [`files`], [`buckets`], [`input`]: the files of a job, on disks and in buckets, cut into pages.
+//! - [`samples`]: saved answers, for a rehearsal without the source.
 //!
 //! Invariants: this crate knows the interface and a `.wasm`, and nothing of the guest's library; a
 //! component that imports anything is refused; no secret is in a type that prints it.
@@ -39,6 +40,7 @@ pub mod input;
 mod interface;
 mod limits;
 mod runner;
+pub mod samples;
 pub mod transcript;
 pub mod warehouse;
 

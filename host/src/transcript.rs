@@ -218,6 +218,23 @@ fn response_value(response: &Result<Response, Failure>) -> Value {
     }
 }
 
+/// The requests of a step.
+pub(crate) fn parse_requests(value: &Value) -> Result<Vec<Request>, String> {
+    let optional = |value: &Value, key: &str| match value.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => text(value).map(Some),
+    };
+    list(value, |value| {
+        Ok(Request {
+            method: text(field(value, "method")?)?,
+            url: text(field(value, "url")?)?,
+            headers: list(field(value, "headers")?, parse_header)?,
+            auth: optional(value, "auth")?,
+            body: optional(value, "body")?,
+        })
+    })
+}
+
 /// The reply of a line.
 pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
     let reply = line.get("reply").ok_or_else(|| format!("expected a reply, found {line}"))?;
@@ -271,14 +288,16 @@ fn parse_response(value: &Value) -> Result<Result<Response, Failure>, String> {
             .as_u64()
             .and_then(|status| u16::try_from(status).ok())
             .ok_or_else(|| format!("{status} is no status"))?,
-        headers: list(field(value, "headers")?, |header| {
-            match header.as_array().map(Vec::as_slice) {
-                Some([name, value]) => Ok((text(name)?, text(value)?)),
-                _ => Err(format!("expected a name and a value, found {header}")),
-            }
-        })?,
+        headers: list(field(value, "headers")?, parse_header)?,
         body: text(field(value, "body")?)?,
     }))
+}
+
+fn parse_header(header: &Value) -> Result<(String, String), String> {
+    match header.as_array().map(Vec::as_slice) {
+        Some([name, value]) => Ok((text(name)?, text(value)?)),
+        _ => Err(format!("expected a name and a value, found {header}")),
+    }
 }
 
 fn parse_failure(value: &Value) -> Result<Failure, String> {

@@ -20,7 +20,7 @@ import standin
 PASSES = {
     "status:500": 1, "status:502": 1, "status:503": 1, "status:408": 1, "drop": 0, "cut": 1, "slow:1500": 0,
     "short": 1, "throttle:7": 7, "throttle": 1, "throttle-date:9": 8, "limit:6": 5, "gzip": 0, "not-gzip": 1,
-    "type:text/plain": 0,
+    "short-gzip": 1, "wrong-gzip": 1, "type:text/plain": 0,
 }  # fmt: skip
 # What is no trouble at all: nothing is asked for again.
 AT_ONCE = ("gzip", "type:text/plain")

@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) requests: Requests,
     /// The number of the next page, from 1.
     pub(super) page: u64,
+    /// Another load came to there, and was interrupted.
+    pub(super) resumed: bool,
 }
 
 /// The pages of a resource, or those about one record of its parent.
@@ -31,6 +33,10 @@ struct Chain<'p> {
     next: Option<Request>,
     /// The number of the page, from 1.
     page: u64,
+    /// The page before had records, but fewer than were asked for.
+    short: bool,
+    /// The page is the first after an interruption: the source may not know the place any more.
+    resumed: bool,
 }
 
 impl Ingest<'_> {
@@ -50,12 +56,13 @@ impl Ingest<'_> {
             Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
         };
         let mut chains: Vec<Chain<'_>> = Vec::new();
-        let mut nothing = Nothing::default();
+        let mut notes = Notes::default();
         // The first page comes alone, for nobody knows how large pages are.
         let (mut at_once, mut largest) = (1, 1);
-        if let Some(Asked { requests, page }) = asked.take() {
+        if let Some(Asked { requests, page, resumed }) = asked.take() {
             let next = Some(requests.first()?);
-            chains.push(Chain { requests, parent: None, members: String::new(), next, page });
+            let (parent, members, short) = (None, String::new(), false);
+            chains.push(Chain { requests, parent, members, next, page, short, resumed });
             rows = Box::new(std::iter::empty());
         }
         loop {
@@ -69,13 +76,14 @@ impl Ingest<'_> {
                 });
             }
             if chains.is_empty() {
-                reading.warn(nothing.warning(&self.resource.name));
+                notes.tell(reading, &self.resource.name);
                 return Ok(true);
             }
             if self.is_due(reading)
                 && let Some(Chain { requests, page, .. }) = chains.pop()
             {
-                *asked = Some(Asked { requests, page });
+                *asked = Some(Asked { requests, page, resumed: false });
+                notes.tell(reading, &self.resource.name);
                 return Ok(false);
             }
             let asked = chains.get(..at_once).unwrap_or(&chains);
@@ -87,7 +95,7 @@ impl Ingest<'_> {
                         largest = largest.max(response.body.len());
                         reading.pages += 1;
                         reading.bytes += response.body.len() as u64;
-                        chain.take(reading, &response, &mut nothing).at(|| chain.place())?;
+                        chain.take(reading, &response, &mut notes).at(|| chain.place())?;
                     }
                     None => chain.next = None,
                 }
@@ -103,7 +111,7 @@ impl Ingest<'_> {
         let requests = Requests::new(self.job, self.resource, start, parent)?;
         let next = Some(requests.first()?);
         let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
-        Ok(Chain { requests, parent, members, next, page: 1 })
+        Ok(Chain { requests, parent, members, next, page: 1, short: false, resumed: false })
     }
 
     /// An answer for each chain, with the patience it takes; none where the job says that such an
@@ -177,24 +185,33 @@ impl Chain<'_> {
         &mut self,
         reading: &mut Reading<'_>,
         response: &Response,
-        nothing: &mut Nothing,
+        notes: &mut Notes,
     ) -> Result<()> {
         self.requests.look(response)?;
         let intake = &mut reading.intake;
         let members = &self.members;
+        // From the first record to the last.
+        let mut records = response.body.len()..0;
         let facts = page::walk(
             &response.body,
             self.requests.selector(),
             self.requests.wanted_paths(),
             false,
-            &mut |reader| intake.take(reader, members),
+            &mut |reader| {
+                records.start = records.start.min(reader.position());
+                let taken = intake.take(reader, members);
+                records.end = reader.position();
+                taken
+            },
         )?;
         if let Some(selector) = self.requests.selector().filter(|_| !facts.selected) {
             source::check_empty(selector, &response.body)?;
-            nothing.count(selector, facts.keys);
+            notes.nothing.count(selector, facts.keys);
         }
-        if facts.records > 0 {
-            self.requests.compare(response)?;
+        self.requests.compare(response, response.body.get(records).unwrap_or_default())?;
+        if let Some(size) = self.requests.page_size() {
+            notes.gaps.page(size, facts.records, self.short);
+            self.short = (1..size).contains(&facts.records);
         }
         // The order of records says nothing where they are of several parents.
         let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
@@ -205,6 +222,7 @@ impl Chain<'_> {
         };
         self.next = if closed { None } else { self.requests.after(&facts)? };
         self.page += 1;
+        self.resumed = false;
         Ok(())
     }
 
@@ -216,9 +234,58 @@ impl Chain<'_> {
 
     fn page_of(&self) -> String {
         match &self.parent {
+            None if self.resumed => {
+                format!("page {}, where an interrupted load goes on", self.page)
+            }
             None => format!("page {}", self.page),
             Some(row) => format!("{row}: page {}", self.page),
         }
+    }
+}
+
+/// What was odd about the pages of a resource, and is no error.
+#[derive(Default)]
+struct Notes {
+    nothing: Nothing,
+    gaps: Gaps,
+}
+
+impl Notes {
+    fn tell(self, reading: &mut Reading<'_>, resource: &str) {
+        reading.warn(self.nothing.warning(resource));
+        reading.warn(self.gaps.warning(resource));
+    }
+}
+
+/// Pages with fewer records than were asked for, and others behind them: an offset counts on full ones.
+#[derive(Default)]
+struct Gaps {
+    /// How many such pages.
+    pages: u64,
+    size: u64,
+    /// The most records of any page.
+    most: u64,
+}
+
+impl Gaps {
+    /// Takes a page; `short` says that the one before it was not full.
+    fn page(&mut self, size: u64, records: u64, short: bool) {
+        self.size = size;
+        self.most = self.most.max(records);
+        self.pages += u64::from(short && records > 0);
+    }
+
+    /// A source that sometimes gives less has left something out on purpose; one that never gives what is
+    /// asked for has a limit of its own, and what is beyond it is skipped.
+    fn warning(self, resource: &str) -> Option<String> {
+        let Self { pages, size, most } = self;
+        (pages > 0 && most < size).then(|| {
+            format!(
+                "resource {resource}: no page had more than {most} records, where {size} were asked for, and \
+                 {pages} such pages had others behind them: if the source gives no more than that, say \
+                 \"limit\": {most}, for what lies between was not read"
+            )
+        })
     }
 }
 

@@ -84,7 +84,7 @@ impl Ingest<'_> {
                 let mut requests = Requests::new(self.job, self.resource, start, None)?;
                 requests.go_on(position).at(place)?;
                 let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
-                **asked = Some(Asked { requests, page });
+                **asked = Some(Asked { requests, page, resumed: true });
             }
         }
         report.warnings.push(format!("resource {name}: goes on where a load was interrupted"));

@@ -1,11 +1,12 @@
 //! From one page to the next: what dlt's paginators do (`sources/helpers/rest_client/paginators.py`)
 //! with what was seen of a page.
 
-use std::hash::BuildHasher;
+mod repeats;
 
-use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
+use self::repeats::Loop;
+pub(super) use self::repeats::Repeats;
 use crate::canonical::string_content;
 use crate::fault::{Fault, Result};
 use crate::job::{CursorPages, Paginator, Path, Place, RangePages};
@@ -77,9 +78,26 @@ impl Pager {
         self.number = number;
     }
 
-    /// Whether it asks by a number of its own, and not by what the last page said.
-    pub(super) fn counts(&self) -> bool {
-        matches!(self.paginator, Paginator::Range(_))
+    /// What it asks with, where a source may not heed it: a link is the source's own.
+    pub(super) fn asks_with(&self) -> Option<&str> {
+        let place = match &self.paginator {
+            Paginator::Range(pages) => &pages.place,
+            Paginator::Cursor(pages) => &pages.place,
+            Paginator::HeaderCursor { param, .. } => return Some(param),
+            _ => return None,
+        };
+        match place {
+            Place::Query(name) => Some(name),
+            Place::Body(keys) => keys.last().map(String::as_str),
+        }
+    }
+
+    /// How many records of a page it takes for granted.
+    pub(super) fn page_size(&self) -> Option<u64> {
+        match &self.paginator {
+            Paginator::Range(pages) if pages.limit.is_some() => u64::try_from(pages.step).ok(),
+            _ => None,
+        }
     }
 
     /// Whether it does not know yet what it is.
@@ -154,64 +172,10 @@ impl Pager {
             return Err(Fault::source(format_args!(
                 "expected a new page, found {} again after {} pages: the source would never end{hint}",
                 excerpt(&reference),
-                self.seen.count,
+                self.seen.count(),
             )));
         }
         Ok(next)
-    }
-}
-
-/// Finds out whether references go round in a circle, and holds two of them for it (Brent).
-#[derive(Clone, Debug, Default)]
-struct Loop {
-    count: u64,
-    last: Option<String>,
-    mark: Option<String>,
-}
-
-impl Loop {
-    fn closes(&mut self, reference: &str) -> bool {
-        let closes = [&self.last, &self.mark].into_iter().flatten().any(|seen| seen == reference);
-        self.count += 1;
-        self.last = Some(reference.to_owned());
-        if self.count.is_power_of_two() {
-            self.mark.clone_from(&self.last);
-        }
-        closes
-    }
-}
-
-/// Notices a source that gives the same page whatever number is asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Repeats {
-    /// How many pages in a row may be the same, byte for byte.
-    may: u32,
-    count: u32,
-    last: Option<u64>,
-}
-
-impl Repeats {
-    /// Two pages with the same keys are not two pages. Records without a key may be all alike; but
-    /// hardly for three pages.
-    pub(super) const fn new(keyed: bool) -> Self {
-        Self { may: if keyed { 1 } else { 2 }, count: 0, last: None }
-    }
-
-    /// Takes a page that has records.
-    ///
-    /// # Errors
-    /// A source fault when there are too many of the same.
-    pub(super) fn take(&mut self, body: &str) -> Result<()> {
-        let digest = FxBuildHasher.hash_one(body);
-        self.count = if self.last == Some(digest) { self.count + 1 } else { 1 };
-        self.last = Some(digest);
-        if self.count > self.may {
-            return Err(Fault::source(format_args!(
-                "expected a new page, found the one before, byte for byte: the source seems not to heed \
-                 the number that is asked for"
-            )));
-        }
-        Ok(())
     }
 }
 

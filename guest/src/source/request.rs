@@ -156,13 +156,18 @@ impl Requests {
         Ok(())
     }
 
-    /// Looks whether an answer with records is another one than the last, where only that can tell
-    /// whether the source heeds what it is asked for.
+    /// Looks whether an answer, and the part of it that its records are, is another one than the last,
+    /// where the source may not heed what it is asked for; and whether it comes to an end.
     ///
     /// # Errors
-    /// A source fault when it is the same.
-    pub fn compare(&mut self, response: &Response) -> Result<()> {
-        if self.pager.counts() { self.repeats.take(&response.body) } else { Ok(()) }
+    /// A source fault when it is the same, or there were too many answers without records.
+    pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
+        self.repeats.take(self.pager.asks_with(), &response.body, records)
+    }
+
+    /// How many records are asked for at once, where an offset counts on them.
+    pub fn page_size(&self) -> Option<u64> {
+        self.pager.page_size()
     }
 
     /// What is asked next, for a run that goes on there: see [`Requests::go_on`].

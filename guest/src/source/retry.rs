@@ -229,7 +229,7 @@ fn said(response: &Response) -> String {
 /// The wait a source asks for, in seconds from now.
 fn asked(headers: &[(String, String)]) -> Option<f64> {
     let now = value_of(headers, "date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-    let from_now = |then: i64| now.map(|now| (then - now.timestamp()).max(0) as f64);
+    let from_now = |then: i64| now.map(|now| then.saturating_sub(now.timestamp()).max(0) as f64);
     if let Some(after) = value_of(headers, "retry-after") {
         if let Some(seconds) = seconds(after) {
             return Some(seconds);

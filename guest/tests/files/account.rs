@@ -169,7 +169,9 @@ impl Host<'_> {
             }
             let mut end = (self.at + self.input.page).min(text.len());
             if pull.content == Content::Values {
-                end = text[end - 1..].find('\n').map_or(text.len(), |more| end + more);
+                // Of bytes, for the end may be within a character.
+                let more = text.as_bytes()[end - 1..].iter().position(|byte| *byte == b'\n');
+                end = more.map_or(text.len(), |more| end + more);
             }
             while !text.is_char_boundary(end) {
                 end += 1;

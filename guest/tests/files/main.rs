@@ -211,6 +211,37 @@ fn requests_go_on_where_a_load_died() {
 }
 
 #[test]
+fn a_place_that_the_source_forgot_is_named() {
+    let forgetful = |request: &Request| match param(request, "token") {
+        Some(_) => world::answer(400, &[], "the token has expired"),
+        None => server(request),
+    };
+    let endpoint = json!({
+        "path": "items", "data_selector": "items",
+        "paginator": {"type": "cursor", "cursor_path": "next", "cursor_param": "token"},
+    });
+    let mut job = job(json!({"endpoint": endpoint, "checkpoint": {"pages": 2}}));
+    let mut account = Account::default();
+    let mut steps = 0;
+    let good = Input { files: &[], page: 1, server: &server };
+    while account.commits < 1 {
+        account = Account::default();
+        steps += 1;
+        assert!(account.run(&job, &good, steps).is_none());
+    }
+    let bad = Input { files: &[], page: 1, server: &forgetful };
+    let fault = account.run(&job, &bad, FOREVER).unwrap().unwrap_err().to_string();
+    assert_eq!(
+        fault,
+        "pipeline p: resource r: page 3, where an interrupted load goes on: GET https://x.net/v1/items?token=...: status 400: the token has expired"
+    );
+    job["force_full_load"] = true.into();
+    let fault = account.run(&job, &bad, FOREVER).unwrap().unwrap_err().to_string();
+    assert!(fault.contains(": page 2: GET "), "{fault}");
+    account.run(&job, &good, FOREVER).unwrap().unwrap();
+}
+
+#[test]
 fn a_file_that_changed_is_not_gone_on_with() {
     let resource = json!({"files": "*.csv", "checkpoint": {"pages": 1}});
     let mut account = Account::default();

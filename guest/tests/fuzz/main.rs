@@ -191,16 +191,51 @@ fn pages_of_a_source() {
         null, {"type": "cursor", "cursor_path": "next"}, {"type": "offset", "limit": 2},
         {"type": "json_link", "next_url_path": "next"},
         {"type": "page_number", "total_path": "total"}, "header_link",
+        {"type": "cursor", "cursor_path": "next", "has_more_path": "more"},
+        {"type": "offset", "limit": 2, "total_path": null, "has_more_path": "more"},
+        {"type": "header_cursor", "cursor_key": "x-next"},
+        {"type": "page_number", "total_path": null, "stop_after_empty_page": false, "maximum_page": 9},
     ]);
+    // What answers say beside their bodies.
+    let headers = [
+        ("content-type", "application/json"),
+        ("link", "<https://x.net/v1/x?p=2>; rel=\"next\", </v1/x>; rel=\"last\""),
+        ("x-next", "abc"),
+        ("date", "Sun, 06 Nov 1994 08:49:00 GMT"),
+        ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("retry-after", "7"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "784111797"),
+        ("location", "https://y.net/?to=x"),
+    ];
     fuzz(|random| {
-        let paginator = paginators[random.below(6)].clone();
+        let paginator = &paginators[random.below(10)];
         let endpoint = json!({"path": "x", "paginator": paginator});
-        let job = world::job(json!([{"name": "r", "endpoint": endpoint}]));
+        let child = json!({"path": "x/{resources.r.id}", "paginator": paginator});
+        let job = world::job(json!([
+            {"name": "r", "endpoint": endpoint},
+            {"name": "c", "include_from_parent": ["id"], "primary_key": "id", "endpoint": child},
+        ]));
         let mut pages = 0;
         let (_, ended) = world::run(&job, |_: usize, _: &Request| {
             pages += 1;
-            let body = if pages > 20 { "{\"items\":[]}".to_owned() } else { random.mutated(page) };
-            world::answer(200, &[("content-type", "application/json")], &body)
+            assert!(pages < 100_000, "it would never end");
+            if pages > 20 {
+                return world::answer(200, &[], "{\"items\":[],\"total\":0,\"more\":false}");
+            }
+            let body = if random.below(3) == 0 { page.to_owned() } else { random.mutated(page) };
+            let some = headers.iter().filter(|_| random.below(4) == 0).collect::<Vec<_>>();
+            let changed: Vec<(&str, String)> = some
+                .into_iter()
+                .map(|(name, value)| match random.below(2) {
+                    0 => (*name, (*value).to_owned()),
+                    _ => (*name, random.mutated(value).replace(char::is_control, " ")),
+                })
+                .collect();
+            let changed: Vec<(&str, &str)> =
+                changed.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let status = [200, 200, 200, 200, 200, 206, 204, 429, 503, 401, 302];
+            world::answer(status[random.below(status.len())], &changed, &body)
         });
         drop(ended);
     });

@@ -302,7 +302,7 @@ fn a_cursor_that_goes_in_circles_is_named() {
     );
     let check = |resource: Value, page: fn(usize) -> Answer, message: Option<&str>| {
         let (run, ended) = run(&world::job(json!([resource])), |n, _| {
-            assert!(n < 100, "it would never end");
+            assert!(n < 30_000, "it would never end");
             page(n)
         });
         assert_eq!(run.published(), message.is_none());
@@ -316,16 +316,54 @@ fn a_cursor_that_goes_in_circles_is_named() {
         json!({"name": "items", "primary_key": "id", "endpoint": offset}),
         same,
         Some(
-            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"offset\"",
         ),
     );
     check(
         json!({"name": "items", "endpoint": offset}),
         same,
         Some(
-            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the one before, byte for byte: the source seems not to heed the number that is asked for",
+            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"offset\"",
         ),
     );
+    // What is around the records says nothing.
+    let around: fn(usize) -> Answer =
+        |n| ok(&json!({"took": n + 1, "items": [{"id": 1}, {"id": 2}]}));
+    let endless = |key: &str, paginator: &Value| {
+        let endpoint = json!({"path": "items", "data_selector": "items", "paginator": paginator});
+        let key = (!key.is_empty()).then_some(key);
+        json!({"name": "items", "primary_key": key, "endpoint": endpoint})
+    };
+    let message = |page: usize, param: &str| {
+        format!(
+            "pipeline p: resource items: page {page}: GET https://x.net/v1/items?{param}=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"{param}\""
+        )
+    };
+    for (paginator, param) in [
+        (json!({"type": "page_number", "total_path": null}), "page"),
+        // A token may be another one with each answer, and say the same.
+        (json!({"type": "cursor", "cursor_path": "took", "cursor_param": "token"}), "token"),
+    ] {
+        check(endless("id", &paginator), around, Some(&message(2, param)));
+        check(endless("", &paginator), around, Some(&message(10, param)));
+    }
+    // More for ever, and nothing in it.
+    let nothing: fn(usize) -> Answer =
+        |n| ok(&json!({"items": [], "more": true, "token": "x", "next": format!("?p={n}")}));
+    for paginator in [
+        json!("json_link"),
+        json!({"type": "cursor", "cursor_path": "token", "cursor_param": "p", "has_more_path": "more"}),
+        json!({"type": "page_number", "page_param": "p", "total_path": null, "has_more_path": "more", "stop_after_empty_page": false}),
+    ] {
+        let message = "pipeline p: resource items: page 10001: GET https://x.net/v1/items?p=...: expected an end, found 10000 pages in a row without records";
+        check(endless("id", &paginator), nothing, Some(message));
+    }
+    // Much is looked through to find a little.
+    let pages: fn(usize) -> Answer = |n| {
+        let items = if n % 9_000 == 0 { json!([{"id": n}]) } else { json!([]) };
+        ok(&json!({"items": items, "next": (n < 27_000).then(|| format!("?p={n}"))}))
+    };
+    check(endless("id", &json!("json_link")), pages, None);
     // Two pages of records without keys may be alike, and so may empty ones.
     let pairs: fn(usize) -> Answer = |n| ok(&json!({"items": [{"x": n / 2}]}));
     check(json!({"name": "items", "endpoint": offset}), pairs, None);

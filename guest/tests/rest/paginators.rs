@@ -253,3 +253,32 @@ fn empty_pages_may_lack_the_list() {
         ]
     );
 }
+
+/// An offset that counts on full pages skips what a source with a limit of its own does not give.
+#[test]
+fn pages_that_are_never_full_are_told() {
+    let check = |limit: usize, pages: &[usize], warning: Option<&str>| {
+        let paginator = json!({"type": "offset", "limit": limit, "total_path": null});
+        let endpoint = json!({"data_selector": "items", "paginator": paginator});
+        let run = good(&world::job(json!([{"name": "items", "endpoint": endpoint}])), |n, _| {
+            let count = pages.get(n).copied().unwrap_or(0);
+            let items: Vec<Value> = (0..count).map(|id| json!({"id": 10 * n + id})).collect();
+            ok(&json!({"items": items}))
+        });
+        assert_eq!(run.rows("items").len(), pages.iter().sum::<usize>());
+        assert_eq!(run.report.warnings, Vec::from_iter(warning), "{pages:?}");
+    };
+    check(3, &[3, 3, 1], None);
+    check(3, &[3], None);
+    check(3, &[2], None);
+    check(3, &[], None);
+    // What is not shown to everybody is left out of a page.
+    check(3, &[2, 3, 1, 2], None);
+    check(
+        5,
+        &[3, 3, 1],
+        Some(
+            "resource items: no page had more than 3 records, where 5 were asked for, and 2 such pages had others behind them: if the source gives no more than that, say \"limit\": 3, for what lies between was not read",
+        ),
+    );
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
+use snowcat_host::samples::Sample;
 
 /// A file for a resource.
 #[derive(Debug, Eq, PartialEq)]
@@ -45,7 +46,14 @@ pub(super) fn fill(text: &str, settings: &[Setting]) -> String {
     })
 }
 
-/// Has these resources pull what files hold, and leaves all others out. With no input the job stays as
+impl Input {
+    /// The saved pages for each record of a parent, where the file's name says that it is such.
+    pub(super) fn sample(&self) -> Option<Sample> {
+        Sample::new(&self.resource, self.file.to_str()?)
+    }
+}
+
+/// Has these resources read what files hold, and leaves all others out. With no input the job stays as
 /// it is. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
 pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, String> {
     if inputs.is_empty() {
@@ -84,13 +92,37 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         }
         fed.push(input);
     }
+    for sample in fed.iter().filter_map(Input::sample) {
+        if let Some(parent) =
+            sample.parents().find(|parent| !fed.iter().any(|other| other.resource == **parent))
+        {
+            return Err(format!(
+                "the input of {:?} is one for each record of {parent:?}, which needs an input too",
+                sample.resource()
+            ));
+        }
+    }
     for resource in resources {
         let Some(name) = name(resource).map(str::to_owned) else { continue };
         let Some(input) = fed.iter().find(|input| input.resource == name) else { continue };
         if resource.is_string() {
             *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
         }
-        if let Some(map) = resource.as_object_mut() {
+        let Some(map) = resource.as_object_mut() else { continue };
+        if let Some(sample) = input.sample() {
+            for key in ["files", "format", "on_bad_record"] {
+                map.shift_remove(key);
+            }
+            map.insert("source".to_owned(), Value::from("endpoint"));
+            let endpoint = map.entry("endpoint").or_insert_with(|| json!({}));
+            // A text is the path.
+            if endpoint.is_string() {
+                *endpoint = json!({"path": endpoint.take()});
+            }
+            if let Some(endpoint) = endpoint.as_object_mut() {
+                sample.prepare(endpoint);
+            }
+        } else {
             map.insert("source".to_owned(), Value::from("pull"));
             // A page on its own has no record of the parent with it.
             map.shift_remove("include_from_parent");
@@ -182,6 +214,34 @@ mod tests {
                 {"name": "b", "endpoint": "x", "source": "pull", "format": "json"}],
                 "selected": ["a", "b"]}),
             &["b=f=1", "a=-"],
+        );
+    }
+
+    #[test]
+    fn children_are_fed_for_each_record_of_their_parent() {
+        let job = json!({"resources": ["a", {"name": "b", "endpoint": "a/{resources.a.id}/b",
+            "include_from_parent": ["id"], "format": "json"}]});
+        check(
+            &job,
+            &["f", "b=b/{resources.a.id}-{resources.a.by.name}.json"],
+            json!({"resources": [
+                {"name": "a", "source": "pull", "format": "json"},
+                {"name": "b", "source": "endpoint", "include_from_parent": ["id"], "endpoint": {
+                    "path": "a/{resources.a.id}/b",
+                    "headers": {
+                        "x-snowcat-sample": "b",
+                        "x-snowcat-sample-0": "{resources.a.id}",
+                        "x-snowcat-sample-1": "{resources.a.by.name}",
+                    },
+                    "paginator": "header_link",
+                }},
+            ], "selected": ["a", "b"]}),
+            &["a=f", "b=b/{resources.a.id}-{resources.a.by.name}.json"],
+        );
+        refuse(
+            &job,
+            &["b={resources.a.id}.json"],
+            "each record of \"a\", which needs an input too",
         );
     }
 

@@ -14,6 +14,7 @@ use snowcat_host::buckets::Buckets;
 use snowcat_host::credentials::{Credentials, Environment};
 use snowcat_host::files::{Input, LocalFiles, Store};
 use snowcat_host::http::{Http, HttpLimits};
+use snowcat_host::samples::Answers;
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
 
@@ -33,9 +34,14 @@ pub(super) struct Plan {
     job: PathBuf,
     /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API, or
     /// what the name or the resource's format tells; - is the standard input); resources without a
-    /// file are left out, and children have nothing of their parents
+    /// file are left out. A file for each record of a parent, with pages as the API answers, has a
+    /// field of that record in its name, as in comments/{resources.posts.id}.json; children from other
+    /// files have nothing of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
+    /// Take the answers to requests from the transcript of another plan, and send none
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// What a placeholder {{NAME}} in the job stands for
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<job::Setting>,
@@ -83,7 +89,16 @@ impl Plan {
         if let Some(directory) = &self.out {
             warehouse = warehouse.keep_files(directory.clone());
         }
+        if let Some(file) = &self.answers {
+            let wrong = |why: String| Failed::Usage(format!("{}: {why}", file.display()));
+            let text = fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
+            warehouse = warehouse.answers(Answers::new(&text).map_err(wrong)?);
+        }
         for input in &inputs {
+            if let Some(sample) = input.sample() {
+                warehouse = warehouse.sample(sample);
+                continue;
+            }
             let file = input.file.display().to_string();
             let given = match file.as_str() {
                 "-" => Ok(Input::of_reader(io::stdin())),
@@ -125,6 +140,16 @@ impl Plan {
         );
         progress.finish();
         let report = run.map_err(|e| failed(&e))?;
+        for sample in warehouse.samples() {
+            let (asked, missing) = sample.found();
+            if missing > 0 {
+                let note = format!(
+                    "snowcat: {}: no file for {missing} of {asked} records of its parent",
+                    sample.resource()
+                );
+                _ = writeln!(io::stderr(), "{note}");
+            }
+        }
 
         let shown = show::Shown {
             report: &report,

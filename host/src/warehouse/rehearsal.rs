@@ -10,15 +10,18 @@ use std::time::Duration;
 use crate::files::{Input, Store};
 use crate::http::{Http, Place};
 use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
+use crate::samples::{Answers, Sample};
 use crate::warehouse::{Pulled, SqlReply, Warehouse};
 
 /// Records the SQL of a load and answers [`SqlReply::Assumed`]; leaves its files in a directory, or
-/// drops them. Its input is real: pages of files, or responses of the sources.
+/// drops them. Its input is real: pages of files, or responses of the sources, be they saved.
 #[derive(Default)]
 pub struct Rehearsal {
     directory: Option<PathBuf>,
     http: Option<Http>,
     inputs: Vec<(String, Input)>,
+    samples: Vec<Sample>,
+    answers: Option<Answers>,
     stores: Vec<Arc<dyn Store>>,
     scripts: Vec<Script>,
     files: Vec<StagedFile>,
@@ -65,6 +68,20 @@ impl Rehearsal {
         self
     }
 
+    /// Answer requests of this resource, which were [prepared](Sample::prepare), with its saved pages.
+    #[must_use]
+    pub fn sample(mut self, sample: Sample) -> Self {
+        self.samples.push(sample);
+        self
+    }
+
+    /// Answer requests from this transcript, and send none.
+    #[must_use]
+    pub fn answers(mut self, answers: Answers) -> Self {
+        self.answers = Some(answers);
+        self
+    }
+
     /// Read the files that jobs name, where this store knows them.
     #[must_use]
     pub fn store(self, store: impl Store + 'static) -> Self {
@@ -82,6 +99,12 @@ impl Rehearsal {
     #[must_use]
     pub fn scripts(&self) -> &[Script] {
         &self.scripts
+    }
+
+    /// The saved pages, with what was found of them.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// The files of the load, in the order it uploaded them.
@@ -127,13 +150,22 @@ impl Warehouse for Rehearsal {
     }
 
     fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
-        match &self.http {
-            Some(http) => http.fetch(requests),
-            None => requests
+        let mut answers: Vec<_> = requests.iter().map(|request| self.saved(request)).collect();
+        let open: Vec<Request> = requests
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| answer.is_none())
+            .map(|(request, _)| request.clone())
+            .collect();
+        let mut sent = match &self.http {
+            Some(http) => http.fetch(&open),
+            None => open
                 .iter()
                 .map(|request| Err(failure(format!("{}: no network here", Place(request)))))
                 .collect(),
         }
+        .into_iter();
+        answers.iter_mut().filter_map(|answer| answer.take().or_else(|| sent.next())).collect()
     }
 
     fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
@@ -156,6 +188,15 @@ impl Warehouse for Rehearsal {
         // The runner has seen to it that this is a duration; one of more than 500 million years would
         // be none, and needs no waiting for.
         thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    }
+}
+
+impl Rehearsal {
+    /// The answer to a request, where it is not one for the source.
+    fn saved(&mut self, request: &Request) -> Option<Result<Response, Failure>> {
+        let stores = &self.stores;
+        let of_sample = self.samples.iter_mut().find_map(|sample| sample.answer(stores, request));
+        of_sample.or_else(|| Some(self.answers.as_ref()?.answer(request)))
     }
 }
 

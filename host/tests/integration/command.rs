@@ -65,6 +65,136 @@ fn a_plan_is_read_by_programs() {
     assert_eq!(fs::read_to_string(home.path().join("run.jsonl")).unwrap(), first);
 }
 
+/// A job with posts and their comments, saved pages of both, and what a plan makes of them.
+#[test]
+fn children_are_read_from_pages_that_were_saved() {
+    let home = home();
+    let at = |name: &str| home.path().join(name);
+    let list =
+        json!({"data_selector": "data", "paginator": {"type": "cursor", "cursor_path": "next"}});
+    let mut comments = list.clone();
+    comments["path"] = json!("posts/{resources.posts.id}/comments");
+    let job = json!({
+        "pipeline": "p", "database": "DB", "dataset": "ds",
+        "credentials": {"c": {"type": "bearer", "hosts": ["api.example.com"], "secret": "none"}},
+        "client": {"base_url": "https://api.example.com/", "auth": "c"},
+        "resources": [
+            {"name": "posts", "primary_key": "id", "endpoint": list},
+            {"name": "comments", "primary_key": "id", "include_from_parent": ["id"], "endpoint": comments},
+            {"name": "others", "endpoint": "others"},
+        ],
+    });
+    fs::write(at("job.json"), job.to_string()).unwrap();
+    let page = |ids: &[u32], next: Value| {
+        json!({"data": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>(), "next": next})
+            .to_string()
+    };
+    fs::write(at("posts.json"), page(&[1, 2, 3], Value::Null)).unwrap();
+    // The first post has two pages, the second one, and nobody saved those of the third.
+    for (file, text) in [
+        ("comments/1/1.json", page(&[11, 12], json!("x"))),
+        ("comments/1/2.json", page(&[13], Value::Null)),
+        ("comments/2/1.json", page(&[21], Value::Null)),
+    ] {
+        fs::create_dir_all(at(file).parent().unwrap()).unwrap();
+        fs::write(at(file), text).unwrap();
+    }
+    let plan = |more: &[&str]| {
+        let output = snowcat(home.path(), &[&["plan", "job.json", "--json"], more].concat(), "");
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows: Vec<(String, u64)> = plan["tables"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|table| {
+                (table["name"].as_str().unwrap().to_owned(), table["rows"].as_u64().unwrap())
+            })
+            .collect();
+        let columns = |name: &str| {
+            let table =
+                plan["tables"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap();
+            let columns = table["columns"].as_array().unwrap().iter();
+            columns.map(|column| column["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        (rows, columns("comments"), errors(&output))
+    };
+    let input =
+        ["--input", "posts=posts.json", "--input", "comments=comments/{resources.posts.id}/*.json"];
+    let (rows, columns, said) = plan(&[&input[..], &["--transcript", "run.jsonl"]].concat());
+    let expected = [("comments".to_owned(), 4), ("posts".to_owned(), 3)];
+    assert!(expected.iter().all(|table| rows.contains(table)) && rows.len() == 2, "{rows:?}");
+    assert!(columns.contains(&"_POSTS_ID".to_owned()), "{columns:?}");
+    assert_eq!(said, "snowcat: comments: no file for 1 of 3 records of its parent\n");
+    assert_eq!(fs::read_to_string(at("run.jsonl")).unwrap().matches("\"status\":200").count(), 3);
+}
+
+/// What a plan asked for is all that another needs.
+#[test]
+fn answers_are_taken_from_a_transcript() {
+    let home = home();
+    let endpoint = json!({"data_selector": "$", "paginator": "header_link"});
+    let mut comments = endpoint.clone();
+    comments["path"] = json!("posts/{resources.posts.id}/comments");
+    let job = json!({
+        "pipeline": "p", "database": "DB", "dataset": "ds",
+        "client": {"base_url": "https://api.example.com/"},
+        "resources": [
+            {"name": "posts", "endpoint": endpoint},
+            {"name": "comments", "include_from_parent": ["id"], "endpoint": comments},
+        ],
+    });
+    fs::write(home.path().join("job.json"), job.to_string()).unwrap();
+    let request = |path: &str| {
+        json!({"auth": null, "body": null, "headers": [], "method": "GET",
+            "url": format!("https://api.example.com/{path}")})
+    };
+    let response = |body: Value, next: Option<&str>| {
+        let link = next.map(|next| json!(["link", format!("<{next}>; rel=\"next\"")]));
+        json!({"ok": {"body": body.to_string(), "headers": Vec::from_iter(link), "status": 200}})
+    };
+    let lines = [
+        json!({"reply": "start"}),
+        json!({"step": {"fetch": [request("posts")]}}),
+        json!({"reply": {"responses": [response(json!([{"id": 1}]), Some("/posts?p=2"))]}}),
+        json!({"step": {"fetch": [request("posts?p=2")]}}),
+        json!({"reply": {"responses": [response(json!([{"id": 2}]), None)]}}),
+        json!({"step": {"fetch": [request("posts/1/comments"), request("posts/2/comments")]}}),
+        json!({"reply": {"responses": [response(json!([{"c": 1}, {"c": 2}]), None), response(json!([]), None)]}}),
+    ];
+    let write = |lines: &[Value]| {
+        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+        fs::write(home.path().join("run.jsonl"), lines.join("\n")).unwrap();
+    };
+    let arguments =
+        ["plan", "job.json", "--json", "--answers", "run.jsonl", "--now", "2026-01-02T03:04:05Z"];
+    write(&lines);
+    let again = [&arguments[..], &["--transcript", "again.jsonl"]].concat();
+    let plan = snowcat(home.path(), &again, "");
+    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+    let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let rows = |name: &str| {
+        plan["tables"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap()["rows"]
+            .clone()
+    };
+    assert_eq!((rows("posts"), rows("comments")), (json!(2), json!(2)));
+    // The transcript of such a plan has it all again.
+    let of_again =
+        snowcat(home.path(), &["plan", "job.json", "--json", "--answers", "again.jsonl"], "");
+    assert_eq!(of_again.status.code(), Some(0), "{}", errors(&of_again));
+    // What is not there is not asked of anybody.
+    write(&lines[..5]);
+    let plan = snowcat(home.path(), &arguments, "");
+    assert_eq!(plan.status.code(), Some(1));
+    let expected =
+        "expected an answer in the transcript to GET https://api.example.com/posts/1/comments";
+    assert!(errors(&plan).contains(expected), "{}", errors(&plan));
+    write(&[json!({"id": 1})]);
+    let plan = snowcat(home.path(), &arguments, "");
+    assert_eq!(plan.status.code(), Some(2), "{}", errors(&plan));
+    assert!(errors(&plan).contains("run.jsonl: line 1: expected a step"), "{}", errors(&plan));
+}
+
 #[test]
 fn the_exit_code_says_whose_fault_it_is() {
     let home = home();

@@ -79,7 +79,8 @@ fn serve_one(
     Ok(true)
 }
 
-fn respond(
+/// The answer to a request that befalls this.
+pub(super) fn respond(
     request: &Request,
     state: &State,
     credential: Credential,
@@ -125,6 +126,20 @@ fn respond(
             response
         }
         Some(Action::Gzip) => packed(right()),
+        Some(Action::ShortGzip) => {
+            let mut response = packed(right());
+            response.body.truncate(response.body.len() / 2);
+            response
+        }
+        Some(Action::WrongGzip) => {
+            let mut response = packed(right());
+            // The last eight bytes are a checksum and the length (RFC 1952).
+            let sum = response.body.len().saturating_sub(8);
+            if let Some(byte) = response.body.get_mut(sum) {
+                *byte = !*byte;
+            }
+            response
+        }
         Some(Action::NotGzip) => right().with("content-encoding", "gzip"),
         Some(Action::Broken) => {
             let mut response = right();

@@ -42,6 +42,8 @@ pub enum Action {
     Redirect(String),
     /// `repeat`: the last answer at this path again, whatever is asked for.
     Repeat,
+    /// `short-gzip`: the right answer, compressed; the second half of it is missing.
+    ShortGzip,
     /// `short`: a complete response whose JSON ends half-way.
     Short,
     /// `slow:MILLISECONDS`: the right answer, late.
@@ -54,6 +56,8 @@ pub enum Action {
     ThrottleDate(u64),
     /// `type:MIME`: the right answer under another content type.
     Type(String),
+    /// `wrong-gzip`: the right answer, compressed, with a checksum that is not its own.
+    WrongGzip,
 }
 
 impl FromStr for Action {
@@ -83,6 +87,7 @@ impl FromStr for Action {
             ("redirect", Some(url)) => Ok(Self::Redirect(url.to_owned())),
             ("repeat", None) => Ok(Self::Repeat),
             ("short", None) => Ok(Self::Short),
+            ("short-gzip", None) => Ok(Self::ShortGzip),
             ("slow", _) => number().map(|millis| Self::Slow(Duration::from_millis(millis))),
             ("status", _) => match number()? {
                 code @ 200..600 => Ok(Self::Status(code as u16)),
@@ -92,10 +97,11 @@ impl FromStr for Action {
             ("throttle", _) => number().map(|seconds| Self::Throttle(Some(seconds))),
             ("throttle-date", _) => number().map(Self::ThrottleDate),
             ("type", Some(kind)) => Ok(Self::Type(kind.to_owned())),
+            ("wrong-gzip", None) => Ok(Self::WrongGzip),
             _ => Err(format!(
                 "expected broken, cut, drop, empty, garbled, gzip, html, huge:BYTES, limit:SECONDS, not-gzip, \
-                 redirect:URL, repeat, short, slow:MILLISECONDS, status:CODE, throttle[:SECONDS], \
-                 throttle-date:SECONDS or type:MIME, found {text}"
+                 redirect:URL, repeat, short, short-gzip, slow:MILLISECONDS, status:CODE, throttle[:SECONDS], \
+                 throttle-date:SECONDS, type:MIME or wrong-gzip, found {text}"
             )),
         }
     }

@@ -44,17 +44,12 @@ impl Default for Options {
 ///
 /// When the port cannot be had.
 pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    let repository = Repository::new(options.seed, &options.repository, options.issues);
-    let service = GitHub {
-        token: options.token.clone(),
-        repository: Mutex::new(repository),
-        used: AtomicU64::new(0),
-    };
-    Standin::start(setup, Arc::new(service))
+    Standin::start(setup, Arc::new(GitHub::new(options)))
 }
 
+/// The service.
 #[derive(Debug)]
-struct GitHub {
+pub(super) struct GitHub {
     token: String,
     repository: Mutex<Repository>,
     used: AtomicU64,
@@ -118,6 +113,15 @@ impl Service for GitHub {
 }
 
 impl GitHub {
+    pub(super) fn new(options: &Options) -> Self {
+        let repository = Repository::new(options.seed, &options.repository, options.issues);
+        Self {
+            token: options.token.clone(),
+            repository: Mutex::new(repository),
+            used: AtomicU64::new(0),
+        }
+    }
+
     fn list(&self, request: &Request, origin: &str) -> Result<Response, Response> {
         let not_found = || self.refusal(404, "Not Found");
         let repository = lock(&self.repository);

@@ -46,16 +46,12 @@ impl Default for Options {
 ///
 /// When the port cannot be had.
 pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    let service = Graph {
-        options: options.clone(),
-        directory: Mutex::new(Directory::new(options.seed, options.users)),
-        tokens: Mutex::default(),
-    };
-    Standin::start(setup, Arc::new(service))
+    Standin::start(setup, Arc::new(Graph::new(options)))
 }
 
+/// The service.
 #[derive(Debug)]
-struct Graph {
+pub(super) struct Graph {
     options: Options,
     directory: Mutex<Directory>,
     tokens: Mutex<Tokens>,
@@ -132,6 +128,14 @@ impl Service for Graph {
 }
 
 impl Graph {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            options: options.clone(),
+            directory: Mutex::new(Directory::new(options.seed, options.users)),
+            tokens: Mutex::default(),
+        }
+    }
+
     /// Gives out a token, as RFC 6749 (section 4.4) and the identity platform describe it.
     fn token(&self, request: &Request) -> Result<Response, Response> {
         let refused = |error: &str, description: &str| {

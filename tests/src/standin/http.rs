@@ -26,6 +26,19 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// One that came by no connection; names of headers in lower case.
+    #[cfg(test)]
+    pub(super) fn new(
+        method: &str,
+        target: &str,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Self { method: method.to_owned(), path: path.to_owned(), query, headers, body }
+    }
+
     /// The first header of this name, which is in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())

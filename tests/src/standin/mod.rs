@@ -17,6 +17,8 @@ mod log;
 pub mod pagerduty;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,6 +94,21 @@ struct State {
     started: Instant,
 }
 
+impl State {
+    fn new(setup: Setup, service: Arc<dyn Service>) -> Self {
+        Self {
+            service,
+            gzip: setup.gzip,
+            faults: Mutex::new(setup.faults),
+            last: Mutex::default(),
+            log: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            started: Instant::now(),
+        }
+    }
+}
+
 impl Standin {
     /// Starts to listen on the loopback address.
     ///
@@ -101,16 +118,7 @@ impl Standin {
     fn start(setup: Setup, service: Arc<dyn Service>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, setup.port))?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State {
-            service,
-            gzip: setup.gzip,
-            faults: Mutex::new(setup.faults),
-            last: Mutex::default(),
-            log: Mutex::default(),
-            in_flight: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-            started: Instant::now(),
-        });
+        let state = Arc::new(State::new(setup, service));
         let shared = Arc::clone(&state);
         let accepting = thread::spawn(move || accept(&listener, &shared));
         Ok(Self { address, state, accepting: Some(accepting) })

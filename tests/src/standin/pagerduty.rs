@@ -39,13 +39,12 @@ impl Default for Options {
 ///
 /// When the port cannot be had.
 pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    let account = Mutex::new(Account::new(options.seed, options.incidents));
-    let service = PagerDuty { authorization: format!("Token token={}", options.token), account };
-    Standin::start(setup, Arc::new(service))
+    Standin::start(setup, Arc::new(PagerDuty::new(options)))
 }
 
+/// The service.
 #[derive(Debug)]
-struct PagerDuty {
+pub(super) struct PagerDuty {
     authorization: String,
     account: Mutex<Account>,
 }
@@ -97,6 +96,11 @@ impl Service for PagerDuty {
 }
 
 impl PagerDuty {
+    pub(super) fn new(options: &Options) -> Self {
+        let account = Mutex::new(Account::new(options.seed, options.incidents));
+        Self { authorization: format!("Token token={}", options.token), account }
+    }
+
     fn list(&self, request: &Request) -> Result<Response, Response> {
         let account = lock(&self.account);
         if request.method != "GET" {

@@ -257,4 +257,8 @@ fn waits_as_long_as_it_is_asked_to() {
     ] {
         check(429, headers, 1.0);
     }
+    // Beyond all clocks.
+    let date = ("date", "Tue, 06 Nov 1900 08:49:00 GMT");
+    let never = answer(429, &[none_left, date, ("x-ratelimit-reset", "1e300")], "");
+    assert!(matches!(first(&never), Decision::GiveUp(_)), "{:?}", first(&never));
 }

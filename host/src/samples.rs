@@ -1,0 +1,293 @@
+//! Answers of a source that were saved: pages in files, for each record of a parent, and those in a
+//! transcript. A [`Rehearsal`](crate::Rehearsal) gives them in the place of the source's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::files::{Input, Store};
+use crate::interface::{Content, Failure, Pull, Reply, Request, Response};
+use crate::transcript;
+use crate::warehouse::Pulled;
+
+/// Says whose pages a request asks for, and with what of the parent's record.
+const RESOURCE: &str = "x-snowcat-sample";
+/// Begins the parameter with the number of a page, from 2.
+const PAGE: &str = "?x-snowcat-page=";
+
+/// The saved pages of a resource that is asked for once for each record of its parent: files whose names
+/// have something of that record in them, such as `comments/{resources.posts.id}/*.json`. Each file is a
+/// page, as the source answers.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    resource: String,
+    pieces: Vec<Piece>,
+    /// The records that were asked for.
+    asked: BTreeSet<Vec<String>>,
+    /// Those of them without a file.
+    missing: BTreeSet<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Piece {
+    Text(String),
+    /// The parent, and a field of its records.
+    Field(String, String),
+}
+
+impl Sample {
+    /// Reads a pattern of files. None where nothing of a parent's record is in it.
+    #[must_use]
+    pub fn new(resource: &str, pattern: &str) -> Option<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once("{resources.") {
+            let (name, behind) = after.split_once('}')?;
+            let (parent, field) = name.split_once('.')?;
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(Piece::Field(parent.to_owned(), field.to_owned()));
+            rest = behind;
+        }
+        if pieces.is_empty() {
+            return None;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        let (asked, missing) = (BTreeSet::new(), BTreeSet::new());
+        Some(Self { resource: resource.to_owned(), pieces, asked, missing })
+    }
+
+    /// The resource.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The resources whose records the names of files are made of.
+    pub fn parents(&self) -> impl Iterator<Item = &str> {
+        self.fields().map(|(parent, _)| parent)
+    }
+
+    /// How many records were asked for, and for how many of them there was no file.
+    #[must_use]
+    pub fn found(&self) -> (usize, usize) {
+        (self.asked.len(), self.missing.len())
+    }
+
+    /// Changes the resource's endpoint in a job so that its requests tell which pages they are for.
+    pub fn prepare(&self, endpoint: &mut Map<String, Value>) {
+        let headers = endpoint.entry("headers").or_insert_with(|| json!({}));
+        if let Some(headers) = headers.as_object_mut() {
+            headers.insert(RESOURCE.to_owned(), self.resource.as_str().into());
+            for (at, (parent, field)) in self.fields().enumerate() {
+                let value = format!("{{resources.{parent}.{field}}}");
+                headers.insert(format!("{RESOURCE}-{at}"), value.into());
+            }
+        }
+        endpoint.insert("paginator".to_owned(), "header_link".into());
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Field(parent, field) => Some((parent.as_str(), field.as_str())),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// The page that is asked for, if it is one of these.
+    pub(crate) fn answer(
+        &mut self,
+        stores: &[Arc<dyn Store>],
+        request: &Request,
+    ) -> Option<Result<Response, Failure>> {
+        let header = |name: &str| {
+            request.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        };
+        if header(RESOURCE)? != self.resource {
+            return None;
+        }
+        let count = self.fields().count();
+        let record: Vec<String> =
+            (0..count).filter_map(|at| header(&format!("{RESOURCE}-{at}"))).collect();
+        let page = match request.url.rsplit_once(PAGE) {
+            Some((_, number)) => number.parse().unwrap_or(1),
+            None => 1,
+        };
+        let answer = self.page(stores, &record, page).map_err(|e| failure(e.to_string()));
+        self.asked.insert(record);
+        Some(answer)
+    }
+
+    fn page(
+        &mut self,
+        stores: &[Arc<dyn Store>],
+        record: &[String],
+        page: usize,
+    ) -> io::Result<Response> {
+        let mut values = record.iter();
+        let place: String = self
+            .pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Field(..) => values.next().map_or_else(String::new, |value| part(value)),
+            })
+            .collect();
+        let mut input = match Input::of_places(stores, &[place]) {
+            Ok(input) => input,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.missing.insert(record.to_vec());
+                return Ok(Response { status: 204, headers: Vec::new(), body: String::new() });
+            }
+            Err(e) => return Err(e),
+        };
+        let mut files = 0;
+        let mut body = String::new();
+        loop {
+            // What lies before the page is not read, and of what lies behind it only that it is there.
+            let skip = files > 0 && files != page;
+            let pull = Pull {
+                resource: self.resource.clone(),
+                files: Vec::new(),
+                content: Content::Text,
+                skip,
+            };
+            match input.pull(&pull)? {
+                Pulled::File(_) => files += 1,
+                Pulled::Page(text) => body.push_str(&text),
+                Pulled::End => break,
+            }
+            if files > page {
+                break;
+            }
+        }
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        if files > page {
+            headers.push(("link".to_owned(), format!("<{PAGE}{}>; rel=\"next\"", page + 1)));
+        }
+        Ok(Response { status: 200, headers, body })
+    }
+}
+
+/// A value as a part of a file's name.
+fn part(value: &str) -> String {
+    let text = value.replace(['/', '\\', '*', '?'], "_");
+    if matches!(text.as_str(), "." | "..") { "_".repeat(text.len()) } else { text }
+}
+
+/// The answers in a transcript of another run.
+#[derive(Clone, Debug, Default)]
+pub struct Answers(BTreeMap<(String, String, Option<String>), Response>);
+
+impl Answers {
+    /// Reads a transcript. Of several answers to one request the last that is a response counts.
+    ///
+    /// # Errors
+    /// Says which line is none of a transcript.
+    pub fn new(transcript: &str) -> Result<Self, String> {
+        let mut answers = BTreeMap::new();
+        let mut asked = Vec::new();
+        for (number, line) in (1..).zip(transcript.lines()).filter(|(_, line)| !line.is_empty()) {
+            let wrong = |why: String| format!("line {number}: {why}");
+            let line: Value = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
+            if let Some(requests) = line.pointer("/step/fetch") {
+                asked = transcript::parse_requests(requests).map_err(wrong)?;
+            } else if line.pointer("/reply/responses").is_some() {
+                let Reply::Responses(responses) = transcript::parse_reply(&line).map_err(wrong)?
+                else {
+                    continue;
+                };
+                for (request, response) in asked.drain(..).zip(responses) {
+                    if let Ok(response) = response {
+                        answers.insert((request.method, request.url, request.body), response);
+                    }
+                }
+            } else if ["step", "reply", "fault"].iter().all(|key| line.get(key).is_none()) {
+                return Err(wrong(format!("expected a step or a reply, found {line}")));
+            }
+        }
+        Ok(Self(answers))
+    }
+
+    pub(crate) fn answer(&self, request: &Request) -> Result<Response, Failure> {
+        let key = (request.method.clone(), request.url.clone(), request.body.clone());
+        match self.0.get(&key) {
+            Some(response) => Ok(response.clone()),
+            None => Err(failure(format!(
+                "expected an answer in the transcript to {} {}, found none",
+                request.method, request.url
+            ))),
+        }
+    }
+}
+
+fn failure(message: String) -> Failure {
+    Failure { code: String::new(), message, transient: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_read() {
+        let check = |pattern: &str, expected: Option<&[(&str, &str)]>| {
+            let sample = Sample::new("comments", pattern);
+            let fields: Option<Vec<(&str, &str)>> =
+                sample.as_ref().map(|sample| sample.fields().collect());
+            assert_eq!(fields.as_deref(), expected, "{pattern}");
+        };
+        check("comments.json", None);
+        check("{id}.json", None);
+        check("c/{resources.posts.id}/*.json", Some(&[("posts", "id")]));
+        check(
+            "{resources.posts.by.name}-{resources.posts.id}",
+            Some(&[("posts", "by.name"), ("posts", "id")]),
+        );
+        check("{resources.posts.id", None);
+        check("{resources.posts}", None);
+    }
+
+    #[test]
+    fn a_value_is_one_part_of_a_name() {
+        let check = |value: &str, expected: &str| assert_eq!(part(value), expected);
+        check("7", "7");
+        check("octo/repo", "octo_repo");
+        check("../x", ".._x");
+        check("..", "__");
+        check("a*?", "a__");
+    }
+
+    #[test]
+    fn the_last_response_to_a_request_counts() {
+        let text = [
+            r#"{"reply":"start"}"#,
+            r#"{"step":{"fetch":[{"auth":null,"body":null,"headers":[],"method":"GET","url":"https://x/1"},{"auth":null,"body":"{}","headers":[],"method":"POST","url":"https://x/2"}]}}"#,
+            r#"{"reply":{"responses":[{"ok":{"body":"busy","headers":[],"status":503}},{"err":{"code":"","message":"no","transient":true}}]}}"#,
+            r#"{"step":{"wait":{"reason":"503","seconds":1.0}}}"#,
+            r#"{"reply":"done"}"#,
+            r#"{"step":{"fetch":[{"auth":null,"body":null,"headers":[],"method":"GET","url":"https://x/1"}]}}"#,
+            r#"{"reply":{"responses":[{"ok":{"body":"[1]","headers":[["a","b"]],"status":200}}]}}"#,
+        ];
+        let answers = Answers::new(&text.join("\n")).unwrap();
+        let request = |method: &str, url: &str, body: Option<&str>| Request {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            auth: None,
+            body: body.map(str::to_owned),
+        };
+        let found = answers.answer(&request("GET", "https://x/1", None)).unwrap();
+        assert_eq!((found.status, found.body.as_str()), (200, "[1]"));
+        for other in
+            [request("POST", "https://x/2", Some("{}")), request("POST", "https://x/1", None)]
+        {
+            let failure = answers.answer(&other).unwrap_err();
+            assert!(failure.message.contains(&other.url) && !failure.transient, "{failure:?}");
+        }
+        for wrong in ["{", "{\"id\":1}", "{\"step\":{\"fetch\":7}}"] {
+            assert!(Answers::new(wrong).unwrap_err().starts_with("line 1: "), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The ready-made jobs against the stand-ins, with every kind of trouble at every request: the load is that
+//! of an undisturbed run, or it fails with an error that names request, page and reason, and nothing was
+//! published.
+//!
+//! The library does the load, without a socket: what stands between it and a service here says of broken
+//! bodies what the hosts say (`tests/network/cases.json`). Time does not pass.
+
+mod host;
+mod jobs;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use snowcat_guest::source;
+use snowcat_guest::step::{Report, Request};
+
+use self::host::{Host, list};
+use self::jobs::{OF_BOARDS, OF_ISSUES, github, graph, jira, pagerduty};
+use super::*;
+
+/// Trouble that a load gets over, how many requests more that takes, and the least it has to wait.
+const PASSES: &[(&str, usize, f64)] = &[
+    ("gzip", 0, 0.0),
+    ("type:text/plain", 0, 0.0),
+    ("status:408", 1, 1.0),
+    ("status:500", 1, 1.0),
+    ("status:502", 1, 1.0),
+    ("status:503", 1, 1.0),
+    ("throttle", 1, 1.0),
+    ("throttle:7", 1, 7.0),
+    ("throttle-date:9", 1, 9.0),
+    // The date in the answer may be a second later than that in the header.
+    ("limit:6", 1, 5.0),
+    ("slow", 1, 1.0),
+    ("drop", 1, 1.0),
+    ("cut", 1, 1.0),
+    ("short", 1, 1.0),
+    ("not-gzip", 1, 1.0),
+    ("short-gzip", 1, 1.0),
+    ("wrong-gzip", 1, 1.0),
+];
+
+/// Trouble that lasts, and the reason that is told.
+const FAILS: &[(&str, &str)] = &[
+    ("status:500", "status 500: {\""),
+    ("status:500", ", at the 5th attempt"),
+    ("status:503", ", at the 5th attempt"),
+    ("throttle:2", ", at the 5th attempt"),
+    ("throttle-date:9", ", at the 5th attempt"),
+    ("throttle:4000", ": it asks to wait 4000 s, more than the 900 s a load waits"),
+    ("throttle-date:4000", " s, more than the 900 s a load waits"),
+    ("limit:4000", " s, more than the 900 s a load waits"),
+    ("slow", "no answer: no answer within 120 s, at the 5th attempt"),
+    ("drop", "no answer: the connection was closed, at the 5th attempt"),
+    ("cut", "no answer: the body ended early, at the 5th attempt"),
+    ("short", " bytes, at the 5th attempt"),
+    ("not-gzip", "no answer: the body cannot be decompressed"),
+    ("short-gzip", "no answer: the body cannot be decompressed"),
+    ("wrong-gzip", ", at the 5th attempt"),
+    ("huge:2000000", "no answer: the body is larger than the limit"),
+    ("garbled", "no answer: expected a body in UTF-8"),
+    ("broken", "not JSON: expected "),
+    ("empty", "expected JSON, found status 200 and no body"),
+    ("html", "expected JSON, found status 200 and text/html: <!DOCTYPE html>"),
+    ("type:application/xml", "expected JSON, found status 200 and application/xml: "),
+    ("redirect:https://login.example.com/?to=x", "a redirect to https://login.example.com/?to=..."),
+    ("status:400", "status 400: "),
+    ("status:401", "was refused: status 401: "),
+    ("status:403", "was refused: status 403: "),
+    ("status:404", "status 404: "),
+    ("repeat", "expected a new page, found "),
+];
+
+/// A job and who answers it.
+struct Walk {
+    job: Value,
+    service: Box<dyn Fn() -> Arc<dyn Service>>,
+    state: State,
+    /// What is sent as `authorization`; nothing where there are tokens.
+    authorization: Option<&'static str>,
+}
+
+/// What happened.
+#[derive(Default)]
+struct Run {
+    /// One for each attempt.
+    requests: Vec<Request>,
+    waited: f64,
+    sql: Vec<String>,
+    uploads: Vec<(String, Vec<u8>)>,
+    report: Report,
+    fault: Option<String>,
+    /// How often a token was given out.
+    tokens: usize,
+    /// Whether the trouble made a difference to any answer.
+    troubled: bool,
+}
+
+/// Trouble at the requests that are this one: at the first attempt, or at all.
+struct Trouble<'t> {
+    at: &'t Request,
+    action: &'t str,
+    lasts: bool,
+}
+
+impl Walk {
+    fn new(
+        job: Value,
+        service: impl Fn() -> Arc<dyn Service> + 'static,
+        authorization: Option<&'static str>,
+    ) -> Self {
+        let state = State::new(Setup::default(), service());
+        Self { job, service: Box::new(service), state, authorization }
+    }
+
+    fn run(&self, trouble: Option<&Trouble<'_>>) -> Run {
+        Host::new(self).run(trouble)
+    }
+
+    /// Disturbs each request of the run, and judges what came of it.
+    fn each(
+        mut self,
+        lasts: bool,
+        actions: impl Iterator<Item = &'static str>,
+        judge: impl Fn(&Run, &Run, &Case<'_>),
+    ) {
+        let good = self.run(None);
+        assert_eq!(good.fault, None);
+        let mut pages = BTreeMap::new();
+        let mut cases = Vec::new();
+        for at in &good.requests {
+            let page = pages.entry(list(at)).or_insert(0);
+            *page += 1;
+            cases.push((at, *page));
+        }
+        let longest = pages.values().max();
+        assert!(longest > Some(&2) && cases.len() > 8, "{longest:?} of {}", cases.len());
+        for action in actions {
+            // GitHub's counts requests, and has a limit.
+            self.state = State::new(Setup::default(), (self.service)());
+            for &(at, page) in &cases {
+                let run = self.run(Some(&Trouble { at, action, lasts }));
+                let renews = self.authorization.is_none();
+                judge(&good, &run, &Case { action, at, page, renews });
+            }
+        }
+    }
+
+    fn passes(self) {
+        let renewed = ("status:401", 1, 0.0);
+        let all: Vec<_> =
+            PASSES.iter().chain(self.authorization.is_none().then_some(&renewed)).collect();
+        self.each(false, all.iter().map(|(action, ..)| *action), |good, run, case| {
+            let place = format!("{} at {}", case.action, case.at.url);
+            let (_, more, least) = all.iter().find(|(action, ..)| *action == case.action).unwrap();
+            assert_eq!(run.fault, None, "{place}");
+            run.same_as(good, &place);
+            // Of a refusal only the words count.
+            assert!(run.troubled || *more == 0 || case.action == "short", "{place}");
+            let more = if run.troubled { *more } else { 0 };
+            assert_eq!(run.requests.len(), good.requests.len() + more, "{place}");
+            assert!(run.waited >= least * more as f64, "{place}: {} s", run.waited);
+            let tokens = usize::from(case.renews) + usize::from(case.action == "status:401");
+            assert_eq!(run.tokens, tokens, "{place}");
+        });
+    }
+
+    fn fails(self) {
+        let mut actions: Vec<_> = FAILS.iter().map(|(action, _)| *action).collect();
+        actions.dedup();
+        self.each(true, actions.into_iter(), |good, run, case| {
+            let place = format!("{} at page {} {}", case.action, case.page, case.at.url);
+            if !run.troubled {
+                // There is nothing in an empty list to be broken, and nothing yet that could come again.
+                assert!(case.action == "broken" || case.page == 1, "{place}");
+                assert_eq!(run.fault, None, "{place}");
+                return run.same_as(good, &place);
+            }
+            let Some(fault) = &run.fault else { panic!("no fault for {place}") };
+            assert!(!run.published(), "{place}: {:?}", run.sql);
+            let told = format!("page {}: {}: ", case.page, source::shown(case.at));
+            for word in [&told, ": resource "] {
+                assert!(fault.contains(word), "{place}: expected {word}, found {fault}");
+            }
+            for (_, reason) in FAILS.iter().filter(|(action, _)| *action == case.action) {
+                assert!(fault.contains(reason), "{place}: expected {reason}, found {fault}");
+            }
+        });
+    }
+}
+
+/// What was done to a run.
+struct Case<'c> {
+    action: &'static str,
+    at: &'c Request,
+    /// The number of its page, from 1.
+    page: u64,
+    /// Whether there are tokens that can be renewed.
+    renews: bool,
+}
+
+impl Run {
+    fn same_as(&self, good: &Self, place: &str) {
+        // Not with `assert_eq`, which would print files.
+        assert!(self.uploads == good.uploads, "{place}: the files differ");
+        assert_eq!(self.sql, good.sql, "{place}");
+        assert_eq!(self.report.tables, good.report.tables, "{place}");
+        assert_eq!(self.report.state, good.report.state, "{place}");
+        assert_eq!(self.report.pages, good.report.pages, "{place}");
+        assert_eq!(self.report.warnings, good.report.warnings, "{place}");
+    }
+
+    /// Whether something was changed that others see.
+    fn published(&self) -> bool {
+        let harmless = ["SELECT", "SHOW", "CREATE SCHEMA", "CREATE STAGE", "DROP STAGE"];
+        self.sql.iter().any(|sql| !harmless.iter().any(|start| sql.starts_with(start)))
+    }
+}
+
+#[test]
+fn issues_of_jira_get_over_what_passes() {
+    jira(OF_ISSUES).passes();
+}
+
+#[test]
+fn issues_of_jira_fail_for_what_lasts() {
+    jira(OF_ISSUES).fails();
+}
+
+#[test]
+fn boards_of_jira_get_over_what_passes() {
+    jira(OF_BOARDS).passes();
+}
+
+#[test]
+fn boards_of_jira_fail_for_what_lasts() {
+    jira(OF_BOARDS).fails();
+}
+
+#[test]
+fn graph_gets_over_what_passes() {
+    graph().passes();
+}
+
+#[test]
+fn graph_fails_for_what_lasts() {
+    graph().fails();
+}
+
+#[test]
+fn pagerduty_gets_over_what_passes() {
+    pagerduty().passes();
+}
+
+#[test]
+fn pagerduty_fails_for_what_lasts() {
+    pagerduty().fails();
+}
+
+#[test]
+fn github_gets_over_what_passes() {
+    github().passes();
+}
+
+#[test]
+fn github_fails_for_what_lasts() {
+    github().fails();
+}
+
+/// After whichever request a token expires, another is got, once.
+#[test]
+fn a_token_that_expires_anywhere_is_renewed_once() {
+    let walk = graph();
+    let good = walk.run(None);
+    let expires_after = |uses: usize| {
+        let body = json!({ "uses": uses }).to_string().into_bytes();
+        let control = http::Request::new("POST", "/", Vec::new(), body);
+        walk.state.service.control(&control, "tokens").unwrap().unwrap();
+        walk.run(None)
+    };
+    for uses in 1..good.requests.len() {
+        let run = expires_after(uses);
+        assert_eq!((&run.fault, run.tokens), (&None, 2), "after {uses}");
+        run.same_as(&good, &format!("after {uses}"));
+    }
+    assert_eq!(expires_after(good.requests.len()).tokens, 1);
+}
