@@ -40,7 +40,7 @@ pub(crate) struct Strings {
     data: Buffer,
     /// Where each begins in `data`.
     starts: Vec<u32>,
-    /// Bytes all of them take in the plain layout.
+    /// Bytes those that are in their place take in the plain layout.
     plain: usize,
     dictionary: Dictionary,
     /// The dictionary did not repay.
@@ -54,12 +54,12 @@ impl Strings {
     #[inline]
     pub(super) fn push(&mut self, string: &[u8]) -> Result<(), Refused> {
         // The bound of every offset and length below.
-        let plain = self.plain.saturating_add(string.len());
+        let plain = self.plain.saturating_add(self.waiting.len()).saturating_add(string.len());
         if plain > u32::MAX as usize - 4 {
             return Err(Refused::Full);
         }
-        self.plain = plain + 4;
         if self.given_up {
+            self.plain = plain + 4;
             self.starts.push(self.data.len() as u32);
             self.data.push(string);
             return Ok(());
@@ -82,13 +82,10 @@ impl Strings {
             let string = waiting.at(at as u32);
             at += 4 + string.len();
             if self.given_up {
+                self.plain += 4 + string.len();
                 self.append(string);
-                continue;
-            }
-            self.look_up(string);
-            let count = self.dictionary.indices.len();
-            if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
-                self.give_up();
+            } else {
+                self.place(string);
             }
         }
         waiting.clear();
@@ -209,6 +206,17 @@ impl Strings {
     #[inline]
     fn is(&self, index: u32, string: &[u8]) -> bool {
         self.starts.get(index as usize).is_some_and(|&start| equal(self.data.at(start), string))
+    }
+
+    /// Appends a string by way of the dictionary, and judges that now and then.
+    #[inline]
+    fn place(&mut self, string: &[u8]) {
+        self.plain += 4 + string.len();
+        self.look_up(string);
+        let count = self.dictionary.indices.len();
+        if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
+            self.give_up();
+        }
     }
 
     /// Appends the index of a string, which joins the dictionary if it is new.

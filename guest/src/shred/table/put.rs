@@ -17,7 +17,7 @@ impl Table {
         &mut self,
         row: u32,
         at: usize,
-        value: &Scalar<'_>,
+        value: Scalar<'_>,
         origin: Origin<'_>,
         options: &Options,
     ) -> Result<Put> {
@@ -27,17 +27,17 @@ impl Table {
         }
         let kind = match column.kind {
             Some(kind) if column.seen => kind,
-            _ => match self.refuses(at, *value)? {
-                None => self.first_value(at, *value, origin, options),
+            _ => match self.refuses(at, value)? {
+                None => self.first_value(at, value, origin, options),
                 Some(row) => return Ok(Put::Refused { column: at, row }),
             },
         };
         if options.widen && matches!(value, Scalar::Number(_)) {
-            match self.meet(at, kind, *value, options)? {
+            match self.meet(at, kind, value, options)? {
                 Meeting::Fits => {}
                 Meeting::Widened => return self.put(row, at, value, origin, options),
                 Meeting::Variant => {
-                    let variant = self.variant(at, *value, &options.convention);
+                    let variant = self.variant(at, value, &options.convention);
                     return self.put(row, variant, value, origin, options);
                 }
             }
@@ -46,11 +46,11 @@ impl Table {
         // Most values are of their column's type as they stand.
         let stored = match (value, kind.data_type) {
             (Scalar::Text(text), DataType::Text) => column.values.set_text(row, text),
-            (Scalar::Bool(value), DataType::Bool) => column.values.set_bool(row, *value),
-            _ => match coerce::coerce(*value, &kind) {
+            (Scalar::Bool(value), DataType::Bool) => column.values.set_bool(row, value),
+            _ => match coerce::coerce(value, &kind) {
                 Some(datum) => store(&mut column.values, row, datum),
                 None => {
-                    let variant = self.variant(at, *value, &options.convention);
+                    let variant = self.variant(at, value, &options.convention);
                     return self.put(row, variant, value, origin, options);
                 }
             },
@@ -141,7 +141,7 @@ impl Table {
         let value = Scalar::Number(digits);
         let variant = self.variant(at, value, &options.convention);
         let origin = Origin { trail: &[], place: 0 };
-        match self.put(row, variant, &value, origin, options)? {
+        match self.put(row, variant, value, origin, options)? {
             Put::Done => {}
             Put::Refused { .. } | Put::Taken => {
                 return Err(Fault::internal("a variant column took no value"));
