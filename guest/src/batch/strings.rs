@@ -59,9 +59,7 @@ impl Strings {
             return Err(Refused::Full);
         }
         if self.given_up {
-            self.plain = plain + 4;
-            self.starts.push(self.data.len() as u32);
-            self.data.push(string);
+            self.place(string);
             return Ok(());
         }
         self.waiting.push(string);
@@ -81,12 +79,7 @@ impl Strings {
         while at < waiting.len() {
             let string = waiting.at(at as u32);
             at += 4 + string.len();
-            if self.given_up {
-                self.plain += 4 + string.len();
-                self.append(string);
-            } else {
-                self.place(string);
-            }
+            self.place(string);
         }
         waiting.clear();
         self.waiting = waiting;
@@ -208,10 +201,13 @@ impl Strings {
         self.starts.get(index as usize).is_some_and(|&start| equal(self.data.at(start), string))
     }
 
-    /// Appends a string by way of the dictionary, and judges that now and then.
+    /// Appends a string, by way of the dictionary if there is one, which is judged now and then.
     #[inline]
     fn place(&mut self, string: &[u8]) {
         self.plain += 4 + string.len();
+        if self.given_up {
+            return self.append(string);
+        }
         self.look_up(string);
         let count = self.dictionary.indices.len();
         if count >= TRIAL && count.is_power_of_two() && !self.promising(count) {
