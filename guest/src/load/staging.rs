@@ -4,7 +4,7 @@
 use crate::batch;
 use crate::fault::{Context, Result};
 use crate::name::Convention;
-use crate::parquet::{Field, File};
+use crate::parquet::{Field, File, Press};
 use crate::shred::{Family, Table};
 use crate::step::FileReport;
 
@@ -24,6 +24,7 @@ pub(super) struct Staging {
     resource: usize,
     tables: Vec<Staged>,
     ready: Vec<Ready>,
+    press: Press,
 }
 
 /// The files of one table.
@@ -43,7 +44,14 @@ pub(super) struct Ready {
 impl Staging {
     pub(super) fn new(load_id: &str, resource: usize, convention: Convention) -> Self {
         let prefix = load_id.to_owned();
-        Self { prefix, convention, resource, tables: Vec::new(), ready: Vec::new() }
+        Self {
+            prefix,
+            convention,
+            resource,
+            tables: Vec::new(),
+            ready: Vec::new(),
+            press: Press::new(),
+        }
     }
 
     /// Takes the rows of the current batch.
@@ -109,7 +117,7 @@ impl Staging {
             Some(open) => open,
             None => staged.open.insert((fields.clone(), File::create(fields)?)),
         };
-        file.append(&values, table.rows())?;
+        file.append(&values, table.rows(), &mut self.press)?;
         staged.rows += u64::from(table.rows());
         if file.size() > FILE_BYTES {
             self.close(at, &table.name)?;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use parquet2::compression::Compression;
+
 use super::Field;
 use super::schema::{self, Physical};
 use super::thrift::Struct;
@@ -22,13 +24,6 @@ const PLAIN: i32 = 0;
 const RLE: i32 = 3;
 const RLE_DICTIONARY: i32 = 8;
 
-/// How pages are compressed: `CompressionCodec`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Codec {
-    None = 0,
-    Snappy = 1,
-}
-
 /// What a page holds, and how many of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Page {
@@ -40,7 +35,7 @@ pub(super) enum Page {
 /// Where the pages of one column of a row group are, and what is in them.
 #[derive(Debug)]
 pub(super) struct ChunkMeta {
-    pub(super) codec: Codec,
+    pub(super) codec: Compression,
     /// Where the first page of data begins.
     pub(super) data: usize,
     /// Where the dictionary page begins.
@@ -149,6 +144,7 @@ fn write_chunk(to: &mut Vec<u8>, field: &Field, chunk: &ChunkMeta, rows: u32) {
             Some(_) => meta.numbers(2, &[PLAIN, RLE, RLE_DICTIONARY]),
         }
         meta.strings(3, &[&field.name]);
+        // Its members are in the order of `CompressionCodec`.
         meta.i32(4, chunk.codec as i32);
         meta.i64(5, rows.into());
         meta.i64(6, chunk.plain as i64);

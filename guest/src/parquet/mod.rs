@@ -15,13 +15,14 @@ mod thrift;
 
 use std::borrow::Borrow;
 
-use parquet2::compression::{CompressionOptions, compress};
+use parquet2::compression::Compression;
+use snap::raw::{Encoder, max_compress_len};
 
 use crate::batch::Column;
 use crate::fault::{Context, Fault, Result};
 use crate::kind::Kind;
 
-use self::footer::{ChunkMeta, Codec, Page};
+use self::footer::{ChunkMeta, Page};
 use self::page::Chunk;
 
 /// First and last in every file.
@@ -58,7 +59,14 @@ pub struct File {
     groups: Vec<u8>,
     group_count: u32,
     rows: u64,
+}
+
+/// Where pages are made: of use to any number of files, one after the other.
+#[derive(Debug)]
+pub struct Press {
     page: Vec<u8>,
+    /// Its tables are as large as many a page, so they are not made anew for each.
+    encoder: Encoder,
     compressed: Vec<u8>,
 }
 
@@ -74,15 +82,7 @@ impl File {
         for Field { name, kind } in &fields {
             schema::check(*kind).at(|| format!("column {name}"))?;
         }
-        Ok(Self {
-            fields,
-            body: MAGIC.to_vec(),
-            groups: Vec::new(),
-            group_count: 0,
-            rows: 0,
-            page: Vec::new(),
-            compressed: Vec::new(),
-        })
+        Ok(Self { fields, body: MAGIC.to_vec(), groups: Vec::new(), group_count: 0, rows: 0 })
     }
 
     /// Appends a row group of that many rows; none for no rows. After an error the file is as it
@@ -91,12 +91,17 @@ impl File {
     /// # Errors
     /// The columns are not those of the file, or one has a value beyond the last row or is not
     /// settled, or a page is larger than 2 GiB.
-    pub fn append<C: Borrow<Column>>(&mut self, columns: &[C], rows: u32) -> Result<()> {
+    pub fn append<C: Borrow<Column>>(
+        &mut self,
+        columns: &[C],
+        rows: u32,
+        press: &mut Press,
+    ) -> Result<()> {
         if rows == 0 {
             return Ok(());
         }
         let (body, groups) = (self.body.len(), self.groups.len());
-        let outcome = self.append_group(columns, rows);
+        let outcome = self.append_group(columns, rows, press);
         if outcome.is_err() {
             self.body.truncate(body);
             self.groups.truncate(groups);
@@ -119,9 +124,7 @@ impl File {
     /// # Errors
     /// Its footer is larger than 2 GiB.
     pub fn finish(self) -> Result<Vec<u8>> {
-        let Self { mut body, fields, groups, group_count, rows, .. } = self;
-        // What is needed no more makes room for the footer.
-        drop((self.page, self.compressed));
+        let Self { mut body, fields, groups, group_count, rows } = self;
         let start = body.len();
         footer::write(&mut body, &fields, rows, group_count, &groups);
         let length = size(body.len() - start)?;
@@ -130,7 +133,12 @@ impl File {
         Ok(body)
     }
 
-    fn append_group<C: Borrow<Column>>(&mut self, columns: &[C], rows: u32) -> Result<()> {
+    fn append_group<C: Borrow<Column>>(
+        &mut self,
+        columns: &[C],
+        rows: u32,
+        press: &mut Press,
+    ) -> Result<()> {
         if columns.len() != self.fields.len() {
             return Err(Fault::internal(format_args!(
                 "expected {} columns in a row group, found {}",
@@ -144,7 +152,7 @@ impl File {
             .iter()
             .zip(columns)
             .map(|(field, column)| {
-                self.append_chunk(field, column.borrow(), rows)
+                self.append_chunk(field, column.borrow(), rows, press)
                     .at(|| format!("column {}", field.name))
             })
             .collect();
@@ -156,7 +164,13 @@ impl File {
         Ok(())
     }
 
-    fn append_chunk(&mut self, field: &Field, column: &Column, rows: u32) -> Result<ChunkMeta> {
+    fn append_chunk(
+        &mut self,
+        field: &Field,
+        column: &Column,
+        rows: u32,
+        press: &mut Press,
+    ) -> Result<ChunkMeta> {
         if column.kind() != field.kind {
             return Err(Fault::internal(format_args!(
                 "expected a column of {:?}, found one of {:?}",
@@ -168,31 +182,32 @@ impl File {
             return Err(Fault::internal(format_args!("expected {rows} rows, found row {last}")));
         }
         let chunk = Chunk::new(column, rows)?;
-        let mut codec = if chunk.size() < COMPRESS { Codec::None } else { Codec::Snappy };
+        let small = chunk.size() < COMPRESS;
+        let mut codec = if small { Compression::Uncompressed } else { Compression::Snappy };
         let doubtful = chunk.size() >= DOUBTFUL;
         let start = self.body.len();
         let mut plain = 0;
         let mut dictionary = None;
         if let Some((count, strings)) = chunk.dictionary() {
             dictionary = Some(start);
-            if doubtful && !self.is_compressible(strings)? {
-                codec = Codec::None;
+            if doubtful {
+                codec = press.judge(strings)?;
             }
-            plain += self.append_page(strings, Page::Dictionary(size(count)?), codec)?;
+            plain += self.append_page(strings, Page::Dictionary(size(count)?), codec, press)?;
         }
         let data = self.body.len();
-        let mut page = std::mem::take(&mut self.page);
+        let mut page = std::mem::take(&mut press.page);
         for span in chunk.spans() {
             page.clear();
             chunk.encode(&span, &mut page);
             if doubtful && dictionary.is_none() && self.body.len() == start {
-                codec = if self.is_compressible(&page)? { Codec::Snappy } else { Codec::None };
+                codec = press.judge(&page)?;
             }
             let rows = size(span.rows.len())?;
             let header = if dictionary.is_some() { Page::Indices(rows) } else { Page::Plain(rows) };
-            plain += self.append_page(&page, header, codec)?;
+            plain += self.append_page(&page, header, codec, press)?;
         }
-        self.page = page;
+        press.page = page;
         Ok(ChunkMeta {
             codec,
             data,
@@ -204,29 +219,17 @@ impl File {
         })
     }
 
-    /// Whether a part from the middle gets smaller by a tenth and more.
-    fn is_compressible(&mut self, page: &[u8]) -> Result<bool> {
-        let start = (page.len() / 2).min(page.len().saturating_sub(SAMPLE));
-        let sample = page.get(start..).unwrap_or_default();
-        let sample = sample.get(..SAMPLE).unwrap_or(sample);
-        self.compress(sample)?;
-        Ok(self.compressed.len() <= sample.len() / 10 * 9)
-    }
-
-    fn compress(&mut self, plain: &[u8]) -> Result<()> {
-        self.compressed.clear();
-        compress(CompressionOptions::Snappy, plain, &mut self.compressed)
-            .map_err(|error| Fault::internal(format_args!("could not compress a page: {error}")))
-    }
-
     /// Appends a page, and says how many bytes it has uncompressed, its header included.
-    fn append_page(&mut self, plain: &[u8], page: Page, codec: Codec) -> Result<usize> {
+    fn append_page(
+        &mut self,
+        plain: &[u8],
+        page: Page,
+        codec: Compression,
+        press: &mut Press,
+    ) -> Result<usize> {
         let stored = match codec {
-            Codec::None => plain,
-            Codec::Snappy => {
-                self.compress(plain)?;
-                self.compressed.as_slice()
-            }
+            Compression::Snappy => press.compress(plain)?,
+            _ => plain,
         };
         // Growing by doubling would need three times the file while it moves.
         let needed = stored.len() + footer::HEADER;
@@ -238,6 +241,40 @@ impl File {
         let header = self.body.len() - start;
         self.body.extend_from_slice(stored);
         Ok(header + plain.len())
+    }
+}
+
+impl Press {
+    /// One that has made nothing yet.
+    pub fn new() -> Self {
+        Self { page: Vec::new(), encoder: Encoder::new(), compressed: Vec::new() }
+    }
+
+    /// Whether to compress a page: if a part from the middle gets smaller by a tenth and more.
+    fn judge(&mut self, page: &[u8]) -> Result<Compression> {
+        let start = (page.len() / 2).min(page.len().saturating_sub(SAMPLE));
+        let sample = page.get(start..).unwrap_or_default();
+        let sample = sample.get(..SAMPLE).unwrap_or(sample);
+        let worth = self.compress(sample)?.len() <= sample.len() / 10 * 9;
+        Ok(if worth { Compression::Snappy } else { Compression::Uncompressed })
+    }
+
+    fn compress(&mut self, plain: &[u8]) -> Result<&[u8]> {
+        let most = max_compress_len(plain.len());
+        if self.compressed.len() < most {
+            self.compressed.resize(most, 0);
+        }
+        let compressed = &mut self.compressed;
+        self.encoder
+            .compress(plain, compressed)
+            .map(|length| compressed.get(..length).unwrap_or_default())
+            .map_err(|error| Fault::internal(format_args!("could not compress a page: {error}")))
+    }
+}
+
+impl Default for Press {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
