@@ -90,8 +90,8 @@ pub fn infer(value: Scalar<'_>) -> Kind {
 }
 
 /// The value in a column of that type. None: it does not fit, and becomes a variant.
-pub fn coerce<'a>(value: Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
-    match value {
+pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
+    match *value {
         Scalar::Number(number) if to.data_type == DataType::Bigint => {
             small_integer(number).or_else(|| integer_of_number(number)).map(Datum::Int)
         }

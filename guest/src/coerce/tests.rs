@@ -124,7 +124,7 @@ fn coercions_of_dlt() {
         let value = scalar(input, &mut text);
         let to = Kind::of(DataType::parse(case["to"].as_str().unwrap()).unwrap());
         let (expect, difference) = expected(case, &to, input);
-        let found = coerce(value, &to);
+        let found = coerce(&value, &to);
         if let Some(difference) = difference {
             println!("on purpose ({difference}): {case} is {found:?}");
         }
@@ -172,7 +172,7 @@ fn types() {
         let mut text = String::new();
         let value = scalar(json, &mut text);
         assert_eq!(infer(value), Kind::of(expect), "{json}");
-        assert!(coerce(value, &infer(value)).is_some(), "{json} does not fit its own type");
+        assert!(coerce(&value, &infer(value)).is_some(), "{json} does not fit its own type");
     };
     check("0", DataType::Bigint);
     check("-0", DataType::Bigint);
@@ -200,7 +200,10 @@ fn values() {
     use DataType::*;
     let check = |json: &str, to: DataType, expect: Option<Datum<'_>>| {
         let mut text = String::new();
-        assert!(same(&coerce(scalar(json, &mut text), &Kind::of(to)), &expect), "{json} to {to:?}");
+        assert!(
+            same(&coerce(&scalar(json, &mut text), &Kind::of(to)), &expect),
+            "{json} to {to:?}"
+        );
     };
     let text = |text| Some(Datum::Text(Cow::Borrowed(text)));
     check("-0", Text, text("0"));
@@ -269,7 +272,7 @@ fn values() {
 fn precision_cuts_instants_and_narrows_decimals() {
     let kind = |data_type, precision, scale| Kind { precision, scale, ..Kind::of(data_type) };
     let check =
-        |text: &str, kind: &Kind, expect| assert_eq!(coerce(Scalar::Text(text), kind), expect);
+        |text: &str, kind: &Kind, expect| assert_eq!(coerce(&Scalar::Text(text), kind), expect);
     let millis = kind(DataType::Timestamp, Some(3), None);
     check("1969-12-31T23:59:59.9999Z", &millis, Some(Datum::Micros(-1000)));
     check("00:00:01.9", &kind(DataType::Time, Some(0), None), Some(Datum::TimeMicros(1_000_000)));
@@ -282,7 +285,7 @@ fn precision_cuts_instants_and_narrows_decimals() {
 #[test]
 fn json_in_a_text_has_numbers_as_dlt_writes_them() {
     let check = |json: &str, expect: &str| {
-        let datum = coerce(Scalar::Json(json), &Kind::of(DataType::Text));
+        let datum = coerce(&Scalar::Json(json), &Kind::of(DataType::Text));
         assert_eq!(datum, Some(Datum::Text(Cow::Borrowed(expect))), "{json}");
     };
     check("[1, 2]", "[1,2]");

@@ -136,7 +136,7 @@ impl Family {
             let origin = others.first().map_or(last, |(_, first)| first).origin();
             let table = &mut self.tables[row.table];
             let column = table.column(name);
-            let put = table.put(row.row, column, last.scalar(), origin, &self.options);
+            let put = table.put(row.row, column, &last.scalar(), origin, &self.options);
             if !self.refused(put, row.table)? {
                 self.put_aside(last.scalar(), (last.shape, last.entry), last.origin(), row)?;
             }
@@ -170,7 +170,7 @@ impl Family {
         let own = self.shapes[shape].own_name(entry, convention);
         let table = &mut self.tables[row.table];
         let column = table.column(&own);
-        let put = table.put(row.row, column, scalar, origin, &self.options);
+        let put = table.put(row.row, column, &scalar, origin, &self.options);
         if !self.refused(put, row.table)? {
             // The same key twice, spelled with escapes: the slow path finds that out.
             return Err(Halt::Repeats);

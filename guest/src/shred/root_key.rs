@@ -91,7 +91,7 @@ impl Table {
     ) -> Result<()> {
         with_scalar(&value.raw, |scalar| {
             let (kind, values) = self.system_column(name, value.kind);
-            let datum = coerce::coerce(scalar, &kind).ok_or_else(|| {
+            let datum = coerce::coerce(&scalar, &kind).ok_or_else(|| {
                 let (expected, found) = (kind.data_type.name(), scalar.form().name());
                 Fault::data(format_args!(
                     "expected a row key of the type {expected}, found {found}"

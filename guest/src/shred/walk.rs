@@ -123,7 +123,7 @@ impl Family {
         let trail = self.trail.get(row.base..).unwrap_or_default();
         let origin = Origin { trail, place };
         let table = &mut self.tables[row.table];
-        match table.put(row.row, column, scalar, origin, &self.options) {
+        match table.put(row.row, column, &scalar, origin, &self.options) {
             Ok(Put::Done) => return Ok(()),
             Ok(Put::Taken) => {}
             other => return self.refused(other, row.table).map(drop),

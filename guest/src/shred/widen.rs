@@ -35,11 +35,12 @@ impl Table {
     pub(super) fn meet(
         &mut self,
         at: usize,
-        kind: Kind,
         value: Scalar<'_>,
         options: &Options,
     ) -> Result<Meeting> {
-        let Scalar::Number(number) = value else { return Ok(Meeting::Fits) };
+        let (Scalar::Number(number), Some(kind)) = (value, self.column_at(at).kind) else {
+            return Ok(Meeting::Fits);
+        };
         let form = value.form();
         Ok(match kind.data_type {
             DataType::Double if form != DataType::Double && !is_exact(number) => Meeting::Variant,
