@@ -236,6 +236,14 @@ impl Column {
         values + self.present.words().len() * 8
     }
 
+    /// The part of that memory that holds texts hardly any of which comes twice.
+    pub fn plain_bytes(&self) -> usize {
+        match &self.values {
+            Values::Bytes(strings) | Values::Texts(strings) => strings.plain_bytes(),
+            Values::Bools(_) | Values::Fixed { .. } => 0,
+        }
+    }
+
     /// Forgets every row from `rows` on: those of a record that was rejected. Costs as much as the
     /// values that are forgotten.
     pub fn truncate(&mut self, rows: u32) {

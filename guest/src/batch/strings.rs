@@ -160,17 +160,20 @@ impl Strings {
         self.given_up = self.rest > 0;
     }
 
-    /// The memory they hold; what is not repeated counts twice. A longer batch makes it no smaller, as
-    /// it does a dictionary, and is only farther away from the processor.
+    /// The memory they hold.
     pub(super) fn bytes(&self) -> usize {
         let dictionary = &self.dictionary;
-        let plain = self.given_up || self.starts.len() * 4 > dictionary.indices.len() * 3;
-        let weight = if plain { 2 } else { 1 };
-        weight * self.data.len()
+        self.data.len()
             + self.waiting.len()
             + (self.starts.len() + dictionary.indices.len()) * 4
             + dictionary.entries.len() * 8
             + dictionary.slots.len() * 4
+    }
+
+    /// As much of it as holds strings that do not come again.
+    pub(super) fn plain_bytes(&self) -> usize {
+        let plain = self.given_up || self.starts.len() * 4 > self.dictionary.indices.len() * 3;
+        if plain { self.data.len() } else { 0 }
     }
 
     /// The strings of the dictionary, or all of them.

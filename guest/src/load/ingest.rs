@@ -253,7 +253,7 @@ impl Ingest<'_> {
         else {
             return Ok(());
         };
-        if family.bytes() < BATCH_BYTES {
+        if family.weight() < BATCH_BYTES {
             return Ok(());
         }
         staging.take(family)?;

@@ -81,7 +81,7 @@ impl Rejects {
     /// Makes files of what is there, when it is enough: those are to be uploaded.
     pub(super) fn full(&mut self) -> Result<Option<&mut Staging>> {
         let Some(filling) = &mut self.0 else { return Ok(None) };
-        if filling.family.bytes() < BATCH_BYTES {
+        if filling.family.weight() < BATCH_BYTES {
             return Ok(None);
         }
         filling.staging.take(&mut filling.family)?;

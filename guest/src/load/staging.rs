@@ -8,7 +8,7 @@ use crate::parquet::{Field, File, Press};
 use crate::shred::{Family, Table};
 use crate::step::FileReport;
 
-/// A batch becomes a row group when its values hold this many bytes.
+/// A batch becomes a row group when its values weigh this many bytes.
 pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
 const FILE_BYTES: usize = 12 << 20;

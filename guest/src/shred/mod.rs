@@ -266,9 +266,9 @@ impl Family {
         self.root_rows
     }
 
-    /// Memory the rows hold, in bytes.
-    pub fn bytes(&mut self) -> usize {
-        self.tables.iter_mut().map(Table::bytes).sum()
+    /// How much the rows of the batch weigh, in bytes.
+    pub fn weight(&mut self) -> usize {
+        self.tables.iter_mut().map(Table::weight).sum()
     }
 
     /// What a person should know; each thing once.

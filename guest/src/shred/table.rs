@@ -14,6 +14,15 @@ use crate::kind::{DataType, Kind};
 use super::rules::{Refusal, Rules};
 use super::{Rooted, SEQ};
 
+/// How many times a text counts that does not come again. A longer batch makes such texts no smaller,
+/// as it does a dictionary; they are only farther away from the processor.
+const PLAIN: usize = 2;
+
+/// And how many times in a table of so many columns. The processor follows a few texts as they grow, not
+/// hundreds: there, every line of memory is waited for, unless the batch is small enough for its cache.
+const PLAIN_OF_WIDE: usize = 4;
+const WIDE: usize = 256;
+
 /// A table, filling.
 pub struct Table {
     /// Its name, normalised.
@@ -196,10 +205,13 @@ impl Table {
         self.total_rows + u64::from(self.rows)
     }
 
-    /// Memory the rows of the batch hold. It is not known before they are settled.
-    pub fn bytes(&mut self) -> usize {
+    /// How much the rows of the batch weigh: the memory they hold, and more than that for texts which
+    /// do not come again. It is not known before they are settled.
+    pub fn weight(&mut self) -> usize {
         self.settle();
-        self.columns.iter().map(|column| column.values.bytes()).sum()
+        let more = if self.columns.len() < WIDE { PLAIN - 1 } else { PLAIN_OF_WIDE - 1 };
+        let weight = |values: &batch::Column| values.bytes() + values.plain_bytes() * more;
+        self.columns.iter().map(|column| weight(&column.values)).sum()
     }
 
     /// Brings the values of all rows to their place in the columns.
