@@ -159,7 +159,8 @@ impl MergePlan {
 
     /// Whether rows that are there may end because they did not come.
     pub(super) fn ends_absent(&self) -> bool {
-        self.strategy == MergeStrategy::Scd2 || self.destination_scope.is_some()
+        matches!(self.strategy, MergeStrategy::Cdc | MergeStrategy::Scd2)
+            || self.destination_scope.is_some()
     }
 
     /// Whether child rows may have to wait in staging tables: when it depends on their root row which
