@@ -91,7 +91,9 @@ def test_the_table(case, server):
             assert (answer["status"], answer["body"]) == (expect["status"], expect["body"])
             headers = dict(answer["headers"])
             assert {name: headers.get(name) for name in expect.get("headers", {})} == expect.get("headers", {})
-        assert "4711" not in json.dumps(answer) or case.get("quotes"), answer
+        # The server's port may have the digits of the secrets.
+        told = json.dumps(answer).replace(at, "")
+        assert "4711" not in told or case.get("quotes"), answer
     if "heard" in case:
         assert [(h["method"], h["path"]) for h in server.heard] == [
             (expect.get("method", "GET"), expect["path"]) for expect in case["heard"]

@@ -252,7 +252,8 @@ fn a_secret_is_taken_from_the_environment_and_never_printed() {
     let transcript = fs::read_to_string(home.path().join("run.jsonl")).unwrap();
     assert!(transcript.contains("\"auth\":\"it\""), "{transcript}");
     for text in [transcript, String::from_utf8(run.stdout).unwrap()] {
-        assert!(!text.contains("4711"), "{text}");
+        // The server's port may have the digits of the secret.
+        assert!(!text.replace(&host, "").contains("4711"), "{text}");
     }
 }
 

@@ -94,7 +94,9 @@ fn check(case: &Value) {
             }
         }
         let quotes = case.get("quotes").is_some();
-        assert!(quotes || !format!("{found:?}").contains("4711"), "{name}: {found:?}");
+        // The server's port may have the digits of the secrets.
+        let told = format!("{found:?}").replace(&at, "");
+        assert!(quotes || !told.contains("4711"), "{name}: {found:?}");
     }
     if let Some(expected) = case.get("heard").and_then(Value::as_array) {
         let heard = server.all();
