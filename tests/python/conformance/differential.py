@@ -139,6 +139,7 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
         else:
             lines = [line for guest in made for line in _defects(runs, account, guest)]
             if lines:
+                (case.folder / "expected.json").write_text(canonical.written(expected), encoding="utf-8")
                 return "different", lines
             runs = runs[: failed["load"]]
         if not runs:
