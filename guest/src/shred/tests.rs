@@ -320,3 +320,22 @@ fn a_table_is_nested_where_its_first_row_is() {
         .collect();
     assert_eq!(parents, [("t", None), ("t__a", Some("t")), ("t__a__b", Some("t__a"))]);
 }
+
+#[test]
+fn texts_that_do_not_come_again_weigh_more_and_most_in_a_wide_table() {
+    let check = |columns: usize, records: usize, again: bool, expect: std::ops::Range<usize>| {
+        let mut family = Family::new(options());
+        for record in 0..records {
+            let text = |column| if again { 0 } else { record * columns + column };
+            let members: Vec<String> = (0..columns)
+                .map(|column| format!("\"c{column}\":\"{:0>1000}\"", text(column)))
+                .collect();
+            take(&mut family, &format!("{{{}}}", members.join(","))).unwrap();
+        }
+        let percent = family.weight() / (columns * records * 10);
+        assert!(expect.contains(&percent), "{columns} columns, {records} records: {percent} %");
+    };
+    check(10, 90, true, 0..20);
+    check(10, 90, false, 200..220);
+    check(300, 3, false, 400..420);
+}
