@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import re
@@ -27,6 +28,7 @@ class Stage:
     owner: str
     options: dict = field(default_factory=dict)
     key: str = field(default_factory=lambda: uuid.uuid4().hex)
+    created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class Stages:
                        if s.name[0] == database and not s.name[2].startswith("%"))  # fmt: skip
         columns = ("STAGE_CATALOG", "STAGE_SCHEMA", "STAGE_NAME", "STAGE_TYPE", "STAGE_OWNER")
         rows = [(*name, "Internal Named", owner) for name, owner in found]
-        return pa.table({c: pa.array([r[i] for r in rows], pa.string()) for i, c in enumerate(columns)})
+        texts = {c: pa.array([r[i] for r in rows], pa.string()) for i, c in enumerate(columns)}
+        created = [self.by_name[name].created for name, _ in found]
+        return pa.table(texts | {"CREATED": pa.array(created, pa.timestamp("us", "UTC"))})
 
     def folder(self, stage: Stage) -> str:
         """Where its files are."""

@@ -80,6 +80,8 @@ def _create_table(session: Session, text: str) -> Answer:
             continue
         if isinstance(p, exp.TransientProperty):
             table.transient = True
+        elif isinstance(p, exp.Property) and p.name.upper() == "DATA_RETENTION_TIME_IN_DAYS":
+            continue  # nothing here travels in time
         elif isinstance(p, exp.SchemaCommentProperty):
             table.comment = p.this.name
         elif isinstance(p, (exp.Cluster, exp.ClusterProperty)):

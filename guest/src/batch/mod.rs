@@ -258,6 +258,16 @@ impl Column {
         }
     }
 
+    /// Bytes of the longest text or binary, if it is longer than this; else 0. The values are settled.
+    pub fn longest(&self, over: u64) -> u64 {
+        match &self.values {
+            Values::Bytes(strings) | Values::Texts(strings) => {
+                strings.longest(usize::try_from(over).unwrap_or(usize::MAX)) as u64
+            }
+            Values::Bools(_) | Values::Fixed { .. } => 0,
+        }
+    }
+
     /// Forgets every row, after a flush. Keeps the memory the next batch is likely to need.
     pub fn clear(&mut self) {
         self.present.clear();

@@ -186,6 +186,16 @@ impl Strings {
         &self.starts
     }
 
+    /// Bytes of the longest string, if it is longer than this; else 0. They are in their places.
+    pub(super) fn longest(&self, over: usize) -> usize {
+        if self.data.len() <= over {
+            return 0;
+        }
+        let ends = self.starts.iter().skip(1).copied().chain([self.data.len() as u32]);
+        let lengths = self.starts.iter().zip(ends).map(|(start, end)| (end - start) as usize);
+        lengths.filter(|length| *length > over).max().unwrap_or(0)
+    }
+
     /// The index of each value in the dictionary, unless there is none.
     pub(crate) fn indices(&self) -> Option<&[u32]> {
         (!self.given_up).then_some(self.dictionary.indices.as_slice())

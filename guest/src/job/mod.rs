@@ -72,6 +72,8 @@ pub struct Job {
     pub schema_contract_hint: Value,
     /// Whether tables are made with PRIMARY KEY and UNIQUE, as the hints have them.
     pub create_indexes: bool,
+    /// How the files of the load's stage are encrypted.
+    pub stage_encryption: StageEncryption,
     /// Forget the cursors that were saved, and load everything.
     pub force_full_load: bool,
     /// What to start over with.
@@ -86,6 +88,27 @@ pub struct Job {
     pub client: Option<Client>,
     /// The resources, in the order given, those that are not selected too.
     pub resources: Vec<Resource>,
+}
+
+/// How the files of a load's stage are encrypted.
+/// Source: Snowflake documentation, "CREATE STAGE", internal stage parameters.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StageEncryption {
+    /// By the server: a host needs no keys to write to it. Accounts with Tri-Secret Secure refuse it.
+    #[default]
+    Server,
+    /// By the client as well.
+    Client,
+}
+
+impl StageEncryption {
+    /// Its name in Snowflake, and in a job.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "SNOWFLAKE_SSE",
+            Self::Client => "SNOWFLAKE_FULL",
+        }
+    }
 }
 
 /// What a load starts over with: dlt's `refresh`.
@@ -134,6 +157,7 @@ impl Job {
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
+            stage_encryption: object.choice("stage_encryption", ENCRYPTIONS)?.unwrap_or_default(),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             refresh: object.choice("refresh", REFRESHES)?,
             interval: object.get("interval").map(interval).transpose()?,
@@ -266,6 +290,11 @@ const REFRESHES: &[(&str, Refresh)] = &[
     ("drop_data", Refresh::DropData),
 ];
 
+const ENCRYPTIONS: &[(&str, StageEncryption)] = &[
+    (StageEncryption::Server.name(), StageEncryption::Server),
+    (StageEncryption::Client.name(), StageEncryption::Client),
+];
+
 const KEYS: Keys = Keys {
     known: &[
         "$schema",
@@ -281,6 +310,7 @@ const KEYS: Keys = Keys {
         "schema_contract",
         "selected",
         "create_indexes",
+        "stage_encryption",
         "force_full_load",
         "refresh",
         "interval",

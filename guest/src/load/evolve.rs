@@ -1,139 +1,278 @@
-//! The DDL of a load: what the schema wants and the database does not have. Nothing else is said, and
-//! nothing is ever dropped or changed.
+//! The DDL of a load: tables and columns that the schema has and the database lacks. Nothing is ever dropped
+//! or narrowed.
+//!
+//! A table that the catalogue does not show, and that CREATE TABLE then finds, is a fault: another load made
+//! it meanwhile, or the role may not see it, or the information schema lags behind. Rows that the load does
+//! not know of could not be replaced.
 
 use super::Target;
-use super::publish::{Action, Ingested};
-use super::restore::Live;
-use crate::fault::Result;
+use super::catalogue::{Live, LiveColumn};
+use super::publish::{Action, Ingested, IngestedTable};
+use super::session::Session;
+use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
 use crate::schema::{Schema, Table, is_dlt};
 use crate::shred::SEQ;
-use crate::sql::{Column, Name, ddl};
+use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
 
-/// What the statements make is added to `made`: tables, and the columns they get.
-///
-/// The statements, in the order they depend on one another: lists of statements that do not depend
-/// on one another.
-pub(super) fn ddl(
-    target: &Target,
-    schema: &Schema,
-    live: &Live,
-    ingested: &[Ingested],
-    schema_made: bool,
-    create_indexes: bool,
-    made: &mut Vec<(Name, Vec<String>)>,
-) -> Result<[Vec<String>; 2]> {
-    let mut schemas = Vec::new();
-    let mut tables = Vec::new();
-    if !schema_made && !live.has_schema_of(&target.table("")) {
-        schemas.push(ddl::create_schema(&target.schema));
-    }
-    let brought = |name: &str| {
-        ingested.iter().flat_map(|i| &i.tables).any(|table| table.name == name && table.rows > 0)
-    };
-    // Tables that nothing came for may have to hold more too: the ids of their roots.
-    let told = |name: &str| {
-        let root = schema.root(name).map(Table::name);
-        ingested.iter().any(|i| Some(i.root.as_str()) == root)
-    };
-    for table in schema.tables().values() {
-        let name = target.table(table.name());
-        let wanted = is_dlt(table.name()) || brought(table.name());
-        let kept = wanted || (live.has(&name) && told(table.name()));
-        if !kept {
-            continue;
+/// What the load wants of the database.
+pub(super) struct Wanted<'a> {
+    pub(super) target: &'a Target,
+    pub(super) schema: &'a Schema,
+    pub(super) live: &'a Live,
+    pub(super) ingested: &'a [Ingested],
+    /// Whether this load has made the dataset's schema.
+    pub(super) schema_made: bool,
+    pub(super) create_indexes: bool,
+}
+
+/// The DDL of a load.
+#[derive(Default)]
+pub(super) struct Evolution {
+    /// Statements that make schemas.
+    schemas: Vec<String>,
+    /// What is made in them. The changes do not depend on one another.
+    changes: Vec<Change>,
+}
+
+/// One statement, and what it makes.
+struct Change {
+    statement: String,
+    table: Name,
+    columns: Vec<(String, LiveColumn)>,
+    /// Whether it makes a table of the user's data.
+    makes_data_table: bool,
+}
+
+impl Evolution {
+    /// Runs the statements; the tables that were made or changed, with their new columns.
+    pub(super) async fn run(
+        self,
+        session: &mut Session,
+    ) -> Result<Vec<(Name, Vec<(String, LiveColumn)>)>> {
+        session.any(self.schemas).await?;
+        let statements = self.changes.iter().map(|change| change.statement.clone()).collect();
+        let outcomes = session.any(statements).await?;
+        for (change, outcome) in self.changes.iter().zip(&outcomes) {
+            // The status row of CREATE TABLE IF NOT EXISTS: "X already exists, statement succeeded."
+            let status = outcome.rows.first().and_then(|row| row.first()?.as_deref());
+            if change.makes_data_table && status.is_some_and(|text| text.contains("already exists"))
+            {
+                return Err(Fault::destination(
+                    "expected to make a table that the catalogue does not show, found that it exists: \
+                     another load made it while this one ran, or the information schema was late (run the \
+                     load again), or the role may not see it (GRANT OWNERSHIP on the table to the role \
+                     that owns the procedure)",
+                )
+                .at(format_args!("table {}", change.table)));
+            }
         }
-        let columns = columns(target, table, create_indexes);
+        Ok(self.changes.into_iter().map(|change| (change.table, change.columns)).collect())
+    }
+}
+
+impl Wanted<'_> {
+    /// The statements that make it so.
+    ///
+    /// # Errors
+    /// A destination fault where a column of the database is too short for a value of the load.
+    pub(super) fn evolution(&self) -> Result<Evolution> {
+        let Self { target, live, .. } = self;
+        let mut evolution = Evolution::default();
+        if !self.schema_made && !live.has_schema_of(&target.table("")) {
+            evolution.schemas.push(ddl::create_schema(&target.schema));
+        }
+        for table in self.schema.tables().values() {
+            self.dataset_table(table, &mut evolution.changes)?;
+        }
+        let mut staged = false;
+        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
+            if let Action::Merge(_) = ingested.action {
+                staged |= self.staging_tables(ingested, &mut evolution.changes);
+            }
+        }
+        if staged && !live.has_schema_of(&target.staging("")) {
+            evolution.schemas.push(ddl::create_schema(&target.staging_schema));
+        }
+        Ok(evolution)
+    }
+
+    /// What a table of the dataset needs.
+    fn dataset_table(&self, table: &Table, changes: &mut Vec<Change>) -> Result<()> {
+        let Self { target, live, .. } = self;
+        let name = target.table(table.name());
+        let brought = self.brought(table.name());
+        // Tables that nothing came for may have to hold more too: the ids of their roots.
+        let root = self.schema.root(table.name()).map(Table::name);
+        let of_family = || self.ingested.iter().any(|i| Some(i.root.as_str()) == root);
+        let wanted = is_dlt(table.name()) || brought.is_some_and(|table| table.rows > 0);
+        if !wanted && !(live.has(&name) && of_family()) {
+            return Ok(());
+        }
+        let columns = self.columns(table, self.create_indexes);
         if !live.has(&name) {
-            let cluster = names(target, table, "cluster");
-            let primary_key = match create_indexes {
-                true => names(target, table, "primary_key"),
+            let cluster = self.names(table, "cluster");
+            let primary_key = match self.create_indexes {
+                true => self.names(table, "primary_key"),
                 false => Vec::new(),
             };
             let comment = table.hint("description").and_then(|text| text.as_str());
             let more = ddl::TableOptions { cluster: &cluster, comment, primary_key: &primary_key };
-            tables.push(ddl::create_table(&name, &columns, &more));
-            made.push((name, column_names(&columns)));
-            continue;
+            changes.push(Change {
+                statement: ddl::create_table(&name, &columns, &more),
+                columns: made(&columns),
+                table: name,
+                makes_data_table: !is_dlt(table.name()),
+            });
+            return Ok(());
+        }
+        if let Some(brought) = brought {
+            self.check_lengths(&name, brought)?;
         }
         let new: Vec<Column> =
-            columns.into_iter().filter(|column| !live.has_column(&name, &column.name)).collect();
+            columns.into_iter().filter(|c| live.column(&name, &c.name).is_none()).collect();
         if !new.is_empty() {
-            tables.push(ddl::add_columns(&name, &new));
-            made.push((name, column_names(&new)));
+            changes.push(Change {
+                statement: ddl::add_columns(&name, &new),
+                columns: made(&new),
+                table: name,
+                makes_data_table: false,
+            });
         }
+        Ok(())
     }
-    let mut staged = false;
-    for ingested in ingested.iter().filter(|i| i.changes() && matches!(i.action, Action::Merge(_)))
-    {
+
+    /// Checks that the columns of a table that exists are long enough for the values that were staged.
+    fn check_lengths(&self, name: &Name, brought: &IngestedTable) -> Result<()> {
+        for column in brought.columns.iter().filter(|column| column.longest > 0) {
+            let folded = self.target.convention.fold(&column.name);
+            let Some(length) = self.live.column(name, &folded).and_then(|live| live.length) else {
+                continue;
+            };
+            let (most, large) = match column.kind.data_type {
+                DataType::Binary => (MAX_BINARY, "BINARY"),
+                _ => (MAX_TEXT, "VARCHAR"),
+            };
+            if column.longest > length {
+                return Err(Fault::destination(format_args!(
+                    "expected values of at most {length} bytes, which is the length of the column, found one of \
+                     {}: make the column longer with ALTER TABLE .. ALTER COLUMN .. SET DATA TYPE \
+                     {large}({most}), then run the load again",
+                    column.longest
+                ))
+                .at(format_args!("column {}", column.name))
+                .at(format_args!("table {}", brought.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the staging tables of a merge need. Returns `true` if there are any.
+    fn staging_tables(&self, ingested: &Ingested, changes: &mut Vec<Change>) -> bool {
+        let Self { target, live, .. } = self;
         let stages_children = ingested.stages_children();
         let family = ingested.tables.iter().enumerate();
         let waiting = family.filter(|(at, table)| *at == 0 || (stages_children && table.rows > 0));
+        let mut staged = false;
         for (_, table) in waiting {
-            let Some(known) = schema.table(&table.name) else { continue };
+            let Some(known) = self.schema.table(&table.name) else { continue };
             staged = true;
             let name = target.staging(&table.name);
-            // Everything may be NULL there, and JSON waits as text: what comes is checked on the way out.
-            let mut columns: Vec<Column> = columns(target, known, false)
-                .into_iter()
-                .map(|column| Column {
-                    comment: None,
-                    nullable: true,
-                    kind: as_text(column.kind),
-                    ..column
-                })
-                .collect();
+            let mut columns = self.columns(known, false);
             columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
             if !live.has(&name) {
-                tables.push(ddl::create_staging_table(&name, &columns));
-                made.push((name, column_names(&columns)));
+                changes.push(Change {
+                    statement: ddl::create_staging_table(&name, &columns),
+                    columns: made(&columns),
+                    table: name,
+                    makes_data_table: false,
+                });
                 continue;
             }
-            columns.retain(|column| !live.has_column(&name, &column.name));
-            if !columns.is_empty() {
-                tables.push(ddl::add_columns(&name, &columns));
-                made.push((name, column_names(&columns)));
+            let (old, new): (Vec<Column>, Vec<Column>) =
+                columns.into_iter().partition(|c| live.column(&name, &c.name).is_some());
+            let short = |column: &Column| {
+                let length = live.column(&name, &column.name).and_then(|live| live.length);
+                column.large && length.is_some_and(|length| length < large_length(column))
+            };
+            for column in old.into_iter().filter(short) {
+                changes.push(Change {
+                    statement: ddl::widen_staging_column(&name, &column),
+                    columns: made(std::slice::from_ref(&column)),
+                    table: name.clone(),
+                    makes_data_table: false,
+                });
+            }
+            if !new.is_empty() {
+                changes.push(Change {
+                    statement: ddl::add_staging_columns(&name, &new),
+                    columns: made(&new),
+                    table: name,
+                    makes_data_table: false,
+                });
             }
         }
+        staged
     }
-    if staged && !live.has_schema_of(&target.staging("")) {
-        schemas.push(ddl::create_schema(&target.staging_schema));
+
+    /// The rows that were staged for a table of the schema.
+    fn brought(&self, table: &str) -> Option<&IngestedTable> {
+        self.ingested.iter().flat_map(|ingested| &ingested.tables).find(|t| t.name == table)
     }
-    Ok([schemas, tables])
+
+    /// The columns of a table, as the statements want them.
+    fn columns(&self, table: &Table, create_indexes: bool) -> Vec<Column> {
+        let brought = self.brought(table.name());
+        let is_large = |name: &str| {
+            let columns = brought.into_iter().flat_map(|brought| &brought.columns);
+            columns.into_iter().any(|column| column.name == name && column.longest > 0)
+        };
+        let known = table.complete_columns().filter_map(|column| Some((column, column.kind()?)));
+        known
+            .map(|(column, kind)| Column {
+                name: self.target.convention.fold(column.name()),
+                kind,
+                nullable: column.nullable(),
+                unique: create_indexes && column.has("unique"),
+                comment: comment(column),
+                with_offset: false,
+                large: is_large(column.name()),
+            })
+            .collect()
+    }
+
+    /// The columns with a hint, as Snowflake stores their names.
+    fn names(&self, table: &Table, hint: &str) -> Vec<String> {
+        let columns = table.columns_with(hint);
+        columns
+            .filter(|name| table.column(name).is_some_and(|column| column.is_complete()))
+            .map(|name| self.target.convention.fold(name))
+            .collect()
+    }
 }
 
-fn column_names(columns: &[Column]) -> Vec<String> {
-    columns.iter().map(|column| column.name.clone()).collect()
+/// The columns that a statement makes, as the catalogue will show them.
+fn made(columns: &[Column]) -> Vec<(String, LiveColumn)> {
+    let made = columns.iter().map(|column| {
+        let length = match column.kind.data_type {
+            DataType::Binary | DataType::Json | DataType::Text if column.large => {
+                Some(large_length(column))
+            }
+            DataType::Binary => Some(DEFAULT_BINARY),
+            DataType::Text => Some(column.kind.precision.map_or(DEFAULT_TEXT, u64::from)),
+            _ => None,
+        };
+        (column.name.clone(), LiveColumn { with_offset: false, length })
+    });
+    made.collect()
 }
 
-fn columns(target: &Target, table: &Table, create_indexes: bool) -> Vec<Column> {
-    let known = table.complete_columns().filter_map(|column| Some((column, column.kind()?)));
-    known
-        .map(|(column, kind)| Column {
-            name: target.convention.fold(column.name()),
-            kind,
-            nullable: column.nullable(),
-            unique: create_indexes && column.has("unique"),
-            comment: comment(column),
-        })
-        .collect()
+fn large_length(column: &Column) -> u64 {
+    if column.kind.data_type == DataType::Binary { MAX_BINARY } else { MAX_TEXT }
 }
 
-/// The columns with a hint, as Snowflake stores their names.
-fn names(target: &Target, table: &Table, hint: &str) -> Vec<String> {
-    let columns = table.columns_with(hint);
-    columns
-        .filter(|name| table.column(name).is_some_and(|column| column.is_complete()))
-        .map(|name| target.convention.fold(name))
-        .collect()
-}
-
-/// What is said of a column: for Snowflake alone, or for any destination.
+/// The comment of a column: for Snowflake alone, or for any destination.
 fn comment(column: &crate::schema::Column) -> Option<String> {
     let own = column.hint("x-snowflake-column-comment").and_then(|text| text.as_str());
     own.filter(|text| !text.is_empty()).or(column.description()).map(str::to_owned)
-}
-
-fn as_text(kind: Kind) -> Kind {
-    if kind.data_type == DataType::Json { Kind::of(DataType::Text) } else { kind }
 }

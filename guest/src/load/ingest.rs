@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::Target;
+use super::catalogue::Live;
 use super::checkpoint::{Open, Source};
 use super::declare::{self, Plan};
 use super::intake::Intake;
 use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
 use super::reject::Rejects;
-use super::restore::Live;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
@@ -270,7 +270,7 @@ impl Ingest<'_> {
             if !session.has_stage() && !self.live.has_schema_of(&self.target.table("")) {
                 session.make_schema(&self.target.schema).await?;
             }
-            session.make_stage(&self.target.stage).await?;
+            session.make_stage(&self.target.stage, self.job.stage_encryption).await?;
             session.upload(&self.target.stage, file.report.path.clone(), file.bytes).await?;
             report.files.push(file.report);
         }
@@ -370,6 +370,7 @@ impl Ingest<'_> {
                     .map(|column| IngestedColumn {
                         name: column.name.to_owned(),
                         kind: column.kind,
+                        longest: staging.longest(at, column.name),
                     })
                     .collect(),
                 rows,

@@ -4,11 +4,13 @@
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
 
 mod asking;
+mod catalogue;
 mod checkpoint;
 mod declare;
 mod evolve;
 mod ingest;
 mod intake;
+mod lock;
 mod nested;
 mod publish;
 mod pulling;
@@ -20,22 +22,26 @@ mod staging;
 
 use indexmap::IndexMap;
 
+use crate::digest::sha3_256;
 use crate::fault::{Context, Result};
 use crate::job::{Job, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 use crate::source::{Parents, scheduled};
-use crate::sql::state::{Bookkeeping, select_stages};
+use crate::sql::state::Bookkeeping;
 use crate::sql::{Name, ddl};
 use crate::state::{Instant, LoadId, State};
 use crate::step::{Io, Load, Report};
 
+use catalogue::{LeftStage, Live};
 use checkpoint::Open;
+use evolve::Wanted;
+use lock::Fence;
 use publish::Publication;
 use refresh::{Forgotten, Fresh};
 use reject::Rejects;
-use restore::{Live, Restored};
-use session::{Answer, Session};
+use restore::Restored;
+use session::Session;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 pub fn start(job: &str, now: &str) -> Result<Load> {
@@ -64,22 +70,19 @@ async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
 
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
     let mut target = Target::new(job);
-    let Restored { mut live, mut schema, mut state, last_load } =
+    let Restored { mut live, mut schema, mut state, last_load, mut has_state_row, refreshing } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
+    // The greatest version that any load has committed.
+    let mut committed = state.version();
+    let mut advanced = false;
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
     let mut fresh = Fresh::plan(job, &mut schema, &mut state);
     let mut before = schema.clone();
-    let mut forgotten = if fresh.drops() {
-        if !state.bump()? {
-            state.touch();
-        }
-        let (state, schema) = (state.clone(), stored);
-        let next = load_id.next();
-        Some(Forgotten { state, schema, load_id: std::mem::replace(&mut load_id, next), now })
-    } else {
-        None
+    let mut forgotten = match fresh.drops() {
+        true => Some(Forgotten::begin(&mut state, stored, &mut load_id, now)?),
+        false => None,
     };
     target.begin(&load_id);
     let mut report = Report {
@@ -89,6 +92,11 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         warnings: ignored(&schema),
         ..Report::default()
     };
+    if let Some(load) = refreshing {
+        report.warnings.push(format!(
+            "the load {load} began a refresh and did not end it: this load reads from the beginning"
+        ));
+    }
     let rejected = Resource::rejected()?;
     let mut sources = Sources::new(job, &rejected);
     // Most loads are of one part; see `checkpoint`.
@@ -99,25 +107,41 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
         let schema_changed = schema.bump()?;
         let state_changed = state.bump()?;
-        // Records that are all left out bring no rows; and yet it is a load, as in dlt, and may bring the
+        // Records that are all discarded bring no rows; and yet it is a load, as in dlt, and may bring the
         // contract that the schema is to keep.
         let told = ingested.iter().any(|ingested| ingested.left_out);
         let changes = told || ingested.iter().any(publish::Ingested::changes);
         if changes || state_changed || fresh.acts() {
+            let schema_name = schema.name().to_owned();
+            let fence = |version, live: &Live| Fence {
+                target: &target,
+                pipeline: &job.pipeline,
+                version,
+                schema: &schema_name,
+                schema_stored_at: live.schema_stored_at(),
+                has_schema_row: live.has_schema_row(),
+            };
+            let mut seeded = false;
             if let Some(forgotten) = forgotten.take() {
-                let dropped = fresh.drop_tables(session, &target, &mut live, &forgotten).await;
-                dropped.at(|| "starting over")?;
+                if !has_state_row && live.has(&target.bookkeeping().state) {
+                    lock::seed(session, &target, &live, &job.pipeline, &load_id).await?;
+                    (has_state_row, seeded) = (true, true);
+                }
+                let fence = fence(committed, &live);
+                let dropped = fresh.drop_tables(session, &fence, &mut live, &forgotten).await;
+                if dropped.at(|| "starting over")? {
+                    (committed, advanced) = (forgotten.state.version(), true);
+                }
             }
-            let mut made = Vec::new();
-            let statements = evolve::ddl(
-                &target,
-                &schema,
-                &live,
-                &ingested,
-                session.has_made_schema(),
-                job.create_indexes,
-                &mut made,
-            )?;
+            let wanted = Wanted {
+                target: &target,
+                schema: &schema,
+                live: &live,
+                ingested: &ingested,
+                schema_made: session.has_made_schema(),
+                create_indexes: job.create_indexes,
+            };
+            let evolution = wanted.evolution()?;
             let publication = Publication {
                 target: &target,
                 schema: &schema,
@@ -126,17 +150,27 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 fresh: &fresh,
                 state: &state,
                 state_changed,
+                seeded: seeded || !has_state_row,
                 load_id: &load_id,
                 now,
                 ingested: &ingested,
                 before: &before,
-                live: &|table: &Name| live.has(table),
+                live: &live,
+                fence: fence(committed, &live),
             };
             publication.check().at(|| "publishing")?;
-            session.run_all(statements).await.at(|| "bringing the tables up to date")?;
+            let made = evolution.run(session).await.at(|| "bringing the tables up to date")?;
+            if !has_state_row {
+                lock::seed(session, &target, &live, &job.pipeline, &load_id).await?;
+                has_state_row = true;
+            }
             publication.run(session).await.at(|| "publishing")?;
-            if publication.schema_changed {
-                live.note_schema(publication.schema_stored_at);
+            let stored_at = publication.schema_changed.then_some(publication.schema_stored_at);
+            if state_changed {
+                (committed, advanced) = (state.version(), true);
+            }
+            if let Some(stored_at) = stored_at {
+                live.note_schema(stored_at);
             }
             made.into_iter().for_each(|(table, columns)| live.note(table, columns));
         }
@@ -148,8 +182,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         before = schema.clone();
         fresh = Fresh::default();
     }
-    if let Err(fault) = clean_up(session, &target).await {
-        // The load is committed; what is left is for the next one to clear away.
+    if let Err(fault) = clean_up(session, &target, live.stages(), advanced).await {
+        // The load is committed; what remains is for the next one to clear away.
         report.warnings.push(format!("not everything could be cleared away: {fault}"));
     }
     report.state = state.to_json();
@@ -259,20 +293,23 @@ impl Part<'_> {
     }
 }
 
-/// Drops the stage of this load, and those that earlier loads of the pipeline left when they were
-/// killed. One that is still running has lost to the fence, or fails for want of its files; either way
-/// its CALL fails and nothing of it is written.
-async fn clean_up(session: &mut Session, target: &Target) -> Result<()> {
-    if !session.has_stage() {
-        return Ok(());
-    }
+/// Drops the stage of this load, and stages of the pipeline that other loads left.
+///
+/// A stage that was there when this load began belongs to a load that had read the state before. If this load
+/// wrote a later state (`advanced`), that load cannot commit any more, alive or not, and needs its files no
+/// longer. Otherwise it may be alive and commit, so that only stages go which no load can still use: those
+/// made more than 30 days ago. A CALL ends after 7 days at most (STATEMENT_TIMEOUT_IN_SECONDS).
+async fn clean_up(
+    session: &mut Session,
+    target: &Target,
+    stages: &[LeftStage],
+    advanced: bool,
+) -> Result<()> {
     session.drop_stage().await?;
-    let schema = target.schema.last();
-    let left = select_stages(&target.database, schema, &target.stage_prefix);
-    let Answer::Ran(outcome) = session.sql(left).await? else { return Ok(()) };
-    let names = outcome.rows.iter().filter_map(|row| row.first()?.as_deref());
-    for name in names.filter(|name| target.is_earlier_stage(name)) {
-        session.sql(ddl::drop_stage(&target.schema.object(name))).await?;
+    for stage in stages.iter().filter(|stage| advanced || stage.old) {
+        if target.is_earlier_stage(&stage.name) {
+            session.sql(ddl::drop_stage(&target.schema.object(&stage.name))).await?;
+        }
     }
     Ok(())
 }
@@ -303,7 +340,13 @@ impl Target {
             Name::schema(&database, &convention.fold(&format!("{dataset}_staging")));
         // Room for the load's id.
         let short = Convention { max_length: 200.min(convention.max_length), ..convention };
-        let pipeline = convention.normalize_identifier(&job.pipeline);
+        let mut pipeline = convention.normalize_identifier(&job.pipeline);
+        if pipeline != job.pipeline {
+            // Pipelines whose names become one have states of their own, and stages of their own.
+            let digest = sha3_256(job.pipeline.as_bytes());
+            let digest: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+            pipeline = format!("{pipeline}_{digest}");
+        }
         let stage_prefix =
             convention.fold(&format!("{}__", short.shorten_fragments(&["snowcat", &pipeline])));
         let stage = schema.object(&stage_prefix);

@@ -7,9 +7,12 @@
 //! its resources remember. DROP commits in Snowflake, so it cannot be part of that transaction. Nothing
 //! is touched before everything new is staged. Then, in this order:
 //!
-//! 1. one transaction deletes the rows and saves the state without the cursors, fenced like any other:
-//!    who dies after it leaves empty tables, and the next load begins at the beginning;
-//! 2. the tables are dropped: a table that the stored schema knows and nobody finds is made again;
+//! 1. one transaction, locked and checked like any other, deletes the rows and saves the state without the
+//!    cursors. The state names the load that drops. A load that dies after it leaves empty tables, and the
+//!    next load begins at the beginning;
+//! 2. the tables are dropped, each under the lock and after a check: a load that began after step 1 and has
+//!    committed removed the name from the state, and so wrote a later one. Then nothing more is dropped and
+//!    this load fails. A table that the stored schema knows and the database lacks is made again;
 //! 3. the load goes on as any other, and stores the schema that does not know the old columns.
 //!
 //! dlt drops first and relies on files on the machine it ran on to go on after a crash.
@@ -20,14 +23,15 @@
 use std::collections::HashSet;
 
 use super::Target;
+use super::catalogue::Live;
+use super::lock::Fence;
 use super::publish::cells;
-use super::restore::Live;
 use super::session::Session;
 use crate::fault::{Context, Result};
 use crate::job::{Job, Refresh, WriteDisposition};
-use crate::schema::{LOADS_TABLE, Schema, VERSION_TABLE, is_dlt};
+use crate::schema::{Schema, VERSION_TABLE, is_dlt};
 use crate::sql::{Name, ddl, merge};
-use crate::state::{Instant, LoadId, LoadRow, State};
+use crate::state::{Instant, LoadId, LoadRow, State, StateRow};
 
 /// What is to be forgotten.
 #[derive(Default)]
@@ -90,51 +94,61 @@ impl Fresh {
         self.tables.iter().filter(|_| !self.drops).map(|table| target.table(table))
     }
 
-    /// Drops the tables, when everything new is staged.
+    /// Drops the tables, when everything new is staged. `fence` is what the load has read. Returns `true` if
+    /// the state without the cursors was saved.
     pub(super) async fn drop_tables(
         &self,
         session: &mut Session,
-        target: &Target,
+        fence: &Fence<'_>,
         live: &mut Live,
         stored: &Forgotten,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         if !self.drops() {
-            return Ok(());
+            return Ok(false);
         }
-        let there: Vec<Name> =
-            self.tables.iter().map(|table| target.table(table)).filter(|t| live.has(t)).collect();
+        let target = fence.target;
+        let of_dataset = self.tables.iter().map(|table| target.table(table));
+        let dropped: Vec<Name> = of_dataset.filter(|table| live.has(table)).collect();
         let books = target.bookkeeping();
-        if live.has(&books.state) && live.has(&books.loads) && !there.is_empty() {
-            session.begin().await?;
-            super::publish::write_state(
-                session,
-                target,
-                &stored.state,
-                &stored.load_id,
-                stored.now,
-            )
-            .await?;
-            for table in &there {
-                session.sql(merge::delete_all(table)).await?;
-            }
-            let row = LoadRow::new(&stored.load_id, &stored.schema, stored.now);
-            session.sql(books.insert(&target.table(LOADS_TABLE), &cells(row.cells()))).await?;
-            session.commit().await.at(|| "forgetting what was loaded")?;
+        let forgets = live.has(&books.state) && live.has(&books.loads) && !dropped.is_empty();
+        if forgets {
+            let empty = async |session: &mut Session| {
+                let row = StateRow::new(&stored.load_id, &stored.state, stored.now);
+                fence.insert_state(session, live, &row).await?;
+                for table in &dropped {
+                    session.sql(merge::delete_all(table)).await?;
+                }
+                let row = LoadRow::new(&stored.load_id, &stored.schema, stored.now);
+                let row = cells(target, live, &books.loads, row.cells());
+                session.sql(books.insert(&books.loads, &row)).await?;
+                session.commit().await
+            };
+            let emptied = fence.transaction(session, &stored.load_id, empty).await;
+            emptied.at(|| "forgetting what was loaded")?;
         }
         // The staging tables, ours and dlt's: their columns would be the old ones.
         let staged = self.tables.iter().flat_map(|table| {
             [target.staging(table), target.staging_schema.object(target.table(table).last())]
         });
-        let gone: Vec<Name> = there.into_iter().chain(staged.filter(|t| live.has(t))).collect();
-        session.any(gone.iter().map(ddl::drop_table).collect()).await?;
+        let staged: Vec<Name> = staged.filter(|table| live.has(table)).collect();
+        let fence = Fence { version: stored.state.version(), ..fence.clone() };
+        for table in dropped.iter().chain(&staged) {
+            if forgets {
+                let drop = async |session: &mut Session| {
+                    fence.check_state(session).await?;
+                    session.end_with(ddl::drop_table(table)).await
+                };
+                fence.transaction(session, &stored.load_id, drop).await?;
+            } else {
+                session.sql(ddl::drop_table(table)).await?;
+            }
+            live.forget(table);
+        }
         let versions = target.staging_schema.object(target.table(VERSION_TABLE).last());
         if live.has(&versions) {
             session.sql(books.delete_versions(&versions, stored.schema.name())).await?;
         }
-        for table in &gone {
-            live.forget(table);
-        }
-        Ok(())
+        Ok(forgets)
     }
 }
 
@@ -147,4 +161,23 @@ pub(super) struct Forgotten {
     /// A load id before the load's own.
     pub(super) load_id: LoadId,
     pub(super) now: Instant,
+}
+
+impl Forgotten {
+    /// What is saved for this state, with the schema as it is stored: the load's own id goes to it, and the
+    /// load has the next one.
+    pub(super) fn begin(
+        state: &mut State,
+        stored: Schema,
+        load_id: &mut LoadId,
+        now: Instant,
+    ) -> Result<Self> {
+        let next = load_id.next();
+        let own = std::mem::replace(load_id, next);
+        state.set_refreshing(&own);
+        state.bump()?;
+        let saved = state.clone();
+        state.take_refreshing();
+        Ok(Self { state: saved, schema: stored, load_id: own, now })
+    }
 }

@@ -3,17 +3,14 @@
 //! Three statements when the dataset is known, one when it is new. The catalogue is asked every time,
 //! for a table that somebody dropped is to be made again, whatever the saved schema says.
 
-use std::collections::{HashMap, HashSet};
-
 use super::Target;
+use super::catalogue::{self, Live};
 use super::session::{Answer, Session};
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Fault, Result};
 use crate::job::Job;
 use crate::schema::{Schema, VERSION_TABLE};
-use crate::sql::Name;
-use crate::sql::state::select_columns;
-use crate::state::{Instant, State};
-use crate::step::Outcome;
+use crate::sql::state::SELECT_QUOTED_CASE;
+use crate::state::State;
 
 /// What was there when the load began.
 pub(super) struct Restored {
@@ -22,67 +19,23 @@ pub(super) struct Restored {
     pub(super) state: State,
     /// The load with the greatest id.
     pub(super) last_load: Option<String>,
-}
-
-/// The tables that are there, and their columns, as Snowflake stores the names.
-#[derive(Default)]
-pub(super) struct Live {
-    tables: HashMap<Name, HashSet<String>>,
-    schema_row: bool,
-    schema_stored_at: Option<i64>,
-}
-
-impl Live {
-    /// Whether there is such a table.
-    pub(super) fn has(&self, table: &Name) -> bool {
-        self.tables.contains_key(table)
-    }
-
-    /// Notes that a table was made, or got more columns.
-    pub(super) fn note(&mut self, table: Name, columns: Vec<String>) {
-        self.tables.entry(table).or_default().extend(columns);
-    }
-
-    /// Notes that a schema was stored, and when.
-    pub(super) fn note_schema(&mut self, stored_at: Instant) {
-        self.schema_row = true;
-        self.schema_stored_at = Some(stored_at.micros());
-    }
-
-    /// Notes that a table was dropped.
-    pub(super) fn forget(&mut self, table: &Name) {
-        self.tables.remove(table);
-    }
-
-    /// When the schema that was restored was stored, in microseconds since 1970.
-    pub(super) fn schema_stored_at(&self) -> Option<i64> {
-        self.schema_stored_at
-    }
-
-    /// Whether the table has such a column.
-    pub(super) fn has_column(&self, table: &Name, column: &str) -> bool {
-        self.tables.get(table).is_some_and(|columns| columns.contains(column))
-    }
-
-    /// Whether any table is in the schema of this table.
-    pub(super) fn has_schema_of(&self, table: &Name) -> bool {
-        self.tables.keys().any(|known| known.object("") == table.object(""))
-    }
-
-    /// Whether the schema that was restored is stored in this dataset.
-    pub(super) fn has_schema_row(&self) -> bool {
-        self.schema_row
-    }
+    /// Whether the pipeline has a row in the table of states, for a load to lock.
+    pub(super) has_state_row: bool,
+    /// The load that began a refresh and did not end it.
+    pub(super) refreshing: Option<String>,
 }
 
 pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
-    let mut live = live(session, target).await?;
+    check_case(session, job).await?;
+    let mut live = catalogue::live(session, target).await?;
     let books = target.bookkeeping();
     let mut state = State::new(&job.pipeline);
     let mut last_load = None;
+    let mut has_state_row = false;
     if live.has(&books.state) && live.has(&books.loads) {
         let answer = session.sql(books.select_state(&job.pipeline)).await?;
         if let Some([_, text, _, load, finished, top, last]) = row::<7>(&answer) {
+            has_state_row = true;
             if finished == Some("1") {
                 state = State::parse(text.unwrap_or_default())?;
                 if state.pipeline() != job.pipeline {
@@ -115,9 +68,8 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
                         .at(VERSION_TABLE)
                 })
             });
-            live.schema_stored_at = stored_at.transpose()?;
+            live.set_schema_row(stored_at.transpose()?);
             schema = Schema::parse(text.unwrap_or_default())?;
-            live.schema_row = true;
             let (found, wanted) = (schema.naming()?, job.convention().naming.name());
             if found != wanted {
                 return Err(Fault::config(format_args!(
@@ -127,26 +79,29 @@ pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -
             }
         }
     }
-    Ok(Restored { live, schema, state, last_load })
+    let refreshing = state.take_refreshing();
+    Ok(Restored { live, schema, state, last_load, has_state_row, refreshing })
 }
 
-async fn live(session: &mut Session, target: &Target) -> Result<Live> {
-    let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
-    let answer = session.sql(select_columns(&target.database, &schemas)).await?;
-    let mut live = Live::default();
-    let Answer::Ran(Outcome { rows, .. }) = answer else { return Ok(live) };
-    for row in rows {
-        let mut cells = row.into_iter();
-        let (Some(Some(schema)), Some(Some(table)), Some(Some(column))) =
-            (cells.next(), cells.next(), cells.next())
-        else {
-            return Err(Fault::destination("expected schema, table and column, found NULL"))
-                .at(|| "reading the catalogue");
-        };
-        let table = Name::schema(&target.database, &schema).object(&table);
-        live.tables.entry(table).or_default().insert(column);
+/// Checks that quoted names keep their case, where the naming convention has lower-case names.
+///
+/// # Errors
+/// A config fault where the account's QUOTED_IDENTIFIERS_IGNORE_CASE folds them: the catalogue would not
+/// know the tables that the load makes.
+async fn check_case(session: &mut Session, job: &Job) -> Result<()> {
+    let convention = job.convention();
+    if convention.fold("a") == "A" {
+        return Ok(());
     }
-    Ok(live)
+    let answer = session.sql(SELECT_QUOTED_CASE.to_owned()).await?;
+    match row::<1>(&answer) {
+        Some([Some("A")]) => Err(Fault::config(format_args!(
+            "naming: expected quoted names that keep their case, which {} needs, found the parameter \
+             QUOTED_IDENTIFIERS_IGNORE_CASE: set it to FALSE for the account or the user, or use snake_case",
+            convention.naming.name()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The first row of the answer, if it has that many columns.

@@ -2,6 +2,7 @@
 //! out when something fails.
 
 use crate::fault::{Fault, Result};
+use crate::job::StageEncryption;
 use crate::sql::{Name, ddl, merge};
 use crate::step::{
     Failure, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script, Step,
@@ -23,6 +24,44 @@ pub(super) struct Session {
     stage: Option<Name>,
     made_schema: bool,
     in_transaction: bool,
+    /// Whether the last statement that failed waited for a lock in vain.
+    lock_refused: bool,
+}
+
+/// A statement that the database refused.
+pub(super) struct Refusal {
+    failure: Failure,
+    place: String,
+}
+
+impl Refusal {
+    /// Whether the statement waited too long for a lock, or too many waited already.
+    /// Source: error 000625 of the service.
+    fn is_lock(&self) -> bool {
+        self.has_code("625")
+    }
+
+    /// Whether the information schema has more to say than it will.
+    /// Source: error 090030, "Information schema query returned too much data".
+    pub(super) fn is_too_much_data(&self) -> bool {
+        self.has_code("90030") || self.failure.message.contains("returned too much data")
+    }
+
+    /// Whether the object is missing, or the role may not see it.
+    /// Source: errors 002003 and 002043.
+    pub(super) fn is_missing_object(&self) -> bool {
+        self.has_code("2003") || self.has_code("2043")
+    }
+
+    fn has_code(&self, code: &str) -> bool {
+        self.failure.code.trim_start_matches('0') == code
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        refused(&refusal.failure).at(refusal.place)
+    }
 }
 
 /// What a statement gave: nothing is known in a rehearsal.
@@ -54,40 +93,53 @@ impl Session {
             stage: None,
             made_schema: false,
             in_transaction: false,
+            lock_refused: false,
         }
     }
 
     /// Runs one statement.
     pub(super) async fn sql(&mut self, statement: String) -> Result<Answer> {
+        match self.try_sql(statement).await? {
+            Ok(answer) => Ok(answer),
+            Err(refusal) => {
+                self.lock_refused = refusal.is_lock();
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// Runs one statement whose refusal by the database is the caller's to judge.
+    pub(super) async fn try_sql(&mut self, statement: String) -> Result<Result<Answer, Refusal>> {
         self.statements += 1;
         let place = format!("statement {}", excerpt(&statement));
         let script = Script { statements: vec![statement], any_order: false };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::Assumed => Ok(Answer::Assumed),
+            Reply::Assumed => Ok(Ok(Answer::Assumed)),
             Reply::Outcomes(mut outcomes) if outcomes.len() == 1 => {
-                Ok(outcomes.pop().map_or(Answer::Assumed, Answer::Ran))
+                Ok(Ok(outcomes.pop().map_or(Answer::Assumed, Answer::Ran)))
             }
             Reply::Outcomes(outcomes) => Err(Fault::protocol(format_args!(
                 "expected 1 outcome from the host, found {}",
                 outcomes.len()
             ))
             .at(place)),
-            Reply::Failed(failure) => Err(refused(&failure).at(place)),
+            Reply::Failed(failure) => Ok(Err(Refusal { failure, place })),
             other => Err(unexpected("outcomes, assumed or failed", &other).at(place)),
         }
     }
 
-    /// Runs statements that do not depend on one another, and whose results do not matter.
-    pub(super) async fn any(&mut self, statements: Vec<String>) -> Result<()> {
+    /// Runs statements that do not depend on one another; their outcomes, or none where the host did not
+    /// run them.
+    pub(super) async fn any(&mut self, statements: Vec<String>) -> Result<Vec<Outcome>> {
         if statements.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let expected = statements.len();
         self.statements += expected as u32;
         let script = Script { statements, any_order: true };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::Assumed => Ok(()),
-            Reply::Outcomes(outcomes) if outcomes.len() == expected => Ok(()),
+            Reply::Assumed => Ok(Vec::new()),
+            Reply::Outcomes(outcomes) if outcomes.len() == expected => Ok(outcomes),
             Reply::Outcomes(outcomes) => Err(Fault::protocol(format_args!(
                 "expected {expected} outcomes from the host, found {}",
                 outcomes.len()
@@ -95,17 +147,6 @@ impl Session {
             Reply::Failed(failure) => Err(refused(&failure)),
             other => Err(unexpected("outcomes, assumed or failed", &other)),
         }
-    }
-
-    /// Runs lists of statements one list after the other.
-    pub(super) async fn run_all(
-        &mut self,
-        lists: impl IntoIterator<Item = Vec<String>>,
-    ) -> Result<()> {
-        for statements in lists {
-            self.any(statements).await?;
-        }
-        Ok(())
     }
 
     pub(super) async fn begin(&mut self) -> Result<()> {
@@ -118,6 +159,22 @@ impl Session {
         self.sql(merge::COMMIT.to_owned()).await?;
         self.in_transaction = false;
         Ok(())
+    }
+
+    pub(super) async fn roll_back(&mut self) -> Result<()> {
+        self.in_transaction = false;
+        self.sql(merge::ROLLBACK.to_owned()).await.map(drop)
+    }
+
+    /// Runs a statement that ends the transaction: DDL commits in Snowflake, before it does anything.
+    pub(super) async fn end_with(&mut self, ddl: String) -> Result<()> {
+        self.in_transaction = false;
+        self.sql(ddl).await.map(drop)
+    }
+
+    /// Returns `true` once if the last statement that failed waited for a lock in vain.
+    pub(super) fn take_lock_refusal(&mut self) -> bool {
+        std::mem::take(&mut self.lock_refused)
     }
 
     /// Whether this load has made its stage.
@@ -137,9 +194,13 @@ impl Session {
     }
 
     /// Makes the load's stage, if it has not made it yet.
-    pub(super) async fn make_stage(&mut self, stage: &Name) -> Result<()> {
+    pub(super) async fn make_stage(
+        &mut self,
+        stage: &Name,
+        encryption: StageEncryption,
+    ) -> Result<()> {
         if self.stage.is_none() {
-            self.sql(ddl::create_stage(stage)).await?;
+            self.sql(ddl::create_stage(stage, encryption.name())).await?;
             self.stage = Some(stage.clone());
         }
         Ok(())
@@ -200,8 +261,8 @@ impl Session {
     /// After a fault: undoes the transaction, drops the stage. What fails of that is said too, behind
     /// what failed first.
     pub(super) async fn abandon(&mut self, mut fault: Fault) -> Fault {
-        if std::mem::take(&mut self.in_transaction)
-            && let Err(second) = self.sql(merge::ROLLBACK.to_owned()).await
+        if self.in_transaction
+            && let Err(second) = self.roll_back().await
         {
             fault.message.push_str(&format!("; and then: {second}"));
         }
@@ -216,7 +277,14 @@ impl Session {
 fn refused(failure: &Failure) -> Fault {
     let Failure { code, message, .. } = failure;
     let code = if code.is_empty() { String::new() } else { format!(" ({code})") };
-    Fault::destination(format_args!("the statement failed{code}: {message}"))
+    // The transaction that the caller of a procedure has open: DDL would end it.
+    let hint = match message.contains("different scope") {
+        true => {
+            "; the CALL runs inside an open transaction: commit or roll back first, then call again"
+        }
+        false => "",
+    };
+    Fault::destination(format_args!("the statement failed{code}: {message}{hint}"))
 }
 
 /// The beginning of a statement, on one line.

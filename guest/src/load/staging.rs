@@ -1,11 +1,15 @@
 //! Rows to files: batches become row groups of Parquet files that grow in memory until they are
 //! worth an upload, so that a large load does not leave thousands of small files.
 
+use std::collections::HashMap;
+
 use crate::batch;
-use crate::fault::{Context, Result};
+use crate::fault::{Context, Fault, Result};
+use crate::kind::{DataType, Kind};
 use crate::name::Convention;
 use crate::parquet::{Field, File, Press};
 use crate::shred::{Family, Table};
+use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 use crate::step::FileReport;
 
 /// A batch becomes a row group when its values weigh this many bytes.
@@ -33,6 +37,8 @@ struct Staged {
     open: Option<(Vec<Field>, File)>,
     files: usize,
     rows: u64,
+    /// Bytes of the longest value of each column that has one longer than its type holds by default.
+    longest: HashMap<String, u64>,
 }
 
 /// A file to upload.
@@ -97,6 +103,12 @@ impl Staging {
         self.tables.get(at).map_or(0, |staged| staged.rows)
     }
 
+    /// Bytes of the longest value of a column, where it is longer than its type holds by default; else 0.
+    pub(super) fn longest(&self, at: usize, column: &str) -> u64 {
+        let longest = self.tables.get(at).and_then(|staged| staged.longest.get(column));
+        longest.copied().unwrap_or(0)
+    }
+
     fn append(&mut self, at: usize, table: &Table) -> Result<()> {
         let columns = table.columns();
         let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();
@@ -113,6 +125,20 @@ impl Staging {
             self.close(at, &table.name)?;
         }
         let staged = &mut self.tables[at];
+        for column in &columns {
+            let Some((default, most)) = limits(&column.kind) else { continue };
+            let longest = column.values.longest(default);
+            if longest > most {
+                return Err(Fault::data(format_args!(
+                    "expected values of at most {most} bytes, found one of {longest}"
+                ))
+                .at(format_args!("column {}", column.name)));
+            }
+            if longest > 0 {
+                let known = staged.longest.entry(column.name.to_owned()).or_default();
+                *known = longest.max(*known);
+            }
+        }
         let (_, file) = match &mut staged.open {
             Some(open) => open,
             None => staged.open.insert((fields.clone(), File::create(fields)?)),
@@ -144,5 +170,16 @@ impl Staging {
 
     fn open_bytes(&self) -> usize {
         (0..self.tables.len()).map(|at| self.open_size(at)).sum()
+    }
+}
+
+/// How many bytes a value of this type may have by default, and at most; none where the type or its precision
+/// says so itself.
+fn limits(kind: &Kind) -> Option<(u64, u64)> {
+    match kind.data_type {
+        DataType::Json => Some((DEFAULT_TEXT, MAX_TEXT)),
+        DataType::Text if kind.precision.is_none() => Some((DEFAULT_TEXT, MAX_TEXT)),
+        DataType::Binary => Some((DEFAULT_BINARY, MAX_BINARY)),
+        _ => None,
     }
 }

@@ -6,7 +6,7 @@
 //! counts. A column that an older file of the load lacks is NULL.
 //! Source: Snowflake documentation, "Transforming data during a load" and "COPY INTO <table>".
 
-use super::{Column, Name, join, list, quote, type_of};
+use super::{Column, Name, in_utc, join, list, literal, quote};
 use crate::kind::DataType;
 
 /// Whether JSON is parsed on the way in, or kept as text for a later statement to parse.
@@ -24,15 +24,20 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
     let select = join(columns, ", ", |column| {
         let value = format!("$1:{}", quote(&column.name));
         match column.kind.data_type {
-            DataType::Json if json == Json::Parse => format!("PARSE_JSON({value}::VARCHAR)"),
-            DataType::Json => format!("{value}::VARCHAR"),
-            _ => format!("{value}::{}", type_of(&column.kind)),
+            DataType::Json if json == Json::Parse => {
+                format!("PARSE_JSON({value}::{})", column.text_type_name())
+            }
+            DataType::Json => format!("{value}::{}", column.text_type_name()),
+            DataType::Timestamp if column.with_offset => in_utc(&format!("{value}::TIMESTAMP_LTZ")),
+            _ => format!("{value}::{}", column.type_name()),
         }
     });
     format!(
-        "COPY INTO {table} ({}) FROM (SELECT {select} FROM @{stage}/{path}/) \
+        "COPY INTO {table} ({}) FROM (SELECT {select} FROM {}) \
          FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE \
          USE_VECTORIZED_SCANNER = TRUE) ON_ERROR = ABORT_STATEMENT",
         list(columns),
+        // In quotes: names of stages and paths hold signs that a bare reference may not hold.
+        literal(&format!("@{stage}/{path}/")),
     )
 }

@@ -2,7 +2,7 @@
 //! race, or one that comes after a crash, find what is there already. DDL commits in Snowflake, so none of this is ever
 //! said between BEGIN and COMMIT.
 
-use super::{Column, Name, join, literal, quote, type_of};
+use super::{Column, Name, join, literal, quote};
 
 /// A schema, if it is not there.
 pub fn create_schema(schema: &Name) -> String {
@@ -39,15 +39,32 @@ pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -
     text
 }
 
-/// A table for rows on their way: no fail-safe storage is paid for it.
+/// A table for rows on their way: neither fail-safe nor Time Travel storage is paid for it.
 pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
     format!(
-        "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n)",
-        join(columns, ",\n", definition)
+        "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n) DATA_RETENTION_TIME_IN_DAYS = 0",
+        join(columns, ",\n", staging_definition)
     )
 }
 
-/// New columns. They are nullable whatever the schema says: the rows that are there have no value.
+/// New columns of a staging table.
+pub fn add_staging_columns(table: &Name, columns: &[Column]) -> String {
+    let columns =
+        join(columns, ",\n", |column| format!("IF NOT EXISTS {}", staging_definition(column)));
+    format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
+}
+
+/// A column of a staging table that takes longer values from now on.
+/// Source: Snowflake documentation, "ALTER TABLE ... ALTER COLUMN": a length may grow.
+pub fn widen_staging_column(table: &Name, column: &Column) -> String {
+    format!(
+        "ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}",
+        column.quoted(),
+        column.text_type_name()
+    )
+}
+
+/// New columns. They are nullable whatever the schema says: the rows of the table have no value for them.
 pub fn add_columns(table: &Name, columns: &[Column]) -> String {
     let columns = join(columns, ",\n", |column| {
         let column = Column { nullable: true, unique: false, ..column.clone() };
@@ -62,9 +79,9 @@ pub fn drop_table(table: &Name) -> String {
 }
 
 /// A named internal stage of one load; refused if it is there, for then another load has the same id.
-/// Server-side encryption, so that a host needs no keys to write to it.
-pub fn create_stage(stage: &Name) -> String {
-    format!("CREATE STAGE {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")
+/// `encryption` is the type's name in Snowflake.
+pub fn create_stage(stage: &Name, encryption: &str) -> String {
+    format!("CREATE STAGE {stage} ENCRYPTION = (TYPE = {})", literal(encryption))
 }
 
 /// A stage and its files, gone.
@@ -72,8 +89,13 @@ pub fn drop_stage(stage: &Name) -> String {
     format!("DROP STAGE IF EXISTS {stage}")
 }
 
+/// A column of a staging table: everything may be NULL there, and JSON waits as text.
+fn staging_definition(column: &Column) -> String {
+    format!("{} {}", column.quoted(), column.text_type_name())
+}
+
 fn definition(column: &Column) -> String {
-    let mut text = format!("{} {}", column.quoted(), type_of(&column.kind));
+    let mut text = format!("{} {}", column.quoted(), column.type_name());
     if column.unique {
         text.push_str(" UNIQUE");
     }

@@ -74,18 +74,68 @@ pub struct Column {
     pub unique: bool,
     /// What COMMENT says of it.
     pub comment: Option<String>,
+    /// Whether the column is TIMESTAMP_TZ in the database: dlt before 1.27 made such columns.
+    pub with_offset: bool,
+    /// Whether values of the load are larger than the default length of the type: 16 MiB of text, 8 MiB
+    /// of binary.
+    pub large: bool,
 }
 
 impl Column {
     /// A nullable column.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
-        Self { name: name.into(), kind, nullable: true, unique: false, comment: None }
+        Self {
+            name: name.into(),
+            kind,
+            nullable: true,
+            unique: false,
+            comment: None,
+            with_offset: false,
+            large: false,
+        }
     }
 
     /// `"NAME"`
     pub fn quoted(&self) -> String {
         quote(&self.name)
     }
+
+    /// Its type in a table of the dataset, or in a cast to it.
+    pub fn type_name(&self) -> String {
+        match self.kind.data_type {
+            DataType::Text if self.large && self.kind.precision.is_none() => {
+                format!("VARCHAR({MAX_TEXT})")
+            }
+            DataType::Binary if self.large => format!("BINARY({MAX_BINARY})"),
+            _ => type_of(&self.kind),
+        }
+    }
+
+    /// Its type where JSON is kept as text.
+    pub fn text_type_name(&self) -> String {
+        match self.kind.data_type {
+            DataType::Json if self.large => format!("VARCHAR({MAX_TEXT})"),
+            DataType::Json => "VARCHAR".to_owned(),
+            _ => self.type_name(),
+        }
+    }
+}
+
+/// The most characters of a VARCHAR that says no length, and the most of one that does.
+/// Source: Snowflake documentation, "String & binary data types".
+pub const DEFAULT_TEXT: u64 = 16 << 20;
+/// See [`DEFAULT_TEXT`].
+pub const MAX_TEXT: u64 = 128 << 20;
+/// The most bytes of a BINARY that says no length, and the most of one that does.
+pub const DEFAULT_BINARY: u64 = 8 << 20;
+/// See [`DEFAULT_BINARY`].
+pub const MAX_BINARY: u64 = 64 << 20;
+
+/// An instant with the offset +00:00, for a column of TIMESTAMP_TZ. A plain conversion takes the offset of
+/// the session's TIMEZONE.
+/// Source: Snowflake documentation, "CONVERT_TIMEZONE", and "Date & time data types", TIMESTAMP_TZ.
+fn in_utc(instant: &str) -> String {
+    format!("CONVERT_TIMEZONE('UTC', {instant})")
 }
 
 /// The Snowflake type of a column: dlt's mapping (`destinations/impl/snowflake/factory.py`), so that

@@ -1,7 +1,7 @@
 //! Reading and writing what dlt keeps beside the data: `_dlt_loads`, `_dlt_version`,
 //! `_dlt_pipeline_state`; and asking what is there at all.
 
-use super::{Name, join, literal, quote};
+use super::{Column, Name, join, literal, quote};
 
 /// A value of a row that is written with the statement itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,8 @@ pub enum Value {
     Int(i64),
     /// An instant: microseconds since 1970 UTC.
     Instant(i64),
+    /// The same for a column of TIMESTAMP_TZ: with the offset of UTC, whatever the session's time zone is.
+    InstantWithOffset(i64),
     /// A text.
     Text(String),
     /// Nothing.
@@ -17,42 +19,80 @@ pub enum Value {
 }
 
 impl Value {
+    /// An instant for this column: microseconds since 1970 UTC.
+    pub fn instant(column: &Column, micros: i64) -> Self {
+        if column.with_offset { Self::InstantWithOffset(micros) } else { Self::Instant(micros) }
+    }
+
     pub(super) fn sql(&self) -> String {
         match self {
             Self::Int(n) => n.to_string(),
             // A number and its scale: no session format, no session time zone.
             Self::Instant(micros) => format!("TO_TIMESTAMP_LTZ({micros}, 6)"),
+            Self::InstantWithOffset(micros) => {
+                super::in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"))
+            }
             Self::Text(text) => literal(text),
             Self::Null => "NULL".to_owned(),
         }
     }
 }
 
-/// The columns of every table in these schemas of the database: schema, table, column, as text, in
-/// the tables' own order.
-pub fn select_columns(database: &str, schemas: &[String]) -> String {
+/// What the catalogue says of these schemas, and of the stages in the first of them whose names begin
+/// with the prefix. Each row: `column` or `stage`, schema, table or stage, column, data type, length of
+/// texts and binaries, `1` for a stage made more than 30 days ago (else `0`), and how many rows the whole
+/// answer has: a session's ROWS_PER_RESULTSET cuts answers short without an error.
+/// Source: Snowflake documentation, "COLUMNS view" and "STAGES view" of the information schema.
+pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) -> String {
+    let view =
+        |name| format!("{}.{}.{}", quote(database), quote("INFORMATION_SCHEMA"), quote(name));
     format!(
-        "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\", \"DATA_TYPE\", \"IS_NULLABLE\" FROM {}.{}.{} \
-         WHERE \"TABLE_SCHEMA\" IN ({}) ORDER BY \"TABLE_SCHEMA\", \"TABLE_NAME\", \"ORDINAL_POSITION\"",
-        quote(database),
-        quote("INFORMATION_SCHEMA"),
-        quote("COLUMNS"),
+        "SELECT \"KIND\", \"SCHEMA\", \"NAME\", \"COLUMN\", \"TYPE\", \"LENGTH\", \"OLD\", (COUNT(*) OVER ())::VARCHAR \
+         AS \"ROWS\" FROM (SELECT 'column' AS \"KIND\", \"TABLE_SCHEMA\" AS \"SCHEMA\", \"TABLE_NAME\" AS \"NAME\", \
+         \"COLUMN_NAME\" AS \"COLUMN\", \"DATA_TYPE\" AS \"TYPE\", \
+         COALESCE(\"CHARACTER_MAXIMUM_LENGTH\", \"CHARACTER_OCTET_LENGTH\")::VARCHAR AS \"LENGTH\", '0' AS \"OLD\", \
+         \"ORDINAL_POSITION\" AS \"AT\" FROM {} WHERE \"TABLE_SCHEMA\" IN ({}) \
+         UNION ALL SELECT 'stage', \"STAGE_SCHEMA\", \"STAGE_NAME\", NULL, NULL, NULL, \
+         IFF(\"CREATED\" < DATEADD('day', -30, CURRENT_TIMESTAMP()), '1', '0'), 0 FROM {} \
+         WHERE \"STAGE_SCHEMA\" = {} AND STARTSWITH(\"STAGE_NAME\", {})) ORDER BY \"SCHEMA\", \"NAME\", \"AT\"",
+        view("COLUMNS"),
         join(schemas, ", ", |schema| literal(schema)),
+        view("STAGES"),
+        literal(schemas.first().map_or("", String::as_str)),
+        literal(stage_prefix),
     )
 }
 
-/// The stages of a schema whose names begin so: their names.
-/// Source: Snowflake documentation, "STAGES view" of the information schema.
-pub fn select_stages(database: &str, schema: &str, prefix: &str) -> String {
-    format!(
-        "SELECT \"STAGE_NAME\" FROM {}.{}.{} WHERE \"STAGE_SCHEMA\" = {} AND STARTSWITH(\"STAGE_NAME\", {})",
-        quote(database),
-        quote("INFORMATION_SCHEMA"),
-        quote("STAGES"),
-        literal(schema),
-        literal(prefix),
-    )
+/// The columns of every table of a schema, for when the information schema refuses: 10,000 rows at most.
+/// Source: Snowflake documentation, "SHOW COLUMNS".
+pub fn show_columns_of_schema(schema: &Name) -> String {
+    format!("SHOW COLUMNS IN SCHEMA {schema}")
 }
+
+/// The columns of one table, for a schema that has more than `SHOW COLUMNS IN SCHEMA` gives.
+pub fn show_columns_of_table(table: &Name) -> String {
+    format!("SHOW COLUMNS IN TABLE {table}")
+}
+
+/// The tables of a schema: 10,000 rows at most.
+/// Source: Snowflake documentation, "SHOW TABLES".
+pub fn show_tables(schema: &Name) -> String {
+    format!("SHOW TABLES IN SCHEMA {schema}")
+}
+
+/// The most rows that a SHOW statement returns.
+pub const MOST_SHOWN: usize = 10_000;
+
+/// An answer of this many rows. A session whose ROWS_PER_RESULTSET is smaller returns fewer.
+pub fn select_rows(count: usize) -> String {
+    format!("SELECT 1 AS \"ONE\" FROM TABLE(GENERATOR(ROWCOUNT => {count}))")
+}
+
+/// What a quoted lower-case name becomes in this session: `a`, or `A` where the parameter
+/// QUOTED_IDENTIFIERS_IGNORE_CASE is TRUE.
+/// Source: Snowflake documentation, "OBJECT_CONSTRUCT": with `*` the keys are the names of the columns.
+pub const SELECT_QUOTED_CASE: &str =
+    "SELECT OBJECT_KEYS(OBJECT_CONSTRUCT(*))[0]::VARCHAR AS \"KEY\" FROM (SELECT 1 AS \"a\")";
 
 /// How the columns of dlt's tables are called here.
 pub struct Bookkeeping<'a> {
@@ -129,22 +169,90 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The state's row, unless some load has written this version or a later one in the meantime: no
-    /// row is inserted then. A MERGE locks the table until the transaction ends, so of two loads the
-    /// second waits for the first, and sees what it did.
+    /// The states of a pipeline from this version on, rewritten as they are. It takes the lock of the
+    /// committed rows it rewrites, and its count says how many there are.
+    pub fn rewrite_states(&self, pipeline: &str, from: u64) -> String {
+        let version = self.column("version");
+        format!(
+            "UPDATE {} SET {version} = {version} WHERE {} = {} AND {version} >= {from}",
+            self.state,
+            self.column("pipeline_name"),
+            literal(pipeline),
+        )
+    }
+
+    /// The states of all pipelines, rewritten as they are.
+    pub fn rewrite_all_states(&self) -> String {
+        let version = self.column("version");
+        format!("UPDATE {} SET {version} = {version}", self.state)
+    }
+
+    /// The rows of a schema that were stored at this instant (microseconds since 1970) or later, rewritten
+    /// as they are.
+    pub fn rewrite_versions(&self, schema: &str, from: Option<i64>) -> String {
+        let version = self.column("version");
+        format!(
+            "UPDATE {} SET {version} = {version} WHERE {} = {}{}",
+            self.version,
+            self.column("schema_name"),
+            literal(schema),
+            self.stored_from("", from),
+        )
+    }
+
+    fn stored_from(&self, alias: &str, from: Option<i64>) -> String {
+        let inserted_at = self.column("inserted_at");
+        from.map_or(String::new(), |micros| {
+            format!(" AND {alias}{inserted_at} >= {}", Value::Instant(micros).sql())
+        })
+    }
+
+    /// The seed rows of a pipeline: version 0, which no load ever has.
+    pub fn delete_seeds(&self, pipeline: &str) -> String {
+        format!(
+            "DELETE FROM {} WHERE {} = {} AND {} = 0",
+            self.state,
+            self.column("pipeline_name"),
+            literal(pipeline),
+            self.column("version"),
+        )
+    }
+
+    /// The state's row, unless the pipeline has a row of this version or a later one: no row is inserted
+    /// then. Begun when the lock of [`Self::rewrite_states`] is held, it sees what others committed.
     pub fn insert_state_fenced(
         &self,
         pipeline: &str,
-        version: i64,
+        version: u64,
         row: &[(&str, Value)],
     ) -> String {
-        format!(
-            "MERGE INTO {} AS d USING (SELECT {} AS \"P\", {version} AS \"V\") AS s \
-             ON d.{} = s.\"P\" AND d.{} >= s.\"V\" WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
-            self.state,
-            literal(pipeline),
+        let on = format!(
+            "d.{} = {} AND d.{} >= {version}",
             self.column("pipeline_name"),
+            literal(pipeline),
             self.column("version"),
+        );
+        self.insert_unless(&self.state, &on, row)
+    }
+
+    /// The schema's row, unless one of that name was stored at this instant (microseconds since 1970) or
+    /// later; none: at all. No row is inserted then.
+    pub fn insert_version_fenced(
+        &self,
+        schema: &str,
+        from: Option<i64>,
+        row: &[(&str, Value)],
+    ) -> String {
+        let name = self.column("schema_name");
+        let on = format!("d.{name} = {}{}", literal(schema), self.stored_from("d.", from));
+        self.insert_unless(&self.version, &on, row)
+    }
+
+    /// One row, unless the table has a row `d` that meets the condition.
+    fn insert_unless(&self, table: &Name, on: &str, row: &[(&str, Value)]) -> String {
+        format!(
+            "MERGE INTO {table} AS d USING (SELECT 1 AS \"ONE\") AS s ON {on} \
+             WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
             join(row, ", ", |(name, _)| self.column(name)),
             join(row, ", ", |(_, value)| value.sql()),
         )

@@ -127,10 +127,11 @@ fn statements() -> String {
         root_id: "_DLT_ROOT_ID",
         seq: "_SNOWCAT_SEQ",
     };
+    let valid = ["_DLT_VALID_FROM", "_DLT_VALID_TO"].map(|name| column(name, DataType::Timestamp));
     let validity = Validity {
         version: "_DLT_ID",
-        from: "_DLT_VALID_FROM",
-        to: "_DLT_VALID_TO",
+        from: &valid[0],
+        to: &valid[1],
         active: None,
         boundary: 1_795_248_000_500_000,
     };
@@ -155,13 +156,22 @@ fn statements() -> String {
         text.push_str(&format!("\n-- {what}\n{statement};\n"));
     };
     say(
-        "restore: what is there",
-        state::select_columns("RAW", &["MY \"DATA\".SET".to_owned(), "IT'S".to_owned()]),
+        "restore: the catalogue",
+        state::select_catalogue(
+            "RAW",
+            &["MY \"DATA\".SET".to_owned(), "IT'S".to_owned()],
+            "SNOWCAT__P__",
+        ),
     );
+    say("restore: where the information schema refuses", state::show_columns_of_schema(&dataset));
+    say("restore: where that is cut short", state::show_tables(&dataset));
+    say("restore: table by table", state::show_columns_of_table(&root));
+    say("restore: whether the session cuts answers short", state::select_rows(10_001));
+    say("restore: whether quoted names keep their case", state::SELECT_QUOTED_CASE.to_owned());
     say("restore: the state", books.select_state("it's"));
     say("restore: the schema", books.select_schema("it's"));
     say("the dataset", ddl::create_schema(&dataset));
-    say("the stage of a load", ddl::create_stage(&stage));
+    say("the stage of a load", ddl::create_stage(&stage, "SNOWFLAKE_SSE"));
     let cluster = ["GROUP".to_owned(), "κόσμε".to_owned()];
     let more = ddl::TableOptions { cluster: &cluster, comment: Some("it's"), primary_key: &[] };
     say("a table", ddl::create_table(&root, &columns, &more));
@@ -169,21 +179,45 @@ fn statements() -> String {
     let more = ddl::TableOptions { primary_key: &["ID".to_owned()], ..Default::default() };
     let indexed = dataset.object("INDEXED");
     say("a table with keys", ddl::create_table(&indexed, &strict, &more));
-    let waiting = with_seq(&columns).into_iter().map(|column| match column.kind.data_type {
-        DataType::Json => Column::new(column.name, Kind::of(DataType::Text)),
-        _ => Column::new(column.name, column.kind),
-    });
-    let waiting: Vec<Column> = waiting.collect();
+    let waiting = with_seq(&columns);
     say("a staging table", ddl::create_staging_table(&staged_root, &waiting));
+    say("new columns of a staging table", ddl::add_staging_columns(&staged_root, &waiting[2..4]));
+    let large = |name: &str, data_type| Column { large: true, ..column(name, data_type) };
+    let long = large("A", DataType::Json);
+    say("a longer column of a staging table", ddl::widen_staging_column(&staged_root, &long));
     say("new columns", ddl::add_columns(&root, &columns[..2]));
     say("begin", merge::BEGIN.to_owned());
-    say("the state, fenced", books.insert_state_fenced("it's", 3, &row));
+    say("the row to lock, committed before", books.insert(&books.state, &row));
+    say("the lock", books.rewrite_states("it's", 2));
+    say("the lock, where the schema has no row", books.rewrite_all_states());
+    say("the check, where the state is unchanged", books.rewrite_states("it's", 3));
+    say("the state, unless another load wrote one", books.insert_state_fenced("it's", 3, &row));
+    say("the row to lock, gone", books.delete_seeds("it's"));
+    let stored = Some(1_795_248_000_500_000);
+    say("the lock of the schema", books.rewrite_versions("it's", stored));
+    say(
+        "the schema, unless another load stored one",
+        books.insert_version_fenced("it's", stored, &row),
+    );
+    say("the first schema", books.insert_version_fenced("it's", None, &row));
     say("replace: what was there", merge::delete_all(&root));
     say("append: the files", copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse));
     say(
         "merge: the root rows wait",
         copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
     );
+    let offset = Column { with_offset: true, ..column("AT", DataType::Timestamp) };
+    let odd = [offset, large("JSON", DataType::Json), large("TEXT", DataType::Text)];
+    say(
+        "append: a column of TIMESTAMP_TZ, and values beyond 16 MiB",
+        copy_into(&root, &odd, &stage, "1.5/0.0.select", Json::Parse),
+    );
+    say(
+        "merge: the same wait",
+        copy_into(&staged_root, &odd, &stage, "1.5/0.0.select", Json::Text),
+    );
+    say("delete-insert: a column of TIMESTAMP_TZ", keyed::insert_kept(&root, &odd, &all));
+    say("upsert: a column of TIMESTAMP_TZ", keyed::merge_kept(&root, &odd, &ranked, matched, &[]));
     say("merge: what is staged", survey(&staged, &[&keys]));
     say(
         "merge, source_filter: what does not count",
@@ -290,6 +324,5 @@ fn statements() -> String {
     say("commit", merge::COMMIT.to_owned());
     say("undo", merge::ROLLBACK.to_owned());
     say("the stage, gone", ddl::drop_stage(&stage));
-    say("stages that were left", state::select_stages("RAW", "MY \"DATA\".SET", "SNOWCAT__P__"));
     text
 }

@@ -70,6 +70,12 @@ impl LoadId {
         Ok(Self::of(micros))
     }
 
+    /// An id before all others, of no load: that of a row which only serves as a lock.
+    #[must_use]
+    pub fn none() -> Self {
+        Self("0".to_owned())
+    }
+
     /// The next id after this one.
     #[must_use]
     pub fn next(&self) -> Self {
@@ -83,6 +89,11 @@ impl LoadId {
     /// The instant it stands for: microseconds since 1970 in UTC.
     pub fn micros(&self) -> i64 {
         whole_micros(&self.0).unwrap_or_default()
+    }
+
+    /// The same as an instant.
+    pub fn instant(&self) -> Instant {
+        Instant(self.micros())
     }
 
     /// The id as text.

@@ -28,6 +28,9 @@ pub const ENGINE_VERSION: u64 = 4;
 /// Where a resource's checkpoint is among what it remembers. dlt leaves alone what it does not know.
 const CHECKPOINT: &str = "snowcat_checkpoint";
 
+/// Where a state names the load that drops tables. dlt leaves alone what it does not know.
+const REFRESHING: &str = "snowcat_refreshing";
+
 /// What dlt calls its Snowflake destination.
 const DESTINATION: &str = "dlt.destinations.snowflake";
 
@@ -253,6 +256,18 @@ impl State {
         if let Some(resources) = source.get_mut("resources") {
             *resources = Value::Object(Map::new());
         }
+    }
+
+    /// Notes that a load drops the tables of a source, for whoever restores this state meanwhile.
+    pub fn set_refreshing(&mut self, load: &LoadId) {
+        self.document.insert(REFRESHING.to_owned(), load.as_str().into());
+    }
+
+    /// Forgets that a load drops tables; the load, if there was one. Whoever restores such a state and
+    /// commits changes it, so that the load which drops notices.
+    pub fn take_refreshing(&mut self) -> Option<String> {
+        let load = self.document.shift_remove(REFRESHING)?;
+        Some(load.as_str().unwrap_or_default().to_owned())
     }
 
     /// Counts the version up, though the content be the same.

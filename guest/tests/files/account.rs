@@ -88,7 +88,7 @@ impl Account {
         let mut rows = Vec::new();
         let some = |text: &str| Some(text.to_owned());
         let literals: Vec<&str> = sql.split('\'').skip(1).step_by(2).collect();
-        if sql == "BEGIN" {
+        if sql.starts_with("BEGIN") {
             *pending = Pending::default();
         } else if sql == "COMMIT" {
             let Pending { state, load_id, rows } = std::mem::take(pending);
@@ -101,13 +101,14 @@ impl Account {
         } else if sql.starts_with("SELECT") && sql.contains("\"COLUMNS\"") {
             if self.load_id.is_some() {
                 for table in ["_DLT_LOADS", "_DLT_PIPELINE_STATE"] {
-                    rows.push(vec![some("S"), some(table), some("X")]);
+                    let column = ["column", "S", table, "X", "TEXT", "16777216", "0", "2"];
+                    rows.push(column.map(some).to_vec());
                 }
             }
         } else if sql.starts_with("SELECT") && sql.contains("\"_DLT_PIPELINE_STATE\"") {
             if let Some(state) = &self.state {
                 let load = self.load_id.clone();
-                let version = snowcat_guest::state::State::parse(state).unwrap().version();
+                let version = self.version().unwrap();
                 rows.push(vec![
                     None,
                     some(state),
@@ -125,14 +126,22 @@ impl Account {
         } else if let Some(rest) = sql.strip_prefix("COPY INTO \"D\".\"S\".\"") {
             let table = rest.split('"').next().unwrap().to_lowercase();
             let (_, path) = sql.split_once("\"/").unwrap();
-            let path = path.split("/)").next().unwrap();
+            let path = path.split("/')").next().unwrap();
             for (name, bytes) in host.uploads.iter().filter(|(name, _)| name.starts_with(path)) {
                 let count = read_metadata(&mut Cursor::new(bytes)).unwrap().num_rows.to_string();
                 rows.push(vec![some(name), some("LOADED"), some(&count), some(&count)]);
                 pending.rows.push((table.clone(), world::read_rows(bytes)));
             }
         }
-        Outcome { rows, affected: Some(1) }
+        // The check that no other load came first finds nothing.
+        let checks = sql.starts_with("UPDATE \"D\".\"S\".\"_DLT_PIPELINE_STATE\"")
+            && self.version().is_some_and(|version| sql.ends_with(&format!(">= {}", version + 1)));
+        Outcome { rows, affected: Some(u64::from(!checks)) }
+    }
+
+    fn version(&self) -> Option<u64> {
+        let state = self.state.as_ref()?;
+        Some(snowcat_guest::state::State::parse(state).unwrap().version())
     }
 
     /// The rows of a table, in order.

@@ -14,7 +14,9 @@ impl Merging<'_> {
     pub(super) async fn keep_history(&self, session: &mut Session) -> Result<()> {
         let history = History::of(self.known)?;
         let fold = |name: &str| self.publication.target.convention.fold(name);
-        let (version, from, to) = (fold(history.version), fold(history.from), fold(history.to));
+        let version = fold(history.version);
+        let [from, to] = [history.from, history.to]
+            .map(|name| super::merging::column(self.publication, self.known, name));
         let validity = Validity {
             version: &version,
             from: &from,
@@ -38,9 +40,9 @@ impl Merging<'_> {
             let retire = retire_absent(&self.table, &staged, &validity, scope, self.links());
             session.sql(retire).await?;
         }
-        let columns = self.publication.columns(self.root).into_iter();
+        let columns = self.publication.columns(self.root, &self.table).into_iter();
         let columns: Vec<Column> =
-            columns.filter(|column| column.name != from && column.name != to).collect();
+            columns.filter(|column| column.name != from.name && column.name != to.name).collect();
         session.sql(insert_versions(&self.table, &columns, &staged, &validity)).await?;
         self.insert_new_children(session).await
     }

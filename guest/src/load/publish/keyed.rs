@@ -40,7 +40,7 @@ impl Merging<'_> {
                 session.sql(keyed::delete_scope(&self.table, scope)).await?;
             }
         }
-        let columns = self.publication.columns(self.root);
+        let columns = self.publication.columns(self.root, &self.table);
         let insert = keyed::insert_kept(&self.table, &columns, &self.staged());
         let expected = self.root.rows.saturating_sub(pruned).saturating_sub(survey.dropped);
         match session.sql(insert).await? {
@@ -72,7 +72,7 @@ impl Merging<'_> {
     pub(super) async fn insert_only(&self, session: &mut Session) -> Result<()> {
         let keys: [&[Column]; 1] = [&self.primary];
         let survey = self.survey(session, &keys).await?;
-        let columns = self.publication.columns(self.root);
+        let columns = self.publication.columns(self.root, &self.table);
         for matched in pair(&keys, &survey) {
             session.sql(keyed::merge_new(&self.table, &columns, &self.staged(), matched)).await?;
         }
@@ -172,7 +172,7 @@ impl Merging<'_> {
             let known = publication.schema.table(&child.name);
             let statement = match known.filter(|_| live.iter().any(|(name, ..)| *name == table)) {
                 None => {
-                    let columns = publication.columns(child);
+                    let columns = publication.columns(child, &table);
                     children::insert_kept(&table, &columns, place, &staged, links)
                 }
                 Some(known) => {
@@ -197,7 +197,7 @@ impl Merging<'_> {
     ) -> Result<()> {
         let waiting = self.stage(session, child).await?;
         let table = self.publication.target.table(&child.name);
-        let columns = self.publication.columns(child);
+        let columns = self.publication.columns(child, &table);
         let (staged, links) = (self.staged(), self.links());
         session.sql(children::insert_kept(&table, &columns, &waiting, &staged, links)).await?;
         session.sql(merge::delete_all(&waiting)).await.map(drop)
@@ -208,7 +208,7 @@ impl Merging<'_> {
         for child in &self.children {
             let waiting = self.stage(session, child).await?;
             let table = self.publication.target.table(&child.name);
-            let columns = self.publication.columns(child);
+            let columns = self.publication.columns(child, &table);
             let (root, staged, links) = (&self.table, self.staged(), self.links());
             let insert = children::insert_new(&table, &columns, &waiting, root, &staged, links);
             session.sql(insert).await?;

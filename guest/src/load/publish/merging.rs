@@ -71,7 +71,7 @@ impl<'a> Merging<'a> {
             root,
             children: children.iter().filter(|child| child.rows > 0).collect(),
             known,
-            was_live: (publication.live)(&table),
+            was_live: publication.live.has(&table),
             primary: key(&plan.primary),
             merge_key: key(&plan.merge_key),
             rank: key(&ranked(plan, known)),
@@ -176,7 +176,7 @@ impl<'a> Merging<'a> {
         let mut found = Vec::new();
         for child in self.publication.schema.chain(self.known.name()).into_iter().skip(1) {
             let name = self.publication.target.table(child.name());
-            if (self.publication.live)(&name) {
+            if self.publication.live.has(&name) {
                 let came = self.children.iter().find(|came| came.name == child.name());
                 found.push((name, came.copied(), self.links_of(child)?));
             }
@@ -278,5 +278,8 @@ pub(super) fn column(publication: &Publication<'_>, table: &Table, name: &str) -
     let known = table.column(name);
     let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
     let nullable = known.is_none_or(schema::Column::nullable);
-    Column { nullable, ..Column::new(publication.target.convention.fold(name), kind) }
+    let into = publication.target.table(table.name());
+    let name = publication.target.convention.fold(name);
+    let with_offset = publication.live.has_offset(&into, &name);
+    Column { nullable, with_offset, ..Column::new(name, kind) }
 }

@@ -1,10 +1,9 @@
 //! From staged files to the tables people read: one transaction.
 //!
-//! State first: its row is fenced by the version that was read, and takes the lock that makes a second
-//! load of the same pipeline wait and then see that it lost. Then the data, resource by resource; then
-//! the load's own record. Files go straight into the tables they are for; only the root rows of a
-//! merge pass through a staging table, because what they replace has to be found and rows of one key
-//! have to be ranked. That table is empty before and after, inside the same transaction, so loads
+//! The lock first, then the check that no other load came first (see [`super::lock`]). Then the data, resource
+//! by resource; then the load's own record. Files go straight into the tables they are for; only the root
+//! rows of a merge pass through a staging table, because the rows they replace have to be found and rows of
+//! one key have to be ranked. That table is empty before and after, inside the same transaction, so loads
 //! never see each other's rows in it.
 //!
 //! Every effect is checked: the rows that COPY says it loaded are the rows that were staged.
@@ -19,11 +18,13 @@ pub(super) use plan::{Action, action};
 use merging::Merging;
 
 use super::Target;
+use super::catalogue::Live;
+use super::lock::{Fence, rewritten};
 use super::refresh::Fresh;
 use super::session::{Answer, Session};
 use crate::fault::{Context, Fault, Result};
 use crate::kind::Kind;
-use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, Table, VERSION_TABLE};
+use crate::schema::{Schema, Table};
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::merge::children::fill_root_ids;
@@ -63,6 +64,8 @@ pub(super) struct IngestedTable {
 pub(super) struct IngestedColumn {
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// Bytes of its longest value, where one is longer than what the type holds by default; else 0.
+    pub(super) longest: u64,
 }
 
 impl Ingested {
@@ -100,6 +103,8 @@ pub(super) struct Publication<'a> {
     pub(super) state: &'a State,
     /// Whether the state's row must be written.
     pub(super) state_changed: bool,
+    /// Whether this load inserted the row that it locks.
+    pub(super) seeded: bool,
     pub(super) load_id: &'a LoadId,
     pub(super) now: Instant,
     /// When the schema's row is stored: after the one before, for dlt takes the last one.
@@ -109,8 +114,10 @@ pub(super) struct Publication<'a> {
     pub(super) ingested: &'a [Ingested],
     /// The schema as this load found it.
     pub(super) before: &'a Schema,
-    /// The tables that were there before this load.
-    pub(super) live: &'a dyn Fn(&Name) -> bool,
+    /// The tables and columns of the database before this load.
+    pub(super) live: &'a Live,
+    /// What the load has read, and must still be so.
+    pub(super) fence: Fence<'a>,
 }
 
 impl Publication<'_> {
@@ -128,11 +135,26 @@ impl Publication<'_> {
 
     /// Does it all, or nothing.
     pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
-        session.begin().await?;
+        let work = async |session: &mut Session| self.write(session).await;
+        self.fence.transaction(session, self.load_id, work).await
+    }
+
+    /// Writes everything under the lock, and commits.
+    async fn write(&self, session: &mut Session) -> Result<()> {
+        let books = self.target.bookkeeping();
         if self.state_changed {
-            write_state(session, self.target, self.state, self.load_id, self.now).await?;
+            let row = StateRow::new(self.load_id, self.state, self.now);
+            self.fence.insert_state(session, self.live, &row).await?;
+        } else {
+            self.fence.check_state(session).await?;
         }
-        for table in self.fresh.emptied(self.target).filter(|table| (self.live)(table)) {
+        if self.seeded && self.state_changed {
+            session.sql(books.delete_seeds(self.state.pipeline())).await?;
+        }
+        if self.schema_changed {
+            self.write_schema(session).await?;
+        }
+        for table in self.fresh.emptied(self.target).filter(|table| self.live.has(table)) {
             session.sql(merge::delete_all(&table)).await?;
         }
         for ingested in self.ingested {
@@ -143,19 +165,28 @@ impl Publication<'_> {
                 .await
                 .at(|| format!("resource {}", ingested.resource))?;
         }
-        let books = self.target.bookkeeping();
-        if self.schema_changed {
-            let row = VersionRow::new(self.schema, self.schema_stored_at, MAX_TEXT);
-            let table = self.target.table(VERSION_TABLE);
-            if self.fresh.drops() {
-                session.sql(books.delete_versions(&table, self.schema.name())).await?;
-            }
-            session.sql(books.insert(&table, &cells(row.cells()))).await?;
-        }
         let row = LoadRow::new(self.load_id, self.schema, self.now);
-        let table = self.target.table(LOADS_TABLE);
-        session.sql(books.insert(&table, &cells(row.cells()))).await?;
+        let row = cells(self.target, self.live, &books.loads, row.cells());
+        session.sql(books.insert(&books.loads, &row)).await?;
         session.commit().await
+    }
+
+    /// Stores the schema, unless another load stored one meanwhile.
+    async fn write_schema(&self, session: &mut Session) -> Result<()> {
+        let books = self.target.bookkeeping();
+        self.fence.lock_schema(session).await?;
+        if self.fresh.drops() {
+            self.fence.check_schema(session).await?;
+            session.sql(books.delete_versions(&books.version, self.schema.name())).await?;
+        }
+        let row = VersionRow::new(self.schema, self.schema_stored_at, MAX_TEXT);
+        let row = cells(self.target, self.live, &books.version, row.cells());
+        let later = self.fence.later_schema();
+        let statement = books.insert_version_fenced(self.schema.name(), later, &row);
+        match rewritten(session, statement).await? {
+            Some(0) => Err(self.fence.schema_lost()),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the rows of child tables the ids of their roots, where this load is the first that wants
@@ -171,7 +202,7 @@ impl Publication<'_> {
         for child in self.schema.chain(&ingested.root).into_iter().skip(1) {
             let table = self.target.table(child.name());
             let had = self.before.table(child.name()).is_some_and(has_root_key);
-            if had || !has_root_key(child) || !(self.live)(&table) {
+            if had || !has_root_key(child) || !self.live.has(&table) {
                 continue;
             }
             let parent = child.parent().filter(|parent| *parent != ingested.root);
@@ -186,7 +217,7 @@ impl Publication<'_> {
             Action::Append | Action::Replace => {
                 for table in self.schema.chain(&ingested.root) {
                     let name = self.target.table(table.name());
-                    if (self.live)(&name) && self.is_emptied(ingested, table) {
+                    if self.live.has(&name) && self.is_emptied(ingested, table) {
                         session.sql(merge::delete_all(&name)).await?;
                     }
                 }
@@ -227,7 +258,8 @@ impl Publication<'_> {
         if table.rows == 0 {
             return Ok(());
         }
-        let mut columns = self.columns(table);
+        // The files' columns, with the types of the table that they go into.
+        let mut columns = self.columns(table, into);
         columns.extend_from_slice(more);
         let stage = &self.target.stage;
         let statement = copy_into(into, &columns, stage, &table.directory, json);
@@ -256,46 +288,36 @@ impl Publication<'_> {
         columns.map(|column| merging::column(self, table, column.name())).collect()
     }
 
-    /// The table's columns that have values, as the statements want them.
-    fn columns(&self, table: &IngestedTable) -> Vec<Column> {
+    /// The table's columns that have values, as the statements want them for this table of the database.
+    fn columns(&self, table: &IngestedTable, into: &Name) -> Vec<Column> {
         let columns = table.columns.iter().filter(|column| column.name != SEQ);
         columns
-            .map(|column| Column::new(self.target.convention.fold(&column.name), column.kind))
+            .map(|column| {
+                let name = self.target.convention.fold(&column.name);
+                Column {
+                    with_offset: self.live.has_offset(into, &name),
+                    large: column.longest > 0,
+                    ..Column::new(name, column.kind)
+                }
+            })
             .collect()
     }
 }
 
-/// The state's row, first in its transaction: fails when another load has written one meanwhile.
-pub(super) async fn write_state(
-    session: &mut Session,
-    target: &Target,
-    state: &State,
-    load_id: &LoadId,
-    now: Instant,
-) -> Result<()> {
-    let row = StateRow::new(load_id, state, now);
-    let version = i64::try_from(state.version())
-        .map_err(|_| Fault::destination("the state's version is out of range"))?;
-    let books = target.bookkeeping();
-    let statement = books.insert_state_fenced(state.pipeline(), version, &cells(row.cells()));
-    match session.sql(statement).await? {
-        Answer::Ran(outcome) if outcome.affected == Some(0) => Err(Fault::destination(format_args!(
-            "another load of the pipeline {} committed while this one ran (state version {version} is taken): \
-             nothing of this one was written; run it again",
-            state.pipeline()
-        ))
-        .at(format_args!("table {STATE_TABLE}"))),
-        Answer::Ran(_) | Answer::Assumed => Ok(()),
-    }
-}
-
+/// The values of a row of dlt's tables, as its columns in the database take them.
 pub(super) fn cells<const N: usize>(
+    target: &Target,
+    live: &Live,
+    table: &Name,
     cells: [(&'static str, Cell); N],
 ) -> Vec<(&'static str, Value)> {
-    let value = |cell| match cell {
+    let value = |name, cell| match cell {
         Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
-        Cell::Instant(instant) => Value::Instant(instant.micros()),
+        Cell::Instant(instant) => match live.has_offset(table, &target.convention.fold(name)) {
+            true => Value::InstantWithOffset(instant.micros()),
+            false => Value::Instant(instant.micros()),
+        },
         Cell::Text(text) => Value::Text(text),
     };
-    cells.into_iter().map(|(name, cell)| (name, value(cell))).collect()
+    cells.into_iter().map(|(name, cell)| (name, value(name, cell))).collect()
 }

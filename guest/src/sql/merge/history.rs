@@ -9,9 +9,9 @@ pub struct Validity<'a> {
     /// The column that tells versions of rows apart: equal in it, equal in all.
     pub version: &'a str,
     /// The column of the instant a version begins.
-    pub from: &'a str,
+    pub from: &'a Column,
     /// The column of the instant it ends.
-    pub to: &'a str,
+    pub to: &'a Column,
     /// The end of the versions that are active: microseconds since 1970, or NULL.
     pub active: Option<i64>,
     /// The instant between the versions that were there and those that came.
@@ -20,7 +20,7 @@ pub struct Validity<'a> {
 
 impl Validity<'_> {
     fn is_active(&self, alias: &str) -> String {
-        let to = format!("{alias}{}", quote(self.to));
+        let to = format!("{alias}{}", self.to.quoted());
         match self.active {
             None => format!("{to} IS NULL"),
             Some(end) => format!("{to} = {}", Value::Instant(end).sql()),
@@ -46,8 +46,8 @@ pub fn retire_absent(
         staged.kept(),
         validity.is_active("d."),
         validity.is_active("d."),
-        quote(validity.to),
-        Value::Instant(validity.boundary).sql(),
+        validity.to.quoted(),
+        Value::instant(validity.to, validity.boundary).sql(),
     )
 }
 
@@ -59,16 +59,16 @@ pub fn insert_versions(
     validity: &Validity<'_>,
 ) -> String {
     let version = quote(validity.version);
-    let end = validity.active.map_or(Value::Null, Value::Instant);
+    let end = validity.active.map_or(Value::Null, |end| Value::instant(validity.to, end));
     format!(
         "INSERT INTO {root} ({}, {}, {}) SELECT {}, {}, {} FROM (SELECT * FROM {}) AS s LEFT JOIN \
          (SELECT {version} FROM {root} WHERE {}) AS d ON d.{version} = s.{version} \
          WHERE d.{version} IS NULL",
         list(columns),
-        quote(validity.from),
-        quote(validity.to),
+        validity.from.quoted(),
+        validity.to.quoted(),
         join(columns, ", ", |column| parsed_of("s.", column)),
-        Value::Instant(validity.boundary).sql(),
+        Value::instant(validity.from, validity.boundary).sql(),
         end.sql(),
         staged.kept(),
         validity.is_active(""),

@@ -16,7 +16,7 @@ mod survey;
 
 pub use survey::{Bound, Survey, survey};
 
-use super::{Column, Name, join, list, quote};
+use super::{Column, Name, in_utc, join, list, quote};
 use crate::kind::DataType;
 
 /// Begins a transaction.
@@ -206,16 +206,16 @@ fn parsed(column: &Column) -> String {
 
 /// The same of the row with this alias, which ends with a dot.
 fn parsed_of(alias: &str, column: &Column) -> String {
+    let value = format!("{alias}{}", column.quoted());
     match column.kind.data_type {
-        DataType::Json => format!("PARSE_JSON({alias}{})", column.quoted()),
-        _ => format!("{alias}{}", column.quoted()),
+        DataType::Json => format!("PARSE_JSON({value})"),
+        DataType::Timestamp if column.with_offset => in_utc(&format!("{value}::TIMESTAMP_LTZ")),
+        _ => value,
     }
 }
 
 /// The same under the column's name.
 fn parsed_as(column: &Column) -> String {
-    match column.kind.data_type {
-        DataType::Json => format!("{} AS {}", parsed(column), column.quoted()),
-        _ => column.quoted(),
-    }
+    let (value, name) = (parsed(column), column.quoted());
+    if value == name { name } else { format!("{value} AS {name}") }
 }

@@ -1,0 +1,231 @@
+//! What the database has: tables, columns and stages, as the catalogue tells.
+//!
+//! The information schema may refuse to answer, may lag behind other sessions, and hides what the role has
+//! no privilege on. A refusal falls back to SHOW. An answer that the session cuts short is a fault. What is
+//! missing for another reason shows when the load makes a table that exists: see [`super::evolve`].
+
+use std::collections::HashMap;
+
+use super::Target;
+use super::session::{Answer, Session};
+use crate::fault::{Context, Fault, Result};
+use crate::sql::Name;
+use crate::sql::state::{
+    MOST_SHOWN, select_catalogue, select_rows, show_columns_of_schema, show_columns_of_table,
+    show_tables,
+};
+use crate::state::Instant;
+use crate::step::Outcome;
+
+/// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
+#[derive(Default)]
+pub(super) struct Live {
+    tables: HashMap<Name, HashMap<String, LiveColumn>>,
+    stages: Vec<LeftStage>,
+    schema_stored_at: Option<i64>,
+    schema_row: bool,
+}
+
+/// A column of a table in the database.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct LiveColumn {
+    /// Whether its type is TIMESTAMP_TZ.
+    pub(super) with_offset: bool,
+    /// The length of a text in characters, or of a binary in bytes; none where it is not known.
+    pub(super) length: Option<u64>,
+}
+
+/// A stage of the pipeline that the load found when it began.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct LeftStage {
+    pub(super) name: String,
+    /// Whether it was made more than 30 days ago.
+    pub(super) old: bool,
+}
+
+impl Live {
+    /// Whether the database has this table.
+    pub(super) fn has(&self, table: &Name) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    /// Notes that a table was made, or got more columns.
+    pub(super) fn note(&mut self, table: Name, columns: Vec<(String, LiveColumn)>) {
+        self.tables.entry(table).or_default().extend(columns);
+    }
+
+    /// Notes that a schema was stored, and when.
+    pub(super) fn note_schema(&mut self, stored_at: Instant) {
+        self.set_schema_row(Some(stored_at.micros()));
+    }
+
+    /// Notes that the schema has a stored row, and when it was stored, in microseconds since 1970.
+    pub(super) fn set_schema_row(&mut self, stored_at: Option<i64>) {
+        self.schema_row = true;
+        self.schema_stored_at = stored_at;
+    }
+
+    /// Notes that a table was dropped.
+    pub(super) fn forget(&mut self, table: &Name) {
+        self.tables.remove(table);
+    }
+
+    /// When the schema that was restored was stored, in microseconds since 1970.
+    pub(super) fn schema_stored_at(&self) -> Option<i64> {
+        self.schema_stored_at
+    }
+
+    /// The column of the table, if the database has it.
+    pub(super) fn column(&self, table: &Name, column: &str) -> Option<LiveColumn> {
+        self.tables.get(table)?.get(column).copied()
+    }
+
+    /// Whether the column is TIMESTAMP_TZ.
+    pub(super) fn has_offset(&self, table: &Name, column: &str) -> bool {
+        self.column(table, column).is_some_and(|column| column.with_offset)
+    }
+
+    /// Whether any table is in the schema of this table.
+    pub(super) fn has_schema_of(&self, table: &Name) -> bool {
+        self.tables.keys().any(|known| known.object("") == table.object(""))
+    }
+
+    /// Whether the schema that was restored is stored in this dataset.
+    pub(super) fn has_schema_row(&self) -> bool {
+        self.schema_row
+    }
+
+    /// The stages of the pipeline that the load found when it began.
+    pub(super) fn stages(&self) -> &[LeftStage] {
+        &self.stages
+    }
+
+    fn add(&mut self, table: Name, column: String, data_type: &str, length: Option<u64>) {
+        let column_type = LiveColumn { with_offset: data_type == "TIMESTAMP_TZ", length };
+        self.tables.entry(table).or_default().insert(column, column_type);
+    }
+}
+
+/// Asks the catalogue for the tables of the dataset and the stages of the pipeline.
+pub(super) async fn live(session: &mut Session, target: &Target) -> Result<Live> {
+    let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
+    let statement = select_catalogue(&target.database, &schemas, &target.stage_prefix);
+    match session.try_sql(statement).await? {
+        Ok(Answer::Assumed) => Ok(Live::default()),
+        Ok(Answer::Ran(outcome)) => read(target, outcome).at(|| "reading the catalogue"),
+        Err(refusal) if refusal.is_too_much_data() => {
+            show(session, target).await.at(|| "reading the catalogue with SHOW")
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Reads the answer to [`select_catalogue`].
+fn read(target: &Target, outcome: Outcome) -> Result<Live> {
+    let mut live = Live::default();
+    let found = outcome.rows.len();
+    for row in outcome.rows {
+        let row: Result<[Option<String>; 8], _> = row.try_into();
+        let row = row.map_err(|row| {
+            Fault::destination(format_args!("expected 8 columns, found {}", row.len()))
+        })?;
+        let [kind, schema, name, column, data_type, length, old, rows] = row;
+        let rows: Option<usize> = rows.and_then(|rows| rows.parse().ok());
+        if rows != Some(found) {
+            return Err(cut_short(rows, found));
+        }
+        let (Some(schema), Some(name)) = (schema, name) else {
+            return Err(Fault::destination("expected a schema and a name, found NULL"));
+        };
+        match (kind.as_deref(), column) {
+            (Some("stage"), _) => {
+                live.stages.push(LeftStage { name, old: old.as_deref() == Some("1") });
+            }
+            (Some("column"), Some(column)) => {
+                let table = Name::schema(&target.database, &schema).object(&name);
+                let length = length.and_then(|length| length.parse().ok());
+                live.add(table, column, data_type.as_deref().unwrap_or_default(), length);
+            }
+            (kind, _) => {
+                return Err(Fault::destination(format_args!(
+                    "expected a column or a stage, found {kind:?} for {name:?}"
+                )));
+            }
+        }
+    }
+    Ok(live)
+}
+
+fn cut_short(rows: Option<usize>, found: usize) -> Fault {
+    let rows = rows.map_or("a number of".to_owned(), |rows| rows.to_string());
+    Fault::destination(format_args!(
+        "expected {rows} rows, found {found}: the session cuts answers short; \
+         run ALTER SESSION SET ROWS_PER_RESULTSET = 0 before the CALL"
+    ))
+}
+
+/// The same by SHOW, without the stages.
+async fn show(session: &mut Session, target: &Target) -> Result<Live> {
+    let mut live = Live::default();
+    let mut most = 0;
+    for schema in [&target.schema, &target.staging_schema] {
+        let rows = match session.try_sql(show_columns_of_schema(schema)).await? {
+            Ok(Answer::Ran(outcome)) => outcome.rows,
+            Ok(Answer::Assumed) => Vec::new(),
+            Err(refusal) if refusal.is_missing_object() => continue,
+            Err(refusal) => return Err(refusal.into()),
+        };
+        most = most.max(rows.len());
+        if rows.len() < MOST_SHOWN {
+            shown(&mut live, target, rows)?;
+            continue;
+        }
+        let Answer::Ran(tables) = session.sql(show_tables(schema)).await? else { continue };
+        if tables.rows.len() >= MOST_SHOWN {
+            return Err(Fault::destination(format_args!(
+                "expected fewer than {MOST_SHOWN} tables in the schema {schema}, found as many"
+            )));
+        }
+        most = most.max(tables.rows.len());
+        // created_on, name, ...
+        for name in tables.rows.iter().filter_map(|row| row.get(1)?.as_deref()) {
+            let statement = show_columns_of_table(&schema.object(name));
+            if let Answer::Ran(outcome) = session.sql(statement).await? {
+                most = most.max(outcome.rows.len());
+                shown(&mut live, target, outcome.rows)?;
+            }
+        }
+    }
+    // A SHOW does not count its rows: whether they are all shows an answer that is longer by one.
+    let longer = most + 1;
+    match session.sql(select_rows(longer)).await? {
+        Answer::Ran(outcome) if outcome.rows.len() != longer => {
+            Err(cut_short(Some(longer), outcome.rows.len()))
+        }
+        Answer::Ran(_) | Answer::Assumed => Ok(live),
+    }
+}
+
+/// Reads rows of SHOW COLUMNS: table_name, schema_name, column_name, data_type (JSON), ...
+fn shown(live: &mut Live, target: &Target, rows: Vec<Vec<Option<String>>>) -> Result<()> {
+    for row in rows {
+        let mut cells = row.into_iter();
+        let (Some(Some(table)), Some(Some(schema)), Some(Some(column)), Some(Some(data_type))) =
+            (cells.next(), cells.next(), cells.next(), cells.next())
+        else {
+            return Err(Fault::destination(
+                "expected table, schema, column and data type, found NULL",
+            ));
+        };
+        let described: serde_json::Value = serde_json::from_str(&data_type).map_err(|error| {
+            Fault::destination(format_args!(
+                "expected the data type as JSON, found {data_type:?}: {error}"
+            ))
+        })?;
+        let data_type = described.get("type").and_then(|name| name.as_str()).unwrap_or_default();
+        let length = described.get("length").and_then(serde_json::Value::as_u64);
+        let table = Name::schema(&target.database, &schema).object(&table);
+        live.add(table, column, data_type, length);
+    }
+    Ok(())
+}
