@@ -157,7 +157,7 @@ def test_of_two_calls_at_once_one_wins_and_the_other_says_so(lab, site):
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(outcomes) == 2 and "success" in outcomes, outcomes
+    assert len(outcomes) == 2 and "success" in outcomes, [str(o) for o in outcomes]
     lost = [o for o in outcomes if o != "success"]
     assert len(lost) == 1 and '"kind": "destination"' in str(lost[0]), outcomes
     assert len(tables(lab)["ISSUES"]) == 5 and len(tables(lab)["ISSUES__FIELDS__LABELS"]) == 10

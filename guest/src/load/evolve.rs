@@ -1,9 +1,9 @@
 //! The DDL of a load: tables and columns that the schema has and the database lacks. Nothing is ever dropped
 //! or narrowed.
 //!
-//! A table that the catalogue does not show, and that CREATE TABLE then finds, is a fault: another load made
-//! it meanwhile, or the role may not see it, or the information schema lags behind. Rows that the load does
-//! not know of could not be replaced.
+//! A table that the catalogue does not show, and that CREATE TABLE then finds, is adopted: another load made it
+//! meanwhile, or the information schema lags behind. It gets the columns it lacks, and from then on counts as a
+//! table that may have rows, so that a merge or a replace deletes those that it replaces.
 
 use super::Target;
 use super::catalogue::{Live, LiveColumn};
@@ -40,34 +40,41 @@ struct Change {
     statement: String,
     table: Name,
     columns: Vec<(String, LiveColumn)>,
-    /// Whether it makes a table of the user's data.
-    makes_data_table: bool,
+    /// The statement that adds the columns, where the table is made and turns out to exist.
+    adopts: Option<String>,
+}
+
+/// What the statements have made.
+#[derive(Default)]
+pub(super) struct Made {
+    /// The tables that were made or changed, with their new columns.
+    pub(super) tables: Vec<(Name, Vec<(String, LiveColumn)>)>,
+    /// The tables of the user's data that existed although the catalogue did not show them.
+    pub(super) adopted: Vec<Name>,
 }
 
 impl Evolution {
-    /// Runs the statements; the tables that were made or changed, with their new columns.
-    pub(super) async fn run(
-        self,
-        session: &mut Session,
-    ) -> Result<Vec<(Name, Vec<(String, LiveColumn)>)>> {
+    /// Runs the statements.
+    pub(super) async fn run(self, session: &mut Session) -> Result<Made> {
         session.any(self.schemas).await?;
         let statements = self.changes.iter().map(|change| change.statement.clone()).collect();
         let outcomes = session.any(statements).await?;
-        for (change, outcome) in self.changes.iter().zip(&outcomes) {
+        let mut made = Made::default();
+        let mut adopting = Vec::new();
+        for (at, change) in self.changes.into_iter().enumerate() {
             // The status row of CREATE TABLE IF NOT EXISTS: "X already exists, statement succeeded."
-            let status = outcome.rows.first().and_then(|row| row.first()?.as_deref());
-            if change.makes_data_table && status.is_some_and(|text| text.contains("already exists"))
+            let outcome = outcomes.get(at).and_then(|outcome| outcome.rows.first());
+            let status = outcome.and_then(|row| row.first()?.as_deref());
+            if let Some(statement) = change.adopts
+                && status.is_some_and(|text| text.contains("already exists"))
             {
-                return Err(Fault::destination(
-                    "expected to make a table that the catalogue does not show, found that it exists: \
-                     another load made it while this one ran, or the information schema was late (run the \
-                     load again), or the role may not see it (GRANT OWNERSHIP on the table to the role \
-                     that owns the procedure)",
-                )
-                .at(format_args!("table {}", change.table)));
+                adopting.push(statement);
+                made.adopted.push(change.table.clone());
             }
+            made.tables.push((change.table, change.columns));
         }
-        Ok(self.changes.into_iter().map(|change| (change.table, change.columns)).collect())
+        session.any(adopting).await?;
+        Ok(made)
     }
 }
 
@@ -121,8 +128,8 @@ impl Wanted<'_> {
             changes.push(Change {
                 statement: ddl::create_table(&name, &columns, &more),
                 columns: made(&columns),
+                adopts: (!is_dlt(table.name())).then(|| ddl::add_columns(&name, &columns)),
                 table: name,
-                makes_data_table: !is_dlt(table.name()),
             });
             return Ok(());
         }
@@ -136,7 +143,7 @@ impl Wanted<'_> {
                 statement: ddl::add_columns(&name, &new),
                 columns: made(&new),
                 table: name,
-                makes_data_table: false,
+                adopts: None,
             });
         }
         Ok(())
@@ -184,8 +191,8 @@ impl Wanted<'_> {
                 changes.push(Change {
                     statement: ddl::create_staging_table(&name, &columns),
                     columns: made(&columns),
+                    adopts: Some(ddl::add_staging_columns(&name, &columns)),
                     table: name,
-                    makes_data_table: false,
                 });
                 continue;
             }
@@ -200,7 +207,7 @@ impl Wanted<'_> {
                     statement: ddl::widen_staging_column(&name, &column),
                     columns: made(std::slice::from_ref(&column)),
                     table: name.clone(),
-                    makes_data_table: false,
+                    adopts: None,
                 });
             }
             if !new.is_empty() {
@@ -208,7 +215,7 @@ impl Wanted<'_> {
                     statement: ddl::add_staging_columns(&name, &new),
                     columns: made(&new),
                     table: name,
-                    makes_data_table: false,
+                    adopts: None,
                 });
             }
         }

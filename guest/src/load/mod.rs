@@ -35,7 +35,7 @@ use crate::step::{Io, Load, Report};
 
 use catalogue::{LeftStage, Live};
 use checkpoint::Open;
-use evolve::Wanted;
+use evolve::{Made, Wanted};
 use lock::Fence;
 use publish::Publication;
 use refresh::{Forgotten, Fresh};
@@ -142,11 +142,14 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 create_indexes: job.create_indexes,
             };
             let evolution = wanted.evolution()?;
-            let publication = Publication {
+            let schema_changed = schema_changed || !live.has_schema_row() || fresh.drops();
+            let schema_stored_at = now.after(live.schema_stored_at());
+            let adopting;
+            let mut publication = Publication {
                 target: &target,
                 schema: &schema,
-                schema_changed: schema_changed || !live.has_schema_row() || fresh.drops(),
-                schema_stored_at: now.after(live.schema_stored_at()),
+                schema_changed,
+                schema_stored_at,
                 fresh: &fresh,
                 state: &state,
                 state_changed,
@@ -159,20 +162,30 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
                 fence: fence(committed, &live),
             };
             publication.check().at(|| "publishing")?;
-            let made = evolution.run(session).await.at(|| "bringing the tables up to date")?;
+            let Made { tables, adopted } =
+                evolution.run(session).await.at(|| "bringing the tables up to date")?;
+            if !adopted.is_empty() {
+                for table in &adopted {
+                    report.warnings.push(format!(
+                        "the table {table} existed although the catalogue did not show it: it was adopted"
+                    ));
+                }
+                let made = tables.iter().filter(|(table, _)| adopted.contains(table));
+                adopting = live.with(made.cloned());
+                publication.live = &adopting;
+            }
             if !has_state_row {
                 lock::seed(session, &target, &live, &job.pipeline, &load_id).await?;
                 has_state_row = true;
             }
             publication.run(session).await.at(|| "publishing")?;
-            let stored_at = publication.schema_changed.then_some(publication.schema_stored_at);
             if state_changed {
                 (committed, advanced) = (state.version(), true);
             }
-            if let Some(stored_at) = stored_at {
-                live.note_schema(stored_at);
+            live = live.with(tables);
+            if schema_changed {
+                live.note_schema(schema_stored_at);
             }
-            made.into_iter().for_each(|(table, columns)| live.note(table, columns));
         }
         if sources.are_read() {
             break;

@@ -115,6 +115,9 @@ impl Fresh {
             let empty = async |session: &mut Session| {
                 let row = StateRow::new(&stored.load_id, &stored.state, stored.now);
                 fence.insert_state(session, live, &row).await?;
+                // What another load committed since is not deleted: this load would fail behind it.
+                fence.lock_schema(session).await?;
+                fence.check_schema(session).await?;
                 for table in &dropped {
                     session.sql(merge::delete_all(table)).await?;
                 }

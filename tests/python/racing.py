@@ -1,0 +1,194 @@
+"""Two loads that race, step by step: each runs in a thread and stops at a gate before every statement and upload.
+
+The schedule is exact: who runs how many steps, then who. A load that waits for a lock lets the other go on.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import itertools
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import snowcat_procedure as host
+from conformance.direct import Direct
+from emulator import Lab
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+EVERYTHING = 10_000
+# The guest runs in one store, which no two threads may enter.
+_guest = threading.Lock()
+_seconds = itertools.count(1)
+
+
+class Turns:
+    """The component, entered by one thread at a time."""
+
+    def __init__(self, guest: Any) -> None:  # noqa: ANN401
+        self.guest = guest
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        call = getattr(self.guest, name)
+
+        def entered(*arguments: Any) -> Any:  # noqa: ANN401
+            with _guest:
+                return call(*arguments)
+
+        return entered
+
+
+class Gated(host.Snowflake):
+    """A warehouse that holds input, and asks a gate before each thing it does."""
+
+    def __init__(self, session: Direct, held: list[str], gate: Any) -> None:  # noqa: ANN401
+        super().__init__(session, host.Http({}))
+        self.held = iter(held)
+        self.gate = gate
+
+    def sql(self, statements: list[str]) -> list:
+        """Each statement behind the gate."""
+        outcomes = []
+        for statement in statements:
+            self.gate(statement)
+            outcomes += super().sql([statement])
+        return outcomes
+
+    def upload(self, stage: str, path: str, data: bytes) -> None:
+        """Behind the gate."""
+        self.gate(f"upload {path}")
+        super().upload(stage, path, data)
+
+    def pull(self, _: Any) -> str | None:  # noqa: ANN401
+        """The next page."""
+        return next(self.held, None)
+
+    def wait(self, seconds: float) -> None:
+        """No time passes."""
+
+
+@dataclass
+class Load:
+    """What a load brings."""
+
+    job: dict[str, Any]
+    records: list[dict[str, Any]]
+
+
+@dataclass
+class Racer:
+    """One load on its way."""
+
+    load: Load
+    lab: Lab
+    guest: Any
+    steps: int = 0
+    budget: int = 0
+    state: str = "new"
+    error: Exception | None = None
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.turn = threading.Condition()
+        self.session = Direct(self.lab.account, database="RAW")
+        self.thread = threading.Thread(target=self._work, daemon=True)
+        self.now = START + dt.timedelta(seconds=next(_seconds))
+
+    def advance(self, steps: int) -> None:
+        """Run this many steps more, or until the load waits for a lock or is over."""
+        with self.turn:
+            self.budget += steps
+            if self.state == "new":
+                self.state = "running"
+                self.thread.start()
+            self.turn.notify_all()
+            while not (self.state == "over" or (self.state == "gate" and self.budget == 0)):
+                if self.lab.account.engine.locks.waits(self.session.session):
+                    return
+                self.turn.wait(0.002)
+
+    def finish(self) -> None:
+        """Wait until it is over; nobody stands in its way any more."""
+        with self.turn:
+            while self.state != "over":
+                if not self.turn.wait(20):
+                    raise AssertionError(f"a load hangs at {self.said[-1:]}")
+        self.session.close()
+
+    def _gate(self, what: str) -> None:
+        with self.turn:
+            self.state = "gate"
+            self.turn.notify_all()
+            while self.budget == 0:
+                self.turn.wait()
+            self.budget -= 1
+            self.steps += 1
+            self.state = "running"
+        self.said.append(what)
+
+    def _work(self) -> None:
+        try:
+            pages = [json.dumps(self.load.records)] if self.load.records else []
+            warehouse = Gated(self.session, pages, self._gate)
+            host.run(Turns(self.guest), json.dumps(self.load.job), self.now.isoformat(), warehouse)
+        except Exception as error:  # noqa: BLE001
+            self.error = error
+        finally:
+            with self.turn:
+                self.state = "over"
+                self.turn.notify_all()
+
+
+def alone(lab: Lab, guest: Any, load: Load) -> Racer:  # noqa: ANN401
+    """Run one load from end to end."""
+    racer = Racer(load, lab, guest)
+    racer.advance(EVERYTHING)
+    racer.finish()
+    return racer
+
+
+def race(lab: Lab, guest: Any, first: Load, second: Load, i: int, j: int) -> tuple[Racer, Racer]:  # noqa: ANN401
+    """The first runs i steps, the second j, then the first to its end, then the second to its."""
+    one, other = Racer(first, lab, guest), Racer(second, lab, guest)
+    one.advance(i)
+    other.advance(j)
+    one.advance(EVERYTHING)
+    other.advance(EVERYTHING)
+    one.finish()
+    other.finish()
+    return one, other
+
+
+def clear(lab: Lab) -> None:
+    """Forget the dataset."""
+    lab.sql("DROP SCHEMA IF EXISTS RAW.D CASCADE")
+    lab.sql("DROP SCHEMA IF EXISTS RAW.D_STAGING CASCADE")
+
+
+def tables(lab: Lab) -> dict[str, list]:
+    """The rows, with each child row under the id of its root; and what must never remain."""
+    columns = {(t, c) for t, c in lab.sql(
+        "SELECT TABLE_NAME, COLUMN_NAME FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'D'")}  # fmt: skip
+    found: dict[str, list] = {"orders": [], "items": [], "waiting": []}
+    if ("ORDERS", "ID") in columns:
+        active = '"_DLT_VALID_TO" IS NULL' if ("ORDERS", "_DLT_VALID_TO") in columns else "TRUE"
+        found["orders"] = sorted(map(tuple, lab.sql(f'SELECT "ID", "V", {active} FROM RAW.D.ORDERS')))
+    if ("ORDERS__ITEMS", "VALUE") in columns:
+        rows = lab.sql(
+            'SELECT o."ID", o."V", i."VALUE" FROM RAW.D.ORDERS__ITEMS AS i LEFT JOIN RAW.D.ORDERS AS o '
+            'ON o."_DLT_ID" = i."_DLT_PARENT_ID"'
+        )
+        found["items"] = sorted(map(tuple, rows), key=repr)
+    for (name,) in lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D_STAGING'"):
+        found["waiting"] += [tuple(r) for r in lab.sql(f'SELECT * FROM RAW.D_STAGING."{name}"')]
+    return found
+
+
+def state_of(lab: Lab) -> dict[str, Any]:
+    """The newest state."""
+    import zlib
+
+    rows = lab.sql('SELECT "STATE" FROM RAW.D."_DLT_PIPELINE_STATE" ORDER BY "VERSION" DESC LIMIT 1')
+    return json.loads(zlib.decompress(base64.b64decode(rows[0][0])))
