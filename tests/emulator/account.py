@@ -6,8 +6,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .engine import Engine
-from .errors import missing
+from .consistency import Past
+from .engine import Engine, Transaction
+from .errors import SqlError, missing
+from .modes import Modes
 from .network import Authority, Terminator
 from .objects import Objects
 from .procedure import Frame, Procedures
@@ -67,10 +69,15 @@ class Hosts:
 class Account:
     """Everything one Lab has."""
 
-    def __init__(self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float) -> None:
+    def __init__(
+        self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float, modes: Modes
+    ) -> None:
         self.timezone = timezone
+        self.lock_timeout = lock_timeout
+        self.modes = modes
         self.longest_nap: float | None = None
-        self.engine = Engine(folder, lock_timeout)
+        self.engine = Engine(folder, modes)
+        self.engine.past = Past(self)
         self.roles = Roles(self.engine.catalog)
         self.objects = Objects()
         self.procedures = Procedures(self, imports)
@@ -81,6 +88,7 @@ class Account:
         self.server_address: tuple[str, int] = ("127.0.0.1", 0)
         self.snowpark: Callable[[Frame], Any] = _no_server
         self.forget: Callable[[Any], None] = _no_server
+        self.orphans: dict[int, tuple[Transaction, threading.Timer]] = {}
         self._guard = threading.Lock()
 
     def connect(self, role: str = ADMIN, frame: Frame | None = None, json_results: bool = False) -> Session:
@@ -90,12 +98,62 @@ class Account:
             self.sessions[session.id] = session
         if frame is not None:
             frame.session = session
+        self.engine.past.joined(session)
         return session
 
-    def drop(self, session: Session) -> None:
-        """End a session, however it ends: its open transaction is rolled back."""
-        if self.sessions.pop(session.id, None) is not None:
-            session.close()
+    def drop(self, session: Session, *, killed: bool = False) -> None:
+        """End a session, however it ends: its open transaction is rolled back.
+
+        The locks of a session that was killed may outlive it, as `Modes` says.
+        """
+        if self.sessions.pop(session.id, None) is None:
+            return
+        seconds, transaction = self.modes.lock_outlives_session, session.transaction
+        orphaned = killed and seconds > 0 and transaction is not None
+        if orphaned and transaction is not None:
+            timer = threading.Timer(seconds, self._bury, (transaction.id,))
+            timer.daemon = True
+            self.orphans[transaction.id] = (transaction, timer)
+            timer.start()
+        session.close(keeps_locks=orphaned)
+
+    def _bury(self, transaction_id: int) -> bool:
+        """Release what a killed session still holds; returns `False` if there is no such transaction."""
+        found = self.orphans.pop(transaction_id, None)
+        if found is None:
+            return False
+        found[1].cancel()
+        self.engine.locks.release(found[0])
+        return True
+
+    def abort(self, transaction_id: int) -> str:
+        """`SYSTEM$ABORT_TRANSACTION`."""
+        if self._bury(transaction_id):
+            return f"Aborted transaction id {transaction_id}."
+        for session in list(self.sessions.values()):
+            if session.transaction is not None and session.transaction.id == transaction_id:
+                session.abort()
+                return f"Aborted transaction id {transaction_id}."
+        raise SqlError(90119, "22023", f"Transaction '{transaction_id}' does not exist or has ended.")
+
+    def locks(self) -> list[tuple]:
+        """The rows of SHOW LOCKS."""
+        return [
+            (
+                ".".join(lock.table), "PARTITIONS", lock.holder.id, str(lock.holder.started), status,
+                str(lock.since) if lock.since else None, lock.statement, lock.holder.session,
+            )
+            for lock, status in self.engine.locks.shown()
+        ]  # fmt: skip
+
+    def close(self) -> None:
+        """End every session and release DuckDB."""
+        for session in list(self.sessions.values()):
+            self.drop(session)
+        for transaction_id in list(self.orphans):
+            self._bury(transaction_id)
+        self.engine.past.close()
+        self.engine.close()
 
     def record(self, session: Session, sql: str) -> Entry:
         """Write a statement into the trace."""

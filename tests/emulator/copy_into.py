@@ -11,11 +11,11 @@ from sqlglot import exp
 
 from . import copy_json, dialect
 from .catalog import SEMI, Column
-from .dml import Prepared, coerce, describe, full, targets
-from .engine import HISTORY, Outcome
+from .dml import Prepared, coerce, describe, targets
+from .engine import HISTORY, HISTORY_NAME, Outcome
 from .errors import SqlError, not_emulated
 from .stages import File, Stage
-from .text import Reader, identifier, quote
+from .text import Reader, full, identifier, quote
 
 if TYPE_CHECKING:
     from .session import Session
@@ -89,7 +89,8 @@ def prepare(session: Session, sql: str) -> Prepared:
             return Outcome(["status"], [("Copy executed with 0 files processed.",)], 0)
         return Outcome(COLUMNS, rows, total)
 
-    return Prepared(name, run, False, ("INSERT",))
+    history = (name[0], *HISTORY_NAME)
+    return Prepared(name, run, False, ("INSERT",), lambda: {name: [], history: []})
 
 
 KNOWN_OPTIONS = {"FILE_FORMAT", "ON_ERROR", "FORCE", "PURGE", "FILES", "PATTERN", "MATCH_BY_COLUMN_NAME"}

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from fakesnow import statement_type
 
 from . import objects, tables
+from .answer import Answer
 from .catalog import Schema
 from .errors import SqlError, missing, not_emulated
 from .stages import Stage
 from .text import Reader, unquote
 
 if TYPE_CHECKING:
-    from .session import Answer, Session
+    from .session import Session
 
 
 def run(session: Session, text: str) -> Answer:
@@ -79,8 +80,6 @@ def use(session: Session, text: str) -> Answer:
 
 def show(session: Session, text: str) -> Answer | None:
     """SHOW and DESCRIBE of what lives here; None for what fakesnow answers."""
-    from .session import Answer
-
     r = Reader(text)
     r.next()
     if r.accept("TABLE"):
@@ -95,8 +94,6 @@ def show(session: Session, text: str) -> Answer | None:
 
 
 def _status(text: str) -> Answer:
-    from .session import Answer
-
     return Answer.status(text)
 
 

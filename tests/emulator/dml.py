@@ -1,21 +1,23 @@
-"""Statements that change rows: INSERT, UPDATE, DELETE, TRUNCATE and MERGE (COPY INTO has a file of its own).
+"""Statements that change rows: INSERT, UPDATE, DELETE and TRUNCATE; MERGE and COPY INTO have files of their own.
 
-Each is prepared once and gives a function that does it; the session runs that
-function inside a transaction and may run it again when the snapshot it saw has
-become old.
+Each is prepared once and gives functions: what rows it would change, what it would do as this snapshot shows it, and to
+do it. `transactions` calls them, in the order that the modes of locks and snapshots ask for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from sqlglot import exp
 
+from . import merge, rebase
 from .catalog import DEFAULT_LENGTH, SEMI, Column, Table
-from .engine import HISTORY, Outcome
-from .errors import SqlError, not_emulated, syntax
-from .text import Name, quote
+from .engine import HISTORY_NAME, Outcome
+from .errors import SqlError, not_emulated
+from .text import Name, full, quote
 
 if TYPE_CHECKING:
     from .session import Session
@@ -23,19 +25,38 @@ if TYPE_CHECKING:
 Run = Callable[[], Outcome]
 
 
-def full(name: Name) -> str:
-    """A stored name as SQL."""
-    return ".".join(quote(part) for part in name)
+@dataclass
+class Plan:
+    """What a statement would do on one snapshot: the rows it would change, its result, and what it would insert."""
+
+    rows: list[int]
+    outcome: Outcome
+    inserts: list[tuple[list[str], pa.Table]] = field(default_factory=list)
 
 
+def _no_plan() -> Plan:
+    raise AssertionError("only a statement that takes locks has a plan")
+
+
+def _no_late(_: Plan) -> None:
+    raise AssertionError("only a statement that takes locks has a plan")
+
+
+@dataclass
 class Prepared:
-    """A statement ready to run: what it changes, whether it locks it, and how."""
+    """A statement ready to run.
 
-    def __init__(self, table: Name, run: Run, exclusive: bool, verbs: tuple[str, ...]) -> None:
-        self.table = table
-        self.run = run
-        self.exclusive = exclusive
-        self.verbs = verbs
+    `exclusive` statements take locks. `hits` gives the rows that it would change, by table; `plan` what it would do as the
+    present snapshot shows it, and `late` does that on a newer one.
+    """
+
+    table: Name
+    run: Run
+    exclusive: bool
+    verbs: tuple[str, ...]
+    hits: Callable[[], dict[Name, list[int]]]
+    plan: Callable[[], Plan] = _no_plan
+    late: Callable[[Plan], None] = _no_late
 
 
 def prepare(session: Session, expression: exp.Expression, params: list | None) -> Prepared:
@@ -43,7 +64,7 @@ def prepare(session: Session, expression: exp.Expression, params: list | None) -
     if isinstance(expression, exp.Insert):
         return _insert(session, expression, params)
     if isinstance(expression, exp.Merge):
-        return _merge(session, expression)
+        return merge.prepare(session, expression)
     if isinstance(expression, exp.TruncateTable):
         return _truncate(session, expression)
     if isinstance(expression, (exp.Update, exp.Delete)):
@@ -114,30 +135,92 @@ def _insert(session: Session, e: exp.Insert, params: list | None) -> Prepared:
         select = f"SELECT * FROM ({select})"
     listed = ", ".join(quote(c.name) for c in columns)
 
-    def run() -> Outcome:
-        if e.args.get("overwrite"):
-            session.duck.execute(f"DELETE FROM {full(name)}")
+    def inserted() -> Outcome:
         values = projected(session, select, columns, params)
         count = session.duck.execute(f"INSERT INTO {full(name)} ({listed}) {values}", params).fetchall()[0][0]
         return Outcome(["number of rows inserted"], [(count,)], count)
 
-    return Prepared(name, run, bool(e.args.get("overwrite")), ("INSERT",))
+    if not e.args.get("overwrite"):
+        return Prepared(name, inserted, False, ("INSERT",), lambda: {name: []})
+
+    def run() -> Outcome:
+        session.duck.execute(f"DELETE FROM {full(name)}")
+        return inserted()
+
+    def plan() -> Plan:
+        rows = rebase.read(session, projected(session, select, columns, params))
+        found = Outcome(["number of rows inserted"], [(rows.num_rows,)], rows.num_rows)
+        return Plan(_all(session, name), found, [([c.name for c in columns], rows)])
+
+    def late(planned: Plan) -> None:
+        _delete_late(session, name, planned)
+        for names_, rows in planned.inserts:
+            rebase.insert(session, name, names_, rows)
+
+    return Prepared(name, run, True, ("INSERT",), lambda: {name: _all(session, name)}, plan, late)
+
+
+def _all(session: Session, name: Name) -> list[int]:
+    return [row[0] for row in session.duck.execute(f"SELECT rowid FROM {full(name)}").fetchall()]
+
+
+def _delete_late(session: Session, name: Name, plan: Plan) -> None:
+    """Delete the rows that were planned, and every row of this transaction's own."""
+    rows = rebase.numbers(rebase.committed(plan.rows))
+    session.duck.execute(f"DELETE FROM {full(name)} WHERE rowid IN ({rows}) OR rowid >= {rebase.LOCAL}")
 
 
 def _change(session: Session, e: exp.Update | exp.Delete, params: list | None) -> Prepared:
     name = session.name_of(e.this)
     session.engine.catalog.table(name)
     session.check_tables(e)
-    sql = session.duck_sql(e)
+    changed = session.transformed(e)
+    sql = session.render(changed)
     update = isinstance(e, exp.Update)
+    row = f"{quote(changed.this.alias_or_name)}.rowid"
+    sources = _sources(changed)
+    where = changed.args.get("where")
+    condition = session.render(where.this) if where is not None else "TRUE"
+    beside = [session.render(source) for source in sources]
+    behind = sum(len(list(node.find_all(exp.Placeholder))) for node in (*sources, *([where] if where else [])))
+    last = params[len(params) - behind :] if params and behind else None
 
-    def run() -> Outcome:
-        count = session.duck.execute(sql, params).fetchall()[0][0]
+    def hits() -> list[int]:
+        found = f"SELECT DISTINCT {row} FROM {', '.join([session.render(changed.this), *beside])} WHERE {condition}"
+        return [r[0] for r in session.duck.execute(found, last).fetchall()]
+
+    def outcome(count: int) -> Outcome:
         if update:
             return Outcome(["number of rows updated", "number of multi-joined rows updated"], [(count, 0)], count)
         return Outcome(["number of rows deleted"], [(count,)], count)
 
-    return Prepared(name, run, True, ("UPDATE",) if update else ("DELETE",))
+    def run() -> Outcome:
+        return outcome(session.duck.execute(sql, params).fetchall()[0][0])
+
+    def plan() -> Plan:
+        rows = hits()
+        return Plan(rows, outcome(len(rows)))
+
+    def late(planned: Plan) -> None:
+        """On the rows that were planned, as they are now; on rows of this transaction's own by the condition."""
+        rows = f"{row} IN ({rebase.numbers(rebase.committed(planned.rows))})"
+        own = f"{row} >= {rebase.LOCAL}"
+        # With other tables in it the condition joins them, so it is asked again.
+        narrowed = f"({condition}) AND ({rows} OR {own})" if beside else f"{rows} OR ({own} AND ({condition}))"
+        bare = changed.copy()
+        bare.set("where", None)
+        session.duck.execute(f"{session.render(bare)} WHERE {narrowed}", params)
+
+    verbs = ("UPDATE",) if update else ("DELETE",)
+    return Prepared(name, run, True, verbs, lambda: {name: hits()}, plan, late)
+
+
+def _sources(e: exp.Expression) -> list[exp.Expression]:
+    """The other tables of an UPDATE (FROM) or a DELETE (USING)."""
+    joined = e.args.get("from_") or e.args.get("from")
+    if joined is not None:
+        return [joined.this, *(joined.this.args.get("joins") or [])] if joined.this else []
+    return list(e.args.get("using") or [])
 
 
 def _truncate(session: Session, e: exp.TruncateTable) -> Prepared:
@@ -146,100 +229,27 @@ def _truncate(session: Session, e: exp.TruncateTable) -> Prepared:
     if not there and not e.args.get("exists"):
         session.engine.catalog.table(name)
 
+    result = Outcome(["status"], [("Statement executed successfully.",)], 0)
+    history: Name = (name[0], *HISTORY_NAME)
+    loads = "schema_name = ? AND table_name = ?"
+
+    def forget() -> None:
+        session.duck.execute(f"DELETE FROM {full(history)} WHERE {loads}", list(name[1:]))
+
     def run() -> Outcome:
         if there:
             session.duck.execute(f"DELETE FROM {full(name)}")
-            session.duck.execute(
-                f"DELETE FROM {quote(name[0])}.{HISTORY} WHERE schema_name = ? AND table_name = ?", list(name[1:])
-            )
-        return Outcome(["status"], [("Statement executed successfully.",)], 0)
+            forget()
+        return result
 
-    return Prepared(name, run, True, ("TRUNCATE",))
+    def hits() -> dict[Name, list[int]]:
+        if not there:
+            return {}
+        found = session.duck.execute(f"SELECT rowid FROM {full(history)} WHERE {loads}", list(name[1:])).fetchall()
+        return {name: _all(session, name), history: [row[0] for row in found]}
 
+    def late(planned: Plan) -> None:
+        _delete_late(session, name, planned)
+        forget()
 
-def _merge(session: Session, e: exp.Merge) -> Prepared:
-    name = session.name_of(e.this)
-    table = session.engine.catalog.table(name)
-    session.check_tables(e)
-    whens = e.args["whens"].expressions
-    for when in whens:
-        if when.args.get("source"):
-            raise syntax("unexpected 'BY'")
-        if not when.args.get("matched") and not isinstance(when.args["then"], exp.Insert):
-            raise syntax("WHEN NOT MATCHED takes INSERT only")
-    m = session.transformed(e)
-    q = session.render
-    target, source, on = q(m.this), q(m.args["using"]), q(m.args["on"])
-    alias = quote(m.this.alias_or_name)
-    clauses = m.args["whens"].expressions
-
-    def values(items: list[exp.Expression], columns: list[Column]) -> list[str]:
-        if not items:
-            return []
-        texts = [q(item) for item in items]
-        probe = f"SELECT {', '.join(texts)} FROM {target} CROSS JOIN {source}"
-        return [coerce(f"({t})", kind, c) for t, kind, c in zip(texts, describe(session, probe), columns, strict=True)]
-
-    def run() -> Outcome:
-        rendered, kinds = [], []
-        for clause in clauses:
-            then, matched = clause.args["then"], clause.args.get("matched")
-            condition = f" AND ({q(clause.args['condition'])})" if clause.args.get("condition") else ""
-            start = f"WHEN {'' if matched else 'NOT '}MATCHED{condition} THEN "
-            if isinstance(then, exp.Update):
-                names = [session.fold(eq.this.this if isinstance(eq.this, exp.Column) else eq.this)
-                         for eq in then.expressions]  # fmt: skip
-                new = values([eq.expression for eq in then.expressions], [table.column(n) for n in names])
-                sets = ", ".join(f"{quote(n)} = {v}" for n, v in zip(names, new, strict=True))
-                rendered.append(f"{start}UPDATE SET {sets}")
-                kinds.append("UPDATE")
-            elif isinstance(then, exp.Insert):
-                names = [session.fold(c.this if isinstance(c, exp.Column) else c)
-                         for c in (then.this.expressions if then.this else [])]  # fmt: skip
-                columns = targets(table, names)
-                items = then.expression.expressions
-                if len(items) != len(columns):
-                    raise SqlError(
-                        2057, "42601",
-                        "SQL compilation error:\nInsert value list does not match column list expecting "
-                        f"{len(columns)} but got {len(items)}",
-                    )  # fmt: skip
-                listed = ", ".join(quote(c.name) for c in columns)
-                rendered.append(f"{start}INSERT ({listed}) VALUES ({', '.join(values(items, columns))})")
-                kinds.append("INSERT")
-            else:
-                rendered.append(f"{start}DELETE")
-                kinds.append("DELETE")
-        _refuse_duplicates(session, clauses, alias, target, source, on)
-        sql = f"MERGE INTO {target} USING {source} ON {on} {' '.join(rendered)} RETURNING merge_action"
-        actions = [row[0] for row in session.duck.execute(sql).fetchall()]
-        names = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
-        used = [k for k in names if k in kinds]
-        counts = [actions.count(k) for k in used]
-        return Outcome([f"number of rows {names[k]}" for k in used], [tuple(counts)], sum(counts))
-
-    verbs = {exp.Update: "UPDATE", exp.Insert: "INSERT"}
-    wanted = tuple({verbs.get(type(w.args["then"]), "DELETE") for w in whens})
-    return Prepared(name, run, True, wanted)
-
-
-def _refuse_duplicates(
-    session: Session, clauses: list[exp.Expression], alias: str, target: str, source: str, on: str
-) -> None:
-    """A target row that several source rows would update: error 100090, as by default."""
-    matched = [c for c in clauses if c.args.get("matched")]
-    if not any(isinstance(c.args["then"], exp.Update) for c in matched):
-        return
-    whens = []
-    for clause in matched:
-        condition = session.render(clause.args["condition"]) if clause.args.get("condition") else "TRUE"
-        whens.append(f"WHEN {condition} THEN {1 if isinstance(clause.args['then'], exp.Update) else 0}")
-    hits = (
-        f"SELECT {alias}.rowid AS r, CASE {' '.join(whens)} END AS hit FROM {target} JOIN {source} ON {on}"
-    )
-    sql = (
-        f"SELECT COUNT(*) FROM (SELECT r FROM ({hits}) WHERE hit IS NOT NULL "
-        "GROUP BY r HAVING COUNT(*) > 1 AND MAX(hit) = 1)"
-    )
-    if session.duck.execute(sql).fetchall()[0][0]:
-        raise SqlError(100090, "42P18", "Duplicate row detected during DML action\nRow Values: [...]")
+    return Prepared(name, run, there, ("TRUNCATE",), hits, lambda: Plan(_all(session, name), result), late)

@@ -1,59 +1,37 @@
 """One account: DuckDB under it, and what all its sessions share.
 
 DuckDB gives snapshot isolation and optimistic conflicts; Snowflake gives READ
-COMMITTED and waits for locks. `Locks` and `Transaction` close that gap: an
+COMMITTED and waits for locks. `locks` and `transactions` close that gap: an
 UPDATE, DELETE, MERGE or TRUNCATE holds its table until its transaction ends,
-and a transaction whose snapshot has become old is begun again and its
-statements repeated before the next one runs.
+and a transaction whose snapshot has become old is begun again with what it has
+changed (`rebase`) before the next statement runs.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import duckdb
 from fakesnow import info_schema, macros
 from fakesnow.instance import FakeSnow
 
-from .catalog import Catalog, Schema
-from .errors import SqlError, exists, missing
+from .catalog import Catalog, Schema, Table
+from .errors import exists, missing
+from .locks import Holder, Locks
+from .modes import Modes
 from .stages import Stages
 from .text import Name, quote
 
+if TYPE_CHECKING:
+    from .consistency import Past
+    from .rebase import Change
+
 HISTORY = '"_emulator"."loads"'
-
-
-class Locks:
-    """Who holds which table. The holder is any object; it lets go of all at once."""
-
-    def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
-        self._free = threading.Condition()
-        self._held: dict[Name, object] = {}
-
-    def take(self, table: Name, holder: object) -> None:
-        """Wait for the table, then hold it. Fails with 000625 after LOCK_TIMEOUT."""
-        deadline = time.monotonic() + self.timeout
-        with self._free:
-            while self._held.get(table, holder) is not holder:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._free.wait(left):
-                    raise SqlError(
-                        625, "57014",
-                        f"Statement has locked table '{table[2]}' in another transaction and this lock has not yet "
-                        f"been released.\nYour statement was aborted because LOCK_TIMEOUT ({self.timeout:g} s) passed.",
-                    )  # fmt: skip
-            self._held[table] = holder
-
-    def release(self, holder: object) -> None:
-        """Let go of everything the holder has."""
-        with self._free:
-            self._held = {table: who for table, who in self._held.items() if who is not holder}
-            self._free.notify_all()
+HISTORY_NAME = ("_emulator", "loads")
 
 
 @dataclass
@@ -65,23 +43,33 @@ class Outcome:
     affected: int
 
 
-@dataclass
-class Transaction:
-    """An open transaction: what it has done so far, and which state of the data it saw."""
+@dataclass(eq=False)
+class Transaction(Holder):
+    """An open transaction: the state of the data that it saw, and what it has done.
 
-    seen: int
+    `changes` is what it had changed when that was last read out; `done` are the statements since then, each with the
+    number of rows it touched. `touched` are the committed rows that it has rewritten or deleted, by table.
+    """
+
+    seen: int = 0
+    changes: list[Change] = field(default_factory=list)
     done: list[tuple[Callable[[], Outcome], int]] = field(default_factory=list)
+    touched: dict[Name, set[int]] = field(default_factory=dict)
+    tables: dict[Name, Table] = field(default_factory=dict)
+    locked: dict[Name, set[int | None]] = field(default_factory=dict)
+    broken: Exception | None = None
 
 
 class Engine:
     """What the sessions of an account share."""
 
-    def __init__(self, root: str, lock_timeout: float) -> None:
+    def __init__(self, root: str, modes: Modes) -> None:
         self.fakesnow = FakeSnow()
         self.duck = self.fakesnow.duck_conn
         self.catalog = Catalog()
         self.stages = Stages(root, lambda name: name in self.catalog.tables)
-        self.locks = Locks(lock_timeout)
+        self.locks = Locks(modes.most_waiters)
+        self.past: Past  # the account's, which knows the sessions
         self.commits = 0
         self.ddl = threading.RLock()
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import procedure
 from .account import Account, Entry
+from .locks import Locks
+from .modes import Modes
 from .network import Authority
 from .objects import Thing
 from .procedure import Frame
@@ -44,6 +46,7 @@ class Lab:
         lock_timeout: float = 10.0,
         port: int = 0,
         longest_nap: float | None = 0.02,
+        **modes: Any,  # noqa: ANN401 - those of `Modes`
     ) -> None:
         self.databases = databases
         self.folder = tempfile.mkdtemp(prefix="emulator_")
@@ -52,7 +55,8 @@ class Lab:
         procedure.install()
         authority = Authority(os.path.join(self.folder, "tls"))
         self.account = Account(
-            os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout
+            os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout,
+            Modes(**modes),
         )
         # A procedure that sleeps, to try again later, sleeps no longer than this; None lets it.
         self.account.longest_nap = longest_nap
@@ -83,9 +87,7 @@ class Lab:
             _forget(session)
         self.server.stop()
         self.account.hosts.close()
-        for session in list(self.account.sessions.values()):
-            self.account.drop(session)
-        self.account.engine.close()
+        self.account.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- connections -----------------------------------------------------------------
@@ -160,6 +162,11 @@ class Lab:
     def hosts(self) -> Any:  # noqa: ANN401
         """Stand-ins for hosts: `lab.hosts.map("site.example:443", "127.0.0.1:8080")`."""
         return self.account.hosts
+
+    @property
+    def locks(self) -> Locks:
+        """Who holds and who waits: `lab.locks.wait_for_waiters(1)` before the other session commits."""
+        return self.account.engine.locks
 
     @property
     def trace(self) -> list[Entry]:

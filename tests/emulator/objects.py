@@ -7,12 +7,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fakesnow import statement_type
+
+from .answer import Answer
 from .errors import SqlError, exists, missing, not_emulated, syntax
 from .text import Reader, split_script, unquote
 
 if TYPE_CHECKING:
-    from .session import Answer, Session
+    from .session import Session
 
+LOCK_COLUMNS = [
+    "resource", "type", "transaction", "transaction_started_on", "status", "acquired_on", "query_id", "session",
+]  # fmt: skip
 ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION"}
 PROPERTIES = {
     "WAREHOUSE": {"WAREHOUSE_SIZE", "AUTO_SUSPEND", "AUTO_RESUME", "INITIALLY_SUSPENDED", "COMMENT", "WAREHOUSE_TYPE"},
@@ -153,8 +159,8 @@ def _change(session: Session, verb: str, kind: str, name: tuple[str, ...], condi
 
 def show(session: Session, text: str) -> Answer | None:
     """SHOW of these kinds; None for the rest."""
-    from .session import Answer
-
+    if re.fullmatch(r"(?is)show\s+locks(\s+in\s+account)?", text):
+        return Answer.of(LOCK_COLUMNS, session.account.locks(), statement_type.SHOW)
     words = re.match(r"(?is)show\s+(procedures|tasks|secrets|stages|roles|integrations|network\s+rules)\b", text)
     if words is None:
         return None
@@ -296,6 +302,4 @@ def _check_procedure(session: Session, thing: Thing) -> None:
 
 
 def _status(text: str) -> Answer:
-    from .session import Answer
-
     return Answer.status(text)

@@ -28,13 +28,14 @@ from fakesnow.rowtype import describe_as_rowtype
 from snowflake.connector.errors import ProgrammingError
 
 from . import network
+from .answer import Answer
 from .errors import SqlError, missing, not_emulated
 from .objects import Argument, Thing, names, resolve
 from .text import Reader, tokens
 
 if TYPE_CHECKING:
     from .account import Account
-    from .session import Answer, Session
+    from .session import Session
     from .stages import File
 
 _importing = threading.Lock()
@@ -53,7 +54,7 @@ class Frame:
     procedure: Thing
     owners_rights: bool
     role: str
-    caller_role: str
+    caller: Session
     database: str | None
     schema: str | None
     warehouse: str | None
@@ -246,8 +247,6 @@ class Procedures:
 
     def run(self, session: Session, text: str) -> Answer:
         """`CALL name(arguments)` or `EXECUTE TASK name`."""
-        from .session import Answer
-
         r = Reader(text)
         if r.accept("EXECUTE", "TASK"):
             task = self.account.objects.get("TASK", session.complete(r.parts()))
@@ -261,8 +260,6 @@ class Procedures:
         if procedure is None:
             raise missing("Function", ".".join(name))
         self.account.roles.require(session.role, "USAGE", "PROCEDURE", name, procedure.owner)
-        if session.transaction is not None:
-            raise not_emulated("CALL inside an open transaction")
         arguments = self._arguments(session, procedure, r)
         value = self._call(session, procedure, arguments)
         return _returned(procedure, value)
@@ -320,7 +317,7 @@ class Procedures:
         frame = self._frame(session, procedure)
         self.frames[frame.token] = frame
         self.last = frame
-        inner = None
+        inner, killed = None, False
         before = network.current()
         try:
             inner = self.account.snowpark(frame)
@@ -333,12 +330,13 @@ class Procedures:
             _check_return(procedure, value)
             if frame.session is not None and frame.session.transaction is not None:
                 raise SqlError(
-                    90232, "22000",
+                    90232, "25000",
                     "Stored procedure execution error: Scoped transaction started in stored procedure is incomplete and "
                     "it was rolled back.",
                 )  # fmt: skip
             return value
         except Killed:
+            killed = True
             raise SqlError(
                 100357, "P0000",
                 "Python Interpreter Error:\nthe process was terminated (emulator: killed after "
@@ -348,7 +346,7 @@ class Procedures:
             network.enter(before)
             del self.frames[frame.token]
             if frame.session is not None:
-                self.account.drop(frame.session)
+                self.account.drop(frame.session, killed=killed)
             if inner is not None:
                 self.account.forget(inner)
 
@@ -357,7 +355,7 @@ class Procedures:
         owners = given["EXECUTE AS"] == "OWNER"
         owner = self.account.roles.owners.get(("PROCEDURE", procedure.name), procedure.owner)
         frame = Frame(
-            self.account, procedure, owners, owner if owners else session.role, session.role,
+            self.account, procedure, owners, owner if owners else session.role, session,
             procedure.name[0] if owners else session.database, procedure.name[1] if owners else session.schema,
             session.warehouse, self._imports(session, names(given.get("IMPORTS"))),
         )  # fmt: skip
@@ -477,8 +475,6 @@ def _check_return(procedure: Thing, value: Any) -> None:  # noqa: ANN401
 
 
 def _returned(procedure: Thing, value: Any) -> Answer:  # noqa: ANN401
-    from .session import Answer
-
     column = procedure.name[2]
     semi = procedure.properties["RETURNS"] in ("VARIANT", "OBJECT", "ARRAY")
     text = None if value is None else json.dumps(value, default=str, allow_nan=False) if semi else str(value)

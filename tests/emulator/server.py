@@ -31,9 +31,10 @@ from starlette.routing import Route
 
 from . import wire
 from .account import Account
+from .answer import Answer
 from .errors import SqlError
 from .roles import ADMIN
-from .session import Answer, Session
+from .session import Session
 from .text import identifier, split_script
 
 MULTI = 0xA000

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
+import threading
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 from fakesnow import statement_type
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import copy_into, ddl, dialect, dml
-from .engine import Engine, Outcome, Transaction
+from . import copy_into, ddl, dialect, dml, files, transactions, views
+from .answer import TYPE_IDS, Answer
+from .engine import Engine, Transaction
 from .errors import SqlError, missing, not_emulated, unsupported_in_procedure
 from .stages import Stage
-from .text import Name, Reader, head, quote, strip_comments
+from .text import Name, Reader, full, head, quote, strip_comments
 
 if TYPE_CHECKING:
     from .account import Account
     from .procedure import Frame
 
-TYPE_IDS = {
-    "INSERT": statement_type.INSERT, "UPDATE": statement_type.UPDATE, "DELETE": statement_type.DELETE,
-    "MERGE": statement_type.MERGE, "COPY": statement_type.COPY, "SELECT": statement_type.SELECT,
-    "WITH": statement_type.SELECT, "SHOW": statement_type.SHOW, "LIST": statement_type.SHOW, "LS": statement_type.SHOW,
-    "DESCRIBE": statement_type.DESCRIBE, "DESC": statement_type.DESCRIBE, "BEGIN": statement_type.TCL,
-    "COMMIT": statement_type.TCL, "ROLLBACK": statement_type.TCL, "START": statement_type.TCL, "CREATE": statement_type.DDL,
-    "ALTER": statement_type.DDL, "DROP": statement_type.DDL, "TRUNCATE": statement_type.DDL, "GRANT": statement_type.DDL,
-    "REVOKE": statement_type.DDL, "USE": statement_type.USE,
-}  # fmt: skip
 DATA = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
 DDL_WORDS = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "UNDROP"}
-VIEWS = {"COLUMNS": "columns_view", "TABLES": "tables_view", "SCHEMATA": "schemata_view"}
 
 TABLE_STAGE = r"@(?:(?:\"[^\"]*\"|\w+)\.)*\"?%"
 # What an owner's-rights procedure may not run, and the type the server names.
@@ -55,34 +46,6 @@ FORBIDDEN: list[tuple[str, Callable[[re.Match], str]]] = [
     (r"show\s+(parameters|variables|locks|transactions)\b", lambda m: f"SHOW_{m[1].upper()}"),
     (r"begin\s+(?!work\b|transaction\b|name\b)\w", lambda _: "SCRIPTING_BLOCK"),
 ]
-
-
-@dataclass
-class Answer:
-    """A result as it goes on the wire."""
-
-    rowtype: list[dict]
-    table: pa.Table
-    type_id: int
-    affected: int | None = None
-    put: dict | None = None
-
-    @staticmethod
-    def of(columns: list[str], rows: list[tuple], type_id: int = 0, affected: int | None = None) -> Answer:
-        """A small result made of texts, numbers and NULLs."""
-        arrays, described = [], []
-        for i, name in enumerate(columns):
-            values = [row[i] for row in rows]
-            number = any(isinstance(v, int) for v in values)
-            arrays.append(pa.array(values, pa.int64() if number else pa.string()))
-            described.append((name, "BIGINT" if number else "VARCHAR", None, None, None, None))
-        table = pa.Table.from_arrays(arrays, names=columns) if columns else pa.table({})
-        return Answer(describe_as_rowtype(described), table, type_id, affected)
-
-    @staticmethod
-    def status(text: str, type_id: int = statement_type.DDL) -> Answer:
-        """One row, one column: what DDL says."""
-        return Answer.of(["status"], [(text,)], type_id)
 
 
 class Session:
@@ -104,10 +67,14 @@ class Session:
         self.transaction: Transaction | None = None
         self.autocommit = True
         self.timezone = account.timezone
+        self.lock_timeout = account.lock_timeout
         self.fakesnow = self.engine.fakesnow.connect()
-        self.duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
-        self.duck.execute(dialect.MACROS)
-        self.duck.execute(f"SET TimeZone = '{account.timezone}'")
+        self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
+        self.own_duck.execute(dialect.MACROS)
+        self.own_duck.execute(f"SET TimeZone = '{account.timezone}'")
+        self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
+        self.running = threading.RLock()
+        self.aborted: int | None = None
 
     # --- where we are --------------------------------------------------------
 
@@ -118,13 +85,13 @@ class Session:
             return
         self.database, self.schema = database, schema if schema in catalog.databases[database] else None
         inner = self.schema or "main"
-        self.duck.execute(f"SET schema = '{_literal(quote(database))}.{_literal(quote(inner))}'")
+        self.own_duck.execute(f"SET schema = '{_literal(quote(database))}.{_literal(quote(inner))}'")
         self.fakesnow.database, self.fakesnow.database_set = database, True
         self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None  # noqa: SLF001
 
     def set_timezone(self, name: str) -> None:
         """The session's TIMEZONE."""
-        self.duck.execute(f"SET TimeZone = '{_literal(name)}'")
+        self.own_duck.execute(f"SET TimeZone = '{_literal(name)}'")
         self.timezone = name
 
     def fold(self, identifier: exp.Expression) -> str:
@@ -162,15 +129,18 @@ class Session:
     def functions(self) -> dict[str, str | None]:
         """The functions that tell about the session."""
         return {
-            "CURRENT_ROLE": self.frame.caller_role if self.frame else self.role, "INVOKER_ROLE": self.role,
+            "CURRENT_ROLE": self.root().role, "INVOKER_ROLE": self.role,
             "CURRENT_DATABASE": self.database, "CURRENT_SCHEMA": self.schema, "CURRENT_WAREHOUSE": self.warehouse,
             "CURRENT_USER": self.user, "CURRENT_ACCOUNT": "EMULATOR", "CURRENT_SESSION": self.id,
         }  # fmt: skip
 
     def transformed(self, expression: exp.Expression) -> exp.Expression:
         """As DuckDB understands it (a copy)."""
-        prepared = dialect.prepare(self._with_views(expression.copy()), self.functions())
-        return self.fakesnow.cursor()._transform(prepared, None)  # noqa: SLF001
+        prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions())
+        return self._cursor()._transform(prepared, None)  # noqa: SLF001
+
+    def _cursor(self) -> FakeSnowflakeCursor:
+        return FakeSnowflakeCursor(self.fakesnow, self.duck)
 
     def render(self, expression: exp.Expression) -> str:
         """DuckDB's text."""
@@ -195,32 +165,6 @@ class Session:
                 raise missing("Object", ".".join(found.name))
             self.account.roles.require_table(self.role, "SELECT", found)
 
-    def _with_views(self, expression: exp.Expression) -> exp.Expression:
-        for table in list(expression.find_all(exp.Table)):
-            if table.db.upper() != "INFORMATION_SCHEMA":
-                continue
-            database = self.fold(table.args["catalog"]) if table.args.get("catalog") else self.database
-            if database not in self.engine.catalog.databases:
-                raise missing("Database", str(database))
-            view = table.name.upper()
-            if view == "LOAD_HISTORY":
-                place = f"{quote(database)}.\"_emulator\".\"loads\""
-                sub = exp.maybe_parse(
-                    f"(SELECT schema_name AS \"SCHEMA_NAME\", path AS \"FILE_NAME\", table_name AS \"TABLE_NAME\", "
-                    f"loaded AS \"LAST_LOAD_TIME\", 'LOADED' AS \"STATUS\", row_count AS \"ROW_COUNT\" FROM {place})",
-                    dialect="duckdb",
-                )
-                table.replace(exp.Subquery(this=sub.this, alias=table.args.get("alias") or exp.to_identifier(view)))
-                continue
-            if view not in VIEWS and view != "STAGES":
-                raise not_emulated(f"INFORMATION_SCHEMA.{view}")
-            local = f"_emulator_{view.lower()}_{database}"
-            rows = self.engine.stages.view(database) if view == "STAGES" else getattr(self.engine.catalog, VIEWS[view])(database)
-            self.duck.register(local, rows)
-            alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(view, quoted=True))
-            table.replace(exp.Table(this=exp.to_identifier(local, quoted=True), alias=alias))
-        return expression
-
     # --- running -------------------------------------------------------------
 
     def execute(self, sql: str, params: list | None = None) -> Answer:
@@ -233,7 +177,9 @@ class Session:
         try:
             if self.frame is not None and self.frame.owners_rights:
                 self._refuse(text)
-            answer = self._execute(text, params)
+            with self.running, self._placed():
+                self._tell_abort(text)
+                answer = self._execute(text, params)
             entry.affected = answer.affected
             return answer
         except duckdb.Error as error:
@@ -245,6 +191,28 @@ class Session:
             raise
         finally:
             entry.seconds = time.monotonic() - started
+
+    def _tell_abort(self, text: str) -> None:
+        aborted, self.aborted = self.aborted, None
+        if aborted is not None and head(text)[:1] != ["ROLLBACK"]:
+            raise SqlError(615, "57014", f"Transaction '{aborted}' was aborted, SQL execution canceled.")
+
+    @contextlib.contextmanager
+    def _placed(self) -> Iterator[None]:
+        """In the caller's transaction a procedure's names are still found in its own schema."""
+        scope = self.scope
+        if scope is self or self.database is None:
+            yield
+            return
+        place = "SET schema = '{}.{}'"
+        here = (quote(self.database), quote(self.schema or "main"))
+        scope.own_duck.execute(place.format(*map(_literal, here)))
+        try:
+            yield
+        finally:
+            if scope.database is not None and scope.transaction is not None:
+                there = (quote(scope.database), quote(scope.schema or "main"))
+                scope.own_duck.execute(place.format(*map(_literal, there)))
 
     def _refuse(self, text: str) -> None:
         if "@~" in text or re.match(rf"(?is)(copy|put|get|list|ls|remove|rm)\b.*{TABLE_STAGE}", text):
@@ -261,17 +229,19 @@ class Session:
         words = head(text)
         first = words[0] if words else ""
         if first in ("BEGIN", "START"):
-            self.begin()
+            transactions.begin(self)
             return Answer.status("Statement executed successfully.", statement_type.TCL)
         if first in ("COMMIT", "ROLLBACK"):
-            (self.commit if first == "COMMIT" else self.rollback)()
+            if self.transaction is None:
+                self._ends_scope()
+            (transactions.commit if first == "COMMIT" else transactions.rollback)(self)
             return Answer.status("Statement executed successfully.", statement_type.TCL)
         if first in DATA:
             return self._data(first, text, params)
         if first == "PUT":
-            return self._put(text)
+            return files.put(self, text)
         if first in ("LIST", "LS", "REMOVE", "RM"):
-            return self._files(first, text)
+            return files.listed(self, first, text)
         if first in ("CALL", "EXECUTE"):
             return self.account.procedures.run(self, text)
         if first == "USE":
@@ -279,7 +249,7 @@ class Session:
         if first in DDL_WORDS:
             if words[:2] == ["ALTER", "SESSION"]:
                 return self._alter(text)
-            self.commit()
+            self._ends_scope()
             with self.engine.ddl:
                 answer = ddl.run(self, text)
             if {"TABLE", "VIEW", "SCHEMA", "DATABASE"} & set(head(text, 5)):
@@ -291,6 +261,8 @@ class Session:
                 return found
         if re.match(r"(?i)select\s+system\$cancel_all_queries\b", text):  # a Snowpark session that closes
             return Answer.status("0 queries cancelled.", statement_type.SELECT)
+        if abort := re.fullmatch(r"(?i)select\s+system\$abort_transaction\s*\(\s*(\d+)\s*\)", text):
+            return Answer.status(self.account.abort(int(abort[1])), statement_type.SELECT)
         return self._query(text, params)
 
     def _alter(self, text: str) -> Answer:
@@ -319,64 +291,61 @@ class Session:
         if table is not None:
             for verb in prepared.verbs:
                 self.account.roles.require_table(self.role, verb, table)
-        outcome = self._change(prepared)
+        outcome = transactions.change(self.scope, prepared)
         return Answer.of(outcome.columns, outcome.rows, TYPE_IDS[first], outcome.affected)
-
-    def _change(self, prepared: dml.Prepared) -> Outcome:
-        if self.transaction is None and not self.autocommit:
-            self.begin()
-        if self.transaction is not None:
-            if prepared.exclusive:
-                self.engine.locks.take(prepared.table, self)
-            self.refresh()
-            try:
-                outcome = prepared.run()
-            except BaseException:
-                self._replay()
-                raise
-            self.transaction.done.append((prepared.run, outcome.affected))
-            return outcome
-        holder = object()
-        try:
-            if prepared.exclusive:
-                self.engine.locks.take(prepared.table, holder)
-            for attempt in (1, 2, 3):
-                try:
-                    self.duck.execute("BEGIN")
-                    outcome = prepared.run()
-                    self.duck.execute("COMMIT")
-                    self.engine.committed()
-                    return outcome
-                except duckdb.TransactionException:
-                    self._abandon()
-                    if attempt == 3:
-                        raise
-                except BaseException:
-                    self._abandon()
-                    raise
-            raise AssertionError("unreachable")
-        finally:
-            self.engine.locks.release(holder)
 
     def _query(self, text: str, params: list | None) -> Answer:
         expression = dialect.parse(text)
         if isinstance(expression, exp.Command):
             raise not_emulated(f"the statement {text[:60]!r}")
         self.check_tables(expression)
-        self.refresh()
-        cursor = self.fakesnow.cursor()
+        if self._may_lag(expression):
+            with self.engine.past.reading(self) as snapshot:
+                if snapshot is not None:
+                    try:
+                        return self._read_past(snapshot, expression.copy(), text, params)
+                    except SqlError as error:
+                        if error.errno not in (2003, 904):  # what is newer than the snapshot is read from the present
+                            raise
+        transactions.refresh(self.scope)
         try:
-            prepared = dialect.prepare(self._with_views(expression), self.functions())
+            return self._answer(expression, text, params)
+        except Exception:
+            transactions.failed(self.scope)
+            raise
+
+    def _may_lag(self, expression: exp.Expression) -> bool:
+        transaction = self.scope.transaction
+        tables = [t for t in expression.find_all(exp.Table) if t.db.upper() != "INFORMATION_SCHEMA"]
+        return bool(tables) and (transaction is None or not transaction.touched)
+
+    def _read_past(
+        self, snapshot: duckdb.DuckDBPyConnection, expression: exp.Expression, text: str, params: list | None
+    ) -> Answer:
+        snapshot.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
+        if self.database is not None:
+            inner = self.schema or "main"
+            snapshot.execute(f"SET schema = '{_literal(quote(self.database))}.{_literal(quote(inner))}'")
+        self.reading = snapshot
+        try:
+            return self._answer(expression, text, params)
+        finally:
+            self.reading = None
+
+    def _answer(self, expression: exp.Expression, text: str, params: list | None) -> Answer:
+        cursor = self._cursor()
+        try:
+            prepared = dialect.prepare(views.substituted(self, expression), self.functions())
             cursor._execute(cursor._transform(prepared, params), params)  # noqa: SLF001
             rowtype = describe_as_rowtype(cursor._describe_last_sql())  # noqa: SLF001
         except Exception as error:
-            if self.transaction is not None:
-                self._replay()
+            if isinstance(error, duckdb.Error):
+                raise dialect.translate_error(error) from error
             if isinstance(error.__cause__, duckdb.Error):
                 raise dialect.translate_error(error.__cause__) from error
             if type(error).__module__.startswith("snowflake.connector"):
                 raise SqlError(error.errno or 1003, error.sqlstate or "42000", error.raw_msg or str(error)) from error
-            if isinstance(error, (duckdb.Error, SqlError)):
+            if isinstance(error, SqlError):
                 raise
             raise SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}") from error
         first = head(text)[:1]
@@ -384,105 +353,61 @@ class Session:
 
     # --- transactions --------------------------------------------------------
 
-    def begin(self) -> None:
-        """BEGIN; ignored when a transaction is open."""
-        if self.transaction is None:
-            self.transaction = Transaction(self.engine.commits)
-            self.duck.execute("BEGIN")
+    @property
+    def scope(self) -> Session:
+        """The session whose transaction a statement belongs to: the caller's, where it was open when it called."""
+        outer = self.frame.caller if self.frame is not None else None
+        if outer is None or self.transaction is not None:
+            return self
+        scope = outer.scope
+        return scope if scope.transaction is not None else self
 
-    def commit(self) -> None:
-        """COMMIT; nothing when no transaction is open."""
-        if self.transaction is None:
+    @property
+    def duck(self) -> duckdb.DuckDBPyConnection:
+        """The connection that a statement runs on."""
+        return self.reading if self.reading is not None else self.scope.own_duck
+
+    def root(self) -> Session:
+        """The session of the client, from inside a procedure as well."""
+        return self.frame.caller.root() if self.frame is not None else self
+
+    def _ends_scope(self) -> None:
+        """Commit what is open; a transaction of the caller cannot be ended from inside a procedure."""
+        if self.frame is not None and self.frame.caller.scope.transaction is not None:
+            raise SqlError(
+                90236, "25000",
+                "Stored procedure execution error: Modifying a transaction that has started at a different scope is not "
+                "allowed.",
+            )  # fmt: skip
+        transactions.commit(self)
+
+    def abort(self) -> None:
+        """Another session aborts the open transaction; the next statement of this one is told."""
+        transaction = self.transaction
+        if transaction is None:
             return
+        self.engine.locks.abort(transaction)
+        if not self.running.acquire(timeout=10):
+            raise not_emulated("SYSTEM$ABORT_TRANSACTION of a transaction whose session runs a long statement")
         try:
-            self.refresh()
-            try:
-                self.duck.execute("COMMIT")
-            except duckdb.TransactionException:
-                self._replay()
-                self.duck.execute("COMMIT")
-            self.engine.committed()
-        except BaseException:
-            self._abandon()
-            raise
+            if self.transaction is transaction:
+                transactions.rollback(self)
+            self.aborted = transaction.id
         finally:
+            self.running.release()
+
+    def close(self, *, keeps_locks: bool = False) -> None:
+        """The connection is gone: what is open is rolled back. With `keeps_locks` its locks are left for later."""
+        transaction = self.transaction
+        if keeps_locks and transaction is not None:
+            self.own_duck.execute("ROLLBACK")
             self.transaction = None
-            self.engine.locks.release(self)
-
-    def rollback(self) -> None:
-        """ROLLBACK; nothing when no transaction is open."""
-        if self.transaction is not None:
-            self._abandon()
-            self.transaction = None
-            self.engine.locks.release(self)
-
-    def refresh(self) -> None:
-        """READ COMMITTED: see what others have committed since this transaction last looked."""
-        if self.transaction is not None and self.transaction.seen != self.engine.commits:
-            self._replay()
-
-    def _replay(self) -> None:
-        assert self.transaction is not None
-        self._abandon()
-        self.transaction.seen = self.engine.commits
-        self.duck.execute("BEGIN")
-        for run, before in self.transaction.done:
-            outcome = run()
-            if outcome.affected != before:
-                raise SqlError(
-                    99999, "XX000",
-                    "emulator: this interleaving cannot be reproduced: a statement of the open transaction touched "
-                    f"{before} rows, and {outcome.affected} after another session committed",
-                )  # fmt: skip
-
-    def _abandon(self) -> None:
-        try:
-            self.duck.execute("ROLLBACK")
-        except duckdb.TransactionException as error:
-            if "no transaction is active" not in str(error):
-                raise
-
-    def close(self) -> None:
-        """The connection is gone: what is open is rolled back."""
-        self.rollback()
-        self.engine.locks.release(self)
+        transactions.rollback(self)
         for table in [t for t in self.engine.catalog.tables.values() if t.temporary == self.id]:
-            self.duck.execute(f"DROP TABLE {dml.full(table.name)}")
+            self.own_duck.execute(f"DROP TABLE {full(table.name)}")
             del self.engine.catalog.tables[table.name]
-        self.duck.close()
-        del self.duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
-
-    # --- files ---------------------------------------------------------------
-
-    def _put(self, text: str) -> Answer:
-        match = re.match(r"(?is)put\s+('(?:[^']|'')*'|\S+)\s+('(?:[^']|'')*'|@(?:\"[^\"]*\"|\S)+)(.*)$", text)
-        if match is None:
-            raise not_emulated(f"the statement {text[:60]!r}")
-        source = match[1].strip("'").removeprefix("file://")
-        stage, path = self.stage(match[2].strip("'"), "WRITE")
-        options = Reader(match[3]).properties()
-        name = source.replace("\\", "/").rsplit("/", 1)[-1]
-        where = "/".join(p for p in (stage.key, path.strip("/"), name) if p)
-        answer = Answer.status("Statement executed successfully.", 0)
-        answer.put = {
-            "command": "UPLOAD", "src_locations": [source], "parallel": 4, "overwrite": options.get("OVERWRITE") is True,
-            "autoCompress": options.get("AUTO_COMPRESS") is not False, "sourceCompression": "auto_detect",
-            "path": where, "stage": ".".join(stage.name),
-        }  # fmt: skip
-        return answer
-
-    def _files(self, first: str, text: str) -> Answer:
-        reference = text.split(None, 1)[1].strip().strip("'")
-        listing = first in ("LIST", "LS")
-        stage, prefix = self.stage(reference, "READ" if listing else "WRITE")
-        files = self.engine.stages.files(stage, prefix)
-        if listing:
-            rows = [(f.shown(), os.path.getsize(f.place), f.digest(), "Sat, 21 Nov 2026 00:00:00 GMT") for f in files]
-            return Answer.of(["name", "size", "md5", "last_modified"], rows, statement_type.SHOW)
-        rows = [(f.shown(), "removed") for f in files]
-        for file in files:
-            os.remove(file.place)
-        return Answer.of(["name", "result"], rows)
+        self.own_duck.close()
+        del self.own_duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
 
 
 def _literal(text: str) -> str:

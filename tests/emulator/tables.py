@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from . import dialect, dml
+from . import dialect
+from .answer import Answer
 from .catalog import Column, Table, Type, type_of_duck
+from .engine import HISTORY
 from .errors import SqlError, exists, missing, not_emulated, syntax
-from .text import Name, Reader, quote, unquote
+from .text import Name, Reader, full, quote, unquote
 
 if TYPE_CHECKING:
-    from .session import Answer, Session
+    from .session import Session
 
 
 def run(session: Session, verb: str, kind: str, text: str) -> Answer:
@@ -23,8 +25,6 @@ def run(session: Session, verb: str, kind: str, text: str) -> Answer:
 
 
 def _status(text: str) -> Answer:
-    from .session import Answer
-
     return Answer.status(text)
 
 
@@ -94,7 +94,7 @@ def _create_table(session: Session, text: str) -> Answer:
     if e.args.get("clone"):
         original = engine.catalog.table(session.name_of(e.args["clone"].this))
         table.columns = [Column(**vars(c)) for c in original.columns]
-        source = f"SELECT * FROM {dml.full(original.name)}"
+        source = f"SELECT * FROM {full(original.name)}"
     elif e.expression:
         session.check_tables(e.expression)
         source = session.duck_sql(e.expression)
@@ -129,10 +129,10 @@ def _materialise(session: Session, table: Table, replace: bool, source: str | No
     for name in names:
         engine.catalog.check_case("column", name, names)
     if replace:
-        session.duck.execute(f"DROP TABLE IF EXISTS {dml.full(table.name)}")
-    session.duck.execute(f"CREATE TABLE {dml.full(table.name)} ({', '.join(_duck_column(c) for c in table.columns)})")
+        session.duck.execute(f"DROP TABLE IF EXISTS {full(table.name)}")
+    session.duck.execute(f"CREATE TABLE {full(table.name)} ({', '.join(_duck_column(c) for c in table.columns)})")
     if source is not None:
-        session.duck.execute(f"INSERT INTO {dml.full(table.name)} {source}")
+        session.duck.execute(f"INSERT INTO {full(table.name)} {source}")
     _forget_loads(session, table.name)
     engine.catalog.tables[table.name] = table
 
@@ -146,7 +146,7 @@ def _duck_column(column: Column) -> str:
 
 def _forget_loads(session: Session, name: Name) -> None:
     session.duck.execute(
-        f"DELETE FROM {quote(name[0])}.{dml.HISTORY} WHERE schema_name = ? AND table_name = ?", list(name[1:])
+        f"DELETE FROM {quote(name[0])}.{HISTORY} WHERE schema_name = ? AND table_name = ?", list(name[1:])
     )
 
 
@@ -161,7 +161,7 @@ def _drop_table(session: Session, text: str) -> Answer:
             return _status("Drop statement executed successfully.")
         raise missing("Table", ".".join(name))
     session.account.roles.require_table(session.role, "OWNERSHIP", tables[name])
-    session.duck.execute(f"DROP TABLE {dml.full(name)}")
+    session.duck.execute(f"DROP TABLE {full(name)}")
     _forget_loads(session, name)
     del tables[name]
     own_stage = (*name[:2], f"%{name[2]}")
@@ -195,7 +195,7 @@ def _alter_table(session: Session, text: str) -> Answer:
         column = table.column(r.parts()[0])
         r.expect("TO")
         new = r.parts()[0]
-        session.duck.execute(f"ALTER TABLE {dml.full(name)} RENAME COLUMN {quote(column.name)} TO {quote(new)}")
+        session.duck.execute(f"ALTER TABLE {full(name)} RENAME COLUMN {quote(column.name)} TO {quote(new)}")
         column.name = new
         return _status("Statement executed successfully.")
     if r.accept("SWAP", "WITH"):
@@ -250,7 +250,7 @@ def _add_columns(session: Session, table: Table, r: Reader) -> Answer:
 
 
 def _add_column(session: Session, table: Table, column: Column) -> None:
-    filled = session.duck.execute(f"SELECT COUNT(*) FROM {dml.full(table.name)}").fetchall()[0][0]
+    filled = session.duck.execute(f"SELECT COUNT(*) FROM {full(table.name)}").fetchall()[0][0]
     if not column.nullable and column.default is None and filled:
         raise SqlError(
             2002, "42601",
@@ -258,9 +258,9 @@ def _add_column(session: Session, table: Table, column: Column) -> None:
             f"'{table.name[2]}' unless it has a non-null default value.",
         )  # fmt: skip
     loose = Column(column.name, column.type, True, column.comment, column.default)
-    session.duck.execute(f"ALTER TABLE {dml.full(table.name)} ADD COLUMN {_duck_column(loose)}")
+    session.duck.execute(f"ALTER TABLE {full(table.name)} ADD COLUMN {_duck_column(loose)}")
     if not column.nullable:
-        session.duck.execute(f"ALTER TABLE {dml.full(table.name)} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+        session.duck.execute(f"ALTER TABLE {full(table.name)} ALTER COLUMN {quote(column.name)} SET NOT NULL")
     table.columns.append(column)
 
 
@@ -270,7 +270,7 @@ def _drop_columns(session: Session, table: Table, r: Reader) -> Answer:
         (name,) = r.parts()
         if not condition or any(c.name == name for c in table.columns):
             column = table.column(name)
-            session.duck.execute(f"ALTER TABLE {dml.full(table.name)} DROP COLUMN {quote(name)}")
+            session.duck.execute(f"ALTER TABLE {full(table.name)} DROP COLUMN {quote(name)}")
             table.columns.remove(column)
         if not r.accept(","):
             return _status("Statement executed successfully.")
@@ -280,7 +280,7 @@ def _alter_columns(session: Session, table: Table, r: Reader) -> Answer:
     r.next()
     r.accept("COLUMN")
     column = table.column(r.parts()[0])
-    at = f"ALTER TABLE {dml.full(table.name)} ALTER COLUMN {quote(column.name)}"
+    at = f"ALTER TABLE {full(table.name)} ALTER COLUMN {quote(column.name)}"
     if r.accept("DROP", "NOT", "NULL"):
         session.duck.execute(f"{at} DROP NOT NULL")
         column.nullable = True
@@ -313,7 +313,7 @@ def _rename(session: Session, table: Table, new: Name) -> Answer:
         raise exists(".".join(new))
     if new[:2] != table.name[:2]:
         raise not_emulated("RENAME TO another schema")
-    session.duck.execute(f"ALTER TABLE {dml.full(table.name)} RENAME TO {quote(new[2])}")
+    session.duck.execute(f"ALTER TABLE {full(table.name)} RENAME TO {quote(new[2])}")
     del session.engine.catalog.tables[table.name]
     table.name = new
     session.engine.catalog.tables[new] = table
@@ -325,9 +325,9 @@ def _swap(session: Session, one: Table, other: Table) -> Answer:
     if first[:2] != second[:2]:
         raise not_emulated("SWAP WITH a table of another schema")
     rename = "ALTER TABLE {} RENAME TO {}"
-    session.duck.execute(rename.format(dml.full(first), quote("_emulator_swap")))
-    session.duck.execute(rename.format(dml.full(second), quote(first[2])))
-    session.duck.execute(rename.format(dml.full((*first[:2], "_emulator_swap")), quote(second[2])))
+    session.duck.execute(rename.format(full(first), quote("_emulator_swap")))
+    session.duck.execute(rename.format(full(second), quote(first[2])))
+    session.duck.execute(rename.format(full((*first[:2], "_emulator_swap")), quote(second[2])))
     one.name, other.name = second, first
     session.engine.catalog.tables.update({first: other, second: one})
     return _status("Statement executed successfully.")
@@ -342,13 +342,13 @@ def _view(session: Session, verb: str, text: str) -> Answer:
         if name not in engine.catalog.tables and e.args.get("exists"):
             return _status("Drop statement executed successfully.")
         engine.catalog.table(name)
-        session.duck.execute(f"DROP VIEW {dml.full(name)}")
+        session.duck.execute(f"DROP VIEW {full(name)}")
         del engine.catalog.tables[name]
         return _status(f"{name[2]} successfully dropped.")
     session.account.roles.require_create(session.role, "VIEW", name)
     session.check_tables(e.expression)
     source = session.duck_sql(e.expression)
-    session.duck.execute(f"CREATE {'OR REPLACE ' if e.args.get('replace') else ''}VIEW {dml.full(name)} AS {source}")
+    session.duck.execute(f"CREATE {'OR REPLACE ' if e.args.get('replace') else ''}VIEW {full(name)} AS {source}")
     described = session.duck.execute(f"DESCRIBE {source}").fetchall()
     engine.catalog.tables[name] = Table(
         name, [Column(row[0], type_of_duck(row[1])) for row in described], kind="VIEW", owner=session.role

@@ -85,6 +85,11 @@ def quote(name: str) -> str:
 Name = tuple[str, str, str]
 
 
+def full(name: Name) -> str:
+    """A stored name as SQL."""
+    return ".".join(quote(part) for part in name)
+
+
 class Reader:
     """A cursor over tokens, for the statements no SQL parser knows."""
 
@@ -209,4 +214,4 @@ def strip_comments(sql: str) -> str:
     return "" if end.text == ";" and len(found) == 1 else sql[found[0].start : last.end]
 
 
-__all__ = ["Reader", "SqlError", "head", "identifier", "quote", "split_script", "strip_comments", "tokens", "unquote"]
+__all__ = ["Reader", "SqlError", "full", "head", "identifier", "quote", "split_script", "strip_comments", "tokens", "unquote"]

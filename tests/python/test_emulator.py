@@ -5,48 +5,17 @@ from __future__ import annotations
 import gzip
 import datetime as dt
 import decimal
-import io
 import json
 import threading
 import time
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from emulating import FORMAT, STAGE, T, procedure, put, refused, rows
 from emulator import Lab
 from emulator.text import Reader, split_script
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
-
-T = '"RAW"."J"."T"'
-STAGE = '"RAW"."J"."SNOWCAT"'
-FORMAT = (
-    "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE) "
-    "ON_ERROR = ABORT_STATEMENT"
-)
-
-
-def refused(session, sql: str) -> str:
-    """Run what must fail; number, state and text of the error."""
-    with pytest.raises((SnowparkSQLException, Error)) as caught:
-        session.sql(sql).collect()
-    error = caught.value
-    state = getattr(error, "sqlstate", None) or getattr(error.conn_error, "sqlstate", None)
-    message = getattr(error, "raw_message", None) or error.raw_msg
-    number = getattr(error, "sql_error_code", None) or error.errno
-    return f"{int(number):06d} ({state}) {message}"
-
-
-def rows(session, sql: str) -> list[tuple]:
-    return [tuple(row) for row in session.sql(sql).collect()]
-
-
-def put(lab: Lab, path: str, table: pa.Table) -> None:
-    data = io.BytesIO()
-    pq.write_table(table, data)
-    data.seek(0)
-    lab.session.file.put_stream(data, f"@{STAGE}/{path}", auto_compress=False, overwrite=True)
-
 
 # --- reading text --------------------------------------------------------------
 
@@ -86,16 +55,6 @@ def test_reads_properties():
 def test_errors_reach_the_client(lab, sql, error):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0) NOT NULL, "SHORT" VARCHAR(3))')
     assert refused(lab.session, sql).startswith(error)
-
-
-def procedure(lab: Lab, body: str, *, owner: bool = True, extra: str = "") -> None:
-    """`RAW.PUBLIC.P()` with this body."""
-    lines = "\n".join(f"    {line}" for line in body.splitlines())
-    lab.sql(
-        "CREATE OR REPLACE PROCEDURE RAW.PUBLIC.P() RETURNS VARIANT LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
-        "ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository PACKAGES = ('snowflake-snowpark-python') "
-        f"HANDLER = 'main' {extra} EXECUTE AS {'OWNER' if owner else 'CALLER'} AS $$\ndef main(session):\n{lines}\n$$"
-    )
 
 
 POLICY = "090236 (42601): Stored procedure execution error: Unsupported statement type '{}'."

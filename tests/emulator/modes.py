@@ -1,0 +1,34 @@
+"""How the emulator reads what Snowflake's documentation leaves open, or what a parameter of the account changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "snapshot": ("after_wait", "before_wait"),
+    "lock_unit": ("table", "rows"),
+    "read_consistency": ("global", "session"),
+}
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The modes of one `Lab`; README.md describes each. The defaults are the kind ones."""
+
+    snapshot: str = "after_wait"
+    merge_without_match_locks: bool = True
+    lock_unit: str = "table"
+    lock_outlives_session: float = 0.0
+    most_waiters: int = 20
+    read_consistency: str = "global"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, known = getattr(self, field.name), KINDS.get(field.name)
+            if known is not None and value not in known:
+                raise ValueError(f"Lab({field.name}={value!r}): expected one of {', '.join(map(repr, known))}")
+
+    @property
+    def strict_locks(self) -> bool:
+        """Returns `True` if two transactions may change one table at the same time, or a statement keeps an old snapshot."""
+        return self.snapshot == "before_wait" or self.lock_unit == "rows" or not self.merge_without_match_locks
