@@ -16,7 +16,6 @@ import pytest
 import racing
 from conformance.direct import Direct
 from emulator import Lab
-from emulator.modes import HOSTILE
 from racing import EVERYTHING, Load, alone, clear, race, tables
 
 MERGE = {strategy: {"disposition": "merge", "strategy": strategy}
@@ -28,6 +27,15 @@ LOST = re.compile(
     r"another load of the pipeline p committed|another load stored the schema|does not exist or not authorized"
     r"|expected COPY to load|expected a state of the pipeline"
 )
+# Every reading of what the documentation leaves open, alone and all together: arguments of `Lab`.
+HOSTILE: dict[str, dict[str, Any]] = {
+    "kind": {},
+    "snapshot before the wait": {"snapshot": "before_wait"},
+    "no lock without a match": {"merge_without_match_locks": False},
+    "locks of rows": {"lock_unit": "rows"},
+    "reads of the session": {"read_consistency": "session"},
+    "all of them": {"snapshot": "before_wait", "lock_unit": "rows", "merge_without_match_locks": False},
+}
 # All pairs of steps take hours: `make races`. Here the second load runs to its end at some of the first one's steps.
 ALL = os.environ.get("SNOWCAT_RACES") == "all"
 
@@ -65,6 +73,8 @@ def scenarios() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], bool]]:
     yield "first loads, cursor", job("append", True), job("append", True), False
 
 
+# What each scenario leaves without a race, in no mode but the order of its loads.
+EXPECTED: dict[str, dict[tuple[str, ...], Any]] = {}
 SCENARIOS = {name: rest for name, *rest in scenarios()}
 
 
@@ -78,7 +88,7 @@ def labs() -> Iterator[dict[str, Lab]]:
 
 def lab_of(labs: dict[str, Lab], mode: str) -> Lab:
     if mode not in labs:
-        labs[mode] = Lab(databases=("RAW",), modes=HOSTILE[mode]).__enter__()
+        labs[mode] = Lab(databases=("RAW",), **HOSTILE[mode]).__enter__()
         labs[mode]._session = Direct(labs[mode].account, database="RAW")  # noqa: SLF001
     return labs[mode]
 
@@ -113,7 +123,9 @@ def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...
 def test_what_a_race_leaves_is_what_one_after_the_other_leaves(labs, guest, mode, scenario):
     first, second, there = SCENARIOS[scenario]
     lab = lab_of(labs, mode)
-    expected = serial(lab, guest, [first, second], there)
+    if scenario not in EXPECTED:
+        EXPECTED[scenario] = serial(lab, guest, [first, second], there)
+    expected = EXPECTED[scenario]
     prepare(lab, guest, first, there)
     steps = alone(lab, guest, Load(first, FIRST)).steps
     prepare(lab, guest, first, there)
@@ -121,14 +133,18 @@ def test_what_a_race_leaves_is_what_one_after_the_other_leaves(labs, guest, mode
     offset = sum(map(ord, mode + scenario))
     pairs = [(i, j) for i in range(1, steps + 1) for j in [*range(1, others + 1), EVERYTHING]]
     if not ALL:
-        pairs = [(i, j) for i, j in pairs if j == EVERYTHING and (i + offset) % 4 == 0]
-        pairs += [(i, (7 * i + offset) % others + 1) for i in range(1, steps + 1) if (i + offset) % 4 == 2]
+        pairs = [(i, j) for i, j in pairs if j == EVERYTHING and (i + offset) % 10 == 0]
+        pairs += [(i, (7 * i + offset) % others + 1) for i in range(1, steps + 1) if (i + offset) % 10 == 5]
     both = 0
     for i, j in pairs:
         prepare(lab, guest, first, there)
         one, other = race(lab, guest, Load(first, FIRST), Load(second, SECOND), i, j)
         both += check(lab, expected, one, other, f"{mode}: {scenario}: {i}, {j}")
         later = alone(lab, guest, Load(second, LATER))
+        if later.error is not None and mode == "reads of the session":
+            # It read what was there before the last commit, noticed that, and is run again.
+            assert LOST.search(str(later.error))
+            later = alone(lab, guest, Load(second, LATER))
         assert later.error is None, f"{mode}: {scenario}: {i}, {j}: the next load: {later.error}"
         assert (9, "z", True) in tables(lab)["orders"]
     # The race is one: loads that know nothing of one another both end well somewhere.

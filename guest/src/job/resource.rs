@@ -21,6 +21,8 @@ use crate::fault::{Context, Fault, Result};
 pub struct Resource {
     /// Its name, in the source's spelling.
     pub name: String,
+    /// What the job says of where the records are and how they are read, as the job says it.
+    pub reading: Value,
     /// The name of its table, not normalized; none means the resource's name.
     pub table_name: Option<String>,
     /// What is said of its table, for people.
@@ -146,6 +148,32 @@ impl Key {
     }
 }
 
+/// What the job says of where the records are and how they are read: all but what becomes of them. A checkpoint
+/// is good for as long as this stays as it is.
+fn reading(merged: &Value) -> Value {
+    const WRITING: [&str; 16] = [
+        "name",
+        "table_name",
+        "description",
+        "table_format",
+        "write_disposition",
+        "primary_key",
+        "merge_key",
+        "max_table_nesting",
+        "columns",
+        "unnest",
+        "processing_steps",
+        "selected",
+        "schema_contract",
+        "references",
+        "nested_hints",
+        "on_type_conflict",
+    ];
+    let mut map = merged.as_object().cloned().unwrap_or_default();
+    map.retain(|key, _| !WRITING.contains(&key.as_str()) && key != "checkpoint");
+    Value::Object(map)
+}
+
 /// `resource_defaults`, checked as far as that goes without a resource.
 pub(super) struct Defaults {
     map: Map<String, Value>,
@@ -223,6 +251,7 @@ impl Resource {
         };
         let resource = Self {
             name: name.to_owned(),
+            reading: reading(&merged),
             table_name: object.text("table_name")?.map(str::to_owned),
             description: object.text("description")?.map(str::to_owned),
             native: object.choice("table_format", &[("native", ())])?.is_some(),

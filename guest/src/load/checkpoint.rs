@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::asking::Asked;
 use super::ingest::{Ingest, shown};
 use super::pulling::Pulling;
+use crate::canonical::canonical_sorted;
 use crate::digest::b64_digest;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Input, Resource, WriteDisposition};
@@ -57,7 +58,14 @@ impl Ingest<'_> {
         let Some(saved) = saved.filter(|_| self.resource.checkpoint.is_some()) else {
             return Ok(Open { cursor, start, source });
         };
-        if saved.get("of").and_then(Value::as_str) != Some(&self.fingerprint()) {
+        let of = saved.get("of").and_then(Value::as_str).unwrap_or_default();
+        if !of.starts_with(DIGEST_VERSION) {
+            // Stored before digests had a version: what the job was then cannot be compared.
+            report.warnings.push(format!(
+                "resource {name}: the checkpoint was stored by an earlier version of Snowcat: the load goes on from \
+                 it; if the resource of the job has changed since, give the job \"force_full_load\""
+            ));
+        } else if of != self.digest()? {
             let forced = saved.get("forced") != Some(&Value::Bool(self.job.force_full_load));
             if !forced && self.resource.write_disposition == WriteDisposition::Append {
                 return Err(Fault::config(
@@ -113,7 +121,7 @@ impl Ingest<'_> {
             Source::Asked(_) => Value::Null,
         };
         let mut checkpoint = json!({
-            "of": self.fingerprint(),
+            "of": self.digest()?,
             "forced": self.job.force_full_load,
             "position": position,
         });
@@ -124,11 +132,19 @@ impl Ingest<'_> {
         Ok(open)
     }
 
-    /// What has to be as it was for a position to mean anything.
-    fn fingerprint(&self) -> String {
-        let Resource { input, cursor, .. } = self.resource;
-        let base = self.job.client.as_ref().map(|client| &client.base_url);
-        let text = format!("{input:?} {cursor:?} {base:?} {}", self.job.force_full_load);
-        b64_digest(text.as_bytes(), 12)
+    /// A digest of what must not change for a position to stay good: of the job's own words, so that it does
+    /// not depend on how this program represents them.
+    fn digest(&self) -> Result<String> {
+        let document = json!({
+            "resource": self.resource.reading,
+            "base_url": self.job.client.as_ref().map(|client| &client.base_url),
+            "interval": self.job.interval,
+            "force_full_load": self.job.force_full_load,
+        });
+        let text = canonical_sorted(&document.to_string())?;
+        Ok(format!("{DIGEST_VERSION}{}", b64_digest(text.as_bytes(), 12)))
     }
 }
+
+/// What a digest begins with. A change of what it is made of is another version.
+const DIGEST_VERSION: &str = "2:";
