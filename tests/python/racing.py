@@ -145,9 +145,11 @@ class Racer:
                 self.turn.notify_all()
 
 
-def alone(lab: Lab, guest: Any, load: Load) -> Racer:  # noqa: ANN401
-    """Run one load from end to end."""
+def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:  # noqa: ANN401
+    """Run one load from end to end; `later`: long enough after the last commit for its session to see it."""
     racer = Racer(load, lab, guest)
+    if later:
+        racer.session.sql('SELECT COUNT(*) FROM RAW.D."_DLT_LOADS"').collect()
     racer.advance(EVERYTHING)
     racer.finish()
     return racer

@@ -191,8 +191,10 @@ impl Strings {
         if self.data.len() <= over {
             return 0;
         }
+        // Each has its length before it, as in the plain layout.
         let ends = self.starts.iter().skip(1).copied().chain([self.data.len() as u32]);
         let lengths = self.starts.iter().zip(ends).map(|(start, end)| (end - start) as usize);
+        let lengths = lengths.map(|length| length.saturating_sub(size_of::<u32>()));
         lengths.filter(|length| *length > over).max().unwrap_or(0)
     }
 
