@@ -12,6 +12,7 @@ from .errors import SqlError, missing
 from .modes import Modes
 from .network import Authority, Terminator
 from .objects import Objects
+from .parameters import DEFAULTS
 from .procedure import Frame, Procedures
 from .roles import ADMIN, Roles
 from .session import Session
@@ -28,6 +29,7 @@ class Entry:
     session: str
     role: str
     procedure: str | None
+    tag: str = ""
     seconds: float = 0.0
     affected: int | None = None
     error: str | None = None
@@ -72,9 +74,11 @@ class Account:
     def __init__(
         self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float, modes: Modes
     ) -> None:
-        self.timezone = timezone
-        self.lock_timeout = lock_timeout
         self.modes = modes
+        self.defaults = DEFAULTS | {
+            "TIMEZONE": timezone, "LOCK_TIMEOUT": lock_timeout,
+            "QUOTED_IDENTIFIERS_IGNORE_CASE": modes.quoted_identifiers_ignore_case,
+        }  # fmt: skip
         self.longest_nap: float | None = None
         self.engine = Engine(folder, modes)
         self.engine.past = Past(self)
@@ -158,7 +162,7 @@ class Account:
     def record(self, session: Session, sql: str) -> Entry:
         """Write a statement into the trace."""
         procedure = session.frame.procedure.name[2] if session.frame else None
-        entry = Entry(sql, session.id, session.role, procedure)
+        entry = Entry(sql, session.id, session.role, procedure, str(session.parameters["QUERY_TAG"]))
         self.trace.append(entry)
         if self.on_statement is not None:
             self.on_statement(entry)

@@ -48,6 +48,13 @@ def unsupported_in_procedure(statement: str) -> SqlError:
     )
 
 
+def timed_out(seconds: int) -> SqlError:
+    """STATEMENT_TIMEOUT_IN_SECONDS has passed."""
+    return SqlError(
+        630, "57014", f"Statement reached its statement or warehouse timeout of {seconds} second(s) and was canceled."
+    )
+
+
 def not_emulated(what: str) -> SqlError:
     """The service may know it; this emulator says plainly that it does not."""
     return SqlError(99999, "0A000", f"emulator: {what} is not emulated")

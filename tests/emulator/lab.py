@@ -18,6 +18,7 @@ from .locks import Locks
 from .modes import Modes
 from .network import Authority
 from .objects import Thing
+from .parameters import parse
 from .procedure import Frame
 from .roles import ADMIN
 from .server import Server
@@ -92,21 +93,28 @@ class Lab:
 
     # --- connections -----------------------------------------------------------------
 
-    def parameters(self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC") -> dict[str, Any]:
-        """What a driver needs to connect."""
+    def parameters(
+        self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC", given: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What a driver needs to connect; `given` are session parameters."""
         place = {"database": database, "schema": schema} if database else {}
+        for name, value in (given or {}).items():
+            parse(name, value)
         return {
             "user": "tester", "password": "tester", "account": "emulator", "host": "127.0.0.1", "port": self.server.port,
-            "protocol": "http", "role": role, "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
-            "login_timeout": 20, **place,
+            "protocol": "http", "role": role, "login_timeout": 20, **place,
+            "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, **(given or {})},
         }  # fmt: skip
 
-    def connect(self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC") -> Any:  # noqa: ANN401
-        """A Snowpark session of its own; close it with `session.close()`."""
+    def connect(
+        self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC", *,
+        parameters: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  # fmt: skip
+        """A Snowpark session of its own, with these session parameters; close it with `session.close()`."""
         from snowflake.snowpark import Session
 
         first = self.databases[0] if self.databases else None
-        session = Session.builder.configs(self.parameters(role, database or first, schema)).create()
+        session = Session.builder.configs(self.parameters(role, database or first, schema, parameters)).create()
         self._opened.append(session)
         return session
 
@@ -139,17 +147,21 @@ class Lab:
             finally:
                 session.close()
 
-    def call(self, statement: str, *, role: str | None = None, kill_after: int | None = None) -> Any:  # noqa: ANN401
-        """Run a CALL as the role and give what the procedure returned."""
+    def call(
+        self, statement: str, *, role: str | None = None, kill_after: int | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401  # fmt: skip
+        """Run a CALL as the role, with these session parameters, and give what the procedure returned."""
         if kill_after is not None:
             self.kill_after(kill_after)
-        session = self.session if role is None else self.connect(role)
+        own = role is not None or parameters is not None
+        session = self.connect(role or ADMIN, parameters=parameters) if own else self.session
         try:
             value = session.sql(statement).collect()[0][0]
             return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
         finally:
             self.account.procedures.kill_after = None
-            if role is not None:
+            if own:
                 session.close()
 
     def kill_after(self, operations: int) -> None:

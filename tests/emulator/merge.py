@@ -81,6 +81,7 @@ class Merge:
         self.render = session.render
         self.target, self.source, self.on = map(session.render, (m.this, m.args["using"], m.args["on"]))
         self.alias = quote(m.this.alias_or_name)
+        self.source_alias = m.args["using"].alias_or_name
         self.parsed = m.args["whens"].expressions
 
     def column(self, node: exp.Expression) -> str:
@@ -120,16 +121,18 @@ class Merge:
     def run(self) -> Outcome:
         """Do it, on the present snapshot."""
         clauses = self.clauses()
-        self._refuse_duplicates(clauses)
+        source, on = self.source, self.on
+        if self._duplicates(clauses):
+            source, on = self._first_of_each()
         whens = " ".join(c.sql() for c in clauses)
-        sql = f"MERGE INTO {self.target} USING {self.source} ON {self.on} {whens} RETURNING merge_action"
+        sql = f"MERGE INTO {self.target} USING {source} ON {on} {whens} RETURNING merge_action"
         actions = [row[0] for row in self.session.duck.execute(sql).fetchall()]
         return _outcome(clauses, {kind: actions.count(kind) for kind in NAMES})
 
     def plan(self) -> dml.Plan:
         """What it would do, on the present snapshot."""
         clauses = self.clauses()
-        self._refuse_duplicates(clauses)
+        self._duplicates(clauses)
         matched = [c for c in clauses if c.matched]
         first = dict(self.matches())
         counts = {kind: sum(matched[hit].kind == kind for hit in first.values()) for kind in ("UPDATE", "DELETE")}
@@ -158,16 +161,32 @@ class Merge:
             if inserted.num_rows:
                 rebase.insert(self.session, self.name, columns, inserted)
 
-    def _refuse_duplicates(self, clauses: list[Clause]) -> None:
-        """A target row that several source rows would update: error 100090, as by default."""
+    def _duplicates(self, clauses: list[Clause]) -> bool:
+        """Returns `True` if several source rows match one target row; error 100090 if they would update it."""
         matched = [c for c in clauses if c.matched]
-        if not any(c.kind == "UPDATE" for c in matched):
-            return
         found: dict[int, list[str]] = {}
         for row, hit in self.matches():
             found.setdefault(row, []).append(matched[hit].kind)
-        if any(len(kinds) > 1 and "UPDATE" in kinds for kinds in found.values()):
+        several = [kinds for kinds in found.values() if len(kinds) > 1]
+        refuses = self.session.parameters["ERROR_ON_NONDETERMINISTIC_MERGE"]
+        if refuses and any("UPDATE" in kinds for kinds in several):
             raise SqlError(100090, "42P18", "Duplicate row detected during DML action\nRow Values: [...]")
+        return bool(several)
+
+    def _first_of_each(self) -> tuple[str, str]:
+        """The source and the condition with one source row for each target row, since DuckDB takes no more."""
+        source = (
+            f"(SELECT *, row_number() OVER () AS _emulator_row FROM {self.source}) AS {quote(self.source_alias)}"
+        )
+        row, number = f"{self.alias}.rowid", f"{quote(self.source_alias)}._emulator_row"
+        pairs = self.session.duck.execute(f"SELECT {row}, {number} FROM {self.target} JOIN {source} ON {self.on}").fetchall()
+        first: dict[int, int] = {}
+        for target, given in sorted(pairs):
+            first.setdefault(target, given)
+        kept = ", ".join(f"({target}, {given})" for target, given in first.items())
+        spare = rebase.numbers({given for _, given in pairs} - set(first.values()))
+        narrowed = f"(SELECT * FROM {source} WHERE _emulator_row NOT IN ({spare})) AS {quote(self.source_alias)}"
+        return narrowed, f"({self.on}) AND ({row}, {number}) IN ({kept})"
 
 
 def _outcome(clauses: list[Clause], counts: dict[str, int]) -> Outcome:

@@ -21,6 +21,7 @@ class Modes:
     lock_outlives_session: float = 0.0
     most_waiters: int = 20
     read_consistency: str = "global"
+    quoted_identifiers_ignore_case: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -17,6 +17,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 import traceback
 import types
 import uuid
@@ -29,7 +30,7 @@ from snowflake.connector.errors import ProgrammingError
 
 from . import network
 from .answer import Answer
-from .errors import SqlError, missing, not_emulated
+from .errors import SqlError, missing, not_emulated, timed_out
 from .objects import Argument, Thing, names, resolve
 from .text import Reader, tokens
 
@@ -44,6 +45,10 @@ TYPES_NUMBER = ("NUMBER", "INT", "INTEGER", "BIGINT")
 
 class Killed(BaseException):
     """The procedure's process is gone. Not an `Exception`: no handler may catch it."""
+
+
+class TimedOut(Killed):
+    """It is gone because the CALL took longer than STATEMENT_TIMEOUT_IN_SECONDS."""
 
 
 @dataclass
@@ -69,9 +74,18 @@ class Frame:
     session: Session | None = None
     opened: set[tuple[str, int]] = field(default_factory=set)
     slept: float = 0.0
+    napped: float = 0.0
+    timeout: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+
+    def in_time(self) -> None:
+        """End the process if the CALL has taken too long; a shortened sleep counts in full."""
+        if self.timeout and time.monotonic() - self.begun + self.slept - self.napped > self.timeout:
+            raise TimedOut
 
     def counted(self) -> None:
         """One more operation of the session is done; here the process may die."""
+        self.in_time()
         self.operations += 1
         if self.kill_after is not None and self.operations >= self.kill_after:
             raise Killed
@@ -80,7 +94,9 @@ class Frame:
         """How long a sleep of this many seconds takes here; what it should have taken is kept in `slept`."""
         self.slept += seconds
         longest = self.account.longest_nap
-        return seconds if longest is None else min(seconds, longest)
+        short = seconds if longest is None else min(seconds, longest)
+        self.napped += short
+        return short
 
     def route(self, host: str, port: int) -> tuple[str, int]:
         """Where `host:port` is, if the procedure may go there."""
@@ -327,6 +343,7 @@ class Procedures:
                 value = handler(HandlerSession(frame, inner), *arguments)
             except Exception as error:
                 raise _interpreter_error(procedure, error) from error
+            frame.in_time()
             _check_return(procedure, value)
             if frame.session is not None and frame.session.transaction is not None:
                 raise SqlError(
@@ -335,6 +352,8 @@ class Procedures:
                     "it was rolled back.",
                 )  # fmt: skip
             return value
+        except TimedOut:
+            raise timed_out(int(frame.timeout)) from None
         except Killed:
             killed = True
             raise SqlError(
@@ -360,6 +379,7 @@ class Procedures:
             session.warehouse, self._imports(session, names(given.get("IMPORTS"))),
         )  # fmt: skip
         frame.kill_after, self.kill_after = self.kill_after, None
+        frame.timeout = float(session.parameters["STATEMENT_TIMEOUT_IN_SECONDS"])
         for integration in names(given.get("EXTERNAL_ACCESS_INTEGRATIONS")):
             found = resolve(session, "INTEGRATION", integration)
             if not found.properties.get("ENABLED"):

@@ -33,6 +33,7 @@ from . import wire
 from .account import Account
 from .answer import Answer
 from .errors import SqlError
+from .parameters import DEFAULTS
 from .roles import ADMIN
 from .session import Session
 from .text import identifier, split_script
@@ -106,9 +107,10 @@ class Server:
             name = {k: identifier(v) for k in ("databaseName", "schemaName", "warehouse") if (v := query.get(k))}
             session.use(name.get("databaseName"), name.get("schemaName", "PUBLIC"))
             session.warehouse = name.get("warehouse")
-        session.autocommit = bool(parameters.get("AUTOCOMMIT", True))
-        if parameters.get("TIMEZONE"):
-            session.set_timezone(str(parameters["TIMEZONE"]))
+        if frame is None:  # a procedure has its caller's parameters, not those of its driver
+            for name, value in parameters.items():
+                if name.upper() in DEFAULTS and value is not None:
+                    session.set_parameter(name.upper(), value)
         token = secrets.token_urlsafe(24)
         self.tokens[token] = session
         return JSONResponse({

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import threading
 import time
@@ -16,12 +17,13 @@ from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import copy_into, ddl, dialect, dml, files, transactions, views
+from . import copy_into, ddl, dialect, dml, files, parameters, transactions, views
 from .answer import TYPE_IDS, Answer
 from .engine import Engine, Transaction
-from .errors import SqlError, missing, not_emulated, unsupported_in_procedure
+from .errors import SqlError, missing, not_emulated, timed_out, unsupported_in_procedure
+from .parameters import Parameters
 from .stages import Stage
-from .text import Name, Reader, full, head, quote, strip_comments
+from .text import Name, full, head, quote, strip_comments, upper_quoted
 
 if TYPE_CHECKING:
     from .account import Account
@@ -65,13 +67,12 @@ class Session:
         self.database: str | None = None
         self.schema: str | None = None
         self.transaction: Transaction | None = None
-        self.autocommit = True
-        self.timezone = account.timezone
-        self.lock_timeout = account.lock_timeout
+        caller = frame.caller.parameters.of_a_procedure(frame.owners_rights) if frame is not None else None
+        self.parameters = Parameters(account, caller)
         self.fakesnow = self.engine.fakesnow.connect()
         self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
         self.own_duck.execute(dialect.MACROS)
-        self.own_duck.execute(f"SET TimeZone = '{account.timezone}'")
+        self.own_duck.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
         self.running = threading.RLock()
         self.aborted: int | None = None
@@ -89,10 +90,31 @@ class Session:
         self.fakesnow.database, self.fakesnow.database_set = database, True
         self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None  # noqa: SLF001
 
-    def set_timezone(self, name: str) -> None:
+    @property
+    def autocommit(self) -> bool:
+        """Returns `True` if a statement outside of a transaction is one of its own."""
+        return bool(self.parameters["AUTOCOMMIT"])
+
+    @property
+    def timezone(self) -> str:
         """The session's TIMEZONE."""
-        self.own_duck.execute(f"SET TimeZone = '{_literal(name)}'")
-        self.timezone = name
+        return str(self.parameters["TIMEZONE"])
+
+    @property
+    def lock_timeout(self) -> float:
+        """How long a statement waits for a lock, in seconds."""
+        return float(min(self.parameters["LOCK_TIMEOUT"], self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]))
+
+    def set_parameter(self, name: str, value: object | None) -> None:
+        """ALTER SESSION SET or, with `None`, UNSET."""
+        if name == "AUTOCOMMIT":
+            transactions.commit(self)
+        if value is None:
+            self.parameters.unset(name)
+        else:
+            self.parameters.set(name, value)
+        if name == "TIMEZONE":
+            self.own_duck.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
 
     def fold(self, identifier: exp.Expression) -> str:
         """The stored name of a parsed identifier."""
@@ -120,7 +142,8 @@ class Session:
 
     def stage(self, reference: str, privilege: str) -> tuple[Stage, str]:
         """A stage that the role may use this way, and a path under it."""
-        stage, path = self.engine.stages.resolve(reference, self.database, self.schema)
+        fold = bool(self.parameters["QUOTED_IDENTIFIERS_IGNORE_CASE"])
+        stage, path = self.engine.stages.resolve(reference, self.database, self.schema, fold=fold)
         self.account.roles.require(self.role, privilege, "STAGE", stage.name, stage.owner)
         return stage, path
 
@@ -128,10 +151,12 @@ class Session:
 
     def functions(self) -> dict[str, str | None]:
         """The functions that tell about the session."""
+        transaction = self.scope.transaction
         return {
             "CURRENT_ROLE": self.root().role, "INVOKER_ROLE": self.role,
             "CURRENT_DATABASE": self.database, "CURRENT_SCHEMA": self.schema, "CURRENT_WAREHOUSE": self.warehouse,
             "CURRENT_USER": self.user, "CURRENT_ACCOUNT": "EMULATOR", "CURRENT_SESSION": self.id,
+            "CURRENT_TRANSACTION": str(transaction.id) if transaction is not None else None,
         }  # fmt: skip
 
     def transformed(self, expression: exp.Expression) -> exp.Expression:
@@ -177,11 +202,14 @@ class Session:
         try:
             if self.frame is not None and self.frame.owners_rights:
                 self._refuse(text)
-            with self.running, self._placed():
+            if self.parameters["QUOTED_IDENTIFIERS_IGNORE_CASE"]:
+                text = upper_quoted(text)
+            with self.running, self._placed(), self._limited():
                 self._tell_abort(text)
                 answer = self._execute(text, params)
             entry.affected = answer.affected
-            return answer
+            most = int(self.parameters["ROWS_PER_RESULTSET"])
+            return dataclasses.replace(answer, table=answer.table.slice(0, most)) if most else answer
         except duckdb.Error as error:
             translated = dialect.translate_error(error)
             entry.error = str(translated)
@@ -196,6 +224,26 @@ class Session:
         aborted, self.aborted = self.aborted, None
         if aborted is not None and head(text)[:1] != ["ROLLBACK"]:
             raise SqlError(615, "57014", f"Transaction '{aborted}' was aborted, SQL execution canceled.")
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """End a statement that takes longer than STATEMENT_TIMEOUT_IN_SECONDS."""
+        seconds = self.parameters["STATEMENT_TIMEOUT_IN_SECONDS"]
+        if seconds == parameters.NO_LIMIT or not seconds:
+            yield
+            return
+        timer = threading.Timer(float(seconds), self.duck.interrupt)
+        timer.daemon = True
+        timer.start()
+        begun = time.monotonic()
+        try:
+            yield
+        except (SqlError, duckdb.Error) as error:
+            if time.monotonic() - begun >= float(seconds):
+                raise timed_out(int(seconds)) from error
+            raise
+        finally:
+            timer.cancel()
 
     @contextlib.contextmanager
     def _placed(self) -> Iterator[None]:
@@ -255,6 +303,8 @@ class Session:
             if {"TABLE", "VIEW", "SCHEMA", "DATABASE"} & set(head(text, 5)):
                 self.engine.committed()
             return answer
+        if asked := re.fullmatch(r"(?is)show\s+parameters(?:\s+like\s+'([^']*)')?(?:\s+(?:in|for)\s+session)?", text):
+            return self.parameters.shown(asked[1])
         if first in ("SHOW", "DESCRIBE", "DESC"):
             found = ddl.show(self, text)
             if found is not None:
@@ -266,20 +316,8 @@ class Session:
         return self._query(text, params)
 
     def _alter(self, text: str) -> Answer:
-        r = Reader(text)
-        r.expect("ALTER", "SESSION")
-        if r.accept("UNSET"):
-            return Answer.status("Statement executed successfully.")
-        r.expect("SET")
-        for key, value in r.properties().items():
-            if key == "AUTOCOMMIT":
-                if self.transaction is not None:
-                    raise not_emulated("AUTOCOMMIT inside a transaction")
-                self.autocommit = str(value).upper() == "TRUE"
-            elif key == "TIMEZONE":
-                self.set_timezone(str(value))
-            elif key != "QUERY_TAG":
-                raise not_emulated(f"ALTER SESSION SET {key}")
+        for name, value in parameters.changes(text):
+            self.set_parameter(name, value)
         return Answer.status("Statement executed successfully.")
 
     def _data(self, first: str, text: str, params: list | None) -> Answer:

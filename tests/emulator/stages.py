@@ -95,12 +95,14 @@ class Stages:
         """Where its files are."""
         return os.path.join(self.root, stage.key)
 
-    def resolve(self, reference: str, database: str | None, schema: str | None) -> tuple[Stage, str]:
-        """The stage and the path that `@db.schema.stage/path` names."""
+    def resolve(
+        self, reference: str, database: str | None, schema: str | None, *, fold: bool = False
+    ) -> tuple[Stage, str]:
+        """The stage and the path that `@db.schema.stage/path` names; with `fold` quoted names are in upper case, too."""
         match = REFERENCE.match(reference)
         if match is None:
             raise syntax(f"invalid stage reference {reference!r}")
-        parts = [identifier(p) for p in PART.findall(match[1])]
+        parts = [identifier(p.upper() if fold else p) for p in PART.findall(match[1])]
         if parts[0].startswith("~"):
             raise SqlError(99999, "0A000", "emulator: user stages are not emulated")
         full = [database, schema][: 3 - len(parts)] + parts

@@ -204,6 +204,21 @@ def head(sql: str, words: int = 3) -> list[str]:
     return found
 
 
+def upper_quoted(sql: str) -> str:
+    """The statement with every quoted identifier in upper case; the keys of a path (`$1:"a"."b"`) stay as they are."""
+    found, last = list(sql), ""
+    in_path = False
+    for token in tokens(sql):
+        in_path = last == ":" or (in_path and (token.text == "." or last == "."))
+        if token.kind == "quoted" and not in_path:
+            found[token.start : token.end] = token.text.upper()
+        elif token.kind == "stage":
+            name, slash, path = token.text.partition("/")
+            found[token.start : token.end] = re.sub(r'"[^"]*"', lambda m: m[0].upper(), name) + slash + path
+        last = token.text
+    return "".join(found)
+
+
 def strip_comments(sql: str) -> str:
     """The statement without what surrounds it; inner text is left as it is."""
     found = tokens(sql)
@@ -214,4 +229,4 @@ def strip_comments(sql: str) -> str:
     return "" if end.text == ";" and len(found) == 1 else sql[found[0].start : last.end]
 
 
-__all__ = ["Reader", "SqlError", "full", "head", "identifier", "quote", "split_script", "strip_comments", "tokens", "unquote"]
+__all__ = ["Reader", "SqlError", "full", "head", "identifier", "quote", "split_script", "strip_comments", "tokens", "unquote", "upper_quoted"]
