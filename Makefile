@@ -17,7 +17,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential fuzz lint lint-format lint-clippy lint-deny demo package bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-deny demo package bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ differential: setup component library ## Random documents through dlt and throug
 
 fuzz: ## Random pages and jobs for SECONDS=60 each, from SEED=1 on
 	@SNOWCAT_FUZZ_SECONDS=$(SECONDS) SNOWCAT_FUZZ_SEED=$(SEED) $(CARGO) test --quiet $(LOCKED) --package snowcat-guest --test fuzz
+
+races: setup component ## Two loads that race, at every pair of steps, in every reading of the locks (hours)
+	@SNOWCAT_RACES=all $(PYTHON) -m pytest -q --numprocesses 2 --dist worksteal tests/python/test_races.py
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
