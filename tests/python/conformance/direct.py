@@ -52,7 +52,7 @@ class Direct:
         self.file = self
         if frame is None:
             # Python has no instants before the year 1, which some zones would need.
-            self.session.set_timezone("UTC")
+            self.session.set_parameter("TIMEZONE", "UTC")
 
     def sql(self, query: str, params: None = None) -> Statement:  # noqa: ARG002
         """A statement, not yet run."""
