@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::read::{Keys, Object, choice};
 use crate::fault::Result;
+use crate::sql::condition::RowCondition;
 
 /// How a resource's rows meet those that are there.
 #[derive(Clone, Debug, PartialEq)]
@@ -312,10 +313,17 @@ fn merge(object: &Object<'_>) -> Result<Merge> {
             return Err(object.fault_at("validity_column_names", message));
         }
     };
+    let condition = |key, parse: fn(&str) -> Result<RowCondition>| -> Result<_> {
+        let text = text(key)?;
+        if let Some(text) = &text {
+            parse(text).map_err(|fault| fault.at(object.place_of(key)))?;
+        }
+        Ok(text)
+    };
     let options = MergeOptions {
         deduplicated: object.boolean("deduplicated")?.unwrap_or(false),
-        source_filter: text("source_filter")?,
-        destination_scope: text("destination_scope")?,
+        source_filter: condition("source_filter", RowCondition::parse_of_load)?,
+        destination_scope: condition("destination_scope", RowCondition::parse)?,
         skip_unchanged_rows: object.boolean("skip_unchanged_rows")?.unwrap_or(false),
         row_version_column_name: text("row_version_column_name")?,
         validity_column_names: validity,

@@ -68,6 +68,7 @@ fn plan(
     disposition: Option<&WriteDisposition>,
     convention: Convention,
 ) -> Result<Plan> {
+    publish::check_conditions(schema, &table, disposition).at(|| format!("table {table}"))?;
     let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
     if let Some(WriteDisposition::Merge(merge)) = disposition
         && let Some(newer_by) = &merge.options.newer_by

@@ -8,6 +8,7 @@
 //!
 //! Identifiers are quoted by [`quote`] and by nothing else, texts by [`literal`] and by nothing else.
 
+pub mod condition;
 pub mod copy;
 pub mod ddl;
 pub mod merge;

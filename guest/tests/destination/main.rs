@@ -406,3 +406,52 @@ fn values_beyond_16_mib_get_a_length_or_a_fault() {
     let wide = |_| Ok(known(&[("T", "TEXT", "TEXT", "134217728")]));
     run(&job(json!({})), &page("text"), &[("INFORMATION_SCHEMA", &wide)]).1.unwrap();
 }
+
+// --- conditions ------------------------------------------------------------------
+
+/// The text of a stored schema, whose table `t` has a condition.
+fn schema_with(hint: &str, condition: &str) -> String {
+    json!({
+        "version": 1, "version_hash": "h", "engine_version": 11, "name": "p",
+        "settings": {}, "normalizers": {"names": "snake_case"}, "previous_hashes": [],
+        "tables": {"t": {
+            "name": "t", "write_disposition": "merge", hint: condition, "resource": "t",
+            "columns": {"id": {"name": "id", "data_type": "bigint", "primary_key": true, "nullable": false}},
+        }},
+    })
+    .to_string()
+}
+
+#[test]
+fn a_condition_of_the_stored_schema_counts_only_where_the_job_says_it() {
+    let text = schema_with("x-merge-source-filter", "id > 0");
+    let stored = |_| Ok(rows(&[&["1", "h", &text, "1"]]));
+    let catalogue = |_| Ok(known(&[("_DLT_VERSION", "VERSION", "NUMBER", "NULL")]));
+    let answers: [Answer<'_>; 2] =
+        [("INFORMATION_SCHEMA", &catalogue), ("SELECT \"VERSION\"::VARCHAR", &stored)];
+    let check = |filter: Value, expect: Option<&str>| {
+        let mut merge = json!({"disposition": "merge", "strategy": "upsert"});
+        if !filter.is_null() {
+            merge["source_filter"] = filter;
+        }
+        let resource = json!([{"name": "t", "primary_key": "id", "write_disposition": merge}]);
+        let (_, result) = run(&job(json!({"resources": resource})), PAGE, &answers);
+        match expect {
+            None => drop(result.unwrap()),
+            Some(expect) => {
+                let fault = fault(result);
+                assert!(fault.contains(expect), "{fault}");
+            }
+        }
+    };
+    check(json!("id > 0"), None);
+    check(
+        Value::Null,
+        Some(
+            "expected the job to say the source_filter that the stored schema has, \"id > 0\", found none",
+        ),
+    );
+    // SQL that the grammar does not know is refused before anything is asked.
+    let attack = "EXISTS (SELECT 1 FROM FINANCE.HR.PAY)";
+    check(json!(attack), Some("source_filter: expected one of the functions"));
+}

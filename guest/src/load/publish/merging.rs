@@ -1,6 +1,6 @@
 //! One merge: what its steps share, and the steps that all strategies have.
 
-use super::plan::{Action, MergePlan, expand, hint_of};
+use super::plan::{Action, MergePlan, hint_of};
 use super::{Ingested, IngestedTable, Publication};
 use crate::fault::{Context, Fault, Result};
 use crate::job::MergeStrategy;
@@ -8,6 +8,7 @@ use crate::kind::{DataType, Kind};
 use crate::load::session::{Answer, Session};
 use crate::schema::{self, Table};
 use crate::shred::SEQ;
+use crate::sql::condition::Scoped;
 use crate::sql::copy::Json;
 use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
 use crate::sql::{Column, Name};
@@ -60,10 +61,9 @@ impl<'a> Merging<'a> {
         };
         let complete = |column: &&schema::Column| column.is_complete();
         let deleted = hint_of(known, "hard_delete").filter(complete);
-        let scope = plan.destination_scope.as_deref().map(|scope| {
-            let names = [table.to_string(), staging.to_string()];
-            let [table, staging] = names.each_ref().map(String::as_str);
-            expand(scope, &[("table", table), ("staging_table", staging)])
+        let columns = names(publication, known);
+        let scope = plan.destination_scope.as_ref().map(|scope| {
+            scope.sql(Scoped { columns: &columns, staging: &staging }).at(|| "destination_scope")
         });
         let merging = Self {
             publication,
@@ -77,7 +77,7 @@ impl<'a> Merging<'a> {
             rank: key(&ranked(plan, known)),
             order: order(publication, plan, known)?,
             deleted: deleted.map(|found| column(publication, known, found.name())),
-            scope: scope.transpose().at(|| "destination_scope")?,
+            scope: scope.transpose()?,
             id: fold("_dlt_id"),
             key: fold(publication.schema.root_key(&root.name)),
             parent_id: fold("_dlt_parent_id"),
@@ -108,8 +108,11 @@ impl<'a> Merging<'a> {
     async fn drop_filtered(&self, session: &mut Session) -> Result<u64> {
         let Some(filter) = &self.plan.source_filter else { return Ok(0) };
         let columns = self.publication.all_columns(self.known);
+        let names = names(self.publication, self.known);
+        let filter = filter.sql(Scoped { columns: &names, staging: &self.staging });
+        let filter = filter.at(|| "source_filter")?;
         let links = self.links();
-        let delete = merge::delete_filtered(&self.staging, &columns, filter, links);
+        let delete = merge::delete_filtered(&self.staging, &columns, &filter, links);
         Ok(affected(&session.sql(delete).await?))
     }
 
@@ -228,6 +231,11 @@ impl<'a> Merging<'a> {
     fn seq_column(&self) -> Column {
         Column::new(self.seq.clone(), Kind::of(DataType::Bigint))
     }
+}
+
+/// The columns of a table, as Snowflake stores their names.
+fn names(publication: &Publication<'_>, table: &Table) -> Vec<String> {
+    publication.all_columns(table).into_iter().map(|column| column.name).collect()
 }
 
 fn affected(answer: &Answer) -> u64 {

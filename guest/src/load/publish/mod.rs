@@ -13,7 +13,7 @@ mod keyed;
 mod merging;
 mod plan;
 
-pub(super) use plan::{Action, action};
+pub(super) use plan::{Action, action, check_conditions};
 
 use merging::Merging;
 

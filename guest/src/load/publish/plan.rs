@@ -2,10 +2,11 @@
 //! words, so that it is the same whether the job says it now or said it once.
 
 use crate::datetime::parse_timestamp;
-use crate::fault::{Fault, Result};
-use crate::job::MergeStrategy;
+use crate::fault::{Context, Fault, Result};
+use crate::job::{MergeStrategy, WriteDisposition};
 use crate::schema::{Column, Schema, Table};
 use crate::shred::{RootId, Sequence};
+use crate::sql::condition::RowCondition;
 
 /// How the rows that came meet those that are there.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,9 +27,9 @@ pub(in crate::load) struct MergePlan {
     /// Whether the rows of a load are known to have distinct primary keys.
     pub(super) deduplicated: bool,
     /// SQL: which of the rows that came count.
-    pub(super) source_filter: Option<String>,
+    pub(super) source_filter: Option<RowCondition>,
     /// SQL, with placeholders: which of the rows that are there may go because they did not come.
-    pub(super) destination_scope: Option<String>,
+    pub(super) destination_scope: Option<RowCondition>,
     /// Whether rows that did not change are left alone.
     pub(super) skip_unchanged: bool,
     /// The column by which a row that came must not be older than the one that is there. Unlike all
@@ -36,6 +37,46 @@ pub(in crate::load) struct MergePlan {
     pub(super) newer_by: Option<String>,
     /// Whether the row's own id is what tells its versions apart.
     pub(super) id_is_version: bool,
+}
+
+/// The hints of a table that are conditions.
+const SOURCE_FILTER: &str = "x-merge-source-filter";
+const DESTINATION_SCOPE: &str = "x-merge-destination-scope";
+
+/// Checks that the conditions which the schema has for a table are those of the job of this run. Whoever may
+/// write a stored schema could else have the load delete what the job does not mean.
+///
+/// # Errors
+/// A config fault that names the condition.
+pub(in crate::load) fn check_conditions(
+    schema: &Schema,
+    name: &str,
+    disposition: Option<&WriteDisposition>,
+) -> Result<()> {
+    let options = match disposition {
+        Some(WriteDisposition::Merge(merge)) => Some(&merge.options),
+        _ => None,
+    };
+    let said = [
+        (SOURCE_FILTER, "source_filter", options.and_then(|o| o.source_filter.as_deref())),
+        (
+            DESTINATION_SCOPE,
+            "destination_scope",
+            options.and_then(|o| o.destination_scope.as_deref()),
+        ),
+    ];
+    for (hint, option, said) in said {
+        let stored = schema.table(name).and_then(|table| table.hint(hint)?.as_str());
+        if stored.is_some() && stored != said {
+            return Err(Fault::config(format_args!(
+                "expected the job to say the {option} that the stored schema has, {}, found {}: a condition \
+                 that only the stored schema has is not run",
+                stored.map_or("none".to_owned(), |text| format!("{text:?}")),
+                said.map_or("none".to_owned(), |text| format!("{text:?}")),
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What the schema says is to happen with the rows of a root table, and what a person should know.
@@ -113,10 +154,12 @@ impl MergePlan {
             primary: key("primary_key"),
             merge_key: key("merge_key"),
             deduplicated: flag("x-stage-data-deduplicated"),
-            source_filter: text("x-merge-source-filter")
-                .map(|sql| expand(&sql, &[]).map_err(|fault| fault.at("source_filter")))
+            source_filter: text(SOURCE_FILTER)
+                .map(|sql| RowCondition::parse_of_load(&sql).at(|| "source_filter"))
                 .transpose()?,
-            destination_scope: text("x-merge-destination-scope"),
+            destination_scope: text(DESTINATION_SCOPE)
+                .map(|sql| RowCondition::parse(&sql).at(|| "destination_scope"))
+                .transpose()?,
             skip_unchanged: flag("x-merge-skip-unchanged-rows"),
             newer_by: None,
             id_is_version: first_with(table, "x-row-version") == Some("_dlt_id"),
@@ -125,10 +168,6 @@ impl MergePlan {
             return Err(Fault::config(format_args!(
                 "expected a primary_key, for {name} matches rows by it, found none"
             )));
-        }
-        if let Some(scope) = &plan.destination_scope {
-            expand(scope, &[("table", ""), ("staging_table", "")])
-                .map_err(|fault| fault.at("destination_scope"))?;
         }
         Ok(plan)
     }
@@ -235,79 +274,4 @@ pub(super) fn hint_of<'a>(table: &'a Table, hint: &str) -> Option<&'a Column> {
 
 fn first_with<'a>(table: &'a Table, hint: &str) -> Option<&'a str> {
     hint_of(table, hint).map(Column::name)
-}
-
-/// Puts values in for the placeholders of a condition, as Python's `str.format` does: `{table}`, and
-/// `{{` and `}}` for braces.
-///
-/// # Errors
-/// A config fault at a placeholder that is not known, or a brace alone.
-pub(super) fn expand(sql: &str, values: &[(&str, &str)]) -> Result<String> {
-    let mut text = String::with_capacity(sql.len());
-    let mut rest = sql;
-    while let Some(at) = rest.find(['{', '}']) {
-        let (before, after) = rest.split_at(at);
-        text.push_str(before);
-        if let Some(more) = after.strip_prefix("{{") {
-            text.push('{');
-            rest = more;
-        } else if let Some(more) = after.strip_prefix("}}") {
-            text.push('}');
-            rest = more;
-        } else {
-            let name = after.strip_prefix('{').and_then(|inner| inner.split_once('}'));
-            let known = name.and_then(|(name, more)| {
-                values.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, more))
-            });
-            let Some((value, more)) = known else {
-                let names: Vec<String> =
-                    values.iter().map(|(name, _)| format!("{{{name}}}")).collect();
-                let names =
-                    if names.is_empty() { "no placeholder".to_owned() } else { names.join(" or ") };
-                return Err(Fault::config(format_args!(
-                    "expected {names}, or a brace written twice, found {:?}",
-                    after.chars().take(20).collect::<String>()
-                )));
-            };
-            text.push_str(value);
-            rest = more;
-        }
-    }
-    text.push_str(rest);
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expands_placeholders_as_python_does() {
-        let check = |sql: &str, expect: Result<&str, &str>| {
-            let found = expand(sql, &[("table", "T"), ("staging_table", "S")]);
-            let found = found.as_deref().map_err(ToString::to_string);
-            assert_eq!(found, expect.map_err(str::to_owned), "{sql}");
-        };
-        check("a > 1", Ok("a > 1"));
-        check(
-            "a IN (SELECT a FROM {staging_table}) AND {table}.b",
-            Ok("a IN (SELECT a FROM S) AND T.b"),
-        );
-        check("x = '{{}}'", Ok("x = '{}'"));
-        check(
-            "{tables}",
-            Err(
-                "expected {table} or {staging_table}, or a brace written twice, found \"{tables}\"",
-            ),
-        );
-        check(
-            "a } b",
-            Err("expected {table} or {staging_table}, or a brace written twice, found \"} b\""),
-        );
-        let fault = expand("{table}", &[]).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "expected no placeholder, or a brace written twice, found \"{table}\""
-        );
-    }
 }
