@@ -99,7 +99,7 @@ USE ROLE SNOWCAT_OWNER;
 USE WAREHOUSE SNOWCAT_WH;
 
 -- Any job, as far as Jira's integration reaches. For another source, make one more of these with
--- that source's integration and secrets. The job is given as text, P_LOAD('{..}'): a VARCHAR becomes a VARIANT
+-- that source's integration and secrets. The job is given as text, P_LOAD($${..}$$): a VARCHAR becomes a VARIANT
 -- that keeps the text as it is. As an object, P_LOAD(PARSE_JSON('{..}')), it loses the order of its keys, and its
 -- decimals may become texts.
 -- The packages are of the releases that the tests ran with. If pyarrow cannot be resolved, because the repository is

@@ -314,7 +314,7 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
         lag = '{"pipeline": "p", "database": "RAW", "dataset": "d", "max_table_nesting": 1.5, "resources": []}'
         jobs = (
             ("'{}'", '"kind": "config"'), ("PARSE_JSON('{}')", '"kind": "config"'),
-            ("PARSE_JSON('[1]')", "a job is an object, not a list"), ("NULL", "a job is an object, not NULL"),
+            ("$${}$$", '"kind": "config"'), ("PARSE_JSON('[1]')", "a job is an object, not a list"), ("NULL", "a job is an object, not NULL"),
             ("'{'", "the job is not JSON"), ("'{\"a\": 1, \"a\": 2}'", "twice"),
             (f"'{lag}'", "max_table_nesting"),
         )  # fmt: skip
