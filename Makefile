@@ -17,7 +17,7 @@ READ_BACK := $(CURDIR)/target/read_back
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-deny demo package bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-deny demo package package-offline package-arm bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,13 +96,23 @@ package: setup component ## What is installed in Snowflake: target/package
 	@echo "package: target/package"
 	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package
 
+package-offline: setup component ## The same with the runtime (from the package index), for accounts without a package repository
+	@echo "package: target/package, with the runtime"
+	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package --offline-runtime
+
+package-arm: package-offline ## Run the package's files for aarch64 on an emulated processor (Debian 12; as root, for qemu-user)
+	@tests/setup/arm64.sh target/arm64
+	@qemu-aarch64 -L target/arm64/root target/arm64/root/usr/bin/python3.11 -I -S \
+		tests/python/arm64.py target/package tests/transcripts
+
 bench: setup ## Measure this machine against dlt: target/bench/bench.json
 	@echo "bench: build, in release"
 	@$(CARGO) build --quiet --release $(LOCKED) --package snowcat-tests --features bench --bin bench
 	@target/release/bench --python $(PYTHON)
 
 memory: ## Show that memory stays flat over a gigabyte of pages
-	@$(CARGO) test --quiet $(LOCKED) --package snowcat-tests --test memory -- --ignored --nocapture
+	@# The workspace, for its features: the package alone would compile wasmtime anew.
+	@$(CARGO) test --quiet $(LOCKED) --workspace --test memory -- --ignored --nocapture
 
 record-transcripts: component ## Record tests/transcripts anew, against the emulator
 	@echo "record: tests/transcripts"

@@ -1,8 +1,9 @@
 -- Snowcat in Snowflake: run from top to bottom in a worksheet, as ACCOUNTADMIN.
+-- A trial account has no external access, and fails at CREATE EXTERNAL ACCESS INTEGRATION.
 --
 -- Before it, run `put.sql` of the package (it makes the code stage and puts the files there), or
--- make the stage below and upload the package's files to it. Running this again changes nothing
--- but the procedures: secrets, rules and grants that are there stay as they are.
+-- make the stage below and upload the package's files to it. Running this again replaces the
+-- procedures and nothing else: existing secrets, network rules and grants stay as they are.
 --
 --   SNOWCAT.CODE       the code stage, the secrets, the procedures, the task
 --   RAW                where P_LOAD_JIRA writes unless it is told otherwise
@@ -15,8 +16,13 @@ CREATE DATABASE IF NOT EXISTS SNOWCAT COMMENT = 'Snowcat: code and secrets';
 CREATE SCHEMA IF NOT EXISTS SNOWCAT.CODE;
 CREATE STAGE IF NOT EXISTS SNOWCAT.CODE.FILES ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');
 CREATE DATABASE IF NOT EXISTS RAW;
+-- The procedure uses one node of a warehouse, so the smallest is enough. A new warehouse is of generation 2,
+-- which costs more by the hour, and has query acceleration, which costs extra: neither makes a load faster.
 CREATE WAREHOUSE IF NOT EXISTS SNOWCAT_WH
   WAREHOUSE_SIZE = 'XSMALL'
+  GENERATION = '1'
+  ENABLE_QUERY_ACCELERATION = FALSE
+  STATEMENT_TIMEOUT_IN_SECONDS = 14400
   AUTO_SUSPEND = 60
   AUTO_RESUME = TRUE
   INITIALLY_SUSPENDED = TRUE;
@@ -26,6 +32,7 @@ CREATE WAREHOUSE IF NOT EXISTS SNOWCAT_WH
 --   ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET USERNAME = 'you@example.com' PASSWORD = '...';
 --   ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('your-site.atlassian.net:443');
 -- A colon is not allowed in the user name or password of a secret.
+-- IF NOT EXISTS, and not CREATE OR ALTER: this script must not put the placeholder over your own host.
 
 CREATE SECRET IF NOT EXISTS SNOWCAT.CODE.JIRA_SUBDOMAIN
   TYPE = GENERIC_STRING
@@ -46,10 +53,25 @@ CREATE EXTERNAL ACCESS INTEGRATION IF NOT EXISTS SNOWCAT_JIRA
   ALLOWED_AUTHENTICATION_SECRETS = (SNOWCAT.CODE.JIRA_SUBDOMAIN, SNOWCAT.CODE.JIRA_CREDS)
   ENABLED = TRUE;
 
--- The owner: what the procedures need, and no more. It owns the schemas it makes in RAW. If a
--- schema of the dataset is there already, give it to this role, or grant it the same rights:
+-- The owner: what the procedures need, and no more. It owns the schemas that it makes in RAW: one for the
+-- dataset, and one for staging whose name ends in _STAGING.
+--
+-- If dlt, or another role, has made these schemas, SNOWCAT_OWNER needs privileges on both. The simplest is to
+-- give them to it, with their tables (only the owner of a table may add a column):
 --   GRANT OWNERSHIP ON SCHEMA RAW.JIRA TO ROLE SNOWCAT_OWNER COPY CURRENT GRANTS;
+--   GRANT OWNERSHIP ON SCHEMA RAW.JIRA_STAGING TO ROLE SNOWCAT_OWNER COPY CURRENT GRANTS;
 --   GRANT OWNERSHIP ON ALL TABLES IN SCHEMA RAW.JIRA TO ROLE SNOWCAT_OWNER COPY CURRENT GRANTS;
+--   GRANT OWNERSHIP ON ALL TABLES IN SCHEMA RAW.JIRA_STAGING TO ROLE SNOWCAT_OWNER COPY CURRENT GRANTS;
+-- If the schemas keep their owner, these in the place of the first two:
+--   GRANT USAGE, CREATE TABLE, CREATE STAGE ON SCHEMA RAW.JIRA TO ROLE SNOWCAT_OWNER;
+--   GRANT USAGE, CREATE TABLE, CREATE STAGE ON SCHEMA RAW.JIRA_STAGING TO ROLE SNOWCAT_OWNER;
+-- A future grant of ownership gives each new table to another role, and the next load fails. There must be none:
+--   SHOW FUTURE GRANTS IN SCHEMA RAW.JIRA;    SHOW FUTURE GRANTS IN DATABASE RAW;
+--   REVOKE OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.JIRA FROM ROLE ..;
+-- Who shall read what is loaded, for example a role ANALYST:
+--   GRANT USAGE ON DATABASE RAW TO ROLE ANALYST;
+--   GRANT USAGE ON FUTURE SCHEMAS IN DATABASE RAW TO ROLE ANALYST;
+--   GRANT SELECT ON FUTURE TABLES IN DATABASE RAW TO ROLE ANALYST;
 
 CREATE ROLE IF NOT EXISTS SNOWCAT_OWNER;
 GRANT ROLE SNOWCAT_OWNER TO ROLE SYSADMIN;
@@ -70,24 +92,40 @@ GRANT USAGE ON SCHEMA SNOWCAT.CODE TO ROLE SNOWCAT_CALLER;
 GRANT USAGE ON WAREHOUSE SNOWCAT_WH TO ROLE SNOWCAT_CALLER;
 
 -- The procedures, owned by the owner role: whoever calls them gets its rights in them, not its role.
+-- Whoever has USAGE on a procedure may be able to read the files that it imports: none holds a secret.
+-- COPY GRANTS keeps the grants on a procedure that is replaced.
 
 USE ROLE SNOWCAT_OWNER;
 USE WAREHOUSE SNOWCAT_WH;
 
 -- Any job, as far as Jira's integration reaches. For another source, make one more of these with
--- that source's integration and secrets.
+-- that source's integration and secrets. The job is given as text, P_LOAD($${..}$$): a VARCHAR becomes a VARIANT
+-- that keeps the text as it is. As an object, P_LOAD(PARSE_JSON('{..}')), it loses the order of its keys, and its
+-- decimals may become texts.
+-- The packages are of the releases that the tests ran with. If pyarrow cannot be resolved, because the repository is
+-- asked for an older platform than it is built for, 'pyarrow==20.0.0' is the last release for that.
 CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
+  COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
   RUNTIME_VERSION = '3.11'
   ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0', 'pyarrow')
+  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
+    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm'
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
+    '@SNOWCAT.CODE.FILES/engine.txt'
   )
   HANDLER = 'snowcat_procedure.load'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
@@ -100,17 +138,27 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
     ENDPOINTS VARCHAR DEFAULT NULL,
     FORCE_FULL_LOAD BOOLEAN DEFAULT FALSE
   )
+  COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
   RUNTIME_VERSION = '3.11'
   ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
+  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
+    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
+    '@SNOWCAT.CODE.FILES/engine.txt',
     '@SNOWCAT.CODE.FILES/jira.json'
   )
   HANDLER = 'snowcat_procedure.load_jira'

@@ -1,27 +1,36 @@
 """Lays out `target/package`: what goes to the code stage, and the SQL that puts and installs it.
 
-Needs the `wasmtime` wheel that the procedures ask for: a precompiled component is
-refused by any other.
+Compiles the component for each machine and engine of the procedures by `snowcat precompile`, whose runtime has the
+major release of the `wasmtime` package that the procedures ask for. `--offline-runtime` adds that package itself, for
+accounts without a package repository; it is fetched by pip.
 """
 
 import argparse
+import fcntl
 import hashlib
-import platform
+import json
+import os
 import re
 import shutil
+import subprocess
 import sys
-from importlib.metadata import version
+import tempfile
 from pathlib import Path
 
-from snowcat_procedure import ENGINES
-from wasmtime import Config, Engine
-from wasmtime.component import Component
+from snowcat_engine import AUTOMATIC, ENGINES, precompiled_key
 
 HERE = Path(__file__).resolve().parent
-# The baseline of each architecture: no instruction that a warehouse may lack.
-TARGETS = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+TARGET = HERE.parent / "target"
+PROGRAM = Path(os.environ.get("SNOWCAT_PROGRAM", TARGET / "debug/snowcat"))
+WASMTIME = "48.0.0"
+# The machines that Snowflake has. Code is for the baseline of each: no instruction that a warehouse may lack.
+MACHINES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+# Of each machine, the tag of the wheel with a library for it.
+WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
 READY_MADE = ("jira", "jira_all", "github", "pagerduty", "graph")
 STAGE = "SNOWCAT.CODE.FILES"
+# How many components keep their compiled files.
+KEPT = 4
 PUT = """\
 -- Makes the code stage and puts the package on it. Run from the package's folder, before install.sql:
 --   snow sql -f put.sql        (or snowsql -f put.sql)
@@ -33,61 +42,114 @@ CREATE STAGE IF NOT EXISTS {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');
 
 {puts}
 """
+OFFLINE = """\
+-- {name} for an account without a package repository: the runtime comes from the code stage, and the other packages
+-- from Snowflake's channel of Anaconda, in the releases that it has.
+--
+"""
 
 
 def main() -> None:
     """Write the package."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--component", type=Path, default=HERE.parent / "target/component/snowcat.wasm")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "target/package")
+    parser.add_argument("--component", type=Path, default=TARGET / "component/snowcat.wasm")
+    parser.add_argument("--out", type=Path, default=TARGET / "package")
+    parser.add_argument("--offline-runtime", action="store_true", help="add the runtime and install_offline.sql")
     given = parser.parse_args()
-    for sql in (HERE / "install.sql", *sorted((HERE / "jobs").glob("*.sql"))):
-        for wanted in re.findall(r"wasmtime==([\d.]+)", sql.read_text()):
-            if version("wasmtime") != wanted:
-                sys.exit(f"{sql.name} asks for wasmtime {wanted}; {version('wasmtime')} is installed here")
-    package(given.component, given.out)
-    print(f"{given.out}: {', '.join(sorted(f.name for f in given.out.iterdir()))}")
+    package(given.component, given.out, wheels() if given.offline_runtime else {})
+    for file in sorted(given.out.iterdir()):
+        print(f"{file.stat().st_size:>12,}  {file.name}")
 
 
-def package(component: Path, out: Path) -> None:
+def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) -> None:
     """Lay the files out in an empty folder."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     shutil.copy(component, out / "snowcat.wasm")
+    for file in precompiled(component):
+        shutil.copy(file, out)
     for handler in HERE.glob("snowcat_*.py"):
         shutil.copy(handler, out)
     for job in READY_MADE:
         shutil.copy(HERE / f"jobs/{job}.json", out)
-    for name, settings in variants().items():
-        (out / name).write_bytes(precompiled(component, settings))
+    (out / "engine.txt").write_text(f"{AUTOMATIC}\n")
+    for machine, wheel in (runtime or {}).items():
+        shutil.copy(wheel, out / f"wasmtime-{WASMTIME}-{machine}.zip")
     staged = sorted(f.name for f in out.iterdir())
     puts = "\n".join(f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = TRUE;" for n in staged)
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
-    more = sorted((HERE / "jobs").glob("*.sql"))
-    for file in (HERE / "install.sql", HERE / "task.sql", *more, HERE / "jobs/README.md"):
+    scripts = [HERE / "install.sql", *sorted((HERE / "jobs").glob("*.sql"))]
+    for file in (*scripts, HERE / "task.sql", HERE / "jobs/README.md"):
         shutil.copy(file, out)
+    for script in scripts if runtime else ():
+        (out / f"{script.stem}_offline.sql").write_text(offline(script, sorted(runtime)))
     sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in sorted(out.iterdir())]
     (out / "SHA256SUMS").write_text("".join(sums))
 
 
-def variants() -> dict[str, dict]:
-    """The precompiled files that this machine can make, and their settings.
+def engines() -> dict[str, dict]:
+    """The settings of each precompiled file, by what tells it from the others."""
+    found = {}
+    for name, settings in ENGINES.items():
+        for machine, target in MACHINES.items():
+            # An engine with a target of its own, the interpreter, has one file for all machines.
+            found[precompiled_key(name, machine)] = {"target": target, **settings}
+    return found
 
-    A wheel compiles for its own architecture only; asked for another it ends the process.
-    """
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
-    if machine not in TARGETS:
-        return {}
-    return {f"snowcat.{machine}.cwasm": {**ENGINES["default"], "target": TARGETS[machine]}}
+
+def precompiled(component: Path) -> list[Path]:
+    """The component, compiled for each machine and engine; kept, for it takes half a minute."""
+    if not PROGRAM.exists():
+        sys.exit(f"{PROGRAM} is not there: build it first (make component)")
+    key = hashlib.sha256(component.read_bytes() + PROGRAM.read_bytes() + json.dumps(engines()).encode()).hexdigest()[:16]
+    kept = TARGET / "precompiled"
+    kept.mkdir(parents=True, exist_ok=True)
+    with open(kept / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = kept / key
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=kept) as fresh:
+                shutil.copy(component, Path(fresh) / "snowcat.wasm")
+                subprocess.run(
+                    [PROGRAM, "precompile", Path(fresh) / "snowcat.wasm", "--engines", "-", "--out", Path(fresh) / "out"],
+                    input=json.dumps(engines()), text=True, check=True, stdout=subprocess.DEVNULL,
+                )  # fmt: skip
+                os.replace(Path(fresh) / "out", folder)
+        os.utime(folder)
+        old = sorted((f for f in kept.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)[:-KEPT]
+        for unused in old:
+            shutil.rmtree(unused)
+        return sorted(folder.iterdir())
 
 
-def precompiled(component: Path, settings: dict) -> bytes:
-    """The component, compiled with these settings of the engine."""
-    config = Config()
-    for key, value in settings.items():
-        setattr(config, key, value)
-    compiled = Component.from_file(Engine(config), str(component))
-    return compiled.serialize()
+def wheels() -> dict[str, Path]:
+    """The runtime's package for each machine, from the package index."""
+    found = {}
+    for machine, tag in WHEELS.items():
+        folder = TARGET / "wheels" / machine
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--only-binary=:all:", "--python-version", "3.11", "--platform", tag, "--dest", folder, f"wasmtime=={WASMTIME}"],
+            check=True,
+        )  # fmt: skip
+        (found[machine],) = folder.glob(f"wasmtime-{WASMTIME}-*{tag}*.whl")
+    return found
+
+
+def offline(script: Path, machines: list[str]) -> str:
+    """The script, without a package repository: the runtime is among the imports."""
+    text = re.sub(r"  ARTIFACT_REPOSITORY = .*\n", "", script.read_text())
+    text = re.sub(r"PACKAGES = \((.*)\)", lambda found: f"PACKAGES = ({_channel(found[1])})", text)
+    zips = "".join(f"    '@{STAGE}/wasmtime-{WASMTIME}-{machine}.zip',\n" for machine in machines)
+    text = text.replace("  IMPORTS = (\n", f"  IMPORTS = (\n{zips}")
+    text = re.sub(r"GRANT DATABASE ROLE SNOWFLAKE\.PYPI_REPOSITORY_USER .*\n", "", text)
+    return OFFLINE.format(name=script.name) + text
+
+
+def _channel(packages: str) -> str:
+    """The packages without the runtime, in any release."""
+    names = (package.split("==")[0].strip(" '") for package in packages.split(","))
+    return ", ".join(f"'{name}'" for name in names if name != "wasmtime")
 
 
 if __name__ == "__main__":

@@ -88,10 +88,13 @@ def _values(column):
 
 
 def _told(kind):
-    """The type whose values Python can tell: no nanoseconds, however deep they are, and no zones but UTC."""
+    """The type whose values Python can tell: no nanoseconds, however deep they are, no zones but UTC, no half floats."""
     import pyarrow as pa
 
     types = pa.types
+    if types.is_float16(kind):
+        # Older releases of pyarrow end the process where numpy is not installed.
+        return pa.float32()
     if types.is_timestamp(kind):
         return pa.timestamp("us" if kind.unit == "ns" else kind.unit, kind.tz and "UTC")
     if types.is_time64(kind):

@@ -3,8 +3,9 @@
 The component (`snowcat.wasm`) holds the whole load and can do nothing by itself; this
 file runs its SQL on the procedure's session, sends its requests, puts its files on the
 stage and gives it the answers. It writes no SQL and reads none of the data. The steps
-and replies are those of `wit/loads.wit`. Requests are in `snowcat_http.py`, files in
-`snowcat_input.py`.
+and replies are those of `wit/loads.wit`. Beside it, requests are in `snowcat_http.py`, files
+in `snowcat_input.py`, jobs in `snowcat_job.py`, and what runs the component is in
+`snowcat_engine.py` and `snowcat_runtime.py`.
 """
 
 import base64
@@ -13,130 +14,71 @@ import hashlib
 import io
 import itertools
 import json
-import os
-import platform
 import re
-import sys
 import time
 
+from snowcat_engine import Guest, Record, Variant, to_plain, to_record
+from snowcat_fault import Failed, LoadError
 from snowcat_http import Http, secret
 from snowcat_input import ERRORS, pages
+from snowcat_job import Given, ready_made, settings
+from snowcat_runtime import imports
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkClientException
-from wasmtime import Config, Engine, Store, WasmtimeError
-from wasmtime.component import Component, Linker, Record, Variant
 
-INTERFACE = "snowcat:loader/loads@0.1.0"
-EXPORTS = ("[static]load.start", "[method]load.resume", "[method]load.payload-base64")
-# Tried in this order; the sandbox decides. `limited` needs less than 1 GB of address space,
-# `pulley64` is an interpreter and needs no executable memory.
-LIMITED = {"memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_for_growth": 1 << 20,
-           "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
-ENGINES = {"default": {}, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
 SQL_ERRORS = (Error, SnowparkClientException)
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
+# The site that install.sql puts into the secret, and what a server answers that is not the caller's.
+PLACEHOLDER, NOT_YOURS = "your-site", (401, 403, 404)
+PUT_SITE = (
+    f"The secret JIRA_SUBDOMAIN still names {PLACEHOLDER!r}, as install.sql made it: ALTER SECRET .. SET SECRET_STRING with "
+    "your own site, and ALTER NETWORK RULE JIRA_HOST SET VALUE_LIST with its host"
+)
 
 
 def load(session, job):
-    """P_LOAD: run the job that the caller gives."""
-    return _run_in_snowflake(session, job)
+    """P_LOAD: run the job that the caller gives, as text or as an object."""
+    return _run_in_snowflake(session, Given(job))
 
 
 def load_jira(session, target_database, endpoints, force_full_load):
-    """P_LOAD_JIRA: run the Jira job among the procedure's imports for this database and these endpoints."""
-    site = secret("get_generic_secret_string", "jira_subdomain")
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", site):
+    """P_LOAD_JIRA: run `jira.json` for this database and these endpoints."""
+    return _load_jira(session, "jira.json", target_database, endpoints, force_full_load)
+
+
+def load_jira_all(session, target_database, endpoints, force_full_load):
+    """P_LOAD_JIRA_ALL: the same, with `jira_all.json`."""
+    return _load_jira(session, "jira_all.json", target_database, endpoints, force_full_load)
+
+
+def load_github(session, given, target_database, endpoints, force_full_load):
+    """P_LOAD_GITHUB: run `github.json` with these settings."""
+    return _load_ready_made(session, "github.json", given, target_database, endpoints, force_full_load)
+
+
+def load_pagerduty(session, given, target_database, endpoints, force_full_load):
+    """P_LOAD_PAGERDUTY: run `pagerduty.json` with these settings."""
+    return _load_ready_made(session, "pagerduty.json", given, target_database, endpoints, force_full_load)
+
+
+def load_graph(session, given, target_database, endpoints, force_full_load):
+    """P_LOAD_GRAPH: run `graph.json` with these settings."""
+    return _load_ready_made(session, "graph.json", given, target_database, endpoints, force_full_load)
+
+
+def _load_jira(session, file, *arguments):
+    site = secret("get_generic_secret_string", "jira_subdomain").lower()
+    if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
         raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
-    job = _ready_made({"jira_subdomain": site.lower()}, target_database, endpoints, force_full_load)
-    return _run_in_snowflake(session, job)
+    job = ready_made(imports(), file, {"jira_subdomain": site}, *arguments)
+    return _run_in_snowflake(session, Given(json.dumps(job)), placeholder=site == PLACEHOLDER)
 
 
-def load_ready_made(session, settings, target_database, endpoints, force_full_load):
-    """P_LOAD_GITHUB and its like: run the job among the procedure's imports, its `{{placeholders}}` filled in."""
-    settings = json.loads(settings) if isinstance(settings, str) else settings or {}
-    for name, value in settings.items():
-        # Such a value becomes part of a URL: no slash, no quote, nothing that begins a query.
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or ".." in value:
-            raise LoadError("config", "expected letters, digits and any of . _ : + -", ["settings", name])
-    return _run_in_snowflake(session, _ready_made(settings, target_database, endpoints, force_full_load))
-
-
-def _ready_made(settings, target_database, endpoints, force_full_load):
-    """The one job among the procedure's imports, made ready to run."""
-    found = [name for name in os.listdir(_imports()) if name.endswith(".json")]
-    if len(found) != 1:
-        raise LoadError("config", f"expected one job among the imports of the procedure, found {sorted(found)}")
-    with open(os.path.join(_imports(), found[0]), encoding="utf-8") as file:
-        text = file.read()
-    for name, value in settings.items():
-        if "{{" + name + "}}" not in text:
-            raise LoadError("config", f"the job has no setting {name!r}", ["settings"])
-        text = text.replace("{{" + name + "}}", value)
-    missing = re.search(r"\{\{(\w+)\}\}", text)
-    if missing:
-        raise LoadError("config", f"the setting {missing[1]!r} is missing", ["settings"])
-    job = json.loads(text)
-    if target_database is not None:
-        job["database"] = target_database
-    job["force_full_load"] = bool(force_full_load)
-    if endpoints is not None:
-        try:
-            job["selected"] = json.loads(endpoints)
-        except ValueError as error:
-            raise LoadError("config", f"endpoints is not a JSON array: {error}", ["endpoints"]) from None
-    return job
-
-
-class LoadError(RuntimeError):
-    """Why a load failed, as JSON: it fails the CALL."""
-
-    def __init__(self, kind, message, context=(), **more):
-        self.details = {"status": "error", "kind": kind, "message": message, "context": list(context), **more}
-        super().__init__(json.dumps(self.details, ensure_ascii=False))
-
-
-class Failed(Exception):
-    """A step that could not be done; the component decides what follows."""
-
-    def __init__(self, code, message, transient):
-        super().__init__(message)
-        self.failure = {"code": str(code), "message": str(message), "transient": transient}
-
-
-class Guest:
-    """The component, compiled for this machine by the first engine that the sandbox allows."""
-
-    def __init__(self, directory):
-        started, reasons = time.monotonic(), []
-        for name, settings in ENGINES.items():
-            try:
-                config = Config()
-                for key, value in settings.items():
-                    setattr(config, key, value)
-                engine = Engine(config)
-                self.store = Store(engine)
-                self.instance = Linker(engine).instantiate(self.store, _component(engine, directory, name))
-                self.engine = name
-                break
-            except WasmtimeError as error:
-                reasons.append(f"{name}: {str(error).splitlines()[0]}")
-        else:
-            raise LoadError("host", "no engine can run the component", reasons)
-        # Each gives its result, or a fault as a `Record`.
-        self.start, self.resume, self.payload = map(self._export, EXPORTS)
-        self.load_ms = _ms(started)
-
-    def _export(self, name):
-        loads = self.instance.get_export_index(self.store, INTERFACE)
-        function = self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
-
-        def call(*arguments):
-            try:
-                return function(self.store, *arguments)
-            except WasmtimeError as error:
-                raise LoadError("internal", f"the component trapped: {error}") from error
-
-        return call
+def _load_ready_made(session, file, given, *arguments):
+    given = settings(given)
+    engine = given.pop("engine", None)
+    job = ready_made(imports(), file, given, *arguments)
+    return _run_in_snowflake(session, Given(json.dumps(job)), engine)
 
 
 def run(component, job_text, now, warehouse, record=None):
@@ -154,7 +96,7 @@ def run(component, job_text, now, warehouse, record=None):
 
     def accept(result):
         if isinstance(result, Record):
-            fault = _plain(result)
+            fault = to_plain(result)
             note({"fault": fault})
             raise LoadError(fault["kind"], fault["message"], fault["context"])
         return result
@@ -164,7 +106,7 @@ def run(component, job_text, now, warehouse, record=None):
     while True:
         note({"reply": plain})
         step = accept(component.resume(handle, reply))
-        detail = _plain(step.payload)
+        detail = to_plain(step.payload)
         if step.tag == "finished":
             note({"step": {"finished": detail}})
             return detail, measured
@@ -181,7 +123,7 @@ def run(component, job_text, now, warehouse, record=None):
         try:
             reply, plain = _do(step.tag, detail, data, warehouse)
         except Failed as error:
-            reply, plain = Variant("failed", _record(error.failure)), {"failed": error.failure}
+            reply, plain = Variant("failed", to_record(error.failure)), {"failed": error.failure}
         if step.tag == "upload":
             measured["uploads"][detail["path"]] = _ms(started)
 
@@ -189,10 +131,10 @@ def run(component, job_text, now, warehouse, record=None):
 def _do(tag, detail, data, warehouse):
     if tag == "sql":
         outcomes = [{"affected": affected, "rows": rows} for affected, rows in warehouse.sql(detail["statements"])]
-        return Variant("outcomes", [_record(o) for o in outcomes]), {"outcomes": outcomes}
+        return Variant("outcomes", [to_record(o) for o in outcomes]), {"outcomes": outcomes}
     if tag == "fetch":
         answers = warehouse.fetch(detail["requests"])
-        given = [Variant(case, _record({**a, "headers": [tuple(h) for h in a["headers"]]} if case == "ok" else a))
+        given = [Variant(case, to_record({**a, "headers": [tuple(h) for h in a["headers"]]} if case == "ok" else a))
                  for case, a in answers]  # fmt: skip
         return Variant("responses", given), {"responses": [{case: a} for case, a in answers]}
     if tag == "pull":
@@ -211,8 +153,8 @@ class Snowflake:
     """The warehouse of a procedure: its session, its stages, and the network it is allowed."""
 
     def __init__(self, session, http_client):
-        self.session = session
-        self.fetch = http_client.fetch
+        self.session, self.http = session, http_client
+        self.last_status = None
         self._pulled, self._pages = None, iter(())
 
     def sql(self, statements):
@@ -226,6 +168,12 @@ class Snowflake:
             texts = [[None if value is None else str(value) for value in row] for row in rows]
             outcomes.append((_affected(rows), texts))
         return outcomes
+
+    def fetch(self, requests):
+        """Send the requests; the status of the last answer is kept."""
+        answers = self.http.fetch(requests)
+        self.last_status = next((a["status"] for case, a in reversed(answers) if case == "ok"), self.last_status)
+        return answers
 
     def upload(self, stage, path, data):
         """Put the file on the stage, over one of the same name."""
@@ -253,24 +201,27 @@ class Snowflake:
         time.sleep(seconds)
 
 
-def _run_in_snowflake(session, job):
+def _run_in_snowflake(session, given, engine=None, placeholder=False):
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.monotonic()
-    job = json.loads(job) if isinstance(job, str) else job
-    if not isinstance(job, dict):
-        raise LoadError("config", f"a job is an object, not a {type(job).__name__}")
+    job = given.job
     client = Http(job.get("credentials") or {})
-    component = Guest(_imports())
-    before, text = _ms(begun), json.dumps(job, ensure_ascii=False)
+    component = Guest(imports(), engine)
+    before, warehouse = _ms(begun), Snowflake(session, client)
     try:
-        report, measured = run(component, text, started.isoformat(), Snowflake(session, client))
+        report, measured = run(component, given.text, started.isoformat(), warehouse)
     except LoadError as error:
         told = error.details
+        message = client.scrub(given.explained(told["message"]))
+        if placeholder and warehouse.last_status in NOT_YOURS:
+            message = f"{message}. {PUT_SITE}"
         where = {name: job.get(key) for key, name in NAMES.items()} | {"destination": "snowcat", "engine": component.engine}
-        raise LoadError(told["kind"], client.scrub(told["message"]), map(client.scrub, told["context"]), **where) from None
+        raise LoadError(told["kind"], message, map(client.scrub, told["context"]), **where) from None
     first = measured["first_statement_ms"]
-    return _result(report, measured["uploads"], job, started) | {
-        "engine": component.engine, "component_load_ms": component.load_ms,
+    result = _result(report, measured["uploads"], job, started)
+    result["warnings"] = [*result["warnings"], *given.warnings()]
+    return result | {
+        "engine": component.engine, "component_by": component.by, "component_load_ms": component.load_ms,
         "time_to_first_statement_ms": None if first is None else round(before + first, 1),
     }  # fmt: skip
 
@@ -298,23 +249,6 @@ def _result(report, uploads, job, started):
     }  # fmt: skip
 
 
-def _component(engine, directory, name):
-    """The precompiled component if there is one for this engine and machine, else compiled now."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
-    path = os.path.join(directory, f"snowcat.{machine}.cwasm")
-    if name == "default" and os.path.exists(path):
-        try:
-            return Component.deserialize_file(engine, path)
-        except WasmtimeError:
-            # Made by another release of the runtime: the portable file serves as well, more slowly.
-            print(f"{path} does not fit this runtime; compiling snowcat.wasm", file=sys.stderr)
-    return Component.from_file(engine, os.path.join(directory, "snowcat.wasm"))
-
-
-def _imports():
-    return sys._xoptions["snowflake_import_directory"]
-
-
 def _affected(rows):
     total = None
     for row in rows:
@@ -328,21 +262,6 @@ def _sql_failure(error):
     code = getattr(error, "sql_error_code", None) or getattr(error, "errno", None) or getattr(error, "error_code", None)
     raw = getattr(error, "raw_message", None) or getattr(error, "raw_msg", None) or getattr(error, "message", None)
     return "" if code is None else str(code), raw or str(error)
-
-
-def _record(fields):
-    record = Record()
-    for name, value in fields.items():
-        setattr(record, name, value)
-    return record
-
-
-def _plain(value):
-    if isinstance(value, Record):
-        return {name: _plain(inner) for name, inner in vars(value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    return value
 
 
 def _ms(since):

@@ -9,20 +9,30 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA_ALL(
     ENDPOINTS VARCHAR DEFAULT NULL,
     FORCE_FULL_LOAD BOOLEAN DEFAULT FALSE
   )
+  COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
   RUNTIME_VERSION = '3.11'
   ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
+  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
+    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
+    '@SNOWCAT.CODE.FILES/engine.txt',
     '@SNOWCAT.CODE.FILES/jira_all.json'
   )
-  HANDLER = 'snowcat_procedure.load_jira'
+  HANDLER = 'snowcat_procedure.load_jira_all'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = (
     'jira_subdomain' = SNOWCAT.CODE.JIRA_SUBDOMAIN,

@@ -33,20 +33,30 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_PAGERDUTY(
     ENDPOINTS VARCHAR DEFAULT NULL,
     FORCE_FULL_LOAD BOOLEAN DEFAULT FALSE
   )
+  COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
   RUNTIME_VERSION = '3.11'
   ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
+  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
+    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
+    '@SNOWCAT.CODE.FILES/engine.txt',
     '@SNOWCAT.CODE.FILES/pagerduty.json'
   )
-  HANDLER = 'snowcat_procedure.load_ready_made'
+  HANDLER = 'snowcat_procedure.load_pagerduty'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_PAGERDUTY)
   SECRETS = ('pagerduty_key' = SNOWCAT.CODE.PAGERDUTY_KEY)
   COMMENT = 'Loads PagerDuty'
@@ -54,4 +64,4 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_PAGERDUTY(
 
 GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD_PAGERDUTY(VARIANT, VARCHAR, VARCHAR, BOOLEAN) TO ROLE SNOWCAT_CALLER;
 
--- CALL SNOWCAT.CODE.P_LOAD_PAGERDUTY(PARSE_JSON('{"since": "2026-06-01T00:00:00Z"}'));
+-- CALL SNOWCAT.CODE.P_LOAD_PAGERDUTY('{"since": "2026-06-01T00:00:00Z"}');

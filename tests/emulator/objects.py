@@ -21,7 +21,10 @@ LOCK_COLUMNS = [
 ]  # fmt: skip
 ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION"}
 PROPERTIES = {
-    "WAREHOUSE": {"WAREHOUSE_SIZE", "AUTO_SUSPEND", "AUTO_RESUME", "INITIALLY_SUSPENDED", "COMMENT", "WAREHOUSE_TYPE"},
+    "WAREHOUSE": {
+        "WAREHOUSE_SIZE", "AUTO_SUSPEND", "AUTO_RESUME", "INITIALLY_SUSPENDED", "COMMENT", "WAREHOUSE_TYPE", "GENERATION",
+        "ENABLE_QUERY_ACCELERATION", "STATEMENT_TIMEOUT_IN_SECONDS",
+    },
     "SECRET": {
         "TYPE", "USERNAME", "PASSWORD", "SECRET_STRING", "API_AUTHENTICATION", "OAUTH_REFRESH_TOKEN", "COMMENT",
     },  # fmt: skip
@@ -30,6 +33,8 @@ PROPERTIES = {
     "TASK": {
         "WAREHOUSE", "SCHEDULE", "COMMENT", "USER_TASK_TIMEOUT_MS", "SUSPEND_TASK_AFTER_NUM_FAILURES",
         "ALLOW_OVERLAPPING_EXECUTION", "TASK_AUTO_RETRY_ATTEMPTS",
+        # Parameters of its session.
+        "AUTOCOMMIT", "ERROR_ON_NONDETERMINISTIC_MERGE", "LOCK_TIMEOUT", "QUERY_TAG", "ROWS_PER_RESULTSET", "TIMEZONE",
     },
     "ROLE": {"COMMENT"},
     "USER": {"COMMENT", "PASSWORD", "DEFAULT_ROLE", "DEFAULT_WAREHOUSE"},
@@ -123,6 +128,8 @@ def _create(session: Session, kind: str, name: tuple[str, ...], replace: bool, c
         _check(session, thing)
     if kind == "ROLE":
         account.roles.names.add(name[0])
+    if kind == "PROCEDURE" and not thing.properties["COPY GRANTS"]:
+        account.roles.grants -= {g for g in account.roles.grants if (g.kind, g.name) == (kind, name)}
     objects.things[kind, name] = thing
     shown = {"PROCEDURE": "Function", "INTEGRATION": "Integration"}.get(kind, kind.capitalize())
     return _status(f"{shown} {name[-1]} successfully created.")
@@ -241,11 +248,13 @@ def _procedure(session: Session, thing: Thing, r: Reader) -> None:
             default = r.next().text
         thing.arguments.append(Argument(name, {"STRING": "VARCHAR", "TEXT": "VARCHAR"}.get(kind, kind), default))
     given = thing.properties
+    # Between the arguments and RETURNS, and nowhere else.
+    given["COPY GRANTS"] = r.accept("COPY", "GRANTS")
     r.expect("RETURNS")
     given["RETURNS"] = r.next().text.upper()
     given["EXECUTE AS"] = "OWNER"
     while not r.done():
-        if r.accept("NOT", "NULL") or r.accept("COPY", "GRANTS"):
+        if r.accept("NOT", "NULL"):
             continue
         if r.accept("LANGUAGE"):
             given["LANGUAGE"] = r.next().text.upper()

@@ -55,7 +55,7 @@ def tables(lab: Lab) -> dict[str, list[tuple]]:
 def test_a_load_and_the_next(lab, site):
     first = call(lab)
     assert (first["status"], first["endpoints_loaded"], first["rows"]["issues"]) == ("success", ["issues"], 5)
-    assert first["engine"] == "default" and first["schema"] == "jira" and first["database"] == "RAW"
+    assert (first["engine"], first["component_by"]) == ("default", "file") and first["schema"] == "jira" and first["database"] == "RAW"
     assert {j["status"] for j in first["load_info"]["jobs_detail"]} == {"completed"}
     assert all(j["elapsed_ms"] > 0 for j in first["load_info"]["jobs_detail"])
     site.put(2, DAY.format(9), summary="new", labels=["c"])
@@ -99,6 +99,18 @@ def test_the_secret_is_nowhere(lab, site):
     told = everything() + json.dumps(result) + str(caught.value)
     for secret in (TOKEN, "wrong-token", USER):
         assert secret not in told
+
+
+@pytest.mark.parametrize("subdomain", ["your-site", "Acme"])
+def test_a_refusal_with_the_placeholder_in_place_names_the_secret(lab, site, subdomain):
+    lab.hosts.map("acme.atlassian.net:443", site.address)
+    lab.sql("ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('your-site.atlassian.net', 'acme.atlassian.net')")
+    lab.sql(f"ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = '{subdomain}'")
+    assert call(lab)["status"] == "success"
+    lab.sql("ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET PASSWORD = 'wrong-token'")
+    with pytest.raises(SnowparkSQLException, match="401") as caught:
+        call(lab)
+    assert ("The secret JIRA_SUBDOMAIN still names 'your-site'" in str(caught.value)) == (subdomain == "your-site")
 
 
 @pytest.mark.parametrize(

@@ -465,8 +465,10 @@ def installed(hollow_package):
 
 def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     assert installed.files("@SNOWCAT.CODE.FILES") == [
-        "github.json", "graph.json", "jira.json", "jira_all.json", "pagerduty.json",
-        "snowcat.wasm", "snowcat.x86_64.cwasm", "snowcat_http.py", "snowcat_input.py", "snowcat_procedure.py",
+        "engine.txt", "github.json", "graph.json", "jira.json", "jira_all.json", "pagerduty.json",
+        "snowcat.aarch64.default.cwasm", "snowcat.aarch64.limited.cwasm", "snowcat.pulley64.cwasm", "snowcat.wasm",
+        "snowcat.x86_64.default.cwasm", "snowcat.x86_64.limited.cwasm", "snowcat_engine.py", "snowcat_fault.py",
+        "snowcat_http.py", "snowcat_input.py", "snowcat_job.py", "snowcat_procedure.py", "snowcat_runtime.py",
     ]  # fmt: skip
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)
@@ -474,6 +476,28 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     things = installed.account.objects.things
     assert things["PROCEDURE", ("SNOWCAT", "CODE", "P_LOAD_JIRA")].owner == "SNOWCAT_OWNER"
     assert things["TASK", ("SNOWCAT", "CODE", "T_LOAD_JIRA")].properties["STATE"] == "started"
+
+
+def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_package):
+    create = "CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P() {} RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' " \
+        "PACKAGES = ('snowflake-snowpark-python') HANDLER = 'f' AS $$\ndef f(session):\n    return 'x'\n$$"  # fmt: skip
+    installed.sql(create.format(""))
+    installed.sql("GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P() TO ROLE SNOWCAT_CALLER")
+    installed.sql(create.format("COPY GRANTS"))
+    assert installed.call("CALL SNOWCAT.CODE.P()", role="SNOWCAT_CALLER") == "x"
+    installed.sql(create.format(""))
+    session = installed.connect("SNOWCAT_CALLER")
+    assert "does not exist or not authorized" in refused(session, "CALL SNOWCAT.CODE.P()")
+    session.close()
+    # So installing again takes nothing from those who may call.
+    installed.sql("CREATE ROLE LOADER")
+    for grant in ("DATABASE SNOWCAT", "SCHEMA SNOWCAT.CODE", "PROCEDURE SNOWCAT.CODE.P_LOAD(VARIANT)"):
+        installed.sql(f"GRANT USAGE ON {grant} TO ROLE LOADER")
+    installed.install(hollow_package)
+    session = installed.connect("LOADER")
+    # It is called, and fails for the package's component is empty.
+    assert "Python Interpreter Error" in refused(session, "CALL SNOWCAT.CODE.P_LOAD('{}')")
+    session.close()
 
 
 @pytest.mark.parametrize(

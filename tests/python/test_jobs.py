@@ -218,6 +218,9 @@ def test_jira_with_everything(account):
         ("{}", "'owner' is missing"),
         ('{"owner": "a/../b", "repository": "r"}', "letters, digits"),
         ('{"owner": "a", "repository": "r", "branch": "x"}', "has no setting 'branch'"),
+        ('{"owner": "a", "repository": "r", "engine": "jit"}', "expected an engine of automatic, default, limited, pulley64"),
+        # The rule lets the procedure go to a site that is not there: by then the engine has run.
+        ('{"owner": "a", "repository": "r", "engine": "pulley64"}', '"engine": "pulley64"'),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(account, settings, words):

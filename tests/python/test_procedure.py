@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import threading
 import types
@@ -306,50 +305,22 @@ def test_what_is_told_has_no_secret(source):
 # --- with the component -----------------------------------------------------------------
 
 
-LIMITED = """
-import resource, sys
-limit = int(sys.argv[3])
-if limit:
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-sys.path.insert(0, sys.argv[1])
-import snowcat_procedure as host
-guest = host.Guest(sys.argv[2])
-fault = guest.start("{}", "2026-01-01T00:00:00Z")
-print(guest.engine, fault.kind)
-"""
-
-
-@pytest.mark.parametrize(("limit", "engine"), [(0, "default"), (1 << 30, "limited")])
-def test_an_engine_is_found_for_the_address_space(built_package, limit, engine):
-    procedures = host.__file__.rsplit("/", 1)[0]
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, procedures, str(built_package), str(limit)], capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.split() == [engine, "config"], done.stderr
-
-
-@pytest.mark.parametrize("engine", ["limited", "pulley64"])
-def test_every_engine_runs_the_component(built_package, monkeypatch, engine):
-    monkeypatch.setattr(host, "ENGINES", {engine: host.ENGINES[engine]})
-    guest = host.Guest(str(built_package))
-    assert guest.engine == engine and guest.start("{}", "2026-01-01T00:00:00Z").kind == "config"
-
-
-def test_a_precompiled_file_of_another_release_is_not_needed(built_package, tmp_path, capsys):
-    for file in built_package.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes() if not file.name.endswith(".cwasm") else b"junk")
-    assert host.Guest(str(tmp_path)).engine == "default"
-    assert "does not fit this runtime" in capsys.readouterr().err
-
-
 def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
     from emulator import Lab
 
     with Lab(databases=()) as lab:
         lab.install(built_package)
         before = len(lab.trace)
-        for job, words in (("{}", '"kind": "config"'), ("[1]", "a job is an object, not a list")):
+        lag = '{"pipeline": "p", "database": "RAW", "dataset": "d", "max_table_nesting": 1.5, "resources": []}'
+        jobs = (
+            ("'{}'", '"kind": "config"'), ("PARSE_JSON('{}')", '"kind": "config"'),
+            ("$${}$$", '"kind": "config"'), ("PARSE_JSON('[1]')", "a job is an object, not a list"), ("NULL", "a job is an object, not NULL"),
+            ("'{'", "the job is not JSON"), ("'{\"a\": 1, \"a\": 2}'", "twice"),
+            (f"'{lag}'", "max_table_nesting"),
+        )  # fmt: skip
+        for job, words in jobs:
             with pytest.raises(Exception, match="LoadError") as caught:
-                lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{job}'))", role="SNOWCAT_CALLER")
-            assert words in str(caught.value)
-        assert [e.sql[:4] for e in lab.trace[before:] if not e.sql.lower().startswith("select system$")] == ["CALL", "CALL"]
+                lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_CALLER")
+            assert words in str(caught.value), job
+        ran = [e.sql[:4] for e in lab.trace[before:] if not e.sql.lower().startswith("select")]
+        assert ran == ["CALL"] * len(jobs)

@@ -110,7 +110,7 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
         return call
 
     def shown(value: object) -> object:
-        return snowcat_procedure._plain(getattr(value, "payload", value))
+        return snowcat_procedure.to_plain(getattr(value, "payload", value))
 
     monkeypatch.setattr(snowcat_procedure.Guest, "_export", watched)
     monkeypatch.setattr(

@@ -6,6 +6,7 @@ mod document;
 mod init;
 mod job;
 mod plan;
+mod precompile;
 mod progress;
 mod show;
 mod statement;
@@ -31,6 +32,7 @@ enum Command {
     Check(check::Check),
     Init(init::Init),
     Plan(plan::Plan),
+    Precompile(precompile::Precompile),
     Component(Component),
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Component(component) => component.run(),
         Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Precompile(precompile) => precompile.run(),
     };
     let (code, message) = match done {
         Ok(()) => return ExitCode::SUCCESS,

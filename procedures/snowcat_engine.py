@@ -1,0 +1,134 @@
+"""The component for Snowcat's host inside Snowflake: compiled ahead or now, run by an engine that the sandbox allows."""
+
+import os
+import sys
+import time
+
+import snowcat_runtime
+from snowcat_fault import LoadError
+
+snowcat_runtime.import_wasmtime(snowcat_runtime.imports())
+
+from wasmtime import Config, Engine, Store, WasmtimeError, _bindings  # noqa: E402
+from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
+
+INTERFACE = "snowcat:loader/loads@0.1.0"
+EXPORTS = ("[static]load.start", "[method]load.resume", "[method]load.payload-base64")
+# The engines, in the order in which they are tried: the sandbox decides. `limited` needs less than 1 GB of
+# address space, `pulley64` is an interpreter and needs no executable memory. A precompiled file fits an engine
+# of the same settings only, so `package.py` compiles with these. The component has no concurrent calls.
+DEFAULT = {"concurrency_support": False}
+LIMITED = {**DEFAULT, "memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_for_growth": 1 << 20,
+           "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
+ENGINES = {"default": DEFAULT, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
+AUTOMATIC = "automatic"
+# What an engine raises that the sandbox does not allow.
+REFUSED = (WasmtimeError, OSError, MemoryError)
+
+
+class Guest:
+    """The component, run by the first engine that the sandbox allows, or by the one that is asked for."""
+
+    def __init__(self, directory, engine=None):
+        started, reasons = time.monotonic(), []
+        for name in _wanted(directory, engine):
+            try:
+                made = Engine(configured(ENGINES[name]))
+                component, self.by = _component(made, directory, name)
+                self.store = Store(made)
+                self.instance = Linker(made).instantiate(self.store, component)
+                self.engine = name
+                break
+            except REFUSED as error:
+                reasons.append(f"{name}: {_first_line(error)}")
+        else:
+            raise LoadError("host", "no engine can run the component", reasons)
+        # Each gives its result, or a fault as a `Record`.
+        self.start, self.resume, self.payload = map(self._export, EXPORTS)
+        self.load_ms = round(1000 * (time.monotonic() - started), 1)
+
+    def _export(self, name):
+        loads = self.instance.get_export_index(self.store, INTERFACE)
+        function = self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
+
+        def call(*arguments):
+            try:
+                return function(self.store, *arguments)
+            except WasmtimeError as error:
+                raise LoadError("internal", f"the component trapped: {error}") from error
+
+        return call
+
+
+def configured(settings):
+    """A configuration of the runtime with these settings."""
+    config = Config()
+    for key, value in settings.items():
+        if key == "concurrency_support":
+            # The package has no property for it, only the library's function.
+            _bindings.wasmtime_config_concurrency_support_set(config.ptr(), value)
+        else:
+            setattr(config, key, value)
+    return config
+
+
+def precompiled_key(name, machine):
+    """What tells the precompiled file of an engine and a machine: `snowcat.<key>.cwasm`."""
+    # An interpreter's code is the same on all machines.
+    return name if "target" in ENGINES[name] else f"{machine}.{name}"
+
+
+def to_record(fields):
+    """A record of the interface."""
+    made = Record()
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def to_plain(value):
+    """A value of the interface as JSON has it."""
+    if isinstance(value, Record):
+        return {name: to_plain(inner) for name, inner in vars(value).items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(inner) for inner in value]
+    return value
+
+
+def _wanted(directory, engine):
+    """The engines to try: those of the call, else those of `engine.txt` among the imports, else all."""
+    where = "the settings"
+    if engine is None:
+        where, path = "engine.txt", os.path.join(directory, "engine.txt")
+        if not os.path.exists(path):
+            return list(ENGINES)
+        with open(path, encoding="utf-8") as file:
+            engine = file.read().strip()
+    if engine in ("", AUTOMATIC):
+        return list(ENGINES)
+    if engine not in ENGINES:
+        raise LoadError("config", f"expected an engine of {', '.join([AUTOMATIC, *ENGINES])}, found {engine!r}", [where])
+    return [engine]
+
+
+def _component(engine, directory, name):
+    """The component for this engine, and how it came: from its precompiled file, from the file's bytes, or compiled now."""
+    file = f"snowcat.{precompiled_key(name, snowcat_runtime.machine())}.cwasm"
+    path = os.path.join(directory, file)
+    if os.path.exists(path):
+        try:
+            return Component.deserialize_file(engine, path), "file"
+        except REFUSED as error:
+            # It may lie where nothing can be mapped for execution.
+            print(f"{file}: {_first_line(error)}; loading its bytes", file=sys.stderr)
+        try:
+            with open(path, "rb") as data:
+                return Component.deserialize(engine, data.read()), "bytes"
+        except REFUSED as error:
+            # Made for another release of the runtime: the portable file serves as well, more slowly.
+            print(f"{file} does not fit this runtime ({_first_line(error)}); compiling snowcat.wasm", file=sys.stderr)
+    return Component.from_file(engine, os.path.join(directory, "snowcat.wasm")), "compiled"
+
+
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,73 @@
+"""Why a load fails: what Snowcat's handler raises, as JSON that its callers can read."""
+
+import json
+
+# The longest JSON, in bytes. How much of an exception's text Snowflake shows is not documented.
+LONGEST = 8000
+# How much of a message may be shown, in bytes of JSON; of any other text a quarter. The first that fits is taken.
+ROOMS = (6000, 4000, 2400, 1200, 600, 300)
+# The context of a fault has few items; of more than this, those in the middle are left out.
+ITEMS = 16
+
+
+class LoadError(RuntimeError):
+    """Fails the CALL. Its text is a JSON object of at most `LONGEST` bytes; `details` is the whole object."""
+
+    def __init__(self, kind, message, context=(), **more):
+        self.details = {"status": "error", "kind": kind, "message": message, "context": list(context), **more}
+        super().__init__(_short(self.details))
+
+
+class Failed(Exception):
+    """A step that could not be done; the component decides what follows."""
+
+    def __init__(self, code, message, transient):
+        super().__init__(message)
+        self.failure = {"code": str(code), "message": str(message), "transient": transient}
+
+
+def _short(details):
+    """The details as JSON of at most `LONGEST` bytes: texts are cut in the middle, the structure is kept."""
+    text = _json(details)
+    for room in ROOMS:
+        if len(text) <= LONGEST:
+            break
+        text = _json({key: _cut(value, room if key == "message" else room // 4) for key, value in details.items()})
+    return text.decode()
+
+
+def _cut(value, room):
+    """The value with its texts cut to this many bytes of JSON each."""
+    if isinstance(value, str):
+        return _cut_text(value, room)
+    if isinstance(value, (list, tuple)):
+        items = [_cut(item, room) for item in value]
+        if len(items) > ITEMS:
+            half = ITEMS // 2
+            items[half:-half] = [f"[{len(items) - ITEMS} items left out]"]
+        return items
+    if isinstance(value, dict):
+        return _cut_text(_json(value).decode(), room)
+    return value
+
+
+def _cut_text(text, room):
+    if len(_json(text)) <= room:
+        return text
+    # Twice as much of the beginning as of the end.
+    kept = min(len(text), room)
+    while True:
+        head, tail = kept - kept // 3, kept // 3
+        short = f"{text[:head]} [{len(text) - head - tail} characters left out] {text[len(text) - tail :]}"
+        excess = len(_json(short)) - room
+        if excess <= 0 or kept == 0:
+            return short
+        kept = max(0, kept - max(1, excess // 6))
+
+
+def _json(value):
+    """JSON in UTF-8; half of a surrogate pair, which UTF-8 does not have, is escaped."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str).encode()

@@ -1,0 +1,109 @@
+"""The jobs of Snowcat's host inside Snowflake: those that a caller gives, and those that the install put beside it."""
+
+import json
+import os
+import re
+
+from snowcat_fault import LoadError
+
+# A number as Snowflake hands one over that is no integer, within a VARIANT: as text.
+DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+AS_TEXT = "Snowflake hands the decimals of a VARIANT over as text: give the job as text, CALL P_LOAD('{...}')"
+
+
+class Given:
+    """A job that a caller gives: its text, what the host reads of it, and the texts in it that may have been numbers."""
+
+    def __init__(self, job):
+        job = variant(job)
+        self.decimals = []
+        if isinstance(job, str):
+            # The text goes to the component as it is: numbers keep their digits, keys their order.
+            self.text, self.job = job, parsed(job, "the job")
+        else:
+            self.text, self.job = json.dumps(job, ensure_ascii=False), job
+            self.decimals = list(_decimals(job, ""))
+        if not isinstance(self.job, dict):
+            found = "NULL" if self.job is None else f"a {type(self.job).__name__}"
+            raise LoadError("config", f"a job is an object, not {found}")
+
+    def explained(self, message):
+        """A fault's message, with what to do if it is of a number that came as text."""
+        found = re.search(r'found "([^"]*)"', message)
+        told = self.decimals and found and DECIMAL.fullmatch(found[1])
+        return f"{message}. {AS_TEXT}" if told else message
+
+    def warnings(self):
+        """What the caller has to look at, for no fault says it: a text that has a decimal point or an exponent."""
+        texts = [f"{place} = {json.dumps(text)}" for place, text in self.decimals]
+        return [f"texts that look like numbers in a job given as an object: {', '.join(texts[:5])}. {AS_TEXT}"] if texts else []
+
+
+def variant(value):
+    """A VARIANT argument as plain JSON values: SQL NULL is an object that says so, wherever it is."""
+    if getattr(value, "is_sql_null", False) is True:
+        return None
+    if isinstance(value, dict):
+        return {key: variant(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [variant(inner) for inner in value]
+    return value
+
+
+def parsed(text, what, place=()):
+    """JSON, or a fault that says whose."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise LoadError("config", f"{what} is not JSON: {error}", place) from None
+
+
+def settings(given):
+    """The settings of a ready-made job, checked: each becomes part of a URL."""
+    given = variant(given)
+    given = parsed(given, "settings", ["settings"]) if isinstance(given, str) else given
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise LoadError("config", f"settings is an object, not a {type(given).__name__}", ["settings"])
+    for name, value in given.items():
+        # No slash, no quote, nothing that begins a query.
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or ".." in value:
+            raise LoadError("config", "expected letters, digits and any of . _ : + -", ["settings", name])
+    return given
+
+
+def ready_made(directory, file, given, target_database, endpoints, force_full_load):
+    """The job of this file among the procedure's imports, its `{{placeholders}}` filled in."""
+    path = os.path.join(directory, file)
+    if not os.path.exists(path):
+        found = sorted(name for name in os.listdir(directory) if name.endswith(".json"))
+        raise LoadError("config", f"expected the job {file} among the imports of the procedure, found {found}")
+    with open(path, encoding="utf-8") as opened:
+        text = opened.read()
+    for name, value in given.items():
+        if "{{" + name + "}}" not in text:
+            raise LoadError("config", f"the job has no setting {name!r}", ["settings"])
+        text = text.replace("{{" + name + "}}", value)
+    missing = re.search(r"\{\{(\w+)\}\}", text)
+    if missing:
+        raise LoadError("config", f"the setting {missing[1]!r} is missing", ["settings"])
+    job = parsed(text, file)
+    if target_database is not None:
+        job["database"] = target_database
+    job["force_full_load"] = bool(force_full_load)
+    if endpoints is not None:
+        job["selected"] = parsed(endpoints, "endpoints", ["endpoints"])
+    return job
+
+
+def _decimals(value, place):
+    """The texts of a value that are numbers with a point or an exponent, and where they are."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from () if key.startswith("//") else _decimals(inner, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _decimals(inner, f"{place}[{number}]")
+    elif isinstance(value, str) and re.search("[.eE]", value) and DECIMAL.fullmatch(value):
+        yield place, value

@@ -1,0 +1,125 @@
+"""What a procedure's arguments are taken for, and the JSON of a load that fails."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import snowcat_procedure as host
+from snowcat_fault import LONGEST, LoadError
+from snowcat_job import AS_TEXT, Given, settings, variant
+
+
+class SqlNull:
+    """SQL NULL within a VARIANT, as Snowflake hands it over."""
+
+    is_sql_null = True
+
+
+# --- a job ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        ({"a": 1}, {"a": 1}), ('{"a": 1.5}', {"a": 1.5}), ({"a": SqlNull(), "b": [SqlNull(), 1]}, {"a": None, "b": [None, 1]}),
+        ({"a": (1, 2)}, {"a": [1, 2]}),
+    ],
+)  # fmt: skip
+def test_a_job_is_text_or_an_object(given, expect):
+    made = Given(given)
+    assert made.job == expect and json.loads(made.text) == expect
+
+
+def test_a_job_given_as_text_stays_as_it_is():
+    text = '{"b": 1.50, "a": 12345678901234567890123}'
+    assert Given(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "a job is an object, not NULL"), (SqlNull(), "a job is an object, not NULL"), ("null", "a job is an object, not NULL"),
+        ([1], "a job is an object, not a list"), (1, "a job is an object, not a int"), ("[]", "a job is an object, not a list"),
+        ("{", "the job is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("", "the job is not JSON: Expecting value: line 1 column 1 (char 0)"),
+    ],
+)  # fmt: skip
+def test_what_is_no_job_is_a_fault(given, message):
+    with pytest.raises(LoadError) as caught:
+        host.load(None, given)
+    told = json.loads(str(caught.value))
+    assert (told["kind"], told["message"]) == ("config", message)
+
+
+# Snowflake hands 1.5 in PARSE_JSON('..') over as '1.5'.
+LAG = {"resources": [{"incremental": {"lag": "1.5", "name": "1.5"}, "//": "1.5"}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "explained"),
+    [
+        (LAG, 'expected a number, found "1.5"', True), (LAG, 'expected a number, found "soon"', False),
+        (LAG, "the table is gone", False), (json.dumps(LAG), 'expected a number, found "1.5"', False),
+        ({"lag": "x"}, 'expected a number, found "2"', False),
+    ],
+)  # fmt: skip
+def test_a_number_that_came_as_text_is_explained(given, message, explained):
+    assert Given(given).explained(message) == (f"{message}. {AS_TEXT}" if explained else message)
+
+
+@pytest.mark.parametrize(
+    ("given", "places"),
+    [
+        (LAG, ['resources[0].incremental.lag = "1.5"', 'resources[0].incremental.name = "1.5"']), (json.dumps(LAG), []),
+        ({"a": "1e400", "b": "-0.5", "c": "7", "d": "1.2.3", "e": "v1.5", "f": 1}, ['a = "1e400"', 'b = "-0.5"']), ({}, []),
+    ],
+)  # fmt: skip
+def test_a_text_that_may_have_been_a_number_is_a_warning(given, places):
+    warnings = Given(given).warnings()
+    assert len(warnings) == bool(places)
+    for warning in warnings:
+        assert AS_TEXT in warning and [place for place in places if place not in warning] == []
+
+
+@pytest.mark.parametrize(("given", "expect"), [
+    (None, {}), (SqlNull(), {}), ("null", {}), ({"a": "b"}, {"a": "b"}), ('{"a": "b"}', {"a": "b"}),
+])  # fmt: skip
+def test_settings(given, expect):
+    assert settings(given) == expect
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"a": SqlNull()}, "letters, digits"), ({"a": "../b"}, "letters, digits"), ([], "not a list"), ("{", "settings is not JSON"),
+])  # fmt: skip
+def test_settings_that_are_none(given, message):
+    with pytest.raises(LoadError, match=message):
+        settings(given)
+
+
+def test_only_an_sql_null_is_one():
+    assert variant({"is_sql_null": True}) == {"is_sql_null": True}
+
+
+# --- the JSON of a fault --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["x", "é", '"', "\n", "\x01", "\ud800", "😀"])
+@pytest.mark.parametrize(("size", "items", "each"), [(0, 0, 0), (7000, 2, 10), (200_000, 3, 5000), (10, 400, 3000), (50_000, 1000, 50)])
+def test_the_json_of_a_fault_is_short(text, size, items, each):
+    made = LoadError("data", f"begin {text * size} end", [f"a{text * each}z"] * items, dataset_name={"k": text * 9000}, database=None)
+    shown = str(made)
+    assert len(shown.encode()) <= LONGEST
+    told = json.loads(shown)
+    assert list(told) == ["status", "kind", "message", "context", "dataset_name", "database"] == list(made.details)
+    assert told["message"].startswith("begin ") and told["message"].endswith(" end") and told["database"] is None
+    assert made.details["message"] == f"begin {text * size} end", "all of it is kept for the host"
+    if told["message"] != made.details["message"]:
+        head, left_out, tail = told["message"].partition(" characters left out] ")
+        head, _, count = head.rpartition(" [")
+        assert left_out and len(head) + int(count) + len(tail) == len(made.details["message"])
+
+
+def test_a_fault_that_fits_is_whole():
+    message = "x" * 7000
+    assert json.loads(str(LoadError("data", message, ["a", "b"])))["message"] == message
