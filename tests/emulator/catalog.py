@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from sqlglot import exp
 
+from . import zones
 from .errors import SqlError, missing
 from .text import Name
 
@@ -35,11 +36,12 @@ FAMILIES = {
 }
 DUCK = {
     "TEXT": "VARCHAR", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIME": "TIME",
-    "TIMESTAMP_NTZ": "TIMESTAMP", "TIMESTAMP_LTZ": "TIMESTAMPTZ", "TIMESTAMP_TZ": "TIMESTAMPTZ",
+    "TIMESTAMP_NTZ": "TIMESTAMP", "TIMESTAMP_LTZ": "TIMESTAMPTZ", "TIMESTAMP_TZ": zones.DUCK,
     "BINARY": "BLOB", "VARIANT": "JSON", "OBJECT": "JSON", "ARRAY": "JSON",
 }  # fmt: skip
 SEMI = ("VARIANT", "OBJECT", "ARRAY")
 DEFAULT_LENGTH = {"TEXT": 16_777_216, "BINARY": 8_388_608}
+MOST_LENGTH = {"TEXT": 134_217_728, "BINARY": 67_108_864}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,13 @@ class Type:
             precision = numbers[0] if numbers else 38
             return Type(family, precision, numbers[1] if len(numbers) > 1 else 0)
         if family in DEFAULT_LENGTH:
-            return Type(family, numbers[0] if numbers else DEFAULT_LENGTH[family])
+            length = numbers[0] if numbers else DEFAULT_LENGTH[family]
+            if not 1 <= length <= MOST_LENGTH[family]:
+                raise SqlError(
+                    2040, "42601",
+                    f"SQL compilation error:\ninvalid length {length} of {declared.this.name}: expected 1 to {MOST_LENGTH[family]}",
+                )  # fmt: skip
+            return Type(family, length)
         if family.startswith("TIME"):
             return Type(family, numbers[0] if numbers else 9)
         return Type(family)
@@ -105,6 +113,10 @@ class Table:
     comment: str | None = None
     owner: str = "ACCOUNTADMIN"
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+    def has_zones(self) -> bool:
+        """Returns `True` if a column is a TIMESTAMP_TZ."""
+        return any(column.type.family == "TIMESTAMP_TZ" for column in self.columns)
 
     def column(self, name: str) -> Column:
         """The column of that name, or the server's error."""
@@ -170,7 +182,10 @@ class Catalog:
                     "COLUMN_NAME": c.name, "ORDINAL_POSITION": position, "COLUMN_DEFAULT": c.default,
                     "IS_NULLABLE": "YES" if c.nullable else "NO", "DATA_TYPE": c.type.family,
                     "CHARACTER_MAXIMUM_LENGTH": c.type.first if text or c.type.family == "BINARY" else None,
-                    "CHARACTER_OCTET_LENGTH": min((c.type.first or 0) * 4, 16_777_216) if text else None,
+                    "CHARACTER_OCTET_LENGTH": (
+                        min((c.type.first or 0) * 4, MOST_LENGTH["TEXT"]) if text
+                        else c.type.first if c.type.family == "BINARY" else None
+                    ),
                     "NUMERIC_PRECISION": c.type.first if number else None,
                     "NUMERIC_PRECISION_RADIX": 10 if number else None,
                     "NUMERIC_SCALE": c.type.second if number else None,
@@ -229,8 +244,9 @@ def type_of_duck(name: str) -> Type:
     families = {
         "VARCHAR": "TEXT", "DOUBLE": "FLOAT", "FLOAT": "FLOAT", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIME": "TIME",
         "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ", "BLOB": "BINARY", "JSON": "VARIANT",
+        zones.DESCRIBED: "TIMESTAMP_TZ",
     }  # fmt: skip
-    family = families.get(name)
+    family = families.get(name.replace('"', ""))
     if family is None:
         raise SqlError(99999, "0A000", f"emulator: no declared type for {name}")
     return Type(family, DEFAULT_LENGTH.get(family, 9 if family.startswith("TIME") else None))

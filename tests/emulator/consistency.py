@@ -30,7 +30,7 @@ class Snapshot:
         self.lock = threading.Lock()
         self.duck = engine.duck.cursor()
         self.duck.execute("BEGIN")
-        self.duck.execute(dialect.MACROS)
+        self.duck.execute(dialect.macros(engine.text_limit))
         for database in list(engine.catalog.databases):
             self.duck.execute(f"SELECT 1 FROM {quote(database)}.{HISTORY} LIMIT 1").fetchall()
 

@@ -15,7 +15,7 @@ from .dml import Prepared, coerce, describe, targets
 from .engine import HISTORY, HISTORY_NAME, Outcome
 from .errors import SqlError, not_emulated
 from .stages import File, Stage
-from .text import Reader, full, identifier, quote
+from .text import Reader, full, identifier, quote, unquote
 
 if TYPE_CHECKING:
     from .session import Session
@@ -49,7 +49,7 @@ def prepare(session: Session, sql: str) -> Prepared:
         select = sql[begin : r.items[r.at].start]
         r.expect("FROM")
     token = r.next()
-    reference = token.text if token.kind == "stage" else token.text.strip("'")
+    reference = token.text if token.kind == "stage" else unquote(token.text)
     if select is not None:
         if r.accept("AS") or r.peek() != ")":
             r.next()

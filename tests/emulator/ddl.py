@@ -172,6 +172,14 @@ def _stage(
         for key in options:
             if key not in ("ENCRYPTION", "DIRECTORY", "COMMENT", "FILE_FORMAT"):
                 raise not_emulated(f"CREATE STAGE with {key}")
+        encryption = options.get("ENCRYPTION")
+        sse = isinstance(encryption, dict) and encryption.get("TYPE") == "SNOWFLAKE_SSE"
+        if sse and session.account.modes.tri_secret_secure:
+            raise SqlError(
+                3001, "0A000",
+                "SQL compilation error:\nServer-side encryption (SNOWFLAKE_SSE) is not supported for an account with "
+                "Tri-Secret Secure.",
+            )  # fmt: skip
         if name in stages.by_name and replace:
             session.account.roles.require(session.role, "OWNERSHIP", "STAGE", name, stages.by_name[name].owner)
         new = stages.create(Stage(name, session.role, options), replace, condition)

@@ -11,6 +11,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
+from . import zones
+from .catalog import DEFAULT_LENGTH
 from .errors import SqlError, not_emulated, syntax
 from .text import tokens
 
@@ -21,6 +23,8 @@ ELEMENTS = [
     ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("FF", "%f000"),
 ]  # fmt: skip
 TO_CHAR = "EMULATOR_TO_CHAR"
+TEXT_MACRO = "_emulator_text"
+TEXT_TYPES = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
 BINARY_FORMATS = {"HEX": "HEX", "BASE64": "TO_BASE64", "UTF-8": "DECODE"}
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -40,14 +44,22 @@ def parse(sql: str) -> exp.Expression:
     return found
 
 
-def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp.Expression:
-    """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...)."""
+def prepare(
+    expression: exp.Expression, functions: dict[str, str | None], *, has_zones: bool = False
+) -> exp.Expression:
+    """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...).
+
+    With `has_zones` a table of the statement has a column of type TIMESTAMP_TZ.
+    """
+    text_macro = TEXT_MACRO
+    if has_zones or zones.zoned(expression):
+        expression, text_macro = zones.rewrite(expression), zones.TEXT_MACRO
 
     def one(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Anonymous) and node.name.upper() == TO_CHAR:
-            return _to_char(node.expressions)
-        if isinstance(node, exp.Cast) and node.to.this in (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT):
-            return _text(node)
+            return _to_char(node.expressions, text_macro)
+        if isinstance(node, exp.Cast) and node.to.this in TEXT_TYPES:
+            return _text(node, text_macro)
         if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
             return _number(node)
         if isinstance(node, exp.Func) or isinstance(node, exp.Column):
@@ -57,13 +69,33 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None]) -> exp
                 return exp.Null() if value is None else exp.Literal.string(value)
         return node
 
-    return expression.transform(one)
+    return _fitting(expression.transform(one))
 
 
-def _to_char(arguments: list[exp.Expression]) -> exp.Expression:
+def _fitting(expression: exp.Expression) -> exp.Expression:
+    """The expression (changed in place) with the length of every text checked that a cast makes."""
+    for node in reversed(list(expression.dfs())):
+        if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast) and node.to.this in TEXT_TYPES:
+            if isinstance(node.this, (exp.Literal, exp.Null)) and not node.to.expressions:
+                continue
+            given = [int(p.name) for p in node.to.expressions if p.name.isdigit()]
+            length = given[0] if given else DEFAULT_LENGTH["TEXT"]
+        elif isinstance(node, exp.Anonymous) and node.name in (TEXT_MACRO, zones.TEXT_MACRO):
+            length = DEFAULT_LENGTH["TEXT"]
+        else:
+            continue
+        checked = zones.call("_emulator_fits", node.copy(), exp.Literal.number(length))
+        if node is expression:
+            expression = checked
+        else:
+            node.replace(checked)
+    return expression
+
+
+def _to_char(arguments: list[exp.Expression], text_macro: str) -> exp.Expression:
     value = arguments[0]
     if len(arguments) == 1:
-        return exp.Anonymous(this="_emulator_text", expressions=[value])
+        return exp.Anonymous(this=text_macro, expressions=[value])
     form = arguments[1].name
     if form.upper() in BINARY_FORMATS:
         return exp.Anonymous(this=BINARY_FORMATS[form.upper()], expressions=[value])
@@ -88,12 +120,16 @@ def _to_char(arguments: list[exp.Expression]) -> exp.Expression:
             at += 1
     text = "".join(pieces)
     if zone is None:
-        return exp.Anonymous(this="STRFTIME", expressions=[value, exp.Literal.string(text)])
+        return exp.Anonymous(this="STRFTIME", expressions=[zones.wall(value), exp.Literal.string(text)])
     width = {"TZH:TZM": "colon", "TZHTZM": "plain", "TZH": "hours"}[zone]
+    offset = exp.Anonymous(this="STRFTIME", expressions=[value.copy(), exp.Literal.string("%z")])
     return exp.Anonymous(
         this="_emulator_to_char",
-        expressions=[value, exp.Literal.string(text), exp.Literal.string(width)],
-    )
+        expressions=[
+            zones.wall(value), offset if zones.has_aggregate(value) else zones.call("_emulator_offset", value.copy()),
+            exp.Literal.string(text), exp.Literal.string(width),
+        ],
+    )  # fmt: skip
 
 
 def _number(node: exp.Cast) -> exp.Expression:
@@ -104,15 +140,23 @@ def _number(node: exp.Cast) -> exp.Expression:
     return type(node)(**{**node.args, "to": to})
 
 
-def _text(node: exp.Cast) -> exp.Expression:
+def _text(node: exp.Cast, text_macro: str) -> exp.Expression:
     if isinstance(node.this, (exp.Literal, exp.JSONExtract, exp.Null, exp.Placeholder)):
         return node
     if node.to.expressions:
         return node
-    return exp.Anonymous(this="_emulator_text", expressions=[node.this])
+    return exp.Anonymous(this=text_macro, expressions=[node.this])
 
 
-MACROS = r"""
+def macros(text_limit: int) -> str:
+    """The macros of a connection; `text_limit` is how long a VARCHAR without a length may be."""
+    shrunk = f"CASE WHEN n <= {text_limit} THEN n ELSE greatest({text_limit}, CAST(n AS BIGINT) * {text_limit} // 16777216) END"
+    limit = "n" if text_limit == DEFAULT_LENGTH["TEXT"] else shrunk
+    limits = f"CREATE OR REPLACE TEMP MACRO _emulator_limit(n) AS {limit};"
+    return TEXT_MACROS + zones.MACROS + limits + LIMITS.replace("LIMIT", str(text_limit))
+
+
+TEXT_MACROS = r"""
 CREATE OR REPLACE TEMP MACRO _emulator_text(x) AS
     CASE WHEN typeof(x) = 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\.0$', '')
          WHEN typeof(x) = 'JSON' THEN (CAST(x AS JSON) ->> '$')
@@ -121,8 +165,24 @@ CREATE OR REPLACE TEMP MACRO _emulator_zone(z, w) AS
     CASE w WHEN 'hours' THEN left(z, 3)
            WHEN 'plain' THEN replace(CASE WHEN length(z) = 3 THEN z || '00' ELSE z END, ':', '')
            ELSE CASE WHEN length(z) = 3 THEN z || ':00' ELSE z END END;
-CREATE OR REPLACE TEMP MACRO _emulator_to_char(x, f, w) AS
-    replace(strftime(x, f), '<zone>', _emulator_zone(strftime(x, '%z'), w));
+CREATE OR REPLACE TEMP MACRO _emulator_to_char(wall, z, f, w) AS
+    replace(strftime(wall, f), '<zone>', _emulator_zone(z, w));
+"""
+
+# The lambda keeps the expression from being bound several times over, which takes seconds where there are many columns.
+# A text may be too long to be shown in the error.
+LIMITS = r"""
+CREATE OR REPLACE TEMP MACRO _emulator_short(x) AS CASE WHEN length(x) > 200 THEN left(x, 200) || '...' ELSE x END;
+CREATE OR REPLACE TEMP MACRO _emulator_fits(x, n) AS
+    list_transform([x], lambda v: CASE WHEN strlen(v) > _emulator_limit(n) AND length(v) > _emulator_limit(n)
+        THEN error('String ''' || _emulator_short(v) || ''' is too long and would be truncated') ELSE v END)[1];
+CREATE OR REPLACE TEMP MACRO _emulator_fits_binary(x, n) AS
+    CASE WHEN octet_length(x) > _emulator_limit(n * 2) // 2
+         THEN error('Binary ''' || left(hex(x), 200) || '...'' is too long and would be truncated') ELSE x END;
+CREATE OR REPLACE TEMP MACRO _emulator_fits_lob(x) AS
+    CASE WHEN strlen(CAST(x AS VARCHAR)) > LIMIT * 8
+         THEN error('Max LOB size (' || LIMIT * 8 || ') exceeded, actual size of parsed column is '
+                    || strlen(CAST(x AS VARCHAR))) ELSE x END;
 """
 
 
@@ -134,6 +194,7 @@ def translate_error(error: Exception) -> SqlError:
             100072, "22000", f"DML operation failed: NULL result in a non-nullable column ({text})")),
         (duckdb.InvalidInputException, "is too long and would be truncated", lambda: SqlError(
             100078, "22000", text.split("Error: ", 1)[-1])),
+        (duckdb.InvalidInputException, "Max LOB size", lambda: SqlError(100082, "22000", text.split("Error: ", 1)[-1])),
         (duckdb.ConversionException, "", lambda: SqlError(100038, "22018", text)),
         (duckdb.OutOfRangeException, "", lambda: SqlError(100132, "22003", f"Number out of representable range: {text}")),
         (duckdb.InvalidInputException, "JSON", lambda: SqlError(100069, "22P02", f"Error parsing JSON: {text}")),

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from sqlglot import exp
 
-from . import merge, rebase
-from .catalog import DEFAULT_LENGTH, SEMI, Column, Table
+from . import merge, rebase, zones
+from .catalog import SEMI, Column, Table
 from .engine import HISTORY_NAME, Outcome
 from .errors import SqlError, not_emulated
 from .text import Name, full, quote
@@ -72,7 +72,7 @@ def prepare(session: Session, expression: exp.Expression, params: list | None) -
     raise not_emulated(type(expression).__name__)
 
 
-def coerce(value: str, duck: str, column: Column, wide: bool = True) -> str:
+def coerce(value: str, duck: str, column: Column) -> str:
     """`value` (of DuckDB type `duck`) as the column takes it; refuses what Snowflake refuses."""
     family = column.type.family
     if family in SEMI:
@@ -83,16 +83,18 @@ def coerce(value: str, duck: str, column: Column, wide: bool = True) -> str:
                 "SQL compilation error:\nExpression type does not match column data type, expecting "
                 f"{family} but got {kind} for column {column.name}",
             )  # fmt: skip
-        return value
+        return f"_emulator_fits_lob({value})" if duck == "JSON" else value
     if duck == "JSON":
         value = f"({value} ->> '$')"
-    if family == "BINARY" and duck == "VARCHAR":
-        return f"unhex({value})"
+    if family == "TIMESTAMP_TZ":
+        return zones.taken(f"CAST({value} AS TIMESTAMPTZ)" if duck == '"NULL"' else value, family)
+    if zones.is_zoned(duck):
+        value = zones.taken(value, family)
+    if family == "BINARY":
+        binary = f"unhex({value})" if duck == "VARCHAR" else f"CAST({value} AS BLOB)"
+        return f"_emulator_fits_binary({binary}, {column.type.first})"
     cast = f"CAST({value} AS {column.type.duck()})"
-    if family == "TEXT" and wide and (column.type.first or 0) < DEFAULT_LENGTH["TEXT"]:
-        message = f"'String ''' || {cast} || ''' is too long and would be truncated'"
-        return f"CASE WHEN length({cast}) > {column.type.first} THEN error({message}) ELSE {cast} END"
-    return cast
+    return f"_emulator_fits({cast}, {column.type.first})" if family == "TEXT" else cast
 
 
 def describe(session: Session, select: str, params: list | None = None) -> list[str]:
@@ -172,11 +174,14 @@ def _delete_late(session: Session, name: Name, plan: Plan) -> None:
 
 def _change(session: Session, e: exp.Update | exp.Delete, params: list | None) -> Prepared:
     name = session.name_of(e.this)
-    session.engine.catalog.table(name)
+    table = session.engine.catalog.table(name)
     session.check_tables(e)
     changed = session.transformed(e)
-    sql = session.render(changed)
     update = isinstance(e, exp.Update)
+    for assigned in changed.expressions if update else ():
+        target = session.fold(assigned.this.this if isinstance(assigned.this, exp.Column) else assigned.this)
+        assigned.set("expression", _assigned(assigned.expression, table.column(target)))
+    sql = session.render(changed)
     row = f"{quote(changed.this.alias_or_name)}.rowid"
     sources = _sources(changed)
     where = changed.args.get("where")
@@ -213,6 +218,18 @@ def _change(session: Session, e: exp.Update | exp.Delete, params: list | None) -
 
     verbs = ("UPDATE",) if update else ("DELETE",)
     return Prepared(name, run, True, verbs, lambda: {name: hits()}, plan, late)
+
+
+def _assigned(value: exp.Expression, column: Column) -> exp.Expression:
+    """What UPDATE sets, as the column takes it."""
+    family = column.type.family
+    if isinstance(value, (exp.Null, exp.Placeholder)):
+        return value
+    if family == "TEXT":
+        text = exp.cast(value.copy(), exp.DataType.Type.VARCHAR)
+        return zones.call("_emulator_fits", text, exp.Literal.number(column.type.first or 0))
+    macro = {"TIMESTAMP_TZ": "_emulator_tz", "TIMESTAMP_LTZ": "_emulator_instant", "DATE": "_emulator_wall"}.get(family)
+    return zones.call(macro, value.copy()) if macro is not None else value
 
 
 def _sources(e: exp.Expression) -> list[exp.Expression]:

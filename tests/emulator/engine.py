@@ -69,6 +69,7 @@ class Engine:
         self.catalog = Catalog()
         self.stages = Stages(root, lambda name: name in self.catalog.tables)
         self.locks = Locks(modes.most_waiters)
+        self.text_limit = modes.text_limit
         self.past: Past  # the account's, which knows the sessions
         self.commits = 0
         self.ddl = threading.RLock()

@@ -10,7 +10,7 @@ from fakesnow import statement_type
 
 from .answer import Answer
 from .errors import not_emulated
-from .text import Reader
+from .text import Reader, unquote
 
 if TYPE_CHECKING:
     from .session import Session
@@ -37,7 +37,8 @@ def put(session: Session, text: str) -> Answer:
 
 def listed(session: Session, first: str, text: str) -> Answer:
     """LIST and REMOVE."""
-    reference = text.split(None, 1)[1].strip().strip("'")
+    reference = text.split(None, 1)[1].strip()
+    reference = unquote(reference) if reference.startswith("'") else reference
     listing = first in ("LIST", "LS")
     stage, prefix = session.stage(reference, "READ" if listing else "WRITE")
     files = session.engine.stages.files(stage, prefix)

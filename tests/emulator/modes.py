@@ -8,6 +8,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "snapshot": ("after_wait", "before_wait"),
     "lock_unit": ("table", "rows"),
     "read_consistency": ("global", "session"),
+    "unquoted_stage_paths": ("any", "plain"),
 }
 
 
@@ -22,6 +23,9 @@ class Modes:
     most_waiters: int = 20
     read_consistency: str = "global"
     quoted_identifiers_ignore_case: bool = False
+    text_limit: int = 16_777_216
+    unquoted_stage_paths: str = "any"
+    tri_secret_secure: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -17,13 +17,13 @@ from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import copy_into, ddl, dialect, dml, files, parameters, transactions, views
+from . import copy_into, ddl, dialect, dml, files, parameters, transactions, views, zones
 from .answer import TYPE_IDS, Answer
 from .engine import Engine, Transaction
 from .errors import SqlError, missing, not_emulated, timed_out, unsupported_in_procedure
 from .parameters import Parameters
 from .stages import Stage
-from .text import Name, full, head, quote, strip_comments, upper_quoted
+from .text import Name, full, head, plain_paths, quote, strip_comments, upper_quoted
 
 if TYPE_CHECKING:
     from .account import Account
@@ -71,7 +71,7 @@ class Session:
         self.parameters = Parameters(account, caller)
         self.fakesnow = self.engine.fakesnow.connect()
         self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
-        self.own_duck.execute(dialect.MACROS)
+        self.own_duck.execute(dialect.macros(account.modes.text_limit))
         self.own_duck.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
         self.running = threading.RLock()
@@ -161,8 +161,20 @@ class Session:
 
     def transformed(self, expression: exp.Expression) -> exp.Expression:
         """As DuckDB understands it (a copy)."""
-        prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions())
+        zoned = self._has_zones(expression)
+        prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions(), has_zones=zoned)
         return self._cursor()._transform(prepared, None)  # noqa: SLF001
+
+    def _has_zones(self, expression: exp.Expression) -> bool:
+        tables = self.engine.catalog.tables
+        for table in expression.find_all(exp.Table):
+            if isinstance(table.this, exp.Identifier) and (self.database or table.args.get("catalog")):
+                parts = [table.args.get("catalog"), table.args.get("db"), table.this]
+                name = [self.database, self.schema, None][: 3 - sum(p is not None for p in parts)]
+                found = tables.get((*name, *(self.fold(p) for p in parts if p is not None)))  # type: ignore[arg-type]
+                if found is not None and found.has_zones():
+                    return True
+        return False
 
     def _cursor(self) -> FakeSnowflakeCursor:
         return FakeSnowflakeCursor(self.fakesnow, self.duck)
@@ -204,6 +216,8 @@ class Session:
                 self._refuse(text)
             if self.parameters["QUOTED_IDENTIFIERS_IGNORE_CASE"]:
                 text = upper_quoted(text)
+            if self.account.modes.unquoted_stage_paths == "plain" and head(text)[:1] in (["COPY"], ["LIST"], ["LS"]):
+                text = strip_comments(plain_paths(text))
             with self.running, self._placed(), self._limited():
                 self._tell_abort(text)
                 answer = self._execute(text, params)
@@ -373,9 +387,10 @@ class Session:
     def _answer(self, expression: exp.Expression, text: str, params: list | None) -> Answer:
         cursor = self._cursor()
         try:
-            prepared = dialect.prepare(views.substituted(self, expression), self.functions())
+            zoned = self._has_zones(expression)
+            prepared = dialect.prepare(views.substituted(self, expression), self.functions(), has_zones=zoned)
             cursor._execute(cursor._transform(prepared, params), params)  # noqa: SLF001
-            rowtype = describe_as_rowtype(cursor._describe_last_sql())  # noqa: SLF001
+            rowtype = describe_as_rowtype(_plain(cursor._describe_last_sql()))  # noqa: SLF001
         except Exception as error:
             if isinstance(error, duckdb.Error):
                 raise dialect.translate_error(error) from error
@@ -446,6 +461,11 @@ class Session:
             del self.engine.catalog.tables[table.name]
         self.own_duck.close()
         del self.own_duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
+
+
+def _plain(described: list[tuple]) -> list[tuple]:
+    """The columns of a result, with the type that a TIMESTAMP_TZ has on the wire."""
+    return [(n, "TIMESTAMP WITH TIME ZONE" if zones.is_zoned(t) else t, *rest) for n, t, *rest in described]
 
 
 def _literal(text: str) -> str:

@@ -19,6 +19,7 @@ TOKEN = re.compile(
       | (?P<mark>=>|<>|!=|<=|>=|::|\S)""",
     re.X | re.S,
 )
+STAGE_NAME = re.compile(r'@(?:"(?:[^"]|"")*"|[\w$~%]+)(?:\.(?:"(?:[^"]|"")*"|[\w$~%]+))*')
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
 
 
@@ -219,6 +220,28 @@ def upper_quoted(sql: str) -> str:
     return "".join(found)
 
 
+def plain_paths(sql: str) -> str:
+    """The statement as a reader takes it that knows only plain paths after a stage that is not in quotation marks.
+
+    `--` begins a comment there as anywhere; any other sign than letters, digits, `_`, `/` and `.` is refused.
+    """
+    for token in tokens(sql):
+        name = STAGE_NAME.match(token.text) if token.kind == "stage" else None
+        if name is None:
+            continue
+        path = token.text[name.end() :]
+        begin = token.end - len(path)
+        if "--" in path:
+            comment = begin + path.index("--")
+            end = sql.find("\n", comment)
+            return plain_paths(sql[:comment] + (sql[end:] if end >= 0 else ""))
+        wrong = re.search(r"[^\w/.]", path)
+        if wrong is not None:
+            line = sql.count("\n", 0, begin + wrong.start()) + 1
+            raise syntax(f"syntax error line {line} at position {begin + wrong.start()} unexpected '{wrong[0]}'.")
+    return sql
+
+
 def strip_comments(sql: str) -> str:
     """The statement without what surrounds it; inner text is left as it is."""
     found = tokens(sql)
@@ -229,4 +252,4 @@ def strip_comments(sql: str) -> str:
     return "" if end.text == ";" and len(found) == 1 else sql[found[0].start : last.end]
 
 
-__all__ = ["Reader", "SqlError", "full", "head", "identifier", "quote", "split_script", "strip_comments", "tokens", "unquote", "upper_quoted"]
+__all__ = ["Reader", "SqlError", "full", "head", "identifier", "plain_paths", "quote", "split_script", "strip_comments", "tokens", "unquote", "upper_quoted"]

@@ -26,6 +26,8 @@ def text(value: Any, kind: str) -> str | None:  # noqa: ANN401
         return None
     if isinstance(value, bool):
         return "1" if value else "0"
+    if isinstance(value, dict) and set(value) == {"_tz_at", "_tz_minutes"}:
+        return f"{text(value['_tz_at'], '')} {value['_tz_minutes'] + 1440}"
     if isinstance(value, dt.datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
         since = aware - EPOCH
@@ -50,6 +52,10 @@ def _column(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     if pa.types.is_time(column.type):
         return pc.multiply(column.cast(pa.time64("us")).cast(pa.int64()), 1000)
+    offsets = pa.array([1440] * len(column), pa.int32())
+    if pa.types.is_struct(column.type) and {f.name for f in column.type} == {"_tz_at", "_tz_minutes"}:
+        offsets = pc.fill_null(pc.add(pc.struct_field(column, "_tz_minutes"), 1440), 1440).cast(pa.int32())
+        column = pc.struct_field(column, "_tz_at")
     if not pa.types.is_timestamp(column.type):
         return column
     zone = column.type.tz is not None
@@ -64,7 +70,7 @@ def _column(column: pa.Array) -> pa.Array:
     arrays = [seconds, pc.cast(fraction, pa.int32())]
     names = ["epoch", "fraction"]
     if zone:
-        arrays.append(pa.array([1440] * len(column), pa.int32()))
+        arrays.append(offsets)
         names.append("timezone")
     fields = [pa.field(n, a.type, nullable=False) for n, a in zip(names, arrays, strict=True)]
     return pa.StructArray.from_arrays(arrays, fields=fields, mask=nulls)
