@@ -140,6 +140,10 @@ class Account:
                 return f"Aborted transaction id {transaction_id}."
         raise SqlError(90119, "22023", f"Transaction '{transaction_id}' does not exist or has ended.")
 
+    def statements(self) -> int:
+        """How many statements have been run."""
+        return len(self.trace)
+
     def locks(self) -> list[tuple]:
         """The rows of SHOW LOCKS."""
         return [

@@ -7,8 +7,10 @@ keys, comments). A plain object is enough: DDL is never part of a transaction.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -98,6 +100,11 @@ class Column:
     nullable: bool = True
     comment: str | None = None
     default: str | None = None
+    born: int = 0  # how many statements the account had run when it was made
+
+    def copied(self) -> Column:
+        """The column of a table made after this one's."""
+        return dataclasses.replace(self, born=0)
 
 
 @dataclass
@@ -113,6 +120,7 @@ class Table:
     comment: str | None = None
     owner: str = "ACCOUNTADMIN"
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    born: int = 0
 
     def has_zones(self) -> bool:
         """Returns `True` if a column is a TIMESTAMP_TZ."""
@@ -134,6 +142,10 @@ class Schema:
     owner: str = "ACCOUNTADMIN"
     comment: str | None = None
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+
+
+# Whether a view shows a table, a column, or a schema with its database and its name.
+Shows = Callable[["Table | Column | tuple[str, str, Schema]"], bool]
 
 
 class Catalog:
@@ -171,11 +183,13 @@ class Catalog:
         for name in [n for n in self.tables if n[:2] == (database, schema)]:
             del self.tables[name]
 
-    def columns_view(self, database: str) -> pa.Table:
+    def columns_view(self, database: str, shows: Shows) -> pa.Table:
         """`INFORMATION_SCHEMA.COLUMNS`."""
         rows: list[dict] = []
-        for table in self._of(database):
+        for table in self._of(database, shows):
             for position, c in enumerate(table.columns, 1):
+                if not shows(c):
+                    continue
                 text, number = c.type.family == "TEXT", c.type.family == "NUMBER"
                 rows.append({
                     "TABLE_CATALOG": table.name[0], "TABLE_SCHEMA": table.name[1], "TABLE_NAME": table.name[2],
@@ -183,7 +197,7 @@ class Catalog:
                     "IS_NULLABLE": "YES" if c.nullable else "NO", "DATA_TYPE": c.type.family,
                     "CHARACTER_MAXIMUM_LENGTH": c.type.first if text or c.type.family == "BINARY" else None,
                     "CHARACTER_OCTET_LENGTH": (
-                        min((c.type.first or 0) * 4, MOST_LENGTH["TEXT"]) if text
+                        min((c.type.first or 0) * 4, max(DEFAULT_LENGTH["TEXT"], c.type.first or 0)) if text
                         else c.type.first if c.type.family == "BINARY" else None
                     ),
                     "NUMERIC_PRECISION": c.type.first if number else None,
@@ -199,7 +213,7 @@ class Catalog:
             "NUMERIC_SCALE": int, "DATETIME_PRECISION": int, "COLLATION_NAME": str, "IS_IDENTITY": str, "COMMENT": str,
         })  # fmt: skip
 
-    def tables_view(self, database: str) -> pa.Table:
+    def tables_view(self, database: str, shows: Shows) -> pa.Table:
         """`INFORMATION_SCHEMA.TABLES` (without row counts and bytes: they are NULL)."""
         rows = [{
             "TABLE_CATALOG": t.name[0], "TABLE_SCHEMA": t.name[1], "TABLE_NAME": t.name[2], "TABLE_OWNER": t.owner,
@@ -207,26 +221,26 @@ class Catalog:
             "ROW_COUNT": None, "BYTES": None, "RETENTION_TIME": 0 if t.transient else 1,
             "AUTO_CLUSTERING_ON": "YES" if t.clustering else "NO", "COMMENT": t.comment,
             "CREATED": t.created, "LAST_ALTERED": t.created,
-        } for t in self._of(database)]  # fmt: skip
+        } for t in self._of(database, shows)]  # fmt: skip
         return _arrow(rows, {
             "TABLE_CATALOG": str, "TABLE_SCHEMA": str, "TABLE_NAME": str, "TABLE_OWNER": str, "TABLE_TYPE": str,
             "IS_TRANSIENT": str, "CLUSTERING_KEY": str, "ROW_COUNT": int, "BYTES": int, "RETENTION_TIME": int,
             "AUTO_CLUSTERING_ON": str, "COMMENT": str, "CREATED": dt.datetime, "LAST_ALTERED": dt.datetime,
         })  # fmt: skip
 
-    def schemata_view(self, database: str) -> pa.Table:
+    def schemata_view(self, database: str, shows: Shows) -> pa.Table:
         """`INFORMATION_SCHEMA.SCHEMATA`."""
         rows = [{
             "CATALOG_NAME": database, "SCHEMA_NAME": name, "SCHEMA_OWNER": schema.owner,
             "IS_TRANSIENT": "YES" if schema.transient else "NO", "COMMENT": schema.comment, "CREATED": schema.created,
-        } for name, schema in self.databases[database].items()]  # fmt: skip
+        } for name, schema in self.databases[database].items() if shows((database, name, schema))]  # fmt: skip
         return _arrow(rows, {
             "CATALOG_NAME": str, "SCHEMA_NAME": str, "SCHEMA_OWNER": str, "IS_TRANSIENT": str, "COMMENT": str,
             "CREATED": dt.datetime,
         })  # fmt: skip
 
-    def _of(self, database: str) -> list[Table]:
-        return [t for n, t in sorted(self.tables.items()) if n[0] == database and not t.temporary]
+    def _of(self, database: str, shows: Shows) -> list[Table]:
+        return [t for n, t in sorted(self.tables.items()) if n[0] == database and not t.temporary and shows(t)]
 
 
 def _arrow(rows: list[dict], columns: dict[str, type]) -> pa.Table:

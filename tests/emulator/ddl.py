@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fakesnow import statement_type
 
-from . import objects, tables
+from . import objects, shows, tables
 from .answer import Answer
 from .catalog import Schema
 from .errors import SqlError, missing, not_emulated
@@ -90,7 +90,7 @@ def show(session: Session, text: str) -> Answer | None:
         ]
         names = ["name", "type", "kind", "null?", "default", "primary key", "unique key", "comment"]
         return Answer.of(names, rows, statement_type.DESCRIBE)
-    return objects.show(session, text)
+    return shows.show(session, text) or objects.show(session, text)
 
 
 def _status(text: str) -> Answer:

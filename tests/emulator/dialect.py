@@ -51,14 +51,15 @@ def prepare(
 
     With `has_zones` a table of the statement has a column of type TIMESTAMP_TZ.
     """
+    text_macro = TEXT_MACRO
     if has_zones or zones.zoned(expression):
-        expression = zones.rewrite(expression)
+        expression, text_macro = zones.rewrite(expression), zones.TEXT_MACRO
 
     def one(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Anonymous) and node.name.upper() == TO_CHAR:
-            return _to_char(node.expressions)
+            return _to_char(node.expressions, text_macro)
         if isinstance(node, exp.Cast) and node.to.this in TEXT_TYPES:
-            return _text(node)
+            return _text(node, text_macro)
         if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
             return _number(node)
         if isinstance(node, exp.Func) or isinstance(node, exp.Column):
@@ -79,7 +80,7 @@ def _fitting(expression: exp.Expression) -> exp.Expression:
                 continue
             given = [int(p.name) for p in node.to.expressions if p.name.isdigit()]
             length = given[0] if given else DEFAULT_LENGTH["TEXT"]
-        elif isinstance(node, exp.Anonymous) and node.name == TEXT_MACRO:
+        elif isinstance(node, exp.Anonymous) and node.name in (TEXT_MACRO, zones.TEXT_MACRO):
             length = DEFAULT_LENGTH["TEXT"]
         else:
             continue
@@ -91,10 +92,10 @@ def _fitting(expression: exp.Expression) -> exp.Expression:
     return expression
 
 
-def _to_char(arguments: list[exp.Expression]) -> exp.Expression:
+def _to_char(arguments: list[exp.Expression], text_macro: str) -> exp.Expression:
     value = arguments[0]
     if len(arguments) == 1:
-        return exp.Anonymous(this=TEXT_MACRO, expressions=[value])
+        return exp.Anonymous(this=text_macro, expressions=[value])
     form = arguments[1].name
     if form.upper() in BINARY_FORMATS:
         return exp.Anonymous(this=BINARY_FORMATS[form.upper()], expressions=[value])
@@ -139,23 +140,25 @@ def _number(node: exp.Cast) -> exp.Expression:
     return type(node)(**{**node.args, "to": to})
 
 
-def _text(node: exp.Cast) -> exp.Expression:
+def _text(node: exp.Cast, text_macro: str) -> exp.Expression:
     if isinstance(node.this, (exp.Literal, exp.JSONExtract, exp.Null, exp.Placeholder)):
         return node
     if node.to.expressions:
         return node
-    return exp.Anonymous(this=TEXT_MACRO, expressions=[node.this])
+    return exp.Anonymous(this=text_macro, expressions=[node.this])
 
 
 def macros(text_limit: int) -> str:
     """The macros of a connection; `text_limit` is how long a VARCHAR without a length may be."""
-    return zones.MACROS + TEXT_MACROS + LIMITS.replace("LIMIT", str(text_limit))
+    shrunk = f"CASE WHEN n <= {text_limit} THEN n ELSE greatest({text_limit}, CAST(n AS BIGINT) * {text_limit} // 16777216) END"
+    limit = "n" if text_limit == DEFAULT_LENGTH["TEXT"] else shrunk
+    limits = f"CREATE OR REPLACE TEMP MACRO _emulator_limit(n) AS {limit};"
+    return TEXT_MACROS + zones.MACROS + limits + LIMITS.replace("LIMIT", str(text_limit))
 
 
-TEXT_MACROS = rf"""
+TEXT_MACROS = r"""
 CREATE OR REPLACE TEMP MACRO _emulator_text(x) AS
-    CASE WHEN replace(typeof(x), '"', '') = '{zones.DESCRIBED}' THEN {zones.TEXT}
-         WHEN typeof(x) = 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\.0$', '')
+    CASE WHEN typeof(x) = 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\.0$', '')
          WHEN typeof(x) = 'JSON' THEN (CAST(x AS JSON) ->> '$')
          ELSE CAST(x AS VARCHAR) END;
 CREATE OR REPLACE TEMP MACRO _emulator_zone(z, w) AS
@@ -166,14 +169,13 @@ CREATE OR REPLACE TEMP MACRO _emulator_to_char(wall, z, f, w) AS
     replace(strftime(wall, f), '<zone>', _emulator_zone(z, w));
 """
 
-# A text may be too long to be shown in the error. Limits that are longer than VARCHAR's shrink with it.
+# The lambda keeps the expression from being bound several times over, which takes seconds where there are many columns.
+# A text may be too long to be shown in the error.
 LIMITS = r"""
-CREATE OR REPLACE TEMP MACRO _emulator_limit(n) AS CASE WHEN n <= LIMIT THEN n ELSE greatest(LIMIT, CAST(n AS BIGINT) * LIMIT // 16777216) END;
 CREATE OR REPLACE TEMP MACRO _emulator_short(x) AS CASE WHEN length(x) > 200 THEN left(x, 200) || '...' ELSE x END;
-CREATE OR REPLACE TEMP MACRO _emulator_fits(x VARCHAR, n) AS
-    CASE WHEN strlen(x) > _emulator_limit(n) AND length(x) > _emulator_limit(n)
-         THEN error('String ''' || _emulator_short(x) || ''' is too long and would be truncated') ELSE x END,
-    (x, n) AS x;
+CREATE OR REPLACE TEMP MACRO _emulator_fits(x, n) AS
+    list_transform([x], lambda v: CASE WHEN strlen(v) > _emulator_limit(n) AND length(v) > _emulator_limit(n)
+        THEN error('String ''' || _emulator_short(v) || ''' is too long and would be truncated') ELSE v END)[1];
 CREATE OR REPLACE TEMP MACRO _emulator_fits_binary(x, n) AS
     CASE WHEN octet_length(x) > _emulator_limit(n * 2) // 2
          THEN error('Binary ''' || left(hex(x), 200) || '...'' is too long and would be truncated') ELSE x END;

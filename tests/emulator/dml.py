@@ -226,7 +226,8 @@ def _assigned(value: exp.Expression, column: Column) -> exp.Expression:
     if isinstance(value, (exp.Null, exp.Placeholder)):
         return value
     if family == "TEXT":
-        return zones.call("_emulator_fits", value.copy(), exp.Literal.number(column.type.first or 0))
+        text = exp.cast(value.copy(), exp.DataType.Type.VARCHAR)
+        return zones.call("_emulator_fits", text, exp.Literal.number(column.type.first or 0))
     macro = {"TIMESTAMP_TZ": "_emulator_tz", "TIMESTAMP_LTZ": "_emulator_instant", "DATE": "_emulator_wall"}.get(family)
     return zones.call(macro, value.copy()) if macro is not None else value
 

@@ -8,6 +8,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "snapshot": ("after_wait", "before_wait"),
     "lock_unit": ("table", "rows"),
     "read_consistency": ("global", "session"),
+    "information_schema": ("complete", "refuses", "lags"),
     "unquoted_stage_paths": ("any", "plain"),
 }
 
@@ -26,6 +27,7 @@ class Modes:
     text_limit: int = 16_777_216
     unquoted_stage_paths: str = "any"
     tri_secret_secure: bool = False
+    information_schema: str = "complete"
 
     def __post_init__(self) -> None:
         for field in fields(self):

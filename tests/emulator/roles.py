@@ -77,6 +77,20 @@ class Roles:
                     return True
         return False
 
+    def sees(self, role: str, kind: str, name: tuple[str, ...], owner: str | None) -> bool:
+        """Returns `True` if the role has any privilege on the object."""
+        roles = self.closure(role)
+        if ADMIN in roles or self.owners.get((kind, name), owner) in roles:
+            return True
+        return any(
+            g.role in roles and g.kind == kind and g.name == (name[: len(g.name)] if g.future else name)
+            for g in self.grants
+        )  # fmt: skip
+
+    def sees_table(self, role: str, table: Table) -> bool:
+        """The same for a table or a view."""
+        return self.sees(role, "VIEW" if table.kind == "VIEW" else "TABLE", table.name, table.owner)
+
     def require(self, role: str, privilege: str, kind: str, name: tuple[str, ...], owner: str | None) -> None:
         """Fail as the server does unless the role may do this."""
         self._visible(role, kind, name)

@@ -87,13 +87,13 @@ def _create_table(session: Session, text: str) -> Answer:
         elif isinstance(p, (exp.Cluster, exp.ClusterProperty)):
             table.clustering = _clustering(p)
         elif isinstance(p, exp.LikeProperty):
-            table.columns = [Column(**vars(c)) for c in engine.catalog.table(session.name_of(p.this)).columns]
+            table.columns = [c.copied() for c in engine.catalog.table(session.name_of(p.this)).columns]
         else:
             raise not_emulated(f"CREATE TABLE with {p.sql('snowflake')}")
     source = None
     if e.args.get("clone"):
         original = engine.catalog.table(session.name_of(e.args["clone"].this))
-        table.columns = [Column(**vars(c)) for c in original.columns]
+        table.columns = [c.copied() for c in original.columns]
         source = f"SELECT * FROM {full(original.name)}"
     elif e.expression:
         session.check_tables(e.expression)
@@ -134,6 +134,7 @@ def _materialise(session: Session, table: Table, replace: bool, source: str | No
     if source is not None:
         session.duck.execute(f"INSERT INTO {full(table.name)} {source}")
     _forget_loads(session, table.name)
+    table.born = session.account.statements()
     engine.catalog.tables[table.name] = table
 
 
@@ -261,6 +262,7 @@ def _add_column(session: Session, table: Table, column: Column) -> None:
     session.duck.execute(f"ALTER TABLE {full(table.name)} ADD COLUMN {_duck_column(loose)}")
     if not column.nullable:
         session.duck.execute(f"ALTER TABLE {full(table.name)} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+    column.born = session.account.statements()
     table.columns.append(column)
 
 

@@ -40,6 +40,14 @@ _WALL = "timezone('UTC', CAST(x._tz_at AS TIMESTAMPTZ)) + to_minutes(x._tz_minut
 _SIGN = "CASE WHEN x._tz_minutes < 0 THEN '-' ELSE '+' END"
 _ZONE = f"{_SIGN} || lpad(CAST(abs(x._tz_minutes) // 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST(abs(x._tz_minutes) % 60 AS VARCHAR), 2, '0')"
 
+TEXT_MACRO = "_emulator_zone_text"
+# As TIMESTAMP_OUTPUT_FORMAT of a new account has it: YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM. The type of `x` need not be known
+# when the macro is bound, since an aggregate's is not; so the struct is taken apart as JSON.
+_OF_JSON = "to_json(x) ->> '$._tz_minutes'"
+_TEXT = (
+    "strftime(timezone('UTC', CAST(to_json(x) ->> '$._tz_at' AS TIMESTAMPTZ)) + to_minutes(CAST({0} AS INTEGER)), "
+    "'%Y-%m-%d %H:%M:%S.%g ') || replace({1}, ':', '')"
+).format(_OF_JSON, _ZONE.replace("x._tz_minutes", f"CAST({_OF_JSON} AS INTEGER)"))
 MACROS = rf"""
 CREATE OR REPLACE TEMP MACRO _emulator_tz(x VARCHAR) AS {_FROM_TEXT},
     (x TIMESTAMPTZ) AS {_here('x')},
@@ -50,16 +58,10 @@ CREATE OR REPLACE TEMP MACRO _emulator_instant(x {DUCK}) AS x._tz_at, (x) AS x;
 CREATE OR REPLACE TEMP MACRO _emulator_wall(x {DUCK}) AS {_WALL}, (x) AS x;
 CREATE OR REPLACE TEMP MACRO _emulator_convert(z, x) AS
     {_pair("x._tz_at", "datediff('minute', timezone('UTC', x._tz_at), timezone(z, x._tz_at))")};
+CREATE OR REPLACE TEMP MACRO {TEXT_MACRO}(x) AS
+    CASE WHEN replace(typeof(x), '"', '') = '{DESCRIBED}' THEN {_TEXT} ELSE _emulator_text(x) END;
 CREATE OR REPLACE TEMP MACRO _emulator_offset(x {DUCK}) AS {_ZONE}, (x) AS strftime(x, '%z');
 """
-# As TIMESTAMP_OUTPUT_FORMAT of a new account has it: YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM. The type of `x` need not be known
-# when the macro is bound, since an aggregate's is not; so the struct is taken apart as JSON.
-_OF_JSON = "to_json(x) ->> '$._tz_minutes'"
-TEXT = (
-    "strftime(timezone('UTC', CAST(to_json(x) ->> '$._tz_at' AS TIMESTAMPTZ)) + to_minutes(CAST({0} AS INTEGER)), "
-    "'%Y-%m-%d %H:%M:%S.%g ') || replace({1}, ':', '')"
-).format(_OF_JSON, _ZONE.replace("x._tz_minutes", f"CAST({_OF_JSON} AS INTEGER)"))
-
 COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 LOCAL = {T.TIMESTAMP, T.TIMESTAMPNTZ, T.DATETIME, T.DATE, T.TIME}
 OF_A_DAY = (exp.Date, exp.TsOrDsToDate, exp.Year, exp.Month, exp.Day, exp.DayOfWeek, exp.DayOfYear, exp.Extract)
@@ -166,7 +168,7 @@ def taken(value: str, family: str) -> str:
     if family == "TIMESTAMP_TZ":
         return f"_emulator_tz({value})"
     if family == "TEXT":
-        return f"_emulator_text({value})"
+        return f"{TEXT_MACRO}({value})"
     return f"_emulator_instant({value})" if family == "TIMESTAMP_LTZ" else f"_emulator_wall({value})"
 
 

@@ -157,7 +157,7 @@ def test_the_catalogue_tells_the_declared_length(short):
         "WHERE TABLE_NAME = 'T' ORDER BY ORDINAL_POSITION"
     )
     assert rows(short.session, asked) == [
-        ("V", 16_777_216, 67_108_864), ("L", 134_217_728, 134_217_728), ("S", 3, 12), ("D", None, None),
+        ("V", 16_777_216, 16_777_216), ("L", 134_217_728, 134_217_728), ("S", 3, 12), ("D", None, None),
         ("B", 8_388_608, 8_388_608), ("W", 67_108_864, 67_108_864),
     ]  # fmt: skip
 
