@@ -78,8 +78,8 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     staged = sorted(f.name for f in out.iterdir())
     puts = "\n".join(f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = TRUE;" for n in staged)
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
-    scripts = [HERE / "install.sql", *sorted((HERE / "jobs").glob("*.sql"))]
-    for file in (*scripts, HERE / "task.sql", HERE / "jobs/README.md"):
+    scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((HERE / "jobs").glob("*.sql"))]
+    for file in (*scripts, HERE / "task.sql", HERE / "doctor.md", HERE / "jobs/README.md"):
         shutil.copy(file, out)
     for script in scripts if runtime else ():
         (out / f"{script.stem}_offline.sql").write_text(offline(script, sorted(runtime)))

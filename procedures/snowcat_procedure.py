@@ -81,11 +81,12 @@ def _load_ready_made(session, file, given, *arguments):
     return _run_in_snowflake(session, Given(json.dumps(job)), engine)
 
 
-def run(component, job_text, now, warehouse, record=None):
+def run(component, job_text, now, warehouse, record=None, start=None):
     """Drive one load to its report (a dict, WIT names) and return it with the host's measurements.
 
     `warehouse` does the steps: `sql`, `fetch`, `pull`, `upload`, `wait`. `record` is called
-    with every line of the transcript.
+    with every line of the transcript. `start` begins something else than a load, with other
+    options than a job: an examination.
     """
     begun = time.monotonic()
     measured = {"first_statement_ms": None, "uploads": {}}
@@ -101,14 +102,14 @@ def run(component, job_text, now, warehouse, record=None):
             raise LoadError(fault["kind"], fault["message"], fault["context"])
         return result
 
-    handle = accept(component.start(job_text, now))
+    handle = accept((start or component.start)(job_text, now))
     reply, plain = Variant("start"), "start"
     while True:
         note({"reply": plain})
         step = accept(component.resume(handle, reply))
         detail = to_plain(step.payload)
-        if step.tag == "finished":
-            note({"step": {"finished": detail}})
+        if step.tag in ("finished", "examined"):
+            note({"step": {step.tag: detail}})
             return detail, measured
         if step.tag == "upload":
             data = base64.b64decode(accept(component.payload(handle)))

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::{Fault, FaultKind};
-use crate::{load, step};
+use crate::{doctor, load, step};
 
 wit_bindgen::generate!({ path: "../wit", world: "loader" });
 
@@ -32,14 +32,16 @@ thread_local! {
 
 impl wit::GuestLoad for Load {
     fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
-        std::panic::set_hook(Box::new(|info| {
-            PANIC.with(|slot| {
-                if let Ok(mut slot) = slot.try_borrow_mut() {
-                    *slot = info.to_string();
-                }
-            });
-        }));
+        keep_panics();
         match load::start(&job, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn start_doctor(options: String, now: String) -> Result<wit::Load, wit::Fault> {
+        keep_panics();
+        match doctor::start(&options, &now) {
             Ok(load) => Ok(wit::Load::new(Self(load))),
             Err(fault) => Err(fault.into()),
         }
@@ -56,6 +58,16 @@ impl wit::GuestLoad for Load {
     fn payload_base64(&self) -> Result<String, wit::Fault> {
         Ok(STANDARD.encode(self.0.payload()?.as_slice()))
     }
+}
+
+fn keep_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        PANIC.with(|slot| {
+            if let Ok(mut slot) = slot.try_borrow_mut() {
+                *slot = info.to_string();
+            }
+        });
+    }));
 }
 
 impl From<Fault> for wit::Fault {
@@ -139,6 +151,7 @@ impl From<step::Step> for wit::Step {
                 Self::Wait(wit::Pause { seconds, reason })
             }
             step::Step::Finished(report) => Self::Finished(report.into()),
+            step::Step::Examined(examination) => Self::Examined(examination.into()),
         }
     }
 }
@@ -146,6 +159,21 @@ impl From<step::Step> for wit::Step {
 impl From<step::Request> for wit::Request {
     fn from(step::Request { method, url, headers, auth, body }: step::Request) -> Self {
         Self { method, url, headers, auth, body }
+    }
+}
+
+impl From<step::Examination> for wit::Examination {
+    fn from(step::Examination { checks, statements }: step::Examination) -> Self {
+        let checks = checks.into_iter();
+        let checks = checks.map(|step::Check { name, verdict, assumed, seen, remedy }| {
+            let verdict = match verdict {
+                step::Verdict::Holds => wit::Verdict::Holds,
+                step::Verdict::Fails => wit::Verdict::Fails,
+                step::Verdict::Untried => wit::Verdict::Untried,
+            };
+            wit::Check { name, verdict, assumed, seen, remedy }
+        });
+        Self { checks: checks.collect(), statements }
     }
 }
 

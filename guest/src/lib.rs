@@ -5,13 +5,14 @@
 //! Everything else here is an ordinary library, and is tested as one.
 //!
 //! Dependencies point one way:
-//! `component -> load -> {source, shred, schema, sql, parquet, state} -> {kind, name, ...}`.
+//! `component -> doctor -> load -> {source, shred, schema, sql, parquet, state} -> {kind, name, ...}`.
 
 pub mod batch;
 pub mod canonical;
 pub mod coerce;
 pub mod datetime;
 pub mod digest;
+pub mod doctor;
 pub mod fault;
 pub mod frame;
 pub mod job;

@@ -27,6 +27,8 @@ pub enum Step {
     Wait(Pause),
     /// The load is over.
     Finished(Report),
+    /// The examination is over.
+    Examined(Examination),
 }
 
 /// SQL statements.
@@ -174,6 +176,41 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
+/// What came of one check of an examination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// What is assumed is so.
+    Holds,
+    /// It is not so.
+    Fails,
+    /// It was not tried, or could not be.
+    Untried,
+}
+
+/// One check of an examination.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    /// Subject and check.
+    pub name: String,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// What loads assume of the account.
+    pub assumed: String,
+    /// What was found.
+    pub seen: String,
+    /// What to do; empty where it holds.
+    pub remedy: String,
+}
+
+/// What an examination found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Examination {
+    /// Every check, in the order of the subjects.
+    pub checks: Vec<Check>,
+    /// Statements sent.
+    pub statements: u32,
+}
+
 /// The outcome of one statement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
@@ -270,16 +307,21 @@ impl Io {
     pub async fn upload(&self, stage: String, path: String, bytes: Vec<u8>) -> Result<()> {
         let size = bytes.len() as u64;
         let place = format!("file {path}");
-        self.0.borrow_mut().payload = Rc::new(bytes);
-        let reply = self.ask(Step::Upload(Upload { stage, path, size })).await;
-        self.0.borrow_mut().payload = Rc::default();
-        match reply {
+        match self.ask_upload(Upload { stage, path, size }, bytes).await {
             Reply::Done => Ok(()),
             Reply::Failed(f) => {
                 Err(Fault::destination(format_args!("the upload failed: {}", f.message)).at(place))
             }
             other => Err(unexpected("done or failed", &other).at(place)),
         }
+    }
+
+    /// Has a file created; the reply as it is.
+    pub async fn ask_upload(&self, upload: Upload, bytes: Vec<u8>) -> Reply {
+        self.0.borrow_mut().payload = Rc::new(bytes);
+        let reply = self.ask(Step::Upload(upload)).await;
+        self.0.borrow_mut().payload = Rc::default();
+        reply
     }
 
     /// Lets time pass.
@@ -304,11 +346,20 @@ pub struct Load {
 }
 
 /// The straight-line code of a run, as far as it has come.
-struct Run(Pin<Box<dyn Future<Output = Result<Report>>>>);
+struct Run(Pin<Box<dyn Future<Output = Result<Step>>>>);
 
 impl Load {
     /// A run of this future, which talks through a clone of this door.
     pub fn new(io: Io, run: impl Future<Output = Result<Report>> + 'static) -> Self {
+        Self::ending(io, async { run.await.map(Step::Finished) })
+    }
+
+    /// An examination of this future, driven like a load.
+    pub fn examining(io: Io, run: impl Future<Output = Result<Examination>> + 'static) -> Self {
+        Self::ending(io, async { run.await.map(Step::Examined) })
+    }
+
+    fn ending(io: Io, run: impl Future<Output = Result<Step>> + 'static) -> Self {
         Self { io, run: RefCell::new(Some(Run(Box::pin(run)))) }
     }
 
@@ -335,9 +386,9 @@ impl Load {
         }
         let mut context = Context::from_waker(Waker::noop());
         match run.as_mut().poll(&mut context) {
-            Poll::Ready(report) => {
+            Poll::Ready(last) => {
                 *slot = None;
-                report.map(Step::Finished)
+                last
             }
             Poll::Pending => {
                 let step = self.io.0.borrow().step.clone();

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::snowcat::loader::loads::{
-    Content, CursorReport, Failure, Fault, FaultKind, Fetches, File, FileReport, Order, Outcome,
-    Pause, Pull, Reply, Report, Request, Response, Script, Step, TableReport, Upload,
+    Check, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
+    FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
+    TableReport, Upload, Verdict,
 };

@@ -47,8 +47,9 @@ pub mod warehouse;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
 pub use interface::{
-    Content, CursorReport, Failure, Fault, FaultKind, Fetches, File, FileReport, Order, Outcome,
-    Pause, Pull, Reply, Report, Request, Response, Script, Step, TableReport, Upload,
+    Check, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
+    FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
+    TableReport, Upload, Verdict,
 };
 pub use limits::Limits;
 pub use runner::{Guest, Observer, Run, Runner, drive};

@@ -8,7 +8,7 @@ use wasmtime::{Store, Trap};
 use crate::engine::Engine;
 use crate::error::{Error, Limit};
 use crate::interface::{
-    Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
+    Examination, Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
 };
 use crate::limits::{Limits, Memory, Watchdog};
 use crate::warehouse::{Pulled, SqlReply, Warehouse};
@@ -67,11 +67,33 @@ impl Runner {
         }
     }
 
+    /// Examines an account instead: `options` are those of `start-doctor` in `wit/loads.wit` (JSON). A
+    /// failure of the warehouse is a finding and no error.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn examine(
+        &self,
+        options: &str,
+        now: &str,
+        warehouse: &mut dyn Warehouse,
+    ) -> Result<Examination, Error> {
+        let mut run = self.begin(Begin::Examination, options, now)?;
+        match drive_to_end(&mut run, warehouse, &mut [])? {
+            End::Examined(examination) => Ok(examination),
+            End::Finished(_) => Err(Error::Defect("an examination ended as a load".to_owned())),
+        }
+    }
+
     /// An instance of the component with this job, before its first step.
     ///
     /// # Errors
     /// [`Error::Fault`] for a job that is not valid.
     pub fn start(&self, job: &str, now: &str) -> Result<Run, Error> {
+        self.begin(Begin::Load, job, now)
+    }
+
+    fn begin(&self, what: Begin, given: &str, now: &str) -> Result<Run, Error> {
         if self.limits.fuel.is_some() && !self.engine.settings().fuel {
             return Err(Error::Misuse(
                 "a limit of fuel needs an engine whose settings count fuel".to_owned(),
@@ -81,14 +103,21 @@ impl Runner {
         let limits = self.limits;
         let (mut store, loader) =
             self.engine.instantiate(&limits).map_err(|e| stopped(e, &limits))?;
-        let load = loader
-            .snowcat_loader_loads()
-            .load()
-            .call_start(&mut store, job, now)
-            .map_err(|e| stopped(e, &limits))?
-            .map_err(Error::Fault)?;
+        let load = loader.snowcat_loader_loads().load();
+        let load = match what {
+            Begin::Load => load.call_start(&mut store, given, now),
+            Begin::Examination => load.call_start_doctor(&mut store, given, now),
+        };
+        let load = load.map_err(|e| stopped(e, &limits))?.map_err(Error::Fault)?;
         Ok(Run { engine: self.engine.clone(), limits, store, loader, load })
     }
+}
+
+/// What an instance is to do.
+#[derive(Clone, Copy, Debug)]
+enum Begin {
+    Load,
+    Examination,
 }
 
 /// A load that is driven from outside: an instance of the component, or, in tests, the library it is
@@ -202,6 +231,23 @@ pub fn drive(
     warehouse: &mut dyn Warehouse,
     observers: &mut [&mut dyn Observer],
 ) -> Result<Report, Error> {
+    match drive_to_end(guest, warehouse, observers)? {
+        End::Finished(report) => Ok(report),
+        End::Examined(_) => Err(Error::Defect("a load ended as an examination".to_owned())),
+    }
+}
+
+/// How a run ends.
+enum End {
+    Finished(Report),
+    Examined(Examination),
+}
+
+fn drive_to_end(
+    guest: &mut dyn Guest,
+    warehouse: &mut dyn Warehouse,
+    observers: &mut [&mut dyn Observer],
+) -> Result<End, Error> {
     let mut reply = Reply::Start;
     let mut answered = Duration::ZERO;
     loop {
@@ -227,7 +273,8 @@ pub fn drive(
         let clock = Instant::now();
         reply = match step {
             Step::Fetch(fetches) => responses(&fetches.requests, warehouse)?,
-            Step::Finished(report) => return Ok(report),
+            Step::Finished(report) => return Ok(End::Finished(report)),
+            Step::Examined(examination) => return Ok(End::Examined(examination)),
             Step::Pull(pull) => match warehouse.pull(&pull) {
                 Ok(Pulled::End) => Reply::End,
                 Ok(Pulled::File(file)) => Reply::File(file),

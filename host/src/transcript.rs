@@ -23,7 +23,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, kind_name};
 use crate::interface::{
-    Content, Failure, Fault, File, Order, Outcome, Reply, Report, Request, Response, Step,
+    Check, Content, Failure, Fault, File, Order, Outcome, Reply, Report, Request, Response, Step,
+    Verdict,
 };
 use crate::runner::Observer;
 
@@ -74,6 +75,10 @@ impl<W: Write> Observer for Transcript<W> {
 #[must_use]
 pub fn step_line(step: &Step, payload: &[u8]) -> String {
     let step = match step {
+        Step::Examined(examination) => json!({ "examined": {
+            "checks": examination.checks.iter().map(check_value).collect::<Vec<_>>(),
+            "statements": examination.statements,
+        } }),
         Step::Fetch(fetches) => {
             json!({ "fetch": fetches.requests.iter().map(request_value).collect::<Vec<_>>() })
         }
@@ -110,6 +115,21 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
         }
     };
     json!({ "step": step }).to_string()
+}
+
+fn check_value(check: &Check) -> Value {
+    let verdict = match check.verdict {
+        Verdict::Fails => "fails",
+        Verdict::Holds => "holds",
+        Verdict::Untried => "untried",
+    };
+    json!({
+        "assumed": check.assumed,
+        "name": check.name,
+        "remedy": check.remedy,
+        "seen": check.seen,
+        "verdict": verdict,
+    })
 }
 
 /// The line of a reply, without its end.

@@ -59,6 +59,7 @@ def prepare(
         if isinstance(node, exp.Anonymous) and node.name.upper() == TO_CHAR:
             return _to_char(node.expressions, text_macro)
         if isinstance(node, exp.Cast) and node.to.this in TEXT_TYPES:
+            node.set("this", node.this.transform(one))  # what is replaced is not walked through
             return _text(node, text_macro)
         if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
             return _number(node)

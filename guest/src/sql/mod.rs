@@ -11,6 +11,7 @@
 pub mod condition;
 pub mod copy;
 pub mod ddl;
+pub mod doctor;
 pub mod merge;
 pub mod stage;
 pub mod state;

@@ -78,6 +78,7 @@ pub(crate) fn run(
                 return (run, Ok(()));
             }
             Step::Pull(pull) => panic!("{} is pulled", pull.resource),
+            Step::Examined(_) => panic!("a load ended as an examination"),
         };
     }
 }

@@ -158,6 +158,7 @@ fn step(step: Step) -> Result<Value, Fault> {
             json!({ "wait": { "seconds": pause.seconds, "reason": pause.reason } })
         }
         Step::Finished(report) => json!({ "finished": finished(&report) }),
+        Step::Examined(_) => return Err(Fault::internal("a load ended as an examination")),
     })
 }
 

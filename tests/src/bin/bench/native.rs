@@ -36,6 +36,9 @@ impl Driver for Native {
                 Step::Fetch(_) => {
                     return Err(Failure::new("expected no request: the data is pulled"));
                 }
+                Step::Examined(_) => {
+                    return Err(Failure::new("expected a report, found an examination"));
+                }
                 Step::Finished(report) => {
                     stats.rows =
                         report.tables.into_iter().map(|table| (table.name, table.rows)).collect();

@@ -1,0 +1,111 @@
+//! The schemas that everything an examination makes is in.
+
+use super::examiner::{Examiner, Found, Rule, Stop, cells, shown};
+use super::options::Options;
+use crate::name::{Convention, Naming};
+use crate::sql::{Name, doctor};
+
+const CREATE: Rule = Rule {
+    name: "rights.create_schema",
+    assumed: "The owner of the procedures may create schemas in the database",
+    remedy: "GRANT USAGE, CREATE SCHEMA ON DATABASE <the database> TO ROLE SNOWCAT_OWNER",
+};
+const DROPPED: Rule = Rule {
+    name: "rights.drop_schema",
+    assumed: "The scratch schemas can be dropped",
+    remedy: "Drop the two schemas as their owner",
+};
+
+pub(super) const RULES: &[&Rule] = &[&CREATE, &DROPPED];
+
+/// The comment of a scratch schema: only what has it is dropped.
+const MARK: &str = "Snowcat: made by P_DOCTOR, which drops it";
+
+/// The names of an examination.
+#[derive(Clone, Debug)]
+pub(super) struct Scratch {
+    /// As options and jobs name it.
+    pub(super) database_option: String,
+    pub(super) database: String,
+    /// The dataset of the load that is part of the examination.
+    pub(super) dataset: String,
+    pub(super) schema: Name,
+    staging: Name,
+    /// The schemas of the dataset that is examined.
+    pub(super) user_schemas: [Name; 2],
+}
+
+impl Scratch {
+    pub(super) fn new(options: &Options) -> Self {
+        // The names that loads of this dataset use.
+        let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
+        let given = &options.database;
+        let exact = given.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let database = exact.map_or_else(|| convention.fold(given), str::to_owned);
+        let user = convention.normalize_identifier(&options.dataset);
+        let dataset = format!("{user}_snowcat_doctor");
+        let schema = |name: &str| Name::schema(&database, &convention.fold(name));
+        Self {
+            schema: schema(&dataset),
+            staging: schema(&format!("{dataset}_staging")),
+            user_schemas: [schema(&user), schema(&format!("{user}_staging"))],
+            database_option: given.clone(),
+            database,
+            dataset,
+        }
+    }
+
+    /// An object of the scratch schema.
+    pub(super) fn object(&self, name: &str) -> Name {
+        self.schema.object(name)
+    }
+}
+
+/// Makes the scratch schemas; drops first what a killed examination left.
+pub(super) async fn create(x: &mut Examiner) -> Found {
+    let Scratch { schema, staging, database, .. } = x.scratch.clone();
+    for schema in [&schema, &staging] {
+        let Err(failure) = x.sql(doctor::create_scratch(schema, MARK)).await? else { continue };
+        let found = x.need(doctor::select_schemas(&database, &[schema])).await?;
+        let comment = found.rows.first().and_then(|row| row.get(2)?.as_deref());
+        if found.rows.is_empty() {
+            x.note(&CREATE, false, shown(&failure));
+        } else if comment != Some(MARK) {
+            let name = schema.last();
+            let seen = format!("the schema {name} exists and was not made by an examination");
+            x.untried(&CREATE, seen, "Rename or drop the schema, or name another dataset");
+        } else {
+            x.need(doctor::drop_schema(schema)).await?;
+            x.need(doctor::create_scratch(schema, MARK)).await?;
+            continue;
+        }
+        // Not by this examination: it is not dropped either.
+        x.untried(&DROPPED, "there is no scratch schema", "");
+        if schema == &staging {
+            x.need(doctor::drop_schema(&x.scratch.schema.clone())).await?;
+        }
+        return Err(Stop::Reason(
+            "there is no scratch schema: see rights.create_schema".to_owned(),
+        ));
+    }
+    x.note(&CREATE, true, format!("made {} and {}", schema.last(), staging.last()));
+    Ok(())
+}
+
+/// Drops the scratch schemas.
+pub(super) async fn drop_all(x: &mut Examiner) -> Found {
+    let Scratch { schema, staging, .. } = x.scratch.clone();
+    let mut seen = Vec::new();
+    let mut holds = true;
+    for schema in [&staging, &schema] {
+        match x.sql(doctor::drop_schema(schema)).await? {
+            Ok(outcome) => seen.push(cells(&outcome)),
+            Err(failure) => {
+                holds = false;
+                seen.push(shown(&failure));
+            }
+        }
+    }
+    x.note(&DROPPED, holds, seen.join("; "));
+    Ok(())
+}

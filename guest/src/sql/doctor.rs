@@ -1,0 +1,202 @@
+//! What an examination asks of an account, beside the statements of loads, which it sends as they are.
+//!
+//! Values are read back as texts that depend on no parameter of the session: instants as numbers of
+//! microseconds, dates, times and bytes with a format of their own.
+
+use super::{Column, Name, in_utc, join, literal, quote};
+use crate::kind::DataType;
+
+/// A scratch schema; refused if the database has it. The mark says who may drop it.
+pub fn create_scratch(schema: &Name, mark: &str) -> String {
+    format!("CREATE SCHEMA {schema} COMMENT = {}", literal(mark))
+}
+
+/// A schema and everything in it, gone.
+pub fn drop_schema(schema: &Name) -> String {
+    format!("DROP SCHEMA IF EXISTS {schema}")
+}
+
+/// Of these schemas, those that the database has: name, owner, comment.
+/// Source: Snowflake documentation, "SCHEMATA view" of the information schema.
+pub fn select_schemas(database: &str, schemas: &[&Name]) -> String {
+    format!(
+        "SELECT \"SCHEMA_NAME\", \"SCHEMA_OWNER\", \"COMMENT\" FROM {} WHERE \"SCHEMA_NAME\" IN ({})",
+        view(database, "SCHEMATA"),
+        join(schemas, ", ", |schema| literal(schema.last())),
+    )
+}
+
+/// The tables of these schemas: schema, name, type, owner.
+/// Source: Snowflake documentation, "TABLES view" of the information schema.
+pub fn select_tables(database: &str, schemas: &[&Name]) -> String {
+    format!(
+        "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"TABLE_TYPE\", \"TABLE_OWNER\" FROM {} \
+         WHERE \"TABLE_SCHEMA\" IN ({}) ORDER BY \"TABLE_SCHEMA\", \"TABLE_NAME\"",
+        view(database, "TABLES"),
+        join(schemas, ", ", |schema| literal(schema.last())),
+    )
+}
+
+/// The privileges on a schema: when, privilege, kind, name, kind of grantee, grantee, ...
+/// Source: Snowflake documentation, "SHOW GRANTS".
+pub fn show_grants(schema: &Name) -> String {
+    format!("SHOW GRANTS ON SCHEMA {schema}")
+}
+
+/// The privileges that new objects of a schema get: the same columns.
+pub fn show_future_grants(schema: &Name) -> String {
+    format!("SHOW FUTURE GRANTS IN SCHEMA {schema}")
+}
+
+/// The number of the session's open transaction, or NULL.
+pub const SELECT_TRANSACTION: &str = "SELECT CURRENT_TRANSACTION()::VARCHAR AS \"TRANSACTION\"";
+
+/// The server's version.
+pub const SELECT_VERSION: &str = "SELECT CURRENT_VERSION()::VARCHAR AS \"VERSION\"";
+/// The region of the account.
+pub const SELECT_REGION: &str = "SELECT CURRENT_REGION()::VARCHAR AS \"REGION\"";
+/// The warehouse of the session.
+pub const SELECT_WAREHOUSE: &str = "SELECT CURRENT_WAREHOUSE()::VARCHAR AS \"WAREHOUSE\"";
+
+/// A warehouse: name, state, type, size, ...
+/// Source: Snowflake documentation, "SHOW WAREHOUSES".
+pub fn show_warehouse(name: &str) -> String {
+    format!("SHOW WAREHOUSES LIKE {}", literal(name))
+}
+
+/// A table of texts.
+pub fn create_texts(table: &Name, columns: &[&str]) -> String {
+    let columns = join(columns, ", ", |column| format!("{} VARCHAR", quote(column)));
+    format!("CREATE TABLE {table} ({columns})")
+}
+
+/// A row of texts.
+pub fn insert_texts(table: &Name, values: &[&str]) -> String {
+    format!("INSERT INTO {table} SELECT {}", join(values, ", ", |value| literal(value)))
+}
+
+/// The rows of a table of texts, ordered.
+pub fn select_texts(table: &Name, columns: &[&str]) -> String {
+    let columns = join(columns, ", ", |column| quote(column));
+    format!("SELECT {columns} FROM {table} ORDER BY {columns}")
+}
+
+/// How many rows a table has.
+pub fn count(table: &Name) -> String {
+    format!("SELECT COUNT(*)::VARCHAR AS \"COUNT\" FROM {table}")
+}
+
+/// How many rows a table has, and what the values of a column of numbers add up to.
+pub fn count_and_sum(table: &Name, column: &Column) -> String {
+    format!(
+        "SELECT COUNT(*)::VARCHAR AS \"COUNT\", SUM({})::VARCHAR AS \"SUM\" FROM {table}",
+        column.quoted()
+    )
+}
+
+/// The rows of a table whose first column is at most `last`, in its order, each value as a text.
+pub fn select_values(table: &Name, columns: &[Column], last: i64) -> String {
+    let values = join(columns, ", ", text_of);
+    let first = columns.first().map(Column::quoted).unwrap_or_default();
+    format!("SELECT {values} FROM {table} WHERE {first} <= {last} ORDER BY {first}")
+}
+
+/// A value as a text, whatever the session's formats are.
+fn text_of(column: &Column) -> String {
+    let value = column.quoted();
+    match column.kind.data_type {
+        DataType::Binary => format!("TO_CHAR({value}, 'HEX')"),
+        DataType::Date => format!("TO_CHAR({value}, 'YYYY-MM-DD')"),
+        DataType::Json => format!("TO_JSON({value})"),
+        DataType::Time => {
+            format!("DATEDIFF('microsecond', TIME_FROM_PARTS(0, 0, 0), {value})::VARCHAR")
+        }
+        DataType::Timestamp => format!("DATE_PART(EPOCH_MICROSECOND, {value})::VARCHAR"),
+        _ => format!("{value}::VARCHAR"),
+    }
+}
+
+/// A member of an object in a JSON column, and an element of a list in it: NULL where the column holds the
+/// JSON as a text.
+pub fn select_path(table: &Name, column: &Column, member: &str, element: u32) -> String {
+    format!(
+        "SELECT {}:{}[{element}]::VARCHAR AS \"ELEMENT\" FROM {table} WHERE {}:{} IS NOT NULL",
+        column.quoted(),
+        quote(member),
+        column.quoted(),
+        quote(member),
+    )
+}
+
+/// How long the JSON of a column is, as text, by row.
+pub fn select_length(table: &Name, column: &Column) -> String {
+    format!("SELECT LENGTH(TO_JSON({}))::VARCHAR AS \"LENGTH\" FROM {table}", column.quoted())
+}
+
+/// COPY from a stage that is named without quotes around the reference, as loads do not.
+pub fn copy_from_bare_stage(table: &Name, column: &Column, stage: &Name, path: &str) -> String {
+    let name = column.quoted();
+    format!(
+        "COPY INTO {table} ({name}) FROM (SELECT $1:{name}::{} FROM @{stage}/{path}/) \
+         FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE \
+         USE_VECTORIZED_SCANNER = TRUE) ON_ERROR = ABORT_STATEMENT",
+        column.type_name(),
+    )
+}
+
+/// A table with a column of TIMESTAMP_TZ, such as dlt made before 1.27.
+pub fn create_with_offset(table: &Name, column: &Column) -> String {
+    format!("CREATE TABLE {table} ({} TIMESTAMP_TZ)", column.quoted())
+}
+
+/// An instant into it (microseconds since 1970), as loads write it.
+pub fn insert_with_offset(table: &Name, column: &Column, micros: i64) -> String {
+    let value = in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"));
+    format!("INSERT INTO {table} ({}) SELECT {value}", column.quoted())
+}
+
+/// The instants of such a column and their offsets: `2026-01-02 03:04:05 +00:00`.
+pub fn select_offsets(table: &Name, column: &Column) -> String {
+    format!(
+        "SELECT TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS TZH:TZM') AS \"INSTANT\" FROM {table} ORDER BY 1",
+        name = column.quoted()
+    )
+}
+
+/// The columns of TIMESTAMP_TZ in these schemas: schema, table, column.
+pub fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
+    format!(
+        "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\" FROM {} WHERE \"TABLE_SCHEMA\" IN ({}) \
+         AND \"DATA_TYPE\" = 'TIMESTAMP_TZ' ORDER BY \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\"",
+        view(database, "COLUMNS"),
+        join(schemas, ", ", |schema| literal(schema.last())),
+    )
+}
+
+/// A MERGE in which two source rows would update one row.
+pub fn merge_twice(table: &Name, column: &str, value: &str) -> String {
+    let (column, value) = (quote(column), literal(value));
+    format!(
+        "MERGE INTO {table} AS d USING (SELECT {value} AS \"K\", '1' AS \"V\" UNION ALL SELECT {value}, '2') AS s \
+         ON d.{column} = s.\"K\" WHEN MATCHED THEN UPDATE SET {column} = s.\"V\""
+    )
+}
+
+/// A statement that fails whatever the account is like: it selects from a table that is missing.
+pub fn select_missing(schema: &Name) -> String {
+    format!("SELECT 1 AS \"ONE\" FROM {}", schema.object("DOCTOR_MISSING"))
+}
+
+/// The files of a stage whose paths begin so: name, size, ...
+pub fn list(stage: &Name, path: &str) -> String {
+    format!("LIST {}", literal(&format!("@{stage}/{path}")))
+}
+
+/// The files of a stage whose paths begin so, gone. Refused to procedures with owner's rights.
+pub fn remove(stage: &Name, path: &str) -> String {
+    format!("REMOVE {}", literal(&format!("@{stage}/{path}")))
+}
+
+fn view(database: &str, name: &str) -> String {
+    format!("{}.{}.{}", quote(database), quote("INFORMATION_SCHEMA"), quote(name))
+}
