@@ -183,8 +183,9 @@ def tables(lab: Lab) -> dict[str, list]:
 
 
 def _tables(lab: Lab) -> dict[str, list]:
-    columns = {(t, c) for t, c in lab.sql(
-        "SELECT TABLE_NAME, COLUMN_NAME FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'D'")}  # fmt: skip
+    # Not of the information schema, which may refuse or lag.
+    catalog = lab.account.engine.catalog.tables.values()
+    columns = {(table.name[2], column.name) for table in catalog for column in table.columns if table.name[1] == "D"}
     found: dict[str, list] = {"orders": [], "items": [], "waiting": []}
     if ("ORDERS", "ID") in columns:
         active = '"_DLT_VALID_TO" IS NULL' if ("ORDERS", "_DLT_VALID_TO") in columns else "TRUE"
@@ -195,7 +196,7 @@ def _tables(lab: Lab) -> dict[str, list]:
             'ON o."_DLT_ID" = i."_DLT_PARENT_ID"'
         )
         found["items"] = sorted(map(tuple, rows), key=repr)
-    for (name,) in lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D_STAGING'"):
+    for name in [table.name[2] for table in catalog if table.name[1] == "D_STAGING"]:
         found["waiting"] += [tuple(r) for r in lab.sql(f'SELECT * FROM RAW.D_STAGING."{name}"')]
     return found
 

@@ -12,8 +12,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "load",
         &[
-            "batch", "datetime", "digest", "fault", "frame", "job", "json", "kind", "name", "page",
-            "parquet", "schema", "shred", "source", "sql", "state", "step",
+            "batch",
+            "canonical",
+            "datetime",
+            "digest",
+            "fault",
+            "frame",
+            "job",
+            "json",
+            "kind",
+            "name",
+            "page",
+            "parquet",
+            "schema",
+            "shred",
+            "source",
+            "sql",
+            "state",
+            "step",
         ],
     ),
     ("source", &["canonical", "digest", "fault", "job", "json", "page", "state", "step"]),
@@ -82,6 +98,10 @@ fn statements_are_written_in_one_place() {
     ];
     let mut found = 0;
     for (path, module, text) in sources(&root().join("guest/src")) {
+        // What the doctor says of statements to a person is no statement.
+        let prose =
+            |line: &&str| ["assumed: \"", "remedy: \""].iter().all(|field| !line.contains(field));
+        let text: String = text.lines().filter(prose).collect::<Vec<_>>().join("\n");
         let says = words.iter().filter(|word| text.contains(**word)).count();
         found += says;
         assert!(says == 0 || module == "sql", "{}: a statement outside sql", path.display());

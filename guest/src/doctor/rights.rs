@@ -99,10 +99,8 @@ async fn schemas(x: &mut Examiner, there: &[&Name], found: &Outcome, own: &str) 
                     && cell(row, 5) == own
             })
         };
-        let missing: Vec<&str> = ["USAGE", "CREATE TABLE", "CREATE STAGE"]
-            .into_iter()
-            .filter(|privilege| !granted(privilege))
-            .collect();
+        let missing: Vec<&str> =
+            doctor::NEEDED_PRIVILEGES.into_iter().filter(|privilege| !granted(privilege)).collect();
         holds &= missing.is_empty();
         seen.push(match missing.is_empty() {
             true => format!("{} belongs to {owner} and grants {own} what it needs", schema.last()),

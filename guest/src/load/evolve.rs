@@ -113,7 +113,7 @@ impl Wanted<'_> {
         let root = self.schema.root(table.name()).map(Table::name);
         let of_family = || self.ingested.iter().any(|i| Some(i.root.as_str()) == root);
         let wanted = is_dlt(table.name()) || brought.is_some_and(|table| table.rows > 0);
-        if !wanted && !(live.has(&name) && of_family()) {
+        if !(wanted || live.has(&name) && of_family()) {
             return Ok(());
         }
         let columns = self.columns(table, self.create_indexes);

@@ -6,6 +6,9 @@
 use super::{Column, Name, in_utc, join, literal, quote};
 use crate::kind::DataType;
 
+/// The privileges on the schemas of a dataset that the owner of the procedures needs.
+pub const NEEDED_PRIVILEGES: [&str; 3] = ["USAGE", "CREATE TABLE", "CREATE STAGE"];
+
 /// A scratch schema; refused if the database has it. The mark says who may drop it.
 pub fn create_scratch(schema: &Name, mark: &str) -> String {
     format!("CREATE SCHEMA {schema} COMMENT = {}", literal(mark))

@@ -13,7 +13,7 @@ use crate::sql::condition::RowCondition;
 pub(in crate::load) enum Action {
     Append,
     Replace,
-    Merge(MergePlan),
+    Merge(Box<MergePlan>),
 }
 
 /// How rows are merged.
@@ -105,7 +105,7 @@ pub(in crate::load) fn action(schema: &Schema, name: &str) -> Result<(Action, Op
             "table {name}: it is to be merged and has neither primary_key nor merge_key, so its rows are appended"
         )
     });
-    let action = if acts || selects { Action::Merge(plan) } else { Action::Append };
+    let action = if acts || selects { Action::Merge(Box::new(plan)) } else { Action::Append };
     Ok((action, warning))
 }
 
@@ -124,9 +124,9 @@ impl Action {
     pub(in crate::load) fn root_id(&self) -> RootId {
         match self {
             Self::Merge(plan) if plan.by_primary() => RootId::Key(plan.primary.clone()),
-            Self::Merge(MergePlan {
-                strategy: MergeStrategy::Scd2, id_is_version: true, ..
-            }) => RootId::Record,
+            Self::Merge(plan) if plan.strategy == MergeStrategy::Scd2 && plan.id_is_version => {
+                RootId::Record
+            }
             _ => RootId::Numbered,
         }
     }
