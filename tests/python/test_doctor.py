@@ -159,6 +159,7 @@ def test_without_the_right_to_make_schemas_nothing_in_sql_is_tried(plain):
 
 def test_a_schema_of_somebody_else_is_not_dropped(plain):
     plain.sql("CREATE SCHEMA RAW.JIRA_SNOWCAT_DOCTOR")
+    plain.sql("GRANT USAGE ON SCHEMA RAW.JIRA_SNOWCAT_DOCTOR TO ROLE SNOWCAT_OWNER")
     rows = examine(plain)
     assert rows["rights.create_schema"]["RESULT"] == "not tried"
     assert "JIRA_SNOWCAT_DOCTOR" in schemas(plain)
@@ -228,7 +229,7 @@ def test_parameters_of_the_caller(built_package, parameters, subjects, fails, re
          "QUOTED_IDENTIFIERS_IGNORE_CASE = FALSE"),
         ({"unquoted_stage_paths": "plain"}, ("stage", "copy", "load"), {"copy.bare_stage"}, "None"),
         ({"text_limit": 1 << 20}, ("copy", "ddl", "load"), {"copy.json_17_mib"}, "16 MiB"),
-        ({"tri_secret_secure": True}, (), {"stage.encryption_sse"}, "snowflake_full"),
+        ({"tri_secret_secure": True}, (), {"stage.encryption_sse"}, "SNOWFLAKE_FULL"),
         ({"information_schema": "refuses"}, ("rights", "catalogue", "types", "load"), {"catalogue.dataset"}, "SHOW COLUMNS"),
         ({"information_schema": "lags"}, ("catalogue", "load"), {"catalogue.at_once"}, "one load"),
     ],

@@ -116,6 +116,9 @@ def imports(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_a_procedure_imports_the_whole_handler(built_package, script):
     needed = {f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt", f.name)}
+    # Only the doctor needs its own files.
+    if script.name != "doctor.sql":
+        needed -= {"snowcat_doctor.py", "snowcat_doctor_host.py"}
     found = imports(script.read_text())
     assert found
     for files in found:

@@ -29,7 +29,7 @@ BEFORE = [
     f'CREATE TABLE {SET}."_DLT_LOADS" ("LOAD_ID" VARCHAR, "STATUS" NUMBER(19,0), "VERSION" NUMBER(19,0), '
     '"PIPELINE_NAME" VARCHAR, "CREATED_AT" TIMESTAMP_LTZ, "VERSION_HASH" VARCHAR)',
     f'CREATE TABLE {SET}."_DLT_VERSION" ("VERSION" NUMBER(19,0), "VERSION_HASH" VARCHAR, "SCHEMA" VARCHAR, '
-    '"SCHEMA_NAME" VARCHAR, "INSERTED_AT" TIMESTAMP_LTZ)',
+    '"SCHEMA_NAME" VARCHAR, "INSERTED_AT" TIMESTAMP_LTZ, "PIPELINE_NAME" VARCHAR, "CREATED_AT" TIMESTAMP_LTZ)',
     f'CREATE TABLE {SET}."SELECT__κόσμε" ("VALUE" VARIANT, "_DLT_ROOT_ID" VARCHAR, "_DLT_PARENT_ID" VARCHAR, '
     '"_DLT_ID" VARCHAR)',
     f'CREATE TABLE {STAGING}."_SNOWCAT__SELECT__κόσμε" ("VALUE" VARCHAR, "_DLT_ROOT_ID" VARCHAR, "_DLT_ID" VARCHAR, '
@@ -42,9 +42,26 @@ BEFORE = [
 AFTER_TABLES = [
     f'ALTER TABLE {SET}."SELECT" ADD COLUMN "_DLT_VALID_FROM" TIMESTAMP_LTZ, "_DLT_VALID_TO" TIMESTAMP_LTZ',
 ]
+# Statements on columns that the tables of this test do not have, and on a table before it is made.
+ODD = {
+    "restore: table by table",
+    "a longer column of a staging table",
+    "append: a column of TIMESTAMP_TZ, and values beyond 16 MiB",
+    "merge: the same wait",
+    "delete-insert: a column of TIMESTAMP_TZ",
+    "upsert: a column of TIMESTAMP_TZ",
+}
 # How many rows each of them changes, one after the other: root rows a and b have one key, g is deleted at the source.
 CHANGED = {
-    "the state, fenced": 1,
+    "the row to lock, committed before": 1,
+    "the lock": 1,
+    "the lock, where the schema has no row": 1,
+    "the check, where the state is unchanged": 1,
+    "the state, unless another load wrote one": 0,
+    "the row to lock, gone": 0,
+    "the lock of the schema": 0,
+    "the schema, unless another load stored one": 1,
+    "the first schema": 1,
     "replace: what was there": 0,
     "append: the files": 4,
     "merge: the root rows wait": 4,
@@ -120,6 +137,8 @@ def test_all_of_them_run_in_an_owners_rights_procedure():
     first = next(i for i, s in enumerate(STATEMENTS) if s.startswith("CREATE SCHEMA"))
     order: list[tuple[str, str]] = [("", s) for s in (STATEMENTS[first], *BEFORE)]
     for purpose, statement in zip(PURPOSES, STATEMENTS, strict=True):
+        if purpose in ODD:
+            continue
         # JSON waits as text; the snapshot shows the type of the final table.
         staging = statement.startswith("CREATE TRANSIENT")
         if statement.startswith("DROP TABLE"):

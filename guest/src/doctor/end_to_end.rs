@@ -79,7 +79,7 @@ pub(super) async fn run(x: &mut Examiner, now: &str) -> Found {
             ],
         });
         if x.fails(&stage::SSE) {
-            job["stage_encryption"] = json!("snowflake_full");
+            job["stage_encryption"] = json!("SNOWFLAKE_FULL");
         }
         if rule.name == REFRESH.name {
             job["refresh"] = json!("drop_sources");

@@ -11,7 +11,7 @@ const FULL: &str = "SNOWFLAKE_FULL";
 pub(super) const SSE: Rule = Rule {
     name: "stage.encryption_sse",
     assumed: "CREATE STAGE takes ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')",
-    remedy: "Say \"stage_encryption\": \"snowflake_full\" in the job: Tri-Secret Secure wants it",
+    remedy: "Say \"stage_encryption\": \"SNOWFLAKE_FULL\" in the job: Tri-Secret Secure wants it",
 };
 const CLIENT_SIDE: Rule = Rule {
     name: "stage.encryption_full",
