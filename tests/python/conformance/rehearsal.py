@@ -49,7 +49,7 @@ def rehearse(guest: Component | Library, job: dict[str, Any], pages: Iterable[st
     while True:
         step = _checked(guest.resume(handle, reply))
         taken += 1
-        detail = host._plain(step.payload)  # noqa: SLF001
+        detail = host.to_plain(step.payload)  # noqa: SLF001
         if step.tag == "sql":
             sent.statements += detail["statements"]
         if step.tag == "finished" or taken == steps:
@@ -67,6 +67,6 @@ def rehearse(guest: Component | Library, job: dict[str, Any], pages: Iterable[st
 
 def _checked(result: Any) -> Any:  # noqa: ANN401
     if isinstance(result, Record):
-        fault = host._plain(result)  # noqa: SLF001
+        fault = host.to_plain(result)  # noqa: SLF001
         raise host.LoadError(fault["kind"], fault["message"], fault["context"])
     return result
