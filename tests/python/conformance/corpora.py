@@ -44,7 +44,7 @@ def check(file: pathlib.Path, guest: Component | Library) -> tuple[int, list[str
 
 
 def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """An identifier is the dataset's name: it is in the first statement. A path is a record's key."""
+    """An identifier is the dataset's name: it is in the statement that reads the catalogue. A path is a record's key."""
     for entry in entries:
         for key, wanted in entry.items():
             convention = key.removesuffix("_40")
@@ -54,7 +54,9 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
             job = _job({"naming": convention, "max_identifier_length": 40 if key.endswith("_40") else 255})
             if len(wanted) > 255:
                 continue
-            (statement,) = rehearse(guest, {**job, "dataset": entry["in"]}, steps=1).statements
+            # Where names keep their case, the load first asks whether the account lets them.
+            steps = 2 if convention in CASE_SENSITIVE else 1
+            statement = rehearse(guest, {**job, "dataset": entry["in"]}, steps=steps).statements[-1]
             found = re.search(r"IN \('((?:[^']|'')*)', '", statement)[1].replace("''", "'")
             wanted = wanted if convention in CASE_SENSITIVE else wanted.upper()
             if found.replace("\\\\", "\\") != wanted:
