@@ -187,11 +187,10 @@ def alone(folder: pathlib.Path, path: str = "", **environment: str) -> subproces
 
 
 def fault(process: subprocess.Popen) -> dict:
-    """The JSON of the exception that ended a process: from the first `{` to the last `}`."""
+    """The JSON of the exception that ended a process."""
     _, errors = process.communicate(timeout=60)
     assert process.returncode and "LoadError" in errors, errors
-    last = errors[errors.index("LoadError: ") :]
-    return json.loads(last[last.index("{") : last.rindex("}") + 1])
+    return json.loads(errors[errors.index('{"status": "error"') : errors.rindex("}") + 1])
 
 
 def test_the_runtime_comes_from_a_zip_among_the_imports(built_package, wheel, tmp_path):

@@ -322,5 +322,8 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
             with pytest.raises(Exception, match="LoadError") as caught:
                 lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_CALLER")
             assert words in str(caught.value), job
+            # As README tells callers to read it.
+            told = str(caught.value)
+            assert json.loads(told[told.index('{"status": "error"') : told.rindex("}") + 1])["kind"] == "config"
         ran = [e.sql[:4] for e in lab.trace[before:] if not e.sql.lower().startswith("select")]
         assert ran == ["CALL"] * len(jobs)

@@ -73,6 +73,9 @@ enum Expression {
     Now(&'static str),
 }
 
+/// The operators that group from the left. Comparisons do not chain.
+const CHAINED: [&str; 8] = ["AND", "OR", "+", "-", "||", "*", "/", "%"];
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Argument {
     Value(Expression),
@@ -145,6 +148,17 @@ impl ColumnName {
 }
 
 impl Expression {
+    /// As the left operand of an operator: a chain of one operator that groups from the left needs no
+    /// brackets.
+    fn chained(&self, operator: &str, scope: Scoped<'_>) -> Result<String> {
+        match self {
+            Self::Infix(left, own, right) if *own == operator && CHAINED.contains(own) => {
+                Ok(format!("{} {own} {}", left.chained(own, scope)?, right.sql(scope)?))
+            }
+            other => other.sql(scope),
+        }
+    }
+
     fn sql(&self, scope: Scoped<'_>) -> Result<String> {
         let not = |negated: bool| if negated { "NOT " } else { "" };
         Ok(match self {
@@ -164,7 +178,7 @@ impl Expression {
             }
             Self::Prefix(operator, value) => format!("({operator}{})", value.sql(scope)?),
             Self::Infix(left, operator, right) => {
-                format!("({} {operator} {})", left.sql(scope)?, right.sql(scope)?)
+                format!("({} {operator} {})", left.chained(operator, scope)?, right.sql(scope)?)
             }
             Self::Between { value, negated, low, high } => format!(
                 "({} {}BETWEEN {} AND {})",

@@ -4,8 +4,10 @@ use super::token::{Token, TokenKind, fault, tokens};
 use super::{Argument, ColumnName, Expression, Step};
 use crate::fault::Result;
 
-/// How deep a condition may be nested.
+/// How deep a condition may be nested, in brackets and arguments.
 const DEEPEST: usize = 64;
+/// How many operators and casts a condition may have: its tree may be as deep, and is walked by recursion.
+const MOST_OPERATORS: usize = 200;
 /// Functions that neither change nor reveal anything but their arguments, with the least and the most of these.
 const FUNCTIONS: [(&str, usize, usize); 44] = [
     ("ABS", 1, 1),
@@ -91,7 +93,7 @@ pub(super) fn condition(text: &str, placeholders: bool) -> Result<Expression> {
     if let Some(found) = tokens.iter().find(placeholder).filter(|_| !placeholders) {
         return Err(fault(found.at, "no placeholder", &found.kind.shown()));
     }
-    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, staged: false };
+    let mut parser = Parser { tokens: &tokens, at: 0, depth: 0, operators: 0, staged: false };
     let condition = parser.or()?;
     match parser.peek() {
         TokenKind::End => Ok(condition),
@@ -103,6 +105,7 @@ struct Parser<'t> {
     tokens: &'t [Token],
     at: usize,
     depth: usize,
+    operators: usize,
     /// Whether it is inside the subquery.
     staged: bool,
 }
@@ -115,7 +118,7 @@ impl Parser<'_> {
         }
         let mut left = self.and()?;
         while self.word("OR") {
-            left = infix(left, "OR", self.and()?);
+            left = self.infix(left, "OR", Self::and)?;
         }
         self.depth -= 1;
         Ok(left)
@@ -124,29 +127,25 @@ impl Parser<'_> {
     fn and(&mut self) -> Result<Expression> {
         let mut left = self.not()?;
         while self.word("AND") {
-            left = infix(left, "AND", self.not()?);
+            left = self.infix(left, "AND", Self::not)?;
         }
         Ok(left)
     }
 
     fn not(&mut self) -> Result<Expression> {
-        let mut negations = 0;
+        let mut negated = false;
         while self.word("NOT") {
-            negations += 1;
+            negated = !negated;
         }
-        let mut value = self.test()?;
-        // Pairs of them cancel out.
-        for _ in 0..negations.min(2 - negations % 2) {
-            value = Expression::Prefix("NOT ", Box::new(value));
-        }
-        Ok(value)
+        let value = self.test()?;
+        Ok(if negated { Expression::Prefix("NOT ", Box::new(value)) } else { value })
     }
 
     fn test(&mut self) -> Result<Expression> {
         let value = self.sum()?;
         for (sign, operator) in COMPARISONS {
             if self.mark(sign) {
-                return Ok(infix(value, operator, self.sum()?));
+                return self.infix(value, operator, Self::sum);
             }
         }
         if self.word("IS") {
@@ -157,7 +156,7 @@ impl Parser<'_> {
             self.expect_word("DISTINCT")?;
             self.expect_word("FROM")?;
             let operator = if negated { "IS NOT DISTINCT FROM" } else { "IS DISTINCT FROM" };
-            return Ok(infix(value, operator, self.sum()?));
+            return self.infix(value, operator, Self::sum);
         }
         let negated = self.word("NOT");
         if self.word("BETWEEN") {
@@ -223,7 +222,7 @@ impl Parser<'_> {
     fn sum(&mut self) -> Result<Expression> {
         let mut left = self.product()?;
         while let Some(operator) = ["+", "-", "||"].into_iter().find(|mark| self.mark(mark)) {
-            left = infix(left, operator, self.product()?);
+            left = self.infix(left, operator, Self::product)?;
         }
         Ok(left)
     }
@@ -231,7 +230,7 @@ impl Parser<'_> {
     fn product(&mut self) -> Result<Expression> {
         let mut left = self.unary()?;
         while let Some(operator) = ["*", "/", "%"].into_iter().find(|mark| self.mark(mark)) {
-            left = infix(left, operator, self.unary()?);
+            left = self.infix(left, operator, Self::unary)?;
         }
         Ok(left)
     }
@@ -246,6 +245,7 @@ impl Parser<'_> {
     fn cast(&mut self) -> Result<Expression> {
         let mut value = self.primary()?;
         while self.mark("::") {
+            self.count_operator()?;
             value = Expression::Cast(Box::new(value), self.type_name()?);
         }
         Ok(value)
@@ -425,6 +425,26 @@ impl Parser<'_> {
         Ok(format!("{name}({})", numbers.join(", ")))
     }
 
+    /// An operator that was read, between the operand before it and the one that follows.
+    fn infix(
+        &mut self,
+        left: Expression,
+        operator: &'static str,
+        right: fn(&mut Self) -> Result<Expression>,
+    ) -> Result<Expression> {
+        self.count_operator()?;
+        let right = right(self)?;
+        Ok(Expression::Infix(Box::new(left), operator, Box::new(right)))
+    }
+
+    fn count_operator(&mut self) -> Result<()> {
+        self.operators += 1;
+        match self.operators > MOST_OPERATORS {
+            true => Err(self.expected(&format!("at most {MOST_OPERATORS} operators"))),
+            false => Ok(()),
+        }
+    }
+
     fn peek(&self) -> &TokenKind {
         self.tokens.get(self.at).map_or(&TokenKind::End, |token| &token.kind)
     }
@@ -460,8 +480,4 @@ impl Parser<'_> {
         let at = self.tokens.get(self.at).map_or(0, |token| token.at);
         fault(at, what, &self.peek().shown())
     }
-}
-
-fn infix(left: Expression, operator: &'static str, right: Expression) -> Expression {
-    Expression::Infix(Box::new(left), operator, Box::new(right))
 }

@@ -12,7 +12,8 @@ fn prints_what_it_reads() {
     check("id > 1", r#"("ID" > 1)"#);
     check("name <> 'b' AND id < 4", r#"(("NAME" <> 'b') AND ("ID" < 4))"#);
     check("NOT (id = 1 or grp != 'it''s')", r#"(NOT (("ID" = 1) OR ("GRP" <> 'it''s')))"#);
-    check("not not id = 1", r#"(NOT (NOT ("ID" = 1)))"#);
+    check("not not id = 1", r#"("ID" = 1)"#);
+    check("not not not id = 1", r#"(NOT ("ID" = 1))"#);
     check("a_b is null".replace("a_b", "name").as_str(), r#"("NAME" IS NULL)"#);
     check("name IS NOT DISTINCT FROM grp", r#"("NAME" IS NOT DISTINCT FROM "GRP")"#);
     check("id NOT BETWEEN -1 AND 2 * 3 + 1", r#"("ID" NOT BETWEEN (-1) AND ((2 * 3) + 1))"#);
@@ -34,8 +35,20 @@ fn prints_what_it_reads() {
     check("upd::date = '2024-01-01'", r#"(CAST("UPD" AS DATE) = '2024-01-01')"#);
     check("CAST(id AS NUMBER(10, 2)) > 0", r#"(CAST("ID" AS NUMBER(10, 2)) > 0)"#);
     check("doc:a.b[0]::VARCHAR = 'x'", r#"(CAST("DOC":"a"."b"[0] AS VARCHAR) = 'x')"#);
+    check("id = 1 + 2 + 3 - 4 - 5", r#"("ID" = ((1 + 2 + 3) - 4 - 5))"#);
+    check("id = 1 - (2 - 3)", r#"("ID" = (1 - (2 - 3)))"#);
+    check("id = 1 OR id = 2 OR id = 3", r#"(("ID" = 1) OR ("ID" = 2) OR ("ID" = 3))"#);
+    check("(id = 1) = (id = 2)", r#"(("ID" = 1) = ("ID" = 2))"#);
     check("TRUE", "TRUE");
     check("id = 1 OR id = 2 AND id = 3", r#"(("ID" = 1) OR (("ID" = 2) AND ("ID" = 3)))"#);
+}
+
+#[test]
+fn the_largest_condition_is_printed() {
+    let sum = print(&format!("id = 1{}", " + 1".repeat(199))).unwrap();
+    assert_eq!(sum.matches(" + 1").count(), 199);
+    let nested = print(&format!("{}id = 1{}", "(".repeat(63), ")".repeat(63)));
+    assert_eq!(nested.as_deref(), Ok(r#"("ID" = 1)"#));
 }
 
 #[test]
@@ -95,6 +108,8 @@ fn refuses_the_rest_with_its_place() {
     check("LEFT(name) = 'a'", "expected LEFT with 2 to 2 arguments, and not with 1");
     check("DATEADD(id, 1, upd) > upd", "expected one of YEAR");
     check(&format!("{}id = 1{}", "(".repeat(100), ")".repeat(100)), "at most 64 levels");
+    check(&format!("id = 1{}", " + 1".repeat(200)), "at most 200 operators");
+    check(&format!("id{}", "::INT".repeat(201)), "at most 200 operators");
     check(&"id = 1 OR ".repeat(2000), "at most 10000 bytes");
     check("", "expected a column or a value, found the end");
 }
