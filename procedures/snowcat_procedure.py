@@ -27,6 +27,8 @@ from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkClientException
 
 SQL_ERRORS = (Error, SnowparkClientException)
+# Too many statements wait for a lock, or LOCK_TIMEOUT has passed: the transaction may succeed later.
+TRANSIENT = ("625",)
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
 # The site that install.sql puts into the secret, and what a server answers that is not the caller's.
 PLACEHOLDER, NOT_YOURS = "your-site", (401, 403, 404)
@@ -165,7 +167,7 @@ class Snowflake:
             try:
                 rows = self.session.sql(statement).collect()
             except SQL_ERRORS as error:
-                raise Failed(*_sql_failure(error), transient=False) from error
+                raise _sql_failure(error) from error
             texts = [[None if value is None else str(value) for value in row] for row in rows]
             outcomes.append((_affected(rows), texts))
         return outcomes
@@ -181,7 +183,7 @@ class Snowflake:
         try:
             self.session.file.put_stream(io.BytesIO(data), f"@{stage}/{path}", auto_compress=False, overwrite=True)
         except SQL_ERRORS as error:
-            raise Failed(*_sql_failure(error), transient=False) from error
+            raise _sql_failure(error) from error
 
     def pull(self, pull):
         """The next page of the stage's file that the component names; None when there is no more."""
@@ -262,7 +264,8 @@ def _affected(rows):
 def _sql_failure(error):
     code = getattr(error, "sql_error_code", None) or getattr(error, "errno", None) or getattr(error, "error_code", None)
     raw = getattr(error, "raw_message", None) or getattr(error, "raw_msg", None) or getattr(error, "message", None)
-    return "" if code is None else str(code), raw or str(error)
+    code = "" if code is None else str(code)
+    return Failed(code, raw or str(error), transient=code.lstrip("0") in TRANSIENT)
 
 
 def _ms(since):

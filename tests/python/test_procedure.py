@@ -187,14 +187,18 @@ def test_an_error_of_sql_is_a_failure_with_its_number():
     from snowflake.snowpark.exceptions import SnowparkSQLException
 
     inner = ProgrammingError(msg="no T", errno=2003, sqlstate="42S02", sfqid="01-02")
-    for error, code, text in (
-        (SnowparkSQLException("(1304): 01-02: no T", conn_error=inner), "2003", "no T"),
-        (IntegrityError(msg="NULL", errno=100072, sqlstate="22000"), "100072", "NULL"),
+    locked = ProgrammingError(msg="locked", errno=625, sqlstate="57014")
+    for error, code, text, transient in (
+        (SnowparkSQLException("(1304): 01-02: no T", conn_error=inner), "2003", "no T", False),
+        (IntegrityError(msg="NULL", errno=100072, sqlstate="22000"), "100072", "NULL", False),
+        (SnowparkSQLException("(1304): locked", conn_error=locked), "625", "locked", True),
+        (SnowparkSQLException("locked", sql_error_code="000625"), "000625", "locked", True),
+        (ProgrammingError(msg="other", errno=100625, sqlstate="22000"), "100625", "other", False),
     ):
         session = types.SimpleNamespace(sql=lambda _, e=error: (_ for _ in ()).throw(e))
         with pytest.raises(host.Failed) as caught:
             host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
-        assert caught.value.failure == {"code": code, "message": text, "transient": False}
+        assert caught.value.failure == {"code": code, "message": text, "transient": transient}
 
 
 def test_the_result_has_the_words_its_callers_know():
