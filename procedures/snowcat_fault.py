@@ -6,7 +6,7 @@ import json
 LONGEST = 8000
 # How much of a message may be shown, in bytes of JSON; of any other text a quarter. The first that fits is taken.
 ROOMS = (6000, 4000, 2400, 1200, 600, 300)
-# The context of a fault has few items; of more than this, those in the middle are left out.
+# The context of a fault has few items; of more than this, those in the middle are omitted.
 ITEMS = 16
 
 
@@ -44,7 +44,7 @@ def _cut(value, room):
         items = [_cut(item, room) for item in value]
         if len(items) > ITEMS:
             half = ITEMS // 2
-            items[half:-half] = [f"[{len(items) - ITEMS} items left out]"]
+            items[half:-half] = [f"[{len(items) - ITEMS} items omitted]"]
         return items
     if isinstance(value, dict):
         return _cut_text(_json(value).decode(), room)
@@ -58,7 +58,7 @@ def _cut_text(text, room):
     kept = min(len(text), room)
     while True:
         head, tail = kept - kept // 3, kept // 3
-        short = f"{text[:head]} [{len(text) - head - tail} characters left out] {text[len(text) - tail :]}"
+        short = f"{text[:head]} [{len(text) - head - tail} characters omitted] {text[len(text) - tail :]}"
         excess = len(_json(short)) - room
         if excess <= 0 or kept == 0:
             return short

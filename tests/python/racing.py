@@ -5,7 +5,6 @@ The schedule is exact: who runs how many steps, then who. A load that waits for 
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import itertools
 import json
@@ -199,11 +198,3 @@ def _tables(lab: Lab) -> dict[str, list]:
     for name in [table.name[2] for table in catalog if table.name[1] == "D_STAGING"]:
         found["waiting"] += [tuple(r) for r in lab.sql(f'SELECT * FROM RAW.D_STAGING."{name}"')]
     return found
-
-
-def state_of(lab: Lab) -> dict[str, Any]:
-    """The newest state."""
-    import zlib
-
-    rows = lab.sql('SELECT "STATE" FROM RAW.D."_DLT_PIPELINE_STATE" ORDER BY "VERSION" DESC LIMIT 1')
-    return json.loads(zlib.decompress(base64.b64decode(rows[0][0])))

@@ -115,9 +115,9 @@ def test_the_json_of_a_fault_is_short(text, size, items, each):
     assert told["message"].startswith("begin ") and told["message"].endswith(" end") and told["database"] is None
     assert made.details["message"] == f"begin {text * size} end", "all of it is kept for the host"
     if told["message"] != made.details["message"]:
-        head, left_out, tail = told["message"].partition(" characters left out] ")
+        head, omitted, tail = told["message"].partition(" characters omitted] ")
         head, _, count = head.rpartition(" [")
-        assert left_out and len(head) + int(count) + len(tail) == len(made.details["message"])
+        assert omitted and len(head) + int(count) + len(tail) == len(made.details["message"])
 
 
 def test_a_fault_that_fits_is_whole():

@@ -180,7 +180,6 @@ def check(lab: Lab, expected: dict, one: racing.Racer, other: racing.Racer, plac
         f"{place}: won: {sorted(won)}; {one.error}; {other.error}\nfound {found}\n"
         + "\n".join(f"{names}: {expected[names]}" for names in orders)
     )
-    assert won or one.error and other.error
     return len(won) == 2
 
 

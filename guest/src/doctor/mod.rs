@@ -49,7 +49,7 @@ pub fn start(options: &str, now: &str) -> Result<Load> {
     }))
 }
 
-/// What a check is about; they are examined in this order.
+/// What a check is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Subject {
     Session,
@@ -67,6 +67,7 @@ enum Subject {
 }
 
 impl Subject {
+    /// All subjects, in the order in which they are examined.
     const ALL: [Self; 12] = [
         Self::Session,
         // Before what takes long: the other session waits for it.
