@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .consistency import Past
 from .engine import Engine, Transaction
 from .errors import SqlError, missing
+from .frame import Frame
 from .modes import Modes
 from .network import Authority, Terminator
 from .objects import Objects
 from .parameters import DEFAULTS
-from .procedure import Frame, Procedures
+from .procedure import Procedures
 from .roles import ADMIN, Roles
 from .session import Session
 

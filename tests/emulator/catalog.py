@@ -71,7 +71,8 @@ class Type:
             if not 1 <= length <= MOST_LENGTH[family]:
                 raise SqlError(
                     2040, "42601",
-                    f"SQL compilation error:\ninvalid length {length} of {declared.this.name}: expected 1 to {MOST_LENGTH[family]}",
+                    f"SQL compilation error:\ninvalid length {length} of {declared.this.name}: "
+                    f"expected 1 to {MOST_LENGTH[family]}",
                 )  # fmt: skip
             return Type(family, length)
         if family.startswith("TIME"):

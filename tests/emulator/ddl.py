@@ -144,7 +144,10 @@ def _schema(
             session.engine.drop_schema(database, name)
         comment = r.properties().get("COMMENT") if r.peek() == "COMMENT" else None
         session.engine.create_schema(
-            database, name, Schema(transient=transient, owner=session.role, comment=comment and str(comment))
+            database, name, Schema(
+                transient=transient, owner=roles.owner_of_new("SCHEMA", (database, name), session.role),
+                comment=comment and str(comment),
+            ),
         )
         if session.frame is None:
             session.use(database, name)
@@ -182,7 +185,9 @@ def _stage(
             )  # fmt: skip
         if name in stages.by_name and replace:
             session.account.roles.require(session.role, "OWNERSHIP", "STAGE", name, stages.by_name[name].owner)
-        new = stages.create(Stage(name, session.role, options), replace, condition)
+        new = stages.create(
+            Stage(name, session.account.roles.owner_of_new("STAGE", name, session.role), options), replace, condition
+        )
         if not new:
             return _status(f"{name[2]} already exists, statement succeeded.")
         return _status(f"Stage area {name[2]} successfully created.")

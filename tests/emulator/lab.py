@@ -12,14 +12,14 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from . import procedure
+from . import frame as frames
 from .account import Account, Entry
+from .frame import Frame
 from .locks import Locks
 from .modes import Modes
 from .network import Authority
 from .objects import Thing
 from .parameters import parse
-from .procedure import Frame
 from .roles import ADMIN
 from .server import Server
 from .text import split_script
@@ -53,7 +53,7 @@ class Lab:
         self.folder = tempfile.mkdtemp(prefix="emulator_")
         for part in ("stages", "imports", "tls"):
             os.mkdir(os.path.join(self.folder, part))
-        procedure.install()
+        frames.install()
         authority = Authority(os.path.join(self.folder, "tls"))
         self.account = Account(
             os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout,

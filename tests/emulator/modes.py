@@ -28,6 +28,9 @@ class Modes:
     unquoted_stage_paths: str = "any"
     tri_secret_secure: bool = False
     information_schema: str = "complete"
+    variant_decimals_as_text: bool = False
+    strict_packages: bool = False
+    machine: str | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fakesnow import statement_type
 
+from . import packages
 from .answer import Answer
 from .errors import SqlError, exists, missing, not_emulated, syntax
 from .text import Reader, split_script, unquote
@@ -280,14 +280,7 @@ def _check_procedure(session: Session, thing: Thing) -> None:
         raise not_emulated(f"a procedure in {given.get('LANGUAGE')}")
     if not re.fullmatch(r"3\.(1[0-4])", str(given.get("RUNTIME_VERSION"))):
         raise syntax(f"unsupported runtime version {given.get('RUNTIME_VERSION')!r}")
-    packages = names(given.get("PACKAGES"))
-    if not any(p.startswith("snowflake-snowpark-python") for p in packages):
-        raise syntax("PACKAGES must name snowflake-snowpark-python")
-    for package in packages:
-        name, _, version = package.partition("==")
-        here = importlib.metadata.version(name)
-        if version and here != version:
-            raise SqlError(99999, "0A000", f"emulator: {package} is asked for, {here} is installed here")
+    packages.check(names(given.get("PACKAGES")), given.get("ARTIFACT_REPOSITORY"), session.account.modes)
     for item in names(given.get("IMPORTS")):
         stage, path = session.stage(item, "READ")
         if not any(f.path == path for f in session.engine.stages.files(stage, path)):

@@ -17,22 +17,20 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 import traceback
 import types
-import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from fakesnow.rowtype import describe_as_rowtype
-from snowflake.connector.errors import ProgrammingError
 
-from . import network
+from . import arguments, network
 from .answer import Answer
 from .errors import SqlError, missing, not_emulated, timed_out
-from .objects import Argument, Thing, names, resolve
-from .text import Reader, tokens
+from .frame import Frame, Killed, TimedOut
+from .handler_session import HandlerSession
+from .objects import Thing, names, resolve
+from .text import Reader
 
 if TYPE_CHECKING:
     from .account import Account
@@ -40,214 +38,6 @@ if TYPE_CHECKING:
     from .stages import File
 
 _importing = threading.Lock()
-TYPES_NUMBER = ("NUMBER", "INT", "INTEGER", "BIGINT")
-
-
-class Killed(BaseException):
-    """The procedure's process is gone. Not an `Exception`: no handler may catch it."""
-
-
-class TimedOut(Killed):
-    """It is gone because the CALL took longer than STATEMENT_TIMEOUT_IN_SECONDS."""
-
-
-@dataclass
-class Frame:
-    """One call that is running."""
-
-    account: Account
-    procedure: Thing
-    owners_rights: bool
-    role: str
-    caller: Session
-    database: str | None
-    schema: str | None
-    warehouse: str | None
-    import_directory: str
-    allowed: set[str] = field(default_factory=set)
-    secrets: dict[str, Thing] = field(default_factory=dict)
-    kill_after: int | None = None
-    operations: int = 0
-    uploading: bool = False
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
-    main_thread: int = field(default_factory=threading.get_ident)
-    session: Session | None = None
-    opened: set[tuple[str, int]] = field(default_factory=set)
-    slept: float = 0.0
-    napped: float = 0.0
-    timeout: float = 0.0
-    begun: float = field(default_factory=time.monotonic)
-
-    def in_time(self) -> None:
-        """End the process if the CALL has taken too long; a shortened sleep counts in full."""
-        if self.timeout and time.monotonic() - self.begun + self.slept - self.napped > self.timeout:
-            raise TimedOut
-
-    def counted(self) -> None:
-        """One more operation of the session is done; here the process may die."""
-        self.in_time()
-        self.operations += 1
-        if self.kill_after is not None and self.operations >= self.kill_after:
-            raise Killed
-
-    def nap(self, seconds: float) -> float:
-        """How long a sleep of this many seconds takes here; what it should have taken is kept in `slept`."""
-        self.slept += seconds
-        longest = self.account.longest_nap
-        short = seconds if longest is None else min(seconds, longest)
-        self.napped += short
-        return short
-
-    def route(self, host: str, port: int) -> tuple[str, int]:
-        """Where `host:port` is, if the procedure may go there."""
-        if (host, port) == self.account.server_address:
-            return (host, port)
-        place = f"{host.lower()}:{port}"
-        if place not in self.allowed:
-            raise OSError(16, "Device or resource busy")
-        found = self.account.hosts.route(place)
-        if found is None:
-            raise OSError(-2, f"Name or service not known (the emulator has no stand-in for {place})")
-        self.opened.add(found)
-        return found
-
-    def check(self, address: tuple) -> None:
-        """A connection is about to be made to this address."""
-        place = (str(address[0]), int(address[1]))
-        if place != self.account.server_address and place not in self.opened:
-            raise OSError(16, "Device or resource busy")
-
-
-class ImportOptions(dict):
-    """`sys._xoptions`, with the import directory of the call this thread belongs to."""
-
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
-        frame = network.current()
-        if key == "snowflake_import_directory" and frame is not None:
-            return frame.import_directory
-        return super().__getitem__(key)
-
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
-        try:
-            return self[key]
-        except KeyError:
-            return default
-
-
-def _secret(alias: str, kind: str) -> Thing:
-    frame = network.current()
-    if frame is None:
-        raise ValueError("Secrets can only be accessed inside a procedure.")
-    if threading.get_ident() != frame.main_thread:
-        raise ValueError("Secrets can only be accessed from the main thread.")
-    if alias not in frame.secrets:
-        raise ValueError(f"Secret {alias} does not exist or not authorized.")
-    secret = frame.secrets[alias]
-    if secret.properties["TYPE"] != kind:
-        raise ValueError(f"Secret {alias} is not of type {kind}.")
-    return secret
-
-
-def _snowflake_module() -> types.ModuleType:
-    """The module through which a handler reads its secrets."""
-    module = types.ModuleType("_snowflake")
-
-    def get_generic_secret_string(name: str) -> str:
-        return str(_secret(name, "GENERIC_STRING").properties["SECRET_STRING"])
-
-    def get_username_password(name: str) -> types.SimpleNamespace:
-        given = _secret(name, "PASSWORD").properties
-        return types.SimpleNamespace(username=given["USERNAME"], password=given["PASSWORD"])
-
-    def get_oauth_access_token(name: str) -> str:
-        # Snowflake gets one from the integration's server; here it is known by what it was got with.
-        return f"access-for-{_secret(name, 'OAUTH2').properties['OAUTH_REFRESH_TOKEN']}"
-
-    def get_secret_type(name: str) -> str:
-        frame = network.current()
-        if frame is None or name not in frame.secrets:
-            raise ValueError(f"Secret {name} does not exist or not authorized.")
-        return str(frame.secrets[name].properties["TYPE"])
-
-    module.get_generic_secret_string = get_generic_secret_string  # type: ignore[attr-defined]
-    module.get_username_password = get_username_password  # type: ignore[attr-defined]
-    module.get_oauth_access_token = get_oauth_access_token  # type: ignore[attr-defined]
-    module.get_secret_type = get_secret_type  # type: ignore[attr-defined]
-    return module
-
-
-def install() -> None:
-    """Make this process fit to run handlers. A second call does nothing."""
-    network.Guard.install()
-    sys.modules.setdefault("_snowflake", _snowflake_module())
-    if not isinstance(sys._xoptions, ImportOptions):  # noqa: SLF001
-        sys._xoptions = ImportOptions(sys._xoptions)  # noqa: SLF001
-
-
-class Statement:
-    """What `session.sql` gives a handler."""
-
-    def __init__(self, frame: Frame, frame_session: Any, query: str, params: Any) -> None:  # noqa: ANN401
-        self._frame = frame
-        self._frame_session = frame_session
-        self._query = query
-        self._params = params
-
-    def collect(self, **_: Any) -> list:  # noqa: ANN401
-        """Run it and give its rows."""
-        try:
-            rows = self._frame_session.sql(self._query, params=self._params).collect()
-        except Exception:
-            self._frame.counted()
-            raise
-        self._frame.counted()
-        return rows
-
-
-class Files:
-    """What `session.file` gives a handler."""
-
-    def __init__(self, frame: Frame, inner: Any) -> None:  # noqa: ANN401
-        self._frame = frame
-        self._inner = inner
-
-    def put_stream(self, input_stream: Any, stage_location: str, **options: Any) -> Any:  # noqa: ANN401
-        """Upload a stream: the one way to a stage from inside a procedure."""
-        self._frame.uploading = True
-        try:
-            result = self._inner.file.put_stream(input_stream, stage_location, **options)
-        finally:
-            self._frame.uploading = False
-        self._frame.counted()
-        return result
-
-
-    def get_stream(self, stage_location: str, **options: Any) -> Any:  # noqa: ANN401
-        """Download a file as a stream."""
-        if options.get("decompress"):
-            raise NotImplementedError("emulator: get_stream decompresses nothing")
-        stage, path = self._frame.session.stage(stage_location, "READ")
-        found = [f for f in self._frame.session.engine.stages.files(stage, path) if f.path == path]
-        self._frame.counted()
-        if not found:
-            raise ProgrammingError(f"Remote file '{stage_location}' was not found.", errno=253006)
-        return open(found[0].place, "rb")
-
-
-class HandlerSession:
-    """The part of `snowflake.snowpark.Session` that Snowcat's handler may use; the rest is not there."""
-
-    def __init__(self, frame: Frame, inner: Any) -> None:  # noqa: ANN401
-        self._frame = frame
-        self._inner = inner
-        self.file = Files(frame, inner)
-
-    def sql(self, query: str, params: Any = None) -> Statement:  # noqa: ANN401
-        """A statement, not yet run."""
-        return Statement(self._frame, self._inner, query, params)
-
-    def close(self) -> None:
-        """Nothing, as in a procedure."""
 
 
 class Procedures:
@@ -276,8 +66,8 @@ class Procedures:
         if procedure is None:
             raise missing("Function", ".".join(name))
         self.account.roles.require(session.role, "USAGE", "PROCEDURE", name, procedure.owner)
-        arguments = self._arguments(session, procedure, r)
-        value = self._call(session, procedure, arguments)
+        given = arguments.values(session, procedure, r)
+        value = self._call(session, procedure, given)
         return _returned(procedure, value)
 
     def _task(self, task: Thing) -> None:
@@ -291,45 +81,7 @@ class Procedures:
         finally:
             self.account.drop(session)
 
-    def _arguments(self, session: Session, procedure: Thing, r: Reader) -> list[Any]:
-        given: dict[str, str] = {}
-        texts: list[str] = []
-        inner = r.rest().strip()
-        if not inner.startswith("(") or not inner.endswith(")"):
-            raise not_emulated(f"the arguments {inner[:60]!r}")
-        for piece in _pieces(inner[1:-1]):
-            words = tokens(piece)
-            if len(words) > 2 and words[1].text == "=>":
-                given[words[0].text.upper()] = piece[words[2].start :]
-            else:
-                texts.append(piece)
-        values = []
-        for position, argument in enumerate(procedure.arguments):
-            text = texts[position] if position < len(texts) else given.pop(argument.name, argument.default)
-            if text is None:
-                raise missing("Function", ".".join(procedure.name))
-            values.append(self._value(session, argument, text))
-        if given or len(texts) > len(procedure.arguments):
-            raise missing("Function", ".".join(procedure.name))
-        return values
-
-    def _value(self, session: Session, argument: Argument, text: str) -> Any:  # noqa: ANN401
-        answer = session._query(f"SELECT {text}", None)  # noqa: SLF001
-        value = answer.table.column(0)[0].as_py()
-        semi = answer.rowtype[0]["type"] == "variant"
-        if value is None:
-            return None
-        if argument.type in ("VARIANT", "OBJECT", "ARRAY"):
-            return json.loads(value) if semi else value
-        if argument.type == "BOOLEAN":
-            return value if isinstance(value, bool) else str(value).lower() == "true"
-        if argument.type in TYPES_NUMBER:
-            return int(value)
-        if argument.type == "FLOAT":
-            return float(value)
-        return str(value)
-
-    def _call(self, session: Session, procedure: Thing, arguments: list[Any]) -> Any:  # noqa: ANN401
+    def _call(self, session: Session, procedure: Thing, given: list[Any]) -> Any:  # noqa: ANN401
         frame = self._frame(session, procedure)
         self.frames[frame.token] = frame
         self.last = frame
@@ -340,7 +92,7 @@ class Procedures:
             network.enter(frame)
             handler = _handler(procedure, frame.import_directory)
             try:
-                value = handler(HandlerSession(frame, inner), *arguments)
+                value = handler(HandlerSession(frame, inner), *given)
             except Exception as error:
                 raise _interpreter_error(procedure, error) from error
             frame.in_time()
@@ -422,20 +174,6 @@ class Procedures:
                     target.write(source.read())
                 os.chmod(place, stat.S_IRUSR | stat.S_IRGRP)
             os.replace(fresh, folder)
-
-
-def _pieces(text: str) -> list[str]:
-    pieces, depth, begin = [], 0, 0
-    for token in tokens(text):
-        if token.text in ("(", "["):
-            depth += 1
-        elif token.text in (")", "]"):
-            depth -= 1
-        elif token.text == "," and depth == 0:
-            pieces.append(text[begin : token.start])
-            begin = token.end
-    pieces.append(text[begin:])
-    return [p.strip() for p in pieces if p.strip()]
 
 
 def _handler(procedure: Thing, folder: str) -> Any:  # noqa: ANN401

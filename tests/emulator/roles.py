@@ -51,6 +51,7 @@ class Roles:
     members: dict[str, set[str]] = field(default_factory=dict)
     grants: set[Grant] = field(default_factory=set)
     owners: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    future_owners: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
 
     def closure(self, role: str) -> set[str]:
         """The role, PUBLIC, and every role they have been granted."""
@@ -76,6 +77,13 @@ class Roles:
                 if grant.name == place:
                     return True
         return False
+
+    def owner_of_new(self, kind: str, name: tuple[str, ...], creator: str) -> str:
+        """Who owns an object that `creator` makes: a future grant gives it away, one on the schema before the database's."""
+        for length in range(len(name) - 1, 0, -1):
+            if (kind, name[:length]) in self.future_owners:
+                return self.future_owners[kind, name[:length]]
+        return creator
 
     def sees(self, role: str, kind: str, name: tuple[str, ...], owner: str | None) -> bool:
         """Returns `True` if the role has any privilege on the object."""
@@ -165,7 +173,13 @@ class Roles:
         if role not in self.names:
             raise missing("Role", role)
         for privilege in listed:
-            if privilege == "OWNERSHIP" and not future and not revoke:
+            if privilege == "OWNERSHIP" and future:
+                if revoke:
+                    self.future_owners.pop((kind, name), None)
+                else:
+                    self.future_owners[kind, name] = role
+                continue
+            if privilege == "OWNERSHIP" and not all_in and not revoke:
                 self.owners[kind, name] = role
                 self._own(kind, name, role)
                 continue

@@ -8,47 +8,28 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
 from fakesnow import statement_type
 from fakesnow.cursor import FakeSnowflakeCursor
-from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import copy_into, ddl, dialect, dml, files, parameters, transactions, views, zones
+from . import copy_into, ddl, dialect, dml, files, parameters, policy, queries, transactions, views
 from .answer import TYPE_IDS, Answer
 from .engine import Engine, Transaction
-from .errors import SqlError, missing, not_emulated, timed_out, unsupported_in_procedure
+from .errors import SqlError, missing, not_emulated, timed_out
 from .parameters import Parameters
 from .stages import Stage
-from .text import Name, full, head, plain_paths, quote, strip_comments, upper_quoted
+from .text import Name, full, head, literal, plain_paths, quote, strip_comments, upper_quoted
 
 if TYPE_CHECKING:
     from .account import Account
-    from .procedure import Frame
+    from .frame import Frame
 
 DATA = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
 DDL_WORDS = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "UNDROP"}
-
-TABLE_STAGE = r"@(?:(?:\"[^\"]*\"|\w+)\.)*\"?%"
-# What an owner's-rights procedure may not run, and the type the server names.
-FORBIDDEN: list[tuple[str, Callable[[re.Match], str]]] = [
-    (
-        r"create\s+(?:or\s+replace\s+)?(?:(?:local|global)\s+)?(?:temp|temporary|volatile)\s+"
-        r"(?:transient\s+)?(table|stage|file\s+format|view|sequence|function|procedure)",
-        lambda m: "temporary " + re.sub(r"\s+", "_", m[1]).upper(),
-    ),
-    (r"(put|get)\s", lambda m: m[1].upper()),
-    (r"(?:remove|rm)\s", lambda _: "REMOVE_FILES"),
-    (r"use\s", lambda _: "USE"),
-    (r"alter\s+session\b", lambda _: "ALTER_SESSION"),
-    (r"(?:set|unset)\s+[\w(]", lambda _: "SET"),
-    (r"show\s+(parameters|variables|locks|transactions)\b", lambda m: f"SHOW_{m[1].upper()}"),
-    (r"begin\s+(?!work\b|transaction\b|name\b)\w", lambda _: "SCRIPTING_BLOCK"),
-]
-
 
 class Session:
     """A connection to the account."""
@@ -72,7 +53,7 @@ class Session:
         self.fakesnow = self.engine.fakesnow.connect()
         self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
         self.own_duck.execute(dialect.macros(account.modes.text_limit))
-        self.own_duck.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
+        self.own_duck.execute(f"SET TimeZone = '{literal(self.timezone)}'")
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
         self.running = threading.RLock()
         self.aborted: int | None = None
@@ -86,7 +67,7 @@ class Session:
             return
         self.database, self.schema = database, schema if schema in catalog.databases[database] else None
         inner = self.schema or "main"
-        self.own_duck.execute(f"SET schema = '{_literal(quote(database))}.{_literal(quote(inner))}'")
+        self.own_duck.execute(f"SET schema = '{literal(quote(database))}.{literal(quote(inner))}'")
         self.fakesnow.database, self.fakesnow.database_set = database, True
         self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None  # noqa: SLF001
 
@@ -114,7 +95,7 @@ class Session:
         else:
             self.parameters.set(name, value)
         if name == "TIMEZONE":
-            self.own_duck.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
+            self.own_duck.execute(f"SET TimeZone = '{literal(self.timezone)}'")
 
     def fold(self, identifier: exp.Expression) -> str:
         """The stored name of a parsed identifier."""
@@ -161,11 +142,12 @@ class Session:
 
     def transformed(self, expression: exp.Expression) -> exp.Expression:
         """As DuckDB understands it (a copy)."""
-        zoned = self._has_zones(expression)
+        zoned = self.has_zones(expression)
         prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions(), has_zones=zoned)
-        return self._cursor()._transform(prepared, None)  # noqa: SLF001
+        return self.cursor()._transform(prepared, None)  # noqa: SLF001
 
-    def _has_zones(self, expression: exp.Expression) -> bool:
+    def has_zones(self, expression: exp.Expression) -> bool:
+        """Returns `True` if a table of the statement has a TIMESTAMP_TZ."""
         tables = self.engine.catalog.tables
         for table in expression.find_all(exp.Table):
             if isinstance(table.this, exp.Identifier) and (self.database or table.args.get("catalog")):
@@ -176,7 +158,8 @@ class Session:
                     return True
         return False
 
-    def _cursor(self) -> FakeSnowflakeCursor:
+    def cursor(self) -> FakeSnowflakeCursor:
+        """A cursor of fakesnow's on the connection that a statement runs on."""
         return FakeSnowflakeCursor(self.fakesnow, self.duck)
 
     def render(self, expression: exp.Expression) -> str:
@@ -213,7 +196,7 @@ class Session:
         started = time.monotonic()
         try:
             if self.frame is not None and self.frame.owners_rights:
-                self._refuse(text)
+                policy.refuse(text, uploading=self.frame.uploading)
             if self.parameters["QUOTED_IDENTIFIERS_IGNORE_CASE"]:
                 text = upper_quoted(text)
             if self.account.modes.unquoted_stage_paths == "plain" and head(text)[:1] in (["COPY"], ["LIST"], ["LS"]):
@@ -268,24 +251,13 @@ class Session:
             return
         place = "SET schema = '{}.{}'"
         here = (quote(self.database), quote(self.schema or "main"))
-        scope.own_duck.execute(place.format(*map(_literal, here)))
+        scope.own_duck.execute(place.format(*map(literal, here)))
         try:
             yield
         finally:
             if scope.database is not None and scope.transaction is not None:
                 there = (quote(scope.database), quote(scope.schema or "main"))
-                scope.own_duck.execute(place.format(*map(_literal, there)))
-
-    def _refuse(self, text: str) -> None:
-        if "@~" in text or re.match(rf"(?is)(copy|put|get|list|ls|remove|rm)\b.*{TABLE_STAGE}", text):
-            raise SqlError(
-                90239, "42601",
-                "Stored procedure execution error: User stage file access is not allowed within an owner's rights SP",
-            )  # fmt: skip
-        for pattern, what in FORBIDDEN:
-            match = re.match(pattern, text, re.I)
-            if match and not (match[0].lower().startswith("put") and self.frame and self.frame.uploading):
-                raise unsupported_in_procedure(what(match))
+                scope.own_duck.execute(place.format(*map(literal, there)))
 
     def _execute(self, text: str, params: list | None) -> Answer:
         words = head(text)
@@ -327,7 +299,7 @@ class Session:
             return Answer.status("0 queries cancelled.", statement_type.SELECT)
         if abort := re.fullmatch(r"(?i)select\s+system\$abort_transaction\s*\(\s*(\d+)\s*\)", text):
             return Answer.status(self.account.abort(int(abort[1])), statement_type.SELECT)
-        return self._query(text, params)
+        return queries.query(self, text, params)
 
     def _alter(self, text: str) -> Answer:
         for name, value in parameters.changes(text):
@@ -345,64 +317,6 @@ class Session:
                 self.account.roles.require_table(self.role, verb, table)
         outcome = transactions.change(self.scope, prepared)
         return Answer.of(outcome.columns, outcome.rows, TYPE_IDS[first], outcome.affected)
-
-    def _query(self, text: str, params: list | None) -> Answer:
-        expression = dialect.parse(text)
-        if isinstance(expression, exp.Command):
-            raise not_emulated(f"the statement {text[:60]!r}")
-        self.check_tables(expression)
-        if self._may_lag(expression):
-            with self.engine.past.reading(self) as snapshot:
-                if snapshot is not None:
-                    try:
-                        return self._read_past(snapshot, expression.copy(), text, params)
-                    except SqlError as error:
-                        if error.errno not in (2003, 904):  # what is newer than the snapshot is read from the present
-                            raise
-        transactions.refresh(self.scope)
-        try:
-            return self._answer(expression, text, params)
-        except Exception:
-            transactions.failed(self.scope)
-            raise
-
-    def _may_lag(self, expression: exp.Expression) -> bool:
-        transaction = self.scope.transaction
-        tables = [t for t in expression.find_all(exp.Table) if t.db.upper() != "INFORMATION_SCHEMA"]
-        return bool(tables) and (transaction is None or not transaction.touched)
-
-    def _read_past(
-        self, snapshot: duckdb.DuckDBPyConnection, expression: exp.Expression, text: str, params: list | None
-    ) -> Answer:
-        snapshot.execute(f"SET TimeZone = '{_literal(self.timezone)}'")
-        if self.database is not None:
-            inner = self.schema or "main"
-            snapshot.execute(f"SET schema = '{_literal(quote(self.database))}.{_literal(quote(inner))}'")
-        self.reading = snapshot
-        try:
-            return self._answer(expression, text, params)
-        finally:
-            self.reading = None
-
-    def _answer(self, expression: exp.Expression, text: str, params: list | None) -> Answer:
-        cursor = self._cursor()
-        try:
-            zoned = self._has_zones(expression)
-            prepared = dialect.prepare(views.substituted(self, expression), self.functions(), has_zones=zoned)
-            cursor._execute(cursor._transform(prepared, params), params)  # noqa: SLF001
-            rowtype = describe_as_rowtype(_plain(cursor._describe_last_sql()))  # noqa: SLF001
-        except Exception as error:
-            if isinstance(error, duckdb.Error):
-                raise dialect.translate_error(error) from error
-            if isinstance(error.__cause__, duckdb.Error):
-                raise dialect.translate_error(error.__cause__) from error
-            if type(error).__module__.startswith("snowflake.connector"):
-                raise SqlError(error.errno or 1003, error.sqlstate or "42000", error.raw_msg or str(error)) from error
-            if isinstance(error, SqlError):
-                raise
-            raise SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}") from error
-        first = head(text)[:1]
-        return Answer(rowtype, cursor._arrow_table, TYPE_IDS.get(first[0] if first else "", 0))  # noqa: SLF001
 
     # --- transactions --------------------------------------------------------
 
@@ -461,12 +375,3 @@ class Session:
             del self.engine.catalog.tables[table.name]
         self.own_duck.close()
         del self.own_duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
-
-
-def _plain(described: list[tuple]) -> list[tuple]:
-    """The columns of a result, with the type that a TIMESTAMP_TZ has on the wire."""
-    return [(n, "TIMESTAMP WITH TIME ZONE" if zones.is_zoned(t) else t, *rest) for n, t, *rest in described]
-
-
-def _literal(text: str) -> str:
-    return text.replace("'", "''")

@@ -74,7 +74,8 @@ def _create_table(session: Session, text: str) -> Answer:
             raise exists(".".join(name))
         roles.require_table(session.role, "OWNERSHIP", engine.catalog.tables[name])
     engine.catalog.check_case("table", name[2], [n[2] for n in engine.catalog.tables if n[:2] == name[:2] and n != name])
-    table = Table(name, owner=session.role, temporary=session.id if temporary else None)
+    owner = session.role if temporary else roles.owner_of_new("TABLE", name, session.role)
+    table = Table(name, owner=owner, temporary=session.id if temporary else None)
     for p in properties:
         if isinstance(p, exp.TemporaryProperty):
             continue
@@ -353,6 +354,7 @@ def _view(session: Session, verb: str, text: str) -> Answer:
     session.duck.execute(f"CREATE {'OR REPLACE ' if e.args.get('replace') else ''}VIEW {full(name)} AS {source}")
     described = session.duck.execute(f"DESCRIBE {source}").fetchall()
     engine.catalog.tables[name] = Table(
-        name, [Column(row[0], type_of_duck(row[1])) for row in described], kind="VIEW", owner=session.role
+        name, [Column(row[0], type_of_duck(row[1])) for row in described], kind="VIEW",
+        owner=session.account.roles.owner_of_new("VIEW", name, session.role),
     )
     return _status(f"View {name[2]} successfully created.")

@@ -83,6 +83,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(text: str) -> str:
+    """A text as it stands between quotation marks in DuckDB's SQL."""
+    return text.replace("'", "''")
+
+
 Name = tuple[str, str, str]
 
 
@@ -252,4 +257,7 @@ def strip_comments(sql: str) -> str:
     return "" if end.text == ";" and len(found) == 1 else sql[found[0].start : last.end]
 
 
-__all__ = ["Reader", "SqlError", "full", "head", "identifier", "plain_paths", "quote", "split_script", "strip_comments", "tokens", "unquote", "upper_quoted"]
+__all__ = [
+    "Reader", "SqlError", "full", "head", "identifier", "literal", "plain_paths", "quote", "split_script",
+    "strip_comments", "tokens", "unquote", "upper_quoted",
+]  # fmt: skip

@@ -38,7 +38,10 @@ _FROM_TEXT = (
 )
 _WALL = "timezone('UTC', CAST(x._tz_at AS TIMESTAMPTZ)) + to_minutes(x._tz_minutes)"
 _SIGN = "CASE WHEN x._tz_minutes < 0 THEN '-' ELSE '+' END"
-_ZONE = f"{_SIGN} || lpad(CAST(abs(x._tz_minutes) // 60 AS VARCHAR), 2, '0') || ':' || lpad(CAST(abs(x._tz_minutes) % 60 AS VARCHAR), 2, '0')"
+_ZONE = (
+    f"{_SIGN} || lpad(CAST(abs(x._tz_minutes) // 60 AS VARCHAR), 2, '0') || ':' || "
+    "lpad(CAST(abs(x._tz_minutes) % 60 AS VARCHAR), 2, '0')"
+)
 
 TEXT_MACRO = "_emulator_zone_text"
 # As TIMESTAMP_OUTPUT_FORMAT of a new account has it: YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM. The type of `x` need not be known

@@ -148,3 +148,38 @@ def test_show_tables(lab):
 def test_what_ddl_answers(lab, sql, answer):
     lab.script("CREATE TABLE RAW.J.T (A VARCHAR); CREATE STAGE RAW.J.S")
     assert rows(lab.session, sql) == [(answer,)]
+
+
+# --- future grants --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grants", "owner"),
+    [
+        ([], "R"),
+        (["GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE X"], "X"),
+        (["GRANT OWNERSHIP ON FUTURE TABLES IN DATABASE RAW TO ROLE X"], "X"),
+        (["GRANT OWNERSHIP ON FUTURE TABLES IN DATABASE RAW TO ROLE X",
+          "GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE Y"], "Y"),
+        (["GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE X",
+          "REVOKE OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC FROM ROLE X"], "R"),
+        (["GRANT OWNERSHIP ON FUTURE VIEWS IN SCHEMA RAW.PUBLIC TO ROLE X"], "R"),
+    ],
+)  # fmt: skip
+def test_a_future_grant_of_ownership_gives_new_tables_away(lab, grants, owner):
+    lab.script("CREATE ROLE R; CREATE ROLE X; CREATE ROLE Y; GRANT USAGE ON DATABASE RAW TO ROLE R")
+    lab.sql("GRANT USAGE, CREATE TABLE ON SCHEMA RAW.PUBLIC TO ROLE R")
+    session = lab.connect("R")
+    session.sql("CREATE TABLE RAW.PUBLIC.OLD (A VARCHAR)").collect()
+    for grant in grants:
+        lab.sql(grant)
+    session.sql("CREATE TABLE RAW.PUBLIC.T (A VARCHAR)").collect()
+    owners = {r["name"]: r["owner"] for r in lab.sql("SHOW TABLES IN SCHEMA RAW.PUBLIC")}
+    assert owners == {"OLD": "R", "T": owner}
+    session.sql("ALTER TABLE RAW.PUBLIC.OLD ADD COLUMN B VARCHAR").collect()
+    alter = "ALTER TABLE RAW.PUBLIC.T ADD COLUMN B VARCHAR"
+    if owner == "R":
+        session.sql(alter).collect()
+    else:
+        assert "does not exist or not authorized" in refused(session, alter)
+        assert "does not exist or not authorized" in refused(session, "DELETE FROM RAW.PUBLIC.T")
