@@ -18,7 +18,7 @@ use crate::state::Instant;
 use crate::step::Outcome;
 
 /// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Live {
     tables: HashMap<Name, HashMap<String, LiveColumn>>,
     stages: Vec<LeftStage>,
@@ -49,17 +49,14 @@ impl Live {
         self.tables.contains_key(table)
     }
 
-    /// The same with tables that were made, or got more columns.
-    #[must_use]
-    pub(super) fn with(
-        &self,
+    /// Notes that tables were made, or got more columns.
+    pub(super) fn note(
+        &mut self,
         made: impl IntoIterator<Item = (Name, Vec<(String, LiveColumn)>)>,
-    ) -> Self {
-        let mut live = self.clone();
+    ) {
         for (table, columns) in made {
-            live.tables.entry(table).or_default().extend(columns);
+            self.tables.entry(table).or_default().extend(columns);
         }
-        live
     }
 
     /// Notes that a schema was stored, and when.

@@ -48,7 +48,25 @@ pub(super) async fn seed(
     session.sql(books.insert(&books.state, &row)).await.map(drop)
 }
 
-impl Fence<'_> {
+impl<'a> Fence<'a> {
+    /// The fence of a load that has read, or written, the state of this version.
+    pub(super) fn new(
+        target: &'a Target,
+        pipeline: &'a str,
+        version: u64,
+        schema: &'a str,
+        live: &Live,
+    ) -> Self {
+        Self {
+            target,
+            pipeline,
+            version,
+            schema,
+            schema_stored_at: live.schema_stored_at(),
+            has_schema_row: live.has_schema_row(),
+        }
+    }
+
     /// Runs a transaction under the lock. Where a lock cannot be had because too many wait for it, or for
     /// too long, all of it is undone and tried again, a few times.
     pub(super) async fn transaction(

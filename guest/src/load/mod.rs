@@ -6,6 +6,7 @@
 mod asking;
 mod catalogue;
 mod checkpoint;
+mod commit;
 mod declare;
 mod evolve;
 mod ingest;
@@ -35,9 +36,7 @@ use crate::step::{Io, Load, Report};
 
 use catalogue::{LeftStage, Live};
 use checkpoint::Open;
-use evolve::{Made, Wanted};
-use lock::Fence;
-use publish::Publication;
+use commit::{Brought, Progress};
 use refresh::{Forgotten, Fresh};
 use reject::Rejects;
 use restore::Restored;
@@ -70,17 +69,14 @@ async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
 
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
     let mut target = Target::new(job);
-    let Restored { mut live, mut schema, mut state, last_load, mut has_state_row, refreshing } =
+    let Restored { live, mut schema, mut state, last_load, has_state_row, refreshing } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
-    // The greatest version that any load has committed.
-    let mut committed = state.version();
-    let mut advanced = false;
+    let committed = state.version();
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
-    let mut fresh = Fresh::plan(job, &mut schema, &mut state);
-    let mut before = schema.clone();
-    let mut forgotten = match fresh.drops() {
+    let fresh = Fresh::plan(job, &mut schema, &mut state);
+    let forgotten = match fresh.drops() {
         true => Some(Forgotten::begin(&mut state, stored, &mut load_id, now)?),
         false => None,
     };
@@ -97,106 +93,48 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             "the load {load} began a refresh and did not end it: this load reads from the beginning"
         ));
     }
+    let before = schema.clone();
+    let mut progress = Progress {
+        job,
+        target: &target,
+        now,
+        live,
+        before,
+        fresh,
+        forgotten,
+        has_state_row,
+        committed,
+        advanced: false,
+    };
     let rejected = Resource::rejected()?;
     let mut sources = Sources::new(job, &rejected);
     // Most loads are of one part; see `checkpoint`.
     loop {
         report.load_id = load_id.to_string();
-        let part = Part { target: &target, load_id: &load_id, live: &live };
+        let part = Part { target: &target, load_id: &load_id, live: &progress.live };
         let ingested =
             part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
-        let schema_changed = schema.bump()?;
-        let state_changed = state.bump()?;
-        // Records that are all discarded bring no rows; and yet it is a load, as in dlt, and may bring the
-        // contract that the schema is to keep.
-        let told = ingested.iter().any(|ingested| ingested.left_out);
-        let changes = told || ingested.iter().any(publish::Ingested::changes);
-        if changes || state_changed || fresh.acts() {
-            let schema_name = schema.name().to_owned();
-            let fence = |version, live: &Live| Fence {
-                target: &target,
-                pipeline: &job.pipeline,
-                version,
-                schema: &schema_name,
-                schema_stored_at: live.schema_stored_at(),
-                has_schema_row: live.has_schema_row(),
-            };
-            let mut seeded = false;
-            if let Some(forgotten) = forgotten.take() {
-                if !has_state_row && live.has(&target.bookkeeping().state) {
-                    lock::seed(session, &target, &live, &job.pipeline, &load_id).await?;
-                    (has_state_row, seeded) = (true, true);
-                }
-                let fence = fence(committed, &live);
-                let dropped = fresh.drop_tables(session, &fence, &mut live, &forgotten).await;
-                if dropped.at(|| "starting over")? {
-                    (committed, advanced) = (forgotten.state.version(), true);
-                }
-            }
-            let wanted = Wanted {
-                target: &target,
-                schema: &schema,
-                live: &live,
-                ingested: &ingested,
-                schema_made: session.has_made_schema(),
-                create_indexes: job.create_indexes,
-            };
-            let evolution = wanted.evolution()?;
-            let schema_changed = schema_changed || !live.has_schema_row() || fresh.drops();
-            let schema_stored_at = now.after(live.schema_stored_at());
-            let adopting;
-            let mut publication = Publication {
-                target: &target,
-                schema: &schema,
-                schema_changed,
-                schema_stored_at,
-                fresh: &fresh,
-                state: &state,
-                state_changed,
-                seeded: seeded || !has_state_row,
-                load_id: &load_id,
-                now,
-                ingested: &ingested,
-                before: &before,
-                live: &live,
-                fence: fence(committed, &live),
-            };
-            publication.check().at(|| "publishing")?;
-            let Made { tables, adopted } =
-                evolution.run(session).await.at(|| "bringing the tables up to date")?;
-            if !adopted.is_empty() {
-                for table in &adopted {
-                    report.warnings.push(format!(
-                        "the table {table} existed although the catalogue did not show it: it was adopted"
-                    ));
-                }
-                let made = tables.iter().filter(|(table, _)| adopted.contains(table));
-                adopting = live.with(made.cloned());
-                publication.live = &adopting;
-            }
-            if !has_state_row {
-                lock::seed(session, &target, &live, &job.pipeline, &load_id).await?;
-                has_state_row = true;
-            }
-            publication.run(session).await.at(|| "publishing")?;
-            if state_changed {
-                (committed, advanced) = (state.version(), true);
-            }
-            live = live.with(tables);
-            if schema_changed {
-                live.note_schema(schema_stored_at);
-            }
-        }
+        let (schema_changed, state_changed) = (schema.bump()?, state.bump()?);
+        let brought = Brought {
+            schema: &schema,
+            schema_changed,
+            state: &state,
+            state_changed,
+            load_id: &load_id,
+            ingested: &ingested,
+        };
+        progress.commit(session, &brought, &mut report).await?;
         if sources.are_read() {
             break;
         }
         session.checkpoints += 1;
         load_id = load_id.next();
-        before = schema.clone();
-        fresh = Fresh::default();
+        progress.before = schema.clone();
+        progress.fresh = Fresh::default();
     }
-    if let Err(fault) = clean_up(session, &target, live.stages(), advanced).await {
-        // The load is committed; what remains is for the next one to clear away.
+    if let Err(fault) = clean_up(session, &target, progress.live.stages(), progress.advanced).await
+    {
+        // The load is committed; the next one clears away what remains.
         report.warnings.push(format!("not everything could be cleared away: {fault}"));
     }
     report.state = state.to_json();

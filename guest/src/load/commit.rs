@@ -1,0 +1,149 @@
+//! From what a part of a load has read to what it commits: tables that start over, new tables and columns,
+//! the row that is locked, and the transaction.
+
+use super::catalogue::Live;
+use super::evolve::{Made, Wanted};
+use super::lock::{self, Fence};
+use super::publish::{Ingested, Publication};
+use super::refresh::{Forgotten, Fresh};
+use super::session::Session;
+use super::{Job, Target};
+use crate::fault::{Context, Result};
+use crate::schema::Schema;
+use crate::state::{Instant, LoadId, State};
+use crate::step::Report;
+
+/// What the parts of a load share, and how far they have come.
+pub(super) struct Progress<'a> {
+    pub(super) job: &'a Job,
+    pub(super) target: &'a Target,
+    pub(super) now: Instant,
+    /// The tables and columns of the database, as far as the load knows.
+    pub(super) live: Live,
+    /// The schema as the part found it.
+    pub(super) before: Schema,
+    /// The tables that the load starts over with.
+    pub(super) fresh: Fresh,
+    /// What is saved before tables are dropped, until it is saved.
+    pub(super) forgotten: Option<Forgotten>,
+    /// Whether the pipeline has a committed row in the table of states.
+    pub(super) has_state_row: bool,
+    /// The greatest version of the state that was read or committed.
+    pub(super) committed: u64,
+    /// Whether the load has committed a state.
+    pub(super) advanced: bool,
+}
+
+/// What a part has read.
+pub(super) struct Brought<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) schema_changed: bool,
+    pub(super) state: &'a State,
+    pub(super) state_changed: bool,
+    pub(super) load_id: &'a LoadId,
+    pub(super) ingested: &'a [Ingested],
+}
+
+impl Brought<'_> {
+    /// Whether there is something to commit. Records that the contract discards bring no rows, but they may
+    /// bring the contract that the schema keeps: as in dlt they make a load.
+    fn is_a_load(&self) -> bool {
+        let discarded = self.ingested.iter().any(|ingested| ingested.left_out);
+        discarded || self.state_changed || self.ingested.iter().any(Ingested::changes)
+    }
+}
+
+impl Progress<'_> {
+    /// Commits what a part has read, if that is anything.
+    pub(super) async fn commit(
+        &mut self,
+        session: &mut Session,
+        brought: &Brought<'_>,
+        report: &mut Report,
+    ) -> Result<()> {
+        if !brought.is_a_load() && !self.fresh.acts() {
+            return Ok(());
+        }
+        let had_state_row = self.has_state_row;
+        self.start_over(session, brought).await?;
+        let wanted = Wanted {
+            target: self.target,
+            schema: brought.schema,
+            live: &self.live,
+            ingested: brought.ingested,
+            schema_made: session.has_made_schema(),
+            create_indexes: self.job.create_indexes,
+        };
+        let evolution = wanted.evolution()?;
+        self.publication(brought, had_state_row).check().at(|| "publishing")?;
+        let Made { tables, adopted } =
+            evolution.run(session).await.at(|| "bringing the tables up to date")?;
+        report.warnings.extend(adopted.iter().map(|table| {
+            format!(
+                "the table {table} existed although the catalogue did not show it: it was adopted"
+            )
+        }));
+        self.seed(session, brought.load_id).await?;
+        // They may have rows: the transaction replaces those like any other.
+        let (adopted, made): (Vec<_>, Vec<_>) =
+            tables.into_iter().partition(|(table, _)| adopted.contains(table));
+        self.live.note(adopted);
+        let publication = self.publication(brought, had_state_row);
+        let stored = publication.schema_changed.then_some(publication.schema_stored_at);
+        publication.run(session).await.at(|| "publishing")?;
+        if brought.state_changed {
+            (self.committed, self.advanced) = (brought.state.version(), true);
+        }
+        self.live.note(made);
+        if let Some(stored_at) = stored {
+            self.live.note_schema(stored_at);
+        }
+        Ok(())
+    }
+
+    /// Drops the tables of a refresh, once.
+    async fn start_over(&mut self, session: &mut Session, brought: &Brought<'_>) -> Result<()> {
+        let Some(forgotten) = self.forgotten.take() else { return Ok(()) };
+        if self.live.has(&self.target.bookkeeping().state) {
+            self.seed(session, brought.load_id).await?;
+        }
+        let (target, pipeline) = (self.target, self.job.pipeline.as_str());
+        let fence = Fence::new(target, pipeline, self.committed, brought.schema.name(), &self.live);
+        let dropped = self.fresh.drop_tables(session, &fence, &mut self.live, &forgotten).await;
+        if dropped.at(|| "starting over")? {
+            (self.committed, self.advanced) = (forgotten.state.version(), true);
+        }
+        Ok(())
+    }
+
+    /// Inserts the row that loads of the pipeline lock, if there is none.
+    async fn seed(&mut self, session: &mut Session, load_id: &LoadId) -> Result<()> {
+        if !self.has_state_row {
+            let pipeline = &self.job.pipeline;
+            lock::seed(session, self.target, &self.live, pipeline, load_id).await?;
+            self.has_state_row = true;
+        }
+        Ok(())
+    }
+
+    /// The transaction of the part, on the tables and columns that are known now.
+    fn publication<'p>(&'p self, brought: &'p Brought<'_>, had_state_row: bool) -> Publication<'p> {
+        let (live, pipeline) = (&self.live, self.job.pipeline.as_str());
+        Publication {
+            target: self.target,
+            schema: brought.schema,
+            schema_changed: brought.schema_changed || !live.has_schema_row() || self.fresh.drops(),
+            schema_stored_at: self.now.after(live.schema_stored_at()),
+            fresh: &self.fresh,
+            state: brought.state,
+            state_changed: brought.state_changed,
+            seeded: !had_state_row,
+            load_id: brought.load_id,
+            now: self.now,
+            ingested: brought.ingested,
+            before: &self.before,
+            live,
+            fence: Fence::new(self.target, pipeline, self.committed, brought.schema.name(), live),
+        }
+    }
+}
