@@ -43,6 +43,8 @@ impl Check {
         for file in &self.jobs {
             let text = fs::read_to_string(file)
                 .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+            // An editor may have put a byte order mark there; places are counted behind it.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
             texts.push((file.display().to_string(), text));
         }
         let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
