@@ -462,7 +462,7 @@ fn keys_of(path: &str) -> Result<Vec<String>> {
     }
     let key = |segment: &Segment| match segment {
         Segment::Key(key) => Ok(key.clone()),
-        Segment::Fields | Segment::Index(_) | Segment::Items => Err(Fault::config(format_args!(
+        _ => Err(Fault::config(format_args!(
             "expected the keys to a list and nothing else, found {path:?}"
         ))),
     };
