@@ -14,6 +14,9 @@ const AT_ONCE: usize = 8;
 /// How large these pages may be together, going by the largest so far: larger ones come alone.
 const AT_ONCE_BYTES: usize = 32 << 20;
 
+/// What some sources put before their JSON.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The requests of a resource that is in the midst of its pages.
 pub(super) struct Asked {
     pub(super) requests: Requests,
@@ -162,7 +165,13 @@ struct UnderWay<'c> {
 
 impl UnderWay<'_> {
     /// Decides about an answer; says how long to wait before the next attempt.
-    fn judge(&mut self, answer: Result<Response, Failure>) -> Result<Option<Pause>> {
+    fn judge(&mut self, mut answer: Result<Response, Failure>) -> Result<Option<Pause>> {
+        if let Ok(response) = &mut answer
+            && response.body.starts_with(BYTE_ORDER_MARK)
+        {
+            // RFC 8259, section 8.1: a reader may ignore it.
+            response.body.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
         match self.retry.judge(self.request, self.chain.requests.rules(), &answer) {
             Decision::Proceed => {
                 let response = answer.map_err(|failure| {

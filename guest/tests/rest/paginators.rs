@@ -240,6 +240,20 @@ fn one_entity_is_one_page() {
     assert_eq!(run.column("user__tags", "value"), [json!("a")]);
 }
 
+/// Whether the paginator is named or found in the answer.
+#[test]
+fn a_byte_order_mark_is_ignored() {
+    let named = json!({"data_selector": "items", "paginator": "json_link"});
+    for endpoint in [json!({}), named] {
+        let job = world::job(json!([{"name": "items", "endpoint": endpoint}]));
+        let run = good(&job, |n, _| {
+            let body = json!({"items": [{"id": n}], "next": (n == 0).then_some("/v1/items?p=2")});
+            answer(200, &[], &format!("\u{feff}{body}"))
+        });
+        assert_eq!(run.column("items", "id"), [json!(0), json!(1)]);
+    }
+}
+
 #[test]
 fn empty_pages_may_lack_the_list() {
     let job = world::job(json!([{
