@@ -33,7 +33,7 @@ pub use self::disposition::{
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
 pub use self::file::{Checkpoint, Csv, Format, Header, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
-pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
+pub use self::paginator::{CursorPages, LinkPages, More, Paginator, Place, RangePages};
 pub use self::parent::Parent;
 pub use self::path::{Path, Segment};
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};

@@ -172,7 +172,8 @@ impl UnderWay<'_> {
             // RFC 8259, section 8.1: a reader may ignore it.
             response.body.drain(..BYTE_ORDER_MARK.len_utf8());
         }
-        match self.retry.judge(self.request, self.chain.requests.rules(), &answer) {
+        let rules = self.chain.requests.rules(self.chain.page == 1);
+        match self.retry.judge(self.request, rules, &answer) {
             Decision::Proceed => {
                 let response = answer.map_err(|failure| {
                     Fault::internal(format_args!("no answer to read: {}", failure.message))

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::paginate::{excerpt, link};
 use crate::fault::{Fault, Result};
-use crate::job::{CursorPages, Paginator, Path, Place, RangePages};
+use crate::job::{CursorPages, LinkPages, Paginator, Path, Place, RangePages};
 
 /// Keys that lists of records often have.
 const RECORD_KEYS: &[&str] = &[
@@ -58,7 +58,11 @@ impl Outline {
         if let Some((keys, Value::String(url))) = &next
             && (url.starts_with('/') || url.starts_with("http"))
         {
-            return Paginator::JsonLink { next_url: Path::of_keys(keys) };
+            return Paginator::JsonLink(LinkPages {
+                next_url: Path::of_keys(keys),
+                stop_after_empty_page: false,
+                more: None,
+            });
         }
         let total = find(&self.0, &mut Vec::new(), Sign::Pages);
         if let Some((keys, total)) = &total
@@ -73,8 +77,10 @@ impl Outline {
                 limit: None,
                 total: Some(Path::of_keys(keys)),
                 maximum: None,
+                full_page: None,
+                end_statuses: Vec::new(),
                 stop_after_empty_page: true,
-                has_more: None,
+                more: None,
             });
         }
         match &next {
@@ -82,7 +88,7 @@ impl Outline {
                 token: Path::of_keys(keys),
                 place: Place::Query("cursor".to_owned()),
                 stop_after_empty_page: false,
-                has_more: None,
+                more: None,
             }),
             None => Paginator::SinglePage,
         }
@@ -294,7 +300,7 @@ mod tests {
                 header.map(|h| ("link".to_owned(), h.to_owned())).into_iter().collect();
             let found = match Outline::read(body).unwrap().paginator(&headers) {
                 Paginator::HeaderLink { rel } => format!("header {rel}"),
-                Paginator::JsonLink { next_url } => format!("link {next_url}"),
+                Paginator::JsonLink(pages) => format!("link {}", pages.next_url),
                 Paginator::Range(pages) => format!("pages {}", pages.total.unwrap()),
                 Paginator::Cursor(pages) => format!("cursor {}", pages.token),
                 Paginator::SinglePage => "single".to_owned(),

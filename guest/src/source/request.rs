@@ -210,10 +210,11 @@ impl Requests {
         self.pager.wanted()
     }
 
-    /// What the job says about answers.
-    pub fn rules(&self) -> Rules<'_> {
+    /// What the job says about answers; those to the first page do not end the pages by their status.
+    pub fn rules(&self, first: bool) -> Rules<'_> {
         let renews = self.credential.as_ref().is_some_and(Credential::renews);
-        Rules { actions: &self.actions, renews }
+        let ends = if first { &[] } else { self.pager.end_statuses() };
+        Rules { actions: &self.actions, ends, renews }
     }
 
     /// The request after a page, if there is one.

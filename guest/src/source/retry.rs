@@ -33,6 +33,8 @@ pub struct Retry {
 pub struct Rules<'a> {
     /// What to do about answers of some kinds.
     pub actions: &'a [ResponseAction],
+    /// Statuses of answers that end the pages.
+    pub ends: &'a [u16],
     /// Whether the host can get another token when the one it has is refused.
     pub renews: bool,
 }
@@ -95,6 +97,7 @@ impl Retry {
                 give_up(request, &format!("{}, which the job says is a failure", what()))
             }
             Some(Action::Retry) => self.again(request, &what(), asked(&response.headers)),
+            None if rules.ends.contains(&status) => Decision::Ignore,
             None => self.answered(request, response),
         }
     }

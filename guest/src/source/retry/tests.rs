@@ -113,7 +113,7 @@ fn does_what_the_job_says() {
         action(Some(401), None, Action::Ignore),
     ];
     let check = |answer: Result<Response, Failure>, expect: &str| {
-        let rules = Rules { actions: &actions, renews: true };
+        let rules = Rules { actions: &actions, ends: &[], renews: true };
         let found = match Retry::new("l", &request()).judge(&request(), rules, &answer) {
             Decision::GiveUp(fault) => fault.message,
             Decision::Wait { reason, .. } => reason,
@@ -138,7 +138,7 @@ fn does_what_the_job_says() {
 #[test]
 fn sends_once_more_when_a_token_has_expired() {
     let expired = answer(401, &[], "expired");
-    let rules = Rules { actions: &[], renews: true };
+    let rules = Rules { actions: &[], ends: &[], renews: true };
     let mut retry = Retry::new("l", &request());
     assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
     let Decision::GiveUp(fault) = retry.judge(&request(), rules, &expired) else { panic!() };
