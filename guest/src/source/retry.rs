@@ -118,6 +118,12 @@ impl Retry {
         match status {
             // There is nothing, says the source.
             204 => Decision::Ignore,
+            // It has not worked it out yet.
+            202 if matches!(response.body.trim(), "" | "{}" | "[]" | "null") => self.again(
+                request,
+                &format!("{what}, an answer that is not ready"),
+                asked(&response.headers),
+            ),
             200..=299 => self.check_body(request, response),
             300..=399 => {
                 let to = value_of(&response.headers, "location")

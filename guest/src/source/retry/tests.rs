@@ -70,7 +70,7 @@ fn gives_up() {
         "expected JSON, found status 200 and text/html: <!doctype html> <title>Log in</title>",
     );
     check(answer(200, &[], "  <x/>"), "expected JSON, found status 200 and no content type: <x/>");
-    check(answer(202, &[], " \n"), "expected JSON, found status 202 and no body");
+    check(answer(200, &[], " \n"), "expected JSON, found status 200 and no body");
     check(
         Err(Failure {
             code: "SSL".to_owned(),
@@ -96,6 +96,23 @@ fn gives_up() {
 #[test]
 fn takes_no_content_for_an_end() {
     assert_eq!(first(&answer(204, &[], "")), Decision::Ignore);
+}
+
+/// GitHub's statistics: 202 and `{}` while they are computed.
+#[test]
+fn asks_again_for_what_is_not_ready() {
+    for body in ["{}", " [] ", "", "null"] {
+        let Decision::Wait { reason, .. } = first(&answer(202, &[], body)) else {
+            panic!("{body}")
+        };
+        assert!(reason.ends_with("an answer that is not ready"), "{reason}");
+    }
+    assert_eq!(first(&answer(202, &[], "[{\"id\":1}]")), Decision::Proceed);
+    assert_eq!(first(&answer(200, &[], "{}")), Decision::Proceed);
+    let ignore = [ResponseAction { status: Some(202), content: None, action: Action::Ignore }];
+    let rules = Rules { actions: &ignore, ..Rules::default() };
+    let judged = Retry::new("l", &request()).judge(&request(), rules, &answer(202, &[], "{}"));
+    assert_eq!(judged, Decision::Ignore);
 }
 
 #[test]
