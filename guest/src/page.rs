@@ -69,6 +69,18 @@ pub fn walk_from(
     Ok(walk.facts)
 }
 
+/// What is wanted of a page that has no records.
+pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
+    let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
+    let mut walk = Walk { selector: None, wanted, take: &mut |_| Ok(()), facts };
+    let mut reader = Reader::new(text);
+    while !reader.at_end() {
+        let active = Active { select: None, wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
+        walk.visit(&mut reader, &active)?;
+    }
+    Ok(walk.facts)
+}
+
 /// The first value of a document that the path matches, as JSON text.
 pub fn find<'a>(text: &'a str, path: &Path) -> Result<Option<&'a str>> {
     find_from(&mut Reader::new(text), path.segments())
@@ -328,6 +340,13 @@ mod tests {
             &[Some("2"), Some("1"), None, None, Some(r#"[7,"x"]"#)],
         );
         check("[[1],[2,3]]", Some("[-1]"), &[], &["2", "3"], &[]);
+    }
+
+    #[test]
+    fn captures_without_records() {
+        let next = Path::parse("paging.next").unwrap();
+        let facts = capture(r#"{"items":[{}],"paging":{"next":"x"}}"#, &[next]).unwrap();
+        assert_eq!((facts.records, facts.captured), (0, vec![Some("\"x\"".to_owned())]));
     }
 
     #[test]

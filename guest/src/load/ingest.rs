@@ -51,8 +51,9 @@ pub(super) struct Reading<'r> {
 }
 
 impl Reading<'_> {
+    /// Warns; once, whatever parts the load has.
     pub(super) fn warn(&mut self, warning: Option<String>) {
-        self.report.warnings.extend(warning);
+        self.report.warnings.extend(warning.filter(|it| !self.report.warnings.contains(it)));
     }
 }
 

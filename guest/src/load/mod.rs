@@ -10,6 +10,7 @@ mod evolve;
 mod ingest;
 mod intake;
 mod nested;
+mod notes;
 mod publish;
 mod pulling;
 mod refresh;

@@ -4,10 +4,12 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::convert::{convert, plain};
-use super::detect::Outline;
+use super::detect::{First, Pages, Records, pages, records};
+use super::outline::Outline;
 use super::paginate::{Next, PageFacts, Pager, Repeats, excerpt};
 use super::parents::Row;
 use super::retry::Rules;
+use super::trouble::check_failure;
 use crate::canonical::string_content;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{
@@ -28,6 +30,12 @@ pub struct Requests {
     headers: Vec<(String, String)>,
     credential: Option<Credential>,
     selector: Option<Path>,
+    /// The whole answer is taken as a record, since the job does not say where records are.
+    whole: bool,
+    /// What the resource and its path are called: lists of records often are, too.
+    names: [String; 2],
+    /// What was found out, for a person.
+    found: Vec<String>,
     pager: Pager,
     repeats: Repeats,
     actions: Vec<ResponseAction>,
@@ -109,6 +117,9 @@ impl Requests {
             headers,
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
+            whole: false,
+            names: [resource.name.clone(), last_part(&path).to_owned()],
+            found: Vec::new(),
             pager: Pager::new(paginator),
             repeats: Repeats::new(!resource.primary_key.is_empty()),
             actions: endpoint.response_actions.clone(),
@@ -133,27 +144,74 @@ impl Requests {
         self.request()
     }
 
-    /// Looks at the first answer for what the job leaves to be found out; later it does nothing.
+    /// Looks at an answer for what the job leaves to be found out; once it is found it does nothing.
     /// To be called before the answer is walked.
     ///
     /// # Errors
-    /// A source fault when the answer is not JSON.
+    /// A source fault when the answer is not JSON, says that it failed, or shows that there are more
+    /// pages and not how to ask for them.
     pub fn look(&mut self, response: &Response) -> Result<()> {
-        if self.selector.is_some() && !self.pager.is_auto() {
+        if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
             return Ok(());
         }
         let outline = Outline::read(&response.body)?;
-        if self.selector.is_none() {
-            self.selector = Some(outline.selector());
+        if self.whole {
+            check_failure(&outline, &response.body)?;
+        } else if self.selector.is_none() {
+            self.find_records(&outline, &response.body)?;
         }
-        if self.pager.is_auto() {
-            // What is found says how to go on; the first page was asked for without it.
-            self.pager = Pager::new(outline.paginator(&response.headers));
-            if let Some(number) = self.number {
-                self.pager.set_number(number);
+        if !self.pager.is_auto() {
+            return Ok(());
+        }
+        let params = pairs(&self.params);
+        let first = First {
+            headers: &response.headers,
+            params: &params,
+            has_body: self.body.is_some(),
+            selector: self.selector.as_ref(),
+        };
+        match pages(&outline, &first) {
+            Pages::Unknown(message) => return Err(Fault::source(message)),
+            Pages::Follow(paginator, said) => {
+                // Where another load was interrupted the last page says little.
+                if self.number.is_none() || paginator != Paginator::SinglePage {
+                    self.found.push(format!("no \"paginator\" is named: {said}"));
+                }
+                // What is found says how to go on; the first page was asked for without it.
+                self.pager = Pager::new(paginator);
+                self.repeats.guess();
             }
         }
+        if let Some(number) = self.number {
+            self.pager.set_number(number);
+        }
         Ok(())
+    }
+
+    fn find_records(&mut self, outline: &Outline, body: &str) -> Result<()> {
+        let names = self.names.each_ref().map(String::as_str);
+        let said = match records(outline, &names) {
+            Records::At(path, said) => {
+                if path.segments().is_empty() {
+                    check_failure(outline, body)?;
+                    self.whole = matches!(outline, Outline::Object(_));
+                }
+                self.selector = Some(path);
+                said
+            }
+            Records::None(said) => {
+                check_failure(outline, body)?;
+                Some(said)
+            }
+        };
+        let said = said.map(|said| format!("no \"data_selector\" is named: {said}"));
+        self.found.extend(said);
+        Ok(())
+    }
+
+    /// What was found out since the last time, for a person.
+    pub fn found(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.found)
     }
 
     /// Looks whether an answer, and the part of it that its records are, is another one than the last,
@@ -198,8 +256,8 @@ impl Requests {
         Ok(())
     }
 
-    /// Where the records are in an answer: a list of them, or one. None until the first answer was
-    /// looked at, where the job does not say.
+    /// Where the records are in an answer: a list of them, or one. None where the job does not say, until
+    /// an answer showed some: one that was looked at and did not has none.
     pub fn selector(&self) -> Option<&Path> {
         self.selector.as_ref()
     }
@@ -294,6 +352,13 @@ impl Requests {
             Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
         }
     }
+}
+
+/// The last part of a path, without its query.
+fn last_part(path: &str) -> &str {
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let part = path.rsplit('/').next().unwrap_or_default();
+    part.strip_suffix(".json").unwrap_or(part)
 }
 
 fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
