@@ -204,7 +204,8 @@ impl Ingest<'_> {
         state: &mut State,
         report: &mut Report,
     ) -> Result<()> {
-        report.warnings.extend(cursor.warning());
+        let name = &self.resource.name;
+        report.warnings.extend(cursor.warnings().iter().map(|it| format!("resource {name}: {it}")));
         let path = cursor.cursor().path.as_str().to_owned();
         let last = cursor.last_value()?.as_ref().map(shown);
         report.cursors.push(CursorReport {

@@ -9,7 +9,6 @@
 mod convert;
 mod detect;
 mod incremental;
-mod instant;
 mod outline;
 mod paginate;
 mod parents;

@@ -445,8 +445,10 @@ impl Bounds<'_> {
             Bound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
             Bound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
         };
-        let conversion = cursor.and_then(|cursor| cursor.convert.as_ref());
-        value.map(|value| convert(value, conversion)).transpose()
+        let Some((cursor, value)) = cursor.zip(value) else {
+            return Ok(value.map(CursorValue::to_value));
+        };
+        convert(value, &cursor.format, cursor.convert.as_ref()).map(Some)
     }
 
     /// The path. A value that is only a part of it cannot begin a query or end the path; one that
