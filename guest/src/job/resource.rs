@@ -340,6 +340,7 @@ const KEYS: Keys = Keys {
         "files",
         "format",
         "on_bad_record",
+        "include_file",
         "checkpoint",
         "endpoint",
         "incremental",
@@ -415,7 +416,7 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         .choice("source", &[("endpoint", true), ("pull", false)])?
         .unwrap_or(own_endpoint && alone.get("files").is_none());
     // What the defaults say of files is for those resources that are read from files.
-    for key in ["files", "format", "on_bad_record"] {
+    for key in ["files", "format", "on_bad_record", "include_file"] {
         if endpoint && alone.get(key).is_some() {
             let message =
                 "expected nothing: the resource is asked for over HTTP, not read from files";
