@@ -221,16 +221,13 @@ impl Chain<'_> {
             Some(_) => page::walk(&response.body, selector, &paths, false, &mut take)?,
         };
         let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
-        match selector {
-            Some(selector) if !facts.selected => {
-                if source::check_empty(selector, &response.body)? == Empty::Missing {
-                    notes.nothing.count(selector, facts.keys);
-                }
+        if let Some(selector) = selector.filter(|_| !facts.selected) {
+            let empty = source::check_empty(selector, &response.body)?;
+            if empty == Empty::Missing {
+                notes.nothing.count(selector, facts.keys);
             }
-            Some(selector) if facts.records == 0 && !selector.segments().is_empty() => {
-                source::check_silence(&response.body)?;
-            }
-            _ => {}
+        } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
+            source::check_silence(&response.body)?;
         }
         notes.watch(beside);
         self.requests.compare(response, response.body.get(records).unwrap_or_default())?;
@@ -242,6 +239,14 @@ impl Chain<'_> {
         let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
         let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
         self.next = if closed { None } else { self.requests.after(&facts)? };
+        if self.next.is_none()
+            && !closed
+            && self.page == 1
+            && facts.records > 0
+            && notes.may_doubt()
+        {
+            notes.find(self.requests.overlooked(response)?.into_iter().collect());
+        }
         self.page += 1;
         self.resumed = false;
         Ok(())

@@ -8,6 +8,8 @@ use crate::job::{Path, Segment};
 pub(super) struct Notes {
     /// What was found out since the job does not say it.
     found: Vec<String>,
+    /// First pages that were looked at again.
+    doubted: u32,
     pub(super) nothing: Nothing,
     pub(super) gaps: Gaps,
     errors: Errors,
@@ -26,6 +28,13 @@ impl Notes {
                 self.found.push(said);
             }
         }
+    }
+
+    /// Whether one more first page is looked at for pages that its paginator did not find: each record of
+    /// a parent has a first page, and they are alike.
+    pub(super) const fn may_doubt(&mut self) -> bool {
+        self.doubted += 1;
+        self.doubted <= 10
     }
 
     /// Takes what a page has at each of the watched paths.

@@ -12,6 +12,7 @@ mod incremental;
 mod outline;
 mod paginate;
 mod parents;
+mod placeholders;
 mod process;
 mod request;
 mod retry;

@@ -106,6 +106,15 @@ impl Pager {
         }
     }
 
+    /// Whether it ends the pages by what it finds, and not by what the job says.
+    pub(super) const fn may_overlook(&self) -> bool {
+        match &self.paginator {
+            Paginator::Auto | Paginator::SinglePage => false,
+            Paginator::Range(pages) => pages.maximum.is_none(),
+            _ => true,
+        }
+    }
+
     /// Whether it does not know yet what it is.
     pub(super) fn is_auto(&self) -> bool {
         self.paginator == Paginator::Auto

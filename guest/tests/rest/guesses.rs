@@ -91,6 +91,44 @@ fn more_that_cannot_be_asked_for_fails() {
     assert_eq!(run.report.warnings, Vec::<String>::new());
 }
 
+/// A paginator that is named and finds nothing, where the answer shows more pages.
+#[test]
+fn a_paginator_that_overlooks_pages_is_told() {
+    let check = |paginator: Value, body: Value, told: Option<&str>| {
+        let endpoint = json!({"data_selector": "users", "paginator": paginator});
+        let run = good(&job(endpoint), |_, _| ok(&body));
+        let head =
+            "resource users: the paginator that is named found no page behind the first; yet ";
+        let expect: Vec<String> = told.iter().map(|told| format!("{head}{told}")).collect();
+        assert_eq!(run.report.warnings.len(), expect.len(), "{:?}", run.report.warnings);
+        assert!(
+            run.report.warnings.iter().zip(&expect).all(|(it, head)| it.starts_with(head)),
+            "{expect:?}"
+        );
+    };
+    let page = json!({"users": [{"id": 1}], "links": {"next": "/v1/users?p=2"}});
+    check(
+        json!("json_link"),
+        page.clone(),
+        Some("the pages are taken to follow one another by the URL at \"links.next\""),
+    );
+    check(json!("single_page"), page.clone(), None);
+    check(json!({"type": "page_number", "total_path": null, "maximum_page": 1}), page, None);
+    check(json!("json_link"), json!({"users": [{"id": 1}], "next": null, "total": 1}), None);
+    check(
+        json!({"type": "cursor", "cursor_path": "next"}),
+        json!({"users": [{"id": 1}], "has_more": true}),
+        Some(
+            "expected to know how to ask for the next page, for the answer is not the last by \"has_more\" is true",
+        ),
+    );
+    check(
+        json!({"type": "cursor", "cursor_path": "next"}),
+        json!({"users": [], "has_more": true}),
+        None,
+    );
+}
+
 /// A source that does not take the parameter that was guessed gives its first page again: with no key too.
 #[test]
 fn a_wrong_guess_is_noticed_at_the_second_page() {

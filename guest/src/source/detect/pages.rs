@@ -24,7 +24,7 @@ pub(in crate::source) struct First<'a> {
 #[derive(Debug)]
 pub(in crate::source) enum Pages {
     /// They follow one another so; and what a person should know of it.
-    Follow(Paginator, String),
+    Follow(Box<Paginator>, String),
     /// There are more, and it is not known how to ask for them: what a person is told.
     Unknown(String),
 }
@@ -79,11 +79,7 @@ impl Detect<'_> {
         }
         if let Some((keys, param)) = &signs.token {
             if self.first.has_body {
-                let (token, more) = (written(keys), self.more_json());
-                let example = merged(
-                    json!({"type": "cursor", "cursor_path": token, "cursor_body_path": "variables.after"}),
-                    more,
-                );
+                let example = merged(self.cursor(&written(keys)), self.more_json());
                 return unknown(&format!("a token at {}", shown(keys)), &example);
             }
             let pages = CursorPages {
@@ -217,12 +213,8 @@ impl Detect<'_> {
             Some(path) => format!("{path}[-1].{key}"),
         };
         if signs.is_more {
-            let example = match &signs.opaque {
-                Some(keys) => {
-                    json!({"type": "cursor", "cursor_path": written(keys), "cursor_param": ".."})
-                }
-                None => json!({"type": "cursor", "cursor_path": last("id"), "cursor_param": ".."}),
-            };
+            let token = signs.opaque.as_ref().map_or_else(|| last("id"), |keys| written(keys));
+            let example = self.cursor(&token);
             return unknown(&self.shown_more(), &merged(example, self.more_json()));
         }
         for name in ["x-total-pages", "x-wp-totalpages", "x-pagination-page-count"] {
@@ -235,9 +227,7 @@ impl Detect<'_> {
             return single(&format!("{} is empty", shown(keys)));
         }
         if let Some(keys) = &signs.opaque {
-            let example =
-                json!({"type": "cursor", "cursor_path": written(keys), "cursor_param": ".."});
-            return unknown(&format!("a token at {}", shown(keys)), &example);
+            return unknown(&format!("a token at {}", shown(keys)), &self.cursor(&written(keys)));
         }
         let records = self.list.filter(|records| *records > 0);
         let beyond = |total: u64| records.is_some_and(|records| total > records);
@@ -274,6 +264,16 @@ impl Detect<'_> {
         }
     }
 
+    /// A paginator by a token, of which it is not known where it goes.
+    fn cursor(&self, token: &str) -> Value {
+        match self.first.has_body {
+            true => {
+                json!({"type": "cursor", "cursor_path": token, "cursor_body_path": "variables.after"})
+            }
+            false => json!({"type": "cursor", "cursor_path": token, "cursor_param": ".."}),
+        }
+    }
+
     fn shown_more(&self) -> String {
         match &self.signs.more {
             Some((keys, at_end)) => format!("{} is {}", shown(keys), self.signs.is_more != *at_end),
@@ -304,7 +304,7 @@ fn follow(paginator: Paginator, why: &str) -> Pages {
         "the pages are taken to follow one another by {why}: \"paginator\": {} says so",
         described(&paginator)
     );
-    Pages::Follow(paginator, said)
+    Pages::Follow(Box::new(paginator), said)
 }
 
 fn single(why: &str) -> Pages {
@@ -312,7 +312,7 @@ fn single(why: &str) -> Pages {
         "one page is taken for all, because {why}: \"paginator\": \"single_page\" says so, and another \
          paginator where there are more"
     );
-    Pages::Follow(Paginator::SinglePage, said)
+    Pages::Follow(Box::new(Paginator::SinglePage), said)
 }
 
 fn unknown(sign: &str, example: &Value) -> Pages {

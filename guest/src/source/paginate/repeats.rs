@@ -67,6 +67,11 @@ impl Repeats {
         self.guessed = true;
     }
 
+    /// Whether what is asked with is a guess.
+    pub(in crate::source) const fn is_guess(&self) -> bool {
+        self.guessed
+    }
+
     /// Takes a page and the part of it that its records are: what is around them (a time, a new token) may
     /// differ in any case. `param` is what was asked with; none where the source itself said what to ask.
     ///

@@ -34,10 +34,10 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
             let described = described(&paginator);
             // What is said can be copied into a job, and means what was found.
             let read = read(&described);
-            if !matches!(paginator, Paginator::SinglePage) {
+            if !matches!(*paginator, Paginator::SinglePage) {
                 assert_eq!(
                     std::mem::discriminant(&read),
-                    std::mem::discriminant(&paginator),
+                    std::mem::discriminant(&*paginator),
                     "{said}"
                 );
             }
