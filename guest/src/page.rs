@@ -69,6 +69,18 @@ pub fn walk_from(
     Ok(walk.facts)
 }
 
+/// What is wanted of a page that has no records.
+pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
+    let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
+    let mut walk = Walk { selector: None, wanted, take: &mut |_| Ok(()), facts };
+    let mut reader = Reader::new(text);
+    while !reader.at_end() {
+        let active = Active { select: None, wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
+        walk.visit(&mut reader, &active)?;
+    }
+    Ok(walk.facts)
+}
+
 /// The first value of a document that the path matches, as JSON text.
 pub fn find<'a>(text: &'a str, path: &Path) -> Result<Option<&'a str>> {
     find_from(&mut Reader::new(text), path.segments())
@@ -82,23 +94,15 @@ fn find_from<'a>(reader: &mut Reader<'a>, path: &[Segment]) -> Result<Option<&'a
         reader.skip()?;
         return Ok(None);
     }
+    let length = match (object, step) {
+        (false, Segment::FromEnd(_)) => length(reader.clone())?,
+        _ => 0,
+    };
     let mut more = reader.enter();
     let mut at = 0;
     while more {
-        let into = if object {
-            let key = reader.key()?;
-            match step {
-                Segment::Key(name) => is_key(key, name),
-                Segment::Fields => true,
-                Segment::Index(_) | Segment::Items => false,
-            }
-        } else {
-            match step {
-                Segment::Index(index) => *index == at,
-                Segment::Items | Segment::Fields => true,
-                Segment::Key(_) => false,
-            }
-        };
+        let into =
+            if object { is_member(step, reader.key()?) } else { is_element(step, at, length) };
         if into {
             // The first match ends the search; what is behind it was not asked for.
             if let Some(found) = find_from(reader, rest)? {
@@ -111,6 +115,38 @@ fn find_from<'a>(reader: &mut Reader<'a>, path: &[Segment]) -> Result<Option<&'a
         more = reader.more(if object { b'}' } else { b']' })?;
     }
     Ok(None)
+}
+
+/// Whether a step leads into the member of an object with this key, as it is spelled.
+fn is_member(step: &Segment, key: &str) -> bool {
+    match step {
+        Segment::Key(name) => is_key(key, name),
+        Segment::Fields => true,
+        Segment::FromEnd(_) | Segment::Index(_) | Segment::Items => false,
+    }
+}
+
+/// Whether a step leads into this element of an array of this length.
+fn is_element(step: &Segment, at: usize, length: usize) -> bool {
+    match step {
+        Segment::FromEnd(index) => length.checked_sub(*index) == Some(at),
+        Segment::Index(index) => *index == at,
+        Segment::Items | Segment::Fields => true,
+        Segment::Key(_) => false,
+    }
+}
+
+/// The elements of the array that comes next.
+fn length(mut reader: Reader<'_>) -> Result<usize> {
+    reader.peek()?;
+    let mut more = reader.enter();
+    let mut length = 0;
+    while more {
+        reader.skip()?;
+        length += 1;
+        more = reader.more(b']')?;
+    }
+    Ok(length)
 }
 
 struct Walk<'w, 'f> {
@@ -151,11 +187,7 @@ impl Walk<'_, '_> {
                 let mut more = reader.enter();
                 while more {
                     let key = reader.key()?;
-                    let next = self.follow(active, |step| match step {
-                        Segment::Key(name) => is_key(key, name),
-                        Segment::Fields => true,
-                        Segment::Index(_) | Segment::Items => false,
-                    });
+                    let next = self.follow(active, |step| is_member(step, key));
                     if active.select == Some(0) && self.facts.keys.len() < 20 {
                         self.facts.keys.push(unescape(key));
                     }
@@ -164,14 +196,15 @@ impl Walk<'_, '_> {
                 }
             }
             Peek::Array => {
+                let counts = self.follow(active, |step| matches!(step, Segment::FromEnd(_)));
+                let length = match counts.select.is_some() || !counts.wanted.is_empty() {
+                    true => length(reader.clone())?,
+                    false => 0,
+                };
                 let mut more = reader.enter();
                 let mut at = 0;
                 while more {
-                    let next = self.follow(active, |step| match step {
-                        Segment::Index(index) => *index == at,
-                        Segment::Items | Segment::Fields => true,
-                        Segment::Key(_) => false,
-                    });
+                    let next = self.follow(active, |step| is_element(step, at, length));
                     self.into(reader, &next)?;
                     at += 1;
                     more = reader.more(b']')?;
@@ -298,6 +331,33 @@ mod tests {
             &[Some("2")],
         );
         check("", Some("issues"), &[], &[], &[]);
+        let page = r#"{"data":[{"id":1},{"id":2,"sort":[7,"x"]}],"none":[]}"#;
+        check(
+            page,
+            Some("data"),
+            &["data[-1].id", "data[-2].id", "data[-3].id", "none[-1]", "data[-1].sort"],
+            &[r#"{"id":1}"#, r#"{"id":2,"sort":[7,"x"]}"#],
+            &[Some("2"), Some("1"), None, None, Some(r#"[7,"x"]"#)],
+        );
+        check("[[1],[2,3]]", Some("[-1]"), &[], &["2", "3"], &[]);
+    }
+
+    #[test]
+    fn captures_without_records() {
+        let next = Path::parse("paging.next").unwrap();
+        let facts = capture(r#"{"items":[{}],"paging":{"next":"x"}}"#, &[next]).unwrap();
+        assert_eq!((facts.records, facts.captured), (0, vec![Some("\"x\"".to_owned())]));
+    }
+
+    #[test]
+    fn finds_one_value() {
+        let check = |text: &str, path: &str, found: Option<&str>| {
+            assert_eq!(find(text, &Path::parse(path).unwrap()).unwrap(), found, "{path}");
+        };
+        check(r#"{"a":[1,2,[3]]}"#, "a[-1][-1]", Some("3"));
+        check(r#"{"a":[1,2]}"#, "a[-2]", Some("1"));
+        check(r#"{"a":[1,2]}"#, "a[-3]", None);
+        check(r#"{"a":{"b":1}}"#, "a[-1]", None);
     }
 
     #[test]

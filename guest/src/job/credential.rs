@@ -96,8 +96,9 @@ impl Credential {
             if let Some((_, rest)) = host.split_once("{{")
                 && let Some((placeholder, _)) = rest.split_once("}}")
             {
-                let message =
-                    format!("the placeholder {placeholder} in {host:?} was not filled in");
+                let message = format!(
+                    "the placeholder {placeholder} in {host:?} was not filled in (--set {placeholder}=VALUE does)"
+                );
                 return Err(super::read::at(&place, message));
             }
             let legal = |c: char| {
@@ -313,7 +314,7 @@ mod tests {
         );
         check(
             json!({"type": "bearer", "hosts": ["{{sub}}.x"]}),
-            ".hosts[0]: the placeholder sub in \"{{sub}}.x\" was not filled in",
+            ".hosts[0]: the placeholder sub in \"{{sub}}.x\" was not filled in (--set sub=VALUE does)",
         );
         check(
             json!({"type": "bearer", "hosts": ["x"], "token": "abc"}),

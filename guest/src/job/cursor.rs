@@ -7,6 +7,7 @@ use chrono::format::{Item, StrftimeItems};
 use serde_json::Value;
 
 use super::hints::{SORTS, Sort};
+use super::ordering::CursorFormat;
 use super::path::Path;
 use super::read::{Keys, Object};
 use super::resource::Key;
@@ -19,6 +20,8 @@ use crate::fault::{Fault, Result};
 pub struct Cursor {
     /// Where the cursor is in a record. Its text is the key of the saved state.
     pub path: Path,
+    /// How its texts are written, which says how they are compared.
+    pub format: CursorFormat,
     /// Where the first run begins.
     pub initial_value: Option<CursorValue<'static>>,
     /// Where the range ends. With it nothing is read from or saved to the state.
@@ -128,6 +131,7 @@ impl Cursor {
         let key = Key::parse(object, "primary_key")?;
         let cursor = Self {
             path,
+            format: CursorFormat::parse(object)?,
             initial_value: bound("initial_value")?,
             end_value: bound("end_value")?,
             lag: object.number("lag")?.filter(|lag| *lag != 0.0),
@@ -177,7 +181,7 @@ impl Cursor {
         let Some(initial) = &self.initial_value else {
             return Err(object.missing("initial_value", "a value, for there is an end_value"));
         };
-        let ordering = end.compare(initial).map_err(|_| {
+        let compared = self.format.compare(end, initial).map_err(|_| {
             object.fault_at(
                 "end_value",
                 format_args!(
@@ -189,7 +193,7 @@ impl Cursor {
             Last::Max => (Ordering::Less, "least"),
             Last::Min => (Ordering::Greater, "most"),
         };
-        if ordering == beyond {
+        if compared.ordering == beyond {
             return Err(object.fault_at(
                 "end_value",
                 format_args!("expected at {word} initial_value {initial}, found {end}"),
@@ -235,6 +239,7 @@ impl Convert {
 const KEYS: Keys = Keys {
     known: &[
         "cursor_path",
+        "format",
         "initial_value",
         "end_value",
         "lag",
@@ -256,6 +261,7 @@ const PARAM_KEYS: Keys = Keys {
     known: &[
         "type",
         "cursor_path",
+        "format",
         "initial_value",
         "end_value",
         "lag",
@@ -314,6 +320,18 @@ mod tests {
             json!({"cursor_path": "a", "initial_value": 1, "end_value": "2"}),
             ".end_value: expected a value that compares with initial_value 1, found \"2\"",
         );
+        // Instants, not texts.
+        let late = json!({"cursor_path": "a", "initial_value": "2024-01-01T00:00:00+01:00",
+                          "end_value": "2023-12-31T23:30:00Z"});
+        Cursor::parse(&late, "incremental", true).unwrap();
+        for format in ["%H:%M", "%Q", "%B", "iso", "%Y-%m"] {
+            check(
+                json!({"cursor_path": "a", "format": format}),
+                &format!(
+                    ".format: expected \"text\", \"rfc2822\" or a format with year, month and day such as %m/%d/%Y or %d.%m.%Y %H:%M, found {format:?}"
+                ),
+            );
+        }
         check(
             json!({"cursor_path": "a", "end_param": "until"}),
             ".end_value: expected a value for end_param, found nothing",

@@ -158,6 +158,14 @@ impl Endpoint {
                     let field = parents.borrow_mut().resolve(value, &place)?;
                     resolved.insert(param.as_str(), (field, false));
                 }
+                Some("") => {
+                    return Err(at(
+                        &place,
+                        "expected a text, a number, true, false, a list of those, or an object with a \
+                         \"type\", found an object: where the source takes JSON, write it as a text, with \
+                         doubled braces: \"{{\\\"a\\\": 1}}\"",
+                    ));
+                }
                 Some(other) => {
                     return Err(at(
                         &place,

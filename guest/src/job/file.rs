@@ -19,6 +19,17 @@ pub struct Pulled {
     pub format: Format,
     /// What becomes of a record that cannot be read.
     pub on_bad_record: OnBadRecord,
+    /// What each record gets of the name of its file.
+    pub include: Vec<OfFile>,
+}
+
+/// What a record gets of the name of its file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OfFile {
+    /// `_file_<key>`: the value of a folder `<key>=<value>`.
+    Partition(String),
+    /// `_file_path`: the whole name.
+    Path,
 }
 
 /// How input is written.
@@ -157,7 +168,24 @@ impl Pulled {
             (Format::Values, OnBadRecord::Reject) => Format::Json,
             (format, _) => format,
         };
-        Ok(Self { selector: None, files, format, on_bad_record })
+        let include = object.texts("include_file")?.unwrap_or_default();
+        let include = include.into_iter().enumerate().map(|(n, key)| match key.as_str() {
+            "path" => Ok(OfFile::Path),
+            _ if key.contains(['/', '=']) => {
+                let place = element(&object.place_of("include_file"), n);
+                let expected =
+                    "expected \"path\", or the key of folders such as dt for dt=2024-01-01";
+                Err(at(&place, format_args!("{expected}, found {key:?}")))
+            }
+            _ => Ok(OfFile::Partition(key)),
+        });
+        Ok(Self {
+            selector: None,
+            files,
+            format,
+            on_bad_record,
+            include: include.collect::<Result<_>>()?,
+        })
     }
 }
 

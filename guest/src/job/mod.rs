@@ -10,6 +10,8 @@ mod disposition;
 mod endpoint;
 mod file;
 mod hints;
+mod instant;
+mod ordering;
 mod paginator;
 mod parent;
 mod path;
@@ -31,9 +33,11 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
-pub use self::file::{Checkpoint, Csv, Format, Header, OnBadRecord, Pulled};
+pub use self::file::{Checkpoint, Csv, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
-pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
+pub(crate) use self::instant::Instant;
+pub use self::ordering::CursorFormat;
+pub use self::paginator::{CursorPages, LinkPages, More, Paginator, Place, RangePages};
 pub use self::parent::Parent;
 pub use self::path::{Path, Segment};
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};

@@ -27,14 +27,33 @@ pub enum Paginator {
         rel: String,
     },
     /// A URL in the body.
-    JsonLink {
-        /// Where it is.
-        next_url: Path,
-    },
+    JsonLink(LinkPages),
     /// A number that grows: an offset or a page's number.
     Range(RangePages),
     /// There is one page.
     SinglePage,
+}
+
+/// Pages named by a URL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkPages {
+    /// Where the URL is; or a list of links, of which that with the relation `next` is followed.
+    pub next_url: Path,
+    /// A page without records is the last.
+    pub stop_after_empty_page: bool,
+    /// Where the source says whether there are more pages, if it does.
+    pub more: Option<More>,
+}
+
+/// Where a source says whether there are more pages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct More {
+    /// The path of a value that is true or false.
+    pub path: Path,
+    /// What it is if there are no more pages.
+    pub at_end: bool,
+    /// Every page has to say it.
+    pub required: bool,
 }
 
 /// Pages named by a token.
@@ -46,8 +65,8 @@ pub struct CursorPages {
     pub place: Place,
     /// A page without records is the last.
     pub stop_after_empty_page: bool,
-    /// Where the source says that there is more, if it does.
-    pub has_more: Option<Path>,
+    /// Where the source says whether there are more pages, if it does.
+    pub more: Option<More>,
 }
 
 /// Pages named by a number.
@@ -69,10 +88,14 @@ pub struct RangePages {
     pub total: Option<Path>,
     /// The number at which to stop.
     pub maximum: Option<i64>,
+    /// A page with fewer records than this is the last.
+    pub full_page: Option<u64>,
+    /// An answer with one of these statuses to a page behind the first ends the pages.
+    pub end_statuses: Vec<u16>,
     /// A page without records is the last.
     pub stop_after_empty_page: bool,
-    /// Where the source says that there is more, if it does.
-    pub has_more: Option<Path>,
+    /// Where the source says whether there are more pages, if it does.
+    pub more: Option<More>,
 }
 
 /// Where a value goes in a request.
@@ -148,10 +171,13 @@ impl Type {
                 "cursor_body_path",
                 "stop_after_empty_page",
                 "has_more_path",
+                "end_path",
             ],
             Self::HeaderCursor => &["type", "cursor_key", "cursor_param"],
             Self::HeaderLink => &["type", "links_next_key"],
-            Self::JsonLink => &["type", "next_url_path"],
+            Self::JsonLink => {
+                &["type", "next_url_path", "stop_after_empty_page", "has_more_path", "end_path"]
+            }
             Self::Offset => &[
                 "type",
                 "limit",
@@ -163,7 +189,10 @@ impl Type {
                 "total_path",
                 "maximum_offset",
                 "stop_after_empty_page",
+                "stop_at_short_page",
                 "has_more_path",
+                "end_path",
+                "end_status_codes",
             ],
             Self::PageNumber => &[
                 "type",
@@ -173,8 +202,12 @@ impl Type {
                 "page_body_path",
                 "total_path",
                 "maximum_page",
+                "page_size",
                 "stop_after_empty_page",
+                "stop_at_short_page",
                 "has_more_path",
+                "end_path",
+                "end_status_codes",
             ],
         })
     }
@@ -189,7 +222,7 @@ impl Type {
                 },
                 place: place(object, "cursor_param", "cursor_body_path", "cursor")?,
                 stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(false),
-                has_more: path(object, "has_more_path")?,
+                more: more(object)?,
             }),
             Self::HeaderCursor => Paginator::HeaderCursor {
                 header: object.text("cursor_key")?.unwrap_or("next").to_ascii_lowercase(),
@@ -198,12 +231,14 @@ impl Type {
             Self::HeaderLink => Paginator::HeaderLink {
                 rel: object.text("links_next_key")?.unwrap_or("next").to_owned(),
             },
-            Self::JsonLink => Paginator::JsonLink {
+            Self::JsonLink => Paginator::JsonLink(LinkPages {
                 next_url: match path(object, "next_url_path")? {
                     Some(path) => path,
                     None => Path::parse("next")?,
                 },
-            },
+                stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(false),
+                more: more(object)?,
+            }),
             Self::Offset => {
                 let Some(limit) = object.whole("limit", 1, i64::from(u32::MAX))? else {
                     return Err(object.missing("limit", "a whole number"));
@@ -219,8 +254,10 @@ impl Type {
                         limit: Some(place(object, "limit_param", "limit_body_path", "limit")?),
                         total: None,
                         maximum: object.whole("maximum_offset", 0, MAXIMUM)?,
+                        full_page: u64::try_from(limit).ok(),
+                        end_statuses: Vec::new(),
                         stop_after_empty_page: true,
-                        has_more: None,
+                        more: None,
                     },
                 )?)
             }
@@ -237,8 +274,12 @@ impl Type {
                         limit: None,
                         total: None,
                         maximum: object.whole("maximum_page", 0, MAXIMUM)?,
+                        full_page: object
+                            .whole("page_size", 1, i64::from(u32::MAX))?
+                            .and_then(|size| u64::try_from(size).ok()),
+                        end_statuses: Vec::new(),
                         stop_after_empty_page: true,
-                        has_more: None,
+                        more: None,
                     },
                 )?)
             }
@@ -251,27 +292,66 @@ impl Type {
 const MAXIMUM: i64 = 1 << 53;
 
 fn range(object: &Object<'_>, pages: RangePages) -> Result<RangePages> {
+    let short = object.boolean("stop_at_short_page")?.unwrap_or(false);
+    if short && pages.full_page.is_none() {
+        return Err(
+            object.missing("page_size", "the records of a full page, for stop_at_short_page")
+        );
+    }
+    if !short && object.get("page_size").is_some() {
+        let message = "expected stop_at_short_page: true beside it, for which it is";
+        return Err(object.fault_at("page_size", message));
+    }
     let pages = RangePages {
-        // Left out it is "total"; null means that the source does not say.
+        // Left out it is "total", unless something else ends the pages; null means that the source does
+        // not say.
         total: match (path(object, "total_path")?, object.has("total_path")) {
-            (None, false) => Some(Path::parse("total")?),
+            (None, false) if !short => Some(Path::parse("total")?),
             (path, _) => path,
         },
+        full_page: pages.full_page.filter(|_| short),
+        end_statuses: end_statuses(object)?,
         stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(true),
-        has_more: path(object, "has_more_path")?,
+        more: more(object)?,
         ..pages
     };
     if pages.total.is_none()
         && pages.maximum.is_none()
-        && pages.has_more.is_none()
+        && pages.more.is_none()
+        && pages.full_page.is_none()
+        && pages.end_statuses.is_empty()
         && !pages.stop_after_empty_page
     {
         return Err(object.fault(
-            "expected a way to know the last page: total_path, a maximum, has_more_path or \
-             stop_after_empty_page",
+            "expected a way to know the last page: total_path, a maximum, has_more_path, end_path, \
+             stop_after_empty_page, stop_at_short_page or end_status_codes",
         ));
     }
     Ok(pages)
+}
+
+/// Where the source says whether there are more pages: at `has_more_path` true if so, at `end_path` false.
+fn more(object: &Object<'_>) -> Result<Option<More>> {
+    match (path(object, "has_more_path")?, path(object, "end_path")?) {
+        (Some(_), Some(_)) => {
+            Err(object.fault("expected \"has_more_path\" or \"end_path\", found both"))
+        }
+        (Some(path), None) => Ok(Some(More { path, at_end: false, required: true })),
+        (None, Some(path)) => Ok(Some(More { path, at_end: true, required: true })),
+        (None, None) => Ok(None),
+    }
+}
+
+fn end_statuses(object: &Object<'_>) -> Result<Vec<u16>> {
+    let codes = object.list("end_status_codes")?.map_or(&[][..], Vec::as_slice);
+    let read = |(n, code): (usize, &Value)| {
+        let status = code.as_u64().and_then(|code| u16::try_from(code).ok());
+        status.filter(|status| (400..500).contains(status)).ok_or_else(|| {
+            let place = super::read::element(&object.place_of("end_status_codes"), n);
+            super::read::wrong_type("a status from 400 to 499", code, &place)
+        })
+    };
+    codes.iter().enumerate().map(read).collect()
 }
 
 fn path(object: &Object<'_>, key: &str) -> Result<Option<Path>> {
@@ -292,86 +372,4 @@ fn place(object: &Object<'_>, param: &str, body: &str, default: &str) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn takes_the_defaults_of_dlt() {
-        let read = |value: Value| Paginator::parse(&value, "paginator").unwrap();
-        assert_eq!(read(json!("auto")), Paginator::Auto);
-        assert_eq!(read(json!({"type": "single_page"})), Paginator::SinglePage);
-        assert_eq!(
-            read(json!("json_response")),
-            read(json!({"type": "json_link", "next_url_path": "next"}))
-        );
-        assert_eq!(read(json!("header_link")), Paginator::HeaderLink { rel: "next".to_owned() });
-        assert_eq!(
-            read(json!({"type": "header_cursor", "cursor_key": "X-Next"})),
-            Paginator::HeaderCursor { header: "x-next".to_owned(), param: "cursor".to_owned() }
-        );
-        let Paginator::Cursor(cursor) = read(json!("cursor")) else { panic!() };
-        assert_eq!(cursor.token.as_str(), "cursors.next");
-        assert_eq!(cursor.place, Place::Query("cursor".to_owned()));
-        assert!(!cursor.stop_after_empty_page);
-        let Paginator::Range(offset) =
-            read(json!({"type": "offset", "limit": 50, "limit_body_path": "page.size"}))
-        else {
-            panic!()
-        };
-        assert_eq!((offset.first, offset.step, offset.stop_after_empty_page), (0, 50, true));
-        assert_eq!(offset.place, Place::Query("offset".to_owned()));
-        assert_eq!(offset.limit, Some(Place::Body(vec!["page".to_owned(), "size".to_owned()])));
-        assert_eq!(offset.total.unwrap().as_str(), "total");
-        let Paginator::Range(pages) =
-            read(json!({"type": "page_number", "base_page": 1, "total_path": null}))
-        else {
-            panic!()
-        };
-        assert_eq!((pages.first, pages.base, pages.step), (1, 1, 1));
-        assert_eq!(pages.total, None);
-    }
-
-    #[test]
-    fn names_mistakes() {
-        let check = |value: Value, message: &str| {
-            let fault = Paginator::parse(&value, "paginator").unwrap_err();
-            assert_eq!(fault.to_string(), format!("paginator{message}"));
-        };
-        check(json!("ofset"), ": unknown \"ofset\", did you mean \"offset\"?");
-        check(json!("offset"), ".limit: expected a whole number, found nothing");
-        check(
-            json!(1),
-            ": expected an object or one of auto, single_page, cursor, offset, page_number, json_link, json_response, header_link, header_cursor, found 1",
-        );
-        check(
-            json!({}),
-            ": expected a \"type\", one of auto, single_page, cursor, offset, page_number, json_link, json_response, header_link, header_cursor",
-        );
-        check(
-            json!({"type": "cursor", "cursor_parm": "x"}),
-            ": unknown key \"cursor_parm\", did you mean \"cursor_param\"?",
-        );
-        check(
-            json!({"type": "cursor", "cursor_param": "a", "cursor_body_path": "b"}),
-            ": expected \"cursor_param\" or \"cursor_body_path\", found both",
-        );
-        check(
-            json!({"type": "cursor", "cursor_body_path": "b..c"}),
-            ".cursor_body_path: expected keys with dots between them, found \"b..c\"",
-        );
-        check(
-            json!({"type": "offset", "limit": 0}),
-            ".limit: expected a whole number from 1 to 4294967295, found 0",
-        );
-        check(
-            json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false}),
-            ": expected a way to know the last page: total_path, a maximum, has_more_path or stop_after_empty_page",
-        );
-        check(
-            json!({"type": "json_link", "next_url_path": "a..b"}),
-            ".next_url_path: expected a path such as a.b, $['a b'] or items[*].id, found \"a..b\": \"..\" is not supported: name the keys between",
-        );
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
-//! Paths into JSON, the part of JSONPath a loader needs: `a.b`, `$`, `['a b']`, `[0]`, `[*]`, `*`.
+//! Paths into JSON, the part of JSONPath a loader needs: `a.b`, `$`, `['a b']`, `[0]`, `[-1]`, `[*]`, `*`.
 //!
 //! dlt reads paths with `jsonpath_ng`. Everything it writes in the ordinary way is read here with
-//! the same meaning; filters, slices, unions and `..` are refused by name.
+//! the same meaning; filters, slices (but `[-1:]`), unions and `..` are refused by name.
 
 use crate::fault::{Fault, Result};
 
@@ -10,6 +10,8 @@ use crate::fault::{Fault, Result};
 pub enum Segment {
     /// `.*`: the value of every key.
     Fields,
+    /// `[-1]`: that element, counted from the end, the last one as 1.
+    FromEnd(usize),
     /// `[3]`: that element, counted from 0.
     Index(usize),
     /// `[*]`: every element of a list.
@@ -35,6 +37,7 @@ impl Path {
             .into_iter()
             .map(|token| match token {
                 Token::Bracket(Bracket::All) => Ok(Segment::Items),
+                Token::Bracket(Bracket::FromEnd(index)) => Ok(Segment::FromEnd(index)),
                 Token::Bracket(Bracket::Index(index)) => Ok(Segment::Index(index)),
                 Token::Name { text: name, quoted: false } if name == "*" => Ok(Segment::Fields),
                 Token::Name { text: name, quoted: false } if name.contains('*') => {
@@ -108,6 +111,8 @@ pub(super) enum Token {
 pub(super) enum Bracket {
     /// `[*]`.
     All,
+    /// `[-1]`.
+    FromEnd(usize),
     /// `[3]`.
     Index(usize),
 }
@@ -158,12 +163,19 @@ fn bracket<'p>(path: &str, inner: &'p str) -> Result<(Token, &'p str)> {
     } else if let Some(after) = inner.strip_prefix('*') {
         (Token::Bracket(Bracket::All), after)
     } else {
-        let digits = inner.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, after) = inner.split_at(digits);
-        let Ok(index) = number.parse() else {
-            return Err(refused(path, "brackets hold a quoted key, a number or *"));
-        };
-        (Token::Bracket(Bracket::Index(index)), after)
+        let negative = inner.strip_prefix('-');
+        let digits = negative.unwrap_or(inner);
+        let (number, after) =
+            digits.split_at(digits.bytes().take_while(u8::is_ascii_digit).count());
+        match (negative, number.parse::<usize>()) {
+            (None, Ok(index)) => (Token::Bracket(Bracket::Index(index)), after),
+            (Some(_), Ok(index)) if index > 0 => {
+                // The slice from the last element on is the last element.
+                let slice = after.strip_prefix(':').filter(|_| index == 1);
+                (Token::Bracket(Bracket::FromEnd(index)), slice.unwrap_or(after))
+            }
+            _ => return Err(refused(path, "brackets hold a quoted key, a number or *")),
+        }
     };
     match after.strip_prefix(']') {
         Some(after) => Ok((token, after)),
@@ -214,6 +226,7 @@ mod tests {
     fn show(path: &Path) -> String {
         let show = |segment: &Segment| match segment {
             Segment::Fields => ".*".to_owned(),
+            Segment::FromEnd(index) => format!("[-{index}]"),
             Segment::Index(index) => format!("[{index}]"),
             Segment::Items => "[*]".to_owned(),
             Segment::Key(key) => format!("<{key}>"),
@@ -237,6 +250,9 @@ mod tests {
         check("'@odata.nextLink'", "<@odata.nextLink>");
         check("items[0].id", "<items>[0]<id>");
         check("items[*].id", "<items>[*]<id>");
+        check("items[-1].id", "<items>[-1]<id>");
+        check("items[-12].id", "<items>[-12]<id>");
+        check("items[-1:].id", "<items>[-1]<id>");
         check("a.[0].b", "<a>[0]<b>");
         check("$[*]", "[*]");
         check("a.*.b", "<a>.*<b>");
@@ -277,7 +293,9 @@ mod tests {
         check("a b", "a key with ' ' in it is written ['like this']");
         check("a[?(@.x)]", "brackets hold a quoted key, a number or *");
         check("a[1:2]", "brackets hold a quoted key, a number or *, and are closed");
-        check("a[-1]", "brackets hold a quoted key, a number or *");
+        check("a[-0]", "brackets hold a quoted key, a number or *");
+        check("a[--1]", "brackets hold a quoted key, a number or *");
+        check("a[-2:]", "brackets hold a quoted key, a number or *, and are closed");
         check("a[99999999999999999999999]", "brackets hold a quoted key, a number or *");
         check("a['b", "a quote is not closed");
         check("a['b'", "brackets hold a quoted key, a number or *, and are closed");

@@ -116,7 +116,8 @@ fn paths(object: &Object<'_>, key: &str) -> Result<Vec<Path>> {
 /// A path to a part of a record, which may be any element of a list but not a certain one.
 fn inner(text: &str, place: &str) -> Result<Path> {
     let path = Path::parse(text).map_err(|fault| fault.at(place))?;
-    let certain = path.segments().iter().any(|step| matches!(step, Segment::Index(_)));
+    let certain =
+        path.segments().iter().any(|step| matches!(step, Segment::Index(_) | Segment::FromEnd(_)));
     if certain || path.segments().is_empty() {
         let message = format!("expected a path such as a.b or items[*].c, found {text:?}");
         return Err(super::read::at(place, message));

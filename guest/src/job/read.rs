@@ -9,9 +9,10 @@ use serde_json::{Map, Number, Value};
 
 use crate::fault::{Fault, Result};
 
-/// Parses JSON. Unlike `serde_json` it refuses a key that is given twice.
+/// Parses JSON, with or without a byte order mark before it. Unlike `serde_json` it refuses a key that
+/// is given twice.
 pub(super) fn json(text: &str) -> Result<Value> {
-    match serde_json::from_str::<Strict>(text) {
+    match serde_json::from_str::<Strict>(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         Ok(Strict(value)) => Ok(value),
         // serde_json's errors end in "at line 3 column 7".
         Err(error) => Err(Fault::config(format_args!("the job is not valid JSON: {error}"))),
@@ -393,6 +394,12 @@ mod tests {
         let job = r#"{"//": "why", "a": [{"//b": {"c": 1}, "d": "//e"}]}"#;
         assert_eq!(json(job).unwrap(), serde_json::json!({"a": [{"d": "//e"}]}));
         json(r#"{"//": 1, "//": 2}"#).unwrap_err();
+    }
+
+    #[test]
+    fn ignores_a_byte_order_mark() {
+        assert_eq!(json("\u{feff}{\"a\": 1}").unwrap(), serde_json::json!({"a": 1}));
+        json("\u{feff}\u{feff}{}").unwrap_err();
     }
 
     #[test]

@@ -369,6 +369,7 @@ const KEYS: Keys = Keys {
         "files",
         "format",
         "on_bad_record",
+        "include_file",
         "checkpoint",
         "endpoint",
         "incremental",
@@ -444,7 +445,7 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         .choice("source", &[("endpoint", true), ("pull", false)])?
         .unwrap_or(own_endpoint && alone.get("files").is_none());
     // What the defaults say of files is for those resources that are read from files.
-    for key in ["files", "format", "on_bad_record"] {
+    for key in ["files", "format", "on_bad_record", "include_file"] {
         if endpoint && alone.get(key).is_some() {
             let message =
                 "expected nothing: the resource is asked for over HTTP, not read from files";
@@ -491,7 +492,7 @@ fn keys_of(path: &str) -> Result<Vec<String>> {
     }
     let key = |segment: &Segment| match segment {
         Segment::Key(key) => Ok(key.clone()),
-        Segment::Fields | Segment::Index(_) | Segment::Items => Err(Fault::config(format_args!(
+        _ => Err(Fault::config(format_args!(
             "expected the keys to a list and nothing else, found {path:?}"
         ))),
     };

@@ -69,7 +69,7 @@ fn reads_the_reference_job() {
         fault.to_string(),
         "client.base_url: expected a URL such as https://api.example.com/v1/, found \
          \"https://{{jira_subdomain}}.atlassian.net/\": the placeholder jira_subdomain was not \
-         filled in"
+         filled in (--set jira_subdomain=VALUE does)"
     );
 }
 

@@ -53,7 +53,7 @@ impl Unnest {
                     return Err(refused(path, "it begins with a key of the record"));
                 }
                 Token::Bracket(Bracket::All) => continue,
-                Token::Bracket(Bracket::Index(_)) => {
+                Token::Bracket(Bracket::FromEnd(_) | Bracket::Index(_)) => {
                     return Err(refused(path, "a list is unnested whole, not by position"));
                 }
                 Token::Name { text, quoted: false } if text == "**" => Piece::Deep,

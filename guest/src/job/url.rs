@@ -35,7 +35,9 @@ pub(crate) fn check_base(url: &str) -> Result<()> {
     if let Some((_, rest)) = url.split_once("{{")
         && let Some((name, _)) = rest.split_once("}}")
     {
-        return refused(&format!("the placeholder {name} was not filled in"));
+        return refused(&format!(
+            "the placeholder {name} was not filled in (--set {name}=VALUE does)"
+        ));
     }
     let Some((_, rest)) = scheme(url) else {
         return refused("it begins with neither https:// nor http://");
@@ -145,17 +147,59 @@ pub(crate) fn form_of(params: &[(String, String)]) -> String {
     out
 }
 
-/// A URL as it may be shown: without the values of its query, which may be secrets or long.
+/// A URL as it may be shown: without the values of its query, which may be secrets, and not all of one
+/// that is very long.
 pub(crate) fn shown(url: &str) -> String {
-    let Some((address, query)) = url.split_once('?') else { return url.to_owned() };
-    let names: Vec<String> = query
-        .split('&')
-        .map(|pair| match pair.split_once('=') {
-            Some((name, _)) => format!("{name}=..."),
-            None => "...".to_owned(),
-        })
-        .collect();
-    format!("{address}?{}", names.join("&"))
+    let (address, query) =
+        url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
+    let mut shown = cut(address);
+    let Some(query) = query else { return shown };
+    let pairs: Vec<&str> = query.split('&').collect();
+    for (n, pair) in pairs.iter().take(SHOWN_NAMES).enumerate() {
+        shown.push(if n == 0 { '?' } else { '&' });
+        if let Some((name, _)) = pair.split_once('=') {
+            shown.push_str(&cut(name));
+            shown.push('=');
+        }
+        shown.push_str("...");
+    }
+    if pairs.len() > SHOWN_NAMES {
+        shown.push_str("&...");
+    }
+    shown
+}
+
+/// So many names of a query are shown.
+const SHOWN_NAMES: usize = 30;
+
+/// At most 300 characters of a text.
+fn cut(text: &str) -> String {
+    const CHARACTERS: usize = 300;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// What percent-encoded text stands for.
+pub(crate) fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let pair = after.get(..2).filter(|_| *byte == b'%');
+        let pair = pair.and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    bytes
 }
 
 /// Encodes what a URL may not hold. What is encoded stays as it is (`requote_uri` in `requests`).
@@ -257,6 +301,20 @@ mod tests {
         let check = |url: &str, out: &str| assert_eq!(shown(url), out);
         check("https://x.net/a", "https://x.net/a");
         check("https://x.net/a?token=s3cret&b=1&flag", "https://x.net/a?token=...&b=...&...");
+        let long = format!("https://x.net/{}", "ä".repeat(60_000));
+        check(&long, &format!("https://x.net/{}...", "ä".repeat(286)));
+        let many = format!("https://x.net/a?{}", "b=1&".repeat(100));
+        check(&many, &format!("https://x.net/a?{}...", "b=...&".repeat(30)));
+        check(&format!("/?{}=1", "n".repeat(60_000)), &format!("/?{}...=...", "n".repeat(300)));
+    }
+
+    #[test]
+    fn decodes() {
+        let check = |text: &str, plain: &str| assert_eq!(decoded(text), plain.as_bytes(), "{text}");
+        check("a%2e%2E%2fb", "a../b");
+        check("100%", "100%");
+        check("%zz%4", "%zz%4");
+        check("%c3%a4", "ä");
     }
 
     #[test]
@@ -284,7 +342,10 @@ mod tests {
         check("x.net", "it begins with neither https:// nor http://");
         check("https://", "it names no host");
         check("https://{x}/", "it names no host");
-        check("https://{{sub}}.x.net/", "the placeholder sub was not filled in");
+        check(
+            "https://{{sub}}.x.net/",
+            "the placeholder sub was not filled in (--set sub=VALUE does)",
+        );
         check(
             "https://me:pw@x.net/",
             "a secret does not belong in a URL: name a credential in auth",

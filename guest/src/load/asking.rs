@@ -2,17 +2,22 @@
 //! records, a few at a time.
 
 use super::ingest::{Ingest, Reading};
+use super::notes::{Notes, watched};
 use super::session::Session;
 use crate::fault::{Context, Fault, Result};
 use crate::job::Path;
+use crate::json::{Peek, Reader};
 use crate::page;
-use crate::source::{self, Decision, PageFacts, Requests, Retry, Row};
+use crate::source::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
 use crate::step::{Failure, Pause, Request, Response};
 
 /// How many of a parent's records are asked about at once: as many pages are in memory then.
 const AT_ONCE: usize = 8;
 /// How large these pages may be together, going by the largest so far: larger ones come alone.
 const AT_ONCE_BYTES: usize = 32 << 20;
+
+/// What some sources put before their JSON.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The requests of a resource that is in the midst of its pages.
 pub(super) struct Asked {
@@ -162,8 +167,15 @@ struct UnderWay<'c> {
 
 impl UnderWay<'_> {
     /// Decides about an answer; says how long to wait before the next attempt.
-    fn judge(&mut self, answer: Result<Response, Failure>) -> Result<Option<Pause>> {
-        match self.retry.judge(self.request, self.chain.requests.rules(), &answer) {
+    fn judge(&mut self, mut answer: Result<Response, Failure>) -> Result<Option<Pause>> {
+        if let Ok(response) = &mut answer
+            && response.body.starts_with(BYTE_ORDER_MARK)
+        {
+            // RFC 8259, section 8.1: a reader may ignore it.
+            response.body.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
+        let rules = self.chain.requests.rules(self.chain.page == 1);
+        match self.retry.judge(self.request, rules, &answer) {
             Decision::Proceed => {
                 let response = answer.map_err(|failure| {
                     Fault::internal(format_args!("no answer to read: {}", failure.message))
@@ -188,26 +200,36 @@ impl Chain<'_> {
         notes: &mut Notes,
     ) -> Result<()> {
         self.requests.look(response)?;
+        notes.find(self.requests.found());
+        let wanted = self.requests.wanted_paths();
+        let selector = self.requests.selector();
+        let watched = watched(selector);
+        let paths: Vec<Path> = wanted.iter().chain(&watched).cloned().collect();
         let intake = &mut reading.intake;
         let members = &self.members;
         // From the first record to the last.
         let mut records = response.body.len()..0;
-        let facts = page::walk(
-            &response.body,
-            self.requests.selector(),
-            self.requests.wanted_paths(),
-            false,
-            &mut |reader| {
-                records.start = records.start.min(reader.position());
-                let taken = intake.take(reader, members);
-                records.end = reader.position();
-                taken
-            },
-        )?;
-        if let Some(selector) = self.requests.selector().filter(|_| !facts.selected) {
-            source::check_empty(selector, &response.body)?;
-            notes.nothing.count(selector, facts.keys);
+        let mut take = |reader: &mut Reader<'_>| {
+            records.start = records.start.min(reader.position());
+            notes.nulls += u64::from(reader.peek()? == Peek::Null);
+            let taken = intake.take(reader, members);
+            records.end = reader.position();
+            taken
+        };
+        let facts = match selector {
+            None => page::capture(&response.body, &paths)?,
+            Some(_) => page::walk(&response.body, selector, &paths, false, &mut take)?,
+        };
+        let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
+        if let Some(selector) = selector.filter(|_| !facts.selected) {
+            let empty = source::check_empty(selector, &response.body)?;
+            if empty == Empty::Missing {
+                notes.nothing.count(selector, facts.keys);
+            }
+        } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
+            source::check_silence(&response.body)?;
         }
+        notes.watch(beside);
         self.requests.compare(response, response.body.get(records).unwrap_or_default())?;
         if let Some(size) = self.requests.page_size() {
             notes.gaps.page(size, facts.records, self.short);
@@ -215,12 +237,16 @@ impl Chain<'_> {
         }
         // The order of records says nothing where they are of several parents.
         let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
-        let facts = PageFacts {
-            records: facts.records,
-            captured: &facts.captured,
-            headers: &response.headers,
-        };
+        let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
         self.next = if closed { None } else { self.requests.after(&facts)? };
+        if self.next.is_none()
+            && !closed
+            && self.page == 1
+            && facts.records > 0
+            && notes.may_doubt()
+        {
+            notes.find(self.requests.overlooked(response)?.into_iter().collect());
+        }
         self.page += 1;
         self.resumed = false;
         Ok(())
@@ -240,77 +266,5 @@ impl Chain<'_> {
             None => format!("page {}", self.page),
             Some(row) => format!("{row}: page {}", self.page),
         }
-    }
-}
-
-/// What was odd about the pages of a resource, and is no error.
-#[derive(Default)]
-struct Notes {
-    nothing: Nothing,
-    gaps: Gaps,
-}
-
-impl Notes {
-    fn tell(self, reading: &mut Reading<'_>, resource: &str) {
-        reading.warn(self.nothing.warning(resource));
-        reading.warn(self.gaps.warning(resource));
-    }
-}
-
-/// Pages with fewer records than were asked for, and others behind them: an offset counts on full ones.
-#[derive(Default)]
-struct Gaps {
-    /// How many such pages.
-    pages: u64,
-    size: u64,
-    /// The most records of any page.
-    most: u64,
-}
-
-impl Gaps {
-    /// Takes a page; `short` says that the one before it was not full.
-    fn page(&mut self, size: u64, records: u64, short: bool) {
-        self.size = size;
-        self.most = self.most.max(records);
-        self.pages += u64::from(short && records > 0);
-    }
-
-    /// A source that sometimes gives less has left something out on purpose; one that never gives what is
-    /// asked for has a limit of its own, and what is beyond it is skipped.
-    fn warning(self, resource: &str) -> Option<String> {
-        let Self { pages, size, most } = self;
-        (pages > 0 && most < size).then(|| {
-            format!(
-                "resource {resource}: no page had more than {most} records, where {size} were asked for, and \
-                 {pages} such pages had others behind them: if the source gives no more than that, say \
-                 \"limit\": {most}, for what lies between was not read"
-            )
-        })
-    }
-}
-
-/// Pages that have nothing where the records should be.
-#[derive(Default)]
-struct Nothing {
-    pages: u64,
-    first: Option<(Path, Vec<String>)>,
-}
-
-impl Nothing {
-    fn count(&mut self, selector: &Path, keys: Vec<String>) {
-        self.pages += 1;
-        if self.first.is_none() {
-            self.first = Some((selector.clone(), keys));
-        }
-    }
-
-    fn warning(self, resource: &str) -> Option<String> {
-        let (selector, keys) = self.first?;
-        let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
-        Some(format!(
-            "resource {resource}: nothing at {selector} on {} pages, which were taken as empty (keys of \
-             the first: {keys})",
-            self.pages
-        ))
     }
 }

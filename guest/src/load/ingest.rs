@@ -51,8 +51,9 @@ pub(super) struct Reading<'r> {
 }
 
 impl Reading<'_> {
+    /// Warns; once, whatever parts the load has.
     pub(super) fn warn(&mut self, warning: Option<String>) {
-        self.report.warnings.extend(warning);
+        self.report.warnings.extend(warning.filter(|it| !self.report.warnings.contains(it)));
     }
 }
 
@@ -203,7 +204,8 @@ impl Ingest<'_> {
         state: &mut State,
         report: &mut Report,
     ) -> Result<()> {
-        report.warnings.extend(cursor.warning());
+        let name = &self.resource.name;
+        report.warnings.extend(cursor.warnings().iter().map(|it| format!("resource {name}: {it}")));
         let path = cursor.cursor().path.as_str().to_owned();
         let last = cursor.last_value()?.as_ref().map(shown);
         report.cursors.push(CursorReport {

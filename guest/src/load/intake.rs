@@ -40,7 +40,7 @@ impl<'i> Intake<'i> {
         self.cursor.as_deref()
     }
 
-    /// Takes one record. `members` are what it gets from its parent, as they stand in JSON.
+    /// Takes one record. `members` are what it gets from its parent or its file, as they stand in JSON.
     pub(super) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
         if members.is_empty() && self.steps.is_empty() {
             return self.load(reader);
@@ -114,7 +114,7 @@ fn with_members(record: &str, members: &str) -> Result<String> {
     let mut reader = Reader::new(record);
     if reader.peek()? != Peek::Object {
         return Err(Fault::data(format_args!(
-            "expected an object to add fields of its parent to, found {}",
+            "expected an object to add fields of its parent or its file to, found {}",
             record.chars().take(60).collect::<String>()
         )));
     }
@@ -138,7 +138,7 @@ mod tests {
         check("{\"a\":1 } ", "{\"a\":1 ,\"_p_id\":1}");
         assert_eq!(
             with_members("[1]", "x").unwrap_err().to_string(),
-            "expected an object to add fields of its parent to, found [1]"
+            "expected an object to add fields of its parent or its file to, found [1]"
         );
     }
 }

@@ -13,6 +13,7 @@ mod ingest;
 mod intake;
 mod lock;
 mod nested;
+mod notes;
 mod publish;
 mod pulling;
 mod refresh;

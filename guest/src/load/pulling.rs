@@ -1,13 +1,17 @@
 //! Reading what the host holds: files and streams, page by page.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::ingest::{Ingest, Reading};
 use super::session::{Answer, Pulled, Session};
+use crate::canonical::push_string;
 use crate::fault::{Context, Fault, Result};
 use crate::frame::{Frame, Frames};
-use crate::job::{self, Format, OnBadRecord};
-use crate::json::Reader;
+use crate::job::url::decoded;
+use crate::job::{self, Format, OfFile, OnBadRecord};
+use crate::json::{Reader, place};
 use crate::page;
 use crate::sql::stage::StagePlace;
 use crate::step::{Content, InputFile, Pull};
@@ -19,6 +23,9 @@ pub(super) struct Pulling {
     content: Content,
     /// The file that is being read; one without a name where the host tells none.
     file: InputFile,
+    /// What its records get of its name, as members stand in JSON.
+    members: String,
+    include: Vec<OfFile>,
     /// Records of it, bad ones among them.
     records: u64,
     /// As many of them were loaded before.
@@ -49,6 +56,8 @@ impl Pulling {
             frames: Frames::new(&pulled.format, lenient),
             content,
             file: InputFile::default(),
+            members: String::new(),
+            include: pulled.include.clone(),
             records: 0,
             done: 0,
             skip: false,
@@ -123,6 +132,7 @@ impl Pulling {
             }
             self.done = records;
         }
+        self.members = members(&self.include, &file.name).at(|| format!("file {}", file.name))?;
         self.file = file;
         if let Some(frames) = &mut self.frames {
             frames.begin();
@@ -152,6 +162,16 @@ impl Pulling {
             _ => self.resume = Some((InputFile { name, version }, records)),
         }
         Ok(())
+    }
+
+    /// Checks that the file has a name, if its records get something of it.
+    fn check_name(&self) -> Result<()> {
+        match self.include.is_empty() || !self.members.is_empty() {
+            true => Ok(()),
+            false => {
+                Err(Fault::config("expected a file with a name, for include_file, found none"))
+            }
+        }
     }
 
     /// Where something is, for a person.
@@ -223,12 +243,13 @@ impl Ingest<'_> {
             frames.feed(text);
             return self.records(reading, pulled, pulling, false);
         }
+        pulling.check_name()?;
         let intake = &mut reading.intake;
-        let (records, done) = (&mut pulling.records, pulling.done);
+        let (records, done, members) = (&mut pulling.records, pulling.done, &pulling.members);
         let taken = page::walk(&text, pulled.selector.as_ref(), &[], true, &mut |reader| {
             *records += 1;
             match *records > done {
-                true => intake.take(reader, ""),
+                true => intake.take(reader, members),
                 false => reader.skip().map(drop),
             }
         });
@@ -244,26 +265,33 @@ impl Ingest<'_> {
         last: bool,
     ) -> Result<()> {
         let file = &pulling.file.name;
-        let place = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
+        let place_of = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
         let done = pulling.done;
+        let named = pulling.check_name();
+        let members = &pulling.members;
         let Some(frames) = &mut pulling.frames else { return Ok(()) };
-        while let Some(frame) = frames.next(last).at(place)? {
+        while let Some(frame) = frames.next(last).at(place_of)? {
             match frame {
                 Frame::Values { text, line } => {
+                    named.clone()?;
+                    // Where the record begins that is being read.
+                    let mut begins = 0;
                     let records = &mut pulling.records;
                     let intake = &mut reading.intake;
                     let reader = Reader::from_line(text, line);
                     let selector = pulled.selector.as_ref();
                     let mut take = |reader: &mut Reader<'_>| {
                         *records += 1;
+                        reader.at_end();
+                        begins = reader.position();
                         match *records > done {
-                            true => intake.take(reader, ""),
+                            true => intake.take(reader, members),
                             false => reader.skip().map(drop),
                         }
                     };
-                    page::walk_from(reader, selector, &[], true, &mut take)
-                        .at(|| format!("line {line}"))
-                        .at(place)?;
+                    let taken = page::walk_from(reader, selector, &[], true, &mut take);
+                    let lines_before = |at| place(text, at).0.saturating_sub(1) as u64;
+                    taken.at(|| format!("line {}", line + lines_before(begins))).at(place_of)?;
                 }
                 Frame::Bad { raw, line, reason } => {
                     pulling.records += 1;
@@ -271,10 +299,71 @@ impl Ingest<'_> {
                         continue;
                     }
                     let rejects = &mut *reading.rejects;
-                    rejects.add(&self.resource.name, file, line, &reason, raw).at(place)?;
+                    rejects.add(&self.resource.name, file, line, &reason, raw).at(place_of)?;
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// What the records of a file get of its name, as members stand in JSON.
+fn members(include: &[OfFile], name: &str) -> Result<String> {
+    let folders = || name.split('/').rev().skip(1);
+    let mut members = String::new();
+    for of_file in include {
+        let (key, value) = match of_file {
+            OfFile::Path => ("path", Some(Cow::Borrowed(name))),
+            OfFile::Partition(key) => {
+                let value = folders()
+                    .find_map(|folder| folder.strip_prefix(key.as_str())?.strip_prefix('='));
+                let value = value.ok_or_else(|| {
+                    Fault::data(format_args!(
+                        "expected a folder {key}=.. in the name, for include_file, found none"
+                    ))
+                })?;
+                // As Hive writes them.
+                let text = String::from_utf8_lossy(&decoded(value)).into_owned();
+                (key.as_str(), (value != "__HIVE_DEFAULT_PARTITION__").then_some(Cow::Owned(text)))
+            }
+        };
+        members.push_str(if members.is_empty() { "" } else { "," });
+        push_string(&mut members, &format!("_file_{key}"));
+        members.push(':');
+        match value {
+            Some(value) => push_string(&mut members, &value),
+            None => members.push_str("null"),
+        }
+    }
+    Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_is_in_a_name() {
+        let check = |include: &[&str], name: &str, expect: Result<&str, &str>| {
+            let of_file = |key: &&str| match *key {
+                "path" => OfFile::Path,
+                key => OfFile::Partition(key.to_owned()),
+            };
+            let include: Vec<OfFile> = include.iter().map(of_file).collect();
+            let found = members(&include, name).map_err(|fault| fault.to_string());
+            assert_eq!(found.as_deref().map_err(String::as_str), expect, "{name}");
+        };
+        check(&[], "a.csv", Ok(""));
+        check(&["path"], "x/\"a\".csv", Ok(r#""_file_path":"x/\"a\".csv""#));
+        check(
+            &["path", "dt", "h"],
+            "dt=2024-01-01/h=a%2Fb/a.csv",
+            Ok(
+                r#""_file_path":"dt=2024-01-01/h=a%2Fb/a.csv","_file_dt":"2024-01-01","_file_h":"a/b""#,
+            ),
+        );
+        check(&["dt"], "dt=__HIVE_DEFAULT_PARTITION__/a.csv", Ok(r#""_file_dt":null"#));
+        let none = "expected a folder dt=.. in the name, for include_file, found none";
+        check(&["dt"], "a/dtx=1/dt=2.csv", Err(none));
     }
 }

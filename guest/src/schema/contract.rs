@@ -131,7 +131,11 @@ impl Contract {
         let is_new = known.is_none_or(Table::is_new);
         let place = format!("table {}", table.name());
         if is_new && self.tables != Mode::Evolve {
-            return self.tables.refuse("no new tables", "one").at(|| place).map(|()| false);
+            return self
+                .tables
+                .refuse("no new tables", "one that the stored schema does not have")
+                .at(|| place)
+                .map(|()| false);
         }
         let columns = match is_new || known.is_some_and(Table::evolves_once) {
             true => Mode::Evolve,

@@ -296,7 +296,8 @@ impl Table {
         match types {
             Some((known, new)) if known.data_type != new.data_type => Err(Fault::config(format_args!(
                 "the column has the type {} in the stored schema, but {} is asked for now: the type of \
-                 a column cannot be changed",
+                 a column cannot be changed (\"refresh\": \"drop_resources\" loads the resource into new \
+                 tables)",
                 known.data_type.name(),
                 new.data_type.name()
             ))

@@ -323,7 +323,8 @@ fn says_what_is_wrong() {
         &mut schema,
         Table::root("orders", "r").with_columns([Column::inferred("id", Kind::of(DataType::Text))]),
         "table orders: column id: the column has the type bigint in the stored schema, but text is \
-         asked for now: the type of a column cannot be changed",
+         asked for now: the type of a column cannot be changed (\"refresh\": \"drop_resources\" loads the \
+         resource into new tables)",
     );
     let hints =
         |disposition: Value| Hints { write_disposition: Some(disposition), ..Hints::default() };

@@ -325,14 +325,29 @@ impl Table {
         }
         self.settled = true;
         for &column in &self.required {
-            let column = &self.columns[column];
-            if column.values.last_row() != Some(row) {
-                return Err(Fault::data("expected a value, found null or nothing")
-                    .at(format_args!("column {}", column.name))
-                    .at(format_args!("table {}", self.name)));
+            if self.columns[column].values.last_row() != Some(row) {
+                return Err(self.no_value(column, row));
             }
         }
         Ok(())
+    }
+
+    /// The fault of a row without a value in a column that has to have one.
+    #[cold]
+    fn no_value(&self, column: usize, row: u32) -> Fault {
+        let column = &self.columns[column];
+        let of_row =
+            |&&(_, variant): &&(&str, usize)| self.columns[variant].values.last_row() == Some(row);
+        let fault = match (column.variants.iter().find(of_row), column.kind) {
+            (Some(&(found, variant)), Some(kind)) => Fault::data(format_args!(
+                "expected a value of the type {}, for the column must not be null, found one of the type \
+                 {found}, which goes to the column {}: say a type that holds both in \"columns\"",
+                kind.data_type.name(),
+                self.columns[variant].name,
+            )),
+            _ => Fault::data("expected a value, found null or nothing"),
+        };
+        fault.at(format_args!("column {}", column.name)).at(format_args!("table {}", self.name))
     }
 
     /// The columns that the row brought have their places behind those that were there.

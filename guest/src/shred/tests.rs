@@ -217,6 +217,13 @@ fn required_columns_are_required() {
             "table t: column id: expected a value, found null or nothing"
         );
     }
+    // It has a value, of another type.
+    let fault = take(&mut family, r#"{"id":"a-2"}"#).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "table t: column id: expected a value of the type bigint, for the column must not be null, found one of the \
+         type text, which goes to the column id__v_text: say a type that holds both in \"columns\""
+    );
     assert_eq!(describe(&family), "");
 }
 

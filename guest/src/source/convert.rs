@@ -5,19 +5,22 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::instant::Instant;
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{Convert, CursorValue};
+use crate::job::{Convert, CursorFormat, CursorValue};
 
-/// A cursor's value as the source wants it: converted, or as it is.
+/// A cursor's value as the source wants it: converted, or as it is. `format` is how its texts are written.
 ///
 /// # Errors
 /// A config fault when the conversion asks for a date or a time and the value is none.
-pub(super) fn convert(value: &CursorValue<'_>, convert: Option<&Convert>) -> Result<Value> {
+pub(super) fn convert(
+    value: &CursorValue<'_>,
+    format: &CursorFormat,
+    convert: Option<&Convert>,
+) -> Result<Value> {
     let Some(convert) = convert else { return Ok(value.to_value()) };
     let mut text = plain(&value.to_value());
     if convert.shift_seconds.is_some() || convert.format.is_some() {
-        let mut instant = Instant::parse(&text).ok_or_else(|| {
+        let mut instant = format.instant(&text).ok_or_else(|| {
             Fault::config(format_args!(
                 "expected a cursor that is a date or a time, for its conversion has a format or a \
                  shift, found {value}"
@@ -86,7 +89,11 @@ mod tests {
     fn converts() {
         let check = |json: &str, raw: &str, expected: &str| {
             let value = CursorValue::parse(raw).unwrap().unwrap();
-            assert_eq!(convert(&value, Some(&conversion(json))).unwrap(), expected, "{json}");
+            assert_eq!(
+                convert(&value, &CursorFormat::Any, Some(&conversion(json))).unwrap(),
+                expected,
+                "{json}"
+            );
         };
         let jql = r#"{"format":"%Y-%m-%d %H:%M","template":"updated >= \"{value}\" ORDER BY updated ASC"}"#;
         check(
@@ -115,15 +122,19 @@ mod tests {
         check(r#"{"template":"id > {value} AND {{x}}"}"#, "17", "id > 17 AND {x}");
         check(r#"{"truncate":2}"#, "\"日本語\"", "日本");
         check("{}", "1.5", "1.5");
+        let value = CursorValue::Text("9/2/2024".into());
+        let format = CursorFormat::Pattern("%m/%d/%Y".to_owned());
+        let iso = convert(&value, &format, Some(&conversion(r#"{"format":"%Y-%m-%d"}"#)));
+        assert_eq!(iso.unwrap(), "2024-09-02");
         let seventeen = CursorValue::parse("17").unwrap().unwrap();
-        assert_eq!(convert(&seventeen, None).unwrap(), Value::from(17));
+        assert_eq!(convert(&seventeen, &CursorFormat::Any, None).unwrap(), Value::from(17));
     }
 
     #[test]
     fn says_why_not() {
         let check = |json: &str, raw: &str, message: &str| {
             let value = CursorValue::parse(raw).unwrap().unwrap();
-            let fault = convert(&value, Some(&conversion(json))).unwrap_err();
+            let fault = convert(&value, &CursorFormat::Any, Some(&conversion(json))).unwrap_err();
             assert_eq!(fault.to_string(), message);
         };
         let no_time = "expected a cursor that is a date or a time, for its conversion has a format or a shift, found";

@@ -4,9 +4,10 @@
 //! The saved state is dlt's: `initial_value`, `last_value`, `unique_hashes` and `start_value`. A run
 //! begins where the last one ended, with the records there included: those that were loaded then
 //! are known by their hashes and left out. Hashes of dlt before 1.29 (20 characters) are understood,
-//! and values JSON has no type for: a saved date or time makes the texts of records be compared as
-//! what they mean.
+//! and values JSON has no type for: a saved date or time is one of ISO 8601. Unlike dlt, texts are compared
+//! as the instants or numbers they are; the state keeps them as the source writes them.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use chrono::NaiveDateTime;
@@ -14,11 +15,10 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use super::convert::delta;
-use super::instant::Instant;
 use crate::canonical::canonical_sorted;
 use crate::digest::b64_digest;
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{Cursor, CursorValue, Key, Last, OnMissing, Sort};
+use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Key, Last, OnMissing, Sort};
 use crate::state::Tag;
 
 /// The bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in `extract/utils.py`).
@@ -56,6 +56,8 @@ pub struct Incremental {
     touched: bool,
     kept: bool,
     closed: bool,
+    /// Texts of which nothing is known were compared as texts.
+    as_text: Cell<bool>,
 }
 
 /// What becomes of a record.
@@ -122,6 +124,7 @@ impl Incremental {
             touched: false,
             kept: false,
             closed: false,
+            as_text: Cell::new(false),
         };
         if let Some(state) = saved {
             incremental
@@ -271,16 +274,25 @@ impl Incremental {
             && self.cursor.end_value.is_none()
     }
 
-    /// What a person should know of the state.
-    pub fn warning(&self) -> Option<String> {
-        (self.hashes.len() > MANY && self.start_hashes.len() <= MANY).then(|| {
+    /// What a person should know of the cursor.
+    pub fn warnings(&self) -> Vec<String> {
+        let path = &self.cursor.path;
+        let many = (self.hashes.len() > MANY && self.start_hashes.len() <= MANY).then(|| {
             format!(
-                "{} records have the same value of cursor {}: a cursor of a higher resolution \
+                "{} records have the same value of cursor {path}: a cursor of a higher resolution \
                  would keep the state small",
                 self.hashes.len(),
-                self.cursor.path
             )
-        })
+        });
+        let as_text = self.as_text.get().then(|| {
+            let such = self.last.as_ref().map_or_else(String::new, |last| format!(" such as {last}"));
+            format!(
+                "values of cursor {path}{such} are neither dates or times of ISO 8601 nor numbers, and are \
+                 compared as texts: say in the cursor's \"format\" how they are written (\"rfc2822\", \
+                 \"%m/%d/%Y\"), or \"text\" if that is meant"
+            )
+        });
+        many.into_iter().chain(as_text).collect()
     }
 
     fn restore(&mut self, state: &Map<String, Value>) -> Result<()> {
@@ -329,7 +341,7 @@ impl Incremental {
             return Ok(self.saved_last.clone());
         }
         let initial = self.cursor.initial_value.as_ref();
-        let lagged = lag_off(lag, last, self.cursor.last, initial).ok_or_else(|| {
+        let lagged = lag_off(lag, last, &self.cursor, initial).ok_or_else(|| {
             Fault::config(format_args!(
                 "expected a cursor a lag can be taken off, a number, a date or a time, found {last}"
             ))
@@ -421,9 +433,13 @@ impl Incremental {
     fn compare(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<Ordering> {
         let ordering = match (one, other) {
             (CursorValue::Text(one), CursorValue::Text(other)) if self.times => {
+                let utc = |text| utc(text, &self.cursor.format);
                 utc(one).and_then(|one| Ok(one.cmp(&utc(other)?)))
             }
-            _ => one.compare(other),
+            _ => self.cursor.format.compare(one, other).map(|compared| {
+                self.as_text.set(self.as_text.get() | compared.as_text);
+                compared.ordering
+            }),
         };
         let ordering = ordering.at(|| format!("cursor {}", self.cursor.path))?;
         Ok(match self.cursor.last {
@@ -443,9 +459,10 @@ impl Incremental {
     }
 }
 
-/// What a date or a time means.
-fn utc(text: &str) -> Result<NaiveDateTime> {
-    Instant::parse(text).and_then(|instant| instant.utc()).ok_or_else(|| {
+/// What a date or a time means: one that dlt saved is of ISO 8601, whatever the source writes.
+fn utc(text: &str, format: &CursorFormat) -> Result<NaiveDateTime> {
+    let instant = format.instant(text).or_else(|| Instant::parse(text));
+    instant.and_then(|instant| instant.utc()).ok_or_else(|| {
         Fault::data(format_args!("expected a date or a time, for such was saved, found {text:?}"))
     })
 }
@@ -459,10 +476,10 @@ fn hash(unique: &str, legacy: bool) -> Result<String> {
 fn lag_off(
     lag: f64,
     value: &CursorValue<'_>,
-    last: Last,
+    cursor: &Cursor,
     initial: Option<&CursorValue<'_>>,
 ) -> Option<CursorValue<'static>> {
-    let back = match last {
+    let back = match cursor.last {
         Last::Max => -lag,
         Last::Min => lag,
     };
@@ -477,9 +494,9 @@ fn lag_off(
         }
         CursorValue::Text(text) => text,
     };
-    let instant = Instant::parse(text)?;
+    let instant = cursor.format.instant(text)?;
     let declared = match initial {
-        Some(CursorValue::Text(initial)) => Instant::parse(initial).map(|i| i.is_date()),
+        Some(CursorValue::Text(initial)) => cursor.format.instant(initial).map(|i| i.is_date()),
         _ => None,
     };
     let lagged = if declared.unwrap_or(instant.is_date()) {
@@ -490,7 +507,7 @@ fn lag_off(
             instant.plus(days)?
         } else {
             // The whole day stays in range.
-            let boundary = match last {
+            let boundary = match cursor.last {
                 Last::Max => chrono::NaiveTime::MIN,
                 Last::Min => chrono::NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?,
             };

@@ -9,20 +9,22 @@
 mod convert;
 mod detect;
 mod incremental;
-mod instant;
+mod outline;
 mod paginate;
 mod parents;
+mod placeholders;
 mod process;
 mod request;
 mod retry;
+mod trouble;
 mod window;
 
-pub use self::detect::check_empty;
 pub use self::incremental::{Incremental, Unique, Verdict};
 pub use self::paginate::PageFacts;
 pub use self::parents::{Parents, Row};
 pub use self::process::process;
 pub use self::request::Requests;
 pub use self::retry::{Decision, Retry, Rules, shown};
+pub use self::trouble::{Empty, check_empty, check_silence};
 pub use self::window::scheduled;
 pub use crate::job::{Path, Segment};

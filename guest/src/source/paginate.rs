@@ -9,7 +9,7 @@ use self::repeats::Loop;
 pub(super) use self::repeats::Repeats;
 use crate::canonical::string_content;
 use crate::fault::{Fault, Result};
-use crate::job::{CursorPages, Paginator, Path, Place, RangePages};
+use crate::job::{CursorPages, LinkPages, More, Paginator, Path, Place, RangePages};
 
 /// What was seen of a page.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +46,9 @@ pub(super) struct Pager {
 impl Pager {
     pub(super) fn new(paginator: Paginator) -> Self {
         let wanted = match &paginator {
-            Paginator::Cursor(pages) => {
-                std::iter::once(&pages.token).chain(&pages.has_more).cloned().collect()
-            }
-            Paginator::JsonLink { next_url } => vec![next_url.clone()],
-            Paginator::Range(pages) => pages.total.iter().chain(&pages.has_more).cloned().collect(),
+            Paginator::Cursor(pages) => both(Some(&pages.token), pages.more.as_ref()),
+            Paginator::JsonLink(pages) => both(Some(&pages.next_url), pages.more.as_ref()),
+            Paginator::Range(pages) => both(pages.total.as_ref(), pages.more.as_ref()),
             Paginator::Auto
             | Paginator::HeaderCursor { .. }
             | Paginator::HeaderLink { .. }
@@ -100,6 +98,23 @@ impl Pager {
         }
     }
 
+    /// The statuses of an answer to a page behind the first that end the pages.
+    pub(super) fn end_statuses(&self) -> &[u16] {
+        match &self.paginator {
+            Paginator::Range(pages) => &pages.end_statuses,
+            _ => &[],
+        }
+    }
+
+    /// Whether it ends the pages by what it finds, and not by what the job says.
+    pub(super) const fn may_overlook(&self) -> bool {
+        match &self.paginator {
+            Paginator::Auto | Paginator::SinglePage => false,
+            Paginator::Range(pages) => pages.maximum.is_none(),
+            _ => true,
+        }
+    }
+
     /// Whether it does not know yet what it is.
     pub(super) fn is_auto(&self) -> bool {
         self.paginator == Paginator::Auto
@@ -134,16 +149,7 @@ impl Pager {
             Paginator::SinglePage => Next::End,
             Paginator::Cursor(pages) => after_token(pages, page)?,
             Paginator::Range(pages) => after_number(pages, page, &mut self.number)?,
-            Paginator::JsonLink { next_url } => match captured(page, 0)? {
-                Some(Value::String(url)) if !url.is_empty() => Next::Url(url),
-                Some(Value::String(_)) | None => Next::End,
-                Some(other) => {
-                    return Err(Fault::source(format_args!(
-                        "expected a URL at {:?}, found {other}",
-                        next_url.as_str()
-                    )));
-                }
-            },
+            Paginator::JsonLink(pages) => after_link(pages, page)?,
             Paginator::HeaderLink { rel } => link(page.headers, rel).map_or(Next::End, Next::Url),
             Paginator::HeaderCursor { header, param } => match value_of(page.headers, header) {
                 Some(token) if !token.is_empty() => {
@@ -155,7 +161,7 @@ impl Pager {
         let (reference, ends_otherwise) = match (&next, &self.paginator) {
             (Next::Set(_, token), Paginator::Cursor(pages)) => {
                 // Some sources give one cursor for all pages and end with an empty one.
-                (token.to_string(), pages.stop_after_empty_page || pages.has_more.is_some())
+                (token.to_string(), pages.stop_after_empty_page || pages.more.is_some())
             }
             (Next::Set(_, token), Paginator::HeaderCursor { .. }) => (token.to_string(), false),
             (Next::Url(url), _) => (url.clone(), false),
@@ -165,7 +171,11 @@ impl Pager {
             let hint = match &self.paginator {
                 Paginator::Cursor(_) => {
                     " (where a cursor stays the same on purpose, say what ends the pages: \
-                     stop_after_empty_page or has_more_path)"
+                     stop_after_empty_page, has_more_path or end_path)"
+                }
+                Paginator::JsonLink(_) => {
+                    " (where the last page refers to itself, say what ends the pages: \
+                     stop_after_empty_page, has_more_path or end_path)"
                 }
                 _ => "",
             };
@@ -179,12 +189,53 @@ impl Pager {
     }
 }
 
+/// The paths a paginator reads, in the order in which they are captured.
+fn both(one: Option<&Path>, more: Option<&More>) -> Vec<Path> {
+    one.into_iter().chain(more.map(|more| &more.path)).cloned().collect()
+}
+
+fn after_link(pages: &LinkPages, page: &PageFacts<'_>) -> Result<Next> {
+    let url = match captured(page, 0)? {
+        Some(Value::String(url)) => Some(url),
+        // A list of links, each with its relation.
+        Some(Value::Array(links)) => links.iter().find_map(next_of),
+        None => None,
+        Some(other) => {
+            return Err(Fault::source(format_args!(
+                "expected a URL at {:?}, found {}",
+                pages.next_url.as_str(),
+                excerpt(&other.to_string()),
+            )));
+        }
+    };
+    let more = is_more(pages.more.as_ref(), page, 1)?;
+    if pages.stop_after_empty_page && page.records == 0 {
+        return Ok(Next::End);
+    }
+    Ok(url.filter(|url| more && !url.is_empty()).map_or(Next::End, Next::Url))
+}
+
+/// The URL of a link whose relation is `next`: `{"rel": "next", "href": ".."}`, `{"relation": "next", "url": ".."}`.
+fn next_of(link: &Value) -> Option<String> {
+    let text = |key: &&str| link.get(*key).and_then(Value::as_str);
+    RELATIONS.iter().find_map(text).filter(|relation| relation.eq_ignore_ascii_case("next"))?;
+    LINKS.iter().find_map(text).map(str::to_owned)
+}
+
+/// What a link calls its relation.
+pub(super) const RELATIONS: &[&str] = &["rel", "relation"];
+/// What a link calls its URL.
+pub(super) const LINKS: &[&str] = &["href", "url", "uri", "link"];
+
 fn after_token(pages: &CursorPages, page: &PageFacts<'_>) -> Result<Next> {
+    let in_body = matches!(pages.place, Place::Body(_));
     let token = match captured(page, 0)? {
         None | Some(Value::Bool(false)) => None,
         Some(Value::String(text)) if text.is_empty() => None,
         Some(Value::Number(number)) if number.as_f64() == Some(0.0) => None,
         Some(token @ (Value::String(_) | Value::Number(_) | Value::Bool(true))) => Some(token),
+        // A body holds any value: the `search_after` of Elasticsearch is a list.
+        Some(token @ Value::Array(_)) if in_body => Some(token),
         Some(other) => {
             return Err(Fault::source(format_args!(
                 "expected a cursor at {:?}, a text or a number, found {}",
@@ -197,10 +248,7 @@ fn after_token(pages: &CursorPages, page: &PageFacts<'_>) -> Result<Next> {
         return Ok(Next::End);
     }
     // Read in any case, so that a wrong path does not go unnoticed until there are more pages.
-    let more = match &pages.has_more {
-        None => true,
-        Some(path) => has_more(path, page, 1)?,
-    };
+    let more = is_more(pages.more.as_ref(), page, 1)?;
     Ok(match token {
         Some(token) if more => Next::Set(pages.place.clone(), token),
         _ => Next::End,
@@ -219,11 +267,9 @@ fn after_number(pages: &RangePages, page: &PageFacts<'_>, number: &mut i64) -> R
     let beyond = total.is_some_and(|total| *number >= total.saturating_add(pages.base))
         || pages.maximum.is_some_and(|maximum| *number >= maximum);
     // In any case, as for cursors.
-    let more = match &pages.has_more {
-        None => true,
-        Some(path) => has_more(path, page, usize::from(pages.total.is_some()))?,
-    };
-    if beyond || !more {
+    let more = is_more(pages.more.as_ref(), page, usize::from(pages.total.is_some()))?;
+    let short = pages.full_page.is_some_and(|full| page.records < full);
+    if beyond || short || !more {
         return Ok(Next::End);
     }
     Ok(Next::Set(pages.place.clone(), Value::from(*number)))
@@ -250,26 +296,31 @@ fn total(path: &Path, unit: &str, page: &PageFacts<'_>) -> Result<i64> {
     })
 }
 
-/// Whether there is more, true or false or a text of it (`str2bool` in `common/utils.py`).
-fn has_more(path: &Path, page: &PageFacts<'_>, index: usize) -> Result<bool> {
+/// Whether there are more pages: true or false or a text of it (`str2bool` in `common/utils.py`).
+fn is_more(more: Option<&More>, page: &PageFacts<'_>, index: usize) -> Result<bool> {
+    let Some(more) = more else { return Ok(true) };
     let found = captured(page, index)?;
-    match &found {
-        Some(Value::Bool(more)) => return Ok(*more),
+    let told = match &found {
+        Some(Value::Bool(told)) => Some(*told),
         Some(Value::String(text)) => match text.to_ascii_lowercase().as_str() {
-            "yes" | "true" | "t" | "y" | "1" => return Ok(true),
-            "no" | "false" | "f" | "n" | "0" => return Ok(false),
-            _ => {}
+            "yes" | "true" | "t" | "y" | "1" => Some(true),
+            "no" | "false" | "f" | "n" | "0" => Some(false),
+            _ => None,
         },
-        _ => {}
-    }
-    let found = found.map_or_else(|| "nothing".to_owned(), |found| excerpt(&found.to_string()));
-    Err(Fault::source(format_args!(
-        "expected true or false at {:?}, whether there is more, found {found}",
-        path.as_str()
-    )))
+        None if !more.required => return Ok(true),
+        _ => None,
+    };
+    told.map(|told| told != more.at_end).ok_or_else(|| {
+        let what = if more.at_end { "this is the last page" } else { "there is more" };
+        let found = found.map_or_else(|| "nothing".to_owned(), |it| excerpt(&it.to_string()));
+        Fault::source(format_args!(
+            "expected true or false at {:?}, whether {what}, found {found}",
+            more.path.as_str()
+        ))
+    })
 }
 
-/// What was found at a wanted path; null is nothing. Only scalars are read.
+/// What was found at a wanted path; null is nothing.
 fn captured(page: &PageFacts<'_>, index: usize) -> Result<Option<Value>> {
     let Some(raw) = page.captured.get(index) else {
         return Err(Fault::internal("a page was handed in without what its paginator wants"));

@@ -226,7 +226,8 @@ fn follow<'p>(active: &[Active<'p>], key: Option<&str>) -> Vec<Active<'p>> {
             key == name || (key.contains('\\') && unescape(key) == *name)
         }
         (Segment::Fields, _) | (Segment::Items, None) => true,
-        (Segment::Items, Some(_)) | (Segment::Key(_), None) | (Segment::Index(_), _) => false,
+        (Segment::Items, Some(_)) | (Segment::Key(_), None) => false,
+        (Segment::Index(_) | Segment::FromEnd(_), _) => false,
     };
     let on = |active: &Active<'p>| {
         let (step, rest) = active.rest.split_first()?;

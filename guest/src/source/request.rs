@@ -3,16 +3,17 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::convert::{convert, plain};
-use super::detect::Outline;
-use super::paginate::{Next, PageFacts, Pager, Repeats, excerpt};
+use super::convert::plain;
+use super::detect::{First, Pages, Records, pages, records};
+use super::outline::Outline;
+use super::paginate::{Next, PageFacts, Pager, Repeats};
 use super::parents::Row;
+use super::placeholders::{Bounds, params, values};
 use super::retry::Rules;
-use crate::canonical::string_content;
+use super::trouble::check_failure;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{
-    Bound, Credential, Cursor, CursorValue, Endpoint, Hole, Job, Paginator, Path, Place, Resource,
-    ResponseAction, Shape, Template, url,
+    Credential, CursorValue, Job, Paginator, Path, Place, Resource, ResponseAction, Shape, url,
 };
 use crate::step::{Request, Response};
 
@@ -28,6 +29,12 @@ pub struct Requests {
     headers: Vec<(String, String)>,
     credential: Option<Credential>,
     selector: Option<Path>,
+    /// The whole answer is taken as a record, since the job does not say where records are.
+    whole: bool,
+    /// What the resource and its path are called: lists of records often are, too.
+    names: [String; 2],
+    /// What was found out, for a person.
+    found: Vec<String>,
     pager: Pager,
     repeats: Repeats,
     actions: Vec<ResponseAction>,
@@ -109,6 +116,9 @@ impl Requests {
             headers,
             credential: job.credential(endpoint).cloned(),
             selector: endpoint.data_selector.clone(),
+            whole: false,
+            names: [resource.name.clone(), last_part(&path).to_owned()],
+            found: Vec::new(),
             pager: Pager::new(paginator),
             repeats: Repeats::new(!resource.primary_key.is_empty()),
             actions: endpoint.response_actions.clone(),
@@ -133,27 +143,95 @@ impl Requests {
         self.request()
     }
 
-    /// Looks at the first answer for what the job leaves to be found out; later it does nothing.
+    /// Looks at an answer for what the job leaves to be found out; once it is found it does nothing.
     /// To be called before the answer is walked.
     ///
     /// # Errors
-    /// A source fault when the answer is not JSON.
+    /// A source fault when the answer is not JSON, says that it failed, or shows that there are more
+    /// pages and not how to ask for them.
     pub fn look(&mut self, response: &Response) -> Result<()> {
-        if self.selector.is_some() && !self.pager.is_auto() {
+        if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
             return Ok(());
         }
         let outline = Outline::read(&response.body)?;
-        if self.selector.is_none() {
-            self.selector = Some(outline.selector());
+        if self.whole {
+            check_failure(&outline, &response.body)?;
+        } else if self.selector.is_none() {
+            self.find_records(&outline, &response.body)?;
         }
-        if self.pager.is_auto() {
-            // What is found says how to go on; the first page was asked for without it.
-            self.pager = Pager::new(outline.paginator(&response.headers));
-            if let Some(number) = self.number {
-                self.pager.set_number(number);
+        if !self.pager.is_auto() {
+            return Ok(());
+        }
+        match self.pages(&outline, response) {
+            Pages::Unknown(message) => return Err(Fault::source(message)),
+            Pages::Follow(paginator, said) => {
+                // Where another load was interrupted the last page says little.
+                if self.number.is_none() || *paginator != Paginator::SinglePage {
+                    self.found.push(format!("no \"paginator\" is named: {said}"));
+                }
+                // What is found says how to go on; the first page was asked for without it.
+                self.pager = Pager::new(*paginator);
+                self.repeats.guess();
             }
         }
+        if let Some(number) = self.number {
+            self.pager.set_number(number);
+        }
         Ok(())
+    }
+
+    /// What an answer shows of more pages, where the job names a paginator that found none behind it; for
+    /// a person. One that names one page for all is taken at its word.
+    ///
+    /// # Errors
+    /// A source fault when the answer is not JSON.
+    pub fn overlooked(&self, response: &Response) -> Result<Option<String>> {
+        if !self.pager.may_overlook() || self.repeats.is_guess() {
+            return Ok(None);
+        }
+        let outline = Outline::read(&response.body)?;
+        let shown = match self.pages(&outline, response) {
+            Pages::Follow(paginator, _) if *paginator == Paginator::SinglePage => return Ok(None),
+            Pages::Follow(_, said) | Pages::Unknown(said) => said,
+        };
+        Ok(Some(format!("the paginator that is named found no page behind the first; yet {shown}")))
+    }
+
+    fn pages(&self, outline: &Outline, response: &Response) -> Pages {
+        let params = pairs(&self.params);
+        let first = First {
+            headers: &response.headers,
+            params: &params,
+            has_body: self.body.is_some(),
+            selector: self.selector.as_ref(),
+        };
+        pages(outline, &first)
+    }
+
+    fn find_records(&mut self, outline: &Outline, body: &str) -> Result<()> {
+        let names = self.names.each_ref().map(String::as_str);
+        let said = match records(outline, &names) {
+            Records::At(path, said) => {
+                if path.segments().is_empty() {
+                    check_failure(outline, body)?;
+                    self.whole = matches!(outline, Outline::Object(_));
+                }
+                self.selector = Some(path);
+                said
+            }
+            Records::None(said) => {
+                check_failure(outline, body)?;
+                Some(said)
+            }
+        };
+        let said = said.map(|said| format!("no \"data_selector\" is named: {said}"));
+        self.found.extend(said);
+        Ok(())
+    }
+
+    /// What was found out since the last time, for a person.
+    pub fn found(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.found)
     }
 
     /// Looks whether an answer, and the part of it that its records are, is another one than the last,
@@ -198,8 +276,8 @@ impl Requests {
         Ok(())
     }
 
-    /// Where the records are in an answer: a list of them, or one. None until the first answer was
-    /// looked at, where the job does not say.
+    /// Where the records are in an answer: a list of them, or one. None where the job does not say, until
+    /// an answer showed some: one that was looked at and did not has none.
     pub fn selector(&self) -> Option<&Path> {
         self.selector.as_ref()
     }
@@ -210,10 +288,11 @@ impl Requests {
         self.pager.wanted()
     }
 
-    /// What the job says about answers.
-    pub fn rules(&self) -> Rules<'_> {
+    /// What the job says about answers; those to the first page do not end the pages by their status.
+    pub fn rules(&self, first: bool) -> Rules<'_> {
         let renews = self.credential.as_ref().is_some_and(Credential::renews);
-        Rules { actions: &self.actions, renews }
+        let ends = if first { &[] } else { self.pager.end_statuses() };
+        Rules { actions: &self.actions, ends, renews }
     }
 
     /// The request after a page, if there is one.
@@ -295,6 +374,13 @@ impl Requests {
     }
 }
 
+/// The last part of a path, without its query.
+fn last_part(path: &str) -> &str {
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let part = path.rsplit('/').next().unwrap_or_default();
+    part.strip_suffix(".json").unwrap_or(part)
+}
+
 fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
     params
         .iter()
@@ -322,142 +408,6 @@ fn set(at: &mut Value, keys: &[String], value: Value) {
     }
     if let Value::Object(map) = at {
         set(map.entry(key.as_str()).or_insert(Value::Null), rest, value);
-    }
-}
-
-/// The texts of a parameter: none for null, several for a list.
-fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> {
-    let value = match shape {
-        // A text in any case, so that no digit of a number is lost.
-        Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
-            return Ok(vec![text.fill(|hole| bounds.text(hole))?]);
-        }
-        shape => bounds.value(shape)?,
-    };
-    Ok(match value {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(items)) => {
-            items.iter().filter(|item| !item.is_null()).map(plain).collect()
-        }
-        Some(value) => vec![plain(&value)],
-    })
-}
-
-/// The query: what the job says, and the ends of the cursor's range.
-fn params(endpoint: &Endpoint, bounds: &Bounds<'_>) -> Result<IndexMap<String, Vec<String>>> {
-    let mut params = IndexMap::new();
-    for (name, shape) in &endpoint.params {
-        // Without a value it keeps its place in the query, for the cursor may yet give it one.
-        let values = values(bounds, shape).at(|| format!("endpoint.params.{name}"))?;
-        params.insert(name.clone(), values);
-    }
-    let Some(cursor) = bounds.cursor else { return Ok(params) };
-    for (param, bound) in
-        [(&cursor.start_param, Bound::StartValue), (&cursor.end_param, Bound::EndValue)]
-    {
-        let Some(param) = param else { continue };
-        let value = bounds.bound(bound).at(|| format!("endpoint.params.{param}"))?;
-        // A first run without an initial value asks for everything.
-        params.insert(param.clone(), value.iter().map(plain).collect());
-    }
-    Ok(params)
-}
-
-/// The values placeholders stand for.
-struct Bounds<'a> {
-    cursor: Option<&'a Cursor>,
-    start: Option<&'a CursorValue<'a>>,
-    parent: Option<Row<'a>>,
-}
-
-impl Bounds<'_> {
-    /// An end of the range as the source wants it.
-    fn bound(&self, bound: Bound) -> Result<Option<Value>> {
-        let cursor = self.cursor;
-        let value = match bound {
-            Bound::StartValue => self.start,
-            Bound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
-            Bound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
-        };
-        let conversion = cursor.and_then(|cursor| cursor.convert.as_ref());
-        value.map(|value| convert(value, conversion)).transpose()
-    }
-
-    /// The path. A value that is only a part of it cannot begin a query or end the path; one that
-    /// begins it may be a whole URL.
-    fn path(&self, template: &Template) -> Result<String> {
-        let mut first = template.begins_with_hole();
-        template.fill(|hole| {
-            let whole = std::mem::take(&mut first);
-            let text = self.text(hole)?;
-            Ok(match hole {
-                Hole::Parent(_) if !whole => text.replace('?', "%3F").replace('#', "%23"),
-                _ => text,
-            })
-        })
-    }
-
-    /// The raw JSON of a field of the parent.
-    fn of_parent(&self, field: usize) -> Result<&str> {
-        match &self.parent {
-            Some(row) => row.field(field),
-            None => Err(Fault::internal("a placeholder of a parent where there is none")),
-        }
-    }
-
-    fn text(&self, hole: Hole) -> Result<String> {
-        let (bound, name) = match hole {
-            Hole::Parent(field) => {
-                let raw = self.of_parent(field)?;
-                return match raw.as_bytes().first() {
-                    Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
-                    Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
-                        "expected a text or a number in the parent's record to ask with, found {}",
-                        excerpt(raw)
-                    ))),
-                    Some(_) => Ok(raw.to_owned()),
-                };
-            }
-            Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
-            Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
-            Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
-            Hole::Value => return Err(Fault::internal("a conversion's placeholder in a request")),
-        };
-        match self.bound(bound)? {
-            Some(value) => Ok(plain(&value)),
-            None => Err(Fault::config(format_args!(
-                "a placeholder of the cursor stands for nothing: give the cursor an {name}"
-            ))),
-        }
-    }
-
-    /// A value with its placeholders filled in; none where it is a placeholder for nothing.
-    fn value(&self, shape: &Shape) -> Result<Option<Value>> {
-        Ok(Some(match shape {
-            Shape::Plain(value) => value.clone(),
-            Shape::Text(template) => match template.single() {
-                Some(Hole::Bound(bound)) => return self.bound(bound),
-                Some(Hole::Parent(field)) => {
-                    let raw = self.of_parent(field)?;
-                    serde_json::from_str(raw).map_err(|error| {
-                        Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
-                    })?
-                }
-                _ => Value::String(template.fill(|hole| self.text(hole))?),
-            },
-            Shape::List(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| Ok(self.value(item)?.unwrap_or_default()))
-                    .collect::<Result<_>>()?,
-            ),
-            Shape::Object(members) => Value::Object(
-                members
-                    .iter()
-                    .map(|(key, member)| Ok((key.clone(), self.value(member)?.unwrap_or_default())))
-                    .collect::<Result<_>>()?,
-            ),
-        }))
     }
 }
 

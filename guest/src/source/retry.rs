@@ -33,6 +33,8 @@ pub struct Retry {
 pub struct Rules<'a> {
     /// What to do about answers of some kinds.
     pub actions: &'a [ResponseAction],
+    /// Statuses of answers that end the pages.
+    pub ends: &'a [u16],
     /// Whether the host can get another token when the one it has is refused.
     pub renews: bool,
 }
@@ -95,6 +97,7 @@ impl Retry {
                 give_up(request, &format!("{}, which the job says is a failure", what()))
             }
             Some(Action::Retry) => self.again(request, &what(), asked(&response.headers)),
+            None if rules.ends.contains(&status) => Decision::Ignore,
             None => self.answered(request, response),
         }
     }
@@ -115,6 +118,12 @@ impl Retry {
         match status {
             // There is nothing, says the source.
             204 => Decision::Ignore,
+            // It has not worked it out yet.
+            202 if matches!(response.body.trim(), "" | "{}" | "[]" | "null") => self.again(
+                request,
+                &format!("{what}, an answer that is not ready"),
+                asked(&response.headers),
+            ),
             200..=299 => self.check_body(request, response),
             300..=399 => {
                 let to = value_of(&response.headers, "location")

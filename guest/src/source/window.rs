@@ -9,9 +9,8 @@
 
 use chrono::NaiveDateTime;
 
-use super::instant::Instant;
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{Cursor, CursorValue, Job, Last};
+use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Job, Last};
 
 /// Gives the cursors of a job that ask for it the job's interval for their range.
 ///
@@ -55,12 +54,13 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
             "expected an initial_value, for it tells how the ends of the interval are written",
         ));
     };
-    let (mut start, mut end) = (like(initial, start)?, like(initial, end)?);
-    if initial.compare(&start)?.is_gt() {
+    let format = &cursor.format;
+    let (mut start, mut end) = (like(initial, format, start)?, like(initial, format, end)?);
+    if format.compare(initial, &start)?.ordering.is_gt() {
         start = initial.clone();
     }
     if let Some(given) = &cursor.end_value
-        && given.compare(&end)?.is_lt()
+        && format.compare(given, &end)?.ordering.is_lt()
     {
         end = given.clone();
     }
@@ -70,13 +70,18 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
 }
 
 /// An instant, written as another value is.
-fn like(value: &CursorValue<'_>, at: NaiveDateTime) -> Result<CursorValue<'static>> {
+fn like(
+    value: &CursorValue<'_>,
+    format: &CursorFormat,
+    at: NaiveDateTime,
+) -> Result<CursorValue<'static>> {
     let written = match value {
         CursorValue::Whole(_) => Some(CursorValue::Whole(at.and_utc().timestamp().into())),
         CursorValue::Real(_) => {
             Some(CursorValue::Real(at.and_utc().timestamp_micros() as f64 / 1e6))
         }
-        CursorValue::Text(text) => Instant::parse(text)
+        CursorValue::Text(text) => format
+            .instant(text)
             .and_then(|instant| instant.at_utc(at))
             .map(|instant| CursorValue::Text(instant.text().into())),
         CursorValue::Bool(_) => None,

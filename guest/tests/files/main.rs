@@ -66,6 +66,48 @@ fn files_become_rows() {
     );
 }
 
+/// The path of a file, and what its folders say.
+#[test]
+fn records_may_know_their_file() {
+    let check = |resource: Value, files: &[File], expect: Result<&[Value], &str>| {
+        let mut account = Account::default();
+        let ended = account.run(&job(resource.clone()), &input(files, 7), FOREVER).unwrap();
+        let ended = ended.map(drop).map_err(|fault| fault.to_string());
+        match expect {
+            Ok(rows) => {
+                ended.unwrap();
+                let expect: Vec<String> = rows.iter().map(Value::to_string).collect();
+                assert_eq!(account.table("r"), expect);
+            }
+            Err(message) => {
+                assert_eq!(ended, Err(format!("pipeline p: resource r: {message}")));
+            }
+        }
+    };
+    let files: &[File] =
+        &[("dt=2024-01-01/a.csv", "a\n1\n".into()), ("dt=2024-01-02/a.csv", "a\n2\n".into())];
+    check(
+        json!({"files": "**/*.csv", "include_file": ["path", "dt"], "columns": {"_file_dt": {"data_type": "date"}}}),
+        files,
+        Ok(&[
+            json!({"_file_dt": "Date32[2024-01-01]", "_file_path": "dt=2024-01-01/a.csv", "a": "1"}),
+            json!({"_file_dt": "Date32[2024-01-02]", "_file_path": "dt=2024-01-02/a.csv", "a": "2"}),
+        ]),
+    );
+    check(
+        json!({"files": "**/*.csv", "include_file": ["day"]}),
+        files,
+        Err(
+            "file dt=2024-01-01/a.csv: expected a folder day=.. in the name, for include_file, found none",
+        ),
+    );
+    check(
+        json!({"format": "jsonl", "include_file": ["path"]}),
+        &[("", "{\"a\":1}\n".into())],
+        Err("expected a file with a name, for include_file, found none"),
+    );
+}
+
 #[test]
 fn faults_say_file_and_line() {
     let check = |resource: Value, files: &[File], expect: &str| {
@@ -84,6 +126,12 @@ fn faults_say_file_and_line() {
         json!({"files": "*.jsonl"}),
         &[("a.jsonl", "{\"a\":1}\n{\"a\":}\n".into())],
         "file a.jsonl: line 2: record 1: not JSON: expected a value, found '}' at line 2 column 6 (byte 5)",
+    );
+    // The line of the record, not the one that its list begins on.
+    check(
+        json!({"files": "*.json"}),
+        &[("a.json", "[\n\n{\"a\":}]".into())],
+        "file a.json: line 3: record 1: not JSON: expected a value, found '}' at line 3 column 6 (byte 8)",
     );
     check(json!({"files": "@d.s.t/*.csv"}), &[], "expected files at @d.s.t/*.csv, found none");
 }

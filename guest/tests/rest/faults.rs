@@ -288,17 +288,17 @@ fn a_cursor_that_goes_in_circles_is_named() {
     check(
         json!({"type": "cursor", "cursor_path": "next"}),
         |_| ok(&json!({"items": [1], "next": "same"})),
-        "page 2: GET https://x.net/v1/items?cursor=...: expected a new page, found \"same\" again after 2 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page or has_more_path)",
+        "page 2: GET https://x.net/v1/items?cursor=...: expected a new page, found \"same\" again after 2 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page, has_more_path or end_path)",
     );
     check(
         json!({"type": "cursor", "cursor_path": "next"}),
         |n| ok(&json!({"items": [1], "next": 1 + n % 3})),
-        "page 7: GET https://x.net/v1/items?cursor=...: expected a new page, found 1 again after 7 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page or has_more_path)",
+        "page 7: GET https://x.net/v1/items?cursor=...: expected a new page, found 1 again after 7 pages: the source would never end (where a cursor stays the same on purpose, say what ends the pages: stop_after_empty_page, has_more_path or end_path)",
     );
     check(
         json!("json_link"),
         |_| ok(&json!({"items": [1], "next": "/v1/items?p=2"})),
-        "page 2: GET https://x.net/v1/items?p=...: expected a new page, found /v1/items?p=2 again after 2 pages: the source would never end",
+        "page 2: GET https://x.net/v1/items?p=...: expected a new page, found /v1/items?p=2 again after 2 pages: the source would never end (where the last page refers to itself, say what ends the pages: stop_after_empty_page, has_more_path or end_path)",
     );
     let check = |resource: Value, page: fn(usize) -> Answer, message: Option<&str>| {
         let (run, ended) = run(&world::job(json!([resource])), |n, _| {

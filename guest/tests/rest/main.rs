@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "these are tests")]
 
 mod faults;
+mod guesses;
 mod paginators;
 mod parents;
 mod steps;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{self, Answer, Run, answer, good, ok, param, path, run};
+use super::world::{self, Answer, Run, answer, good, ok, param, path, path as path_of, run};
 use snowcat_guest::step::Request;
 
 /// Posts of so many, ten a page; each with comments, two a page.
@@ -209,6 +209,58 @@ fn values_go_everywhere() {
         json!({"path": "c/{resources.p.x}"}),
         "pipeline p: resource c: parent p 1 (x ): endpoint.path: expected a field \"x\" in the record of parent \"p\", found nothing",
     );
+}
+
+/// Whoever writes a field at the source does not choose what is asked for.
+#[test]
+fn values_lead_to_no_other_path() {
+    let check = |path: &str, value: &str, asked: Option<&str>| {
+        let child = json!({"name": "c", "endpoint": {"path": path, "data_selector": "$"}});
+        let parent = json!({"name": "p", "endpoint": {"path": "p", "paginator": "single_page"}});
+        let (run, ended) =
+            run(&world::job(json!([parent, child])), |_, request| match path_of(request) {
+                "p" => ok(&json!([{"v": value}])),
+                _ => ok(&json!([])),
+            });
+        match asked {
+            Some(asked) => {
+                ended.unwrap();
+                assert_eq!(run.asked().last(), Some(&asked), "{path} {value}");
+            }
+            None => {
+                let fault = ended.unwrap_err().to_string();
+                let expect = format!(
+                    "endpoint.path: expected a text without \".\" and \"..\" as parts of a path, found {value:?}"
+                );
+                assert!(fault.ends_with(&expect), "{fault}");
+                assert_eq!(run.asked(), ["p"]);
+            }
+        }
+    };
+    let inner = "items/{resources.p.v}/comments";
+    // A name of several parts, and what is encoded already, as sources have them.
+    check(inner, "octo/repo", Some("items/octo/repo/comments"));
+    check(inner, "octo%2Frepo", Some("items/octo%2Frepo/comments"));
+    check(inner, "a..b/.c/...", Some("items/a..b/.c/.../comments"));
+    check(inner, "50%", Some("items/50%25/comments"));
+    for value in [
+        "..",
+        "../../admin/export",
+        "a/../../b",
+        ".",
+        "%2e%2e/admin",
+        "a%2F..%2fb",
+        "..\\admin",
+        "",
+    ] {
+        check(inner, value, None);
+    }
+    let twice = "items/{resources.p.v}{resources.p.v}/x";
+    check(twice, "a", Some("items/aa/x"));
+    let whole = "{resources.p.v}";
+    check(whole, "https://x.net/v1/files/1?at=../..", Some("files/1?at=../.."));
+    check(whole, "/files/1", Some("files/1"));
+    check(whole, "https://x.net/v1/../admin", None);
 }
 
 #[test]

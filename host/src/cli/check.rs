@@ -43,6 +43,8 @@ impl Check {
         for file in &self.jobs {
             let text = fs::read_to_string(file)
                 .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+            // An editor may have put a byte order mark there; places are counted behind it.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
             texts.push((file.display().to_string(), text));
         }
         let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
@@ -208,6 +210,16 @@ fn mistakes(
         let proposed = proposed(&fault.message);
         let mended = match key {
             Some((key, _)) => document.rename(&path, &key, proposed),
+            // What the whole job lacks: others that it lacks are told too.
+            None if missing(&fault.message).is_some() && path.len() == 1 => missing(&fault.message)
+                .is_some_and(|value| {
+                    document.put(place, value);
+                    true
+                }),
+            // A name of its own, so that the rest of the resource is read.
+            None if whole && fault.message.ends_with("is given twice") => {
+                document.replace(&path, &format!("mistake {}", found.len()))
+            }
             None if !whole || fault.message.ends_with("found nothing") => false,
             None => match proposed {
                 Some(word) => document.replace(&path, word),
@@ -223,6 +235,15 @@ fn mistakes(
         }
     }
     found
+}
+
+/// A value for a key of the job that is missing.
+fn missing(message: &str) -> Option<&'static str> {
+    match message {
+        "expected a text, found nothing" => Some("\"x\""),
+        "expected at least one resource, found nothing" => Some("[{\"name\": \"x\"}]"),
+        _ => None,
+    }
 }
 
 /// Files that are meant to be in buckets, and are nowhere: the load leaves places to its host.
@@ -366,6 +387,32 @@ mod tests {
             &[
                 "2:2 |unknown key \"pipelin\", did you mean \"pipeline\"?",
                 "2:13 pipeline|expected nonsense, found \"p\"",
+            ],
+        );
+        // Everything that the job lacks is told.
+        check(
+            "{\n \"pipeline\": \"p\"}",
+            &[
+                ("database", "expected a text, found nothing"),
+                ("dataset", "expected a text, found nothing"),
+                ("resources", "expected at least one resource, found nothing"),
+            ],
+            &[
+                "1:1 database|expected a text, found nothing",
+                "1:1 dataset|expected a text, found nothing",
+                "1:1 resources|expected at least one resource, found nothing",
+            ],
+        );
+        // A name that is given twice keeps nothing back of its resource.
+        check(
+            "{\"resources\": [{\"name\": \"a\"}, {\"name\": \"a\",\n \"primary_keys\": 1}]}",
+            &[
+                ("resources[1].name", "the resource \"a\" is given twice"),
+                ("resources[1]", "unknown key \"primary_keys\", did you mean \"primary_key\"?"),
+            ],
+            &[
+                "1:40 resources[1].name|the resource \"a\" is given twice",
+                "2:2 resources[1]|unknown key \"primary_keys\", did you mean \"primary_key\"?",
             ],
         );
         // What is missing is told at the object it is missing in, and what is wrong in the defaults there.

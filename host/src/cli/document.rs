@@ -159,6 +159,16 @@ impl Node {
         members.len() < before
     }
 
+    /// Puts a member into the outermost object, in the place of one of that name.
+    pub(super) fn put(&mut self, key: &str, value: &str) {
+        let Some(mut value) = Self::read(value) else { return };
+        value.at = self.at;
+        if let Content::Object(members) = &mut self.content {
+            members.retain(|member| member.key != key);
+            members.push(Member { key: key.to_owned(), at: self.at, value });
+        }
+    }
+
     /// Puts a text in the place of the value at these steps. Whether there is such a value.
     pub(super) fn replace(&mut self, steps: &[Step], text: &str) -> bool {
         let Some(node) = self.reach(steps) else { return false };

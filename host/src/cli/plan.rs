@@ -68,7 +68,8 @@ impl Plan {
         let path = self.job.display();
         let text =
             fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
-        let mut job: Value = serde_json::from_str(&job::fill(&text, &self.set))
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let mut job: Value = serde_json::from_str(&job::fill(text, &self.set))
             .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
         for input in &inputs {

@@ -187,11 +187,11 @@ fn warns_of_many_records_with_one_value() {
     let mut records: Vec<Value> = (0..200).map(|n| json!({"c": 1, "n": n})).collect();
     page(&mut it, &records).unwrap();
     it.state().unwrap();
-    assert_eq!(it.warning(), None);
+    assert_eq!(it.warnings(), Vec::<String>::new());
     records = vec![json!({"c": 1, "n": 200})];
     page(&mut it, &records).unwrap();
     assert_eq!(
-        it.warning().unwrap(),
+        it.warnings().concat(),
         "201 records have the same value of cursor c: a cursor of a higher resolution would keep \
          the state small"
     );
@@ -261,5 +261,60 @@ fn goes_on_from_typed_values() {
     assert_eq!(
         page(&mut it, &[record(1, json!("soon"))]).unwrap_err().to_string(),
         "cursor c: expected a date or a time, for such was saved, found \"soon\""
+    );
+}
+
+/// What two loads keep, one record each page: the second begins where the first ended.
+#[test]
+fn later_is_later() {
+    let check = |format: Option<&str>, first: &str, second: &str, kept: bool, warns: bool| {
+        let cursor = json!({"cursor_path": "c", "format": format});
+        let mut it = incremental(&cursor, &json!("id"), &Value::Null).unwrap();
+        page(&mut it, &[json!({"c": first, "id": 1, "n": 1})]).unwrap();
+        let state = Value::Object(it.state().unwrap().unwrap());
+        // The state keeps what the source wrote, for it is asked with that.
+        assert_eq!(state["last_value"], json!(first));
+        let mut it = incremental(&cursor, &json!("id"), &state).unwrap();
+        let found = page(&mut it, &[json!({"c": second, "id": 2, "n": 2})]).unwrap();
+        assert_eq!(found, if kept { vec![json!(2)] } else { Vec::new() }, "{first} {second}");
+        let warnings = it.warnings();
+        assert_eq!(warnings.len(), usize::from(warns), "{warnings:?}");
+        if warns {
+            let last = if kept { second } else { first };
+            let expect = format!("values of cursor c such as {last:?} are neither dates or times");
+            assert!(warnings[0].starts_with(&expect), "{warnings:?}");
+        }
+    };
+    // Jira at the end of summer time; a fraction that is left out when it is zero.
+    check(None, "2024-11-03T01:50:00.000-0700", "2024-11-03T01:20:00.000-0800", true, false);
+    check(None, "2024-11-03T01:20:00.000-0800", "2024-11-03T01:50:00.000-0700", false, false);
+    check(None, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.750Z", true, false);
+    check(None, "9", "10", true, false);
+    // Twilio.
+    let (wednesday, friday) =
+        ("Wed, 04 Sep 2024 10:00:00 +0000", "Fri, 06 Sep 2024 10:00:00 +0000");
+    check(Some("rfc2822"), wednesday, friday, true, false);
+    check(None, wednesday, friday, false, true);
+    check(Some("%m/%d/%Y"), "9/2/2024", "10/1/2024", true, false);
+    check(Some("%d.%m.%Y"), "30.09.2024", "01.10.2024", true, false);
+    check(None, "01HQ3", "01HQ4", true, true);
+    check(Some("text"), "01HQ3", "01HQ4", true, false);
+    check(Some("text"), "9", "10", false, false);
+}
+
+#[test]
+fn takes_the_lag_off_in_its_format() {
+    let check = |format: &str, last: &str, lag: f64, start: &str| {
+        let cursor = json!({"cursor_path": "c", "lag": lag, "format": format});
+        let it = incremental(&cursor, &Value::Null, &json!({"last_value": last})).unwrap();
+        assert_eq!(it.start_value().map(CursorValue::to_value), Some(json!(start)));
+    };
+    check("rfc2822", "Fri, 06 Sep 2024 10:00:00 +0000", 3600.0, "Fri, 06 Sep 2024 09:00:00 +0000");
+    check("%d.%m.%Y", "01.10.2024", 1.0, "30.09.2024");
+    let cursor = json!({"cursor_path": "c", "format": "%d.%m.%Y"});
+    let mut it = incremental(&cursor, &Value::Null, &json!({"last_value": "01.10.2024"})).unwrap();
+    assert_eq!(
+        page(&mut it, &[json!({"c": "2024-10-02"})]).unwrap_err().to_string(),
+        "cursor c: expected a cursor in the format %d.%m.%Y, found \"2024-10-02\""
     );
 }

@@ -37,6 +37,8 @@ impl Loop {
 #[derive(Clone, Debug)]
 pub(in crate::source) struct Repeats {
     keyed: bool,
+    /// What is asked with is a guess.
+    guessed: bool,
     pages: Same,
     records: Same,
     /// How many pages in a row had no records.
@@ -57,7 +59,17 @@ const EMPTY: u32 = 10_000;
 impl Repeats {
     /// Of pages whose records have keys, or have none.
     pub(in crate::source) fn new(keyed: bool) -> Self {
-        Self { keyed, pages: Same::default(), records: Same::default(), empty: 0 }
+        Self { keyed, guessed: false, pages: Same::default(), records: Same::default(), empty: 0 }
+    }
+
+    /// What is asked with is a guess from now on: the second page that is the same is one too many.
+    pub(in crate::source) const fn guess(&mut self) {
+        self.guessed = true;
+    }
+
+    /// Whether what is asked with is a guess.
+    pub(in crate::source) const fn is_guess(&self) -> bool {
+        self.guessed
     }
 
     /// Takes a page and the part of it that its records are: what is around them (a time, a new token) may
@@ -85,15 +97,19 @@ impl Repeats {
         }
         self.empty = 0;
         let Some(param) = param else { return Ok(()) };
-        let many = if self.keyed {
+        let many = if self.keyed || self.guessed {
             self.records.take(ends(records)) > 1
         } else {
             self.pages.take(page) > 2 || self.records.take(records) > 9
         };
         if many {
+            let hint = match self.guessed {
+                true => " (which is a guess: name the paginator)",
+                false => "",
+            };
             return Err(Fault::source(format_args!(
                 "expected a new page, found the records of the one before, byte for byte: the source \
-                 seems not to heed {param:?}"
+                 seems not to heed {param:?}{hint}"
             )));
         }
         Ok(())

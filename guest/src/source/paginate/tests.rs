@@ -48,6 +48,11 @@ fn follows_cursors() {
         &[(9, &["\"a\""]), (9, &["\"b\""]), (9, &[""])],
         &["token=\"a\"", "token=\"b\"", "end"],
     );
+    check(
+        json!({"type": "cursor", "cursor_path": "hits[-1].sort", "cursor_body_path": "search_after"}),
+        &[(9, &["[1.5,\"a\"]"]), (0, &[""])],
+        &["search_after:[1.5,\"a\"]", "end"],
+    );
     for falsy in ["null", "\"\"", "0", "0.0", "false"] {
         check(cursor.clone(), &[(9, &[falsy])], &["end"]);
     }
@@ -84,6 +89,63 @@ fn follows_cursors() {
     );
 }
 
+/// What says that a page is the last, the other way round.
+#[test]
+fn stops_at_the_end() {
+    check(
+        json!({"type": "cursor", "end_path": "done"}),
+        &[(1, &["\"a\"", "false"]), (1, &["\"b\"", "\"TRUE\""])],
+        &["cursor=\"a\"", "end"],
+    );
+    check(
+        json!({"type": "page_number", "total_path": null, "end_path": "last"}),
+        &[(1, &["false"]), (1, &["true"])],
+        &["page=1", "end"],
+    );
+    // Zendesk's exports: the last page refers to itself.
+    check(
+        json!({"type": "json_link", "next_url_path": "next_page", "end_path": "end_of_stream"}),
+        &[(9, &["\"/2\"", "false"]), (1, &["\"/2\"", "true"])],
+        &["/2", "end"],
+    );
+    check(
+        json!({"type": "json_link", "has_more_path": "more"}),
+        &[(9, &["\"/2\"", "true"]), (1, &["\"/3\"", "false"])],
+        &["/2", "end"],
+    );
+    check(
+        json!({"type": "json_link", "stop_after_empty_page": true}),
+        &[(9, &["\"/2\""]), (0, &["\"/2\""])],
+        &["/2", "end"],
+    );
+    check(
+        json!({"type": "json_link", "end_path": "end_of_stream"}),
+        &[(9, &["\"/2\"", ""])],
+        &[
+            "expected true or false at \"end_of_stream\", whether this is the last page, found nothing",
+        ],
+    );
+}
+
+#[test]
+fn stops_at_short_pages() {
+    check(
+        json!({"type": "offset", "limit": 10, "stop_at_short_page": true}),
+        &[(10, &[]), (9, &[])],
+        &["offset=10", "end"],
+    );
+    check(
+        json!({"type": "offset", "limit": 10, "stop_at_short_page": true, "total_path": "total"}),
+        &[(10, &["25"]), (10, &["20"])],
+        &["offset=10", "end"],
+    );
+    check(
+        json!({"type": "page_number", "page_size": 2, "stop_at_short_page": true}),
+        &[(2, &[]), (1, &[])],
+        &["page=1", "end"],
+    );
+}
+
 #[test]
 fn notices_circles() {
     let cursor = json!({"type": "cursor", "cursor_path": "next"});
@@ -91,7 +153,7 @@ fn notices_circles() {
         format!(
             "expected a new page, found \"{token}\" again after {pages} pages: the source would \
              never end (where a cursor stays the same on purpose, say what ends the pages: \
-             stop_after_empty_page or has_more_path)"
+             stop_after_empty_page, has_more_path or end_path)"
         )
     };
     check(cursor.clone(), &[(9, &["\"a\""]), (9, &["\"a\""])], &["cursor=\"a\"", &again("a", 2)]);
@@ -103,7 +165,10 @@ fn notices_circles() {
     check(
         json!("json_link"),
         &[(9, &["\"/2\""]), (9, &["\"/2\""])],
-        &["/2", "expected a new page, found /2 again after 2 pages: the source would never end"],
+        &[
+            "/2",
+            "expected a new page, found /2 again after 2 pages: the source would never end (where the last page refers to itself, say what ends the pages: stop_after_empty_page, has_more_path or end_path)",
+        ],
     );
     // Any circle is noticed before it has gone round twice more than it is long.
     for (lead, length) in [(0, 1), (3, 5), (10, 7), (1, 32)] {
@@ -209,7 +274,10 @@ fn follows_links() {
         &["https://x.net/2", "end"],
     );
     check(link.clone(), &[(9, &["\"\""])], &["end"]);
-    check(link, &[(9, &["7"])], &["expected a URL at \"links.next\", found 7"]);
+    check(link.clone(), &[(9, &["7"])], &["expected a URL at \"links.next\", found 7"]);
+    let listed = r#"[{"rel":"self","href":"/1"},{"rel":"Next","href":"/2"}]"#;
+    let fhir = r#"[{"relation":"next","url":"/3"}]"#;
+    check(link, &[(9, &[listed]), (9, &[fhir]), (9, &["[]"])], &["/2", "/3", "end"]);
     let check = |header: &str, rel: &str, url: Option<&str>| {
         let headers = [("x".to_owned(), "y".to_owned()), ("link".to_owned(), header.to_owned())];
         assert_eq!(super::link(&headers, rel).as_deref(), url, "{header}");

@@ -70,7 +70,7 @@ fn gives_up() {
         "expected JSON, found status 200 and text/html: <!doctype html> <title>Log in</title>",
     );
     check(answer(200, &[], "  <x/>"), "expected JSON, found status 200 and no content type: <x/>");
-    check(answer(202, &[], " \n"), "expected JSON, found status 202 and no body");
+    check(answer(200, &[], " \n"), "expected JSON, found status 200 and no body");
     check(
         Err(Failure {
             code: "SSL".to_owned(),
@@ -98,6 +98,23 @@ fn takes_no_content_for_an_end() {
     assert_eq!(first(&answer(204, &[], "")), Decision::Ignore);
 }
 
+/// GitHub's statistics: 202 and `{}` while they are computed.
+#[test]
+fn asks_again_for_what_is_not_ready() {
+    for body in ["{}", " [] ", "", "null"] {
+        let Decision::Wait { reason, .. } = first(&answer(202, &[], body)) else {
+            panic!("{body}")
+        };
+        assert!(reason.ends_with("an answer that is not ready"), "{reason}");
+    }
+    assert_eq!(first(&answer(202, &[], "[{\"id\":1}]")), Decision::Proceed);
+    assert_eq!(first(&answer(200, &[], "{}")), Decision::Proceed);
+    let ignore = [ResponseAction { status: Some(202), content: None, action: Action::Ignore }];
+    let rules = Rules { actions: &ignore, ..Rules::default() };
+    let judged = Retry::new("l", &request()).judge(&request(), rules, &answer(202, &[], "{}"));
+    assert_eq!(judged, Decision::Ignore);
+}
+
 #[test]
 fn does_what_the_job_says() {
     let action = |status: Option<u16>, content: Option<&str>, action: Action| ResponseAction {
@@ -113,7 +130,7 @@ fn does_what_the_job_says() {
         action(Some(401), None, Action::Ignore),
     ];
     let check = |answer: Result<Response, Failure>, expect: &str| {
-        let rules = Rules { actions: &actions, renews: true };
+        let rules = Rules { actions: &actions, ends: &[], renews: true };
         let found = match Retry::new("l", &request()).judge(&request(), rules, &answer) {
             Decision::GiveUp(fault) => fault.message,
             Decision::Wait { reason, .. } => reason,
@@ -138,7 +155,7 @@ fn does_what_the_job_says() {
 #[test]
 fn sends_once_more_when_a_token_has_expired() {
     let expired = answer(401, &[], "expired");
-    let rules = Rules { actions: &[], renews: true };
+    let rules = Rules { actions: &[], ends: &[], renews: true };
     let mut retry = Retry::new("l", &request());
     assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
     let Decision::GiveUp(fault) = retry.judge(&request(), rules, &expired) else { panic!() };

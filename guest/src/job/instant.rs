@@ -1,30 +1,43 @@
 //! Dates and times as sources write them, shifted and written back in the same way.
 //!
+//! Besides what is told without a word, RFC 2822 and formats of `strptime` are read where a job says so.
+//!
 //! The formats are those dlt detects (`detect_datetime_format` in `common/time.py`), and besides
 //! them a blank for the `T` and an offset after hours or minutes. Unlike dlt, which writes
 //! fractions with six digits, a fraction keeps its digits: texts are compared by code points, and
 //! `.000000+0000` is not `.000+0000`.
 
-use chrono::format::{DelayedFormat, StrftimeItems};
+use std::fmt::Write as _;
+
+use chrono::format::{DelayedFormat, Parsed, StrftimeItems, parse};
 use chrono::{
     DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
 };
 
 /// A date or a time and how it was written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Instant {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instant {
     /// As on the wall.
-    pub(super) local: NaiveDateTime,
+    local: NaiveDateTime,
     /// The offset from UTC, where one is written.
-    pub(super) offset: Option<FixedOffset>,
+    offset: Option<FixedOffset>,
     shape: Shape,
 }
 
 /// How an instant is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Shape {
     /// In this strftime format; no time of day.
     Day(&'static str),
+    /// In the job's strftime format.
+    Pattern {
+        /// The format.
+        pattern: String,
+        /// It has no time of day.
+        is_date: bool,
+    },
+    /// `Fri, 06 Sep 2024 10:00:00 +0000`.
+    Rfc2822,
     /// A day and a time of day.
     Time {
         /// `T` or a blank.
@@ -52,7 +65,7 @@ enum Zone {
 
 impl Instant {
     /// Reads a date or a time, whatever of these formats it has.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         if !text.is_ascii() {
             return None;
         }
@@ -93,13 +106,40 @@ impl Instant {
         Some(Self { local: date.and_time(time), offset, shape })
     }
 
-    /// Whether it is a date in one of the two formats in which dlt takes a date for one.
-    pub(super) fn is_date(&self) -> bool {
-        matches!(self.shape, Shape::Day("%Y-%m-%d" | "%Y%m%d"))
+    /// Reads a date and a time as mails have them.
+    pub fn parse_rfc2822(text: &str) -> Option<Self> {
+        let read = DateTime::parse_from_rfc2822(text.trim()).ok()?;
+        Some(Self {
+            local: read.naive_local(),
+            offset: Some(*read.offset()),
+            shape: Shape::Rfc2822,
+        })
+    }
+
+    /// Reads a date or a time in a format of `strptime`; without an offset it is taken to be in UTC.
+    pub fn parse_pattern(text: &str, pattern: &str) -> Option<Self> {
+        let mut parsed = Parsed::new();
+        parse(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
+        let offset = parsed.to_fixed_offset().ok();
+        let seconds = offset.map_or(0, |offset| offset.local_minus_utc());
+        let (local, is_date) = match parsed.to_naive_datetime_with_offset(seconds) {
+            Ok(local) => (local, false),
+            Err(_) => (parsed.to_naive_date().ok()?.and_time(NaiveTime::MIN), true),
+        };
+        Some(Self { local, offset, shape: Shape::Pattern { pattern: pattern.to_owned(), is_date } })
+    }
+
+    /// Whether it is a date in one of the two formats in which dlt takes a date for one, or in the job's.
+    pub fn is_date(&self) -> bool {
+        match &self.shape {
+            Shape::Day(format) => matches!(*format, "%Y-%m-%d" | "%Y%m%d"),
+            Shape::Pattern { is_date, .. } => *is_date,
+            Shape::Rfc2822 | Shape::Time { .. } => false,
+        }
     }
 
     /// As on a wall in UTC; without an offset it is taken to be there.
-    pub(super) fn utc(&self) -> Option<NaiveDateTime> {
+    pub fn utc(&self) -> Option<NaiveDateTime> {
         match self.offset {
             Some(offset) => self.local.checked_sub_offset(offset),
             None => Some(self.local),
@@ -107,7 +147,7 @@ impl Instant {
     }
 
     /// As Python prints it: to the microsecond, with the offset it has.
-    pub(super) fn iso(&self) -> String {
+    pub fn iso(&self) -> String {
         let micros = self.local.nanosecond() / 1000 % 1_000_000;
         let clock = if micros == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
         let zone = self.offset.map_or_else(String::new, |offset| offset.to_string());
@@ -115,17 +155,17 @@ impl Instant {
     }
 
     /// The day it falls on in UTC; without an offset it is taken to be in UTC.
-    pub(super) fn utc_day(&self) -> Option<NaiveDate> {
+    pub fn utc_day(&self) -> Option<NaiveDate> {
         self.utc().map(|utc| utc.date())
     }
 
     /// The same, some time later (or earlier): instants shift, not the clock on the wall.
-    pub(super) fn plus(self, delta: TimeDelta) -> Option<Self> {
+    pub fn plus(self, delta: TimeDelta) -> Option<Self> {
         Some(Self { local: self.local.checked_add_signed(delta)?, ..self })
     }
 
     /// The same, with a UTC reading in its stead.
-    pub(super) fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
+    pub fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
         let local = match self.offset {
             Some(offset) => utc.checked_add_offset(offset)?,
             None => utc,
@@ -134,7 +174,7 @@ impl Instant {
     }
 
     /// In a strftime format, with its own offset; fails for an offset that it has not.
-    pub(super) fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
+    pub fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
         match self.offset {
             Some(offset) => {
                 DateTime::<FixedOffset>::from_naive_utc_and_offset(self.local - offset, offset)
@@ -145,10 +185,21 @@ impl Instant {
     }
 
     /// As it was written.
-    pub(super) fn text(&self) -> String {
-        let (separator, fields, fraction, zone) = match self.shape {
+    pub fn text(&self) -> String {
+        let (separator, fields, fraction, zone) = match &self.shape {
             Shape::Day(format) => return self.local.format(format).to_string(),
-            Shape::Time { separator, fields, fraction, zone } => {
+            Shape::Pattern { pattern, .. } => {
+                let mut text = String::new();
+                // It was read in this format, so that it has all that the format names.
+                return match write!(text, "{}", self.format(pattern)) {
+                    Ok(()) => text,
+                    Err(std::fmt::Error) => self.iso(),
+                };
+            }
+            Shape::Rfc2822 => {
+                return self.format("%a, %d %b %Y %H:%M:%S %z").to_string();
+            }
+            &Shape::Time { separator, fields, fraction, zone } => {
                 (separator, fields, fraction, zone)
             }
         };
@@ -259,6 +310,39 @@ mod tests {
             assert_eq!(instant.text(), text);
             assert_eq!(instant.is_date(), matches!(text, "2024-02-29" | "20240229"), "{text}");
         }
+    }
+
+    #[test]
+    fn reads_other_formats() {
+        let check = |instant: Option<Instant>, utc: &str, shifted: &str, is_date: bool| {
+            let instant = instant.unwrap();
+            assert_eq!(instant.utc().unwrap().to_string(), utc);
+            assert_eq!(instant.is_date(), is_date);
+            assert_eq!(instant.plus(TimeDelta::days(-1)).unwrap().text(), shifted);
+        };
+        check(
+            Instant::parse_rfc2822("Fri, 06 Sep 2024 10:00:00 +0200"),
+            "2024-09-06 08:00:00",
+            "Thu, 05 Sep 2024 10:00:00 +0200",
+            false,
+        );
+        let pattern = |text, pattern| Instant::parse_pattern(text, pattern);
+        check(pattern("9/2/2024", "%m/%d/%Y"), "2024-09-02 00:00:00", "09/01/2024", true);
+        check(
+            pattern("02.09.2024 7:30", "%d.%m.%Y %H:%M"),
+            "2024-09-02 07:30:00",
+            "01.09.2024 07:30",
+            false,
+        );
+        check(
+            pattern("20240902T073000+0200", "%Y%m%dT%H%M%S%z"),
+            "2024-09-02 05:30:00",
+            "20240901T073000+0200",
+            false,
+        );
+        assert_eq!(Instant::parse_rfc2822("2024-09-06"), None);
+        assert_eq!(Instant::parse_pattern("13/2/2024", "%m/%d/%Y"), None);
+        assert_eq!(Instant::parse_pattern("9/2/2024 x", "%m/%d/%Y"), None);
     }
 
     #[test]
