@@ -3,7 +3,7 @@
 //! A [`Store`] knows places of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
 //! adds a store of its own and leaves the rest to [`Input`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io::{self, Cursor, Read, Seek as _};
 use std::path::{Component, Path, PathBuf};
@@ -55,6 +55,7 @@ impl Store for LocalFiles {
         parts.reverse();
         expand(PathBuf::new(), &parts, &mut found)?;
         let file = |path: PathBuf| {
+        once(&mut found)?;
             let about = fs::metadata(&path)?;
             let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
             let at = since.map_or(0, |since| since.as_nanos());
@@ -72,6 +73,20 @@ impl Store for LocalFiles {
 }
 
 /// The files below a folder that the rest of a pattern matches; the parts are last to first.
+/// Keeps each file once, under the first of its names, where links give it several.
+fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
+    found.sort();
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::with_capacity(found.len());
+    for path in found.drain(..) {
+        if seen.insert(fs::canonicalize(&path)?) {
+            kept.push(path);
+        }
+    }
+    *found = kept;
+    Ok(())
+}
+
 fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) -> io::Result<()> {
     let Some((part, rest)) = parts.split_last() else {
         if folder.is_file() {
@@ -95,7 +110,8 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
         return Ok(());
     }
     for entry in fs::read_dir(here)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let shown = name.to_string_lossy();
         let path = folder.join(&name);
         // As in a shell, what begins with a dot is not meant.
@@ -103,7 +119,8 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
             continue;
         }
         if deep {
-            if path.is_dir() {
+            // Not through links, which may lead back to where they are.
+            if entry.file_type()?.is_dir() {
                 expand(path, parts, found)?;
             }
         } else if matches(pattern.as_bytes(), shown.as_bytes()) {
@@ -113,18 +130,31 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-/// Whether a pattern of `*` and `?` matches a name.
+/// Whether a pattern of `*` and `?` matches a name. The last `*` takes as little as it can, and more when
+/// what follows does not match: no other has to be tried again.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))
+    let (mut at, mut here) = (0, 0);
+    // Behind the last `*`, and where the name goes on behind what it took.
+    let mut star = None;
+    while let Some(byte) = name.get(here) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, here));
+            }
+            Some(one) if *one == b'?' || one == byte => {
+                at += 1;
+                here += 1;
+            }
+            _ => {
+                let Some((behind, taken)) = star else { return false };
+                star = Some((behind, taken + 1));
+                (at, here) = (behind, taken + 1);
+            }
         }
-        (Some((b'?', pattern)), Some((_, name))) => matches(pattern, name),
-        (Some((one, pattern)), Some((other, name))) => one == other && matches(pattern, name),
-        _ => false,
     }
 }
+    pattern.get(at..).unwrap_or_default().iter().all(|one| *one == b'*')
 
 /// The input of one resource.
 pub struct Input {
@@ -369,6 +399,55 @@ mod tests {
 
     #[test]
     fn a_place_nobody_knows_is_refused() {
+    #[test]
+    fn patterns() {
+        let check = |pattern: &str, name: &str, expected: bool| {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        };
+        check("", "", true);
+        check("*", "", true);
+        check("?", "", false);
+        check("a*c", "abc", true);
+        check("a*c", "ac", true);
+        check("a*c", "acb", false);
+        check("*a?", "aab", true);
+        check("*ab*", "aab", true);
+        check("*a*b", "aabab", true);
+        check("**", "a", true);
+        check("a?", "a", false);
+        // However many ways there are to try.
+        let long = "a".repeat(5000);
+        check(&("*a".repeat(100) + "b"), &long, false);
+        check(&"*a".repeat(100), &long, true);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_once_whatever_links_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("a/b")).unwrap();
+        fs::write(path("a/b/1.csv"), "x").unwrap();
+        fs::write(path("2.csv"), "y").unwrap();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).unwrap();
+        link("..", "a/up");
+        link(".", "a/b/self");
+        link("2.csv", "3.csv");
+        link("a", "c");
+        let check = |pattern: &str, expected: &[&str]| {
+            let found = LocalFiles.find(&path(pattern).display().to_string()).unwrap();
+            let from = folder.path().display().to_string().len() + 1;
+            let found: Vec<&str> = found.iter().map(|file| &file.name[from..]).collect();
+            assert_eq!(found, expected, "{pattern}");
+        };
+        check("**/*.csv", &["2.csv", "a/b/1.csv"]);
+        check("*.csv", &["2.csv"]);
+        check("3.csv", &["3.csv"]);
+        // What is asked for by its name may be a link.
+        check("c/**/*.csv", &["c/b/1.csv"]);
+        check("*/b/*.csv", &["a/b/1.csv"]);
+    }
+
         for place in ["s3://bucket/a.csv", "@stage/a.csv"] {
             let error = Input::of_places(&[Arc::new(LocalFiles)], &[place.to_owned()]).unwrap_err();
             assert_eq!(
