@@ -84,8 +84,12 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0', 'pyarrow')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm'
   )
@@ -107,8 +111,12 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   PACKAGES = ('snowflake-snowpark-python', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.cwasm',
     '@SNOWCAT.CODE.FILES/jira.json'

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::io::{self, Cursor, Read, Seek as _};
+use std::io::{self, BufReader, Cursor, Read, Seek as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use crate::gzip::Members;
 use crate::input::{PAGE, Pages};
 use crate::interface::{Content, File, Pull};
 use crate::warehouse::Pulled;
@@ -303,7 +304,7 @@ fn plain(mut bytes: Bytes) -> io::Result<Bytes> {
     }
     let whole = Cursor::new(head).chain(bytes.reader());
     Ok(Bytes::Stream(if gzip {
-        Box::new(flate2::read::MultiGzDecoder::new(whole))
+        Box::new(Members::new(BufReader::new(whole)))
     } else if zstd {
         Box::new(zstd::stream::read::Decoder::new(whole)?)
     } else {
@@ -350,8 +351,8 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"in gzip, ").unwrap();
         let mut gzip = gzip.finish().unwrap();
-        // Members one after the other are one file.
-        gzip.extend(gzip.clone());
+        // Members one after the other are one file, whatever zeros are between and behind them.
+        gzip.extend([&[0; 7][..], &gzip.clone(), &[0; 9000]].concat());
         write("b.csv", b"plain");
         write("a.csv.gz", &gzip);
         write("c.csv", &zstd::encode_all(&b"in zstd"[..], 1).unwrap());

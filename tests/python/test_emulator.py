@@ -507,7 +507,8 @@ def installed(hollow_package):
 def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     assert installed.files("@SNOWCAT.CODE.FILES") == [
         "github.json", "graph.json", "jira.json", "jira_all.json", "pagerduty.json",
-        "snowcat.wasm", "snowcat.x86_64.cwasm", "snowcat_http.py", "snowcat_input.py", "snowcat_procedure.py",
+        "snowcat.wasm", "snowcat.x86_64.cwasm", "snowcat_echo.py", "snowcat_http.py", "snowcat_input.py",
+        "snowcat_limits.py", "snowcat_procedure.py", "snowcat_text.py", "snowcat_wire.py",
     ]  # fmt: skip
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)
