@@ -4,11 +4,12 @@ The component (`snowcat.wasm`) holds the whole load and can do nothing by itself
 file runs its SQL on the procedure's session, sends its requests, puts its files on the
 stage and gives it the answers. It writes no SQL and reads none of the data. The steps
 and replies are those of `wit/loads.wit`. Requests are in `snowcat_http.py`, files in
-`snowcat_input.py`.
+`snowcat_input.py`, limits in `snowcat_limits.py`.
 """
 
 import base64
 import datetime
+import functools
 import hashlib
 import io
 import itertools
@@ -18,9 +19,11 @@ import platform
 import re
 import sys
 import time
+import traceback
 
 from snowcat_http import Http, secret
 from snowcat_input import ERRORS, pages
+from snowcat_limits import Exceeded, Limits
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkClientException
 from wasmtime import Config, Engine, Store, WasmtimeError
@@ -35,13 +38,43 @@ LIMITED = {"memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_
 ENGINES = {"default": {}, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
 SQL_ERRORS = (Error, SnowparkClientException)
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
+# What the component may ask for; it is bounded as the host in Rust bounds it.
+STAGE = re.compile(r'"(?:[^"\0]|"")+"(?:\."(?:[^"\0]|"")+"){0,2}')
+PATH = re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)*")
+LONGEST_WAIT = 900.0
 
 
+def _told(handler):
+    """The handler, of which every failure is a `LoadError`."""
+
+    @functools.wraps(handler)
+    def called(session, *arguments):
+        try:
+            return handler(session, *arguments)
+        except LoadError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the CALL tells it as it tells all else
+            raise _unforeseen(error, str) from None
+
+    return called
+
+
+def _unforeseen(error, scrub):
+    """A failure that nobody thought of, with its place in this program and without its values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames if "snowcat_" in frame.filename]
+    text = str(error)
+    message = scrub(f"{type(error).__name__}: {text[:1000]}{'..' if len(text) > 1000 else ''}")
+    return LoadError("internal", f"{message} (a defect in Snowcat: please report it)", own[-3:])
+
+
+@_told
 def load(session, job):
     """P_LOAD: run the job that the caller gives."""
     return _run_in_snowflake(session, job)
 
 
+@_told
 def load_jira(session, target_database, endpoints, force_full_load):
     """P_LOAD_JIRA: run the Jira job among the procedure's imports for this database and these endpoints."""
     site = secret("get_generic_secret_string", "jira_subdomain")
@@ -51,9 +84,12 @@ def load_jira(session, target_database, endpoints, force_full_load):
     return _run_in_snowflake(session, job)
 
 
+@_told
 def load_ready_made(session, settings, target_database, endpoints, force_full_load):
     """P_LOAD_GITHUB and its like: run the job among the procedure's imports, its `{{placeholders}}` filled in."""
-    settings = json.loads(settings) if isinstance(settings, str) else settings or {}
+    settings = _parsed(settings, "settings") if isinstance(settings, str) else settings or {}
+    if not isinstance(settings, dict):
+        raise LoadError("config", f"expected an object, found {type(settings).__name__}", ["settings"])
     for name, value in settings.items():
         # Such a value becomes part of a URL: no slash, no quote, nothing that begins a query.
         if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or ".." in value:
@@ -80,11 +116,17 @@ def _ready_made(settings, target_database, endpoints, force_full_load):
         job["database"] = target_database
     job["force_full_load"] = bool(force_full_load)
     if endpoints is not None:
-        try:
-            job["selected"] = json.loads(endpoints)
-        except ValueError as error:
-            raise LoadError("config", f"endpoints is not a JSON array: {error}", ["endpoints"]) from None
+        job["selected"] = _parsed(endpoints, "endpoints")
     return job
+
+
+def _parsed(text, place):
+    """The value of an argument's JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = error if isinstance(error, ValueError) else "it is nested too deeply"
+        raise LoadError("config", f"expected JSON: {why}", [place]) from None
 
 
 class LoadError(RuntimeError):
@@ -115,6 +157,7 @@ class Guest:
                     setattr(config, key, value)
                 engine = Engine(config)
                 self.store = Store(engine)
+                self.limits = Limits(self.store)
                 self.instance = Linker(engine).instantiate(self.store, _component(engine, directory, name))
                 self.engine = name
                 break
@@ -132,7 +175,9 @@ class Guest:
 
         def call(*arguments):
             try:
-                return function(self.store, *arguments)
+                return self.limits.call(function, self.store, *arguments)
+            except Exceeded as error:
+                raise LoadError("limit", str(error)) from error
             except WasmtimeError as error:
                 raise LoadError("internal", f"the component trapped: {error}") from error
 
@@ -169,11 +214,13 @@ def run(component, job_text, now, warehouse, record=None):
             note({"step": {"finished": detail}})
             return detail, measured
         if step.tag == "upload":
-            data = base64.b64decode(accept(component.payload(handle)))
+            data = _checked(detail, base64.b64decode(accept(component.payload(handle))))
             shown = {"path": detail["path"], "sha256": hashlib.sha256(data).hexdigest(), "size": detail["size"],
                      "stage": detail["stage"]}  # fmt: skip
         else:
             data, shown = None, detail["requests"] if step.tag == "fetch" else detail
+            if step.tag == "pull" and detail.get("encoding") is None:
+                shown = {key: value for key, value in detail.items() if key != "encoding"}
         note({"step": {step.tag: shown}})
         started = time.monotonic()
         if step.tag == "sql" and measured["first_statement_ms"] is None:
@@ -201,10 +248,21 @@ def _do(tag, detail, data, warehouse):
     if tag == "upload":
         warehouse.upload(detail["stage"], detail["path"], data)
     elif tag == "wait":
+        if not 0 <= detail["seconds"] <= LONGEST_WAIT:
+            raise LoadError("protocol", f"the component asks to wait {detail['seconds']} seconds")
         warehouse.wait(detail["seconds"])
     else:
         raise LoadError("protocol", f"this host does not know the step {tag!r}")
     return Variant("done"), "done"
+
+
+def _checked(upload, data):
+    """The file's bytes, if they and its place are as the interface promises."""
+    if not STAGE.fullmatch(upload["stage"]) or not PATH.fullmatch(upload["path"]):
+        raise LoadError("protocol", f"the component puts a file at {upload['path']!r} on {upload['stage']!r}")
+    if len(data) != upload["size"]:
+        raise LoadError("protocol", f"{upload['path']} was announced with {upload['size']} bytes, found {len(data)}")
+    return data
 
 
 class Snowflake:
@@ -238,11 +296,15 @@ class Snowflake:
         """The next page of the stage's file that the component names; None when there is no more."""
         if pull["skip"] or not pull["files"]:
             raise Failed("", f"this host holds no input for {pull['resource']!r}", transient=False)
+        for place in pull["files"]:
+            # Whatever else `get_stream` knows: files of this machine, of Snowflake's own, of repositories.
+            if not place.startswith('@"'):
+                raise Failed("", f"{place}: this host reads files on stages only", transient=False)
         named = (pull["resource"], *pull["files"])
         try:
             if self._pulled != named:
                 files = [self.session.file.get_stream(place, decompress=False) for place in pull["files"]]
-                self._pages = itertools.chain.from_iterable(pages(file, pull["content"]) for file in files)
+                self._pages = itertools.chain.from_iterable(pages(file, pull["content"], pull.get("encoding")) for file in files)
                 self._pulled = named
             return next(self._pages, None)
         except (*SQL_ERRORS, *ERRORS) as error:
@@ -256,18 +318,22 @@ class Snowflake:
 def _run_in_snowflake(session, job):
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.monotonic()
-    job = json.loads(job) if isinstance(job, str) else job
+    job = _parsed(job, "job") if isinstance(job, str) else job
     if not isinstance(job, dict):
         raise LoadError("config", f"a job is an object, not a {type(job).__name__}")
-    client = Http(job.get("credentials") or {})
+    given = job.get("credentials") or {}
+    # What else is wrong with them is for the component to say, before anything is sent.
+    client = Http({k: v for k, v in given.items() if isinstance(v, dict)} if isinstance(given, dict) else {})
     component = Guest(_imports())
-    before, text = _ms(begun), json.dumps(job, ensure_ascii=False)
     try:
+        before, text = _ms(begun), json.dumps(job, ensure_ascii=False)
         report, measured = run(component, text, started.isoformat(), Snowflake(session, client))
-    except LoadError as error:
-        told = error.details
+    except Exception as error:  # noqa: BLE001 - no value of it is told that may be a secret
+        told = (error if isinstance(error, LoadError) else _unforeseen(error, client.scrub)).details
         where = {name: job.get(key) for key, name in NAMES.items()} | {"destination": "snowcat", "engine": component.engine}
         raise LoadError(told["kind"], client.scrub(told["message"]), map(client.scrub, told["context"]), **where) from None
+    finally:
+        component.limits.close()
     first = measured["first_statement_ms"]
     return _result(report, measured["uploads"], job, started) | {
         "engine": component.engine, "component_load_ms": component.load_ms,
