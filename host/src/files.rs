@@ -55,8 +55,8 @@ impl Store for LocalFiles {
         let mut parts: Vec<Component<'_>> = Path::new(place).components().collect();
         parts.reverse();
         expand(PathBuf::new(), &parts, &mut found)?;
-        let file = |path: PathBuf| {
         once(&mut found)?;
+        let file = |path: PathBuf| {
             let about = fs::metadata(&path)?;
             let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
             let at = since.map_or(0, |since| since.as_nanos());
@@ -73,7 +73,6 @@ impl Store for LocalFiles {
     }
 }
 
-/// The files below a folder that the rest of a pattern matches; the parts are last to first.
 /// Keeps each file once, under the first of its names, where links give it several.
 fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
     found.sort();
@@ -88,6 +87,7 @@ fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// The files below a folder that the rest of a pattern matches; the parts are last to first.
 fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) -> io::Result<()> {
     let Some((part, rest)) = parts.split_last() else {
         if folder.is_file() {
@@ -154,8 +154,8 @@ pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
             }
         }
     }
-}
     pattern.get(at..).unwrap_or_default().iter().all(|one| *one == b'*')
+}
 
 /// The input of one resource.
 pub struct Input {
@@ -219,7 +219,7 @@ impl Input {
             name => io::Error::new(e.kind(), format!("{name}: {e}")),
         };
         if let Some(bytes) = self.next.take() {
-            self.pages = Some(Box::new(pages(bytes, pull.content).map_err(of_file)?));
+            self.pages = Some(Box::new(pages(bytes, pull).map_err(of_file)?));
         }
         if let Some(pages) = &mut self.pages {
             match pages.next().transpose().map_err(of_file)? {
@@ -243,13 +243,16 @@ impl std::fmt::Debug for Input {
     }
 }
 
-fn pages(bytes: Bytes, content: Content) -> io::Result<Pages> {
-    match content {
+fn pages(bytes: Bytes, pull: &Pull) -> io::Result<Pages> {
+    match pull.content {
         // The load takes text apart where the job says that it is text: not twice.
         Content::Values => Err(io::Error::other(
             "expected a \"format\" in the job: this input is a text, which a host does not take apart",
         )),
-        Content::Text => Pages::of_text(plain(bytes)?.reader(), PAGE),
+        Content::Text => {
+            let encoding = pull.encoding.as_deref().unwrap_or("utf-8");
+            Pages::of_text_in(plain(bytes)?.reader(), PAGE, encoding)
+        }
         Content::Parquet => Pages::of_parquet(plain(bytes)?.file()?, PAGE),
         Content::Arrow => Pages::of_arrow(plain(bytes)?.reader(), PAGE),
     }
@@ -322,7 +325,7 @@ mod tests {
         let mut found = Vec::new();
         let mut skip = false;
         loop {
-            let pull = Pull { resource: "r".into(), files: vec![], content, skip };
+            let pull = Pull { resource: "r".into(), files: vec![], content, skip, encoding: None };
             skip = false;
             match input.pull(&pull) {
                 Ok(Pulled::End) => return found,
@@ -385,10 +388,8 @@ mod tests {
         check(
             &["bad.csv"],
             &[],
-            &[
-                "<bad.csv>",
-                "bad.csv: expected text in UTF-8, found other bytes at byte 3 of the input",
-            ],
+            // It is the load that tells the line.
+            &["<bad.csv>", "ok \u{fdd0}ÿ"],
         );
         let found = {
             let places = [format!("{}/cut.csv.gz", folder.path().display())];
@@ -398,8 +399,6 @@ mod tests {
         assert!(found[1].starts_with("cut.csv.gz: "), "{found:?}");
     }
 
-    #[test]
-    fn a_place_nobody_knows_is_refused() {
     #[test]
     fn patterns() {
         let check = |pattern: &str, name: &str, expected: bool| {
@@ -449,6 +448,8 @@ mod tests {
         check("*/b/*.csv", &["a/b/1.csv"]);
     }
 
+    #[test]
+    fn a_place_nobody_knows_is_refused() {
         for place in ["s3://bucket/a.csv", "@stage/a.csv"] {
             let error = Input::of_places(&[Arc::new(LocalFiles)], &[place.to_owned()]).unwrap_err();
             assert_eq!(

@@ -31,7 +31,7 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
-pub use self::file::{Checkpoint, Csv, Format, Header, OnBadRecord, Pulled};
+pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub use self::paginator::{CursorPages, Paginator, Place, RangePages};
 pub use self::parent::Parent;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ingest::{Ingest, Reading};
 use super::session::{Answer, Pulled, Session};
 use crate::fault::{Context, Fault, Result};
-use crate::frame::{Frame, Frames};
+use crate::frame::{Frame, Frames, legible};
 use crate::job::{self, Format, OnBadRecord};
 use crate::json::Reader;
 use crate::page;
@@ -46,7 +46,7 @@ impl Pulling {
         };
         let lenient = pulled.on_bad_record == OnBadRecord::Reject;
         Self {
-            frames: Frames::new(&pulled.format, lenient),
+            frames: Frames::new(&pulled.format, lenient).map(|it| it.encoded(pulled.encoding)),
             content,
             file: InputFile::default(),
             records: 0,
@@ -181,6 +181,7 @@ impl Ingest<'_> {
                 files: pulling.places.clone(),
                 content: pulling.content,
                 skip: std::mem::take(&mut pulling.skip),
+                encoding: pulled.encoding.map(|it| it.name().to_owned()),
             };
             match session.pull(pull).await.at(|| pulling.place())? {
                 Pulled::Page(text) => {
@@ -271,7 +272,9 @@ impl Ingest<'_> {
                         continue;
                     }
                     let rejects = &mut *reading.rejects;
-                    rejects.add(&self.resource.name, file, line, &reason, raw).at(place)?;
+                    rejects
+                        .add(&self.resource.name, file, line, &reason, &legible(raw))
+                        .at(place)?;
                 }
             }
         }
