@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import pathlib
+import random
+import string
 import sys
 import threading
 import time
@@ -21,6 +24,7 @@ import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import snowcat_echo
 import snowcat_procedure as host
 
 CASES = json.loads((pathlib.Path(__file__).parents[1] / "network/cases.json").read_text("utf-8"))
@@ -130,6 +134,33 @@ def test_the_table(case, server):
                 assert dict(urllib.parse.parse_qsl(heard["body"])) == expect["form"]
             if "body" in expect:
                 assert heard["body"] == expect["body"]
+
+
+def test_every_secret_is_found_in_every_form_and_nowhere_else():
+    chance = random.Random(7)
+    alphabets = (string.ascii_letters + string.digits, string.punctuation, string.printable[:95] + "é日😀", "aA=+/-_.")
+    escapes = (
+        lambda text: json.dumps(text)[1:-1], lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda text: urllib.parse.quote(text, safe=""), lambda text: html.escape(text).replace("&#x27;", "&#39;"), str,
+    )  # fmt: skip
+    codes = (
+        str, lambda text: base64.b64encode(text.encode()).decode(), lambda text: text.encode().hex().upper(),
+        lambda text: base64.urlsafe_b64encode(b"user:" + text.encode() + b"!").decode().rstrip("="),
+    )  # fmt: skip
+    for _ in range(400):
+        secret = "".join(chance.choices(chance.choice(alphabets), k=chance.randrange(8, 40)))
+        other = "".join(chance.choices(chance.choice(alphabets), k=len(secret)))
+        one, two, code = chance.choice(escapes), chance.choice(escapes), chance.choice(codes)
+        assert snowcat_echo.holds(f"<{two(one(code(secret)))}>", [secret], 8), (secret, code(secret))
+        assert secret == other or not snowcat_echo.holds(f"<{two(one(code(other)))}>", [secret], 8), (secret, other)
+        assert not snowcat_echo.holds(f"<{secret}>", [secret], len(secret) + 1)
+
+
+def test_looking_for_secrets_takes_no_time():
+    page = json.dumps([{"id": n, "text": 'Hello é "q" <b>&amp; &#39; 100% ' * 20} for n in range(2000)])
+    started = time.process_time()
+    assert not snowcat_echo.holds(page, ["ATATT3xFfGF0-4711-abcdef", "me@example.com:ATATT3xFfGF0-4711-abcdef"])
+    assert time.process_time() - started < 0.5
 
 
 def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):
