@@ -110,7 +110,8 @@ class Http:
             try:
                 body = _text(data, headers, self._largest)
             except Refused as error:
-                raise Refused(str(error), error.transient, str(status)) from None
+                # It quotes headers of the answer.
+                raise Refused(self.scrub(str(error)), error.transient, str(status)) from None
             return "ok", self._cleaned(status, [h for h in headers if h[0] not in COOKIES], body, own)
         except Refused as error:
             return "err", {"code": error.code, "message": f"{shown}: {error}", "transient": error.transient}
@@ -220,7 +221,7 @@ class Http:
         except ValueError:
             raise Refused(f"the token of the credential {name}: not a URL") from None
         except Refused as error:
-            raise Refused(f"the token of the credential {name}: {error}", error.transient) from None
+            raise Refused(f"the token of the credential {name}: {self.scrub(str(error))}", error.transient) from None
 
     def _accept_token(self, name, status, body):
         try:

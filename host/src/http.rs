@@ -204,10 +204,11 @@ impl Http {
             message: format!("{}: {why}", Place(request)),
             transient,
         };
+        // What is wrong with it quotes headers of the answer.
         let body =
             body::text(bytes, encoding, kind, self.limits.body).map_err(|unfit| match unfit {
-                Unfit::Broken(why) => failed(&why, true),
-                Unfit::Lasting(why) => failed(&why, false),
+                Unfit::Broken(why) => failed(&self.scrub(why), true),
+                Unfit::Lasting(why) => failed(&self.scrub(why), false),
             })?;
         let headers = response
             .headers()

@@ -53,7 +53,7 @@ impl Http {
         }
         let failed = |why: String, transient| Failure {
             code: String::new(),
-            message: format!("the token of the credential {credential}: {why}"),
+            message: format!("the token of the credential {credential}: {}", self.scrub(why)),
             transient,
         };
         let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
