@@ -264,10 +264,8 @@ def test_files_in_an_encoding_and_bytes_that_are_no_character(lab):
     assert rows(lab, "B", "ID, V") == [("1", "ok"), ("3", "ok")]
     why = 'expected text in UTF-8, found the byte 0xE9 ("encoding" says what else a file is written in)'
     assert rows(lab, "_REJECTED", "FILE, LINE, REASON, RECORD") == [("b.csv", 3, why, "2,caf\ufffd")]
-    with pytest.raises(Exception, match="line 3.*expected text in UTF-8, found the byte 0xE9"):
+    with pytest.raises(Exception, match='found the byte 0xE9 .*"file b.csv", "line 3"'):
         call(lab, {"name": "b", "files": "@raw.in_.landing/b.csv"})
-    with pytest.raises(Exception, match="line 2.*expected text in UTF-16, found|expected text in utf-16, found"):
-        call(lab, {"name": "b", "files": "@raw.in_.landing/b.csv", "encoding": "utf-16", "format": "jsonl"})
 
 
 def test_a_load_in_parts_survives_its_death(lab, monkeypatch):

@@ -200,7 +200,7 @@ fn told(
     };
     match marks.find(text) {
         None => Ok(frame),
-        Some((reason, _)) if lenient => Ok(Some(Frame::Bad { raw: *text, line: *line, reason })),
+        Some((reason, _)) if lenient => Ok(Some(Frame::Bad { raw: text, line: *line, reason })),
         Some((reason, lines)) => Err(Fault::data(reason).at(format_args!("line {}", line + lines))),
     }
 }
