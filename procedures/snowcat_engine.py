@@ -9,6 +9,7 @@ from snowcat_fault import LoadError
 
 snowcat_runtime.import_wasmtime(snowcat_runtime.imports())
 
+from snowcat_limits import Exceeded, Limits  # noqa: E402
 from wasmtime import Config, Engine, Store, WasmtimeError, _bindings  # noqa: E402
 from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
 
@@ -36,6 +37,7 @@ class Guest:
                 made = Engine(configured(ENGINES[name]))
                 component, self.by = _component(made, directory, name)
                 self.store = Store(made)
+                self.limits = Limits(self.store)
                 self.instance = Linker(made).instantiate(self.store, component)
                 self.engine = name
                 break
@@ -53,7 +55,9 @@ class Guest:
 
         def call(*arguments):
             try:
-                return function(self.store, *arguments)
+                return self.limits.call(function, self.store, *arguments)
+            except Exceeded as error:
+                raise LoadError("limit", str(error)) from error
             except WasmtimeError as error:
                 raise LoadError("internal", f"the component trapped: {error}") from error
 

@@ -54,8 +54,9 @@ def parsed(text, what, place=()):
     """JSON, or a fault that says whose."""
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise LoadError("config", f"{what} is not JSON: {error}", place) from None
+    except (ValueError, RecursionError) as error:
+        why = error if isinstance(error, ValueError) else "it is nested too deeply"
+        raise LoadError("config", f"{what} is not JSON: {why}", place) from None
 
 
 def settings(given):

@@ -135,14 +135,14 @@ impl From<step::Step> for wit::Step {
                 let requests = requests.into_iter().map(Into::into).collect();
                 Self::Fetch(wit::Fetches { requests })
             }
-            step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+            step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
                 let content = match content {
                     step::Content::Values => wit::Content::Values,
                     step::Content::Text => wit::Content::Text,
                     step::Content::Parquet => wit::Content::Parquet,
                     step::Content::Arrow => wit::Content::Arrow,
                 };
-                Self::Pull(wit::Pull { resource, files, content, skip })
+                Self::Pull(wit::Pull { resource, files, content, skip, encoding })
             }
             step::Step::Upload(step::Upload { stage, path, size }) => {
                 Self::Upload(wit::Upload { stage, path, size })

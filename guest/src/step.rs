@@ -66,6 +66,8 @@ pub struct Pull {
     pub content: Content,
     /// Leave out what is left of the file that was named last.
     pub skip: bool,
+    /// What text is written in, where it is not UTF-8.
+    pub encoding: Option<String>,
 }
 
 /// What a page of pulled input is made of.

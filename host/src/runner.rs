@@ -311,7 +311,36 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
     if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
         return Err(Error::Defect(format!("{:?} is not a path under a stage", upload.path)));
     }
+    if !is_quoted(&upload.stage) {
+        return Err(Error::Defect(format!("{:?} is not the name of a stage", upload.stage)));
+    }
     Ok(payload)
+}
+
+/// Whether it is one to three names, each in quotes, with dots between them: nothing but a named stage.
+fn is_quoted(mut stage: &str) -> bool {
+    for names in 1.. {
+        let Some(mut rest) = stage.strip_prefix('"') else { return false };
+        let mut length = 0;
+        loop {
+            let Some((part, behind)) = rest.split_once('"') else { return false };
+            length += part.len();
+            rest = behind;
+            // Twice for once.
+            match rest.strip_prefix('"') {
+                Some(behind) => (rest, length) = (behind, length + 1),
+                None => break,
+            }
+        }
+        if length == 0 || stage.contains('\0') {
+            return false;
+        }
+        match rest.strip_prefix('.') {
+            Some(behind) if names < 3 => stage = behind,
+            _ => return rest.is_empty(),
+        }
+    }
+    false
 }
 
 fn outcomes(script: &Script, warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
@@ -345,8 +374,11 @@ fn responses(requests: &[Request], warehouse: &mut dyn Warehouse) -> Result<Repl
     Ok(Reply::Responses(responses))
 }
 
+/// In seconds. The load gives up on sources that ask for more.
+const LONGEST_WAIT: f64 = 900.0;
+
 fn seconds(pause: &Pause) -> Result<f64, Error> {
-    if pause.seconds.is_finite() && pause.seconds >= 0.0 {
+    if (0.0..=LONGEST_WAIT).contains(&pause.seconds) {
         Ok(pause.seconds)
     } else {
         Err(Error::Defect(format!("a wait of {} seconds", pause.seconds)))

@@ -141,14 +141,14 @@ fn step_of(step: step::Step) -> host::Step {
                 })
                 .collect(),
         }),
-        step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+        step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
             let content = match content {
                 step::Content::Values => host::Content::Values,
                 step::Content::Text => host::Content::Text,
                 step::Content::Parquet => host::Content::Parquet,
                 step::Content::Arrow => host::Content::Arrow,
             };
-            host::Step::Pull(host::Pull { resource, files, content, skip })
+            host::Step::Pull(host::Pull { resource, files, content, skip, encoding })
         }
         step::Step::Upload(u) => {
             host::Step::Upload(host::Upload { stage: u.stage, path: u.path, size: u.size })

@@ -33,7 +33,7 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
-pub use self::file::{Checkpoint, Csv, Format, Header, OfFile, OnBadRecord, Pulled};
+pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub(crate) use self::instant::Instant;
 pub use self::ordering::CursorFormat;

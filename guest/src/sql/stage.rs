@@ -95,27 +95,44 @@ impl StagePlace {
     }
 }
 
-/// Whether a pattern matches a path.
+/// Whether a pattern matches a path. The time is that of one length times the other, whatever the
+/// pattern.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
-    match pattern {
-        [] => path.is_empty(),
-        [b'*', b'*', b'/', rest @ ..] => {
-            let below = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at + 1);
-            std::iter::once(0)
-                .chain(below)
-                .any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [b'*', b'*', rest @ ..] => {
-            (0..=path.len()).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [b'*', rest @ ..] => {
-            let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
-            (0..=end).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [one, rest @ ..] => path.split_first().is_some_and(|(first, path)| {
-            (one == first || (*one == b'?' && *first != b'/')) && matches(rest, path)
-        }),
+    // Where in the path the rest of the pattern may begin, in order.
+    let mut at = vec![0];
+    let mut rest = pattern;
+    while let (Some(&first), Some((&one, more))) = (at.first(), rest.split_first()) {
+        let slashes = || (first..path.len()).filter(|n| path.get(*n) == Some(&b'/'));
+        (at, rest) = match rest {
+            [b'*', b'*', b'/', more @ ..] => {
+                at.extend(slashes().map(|n| n + 1));
+                at.sort_unstable();
+                at.dedup();
+                (at, more)
+            }
+            [b'*', b'*', more @ ..] => ((first..=path.len()).collect(), more),
+            [b'*', more @ ..] => {
+                let mut next: Vec<usize> = Vec::new();
+                for begin in at {
+                    // What a place before this one has reached goes on to the end of the name.
+                    if next.last().is_some_and(|last| begin <= *last) {
+                        continue;
+                    }
+                    let name = path.get(begin..).unwrap_or_default();
+                    let length = name.iter().position(|b| *b == b'/').unwrap_or(name.len());
+                    next.extend(begin..=begin + length);
+                }
+                (next, more)
+            }
+            _ => {
+                let is = |b: &u8| *b == one || (one == b'?' && *b != b'/');
+                at.retain(|n| path.get(*n).is_some_and(is));
+                at.iter_mut().for_each(|n| *n += 1);
+                (at, more)
+            }
+        };
     }
+    rest.is_empty() && at.last() == Some(&path.len())
 }
 
 #[cfg(test)]
@@ -164,6 +181,23 @@ mod tests {
         check("**", "a/x/yc.csv", true);
         check("?.c*", "b.csv", true);
         check("a?b", "a/b", false);
+        check("a*", "a", true);
+        check("*", "", true);
+        check("*/*", "a/b", true);
+        check("*/*", "a/b/c", false);
+        check("**b", "a/b", true);
+        check("**/", "a/", true);
+        check("**/a", "ba", false);
+        check("**/**/c", "a/b/c", true);
+        check("a**/c", "ab/x/c", true);
+        check("*a*/b", "xax/yay/b", false);
+        check("a", "", false);
+        // However many ways there are to try.
+        let long = "a".repeat(5000);
+        check(&"*a".repeat(100), &long, true);
+        check(&("*a".repeat(100) + "b"), &long, false);
+        check(&("**a".repeat(100) + "b"), &long, false);
+        check(&("**/".repeat(100) + "b"), &"a/".repeat(2500), false);
         let external = StagePlace::parse("@d.s.t/a").unwrap().path_of("s3://bucket/a");
         assert!(external.unwrap_err().to_string().contains("external"));
     }

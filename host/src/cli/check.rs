@@ -15,6 +15,7 @@ use snowcat_host::{
 use super::Failed;
 use super::document::{Node, Step, position, steps};
 use super::job::{Setting, fill};
+use super::terminal::Escaped;
 
 /// Say whether jobs are valid, and where they are not
 ///
@@ -70,13 +71,13 @@ impl Check {
                 if self.json {
                     writeln!(io::stdout(), "{}", mistake.json(file))
                 } else {
-                    writeln!(io::stderr(), "{}", mistake.text(file))
+                    writeln!(Escaped(io::stderr()), "{}", mistake.text(file))
                 }
                 .map_err(|e| work(&e))?;
             }
             match mistakes.len() {
                 0 if self.json => {}
-                0 => writeln!(io::stdout(), "{file}: valid{}", summary(text))
+                0 => writeln!(Escaped(io::stdout()), "{file}: valid{}", summary(text))
                     .map_err(|e| work(&e))?,
                 1 => invalid.push(format!("{file}: 1 mistake")),
                 count => invalid.push(format!("{file}: {count} mistakes")),

@@ -110,7 +110,7 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         }
         let Some(map) = resource.as_object_mut() else { continue };
         if let Some(sample) = input.sample() {
-            for key in ["files", "format", "on_bad_record"] {
+            for key in ["files", "format", "encoding", "on_bad_record"] {
                 map.shift_remove(key);
             }
             map.insert("source".to_owned(), Value::from("endpoint"));

@@ -19,7 +19,8 @@ use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
 
 use super::progress::Progress;
-use super::{Failed, job, show};
+use super::terminal::Escaped;
+use super::{Failed, job, private, show};
 
 /// Show the tables, the DDL and the SQL of a load, with no Snowflake anywhere
 ///
@@ -115,7 +116,7 @@ impl Plan {
         let mut transcript = match &self.transcript {
             None => None,
             Some(file) => {
-                let created = File::create(file)
+                let created = private::create(file)
                     .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
                 Some(Transcript::new(BufWriter::new(created)))
             }
@@ -160,8 +161,11 @@ impl Plan {
             compiled,
             total: began.elapsed(),
         };
-        let written =
-            if self.json { shown.json(&mut io::stdout()) } else { shown.text(&mut io::stdout()) };
+        let written = if self.json {
+            shown.json(&mut io::stdout())
+        } else {
+            shown.text(&mut Escaped(io::stdout()))
+        };
         match written {
             // Whoever reads this has seen enough: `snowcat plan .. | head`.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),

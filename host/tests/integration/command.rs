@@ -30,6 +30,31 @@ fn a_plan_shows_what_a_load_would_do() {
 }
 
 #[test]
+fn names_of_data_do_nothing_to_a_terminal_and_transcripts_are_private() {
+    let home = home();
+    let job = json!({"pipeline": "p", "database": "D", "dataset": "d", "naming": "direct", "resources": ["r"]});
+    fs::write(home.path().join("odd.json"), job.to_string()).unwrap();
+    let rows = "{\"a\\u001b[31m\": 1, \"l\\u009b\": [1]}\n";
+    let arguments = ["plan", "odd.json", "--input", "r=-", "--transcript", "odd.jsonl"];
+    let plan = snowcat(home.path(), &arguments, rows);
+    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+    let text = String::from_utf8(plan.stdout).unwrap();
+    assert!(text.contains("\"a\\u{1b}[31m\"") && text.contains("l\\u{9b}"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let about = fs::metadata(home.path().join("odd.jsonl")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        std::os::unix::fs::symlink("job.json", home.path().join("link")).unwrap();
+        let arguments = ["plan", "odd.json", "--input", "r=-", "--transcript", "link"];
+        let plan = snowcat(home.path(), &arguments, rows);
+        assert_eq!(plan.status.code(), Some(2));
+        assert!(errors(&plan).contains("link: expected a file, found a link"), "{}", errors(&plan));
+    }
+}
+
+#[test]
 fn a_plan_is_read_by_programs() {
     let home = home();
     let arguments = ["plan", "job.json", "--input", "items=-", "--json", "--out", "files"];
