@@ -14,7 +14,8 @@ from wasmtime import Config, Engine, Store, WasmtimeError, _bindings  # noqa: E4
 from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
 
 INTERFACE = "snowcat:loader/loads@0.1.0"
-EXPORTS = ("[static]load.start", "[static]load.start-doctor", "[method]load.resume", "[method]load.payload-base64")
+STATIC = ("start", "start-within", "start-approved", "start-doctor")
+EXPORTS = (*(f"[static]load.{name}" for name in STATIC), "[method]load.resume", "[method]load.payload-base64")
 # The engines, in the order in which they are tried: the sandbox decides. `limited` needs less than 1 GB of
 # address space, `pulley64` is an interpreter and needs no executable memory. A precompiled file fits an engine
 # of the same settings only, so `package.py` compiles with these. The component has no concurrent calls.
@@ -46,7 +47,8 @@ class Guest:
         else:
             raise LoadError("host", "no engine can run the component", reasons)
         # Each gives its result, or a fault as a `Record`.
-        self.start, self.start_doctor, self.resume, self.payload = map(self._export, EXPORTS)
+        exports = map(self._export, EXPORTS)
+        self.start, self.start_within, self.start_approved, self.start_doctor, self.resume, self.payload = exports
         self.load_ms = round(1000 * (time.monotonic() - started), 1)
 
     def _export(self, name):

@@ -59,6 +59,20 @@ def parsed(text, what, place=()):
         raise LoadError("config", f"{what} is not JSON: {why}", place) from None
 
 
+def policy(directory, section):
+    """A section of the owner's `policy.json` among the procedure's imports, as the component takes it."""
+    path = os.path.join(directory, "policy.json")
+    if not os.path.exists(path):
+        raise LoadError("config", "expected policy.json among the imports of the procedure, found none: nothing is allowed")
+    with open(path, encoding="utf-8-sig") as opened:
+        found = parsed(opened.read(), "policy.json")
+    if not isinstance(found, dict) or not isinstance(found.get(section), dict):
+        raise LoadError("config", f"expected an object {section!r}, found none: nothing is allowed", ["policy.json"])
+    # The text of a ready-made job is the owner's own: a caller chooses the database only.
+    own = {"sources": "any"} if section == "ready_made" else {}
+    return json.dumps(found[section] | own)
+
+
 def settings(given):
     """The settings of a ready-made job, checked: each becomes part of a URL."""
     given = variant(given)

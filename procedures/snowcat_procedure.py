@@ -21,12 +21,14 @@ from snowcat_engine import Guest, Record, Variant, to_plain, to_record
 from snowcat_fault import Failed, LoadError, reported, unforeseen
 from snowcat_http import Http, secret
 from snowcat_input import ERRORS, pages
-from snowcat_job import Given, ready_made, settings
+from snowcat_job import Given, policy, ready_made, settings
 from snowcat_runtime import imports
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkClientException
 
 SQL_ERRORS = (Error, SnowparkClientException)
+# Where the jobs that P_RUN runs are kept.
+JOBS = "SNOWCAT.CODE.JOBS"
 # Too many statements wait for a lock, or LOCK_TIMEOUT has passed: the transaction may succeed later.
 TRANSIENT = ("625",)
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
@@ -44,8 +46,23 @@ LONGEST_WAIT = 900.0
 
 @reported
 def load(session, job):
-    """P_LOAD: run the job that the caller gives, as text or as an object."""
-    return _run_in_snowflake(session, Given(job))
+    """P_LOAD: run the job that the caller gives, as text or as an object, within the owner's policy."""
+    return _run_in_snowflake(session, Given(job), policy(imports(), "jobs"))
+
+
+@reported
+def run_approved(session, name):
+    """P_RUN: run the job of this name in the table of approved jobs, within the same policy."""
+    if not isinstance(name, str):
+        raise LoadError("config", "expected the name of a job, found NULL")
+    component = Guest(imports())
+    try:
+        text, _ = run(component, name, "", Snowflake(session, Http({})), start=lambda *_: component.start_approved(JOBS, name))
+        given = Given(text["job"])
+    except BaseException:
+        component.limits.close()
+        raise
+    return _run_in_snowflake(session, given, policy(imports(), "jobs"), component=component)
 
 
 @reported
@@ -83,14 +100,14 @@ def _load_jira(session, file, *arguments):
     if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
         raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
     job = ready_made(imports(), file, {"jira_subdomain": site}, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), placeholder=site == PLACEHOLDER)
+    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), placeholder=site == PLACEHOLDER)
 
 
 def _load_ready_made(session, file, given, *arguments):
     given = settings(given)
     engine = given.pop("engine", None)
     job = ready_made(imports(), file, given, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), engine)
+    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), engine)
 
 
 def run(component, job_text, now, warehouse, record=None, start=None):
@@ -120,7 +137,7 @@ def run(component, job_text, now, warehouse, record=None, start=None):
         note({"reply": plain})
         step = accept(component.resume(handle, reply))
         detail = to_plain(step.payload)
-        if step.tag in ("finished", "examined"):
+        if step.tag in ("finished", "examined", "found"):
             note({"step": {step.tag: detail}})
             return detail, measured
         if step.tag == "upload":
@@ -231,17 +248,19 @@ class Snowflake:
         time.sleep(seconds)
 
 
-def _run_in_snowflake(session, given, engine=None, placeholder=False):
+def _run_in_snowflake(session, given, allowed, engine=None, placeholder=False, component=None):
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.monotonic()
     job = given.job
     credentials = job.get("credentials") or {}
     # What else is wrong with them is for the component to say, before anything is sent.
     client = Http({k: v for k, v in credentials.items() if isinstance(v, dict)} if isinstance(credentials, dict) else {})
-    component = Guest(imports(), engine)
+    component = component or Guest(imports(), engine)
     before, warehouse = _ms(begun), Snowflake(session, client)
     try:
-        report, measured = run(component, given.text, started.isoformat(), warehouse)
+        report, measured = run(
+            component, given.text, started.isoformat(), warehouse, start=lambda job, now: component.start_within(job, allowed, now)
+        )
     except Exception as error:  # noqa: BLE001 - no value of it is shown that may be a secret
         told = (error if isinstance(error, LoadError) else unforeseen(error, client.scrub)).details
         message = client.scrub(given.explained(told["message"]))

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::{Fault, FaultKind};
-use crate::{doctor, load, step};
+use crate::{approved, doctor, load, step};
 
 wit_bindgen::generate!({ path: "../wit", world: "loader" });
 
@@ -34,6 +34,22 @@ impl wit::GuestLoad for Load {
     fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
         keep_panics();
         match load::start(&job, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn start_within(job: String, policy: String, now: String) -> Result<wit::Load, wit::Fault> {
+        keep_panics();
+        match load::start_within(&job, &policy, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn start_approved(table: String, name: String) -> Result<wit::Load, wit::Fault> {
+        keep_panics();
+        match approved::start(&table, &name) {
             Ok(load) => Ok(wit::Load::new(Self(load))),
             Err(fault) => Err(fault.into()),
         }
@@ -152,6 +168,7 @@ impl From<step::Step> for wit::Step {
             }
             step::Step::Finished(report) => Self::Finished(report.into()),
             step::Step::Examined(examination) => Self::Examined(examination.into()),
+            step::Step::Found(job) => Self::Found(wit::ApprovedJob { job }),
         }
     }
 }

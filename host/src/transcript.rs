@@ -82,6 +82,7 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
         Step::Fetch(fetches) => {
             json!({ "fetch": fetches.requests.iter().map(request_value).collect::<Vec<_>>() })
         }
+        Step::Found(found) => json!({ "found": { "job": found.job } }),
         Step::Finished(report) => json!({ "finished": report_value(report) }),
         Step::Pull(pull) => {
             let content = match pull.content {

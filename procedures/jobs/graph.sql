@@ -58,6 +58,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_GRAPH(
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
     '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json',
     '@SNOWCAT.CODE.FILES/graph.json'
   )
   HANDLER = 'snowcat_procedure.load_graph'

@@ -34,6 +34,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA_ALL(
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
     '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json',
     '@SNOWCAT.CODE.FILES/jira_all.json'
   )
   HANDLER = 'snowcat_procedure.load_jira_all'

@@ -219,13 +219,15 @@ def lab(built_package):
             "CREATE SCHEMA RAW.IN_; CREATE STAGE RAW.IN_.LANDING; GRANT USAGE ON SCHEMA RAW.IN_ TO ROLE SNOWCAT_OWNER; "
             "GRANT READ ON STAGE RAW.IN_.LANDING TO ROLE SNOWCAT_OWNER;"
         )
+        policy = {"jobs": {"schemas": ["RAW.FILES"], "stages": ["@RAW.IN_.LANDING"]}}
+        made.put("@SNOWCAT.CODE.FILES", "policy.json", json.dumps(policy).encode())
         yield made
 
 
 def call(lab: Lab, *resources: dict, kill_after: int | None = None, **more) -> dict:
     job = {"pipeline": "p", "database": "RAW", "dataset": "files", "resources": list(resources), **more}
     text = json.dumps(job).replace("\\", "\\\\").replace("'", "''")
-    return lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{text}'))", role="SNOWCAT_CALLER", kill_after=kill_after)
+    return lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{text}'))", role="SNOWCAT_AUTHOR", kill_after=kill_after)
 
 
 def rows(lab: Lab, table: str, columns: str) -> list[tuple]:

@@ -229,7 +229,7 @@ def test_a_failure_nobody_thought_of_is_told_without_secrets(source, built_packa
     monkeypatch.setattr(host, "imports", lambda: str(built_package))
     credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [source]}}
 
-    def broken(_component, _text, _now, warehouse):
+    def broken(_component, _text, _now, warehouse, **_):
         warehouse.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
         raise KeyError(SECRET)
 
@@ -477,7 +477,7 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
         )  # fmt: skip
         for job, words in jobs:
             with pytest.raises(Exception, match="LoadError") as caught:
-                lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_CALLER")
+                lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_AUTHOR")
             assert words in str(caught.value), job
             # As README tells callers to read it.
             told = str(caught.value)

@@ -157,7 +157,9 @@ fn step_of(step: step::Step) -> host::Step {
             host::Step::Wait(host::Pause { seconds: pause.seconds, reason: pause.reason })
         }
         step::Step::Finished(report) => host::Step::Finished(report_of(report)),
-        step::Step::Examined(_) => unreachable!("a load does not end as an examination"),
+        step::Step::Examined(_) | step::Step::Found(_) => {
+            unreachable!("a load does not end as an examination")
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files on stages: what a job calls a place, what Snowflake calls it, and which files it means.
 
 use crate::fault::{Fault, Result};
-use crate::sql::{literal, quote};
+use crate::sql::{identifier, literal, quote};
 
 /// A place on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
 /// pattern with `*` and `?` (within a folder) and `**` (any folders).
@@ -30,35 +30,26 @@ impl StagePlace {
             ))
         };
         let rest = place.strip_prefix('@').ok_or_else(fault)?;
-        let mut parts: Vec<String> = Vec::new();
-        let mut part = String::new();
-        let mut chars = rest.char_indices().peekable();
-        let mut path = "";
-        let mut quoted = false;
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
-                    part.push('"')
-                }
-                '"' if quoted || part.is_empty() => quoted = !quoted,
-                _ if quoted => part.push(c),
-                '.' => parts.push(std::mem::take(&mut part)),
-                '/' => {
-                    path = rest.get(at + 1..).unwrap_or_default();
-                    break;
-                }
-                c if c.is_alphanumeric() || matches!(c, '_' | '$') => {
-                    part.extend(c.to_uppercase());
-                }
-                _ => return Err(fault()),
-            }
-        }
-        parts.push(part);
-        if quoted || parts.len() != 3 || parts.iter().any(String::is_empty) {
+        let (parts, path) = identifier::qualified(rest).ok_or_else(fault)?;
+        if parts.len() != 3 {
             return Err(fault());
         }
         let stage = parts.iter().map(|part| quote(part)).collect::<Vec<_>>().join(".");
         Ok(Self { stage, path: path.to_owned() })
+    }
+
+    /// Whether every file that `other` may mean is a file of this place, which is a stage or a folder of it.
+    pub fn contains(&self, other: &Self) -> bool {
+        let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
+        let below = |rest: &str| folder.is_empty() || rest.is_empty() || rest.starts_with('/');
+        // A stage has no such folders; what becomes of them is for no one to find out.
+        let is_plain = other.path.split('/').all(|part| !matches!(part, "." | ".."));
+        self.stage == other.stage && is_plain && other.path.strip_prefix(folder).is_some_and(below)
+    }
+
+    /// The stage, qualified and quoted.
+    pub fn as_str(&self) -> &str {
+        &self.stage
     }
 
     /// The statement that lists what may be meant.

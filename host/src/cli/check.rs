@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -29,9 +29,24 @@ pub(super) struct Check {
     /// What a placeholder {{NAME}} in the job stands for
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
+    /// What the owner of an installation allows: its policy.json. A job that wants more is not valid
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Print a JSON object a mistake
     #[arg(long)]
     json: bool,
+}
+
+/// The part of a `policy.json` that is for jobs, as the component takes it.
+fn policy(file: &Path) -> Result<String, Failed> {
+    let usage = |why: &dyn std::fmt::Display| Failed::Usage(format!("{}: {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|e| usage(&e))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let found: Value = serde_json::from_str(text).map_err(|e| usage(&e))?;
+    match found.get("jobs") {
+        Some(jobs @ Value::Object(_)) => Ok(jobs.to_string()),
+        _ => Err(usage(&"expected an object \"jobs\", found none")),
+    }
 }
 
 /// So many mistakes are enough for one reading.
@@ -49,19 +64,22 @@ impl Check {
             texts.push((file.display().to_string(), text));
         }
         let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
+        let mut runner = Runner::new(&engine);
+        if let Some(file) = &self.policy {
+            runner = runner.policy(policy(file)?);
+        }
         let mut invalid = Vec::new();
         for (file, text) in &texts {
             let mut trap = None;
-            let judge =
-                |job: &str| match Runner::new(&engine).run(job, NOW, &mut Nothing::default()) {
-                    // That there is nothing to load is no mistake of the job.
-                    Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
-                    Ok(_) | Err(Error::Fault(_)) => None,
-                    Err(error) => {
-                        trap = Some(error.to_string());
-                        None
-                    }
-                };
+            let judge = |job: &str| match runner.run(job, NOW, &mut Nothing::default()) {
+                // That there is nothing to load is no mistake of the job.
+                Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
+                Ok(_) | Err(Error::Fault(_)) => None,
+                Err(error) => {
+                    trap = Some(error.to_string());
+                    None
+                }
+            };
             let mut mistakes = mistakes(text, &self.set, judge);
             mistakes.extend(misplaced(text, &self.set));
             if let Some(trap) = trap {
