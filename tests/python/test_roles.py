@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from emulator import Lab
+from emulator.text import split_script
 
 FILES = "@SNOWCAT.CODE.FILES"
 JOBS = {
@@ -40,6 +42,10 @@ def shop(built_package):
         )
         for name in ("shop/a.jsonl", "other/b.jsonl"):
             made.session.file.put_stream(io.BytesIO(b'{"id": 1}\n'), f"@RAW.IN_.LANDING/{name}", auto_compress=False)
+        session = made.connect()
+        for statement in split_script((built_package / "doctor.sql").read_text()):
+            session.sql(statement).collect()
+        session.close()
         set_policy(made, jobs=JOBS, ready_made={"schemas": ["RAW.*"]})
         made.sql(f"INSERT INTO SNOWCAT.CODE.JOBS (NAME, JOB) SELECT 'shop', $${json.dumps(JOB)}$$")
         yield made
@@ -69,6 +75,7 @@ NO = "not authorized|nsufficient privileges"
     [
         (load(), (OWNER, AUTHOR)),
         ("CALL SNOWCAT.CODE.P_RUN('shop')", (OWNER, AUTHOR, CALLER)),
+        ("CALL SNOWCAT.CODE.P_DOCTOR_PROBE('secrets', NULL)", (OWNER,)),
         ("SELECT * FROM SNOWCAT.CODE.JOBS", (OWNER, AUTHOR)),
         ("INSERT INTO SNOWCAT.CODE.JOBS (NAME, JOB) SELECT 'x', '{}'", (AUTHOR,)),
         ("UPDATE SNOWCAT.CODE.JOBS SET JOB = '{}' WHERE NAME = 'x'", (AUTHOR,)),
@@ -84,8 +91,6 @@ NO = "not authorized|nsufficient privileges"
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
 def test_each_role_may_do_what_it_is_for(shop, statement, may):
-    import re
-
     shop.call("CALL SNOWCAT.CODE.P_RUN('shop')", role=CALLER)
     found = {role: attempt(shop, statement, role) for role in ROLES}
     for role, answer in found.items():
