@@ -1,0 +1,112 @@
+//! `snowcat init`, run as a program: the jobs that it writes are valid.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::command::{errors, home, snowcat};
+
+#[test]
+fn a_first_job_is_made_of_a_sample() {
+    let home = home();
+    let sample = json!({"meta": {"next_cursor": "abc"}, "users": [
+        {"id": 1, "name": "a", "updated_at": "2026-01-01T00:00:00Z", "tags": [{"t": 1}]},
+        {"id": 2, "name": "b", "updated_at": "2026-01-02T00:00:00Z", "tags": []},
+    ]});
+    let url = "https://api.shop.example/v1/users?state=all&api_key=key-4711";
+    let made = snowcat(
+        home.path(),
+        &["init", "-", "--url", url, "--out", "made.json"],
+        &sample.to_string(),
+    );
+    assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
+    let text = fs::read_to_string(home.path().join("made.json")).unwrap();
+    assert!(!text.contains("4711"), "{text}");
+    let job: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&job["dataset"], &job["client"]["auth"]), (&json!("shop"), &json!("api")));
+    let users = &job["resources"][0];
+    assert_eq!((&users["name"], &users["primary_key"]), (&json!("users"), &json!("id")));
+    assert_eq!(users["//tables"], json!({"users": 2, "users__tags": 1}));
+    let endpoint = &users["endpoint"];
+    assert_eq!(endpoint["paginator"]["cursor_path"], "meta.next_cursor");
+    assert_eq!(endpoint["incremental"]["cursor_path"], "updated_at");
+    assert_eq!(endpoint["params"], json!({"state": "all"}));
+
+    let check = snowcat(home.path(), &["check", "made.json"], "");
+    assert_eq!(check.status.code(), Some(0), "{}", errors(&check));
+    fs::write(home.path().join("page.json"), sample.to_string()).unwrap();
+    let arguments = ["plan", "made.json", "--input", "users=page.json", "--json"];
+    let plan = snowcat(home.path(), &arguments, "");
+    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+    // A file that is there is left alone.
+    let again = snowcat(home.path(), &["init", "page.json", "--out", "made.json"], "");
+    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(home.path().join("made.json")).unwrap(), text);
+    // Records one after the other need no place to ask.
+    let made = snowcat(home.path(), &["init", "items.ndjson"], "");
+    let job: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!(job["resources"][0]["source"], "pull");
+    assert_eq!(job["resources"][0]["name"], "items");
+    for (input, code) in [("{\"data\": []}", 2), ("", 2), ("openapi: 3.0.0", 2)] {
+        let made = snowcat(home.path(), &["init", "-"], input);
+        assert_eq!(made.status.code(), Some(code), "{input}");
+    }
+}
+
+#[test]
+fn a_first_job_is_made_of_a_description() {
+    let home = home();
+    let list = |item: Value| json!({"200": {"content": {"application/json": {"schema": {"type": "array", "items": item}}}}});
+    let record = json!({"properties": {"id": {}, "text": {}}});
+    let description = json!({
+        "openapi": "3.1.0", "info": {"title": "Shop"}, "servers": [{"url": "https://shop.example/v1"}],
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/orders": {"get": {"responses": list(record.clone())}},
+            "/orders/{orderId}/notes": {"get": {"responses": list(record)}},
+        },
+    });
+    fs::write(home.path().join("openapi.json"), description.to_string()).unwrap();
+    let made = snowcat(home.path(), &["init", "openapi.json", "--out", "made.json"], "");
+    assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
+    // The same in YAML.
+    let yaml = r##"# The shop.
+openapi: 3.1.0
+info: {title: Shop}
+servers:
+  - url: https://shop.example/v1
+components:
+  securitySchemes:
+    token: {type: http, scheme: bearer}
+paths:
+  /orders:
+    get: &list
+      responses:
+        200:
+          content:
+            application/json:
+              schema:
+                type: array
+                items:
+                  properties:
+                    id: {}
+                    text: {}
+  "/orders/{orderId}/notes":
+    get: *list
+"##;
+    fs::write(home.path().join("openapi.yaml"), yaml).unwrap();
+    let of_yaml = snowcat(home.path(), &["init", "openapi.yaml"], "");
+    let of_yaml = String::from_utf8(of_yaml.stdout).unwrap();
+    let of_json = fs::read_to_string(home.path().join("made.json")).unwrap();
+    assert_eq!(of_yaml, of_json.replace("openapi.json", "openapi.yaml"));
+    let check = snowcat(home.path(), &["check", "made.json"], "");
+    assert_eq!(
+        String::from_utf8(check.stdout).unwrap(),
+        "made.json: valid (shop into RAW.shop: orders, notes)\n"
+    );
+    let page = home.path().join("page.json");
+    fs::write(page, r#"[{"id": 1, "text": "a"}]"#).unwrap();
+    let arguments = ["plan", "made.json", "--input", "notes=page.json", "--json"];
+    let plan = snowcat(home.path(), &arguments, "");
+    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+}
