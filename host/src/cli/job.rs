@@ -160,6 +160,16 @@ fn without_parent(resource: &mut Map<String, Value>, included: &Value) {
     }
 }
 
+/// The last part of the path of a resource's endpoint, if it names something.
+pub(super) fn path(job: &Value, resource: &str) -> Option<String> {
+    let mut resources = job.get("resources")?.as_array()?.iter();
+    let endpoint = resources.find(|it| name(it) == Some(resource))?.get("endpoint")?;
+    let path = endpoint.as_str().or_else(|| endpoint.get("path")?.as_str())?;
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let last = path.trim_end_matches('/').rsplit('/').next().filter(|it| !it.contains('{'))?;
+    Some(last.to_owned())
+}
+
 /// Puts the `data_selector` of a resource into a job that has none. Returns `false` if the job has one, or the
 /// resource has no endpoint.
 pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
@@ -274,6 +284,17 @@ mod tests {
             "source": "pull", "format": "json",
         }], "selected": ["b"]});
         check(&job, &["f.json"], changed, &["b=f.json"]);
+    }
+
+    #[test]
+    fn the_last_part_of_a_path_names_the_resource() {
+        let check = |resource: Value, expected: Option<&str>| {
+            assert_eq!(path(&json!({"resources": [resource]}), "a").as_deref(), expected);
+        };
+        check(json!({"name": "a", "endpoint": "v1/users/?x=1"}), Some("users"));
+        check(json!({"name": "a", "endpoint": {"path": "users"}}), Some("users"));
+        check(json!({"name": "a", "endpoint": "users/{resources.b.id}"}), None);
+        check(json!("a"), None);
     }
 
     #[test]

@@ -182,7 +182,10 @@ const LARGEST_PAGE: u64 = 64 << 20;
 fn select(job: &mut Value, inputs: &[job::Input]) -> Vec<String> {
     let mut notes = Vec::new();
     for input in inputs {
-        if let Some(selector) = selector(&input.file)
+        let path = job::path(job, &input.resource);
+        let names = [Some(input.resource.as_str()), path.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        if let Some(selector) = selector(&input.file, &names)
             && job::select(job, &input.resource, &selector)
         {
             notes.push(format!(
@@ -203,8 +206,9 @@ fn drop_paginators(report: &mut Report, warehouse: &Rehearsal) {
     report.warnings.retain(|it| !warnings.iter().any(|begin| it.starts_with(begin)));
 }
 
-/// The path to the records in a file that is one page of an API: one object with a list in it.
-fn selector(file: &Path) -> Option<String> {
+/// The path to the records in a file that is one page of an API: one object with a list in it. `names` are what
+/// the resource may be called.
+fn selector(file: &Path, names: &[&str]) -> Option<String> {
     // The load reads the file again, and says what is wrong with it.
     let file = File::open(file).ok()?;
     if file.metadata().ok()?.len() > LARGEST_PAGE {
@@ -216,7 +220,7 @@ fn selector(file: &Path) -> Option<String> {
     if values.next().is_some() {
         return None;
     }
-    super::init::selector(&page)
+    super::init::selector(&page, names)
 }
 
 /// The error of a load. If the host could not read or fetch something, the message names the place itself, and the

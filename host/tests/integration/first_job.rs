@@ -1,6 +1,7 @@
 //! `snowcat init`, run as a program: the jobs that it writes are valid.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -38,19 +39,65 @@ fn a_first_job_is_made_of_a_sample() {
     let arguments = ["plan", "made.json", "--input", "users=page.json", "--json"];
     let plan = snowcat(home.path(), &arguments, "");
     assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
-    // A file that is there is left alone.
-    let again = snowcat(home.path(), &["init", "page.json", "--out", "made.json"], "");
-    assert_eq!(again.status.code(), Some(2));
+    // A file that exists is not overwritten.
+    let again = ["init", "page.json", "--out", "made.json"];
+    let refused = snowcat(home.path(), &again, "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(
+        errors(&refused),
+        "snowcat: made.json: the file exists already: --force overwrites it\n"
+    );
     assert_eq!(fs::read_to_string(home.path().join("made.json")).unwrap(), text);
-    // Records one after the other need no place to ask.
+    let forced = snowcat(home.path(), &[&again[..], &["--force"]].concat(), "");
+    assert_eq!(forced.status.code(), Some(0), "{}", errors(&forced));
+    assert!(
+        !fs::read_to_string(home.path().join("made.json")).unwrap().contains("api.shop.example")
+    );
+    // Records one after the other need no URL.
     let made = snowcat(home.path(), &["init", "items.ndjson"], "");
     let job: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!(job["resources"][0]["source"], "pull");
     assert_eq!(job["resources"][0]["name"], "items");
-    for (input, code) in [("{\"data\": []}", 2), ("", 2), ("openapi: 3.0.0", 2)] {
+    for (input, code) in [("", 2), ("openapi: 3.0.0", 2), ("a,b\n1,2\n", 2)] {
         let made = snowcat(home.path(), &["init", "-"], input);
         assert_eq!(made.status.code(), Some(code), "{input}");
     }
+}
+
+/// Makes a job and checks it. Returns its first resource.
+fn made(home: &Path, arguments: &[&str], input: &str) -> Value {
+    let output =
+        snowcat(home, &[&["init", "--out", "made.json", "--force"], arguments].concat(), input);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let check = snowcat(home, &["check", "made.json"], "");
+    assert_eq!(check.status.code(), Some(0), "{}", errors(&check));
+    let text = fs::read_to_string(home.join("made.json")).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["resources"][0].clone()
+}
+
+/// An empty page shows the place of the records and the paginator.
+#[test]
+fn a_first_job_is_made_of_an_empty_page() {
+    let home = home();
+    let url = ["-", "--url", "https://api.shop.example/v1/users/5"];
+    let users = made(home.path(), &url, r#"{"data": [], "next_page_url": null}"#);
+    assert_eq!((&users["name"], &users["write_disposition"]), (&json!("users"), &json!("append")));
+    assert_eq!(users["endpoint"]["data_selector"], "data");
+    assert_eq!(users["endpoint"]["paginator"]["next_url_path"], "next_page_url");
+    assert!(
+        users["//tables"].as_str().unwrap().starts_with("The sample has no records"),
+        "{users}"
+    );
+    let users = made(home.path(), &["-", "--name", "users"], "[]");
+    assert!(
+        users["//tables"].as_str().unwrap().starts_with("The sample has no records"),
+        "{users}"
+    );
+    // The lists that are not taken are named.
+    let page = r#"{"a": [{"id": 1}], "b": [{"id": 2}]}"#;
+    let users = made(home.path(), &url, page);
+    assert_eq!(users["endpoint"]["data_selector"], "a");
+    assert_eq!(users["endpoint"]["//data_selector"], "Other lists in the sample: b.");
 }
 
 #[test]
