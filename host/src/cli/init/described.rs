@@ -7,8 +7,9 @@ use super::openapi::OPEN;
 use super::{Failed, Init, openapi};
 
 impl Init {
-    pub(super) fn of_description(&self, document: Value, file: &str) -> Result<Value, Failed> {
+    pub(super) fn of_description(&self, mut document: Value, file: &str) -> Result<Value, Failed> {
         let usage = |why: String| Failed::Usage(format!("{file}: {why}"));
+        openapi::add_examples(&mut document);
         let api = openapi::read(&document, &self.path);
         if api.resources.is_empty() {
             let why = match api.skipped.as_slice() {

@@ -2,6 +2,7 @@
 //! with the keys, cursor, paginator and parent that names and types show.
 
 mod client;
+mod examples;
 mod pages;
 mod paths;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use self::client::{base_url, credential};
+pub(super) use self::examples::add_examples;
 use self::pages::{Query, parameters};
 use self::paths::{Above, Placed, name_of, place, placeholders};
 use super::names::{RECORD_KEYS, is_credential, key_rank, plain};
