@@ -5,6 +5,7 @@ mod asked;
 mod described;
 mod names;
 mod openapi;
+mod references;
 mod sample;
 mod sampled;
 mod schema;
@@ -24,8 +25,8 @@ use super::Failed;
 /// Write a first job, from a sample answer or an OpenAPI description
 ///
 /// A sample is a page of an API, an array, or records one after the other (NDJSON). A description is one
-/// of OpenAPI 3 or Swagger 2, in JSON or YAML. Comments in the job (keys that begin with //) say what was found and
-/// what is a guess. Read the job, then run `snowcat check` and `snowcat plan`.
+/// of OpenAPI 3 or Swagger 2, in JSON or YAML; references to other files in its folder are followed. Comments in the job
+/// (keys that begin with //) say what was found and what is a guess. Read the job, then run `snowcat check` and `snowcat plan`.
 #[derive(Args)]
 pub(super) struct Init {
     /// A sample or a description; - is the standard input

@@ -100,6 +100,28 @@ fn a_first_job_is_made_of_an_empty_page() {
     assert_eq!(users["endpoint"]["//data_selector"], "Other lists in the sample: b.");
 }
 
+/// A description with references to other files.
+#[test]
+fn a_first_job_is_made_of_a_description_in_files() {
+    let home = home();
+    let folder = home.path().join("api/resources");
+    fs::create_dir_all(&folder).unwrap();
+    let root = "openapi: 3.0.0\nservers: [{url: 'https://api.shop.example'}]\npaths:\n  /users:\n    get: {$ref: resources/users.yml}\n";
+    fs::write(home.path().join("api/openapi.yaml"), root).unwrap();
+    let refused = snowcat(home.path(), &["init", "api/openapi.yaml"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(
+        errors(&refused),
+        "snowcat: api/openapi.yaml: the reference \"resources/users.yml\": the file resources/users.yml is missing\n"
+    );
+    let users = "responses:\n  '200':\n    content:\n      application/json:\n        schema: {properties: {users: {type: array, items: {$ref: 'user.json'}}}}\n";
+    fs::write(folder.join("users.yml"), users).unwrap();
+    fs::write(folder.join("user.json"), r#"{"properties": {"id": {}, "name": {}}}"#).unwrap();
+    let users = made(home.path(), &["api/openapi.yaml"], "");
+    assert_eq!((&users["name"], &users["primary_key"]), (&json!("users"), &json!("id")));
+    assert_eq!(users["endpoint"]["data_selector"], "users");
+}
+
 #[test]
 fn a_first_job_is_made_of_a_description() {
     let home = home();

@@ -1,16 +1,26 @@
 //! A job from the description of an API.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
 use super::asked::{SECRETS, host};
 use super::openapi::OPEN;
-use super::{Failed, Init, openapi};
+use super::{Failed, Init, openapi, references};
 
 impl Init {
-    pub(super) fn of_description(&self, mut document: Value, file: &str) -> Result<Value, Failed> {
+    pub(super) fn of_description(&self, document: Value, file: &str) -> Result<Value, Failed> {
         let usage = |why: String| Failed::Usage(format!("{file}: {why}"));
+        let place = Some(self.file.as_path()).filter(|it| *it != Path::new("-"));
+        let (mut document, urls) = references::bundle(document, place).map_err(usage)?;
         openapi::add_examples(&mut document);
-        let api = openapi::read(&document, &self.path);
+        let mut api = openapi::read(&document, &self.path);
+        if let Some(url) = urls.first() {
+            api.skipped.push(format!(
+                "{} to URLs such as {url} that were not followed",
+                super::super::show::counted(urls.len() as u64, "reference")
+            ));
+        }
         if api.resources.is_empty() {
             let why = match api.skipped.as_slice() {
                 [] => "expected a GET that answers with a list of objects, found none".to_owned(),
