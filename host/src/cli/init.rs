@@ -1,4 +1,4 @@
-//! `snowcat init`: writes a first job from a sample answer or the description of an API.
+//! `snowcat init`: writes a first job from a sample answer, a file of records, or the description of an API.
 //! Comments in the job (keys that begin with `//`) mark the guesses.
 
 mod asked;
@@ -9,6 +9,7 @@ mod references;
 mod sample;
 mod sampled;
 mod schema;
+mod tabular;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -22,14 +23,15 @@ use snowcat_host::{Content, Engine, Pull, Pulled, Runner, Settings};
 use self::asked::host;
 use super::Failed;
 
-/// Write a first job, from a sample answer or an OpenAPI description
+/// Write a first job, from a sample answer, a file of records, or an OpenAPI description
 ///
-/// A sample is a page of an API, an array, or records one after the other (NDJSON). A description is one
-/// of OpenAPI 3 or Swagger 2, in JSON or YAML; references to other files in its folder are followed. Comments in the job
-/// (keys that begin with //) say what was found and what is a guess. Read the job, then run `snowcat check` and `snowcat plan`.
+/// A sample is a page of an API, an array, or records one after the other (NDJSON). A file of records is one of
+/// CSV, TSV, Parquet or Arrow, by its name. A description is one of OpenAPI 3 or Swagger 2, in JSON or YAML;
+/// references to other files in its folder are followed. Comments in the job (keys that begin with //) say what
+/// was found and what is a guess. Read the job, then run `snowcat check` and `snowcat plan`.
 #[derive(Args)]
 pub(super) struct Init {
-    /// A sample or a description; - is the standard input
+    /// A sample, a file of records or a description; - is the standard input
     file: PathBuf,
     /// Where the sample came from, so that the job can ask there
     #[arg(long, value_name = "URL")]
@@ -62,7 +64,9 @@ impl Init {
         let file = self.file.display().to_string();
         let usage = |why: String| Failed::Usage(format!("{file}: {why}"));
         let engine = Engine::new(&Settings::default()).map_err(|e| Failed::Work(e.to_string()))?;
-        let job = {
+        let job = if tabular::is_one(&self.file) {
+            self.of_records(&file, &engine)?
+        } else {
             let text = read(&self.file).map_err(|e| usage(e.to_string()))?;
             match parse(&text).map_err(usage)?.as_slice() {
                 [document] if openapi::is_one(document) => {
@@ -134,7 +138,9 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
             let begins =
                 |line: &str, key| line.strip_prefix(key).is_some_and(|it| it.starts_with(':'));
             if !text.lines().any(|line| signs.iter().any(|key| begins(line, key))) {
-                return Err(format!("expected JSON: {error}"));
+                return Err(format!(
+                    "expected JSON: {error} (CSV, Parquet and Arrow are known by the file's name)"
+                ));
             }
             let document =
                 yaml(text).map_err(|error| format!("expected a description in YAML: {error}"))?;

@@ -192,7 +192,7 @@ pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
 }
 
 /// The format that a file's name tells, where it is not the one that goes without saying.
-fn format(file: &Path) -> Option<Value> {
+pub(super) fn format(file: &Path) -> Option<Value> {
     let name = file.to_string_lossy().to_ascii_lowercase();
     let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
     let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;

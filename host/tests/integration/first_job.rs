@@ -100,6 +100,55 @@ fn a_first_job_is_made_of_an_empty_page() {
     assert_eq!(users["endpoint"]["//data_selector"], "Other lists in the sample: b.");
 }
 
+#[test]
+fn a_first_job_is_made_of_a_file_of_records() {
+    let home = home();
+    let plan = |rows: &str, columns: &[(&str, &str)]| {
+        let plan = snowcat(home.path(), &["plan", "made.json", "--json", "--out", "parquet"], "");
+        assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+        let plan: Value = serde_json::from_slice(&plan.stdout).unwrap();
+        assert_eq!(plan["tables"][0]["rows"].to_string(), rows);
+        let found: Vec<(&str, &str)> = plan["tables"][0]["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| (it["name"].as_str().unwrap(), it["type"].as_str().unwrap()))
+            .collect();
+        for column in columns {
+            assert!(found.contains(column), "{column:?} {found:?}");
+        }
+        let file = plan["files"][0]["kept"].as_str().unwrap().to_owned();
+        fs::copy(home.path().join(file), home.path().join("orders.parquet")).unwrap();
+    };
+    let csv = "Order Id;zip;price;at;day;note\n1;01234;9.50;2026-01-01T00:00:00Z;2026-01-01;a\n2;99999;3;2026-01-02T00:00:00Z;2026-01-02;\n";
+    fs::write(home.path().join("orders.csv"), csv).unwrap();
+    let orders = made(home.path(), &["orders.csv"], "");
+    assert_eq!((&orders["name"], &orders["files"]), (&json!("orders"), &json!("orders.csv")));
+    assert_eq!(orders["format"], json!({"type": "csv", "delimiter": ";"}));
+    assert_eq!(orders["primary_key"], "order_id");
+    assert_eq!(orders["//tables"], json!({"orders": 2}));
+    let columns = json!({
+        "order_id": {"data_type": "bigint"}, "price": {"data_type": "double"},
+        "at": {"data_type": "timestamp"}, "day": {"data_type": "date"},
+    });
+    assert_eq!(orders["columns"], columns);
+    let kinds = [
+        ("ORDER_ID", "NUMBER(19,0) NOT NULL"),
+        ("ZIP", "VARCHAR"),
+        ("PRICE", "FLOAT"),
+        ("AT", "TIMESTAMP_LTZ"),
+        ("DAY", "DATE"),
+    ];
+    plan("2", &kinds);
+    // The Parquet file has the types.
+    let orders = made(home.path(), &["orders.parquet"], "");
+    assert_eq!(orders["columns"], json!({"DAY": {"data_type": "date"}}));
+    plan("2", &kinds);
+    let refused = snowcat(home.path(), &["init", "orders.csv", "--url", "https://x.net/a"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(errors(&refused).contains("found a file of records"), "{}", errors(&refused));
+}
+
 /// A description with references to other files.
 #[test]
 fn a_first_job_is_made_of_a_description_in_files() {
