@@ -21,6 +21,7 @@ use snowcat_host::files::Input;
 use snowcat_host::{Content, Engine, Pull, Pulled, Runner, Settings};
 
 use self::asked::host;
+pub(super) use self::openapi::OPEN;
 use super::Failed;
 
 /// Write a first job, from a sample answer, a file of records, or an OpenAPI description

@@ -19,7 +19,7 @@ use super::sample::path_of;
 use super::schema::{Properties, Schemas, text};
 
 /// The value of a parameter that only the user knows.
-pub(super) const OPEN: &str = "TO BE FILLED IN";
+pub(in super::super) const OPEN: &str = "TO BE FILLED IN";
 
 /// What was found in a description.
 #[derive(Debug)]
