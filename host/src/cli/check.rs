@@ -14,6 +14,7 @@ use snowcat_host::{
 
 use super::Failed;
 use super::document::{Node, Step, position, steps};
+use super::init::OPEN;
 use super::job::{Setting, fill};
 use super::terminal::Escaped;
 
@@ -345,9 +346,38 @@ fn sentence(fault: &Fault) -> String {
     inner.chain([fault.message.as_str()]).collect::<Vec<_>>().join(": ")
 }
 
-/// The resources of a valid job, for a person.
+/// Gathers the places of values that the user has to fill in.
+fn open(job: &Value, place: &str, found: &mut Vec<String>) {
+    match job {
+        Value::Object(members) => {
+            for (key, value) in members.iter().filter(|(key, _)| !key.starts_with("//")) {
+                let dot = if place.is_empty() { "" } else { "." };
+                open(value, &format!("{place}{dot}{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                open(item, &format!("{place}[{n}]"), found);
+            }
+        }
+        other if other == OPEN => found.push(place.to_owned()),
+        _ => {}
+    }
+}
+
+/// The resources of a valid job, and the values to fill in.
 fn summary(text: &str) -> String {
     let job: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut places = Vec::new();
+    open(&job, "", &mut places);
+    let still = match places.as_slice() {
+        [] => String::new(),
+        [place] => format!(", but {place} is to be filled in"),
+        [place, others @ ..] => {
+            let others = super::show::counted(others.len() as u64, "other value");
+            format!(", but {place} and {others} are to be filled in")
+        }
+    };
     let word = |key: &str| job.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let names: Vec<&str> = job
         .get("resources")
@@ -357,7 +387,7 @@ fn summary(text: &str) -> String {
         .filter_map(super::job::name)
         .collect();
     format!(
-        " ({} into {}.{}: {})",
+        "{still} ({} into {}.{}: {})",
         word("pipeline"),
         word("database"),
         word("dataset"),
@@ -464,6 +494,19 @@ mod tests {
         let found = misplaced(job, &[]);
         let found: Vec<_> = found.iter().map(|it| (it.line, it.column, &*it.place)).collect();
         assert_eq!(found, [(2, 21, "resources[1].files[1]"), (3, 11, "resources[2].files")]);
+    }
+
+    #[test]
+    fn values_to_fill_in_are_named() {
+        let check = |job: Value, expected: &str| {
+            let text = summary(&job.to_string());
+            assert_eq!(text, format!("{expected} ( into .: )"));
+        };
+        let open = |name: &str| json!({"params": {name: OPEN, "b": "c"}, "//x": OPEN});
+        check(json!({}), "");
+        check(json!({"resources": [open("a")]}), ", but resources[0].params.a is to be filled in");
+        let several = json!({"resources": [open("a"), open("x"), open("y")]});
+        check(several, ", but resources[0].params.a and 2 other values are to be filled in");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod columns;
 mod document;
+mod grid;
 mod init;
 mod job;
 mod plan;

@@ -36,6 +36,19 @@ impl<W: Write> Escaped<W> {
     }
 }
 
+/// A text on one line: ends of lines and tabs are escaped, too.
+pub(super) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts(c) || matches!(c, '\n' | '\t') {
+            printable.extend(c.escape_default());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
+}
+
 /// Whether a terminal does something with it.
 fn acts(c: char) -> bool {
     let turns =
@@ -59,5 +72,13 @@ mod tests {
         check("a\rb\0\u{7f}", "a\\u{d}b\\u{0}\\u{7f}");
         check("\u{9b}31m", "\\u{9b}31m");
         check("\u{202e}gpj.exe", "\\u{202e}gpj.exe");
+    }
+
+    #[test]
+    fn a_text_is_on_one_line() {
+        let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
+        check("aé 顧 \"b\"", "aé 顧 \"b\"");
+        check("\u{1b}[2J\n\t", "\\u{1b}[2J\\n\\t");
+        check("\u{9b}0m\u{202e}x", "\\u{9b}0m\\u{202e}x");
     }
 }
