@@ -193,6 +193,7 @@ fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     for name in names {
         schema.add_column(&name, Column::root_id(kind))?;
     }
+    schema.propagate(root);
     Ok(())
 }
 
