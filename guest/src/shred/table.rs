@@ -214,6 +214,11 @@ impl Table {
         self.columns.iter().map(|column| weight(&column.values)).sum()
     }
 
+    /// The memory that the values of the batch hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
     /// Brings the values of all rows to their place in the columns.
     pub fn settle(&mut self) {
         for column in &mut self.columns {
