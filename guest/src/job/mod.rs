@@ -50,7 +50,7 @@ pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
 use crate::fault::Result;
-use crate::name::Naming;
+use crate::name::{Convention, Naming};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,6 +174,7 @@ impl Job {
         };
         job.check_requests()?;
         parent::check(&job.resources)?;
+        job.check_tables()?;
         job.select(&object)
     }
 
@@ -188,6 +189,11 @@ impl Job {
             self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
         }
         self
+    }
+
+    /// How the job's names are made.
+    pub(crate) fn convention(&self) -> Convention {
+        Convention { naming: self.naming, max_length: self.max_identifier_length as usize }
     }
 
     /// The resources that take part, in the order given.
@@ -210,6 +216,28 @@ impl Job {
     pub fn credential(&self, endpoint: &Endpoint) -> Option<&Credential> {
         let client = self.client.as_ref().and_then(|client| client.auth.as_ref());
         self.credentials.get(endpoint.auth.as_ref().or(client)?)
+    }
+
+    /// Resources have tables of their own, unless each says by `table_name` which one it shares.
+    fn check_tables(&self) -> Result<()> {
+        let convention = self.convention();
+        let mut tables: IndexMap<String, &Resource> = IndexMap::new();
+        for (n, resource) in self.resources.iter().enumerate() {
+            let table = convention.fold(&convention.normalize_path(resource.table()));
+            let Some(other) = tables.get(&table) else {
+                tables.insert(table, resource);
+                continue;
+            };
+            if other.table_name.is_none() || resource.table_name.is_none() {
+                let message = format!(
+                    "the resources {:?} and {:?} would share the table {table}: give one of them another \
+                     \"table_name\", or both this one if they are to share it",
+                    other.name, resource.name
+                );
+                return Err(at(&element("resources", n), message));
+            }
+        }
+        Ok(())
     }
 
     /// What requests need has to be there: a base URL, credentials, and hosts they are for.

@@ -228,10 +228,3 @@ fn cursor_column(resource: &Resource) -> Option<String> {
     let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
     cursor.path.field().map(str::to_owned)
 }
-
-impl Job {
-    /// How the job's names are made.
-    pub(crate) fn convention(&self) -> Convention {
-        Convention { naming: self.naming, max_length: self.max_identifier_length as usize }
-    }
-}
