@@ -72,6 +72,8 @@ pub struct Job {
     pub max_table_nesting: u32,
     /// How many columns a table may have before what is widest is kept as JSON.
     pub max_columns: usize,
+    /// How many tables a resource may have, the nested ones among them.
+    pub max_tables: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
@@ -160,6 +162,10 @@ impl Job {
                 .whole("max_columns", 1, 100_000)?
                 .and_then(|columns| usize::try_from(columns).ok())
                 .unwrap_or(MAX_COLUMNS),
+            max_tables: object
+                .whole("max_tables", 1, 100_000)?
+                .and_then(|tables| usize::try_from(tables).ok())
+                .unwrap_or(MAX_TABLES),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
@@ -310,6 +316,9 @@ impl Job {
 /// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
 const MAX_COLUMNS: usize = 2000;
 
+/// More tables than anybody has unnested on purpose: each costs statements with every load.
+const MAX_TABLES: usize = 1000;
+
 const NAMINGS: &[(&str, Naming)] = &[
     ("snake_case", Naming::SnakeCase),
     ("direct", Naming::Direct),
@@ -340,6 +349,7 @@ const KEYS: Keys = Keys {
         "max_identifier_length",
         "max_table_nesting",
         "max_columns",
+        "max_tables",
         "root_key",
         "schema_contract",
         "selected",

@@ -15,7 +15,7 @@ use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
 use crate::schema::{Column, Schema, Table};
-use crate::shred::{Family, SEQ};
+use crate::shred::{Family, KEY_HINT, SEQ};
 use crate::source::{Incremental, Parents};
 use crate::state::{IncrementalState, State};
 use crate::step::{CursorReport, Report, TableReport};
@@ -316,6 +316,9 @@ impl Ingest<'_> {
             if rows > 0 {
                 schema.mark_seen(&table.name)?;
             }
+        }
+        for (table, column, key) in family.keys() {
+            schema.remember(table, column, KEY_HINT, key.into());
         }
         for table in family.tables().iter().filter(|table| table.parent.is_none()) {
             schema.propagate(&table.name);

@@ -302,6 +302,19 @@ impl Schema {
         Ok(())
     }
 
+    /// Sets a hint of a table, or of a column of it, if there is one.
+    pub fn remember(&mut self, table: &str, column: Option<&str>, hint: &str, value: Value) {
+        let Some(table) = self.tables.get_mut(table) else { return };
+        match column {
+            None => drop(table.hints_mut().insert(hint.to_owned(), value)),
+            Some(column) => {
+                if let Some(column) = table.columns_mut().get_mut(column) {
+                    column.set(hint, value);
+                }
+            }
+        }
+    }
+
     /// Removes a table and the tables nested in it; gives their names.
     pub fn drop(&mut self, root: &str) -> Vec<String> {
         let names: Vec<_> = self.chain(root).into_iter().map(|t| t.name().to_owned()).collect();
