@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
+    /// Goes to a position that this reader, or one of the same text, has had.
+    pub fn seek(&mut self, position: usize) {
+        self.pos = position;
+    }
+
     /// The text between two positions, which must lie at the borders of values.
     pub fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()

@@ -186,6 +186,14 @@ impl Convention {
     }
 }
 
+/// Whether the name of a key says little of it: the key has characters that tell it from other keys and are
+/// gone from the name, such as `#` and letters that are not ASCII, and not only case and what separates words.
+pub(crate) fn says_little(naming: Naming, key: &str) -> bool {
+    let key = trim(key);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " _-./:@$".contains(c);
+    !key.chars().all(is_plain) && naming.apply(key) != key
+}
+
 /// Lower case words with single underscores between them.
 fn snake_case(identifier: &str) -> String {
     let alphabet = alphanumeric(identifier.chars().map(|c| match c {

@@ -20,65 +20,96 @@ pub struct Facts {
     pub keys: Vec<String>,
 }
 
-/// Takes one record; must step over it.
-pub type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<()> + 'f;
+/// Takes one record; must step over it. [`Flow::Pause`] asks for a pause before the next one.
+pub type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<Flow> + 'f;
 
-/// Walks a page: JSON values one after the other, most often one.
+/// Whether a walk goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    /// With the next record.
+    On,
+    /// Not before somebody has done something else.
+    Pause,
+}
+
+/// A page that is walked, maybe with pauses.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// What was found by now.
+    pub facts: Facts,
+    /// Where the value begins that is being walked.
+    value: usize,
+    /// How many matches of the selector in it are done, and where the next record of the one after them is; 0 where
+    /// it is its first.
+    done: u64,
+    next: usize,
+}
+
+impl Walked {
+    /// Nothing by now.
+    pub fn new(wanted: &[Path]) -> Self {
+        let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
+        Self { facts, ..Self::default() }
+    }
+}
+
+/// Walks a page: JSON values one after the other, most often one. Returns whether it is done: if not, `take`
+/// has asked for a pause, and the next call goes on behind it.
 ///
 /// Without a selector every value is a record, and every element of an array is. With one, what it
 /// matches is: an array by its elements. An object that the selector does not match is a record itself
 /// when `loose` (a file may hold pages or records), and is not otherwise.
 pub fn walk(
-    text: &str,
-    selector: Option<&Path>,
-    wanted: &[Path],
-    loose: bool,
-    take: &mut Take<'_>,
-) -> Result<Facts> {
-    walk_from(Reader::new(text), selector, wanted, loose, take)
-}
-
-/// The same from where a reader stands.
-pub fn walk_from(
     mut reader: Reader<'_>,
     selector: Option<&Path>,
     wanted: &[Path],
     loose: bool,
+    walked: &mut Walked,
     take: &mut Take<'_>,
-) -> Result<Facts> {
-    let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
-    let mut walk = Walk { selector, wanted, take, facts };
+) -> Result<bool> {
+    if walked.value > 0 {
+        reader.seek(walked.value);
+    }
+    let mut walk = Walk { selector, wanted, take, walked, matched: 0 };
     while !reader.at_end() {
+        walk.walked.value = reader.position();
+        walk.matched = 0;
         let active = Active {
             select: selector.map(|_| 0),
             wanted: (0..wanted.len()).map(|w| (w, 0)).collect(),
         };
-        match selector {
+        let flow = match selector {
             None => {
                 if !wanted.is_empty() {
                     walk.visit(&mut reader.clone(), &active)?;
                 }
-                walk.records(&mut reader)?;
+                walk.records(&mut reader)?
             }
             Some(selector) if loose && find(reader.clone().skip()?, selector)?.is_none() => {
-                walk.records(&mut reader)?;
+                walk.records(&mut reader)?
             }
             Some(_) => walk.visit(&mut reader, &active)?,
+        };
+        if flow == Flow::Pause {
+            return Ok(false);
         }
+        (walk.walked.done, walk.walked.next) = (0, 0);
     }
-    Ok(walk.facts)
+    Ok(true)
 }
 
 /// What is wanted of a page that has no records.
 pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
-    let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
-    let mut walk = Walk { selector: None, wanted, take: &mut |_| Ok(()), facts };
+    let mut walked = Walked::new(wanted);
+    let mut take = |_: &mut Reader<'_>| Ok(Flow::On);
+    let mut walk =
+        Walk { selector: None, wanted, take: &mut take, walked: &mut walked, matched: 0 };
     let mut reader = Reader::new(text);
     while !reader.at_end() {
         let active = Active { select: None, wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
         walk.visit(&mut reader, &active)?;
     }
-    Ok(walk.facts)
+    Ok(walked.facts)
 }
 
 /// The first value of a document that the path matches, as JSON text.
@@ -153,7 +184,9 @@ struct Walk<'w, 'f> {
     selector: Option<&'w Path>,
     wanted: &'w [Path],
     take: &'w mut Take<'f>,
-    facts: Facts,
+    walked: &'w mut Walked,
+    /// Matches of the selector in the value by now.
+    matched: u64,
 }
 
 /// How far each path has been followed to here.
@@ -164,18 +197,20 @@ struct Active {
 }
 
 impl Walk<'_, '_> {
-    fn visit(&mut self, reader: &mut Reader<'_>, active: &Active) -> Result<()> {
+    fn visit(&mut self, reader: &mut Reader<'_>, active: &Active) -> Result<Flow> {
         let start = reader.clone();
         for &(wanted, done) in &active.wanted {
             let complete =
                 self.wanted.get(wanted).is_some_and(|path| path.segments().len() == done);
-            if let (true, Some(slot @ None)) = (complete, self.facts.captured.get_mut(wanted)) {
+            if let (true, Some(slot @ None)) =
+                (complete, self.walked.facts.captured.get_mut(wanted))
+            {
                 *slot = Some(start.clone().skip()?.to_owned());
             }
         }
         let segments = self.selector.map_or(&[][..], Path::segments);
         if active.select == Some(segments.len()) {
-            self.facts.selected = true;
+            self.walked.facts.selected = true;
             let rest = Active { select: None, wanted: active.wanted.clone() };
             if rest.wanted.iter().any(|&(wanted, done)| self.step(wanted, done).is_some()) {
                 self.visit(&mut reader.clone(), &rest)?;
@@ -188,10 +223,12 @@ impl Walk<'_, '_> {
                 while more {
                     let key = reader.key()?;
                     let next = self.follow(active, |step| is_member(step, key));
-                    if active.select == Some(0) && self.facts.keys.len() < 20 {
-                        self.facts.keys.push(unescape(key));
+                    if active.select == Some(0) && self.walked.facts.keys.len() < 20 {
+                        self.walked.facts.keys.push(unescape(key));
                     }
-                    self.into(reader, &next).at(|| format!("key {key:?}"))?;
+                    if self.into(reader, &next).at(|| format!("key {key:?}"))? == Flow::Pause {
+                        return Ok(Flow::Pause);
+                    }
                     more = reader.more(b'}')?;
                 }
             }
@@ -205,19 +242,21 @@ impl Walk<'_, '_> {
                 let mut at = 0;
                 while more {
                     let next = self.follow(active, |step| is_element(step, at, length));
-                    self.into(reader, &next)?;
+                    if self.into(reader, &next)? == Flow::Pause {
+                        return Ok(Flow::Pause);
+                    }
                     at += 1;
                     more = reader.more(b']')?;
                 }
             }
             _ => drop(reader.skip()?),
         }
-        Ok(())
+        Ok(Flow::On)
     }
 
-    fn into(&mut self, reader: &mut Reader<'_>, next: &Active) -> Result<()> {
+    fn into(&mut self, reader: &mut Reader<'_>, next: &Active) -> Result<Flow> {
         if next.select.is_none() && next.wanted.is_empty() {
-            return reader.skip().map(drop);
+            return reader.skip().map(|_| Flow::On);
         }
         self.visit(reader, next)
     }
@@ -240,24 +279,40 @@ impl Walk<'_, '_> {
     }
 
     /// A value that is a record, or an array of records.
-    fn records(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+    fn records(&mut self, reader: &mut Reader<'_>) -> Result<Flow> {
+        self.matched += 1;
+        if self.matched <= self.walked.done {
+            return reader.skip().map(|_| Flow::On);
+        }
+        let mut flow = Flow::On;
         match reader.peek()? {
             Peek::Array => {
-                let mut more = reader.enter();
+                let mut more = match std::mem::take(&mut self.walked.next) {
+                    0 => reader.enter(),
+                    next => {
+                        reader.seek(next);
+                        true
+                    }
+                };
                 while more {
-                    self.record(reader)?;
+                    flow = self.record(reader)?;
                     more = reader.more(b']')?;
+                    if flow == Flow::Pause && more {
+                        self.walked.next = reader.position();
+                        return Ok(flow);
+                    }
                 }
-                Ok(())
             }
-            Peek::Null => reader.null(),
-            _ => self.record(reader),
+            Peek::Null => reader.null()?,
+            _ => flow = self.record(reader)?,
         }
+        self.walked.done += 1;
+        Ok(flow)
     }
 
-    fn record(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        self.facts.records += 1;
-        (self.take)(reader).at(|| format!("record {}", self.facts.records))
+    fn record(&mut self, reader: &mut Reader<'_>) -> Result<Flow> {
+        self.walked.facts.records += 1;
+        (self.take)(reader).at(|| format!("record {}", self.walked.facts.records))
     }
 }
 
@@ -292,16 +347,28 @@ mod tests {
     ) {
         let selector = selector.map(|s| Path::parse(s).unwrap());
         let wanted: Vec<Path> = wanted.iter().map(|w| Path::parse(w).unwrap()).collect();
-        let mut records = Vec::new();
-        let facts = walk(text, selector.as_ref(), &wanted, false, &mut |reader| {
-            records.push(reader.skip()?.to_owned());
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(records, expect, "{text}");
-        assert_eq!(facts.records as usize, expect.len());
-        let found: Vec<_> = facts.captured.iter().map(Option::as_deref).collect();
-        assert_eq!(found, captured, "{text}");
+        // With a pause after no record, after some and after every one.
+        for every in [usize::MAX, 2, 1] {
+            let mut records = Vec::new();
+            let mut walked = Walked::new(&wanted);
+            let mut pauses = 0;
+            let mut take = |reader: &mut Reader<'_>| {
+                records.push(reader.skip()?.to_owned());
+                Ok(if records.len() % every == 0 { Flow::Pause } else { Flow::On })
+            };
+            let go_on = |walked: &mut Walked, take: &mut Take<'_>| {
+                walk(Reader::new(text), selector.as_ref(), &wanted, false, walked, take).unwrap()
+            };
+            while !go_on(&mut walked, &mut take) {
+                pauses += 1;
+            }
+            assert_eq!(records, expect, "{text}");
+            assert_eq!(pauses, expect.len() / every, "{text}");
+            let facts = walked.facts;
+            assert_eq!(facts.records as usize, expect.len());
+            let found: Vec<_> = facts.captured.iter().map(Option::as_deref).collect();
+            assert_eq!(found, captured, "{text}");
+        }
     }
 
     #[test]
@@ -365,10 +432,17 @@ mod tests {
         let selector = Path::parse("issues").unwrap();
         let mut records = 0;
         let text = "{\"issues\":[1,2]} {\"id\":3} [4,5]";
-        walk(text, Some(&selector), &[], true, &mut |reader| {
-            records += 1;
-            reader.skip().map(drop)
-        })
+        walk(
+            Reader::new(text),
+            Some(&selector),
+            &[],
+            true,
+            &mut Walked::default(),
+            &mut |reader| {
+                records += 1;
+                reader.skip().map(|_| Flow::On)
+            },
+        )
         .unwrap();
         assert_eq!(records, 5);
     }
@@ -376,10 +450,9 @@ mod tests {
     #[test]
     fn faults_say_where() {
         let selector = Path::parse("issues").unwrap();
-        let fault =
-            walk("{\"issues\":[{\"a\":1},{\"a\":}]}", Some(&selector), &[], false, &mut |reader| {
-                reader.skip().map(drop)
-            })
+        let reader = Reader::new("{\"issues\":[{\"a\":1},{\"a\":}]}");
+        let mut take = |reader: &mut Reader<'_>| reader.skip().map(|_| Flow::On);
+        let fault = walk(reader, Some(&selector), &[], false, &mut Walked::default(), &mut take)
             .unwrap_err();
         assert_eq!(
             fault.to_string(),

@@ -1,7 +1,9 @@
 //! A gigabyte of pages through the component in the Rust host: the memory of both stays as it was after
-//! the first half of them. `make memory` runs it and shows the numbers; `make test` does not.
+//! the first half of them. `make memory` runs it and shows the numbers; `make test` does not. And pages of
+//! tens of megabytes of small values: beside the page the component has the memory of a batch.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::print_stdout, reason = "it shows what it measures")]
 
 use std::fs;
 use std::io::{self, Read};
@@ -86,6 +88,53 @@ fn memory_stays_flat() {
             "type": "json_link", "next_url_path": "next"}}}),
         &mut Source::of(&records, Input::of_reader(io::empty())),
     );
+}
+
+/// Small values that weigh many times what they take on a page.
+const SMALL: [&str; 5] = ["[]", "[1,1]", "{\"id\":1}", "{}", "1"];
+/// Memory beside a large page: a batch, files that wait, and what vectors have for growing.
+const BESIDE: usize = 128 << 20;
+/// A file may have this many bytes: the next one begins soon after `FILE_BYTES`, and a host copies it whole.
+const LARGEST_FILE: u64 = 64 << 20;
+
+#[test]
+fn a_large_page_is_loaded_in_batches() {
+    large_pages(&SMALL[..2], &|_| 12 << 20);
+}
+
+#[test]
+#[ignore = "takes minutes: `make memory`"]
+fn the_largest_pages_are_loaded_in_batches() {
+    large_pages(&SMALL, &|value| if value.len() > 3 { 99 << 20 } else { 60 << 20 });
+}
+
+/// Loads a page of so many bytes of each of the small values.
+fn large_pages(values: &[&str], size: &dyn Fn(&str) -> usize) {
+    let engine = Engine::new(&Settings::default()).unwrap();
+    for &value in values {
+        let size = size(value);
+        let page = format!("[{}{value}]", format!("{value},").repeat(size / (value.len() + 1)));
+        let rows = page.len() / (value.len() + 1);
+        let job = json!({"pipeline": "p", "database": "DB", "dataset": "d",
+            "resources": [{"name": "r", "source": "pull"}]});
+        let run = Runner::new(&engine).start(&job.to_string(), "2026-11-20T00:00:00Z").unwrap();
+        let mut watched = Watched { run, read: 0, found: Vec::new() };
+        let input = Input::of_pages(std::iter::once(Ok(page)));
+        let mut source = Source { input, pages: Box::new(std::iter::empty()) };
+        let report = drive(&mut watched, &mut source, &mut []).unwrap();
+        let linear = watched.run.peak_memory();
+        let largest = report.files.iter().map(|file| file.bytes).max().unwrap();
+        println!(
+            "{} MiB of {value}: {rows} rows in {} files, the largest of {} MiB; memory of the component {} MiB",
+            size >> 20,
+            report.files.len(),
+            largest >> 20,
+            linear >> 20
+        );
+        assert!(report.tables[0].rows as usize >= rows, "{value}");
+        assert!(linear <= size * 2 + BESIDE, "{value}: {linear}");
+        assert!(largest <= LARGEST_FILE, "{value}: {largest}");
+    }
 }
 
 /// Records one after the other, a line each, no comma after the last.

@@ -50,7 +50,7 @@ pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
 use crate::fault::Result;
-use crate::name::Naming;
+use crate::name::{Convention, Naming};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +72,8 @@ pub struct Job {
     pub max_table_nesting: u32,
     /// How many columns a table may have before what is widest is kept as JSON.
     pub max_columns: usize,
+    /// How many tables a resource may have, the nested ones among them.
+    pub max_tables: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the whole schema as the job gives it, null where it does not.
@@ -160,6 +162,10 @@ impl Job {
                 .whole("max_columns", 1, 100_000)?
                 .and_then(|columns| usize::try_from(columns).ok())
                 .unwrap_or(MAX_COLUMNS),
+            max_tables: object
+                .whole("max_tables", 1, 100_000)?
+                .and_then(|tables| usize::try_from(tables).ok())
+                .unwrap_or(MAX_TABLES),
             root_key: object.boolean("root_key")?,
             schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
@@ -174,6 +180,7 @@ impl Job {
         };
         job.check_requests()?;
         parent::check(&job.resources)?;
+        job.check_tables()?;
         job.select(&object)
     }
 
@@ -188,6 +195,11 @@ impl Job {
             self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
         }
         self
+    }
+
+    /// How the job's names are made.
+    pub(crate) fn convention(&self) -> Convention {
+        Convention { naming: self.naming, max_length: self.max_identifier_length as usize }
     }
 
     /// The resources that take part, in the order given.
@@ -210,6 +222,28 @@ impl Job {
     pub fn credential(&self, endpoint: &Endpoint) -> Option<&Credential> {
         let client = self.client.as_ref().and_then(|client| client.auth.as_ref());
         self.credentials.get(endpoint.auth.as_ref().or(client)?)
+    }
+
+    /// Resources have tables of their own, unless each says by `table_name` which one it shares.
+    fn check_tables(&self) -> Result<()> {
+        let convention = self.convention();
+        let mut tables: IndexMap<String, &Resource> = IndexMap::new();
+        for (n, resource) in self.resources.iter().enumerate() {
+            let table = convention.fold(&convention.normalize_path(resource.table()));
+            let Some(other) = tables.get(&table) else {
+                tables.insert(table, resource);
+                continue;
+            };
+            if other.table_name.is_none() || resource.table_name.is_none() {
+                let message = format!(
+                    "the resources {:?} and {:?} would share the table {table}: give one of them another \
+                     \"table_name\", or both this one if they are to share it",
+                    other.name, resource.name
+                );
+                return Err(at(&element("resources", n), message));
+            }
+        }
+        Ok(())
     }
 
     /// What requests need has to be there: a base URL, credentials, and hosts they are for.
@@ -282,6 +316,9 @@ impl Job {
 /// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
 const MAX_COLUMNS: usize = 2000;
 
+/// More tables than anybody has unnested on purpose: each costs statements with every load.
+const MAX_TABLES: usize = 1000;
+
 const NAMINGS: &[(&str, Naming)] = &[
     ("snake_case", Naming::SnakeCase),
     ("direct", Naming::Direct),
@@ -312,6 +349,7 @@ const KEYS: Keys = Keys {
         "max_identifier_length",
         "max_table_nesting",
         "max_columns",
+        "max_tables",
         "root_key",
         "schema_contract",
         "selected",

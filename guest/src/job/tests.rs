@@ -180,7 +180,7 @@ fn names_mistakes() {
     check(
         "/colour",
         json!("x"),
-        "unknown key \"colour\", expected one of $schema, pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, root_key, schema_contract, selected, create_indexes, stage_encryption, force_full_load, refresh, interval, dev_mode, credentials, client, resource_defaults, resources",
+        "unknown key \"colour\", expected one of $schema, pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, max_tables, root_key, schema_contract, selected, create_indexes, stage_encryption, force_full_load, refresh, interval, dev_mode, credentials, client, resource_defaults, resources",
     );
     check("/database", json!(null), "database: expected a text, found nothing");
     check("/dataset", json!(""), "dataset: expected a text, found an empty one");
@@ -238,6 +238,16 @@ fn names_mistakes() {
         json!([{"name": "a"}, {"name": "a"}]),
         "resources[1].name: the resource \"a\" is given twice",
     );
+    for (one, other, table) in
+        [("顧客", "注文", "X"), ("userItems", "user_items", "USER_ITEMS"), ("a b", "a-b", "A_B")]
+    {
+        let message = format!(
+            "resources[2]: the resources {one:?} and {other:?} would share the table {table}: give one of them another \
+             \"table_name\", or both this one if they are to share it"
+        );
+        let resource = |name: &str| json!({"name": name, "source": "pull"});
+        check("/resources", json!([resource(one), resource("c"), resource(other)]), &message);
+    }
     check("/resources", json!(["a"]), "client: expected an object with a base_url, found nothing");
     check(
         "/resources/0/tablename",
@@ -324,6 +334,25 @@ fn names_mistakes() {
         json!({"base_url": "https://x.net", "session": 1}),
         "client: unknown key \"session\": it is code: how requests are sent is the host's business",
     );
+}
+
+#[test]
+fn resources_share_a_table_that_each_of_them_names() {
+    let check = |tables: [Option<&str>; 2], expect: bool| {
+        let resource = |(name, table): (&str, Option<&str>)| match table {
+            Some(table) => json!({"name": name, "source": "pull", "table_name": table}),
+            None => json!({"name": name, "source": "pull"}),
+        };
+        let resources: Vec<Value> =
+            ["items", "more"].into_iter().zip(tables).map(resource).collect();
+        let found = parse(&with(&[("/resources", json!(resources))]));
+        assert_eq!(found.is_ok(), expect, "{tables:?}");
+    };
+    check([None, None], true);
+    check([Some("all"), Some("all")], true);
+    check([Some("all"), Some("All")], true);
+    check([None, Some("items")], false);
+    check([Some("more"), None], false);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //! records, a few at a time.
 
 use super::ingest::{Ingest, Reading};
+use super::intake::check_size;
 use super::notes::{Notes, watched};
 use super::session::Session;
 use crate::fault::{Context, Fault, Result};
 use crate::job::Path;
 use crate::json::{Peek, Reader};
-use crate::page;
+use crate::page::{self, Walked};
 use crate::source::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
 use crate::step::{Failure, Pause, Request, Response};
 
@@ -100,7 +101,8 @@ impl Ingest<'_> {
                         largest = largest.max(response.body.len());
                         reading.pages += 1;
                         reading.bytes += response.body.len() as u64;
-                        chain.take(reading, &response, &mut notes).at(|| chain.place())?;
+                        let taken = self.take(session, reading, chain, &response, &mut notes).await;
+                        taken.at(|| chain.place())?;
                     }
                     None => chain.next = None,
                 }
@@ -109,6 +111,78 @@ impl Ingest<'_> {
             chains.retain(|chain| chain.next.is_some());
             at_once = (AT_ONCE_BYTES / largest).clamp(1, AT_ONCE);
         }
+    }
+
+    /// Takes the records of a page, and finds out what is asked next.
+    async fn take(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        chain: &mut Chain<'_>,
+        response: &Response,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        let body = &response.body;
+        check_size(body.len())?;
+        chain.requests.look(response)?;
+        notes.find(chain.requests.found());
+        let wanted = chain.requests.wanted_paths();
+        let selector = chain.requests.selector();
+        let watched = watched(selector);
+        let paths: Vec<Path> = wanted.iter().chain(&watched).cloned().collect();
+        // From the first record to the last.
+        let mut records = body.len()..0;
+        let mut walked = Walked::new(&paths);
+        reading.intake.begin();
+        let facts = loop {
+            if selector.is_none() {
+                break page::capture(body, &paths)?;
+            }
+            let intake = &mut reading.intake;
+            let mut take = |reader: &mut Reader<'_>| {
+                records.start = records.start.min(reader.position());
+                notes.nulls += u64::from(reader.peek()? == Peek::Null);
+                let taken = intake.take(reader, &chain.members);
+                records.end = reader.position();
+                taken.map(|()| intake.flow(records.end))
+            };
+            let reader = Reader::new(body);
+            if page::walk(reader, selector, &paths, false, &mut walked, &mut take)? {
+                break walked.facts;
+            }
+            self.flush(session, reading).await?;
+        };
+        let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
+        if let Some(selector) = selector.filter(|_| !facts.selected) {
+            let empty = source::check_empty(selector, body)?;
+            if empty == Empty::Missing {
+                notes.nothing.count(selector, facts.keys);
+            }
+        } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
+            source::check_silence(body)?;
+        }
+        notes.watch(beside);
+        let intake = &reading.intake;
+        chain.requests.compare(response, body.get(records).unwrap_or_default())?;
+        if let Some(size) = chain.requests.page_size() {
+            notes.gaps.page(size, facts.records, chain.short);
+            chain.short = (1..size).contains(&facts.records);
+        }
+        // The order of records says nothing where they are of several parents.
+        let closed = chain.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
+        let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
+        chain.next = if closed { None } else { chain.requests.after(&facts)? };
+        if chain.next.is_none()
+            && !closed
+            && chain.page == 1
+            && facts.records > 0
+            && notes.may_doubt()
+        {
+            notes.find(chain.requests.overlooked(response)?.into_iter().collect());
+        }
+        chain.page += 1;
+        chain.resumed = false;
+        Ok(())
     }
 
     fn chain<'p>(&self, reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<Chain<'p>> {
@@ -192,66 +266,6 @@ impl UnderWay<'_> {
 }
 
 impl Chain<'_> {
-    /// Takes the records of a page, and finds out what is asked next.
-    fn take(
-        &mut self,
-        reading: &mut Reading<'_>,
-        response: &Response,
-        notes: &mut Notes,
-    ) -> Result<()> {
-        self.requests.look(response)?;
-        notes.find(self.requests.found());
-        let wanted = self.requests.wanted_paths();
-        let selector = self.requests.selector();
-        let watched = watched(selector);
-        let paths: Vec<Path> = wanted.iter().chain(&watched).cloned().collect();
-        let intake = &mut reading.intake;
-        let members = &self.members;
-        // From the first record to the last.
-        let mut records = response.body.len()..0;
-        let mut take = |reader: &mut Reader<'_>| {
-            records.start = records.start.min(reader.position());
-            notes.nulls += u64::from(reader.peek()? == Peek::Null);
-            let taken = intake.take(reader, members);
-            records.end = reader.position();
-            taken
-        };
-        let facts = match selector {
-            None => page::capture(&response.body, &paths)?,
-            Some(_) => page::walk(&response.body, selector, &paths, false, &mut take)?,
-        };
-        let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
-        if let Some(selector) = selector.filter(|_| !facts.selected) {
-            let empty = source::check_empty(selector, &response.body)?;
-            if empty == Empty::Missing {
-                notes.nothing.count(selector, facts.keys);
-            }
-        } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
-            source::check_silence(&response.body)?;
-        }
-        notes.watch(beside);
-        self.requests.compare(response, response.body.get(records).unwrap_or_default())?;
-        if let Some(size) = self.requests.page_size() {
-            notes.gaps.page(size, facts.records, self.short);
-            self.short = (1..size).contains(&facts.records);
-        }
-        // The order of records says nothing where they are of several parents.
-        let closed = self.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
-        let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
-        self.next = if closed { None } else { self.requests.after(&facts)? };
-        if self.next.is_none()
-            && !closed
-            && self.page == 1
-            && facts.records > 0
-            && notes.may_doubt()
-        {
-            notes.find(self.requests.overlooked(response)?.into_iter().collect());
-        }
-        self.page += 1;
-        self.resumed = false;
-        Ok(())
-    }
-
     /// Where it is, for a fault: parent, page and request.
     fn place(&self) -> String {
         let request = self.next.as_ref().map(source::shown).unwrap_or_default();

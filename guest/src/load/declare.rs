@@ -5,11 +5,13 @@ use serde_json::{Map, Value};
 
 use super::nested;
 use super::publish::{self, Action};
-use crate::fault::{Context, Result};
+use crate::fault::{Context, Fault, Result};
 use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
-use crate::shred::{Family, KnownColumn, Options, Preferred, Refusal, RootKey, Rooted, Rules};
+use crate::shred::{
+    Family, KEY_HINT, KnownColumn, Options, Preferred, Refusal, RootKey, Rooted, Rules,
+};
 
 /// What a resource's rows become.
 pub(super) struct Plan {
@@ -114,6 +116,7 @@ pub(super) fn family(
         texts_only: !schema.detects_timestamps(),
         widen: resource.on_type_conflict == OnTypeConflict::Widen,
         max_columns: job.max_columns,
+        max_tables: job.max_tables,
     });
     know(&mut family, schema, &plan.table)?;
     for nested in &plan.nested {
@@ -137,8 +140,15 @@ fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
                     name: column.name().to_owned(),
                     kind: column.kind(),
                     nullable: column.nullable(),
+                    primary_key: column.has("primary_key"),
+                    key: key_hint(column.hint(KEY_HINT))
+                        .at(|| format!("column {}", column.name()))
+                        .at(|| format!("table {name}"))?,
                 },
             );
+        }
+        if let Some(key) = key_hint(table.hint(KEY_HINT)).at(|| format!("table {name}"))? {
+            family.know_table_key(name, key);
         }
         let contract = Contract::of(schema, name)?;
         family.know_rules(
@@ -152,6 +162,18 @@ fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The key that the schema remembers for a column or a table.
+fn key_hint(hint: Option<&Value>) -> Result<Option<Vec<String>>> {
+    let Some(hint) = hint.filter(|hint| !hint.is_null()) else { return Ok(None) };
+    let text = |key: &Value| key.as_str().map(str::to_owned);
+    let keys = hint.as_array().and_then(|keys| keys.iter().map(text).collect());
+    keys.map(Some).ok_or_else(|| {
+        Fault::destination(format_args!(
+            "expected a list of keys as {KEY_HINT} in the stored schema, found {hint}"
+        ))
+    })
 }
 
 fn refusal(mode: Mode) -> Option<Refusal> {
@@ -193,6 +215,7 @@ fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     for name in names {
         schema.add_column(&name, Column::root_id(kind))?;
     }
+    schema.propagate(root);
     Ok(())
 }
 
@@ -226,11 +249,4 @@ fn table_hints(resource: &Resource) -> Map<String, Value> {
 fn cursor_column(resource: &Resource) -> Option<String> {
     let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
     cursor.path.field().map(str::to_owned)
-}
-
-impl Job {
-    /// How the job's names are made.
-    pub(crate) fn convention(&self) -> Convention {
-        Convention { naming: self.naming, max_length: self.max_identifier_length as usize }
-    }
 }

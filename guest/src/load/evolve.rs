@@ -5,6 +5,8 @@
 //! meanwhile, or the information schema lags behind. It gets the columns it lacks, and from then on counts as a
 //! table that may have rows, so that a merge or a replace deletes those that it replaces.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::Target;
 use super::catalogue::{Live, LiveColumn};
 use super::publish::{Action, Ingested, IngestedTable};
@@ -25,6 +27,9 @@ pub(super) struct Wanted<'a> {
     pub(super) schema_made: bool,
     pub(super) create_indexes: bool,
 }
+
+/// What was staged, by table: several resources may share one.
+type Brought<'a> = FxHashMap<&'a str, Vec<&'a IngestedTable>>;
 
 /// The DDL of a load.
 #[derive(Default)]
@@ -89,13 +94,18 @@ impl Wanted<'_> {
         if !self.schema_made && !live.has_schema_of(&target.table("")) {
             evolution.schemas.push(ddl::create_schema(&target.schema));
         }
+        let mut brought = Brought::default();
+        for table in self.ingested.iter().flat_map(|ingested| &ingested.tables) {
+            brought.entry(table.name.as_str()).or_default().push(table);
+        }
         for table in self.schema.tables().values() {
-            self.dataset_table(table, &mut evolution.changes)?;
+            let brought = brought.get(table.name()).map_or(&[][..], Vec::as_slice);
+            self.dataset_table(table, brought, &mut evolution.changes)?;
         }
         let mut staged = false;
         for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
             if let Action::Merge(_) = ingested.action {
-                staged |= self.staging_tables(ingested, &mut evolution.changes);
+                staged |= self.staging_tables(ingested, &brought, &mut evolution.changes);
             }
         }
         if staged && !live.has_schema_of(&target.staging("")) {
@@ -105,18 +115,22 @@ impl Wanted<'_> {
     }
 
     /// What a table of the dataset needs.
-    fn dataset_table(&self, table: &Table, changes: &mut Vec<Change>) -> Result<()> {
+    fn dataset_table(
+        &self,
+        table: &Table,
+        brought: &[&IngestedTable],
+        changes: &mut Vec<Change>,
+    ) -> Result<()> {
         let Self { target, live, .. } = self;
         let name = target.table(table.name());
-        let brought = self.brought(table.name());
         // Tables that nothing came for may have to hold more too: the ids of their roots.
         let root = self.schema.root(table.name()).map(Table::name);
         let of_family = || self.ingested.iter().any(|i| Some(i.root.as_str()) == root);
-        let wanted = is_dlt(table.name()) || brought.is_some_and(|table| table.rows > 0);
+        let wanted = is_dlt(table.name()) || brought.iter().any(|table| table.rows > 0);
         if !(wanted || live.has(&name) && of_family()) {
             return Ok(());
         }
-        let columns = self.columns(table, self.create_indexes);
+        let columns = self.columns(table, brought, self.create_indexes);
         if !live.has(&name) {
             let cluster = self.names(table, "cluster");
             let primary_key = match self.create_indexes {
@@ -133,7 +147,7 @@ impl Wanted<'_> {
             });
             return Ok(());
         }
-        if let Some(brought) = brought {
+        for brought in brought {
             self.check_lengths(&name, brought)?;
         }
         let new: Vec<Column> =
@@ -175,7 +189,12 @@ impl Wanted<'_> {
     }
 
     /// What the staging tables of a merge need. Returns `true` if there are any.
-    fn staging_tables(&self, ingested: &Ingested, changes: &mut Vec<Change>) -> bool {
+    fn staging_tables(
+        &self,
+        ingested: &Ingested,
+        brought: &Brought<'_>,
+        changes: &mut Vec<Change>,
+    ) -> bool {
         let Self { target, live, .. } = self;
         let stages_children = ingested.stages_children();
         let family = ingested.tables.iter().enumerate();
@@ -185,7 +204,8 @@ impl Wanted<'_> {
             let Some(known) = self.schema.table(&table.name) else { continue };
             staged = true;
             let name = target.staging(&table.name);
-            let mut columns = self.columns(known, false);
+            let brought = brought.get(known.name()).map_or(&[][..], Vec::as_slice);
+            let mut columns = self.columns(known, brought, false);
             columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
             if !live.has(&name) {
                 changes.push(Change {
@@ -222,18 +242,16 @@ impl Wanted<'_> {
         staged
     }
 
-    /// The rows that were staged for a table of the schema.
-    fn brought(&self, table: &str) -> Option<&IngestedTable> {
-        self.ingested.iter().flat_map(|ingested| &ingested.tables).find(|t| t.name == table)
-    }
-
     /// The columns of a table, as the statements want them.
-    fn columns(&self, table: &Table, create_indexes: bool) -> Vec<Column> {
-        let brought = self.brought(table.name());
-        let is_large = |name: &str| {
-            let columns = brought.into_iter().flat_map(|brought| &brought.columns);
-            columns.into_iter().any(|column| column.name == name && column.longest > 0)
-        };
+    fn columns(
+        &self,
+        table: &Table,
+        brought: &[&IngestedTable],
+        create_indexes: bool,
+    ) -> Vec<Column> {
+        let staged = brought.iter().flat_map(|brought| &brought.columns);
+        let large: FxHashSet<&str> =
+            staged.filter(|column| column.longest > 0).map(|column| column.name.as_str()).collect();
         let known = table.complete_columns().filter_map(|column| Some((column, column.kind()?)));
         known
             .map(|(column, kind)| Column {
@@ -243,7 +261,7 @@ impl Wanted<'_> {
                 unique: create_indexes && column.has("unique"),
                 comment: comment(column),
                 with_offset: false,
-                large: is_large(column.name()),
+                large: large.contains(column.name()),
             })
             .collect()
     }

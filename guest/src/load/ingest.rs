@@ -1,5 +1,6 @@
 //! One resource, from its first page to its last file.
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
 use super::Target;
@@ -14,7 +15,7 @@ use super::staging::{BATCH_BYTES, Staging};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
 use crate::schema::{Column, Schema, Table};
-use crate::shred::{Family, SEQ};
+use crate::shred::{Family, KEY_HINT, SEQ};
 use crate::source::{Incremental, Parents};
 use crate::state::{IncrementalState, State};
 use crate::step::{CursorReport, Report, TableReport};
@@ -316,6 +317,12 @@ impl Ingest<'_> {
                 schema.mark_seen(&table.name)?;
             }
         }
+        for (table, column, key) in family.keys() {
+            schema.remember(table, column, KEY_HINT, key.into());
+        }
+        for table in family.tables().iter().filter(|table| table.parent.is_none()) {
+            schema.propagate(&table.name);
+        }
         Ok(())
     }
 
@@ -339,6 +346,10 @@ impl Ingest<'_> {
                 Ingested { resource, root, action, tables: Vec::new(), known, left_out }
             })
             .collect();
+        // A load in parts tells of a table once.
+        let told = report.tables.iter().enumerate();
+        let told = told.filter(|(_, told)| told.resource == self.resource.name);
+        let told: FxHashMap<String, usize> = told.map(|(at, t)| (t.name.clone(), at)).collect();
         for (at, table) in family.tables().iter().enumerate() {
             let rows = staging.rows(at);
             let root = family.root_of(at);
@@ -350,11 +361,8 @@ impl Ingest<'_> {
                 && (self.replaces() && family.action == Action::Replace || left_out)
                 && family.known;
             if rows > 0 || emptied {
-                // A load in parts tells of a table once.
-                let same = |told: &&mut TableReport| {
-                    told.name == table.name && told.resource == self.resource.name
-                };
-                match report.tables.iter_mut().find(same) {
+                let told = told.get(&table.name).copied();
+                match told.and_then(|told| report.tables.get_mut(told)) {
                     Some(told) => told.rows += rows,
                     None => report.tables.push(TableReport {
                         name: table.name.clone(),

@@ -4,10 +4,11 @@
 
 use std::borrow::Cow;
 
+use super::staging::BATCH_BYTES;
 use crate::fault::{Fault, Result};
 use crate::job::{Path, ProcessingStep, Resource};
 use crate::json::{Peek, Reader};
-use crate::page;
+use crate::page::{self, Flow};
 use crate::shred::Family;
 use crate::source::{Incremental, Parents, Unique, Verdict, process};
 
@@ -17,7 +18,16 @@ pub(super) struct Intake<'i> {
     cursor: Option<&'i mut Incremental>,
     children: &'i mut [Parents],
     steps: &'i [ProcessingStep],
+    /// Records since the batch was weighed, and where in the text it is weighed next.
+    records: u32,
+    weighed_at: usize,
 }
+
+/// Within a page the batch is weighed after so many bytes of it, or so many records.
+const WEIGH_BYTES: usize = 1 << 20;
+const WEIGH_RECORDS: u32 = 1 << 14;
+/// It is handed over within a page when it weighs so much, and otherwise between pages.
+const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
 impl<'i> Intake<'i> {
     /// Without a family nothing is loaded.
@@ -27,7 +37,31 @@ impl<'i> Intake<'i> {
         cursor: Option<&'i mut Incremental>,
         children: &'i mut [Parents],
     ) -> Self {
-        Self { family, cursor, children, steps: &resource.processing_steps }
+        let steps = &resource.processing_steps;
+        Self { family, cursor, children, steps, records: 0, weighed_at: WEIGH_BYTES }
+    }
+
+    /// A text begins.
+    pub(super) fn begin(&mut self) {
+        self.weighed_at = WEIGH_BYTES;
+    }
+
+    /// Whether more is read of a text before the batch is handed over; `position`: where the next record is.
+    #[inline]
+    pub(super) fn flow(&mut self, position: usize) -> Flow {
+        self.records += 1;
+        match position < self.weighed_at && self.records < WEIGH_RECORDS {
+            true => Flow::On,
+            false => self.weigh(position),
+        }
+    }
+
+    #[cold]
+    fn weigh(&mut self, position: usize) -> Flow {
+        self.records = 0;
+        self.weighed_at = position.saturating_add(WEIGH_BYTES);
+        let weight = self.family.as_mut().map_or(0, |family| family.weight());
+        if weight >= MOST_BYTES { Flow::Pause } else { Flow::On }
     }
 
     /// The tables that are being filled.
@@ -84,6 +118,22 @@ impl<'i> Intake<'i> {
     }
 }
 
+/// A page is in memory as a whole, and comes into the component at once.
+const PAGE_BYTES: usize = 256 << 20;
+
+/// Fails if a page of so many bytes is too large.
+pub(super) fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= PAGE_BYTES {
+        return Ok(());
+    }
+    let mib = |bytes: usize| bytes >> 20;
+    Err(Fault::source(format_args!(
+        "expected a page of at most {} MiB, found one of {} MiB: ask for smaller pages",
+        mib(PAGE_BYTES),
+        mib(bytes)
+    )))
+}
+
 /// What the cursor says of a record.
 fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
     let value = page::find(raw, &cursor.cursor().path)?;
@@ -126,6 +176,19 @@ fn with_members(record: &str, members: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_may_not_be_too_large() {
+        let check = |bytes: usize, expect: Option<&str>| {
+            let fault = check_size(bytes).err().map(|fault| fault.to_string());
+            assert_eq!(fault.as_deref(), expect, "{bytes}");
+        };
+        check(256 << 20, None);
+        check(
+            300 << 20,
+            Some("expected a page of at most 256 MiB, found one of 300 MiB: ask for smaller pages"),
+        );
+    }
 
     #[test]
     fn adds_members() {

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::ingest::{Ingest, Reading};
+use super::intake::check_size;
 use super::session::{Answer, Pulled, Session};
 use crate::canonical::push_string;
 use crate::fault::{Context, Fault, Result};
 use crate::frame::{Frame, Frames, legible};
 use crate::job::url::decoded;
-use crate::job::{self, Format, OfFile, OnBadRecord};
+use crate::job::{self, Format, OfFile, OnBadRecord, Path};
 use crate::json::{Reader, place};
-use crate::page;
+use crate::page::{self, Flow, Walked};
 use crate::sql::stage::StagePlace;
 use crate::step::{Content, InputFile, Pull};
 
@@ -209,16 +210,16 @@ impl Ingest<'_> {
                     pulling.pages += 1;
                     reading.pages += 1;
                     reading.bytes += text.len() as u64;
-                    self.page(reading, pulled, pulling, text)?;
+                    self.page(session, reading, pulled, pulling, text).await?;
                 }
                 // A host may say so of a listed file too, of which more is known here.
                 Pulled::File(_) if pulling.listed.is_some() => {}
                 Pulled::File(file) => {
-                    self.records(reading, pulled, pulling, true)?;
+                    self.records(session, reading, pulled, pulling, true).await?;
                     pulling.begin(file)?;
                 }
                 Pulled::End => {
-                    self.records(reading, pulled, pulling, true)?;
+                    self.records(session, reading, pulled, pulling, true).await?;
                     if !pulling.advance()? {
                         self.flush(session, reading).await?;
                         return Ok(true);
@@ -233,33 +234,36 @@ impl Ingest<'_> {
     }
 
     /// Takes the records of a page.
-    fn page(
+    async fn page(
         &self,
+        session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
         pulling: &mut Pulling,
         text: String,
     ) -> Result<()> {
+        check_size(text.len()).at(|| pulling.place())?;
         if let Some(frames) = &mut pulling.frames {
             frames.feed(text);
-            return self.records(reading, pulled, pulling, false);
+            return self.records(session, reading, pulled, pulling, false).await;
         }
         pulling.check_name()?;
-        let intake = &mut reading.intake;
-        let (records, done, members) = (&mut pulling.records, pulling.done, &pulling.members);
-        let taken = page::walk(&text, pulled.selector.as_ref(), &[], true, &mut |reader| {
-            *records += 1;
-            match *records > done {
-                true => intake.take(reader, members),
-                false => reader.skip().map(drop),
-            }
-        });
-        taken.map(drop).at(|| pulling.place())
+        let mut values = Values {
+            reader: Reader::new(&text),
+            selector: pulled.selector.as_ref(),
+            members: &pulling.members,
+            records: &mut pulling.records,
+            done: pulling.done,
+            begins: 0,
+        };
+        let taken = self.values(session, reading, &mut values).await;
+        taken.at(|| pulling.place())
     }
 
     /// Takes the records that were fed; `last`: the file has ended.
-    fn records(
+    async fn records(
         &self,
+        session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
         pulling: &mut Pulling,
@@ -275,24 +279,18 @@ impl Ingest<'_> {
             match frame {
                 Frame::Values { text, line } => {
                     named.clone()?;
-                    // Where the record begins that is being read.
-                    let mut begins = 0;
-                    let records = &mut pulling.records;
-                    let intake = &mut reading.intake;
-                    let reader = Reader::from_line(text, line);
-                    let selector = pulled.selector.as_ref();
-                    let mut take = |reader: &mut Reader<'_>| {
-                        *records += 1;
-                        reader.at_end();
-                        begins = reader.position();
-                        match *records > done {
-                            true => intake.take(reader, members),
-                            false => reader.skip().map(drop),
-                        }
+                    let mut values = Values {
+                        reader: Reader::from_line(text, line),
+                        selector: pulled.selector.as_ref(),
+                        members,
+                        records: &mut pulling.records,
+                        done,
+                        begins: 0,
                     };
-                    let taken = page::walk_from(reader, selector, &[], true, &mut take);
-                    let lines_before = |at| place(text, at).0.saturating_sub(1) as u64;
-                    taken.at(|| format!("line {}", line + lines_before(begins))).at(place_of)?;
+                    let taken = self.values(session, reading, &mut values).await;
+                    let begins = values.begins;
+                    let lines_before = || place(text, begins).0.saturating_sub(1) as u64;
+                    taken.at(|| format!("line {}", line + lines_before())).at(place_of)?;
                 }
                 Frame::Bad { raw, line, reason } => {
                     pulling.records += 1;
@@ -308,6 +306,48 @@ impl Ingest<'_> {
         }
         Ok(())
     }
+
+    /// Takes the records among these values, but for those that were loaded before.
+    async fn values(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        values: &mut Values<'_>,
+    ) -> Result<()> {
+        let Values { reader, selector, members, records, done, begins } = values;
+        let mut walked = Walked::default();
+        reading.intake.begin();
+        loop {
+            let intake = &mut reading.intake;
+            let mut take = |reader: &mut Reader<'_>| {
+                **records += 1;
+                reader.at_end();
+                *begins = reader.position();
+                if **records > *done {
+                    intake.take(reader, members)?;
+                    return Ok(intake.flow(reader.position()));
+                }
+                reader.skip().map(|_| Flow::On)
+            };
+            if page::walk(reader.clone(), *selector, &[], true, &mut walked, &mut take)? {
+                return Ok(());
+            }
+            self.flush(session, reading).await?;
+        }
+    }
+}
+
+/// JSON values in which records are.
+struct Values<'v> {
+    reader: Reader<'v>,
+    selector: Option<&'v Path>,
+    /// What the records get of the name of their file.
+    members: &'v str,
+    /// The records of the input by now, and how many of them another run has loaded.
+    records: &'v mut u64,
+    done: u64,
+    /// Where the record begins that was read last.
+    begins: usize,
 }
 
 /// What the records of a file get of its name, as members stand in JSON.

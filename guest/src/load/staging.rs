@@ -16,6 +16,8 @@ use crate::step::FileReport;
 pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
 const FILE_BYTES: usize = 12 << 20;
+/// A batch of a table that holds more than this begins a file.
+const LARGE_BATCH: usize = 4 * BATCH_BYTES;
 /// All open files together hold at most about this many bytes.
 const OPEN_BYTES: usize = 32 << 20;
 
@@ -121,7 +123,9 @@ impl Staging {
             self.tables.push(Staged::default());
         }
         // A file's columns are fixed when it is begun: the schema grew, so begin another.
-        if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields) {
+        // So does a batch that is a large file by itself: hosts copy a file whole.
+        let is_alone = table.bytes() > LARGE_BATCH;
+        if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields || is_alone) {
             self.close(at, &table.name)?;
         }
         let staged = &mut self.tables[at];

@@ -199,6 +199,10 @@ impl Column {
         }
     }
 
+    pub(super) fn set(&mut self, hint: &str, value: Value) {
+        self.hints.insert(hint.to_owned(), value);
+    }
+
     pub(super) fn remove(&mut self, hint: &str) -> Option<Value> {
         self.hints.shift_remove(hint)
     }

@@ -22,6 +22,7 @@ mod system;
 mod table;
 
 use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 pub use column::Column;
@@ -121,6 +122,13 @@ impl Schema {
 
     /// A table and the tables nested in it, each after its parent.
     pub fn chain(&self, root: &str) -> Vec<&Table> {
+        // By parent, the last one first: asking every table for every table would be quadratic.
+        let mut nested: FxHashMap<&str, Vec<&Table>> = FxHashMap::default();
+        for table in self.tables.values().rev() {
+            if let Some(parent) = table.parent() {
+                nested.entry(parent).or_default().push(table);
+            }
+        }
         let mut chain = Vec::new();
         // A stack, so that a circle of parents, which dlt never stores, could not overflow one.
         let mut next: Vec<_> = self.table(root).into_iter().collect();
@@ -129,8 +137,7 @@ impl Schema {
                 break;
             }
             chain.push(table);
-            let nested = |other: &&Table| other.parent() == Some(table.name());
-            next.extend(self.tables.values().filter(nested).rev());
+            next.extend(nested.get(table.name()).into_iter().flatten().copied());
         }
         chain
     }
@@ -253,7 +260,9 @@ impl Schema {
         if !contract.admits(self, &mut table)? {
             return Ok(false);
         }
+        let name = table.name().to_owned();
         self.update(table, true)?;
+        self.propagate(&name);
         Ok(true)
     }
 
@@ -262,7 +271,8 @@ impl Schema {
         self.settings.insert("schema_contract".into(), contract);
     }
 
-    /// Adds a table the data brought, or columns of it.
+    /// Adds a table the data brought, or columns of it. Call [`Self::propagate`] for its root table
+    /// after the last one.
     ///
     /// # Errors
     /// A config fault when the table is there already and the two do not go together.
@@ -270,7 +280,8 @@ impl Schema {
         self.update(table, false)
     }
 
-    /// Adds a column the data brought to a table; see [`Table::add_column`].
+    /// Adds a column the data brought to a table; see [`Table::add_column`]. Call [`Self::propagate`]
+    /// for its root table after the last one.
     ///
     /// # Errors
     /// An internal fault when there is no such table.
@@ -279,7 +290,6 @@ impl Schema {
             Some(found) => found.add_column(column),
             None => return Err(no_table(table)),
         }
-        self.extend(table);
         Ok(())
     }
 
@@ -290,6 +300,19 @@ impl Schema {
     pub fn mark_seen(&mut self, table: &str) -> Result<()> {
         self.tables.get_mut(table).ok_or_else(|| no_table(table))?.mark_seen();
         Ok(())
+    }
+
+    /// Sets a hint of a table, or of a column of it, if there is one.
+    pub fn remember(&mut self, table: &str, column: Option<&str>, hint: &str, value: Value) {
+        let Some(table) = self.tables.get_mut(table) else { return };
+        match column {
+            None => drop(table.hints_mut().insert(hint.to_owned(), value)),
+            Some(column) => {
+                if let Some(column) = table.columns_mut().get_mut(column) {
+                    column.set(hint, value);
+                }
+            }
+        }
     }
 
     /// Removes a table and the tables nested in it; gives their names.
@@ -318,7 +341,6 @@ impl Schema {
             Some(known) => known.merge(table, authoritative)?,
             None => self.insert(table),
         }
-        self.extend(&name);
         Ok(())
     }
 
@@ -326,10 +348,11 @@ impl Schema {
         self.tables.insert(table.name().to_owned(), table);
     }
 
-    /// Notes that the rows nested in a table are to have its rows' ids, if they are.
+    /// Notes that the rows nested in the root table of this one carry its rows' ids, where they do.
+    /// It looks at every table and column of the family: call it once for a batch, not for a column.
     ///
     /// Source: dlt 1.31, `common/normalizers/json/relational.py`, `extend_table`.
-    fn extend(&mut self, table: &str) {
+    pub fn propagate(&mut self, table: &str) {
         let Some(root) = self.root(table).filter(|root| !is_dlt(root.name())) else {
             return;
         };

@@ -81,6 +81,7 @@ fn builds_what_dlt_builds() {
     let table =
         Table::child("orders__lines", "orders").with_columns([a].into_iter().chain(lines()));
     schema.add(table).unwrap();
+    schema.propagate("orders");
     schema.mark_seen("orders").unwrap();
     schema.mark_seen("orders__lines").unwrap();
     assert!(schema.bump().unwrap());
@@ -197,6 +198,9 @@ fn takes_hints_as_dlt_does() {
             }
             schema.mark_seen(name).unwrap();
         }
+        let roots = schema.tables().values().filter(|table| table.parent().is_none());
+        let roots: Vec<String> = roots.map(|table| table.name().to_owned()).collect();
+        roots.iter().for_each(|root| schema.propagate(root));
         let expect = Schema::parse(text).unwrap();
         schema.settings = expect.settings.clone();
         assert!(schema.bump().unwrap());

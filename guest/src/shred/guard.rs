@@ -26,7 +26,7 @@ impl Family {
             Some(key) => self.value(reader, shape, key, row)?,
         }
         self.values_only = false;
-        if self.contest.is_on() {
+        if self.claims.waits() {
             self.settle(row)?;
         }
         if std::mem::take(&mut self.refused) {
@@ -47,6 +47,7 @@ impl Family {
     pub(super) fn leave_out(&mut self, table: usize, column: usize, row: bool) {
         self.refused |= row;
         let table = &mut self.tables[table];
+        table.refuse(column);
         if row {
             table.refusing(column);
         }
@@ -108,7 +109,7 @@ impl Family {
                 RootKey::None | RootKey::Id => None,
                 key => key.value(reader.clone().skip()?, &self.options)?,
             };
-            let row = self.tables[table].open_row();
+            let row = self.open_row(table);
             let root = match rooted.root_key {
                 RootKey::None => parent.root,
                 RootKey::Id | RootKey::Columns { .. } => value.as_ref().or(Some(&id)),

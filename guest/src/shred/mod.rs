@@ -9,9 +9,11 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
-mod contest;
+mod claim;
 mod guard;
 mod ident;
+mod known;
+mod limits;
 mod options;
 mod root_key;
 mod rules;
@@ -28,6 +30,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+pub use claim::KEY_HINT;
 pub use ident::{RootId, Rooted, RowId};
 pub use options::{Options, Preferred, SEQ, Sequence};
 pub use root_key::RootKey;
@@ -38,10 +41,11 @@ pub use table::{KnownColumn, SeenColumn, Table};
 use crate::coerce::Scalar;
 use crate::fault::{Fault, Result};
 use crate::json::{self, Peek, Reader};
-use contest::Contest;
+use claim::Claims;
 use ident::Numbered;
+use limits::WEIGHED;
 use rules::LeftOut;
-use shape::{Role, Shape};
+use shape::Shape;
 use table::Origin;
 
 /// A family of tables, filling.
@@ -54,14 +58,18 @@ pub struct Family {
     instance: u64,
     /// The place of each open container among its siblings, for the order of new columns.
     trail: Vec<u32>,
-    /// How many rows each table had before the record that is being taken.
-    marks: Vec<u32>,
+    /// The number of the record that is being taken, from 1, and the tables it has opened rows of: a
+    /// record costs what it brings, however many tables there are.
+    record: u64,
+    opened: Vec<usize>,
     root_rows: u64,
     root_ids: Numbered,
-    contest: Contest,
+    claims: Claims,
     warnings: Vec<String>,
     /// Whether any table has rules.
     guarded: bool,
+    /// Whether the record has brought something that is kept as JSON from now on.
+    squashed: bool,
     /// Whether lists are passed over: the row is to be judged first.
     values_only: bool,
     /// Whether the rules leave out the row that is being judged.
@@ -79,7 +87,7 @@ enum Halt {
     GivenId(String),
     /// A key stands twice in one object.
     Repeats,
-    /// An object is to be kept as JSON from here on.
+    /// Objects of it are to be kept as JSON from now on.
     Squashed,
 }
 
@@ -122,12 +130,14 @@ impl Family {
             shapes: vec![root],
             instance: 0,
             trail: Vec::new(),
-            marks: Vec::new(),
+            record: 0,
+            opened: Vec::new(),
             root_rows: 0,
             root_ids: Numbered::new(&options.load_id, &options.table),
-            contest: Contest::default(),
+            claims: Claims::default(),
             warnings: Vec::new(),
             guarded: false,
+            squashed: false,
             values_only: false,
             refused: false,
             left_out: LeftOut::default(),
@@ -138,42 +148,14 @@ impl Family {
         family
     }
 
-    /// Makes a child table known before its first row.
-    pub fn know_table(&mut self, name: &str, parent: &str) {
-        let parent = self.by_name.get(parent).copied();
-        let table = self.table(name, parent);
-        self.tables[table].declared = true;
-    }
-
-    /// Makes a column known before its first value, behind those known already.
-    pub fn know_column(&mut self, table: &str, column: KnownColumn) {
-        if let Some(&table) = self.by_name.get(table) {
-            self.tables[table].know(column);
-        }
-    }
-
-    /// Says what the data may bring to a table that is known, and to those nested in it that are not.
-    pub fn know_rules(&mut self, table: &str, rules: Rules) {
-        if let Some(&table) = self.by_name.get(table) {
-            self.tables[table].rules = rules;
-            self.guarded |= rules.refuse();
-        }
-    }
-
-    /// Makes a table known that is filled from lists, and yet begins a family of its own.
-    pub fn know_root(&mut self, name: &str, rooted: Rooted) {
-        let table = self.table(name, None);
-        self.tables[table].declared = true;
-        self.tables[table].rooted = Some(Box::new(rooted));
-    }
-
     /// Takes one record from the reader, whole: any JSON value. A null is no record.
     pub fn record(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         if reader.peek()? == Peek::Null {
             return reader.null();
         }
-        self.marks.clear();
-        self.marks.extend(self.tables.iter_mut().map(Table::begin_record));
+        self.record += 1;
+        self.opened.clear();
+        self.claims.begin();
         let start = reader.clone();
         let mut id = match &self.options.root_id {
             RootId::Numbered => None,
@@ -201,7 +183,8 @@ impl Family {
         while looks <= 2 {
             self.undo();
             match halt {
-                Halt::Contested | Halt::Squashed => {}
+                Halt::Contested => self.claims.weigh(),
+                Halt::Squashed => {}
                 Halt::Fault(fault) => return Err(fault),
                 Halt::GivenId(given) => {
                     looks += 1;
@@ -252,7 +235,7 @@ impl Family {
             std::iter::successors(Some(at), |at| parent(*at)).take(self.tables.len()).count()
         };
         let mut numbers: Vec<usize> = (0..self.tables.len()).collect();
-        numbers.sort_by_key(|at| depth(*at));
+        numbers.sort_by_cached_key(|at| depth(*at));
         numbers
     }
 
@@ -271,6 +254,14 @@ impl Family {
         self.tables.iter_mut().map(Table::weight).sum()
     }
 
+    /// What the schema is to remember of keys: the table, its column where it is one's, and the key.
+    pub fn keys(&self) -> impl Iterator<Item = (&str, Option<&str>, &[String])> {
+        self.claims.told().filter_map(|(table, column, key)| {
+            let table = self.tables.get(table)?;
+            Some((table.name.as_str(), column.map(|column| table.column_name(column)), key))
+        })
+    }
+
     /// What a person should know; each thing once.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.left_out.lines()).collect()
@@ -281,12 +272,25 @@ impl Family {
         self.left_out.lines().next().is_some()
     }
 
+    /// Begins a row of a table.
+    #[inline]
+    fn open_row(&mut self, at: usize) -> u32 {
+        let table = &mut self.tables[at];
+        if table.begin_record(self.record) {
+            self.opened.push(at);
+        }
+        table.open_row()
+    }
+
     /// Forgets the rows of the record that is being taken.
     fn undo(&mut self) {
-        self.contest.forget();
-        for (at, table) in self.tables.iter_mut().enumerate() {
-            table.undo_record(self.marks.get(at).copied().unwrap_or(0));
+        self.forget_claims();
+        for at in self.opened.drain(..) {
+            if let Some(table) = self.tables.get_mut(at) {
+                table.undo_record();
+            }
         }
+        self.squashed = false;
         self.values_only = false;
         self.refused = false;
         self.left_out.forget();
@@ -305,7 +309,7 @@ impl Family {
             Some(id) => RowId::given(id),
             None => self.root_ids.id(seq),
         };
-        let row = self.tables[0].open_row();
+        let row = self.open_row(0);
         let sequence = self.options.sequence;
         let root = match self.options.root_key {
             RootKey::None => None,
@@ -315,39 +319,26 @@ impl Family {
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
         let kept = self.fill(reader, 0, key, &row)?;
         self.end_row(&row, Link::Root(None), kept)?;
+        if self.squashed {
+            return Err(Halt::Squashed);
+        }
         self.root_rows += u64::from(kept);
         self.left_out.keep();
         Ok(())
     }
 
-    /// A value that does not simply go into its column.
+    /// A value under the name of a system column: a root row may bring its own id; anything else of
+    /// that name is ours to write.
     #[cold]
-    fn special(
+    fn system_value(
         &mut self,
         scalar: Scalar<'_>,
         (shape, entry): (usize, usize),
         place: u32,
         row: &Row<'_>,
     ) -> Result<(), Halt> {
-        let resolved = &self.shapes[shape].entries[entry];
-        if resolved.role == Role::Contested {
-            let trail = self.trail.get(row.base..).unwrap_or_default();
-            self.contest.hold(scalar, (shape, entry), Origin { trail, place }, row);
-            return Ok(());
-        }
-        let name = resolved.name.clone();
-        self.system_value(scalar, &name, place, row)
-    }
-
-    /// A value under the name of a system column: a root row may bring its own id; anything else of
-    /// that name is ours to write.
-    fn system_value(
-        &mut self,
-        scalar: Scalar<'_>,
-        name: &str,
-        place: u32,
-        row: &Row<'_>,
-    ) -> Result<(), Halt> {
+        let name = self.shapes[shape].entries[entry].name.clone();
+        let name = name.as_str();
         let trail = self.trail.get(row.base..).unwrap_or_default();
         if let Some(name) = ["_dlt_id", "_dlt_load_id"].into_iter().find(|root| *root == name)
             && row.table == 0
@@ -371,7 +362,7 @@ impl Family {
     /// not kept leaves the columns it brought, its system columns among them, as in dlt.
     #[inline]
     fn end_row(&mut self, row: &Row<'_>, link: Link<'_>, kept: bool) -> Result<(), Halt> {
-        if self.contest.is_on() {
+        if self.claims.waits() {
             self.settle(row)?;
         }
         let table = &mut self.tables[row.table];
@@ -402,7 +393,14 @@ impl Family {
             table.drop_row(row.row);
             return Ok(());
         }
-        Ok(table.close_row(row.row)?)
+        if let Some(column) = table.close_row(row.row) {
+            let other = self.other_key(row.table, column, row.row);
+            return Err(self.tables[row.table].lacks(column, row.row, other).into());
+        }
+        if row.table != 0 && row.row % WEIGHED == WEIGHED - 1 {
+            self.check_weight(row.table)?;
+        }
+        Ok(())
     }
 
     #[cold]

@@ -31,6 +31,8 @@ pub struct Options {
     pub widen: bool,
     /// Columns a table may have before the widest objects are kept as JSON.
     pub max_columns: usize,
+    /// Tables the family may have.
+    pub max_tables: usize,
 }
 
 /// The type that a column of this name is to have, if any.

@@ -8,11 +8,10 @@ use rustc_hash::FxHashMap;
 
 use super::Family;
 use super::table::{self, Rows};
-use crate::digest;
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
 use crate::kind::DataType;
-use crate::name::{Convention, EMPTY_KEY};
+use crate::name::EMPTY_KEY;
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
 pub type Unnest = Box<dyn Fn(&[String]) -> bool>;
@@ -41,6 +40,8 @@ pub(super) struct Shape {
     pub(super) origin: Option<(usize, usize)>,
     /// Whether the objects are rows, not part of one.
     pub(super) is_row: bool,
+    /// For the elements of lists: whether it is decided that the table is theirs.
+    pub(super) is_claimed: bool,
 }
 
 /// One key of a shape.
@@ -66,8 +67,6 @@ pub(super) struct Entry {
 /// What becomes of the values of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {
-    /// They wait for the end of their row: another key has the same name.
-    Contested,
     /// They go into its column.
     Plain,
     /// It has the name of a system column of its row.
@@ -108,24 +107,29 @@ impl Shape {
             list_in_list: None,
             origin: None,
             is_row: true,
+            is_claimed: false,
         }
-    }
-
-    /// The name for the values of a key whose own name another key of the record has taken. It depends
-    /// on nothing but where the key stands.
-    pub(super) fn own_name(&self, entry: usize, convention: &Convention) -> String {
-        let entry = &self.entries[entry];
-        let path = with(&self.raw_path, &unescape(&entry.key)).join("\u{0}");
-        let tag: String = digest::b64_digest(path.as_bytes(), 4)
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { 'x' })
-            .collect();
-        convention.shorten_fragments(&[&entry.name, &format!("x_{tag}")])
     }
 
     /// The raw keys from the record to here.
     pub(super) fn raw_path(&self) -> &[String] {
         &self.raw_path
+    }
+
+    /// How many objects there are around these, up to their row.
+    pub(super) fn depth(&self) -> usize {
+        self.path.len()
+    }
+
+    /// The name of the row's table, in parts as they are joined.
+    pub(super) fn table_path(&self) -> &[String] {
+        &self.table_path
+    }
+
+    /// The shape of the same lists, if their rows go to a table that is not named for where they stand.
+    pub(super) fn of_own_table(&self, table: usize, name: String) -> Self {
+        let raw_path = self.raw_path.clone();
+        Self { raw_path, origin: self.origin, ..Self::new(table, self.level, vec![name]) }
     }
 
     fn deeper(&self, norm: &str, raw: &str) -> Self {
@@ -201,13 +205,7 @@ impl Family {
             // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
             EMPTY_KEY.clone_into(&mut name);
         }
-        let role = if table::is_system(&name, rows) {
-            Role::System
-        } else if self.contest.knows(known.table, &name) {
-            Role::Contested
-        } else {
-            Role::Plain
-        };
+        let role = if table::is_system(&name, rows) { Role::System } else { Role::Plain };
         let entry = Entry {
             key: key.into(),
             role,
@@ -308,7 +306,7 @@ impl Family {
             return true;
         }
         let Entry { name, squashed, .. } = &known.entries[entry];
-        let data_type = match self.tables[known.table].kind_of(name) {
+        let data_type = match self.kind_at(shape, entry) {
             Some(kind) => Some(kind.data_type),
             None => self.options.preferred(name),
         };

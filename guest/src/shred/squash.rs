@@ -4,46 +4,60 @@
 //! there. It depends on nothing but the records and their order, and the schema remembers it: the
 //! column is a JSON column, and dlt goes on likewise.
 
-use super::shape::{ListTarget, ObjectTarget};
+use super::shape::{ListTarget, ObjectTarget, Shape};
 use super::{Family, Halt};
+use crate::fault::Fault;
 use crate::json::unescape;
 
 impl Family {
-    /// The column of a key that had no value yet.
-    #[cold]
-    pub(super) fn new_column(
+    /// Whether the table may have a column for this key. It may not if the value is nested in what is kept as
+    /// JSON from now on, so that the record is walked again.
+    pub(super) fn may_have_column(
         &mut self,
         shape: usize,
         entry: usize,
         table: usize,
-    ) -> Result<usize, Halt> {
+    ) -> Result<bool, Halt> {
         let resolved = &self.shapes[shape].entries[entry];
-        let full = self.tables[table].width() >= self.options.max_columns
-            && !resolved.squashed
-            && !self.tables[table].has(&resolved.name);
-        if full {
-            let most = self.options.max_columns;
-            let name = &self.tables[table].name;
-            let Some(squashed) = self.widest(shape) else {
-                let warning = format!("table {name}: it has more than {most} columns");
-                self.warn(warning);
-                return Ok(self.resolve(shape, entry, table));
-            };
-            let path = self.squash(squashed);
-            let warning = format!(
-                "table {}: it has {most} columns, the most it may have (max_columns): what is nested \
-                 under {path} is kept as JSON",
-                self.tables[table].name
-            );
-            self.warn(warning);
-            return Err(Halt::Squashed);
+        let known = &self.tables[table];
+        if known.column_of(&resolved.name).is_some() || known.refuses_columns() {
+            return Ok(true);
         }
-        Ok(self.resolve(shape, entry, table))
+        if resolved.squashed {
+            let place = |fault: Fault| fault.at(format_args!("table {}", known.name));
+            known.check_columns(&resolved.name, &self.options).map_err(place)?;
+        } else if known.width() >= self.options.max_columns {
+            self.squash_around(shape, entry, table)?;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
-    fn resolve(&mut self, shape: usize, entry: usize, table: usize) -> usize {
-        let resolved = &mut self.shapes[shape].entries[entry];
-        *resolved.column.insert(self.tables[table].column(&resolved.name))
+    /// Keeps the widest object around a key as JSON from now on. The walk goes on, so that everything in
+    /// the record that has to be kept is found at once; then the record is walked again.
+    fn squash_around(&mut self, shape: usize, entry: usize, table: usize) -> Result<(), Halt> {
+        if self.is_squashed(shape) {
+            return Ok(());
+        }
+        let Some(squashed) = self.widest(shape) else {
+            return Err(self.too_many_columns(shape, entry, table).into());
+        };
+        let path = self.squash(squashed);
+        let warning = format!(
+            "table {}: it has {} columns, the most it may have (max_columns): what is nested under {path} is \
+             kept as JSON",
+            self.tables[table].name, self.options.max_columns
+        );
+        self.warn(warning);
+        self.squashed = true;
+        Ok(())
+    }
+
+    /// Whether anything around a key, up to its record, is kept as JSON from now on.
+    fn is_squashed(&self, innermost: usize) -> bool {
+        let origin = |at: &(usize, usize)| self.shapes.get(at.0)?.origin;
+        let mut around = std::iter::successors(self.shapes[innermost].origin, origin);
+        around.any(|(shape, entry)| self.shapes[shape].entries[entry].squashed)
     }
 
     /// Of the objects around a key, up to its row, the one with the most keys, the innermost of
@@ -69,9 +83,8 @@ impl Family {
 
     /// Keeps what is nested at a place as JSON from now on; gives the keys to it.
     fn squash(&mut self, (shape, entry): (usize, usize)) -> String {
-        let shape = &mut self.shapes[shape];
-        let path = shape.keys_to(entry);
-        let entry = &mut shape.entries[entry];
+        let path = keys_to(&self.shapes[shape], entry);
+        let entry = &mut self.shapes[shape].entries[entry];
         entry.squashed = true;
         entry.object = Some(ObjectTarget::Json);
         entry.list = Some(ListTarget::Json);
@@ -79,12 +92,10 @@ impl Family {
     }
 }
 
-impl super::shape::Shape {
-    /// The keys from the record to an entry, for people.
-    fn keys_to(&self, entry: usize) -> String {
-        let key = self.entries.get(entry).map(|entry| unescape(&entry.key)).unwrap_or_default();
-        let path: Vec<&str> =
-            self.raw_path().iter().map(String::as_str).chain([key.as_str()]).collect();
-        path.join(".")
-    }
+/// The keys from the record to an entry, for people.
+pub(super) fn keys_to(shape: &Shape, entry: usize) -> String {
+    let key = shape.entries.get(entry).map(|entry| unescape(&entry.key)).unwrap_or_default();
+    let path: Vec<&str> =
+        shape.raw_path().iter().map(String::as_str).chain([key.as_str()]).collect();
+    path.join(".")
 }

@@ -1,14 +1,16 @@
 //! One table of a family: its columns as they are known so far, and the rows of the current batch.
 
+mod lack;
 mod put;
+mod record;
 mod system;
 
+use lack::Misfit;
 pub(super) use put::store;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::batch;
-use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
 
 use super::rules::{Refusal, Rules};
@@ -30,6 +32,8 @@ pub struct Table {
     /// The table its rows' parents are in.
     pub parent: Option<usize>,
     columns: Vec<Column>,
+    /// Those of them that have had a type, and so may have values: the others may be many more.
+    typed: Vec<usize>,
     by_name: FxHashMap<String, usize>,
     system: Vec<(&'static str, usize)>,
     rows: u32,
@@ -38,16 +42,21 @@ pub struct Table {
     next_rank: u32,
     /// The columns first seen in the open row.
     fresh: Vec<(Vec<u32>, usize)>,
-    /// The columns first seen in the record that is being taken, and the rank they began with.
-    first_seen: Vec<usize>,
+    /// The record that opened a row last, and what there was before it: rows, and the next rank.
+    record: u64,
+    first_row: u32,
     first_rank: u32,
+    /// The columns first seen in that record.
+    first_seen: Vec<usize>,
     required: Vec<usize>,
     /// The parent row whose list was read last, and how many elements it had so far.
     numbering: Option<((usize, u32), u64)>,
     /// What the data may bring.
     pub(super) rules: Rules,
+    /// The columns that the rules refuse.
+    unwelcome: FxHashSet<usize>,
     /// The columns for which rows were left out, and those for which the open row is.
-    refused: Vec<usize>,
+    refused: FxHashSet<usize>,
     refusing: Vec<usize>,
     /// Whether it had columns before the open row, and before the record that is being taken.
     settled: bool,
@@ -56,6 +65,8 @@ pub struct Table {
     pub(super) declared: bool,
     /// For a table that begins a family of its own.
     pub(super) rooted: Option<Box<Rooted>>,
+    /// The last value that did not fit a column that must have one.
+    misfit: Option<Box<Misfit>>,
 }
 
 /// What became of a value.
@@ -74,10 +85,13 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Option<Kind>,
     nullable: bool,
+    primary_key: bool,
     variant: bool,
     /// Whether values went in during this load.
     seen: bool,
     known: bool,
+    /// Whether it is among the table's columns that have had a type.
+    typed: bool,
     rank: u32,
     pub(super) values: batch::Column,
     variants: Vec<(&'static str, usize)>,
@@ -88,7 +102,7 @@ pub(super) struct Column {
 }
 
 /// A column that is known from the saved schema or the job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct KnownColumn {
     /// Its name, normalised.
     pub name: String,
@@ -96,6 +110,10 @@ pub struct KnownColumn {
     pub kind: Option<Kind>,
     /// Whether it may be NULL.
     pub nullable: bool,
+    /// Whether it is part of the primary key.
+    pub primary_key: bool,
+    /// The key whose values it holds, where the schema remembers it.
+    pub key: Option<Vec<String>>,
 }
 
 /// A column as it stands after some records.
@@ -175,23 +193,28 @@ impl Table {
             name,
             parent,
             columns: Vec::new(),
+            typed: Vec::new(),
             by_name: FxHashMap::default(),
             system: Vec::new(),
             rows: 0,
             total_rows: 0,
             next_rank: 0,
             fresh: Vec::new(),
-            first_seen: Vec::new(),
+            record: 0,
+            first_row: 0,
             first_rank: 0,
+            first_seen: Vec::new(),
             required: Vec::new(),
             numbering: None,
             rules: Rules::default(),
-            refused: Vec::new(),
+            unwelcome: FxHashSet::default(),
+            refused: FxHashSet::default(),
             refusing: Vec::new(),
             settled: false,
             first_settled: false,
             declared: false,
             rooted: None,
+            misfit: None,
         }
     }
 
@@ -214,6 +237,11 @@ impl Table {
         self.columns.iter().map(|column| weight(&column.values)).sum()
     }
 
+    /// The memory that the values of the batch hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(|column| column.values.bytes()).sum()
+    }
+
     /// Brings the values of all rows to their place in the columns.
     pub fn settle(&mut self) {
         for column in &mut self.columns {
@@ -221,14 +249,40 @@ impl Table {
         }
     }
 
-    /// How many columns there are, those without a type included.
+    /// How many columns there are, those without a type included, but not those that the rules refuse.
     pub(super) fn width(&self) -> usize {
-        self.columns.len()
+        self.columns.len() - self.unwelcome.len()
     }
 
-    /// Whether there is a column of that name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
+    /// The same without dlt's columns. It looks at every column.
+    pub(super) fn own_width(&self) -> usize {
+        let system = self.columns.iter().filter(|column| column.name.starts_with("_dlt_"));
+        self.width().saturating_sub(system.count())
+    }
+
+    /// Whether the rules refuse a new column, so that none is made.
+    pub(super) fn refuses_columns(&self) -> bool {
+        self.rules.columns.is_some() && !self.rules.once && self.settled
+    }
+
+    /// The column of that name, if there is one.
+    pub(super) fn column_of(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Whether a column holds what does not fit another one.
+    pub(super) fn is_variant(&self, at: usize) -> bool {
+        self.columns.get(at).is_some_and(|column| column.variant)
+    }
+
+    /// Whether a column has a value in the last row.
+    pub(super) fn has_value(&self, at: usize, row: u32) -> bool {
+        self.columns.get(at).is_some_and(|column| column.values.last_row() == Some(row))
+    }
+
+    /// The type of a column, if it has one.
+    pub(super) fn kind_at(&self, at: usize) -> Option<Kind> {
+        self.columns.get(at)?.kind
     }
 
     /// The name of a column.
@@ -262,31 +316,36 @@ impl Table {
         self.total_rows += u64::from(self.rows);
         self.rows = 0;
         self.numbering = None;
+        self.misfit = None;
         for column in &mut self.columns {
             column.flushed();
             column.values.clear();
         }
     }
 
-    pub(super) fn know(&mut self, known: KnownColumn) {
+    /// Makes a column known. Returns its number if it was not known before.
+    pub(super) fn know(&mut self, known: KnownColumn) -> Option<usize> {
         if self.by_name.contains_key(&known.name) {
-            return;
+            return None;
         }
         let at = self.column(&known.name);
         let rank = self.next_rank;
         self.next_rank += 1;
         let column = &mut self.columns[at];
         column.nullable = known.nullable;
+        column.primary_key = known.primary_key;
         column.rank = rank;
         if let Some(kind) = known.kind {
             column.known = true;
             column.kind = Some(kind);
             column.values = batch::Column::new(kind);
             self.settled = true;
+            self.note_type(at);
         }
         if !known.nullable && !known.name.starts_with("_dlt_") {
             self.required.push(at);
         }
+        Some(at)
     }
 
     /// The column of that name; made, without a type, if there is none.
@@ -299,9 +358,11 @@ impl Table {
             name: name.to_owned(),
             kind: None,
             nullable: true,
+            primary_key: false,
             variant: false,
             seen: false,
             known: false,
+            typed: false,
             rank: u32::MAX,
             values: batch::Column::new(Kind::of(DataType::Text)),
             variants: Vec::new(),
@@ -318,36 +379,14 @@ impl Table {
         row
     }
 
-    /// Ends a row: new columns find their place, and what must be there is.
-    pub(super) fn close_row(&mut self, row: u32) -> Result<()> {
+    /// Ends a row: new columns find their place. Returns a column that must have a value and has none.
+    pub(super) fn close_row(&mut self, row: u32) -> Option<usize> {
         if !self.fresh.is_empty() {
             self.place_fresh();
         }
         self.settled = true;
-        for &column in &self.required {
-            if self.columns[column].values.last_row() != Some(row) {
-                return Err(self.no_value(column, row));
-            }
-        }
-        Ok(())
-    }
-
-    /// The fault of a row without a value in a column that has to have one.
-    #[cold]
-    fn no_value(&self, column: usize, row: u32) -> Fault {
-        let column = &self.columns[column];
-        let of_row =
-            |&&(_, variant): &&(&str, usize)| self.columns[variant].values.last_row() == Some(row);
-        let fault = match (column.variants.iter().find(of_row), column.kind) {
-            (Some(&(found, variant)), Some(kind)) => Fault::data(format_args!(
-                "expected a value of the type {}, for the column must not be null, found one of the type \
-                 {found}, which goes to the column {}: say a type that holds both in \"columns\"",
-                kind.data_type.name(),
-                self.columns[variant].name,
-            )),
-            _ => Fault::data("expected a value, found null or nothing"),
-        };
-        fault.at(format_args!("column {}", column.name)).at(format_args!("table {}", self.name))
+        let lacks = |column: &&usize| self.columns[**column].values.last_row() != Some(row);
+        self.required.iter().find(lacks).copied()
     }
 
     /// The columns that the row brought have their places behind those that were there.
@@ -360,41 +399,6 @@ impl Table {
         }
     }
 
-    /// Remembers where a record begins; gives the rows there are.
-    pub(super) fn begin_record(&mut self) -> u32 {
-        self.first_seen.clear();
-        self.first_rank = self.next_rank;
-        self.first_settled = self.settled;
-        self.rows
-    }
-
-    /// Notes that the open row is left out for this column.
-    pub(super) fn refusing(&mut self, column: usize) {
-        // dlt knows the next row of a kind by its keys, and none is named like a variant.
-        if !self.columns[column].variant {
-            self.refusing.push(column);
-        }
-    }
-
-    /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
-    /// were welcome stay, as in dlt, which does not look twice at what it leaves out, though.
-    pub(super) fn drop_row(&mut self, row: u32) {
-        if self.refusing.iter().any(|column| self.refused.contains(column)) {
-            for (_, at) in self.fresh.drain(..) {
-                self.columns[at].forget();
-            }
-            self.system.retain(|&(_, at)| self.columns[at].seen);
-        } else {
-            self.refused.append(&mut self.refusing);
-        }
-        self.refusing.clear();
-        self.place_fresh();
-        self.rows = row;
-        for column in &mut self.columns {
-            column.values.truncate(row);
-        }
-    }
-
     /// Whether it is not known yet what it is nested in, for no row has come.
     pub(super) fn is_open(&self) -> bool {
         !self.settled && !self.declared
@@ -403,25 +407,6 @@ impl Table {
     /// Whether this table is new, and how it is refused if new tables are.
     pub(super) fn refused(&self) -> Option<Refusal> {
         if self.settled { None } else { self.rules.tables }
-    }
-
-    /// Back to where the record began, with this many rows.
-    pub(super) fn undo_record(&mut self, rows: u32) {
-        if self.rows > rows {
-            self.rows = rows;
-            for column in &mut self.columns {
-                column.values.truncate(rows);
-            }
-        }
-        for at in self.first_seen.drain(..) {
-            self.columns[at].forget();
-        }
-        self.next_rank = self.first_rank;
-        self.system.retain(|&(_, at)| self.columns[at].seen);
-        self.numbering = None;
-        self.refusing.clear();
-        self.fresh.clear();
-        self.settled = self.first_settled;
     }
 
     pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {

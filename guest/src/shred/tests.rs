@@ -1,5 +1,7 @@
 //! What tables records become. Values are checked where they can be read: in the conformance cases.
 
+mod claims;
+mod limits;
 mod properties;
 mod rules;
 
@@ -21,6 +23,7 @@ fn options() -> Options {
         texts_only: false,
         widen: false,
         max_columns: 2000,
+        max_tables: 1000,
     }
 }
 
@@ -133,8 +136,14 @@ fn what_does_not_fit_goes_to_a_variant() {
 fn hints_decide_before_the_data() {
     let mut family = Family::new(options());
     let json = Some(Kind::of(DataType::Json));
-    family.know_column("t", KnownColumn { name: "b".into(), kind: json, nullable: true });
-    family.know_column("t", KnownColumn { name: "late".into(), kind: None, nullable: true });
+    family.know_column(
+        "t",
+        KnownColumn { name: "b".into(), kind: json, nullable: true, ..KnownColumn::default() },
+    );
+    family.know_column(
+        "t",
+        KnownColumn { name: "late".into(), kind: None, nullable: true, ..KnownColumn::default() },
+    );
     take(&mut family, r#"{"a":1,"late":"x","b":{"c":[1]}}"#).unwrap();
     assert_eq!(describe(&family), "t[1]: b json*1, a bigint*1, late text*1\n");
 }
@@ -157,40 +166,6 @@ fn a_key_that_is_repeated_counts_once() {
 }
 
 #[test]
-fn keys_with_one_name_keep_both_values() {
-    let mut family = Family::new(options());
-    take(&mut family, r#"{"userId":1,"user_id":2} {"userId":3} {"user_id":4}"#).unwrap();
-    let described = describe(&family);
-    assert!(described.starts_with("t[3]: user_id bigint*3, user_id__x_"), "{described}");
-    assert!(described.ends_with(" bigint*1\n"), "{described}");
-    assert_eq!(family.warnings().len(), 1);
-    // The one that dlt keeps has the name: the last one it comes to, which is one in an object.
-    for (record, expect) in [
-        (
-            r#"{"userId":1,"x":true,"user_id":"two"}"#,
-            "user_id text*1, user_id__x_blr0jg bigint*1, x bool*1",
-        ),
-        (r#"{"user_id":"two","userId":1}"#, "user_id bigint*1, user_id__x_ceemmg text*1"),
-        (r#"{"a":{"b":1},"a__b":"x"}"#, "a__b bigint*1, a__b__x_uqd2ww text*1"),
-        (r#"{"a__b":"x","a":{"b":1}}"#, "a__b bigint*1, a__b__x_uqd2ww text*1"),
-        (r#"{"a":{"b":1},"A":{"b":"x"}}"#, "a__b bigint*1, a__b__x_reywng text*1"),
-        // A key that is called as another's variant is not in a contest: it has come too late.
-        (
-            r#"{"a":1} {"a":"x","a__v_text":"y"}"#,
-            "a bigint*1, a__v_text~ text*1, a__v_text__x_djj45q text*1",
-        ),
-    ] {
-        let rows = record.split("} {").count();
-        check(options(), record, &format!("t[{rows}]: {expect}"));
-    }
-    check(
-        options(),
-        r#"{"items":[{"a":1}],"Items":[{"a":2}]}"#,
-        "t[1]: \n t__items[2]: a bigint*2",
-    );
-}
-
-#[test]
 fn a_record_that_is_refused_leaves_nothing() {
     let mut family = Family::new(options());
     take(&mut family, r#"{"a":1}"#).unwrap();
@@ -207,24 +182,38 @@ fn a_record_that_is_refused_leaves_nothing() {
 
 #[test]
 fn required_columns_are_required() {
-    let mut family = Family::new(options());
-    let kind = Some(Kind::of(DataType::Bigint));
-    family.know_column("t", KnownColumn { name: "id".into(), kind, nullable: false });
-    for record in [r#"{"id":null}"#, "{}"] {
-        let fault = take(&mut family, record).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "table t: column id: expected a value, found null or nothing"
+    let check = |primary_key: bool, records: &str, expect: &str| {
+        let mut family = Family::new(options());
+        let kind = Some(Kind::of(DataType::Bigint));
+        let name = "id".to_owned();
+        family.know_column(
+            "t",
+            KnownColumn { name, kind, primary_key, nullable: false, ..KnownColumn::default() },
         );
-    }
-    // It has a value, of another type.
-    let fault = take(&mut family, r#"{"id":"a-2"}"#).unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "table t: column id: expected a value of the type bigint, for the column must not be null, found one of the \
-         type text, which goes to the column id__v_text: say a type that holds both in \"columns\""
+        let fault = take(&mut family, records).unwrap_err();
+        assert_eq!(fault.to_string(), format!("table t: column id: {expect}"), "{records}");
+        assert_eq!(describe(&family).matches("t[1]").count(), records.matches("} {").count());
+    };
+    check(true, r#"{"id":null}"#, "expected a value, found null or nothing");
+    check(true, "{}", "expected a value, found null or nothing");
+    check(
+        true,
+        r#"{"id":1,"v":1} {"id":"a-2","v":2}"#,
+        r#"expected a value of the type bigint, found "a-2", which does not fit and is in the column id__v_text now: a primary key may not be null. Give the column a type that holds both in "columns", such as text"#,
     );
-    assert_eq!(describe(&family), "");
+    check(false, r#"{"id":[1.5]}"#, "expected a value, found null or nothing");
+    check(
+        false,
+        r#"{"id":1} {"id":1.5}"#,
+        r#"expected a value of the type bigint, found 1.5, which does not fit and is in the column id__v_double now: the column may not be null. Give the column a type that holds both in "columns", such as text"#,
+    );
+    // A value of an earlier row explains nothing.
+    check(true, r#"{"id":2} {"v":1}"#, "expected a value, found null or nothing");
+    check(
+        true,
+        r#"{"id":1} {"ID":2}"#,
+        r#"expected a value, found none: the row has the key "ID", but the column holds the values of another key with the same name, and a primary key may not be null"#,
+    );
 }
 
 #[test]

@@ -114,25 +114,23 @@ impl Family {
         };
         let resolved = &mut self.shapes[shape].entries[entry];
         if resolved.role != Role::Plain {
-            return self.special(scalar, (shape, entry), place, row);
+            return self.system_value(scalar, (shape, entry), place, row);
         }
         let column = match resolved.column {
             Some(column) => column,
-            None => self.new_column(shape, entry, row.table)?,
+            None => match self.new_column((shape, entry), &scalar, place, row)? {
+                Some(column) => column,
+                None => return Ok(()),
+            },
         };
         let trail = self.trail.get(row.base..).unwrap_or_default();
         let origin = Origin { trail, place };
         let table = &mut self.tables[row.table];
         match table.put(row.row, column, &scalar, origin, &self.options) {
-            Ok(Put::Done) => return Ok(()),
-            Ok(Put::Taken) => {}
-            other => return self.refused(other, row.table).map(drop),
+            Ok(Put::Done) => Ok(()),
+            Ok(Put::Taken) => self.taken(scalar, (shape, entry), place, row),
+            other => self.refused(other, row.table).map(drop),
         }
-        if self.begin_contest(row.table, shape, entry) {
-            return Err(Halt::Contested);
-        }
-        let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
-        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
     }
 
     /// What becomes of a value that could not simply be put into its column. Says no if the row has a
@@ -157,26 +155,18 @@ impl Family {
         list: usize,
         parent: &Row<'_>,
     ) -> Result<(), Halt> {
-        if self.trail.len() >= MAX_DEPTH as usize {
-            return Err(reader.too_deep().into());
-        }
+        let Some(list) = self.begin_list(reader, list, parent.table)? else { return Ok(()) };
         let table = self.shapes[list].table;
-        if self.tables[table].is_open() {
-            self.adopt(reader, table, parent.table);
-        }
-        if self.guarded && self.leave_out_list(reader, table)? {
-            return Ok(());
-        }
         if self.tables[table].rooted.is_some() {
             return self.rooted_list(reader, list, parent);
         }
-        // Two keys of one row may name the same table: their elements are numbered through.
+        // A key may come twice, spelled with escapes: the elements are numbered through.
         let mut index = self.tables[table].next_index((parent.table, parent.row));
         let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
         let mut more = reader.enter();
         while more {
             let id = RowId::Digest(ids.in_turn(index));
-            let row = self.tables[table].open_row();
+            let row = self.open_row(table);
             let row = Row {
                 table,
                 row,
@@ -194,6 +184,33 @@ impl Family {
         }
         self.tables[table].set_next_index((parent.table, parent.row), index);
         Ok(())
+    }
+
+    /// Decides which table the rows of a list go to. Returns the shape of its elements, or none if the list is left
+    /// out. A function of its own: lists are nested, and what it needs of the stack it needs once.
+    fn begin_list(
+        &mut self,
+        reader: &mut Reader<'_>,
+        mut list: usize,
+        parent: usize,
+    ) -> Result<Option<usize>, Halt> {
+        if self.trail.len() >= MAX_DEPTH as usize {
+            return Err(reader.too_deep().into());
+        }
+        if !self.shapes[list].is_claimed {
+            list = self.claim_table(reader, list, parent)?;
+        }
+        let table = self.shapes[list].table;
+        if self.tables[table].is_open() {
+            self.adopt(reader, table, parent);
+        }
+        if self.guarded && self.leave_out_list(reader, table)? {
+            return Ok(None);
+        }
+        if self.tables[table].is_open() {
+            self.check_tables(reader, list)?;
+        }
+        Ok(Some(list))
     }
 
     /// An element of a list, as a row. Says whether the row is to be.

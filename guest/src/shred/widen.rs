@@ -83,7 +83,7 @@ impl Table {
             }
         }
         if let Some((row, value)) = spilled.first()
-            && self.has_variant_behind(at, *row, &value.to_string(), options)
+            && self.has_variant_behind(at, *row, &value.to_string(), options)?
         {
             return Ok(false);
         }

@@ -21,6 +21,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
+# Hints of columns that are notes: dlt's of its normaliser, comments, and Snowcat's of the key that a column is for.
+NOT_COMPARED = ("x-normalizer", "description", "x-snowcat-key")
 SYSTEM = ("_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx", "_dlt_load_id")
 TABLE_KEYS = ("parent", "write_disposition", "resource", "schema_contract", "table_format", "file_format", "references")
 
@@ -61,7 +63,7 @@ def schema(tables: dict[str, Any], there: set[str]) -> dict[str, Any]:
     for name, table in tables.items():
         columns = []
         for column in table["columns"].values():
-            hints = {k: v for k, v in column.items() if k not in ("x-normalizer", "description")}
+            hints = {k: v for k, v in column.items() if k not in NOT_COMPARED}
             hints.setdefault("nullable", True)
             columns.append(hints)
         shown[name] = {k: v for k, v in table.items() if k in TABLE_KEYS or k.startswith(("x-merge", "x-stage"))}

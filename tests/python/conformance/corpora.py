@@ -62,13 +62,22 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
             if found.replace("\\\\", "\\") != wanted:
                 yield f"{entry['in']!r} as {key}: expected {wanted!r}, found {found!r}"
     for key, length in (("snake_path_40", 40), ("snake_tables_path_255", 255)):
-        wanted = [e[key] if isinstance(e[key], str) and e[key] else "_empty" for e in entries]
-        records = [{e["in"]: n} for n, e in enumerate(entries)]
+        # Keys of one name are told apart within a load: one of them in each.
+        loads: list[dict[str, str]] = []
+        for entry in entries:
+            wanted = entry[key].upper() if isinstance(entry[key], str) and entry[key] else "_EMPTY"
+            load = next((load for load in loads if wanted not in load), None)
+            if load is None:
+                loads.append(load := {})
+            load[wanted] = entry["in"]
         job = _job({"max_identifier_length": length})
-        for n, row in enumerate(rehearse(guest, job, [_page(records)]).rows()):
-            found = next((column for column, value in row.items() if value == n and not column.startswith("_DLT_")), None)
-            if found != wanted[n].upper():
-                yield f"{entries[n]['in']!r} as {key}: expected {wanted[n].upper()!r}, found {found!r}"
+        for load in loads:
+            records = [{given: n} for n, given in enumerate(load.values())]
+            rows = rehearse(guest, job, [_page(records)]).rows()
+            for n, ((wanted, given), row) in enumerate(zip(load.items(), rows, strict=True)):
+                found = next((c for c, value in row.items() if value == n and not c.startswith("_DLT_")), None)
+                if found != wanted:
+                    yield f"{given!r} as {key}: expected {wanted!r}, found {found!r}"
 
 
 def paths(entries: list[dict], guest: Component | Library) -> Iterator[str]:

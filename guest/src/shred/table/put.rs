@@ -1,11 +1,10 @@
 //! Values into columns, and what becomes of those that do not fit.
 
-use super::{Column, Origin, Put, Table};
+use super::{Column, Misfit, Origin, Put, Table};
 use crate::batch;
 use crate::coerce::{self, Datum, Scalar};
 use crate::fault::{Fault, Result};
 use crate::kind::{DataType, Kind};
-use crate::name::Convention;
 use crate::shred::Options;
 use crate::shred::rules::{self, Refusal, Rules};
 use crate::shred::widen::Meeting;
@@ -61,7 +60,11 @@ impl Table {
             Meeting::Fits if self.columns[at].set(row, value)? => Ok(Put::Done),
             Meeting::Widened => self.put(row, at, value, origin, options),
             Meeting::Fits | Meeting::Variant => {
-                let variant = self.variant(at, *value, &options.convention);
+                let variant = self.variant(at, *value, options)?;
+                if !self.columns[at].nullable {
+                    let value = shown(*value);
+                    self.misfit = Some(Box::new(Misfit { row, column: at, variant, value }));
+                }
                 self.put(row, variant, value, origin, options)
             }
         }
@@ -111,6 +114,7 @@ impl Table {
             column.values = batch::Column::new(kind);
         }
         column.kind = Some(kind);
+        self.note_type(at);
     }
 
     /// Whether the variant of a column for these digits has a value in this row or behind it: the data
@@ -121,9 +125,9 @@ impl Table {
         row: u32,
         digits: &str,
         options: &Options,
-    ) -> bool {
-        let variant = self.variant(at, Scalar::Number(digits), &options.convention);
-        self.columns[variant].values.last_row().is_some_and(|last| last >= row)
+    ) -> Result<bool> {
+        let variant = self.variant(at, Scalar::Number(digits), options)?;
+        Ok(self.columns[variant].values.last_row().is_some_and(|last| last >= row))
     }
 
     /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
@@ -136,7 +140,7 @@ impl Table {
         options: &Options,
     ) -> Result<()> {
         let value = Scalar::Number(digits);
-        let variant = self.variant(at, value, &options.convention);
+        let variant = self.variant(at, value, options)?;
         let origin = Origin { trail: &[], place: 0 };
         match self.put(row, variant, &value, origin, options)? {
             Put::Done => {}
@@ -156,17 +160,18 @@ impl Table {
 
     /// The column for values that do not fit this one.
     #[cold]
-    fn variant(&mut self, at: usize, value: Scalar<'_>, convention: &Convention) -> usize {
+    fn variant(&mut self, at: usize, value: Scalar<'_>, options: &Options) -> Result<usize> {
         let suffix = value.form().name();
         if let Some(&(_, variant)) = self.columns[at].variants.iter().find(|(s, _)| *s == suffix) {
-            return variant;
+            return Ok(variant);
         }
         let tail = format!("v_{suffix}");
-        let name = convention.shorten_fragments(&[&self.columns[at].name, &tail]);
+        let name = options.convention.shorten_fragments(&[&self.columns[at].name, &tail]);
+        self.check_columns(&name, options)?;
         let variant = self.column(&name);
         self.columns[variant].variant = true;
         self.columns[at].variants.push((suffix, variant));
-        variant
+        Ok(variant)
     }
 }
 
@@ -188,6 +193,17 @@ impl Column {
             Ok(()) => Ok(true),
             Err(refused) => Err(Fault::internal(refused).at(format_args!("column {}", self.name))),
         }
+    }
+}
+
+/// The beginning of a value, as JSON has it.
+fn shown(value: Scalar<'_>) -> String {
+    const MOST: usize = 60;
+    let beginning = |text: &str| text.chars().take(MOST).collect::<String>();
+    match value {
+        Scalar::Bool(value) => value.to_string(),
+        Scalar::Text(text) => format!("{:?}", beginning(text)),
+        Scalar::Json(text) | Scalar::Number(text) => beginning(text),
     }
 }
 

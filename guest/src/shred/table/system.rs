@@ -123,6 +123,7 @@ impl Table {
         if !column.known {
             self.fresh.push((order, at));
         }
+        self.note_type(at);
         self.system.push((name, at));
         at
     }

@@ -15,7 +15,10 @@ fn known(rules: Rules) -> Family {
     let mut family = Family::new(options());
     for name in ["id", "a"] {
         let kind = Some(Kind::of(DataType::Bigint));
-        family.know_column("t", KnownColumn { name: name.into(), kind, nullable: true });
+        family.know_column(
+            "t",
+            KnownColumn { name: name.into(), kind, nullable: true, ..KnownColumn::default() },
+        );
     }
     family.know_rules("t", rules);
     family
@@ -190,7 +193,10 @@ fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
         let mut family = Family::new(options());
         family.know_rules("t", rules);
         let kind = Some(Kind::of(DataType::Bigint));
-        family.know_column("t", KnownColumn { name: "a".to_owned(), kind, nullable: true });
+        family.know_column(
+            "t",
+            KnownColumn { name: "a".to_owned(), kind, nullable: true, ..KnownColumn::default() },
+        );
         take(&mut family, records).unwrap();
         let columns = family.tables()[0].columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();

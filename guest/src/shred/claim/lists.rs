@@ -1,0 +1,92 @@
+//! Lists whose keys become one name: each has a table of its own.
+
+use super::super::shape::ListTarget;
+use super::super::{Family, Halt};
+use super::{Decided, own_name};
+use crate::fault::Fault;
+use crate::json::Reader;
+use crate::name::says_little;
+
+impl Family {
+    /// The shape of a list that has not had elements before: its table is claimed, or is another one.
+    #[cold]
+    pub(in crate::shred) fn claim_table(
+        &mut self,
+        reader: &Reader<'_>,
+        list: usize,
+        parent: usize,
+    ) -> Result<usize, Halt> {
+        if !reader.clone().enter() {
+            return Ok(list);
+        }
+        let table = self.shapes[list].table;
+        let key = self.shapes[list].raw_path().to_vec();
+        let holder = self.claims.tables.get(&table);
+        if holder.is_some_and(|holder| *holder == key) {
+            self.shapes[list].is_claimed = true;
+            return Ok(list);
+        }
+        let Some((shape, entry)) = self.shapes[list].origin else {
+            return Err(Fault::internal("a list that stands nowhere").into());
+        };
+        let list = match holder.cloned() {
+            None => list,
+            Some(other) => self.own_table(list, &key, other, parent),
+        };
+        self.shapes[list].is_claimed = true;
+        self.shapes[shape].entries[entry].list = Some(ListTarget::List(list));
+        let table = self.shapes[list].table;
+        if self.claims.tables.contains_key(&table) {
+            // The schema has remembered its own one.
+            return Ok(list);
+        }
+        let naming = self.options.convention.naming;
+        let within = self.shapes[shape].within_row(entry);
+        if within.iter().any(|key| says_little(naming, key)) {
+            self.claims.told_tables.insert(key.clone(), table);
+        }
+        self.claims.tables.insert(table, key);
+        self.claims.decided.push(Decided::Table { shape, entry, list, table });
+        Ok(list)
+    }
+
+    /// The table that the lists of a key have to themselves, for its name is another's.
+    fn own_table(
+        &mut self,
+        list: usize,
+        key: &[String],
+        other: Vec<String>,
+        parent: usize,
+    ) -> usize {
+        let named = self.shapes[list].table;
+        let table = match self.claims.told_tables.get(key) {
+            Some(&table) => table,
+            None => {
+                let path: Vec<String> = self.shapes[list].table_path().to_vec();
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                let is_free = |own: &String| {
+                    let found = self.by_name.get(own);
+                    found.is_none_or(|table| !self.claims.tables.contains_key(table))
+                };
+                let mut names = (0..).map(|attempt| own_name(&path, key, attempt, self));
+                // There is always one more attempt.
+                let own = names.find(is_free).unwrap_or_default();
+                drop(names);
+                self.table(&own, Some(parent))
+            }
+        };
+        let name = self.tables[table].name.clone();
+        let shape = self.shapes[list].of_own_table(table, name.clone());
+        self.shapes.push(shape);
+        self.claims.told_tables.insert(key.to_vec(), table);
+        self.claims.told_tables.insert(other.clone(), named);
+        let (key, other) = (key.join("."), other.join("."));
+        let warning = format!(
+            "the lists {other:?} and {key:?} have the same name: the rows of {key:?} are in the table {name}, those of \
+             {other:?} in {}",
+            self.tables[named].name,
+        );
+        self.warn(warning);
+        self.shapes.len() - 1
+    }
+}
