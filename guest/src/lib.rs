@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod canonical;
+pub mod cells;
 pub mod coerce;
 pub mod datetime;
 pub mod digest;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::ingest::{Ingest, Reading};
 use super::session::{Answer, Pulled, Session};
 use crate::canonical::push_string;
+use crate::cells::Field;
 use crate::fault::{Context, Fault, Result};
 use crate::frame::{Frame, Frames};
 use crate::job::url::decoded;
@@ -23,13 +24,15 @@ pub(super) struct Pulling {
     content: Content,
     /// The file that is being read; one without a name where the host tells none.
     file: InputFile,
+    /// Its columns, where the host says them: its pages are cells then.
+    pub(super) fields: Option<Vec<Field>>,
     /// What its records get of its name, as members stand in JSON.
-    members: String,
+    pub(super) members: String,
     include: Vec<OfFile>,
     /// Records of it, bad ones among them.
-    records: u64,
+    pub(super) records: u64,
     /// As many of them were loaded before.
-    done: u64,
+    pub(super) done: u64,
     /// Leave out what is left of the file.
     skip: bool,
     /// Where an interrupted load had come to.
@@ -56,6 +59,7 @@ impl Pulling {
             frames: Frames::new(&pulled.format, lenient),
             content,
             file: InputFile::default(),
+            fields: None,
             members: String::new(),
             include: pulled.include.clone(),
             records: 0,
@@ -117,6 +121,7 @@ impl Pulling {
     /// A file begins.
     fn begin(&mut self, file: InputFile) -> Result<()> {
         (self.records, self.done) = (0, 0);
+        self.fields = None;
         // Files come in the order of their names: those before the one that was read are done.
         self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
         if !self.skip
@@ -165,7 +170,7 @@ impl Pulling {
     }
 
     /// Checks that the file has a name, if its records get something of it.
-    fn check_name(&self) -> Result<()> {
+    pub(super) fn check_name(&self) -> Result<()> {
         match self.include.is_empty() || !self.members.is_empty() {
             true => Ok(()),
             false => {
@@ -216,6 +221,10 @@ impl Ingest<'_> {
                     self.records(reading, pulled, pulling, true)?;
                     pulling.begin(file)?;
                 }
+                Pulled::Columns(columns) => {
+                    let place = || pulling.place();
+                    pulling.fields = Some(self.fields(&columns).at(place)?);
+                }
                 Pulled::End => {
                     self.records(reading, pulled, pulling, true)?;
                     if !pulling.advance()? {
@@ -242,6 +251,10 @@ impl Ingest<'_> {
         if let Some(frames) = &mut pulling.frames {
             frames.feed(text);
             return self.records(reading, pulled, pulling, false);
+        }
+        if pulling.fields.is_some() {
+            let taken = self.cells(reading, pulled, pulling, &text);
+            return taken.at(|| pulling.place());
         }
         pulling.check_name()?;
         let intake = &mut reading.intake;

@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 use super::shape::Role;
 use super::table::Origin;
 use super::{Family, Halt, Row};
-use crate::coerce::Scalar;
+use crate::coerce::{Scalar, Typed};
 use crate::json::unescape;
 
 /// The names that several keys have, and what waits to be weighed.
@@ -40,6 +40,7 @@ enum Value {
     Json(String),
     Number(String),
     Text(String),
+    Typed(Typed<'static>),
 }
 
 impl Contest {
@@ -78,6 +79,9 @@ impl Contest {
                 Scalar::Json(text) => Value::Json(text.to_owned()),
                 Scalar::Number(text) => Value::Number(text.to_owned()),
                 Scalar::Text(text) => Value::Text(text.to_owned()),
+                Scalar::Typed(Typed { text, kind }) => {
+                    Value::Typed(Typed { text: text.to_string().into(), kind: *kind })
+                }
             },
         });
     }
@@ -94,6 +98,7 @@ impl Held {
             Value::Json(text) => Scalar::Json(text),
             Value::Number(text) => Scalar::Number(text),
             Value::Text(text) => Scalar::Text(text),
+            Value::Typed(typed) => Scalar::Typed(typed),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
+mod cells;
 mod contest;
 mod guard;
 mod ident;
@@ -28,6 +29,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+pub use cells::Cells;
 pub use ident::{RootId, Rooted, RowId};
 pub use options::{Options, Preferred, SEQ, Sequence};
 pub use root_key::RootKey;
@@ -330,6 +332,11 @@ impl Family {
         row: &Row<'_>,
     ) -> Result<(), Halt> {
         let resolved = &self.shapes[shape].entries[entry];
+        let typed = resolved.typed.and_then(|kind| cells::lifted(scalar, kind));
+        let scalar = typed.as_ref().map_or(scalar, Scalar::Typed);
+        if resolved.role == Role::Typed {
+            return self.plain(scalar, (shape, entry), place, row);
+        }
         if resolved.role == Role::Contested {
             let trail = self.trail.get(row.base..).unwrap_or_default();
             self.contest.hold(scalar, (shape, entry), Origin { trail, place }, row);
@@ -356,7 +363,7 @@ impl Family {
         }
         if name == "_dlt_id"
             && row.table == 0
-            && let Scalar::Text(id) | Scalar::Number(id) = scalar
+            && let Some(id) = scalar.text()
             && !id.is_empty()
         {
             return if row.ours { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };

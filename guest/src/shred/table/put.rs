@@ -29,7 +29,7 @@ impl Table {
         if column.values.last_row() == Some(row) {
             return Ok(Put::Taken);
         }
-        let may_widen = options.widen && matches!(value, Scalar::Number(_));
+        let may_widen = options.widen && value.number().is_some();
         if column.seen && !may_widen && column.set(row, value)? {
             return Ok(Put::Done);
         }
