@@ -117,6 +117,17 @@ fn reply_of(reply: &host::Reply) -> step::Reply {
             name: file.name.clone(),
             version: file.version.clone(),
         }),
+        host::Reply::Columns(columns) => {
+            let column = |column: &host::Column| step::InputColumn {
+                name: column.name.clone(),
+                native: column.native.clone(),
+                kind: column.kind.clone(),
+                precision: column.precision,
+                scale: column.scale,
+                nullable: column.nullable,
+            };
+            step::Reply::Columns(columns.iter().map(column).collect())
+        }
         host::Reply::End => step::Reply::End,
         host::Reply::Done => step::Reply::Done,
         host::Reply::Failed(failure) => step::Reply::Failed(failure_of(failure)),
