@@ -48,6 +48,20 @@ impl Typed<'_> {
         }
     }
 
+    /// The value in a text column. What is not what its type says is kept as it is.
+    fn shown(&self) -> Cow<'_, str> {
+        let python = match self.scalar() {
+            Scalar::Bool(_) | Scalar::Number(_) if self.kind.data_type != DataType::Decimal => {
+                coerce(&self.scalar(), &Kind::of(DataType::Text))
+            }
+            _ => None,
+        };
+        match python {
+            Some(Datum::Text(text)) => Cow::Owned(text.into_owned()),
+            _ => self.spelled(),
+        }
+    }
+
     /// The type of a new column for it, which it fits: text if it is not what its type says.
     pub(super) fn own(&self) -> Kind {
         match self.datum(&self.kind) {
@@ -61,19 +75,17 @@ impl Typed<'_> {
         use DataType as T;
         let text = self.text.as_ref();
         Some(match (self.kind.data_type, to.data_type) {
+            // Every value is a text.
+            (_, T::Text) => Datum::Text(self.shown()),
             (T::Bool, _) => return coerce(&Scalar::Bool(bool_of(text)?), to),
             (T::Text | T::Json, _) => return from_text(text, to),
             (T::Bigint, _) if is_integer(text) => return coerce(&Scalar::Number(text), to),
             (T::Double, T::Double) => Datum::Double(double(text)?),
-            (T::Double, T::Text) => Datum::Text(Cow::Owned(python::float_repr(double(text)?))),
             (T::Double, _) => {
                 finite(text)?;
                 return from_float(text, to);
             }
             (T::Binary, T::Binary) => Datum::Bytes(bytes(text)?),
-            // What is no hexadecimal is kept as it is.
-            (T::Binary, T::Text) => Datum::Text(self.spelled()),
-            (_, T::Text) => Datum::Text(Cow::Borrowed(text)),
             (T::Decimal | T::Wei, T::Decimal | T::Wei) => {
                 Datum::Decimal(decimal::scaled(text, to.decimal())?)
             }
