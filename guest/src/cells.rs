@@ -238,8 +238,75 @@ impl<'t> Rows<'t> {
     }
 }
 
-/// Bytes before the next tab, line feed or backslash, or to the end.
+/// Bytes before the next tab, line feed or backslash, or to the end: eight at a time.
 #[inline]
 fn special(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| matches!(byte, b'\t' | b'\n' | b'\\')).unwrap_or(bytes.len())
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set is of the first such byte; those above it may be of others.
+        let is = |byte: u8| {
+            let zero = word ^ (ONES * u64::from(byte));
+            zero.wrapping_sub(ONES) & !zero & HIGH
+        };
+        let found = is(b'\t') | is(b'\n') | is(b'\\');
+        if found != 0 {
+            return n * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let behind = rest.iter().position(|byte| matches!(byte, b'\t' | b'\n' | b'\\'));
+    words.len() * 8 + behind.unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_special_is_found_wherever_it_is() {
+        for length in 0..20 {
+            for at in 0..length {
+                for (byte, other) in [(b'\t', 8), (b'\n', 11), (b'\\', 0xff), (b'\t', 0x89)] {
+                    let mut bytes = vec![other; length];
+                    assert_eq!(special(&bytes), length);
+                    bytes[at] = byte;
+                    // What is behind it does not count.
+                    bytes.extend([b'\n', b'\t', b'\\']);
+                    assert_eq!(special(&bytes), at, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_become_json() {
+        let check = |columns: &[(&str, &str)], row: &str, expect: &str| {
+            let field = |(name, kind): &(&str, &str)| Field::new(name, kind, (None, None), false);
+            let fields: Vec<Field> = columns.iter().map(|it| field(it).unwrap()).collect();
+            let mut rows = Rows::new(row, fields.len());
+            let mut json = String::from("of the row before");
+            assert!(rows.advance().unwrap());
+            rows.json(&fields, &mut json);
+            assert_eq!(json, expect);
+            assert!(!rows.advance().unwrap());
+        };
+        check(&[], "\n", "{}");
+        check(
+            &[("a \"b\"", "bigint"), ("c", "decimal"), ("d", "double"), ("e", "bool")],
+            "1\t12345678901234567890.10\t1e+300\tt\n",
+            r#"{"a \"b\"":1,"c":12345678901234567890.10,"d":1e+300,"e":true}"#,
+        );
+        check(
+            &[("a", "text"), ("b", "json"), ("c", "binary"), ("d", "date"), ("e", "")],
+            "\\t\"\\\\\t[1,{\"a\":null}]\t00ff\t2024-01-31\t1\n",
+            r#"{"a":"\t\"\\","b":[1,{"a":null}],"c":"AP8=","d":"2024-01-31","e":"1"}"#,
+        );
+        check(
+            &[("a", "double"), ("b", "text"), ("c", "decimal"), ("d", "bigint")],
+            "NaN\t\\N\tNaN\t01x\n",
+            r#"{"a":null,"b":null,"c":"NaN","d":"01x"}"#,
+        );
+    }
 }

@@ -87,7 +87,11 @@ impl Typed<'_> {
             }
             (T::Binary, T::Binary) => Datum::Bytes(bytes(text)?),
             (T::Decimal | T::Wei, T::Decimal | T::Wei) => {
-                Datum::Decimal(decimal::scaled(text, to.decimal())?)
+                let (precision, scale) = to.decimal();
+                let limit = 10_u128.checked_pow(precision)?;
+                let small = small_decimal(text, scale);
+                let fits = small.filter(|value| value.unsigned_abs() < limit);
+                Datum::Decimal(fits.or_else(|| decimal::scaled(text, (precision, scale)))?)
             }
             (T::Decimal | T::Wei, T::Bigint) => {
                 Datum::Int(decimal::scaled(text, (19, 0))?.try_into().ok()?)
@@ -110,6 +114,29 @@ impl Typed<'_> {
             _ => return None,
         })
     }
+}
+
+/// The number times ten to the power of the scale, if it has exactly so many digits behind its point and no
+/// more than 18 in all: what most decimals of a file are. None says nothing.
+fn small_decimal(text: &str, scale: u32) -> Option<i128> {
+    let bytes = text.as_bytes();
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let (whole, fraction) = match (digits.len().checked_sub(scale as usize), scale) {
+        (Some(_), 0) => (digits, &[][..]),
+        (Some(point), _) => {
+            let (whole, fraction) = digits.split_at_checked(point)?;
+            (whole.strip_suffix(b".")?, fraction)
+        }
+        (None, _) => return None,
+    };
+    if whole.is_empty() || whole.len() + fraction.len() > 18 {
+        return None;
+    }
+    let value = whole.iter().chain(fraction).try_fold(0_i64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit <= 9).then(|| value * 10 + i64::from(digit))
+    })?;
+    Some(i128::from(if digits.len() < bytes.len() { -value } else { value }))
 }
 
 /// `t` and `f`, as PostgreSQL writes them, or JSON's words.
@@ -175,4 +202,114 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     }
     let value = |digit: u8| char::from(digit).to_digit(16);
     pairs.iter().map(|[high, low]| u8::try_from(value(*high)? * 16 + value(*low)?).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> Kind {
+        let (word, digits) = text.split_once('(').unwrap_or((text, ""));
+        let mut digits = digits.trim_end_matches(')').split(',').map(|digits| digits.parse().ok());
+        let (word, timezone) = word.strip_suffix("_ntz").map_or((word, true), |word| (word, false));
+        let data_type = DataType::parse(word).unwrap();
+        let (precision, scale) = (digits.next().flatten(), digits.next().flatten());
+        Kind { precision, scale, timezone, ..Kind::of(data_type) }
+    }
+
+    #[test]
+    fn a_column_takes_what_it_holds_in_full() {
+        let check = |of: &str, text: &str, to: &str, expect: Option<Datum<'_>>| {
+            let typed = Typed { text: Cow::Borrowed(text), kind: kind(of) };
+            assert_eq!(typed.datum(&kind(to)), expect, "{of} {text} {to}");
+        };
+        let text = |text: &'static str| Some(Datum::Text(Cow::Borrowed(text)));
+        check("decimal(38,2)", "-1.50", "decimal(38,2)", Some(Datum::Decimal(-150)));
+        check("decimal(38,2)", "1.50", "decimal(9,1)", Some(Datum::Decimal(15)));
+        check("decimal(38,2)", "1.55", "decimal(9,1)", None);
+        check("decimal(38,2)", "100.00", "decimal(4,2)", None);
+        check(
+            "decimal(38,2)",
+            "999999999999999999999999999999999999.99",
+            "decimal(38,2)",
+            Some(Datum::Decimal(10_i128.pow(38) - 1)),
+        );
+        check("decimal(38,2)", "2.00", "bigint", Some(Datum::Int(2)));
+        check("decimal(38,2)", "2.50", "bigint", None);
+        check("decimal(38,2)", "0.10", "double", Some(Datum::Double(0.1)));
+        check("decimal(38,2)", "12345678901234567890.12", "double", None);
+        check("decimal(38,2)", "1.50", "text", text("1.50"));
+        check("decimal(38,2)", "1.50", "date", None);
+        check("decimal(38,2)", "NaN", "decimal(38,2)", None);
+        check("bigint", "1", "decimal(9,2)", Some(Datum::Decimal(100)));
+        check("bigint", "1", "bool", Some(Datum::Bool(true)));
+        check("double", "1", "double", Some(Datum::Double(1.0)));
+        check("double", "Infinity", "double", Some(Datum::Double(f64::INFINITY)));
+        check("double", "Infinity", "bigint", None);
+        check("double", "1e+16", "text", text("1e+16"));
+        check("double", "2.0", "bigint", Some(Datum::Int(2)));
+        check("bool", "t", "bool", Some(Datum::Bool(true)));
+        check("bool", "false", "text", text("False"));
+        check("bool", "x", "text", text("x"));
+        check("date", "1970-01-02", "date", Some(Datum::Days(1)));
+        check("date", "1970-01-02", "timestamp", Some(Datum::Micros(datetime::DAY_MICROS)));
+        check("date", "1970-02-30", "date", None);
+        check("timestamp", "1970-01-02T00:00:00+00:00", "date", Some(Datum::Days(1)));
+        check("timestamp", "1970-01-02T00:00:01+00:00", "date", None);
+        check(
+            "timestamp_ntz",
+            "1970-01-01T00:00:00.000001",
+            "timestamp_ntz",
+            Some(Datum::Micros(1)),
+        );
+        check(
+            "timestamp_ntz",
+            "1970-01-01T00:00:00.001",
+            "timestamp_ntz(3)",
+            Some(Datum::Micros(1000)),
+        );
+        check("timestamp_ntz", "1970-01-01T00:00:00.0001", "timestamp_ntz(3)", None);
+        check("timestamp", "1970-01-01T01:00:00+01:00", "timestamp", Some(Datum::Micros(0)));
+        check("time", "00:00:01.5", "time", Some(Datum::TimeMicros(1_500_000)));
+        check("time", "00:00:01", "timestamp", None);
+        check("binary", "00fF", "binary", Some(Datum::Bytes(vec![0, 255])));
+        check("binary", "00f", "binary", None);
+        check("binary", "00ff", "text", text("AP8="));
+        check("text", "12", "bigint", Some(Datum::Int(12)));
+    }
+
+    #[test]
+    fn small_decimals_are_those_that_any_way_makes() {
+        for scale in [0, 1, 2, 18] {
+            for number in [
+                "0",
+                "-0",
+                "1",
+                "-12",
+                "1.5",
+                "0.05",
+                "-0.05",
+                ".5",
+                "5.",
+                "1e2",
+                "",
+                "-",
+                ".",
+                "1.2.3",
+                "123456789012345678",
+                "1234567890123456789",
+                "0.123456789012345678",
+                "9999999999999999.99",
+            ] {
+                if let Some(small) = small_decimal(number, scale) {
+                    assert_eq!(
+                        Some(small),
+                        decimal::scaled(number, (38, scale)),
+                        "{number} {scale}"
+                    );
+                }
+            }
+        }
+        assert_eq!(small_decimal("-12.34", 2), Some(-1234));
+    }
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
+mod bench;
+mod rows;
 mod same;
 mod types;
 

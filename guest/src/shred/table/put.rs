@@ -178,6 +178,9 @@ impl Column {
         // Most values are of their column's type as they stand.
         let stored = match (value, kind.data_type) {
             (Scalar::Text(text), DataType::Text) => self.values.set_text(row, text),
+            (Scalar::Typed(typed), DataType::Text) if typed.kind.data_type == DataType::Text => {
+                self.values.set_text(row, &typed.text)
+            }
             (Scalar::Bool(value), DataType::Bool) => self.values.set_bool(row, *value),
             _ => match coerce::coerce(value, kind) {
                 Some(datum) => store(&mut self.values, row, datum),
