@@ -96,6 +96,8 @@ pub enum Datum<'a> {
     Days(i32),
     /// Of a time column: microseconds since midnight UTC.
     TimeMicros(i64),
+    /// Of a time or timestamp column of more than six digits behind the seconds: nanoseconds.
+    Nanos(i128),
     /// Of a decimal or wei column, times ten to the power of the column's scale.
     Decimal(i128),
     /// Of a binary column.
@@ -149,6 +151,8 @@ pub fn variant_suffix(of: Kind) -> &'static str {
 fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Text => Datum::Text(Cow::Borrowed(text)),
+        DataType::Timestamp if to.is_fine() => nanos(text, datetime::parse_timestamp(text)?, to),
+        DataType::Time if to.is_fine() => nanos(text, datetime::parse_time(text)?, to),
         DataType::Timestamp => timestamp(datetime::parse_timestamp(text)?, to),
         DataType::Bigint => Datum::Int(integer_of_text(text)?),
         DataType::Double => Datum::Double(double_of_text(text)?),
@@ -286,6 +290,13 @@ fn time<'a>(micros: i64, to: &Kind) -> Datum<'a> {
     Datum::TimeMicros(
         to.precision.map_or(micros, |precision| datetime::truncate(micros, precision)),
     )
+}
+
+/// What a text says, which is these microseconds and the digits behind them, in nanoseconds.
+fn nanos<'a>(text: &str, micros: i64, to: &Kind) -> Datum<'a> {
+    let unit = 10_i128.pow(9_u32.saturating_sub(to.precision.unwrap_or(9)));
+    let nanos = i128::from(micros) * 1000 + i128::from(datetime::nanos_of(text));
+    Datum::Nanos(nanos - nanos.rem_euclid(unit))
 }
 
 /// Source: `_text_to_bigint`.

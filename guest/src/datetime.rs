@@ -78,11 +78,25 @@ pub fn parse_day(text: &str) -> Option<i32> {
     parse::day(text.as_bytes())
 }
 
-/// Whether the fraction of a text has a digit behind the sixth that is not zero.
-pub fn is_finer(text: &str) -> bool {
-    let fraction = text.split_once('.').map_or("", |(_, fraction)| fraction);
-    let digits = fraction.bytes().take_while(u8::is_ascii_digit).skip(6);
-    digits.into_iter().any(|digit| digit != b'0')
+/// The seventh to ninth digit of the fraction of a second in a text, and whether there are others behind
+/// them that are not zero.
+fn behind_micros(text: &str) -> (u32, bool) {
+    let fraction = text.split_once(['.', ',']).map_or("", |(_, fraction)| fraction);
+    let mut digits = fraction.bytes().take_while(u8::is_ascii_digit).skip(6);
+    let nanos = (0..3)
+        .fold(0, |nanos, _| nanos * 10 + digits.next().map_or(0, |digit| u32::from(digit - b'0')));
+    (nanos, digits.any(|digit| digit != b'0'))
+}
+
+/// Nanoseconds behind the microseconds of a text.
+pub fn nanos_of(text: &str) -> u32 {
+    behind_micros(text).0
+}
+
+/// Whether a text has a digit behind its microseconds, or behind its nanoseconds, that is not zero.
+pub fn is_finer(text: &str, than_nanos: bool) -> bool {
+    let (nanos, rest) = behind_micros(text);
+    rest || !than_nanos && nanos != 0
 }
 
 /// Reads a text as dlt coerces it to a time: a time of day alone, in UTC if it has an offset. In

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Datum, Scalar, coerce, decimal, finite, from_float, from_text};
+use super::{Datum, Scalar, coerce, decimal, finite, from_float, from_text, nanos};
 use crate::datetime;
 use crate::kind::{DataType, Kind};
 use crate::python;
@@ -101,6 +101,12 @@ impl Typed<'_> {
             (T::Date, T::Timestamp) => {
                 Datum::Micros(i64::from(datetime::parse_day(text)?) * datetime::DAY_MICROS)
             }
+            (T::Timestamp, T::Timestamp) if to.is_fine() => {
+                exact_nanos(text, datetime::parse_timestamp(text)?, to)?
+            }
+            (T::Time, T::Time) if to.is_fine() => {
+                exact_nanos(text, datetime::parse_time(text)?, to)?
+            }
             (T::Timestamp, T::Timestamp) => {
                 Datum::Micros(exact(text, datetime::parse_timestamp(text)?, to)?)
             }
@@ -184,8 +190,14 @@ fn exact_double(text: &str, kind: &Kind) -> Option<f64> {
 /// An instant or a time of day, if it has no digit that the column cuts off.
 fn exact(text: &str, micros: i64, to: &Kind) -> Option<i64> {
     let precision = to.precision.unwrap_or(6).min(6);
-    let cut = datetime::truncate(micros, precision) != micros || datetime::is_finer(text);
+    let cut = datetime::truncate(micros, precision) != micros || datetime::is_finer(text, false);
     (!cut).then_some(micros)
+}
+
+/// The same in nanoseconds.
+fn exact_nanos<'a>(text: &str, micros: i64, to: &Kind) -> Option<Datum<'a>> {
+    let all = nanos(text, micros, &Kind { precision: Some(9), ..*to });
+    (all == nanos(text, micros, to) && !datetime::is_finer(text, true)).then_some(all)
 }
 
 /// The bytes that a text in base64 stands for, in hexadecimal digits.
@@ -270,6 +282,23 @@ mod tests {
         );
         check("timestamp_ntz", "1970-01-01T00:00:00.0001", "timestamp_ntz(3)", None);
         check("timestamp", "1970-01-01T01:00:00+01:00", "timestamp", Some(Datum::Micros(0)));
+        check("timestamp", "1970-01-01T00:00:00.000001001Z", "timestamp", None);
+        check(
+            "timestamp",
+            "1970-01-01T00:00:00.000001001Z",
+            "timestamp(9)",
+            Some(Datum::Nanos(1001)),
+        );
+        check(
+            "timestamp",
+            "1969-12-31T23:59:59.999999999Z",
+            "timestamp(9)",
+            Some(Datum::Nanos(-1)),
+        );
+        check("timestamp", "1970-01-01T00:00:00.00000001Z", "timestamp(8)", Some(Datum::Nanos(10)));
+        check("timestamp", "1970-01-01T00:00:00.000000001Z", "timestamp(8)", None);
+        check("timestamp", "1970-01-01T00:00:00.0000000001Z", "timestamp(9)", None);
+        check("time(9)", "00:00:00.000000001", "time(9)", Some(Datum::Nanos(1)));
         check("time", "00:00:01.5", "time", Some(Datum::TimeMicros(1_500_000)));
         check("time", "00:00:01", "timestamp", None);
         check("binary", "00fF", "binary", Some(Datum::Bytes(vec![0, 255])));

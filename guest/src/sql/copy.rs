@@ -28,6 +28,7 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
                 format!("PARSE_JSON({value}::{})", column.text_type_name())
             }
             DataType::Json => format!("{value}::{}", column.text_type_name()),
+            DataType::Time | DataType::Timestamp if column.kind.is_fine() => fine(column, &value),
             DataType::Timestamp if column.with_offset => in_utc(&format!("{value}::TIMESTAMP_LTZ")),
             _ => format!("{value}::{}", column.type_name()),
         }
@@ -40,4 +41,17 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
         // In quotes: names of stages and paths hold signs that a bare reference may not hold.
         literal(&format!("@{stage}/{path}/")),
     )
+}
+
+/// A time or a timestamp that the file has as a whole number of nanoseconds.
+/// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
+fn fine(column: &Column, value: &str) -> String {
+    let of = |function| format!("{function}({value}::NUMBER(38,0), 9)");
+    let kind = column.type_name();
+    match column.kind.data_type {
+        DataType::Time => format!("{}::{kind}", of("TO_TIMESTAMP_NTZ")),
+        _ if column.with_offset => in_utc(&of("TO_TIMESTAMP_LTZ")),
+        _ if column.kind.timezone => format!("{}::{kind}", of("TO_TIMESTAMP_LTZ")),
+        _ => format!("{}::{kind}", of("TO_TIMESTAMP_NTZ")),
+    }
 }

@@ -24,6 +24,10 @@ fn columns_have_the_types_of_the_file() {
     one("time", "10:00:01.000001", "C TIME");
     one("timestamp", "2024-01-31T10:00:01+00:00", "C TIMESTAMP_LTZ");
     one("timestamp_ntz", "0001-01-01T00:00:00.000001", "C TIMESTAMP_NTZ");
+    one("timestamp_ntz(9)", "0001-01-01T00:00:00.000000001", "C TIMESTAMP_NTZ(9)");
+    one("timestamp(9)", "2024-01-31T10:00:01+00:00", "C TIMESTAMP_LTZ(9)");
+    one("time(9)", "10:00:01.000000001", "C TIME(9)");
+    one("timestamp(6)", "2024-01-31T10:00:01.000001+00:00", "C TIMESTAMP_LTZ(6)");
     one("binary", "00ff", "C BINARY");
     one("binary", "", "C BINARY");
     // A text that reads as a timestamp is a text, where the file says so; it is none where nobody says.
@@ -77,6 +81,16 @@ fn files_that_disagree_make_variant_columns() {
         ("timestamp_ntz", "2024-01-31T00:00:01"),
         "C DATE, C__V_TIMESTAMP TIMESTAMP_NTZ",
     );
+    disagree(
+        ("timestamp", "2024-01-31T00:00:00+00:00"),
+        ("timestamp(9)", "2024-01-31T00:00:00.000000001+00:00"),
+        "C TIMESTAMP_LTZ, C__V_TIMESTAMP TIMESTAMP_LTZ(9)",
+    );
+    disagree(
+        ("timestamp(9)", "2024-01-31T00:00:00.000000001+00:00"),
+        ("timestamp", "9999-12-31T23:59:59.999999+00:00"),
+        "C TIMESTAMP_LTZ(9)",
+    );
     disagree(("timestamp", "2024-01-31T00:00:00+00:00"), ("date", "2024-01-31"), "C TIMESTAMP_LTZ");
     disagree(("text", "x"), ("decimal(9,2)", "1.00"), "C VARCHAR");
     disagree(("text", "x"), ("binary", "00ff"), "C VARCHAR");
@@ -112,6 +126,11 @@ fn what_the_job_declares_wins() {
         json!({"data_type": "timestamp"}),
         ("text", "2024-01-31T10:00:01Z"),
         "C TIMESTAMP_LTZ",
+    );
+    declared(
+        json!({"data_type": "timestamp", "precision": 9}),
+        ("timestamp(9)", "2024-01-31T10:00:01.000000001+00:00"),
+        "C TIMESTAMP_LTZ(9)",
     );
     declared(json!({"data_type": "binary"}), ("binary", "00ff"), "C BINARY");
     declared(json!({"data_type": "text"}), ("binary", "00ff"), "C VARCHAR");

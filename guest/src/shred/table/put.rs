@@ -207,6 +207,7 @@ pub(in crate::shred) fn store(
         Datum::Double(value) => values.set_double(row, value),
         Datum::Bool(value) => values.set_bool(row, value),
         Datum::Micros(value) | Datum::TimeMicros(value) => values.set_micros(row, value),
+        Datum::Nanos(value) => values.set_nanos(row, value),
         Datum::Days(value) => values.set_days(row, value),
         Datum::Decimal(value) => values.set_decimal(row, value),
         Datum::Bytes(value) => values.set_bytes(row, &value),
