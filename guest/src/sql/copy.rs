@@ -43,15 +43,16 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
     )
 }
 
-/// A time or a timestamp that the file has as a whole number of nanoseconds.
+/// A time or a timestamp that the file has as a whole number of nanoseconds. A clock's reading is that of the
+/// instant in UTC, so that the session's time zone does not count.
 /// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
 fn fine(column: &Column, value: &str) -> String {
-    let of = |function| format!("{function}({value}::NUMBER(38,0), 9)");
+    let instant = format!("TO_TIMESTAMP_LTZ({value}::NUMBER(38,0), 9)");
     let kind = column.type_name();
     match column.kind.data_type {
-        DataType::Time => format!("{}::{kind}", of("TO_TIMESTAMP_NTZ")),
-        _ if column.with_offset => in_utc(&of("TO_TIMESTAMP_LTZ")),
-        _ if column.kind.timezone => format!("{}::{kind}", of("TO_TIMESTAMP_LTZ")),
-        _ => format!("{}::{kind}", of("TO_TIMESTAMP_NTZ")),
+        DataType::Time => format!("{}::TIMESTAMP_NTZ(9)::{kind}", in_utc(&instant)),
+        _ if column.with_offset => in_utc(&instant),
+        _ if column.kind.timezone => format!("{instant}::{kind}"),
+        _ => format!("{}::{kind}", in_utc(&instant)),
     }
 }
