@@ -98,8 +98,7 @@ impl Field {
         match typed.scalar() {
             Scalar::Bool(value) => out.push_str(if value { "true" } else { "false" }),
             Scalar::Number(number) => out.push_str(number),
-            // JSON has no word for what is no number.
-            _ if kind.data_type == DataType::Double => out.push_str("null"),
+            // JSON has no number that is none: it is the word then.
             _ => push_string(out, &typed.spelled()),
         }
     }
@@ -306,7 +305,7 @@ mod tests {
         check(
             &[("a", "double"), ("b", "text"), ("c", "decimal"), ("d", "bigint")],
             "NaN\t\\N\tNaN\t01x\n",
-            r#"{"a":null,"b":null,"c":"NaN","d":"01x"}"#,
+            r#"{"a":"NaN","b":null,"c":"NaN","d":"01x"}"#,
         );
     }
 }

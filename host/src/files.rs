@@ -304,6 +304,7 @@ mod tests {
             match input.pull(&pull) {
                 Ok(Pulled::End) => return found,
                 Ok(Pulled::Page(page)) => found.push(page),
+                Ok(Pulled::Columns(columns)) => found.push(format!("{} columns", columns.len())),
                 Ok(Pulled::File(file)) => {
                     let name = file.name.rsplit('/').next().unwrap_or_default().to_owned();
                     skip = skipped.contains(&name.as_str());

@@ -3,7 +3,6 @@
 //! compiled as it always is, in whatever profile the test is.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
-#![expect(clippy::print_stdout, reason = "this shows numbers")]
 
 #[path = "../../guest/tests/cells/rows.rs"]
 mod rows;

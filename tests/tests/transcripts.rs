@@ -158,6 +158,7 @@ fn step_of(step: step::Step) -> host::Step {
                 step::Content::Text => host::Content::Text,
                 step::Content::Parquet => host::Content::Parquet,
                 step::Content::Arrow => host::Content::Arrow,
+                step::Content::Cells => host::Content::Cells,
             };
             host::Step::Pull(host::Pull { resource, files, content, skip })
         }

@@ -161,6 +161,9 @@ pub(super) fn lifted<'v>(scalar: Scalar<'v>, kind: Kind) -> Option<Typed<'v>> {
         (Scalar::Number(text), DataType::Decimal | DataType::Double | DataType::Wei) => {
             Cow::Borrowed(text)
         }
+        (Scalar::Text(text @ ("NaN" | "Infinity" | "-Infinity")), DataType::Double) => {
+            Cow::Borrowed(text)
+        }
         (Scalar::Text(text), DataType::Binary) => Cow::Owned(coerce::hexadecimal_of(text)?),
         (
             Scalar::Text(text),

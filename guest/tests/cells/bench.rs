@@ -2,8 +2,6 @@
 //! `cargo test --release -p snowcat-guest --test cells -- --ignored --nocapture`. `tests/tests/cells.rs` has
 //! the same of the component.
 
-#![expect(clippy::print_stdout, reason = "this shows numbers")]
-
 use std::time::{Duration, Instant};
 
 use snowcat_guest::load;

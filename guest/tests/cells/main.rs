@@ -1,7 +1,7 @@
 //! Whole loads of cells: rows whose types the host tells. The tables are those of the same values in JSON,
 //! but for the types.
 
-#![expect(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
 
 mod bench;
 mod rows;

@@ -68,7 +68,7 @@ fn write(form: Form, row: u64, page: &mut String) {
     let day = format!("2024-01-{day:02}");
     let at = format!("{day}T10:20:{second:02}.{:06}+00:00", 1 + chance % 999_998);
     let name = format!("customer {}", chance % 10_000_000);
-    let ok = chance % 2 == 0;
+    let ok = chance.is_multiple_of(2);
     page.push_str(&match form {
         Form::Cells => {
             let ok = if ok { "t" } else { "f" };

@@ -1,6 +1,7 @@
 //! What the columns of the tables are, and what becomes of values that do not fit them.
 
 use serde_json::{Value, json};
+use snowcat_guest::step::Reply;
 
 use super::{Run, file, run};
 
@@ -208,4 +209,69 @@ fn rows_are_cells_between_tabs() {
     assert_eq!(count(&["a text", "b text"], "\t\n\\N\t\\N\n\\\\N\tx\r\n"), 3);
     assert_eq!(count(&[], "\n\n"), 2);
     assert_eq!(count(&["a text"], ""), 0);
+}
+
+/// Rows that are written as JSON on the way, for the steps of a job, keep their types and every digit.
+#[test]
+fn rows_that_need_another_look_keep_their_types() {
+    let columns = [
+        "id bigint",
+        "amount decimal(38,2)",
+        "x double",
+        "ok bool",
+        "day date",
+        "at time(9)",
+        "wall timestamp_ntz(9)",
+        "instant timestamp",
+        "blob binary",
+        "text text",
+        "plain ",
+        "items json",
+        "userId decimal(9,2)",
+        "user_id date",
+    ];
+    let page = concat!(
+        "1\t12345678901234567890.12\tNaN\tt\t2024-01-31\t10:00:01.000000001\t2024-01-31T10:00:01.123456789\t",
+        "2024-01-31T10:00:01+00:00\t00ff\t2024-01-31T10:00:01Z\t2024-01-31T10:00:01Z\t[{\"n\":1}]\t1.50\t2024-01-31\n",
+        "2\t\\N\t-Infinity\t\\N\t\\N\t\\N\t\\N\t\\N\t\\N\ta\\tb\\\\\t\\N\t\\N\t\\N\t\\N\n",
+    );
+    let plain = run(&json!({}), &file("f", &columns, page)).unwrap();
+    let mut found = plain.columns("R");
+    let own = found.iter().position(|column| column.starts_with("USER_ID__X_")).unwrap();
+    assert!(found.remove(own).ends_with(" NUMBER(9,2)"));
+    assert_eq!(
+        found,
+        [
+            "ID NUMBER(19,0)",
+            "AMOUNT NUMBER(38,2)",
+            "X FLOAT",
+            "OK BOOLEAN",
+            "DAY DATE",
+            "AT TIME(9)",
+            "WALL TIMESTAMP_NTZ(9)",
+            "INSTANT TIMESTAMP_LTZ",
+            "BLOB BINARY",
+            "TEXT VARCHAR",
+            "PLAIN TIMESTAMP_LTZ",
+            "USER_ID DATE",
+        ]
+    );
+    let check = |resource: Value| {
+        let looked = run(&resource, &file("f", &columns, page)).unwrap();
+        assert_eq!(looked.sql, plain.sql, "{resource}");
+        assert!(looked.files == plain.files, "{resource}");
+    };
+    check(json!({"processing_steps": [{"filter": {"path": "id", "above": 0}}]}));
+    check(json!({"endpoint": {"data_selector": "none"}}));
+}
+
+#[test]
+fn every_part_of_a_long_load_has_the_types() {
+    let mut replies = file("f", &["id bigint", "amount decimal(38,2)"], "1\t1.50\n").to_vec();
+    replies.push(Reply::Page("2\t12345678901234567890.12\n".to_owned()));
+    let done = run(&json!({"checkpoint": {"pages": 1}}), &replies).unwrap();
+    assert_eq!(done.columns("R"), ["ID NUMBER(19,0)", "AMOUNT NUMBER(38,2)"]);
+    let rows: Vec<u64> =
+        done.report.files.iter().filter(|file| file.table == "r").map(|file| file.rows).collect();
+    assert_eq!(rows, [1, 1]);
 }
