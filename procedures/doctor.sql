@@ -32,12 +32,16 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR(
     '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
     '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
@@ -71,12 +75,16 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR_SECOND(
     '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
     '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
@@ -103,12 +111,16 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR_PROBE(
     '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
     '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
@@ -121,6 +133,8 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR_PROBE(
   COMMENT = 'One check of the doctor: CALL SNOWCAT.CODE.P_DOCTOR_PROBE(''engine default'')'
   EXECUTE AS OWNER;
 
-GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR(VARCHAR, VARCHAR, VARCHAR, VARCHAR, NUMBER, VARCHAR) TO ROLE SNOWCAT_CALLER;
-GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR_SECOND(VARCHAR, VARCHAR, NUMBER, VARCHAR) TO ROLE SNOWCAT_CALLER;
-GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR_PROBE(VARCHAR, VARIANT) TO ROLE SNOWCAT_CALLER;
+-- They make and drop schemas, and reach hosts, as their caller says: for the owner and those who have its role.
+-- Earlier releases had these grants.
+REVOKE USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR(VARCHAR, VARCHAR, VARCHAR, VARCHAR, NUMBER, VARCHAR) FROM ROLE SNOWCAT_CALLER;
+REVOKE USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR_SECOND(VARCHAR, VARCHAR, NUMBER, VARCHAR) FROM ROLE SNOWCAT_CALLER;
+REVOKE USAGE ON PROCEDURE SNOWCAT.CODE.P_DOCTOR_PROBE(VARCHAR, VARIANT) FROM ROLE SNOWCAT_CALLER;

@@ -8,7 +8,9 @@
 --   SNOWCAT.CODE       the code stage, the secrets, the procedures, the task
 --   RAW                where P_LOAD_JIRA writes unless it is told otherwise
 --   SNOWCAT_OWNER      owns the procedures, and the schemas they make in RAW
---   SNOWCAT_CALLER     may call the procedures, and nothing else
+--   SNOWCAT_AUTHOR     may run jobs of its own, within policy.json, and approve them for others
+--   SNOWCAT_CALLER     may run approved and ready-made jobs, and nothing else
+-- What each may do, and what policy.json says: roles.md.
 
 USE ROLE ACCOUNTADMIN;
 
@@ -91,6 +93,15 @@ GRANT USAGE ON DATABASE SNOWCAT TO ROLE SNOWCAT_CALLER;
 GRANT USAGE ON SCHEMA SNOWCAT.CODE TO ROLE SNOWCAT_CALLER;
 GRANT USAGE ON WAREHOUSE SNOWCAT_WH TO ROLE SNOWCAT_CALLER;
 
+-- The jobs that P_RUN runs by name. Who writes to this table approves jobs for all who may call P_RUN.
+CREATE TABLE IF NOT EXISTS SNOWCAT.CODE.JOBS (NAME VARCHAR NOT NULL PRIMARY KEY, JOB VARCHAR NOT NULL);
+GRANT SELECT ON TABLE SNOWCAT.CODE.JOBS TO ROLE SNOWCAT_OWNER;
+
+CREATE ROLE IF NOT EXISTS SNOWCAT_AUTHOR;
+GRANT ROLE SNOWCAT_AUTHOR TO ROLE SYSADMIN;
+GRANT ROLE SNOWCAT_CALLER TO ROLE SNOWCAT_AUTHOR;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE SNOWCAT.CODE.JOBS TO ROLE SNOWCAT_AUTHOR;
+
 -- The procedures, owned by the owner role: whoever calls them gets its rights in them, not its role.
 -- Whoever has USAGE on a procedure may be able to read the files that it imports: none holds a secret.
 -- COPY GRANTS keeps the grants on a procedure that is replaced.
@@ -98,7 +109,7 @@ GRANT USAGE ON WAREHOUSE SNOWCAT_WH TO ROLE SNOWCAT_CALLER;
 USE ROLE SNOWCAT_OWNER;
 USE WAREHOUSE SNOWCAT_WH;
 
--- Any job, as far as Jira's integration reaches. For another source, make one more of these with
+-- Any job, as far as policy.json and Jira's integration reach. For another source, make one more of these with
 -- that source's integration and secrets. The job is given as text, P_LOAD($${..}$$): a VARCHAR becomes a VARIANT
 -- that keeps the text as it is. As an object, P_LOAD(PARSE_JSON('{..}')), it loses the order of its keys, and its
 -- decimals may become texts.
@@ -113,24 +124,64 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt'
+    '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json'
   )
   HANDLER = 'snowcat_procedure.load'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = ('jira_creds' = SNOWCAT.CODE.JIRA_CREDS)
   COMMENT = 'Runs a Snowcat job'
+  EXECUTE AS OWNER;
+
+-- A job of the table SNOWCAT.CODE.JOBS, by its name. The integration and the secrets are those of P_LOAD.
+CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_RUN(NAME VARCHAR)
+  COPY GRANTS
+  RETURNS VARIANT
+  LANGUAGE PYTHON
+  RUNTIME_VERSION = '3.11'
+  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
+  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
+  IMPORTS = (
+    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
+    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
+    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
+    '@SNOWCAT.CODE.FILES/snowcat_http.py',
+    '@SNOWCAT.CODE.FILES/snowcat_input.py',
+    '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
+    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
+    '@SNOWCAT.CODE.FILES/snowcat.wasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
+    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
+    '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json'
+  )
+  HANDLER = 'snowcat_procedure.run_approved'
+  EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
+  SECRETS = ('jira_creds' = SNOWCAT.CODE.JIRA_CREDS)
+  COMMENT = 'Runs an approved job: CALL SNOWCAT.CODE.P_RUN(''orders'')'
   EXECUTE AS OWNER;
 
 CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
@@ -146,12 +197,16 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
@@ -159,6 +214,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
     '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json',
     '@SNOWCAT.CODE.FILES/jira.json'
   )
   HANDLER = 'snowcat_procedure.load_jira'
@@ -170,5 +226,8 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   COMMENT = 'Loads Jira: CALL SNOWCAT.CODE.P_LOAD_JIRA(''RAW'', ''["issues"]'', FALSE)'
   EXECUTE AS OWNER;
 
-GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD(VARIANT) TO ROLE SNOWCAT_CALLER;
+-- Installations of before had this grant.
+REVOKE USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD(VARIANT) FROM ROLE SNOWCAT_CALLER;
+GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD(VARIANT) TO ROLE SNOWCAT_AUTHOR;
+GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_RUN(VARCHAR) TO ROLE SNOWCAT_CALLER;
 GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(VARCHAR, VARCHAR, BOOLEAN) TO ROLE SNOWCAT_CALLER;

@@ -29,6 +29,7 @@ MACHINES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-li
 WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
 READY_MADE = ("jira", "jira_all", "github", "pagerduty", "graph")
 STAGE = "SNOWCAT.CODE.FILES"
+POLICY = "policy.json"
 # How many components keep their compiled files.
 KEPT = 4
 PUT = """\
@@ -73,13 +74,17 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     for job in READY_MADE:
         shutil.copy(HERE / f"jobs/{job}.json", out)
     (out / "engine.txt").write_text(f"{AUTOMATIC}\n")
+    shutil.copy(HERE / POLICY, out)
     for machine, wheel in (runtime or {}).items():
         shutil.copy(wheel, out / f"wasmtime-{WASMTIME}-{machine}.zip")
     staged = sorted(f.name for f in out.iterdir())
-    puts = "\n".join(f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = TRUE;" for n in staged)
+    # The owner's policy is not replaced by a newer package.
+    puts = "\n".join(
+        f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};" for n in staged
+    )
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
     scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((HERE / "jobs").glob("*.sql"))]
-    for file in (*scripts, HERE / "task.sql", HERE / "doctor.md", HERE / "jobs/README.md"):
+    for file in (*scripts, HERE / "task.sql", HERE / "doctor.md", HERE / "roles.md", HERE / "jobs/README.md"):
         shutil.copy(file, out)
     for script in scripts if runtime else ():
         (out / f"{script.stem}_offline.sql").write_text(offline(script, sorted(runtime)))

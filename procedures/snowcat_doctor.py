@@ -134,6 +134,8 @@ def _examined(session, options, engine):
         found, _ = loads.run(component, json.dumps(options), now, warehouse, start=component.start_doctor)
     except loads.LoadError as error:
         return [*rows, row("runtime.component", False, f"the examination ended: {host.told(error)}"), warehouse.row()]
+    finally:
+        component.limits.close()
     rows += [{"NAME": c["name"], "RESULT": VERDICTS[c["verdict"]], "ASSUMED": c["assumed"], "SEEN": c["seen"],
               "REMEDY": c["remedy"]} for c in found["checks"]]  # fmt: skip
     return [*rows, warehouse.row()]
@@ -176,6 +178,7 @@ def _component(name):
     loaded = time.monotonic() - begun
     handle = component.start_doctor('{"database": "D", "dataset": "D"}', "2026-01-01T00:00:00Z")
     step = component.resume(handle, engines.Variant("start"))
+    component.limits.close()
     return step.tag == "sql", f"loaded in {loaded:.2f} s; its first step is {step.tag}"
 
 

@@ -9,11 +9,13 @@ from snowcat_fault import LoadError
 
 snowcat_runtime.import_wasmtime(snowcat_runtime.imports())
 
+from snowcat_limits import Exceeded, Limits  # noqa: E402
 from wasmtime import Config, Engine, Store, WasmtimeError, _bindings  # noqa: E402
 from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
 
 INTERFACE = "snowcat:loader/loads@0.1.0"
-EXPORTS = ("[static]load.start", "[static]load.start-doctor", "[method]load.resume", "[method]load.payload-base64")
+STATIC = ("start", "start-within", "start-approved", "start-doctor")
+EXPORTS = (*(f"[static]load.{name}" for name in STATIC), "[method]load.resume", "[method]load.payload-base64")
 # The engines, in the order in which they are tried: the sandbox decides. `limited` needs less than 1 GB of
 # address space, `pulley64` is an interpreter and needs no executable memory. A precompiled file fits an engine
 # of the same settings only, so `package.py` compiles with these. The component has no concurrent calls.
@@ -36,6 +38,7 @@ class Guest:
                 made = Engine(configured(ENGINES[name]))
                 component, self.by = _component(made, directory, name)
                 self.store = Store(made)
+                self.limits = Limits(self.store)
                 self.instance = Linker(made).instantiate(self.store, component)
                 self.engine = name
                 break
@@ -44,7 +47,8 @@ class Guest:
         else:
             raise LoadError("host", "no engine can run the component", reasons)
         # Each gives its result, or a fault as a `Record`.
-        self.start, self.start_doctor, self.resume, self.payload = map(self._export, EXPORTS)
+        exports = map(self._export, EXPORTS)
+        self.start, self.start_within, self.start_approved, self.start_doctor, self.resume, self.payload = exports
         self.load_ms = round(1000 * (time.monotonic() - started), 1)
 
     def _export(self, name):
@@ -53,7 +57,9 @@ class Guest:
 
         def call(*arguments):
             try:
-                return function(self.store, *arguments)
+                return self.limits.call(function, self.store, *arguments)
+            except Exceeded as error:
+                raise LoadError("limit", str(error)) from error
             except WasmtimeError as error:
                 raise LoadError("internal", f"the component trapped: {error}") from error
 

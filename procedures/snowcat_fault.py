@@ -1,6 +1,9 @@
 """Why a load fails: what Snowcat's handler raises, as JSON that its callers can read."""
 
+import functools
 import json
+import os
+import traceback
 
 # The longest JSON, in bytes. How much of an exception's text Snowflake shows is not documented.
 LONGEST = 8000
@@ -24,6 +27,30 @@ class Failed(Exception):
     def __init__(self, code, message, transient):
         super().__init__(message)
         self.failure = {"code": str(code), "message": str(message), "transient": transient}
+
+
+def reported(handler):
+    """The handler, of which every failure is a `LoadError`."""
+
+    @functools.wraps(handler)
+    def called(session, *arguments):
+        try:
+            return handler(session, *arguments)
+        except LoadError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a CALL reports each failure in one form
+            raise unforeseen(error, str) from None
+
+    return called
+
+
+def unforeseen(error, scrub):
+    """The `LoadError` for a failure that no code expects: with its place in this program and without its values."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames if "snowcat_" in frame.filename]
+    text = str(error)
+    message = scrub(f"{type(error).__name__}: {text[:1000]}{'..' if len(text) > 1000 else ''}")
+    return LoadError("internal", f"{message} (a defect in Snowcat: please report it)", own[-3:])
 
 
 def _short(details):

@@ -1,11 +1,13 @@
 """HTTP for Snowcat's host inside Snowflake: it sends what the component asks for, with credentials it never sees.
 
 A credential goes to the hosts that the job names for it, over TLS unless the host is this machine;
-no redirect is followed, and no error and no answer quotes a secret.
+no redirect is followed, and no error and no answer quotes a secret (`snowcat_echo.py`). Connections
+are in `snowcat_wire.py`, encodings in `snowcat_text.py`.
 """
 
 import base64
 import http.client
+import io
 import json
 import re
 import ssl
@@ -15,14 +17,19 @@ import urllib.parse
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-TIMEOUT = 60.0
+from snowcat_echo import LEAST, LEAST_IN_DATA, NOT_SHOWN, hide, hide_parameter, holds
+from snowcat_text import Gzip, decoded, encoding
+from snowcat_wire import LOCAL, PORTS, Connection
+
+# For a whole request: connecting, sending, headers and body.
+TOTAL = 120.0
 PARALLEL = 8
 LARGEST_BODY = 100 << 20
+# A body in more pieces than these costs more than it says.
+MEMBERS = 1000
 OWN_HEADERS = ("accept-encoding", "connection", "content-length", "expect", "host", "transfer-encoding", "upgrade")
 # How long a token holds where its server does not say, and how long before its end it is given up at most.
 TOKEN_LASTS, TOKEN_MARGIN = 3600.0, 30.0
-PORTS = {"https": 443, "http": 80}
-LOCAL = ("localhost", "127.0.0.1", "::1")
 # The response headers that are none of a load's business. Any other can hold the next page's token.
 COOKIES = ("set-cookie", "set-cookie2")
 
@@ -30,9 +37,11 @@ COOKIES = ("set-cookie", "set-cookie2")
 class Http:
     """HTTP with kept connections, no redirects, and credentials for their own hosts only."""
 
-    def __init__(self, credentials, largest_body=LARGEST_BODY):
-        self._given, self._secrets, self._tokens, self._refresh, self._read = credentials, [], {}, {}, {}
-        self._idle, self._lock, self._tls, self._largest = {}, threading.Lock(), None, largest_body
+    def __init__(self, credentials, largest_body=LARGEST_BODY, total=TOTAL):
+        self._given, self._tokens, self._refresh, self._read = credentials, {}, {}, {}
+        # By credential and part: what no answer may bring into the load.
+        self._secrets = {}
+        self._idle, self._lock, self._tls, self._largest, self._total = {}, threading.Lock(), None, largest_body, total
 
     def fetch(self, requests):
         """Send the requests; `("ok", response)` or `("err", failure)` for each."""
@@ -45,7 +54,16 @@ class Http:
 
     def scrub(self, text):
         """The text without any secret."""
-        return _hide(text, self._secrets)
+        return hide(text, self._known())
+
+    def _known(self, own=()):
+        """The secrets that this client has read, and these."""
+        with self._lock:
+            return list(dict.fromkeys([*own, *self._secrets.values()]))
+
+    def _learn(self, credential, **parts):
+        with self._lock:
+            self._secrets |= {(credential, part): secret for part, secret in parts.items()}
 
     def _prepare(self, request):
         """What is sent, and what of it an answer must not quote; or why it is not sent."""
@@ -90,19 +108,31 @@ class Http:
                     if self._tokens.get(own["name"], ("",))[0] == own["secrets"][0]:
                         del self._tokens[own["name"]]
             try:
-                body = _decoded(data, headers, self._largest)
+                body = _text(data, headers, self._largest)
             except Refused as error:
-                return "err", {"code": str(status), "message": f"{shown}: {error}", "transient": error.transient}
+                # It quotes headers of the answer.
+                raise Refused(self.scrub(str(error)), error.transient, str(status)) from None
+            return "ok", self._cleaned(status, [h for h in headers if h[0] not in COOKIES], body, own)
         except Refused as error:
-            return "err", {"code": "", "message": f"{shown}: {error}", "transient": error.transient}
-        secrets = [] if own is None else own["secrets"]
-        kept = [[name, _hide(value, secrets)] for name, value in headers if name not in COOKIES]
+            return "err", {"code": error.code, "message": f"{shown}: {error}", "transient": error.transient}
+
+    def _cleaned(self, status, headers, body, own):
+        """The response without a secret: nothing of what quotes one is shown, and as data it is refused."""
+        secrets = self._known(() if own is None else own["secrets"])
+        if own is not None and own["pair"] is not None:
+            # A link to the next page may have the key: the host adds it again.
+            name, key = own["pair"].split("=")[0], own["secrets"][0]
+            body = hide_parameter(body, name, key)
+            headers = [(header, hide_parameter(value, name, key)) for header, value in headers]
         if not 200 <= status < 300:
-            body = _hide(body, secrets)
-        elif own is not None and own["pair"] is not None:
-            # In data only what is a link to the next page is hidden: all else is as the source has it.
-            body = body.replace(own["pair"], own["pair"].split("=")[0] + "=***")
-        return "ok", {"body": body, "headers": kept, "status": status}
+            headers = [(header, "***" if holds(value, secrets, LEAST) else value) for header, value in headers]
+            return {"body": NOT_SHOWN if holds(body, secrets, LEAST) else body, "headers": list(map(list, headers)), "status": status}
+        quoting = next((header for header, value in headers if holds(value, secrets, LEAST_IN_DATA)), None)
+        if quoting is not None:
+            raise Refused(f"the header {quoting} of the answer quotes a credential, which must not enter the load", code=str(status))
+        if holds(body, secrets, LEAST_IN_DATA):
+            raise Refused("the answer quotes a credential, which must not enter the load", code=str(status))
+        return {"body": body, "headers": list(map(list, headers)), "status": status}
 
     def _credential(self, name, place):
         """The header or parameter that a credential adds to a request to this place."""
@@ -120,7 +150,9 @@ class Http:
         if kind == "http_basic":
             pair = read("get_username_password")
             coded = base64.b64encode(f"{pair.username}:{pair.password}".encode()).decode()
-            own |= {"value": f"Basic {coded}", "secrets": [coded, pair.password]}
+            # A short password says that the name is the key.
+            secret = pair.password if len(pair.password) >= LEAST else pair.username
+            own |= {"value": f"Basic {coded}", "secrets": [f"{pair.username}:{pair.password}", secret]}
         elif kind == "bearer":
             token = read("get_generic_secret_string")
             own |= {"value": f"Bearer {token}", "secrets": [token]}
@@ -129,7 +161,7 @@ class Http:
             location = given.get("location", "header")
             if location in ("query", "param"):
                 coded = urllib.parse.quote(key, safe="")
-                own |= {"header": None, "pair": f"{urllib.parse.quote(field, safe='')}={coded}", "secrets": [coded, key]}
+                own |= {"header": None, "pair": f"{urllib.parse.quote(field, safe='')}={coded}", "secrets": [key]}
             elif location == "cookie":
                 if not re.fullmatch(r'[!#-+\--:<-\[\]-~]*', key):
                     raise Refused(f"the credential {name} cannot be sent in a cookie")
@@ -141,7 +173,7 @@ class Http:
             own |= {"value": f"Bearer {token}", "secrets": [token], "renews": True}
         else:
             raise Refused(f"this host cannot send a credential of type {kind!r}")
-        self._secrets += [secret for secret in own["secrets"] if secret not in self._secrets]
+        self._learn(name, **{str(number): secret for number, secret in enumerate(own["secrets"])})
         if own["header"] is not None and not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", own["value"]):
             raise Refused("the credential cannot be sent in a header")
         return own
@@ -174,26 +206,27 @@ class Http:
                 own = self._secret("get_generic_secret_string", given.get("refresh_secret", f"{alias}_refresh"), name)
                 # A server may give another one in its place.
                 form = {"grant_type": "refresh_token", "refresh_token": self._refresh.get(name, own)}
-                self._secrets += [form["refresh_token"]]
-            self._secrets += [client.password]
+                self._learn(name, refresh=form["refresh_token"])
+            self._learn(name, client=client.password)
             if given.get("client_authentication", "body") == "basic":
                 coded = ":".join(urllib.parse.quote(text, safe="") for text in (client.username, client.password))
+                self._learn(name, coded=coded)
                 headers["authorization"] = f"Basic {base64.b64encode(coded.encode()).decode()}"
             else:
                 form |= {"client_id": client.username, "client_secret": client.password}
             form |= {k: v for k, v in (given.get("access_token_request_data") or {}).items() if not k.startswith("//")}
             target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
             status, found, data = self._send(place, "POST", target, headers, urllib.parse.urlencode(form).encode())
-            return self._accept_token(name, status, _decoded(data, found, self._largest))
+            return self._accept_token(name, status, _text(data, found, self._largest))
         except ValueError:
             raise Refused(f"the token of the credential {name}: not a URL") from None
         except Refused as error:
-            raise Refused(f"the token of the credential {name}: {error}", error.transient) from None
+            raise Refused(f"the token of the credential {name}: {self.scrub(str(error))}", error.transient) from None
 
     def _accept_token(self, name, status, body):
         try:
             answer = json.loads(body)
-        except ValueError:  # its text would quote the answer, and the answer is the secret
+        except (ValueError, RecursionError):  # its text would quote the answer, and the answer is the secret
             answer = None
         answer = answer if isinstance(answer, dict) else {}
         if not 200 <= status < 300:
@@ -209,7 +242,7 @@ class Http:
             lasts = TOKEN_LASTS
         if isinstance(answer.get("refresh_token"), str):
             self._refresh[name] = answer["refresh_token"]
-            self._secrets.append(answer["refresh_token"])
+            self._learn(name, refresh=answer["refresh_token"])
         self._tokens[name] = (token, time.monotonic() + lasts - min(TOKEN_MARGIN, lasts / 10))
         return token
 
@@ -219,22 +252,25 @@ class Http:
             kept = self._idle.setdefault(place, [])
             connection = kept.pop() if kept else None
         again = connection is not None and method == "GET"
+        until, code = time.monotonic() + self._total, ""
         while True:
             connection = connection or self._connect(place)
+            connection.begin(until)
             try:
                 connection.request(method, target, body, headers)
                 response = connection.getresponse()
+                code = str(response.status)
                 data = response.read(self._largest + 1)
                 break
             except (OSError, EOFError, http.client.HTTPException) as error:
                 connection.close()
                 connection = None
-                if again:  # the server had closed a kept connection: once more, on a new one
+                if again and not isinstance(error, TimeoutError):  # the server had closed a kept connection: once more
                     again = False
                     continue
-                lasting = isinstance(error, (ssl.SSLCertVerificationError, http.client.InvalidURL))
-                raise Refused(self.scrub(f"{type(error).__name__}: {error}"), transient=not lasting) from None
+                raise Refused(self.scrub(f"{type(error).__name__}: {error}"), _may_pass(error), code) from None
             except ValueError:  # its text quotes the header, which may be the secret
+                connection.close()
                 raise Refused(f"a header for {place[1]} holds what HTTP forbids") from None
         if response.will_close or not response.isclosed():
             connection.close()
@@ -244,21 +280,27 @@ class Http:
         return response.status, [(name.lower(), value) for name, value in response.getheaders()], data
 
     def _connect(self, place):
-        scheme, host, port = place
+        scheme, host, _ = place
         if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+            return Connection(place, None)
         with self._lock:
             self._tls = self._tls or _tls()
-        context = ssl._create_unverified_context() if host in LOCAL else self._tls
-        return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)
+        return Connection(place, ssl._create_unverified_context() if host in LOCAL else self._tls)
 
 
 class Refused(Exception):
     """A request that must not be sent, or cannot be: the message says why, and holds no secret."""
 
-    def __init__(self, message, transient=False):
+    def __init__(self, message, transient=False, code=""):
         super().__init__(message)
-        self.transient = transient
+        self.transient, self.code = transient, code
+
+
+def _may_pass(error):
+    """Whether another attempt may do. What a server says too much of, it says again."""
+    if isinstance(error, (ssl.SSLCertVerificationError, http.client.InvalidURL, http.client.LineTooLong)):
+        return False
+    return type(error) is not http.client.HTTPException  # of more than a hundred headers
 
 
 def _place(parts):
@@ -286,14 +328,6 @@ def _shown(url):
     scheme, mark, rest = re.split("[?#]", url, maxsplit=1)[0].rpartition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{path}"
-
-
-def _hide(text, secrets):
-    """The text without these secrets; what is shorter than four characters is none, and anywhere."""
-    for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, "***")
-    return text
 
 
 def _is_for(hosts, place):
@@ -331,34 +365,41 @@ def _tls():
     return context
 
 
-def _decoded(data, headers, limit):
+def _text(data, headers, limit):
     """The text of a body, decompressed; a few bytes can stand for many, so no more are unpacked than may be."""
-    encoding = next((value.strip().lower() for name, value in headers if name == "content-encoding"), "")
-    large = Refused(f"the body is larger than the limit of {limit} bytes")
+    coding = next((value.strip().lower() for name, value in headers if name == "content-encoding"), "")
     if len(data) > limit:
-        raise large
-    if data and encoding not in ("", "identity"):
-        if encoding in ("gzip", "x-gzip"):
-            bits = 16 + zlib.MAX_WBITS
-        elif encoding == "deflate":  # by the book it is zlib's format; some send it bare
-            bits = zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS
-        else:
-            raise Refused(f'expected a body compressed with gzip, deflate or not, found "{encoding}"')
-        parts, size = [], 0
-        while data:
-            member = zlib.decompressobj(bits)
-            try:
-                parts.append(member.decompress(data, limit + 1 - size))
-            except zlib.error as error:
-                raise Refused(f"the body cannot be decompressed: {error}", transient=True) from None
-            size += len(parts[-1])
-            if size > limit:
-                raise large
-            if not member.eof:
-                raise Refused("the body cannot be decompressed: it ends too early", transient=True)
-            data = member.unused_data if bits > zlib.MAX_WBITS else b""
-        data = b"".join(parts)
+        raise Refused(f"the body is larger than the limit of {limit} bytes")
+    if data and coding not in ("", "identity"):
+        try:
+            if coding in ("gzip", "x-gzip"):
+                data = Gzip(io.BytesIO(data), MEMBERS).take(limit + 1)
+            elif coding == "deflate":
+                data = _inflated(data, limit)
+            else:
+                raise Refused(f'expected a body compressed with gzip, deflate or not, found "{coding}"')
+        except (EOFError, OverflowError, zlib.error) as error:
+            broken = not isinstance(error, OverflowError)
+            raise Refused(f"the body cannot be decompressed: {error}", transient=broken) from None
+        if len(data) > limit:
+            raise Refused(f"the body is larger than the limit of {limit} bytes")
+    kind = next((value for name, value in headers if name == "content-type"), "")
+    label = re.search(r";\s*charset\s*=\s*(\"[^\"]*\"|[^\s;]+)", kind, re.IGNORECASE)
+    label = label[1].strip("\"' ") if label else "utf-8"
+    name = encoding(label)
+    if name is None:
+        raise Refused(f"expected a body in a charset that this host knows, found {json.dumps(label)}")
     try:
-        return data.decode("utf-8")
+        return decoded(data, name)
     except UnicodeDecodeError as error:
-        raise Refused(f"expected a body in UTF-8, found other bytes at {error.start}") from None
+        shown = name.upper() if name.startswith("utf") else name
+        raise Refused(f"expected a body in {shown}, found other bytes at {error.start}") from None
+
+
+def _inflated(data, limit):
+    """By the book deflate is zlib's format; some send it bare."""
+    member = zlib.decompressobj(zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS)
+    found = member.decompress(data, limit + 1)
+    if len(found) <= limit and not member.eof:
+        raise EOFError("it ends too early")
+    return found

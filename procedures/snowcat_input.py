@@ -3,12 +3,13 @@
 import base64
 import datetime
 import decimal
-import gzip
 import io
 import json
 import math
 import uuid
 import zlib
+
+from snowcat_text import Chained, Gzip, reader
 
 # Of text, in characters; of Parquet and Arrow, in rows.
 PAGE = 4 << 20
@@ -17,13 +18,13 @@ ROWS = 4096
 ERRORS = (OSError, EOFError, UnicodeError, zlib.error, ValueError)
 
 
-def pages(file, content):
+def pages(file, content, encoding=None):
     """The file's text, page by page, decompressed; Parquet and Arrow as their columns (a list), then as rows of cells."""
     file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
     head = file.read(4)
-    file = _Chained(head, file)
+    file = Chained(head, file)
     if head.startswith(b"\x1f\x8b"):
-        file = gzip.GzipFile(fileobj=io.BufferedReader(file))
+        file = Gzip(io.BufferedReader(file))
     elif head == b"\x28\xb5\x2f\xfd":
         import pyarrow as pa
 
@@ -31,25 +32,9 @@ def pages(file, content):
     if content != "text":
         yield from _rows(file, content)
         return
-    text = io.TextIOWrapper(io.BufferedReader(file, 1 << 20), encoding="utf-8", newline="")
-    while page := text.read(PAGE):
+    read = reader(io.BufferedReader(file, 1 << 20), encoding or "utf-8")
+    while page := read(PAGE):
         yield page
-
-
-class _Chained(io.RawIOBase):
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, head, rest):
-        self._head, self._rest = head, rest
-
-    def readable(self):
-        return True
-
-    def readinto(self, buffer):
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
-        self._head = self._head[len(buffer) :]
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def _rows(file, content):

@@ -54,8 +54,23 @@ def parsed(text, what, place=()):
     """JSON, or a fault that says whose."""
     try:
         return json.loads(text)
-    except ValueError as error:
-        raise LoadError("config", f"{what} is not JSON: {error}", place) from None
+    except (ValueError, RecursionError) as error:
+        why = error if isinstance(error, ValueError) else "it is nested too deeply"
+        raise LoadError("config", f"{what} is not JSON: {why}", place) from None
+
+
+def policy(directory, section):
+    """A section of the owner's `policy.json` among the procedure's imports, as the component takes it."""
+    path = os.path.join(directory, "policy.json")
+    if not os.path.exists(path):
+        raise LoadError("config", "expected policy.json among the imports of the procedure, found none: nothing is allowed")
+    with open(path, encoding="utf-8-sig") as opened:
+        found = parsed(opened.read(), "policy.json")
+    if not isinstance(found, dict) or not isinstance(found.get(section), dict):
+        raise LoadError("config", f"expected an object {section!r}, found none: nothing is allowed", ["policy.json"])
+    # The text of a ready-made job is the owner's own: a caller chooses the database only.
+    own = {"sources": "any"} if section == "ready_made" else {}
+    return json.dumps(found[section] | own)
 
 
 def settings(given):

@@ -5,7 +5,7 @@ file runs its SQL on the procedure's session, sends its requests, puts its files
 stage and gives it the answers. It writes no SQL and reads none of the data. The steps
 and replies are those of `wit/loads.wit`. Beside it, requests are in `snowcat_http.py`, files
 in `snowcat_input.py`, jobs in `snowcat_job.py`, and what runs the component is in
-`snowcat_engine.py` and `snowcat_runtime.py`.
+`snowcat_engine.py`, `snowcat_limits.py` and `snowcat_runtime.py`.
 """
 
 import base64
@@ -18,15 +18,17 @@ import re
 import time
 
 from snowcat_engine import Guest, Record, Variant, to_plain, to_record
-from snowcat_fault import Failed, LoadError
+from snowcat_fault import Failed, LoadError, reported, unforeseen
 from snowcat_http import Http, secret
 from snowcat_input import ERRORS, pages
-from snowcat_job import Given, ready_made, settings
+from snowcat_job import Given, policy, ready_made, settings
 from snowcat_runtime import imports
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkClientException
 
 SQL_ERRORS = (Error, SnowparkClientException)
+# Where the jobs that P_RUN runs are kept.
+JOBS = "SNOWCAT.CODE.JOBS"
 # Too many statements wait for a lock, or LOCK_TIMEOUT has passed: the transaction may succeed later.
 TRANSIENT = ("625",)
 NAMES = {"pipeline": "pipeline_name", "dataset": "dataset_name", "database": "database"}
@@ -36,33 +38,58 @@ PUT_SITE = (
     f"The secret JIRA_SUBDOMAIN still names {PLACEHOLDER!r}, as install.sql made it: ALTER SECRET .. SET SECRET_STRING with "
     "your own site, and ALTER NETWORK RULE JIRA_HOST SET VALUE_LIST with its host"
 )
+# What the component may ask for; it is bounded as the host in Rust bounds it.
+STAGE = re.compile(r'"(?:[^"\0]|"")+"(?:\."(?:[^"\0]|"")+"){0,2}')
+PATH = re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)*")
+LONGEST_WAIT = 900.0
 
 
+@reported
 def load(session, job):
-    """P_LOAD: run the job that the caller gives, as text or as an object."""
-    return _run_in_snowflake(session, Given(job))
+    """P_LOAD: run the job that the caller gives, as text or as an object, within the owner's policy."""
+    return _run_in_snowflake(session, Given(job), policy(imports(), "jobs"))
 
 
+@reported
+def run_approved(session, name):
+    """P_RUN: run the job of this name in the table of approved jobs, within the same policy."""
+    if not isinstance(name, str):
+        raise LoadError("config", "expected the name of a job, found NULL")
+    component = Guest(imports())
+    try:
+        text, _ = run(component, name, "", Snowflake(session, Http({})), start=lambda *_: component.start_approved(JOBS, name))
+        given = Given(text["job"])
+    except BaseException:
+        component.limits.close()
+        raise
+    return _run_in_snowflake(session, given, policy(imports(), "jobs"), component=component)
+
+
+@reported
 def load_jira(session, target_database, endpoints, force_full_load):
     """P_LOAD_JIRA: run `jira.json` for this database and these endpoints."""
     return _load_jira(session, "jira.json", target_database, endpoints, force_full_load)
 
 
+@reported
 def load_jira_all(session, target_database, endpoints, force_full_load):
     """P_LOAD_JIRA_ALL: the same, with `jira_all.json`."""
     return _load_jira(session, "jira_all.json", target_database, endpoints, force_full_load)
 
 
+@reported
 def load_github(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_GITHUB: run `github.json` with these settings."""
     return _load_ready_made(session, "github.json", given, target_database, endpoints, force_full_load)
 
 
+@reported
 def load_pagerduty(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_PAGERDUTY: run `pagerduty.json` with these settings."""
     return _load_ready_made(session, "pagerduty.json", given, target_database, endpoints, force_full_load)
 
 
+@reported
 def load_graph(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_GRAPH: run `graph.json` with these settings."""
     return _load_ready_made(session, "graph.json", given, target_database, endpoints, force_full_load)
@@ -73,14 +100,14 @@ def _load_jira(session, file, *arguments):
     if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
         raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
     job = ready_made(imports(), file, {"jira_subdomain": site}, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), placeholder=site == PLACEHOLDER)
+    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), placeholder=site == PLACEHOLDER)
 
 
 def _load_ready_made(session, file, given, *arguments):
     given = settings(given)
     engine = given.pop("engine", None)
     job = ready_made(imports(), file, given, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), engine)
+    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), engine)
 
 
 def run(component, job_text, now, warehouse, record=None, start=None):
@@ -110,15 +137,17 @@ def run(component, job_text, now, warehouse, record=None, start=None):
         note({"reply": plain})
         step = accept(component.resume(handle, reply))
         detail = to_plain(step.payload)
-        if step.tag in ("finished", "examined"):
+        if step.tag in ("finished", "examined", "found"):
             note({"step": {step.tag: detail}})
             return detail, measured
         if step.tag == "upload":
-            data = base64.b64decode(accept(component.payload(handle)))
+            data = _checked(detail, base64.b64decode(accept(component.payload(handle))))
             shown = {"path": detail["path"], "sha256": hashlib.sha256(data).hexdigest(), "size": detail["size"],
                      "stage": detail["stage"]}  # fmt: skip
         else:
             data, shown = None, detail["requests"] if step.tag == "fetch" else detail
+            if step.tag == "pull" and detail.get("encoding") is None:
+                shown = {key: value for key, value in detail.items() if key != "encoding"}
         note({"step": {step.tag: shown}})
         started = time.monotonic()
         if step.tag == "sql" and measured["first_statement_ms"] is None:
@@ -148,10 +177,21 @@ def _do(tag, detail, data, warehouse):
     if tag == "upload":
         warehouse.upload(detail["stage"], detail["path"], data)
     elif tag == "wait":
+        if not 0 <= detail["seconds"] <= LONGEST_WAIT:
+            raise LoadError("protocol", f"the component asks to wait {detail['seconds']} seconds")
         warehouse.wait(detail["seconds"])
     else:
         raise LoadError("protocol", f"this host does not know the step {tag!r}")
     return Variant("done"), "done"
+
+
+def _checked(upload, data):
+    """The file's bytes, if they and its place are as the interface promises."""
+    if not STAGE.fullmatch(upload["stage"]) or not PATH.fullmatch(upload["path"]):
+        raise LoadError("protocol", f"the component puts a file at {upload['path']!r} on {upload['stage']!r}")
+    if len(data) != upload["size"]:
+        raise LoadError("protocol", f"{upload['path']} was announced with {upload['size']} bytes, found {len(data)}")
+    return data
 
 
 class Snowflake:
@@ -191,11 +231,15 @@ class Snowflake:
         """The next page of the stage's file that the component names, or its columns; None when there is no more."""
         if pull["skip"] or not pull["files"]:
             raise Failed("", f"this host holds no input for {pull['resource']!r}", transient=False)
+        for place in pull["files"]:
+            # Whatever else `get_stream` knows: files of this machine, of Snowflake's own, of repositories.
+            if not place.startswith('@"'):
+                raise Failed("", f"{place}: this host reads files on stages only", transient=False)
         named = (pull["resource"], *pull["files"])
         try:
             if self._pulled != named:
                 files = [self.session.file.get_stream(place, decompress=False) for place in pull["files"]]
-                self._pages = itertools.chain.from_iterable(pages(file, pull["content"]) for file in files)
+                self._pages = itertools.chain.from_iterable(pages(file, pull["content"], pull.get("encoding")) for file in files)
                 self._pulled = named
             return next(self._pages, None)
         except (*SQL_ERRORS, *ERRORS) as error:
@@ -206,22 +250,28 @@ class Snowflake:
         time.sleep(seconds)
 
 
-def _run_in_snowflake(session, given, engine=None, placeholder=False):
+def _run_in_snowflake(session, given, allowed, engine=None, placeholder=False, component=None):
     started = datetime.datetime.now(datetime.timezone.utc)
     begun = time.monotonic()
     job = given.job
-    client = Http(job.get("credentials") or {})
-    component = Guest(imports(), engine)
+    credentials = job.get("credentials") or {}
+    # What else is wrong with them is for the component to say, before anything is sent.
+    client = Http({k: v for k, v in credentials.items() if isinstance(v, dict)} if isinstance(credentials, dict) else {})
+    component = component or Guest(imports(), engine)
     before, warehouse = _ms(begun), Snowflake(session, client)
     try:
-        report, measured = run(component, given.text, started.isoformat(), warehouse)
-    except LoadError as error:
-        told = error.details
+        report, measured = run(
+            component, given.text, started.isoformat(), warehouse, start=lambda job, now: component.start_within(job, allowed, now)
+        )
+    except Exception as error:  # noqa: BLE001 - no value of it is shown that may be a secret
+        told = (error if isinstance(error, LoadError) else unforeseen(error, client.scrub)).details
         message = client.scrub(given.explained(told["message"]))
         if placeholder and warehouse.last_status in NOT_YOURS:
             message = f"{message}. {PUT_SITE}"
         where = {name: job.get(key) for key, name in NAMES.items()} | {"destination": "snowcat", "engine": component.engine}
         raise LoadError(told["kind"], message, map(client.scrub, told["context"]), **where) from None
+    finally:
+        component.limits.close()
     first = measured["first_statement_ms"]
     result = _result(report, measured["uploads"], job, started)
     result["warnings"] = [*result["warnings"], *given.warnings()]

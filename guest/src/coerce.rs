@@ -166,7 +166,7 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
             let json = compact(text);
             match json.as_ref() {
                 "null" => Datum::Null,
-                _ => compact::is_readable(&json).then_some(Datum::Json(json))?,
+                _ => compact::is_readable(text, &json).then_some(Datum::Json(json))?,
             }
         }
     })

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::{Fault, FaultKind};
-use crate::{doctor, load, step};
+use crate::{approved, doctor, load, step};
 
 wit_bindgen::generate!({ path: "../wit", world: "loader" });
 
@@ -34,6 +34,22 @@ impl wit::GuestLoad for Load {
     fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
         keep_panics();
         match load::start(&job, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn start_within(job: String, policy: String, now: String) -> Result<wit::Load, wit::Fault> {
+        keep_panics();
+        match load::start_within(&job, &policy, &now) {
+            Ok(load) => Ok(wit::Load::new(Self(load))),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn start_approved(table: String, name: String) -> Result<wit::Load, wit::Fault> {
+        keep_panics();
+        match approved::start(&table, &name) {
             Ok(load) => Ok(wit::Load::new(Self(load))),
             Err(fault) => Err(fault.into()),
         }
@@ -145,7 +161,7 @@ impl From<step::Step> for wit::Step {
                 let requests = requests.into_iter().map(Into::into).collect();
                 Self::Fetch(wit::Fetches { requests })
             }
-            step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+            step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
                 let content = match content {
                     step::Content::Values => wit::Content::Values,
                     step::Content::Text => wit::Content::Text,
@@ -153,7 +169,7 @@ impl From<step::Step> for wit::Step {
                     step::Content::Arrow => wit::Content::Arrow,
                     step::Content::Cells => wit::Content::Cells,
                 };
-                Self::Pull(wit::Pull { resource, files, content, skip })
+                Self::Pull(wit::Pull { resource, files, content, skip, encoding })
             }
             step::Step::Upload(step::Upload { stage, path, size }) => {
                 Self::Upload(wit::Upload { stage, path, size })
@@ -163,6 +179,7 @@ impl From<step::Step> for wit::Step {
             }
             step::Step::Finished(report) => Self::Finished(report.into()),
             step::Step::Examined(examination) => Self::Examined(examination.into()),
+            step::Step::Found(job) => Self::Found(wit::ApprovedJob { job }),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Dependencies point one way:
 //! `component -> doctor -> load -> {source, shred, schema, sql, parquet, state} -> {kind, name, ...}`.
 
+pub mod approved;
 pub mod batch;
 pub mod canonical;
 pub mod cells;

@@ -29,6 +29,8 @@ pub enum Step {
     Finished(Report),
     /// The examination is over.
     Examined(Examination),
+    /// The search is over: the job that was found.
+    Found(String),
 }
 
 /// SQL statements.
@@ -66,6 +68,8 @@ pub struct Pull {
     pub content: Content,
     /// Leave out what is left of the file that was named last.
     pub skip: bool,
+    /// What text is written in, where it is not UTF-8.
+    pub encoding: Option<String>,
 }
 
 /// What a page of pulled input is made of.
@@ -379,6 +383,11 @@ impl Load {
     /// An examination of this future, driven like a load.
     pub fn examining(io: Io, run: impl Future<Output = Result<Examination>> + 'static) -> Self {
         Self::ending(io, async { run.await.map(Step::Examined) })
+    }
+
+    /// A search for a job, driven like a load.
+    pub fn finding(io: Io, run: impl Future<Output = Result<String>> + 'static) -> Self {
+        Self::ending(io, async { run.await.map(Step::Found) })
     }
 
     fn ending(io: Io, run: impl Future<Output = Result<Step>> + 'static) -> Self {

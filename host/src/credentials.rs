@@ -19,6 +19,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+/// In characters: what is shorter is no secret.
+pub(crate) const SHORTEST: usize = 4;
+
 /// A text that does not show itself.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
@@ -103,6 +106,8 @@ pub enum Addition {
         name: String,
         /// The value.
         value: Secret,
+        /// What no answer may bring into the load: the secrets that the value is made of.
+        secrets: Vec<Secret>,
     },
     /// A parameter of the query.
     Parameter {
@@ -219,24 +224,37 @@ impl Credentials {
             value.map_err(|why| format!("the credential {name}: {why}"))
         };
         let part = |part| read(alias, part);
-        let authorization = |value| Addition::Header {
+        let authorization = |value, secrets| Addition::Header {
             name: "authorization".to_owned(),
             value: Secret::new(value),
+            secrets,
         };
         Ok(match credential.r#type {
             Type::ApiKey => {
                 let key = credential.name.as_deref().unwrap_or("Authorization");
                 let value = part(Part::Token)?;
                 match credential.location {
-                    Location::Header => Addition::Header { name: key.to_ascii_lowercase(), value },
+                    Location::Header => Addition::Header {
+                        name: key.to_ascii_lowercase(),
+                        secrets: vec![value.clone()],
+                        value,
+                    },
                     Location::Query => Addition::Parameter { name: key.to_owned(), value },
                     Location::Cookie => cookie(name, key, &value)?,
                 }
             }
             Type::Bearer | Type::SnowflakeOauth => {
-                authorization(format!("Bearer {}", part(Part::Token)?.reveal()))
+                let token = part(Part::Token)?;
+                authorization(format!("Bearer {}", token.reveal()), vec![token])
             }
-            Type::HttpBasic => authorization(basic(&part(Part::Username)?, &part(Part::Password)?)),
+            Type::HttpBasic => {
+                let (user, password) = (part(Part::Username)?, part(Part::Password)?);
+                let pair = Secret::new(format!("{}:{}", user.reveal(), password.reveal()));
+                let value = basic(&user, &password);
+                // A short password says that the name is the key.
+                let short = password.reveal().chars().count() < SHORTEST;
+                authorization(value, vec![pair, if short { user } else { password }])
+            }
             Type::ClientCredentials | Type::RefreshToken => Addition::Token(TokenRequest {
                 url: credential.access_token_url.clone().unwrap_or_default(),
                 id: part(Part::Username)?,
@@ -278,8 +296,9 @@ fn cookie(credential: &str, name: &str, value: &Secret) -> Result<Addition, Stri
     if !value.reveal().chars().all(legal) {
         return Err(format!("the credential {credential} cannot be sent in a cookie"));
     }
+    let secrets = vec![value.clone()];
     let value = Secret::new(format!("{name}={}", value.reveal()));
-    Ok(Addition::Header { name: "cookie".to_owned(), value })
+    Ok(Addition::Header { name: "cookie".to_owned(), value, secrets })
 }
 
 /// A job's comments are keys that begin with `//`.
@@ -366,7 +385,7 @@ mod tests {
         let check = |name: &str, host: &str, port: Option<u16>, expected: Result<&str, &str>| {
             let found = credentials.addition(name, &Origin::new(host, port, 443));
             let found = found.map(|addition| match addition {
-                Addition::Header { name, value } => format!("{name}: {}", value.reveal()),
+                Addition::Header { name, value, .. } => format!("{name}: {}", value.reveal()),
                 Addition::Parameter { name, value } => format!("?{name}={}", value.reveal()),
                 Addition::Token(request) => request.url,
             });

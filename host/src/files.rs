@@ -3,13 +3,14 @@
 //! A [`Store`] knows places of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
 //! adds a store of its own and leaves the rest to [`Input`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
-use std::io::{self, Cursor, Read, Seek as _};
+use std::io::{self, BufReader, Cursor, Read, Seek as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use crate::gzip::Members;
 use crate::input::{PAGE, Pages};
 use crate::interface::{Content, File, Pull};
 use crate::warehouse::Pulled;
@@ -54,6 +55,7 @@ impl Store for LocalFiles {
         let mut parts: Vec<Component<'_>> = Path::new(place).components().collect();
         parts.reverse();
         expand(PathBuf::new(), &parts, &mut found)?;
+        once(&mut found)?;
         let file = |path: PathBuf| {
             let about = fs::metadata(&path)?;
             let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -69,6 +71,20 @@ impl Store for LocalFiles {
     fn open(&self, file: &File) -> io::Result<Bytes> {
         Ok(Bytes::File(fs::File::open(&file.name)?))
     }
+}
+
+/// Keeps each file once, under the first of its names, where links give it several.
+fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
+    found.sort();
+    let mut seen = BTreeSet::new();
+    let mut kept = Vec::with_capacity(found.len());
+    for path in found.drain(..) {
+        if seen.insert(fs::canonicalize(&path)?) {
+            kept.push(path);
+        }
+    }
+    *found = kept;
+    Ok(())
 }
 
 /// The files below a folder that the rest of a pattern matches; the parts are last to first.
@@ -95,7 +111,8 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
         return Ok(());
     }
     for entry in fs::read_dir(here)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let shown = name.to_string_lossy();
         let path = folder.join(&name);
         // As in a shell, what begins with a dot is not meant.
@@ -103,7 +120,8 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
             continue;
         }
         if deep {
-            if path.is_dir() {
+            // Not through links, which may lead back to where they are.
+            if entry.file_type()?.is_dir() {
                 expand(path, parts, found)?;
             }
         } else if matches(pattern.as_bytes(), shown.as_bytes()) {
@@ -113,17 +131,30 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-/// Whether a pattern of `*` and `?` matches a name.
+/// Whether a pattern of `*` and `?` matches a name. The last `*` takes as little as it can, and more when
+/// what follows does not match: no other has to be tried again.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.split_first(), name.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            (0..=name.len()).any(|at| name.get(at..).is_some_and(|name| matches(rest, name)))
+    let (mut at, mut here) = (0, 0);
+    // Behind the last `*`, and where the name goes on behind what it took.
+    let mut star = None;
+    while let Some(byte) = name.get(here) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, here));
+            }
+            Some(one) if *one == b'?' || one == byte => {
+                at += 1;
+                here += 1;
+            }
+            _ => {
+                let Some((behind, taken)) = star else { return false };
+                star = Some((behind, taken + 1));
+                (at, here) = (behind, taken + 1);
+            }
         }
-        (Some((b'?', pattern)), Some((_, name))) => matches(pattern, name),
-        (Some((one, pattern)), Some((other, name))) => one == other && matches(pattern, name),
-        _ => false,
     }
+    pattern.get(at..).unwrap_or_default().iter().all(|one| *one == b'*')
 }
 
 /// The input of one resource.
@@ -188,7 +219,7 @@ impl Input {
             name => io::Error::new(e.kind(), format!("{name}: {e}")),
         };
         if let Some(bytes) = self.next.take() {
-            let mut pages = pages(bytes, pull.content).map_err(of_file)?;
+            let mut pages = pages(bytes, pull).map_err(of_file)?;
             let columns = pages.columns();
             self.pages = Some(Box::new(pages));
             if let Some(columns) = columns {
@@ -217,8 +248,8 @@ impl std::fmt::Debug for Input {
     }
 }
 
-fn pages(bytes: Bytes, content: Content) -> io::Result<Pages> {
-    match content {
+fn pages(bytes: Bytes, pull: &Pull) -> io::Result<Pages> {
+    match pull.content {
         // The load takes text apart where the job says that it is text: not twice.
         Content::Values => Err(io::Error::other(
             "expected a \"format\" in the job: this input is a text, which a host does not take apart",
@@ -226,7 +257,10 @@ fn pages(bytes: Bytes, content: Content) -> io::Result<Pages> {
         Content::Cells => Err(io::Error::other(
             "expected a source that knows its columns, found a file whose format the job does not say",
         )),
-        Content::Text => Pages::of_text(plain(bytes)?.reader(), PAGE),
+        Content::Text => {
+            let encoding = pull.encoding.as_deref().unwrap_or("utf-8");
+            Pages::of_text_in(plain(bytes)?.reader(), PAGE, encoding)
+        }
         Content::Parquet => Pages::of_parquet(plain(bytes)?.file()?, PAGE),
         Content::Arrow => Pages::of_arrow(plain(bytes)?.reader(), PAGE),
     }
@@ -281,7 +315,7 @@ fn plain(mut bytes: Bytes) -> io::Result<Bytes> {
     }
     let whole = Cursor::new(head).chain(bytes.reader());
     Ok(Bytes::Stream(if gzip {
-        Box::new(flate2::read::MultiGzDecoder::new(whole))
+        Box::new(Members::new(BufReader::new(whole)))
     } else if zstd {
         Box::new(zstd::stream::read::Decoder::new(whole)?)
     } else {
@@ -299,7 +333,7 @@ mod tests {
         let mut found = Vec::new();
         let mut skip = false;
         loop {
-            let pull = Pull { resource: "r".into(), files: vec![], content, skip };
+            let pull = Pull { resource: "r".into(), files: vec![], content, skip, encoding: None };
             skip = false;
             match input.pull(&pull) {
                 Ok(Pulled::End) => return found,
@@ -329,8 +363,8 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"in gzip, ").unwrap();
         let mut gzip = gzip.finish().unwrap();
-        // Members one after the other are one file.
-        gzip.extend(gzip.clone());
+        // Members one after the other are one file, whatever zeros are between and behind them.
+        gzip.extend([&[0; 7][..], &gzip.clone(), &[0; 9000]].concat());
         write("b.csv", b"plain");
         write("a.csv.gz", &gzip);
         write("c.csv", &zstd::encode_all(&b"in zstd"[..], 1).unwrap());
@@ -363,10 +397,8 @@ mod tests {
         check(
             &["bad.csv"],
             &[],
-            &[
-                "<bad.csv>",
-                "bad.csv: expected text in UTF-8, found other bytes at byte 3 of the input",
-            ],
+            // It is the load that tells the line.
+            &["<bad.csv>", "ok \u{fdd0}ÿ"],
         );
         let found = {
             let places = [format!("{}/cut.csv.gz", folder.path().display())];
@@ -374,6 +406,55 @@ mod tests {
             all(&mut Input::of_places(&stores, &places).unwrap(), Content::Text, &[])
         };
         assert!(found[1].starts_with("cut.csv.gz: "), "{found:?}");
+    }
+
+    #[test]
+    fn patterns() {
+        let check = |pattern: &str, name: &str, expected: bool| {
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+        };
+        check("", "", true);
+        check("*", "", true);
+        check("?", "", false);
+        check("a*c", "abc", true);
+        check("a*c", "ac", true);
+        check("a*c", "acb", false);
+        check("*a?", "aab", true);
+        check("*ab*", "aab", true);
+        check("*a*b", "aabab", true);
+        check("**", "a", true);
+        check("a?", "a", false);
+        // However many ways there are to try.
+        let long = "a".repeat(5000);
+        check(&("*a".repeat(100) + "b"), &long, false);
+        check(&"*a".repeat(100), &long, true);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_read_once_whatever_links_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("a/b")).unwrap();
+        fs::write(path("a/b/1.csv"), "x").unwrap();
+        fs::write(path("2.csv"), "y").unwrap();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).unwrap();
+        link("..", "a/up");
+        link(".", "a/b/self");
+        link("2.csv", "3.csv");
+        link("a", "c");
+        let check = |pattern: &str, expected: &[&str]| {
+            let found = LocalFiles.find(&path(pattern).display().to_string()).unwrap();
+            let from = folder.path().display().to_string().len() + 1;
+            let found: Vec<&str> = found.iter().map(|file| &file.name[from..]).collect();
+            assert_eq!(found, expected, "{pattern}");
+        };
+        check("**/*.csv", &["2.csv", "a/b/1.csv"]);
+        check("*.csv", &["2.csv"]);
+        check("3.csv", &["3.csv"]);
+        // What is asked for by its name may be a link.
+        check("c/**/*.csv", &["c/b/1.csv"]);
+        check("*/b/*.csv", &["a/b/1.csv"]);
     }
 
     #[test]

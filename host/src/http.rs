@@ -1,10 +1,13 @@
 //! Requests sent on a load's behalf, as [`Warehouse::fetch`](crate::Warehouse::fetch) promises it.
 
 mod body;
+mod echo;
 pub(crate) mod token;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +15,7 @@ use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use self::body::{ENCODINGS, Unfit, too_large};
+use self::echo::{LEAST, LEAST_IN_DATA, NOT_SHOWN, Needles, hide_parameter, holds};
 use self::token::Tokens;
 use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
@@ -60,6 +64,20 @@ pub struct Http {
     remote: Agent,
     local: Agent,
     tokens: Tokens,
+    /// By credential and part: what no answer may bring into the load.
+    known: Mutex<BTreeMap<(String, String), Arc<Needles>>>,
+}
+
+/// What a request is sent with.
+#[derive(Default)]
+struct Own {
+    /// Name and value.
+    header: Option<(String, Secret)>,
+    /// Name, as it is in the URL, and value, as it is in the secret.
+    parameter: Option<(String, Secret)>,
+    /// The credential and the token that was fetched for it.
+    token: Option<(String, Secret)>,
+    secrets: Vec<Arc<Needles>>,
 }
 
 impl Http {
@@ -84,6 +102,7 @@ impl Http {
             remote: agent(Agent::config_builder()),
             local: agent(Agent::config_builder().proxy(None)),
             tokens: Tokens::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -116,29 +135,13 @@ impl Http {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|e| refused(format!("not a method: {e}")))?;
 
-        // What an answer must not quote, and a parameter that a link to the next page may.
-        let mut secrets = Vec::new();
-        let mut parameter = None;
-        let mut used = None;
-        let credential = match &request.auth {
-            None => None,
-            Some(name) => match self.credentials.addition(name, &origin).map_err(&refused)? {
-                Addition::Header { name, value } => Some((name, value)),
-                Addition::Parameter { name, value } => {
-                    uri = with_parameter(&uri, &name, &value).map_err(&refused)?;
-                    let coded = encoded(value.reveal());
-                    parameter = Some((encoded(&name), Secret::new(coded.clone())));
-                    secrets.extend([Secret::new(coded), value]);
-                    None
-                }
-                Addition::Token(wanted) => {
-                    let token = self.token(name, &wanted)?;
-                    let value = Secret::new(format!("Bearer {}", token.reveal()));
-                    used = Some((name, token));
-                    Some(("authorization".to_owned(), value))
-                }
-            },
+        let own = match &request.auth {
+            None => Own::default(),
+            Some(name) => self.own(name, &origin, &refused)?,
         };
+        if let Some((name, value)) = &own.parameter {
+            uri = with_parameter(&uri, name, value).map_err(&refused)?;
+        }
         let mut message = ureq::http::Request::builder().method(method).uri(uri);
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes())
@@ -146,14 +149,14 @@ impl Http {
             if OWN_HEADERS.contains(&name.as_str()) {
                 return Err(refused(format!("the header {name} is the client's own")));
             }
-            if credential.as_ref().is_some_and(|(own, _)| own == name.as_str()) {
+            if own.header.as_ref().is_some_and(|(own, _)| own == name.as_str()) {
                 return Err(refused(format!("the header {name} is the credential's")));
             }
             let value = HeaderValue::from_str(value)
                 .map_err(|_| refused(format!("the value of the header {name} is not valid")))?;
             message = message.header(name, value);
         }
-        if let Some((name, value)) = &credential {
+        if let Some((name, value)) = &own.header {
             let mut value = HeaderValue::from_str(value.reveal())
                 .map_err(|_| refused("the credential cannot be sent in a header".to_owned()))?;
             value.set_sensitive(true);
@@ -174,15 +177,17 @@ impl Http {
                 ureq::Error::BodyExceedsLimit(_) => {
                     format!("{}: {}", Place(request), too_large(self.limits.body))
                 }
-                error => format!("{}: {error}", Place(request)),
+                error => {
+                    format!("{}: {}", Place(request), self.scrub(error.to_string()))
+                }
             },
         };
         let mut response = sent.map_err(|e| failed("", e))?;
         let status = response.status().as_u16();
-        if let Some((name, token)) = used
+        if let Some((name, token)) = &own.token
             && status == 401
         {
-            self.tokens.forget(name, &token);
+            self.tokens.forget(name, token);
         }
         let code = status.to_string();
         let bytes = response
@@ -192,40 +197,119 @@ impl Http {
             .limit(self.limits.body.saturating_add(1))
             .read_to_vec()
             .map_err(|e| failed(&code, e))?;
-        let encoding = response.headers().get("content-encoding").and_then(|it| it.to_str().ok());
-        let body = body::text(bytes, encoding, self.limits.body).map_err(|unfit| {
-            let (why, transient) = match unfit {
-                Unfit::Broken(why) => (why, true),
-                Unfit::Lasting(why) => (why, false),
-            };
-            Failure { code: code.clone(), message: format!("{}: {why}", Place(request)), transient }
-        })?;
-        if let Some((_, value)) = &credential {
-            // Without the word before it, and with it.
-            let inner = value.reveal().split_once([' ', '=']).map_or("", |(_, inner)| inner);
-            secrets.extend([Secret::new(inner.to_owned()), value.clone()]);
-        }
-        let body = match parameter {
-            _ if !(200..300).contains(&status) => hide(body, &secrets),
-            // In data only what is a link to the next page is hidden: all else is as the source has it.
-            Some((name, value)) => {
-                body.replace(&format!("{name}={}", value.reveal()), &format!("{name}=***"))
-            }
-            None => body,
+        let header = |name| response.headers().get(name).and_then(|it| it.to_str().ok());
+        let (encoding, kind) = (header("content-encoding"), header("content-type"));
+        let failed = |why: &str, transient| Failure {
+            code: code.clone(),
+            message: format!("{}: {why}", Place(request)),
+            transient,
         };
-        Ok(Response {
-            status,
-            headers: response
-                .headers()
-                .iter()
-                .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
-                // A value that is not text means nothing to a load.
-                .filter_map(|(name, value)| {
-                    Some((name.to_string(), hide(value.to_str().ok()?.to_owned(), &secrets)))
-                })
-                .collect(),
-            body,
+        // What is wrong with it quotes headers of the answer.
+        let body =
+            body::text(bytes, encoding, kind, self.limits.body).map_err(|unfit| match unfit {
+                Unfit::Broken(why) => failed(&self.scrub(why), true),
+                Unfit::Lasting(why) => failed(&self.scrub(why), false),
+            })?;
+        let headers = response
+            .headers()
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
+            // A value that is not text means nothing to a load.
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        self.cleaned(Response { status, headers, body }, &own).map_err(|why| failed(&why, false))
+    }
+
+    /// What a credential adds to a request to this place.
+    fn own(
+        &self,
+        name: &str,
+        origin: &Origin,
+        refused: &impl Fn(String) -> Failure,
+    ) -> Result<Own, Failure> {
+        Ok(match self.credentials.addition(name, origin).map_err(refused)? {
+            Addition::Header { name: header, value, secrets } => {
+                let learn = |(number, secret): (usize, Secret)| {
+                    self.learn(name, &number.to_string(), secret)
+                };
+                Own {
+                    header: Some((header, value)),
+                    secrets: secrets.into_iter().enumerate().map(learn).collect(),
+                    ..Own::default()
+                }
+            }
+            Addition::Parameter { name: parameter, value } => Own {
+                secrets: vec![self.learn(name, "0", value.clone())],
+                parameter: Some((encoded(&parameter), value)),
+                ..Own::default()
+            },
+            Addition::Token(wanted) => {
+                let token = self.token(name, &wanted)?;
+                let value = Secret::new(format!("Bearer {}", token.reveal()));
+                Own {
+                    header: Some(("authorization".to_owned(), value)),
+                    secrets: vec![self.learn(name, "0", token.clone())],
+                    token: Some((name.to_owned(), token)),
+                    ..Own::default()
+                }
+            }
         })
+    }
+
+    /// The response without a secret: nothing of what quotes one is shown, and as data it is refused.
+    fn cleaned(&self, mut response: Response, own: &Own) -> Result<Response, String> {
+        let mut secrets = self.known();
+        secrets.extend(own.secrets.iter().cloned());
+        if let Some((name, value)) = &own.parameter {
+            // A link to the next page may have the key: the host adds it again.
+            let hidden = |text: String| hide_parameter(text, name, value.reveal());
+            response.body = hidden(response.body);
+            for (_, value) in &mut response.headers {
+                *value = hidden(std::mem::take(value));
+            }
+        }
+        if !(200..300).contains(&response.status) {
+            for (_, value) in &mut response.headers {
+                if holds(value, &secrets, LEAST) {
+                    "***".clone_into(value);
+                }
+            }
+            if holds(&response.body, &secrets, LEAST) {
+                NOT_SHOWN.clone_into(&mut response.body);
+            }
+            return Ok(response);
+        }
+        let quotes = |text: &str| holds(text, &secrets, LEAST_IN_DATA);
+        if let Some((name, _)) = response.headers.iter().find(|(_, value)| quotes(value)) {
+            return Err(format!(
+                "the header {name} of the answer quotes a credential, which must not enter the load"
+            ));
+        }
+        if quotes(&response.body) {
+            return Err("the answer quotes a credential, which must not enter the load".to_owned());
+        }
+        Ok(response)
+    }
+
+    /// Remembers what no answer may bring into the load.
+    fn learn(&self, credential: &str, part: &str, secret: Secret) -> Arc<Needles> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (credential.to_owned(), part.to_owned());
+        if let Some(there) = known.get(&key).filter(|there| *there.secret() == secret) {
+            return Arc::clone(there);
+        }
+        let needles = Arc::new(Needles::new(secret));
+        known.insert(key, Arc::clone(&needles));
+        needles
+    }
+
+    fn known(&self) -> Vec<Arc<Needles>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The text without any secret.
+    fn scrub(&self, text: String) -> String {
+        echo::hide(text, &self.known())
     }
 
     fn agent(&self, origin: &Origin) -> &Agent {
@@ -274,23 +358,19 @@ pub(crate) fn check(uri: &Uri) -> Result<Origin, String> {
     }
 }
 
-/// An answer may quote what it was asked with: a source that refuses a key, or a link to the next page.
+/// The text without these secrets.
 pub(crate) fn hide(text: String, secrets: &[Secret]) -> String {
-    secrets.iter().map(Secret::reveal).fold(text, |text, secret| {
-        // What is shorter is no secret, and anywhere.
-        let quoted = secret.len() >= 4 && text.contains(secret);
-        if quoted { text.replace(secret, "***") } else { text }
-    })
+    let needles: Vec<_> = secrets.iter().map(|it| Arc::new(Needles::new(it.clone()))).collect();
+    echo::hide(text, &needles)
 }
 
-/// The URL with this parameter in its query, in the place of one of the same name.
+/// The URL with this parameter in its query (its name is encoded), in the place of one of the same name.
 fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Uri, String> {
     let text = uri.to_string();
-    let name = encoded(name);
     let pair = Secret::new(format!("{name}={}", encoded(value.reveal())));
     let path = text.split('?').next().unwrap_or_default();
     let others = uri.query().unwrap_or_default().split('&');
-    let others = others.filter(|it| !it.is_empty() && it.split('=').next() != Some(&*name));
+    let others = others.filter(|it| !it.is_empty() && it.split('=').next() != Some(name));
     let query: Vec<&str> = others.chain([pair.reveal()]).collect();
     // Whatever the error quotes would quote the secret.
     format!("{path}?{}", query.join("&"))

@@ -11,10 +11,14 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use crate::columns;
+use crate::encoding::{Decoder, Encoding};
 use crate::interface::Column;
 
 /// A good size of a page, in bytes.
 pub const PAGE: usize = 4 << 20;
+
+/// What is before the character of a byte's number, where the byte stands for no character.
+pub(crate) const MARK: char = '\u{fdd0}';
 
 /// The pages of one input. They are read and made by a thread, one page ahead of the load.
 #[derive(Debug)]
@@ -24,14 +28,31 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages of a text, of at most this many bytes each.
+    /// The pages of a text in UTF-8, of at most this many bytes each.
     ///
     /// # Errors
     /// If there can be no thread.
-    pub fn of_text(mut reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
-        let mut rest = Vec::new();
-        let mut before = 0;
-        Self::spawn(None, move || text(&mut reader, size.max(4), &mut rest, &mut before))
+    pub fn of_text(reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
+        Self::of_text_in(reader, size, "utf-8")
+    }
+
+    /// The pages of a text in this encoding, made of at most this many bytes each. Where bytes stand for
+    /// no character, there is the mark that the interface tells of.
+    ///
+    /// # Errors
+    /// If no such encoding is known, or there can be no thread.
+    pub fn of_text_in(
+        mut reader: impl Read + Send + 'static,
+        size: usize,
+        encoding: &str,
+    ) -> io::Result<Self> {
+        let known = Encoding::named(encoding).ok_or_else(|| {
+            io::Error::other(format!(
+                "expected an encoding that this host knows, found {encoding:?}"
+            ))
+        })?;
+        let mut decoder = Some(known.decoder());
+        Self::spawn(None, move || text(&mut reader, size.max(4), &mut decoder))
     }
 
     /// The rows of a Parquet file, as cells of its [columns](Self::columns); of at least this many bytes, and one row more at
@@ -84,7 +105,7 @@ impl Pages {
     }
 }
 
-/// Each an [`io::ErrorKind::InvalidData`] for what is no text in UTF-8, or what the reader says; after an
+/// Each an [`io::ErrorKind::InvalidData`] for a file that is damaged, or what the reader says; after an
 /// error there is no more.
 impl Iterator for Pages {
     type Item = io::Result<String>;
@@ -106,44 +127,29 @@ fn damaged(panic: &(dyn Any + Send)) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the file is damaged: {why}"))
 }
 
-/// The next page of a text; `rest` is what was read of a character that is not whole yet.
+/// The next page of a text; the decoder is gone when the text has ended.
 fn text(
     reader: &mut impl Read,
     size: usize,
-    rest: &mut Vec<u8>,
-    before: &mut usize,
+    decoder: &mut Option<Decoder>,
 ) -> io::Result<Option<String>> {
-    let mut page = std::mem::take(rest);
-    let wanted = size.saturating_sub(page.len()) as u64;
-    let read = reader.by_ref().take(wanted).read_to_end(&mut page)?;
-    if page.is_empty() {
-        return Ok(None);
-    }
-    match String::from_utf8(page) {
-        Ok(page) => {
-            *before += page.len();
-            Ok(Some(page))
+    let mut page = String::new();
+    while let Some(next) = decoder {
+        let mut bytes = Vec::new();
+        let wanted = size.saturating_sub(next.held()) as u64;
+        let last = reader.by_ref().take(wanted).read_to_end(&mut bytes)? == 0;
+        next.decode(&bytes, last, &mut page, &mut |text, bad| {
+            text.push(MARK);
+            text.push(bad.byte.map_or(char::REPLACEMENT_CHARACTER, char::from));
+        });
+        if last {
+            *decoder = None;
         }
-        Err(error) => {
-            let whole = error.utf8_error().valid_up_to();
-            if error.utf8_error().error_len().is_some() || read == 0 {
-                return Err(not_utf_8(*before + whole));
-            }
-            let mut page = error.into_bytes();
-            *rest = page.split_off(whole);
-            *before += whole;
-            // The bytes up to there are whole characters.
-            String::from_utf8(page).map(Some).map_err(|_| not_utf_8(*before))
+        if !page.is_empty() {
+            return Ok(Some(page));
         }
     }
-}
-
-#[cold]
-fn not_utf_8(at: usize) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("expected text in UTF-8, found other bytes at byte {at} of the input"),
-    )
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -160,13 +166,31 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_not_utf_8_is_an_error() {
-        let mut pages = Pages::of_text(&b"{\"a\":1}\n{\"\xff\":1}\n"[..], 8).unwrap();
-        assert_eq!(pages.next().unwrap().unwrap(), "{\"a\":1}\n");
-        let error = pages.next().unwrap().unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert!(error.to_string().contains("byte 10"), "{error}");
-        assert!(pages.next().is_none());
+    fn what_is_no_character_is_marked() {
+        let check = |encoding: &str, input: &[u8], expected: &str| {
+            for size in [4, 5, 99] {
+                let input = io::Cursor::new(input.to_vec());
+                let pages = Pages::of_text_in(input, size, encoding).unwrap();
+                let found: String = pages.collect::<io::Result<_>>().unwrap();
+                assert_eq!(found, expected, "{encoding} {size}");
+            }
+        };
+        check("utf-8", b"{\"a\":1}\n{\"\xff\":1}\n", "{\"a\":1}\n{\"\u{fdd0}\u{ff}\":1}\n");
+        check("utf-8", b"ab\xe2\x82", "ab\u{fdd0}\u{e2}\u{fdd0}\u{82}");
+        check(
+            "utf-8",
+            b"\xe2\x82a\xe2\x82\xac\xf0",
+            "\u{fdd0}\u{e2}\u{fdd0}\u{82}a€\u{fdd0}\u{f0}",
+        );
+        check("windows-1252", b"\x80\x81\xe9", "€\u{fdd0}\u{81}é");
+        check("iso-8859-1", b"\x80\xe9", "\u{80}é");
+        check("utf-16", b"\xfe\xff\0a\xd8\x3d\xde\0\0b", "a😀b");
+        check("utf-16", b"a\0", "a");
+        check("utf-16", b"", "");
+        check("utf-16le", b"a\0\x3d\xd8b\0c", "a\u{fdd0}\u{fffd}b\u{fdd0}\u{fffd}");
+        check("shift_jis", b"\x93\xfa\xa0a\x81", "日\u{fdd0}\u{fffd}a\u{fdd0}\u{fffd}");
+        let error = Pages::of_text_in(&b""[..], 4, "rot13").unwrap_err();
+        assert!(error.to_string().ends_with("that this host knows, found \"rot13\""), "{error}");
     }
 
     #[test]

@@ -32,9 +32,11 @@
 pub mod buckets;
 mod columns;
 pub mod credentials;
+mod encoding;
 mod engine;
 mod error;
 pub mod files;
+mod gzip;
 pub mod http;
 pub mod input;
 mod interface;

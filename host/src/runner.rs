@@ -19,13 +19,22 @@ use crate::{Failure, Outcome};
 pub struct Runner {
     engine: Engine,
     limits: Limits,
+    policy: Option<String>,
 }
 
 impl Runner {
     /// A runner with the default [`Limits`].
     #[must_use]
     pub fn new(engine: &Engine) -> Self {
-        Self { engine: engine.clone(), limits: Limits::default() }
+        Self { engine: engine.clone(), limits: Limits::default(), policy: None }
+    }
+
+    /// The same, for jobs of others: `policy` (JSON, `start-within` in `wit/loads.wit`) says which schemas,
+    /// stages, hosts and credentials they may use. A job that wants another is an [`Error::Fault`].
+    #[must_use]
+    pub fn policy(mut self, policy: impl Into<String>) -> Self {
+        self.policy = Some(policy.into());
+        self
     }
 
     /// The same with these limits.
@@ -81,7 +90,25 @@ impl Runner {
         let mut run = self.begin(Begin::Examination, options, now)?;
         match drive_to_end(&mut run, warehouse, &mut [])? {
             End::Examined(examination) => Ok(examination),
-            End::Finished(_) => Err(Error::Defect("an examination ended as a load".to_owned())),
+            end => Err(Error::Defect(format!("an examination ended as {}", end.name()))),
+        }
+    }
+
+    /// Finds an approved job by its name in a table `DATABASE.SCHEMA.TABLE`, which has the columns NAME
+    /// and JOB; returns its text.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] if there is no such job, or more than one.
+    pub fn find(
+        &self,
+        table: &str,
+        name: &str,
+        warehouse: &mut dyn Warehouse,
+    ) -> Result<String, Error> {
+        let mut run = self.begin(Begin::Search, table, name)?;
+        match drive_to_end(&mut run, warehouse, &mut [])? {
+            End::Found(job) => Ok(job),
+            end => Err(Error::Defect(format!("a search ended as {}", end.name()))),
         }
     }
 
@@ -93,7 +120,7 @@ impl Runner {
         self.begin(Begin::Load, job, now)
     }
 
-    fn begin(&self, what: Begin, given: &str, now: &str) -> Result<Run, Error> {
+    fn begin(&self, what: Begin, given: &str, more: &str) -> Result<Run, Error> {
         if self.limits.fuel.is_some() && !self.engine.settings().fuel {
             return Err(Error::Misuse(
                 "a limit of fuel needs an engine whose settings count fuel".to_owned(),
@@ -105,8 +132,12 @@ impl Runner {
             self.engine.instantiate(&limits).map_err(|e| stopped(e, &limits))?;
         let load = loader.snowcat_loader_loads().load();
         let load = match what {
-            Begin::Load => load.call_start(&mut store, given, now),
-            Begin::Examination => load.call_start_doctor(&mut store, given, now),
+            Begin::Load => match &self.policy {
+                None => load.call_start(&mut store, given, more),
+                Some(policy) => load.call_start_within(&mut store, given, policy, more),
+            },
+            Begin::Examination => load.call_start_doctor(&mut store, given, more),
+            Begin::Search => load.call_start_approved(&mut store, given, more),
         };
         let load = load.map_err(|e| stopped(e, &limits))?.map_err(Error::Fault)?;
         Ok(Run { engine: self.engine.clone(), limits, store, loader, load })
@@ -118,6 +149,7 @@ impl Runner {
 enum Begin {
     Load,
     Examination,
+    Search,
 }
 
 /// A load that is driven from outside: an instance of the component, or, in tests, the library it is
@@ -233,7 +265,7 @@ pub fn drive(
 ) -> Result<Report, Error> {
     match drive_to_end(guest, warehouse, observers)? {
         End::Finished(report) => Ok(report),
-        End::Examined(_) => Err(Error::Defect("a load ended as an examination".to_owned())),
+        end => Err(Error::Defect(format!("a load ended as {}", end.name()))),
     }
 }
 
@@ -241,6 +273,17 @@ pub fn drive(
 enum End {
     Finished(Report),
     Examined(Examination),
+    Found(String),
+}
+
+impl End {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Finished(_) => "a load",
+            Self::Examined(_) => "an examination",
+            Self::Found(_) => "a search",
+        }
+    }
 }
 
 fn drive_to_end(
@@ -275,6 +318,7 @@ fn drive_to_end(
             Step::Fetch(fetches) => responses(&fetches.requests, warehouse)?,
             Step::Finished(report) => return Ok(End::Finished(report)),
             Step::Examined(examination) => return Ok(End::Examined(examination)),
+            Step::Found(found) => return Ok(End::Found(found.job)),
             Step::Pull(pull) => match warehouse.pull(&pull) {
                 Ok(Pulled::End) => Reply::End,
                 Ok(Pulled::File(file)) => Reply::File(file),
@@ -312,7 +356,36 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
     if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
         return Err(Error::Defect(format!("{:?} is not a path under a stage", upload.path)));
     }
+    if !is_quoted(&upload.stage) {
+        return Err(Error::Defect(format!("{:?} is not the name of a stage", upload.stage)));
+    }
     Ok(payload)
+}
+
+/// Whether it is one to three names, each in quotes, with dots between them: nothing but a named stage.
+fn is_quoted(mut stage: &str) -> bool {
+    for names in 1.. {
+        let Some(mut rest) = stage.strip_prefix('"') else { return false };
+        let mut length = 0;
+        loop {
+            let Some((part, behind)) = rest.split_once('"') else { return false };
+            length += part.len();
+            rest = behind;
+            // Twice for once.
+            match rest.strip_prefix('"') {
+                Some(behind) => (rest, length) = (behind, length + 1),
+                None => break,
+            }
+        }
+        if length == 0 || stage.contains('\0') {
+            return false;
+        }
+        match rest.strip_prefix('.') {
+            Some(behind) if names < 3 => stage = behind,
+            _ => return rest.is_empty(),
+        }
+    }
+    false
 }
 
 fn outcomes(script: &Script, warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
@@ -346,8 +419,11 @@ fn responses(requests: &[Request], warehouse: &mut dyn Warehouse) -> Result<Repl
     Ok(Reply::Responses(responses))
 }
 
+/// In seconds. The load gives up on sources that ask for more.
+const LONGEST_WAIT: f64 = 900.0;
+
 fn seconds(pause: &Pause) -> Result<f64, Error> {
-    if pause.seconds.is_finite() && pause.seconds >= 0.0 {
+    if (0.0..=LONGEST_WAIT).contains(&pause.seconds) {
         Ok(pause.seconds)
     } else {
         Err(Error::Defect(format!("a wait of {} seconds", pause.seconds)))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::files::{Input, Store};
+use crate::input::MARK;
 use crate::interface::{Content, Failure, Pull, Reply, Request, Response};
 use crate::transcript;
 use crate::warehouse::Pulled;
@@ -152,6 +153,7 @@ impl Sample {
                 files: Vec::new(),
                 content: Content::Text,
                 skip,
+                encoding: None,
             };
             match input.pull(&pull)? {
                 Pulled::File(_) => files += 1,
@@ -163,6 +165,12 @@ impl Sample {
             if files > page {
                 break;
             }
+        }
+        if body.contains(MARK) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "expected a page in UTF-8, found other bytes",
+            ));
         }
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         if files > page {

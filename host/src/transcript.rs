@@ -82,6 +82,7 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
         Step::Fetch(fetches) => {
             json!({ "fetch": fetches.requests.iter().map(request_value).collect::<Vec<_>>() })
         }
+        Step::Found(found) => json!({ "found": { "job": found.job } }),
         Step::Finished(report) => json!({ "finished": report_value(report) }),
         Step::Pull(pull) => {
             let content = match pull.content {
@@ -91,12 +92,21 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
                 Content::Text => "text",
                 Content::Values => "values",
             };
-            json!({ "pull": {
-                "content": content,
-                "files": pull.files,
-                "resource": pull.resource,
-                "skip": pull.skip,
-            } })
+            match &pull.encoding {
+                None => json!({ "pull": {
+                    "content": content,
+                    "files": pull.files,
+                    "resource": pull.resource,
+                    "skip": pull.skip,
+                } }),
+                Some(encoding) => json!({ "pull": {
+                    "content": content,
+                    "encoding": encoding,
+                    "files": pull.files,
+                    "resource": pull.resource,
+                    "skip": pull.skip,
+                } }),
+            }
         }
         Step::Sql(script) => {
             let order = match script.order {
@@ -415,8 +425,19 @@ mod tests {
                 files: vec!["@s/*.csv".into()],
                 content: Content::Text,
                 skip: true,
+                encoding: None,
             }),
             r#"{"step":{"pull":{"content":"text","files":["@s/*.csv"],"resource":"r","skip":true}}}"#,
+        );
+        check_step(
+            Step::Pull(Pull {
+                resource: "r".into(),
+                files: vec![],
+                content: Content::Text,
+                skip: false,
+                encoding: Some("koi8-r".into()),
+            }),
+            r#"{"step":{"pull":{"content":"text","encoding":"koi8-r","files":[],"resource":"r","skip":false}}}"#,
         );
         check_step(
             Step::Upload(Upload { stage: "\"S\"".into(), path: "1/a".into(), size: 3 }),

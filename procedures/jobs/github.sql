@@ -40,12 +40,16 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_GITHUB(
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
     '@SNOWCAT.CODE.FILES/snowcat_http.py',
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
+    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_text.py',
+    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
@@ -53,6 +57,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_GITHUB(
     '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
     '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
     '@SNOWCAT.CODE.FILES/engine.txt',
+    '@SNOWCAT.CODE.FILES/policy.json',
     '@SNOWCAT.CODE.FILES/github.json'
   )
   HANDLER = 'snowcat_procedure.load_github'

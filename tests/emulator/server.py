@@ -189,7 +189,8 @@ class Server:
             put = answer.put
             put["stageInfo"] = {
                 "locationType": "GCS", "location": f"{put['stage']}/", "creds": {}, "path": f"{put['stage']}/",
-                "presignedUrl": f"{base}stage/{quote(put['path'])}", "isClientSideEncrypted": False,
+                "presignedUrl": f"{base}stage/{quote(put['path'])}{'' if put['overwrite'] else '?keep'}",
+                "isClientSideEncrypted": False,
             }  # fmt: skip
             return {"data": put, "code": None, "message": None, "success": True}
         table = answer.table
@@ -232,12 +233,14 @@ class Server:
         return JSONResponse(found) if found is not None else _gone()
 
     async def upload(self, request: Request) -> Response:
-        """The file of a PUT."""
+        """The file of a PUT; with OVERWRITE = FALSE a file of this name is kept."""
         key, _, path = request.path_params["path"].partition("/")
         stage = next((s for s in self.account.engine.stages.by_name.values() if s.key == key), None)
         if stage is None:
             return Response(status_code=404)
         data = await request.body()
+        if "keep" in request.query_params and any(f.path == path for f in self.account.engine.stages.files(stage, path)):
+            return Response()
         await run_in_threadpool(self.account.engine.stages.write, stage, path, data)
         return Response()
 

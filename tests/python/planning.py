@@ -26,6 +26,19 @@ def files(folder: pathlib.Path, *places: str | list[str], environment: dict | No
         # It is the input's fault: none of the component's, nor the host's.
         assert "defect" not in run.stderr and "contract" not in run.stderr, run.stderr
         raise Refused(run.stderr)
+    return told(folder)
+
+
+def text(folder: pathlib.Path, name: str, **resource) -> str:
+    """The text of one file as the component gets it, whether it can read it or not."""
+    try:
+        return files(folder, name, **resource)[name]
+    except Refused:
+        return told(folder)[name]
+
+
+def told(folder: pathlib.Path) -> dict[str, str]:
+    """The text of each file in the transcript."""
     found: dict[str, list[str]] = {}
     for line in (folder / "run.jsonl").read_text().rstrip("\n").split("\n"):
         match json.loads(line).get("reply"):

@@ -55,8 +55,8 @@ def installed(lab: Lab, package: pathlib.Path) -> None:
 
 
 def examine(lab: Lab, arguments: str = ARGUMENTS, procedure: str = "P_DOCTOR", session=None) -> dict[str, dict]:
-    """The checks of a CALL, by name; in this session, or as somebody who may call and nothing else."""
-    caller = session or lab.connect("SNOWCAT_CALLER")
+    """The checks of a CALL, by name; in this session, or as the owner."""
+    caller = session or lab.connect("SNOWCAT_OWNER")
     caller.sql("USE WAREHOUSE SNOWCAT_WH").collect()
     rows = json.loads(caller.sql(f"CALL SNOWCAT.CODE.{procedure}({arguments})").collect()[0][0])
     if session is None:
@@ -167,7 +167,7 @@ def test_a_schema_of_somebody_else_is_not_dropped(plain):
 
 def test_what_a_killed_examination_left_is_dropped_by_the_next(plain, built_package):
     with pytest.raises(Exception, match="killed after operation 60"):
-        plain.call(f"CALL SNOWCAT.CODE.P_DOCTOR({ARGUMENTS})", role="SNOWCAT_CALLER", kill_after=60)
+        plain.call(f"CALL SNOWCAT.CODE.P_DOCTOR({ARGUMENTS})", role="SNOWCAT_OWNER", kill_after=60)
     assert "JIRA_SNOWCAT_DOCTOR" in schemas(plain)
     assert failing(ask(built_package, plain.connect(role="SNOWCAT_OWNER"), "lock")) == set()
     assert schemas(plain) == ["PUBLIC"]

@@ -7,12 +7,15 @@ import decimal
 import gzip
 import io
 import json
+import pathlib
+import time
 
 import planning
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import snowcat_input
+import snowcat_text
 from emulator import Lab
 
 PLUS_ONE = dt.timezone(dt.timedelta(hours=1))
@@ -164,6 +167,50 @@ def test_texts_are_unpacked(monkeypatch, compress):
     assert list(snowcat_input.pages(io.BytesIO(b""), "text")) == []
 
 
+NAMES = json.loads((pathlib.Path(__file__).parents[2] / "procedures/jobs/job.schema.json").read_text())
+ENCODINGS = NAMES["definitions"]["resource"]["properties"]["encoding"]["enum"]
+
+
+def test_the_encodings_of_jobs_are_those_of_the_host():
+    assert sorted(ENCODINGS) == sorted(snowcat_text.CODECS)
+
+
+def test_both_hosts_make_the_same_of_encodings(tmp_path, monkeypatch):
+    every = bytes(byte for byte in range(256) if byte not in b"\r\n\"")
+    wide = "aé日本語ｶﾅ😀".encode
+    texts = {name: b'"' + every + b'"\n' for name in ENCODINGS} | {
+        "utf-8": wide() + every + "é".encode()[:1], "shift_jis": "日本語ｶﾅ～①髙".encode("cp932") + b"\xa0\xfd.\x81",
+        "utf-16": wide("utf-16") + b"\x3d\xd8a\0\x3d", "utf-16le": wide("utf-16-le") + b"\x3d\xd8a\0\x3d",
+        "utf-16be": wide("utf-16-be") + b"\xd8\x3d\0a\xd8",
+    }  # fmt: skip
+    monkeypatch.setattr(snowcat_input, "PAGE", 7)
+    for name, data in texts.items():
+        (tmp_path / "a.jsonl").write_bytes(data)
+        expect = "".join(snowcat_input.pages(io.BytesIO(data), "text", name))
+        assert planning.text(tmp_path, "a.jsonl", encoding=name) == expect, name
+        # Whatever is no character has a mark, and nothing is lost.
+        assert (snowcat_text.MARK in expect) == (name not in WHOLE), name
+
+
+WHOLE = ("iso-8859-1", "iso-8859-2", "iso-8859-4", "iso-8859-5", "iso-8859-10", "iso-8859-13", "iso-8859-14", "iso-8859-15",
+         "iso-8859-16", "windows-1256", "koi8-r", "ibm866", "macintosh")  # fmt: skip
+
+
+def test_an_encoding_nobody_knows_is_an_error():
+    with pytest.raises(ValueError, match="that this host knows, found 'rot13'"):
+        list(snowcat_input.pages(io.BytesIO(b"a"), "text", "rot13"))
+
+
+def test_gzip_of_many_members_takes_as_long_as_it_is():
+    packed = gzip.compress(b"") * 100_000 + b"\0" * 99 + gzip.compress(b"x") + b"\0" * 100_000
+    started = time.process_time()
+    assert list(snowcat_input.pages(io.BytesIO(packed), "text")) == ["x"]
+    assert time.process_time() - started < 10
+    for broken in (packed + b"junk", packed[:-100_001], packed[:-100_009]):
+        with pytest.raises(snowcat_input.ERRORS):
+            list(snowcat_input.pages(io.BytesIO(broken), "text"))
+
+
 @pytest.fixture
 def lab(built_package):
     with Lab() as made:
@@ -172,13 +219,15 @@ def lab(built_package):
             "CREATE SCHEMA RAW.IN_; CREATE STAGE RAW.IN_.LANDING; GRANT USAGE ON SCHEMA RAW.IN_ TO ROLE SNOWCAT_OWNER; "
             "GRANT READ ON STAGE RAW.IN_.LANDING TO ROLE SNOWCAT_OWNER;"
         )
+        policy = {"jobs": {"schemas": ["RAW.FILES"], "stages": ["@RAW.IN_.LANDING"]}}
+        made.put("@SNOWCAT.CODE.FILES", "policy.json", json.dumps(policy).encode())
         yield made
 
 
 def call(lab: Lab, *resources: dict, kill_after: int | None = None, **more) -> dict:
     job = {"pipeline": "p", "database": "RAW", "dataset": "files", "resources": list(resources), **more}
     text = json.dumps(job).replace("\\", "\\\\").replace("'", "''")
-    return lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{text}'))", role="SNOWCAT_CALLER", kill_after=kill_after)
+    return lab.call(f"CALL SNOWCAT.CODE.P_LOAD(PARSE_JSON('{text}'))", role="SNOWCAT_AUTHOR", kill_after=kill_after)
 
 
 def rows(lab: Lab, table: str, columns: str) -> list[tuple]:
@@ -207,6 +256,19 @@ def test_files_of_a_stage_become_rows(lab):
     assert result["warnings"] == ["resource a: 1 record was rejected, see the table _rejected"]
     with pytest.raises(Exception, match="expected files at @raw.in_.landing/none, found none"):
         call(lab, {"name": "a", "files": "@raw.in_.landing/none", "format": "csv"})
+
+
+def test_files_in_an_encoding_and_bytes_that_are_no_character(lab):
+    lab.put("@RAW.IN_.LANDING", "a.csv", "id,v\n1,caf\u00e9\n2,\u20ac\n".encode("windows-1252"))
+    lab.put("@RAW.IN_.LANDING", "b.csv", b"id,v\n1,ok\n2,caf\xe9\n3,ok\n")
+    text = {"name": "a", "files": "@raw.in_.landing/a.csv", "encoding": "windows-1252"}
+    call(lab, text, {"name": "b", "files": "@raw.in_.landing/b.csv", "on_bad_record": "reject"})
+    assert rows(lab, "A", "ID, V") == [("1", "caf\u00e9"), ("2", "\u20ac")]
+    assert rows(lab, "B", "ID, V") == [("1", "ok"), ("3", "ok")]
+    why = 'expected text in UTF-8, found the byte 0xE9 ("encoding" says what else a file is written in)'
+    assert rows(lab, "_REJECTED", "FILE, LINE, REASON, RECORD") == [("b.csv", 3, why, "2,caf\ufffd")]
+    with pytest.raises(Exception, match='found the byte 0xE9 .*"file b.csv", "line 3"'):
+        call(lab, {"name": "b", "files": "@raw.in_.landing/b.csv"})
 
 
 def test_a_load_in_parts_survives_its_death(lab, monkeypatch):

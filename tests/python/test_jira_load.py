@@ -91,6 +91,7 @@ def test_the_second_call_fetches_what_changed_and_forgets_nothing(lab, jira):
     assert 9 <= second["rows"]["issues"] < first["rows"]["issues"] / 4
     assert second["requests"] < first["requests"]
     lab.sql("CREATE DATABASE FRESH")
+    lab.put("@SNOWCAT.CODE.FILES", "policy.json", b'{"ready_made": {"schemas": ["RAW.*", "FRESH.JIRA"]}}')
     lab.sql("GRANT USAGE, CREATE SCHEMA ON DATABASE FRESH TO ROLE SNOWCAT_OWNER")
     call(lab, FULL.format("FRESH"))
     kept, fresh = rows(lab), rows(lab, "FRESH")

@@ -1,26 +1,36 @@
 """What the procedure's host sends, to whom, and what it makes of the answers.
 
 The cases are `tests/network/cases.json`; the Rust host runs the same ones (`host/tests/integration/table.rs`).
-Every secret has 4711 in it, and none may be in a failure, nor in an answer but where a case says so. A text may
-have `{at}`, the server's host and port, and `{port}` in it. A header of null must not have been sent.
+Every secret has 4711 in it, and none may be in a failure, nor in an answer but where a case says so (`quotes`).
+A text may have `{at}`, the server's host and port, and `{port}` in it. A header of null must not have been sent.
+`seconds` is what a request may take. An answer with `drip` is written in these pieces, each a tenth of a second after
+the one before, and then the last one again without end; `body_times` is a text so many times, `gzip` members so many times each.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
+import html
 import json
 import pathlib
+import random
+import string
 import sys
 import threading
+import time
 import types
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import snowcat_echo
 import snowcat_procedure as host
 
 CASES = json.loads((pathlib.Path(__file__).parents[1] / "network/cases.json").read_text("utf-8"))
 LARGEST = 1000
+# A password that every form of text has to escape.
+ODD = 'p+w/=4711"\\<é&x?o>~~'
 
 
 class Source(BaseHTTPRequestHandler):
@@ -33,7 +43,14 @@ class Source(BaseHTTPRequestHandler):
         heard = {k.lower(): v for k, v in self.headers.items()}
         self.server.heard.append({"method": self.command, "path": self.path, "headers": heard, "body": body})
         answer = self.server.answers.pop(0) if self.server.answers else {"status": 500}
+        if "drip" in answer:
+            self.close_connection = True
+            return self.drip(answer["drip"])
         data = base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer.get("body", "").encode()
+        if "body_times" in answer:
+            data = answer["body_times"][0].encode() * answer["body_times"][1]
+        for times, text in answer.get("gzip", ()):
+            data += gzip.compress(text.encode(), mtime=0) * times
         self.send_response_only(answer.get("status", 200))
         for name, value in answer.get("headers", {}).items():
             self.send_header(name, value)
@@ -41,6 +58,14 @@ class Source(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def drip(self, pieces):
+        try:
+            for number in range(100):
+                self.wfile.write(pieces[min(number, len(pieces) - 1)].encode())
+                time.sleep(0.1)
+        except OSError:
+            pass  # the client has given up
 
     do_POST = do_GET
 
@@ -56,10 +81,14 @@ def server(monkeypatch):
     secrets = types.ModuleType("_snowflake")
 
     def text(alias):
-        return "token-4711\n;" if alias == "broken" else "refresh-4711" if alias.endswith("_refresh") else "token-4711"
+        given = {"broken": "token-4711\n;", "short": "4711"}
+        return given.get(alias, "refresh-4711" if alias.endswith("_refresh") else "token-4711")
 
     secrets.get_generic_secret_string = secrets.get_oauth_access_token = text
-    secrets.get_username_password = lambda _: types.SimpleNamespace(username="user-4711", password="pass-4711")
+    passwords = {"odd": ODD, "named": "X"}
+    secrets.get_username_password = lambda alias: types.SimpleNamespace(
+        username="key-4711-abc" if alias == "named" else "user-4711", password=passwords.get(alias, "pass-4711")
+    )
     monkeypatch.setitem(sys.modules, "_snowflake", secrets)
     yield made
     made.shutdown()
@@ -74,7 +103,7 @@ def test_the_table(case, server):
     server.answers = case["answers"]
     credential = case.get("credential")
     credentials = {} if credential is None else {"c": {k: v for k, v in credential.items()}, "//": "a comment"}
-    client = host.Http(credentials, largest_body=LARGEST)
+    client = host.Http(credentials, largest_body=case.get("largest", LARGEST), total=case.get("seconds", 20))
     requests = [{"method": "GET", "headers": [], "auth": None, "body": None, **request} for request in case["requests"]]
     if case.get("at_once"):
         found = client.fetch(requests)
@@ -105,6 +134,33 @@ def test_the_table(case, server):
                 assert dict(urllib.parse.parse_qsl(heard["body"])) == expect["form"]
             if "body" in expect:
                 assert heard["body"] == expect["body"]
+
+
+def test_every_secret_is_found_in_every_form_and_nowhere_else():
+    chance = random.Random(7)
+    alphabets = (string.ascii_letters + string.digits, string.punctuation, string.printable[:95] + "é日😀", "aA=+/-_.")
+    escapes = (
+        lambda text: json.dumps(text)[1:-1], lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda text: urllib.parse.quote(text, safe=""), lambda text: html.escape(text).replace("&#x27;", "&#39;"), str,
+    )  # fmt: skip
+    codes = (
+        str, lambda text: base64.b64encode(text.encode()).decode(), lambda text: text.encode().hex().upper(),
+        lambda text: base64.urlsafe_b64encode(b"user:" + text.encode() + b"!").decode().rstrip("="),
+    )  # fmt: skip
+    for _ in range(400):
+        secret = "".join(chance.choices(chance.choice(alphabets), k=chance.randrange(8, 40)))
+        other = "".join(chance.choices(chance.choice(alphabets), k=len(secret)))
+        one, two, code = chance.choice(escapes), chance.choice(escapes), chance.choice(codes)
+        assert snowcat_echo.holds(f"<{two(one(code(secret)))}>", [secret], 8), (secret, code(secret))
+        assert secret == other or not snowcat_echo.holds(f"<{two(one(code(other)))}>", [secret], 8), (secret, other)
+        assert not snowcat_echo.holds(f"<{secret}>", [secret], len(secret) + 1)
+
+
+def test_looking_for_secrets_takes_no_time():
+    page = json.dumps([{"id": n, "text": 'Hello é "q" <b>&amp; &#39; 100% ' * 20} for n in range(2000)])
+    started = time.process_time()
+    assert not snowcat_echo.holds(page, ["ATATT3xFfGF0-4711-abcdef", "me@example.com:ATATT3xFfGF0-4711-abcdef"])
+    assert time.process_time() - started < 0.5
 
 
 def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):

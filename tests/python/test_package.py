@@ -115,10 +115,12 @@ def imports(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_a_procedure_imports_the_whole_handler(built_package, script):
-    needed = {f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt", f.name)}
+    needed = {f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt|policy\.json", f.name)}
     # Only the doctor needs its own files.
     if script.name != "doctor.sql":
         needed -= {"snowcat_doctor.py", "snowcat_doctor_host.py"}
+    else:
+        needed -= {"policy.json"}
     found = imports(script.read_text())
     assert found
     for files in found:
@@ -133,7 +135,8 @@ def test_a_procedure_imports_the_whole_handler(built_package, script):
 def test_a_ready_made_procedure_imports_the_job_of_its_handler(script):
     text = script.read_text()
     handlers = re.findall(r"HANDLER = 'snowcat_procedure\.load_?(\w*)'", text)
-    assert [name for files in imports(text) for name in files if name.endswith(".json")] == [f"{h}.json" for h in handlers if h]
+    jobs = [name for files in imports(text) for name in files if name.endswith(".json") and name != "policy.json"]
+    assert jobs == [f"{h}.json" for h in handlers if h]
 
 
 def test_packages_have_one_release_everywhere():
@@ -253,7 +256,7 @@ def test_the_offline_installation_runs(component, wheel, tmp_path):
             for statement in split_script((folder / f"{name}_offline.sql").read_text()):
                 lab.sql(statement)
         with pytest.raises(Exception, match='"kind": "config"'):
-            lab.call("CALL SNOWCAT.CODE.P_LOAD('{}')", role="SNOWCAT_CALLER")
+            lab.call("CALL SNOWCAT.CODE.P_LOAD('{}')", role="SNOWCAT_AUTHOR")
 
 
 # --- a runtime that cannot be imported -----------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 import threading
 import types
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import snowcat_http
+import snowcat_limits
 import snowcat_procedure as host
 from wasmtime.component import Record, Variant
 
@@ -58,6 +60,10 @@ class Scripted:
 def fetch(url: str, **more) -> Variant:
     request = {"method": "GET", "url": url, "headers": [], "auth": None, "body": None} | more
     return Variant("fetch", record(requests=[record(**request)]))
+
+
+def upload(stage: str, path: str, size: int = 3) -> Variant:
+    return Variant("upload", record(stage=stage, path=path, size=size))
 
 
 def sql(*statements: str) -> Variant:
@@ -149,6 +155,149 @@ def test_a_fault_is_told_with_its_place():
         host.run(Scripted(record(kind="data", message="é", context=["issues"])), '{"pipeline": "p"}', "now", Warehouse())
     told = json.loads(str(caught.value))
     assert told == {"status": "error", "kind": "data", "message": "é", "context": ["issues"]}
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (upload("@~", "x"), "puts a file at 'x' on '@~'"), (upload('"A"', "../x"), "puts a file at '../x'"),
+        (upload('"A"', "x/./y"), "puts a file"), (upload('"A"', "x//y"), "puts a file"), (upload('"A"', "x'y"), "puts a file"),
+        (upload('"A"', ""), "puts a file"), (upload('SNOWCAT.CODE.FILES', "x"), "puts a file"),
+        (upload('"A"."B"."C"."D"', "x"), "puts a file"), (upload('"A" x', "x"), "puts a file"),
+        (upload('"A"', "x", size=4), "announced with 4 bytes, found 3"),
+        (Variant("wait", record(seconds=1e9, reason="")), "asks to wait"),
+        (Variant("wait", record(seconds=-1.0, reason="")), "asks to wait"),
+        (Variant("wait", record(seconds=float("nan"), reason="")), "asks to wait"),
+    ],
+)  # fmt: skip
+def test_a_component_that_asks_for_what_it_must_not_is_refused(step, words):
+    def never(*_):
+        raise AssertionError(step)
+
+    with pytest.raises(host.LoadError) as caught:
+        host.run(Scripted(step, payload="AAEC"), "{}", "now", Warehouse(upload=never, wait=never))
+    assert caught.value.details["kind"] == "protocol" and words in caught.value.details["message"]
+
+
+@pytest.mark.parametrize("step", [upload('"A""."."b"."C"', "1.5/0.x-y_z/0..parquet"), Variant("wait", record(seconds=900.0, reason=""))])
+def test_a_component_gets_what_it_may_ask_for(step):
+    component = Scripted(step, payload="AAEC")
+    host.run(component, "{}", "now", Warehouse())
+    assert component.heard[-1].tag == "done"
+
+
+@pytest.mark.parametrize("place", ["snow://package/x", "file:///etc/passwd", "@~/x", "@SNOWCAT.CODE.FILES/x.py", "/etc/passwd", ""])
+def test_only_stages_are_read(place):
+    def never(*_, **__):
+        raise AssertionError(place)
+
+    session = types.SimpleNamespace(file=types.SimpleNamespace(get_stream=never))
+    snowflake = host.Snowflake(session, types.SimpleNamespace(fetch=None))
+    with pytest.raises(host.Failed, match="reads files on stages only"):
+        snowflake.pull({"resource": "r", "files": ['@"A"."B"."C"/x', place][-1:], "content": "text", "skip": False, "encoding": None})
+
+
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda: host.load(None, "no JSON"), "config", "the job is not JSON: Expecting value"),
+        (lambda: host.load(None, DEEP), "config", "the job is not JSON: it is nested too deeply"),
+        (lambda: host.load(None, "[1]"), "config", "a job is an object, not a list"),
+        (lambda: host.load_github(None, DEEP, None, None, False), "config", "nested too deeply"),
+        (lambda: host.load_github(None, "[1]", None, None, False), "config", "settings is an object, not a list"),
+        (lambda: host.load_jira_all(None, None, DEEP, False), "config", "nested too deeply"),
+        (lambda: host.load(None, '{"credentials": [1]}'), "config", ""),
+        (lambda: host.load(None, '{"credentials": {"c": 7}}'), "config", ""),
+        (lambda: host.reported(lambda _, a: a["x"])(None, {}), "internal", "KeyError: 'x' (a defect in Snowcat: please report it)"),
+        (lambda: host.reported(lambda _: DEEP.index("x" * 5))(None), "internal", "ValueError"),
+        (lambda: host.reported(lambda _: (_ for _ in ()).throw(ValueError("x" * 9000)))(None), "internal", "xx.. (a defect"),
+    ],
+)
+def test_every_failure_is_reported_as_json(call, kind, words, built_package, monkeypatch):
+    monkeypatch.setattr(host, "secret", lambda *_: "site")
+    monkeypatch.setattr(host, "imports", lambda: str(built_package))
+    with pytest.raises(host.LoadError) as caught:
+        call()
+    told = json.loads(str(caught.value))
+    assert told["kind"] == kind and words in told["message"] and len(str(caught.value)) < 3000
+
+
+def test_a_failure_nobody_thought_of_is_told_without_secrets(source, built_package, monkeypatch):
+    monkeypatch.setattr(host, "imports", lambda: str(built_package))
+    credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [source]}}
+
+    def broken(_component, _text, _now, warehouse, **_):
+        warehouse.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(host, "run", broken)
+    with pytest.raises(host.LoadError) as caught:
+        host.load(None, {"pipeline": "p", "credentials": credentials})
+    told = json.loads(str(caught.value))
+    assert told["kind"] == "internal" and told["message"].startswith("KeyError: '***'") and told["pipeline_name"] == "p"
+    assert any(place.startswith("snowcat_procedure.py:") for place in told["context"])
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+# --- limits -------------------------------------------------------------------------
+
+
+ENDLESS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from snowcat_limits import Exceeded, Limits
+from wasmtime import Engine, Instance, Module, Store
+store = Store(Engine())
+f = Instance(store, Module(store.engine, '(module (func (export "f") (loop (br 0))))'), []).exports(store)["f"]
+try:
+    Limits(store, seconds=0.3).call(f, store)
+except Exceeded as error:
+    print(error)
+"""
+
+
+def test_a_step_without_end_is_ended_and_the_process_with_it():
+    procedures = host.__file__.rsplit("/", 1)[0]
+    done = subprocess.run([sys.executable, "-c", ENDLESS, procedures], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "a step of the load took longer than the 0.3 s that it may take\n", done.stderr
+    assert done.returncode == 0
+
+
+def test_a_load_that_needs_more_memory_than_it_may_use_says_so(built_package, monkeypatch):
+    job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [{"name": "r", "source": "pull", "format": "jsonl"}]}
+    page = "".join(json.dumps({"id": n, "text": "x" * 99}) + "\n" for n in range(200_000))
+
+    def told(memory):
+        monkeypatch.setattr(snowcat_limits, "MEMORY", memory)
+        guest = host.Guest(str(built_package))
+        with pytest.raises(host.LoadError) as caught:
+            host.run(guest, json.dumps(job), "2026-01-01T00:00:00Z", Rehearsal(page))
+        guest.limits.close()
+        return caught.value.details
+
+    # With enough of it the load gets as far as an answer that the rehearsal does not have.
+    assert told(1 << 30)["kind"] in ("destination", "protocol")
+    found = told(48 << 20)
+    assert found["kind"] == "limit" and "more than the 48 MB of memory that it may use" in found["message"]
+
+
+class Rehearsal:
+    """An empty account, and one page of input."""
+
+    def __init__(self, page):
+        self.pages = [page]
+
+    def sql(self, statements):
+        return [(None, [])] * len(statements)
+
+    def pull(self, _):
+        return self.pages.pop() if self.pages else None
+
+    def upload(self, *_):
+        pass
 
 
 # --- the session ------------------------------------------------------------------
@@ -303,7 +452,11 @@ def test_the_usual_port_may_be_said_or_not():
 def test_what_is_told_has_no_secret(source):
     client = host.Http({"c": {"type": "http_basic", "secret": "pair", "hosts": [source]}})
     client.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
-    assert client.scrub(f"x {SECRET} Basic dTpzM2NyM3QvK3Rva2Vu") == "x *** Basic ***"
+    for text, expect in (
+        (f"x {SECRET}", "x ***"), ("x Basic dTpzM2NyM3QvK3Rva2Vu", snowcat_http.NOT_SHOWN), ("x s3cr3t", "x s3cr3t"),
+        ('{"h": "s3cr3t\\/\\u002btoken"}', snowcat_http.NOT_SHOWN),
+    ):  # fmt: skip
+        assert client.scrub(text) == expect
 
 
 # --- with the component -----------------------------------------------------------------
@@ -324,7 +477,7 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
         )  # fmt: skip
         for job, words in jobs:
             with pytest.raises(Exception, match="LoadError") as caught:
-                lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_CALLER")
+                lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_AUTHOR")
             assert words in str(caught.value), job
             # As README tells callers to read it.
             told = str(caught.value)

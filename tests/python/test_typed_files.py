@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
+import json
 
 import planning
 import pyarrow as pa
@@ -97,6 +98,8 @@ def lab(built_package):
             "CREATE SCHEMA RAW.IN_; CREATE STAGE RAW.IN_.LANDING; GRANT USAGE ON SCHEMA RAW.IN_ TO ROLE SNOWCAT_OWNER; "
             "GRANT READ ON STAGE RAW.IN_.LANDING TO ROLE SNOWCAT_OWNER;"
         )
+        policy = {"jobs": {"schemas": ["RAW.FILES"], "stages": ["@RAW.IN_.LANDING"]}}
+        made.put("@SNOWCAT.CODE.FILES", "policy.json", json.dumps(policy).encode())
         yield made
 
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Which modules of the guest each module may use. What is not here uses nothing.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("component", &["doctor", "fault", "load", "step"]),
+    ("approved", &["fault", "sql", "step"]),
+    ("component", &["approved", "doctor", "fault", "load", "step"]),
     ("doctor", &["batch", "fault", "kind", "load", "name", "parquet", "sql", "step"]),
     (
         "load",

@@ -152,7 +152,7 @@ fn step_of(step: step::Step) -> host::Step {
                 })
                 .collect(),
         }),
-        step::Step::Pull(step::Pull { resource, files, content, skip }) => {
+        step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
             let content = match content {
                 step::Content::Values => host::Content::Values,
                 step::Content::Text => host::Content::Text,
@@ -160,7 +160,7 @@ fn step_of(step: step::Step) -> host::Step {
                 step::Content::Arrow => host::Content::Arrow,
                 step::Content::Cells => host::Content::Cells,
             };
-            host::Step::Pull(host::Pull { resource, files, content, skip })
+            host::Step::Pull(host::Pull { resource, files, content, skip, encoding })
         }
         step::Step::Upload(u) => {
             host::Step::Upload(host::Upload { stage: u.stage, path: u.path, size: u.size })
@@ -169,7 +169,9 @@ fn step_of(step: step::Step) -> host::Step {
             host::Step::Wait(host::Pause { seconds: pause.seconds, reason: pause.reason })
         }
         step::Step::Finished(report) => host::Step::Finished(report_of(report)),
-        step::Step::Examined(_) => unreachable!("a load does not end as an examination"),
+        step::Step::Examined(_) | step::Step::Found(_) => {
+            unreachable!("a load does not end as an examination")
+        }
     }
 }
 

@@ -43,19 +43,18 @@ pub(super) fn spelled(json: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether orjson reads this compact JSON: it does not know half a surrogate pair, nor a number too
-/// large for a float.
-pub(super) fn is_readable(json: &str) -> bool {
+/// Whether orjson reads this JSON, whose compact form is given too: it does not know half a surrogate pair,
+/// nor a number too large for a float.
+pub(super) fn is_readable(text: &str, json: &str) -> bool {
+    !has_half_pair(text) && has_finite_numbers(json)
+}
+
+fn has_finite_numbers(json: &str) -> bool {
     let mut rest = json;
     while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')) {
         let (_, token) = rest.split_at(at);
         let end = if token.starts_with('"') {
-            let end = string_end(token.as_bytes(), 0);
-            // All other characters are written as they are.
-            if has_surrogate(token.as_bytes().get(..end).unwrap_or_default()) {
-                return false;
-            }
-            end
+            string_end(token.as_bytes(), 0)
         } else {
             let end = token.find(['}', ']', ',']).unwrap_or(token.len());
             let number = token.get(..end).unwrap_or_default().parse();
@@ -213,20 +212,24 @@ fn is_plain(string: &[u8]) -> bool {
     true
 }
 
-/// Whether a string has an escaped surrogate.
-fn has_surrogate(string: &[u8]) -> bool {
-    let mut rest = string;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
-        if matches!(rest.get(at + 1..at + 3), Some(b"ud" | b"uD")) {
-            return true;
-        }
-        rest = rest.get(at + 2..).unwrap_or_default();
+/// Whether a string of this JSON has half a surrogate pair.
+fn has_half_pair(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        let end = match escape.as_bytes().first() {
+            Some(b'u') => match unicode_escape(escape) {
+                (_, None) => return true,
+                (end, Some(_)) => end,
+            },
+            _ => 1,
+        };
+        rest = escape.get(end..).unwrap_or_default();
     }
     false
 }
 
 /// Appends a string, quotes included, with the escapes that orjson would write. Half a surrogate
-/// pair, which is no character, stays as it is.
+/// pair, which is no character and which a JSON parser may refuse, becomes U+FFFD, as in columns of text.
 fn push_string(string: &str, out: &mut String) {
     let mut rest = string;
     while let Some((before, escape)) = rest.split_once('\\') {
@@ -239,10 +242,7 @@ fn push_string(string: &str, out: &mut String) {
                 end = len;
                 match character {
                     Some(character) => push_character(character, out),
-                    None => {
-                        out.push('\\');
-                        out.push_str(escape.get(..end).unwrap_or_default());
-                    }
+                    None => out.push(char::REPLACEMENT_CHARACTER),
                 }
             }
             Some(_) => {
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn what_orjson_reads() {
-        let check = |json: &str, expect| assert_eq!(is_readable(json), expect, "{json}");
+        let check = |json: &str, expect| assert_eq!(is_readable(json, json), expect, "{json}");
         check(r#"{"a":[1,-2.5e300,"1e999",{}],"\\ud800":null}"#, true);
         check("1e308", true);
         check("-1e309", false);
@@ -385,13 +385,16 @@ mod tests {
         check(r#"["\u0000"]"#, true);
     }
 
-    /// What is no character on its own stays what it was.
     #[test]
     fn half_a_surrogate_pair() {
-        for json in [r#"["\ud800"]"#, r#"["\ude00x"]"#, r#"["\ud800\n"]"#] {
-            assert_eq!(compact(json), json);
-        }
-        assert_eq!(compact(r#"["\ud800\u0041"]"#), r#"["\ud800A"]"#);
+        let check = |json: &str, expect: &str| {
+            assert_eq!(compact(json), expect);
+            assert!(!is_readable(json, expect), "{json}");
+        };
+        check(r#"["\ud800"]"#, "[\"\u{fffd}\"]");
+        check(r#"["\ude00x"]"#, "[\"\u{fffd}x\"]");
+        check(r#"["\ud800\n"]"#, "[\"\u{fffd}\\n\"]");
+        check(r#"["\ud800\u0041"]"#, "[\"\u{fffd}A\"]");
     }
 
     #[test]

@@ -112,6 +112,7 @@ async fn overwrite(x: &mut Examiner, stage: &Name) -> Found {
     let holds = name == format!("{}/{PATH}", stage.last().to_lowercase());
     x.note(&LIST, holds, format!("{name:?}"));
     let pull = Pull {
+        encoding: None,
         resource: "doctor".to_owned(),
         files: vec![format!("@{stage}/{PATH}")],
         content: Content::Text,

@@ -5,7 +5,7 @@
 //! error. After a row that cannot be read the next line is tried, so that one stray quote costs a line
 //! and not a file. Blank lines are no rows.
 
-use super::Frame;
+use super::{Frame, Marks};
 use crate::fault::{Fault, Result};
 use crate::job::{Csv, Header};
 
@@ -81,7 +81,7 @@ impl Rows {
         at: &mut usize,
         line: &mut u64,
         last: bool,
-        lenient: bool,
+        (lenient, marks): (bool, Option<Marks>),
     ) -> Result<Option<Frame<'a>>> {
         loop {
             let comment =
@@ -113,6 +113,10 @@ impl Rows {
                 Found::Row { length, quoted } => {
                     let row = text.get(..length).unwrap_or_default();
                     let raw = take(length, if quoted { lines(row) } else { 1 });
+                    let bad = marks.and_then(|marks| marks.find(row));
+                    if let (Some((reason, _)), true) = (&bad, self.headless) {
+                        return Err(Fault::data(reason).at(format_args!("line {begins}")));
+                    }
                     if self.headless {
                         self.header().map_err(|fault| fault.at(format!("line {begins}")))?;
                         text = text.get(length..).unwrap_or_default();
@@ -122,11 +126,15 @@ impl Rows {
                         self.keys = (1..=self.row.ends.len()).map(|n| key(&numbered(n))).collect();
                     }
                     let (found, expected) = (self.row.ends.len(), self.keys.len());
-                    if found == expected || (found < expected && self.dialect.short_rows) {
-                        self.row.write(&self.keys, &mut self.json);
-                        return Ok(Some(Frame::Values { text: &self.json, line: begins }));
+                    let fits = found == expected || (found < expected && self.dialect.short_rows);
+                    match bad {
+                        Some((reason, _)) => (raw, reason),
+                        None if fits => {
+                            self.row.write(&self.keys, &mut self.json);
+                            return Ok(Some(Frame::Values { text: &self.json, line: begins }));
+                        }
+                        None => (raw, format!("expected {expected} fields, found {found}")),
                     }
-                    (raw, format!("expected {expected} fields, found {found}"))
                 }
                 found => {
                     let why = match found {

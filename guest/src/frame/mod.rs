@@ -9,8 +9,10 @@ mod json;
 
 pub(crate) use csv::quote;
 
+use std::borrow::Cow;
+
 use crate::fault::{Fault, Result};
-use crate::job::Format;
+use crate::job::{Encoding, Format};
 use crate::json::Reader;
 
 /// A line or a top-level value may have this many bytes.
@@ -28,7 +30,14 @@ pub struct Frames {
     line: u64,
     /// Nothing of the file was fed yet.
     fresh: bool,
+    /// What the file is written in, where it is not UTF-8.
+    encoding: Option<Encoding>,
+    /// Something of the file that was fed has the mark of a byte that stands for no character.
+    marked: bool,
 }
+
+/// What hosts write before the character of a byte that stands for no character (`wit/loads.wit`).
+const MARK: char = '\u{fdd0}';
 
 enum Kind {
     Csv(Box<csv::Rows>),
@@ -68,7 +77,21 @@ impl Frames {
             Format::JsonLines => Kind::Lines(0),
             Format::Arrow | Format::Parquet | Format::Values => return None,
         };
-        Some(Self { kind, lenient, text: String::new(), at: 0, line: 1, fresh: true })
+        Some(Self {
+            kind,
+            lenient,
+            text: String::new(),
+            at: 0,
+            line: 1,
+            fresh: true,
+            encoding: None,
+            marked: false,
+        })
+    }
+
+    /// The same, of files in this encoding.
+    pub fn encoded(self, encoding: Option<Encoding>) -> Self {
+        Self { encoding, ..self }
     }
 
     /// A file begins. What was fed before must have been taken, to its end.
@@ -77,6 +100,7 @@ impl Frames {
         self.at = 0;
         self.line = 1;
         self.fresh = true;
+        self.marked = false;
         match &mut self.kind {
             Kind::Csv(rows) => rows.begin(),
             Kind::Json(values) => *values = json::Values::default(),
@@ -86,6 +110,7 @@ impl Frames {
 
     /// Takes a page.
     pub fn feed(&mut self, page: String) {
+        self.marked |= page.contains(MARK);
         if self.at >= self.text.len() {
             self.text = page;
         } else {
@@ -115,23 +140,88 @@ impl Frames {
         match &mut self.kind {
             Kind::Csv(rows) => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
-                let lenient = self.lenient;
-                rows.next(rest, &mut self.at, &mut self.line, last, lenient)
+                let marks = self.marked.then_some(Marks(self.encoding));
+                rows.next(rest, &mut self.at, &mut self.line, last, (self.lenient, marks))
             }
             Kind::Json(values) => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
-                values.next(rest, &mut self.at, &mut self.line, last, self.lenient)
+                let marks = self.marked.then_some(Marks(self.encoding));
+                let found = values.next(rest, &mut self.at, &mut self.line, last, self.lenient)?;
+                told(found, marks, self.lenient)
             }
             Kind::Lines(searched) => {
                 let found = line(&self.text, &mut self.at, &mut self.line, searched, last)?;
                 let Some((text, line)) = found else { return Ok(None) };
-                match self.lenient.then(|| check(text, line)).flatten() {
-                    Some(reason) => Ok(Some(Frame::Bad { raw: text, line, reason })),
-                    None => Ok(Some(Frame::Values { text, line })),
-                }
+                let marks = self.marked.then_some(Marks(self.encoding));
+                let found = match self.lenient.then(|| check(text, line)).flatten() {
+                    Some(reason) => Frame::Bad { raw: text, line, reason },
+                    None => Frame::Values { text, line },
+                };
+                told(Some(found), marks, self.lenient)
             }
         }
     }
+}
+
+/// Bytes that stand for no character in this encoding are to be found.
+#[derive(Clone, Copy)]
+struct Marks(Option<Encoding>);
+
+impl Marks {
+    /// What is wrong with the first such byte of a text, and how many lines end before it.
+    fn find(self, text: &str) -> Option<(String, u64)> {
+        let (at, c) = text.match_indices(MARK).find_map(|(at, mark)| {
+            let c = text.get(at + mark.len()..)?.chars().next().filter(|c| is_marked(*c))?;
+            Some((at, c))
+        })?;
+        let name = self.0.map_or("UTF-8", Encoding::name);
+        let found = match c {
+            char::REPLACEMENT_CHARACTER => "bytes that are no character".to_owned(),
+            c => format!("the byte 0x{:02X}", u32::from(c)),
+        };
+        let hint = match self.0 {
+            Some(_) => "",
+            None => " (\"encoding\" says what else a file is written in)",
+        };
+        let before = text.as_bytes().get(..at).unwrap_or_default();
+        let lines = before.iter().filter(|b| **b == b'\n').count() as u64;
+        Some((format!("expected text in {name}, found {found}{hint}"), lines))
+    }
+}
+
+/// The frame; bad, where a byte of it stands for no character.
+fn told(
+    frame: Option<Frame<'_>>,
+    marks: Option<Marks>,
+    lenient: bool,
+) -> Result<Option<Frame<'_>>> {
+    let (Some(Frame::Values { text, line }), Some(marks)) = (&frame, marks) else {
+        return Ok(frame);
+    };
+    match marks.find(text) {
+        None => Ok(frame),
+        Some((reason, _)) if lenient => Ok(Some(Frame::Bad { raw: text, line: *line, reason })),
+        Some((reason, lines)) => Err(Fault::data(reason).at(format_args!("line {}", line + lines))),
+    }
+}
+
+/// Whether a mark before this character is one.
+fn is_marked(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{ff}' | char::REPLACEMENT_CHARACTER)
+}
+
+/// The text of a record that cannot be read, with U+FFFD for what stands for no character.
+pub fn legible(raw: &str) -> Cow<'_, str> {
+    if !raw.contains(MARK) {
+        return Cow::Borrowed(raw);
+    }
+    let mut text = String::new();
+    let mut rest = raw.chars().peekable();
+    while let Some(c) = rest.next() {
+        let marked = c == MARK && rest.next_if(|c| is_marked(*c)).is_some();
+        text.push(if marked { char::REPLACEMENT_CHARACTER } else { c });
+    }
+    Cow::Owned(text)
 }
 
 /// The next line that is not blank.

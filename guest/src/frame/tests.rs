@@ -230,6 +230,80 @@ fn what_is_held_is_bounded() {
 }
 
 #[test]
+fn bytes_that_are_no_character() {
+    let utf_8 = "expected text in UTF-8, found the byte 0xFF \
+         (\"encoding\" says what else a file is written in)";
+    let bad = |line: u64, raw: &str| format!("{line}! {utf_8}: {raw}");
+    let fault = |line: u64| format!("line {line}: {utf_8}");
+    let check = |dialect: Value, lenient: bool, input: &str, expect: &[&str]| {
+        let found = read(&format(&dialect), lenient, &[input]);
+        assert_eq!(found, expect, "{input:?}");
+        for (at, _) in input.char_indices() {
+            let (one, other) = input.split_at(at);
+            if lenient || dialect != "json" {
+                let found = read(&format(&dialect), lenient, &[one, other]);
+                assert_eq!(found, expect, "{input:?} cut at {at}");
+            }
+        }
+    };
+    let csv = "a,b\n1,x\n2,\u{fdd0}ÿ\n\"3\n\",\u{fdd0}ÿ\n4,y\n";
+    let row = |line: u64, a: &str, b: &str| format!("{line} {{\"a\":\"{a}\",\"b\":\"{b}\"}}");
+    let rows =
+        [row(2, "1", "x"), bad(3, "2,\u{fdd0}ÿ"), bad(4, "\"3\n\",\u{fdd0}ÿ"), row(6, "4", "y")];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    check(json!("csv"), true, csv, &rows);
+    check(json!("csv"), false, csv, &[rows[0], &fault(3)]);
+    // Of what is in the header all rows depend.
+    for lenient in [false, true] {
+        check(json!("csv"), lenient, "a,\u{fdd0}ÿ\n1,2\n", &[&fault(1)]);
+    }
+    // Comments and lines that are skipped are no data.
+    let dialect = json!({"type": "csv", "comment": "#", "skip_lines": 1});
+    check(dialect, false, "\u{fdd0}ÿ\na\n#\u{fdd0}ÿ\n1\n", &["4 {\"a\":\"1\"}"]);
+
+    let lines = "{\"a\":1}\n{\"a\":\"\u{fdd0}ÿ\"}\n{\"a\":2}\n";
+    let line = "{\"a\":\"\u{fdd0}ÿ\"}";
+    check(json!("jsonl"), true, lines, &["1 {\"a\":1}", &bad(2, line), "3 {\"a\":2}"]);
+    check(json!("jsonl"), false, lines, &["1 {\"a\":1}", &fault(2)]);
+    let values = "[{\"a\":1},\n{\"a\":\"\u{fdd0}ÿ\"},\n{\"a\":2}]";
+    let inner = bad(2, "[\n{\"a\":\"\u{fdd0}ÿ\"}]");
+    check(json!("json"), true, values, &["1 [{\"a\":1}]", &inner, "3 [\n{\"a\":2}]"]);
+    check(json!("json"), false, values, &[&fault(2)]);
+
+    // What only looks like a mark is text.
+    for text in ["\u{fdd0}", "\u{fdd0}a", "ÿ", "\u{fffd}", "\u{fdd0}\u{100}"] {
+        check(json!("jsonl"), false, &format!("\"{text}\"\n"), &[&format!("1 \"{text}\"")]);
+    }
+}
+
+#[test]
+fn the_encoding_of_the_job_is_told() {
+    let check = |encoding: &str, text: &str, expect: &str| {
+        let job = json!({"pipeline": "p", "database": "D", "dataset": "d",
+            "resources": [{"name": "r", "files": "a.jsonl", "encoding": encoding}]});
+        let job = Job::parse(&job.to_string()).unwrap();
+        let Input::Pull(pulled) = &job.resources[0].input else { panic!("not pulled") };
+        let mut frames = Frames::new(&pulled.format, false).unwrap().encoded(pulled.encoding);
+        frames.feed(format!("1\n\"{text}\"\n"));
+        assert!(frames.next(true).is_ok());
+        assert_eq!(frames.next(true).unwrap_err().to_string(), expect);
+    };
+    let expect = "line 2: expected text in windows-1252, found the byte 0x81";
+    check("windows-1252", "\u{fdd0}\u{81}", expect);
+    let expect = "line 2: expected text in shift_jis, found bytes that are no character";
+    check("shift_jis", "\u{fdd0}\u{fffd}", expect);
+}
+
+#[test]
+fn what_is_rejected_can_be_read() {
+    let check = |raw: &str, expect: &str| assert_eq!(legible(raw), expect);
+    check("a\u{fdd0}ÿb", "a\u{fffd}b");
+    check("\u{fdd0}\u{80}\u{fdd0}\u{fffd}", "\u{fffd}\u{fffd}");
+    check("é\u{fdd0}a", "é\u{fdd0}a");
+    check("ÿ", "ÿ");
+}
+
+#[test]
 fn formats_of_a_job() {
     let job = |resource: Value| {
         let job =
@@ -280,6 +354,29 @@ fn formats_of_a_job() {
     check(
         json!({"name": "r", "endpoint": "https://x/", "on_bad_record": "reject"}),
         "resources[0].on_bad_record: expected nothing",
+    );
+    check(json!({"name": "r", "files": "a.csv", "encoding": "windows-1252"}), "Csv");
+    check(json!({"name": "r", "files": "a.json", "encoding": "utf-8"}), "Json");
+    check(
+        json!({"name": "r", "files": "a.csv", "encoding": "cp1252"}),
+        "resources[0].encoding: expected one of \"utf-8\", \"utf-16\",",
+    );
+    for resource in [
+        json!({"name": "r", "files": "a.parquet", "encoding": "koi8-r"}),
+        json!({"name": "r", "encoding": "koi8-r"}),
+    ] {
+        check(
+            resource,
+            "resources[0].encoding: expected it where the format is csv, json or jsonl",
+        );
+    }
+    check(
+        json!({"name": "r", "endpoint": "https://x/", "encoding": "koi8-r"}),
+        "resources[0].encoding: expected nothing",
+    );
+    check(
+        json!({"name": "r", "files": "a.csv", "format": {"type": "csv", "encoding": "koi8-r"}}),
+        "resources[0].format: unknown key \"encoding\": it is said beside \"format\"",
     );
     check(
         json!({"name": "_rejected", "on_bad_record": "reject"}),

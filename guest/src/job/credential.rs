@@ -18,6 +18,8 @@ pub struct Credential {
     pub hosts: Vec<String>,
     /// Where the host finds it: the name of a secret.
     pub secret: String,
+    /// All that is said of it but its hosts, as it is written.
+    pub options: Map<String, Value>,
 }
 
 /// How a credential is added to a request.
@@ -60,12 +62,7 @@ pub enum Location {
 impl Credential {
     /// Whether it may be sent with a request for this URL.
     pub fn is_for(&self, url: &str) -> bool {
-        let Some(authority) = url::authority(url) else { return false };
-        // The port a scheme has anyway may be written.
-        let port =
-            if url::scheme(url).is_some_and(|(s, _)| s == "https://") { ":443" } else { ":80" };
-        let authority = authority.strip_suffix(port).unwrap_or(&authority);
-        self.hosts.iter().any(|host| host == authority)
+        url::place(url).is_some_and(|place| self.hosts.contains(&place))
     }
 
     /// Whether the host can get another token when a source refuses the one it has.
@@ -73,7 +70,7 @@ impl Credential {
         matches!(self.scheme, Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth)
     }
 
-    fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
+    pub(super) fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
         let object = Object::new(value, place, KEYS)?;
         let Some(kind) = object.choice("type", TYPES)? else {
             let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
@@ -116,6 +113,7 @@ impl Credential {
             scheme: Scheme::Bearer,
             hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             secret: object.text("secret")?.unwrap_or(name).to_owned(),
+            options: options(object.map_of_all()),
         };
         read.scheme = match kind {
             Type::ApiKey => Scheme::ApiKey {
@@ -184,6 +182,15 @@ pub(super) fn credentials(
             super::read::text(&Value::from(name.as_str()), &place)?;
             Ok((name.clone(), Credential::parse(name, value, &place)?))
         })
+        .collect()
+}
+
+/// The options without the hosts, and without what is null.
+fn options(given: &Map<String, Value>) -> Map<String, Value> {
+    given
+        .iter()
+        .filter(|(key, value)| *key != "hosts" && !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
 

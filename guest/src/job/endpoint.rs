@@ -321,18 +321,16 @@ const KEYS: Keys = Keys {
     refused: &[],
 };
 
+/// The methods that read, as they may be written.
+pub(super) const METHODS: &[(&str, Method)] =
+    &[("GET", Method::Get), ("POST", Method::Post), ("get", Method::Get), ("post", Method::Post)];
+
 fn typed(value: &Value) -> Option<&str> {
     value.as_object().map(|map| map.get("type").and_then(Value::as_str).unwrap_or_default())
 }
 
 fn method(object: &Object<'_>) -> Result<Method> {
-    let methods = [
-        ("GET", Method::Get),
-        ("POST", Method::Post),
-        ("get", Method::Get),
-        ("post", Method::Post),
-    ];
-    Ok(object.choice("method", &methods)?.unwrap_or(Method::Get))
+    Ok(object.choice("method", METHODS)?.unwrap_or(Method::Get))
 }
 
 fn auth(object: &Object<'_>) -> Result<Option<String>> {

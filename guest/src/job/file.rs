@@ -17,6 +17,8 @@ pub struct Pulled {
     pub files: Vec<String>,
     /// How they are written.
     pub format: Format,
+    /// What text is written in, where it is not UTF-8.
+    pub encoding: Option<Encoding>,
     /// What becomes of a record that cannot be read.
     pub on_bad_record: OnBadRecord,
     /// What each record gets of the name of its file.
@@ -31,6 +33,10 @@ pub enum OfFile {
     /// `_file_path`: the whole name.
     Path,
 }
+
+/// What text is written in, as hosts know it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Encoding(&'static str);
 
 /// How input is written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -179,13 +185,76 @@ impl Pulled {
             }
             _ => Ok(OfFile::Partition(key)),
         });
+        let encoding = object.choice("encoding", &Encoding::words())?;
+        // As if nothing were said.
+        let encoding = encoding.filter(|it| it.0 != "utf-8");
         Ok(Self {
             selector: None,
             files,
             format,
+            encoding,
             on_bad_record,
             include: include.collect::<Result<_>>()?,
         })
+    }
+}
+
+impl Pulled {
+    /// Whether what it says of an encoding can be meant: only text has one.
+    pub(super) fn check_encoding(&self, object: &Object<'_>) -> Result<()> {
+        match self.format {
+            Format::Values | Format::Parquet | Format::Arrow if self.encoding.is_some() => {
+                let why =
+                    "expected it where the format is csv, json or jsonl: nothing else is text";
+                Err(object.fault_at("encoding", why))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Encoding {
+    /// All of them.
+    const NAMES: [&str; 30] = [
+        "utf-8",
+        "utf-16",
+        "utf-16le",
+        "utf-16be",
+        "iso-8859-1",
+        "iso-8859-2",
+        "iso-8859-3",
+        "iso-8859-4",
+        "iso-8859-5",
+        "iso-8859-6",
+        "iso-8859-7",
+        "iso-8859-8",
+        "iso-8859-10",
+        "iso-8859-13",
+        "iso-8859-14",
+        "iso-8859-15",
+        "iso-8859-16",
+        "windows-874",
+        "windows-1250",
+        "windows-1251",
+        "windows-1252",
+        "windows-1253",
+        "windows-1254",
+        "windows-1256",
+        "windows-1257",
+        "windows-1258",
+        "koi8-r",
+        "ibm866",
+        "macintosh",
+        "shift_jis",
+    ];
+
+    fn words() -> [(&'static str, Self); 30] {
+        Self::NAMES.map(|name| (name, Self(name)))
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.0
     }
 }
 
@@ -272,7 +341,7 @@ const CSV_KEYS: Keys = Keys {
         "short_rows",
     ],
     refused: &[
-        ("encoding", "text is UTF-8"),
+        ("encoding", "it is said beside \"format\""),
         ("compression", "it is told by how the file begins"),
         ("lineterminator", "lines end in LF, CR LF or CR"),
         ("sep", "it is called \"delimiter\""),

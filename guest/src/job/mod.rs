@@ -15,6 +15,7 @@ mod ordering;
 mod paginator;
 mod parent;
 mod path;
+mod policy;
 mod processing;
 mod read;
 mod references;
@@ -33,13 +34,14 @@ pub use self::disposition::{
     Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
-pub use self::file::{Checkpoint, Csv, Format, Header, OfFile, OnBadRecord, Pulled};
+pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub(crate) use self::instant::Instant;
 pub use self::ordering::CursorFormat;
 pub use self::paginator::{CursorPages, LinkPages, More, Paginator, Place, RangePages};
 pub use self::parent::Parent;
 pub use self::path::{Path, Segment};
+pub use self::policy::Policy;
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;

@@ -368,6 +368,7 @@ const KEYS: Keys = Keys {
         "source",
         "files",
         "format",
+        "encoding",
         "on_bad_record",
         "include_file",
         "checkpoint",
@@ -445,7 +446,7 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         .choice("source", &[("endpoint", true), ("pull", false)])?
         .unwrap_or(own_endpoint && alone.get("files").is_none());
     // What the defaults say of files is for those resources that are read from files.
-    for key in ["files", "format", "on_bad_record", "include_file"] {
+    for key in ["files", "format", "encoding", "on_bad_record", "include_file"] {
         if endpoint && alone.get(key).is_some() {
             let message =
                 "expected nothing: the resource is asked for over HTTP, not read from files";
@@ -453,6 +454,9 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         }
     }
     let pulled = Pulled::parse(object)?;
+    if !endpoint {
+        pulled.check_encoding(object)?;
+    }
     let own = match object.get("incremental") {
         None => None,
         Some(value) => {

@@ -14,6 +14,13 @@ pub(crate) fn authority(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
+/// The same without the port that its scheme has anyway.
+pub(crate) fn place(url: &str) -> Option<String> {
+    let authority = authority(url)?;
+    let port = if scheme(url).is_some_and(|(s, _)| s == "https://") { ":443" } else { ":80" };
+    Some(authority.strip_suffix(port).map(str::to_owned).unwrap_or(authority))
+}
+
 /// Splits `http://` or `https://` off.
 pub(crate) fn scheme(url: &str) -> Option<(&'static str, &str)> {
     ["https://", "http://"].into_iter().find_map(|scheme| {

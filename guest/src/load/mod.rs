@@ -27,7 +27,7 @@ use indexmap::IndexMap;
 
 use crate::digest::sha3_256;
 use crate::fault::{Context, Result};
-use crate::job::{Job, Resource, WriteDisposition};
+use crate::job::{Job, Policy, Resource, WriteDisposition};
 use crate::name::Convention;
 use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 use crate::source::{Parents, scheduled};
@@ -45,15 +45,35 @@ use restore::Restored;
 use session::Session;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
+///
+/// # Errors
+/// A config fault where the job is not valid.
 pub fn start(job: &str, now: &str) -> Result<Load> {
-    let now = Instant::parse(now)?;
-    let job = scheduled(Job::parse(job)?.at(now.to_utc()))?;
-    let io = Io::default();
-    Ok(Load::new(io.clone(), run(io, job, now)))
+    begin(job, None, now)
 }
 
-async fn run(io: Io, job: Job, now: Instant) -> Result<Report> {
-    let mut session = Session::new(io);
+/// Begins a run of the job, if the policy of the installation allows it.
+///
+/// # Errors
+/// A config fault where the job or the policy is not valid, or the job wants what the policy does not name.
+pub fn start_within(job: &str, policy: &str, now: &str) -> Result<Load> {
+    let policy = Policy::parse(policy).at(|| "the owner's policy")?;
+    begin(job, Some(policy), now)
+}
+
+fn begin(job: &str, policy: Option<Policy>, now: &str) -> Result<Load> {
+    let now = Instant::parse(now)?;
+    let job = scheduled(Job::parse(job)?.at(now.to_utc()))?;
+    if let Some(policy) = &policy {
+        let target = Target::new(&job);
+        policy.check(&job, &target.database, target.schema.last())?;
+    }
+    let io = Io::default();
+    Ok(Load::new(io.clone(), run(io, job, policy, now)))
+}
+
+async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<Report> {
+    let mut session = Session::new(io, policy);
     match load(&mut session, &job, now).await {
         Ok(report) => Ok(report),
         Err(mut fault) => {

@@ -9,7 +9,7 @@ use super::session::{Answer, Pulled, Session};
 use crate::canonical::push_string;
 use crate::cells::Field;
 use crate::fault::{Context, Fault, Result};
-use crate::frame::{Frame, Frames};
+use crate::frame::{Frame, Frames, legible};
 use crate::job::url::decoded;
 use crate::job::{self, Format, OfFile, OnBadRecord};
 use crate::json::{Reader, place};
@@ -56,7 +56,7 @@ impl Pulling {
         };
         let lenient = pulled.on_bad_record == OnBadRecord::Reject;
         Self {
-            frames: Frames::new(&pulled.format, lenient),
+            frames: Frames::new(&pulled.format, lenient).map(|it| it.encoded(pulled.encoding)),
             content,
             file: InputFile::default(),
             fields: None,
@@ -206,6 +206,7 @@ impl Ingest<'_> {
                 files: pulling.places.clone(),
                 content: pulling.content,
                 skip: std::mem::take(&mut pulling.skip),
+                encoding: pulled.encoding.map(|it| it.name().to_owned()),
             };
             match session.pull(pull).await.at(|| pulling.place())? {
                 Pulled::Page(text) => {
@@ -312,7 +313,9 @@ impl Ingest<'_> {
                         continue;
                     }
                     let rejects = &mut *reading.rejects;
-                    rejects.add(&self.resource.name, file, line, &reason, raw).at(place_of)?;
+                    rejects
+                        .add(&self.resource.name, file, line, &reason, &legible(raw))
+                        .at(place_of)?;
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! out when something fails.
 
 use crate::fault::{Fault, Result};
-use crate::job::StageEncryption;
+use crate::job::{Policy, StageEncryption};
 use crate::sql::{Name, ddl, merge};
 use crate::step::{
     Failure, InputColumn, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script,
@@ -12,6 +12,8 @@ use crate::step::{
 /// A conversation with the host.
 pub(super) struct Session {
     io: Io,
+    /// What may be asked for; none where the host set no policy.
+    policy: Option<Policy>,
     /// SQL statements sent.
     pub(super) statements: u32,
     /// HTTP requests sent.
@@ -85,9 +87,10 @@ pub(super) enum Pulled {
 }
 
 impl Session {
-    pub(super) fn new(io: Io) -> Self {
+    pub(super) fn new(io: Io, policy: Option<Policy>) -> Self {
         Self {
             io,
+            policy,
             statements: 0,
             requests: 0,
             pages: 0,
@@ -231,6 +234,9 @@ impl Session {
         &mut self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Failure>>> {
+        if let Some(policy) = &self.policy {
+            requests.iter().try_for_each(|request| policy.check_request(&request.url))?;
+        }
         let expected = requests.len();
         self.requests += u32::try_from(expected).unwrap_or(u32::MAX);
         match self.io.ask(Step::Fetch(requests)).await {

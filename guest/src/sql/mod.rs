@@ -8,10 +8,12 @@
 //!
 //! Identifiers are quoted by [`quote`] and by nothing else, texts by [`literal`] and by nothing else.
 
+pub mod approved;
 pub mod condition;
 pub mod copy;
 pub mod ddl;
 pub mod doctor;
+pub mod identifier;
 pub mod merge;
 pub mod stage;
 pub mod state;

@@ -1,7 +1,7 @@
 //! Files on stages: what a job calls a place, what Snowflake calls it, and which files it means.
 
 use crate::fault::{Fault, Result};
-use crate::sql::{literal, quote};
+use crate::sql::{identifier, literal, quote};
 
 /// A place on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
 /// pattern with `*` and `?` (within a folder) and `**` (any folders).
@@ -30,35 +30,26 @@ impl StagePlace {
             ))
         };
         let rest = place.strip_prefix('@').ok_or_else(fault)?;
-        let mut parts: Vec<String> = Vec::new();
-        let mut part = String::new();
-        let mut chars = rest.char_indices().peekable();
-        let mut path = "";
-        let mut quoted = false;
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
-                    part.push('"')
-                }
-                '"' if quoted || part.is_empty() => quoted = !quoted,
-                _ if quoted => part.push(c),
-                '.' => parts.push(std::mem::take(&mut part)),
-                '/' => {
-                    path = rest.get(at + 1..).unwrap_or_default();
-                    break;
-                }
-                c if c.is_alphanumeric() || matches!(c, '_' | '$') => {
-                    part.extend(c.to_uppercase());
-                }
-                _ => return Err(fault()),
-            }
-        }
-        parts.push(part);
-        if quoted || parts.len() != 3 || parts.iter().any(String::is_empty) {
+        let (parts, path) = identifier::qualified(rest).ok_or_else(fault)?;
+        if parts.len() != 3 {
             return Err(fault());
         }
         let stage = parts.iter().map(|part| quote(part)).collect::<Vec<_>>().join(".");
         Ok(Self { stage, path: path.to_owned() })
+    }
+
+    /// Whether every file that `other` may mean is a file of this place, which is a stage or a folder of it.
+    pub fn contains(&self, other: &Self) -> bool {
+        let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
+        let below = |rest: &str| folder.is_empty() || rest.is_empty() || rest.starts_with('/');
+        // A stage has no such folders; what becomes of them is for no one to find out.
+        let is_plain = other.path.split('/').all(|part| !matches!(part, "." | ".."));
+        self.stage == other.stage && is_plain && other.path.strip_prefix(folder).is_some_and(below)
+    }
+
+    /// The stage, qualified and quoted.
+    pub fn as_str(&self) -> &str {
+        &self.stage
     }
 
     /// The statement that lists what may be meant.
@@ -95,27 +86,44 @@ impl StagePlace {
     }
 }
 
-/// Whether a pattern matches a path.
+/// Whether a pattern matches a path. The time is that of one length times the other, whatever the
+/// pattern.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
-    match pattern {
-        [] => path.is_empty(),
-        [b'*', b'*', b'/', rest @ ..] => {
-            let below = path.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| at + 1);
-            std::iter::once(0)
-                .chain(below)
-                .any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [b'*', b'*', rest @ ..] => {
-            (0..=path.len()).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [b'*', rest @ ..] => {
-            let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
-            (0..=end).any(|at| path.get(at..).is_some_and(|path| matches(rest, path)))
-        }
-        [one, rest @ ..] => path.split_first().is_some_and(|(first, path)| {
-            (one == first || (*one == b'?' && *first != b'/')) && matches(rest, path)
-        }),
+    // Where in the path the rest of the pattern may begin, in order.
+    let mut at = vec![0];
+    let mut rest = pattern;
+    while let (Some(&first), Some((&one, more))) = (at.first(), rest.split_first()) {
+        let slashes = || (first..path.len()).filter(|n| path.get(*n) == Some(&b'/'));
+        (at, rest) = match rest {
+            [b'*', b'*', b'/', more @ ..] => {
+                at.extend(slashes().map(|n| n + 1));
+                at.sort_unstable();
+                at.dedup();
+                (at, more)
+            }
+            [b'*', b'*', more @ ..] => ((first..=path.len()).collect(), more),
+            [b'*', more @ ..] => {
+                let mut next: Vec<usize> = Vec::new();
+                for begin in at {
+                    // What a place before this one has reached goes on to the end of the name.
+                    if next.last().is_some_and(|last| begin <= *last) {
+                        continue;
+                    }
+                    let name = path.get(begin..).unwrap_or_default();
+                    let length = name.iter().position(|b| *b == b'/').unwrap_or(name.len());
+                    next.extend(begin..=begin + length);
+                }
+                (next, more)
+            }
+            _ => {
+                let is = |b: &u8| *b == one || (one == b'?' && *b != b'/');
+                at.retain(|n| path.get(*n).is_some_and(is));
+                at.iter_mut().for_each(|n| *n += 1);
+                (at, more)
+            }
+        };
     }
+    rest.is_empty() && at.last() == Some(&path.len())
 }
 
 #[cfg(test)]
@@ -164,6 +172,23 @@ mod tests {
         check("**", "a/x/yc.csv", true);
         check("?.c*", "b.csv", true);
         check("a?b", "a/b", false);
+        check("a*", "a", true);
+        check("*", "", true);
+        check("*/*", "a/b", true);
+        check("*/*", "a/b/c", false);
+        check("**b", "a/b", true);
+        check("**/", "a/", true);
+        check("**/a", "ba", false);
+        check("**/**/c", "a/b/c", true);
+        check("a**/c", "ab/x/c", true);
+        check("*a*/b", "xax/yay/b", false);
+        check("a", "", false);
+        // However many ways there are to try.
+        let long = "a".repeat(5000);
+        check(&"*a".repeat(100), &long, true);
+        check(&("*a".repeat(100) + "b"), &long, false);
+        check(&("**a".repeat(100) + "b"), &long, false);
+        check(&("**/".repeat(100) + "b"), &"a/".repeat(2500), false);
         let external = StagePlace::parse("@d.s.t/a").unwrap().path_of("s3://bucket/a");
         assert!(external.unwrap_err().to_string().contains("external"));
     }

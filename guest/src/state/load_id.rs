@@ -59,9 +59,11 @@ impl LoadId {
     pub fn new(now: Instant, last: Option<&str>) -> Result<Self> {
         let mut micros = now.micros();
         if let Some(last) = last {
-            let last = whole_micros(last).ok_or_else(|| {
+            let last = whole_micros(last).filter(|micros| *micros < END).ok_or_else(|| {
                 Fault::destination(format_args!(
-                    "expected seconds since 1970 as the id of the last load, found {last:?}"
+                    "expected seconds since 1970, before {}, as the greatest load_id of _dlt_loads, found {last:?}: no load \
+                     comes after it. If no load made that row, delete it there and in _dlt_pipeline_state",
+                    END / 1_000_000
                 ))
             })?;
             // dlt's ids may be finer than a microsecond: the next whole one is greater than any.
@@ -107,6 +109,9 @@ impl fmt::Display for LoadId {
         f.write_str(&self.0)
     }
 }
+
+/// The first microsecond whose id has more digits: as a text it is less than those before it.
+const END: i64 = 10_000_000_000 * 1_000_000;
 
 /// The microseconds in a text of seconds; finer is cut off.
 fn whole_micros(text: &str) -> Option<i64> {
@@ -154,9 +159,14 @@ mod tests {
         check(now, Some("1795219440.9999999"), "1795219441.000000");
         check(now, Some("1795219440"), "1795219440.318528");
         check(now, Some("1795219441.5"), "1795219441.500001");
-        for last in ["", "1.", ".5", "x", "1e9", "-1.0", "99999999999999999999"] {
-            let expect = "expected seconds since 1970 as the id of the last load, found ";
-            check(now, Some(last), &format!("{expect}{last:?}"));
+        check(now, Some("9999999999.999998"), "9999999999.999999");
+        let refused =
+            ["", "1.", ".5", "x", "1e9", "-1.0", "99999999999999999999", "9223372036854.775807"];
+        for last in refused.into_iter().chain(["10000000000.0"]) {
+            let found = Instant::parse(now).and_then(|now| LoadId::new(now, Some(last)));
+            let fault = found.map(|id| id.0).unwrap_err().to_string();
+            let expect = "expected seconds since 1970, before 10000000000, as the greatest load_id of _dlt_loads, found ";
+            assert!(fault.starts_with(&format!("{expect}{last:?}")), "{fault}");
         }
         check(
             "2026-11-21 00:04",

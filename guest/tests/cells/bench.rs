@@ -39,7 +39,9 @@ fn measured(form: Form) -> (Duration, usize) {
                 assert_eq!(report.tables.iter().map(|table| table.rows).max(), Some(ROWS));
                 return (spent, bytes);
             }
-            Step::Fetch(_) | Step::Examined(_) => panic!("a load of files asks for something else"),
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+                panic!("a load of files asks for something else")
+            }
         };
     }
 }

@@ -59,7 +59,9 @@ pub(crate) fn run(resource: &Value, replies: &[Reply]) -> Result<Run, Fault> {
             }
             Step::Wait(_) => Reply::Done,
             Step::Finished(report) => return Ok(Run { sql, files, report }),
-            Step::Fetch(_) | Step::Examined(_) => panic!("a load of files asks for something else"),
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+                panic!("a load of files asks for something else")
+            }
         };
     }
 }

@@ -97,7 +97,9 @@ fn run(job: &Value, page: &str, answers: &[Answer<'_>]) -> (Run, Result<Report, 
             }
             Step::Upload(_) => Reply::Done,
             Step::Finished(report) => return (run, Ok(report)),
-            Step::Fetch(_) | Step::Examined(_) => panic!("expected a load without requests"),
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+                panic!("expected a load without requests")
+            }
         };
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn run(
                 return (run, Ok(()));
             }
             Step::Pull(pull) => panic!("{} is pulled", pull.resource),
-            Step::Examined(_) => panic!("a load ended as an examination"),
+            Step::Examined(_) | Step::Found(_) => panic!("a load ended as an examination"),
         };
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -14,7 +14,9 @@ use snowcat_host::{
 
 use super::Failed;
 use super::document::{Node, Step, position, steps};
+use super::init::OPEN;
 use super::job::{Setting, fill};
+use super::terminal::Escaped;
 
 /// Say whether jobs are valid, and where they are not
 ///
@@ -28,9 +30,24 @@ pub(super) struct Check {
     /// What a placeholder {{NAME}} in the job stands for
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
+    /// What the owner of an installation allows: its policy.json. A job that wants more is not valid
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Print a JSON object a mistake
     #[arg(long)]
     json: bool,
+}
+
+/// The part of a `policy.json` that is for jobs, as the component takes it.
+fn policy(file: &Path) -> Result<String, Failed> {
+    let usage = |why: &dyn std::fmt::Display| Failed::Usage(format!("{}: {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|e| usage(&e))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let found: Value = serde_json::from_str(text).map_err(|e| usage(&e))?;
+    match found.get("jobs") {
+        Some(jobs @ Value::Object(_)) => Ok(jobs.to_string()),
+        _ => Err(usage(&"expected an object \"jobs\", found none")),
+    }
 }
 
 /// So many mistakes are enough for one reading.
@@ -48,19 +65,22 @@ impl Check {
             texts.push((file.display().to_string(), text));
         }
         let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
+        let mut runner = Runner::new(&engine);
+        if let Some(file) = &self.policy {
+            runner = runner.policy(policy(file)?);
+        }
         let mut invalid = Vec::new();
         for (file, text) in &texts {
             let mut trap = None;
-            let judge =
-                |job: &str| match Runner::new(&engine).run(job, NOW, &mut Nothing::default()) {
-                    // That there is nothing to load is no mistake of the job.
-                    Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
-                    Ok(_) | Err(Error::Fault(_)) => None,
-                    Err(error) => {
-                        trap = Some(error.to_string());
-                        None
-                    }
-                };
+            let judge = |job: &str| match runner.run(job, NOW, &mut Nothing::default()) {
+                // That there is nothing to load is no mistake of the job.
+                Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
+                Ok(_) | Err(Error::Fault(_)) => None,
+                Err(error) => {
+                    trap = Some(error.to_string());
+                    None
+                }
+            };
             let mut mistakes = mistakes(text, &self.set, judge);
             mistakes.extend(misplaced(text, &self.set));
             if let Some(trap) = trap {
@@ -70,13 +90,13 @@ impl Check {
                 if self.json {
                     writeln!(io::stdout(), "{}", mistake.json(file))
                 } else {
-                    writeln!(io::stderr(), "{}", mistake.text(file))
+                    writeln!(Escaped(io::stderr()), "{}", mistake.text(file))
                 }
                 .map_err(|e| work(&e))?;
             }
             match mistakes.len() {
                 0 if self.json => {}
-                0 => writeln!(io::stdout(), "{file}: valid{}", summary(text))
+                0 => writeln!(Escaped(io::stdout()), "{file}: valid{}", summary(text))
                     .map_err(|e| work(&e))?,
                 1 => invalid.push(format!("{file}: 1 mistake")),
                 count => invalid.push(format!("{file}: {count} mistakes")),
@@ -326,9 +346,38 @@ fn sentence(fault: &Fault) -> String {
     inner.chain([fault.message.as_str()]).collect::<Vec<_>>().join(": ")
 }
 
-/// The resources of a valid job, for a person.
+/// Gathers the places of values that the user has to fill in.
+fn open(job: &Value, place: &str, found: &mut Vec<String>) {
+    match job {
+        Value::Object(members) => {
+            for (key, value) in members.iter().filter(|(key, _)| !key.starts_with("//")) {
+                let dot = if place.is_empty() { "" } else { "." };
+                open(value, &format!("{place}{dot}{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                open(item, &format!("{place}[{n}]"), found);
+            }
+        }
+        other if other == OPEN => found.push(place.to_owned()),
+        _ => {}
+    }
+}
+
+/// The resources of a valid job, and the values to fill in.
 fn summary(text: &str) -> String {
     let job: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut places = Vec::new();
+    open(&job, "", &mut places);
+    let still = match places.as_slice() {
+        [] => String::new(),
+        [place] => format!(", but {place} is to be filled in"),
+        [place, others @ ..] => {
+            let others = super::show::counted(others.len() as u64, "other value");
+            format!(", but {place} and {others} are to be filled in")
+        }
+    };
     let word = |key: &str| job.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let names: Vec<&str> = job
         .get("resources")
@@ -338,7 +387,7 @@ fn summary(text: &str) -> String {
         .filter_map(super::job::name)
         .collect();
     format!(
-        " ({} into {}.{}: {})",
+        "{still} ({} into {}.{}: {})",
         word("pipeline"),
         word("database"),
         word("dataset"),
@@ -445,6 +494,19 @@ mod tests {
         let found = misplaced(job, &[]);
         let found: Vec<_> = found.iter().map(|it| (it.line, it.column, &*it.place)).collect();
         assert_eq!(found, [(2, 21, "resources[1].files[1]"), (3, 11, "resources[2].files")]);
+    }
+
+    #[test]
+    fn values_to_fill_in_are_named() {
+        let check = |job: Value, expected: &str| {
+            let text = summary(&job.to_string());
+            assert_eq!(text, format!("{expected} ( into .: )"));
+        };
+        let open = |name: &str| json!({"params": {name: OPEN, "b": "c"}, "//x": OPEN});
+        check(json!({}), "");
+        check(json!({"resources": [open("a")]}), ", but resources[0].params.a is to be filled in");
+        let several = json!({"resources": [open("a"), open("x"), open("y")]});
+        check(several, ", but resources[0].params.a and 2 other values are to be filled in");
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
         }
         let Some(map) = resource.as_object_mut() else { continue };
         if let Some(sample) = input.sample() {
-            for key in ["files", "format", "on_bad_record"] {
+            for key in ["files", "format", "encoding", "on_bad_record"] {
                 map.shift_remove(key);
             }
             map.insert("source".to_owned(), Value::from("endpoint"));
@@ -124,8 +124,10 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
             }
         } else {
             map.insert("source".to_owned(), Value::from("pull"));
-            // A page on its own has no record of the parent with it.
-            map.shift_remove("include_from_parent");
+            // Records without a parent have no fields of it, in the primary key neither.
+            if let Some(included) = map.shift_remove("include_from_parent") {
+                without_parent(map, &included);
+            }
             map.remove("files");
             let format = format(&input.file).or_else(|| (!default).then(|| json!("json")));
             if let Some(format) = format.filter(|_| !map.contains_key("format")) {
@@ -142,8 +144,34 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     Ok(fed)
 }
 
-/// Says where the records of a resource are on a page, where the job leaves it to be found out and the
-/// input is one page. What was said, if anything.
+/// Takes fields of the parent out of a primary key.
+fn without_parent(resource: &mut Map<String, Value>, included: &Value) {
+    let ends: Vec<String> = included
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|field| Some(format!("_{}", field.as_str()?)))
+        .collect();
+    if let Some(Value::Array(key)) = resource.get_mut("primary_key") {
+        key.retain(|part| {
+            let part = part.as_str().unwrap_or_default();
+            !part.starts_with('_') || !ends.iter().any(|end| part.ends_with(end))
+        });
+    }
+}
+
+/// The last part of the path of a resource's endpoint, if it names something.
+pub(super) fn path(job: &Value, resource: &str) -> Option<String> {
+    let mut resources = job.get("resources")?.as_array()?.iter();
+    let endpoint = resources.find(|it| name(it) == Some(resource))?.get("endpoint")?;
+    let path = endpoint.as_str().or_else(|| endpoint.get("path")?.as_str())?;
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let last = path.trim_end_matches('/').rsplit('/').next().filter(|it| !it.contains('{'))?;
+    Some(last.to_owned())
+}
+
+/// Puts the `data_selector` of a resource into a job that has none. Returns `false` if the job has one, or the
+/// resource has no endpoint.
 pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
     let defaults = job.pointer("/resource_defaults/endpoint/data_selector").is_some();
     let resources = job.get_mut("resources").and_then(Value::as_array_mut);
@@ -164,7 +192,7 @@ pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
 }
 
 /// The format that a file's name tells, where it is not the one that goes without saying.
-fn format(file: &Path) -> Option<Value> {
+pub(super) fn format(file: &Path) -> Option<Value> {
     let name = file.to_string_lossy().to_ascii_lowercase();
     let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
     let (_, end) = plain.unwrap_or(&name).rsplit_once('.')?;
@@ -243,6 +271,30 @@ mod tests {
             &["b={resources.a.id}.json"],
             "each record of \"a\", which needs an input too",
         );
+    }
+
+    #[test]
+    fn keys_of_children_on_their_own_have_no_fields_of_the_parent() {
+        let job = json!({"resources": [{
+            "name": "b", "include_from_parent": ["id"], "primary_key": ["_a_id", "_id", "b_id"],
+            "endpoint": "a/{resources.a.id}/b",
+        }]});
+        let changed = json!({"resources": [{
+            "name": "b", "primary_key": ["b_id"], "endpoint": "a/{resources.a.id}/b",
+            "source": "pull", "format": "json",
+        }], "selected": ["b"]});
+        check(&job, &["f.json"], changed, &["b=f.json"]);
+    }
+
+    #[test]
+    fn the_last_part_of_a_path_names_the_resource() {
+        let check = |resource: Value, expected: Option<&str>| {
+            assert_eq!(path(&json!({"resources": [resource]}), "a").as_deref(), expected);
+        };
+        check(json!({"name": "a", "endpoint": "v1/users/?x=1"}), Some("users"));
+        check(json!({"name": "a", "endpoint": {"path": "users"}}), Some("users"));
+        check(json!({"name": "a", "endpoint": "users/{resources.b.id}"}), None);
+        check(json!("a"), None);
     }
 
     #[test]

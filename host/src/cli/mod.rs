@@ -3,13 +3,16 @@
 mod check;
 mod columns;
 mod document;
+mod grid;
 mod init;
 mod job;
 mod plan;
 mod precompile;
+mod private;
 mod progress;
 mod show;
 mod statement;
+mod terminal;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -18,6 +21,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use snowcat_host::{COMPONENT, Engine, Settings};
+
+use self::terminal::Escaped;
 
 /// Grooms loose JSON into packed Snowflake tables.
 #[derive(Parser)]
@@ -66,7 +71,7 @@ pub(crate) fn main() -> ExitCode {
         Err(Failed::Work(message)) => (1, message),
     };
     // With no one left to read this, the code says it.
-    _ = writeln!(io::stderr(), "snowcat: {message}");
+    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
     ExitCode::from(code)
 }
 

@@ -16,12 +16,13 @@ use snowcat_host::files::{Input, LocalFiles, Store};
 use snowcat_host::http::{Http, HttpLimits};
 use snowcat_host::samples::Answers;
 use snowcat_host::transcript::Transcript;
-use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Runner, Settings};
+use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Report, Runner, Settings};
 
 use super::progress::Progress;
-use super::{Failed, job, show};
+use super::terminal::Escaped;
+use super::{Failed, job, private, show};
 
-/// Show the tables, the DDL and the SQL of a load, with no Snowflake anywhere
+/// Show the tables of a load and their first rows, with no Snowflake anywhere
 ///
 /// The load really runs, on the input you give or the sources the job names; only its SQL does not: it
 /// plans as for an empty dataset. Secrets of credentials are taken from SNOWCAT_<SECRET>_USERNAME,
@@ -48,6 +49,9 @@ pub(super) struct Plan {
     /// Leave the Parquet files in this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Show the files, the DDL and the SQL, too
+    #[arg(long)]
+    sql: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -72,21 +76,13 @@ impl Plan {
         let mut job: Value = serde_json::from_str(&job::fill(text, &self.set))
             .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
-        for input in &inputs {
-            if let Some(selector) = selector(&input.file)
-                && job::select(&mut job, &input.resource, &selector)
-            {
-                let note = format!(
-                    "snowcat: {}: the job does not say where the records are, taken from {selector}",
-                    input.resource
-                );
-                // A note: with no one left to read it, the plan is what counts.
-                _ = writeln!(io::stderr(), "{note}");
-            }
-        }
+        let notes = select(&mut job, &inputs);
 
         let stores = stores();
         let mut warehouse = Rehearsal::new().stores(stores.iter().cloned());
+        if !self.json {
+            warehouse = warehouse.keep_rows(show::SHOWN);
+        }
         if let Some(directory) = &self.out {
             warehouse = warehouse.keep_files(directory.clone());
         }
@@ -115,7 +111,7 @@ impl Plan {
         let mut transcript = match &self.transcript {
             None => None,
             Some(file) => {
-                let created = File::create(file)
+                let created = private::create(file)
                     .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
                 Some(Transcript::new(BufWriter::new(created)))
             }
@@ -140,7 +136,9 @@ impl Plan {
             &mut observers,
         );
         progress.finish();
-        let report = run.map_err(|e| failed(&e))?;
+        let mut report = run.map_err(|e| refused(e, &warehouse))?;
+        drop_paginators(&mut report, &warehouse);
+        report.warnings.splice(..0, notes);
         for sample in warehouse.samples() {
             let (asked, missing) = sample.found();
             if missing > 0 {
@@ -160,9 +158,10 @@ impl Plan {
             compiled,
             total: began.elapsed(),
         };
+        let mut out = Escaped(BufWriter::new(io::stdout()));
         let written =
-            if self.json { shown.json(&mut io::stdout()) } else { shown.text(&mut io::stdout()) };
-        match written {
+            if self.json { shown.json(&mut out.0) } else { shown.text(&mut out, self.sql) };
+        match written.and_then(|()| out.flush()) {
             // Whoever reads this has seen enough: `snowcat plan .. | head`.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|e| Failed::Work(e.to_string())),
@@ -178,9 +177,39 @@ fn stores() -> Vec<Arc<dyn Store>> {
 /// A page of an API is small; a file that is larger, in bytes, is not read twice.
 const LARGEST_PAGE: u64 = 64 << 20;
 
-/// Where the records are in a file that is one page of an API: one object with a list in it.
-fn selector(file: &Path) -> Option<String> {
-    // What cannot be opened or read is told when it is read for good.
+/// Puts the path to the records into the job, for inputs that are one page of an API. Returns a warning for each
+/// path.
+fn select(job: &mut Value, inputs: &[job::Input]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for input in inputs {
+        let path = job::path(job, &input.resource);
+        let names = [Some(input.resource.as_str()), path.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        if let Some(selector) = selector(&input.file, &names)
+            && job::select(job, &input.resource, &selector)
+        {
+            notes.push(format!(
+                "resource {}: no \"data_selector\" is named: the records are taken from the list at {selector:?}",
+                input.resource
+            ));
+        }
+    }
+    notes
+}
+
+/// Removes the warnings about paginators of resources whose pages are files: their names give the order.
+fn drop_paginators(report: &mut Report, warehouse: &Rehearsal) {
+    const SAID: &str = "the paginator that is named found no page";
+    let samples = warehouse.samples().iter();
+    let warnings: Vec<String> =
+        samples.map(|it| format!("resource {}: {SAID}", it.resource())).collect();
+    report.warnings.retain(|it| !warnings.iter().any(|begin| it.starts_with(begin)));
+}
+
+/// The path to the records in a file that is one page of an API: one object with a list in it. `names` are what
+/// the resource may be called.
+fn selector(file: &Path, names: &[&str]) -> Option<String> {
+    // The load reads the file again, and says what is wrong with it.
     let file = File::open(file).ok()?;
     if file.metadata().ok()?.len() > LARGEST_PAGE {
         return None;
@@ -191,7 +220,24 @@ fn selector(file: &Path) -> Option<String> {
     if values.next().is_some() {
         return None;
     }
-    super::init::selector(&page)
+    super::init::selector(&page, names)
+}
+
+/// The error of a load. If the host could not read or fetch something, the message names the place itself, and the
+/// fault's places that say the same are removed.
+fn refused(error: Error, warehouse: &Rehearsal) -> Failed {
+    let own = warehouse.failure().map(|it| it.message.as_str());
+    match (error, own) {
+        (Error::Fault(mut fault), Some(own)) if fault.message.ends_with(own) => {
+            fault.message = own.to_owned();
+            fault.context.retain(|place| {
+                let told = own.starts_with(place.strip_prefix("file ").unwrap_or(place));
+                !told && place != "page 0"
+            });
+            failed(&Error::Fault(fault))
+        }
+        (error, _) => failed(&error),
+    }
 }
 
 fn failed(error: &Error) -> Failed {

@@ -99,7 +99,9 @@ impl Observer for Progress {
                 [one] => self.tell(&format!("asking {}", one.url.split('?').next().unwrap_or(""))),
                 many => self.tell(&format!("{} requests", many.len())),
             },
-            Step::Examined(_) | Step::Finished(_) | Step::Sql(_) => self.last = Side::None,
+            Step::Examined(_) | Step::Finished(_) | Step::Found(_) | Step::Sql(_) => {
+                self.last = Side::None
+            }
             Step::Pull(pull) => self.tell(&format!("reading {}", pull.resource)),
             Step::Upload(upload) => {
                 self.files += 1;

@@ -6,11 +6,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use snowcat_host::transcript::report_value;
 use snowcat_host::warehouse::StagedFile;
-use snowcat_host::{Order, Report, Script};
+use snowcat_host::{Order, Report, Script, TableReport};
 
 use super::columns::{Created, created, is_ddl};
+use super::grid::{self, Grid};
 use super::progress::Timings;
 use super::statement::Readable;
+use super::terminal::printable;
+
+/// Rows of a table that are shown.
+pub(super) const SHOWN: usize = 5;
 
 /// All there is to show of a run.
 pub(super) struct Shown<'a> {
@@ -24,58 +29,99 @@ pub(super) struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// Tables first, then how they come to be, then the rest of the SQL in its order.
-    pub(super) fn text(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Warnings, tables and their first rows; with `sql` also files and statements.
+    pub(super) fn text(&self, out: &mut impl Write, sql: bool) -> io::Result<()> {
         let report = self.report;
-        writeln!(out, "Load {} into {}.{}", report.load_id, report.database, report.dataset)?;
-
-        heading(out, "Tables", "")?;
-        let mut rows = vec![[
-            "table".to_owned(),
-            "rows".to_owned(),
-            "columns".to_owned(),
-            "resource".to_owned(),
-        ]];
+        let place = format!("{}.{}", report.database, report.dataset);
+        writeln!(out, "Load {} into {}", report.load_id, printable(&place))?;
+        if !report.warnings.is_empty() {
+            heading(out, "Warnings", "")?;
+            for warning in &report.warnings {
+                writeln!(out, "  {}", printable(warning))?;
+            }
+        }
         let declared = self.declared();
+        self.tables(out, &declared)?;
         for table in &report.tables {
-            let columns = self.find(&declared, &table.name).map_or(0, |it| it.columns.len());
+            self.table(out, table, self.find(&declared, &table.name))?;
+        }
+        if !self.files.is_empty() && (sql || self.files.iter().any(|file| file.kept.is_some())) {
+            self.staged(out)?;
+        }
+        if sql {
+            self.statements(out)?;
+        }
+        self.summary(out, sql)
+    }
+
+    fn tables(&self, out: &mut impl Write, declared: &[Created]) -> io::Result<()> {
+        heading(out, "Tables", "")?;
+        let mut rows = vec![["table", "rows", "columns", "resource"].map(str::to_owned)];
+        for table in &self.report.tables {
+            let columns = self.find(declared, &table.name).map_or(0, |it| it.columns.len());
             rows.push([
-                table.name.clone(),
+                printable(&table.name),
                 grouped(table.rows),
                 if columns == 0 { "-".to_owned() } else { columns.to_string() },
-                table.resource.clone(),
+                printable(&table.resource),
             ]);
         }
-        aligned(out, &rows)?;
+        aligned(out, &rows)
+    }
 
-        if !self.files.is_empty() {
-            heading(out, "Files", "")?;
-            let mut rows =
-                vec![["file".to_owned(), "rows".to_owned(), "size".to_owned(), "table".to_owned()]];
-            for file in self.files {
-                let told = report.files.iter().find(|it| it.path == file.path);
-                rows.push([
-                    file.kept
-                        .as_ref()
-                        .map_or_else(|| file.path.clone(), |p| p.display().to_string()),
-                    told.map_or_else(String::new, |it| grouped(it.rows)),
-                    bytes(file.bytes),
-                    told.map_or_else(String::new, |it| it.table.clone()),
-                ]);
-            }
-            aligned(out, &rows)?;
+    /// The columns of a table and its first rows.
+    fn table(
+        &self,
+        out: &mut impl Write,
+        table: &TableReport,
+        declared: Option<&Created>,
+    ) -> io::Result<()> {
+        let columns = declared.map_or(&[][..], |it| &it.columns);
+        heading(out, &printable(&table.name), &counted(table.rows, "row"))?;
+        let kinds = columns.iter().map(|(name, kind)| printable(&format!("{name} {kind}")));
+        for line in grid::wrapped(kinds) {
+            writeln!(out, "  {line}")?;
         }
+        let told = |path: &str| self.report.files.iter().find(|it| it.path == path);
+        let files =
+            self.files.iter().filter(|it| told(&it.path).is_some_and(|it| it.table == table.name));
+        let rows: Vec<&Value> = files.flat_map(|file| &file.rows).take(SHOWN).collect();
+        let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some(grid) = Grid::new(&names, &rows) {
+            write!(out, "\n{grid}")?;
+        }
+        Ok(())
+    }
 
-        let all = || self.scripts.iter().flat_map(|script| &script.statements);
-        let ddl = all().filter(|statement| is_ddl(statement)).count();
+    fn staged(&self, out: &mut impl Write) -> io::Result<()> {
+        heading(out, "Files", "")?;
+        let mut rows = vec![["file", "rows", "size", "table"].map(str::to_owned)];
+        for file in self.files {
+            let told = self.report.files.iter().find(|it| it.path == file.path);
+            rows.push([
+                file.kept.as_ref().map_or_else(|| file.path.clone(), |p| p.display().to_string()),
+                told.map_or_else(String::new, |it| grouped(it.rows)),
+                bytes(file.bytes),
+                told.map_or_else(String::new, |it| printable(&it.table)),
+            ]);
+        }
+        aligned(out, &rows)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &String> {
+        self.scripts.iter().flat_map(|script| &script.statements)
+    }
+
+    /// The DDL first, then the rest of the SQL in its order.
+    fn statements(&self, out: &mut impl Write) -> io::Result<()> {
+        let ddl = self.all().filter(|statement| is_ddl(statement)).count();
         heading(out, "DDL", &counted(ddl, "statement"))?;
-        for (number, statement) in all().filter(|statement| is_ddl(statement)).enumerate() {
+        for (number, sql) in self.all().filter(|statement| is_ddl(statement)).enumerate() {
             let gap = if number == 0 { "" } else { "\n" };
-            writeln!(out, "{gap}{}", Readable(statement))?;
+            writeln!(out, "{gap}{}", Readable(sql))?;
         }
 
-        let count = all().count();
-        let rest = counted(count - ddl, "statement");
+        let rest = counted(self.all().count() - ddl, "statement");
         heading(out, "SQL", &format!("{rest} in {}", counted(self.scripts.len(), "script")))?;
         for (number, script) in (1..).zip(self.scripts) {
             let statements = script.statements.len();
@@ -101,22 +147,19 @@ impl Shown<'_> {
                 writeln!(out)?;
             }
         }
+        Ok(())
+    }
 
-        if !report.warnings.is_empty() {
-            heading(out, "Warnings", "")?;
-            for warning in &report.warnings {
-                writeln!(out, "  {warning}")?;
-            }
-        }
-        writeln!(out)?;
-        let rows: u64 = report.tables.iter().map(|table| table.rows).sum();
+    fn summary(&self, out: &mut impl Write, sql: bool) -> io::Result<()> {
+        let rows: u64 = self.report.tables.iter().map(|table| table.rows).sum();
         writeln!(
             out,
-            "{} in {}, {}, {}: {:.2} s, of which the load {:.2} s, its input {:.2} s.",
+            "\n{} in {}, {}, {}{}: {:.2} s, of which the load {:.2} s, its input {:.2} s.",
             counted(rows, "row"),
-            counted(report.tables.len(), "table"),
-            counted(report.pages, "page"),
-            counted(count, "statement"),
+            counted(self.report.tables.len(), "table"),
+            counted(self.report.pages, "page"),
+            counted(self.all().count(), "statement"),
+            if sql { "" } else { " (--sql shows them)" },
             self.total.as_secs_f64(),
             self.timings.load.as_secs_f64(),
             self.timings.source.as_secs_f64(),
@@ -224,7 +267,7 @@ fn aligned(out: &mut impl Write, rows: &[[String; 4]]) -> io::Result<()> {
 }
 
 /// `1 row`, `2,000 rows`.
-fn counted(count: impl TryInto<u64>, what: &str) -> String {
+pub(super) fn counted(count: impl TryInto<u64>, what: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }

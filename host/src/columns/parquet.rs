@@ -101,6 +101,17 @@ impl Rows {
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
 
+    /// The next row, as an object of JSON.
+    pub(crate) fn next_object(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if !self.decode()? {
+            return Ok(None);
+        }
+        let mut row = Vec::new();
+        object(&self.fields, &mut self.leaves, &mut row)?;
+        self.decoded -= 1;
+        Ok(Some(row))
+    }
+
     /// Whether there is a row; decodes some more if there is none left.
     fn decode(&mut self) -> io::Result<bool> {
         while self.decoded == 0 {

@@ -2,10 +2,16 @@
 
 use std::io::{self, Read};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, ZlibDecoder};
+
+use crate::encoding::Encoding;
+use crate::gzip::{Members, TooMany};
 
 /// What a server may compress with.
 pub(super) const ENCODINGS: &str = "gzip, deflate";
+
+/// A body in more pieces than these costs more than it says.
+const MEMBERS: u64 = 1000;
 
 /// Why a body is none.
 pub(super) enum Unfit {
@@ -15,8 +21,13 @@ pub(super) enum Unfit {
     Lasting(String),
 }
 
-/// The text of a body that came with this `content-encoding`.
-pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result<String, Unfit> {
+/// The text of a body that came with this `content-encoding` and `content-type`.
+pub(super) fn text(
+    bytes: Vec<u8>,
+    encoding: Option<&str>,
+    kind: Option<&str>,
+    limit: u64,
+) -> Result<String, Unfit> {
     if bytes.len() as u64 > limit {
         return Err(Unfit::Lasting(too_large(limit)));
     }
@@ -25,7 +36,7 @@ pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result
         "" | "identity" => bytes,
         // An answer without a body can say what it would have been compressed with.
         _ if bytes.is_empty() => bytes,
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*bytes), limit)?,
+        "gzip" | "x-gzip" => read(Members::new(&*bytes).at_most(MEMBERS), limit)?,
         // By the book it is zlib's format; some send it bare.
         "deflate" if bytes.first().is_some_and(|first| first & 0x0f == 8) => {
             read(ZlibDecoder::new(&*bytes), limit)?
@@ -37,9 +48,25 @@ pub(super) fn text(bytes: Vec<u8>, encoding: Option<&str>, limit: u64) -> Result
             return Err(Unfit::Lasting(why));
         }
     };
-    String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        Unfit::Lasting(format!("expected a body in UTF-8, found other bytes at {at}"))
+    let encoding = match kind.and_then(charset) {
+        None => Encoding::UTF_8,
+        Some(label) => Encoding::named(label).ok_or_else(|| {
+            let why = format!("expected a body in a charset that this host knows, found {label:?}");
+            Unfit::Lasting(why)
+        })?,
+    };
+    encoding.text(bytes).map_err(|at| {
+        Unfit::Lasting(format!("expected a body in {encoding}, found other bytes at {at}"))
+    })
+}
+
+/// The charset that a content type names.
+fn charset(kind: &str) -> Option<&str> {
+    kind.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches(['"', '\'', ' ']);
+        let is = name.trim().eq_ignore_ascii_case("charset") && !value.is_empty();
+        is.then_some(value)
     })
 }
 
@@ -52,6 +79,10 @@ pub(super) fn too_large(limit: u64) -> String {
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     let unpacked: io::Result<usize> = decoder.take(limit.saturating_add(1)).read_to_end(&mut bytes);
-    unpacked.map_err(|e| Unfit::Broken(format!("the body cannot be decompressed: {e}")))?;
+    unpacked.map_err(|e| {
+        let why = format!("the body cannot be decompressed: {e}");
+        let many = e.get_ref().is_some_and(|e| e.is::<TooMany>());
+        if many { Unfit::Lasting(why) } else { Unfit::Broken(why) }
+    })?;
     if bytes.len() as u64 > limit { Err(Unfit::Lasting(too_large(limit))) } else { Ok(bytes) }
 }

@@ -53,7 +53,7 @@ impl Http {
         }
         let failed = |why: String, transient| Failure {
             code: String::new(),
-            message: format!("the token of the credential {credential}: {why}"),
+            message: format!("the token of the credential {credential}: {}", self.scrub(why)),
             transient,
         };
         let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
@@ -62,10 +62,20 @@ impl Http {
             return Err(failed(format!("the credential is not for the host {origin}"), false));
         }
         let refresh = wanted.refresh.as_ref().map(|given| kept.refresh.as_ref().unwrap_or(given));
+        if let Some(refresh) = refresh {
+            self.learn(credential, "refresh", refresh.clone());
+        }
+        self.learn(credential, "client", wanted.secret.clone());
         let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
         let header = wanted.basic.then(|| basic(&coded(&wanted.id), &coded(&wanted.secret)));
+        if let Some(coded) = header.as_ref().and_then(|it| it.strip_prefix("Basic ")) {
+            self.learn(credential, "coded", Secret::new(coded.to_owned()));
+        }
         let fetched = fetch(self.agent(&origin), uri, &form(wanted, refresh), header)
             .map_err(|(why, transient)| failed(why, transient))?;
+        if let Some(refresh) = &fetched.refresh {
+            self.learn(credential, "refresh", refresh.clone());
+        }
         kept.refresh = fetched.refresh.or_else(|| kept.refresh.take());
         kept.token = fetched.until.map(|until| (fetched.token.clone(), until));
         Ok(fetched.token)

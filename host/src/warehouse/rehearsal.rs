@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::columns::Parquet;
 use crate::files::{Input, Store};
 use crate::http::{Http, Place};
 use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
@@ -18,6 +22,8 @@ use crate::warehouse::{Pulled, SqlReply, Warehouse};
 #[derive(Default)]
 pub struct Rehearsal {
     directory: Option<PathBuf>,
+    /// Rows that are kept of each table.
+    rows: usize,
     http: Option<Http>,
     inputs: Vec<(String, Input)>,
     samples: Vec<Sample>,
@@ -25,10 +31,11 @@ pub struct Rehearsal {
     stores: Vec<Arc<dyn Store>>,
     scripts: Vec<Script>,
     files: Vec<StagedFile>,
+    failure: Option<Failure>,
 }
 
 /// A file that was not sent to a stage.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StagedFile {
     /// The stage it is for, qualified and quoted.
     pub stage: String,
@@ -38,6 +45,8 @@ pub struct StagedFile {
     pub bytes: u64,
     /// Where it is instead, if it was kept.
     pub kept: Option<PathBuf>,
+    /// Its first rows, objects by the names of columns; see [`Rehearsal::keep_rows`].
+    pub rows: Vec<Value>,
 }
 
 impl Rehearsal {
@@ -51,6 +60,13 @@ impl Rehearsal {
     #[must_use]
     pub fn keep_files(mut self, directory: PathBuf) -> Self {
         self.directory = Some(directory);
+        self
+    }
+
+    /// Keep the first rows of each table, up to this number; see [`StagedFile::rows`].
+    #[must_use]
+    pub const fn keep_rows(mut self, count: usize) -> Self {
+        self.rows = count;
         self
     }
 
@@ -107,6 +123,12 @@ impl Rehearsal {
         &self.samples
     }
 
+    /// The last failure of a request or of an input.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
     /// The files of the load, in the order it uploaded them.
     #[must_use]
     pub fn files(&self) -> &[StagedFile] {
@@ -140,11 +162,18 @@ impl Warehouse for Rehearsal {
             write().map_err(|e| failure(format!("{} cannot be written: {e}", file.display())))?;
             kept = Some(file);
         }
+        // The files of a table are in one folder.
+        let folder = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+        let same = self.files.iter().filter(|it| folder(&it.path) == folder(&upload.path));
+        let wanted = self.rows.saturating_sub(same.map(|it| it.rows.len()).sum());
+        let rows = first_rows(&payload, wanted)
+            .map_err(|e| failure(format!("{} cannot be read: {e}", upload.path)))?;
         self.files.push(StagedFile {
             stage: upload.stage.clone(),
             path: upload.path.clone(),
             bytes: upload.size,
             kept,
+            rows,
         });
         Ok(())
     }
@@ -165,10 +194,28 @@ impl Warehouse for Rehearsal {
                 .collect(),
         }
         .into_iter();
-        answers.iter_mut().filter_map(|answer| answer.take().or_else(|| sent.next())).collect()
+        let taken = answers.iter_mut().filter_map(|answer| answer.take().or_else(|| sent.next()));
+        let answers: Vec<_> = taken.collect();
+        self.failure =
+            answers.iter().find_map(|it| it.as_ref().err().cloned()).or(self.failure.take());
+        answers
     }
 
     fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        let pulled = self.pulled(pull);
+        self.failure = pulled.as_ref().err().cloned().or(self.failure.take());
+        pulled
+    }
+
+    fn wait(&mut self, seconds: f64, _reason: &str) {
+        // The runner has seen to it that this is a duration; one of more than 500 million years would
+        // be none, and needs no waiting for.
+        thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    }
+}
+
+impl Rehearsal {
+    fn pulled(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
         let known = self.inputs.iter().any(|(name, _)| *name == pull.resource);
         if !known && !pull.files.is_empty() {
             let input = Input::of_places(&self.stores, &pull.files);
@@ -184,20 +231,29 @@ impl Warehouse for Rehearsal {
         }
     }
 
-    fn wait(&mut self, seconds: f64, _reason: &str) {
-        // The runner has seen to it that this is a duration; one of more than 500 million years would
-        // be none, and needs no waiting for.
-        thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    }
-}
-
-impl Rehearsal {
     /// The answer to a request, where it is not one for the source.
     fn saved(&mut self, request: &Request) -> Option<Result<Response, Failure>> {
         let stores = &self.stores;
         let of_sample = self.samples.iter_mut().find_map(|sample| sample.answer(stores, request));
         of_sample.or_else(|| Some(self.answers.as_ref()?.answer(request)))
     }
+}
+
+/// The first rows of a Parquet file.
+fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    if count == 0 {
+        return Ok(rows);
+    }
+    let mut file = tempfile::tempfile()?;
+    file.write_all(payload)?;
+    let mut found = Parquet::new(file, 1)?;
+    while rows.len() < count
+        && let Some(row) = found.next_object()?
+    {
+        rows.push(serde_json::from_slice(&row)?);
+    }
+    Ok(rows)
 }
 
 fn failure(message: String) -> Failure {

@@ -64,7 +64,7 @@ fn server(list: &str, file: &str) -> Server {
     Server::with(move |head| {
         let listed = head.lines().next().is_some_and(|line| line.contains("list-type=2"));
         let list = format!("200 OK\r\nContent-Length: {}\r\n\r\n{list}", list.len());
-        format!("HTTP/1.1 {}", if listed { &list } else { &file }).into_bytes()
+        format!("HTTP/1.1 {}", if listed { &list } else { &file }).into_bytes().into()
     })
 }
 

@@ -12,21 +12,125 @@ const ROWS: &str = "{\"id\":1,\"tags\":[\"a\",\"b\"]}\n{\"id\":2,\"tags\":[]}\n"
 #[test]
 fn a_plan_shows_what_a_load_would_do() {
     let home = home();
-    let plan = snowcat(home.path(), &["plan", "job.json", "--input", "items.ndjson"], "");
+    let plan = |more: &[&str], order: &[&str]| {
+        let arguments = ["plan", "job.json", "--input", "items.ndjson"];
+        let plan = snowcat(home.path(), &[&arguments[..], more].concat(), "");
+        assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+        assert_eq!(errors(&plan), "");
+        let text = String::from_utf8(plan.stdout).unwrap();
+        let places: Vec<Option<usize>> = order.iter().map(|part| text.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
+        text
+    };
+    let short = plan(
+        &[],
+        &[
+            "\nTables\n",
+            "\nitems: 2 rows\n",
+            "  ID NUMBER(19,0), _DLT_LOAD_ID VARCHAR NOT NULL, _DLT_ID VARCHAR NOT NULL\n",
+            "\n  ID\n  --\n   1\n   2\n",
+            "\nitems__tags: 2 rows\n",
+            "\n  VALUE\n  -----\n  a\n  b\n",
+            "Nothing was sent",
+        ],
+    );
+    assert!(!short.contains("CREATE TABLE") && !short.contains("\nFiles\n"), "{short}");
+    assert!(short.lines().count() < 30, "{short}");
+    plan(
+        &["--sql"],
+        &[
+            "\nTables\n",
+            "\nFiles\n",
+            "\nDDL: ",
+            "CREATE TABLE",
+            "\nSQL: ",
+            "COMMIT;",
+            "Nothing was sent",
+        ],
+    );
+    plan(&["--out", "files"], &["\nTables\n", "\nFiles\n", "  files/", "Nothing was sent"]);
+}
+
+#[test]
+fn warnings_come_first_and_control_characters_are_escaped() {
+    let home = home();
+    let rows = "{\"userId\": 1, \"user_id\": \"a\\u001b[2J\"}\n";
+    let plan = snowcat(home.path(), &["plan", "job.json", "--input", "-"], rows);
     assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
-    assert_eq!(errors(&plan), "");
     let text = String::from_utf8(plan.stdout).unwrap();
-    let order = [
-        "\nTables\n",
-        "\nFiles\n",
-        "\nDDL: ",
-        "CREATE TABLE",
-        "\nSQL: ",
-        "COMMIT;",
-        "Nothing was sent",
-    ];
+    let order = ["\nWarnings\n--------\n  ", "\nTables\n", "a\\u{1b}[2J"];
     let places: Vec<Option<usize>> = order.iter().map(|part| text.find(part)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+    // A warning says where the records are found: at the list that is called like the resource.
+    fs::write(home.path().join("page.json"), r#"{"data": [{"a": 1}], "users": [{"b": 1}]}"#)
+        .unwrap();
+    let job = json!({
+        "pipeline": "p", "database": "DB", "dataset": "ds",
+        "client": {"base_url": "https://api.example.com/"},
+        "resources": [{"name": "users", "endpoint": "users"}],
+    });
+    fs::write(home.path().join("users.json"), job.to_string()).unwrap();
+    let plan = snowcat(home.path(), &["plan", "users.json", "--input", "page.json"], "");
+    let text = String::from_utf8(plan.stdout).unwrap();
+    let expected = "\nWarnings\n--------\n  resource users: no \"data_selector\" is named: the records are taken from the list at \"users\"\n\nTables\n";
+    assert!(text.contains(expected) && text.contains("  B NUMBER"), "{text}");
+}
+
+/// An error of the input names its place once.
+#[test]
+fn errors_say_where_once() {
+    let home = home();
+    let check = |resource: Value, expected: &str| {
+        let job = json!({
+            "pipeline": "p", "database": "DB", "dataset": "ds",
+            "client": {"base_url": "https://api.example.com/", "auth": "c"},
+            "credentials": {"c": {"type": "bearer", "hosts": ["api.example.com"], "secret": "not there"}},
+            "resources": [resource],
+        });
+        fs::write(home.path().join("wrong.json"), job.to_string()).unwrap();
+        let plan = snowcat(home.path(), &["plan", "wrong.json"], "");
+        assert_eq!(plan.status.code(), Some(1));
+        assert_eq!(errors(&plan), expected);
+    };
+    fs::write(home.path().join("bad.csv"), b"a\n\xff\n").unwrap();
+    check(
+        json!({"name": "items", "files": "none.csv"}),
+        "snowcat: source: pipeline p: resource items: none.csv: no file\n",
+    );
+    check(
+        json!({"name": "items", "files": "bad.csv"}),
+        "snowcat: data: pipeline p: resource items: file bad.csv: line 2: expected text in UTF-8, found the byte 0xFF (\"encoding\" says what else a file is written in)\n",
+    );
+    check(
+        json!({"name": "items", "endpoint": "items"}),
+        "snowcat: source: pipeline p: resource items: page 1: GET https://api.example.com/items: the credential c: expected the variable SNOWCAT_NOT_THERE_TOKEN in the environment\n",
+    );
+}
+
+#[test]
+fn names_of_data_do_nothing_to_a_terminal_and_transcripts_are_private() {
+    let home = home();
+    let job = json!({"pipeline": "p", "database": "D", "dataset": "d", "naming": "direct", "resources": ["r"]});
+    fs::write(home.path().join("odd.json"), job.to_string()).unwrap();
+    let rows = "{\"a\\u001b[31m\": 1, \"l\\u009b\": [1]}\n";
+    let arguments = ["plan", "odd.json", "--sql", "--input", "r=-", "--transcript", "odd.jsonl"];
+    let plan = snowcat(home.path(), &arguments, rows);
+    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
+    let text = String::from_utf8(plan.stdout).unwrap();
+    assert!(text.contains("\"a\\u{1b}[31m\"") && text.contains("l\\u{9b}"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let about = fs::metadata(home.path().join("odd.jsonl")).unwrap();
+        assert_eq!(about.permissions().mode() & 0o777, 0o600);
+        std::os::unix::fs::symlink("job.json", home.path().join("link")).unwrap();
+        let arguments = ["plan", "odd.json", "--input", "r=-", "--transcript", "link"];
+        let plan = snowcat(home.path(), &arguments, rows);
+        assert_eq!(plan.status.code(), Some(2));
+        assert!(errors(&plan).contains("link: expected a file, found a link"), "{}", errors(&plan));
+    }
 }
 
 #[test]
@@ -94,7 +198,7 @@ fn children_are_read_from_pages_that_were_saved() {
     for (file, text) in [
         ("comments/1/1.json", page(&[11, 12], json!("x"))),
         ("comments/1/2.json", page(&[13], Value::Null)),
-        ("comments/2/1.json", page(&[21], Value::Null)),
+        ("comments/2/1.json", page(&[21], json!("x"))),
     ] {
         fs::create_dir_all(at(file).parent().unwrap()).unwrap();
         fs::write(at(file), text).unwrap();
@@ -103,6 +207,8 @@ fn children_are_read_from_pages_that_were_saved() {
         let output = snowcat(home.path(), &[&["plan", "job.json", "--json"], more].concat(), "");
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
         let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Pages in files need no paginator.
+        assert!(!plan["warnings"].to_string().contains("paginator"), "{}", plan["warnings"]);
         let rows: Vec<(String, u64)> = plan["tables"]
             .as_array()
             .unwrap()
@@ -320,111 +426,6 @@ fn mistakes_are_told_with_their_lines() {
 }
 
 #[test]
-fn a_first_job_is_made_of_a_sample() {
-    let home = home();
-    let sample = json!({"meta": {"next_cursor": "abc"}, "users": [
-        {"id": 1, "name": "a", "updated_at": "2026-01-01T00:00:00Z", "tags": [{"t": 1}]},
-        {"id": 2, "name": "b", "updated_at": "2026-01-02T00:00:00Z", "tags": []},
-    ]});
-    let url = "https://api.shop.example/v1/users?state=all&api_key=key-4711";
-    let made = snowcat(
-        home.path(),
-        &["init", "-", "--url", url, "--out", "made.json"],
-        &sample.to_string(),
-    );
-    assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
-    let text = fs::read_to_string(home.path().join("made.json")).unwrap();
-    assert!(!text.contains("4711"), "{text}");
-    let job: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&job["dataset"], &job["client"]["auth"]), (&json!("shop"), &json!("api")));
-    let users = &job["resources"][0];
-    assert_eq!((&users["name"], &users["primary_key"]), (&json!("users"), &json!("id")));
-    assert_eq!(users["//tables"], json!({"users": 2, "users__tags": 1}));
-    let endpoint = &users["endpoint"];
-    assert_eq!(endpoint["paginator"]["cursor_path"], "meta.next_cursor");
-    assert_eq!(endpoint["incremental"]["cursor_path"], "updated_at");
-    assert_eq!(endpoint["params"], json!({"state": "all"}));
-
-    let check = snowcat(home.path(), &["check", "made.json"], "");
-    assert_eq!(check.status.code(), Some(0), "{}", errors(&check));
-    fs::write(home.path().join("page.json"), sample.to_string()).unwrap();
-    let arguments = ["plan", "made.json", "--input", "users=page.json", "--json"];
-    let plan = snowcat(home.path(), &arguments, "");
-    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
-    // A file that is there is left alone.
-    let again = snowcat(home.path(), &["init", "page.json", "--out", "made.json"], "");
-    assert_eq!(again.status.code(), Some(2));
-    assert_eq!(fs::read_to_string(home.path().join("made.json")).unwrap(), text);
-    // Records one after the other need no place to ask.
-    let made = snowcat(home.path(), &["init", "items.ndjson"], "");
-    let job: Value = serde_json::from_slice(&made.stdout).unwrap();
-    assert_eq!(job["resources"][0]["source"], "pull");
-    assert_eq!(job["resources"][0]["name"], "items");
-    for (input, code) in [("{\"data\": []}", 2), ("", 2), ("openapi: 3.0.0", 2)] {
-        let made = snowcat(home.path(), &["init", "-"], input);
-        assert_eq!(made.status.code(), Some(code), "{input}");
-    }
-}
-
-#[test]
-fn a_first_job_is_made_of_a_description() {
-    let home = home();
-    let list = |item: Value| json!({"200": {"content": {"application/json": {"schema": {"type": "array", "items": item}}}}});
-    let record = json!({"properties": {"id": {}, "text": {}}});
-    let description = json!({
-        "openapi": "3.1.0", "info": {"title": "Shop"}, "servers": [{"url": "https://shop.example/v1"}],
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
-        "paths": {
-            "/orders": {"get": {"responses": list(record.clone())}},
-            "/orders/{orderId}/notes": {"get": {"responses": list(record)}},
-        },
-    });
-    fs::write(home.path().join("openapi.json"), description.to_string()).unwrap();
-    let made = snowcat(home.path(), &["init", "openapi.json", "--out", "made.json"], "");
-    assert_eq!(made.status.code(), Some(0), "{}", errors(&made));
-    // The same in YAML.
-    let yaml = r##"# The shop.
-openapi: 3.1.0
-info: {title: Shop}
-servers:
-  - url: https://shop.example/v1
-components:
-  securitySchemes:
-    token: {type: http, scheme: bearer}
-paths:
-  /orders:
-    get: &list
-      responses:
-        200:
-          content:
-            application/json:
-              schema:
-                type: array
-                items:
-                  properties:
-                    id: {}
-                    text: {}
-  "/orders/{orderId}/notes":
-    get: *list
-"##;
-    fs::write(home.path().join("openapi.yaml"), yaml).unwrap();
-    let of_yaml = snowcat(home.path(), &["init", "openapi.yaml"], "");
-    let of_yaml = String::from_utf8(of_yaml.stdout).unwrap();
-    let of_json = fs::read_to_string(home.path().join("made.json")).unwrap();
-    assert_eq!(of_yaml, of_json.replace("openapi.json", "openapi.yaml"));
-    let check = snowcat(home.path(), &["check", "made.json"], "");
-    assert_eq!(
-        String::from_utf8(check.stdout).unwrap(),
-        "made.json: valid (shop into RAW.shop: orders, notes)\n"
-    );
-    let page = home.path().join("page.json");
-    fs::write(page, r#"[{"id": 1, "text": "a"}]"#).unwrap();
-    let arguments = ["plan", "made.json", "--input", "notes=page.json", "--json"];
-    let plan = snowcat(home.path(), &arguments, "");
-    assert_eq!(plan.status.code(), Some(0), "{}", errors(&plan));
-}
-
-#[test]
 fn the_component_is_written_out() {
     let home = home();
     let output = snowcat(home.path(), &["component", "to/snowcat.wasm"], "");
@@ -477,7 +478,7 @@ fn engines_that_cannot_be_are_refused() {
 }
 
 /// A directory with a job and an input.
-fn home() -> tempfile::TempDir {
+pub(crate) fn home() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let job = json!({
         "pipeline": "p", "database": "DB", "dataset": "ds",
@@ -488,7 +489,7 @@ fn home() -> tempfile::TempDir {
     home
 }
 
-fn snowcat(home: &Path, arguments: &[&str], input: &str) -> Output {
+pub(crate) fn snowcat(home: &Path, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_snowcat"))
         .current_dir(home)
         .args(arguments)
@@ -502,6 +503,6 @@ fn snowcat(home: &Path, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn errors(output: &Output) -> String {
+pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -60,7 +60,13 @@ impl Warehouse for Fixed {
 }
 
 fn pull() -> Pull {
-    Pull { resource: "r".into(), files: vec![], content: Content::Values, skip: false }
+    Pull {
+        resource: "r".into(),
+        files: vec![],
+        content: Content::Values,
+        skip: false,
+        encoding: None,
+    }
 }
 
 #[test]
@@ -89,6 +95,22 @@ fn a_load_that_breaks_the_interface_is_stopped() {
     check(upload("1/a", 4), "announced with 4 bytes, found 3");
     for path in ["", "/etc/passwd", "../a", "a/../b", "a//b", "a/.", "a\\b", "a b", "é"] {
         check(upload(path, 3), "is not a path under a stage");
+    }
+    let on =
+        |stage: &str| Step::Upload(Upload { stage: stage.into(), path: "1/a".into(), size: 3 });
+    for stage in
+        ["", "S", "@~", "\"\"", "\"S", "\"S\" x", "\"S\".", "\"A\".\"B\".\"C\".\"D\"", "\"S\".t"]
+    {
+        check(on(stage), "is not the name of a stage");
+    }
+}
+
+#[test]
+fn a_stage_has_a_name_in_quotes() {
+    for stage in ["\"S\"", "\"A\".\"b c\".\"S\"\"\"", "\"\"\".\""] {
+        let step = Step::Upload(Upload { stage: stage.into(), path: "1/a".into(), size: 3 });
+        let mut guest = Scripted([Ok(step), Ok(Step::Finished(report()))].into());
+        drive(&mut guest, &mut Fixed::default(), &mut []).unwrap();
     }
 }
 

@@ -75,6 +75,8 @@ fn a_lie_is_a_defect() {
     check(&stub::wait("nan"), "a wait of NaN seconds");
     check(&stub::wait("-1"), "a wait of -1 seconds");
     check(&stub::wait("inf"), "a wait of inf seconds");
+    check(&stub::wait("900.5"), "a wait of 900.5 seconds");
+    check(&stub::upload(5), "\"stage\" is not the name of a stage");
 }
 
 #[test]

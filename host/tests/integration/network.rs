@@ -31,7 +31,9 @@ fn requests_go_out_at_once_and_answers_come_in_order() {
     let server = Server::with(move |head| {
         together.wait();
         let path = head.split(' ').nth(1).unwrap_or_default();
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len()).into_bytes()
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len())
+            .into_bytes()
+            .into()
     });
     let requests = ["/1", "/2", "/3"].map(|path| get(&server.url(path), None));
     let answers = client(&server).fetch(&requests);
@@ -92,10 +94,10 @@ impl Server {
     fn new(head: String, body: &[u8]) -> Self {
         let mut answer = format!("HTTP/1.1 {head}\r\n\r\n").into_bytes();
         answer.extend_from_slice(body);
-        Self::with(move |_| answer.clone())
+        Self::with(move |_| Answer::Whole(answer.clone()))
     }
 
-    pub(crate) fn with(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    pub(crate) fn with(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::<Mutex<Vec<String>>>::default();
@@ -119,8 +121,21 @@ impl Server {
     }
 }
 
+/// What a server answers.
+pub(crate) enum Answer {
+    Whole(Vec<u8>),
+    /// These pieces, each a tenth of a second after the one before, and then the last one again without end.
+    Drip(Vec<String>),
+}
+
+impl From<Vec<u8>> for Answer {
+    fn from(whole: Vec<u8>) -> Self {
+        Self::Whole(whole)
+    }
+}
+
 /// One request a connection: it is closed then.
-fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Vec<u8>) {
+fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
     loop {
@@ -144,7 +159,19 @@ fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str
         let request = format!("{}\r\n{body}", head.concat());
         heard.lock().unwrap().push(request.clone());
         // Said, so that the client does not send its next request on a connection that is closing.
-        let mut answer = answer(&request);
+        let mut answer = match answer(&request) {
+            Answer::Whole(whole) => whole,
+            Answer::Drip(pieces) => {
+                for number in 0..100 {
+                    let piece = &pieces[number.min(pieces.len() - 1)];
+                    if stream.write_all(piece.as_bytes()).is_err() {
+                        return;
+                    }
+                    thread::sleep(Duration::from_millis(100));
+                }
+                return;
+            }
+        };
         let line = answer.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         answer.splice(line..line, *b"Connection: close\r\n");
         // The client may have gone away; that is its affair.

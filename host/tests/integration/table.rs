@@ -2,7 +2,9 @@
 //! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is told).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::Write as _;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +13,7 @@ use snowcat_host::Request;
 use snowcat_host::credentials::{Credentials, Part, Secret, Secrets};
 use snowcat_host::http::{Http, HttpLimits};
 
-use crate::network::Server;
+use crate::network::{Answer, Server};
 
 const CASES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/network/cases.json"));
@@ -20,11 +22,14 @@ const CASES: &str =
 fn the_table() {
     let cases: Value = serde_json::from_str(CASES).unwrap();
     let cases = cases.as_array().unwrap();
-    assert!(cases.len() > 60, "{}", cases.len());
+    assert!(cases.len() > 180, "{}", cases.len());
     for case in cases {
         check(case);
     }
 }
+
+/// A password that every form of text has to escape.
+const ODD: &str = "p+w/=4711\"\\<é&x?o>~~";
 
 struct Fixed;
 
@@ -32,9 +37,13 @@ impl Secrets for Fixed {
     fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
         Ok(Secret::new(
             match part {
+                Part::Password if secret == "odd" => ODD,
+                Part::Password if secret == "named" => "X",
                 Part::Password => "pass-4711",
+                Part::Username if secret == "named" => "key-4711-abc",
                 Part::Username => "user-4711",
                 Part::Token if secret == "broken" => "token-4711\n;",
+                Part::Token if secret == "short" => "4711",
                 Part::Token if secret.ends_with("_refresh") => "refresh-4711",
                 Part::Token => "token-4711",
             }
@@ -62,7 +71,13 @@ fn check(case: &Value) {
         job["credentials"]["c"] = credential.clone();
     }
     let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
-    let http = Http::new(credentials, HttpLimits { body: 1000, ..HttpLimits::default() });
+    let number = |key: &str, usual| case.get(key).and_then(Value::as_u64).unwrap_or(usual);
+    let limits = HttpLimits {
+        body: number("largest", 1000),
+        total: Duration::from_secs(number("seconds", 20)),
+        ..HttpLimits::default()
+    };
+    let http = Http::new(credentials, limits);
     let requests: Vec<Request> =
         case["requests"].as_array().unwrap().iter().map(request_of).collect();
     let found = if case.get("at_once").is_some() {
@@ -124,14 +139,26 @@ fn request_of(request: &Value) -> Request {
     }
 }
 
-fn answer_of(answer: &Value, at: &str) -> Vec<u8> {
+fn answer_of(answer: &Value, at: &str) -> Answer {
     let text = answer.to_string().replace("{at}", at);
     let answer: Value = serde_json::from_str(&text).unwrap();
+    if let Some(pieces) = answer.get("drip").and_then(Value::as_array) {
+        let pieces = pieces.iter().map(|it| it.as_str().unwrap().to_owned());
+        return Answer::Drip(pieces.collect());
+    }
     let status = answer.get("status").and_then(Value::as_u64).unwrap_or(200);
-    let body = match answer.get("body_base64").and_then(Value::as_str) {
+    let mut body = match answer.get("body_base64").and_then(Value::as_str) {
         Some(coded) => STANDARD.decode(coded).unwrap(),
         None => answer.get("body").and_then(Value::as_str).unwrap_or_default().into(),
     };
+    if let Some(times) = answer.get("body_times") {
+        body = times[0].as_str().unwrap().repeat(count(&times[1])).into_bytes();
+    }
+    for member in answer.get("gzip").and_then(Value::as_array).into_iter().flatten() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(member[1].as_str().unwrap().as_bytes()).unwrap();
+        body.extend(gzip.finish().unwrap().repeat(count(&member[0])));
+    }
     let mut head = format!("HTTP/1.1 {status} X\r\n");
     for (name, value) in answer.get("headers").into_iter().flat_map(members) {
         head.push_str(&format!("{name}: {}\r\n", value.as_str().unwrap()));
@@ -139,7 +166,11 @@ fn answer_of(answer: &Value, at: &str) -> Vec<u8> {
     if status != 204 {
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
-    [head.into_bytes(), b"\r\n".to_vec(), body].concat()
+    Answer::Whole([head.into_bytes(), b"\r\n".to_vec(), body].concat())
+}
+
+fn count(value: &Value) -> usize {
+    value.as_u64().unwrap().try_into().unwrap()
 }
 
 fn check_heard(name: &str, heard: &str, expected: &Value) {

@@ -209,6 +209,8 @@ def _coerced(entry: dict[str, Any]) -> Any:  # noqa: ANN401
         scale = 9 if to == "decimal" else 0
         with decimal.localcontext(prec=400):
             exact = decimal.Decimal(given if number else out["$dec"])
+            if not exact.is_finite():
+                return None  # no NUMBER holds it: it goes to a column of its own
             if exact != exact.quantize(decimal.Decimal(1).scaleb(-scale)) or abs(exact) >= 10 ** (38 - scale):
                 return None
             return {"$dec": format(exact.quantize(decimal.Decimal(1).scaleb(-scale)), "f")}

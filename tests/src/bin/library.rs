@@ -175,7 +175,9 @@ fn step(step: Step) -> Result<Value, Fault> {
             json!({ "wait": { "seconds": pause.seconds, "reason": pause.reason } })
         }
         Step::Finished(report) => json!({ "finished": finished(&report) }),
-        Step::Examined(_) => return Err(Fault::internal("a load ended as an examination")),
+        Step::Examined(_) | Step::Found(_) => {
+            return Err(Fault::internal("a load ended as something else"));
+        }
     })
 }
 

@@ -1,22 +1,22 @@
-//! Where a sample came from.
+//! The URL that a sample is the answer of.
 
 use serde_json::{Map, Value, json};
 
 use super::names;
 
-/// What is said of a credential.
+/// The comment beside a credential.
 pub(super) const SECRETS: &str = "The host adds it, for these hosts only. Inside Snowflake it is the secret of this name, \
                        with snowcat plan the variables SNOWCAT_<SECRET>_TOKEN, _USERNAME and _PASSWORD.";
 
 /// What a URL says about the client and the endpoint.
 pub(super) struct Asked {
-    /// What paths are under.
+    /// The URL that the paths of resources are relative to.
     pub(super) base_url: String,
-    /// The rest of it.
+    /// The path of the resource.
     pub(super) path: String,
     /// The query, without secrets.
     pub(super) params: Map<String, Value>,
-    /// A parameter that is a secret: its name.
+    /// The name of a parameter that is a secret.
     secret: Option<String>,
 }
 
@@ -26,25 +26,23 @@ impl Asked {
         let whole = url.split('#').next().unwrap_or_default();
         let (address, query) = whole.split_once('?').unwrap_or((whole, ""));
         let Some(host) = host(address).filter(|host| !host.contains('@')) else {
-            // It is not quoted: what is before an @ is a password.
+            // The URL is not quoted: it may have a password before an @.
             return Err(
                 "--url: expected a URL such as https://api.example.com/v1/items, without a user"
                     .to_owned(),
             );
         };
         let start = address.find("://").map_or(0, |at| at + 3) + host.len();
-        let (base, path) = match address.rfind('/').filter(|at| *at >= start) {
-            Some(slash) => address.split_at(slash + 1),
-            None => (address, ""),
+        let (base, path) = match address.get(start..).map(resource_at) {
+            Some(at) if at > 0 => address.split_at(start + at),
+            _ => (address, ""),
         };
         let mut params = Map::new();
         let mut secret = None;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decoded(name), decoded(value));
-            let plain = names::plain(&name);
-            let signs = ["key", "token", "secret", "password", "auth", "signature"];
-            if signs.iter().any(|sign| plain.ends_with(sign)) && plain != "pagetoken" {
+            let (name, value) = (decoded_query(name), decoded_query(value));
+            if names::is_secret(&name) {
                 secret = Some(name);
             } else {
                 params.insert(name, value.into());
@@ -53,7 +51,13 @@ impl Asked {
         Ok(Self { base_url: base.to_owned(), path: path.to_owned(), params, secret })
     }
 
-    /// Puts the client into the job, and the credential that the URL gave away.
+    /// The path of the URL.
+    pub(super) fn whole_path(&self) -> String {
+        let base = self.base_url.splitn(4, '/').nth(3).unwrap_or_default();
+        format!("{base}{}", self.path)
+    }
+
+    /// Puts the client into the job, and a credential if the URL has a secret.
     pub(super) fn client(&self, job: &mut Map<String, Value>) {
         let mut client = json!({"base_url": self.base_url});
         if let Some(name) = &self.secret {
@@ -68,13 +72,30 @@ impl Asked {
         } else {
             job.insert(
                 "//credentials".to_owned(),
-                "Where the API wants to know who asks: name a credential here (bearer, http_basic, api_key, \
-                 oauth2_client_credentials, ..), and in client.auth."
+                "If the API needs a credential: add one here (bearer, http_basic, api_key, \
+                 oauth2_client_credentials, ..), and name it in client.auth."
                     .into(),
             );
         }
         job.insert("client".to_owned(), client);
     }
+}
+
+/// The position of the part of a path that names the resource: the last part, or the one before it if the last
+/// is an id.
+fn resource_at(path: &str) -> usize {
+    let begin = |end: usize| path.get(..end)?.rfind('/').map(|at| at + 1);
+    let Some(last) = begin(path.len()) else { return 0 };
+    let id = path.get(last..).is_some_and(is_id);
+    begin(last - 1).filter(|_| id).unwrap_or(last)
+}
+
+/// Whether a part of a path is an id: a number, or letters, digits, `-` and `_` of which more than a quarter are
+/// digits.
+pub(super) fn is_id(part: &str) -> bool {
+    let digits = part.bytes().filter(u8::is_ascii_digit).count();
+    let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    plain && digits > 0 && (digits == part.len() || (digits > 1 && digits * 4 > part.len()))
 }
 
 /// The host of a URL, with its port.
@@ -84,8 +105,13 @@ pub(super) fn host(url: &str) -> Option<&str> {
     matches!(scheme, "http" | "https").then_some(host)
 }
 
-/// A part of a query, as it was before it was encoded.
-fn decoded(text: &str) -> String {
+/// Decodes a part of a query.
+fn decoded_query(text: &str) -> String {
+    decoded(&text.replace('+', " "))
+}
+
+/// Decodes a part of a URL.
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
@@ -96,7 +122,6 @@ fn decoded(text: &str) -> String {
                 bytes.push(coded);
                 rest = after.get(2..).unwrap_or_default();
             }
-            (b'+', _) => bytes.push(b' '),
             (other, _) => bytes.push(*other),
         }
     }
@@ -117,6 +142,15 @@ mod tests {
         );
         assert_eq!(Value::from(asked.params), json!({"a": "b c d", "x": ""}));
         assert_eq!(asked.secret.as_deref(), Some("api_key"));
+        let check = |url: &str, base: &str, path: &str| {
+            let asked = Asked::of(url).unwrap();
+            assert_eq!((asked.base_url.as_str(), asked.path.as_str()), (base, path), "{url}");
+        };
+        check("https://x.net/v1/users/5", "https://x.net/v1/", "users/5");
+        check("https://x.net/users/5/", "https://x.net/users/5/", "");
+        check("https://x.net/5", "https://x.net/", "5");
+        check("https://x.net/", "https://x.net/", "");
+        assert_eq!(Asked::of("https://x.net/v1/users/?a=b").unwrap().whole_path(), "v1/users/");
         let asked = Asked::of("http://localhost").unwrap();
         assert_eq!((asked.base_url.as_str(), asked.path.as_str()), ("http://localhost", ""));
         for url in ["users", "ftp://x/y", "https://u:4711@x.net/"] {

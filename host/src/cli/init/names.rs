@@ -1,5 +1,5 @@
-//! What names tell: keys, cursors, and the parts of a page that are about pages. Guesses, which the job
-//! that is written says are such.
+//! Names of keys, cursors, parameters and the keys of a page that describe pages. What they mean is a guess,
+//! which the job marks as one.
 
 /// Keys that lists of records often have: of no use as the name of a resource.
 pub(super) const RECORD_KEYS: &[&str] = &[
@@ -17,11 +17,11 @@ pub(super) fn key_rank(name: &str, resource: &str) -> Option<usize> {
     let name = plain(name);
     let one = plain(resource);
     let one = one.strip_suffix('s').unwrap_or(&one);
-    let exact = ["id", "uuid", "guid", "key", "uid", "gid", "nodeid"];
+    let exact = ["id", "uuid", "guid", "key", "uid", "gid", "sid", "nodeid"];
     if let Some(rank) = exact.iter().position(|known| *known == name) {
         return Some(rank);
     }
-    ["id", "key", "uuid", "number", "code"]
+    ["id", "key", "uuid", "sid", "number", "code"]
         .iter()
         .position(|end| name.strip_suffix(end) == Some(one))
         .map(|rank| exact.len() + rank)
@@ -56,6 +56,7 @@ pub(super) const LIMITS: &[&str] = &[
     "per_page",
     "page_size",
     "pageSize",
+    "page_limit",
     "count",
     "size",
     "take",
@@ -67,10 +68,12 @@ pub(super) const LIMITS: &[&str] = &[
 /// Parameters that take the number of a page, and keys that tell it.
 pub(super) const PAGES: &[&str] =
     &["page", "page_number", "pageNumber", "currentPage", "p", "pageno"];
-/// Keys that tell how many records there are.
+/// Keys with the number of a page, in an answer that has the number of pages.
+pub(super) const PAGE_NUMBERS: &[&str] = &["number"];
+/// Keys with the number of records.
 pub(super) const TOTALS: &[&str] =
     &["total", "total_count", "totalCount", "totalResults", "totalItems", "count", "total_results"];
-/// Keys that tell how many pages there are.
+/// Keys with the number of pages.
 pub(super) const PAGE_TOTALS: &[&str] =
     &["total_pages", "totalPages", "pages", "page_count", "pageCount", "last_page", "lastPage"];
 /// Keys that hold the token of the next page.
@@ -82,12 +85,15 @@ pub(super) const TOKENS: &[&str] = &[
     "next_token",
     "nextToken",
     "end_cursor",
+    "next_marker",
+    "nextMarker",
     "continuation",
     "continuation_token",
     "next_page",
     "next",
     "after",
     "cursor",
+    "marker",
     "scroll_id",
 ];
 /// Parameters that take it.
@@ -103,20 +109,13 @@ pub(super) const TOKEN_PARAMS: &[&str] = &[
     "continuation_token",
     "continuation",
     "next_cursor",
+    "marker",
     "scroll_id",
     "token",
 ];
-/// Keys that hold the URL of the next page.
-pub(super) const LINKS: &[&str] = &[
-    "next",
-    "next_url",
-    "nextUrl",
-    "next_page_url",
-    "next_link",
-    "nextLink",
-    "@odata.nextLink",
-    "href",
-];
+/// Parameters that take the key of the last record of a page.
+pub(super) const LAST_KEY_PARAMS: &[&str] =
+    &["starting_after", "after_id", "since_id", "last_id", "after"];
 /// Keys that say whether there are more pages.
 pub(super) const MORE: &[&str] =
     &["has_more", "hasMore", "has_next", "hasNext", "hasNextPage", "more"];
@@ -142,15 +141,77 @@ pub(super) const SINCE: &[&str] = &[
     "created_gte",
 ];
 
-/// The parameter that a token of this name is given back as, in most APIs.
+/// Required parameters that are secrets.
+const SECRETS: &[&str] = &[
+    "token",
+    "access_token",
+    "auth_token",
+    "api_token",
+    "key",
+    "api_key",
+    "access_key",
+    "app_key",
+    "x_api_key",
+    "client_secret",
+    "secret",
+    "password",
+    "authorization",
+    "signature",
+];
+
+/// Whether a parameter of this name is a credential.
+pub(super) fn is_credential(name: &str) -> bool {
+    first([name], SECRETS).is_some()
+}
+
+/// Whether a parameter of a URL may be a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = plain(name);
+    let signs = ["key", "token", "secret", "password", "auth", "signature"];
+    // The token of a page is no secret.
+    let page = ["page", "next", "continuation", "sync", "scroll"];
+    signs.iter().any(|sign| name.ends_with(sign))
+        && !page.iter().any(|kind| name.ends_with(&format!("{kind}token")))
+}
+
+/// Whether a path is that of the next page's URL: one key has `next` in it, and the last a word for a link.
+pub(super) fn is_next_link(path: &[String]) -> bool {
+    let Some(last) = path.last().map(|key| plain(key)) else { return false };
+    let link = ["url", "uri", "link", "href"].iter().any(|word| last.contains(word));
+    link && is_next(path)
+}
+
+/// Whether one of these keys has `next` in it.
+pub(super) fn is_next(path: &[String]) -> bool {
+    path.iter().any(|key| plain(key).contains("next"))
+}
+
+/// Whether a key of this name holds the token of the next page and nothing else.
+pub(super) fn is_token(name: &str) -> bool {
+    let name = plain(name);
+    let token = ["cursor", "token", "marker"].iter().any(|end| name.ends_with(end));
+    token && (name.starts_with("next") || name.starts_with("end"))
+}
+
+/// The parameter for the number of a page, if an answer has the number under this name.
+pub(super) fn param_of_page(key: &str) -> String {
+    match plain(key).as_str() {
+        "currentpage" | "number" => "page".to_owned(),
+        _ => key.to_owned(),
+    }
+}
+
+/// The parameter for a token that an answer has under this name, as most APIs call it.
 pub(super) fn param_of_token(token: &str) -> String {
-    let last = token.rsplit('.').next().unwrap_or(token);
+    let last = token.rsplit(['.', '\'']).find(|it| !it.is_empty() && *it != "]").unwrap_or(token);
     match last.strip_prefix("next_").or_else(|| last.strip_prefix("end_")) {
         Some(rest) if !rest.is_empty() => return rest.to_owned(),
         _ => {}
     }
     match last {
         "nextCursor" | "endCursor" | "next" => "cursor".to_owned(),
+        "nextMarker" => "marker".to_owned(),
+        "nextPage" => "page".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -168,10 +229,36 @@ mod tests {
         assert!(cursor_rank("fields.updated") < cursor_rank("created_at"));
         assert_eq!(cursor_rank("name"), None);
         assert_eq!(first(["a", "nextpageToken"], TOKENS), Some("nextpageToken"));
-        for (token, param) in
-            [("meta.next_cursor", "cursor"), ("nextPageToken", "nextPageToken"), ("next", "cursor")]
-        {
+        for (token, param) in [
+            ("meta.next_cursor", "cursor"),
+            ("nextPageToken", "nextPageToken"),
+            ("next", "cursor"),
+            ("next_marker", "marker"),
+            ("paging.next.after", "after"),
+            ("$['a b']['next_cursor']", "cursor"),
+        ] {
             assert_eq!(param_of_token(token), param);
+        }
+        for (name, secret, credential) in [
+            ("token", true, true),
+            ("api-key", true, true),
+            ("project_key", true, false),
+            ("page_token", false, false),
+            ("nextPageToken", false, false),
+            ("limit", false, false),
+        ] {
+            assert_eq!((is_secret(name), is_credential(name)), (secret, credential), "{name}");
+        }
+        for (path, link) in [
+            (&["next_page_uri"][..], true),
+            (&["nextRecordsUrl"], true),
+            (&["@odata.nextLink"], true),
+            (&["paging", "next", "link"], true),
+            (&["links", "next"], false),
+            (&["previous_page_uri"], false),
+        ] {
+            let path: Vec<String> = path.iter().map(|&key| key.to_owned()).collect();
+            assert_eq!(is_next_link(&path), link, "{path:?}");
         }
     }
 }

@@ -1,34 +1,50 @@
-//! What a sample answer tells: where the records are, what they are known by, when they changed, and how
-//! pages follow.
+//! Finds the records of a sample answer, their keys and cursors, and the paginator.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::names::{
-    LIMITS, LINKS, MADE, MORE, OFFSETS, PAGE_TOTALS, PAGES, RECORD_KEYS, TOKENS, TOTALS,
-    cursor_rank, first, key_rank, param_of_token,
-};
+use super::names::{MADE, RECORD_KEYS, cursor_rank, key_rank, plain};
+
+mod pages;
+
+pub(super) use self::pages::last_record;
 
 /// What was found in a sample.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
-    /// Where the records are; none where the sample is records, one after the other.
+    /// The path to the records; none if the sample is records one after the other.
     pub(super) selector: Option<String>,
     /// Candidates for a primary key, the best first.
     pub(super) keys: Vec<String>,
     /// Candidates for a cursor, the best first: path and first value.
     pub(super) cursors: Vec<(String, Value)>,
-    /// How pages follow, and what is to be said about it.
+    /// The paginator, and a comment.
     pub(super) paginator: Option<(Value, &'static str)>,
-    /// How many records there were.
+    /// The paths of other lists of records.
+    pub(super) others: Vec<String>,
+    /// The number of records.
     pub(super) records: usize,
 }
 
-/// Looks through the values of a sample: one page, or records one after the other.
-pub(super) fn look(values: &[Value], resource: impl Fn(Option<&str>) -> String) -> Found {
+/// Keys of lists beside the records.
+const BESIDE: &[&str] =
+    &["errors", "error", "warnings", "warning", "messages", "notices", "links", "link"];
+
+/// Looks through the values of a sample: one page, or records one after the other. `names` are what the
+/// resource may be called, `asked` are the parameters of the request.
+pub(super) fn look(
+    values: &[Value],
+    names: &[&str],
+    asked: &Map<String, Value>,
+    resource: impl Fn(Option<&str>) -> String,
+) -> Found {
+    let mut others = Vec::new();
     let (selector, records): (Option<Vec<String>>, Vec<&Value>) = match values {
         [Value::Array(records)] => (Some(Vec::new()), records.iter().collect()),
-        [page @ Value::Object(_)] => match list(page) {
-            Some((path, records)) => (Some(path), records.iter().collect()),
+        [page @ Value::Object(_)] => match list(page, names) {
+            Some((path, records, rest)) => {
+                others = rest.iter().map(|path| path_of(path)).collect();
+                (Some(path), records.iter().collect())
+            }
             None => (Some(Vec::new()), vec![page]),
         },
         values => (None, values.iter().collect()),
@@ -36,13 +52,22 @@ pub(super) fn look(values: &[Value], resource: impl Fn(Option<&str>) -> String) 
     let name = resource(selector.as_deref().and_then(|path| path.last()).map(String::as_str));
     let objects: Vec<&Map<String, Value>> =
         records.iter().filter_map(|it| it.as_object()).collect();
-    Found {
-        keys: keys(&objects, &name),
-        cursors: cursors(&objects),
-        paginator: match values {
-            [page @ Value::Object(_)] => paginator(page, selector.as_deref(), records.len()),
-            _ => None,
+    let keys = keys(&objects, &name);
+    let page = pages::Page {
+        value: match values {
+            [page @ Value::Object(_)] => page,
+            _ => &Value::Null,
         },
+        list: selector.as_deref().unwrap_or_default(),
+        records: records.len(),
+        key: keys.first().map(String::as_str),
+        asked,
+    };
+    Found {
+        paginator: page.paginator(),
+        cursors: cursors(&objects),
+        keys,
+        others,
         selector: selector.map(|path| path_of(&path)),
         records: records.len(),
     }
@@ -65,18 +90,33 @@ pub(super) fn path_of(keys: &[String]) -> String {
     format!("${}", quoted.collect::<String>())
 }
 
-/// The list of records on a page: under a key that says so, or the first list of objects, or the first.
-fn list(page: &Value) -> Option<(Vec<String>, &Vec<Value>)> {
+/// The list of records on a page, and the paths to the other lists of objects. It is the list of objects that is
+/// called like the resource, else one under a usual key, else the first, as a load finds it.
+#[expect(clippy::type_complexity, reason = "a list, and paths")]
+fn list<'p>(
+    page: &'p Value,
+    names: &[&str],
+) -> Option<(Vec<String>, &'p Vec<Value>, Vec<Vec<String>>)> {
     let mut lists = Vec::new();
     find_lists(page, &mut Vec::new(), &mut lists);
+    let is_name = |key: &String| names.iter().any(|name| plain(name) == plain(key));
+    let called = |(path, _): &&(Vec<String>, _)| path.last().is_some_and(is_name);
+    lists.retain(|(path, _)| {
+        path.last().is_some_and(|key| is_name(key) || !BESIDE.contains(&plain(key).as_str()))
+    });
     let named = |(path, _): &&(Vec<String>, _)| {
         path.last().is_some_and(|key| RECORD_KEYS.contains(&key.as_str()))
     };
     let objects = |(_, items): &&(Vec<String>, &Vec<Value>)| items.iter().any(Value::is_object);
-    let found = lists.iter().filter(objects).find(named).or_else(|| lists.iter().find(objects));
+    let all = || lists.iter().filter(objects);
+    let found = all().find(called).or_else(|| all().find(named)).or_else(|| all().next());
     // A list of plain values in an object that has an id is a part of it.
     let single = page.get("id").is_some();
-    found.or_else(|| lists.iter().find(named).filter(|_| !single)).cloned()
+    let empty = || lists.iter().find(|(_, items)| items.is_empty());
+    let other = || lists.iter().find(called).or_else(|| lists.iter().find(named)).or_else(empty);
+    let (path, items) = found.or_else(|| other().filter(|_| !single))?;
+    let others = lists.iter().filter(objects).map(|(other, _)| other).filter(|it| *it != path);
+    Some((path.clone(), items, others.cloned().collect()))
 }
 
 fn find_lists<'v>(
@@ -187,111 +227,14 @@ pub(super) fn tells_changes(path: &str) -> bool {
     cursor_rank(path).is_some_and(|rank| rank < MADE)
 }
 
-/// How pages follow one another, as far as one page shows.
-fn paginator(
-    page: &Value,
-    list: Option<&[String]>,
-    records: usize,
-) -> Option<(Value, &'static str)> {
-    let mut plain = Vec::new();
-    scalars(page, &mut Vec::new(), list.unwrap_or_default(), &mut plain);
-    let find = |known: &[&str], fits: &dyn Fn(&Value) -> bool| {
-        let named = |name: &str| {
-            plain.iter().find(|(path, value)| {
-                let key = path.last().map(|key| super::names::plain(key));
-                key == Some(super::names::plain(name)) && fits(value)
-            })
-        };
-        known.iter().find_map(|name| named(name))
-    };
-    let is_url = |value: &Value| {
-        value.as_str().is_some_and(|text| text.starts_with("http") || text.starts_with('/'))
-    };
-    let nextlike = |path: &[String]| path.iter().any(|key| key.to_lowercase().contains("next"));
-    if let Some((path, _)) = plain.iter().find(|(path, value)| {
-        is_url(value)
-            && nextlike(path)
-            && path.last().is_some_and(|key| first([key.as_str()], LINKS).is_some())
-    }) {
-        let paginator = json!({"type": "json_link", "next_url_path": path_of(path)});
-        return Some((paginator, "The next page's URL is in the answer."));
-    }
-    let text =
-        |value: &Value| value.as_str().is_some_and(|text| !text.is_empty()) || value.is_u64();
-    if let Some((path, _)) = find(TOKENS, &text) {
-        let token = path_of(path);
-        let mut paginator = json!({
-            "type": "cursor", "cursor_path": token, "cursor_param": param_of_token(&token),
-        });
-        if let Some((more, _)) = find(MORE, &Value::is_boolean) {
-            paginator["has_more_path"] = path_of(more).into();
-        }
-        return Some((
-            paginator,
-            "The next page's token is in the answer; cursor_param is a guess.",
-        ));
-    }
-    let key =
-        |found: Option<&(Vec<String>, &Value)>| found.and_then(|(path, _)| path.last().cloned());
-    let limit = find(LIMITS, &Value::is_u64);
-    if let (Some(offset), Some((total, _))) =
-        (key(find(OFFSETS, &Value::is_u64)), find(TOTALS, &Value::is_u64))
-    {
-        let size = limit.and_then(|(_, value)| value.as_u64()).unwrap_or(records as u64).max(1);
-        return Some((
-            json!({
-                "type": "offset", "limit": size, "offset_param": offset,
-                "limit_param": key(limit).unwrap_or_else(|| "limit".to_owned()),
-                "total_path": path_of(total),
-            }),
-            "The answer tells an offset and a total; that the parameters have the same names is a guess.",
-        ));
-    }
-    let number = find(PAGES, &Value::is_u64);
-    let pages = find(PAGE_TOTALS, &Value::is_u64);
-    if let Some((path, value)) = number.filter(|_| pages.is_some()) {
-        return Some((
-            json!({
-                "type": "page_number", "base_page": value.as_u64().unwrap_or(1).min(1),
-                "page_param": path.last().cloned().unwrap_or_default(),
-                "total_path": pages.map(|(path, _)| path_of(path)),
-            }),
-            "The answer tells a page and a number of pages; that the parameter has the same name is a guess.",
-        ));
-    }
-    None
-}
-
-/// Plain values beside the records, the keys to them, outer ones first.
-fn scalars<'v>(
-    value: &'v Value,
-    path: &mut Vec<String>,
-    list: &[String],
-    found: &mut Vec<(Vec<String>, &'v Value)>,
-) {
-    let Value::Object(members) = value else { return };
-    for (key, value) in members {
-        path.push(key.clone());
-        if !value.is_object() && !value.is_array() && !value.is_null() {
-            found.push((path.clone(), value));
-        }
-        path.pop();
-    }
-    for (key, value) in members {
-        path.push(key.clone());
-        if path.as_slice() != list && path.len() < 4 {
-            scalars(value, path, list, found);
-        }
-        path.pop();
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn found(values: &[Value]) -> Found {
-        look(values, |key| key.unwrap_or("items").to_owned())
+        look(values, &["orders"], &Map::new(), |key| key.unwrap_or("items").to_owned())
     }
 
     #[test]
@@ -315,6 +258,24 @@ mod tests {
         check(&[json!({"data": []})], Some("data"), 0);
         check(&[json!({"id": 7, "tags": ["a"]})], Some("$"), 1);
         check(&[json!({"a b": [{}]})], Some("$['a b']"), 1);
+        check(&[json!({"users": [], "page": 1})], Some("users"), 0);
+        check(&[json!([])], Some("$"), 0);
+    }
+
+    #[test]
+    fn other_lists_are_told() {
+        let check = |page: Value, selector: &str, others: &[&str]| {
+            let found = found(&[page]);
+            assert_eq!(
+                (found.selector.as_deref(), found.others),
+                (Some(selector), others.iter().map(|&it| it.to_owned()).collect())
+            );
+        };
+        check(json!({"a": [{"x": 1}], "b": {"c": [{"y": 2}]}, "tags": ["t"]}), "a", &["b.c"]);
+        check(json!({"included": [{"x": 1}], "data": [{"y": 2}]}), "data", &["included"]);
+        check(json!({"data": [{"y": [{"z": 1}]}]}), "data", &[]);
+        check(json!({"data": [{"x": 1}], "Orders": [{"y": 2}]}), "Orders", &["data"]);
+        check(json!({"errors": [{"x": 1}], "b": [{"y": 2}]}), "b", &[]);
     }
 
     #[test]
@@ -327,42 +288,5 @@ mod tests {
         let cursors: Vec<&str> = found.cursors.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(cursors, ["fields.updated", "created_at"]);
         assert!(tells_changes("fields.updated") && !tells_changes("created_at"));
-    }
-
-    #[test]
-    fn paginators_are_found() {
-        let check = |more: Value, expected: Value| {
-            let mut page = json!({"items": [{"id": 1}]});
-            if let (Some(page), Some(more)) = (page.as_object_mut(), more.as_object()) {
-                page.extend(more.clone());
-            }
-            let found = found(&[page]).paginator.map_or(Value::Null, |(paginator, _)| paginator);
-            assert_eq!(found, expected);
-        };
-        check(
-            json!({"links": {"next": "https://x.net/2"}}),
-            json!({"type": "json_link", "next_url_path": "links.next"}),
-        );
-        check(
-            json!({"@odata.nextLink": "https://x.net/2"}),
-            json!({"type": "json_link", "next_url_path": "$['@odata.nextLink']"}),
-        );
-        check(
-            json!({"meta": {"next_cursor": "abc", "has_more": true}}),
-            json!({"type": "cursor", "cursor_path": "meta.next_cursor", "cursor_param": "cursor",
-                "has_more_path": "meta.has_more"}),
-        );
-        check(
-            json!({"startAt": 0, "maxResults": 50, "total": 120}),
-            json!({"type": "offset", "limit": 50, "offset_param": "startAt",
-                "limit_param": "maxResults", "total_path": "total"}),
-        );
-        check(
-            json!({"page": 1, "total_pages": 3}),
-            json!({"type": "page_number", "base_page": 1, "page_param": "page",
-                "total_path": "total_pages"}),
-        );
-        check(json!({"next": null}), Value::Null);
-        check(json!({"total": 7}), Value::Null);
     }
 }

@@ -1,0 +1,282 @@
+//! What the owner of an installation allows the jobs of others: the schemas they write to, the stages they read,
+//! the hosts they ask, and how each credential is used. What a policy does not name is refused.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::credential::Credential;
+use super::endpoint::{METHODS, Method};
+use super::read::{self, Keys, Object, at, element, member};
+use super::resource::Input;
+use super::{Job, url};
+use crate::fault::{Fault, Result};
+use crate::sql::identifier;
+use crate::sql::stage::StagePlace;
+
+/// The policy of an installation.
+///
+/// ```json
+/// {
+///   "schemas": ["RAW.SALES", "RAW.DEV_*"],
+///   "stages": ["@RAW.PUBLIC.LANDING/sales"],
+///   "hosts": ["api.example.com"],
+///   "credentials": {"shop": {"type": "bearer", "hosts": ["api.shop.example"], "methods": ["GET"]}}
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    schemas: Vec<SchemaPattern>,
+    sources: Sources,
+}
+
+/// What jobs may read.
+#[derive(Clone, Debug)]
+enum Sources {
+    /// Whatever the job names: it is the owner's own.
+    Any,
+    /// These only.
+    Listed {
+        stages: Vec<StagePlace>,
+        /// Hosts that are asked without a credential.
+        hosts: Vec<String>,
+        credentials: IndexMap<String, Permit>,
+    },
+}
+
+/// How a credential may be used.
+#[derive(Clone, Debug)]
+struct Permit {
+    credential: Credential,
+    methods: Vec<Method>,
+}
+
+/// A schema, or those of a database whose names begin alike.
+#[derive(Clone, Debug)]
+struct SchemaPattern {
+    text: String,
+    database: String,
+    schema: String,
+    is_prefix: bool,
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// A config fault that names the place, what was expected there and what was found.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value = read::json(text)?;
+        let object = Object::new(&value, "", KEYS)?;
+        let schemas = parsed(&object, "schemas", SchemaPattern::parse)?;
+        if object.choice("sources", &[("any", ())])?.is_some() {
+            return Ok(Self { schemas, sources: Sources::Any });
+        }
+        let mut credentials = IndexMap::new();
+        for (name, value) in object.map("credentials")?.into_iter().flatten() {
+            let place = member("credentials", name);
+            credentials.insert(name.clone(), Permit::parse(name, value, &place)?);
+        }
+        let hosts = object.texts("hosts")?.unwrap_or_default();
+        let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let stages = parsed(&object, "stages", StagePlace::parse)?;
+        Ok(Self { schemas, sources: Sources::Listed { stages, hosts, credentials } })
+    }
+
+    /// Checks a job that writes to this schema.
+    ///
+    /// # Errors
+    /// A config fault that names the place in the job, and what the policy allows there.
+    pub fn check(&self, job: &Job, database: &str, schema: &str) -> Result<()> {
+        if !self.schemas.iter().any(|allowed| allowed.covers(database, schema)) {
+            let allowed = self.schemas.iter().map(|allowed| allowed.text.as_str());
+            let message = format!("the schema {database}.{schema} is not allowed");
+            return Err(refused("dataset", &message, "schemas", allowed));
+        }
+        let Sources::Listed { stages, hosts, credentials } = &self.sources else { return Ok(()) };
+        for (name, credential) in &job.credentials {
+            let place = member("credentials", name);
+            let Some(permit) = credentials.get(name) else {
+                let known = credentials.keys().map(String::as_str);
+                let message = format!("the credential {name:?} is not allowed");
+                return Err(refused(&place, &message, "credentials", known));
+            };
+            permit.check(credential, &place)?;
+        }
+        for (n, resource) in job.resources.iter().enumerate() {
+            let place = element("resources", n);
+            match &resource.input {
+                Input::Pull(pulled) => {
+                    for (n, file) in pulled.files.iter().enumerate() {
+                        let place = element(&format!("{place}.files"), n);
+                        let meant = StagePlace::parse(file).map_err(|fault| fault.at(&place))?;
+                        if !stages.iter().any(|stage| stage.contains(&meant)) {
+                            let message = format!("the place {file:?} is not allowed");
+                            let allowed = stages.iter().map(StagePlace::as_str);
+                            return Err(refused(&place, &message, "stages", allowed));
+                        }
+                    }
+                }
+                Input::Endpoint(endpoint) => {
+                    let place = format!("{place}.endpoint");
+                    match job.credential(endpoint) {
+                        Some(used) => {
+                            let permit = credentials.get(&used.name);
+                            if !permit.is_some_and(|p| p.methods.contains(&endpoint.method)) {
+                                let method = endpoint.method.name();
+                                let message = format!(
+                                    "{method} is not allowed with the credential {:?}",
+                                    used.name
+                                );
+                                let allowed = permit.into_iter().flat_map(|p| &p.methods);
+                                let allowed = allowed.map(|method| method.name());
+                                let key = format!("credentials.{}.methods", used.name);
+                                return Err(refused(&place, &message, &key, allowed));
+                            }
+                        }
+                        None => {
+                            let base = job.client.as_ref().map_or("", |c| c.base_url.as_str());
+                            let path = endpoint.path.fill(|_| Ok(String::new()))?;
+                            let whole = url::join(base, &path);
+                            // Where a parent's record has the whole URL, it is checked when it is asked for.
+                            if url::scheme(&whole).is_some() {
+                                allowed_host(hosts, credentials, &whole)
+                                    .map_err(|fault| fault.at(&place))?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a request that is about to be sent.
+    ///
+    /// # Errors
+    /// A config fault, if the host of the URL is not allowed.
+    pub fn check_request(&self, url: &str) -> Result<()> {
+        match &self.sources {
+            Sources::Any => Ok(()),
+            Sources::Listed { hosts, credentials, .. } => allowed_host(hosts, credentials, url),
+        }
+    }
+}
+
+impl Permit {
+    fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
+        // All but the methods is as in a job.
+        let Value::Object(mut map) = value.clone() else {
+            return Err(read::wrong_type("an object", value, place));
+        };
+        let methods = map.remove("methods");
+        let of = Value::Object(Map::from_iter(methods.map(|it| ("methods".to_owned(), it))));
+        let object = Object::new(&of, place, Keys::of(&["methods"]))?;
+        let methods = match object.list("methods")? {
+            None => vec![Method::Get],
+            Some(items) => items
+                .iter()
+                .enumerate()
+                .map(|(n, item)| {
+                    read::choice(item, &element(&object.place_of("methods"), n), METHODS)
+                })
+                .collect::<Result<_>>()?,
+        };
+        Ok(Self { credential: Credential::parse(name, &Value::Object(map), place)?, methods })
+    }
+
+    /// Checks that a job uses the credential as it is here, for hosts of it.
+    fn check(&self, used: &Credential, place: &str) -> Result<()> {
+        let allowed = &self.credential;
+        if used.options != allowed.options {
+            let options = Value::Object(allowed.options.clone()).to_string();
+            let message = format!(
+                "expected the options that the owner's policy has for this credential ({options}), found others"
+            );
+            return Err(at(place, message));
+        }
+        match used.hosts.iter().position(|host| !allowed.hosts.contains(host)) {
+            None => Ok(()),
+            Some(n) => {
+                let host = used.hosts.get(n).map_or("", String::as_str);
+                let message =
+                    format!("the credential {:?} is not allowed for the host {host}", used.name);
+                let key = format!("credentials.{}.hosts", used.name);
+                let place = element(&format!("{place}.hosts"), n);
+                Err(refused(&place, &message, &key, allowed.hosts.iter().map(String::as_str)))
+            }
+        }
+    }
+}
+
+impl SchemaPattern {
+    fn parse(text: &str) -> Result<Self> {
+        let fault = || {
+            Fault::config(format_args!(
+                "expected a schema, DATABASE.SCHEMA, or DATABASE.* or DATABASE.PREFIX*, found {text:?}"
+            ))
+        };
+        let (name, is_prefix) = match text.strip_suffix('*') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        let all = name.strip_suffix('.').filter(|_| is_prefix);
+        let (parts, path) = identifier::qualified(all.unwrap_or(name)).ok_or_else(fault)?;
+        let (database, schema) = match (parts.as_slice(), all) {
+            ([database], Some(_)) => (database.clone(), String::new()),
+            ([database, schema], None) => (database.clone(), schema.clone()),
+            _ => return Err(fault()),
+        };
+        if !path.is_empty() || name.contains('/') {
+            return Err(fault());
+        }
+        Ok(Self { text: text.to_owned(), database, schema, is_prefix })
+    }
+
+    /// Whether the schema is one of these.
+    fn covers(&self, database: &str, schema: &str) -> bool {
+        let alike =
+            if self.is_prefix { schema.starts_with(&self.schema) } else { schema == self.schema };
+        self.database == database && alike
+    }
+}
+
+/// Checks the host of a URL: one without a credential, or one of a credential.
+fn allowed_host(hosts: &[String], permits: &IndexMap<String, Permit>, url: &str) -> Result<()> {
+    let place = url::place(url);
+    let known = || hosts.iter().chain(permits.values().flat_map(|permit| &permit.credential.hosts));
+    if place.as_ref().is_some_and(|place| known().any(|host| host == place)) {
+        return Ok(());
+    }
+    let message = format!("the host {} is not allowed", place.as_deref().unwrap_or("of no URL"));
+    Err(refused("", &message, "hosts", known().map(String::as_str)))
+}
+
+/// The items of a list of texts, each parsed.
+fn parsed<T>(object: &Object<'_>, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    let texts = object.texts(key)?.unwrap_or_default();
+    let place = object.place_of(key);
+    texts
+        .iter()
+        .enumerate()
+        .map(|(n, text)| parse(text).map_err(|fault| fault.at(element(&place, n))))
+        .collect()
+}
+
+/// The fault of what the policy does not name.
+#[cold]
+fn refused<'a>(
+    place: &str,
+    message: &str,
+    key: &str,
+    allowed: impl Iterator<Item = &'a str>,
+) -> Fault {
+    let allowed = allowed.collect::<Vec<_>>().join(", ");
+    let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed };
+    let message = format!("{message} by the owner's policy, whose \"{key}\" allows {allowed}");
+    at(place, message)
+}
+
+const KEYS: Keys = Keys::of(&["schemas", "stages", "hosts", "credentials", "sources"]);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! The encodings of text that both hosts know, and what they make of bytes: the same characters, byte for
+//! byte (`procedures/snowcat_text.py`; `tests/network/cases.json` holds both to it).
+
+use std::fmt;
+
+use encoding_rs::DecoderResult;
+
+/// An encoding of text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Encoding {
+    name: &'static str,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum How {
+    Utf8,
+    /// The two orders of bytes; a mark at the beginning tells which one.
+    Utf16,
+    /// A character a byte.
+    Bytes(&'static encoding_rs::Encoding),
+    /// Each byte is the character of its number.
+    Latin1,
+    /// Characters of several bytes.
+    Several(&'static encoding_rs::Encoding),
+}
+
+const ALL: [Encoding; 30] = {
+    use How::{Bytes, Latin1, Several, Utf8, Utf16};
+    use encoding_rs as rs;
+    const fn of(name: &'static str, how: How) -> Encoding {
+        Encoding { name, how }
+    }
+    [
+        of("utf-8", Utf8),
+        of("utf-16", Utf16),
+        of("utf-16le", Several(rs::UTF_16LE)),
+        of("utf-16be", Several(rs::UTF_16BE)),
+        of("shift_jis", Several(rs::SHIFT_JIS)),
+        of("koi8-r", Bytes(rs::KOI8_R)),
+        of("ibm866", Bytes(rs::IBM866)),
+        of("macintosh", Bytes(rs::MACINTOSH)),
+        of("iso-8859-1", Latin1),
+        of("iso-8859-2", Bytes(rs::ISO_8859_2)),
+        of("iso-8859-3", Bytes(rs::ISO_8859_3)),
+        of("iso-8859-4", Bytes(rs::ISO_8859_4)),
+        of("iso-8859-5", Bytes(rs::ISO_8859_5)),
+        of("iso-8859-6", Bytes(rs::ISO_8859_6)),
+        of("iso-8859-7", Bytes(rs::ISO_8859_7)),
+        of("iso-8859-8", Bytes(rs::ISO_8859_8)),
+        of("iso-8859-10", Bytes(rs::ISO_8859_10)),
+        of("iso-8859-13", Bytes(rs::ISO_8859_13)),
+        of("iso-8859-14", Bytes(rs::ISO_8859_14)),
+        of("iso-8859-15", Bytes(rs::ISO_8859_15)),
+        of("iso-8859-16", Bytes(rs::ISO_8859_16)),
+        of("windows-874", Bytes(rs::WINDOWS_874)),
+        of("windows-1250", Bytes(rs::WINDOWS_1250)),
+        of("windows-1251", Bytes(rs::WINDOWS_1251)),
+        of("windows-1252", Bytes(rs::WINDOWS_1252)),
+        of("windows-1253", Bytes(rs::WINDOWS_1253)),
+        of("windows-1254", Bytes(rs::WINDOWS_1254)),
+        of("windows-1256", Bytes(rs::WINDOWS_1256)),
+        of("windows-1257", Bytes(rs::WINDOWS_1257)),
+        of("windows-1258", Bytes(rs::WINDOWS_1258)),
+    ]
+};
+
+/// Other names, `_` being written as `-`. ASCII is a part of UTF-8.
+const ALIASES: [(&str, &str); 20] = [
+    ("ascii", "utf-8"),
+    ("cp866", "ibm866"),
+    ("cp874", "windows-874"),
+    ("cp932", "shift_jis"),
+    ("l1", "iso-8859-1"),
+    ("latin-1", "iso-8859-1"),
+    ("latin-9", "iso-8859-15"),
+    ("latin1", "iso-8859-1"),
+    ("mac-roman", "macintosh"),
+    ("macroman", "macintosh"),
+    ("ms932", "shift_jis"),
+    ("shift-jis", "shift_jis"),
+    ("sjis", "shift_jis"),
+    ("us-ascii", "utf-8"),
+    ("utf-16-be", "utf-16be"),
+    ("utf-16-le", "utf-16le"),
+    ("utf16", "utf-16"),
+    ("utf8", "utf-8"),
+    ("windows-31j", "shift_jis"),
+    ("x-sjis", "shift_jis"),
+];
+
+/// A byte that stands for no character; none where it is several, of which nothing is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bad {
+    /// Where it is, in all that was decoded.
+    pub(crate) at: usize,
+    pub(crate) byte: Option<u8>,
+}
+
+/// Decodes what comes in parts, cut anywhere.
+pub(crate) struct Decoder {
+    state: State,
+    /// Bytes of the parts before.
+    before: usize,
+}
+
+enum State {
+    /// With the beginning of a character.
+    Utf8(Vec<u8>),
+    /// With the beginning of a mark.
+    Utf16(Vec<u8>),
+    Bytes(Box<[Option<char>; 256]>),
+    Several(Box<encoding_rs::Decoder>),
+}
+
+impl Encoding {
+    /// What text is in where nothing is said.
+    pub(crate) const UTF_8: Self = Self { name: "utf-8", how: How::Utf8 };
+
+    /// The encoding of this name.
+    pub(crate) fn named(label: &str) -> Option<Self> {
+        let label = label.trim().to_ascii_lowercase().replace('_', "-");
+        let windows = label.strip_prefix("x-").unwrap_or(&label).strip_prefix("cp125");
+        let name = if let Some(page) = windows.filter(|page| page.len() == 1) {
+            format!("windows-125{page}")
+        } else if let Some(part) = label
+            .strip_prefix("iso")
+            .map(|rest| rest.strip_prefix('-').unwrap_or(rest))
+            .and_then(|rest| rest.strip_prefix("8859"))
+        {
+            format!("iso-8859-{}", part.strip_prefix('-').unwrap_or(part))
+        } else {
+            let alias = ALIASES.iter().find(|(alias, _)| *alias == label);
+            alias.map_or(label, |(_, name)| (*name).to_owned())
+        };
+        ALL.into_iter().find(|it| it.name == name)
+    }
+
+    /// The text of bytes.
+    ///
+    /// # Errors
+    /// Where the first byte is that stands for no character.
+    pub(crate) fn text(self, bytes: Vec<u8>) -> Result<String, usize> {
+        if self.how == How::Utf8 {
+            return String::from_utf8(bytes).map_err(|e| e.utf8_error().valid_up_to());
+        }
+        let mut text = String::with_capacity(bytes.len());
+        let mut first = None;
+        let mut bad = |_: &mut String, bad: Bad| {
+            first.get_or_insert(bad.at);
+        };
+        self.decoder().decode(&bytes, true, &mut text, &mut bad);
+        first.map_or(Ok(text), Err)
+    }
+
+    /// A decoder, at the beginning of a text.
+    pub(crate) fn decoder(self) -> Decoder {
+        let state = match self.how {
+            How::Utf8 => State::Utf8(Vec::new()),
+            How::Utf16 => State::Utf16(Vec::new()),
+            How::Latin1 => {
+                State::Bytes(Box::new(std::array::from_fn(|n| char::from_u32(n as u32))))
+            }
+            How::Bytes(encoding) => {
+                let windows = self.name.starts_with("windows");
+                let mut number = 0..=u8::MAX;
+                let table = std::array::from_fn(|_| {
+                    let bytes = [number.next()?];
+                    let text =
+                        encoding.decode_without_bom_handling_and_without_replacement(&bytes)?;
+                    // Browsers take what Windows does not define for a control character.
+                    text.chars().next().filter(|c| !(windows && matches!(c, '\u{80}'..='\u{9f}')))
+                });
+                State::Bytes(Box::new(table))
+            }
+            How::Several(encoding) => several(encoding),
+        };
+        Decoder { state, before: 0 }
+    }
+}
+
+/// As errors tell it.
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.how {
+            How::Utf8 | How::Utf16 => f.write_str(&self.name.to_ascii_uppercase()),
+            How::Several(_) if self.name.starts_with("utf") => {
+                f.write_str(&self.name.to_ascii_uppercase())
+            }
+            _ => f.write_str(self.name),
+        }
+    }
+}
+
+impl Decoder {
+    /// Bytes that begin a character, of which more has to come.
+    pub(crate) fn held(&self) -> usize {
+        match &self.state {
+            State::Utf8(rest) | State::Utf16(rest) => rest.len(),
+            State::Bytes(_) | State::Several(_) => 0,
+        }
+    }
+
+    /// Adds the text of some bytes, which are the last ones perhaps; and asks what to add for bytes that
+    /// stand for no character.
+    pub(crate) fn decode(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        text: &mut String,
+        bad: &mut dyn FnMut(&mut String, Bad),
+    ) {
+        let before = self.before;
+        self.before += bytes.len();
+        match &mut self.state {
+            State::Utf8(rest) => {
+                let at = before - rest.len();
+                rest.extend_from_slice(bytes);
+                let kept = utf_8(rest, last, text, &mut |text, found| {
+                    bad(text, Bad { at: at + found.at, ..found });
+                });
+                rest.drain(..rest.len() - kept);
+            }
+            State::Utf16(mark) => {
+                mark.extend_from_slice(bytes);
+                if mark.len() < 2 && !last {
+                    return;
+                }
+                let (encoding, skip) = match mark.as_slice() {
+                    [0xfe, 0xff, ..] => (encoding_rs::UTF_16BE, 2),
+                    [0xff, 0xfe, ..] => (encoding_rs::UTF_16LE, 2),
+                    _ => (encoding_rs::UTF_16LE, 0),
+                };
+                let bytes = std::mem::take(mark);
+                self.state = several(encoding);
+                self.before = skip;
+                self.decode(bytes.get(skip..).unwrap_or_default(), last, text, bad);
+            }
+            State::Bytes(table) => {
+                for (at, &byte) in (before..).zip(bytes) {
+                    match table[usize::from(byte)] {
+                        Some(c) => text.push(c),
+                        None => bad(text, Bad { at, byte: Some(byte) }),
+                    }
+                }
+            }
+            State::Several(decoder) => {
+                let mut done = 0;
+                loop {
+                    let rest = bytes.get(done..).unwrap_or_default();
+                    let most = decoder.max_utf8_buffer_length_without_replacement(rest.len());
+                    text.reserve(most.unwrap_or(rest.len()));
+                    let (result, read) =
+                        decoder.decode_to_string_without_replacement(rest, text, last);
+                    done += read;
+                    match result {
+                        DecoderResult::InputEmpty => return,
+                        DecoderResult::OutputFull => {}
+                        DecoderResult::Malformed(length, behind) => {
+                            let at = before + done - usize::from(length) - usize::from(behind);
+                            bad(text, Bad { at, byte: None });
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn several(encoding: &'static encoding_rs::Encoding) -> State {
+    State::Several(Box::new(encoding.new_decoder_without_bom_handling()))
+}
+
+/// Adds the text of bytes in UTF-8; returns how many at their end begin a character that is not whole.
+fn utf_8(
+    mut bytes: &[u8],
+    last: bool,
+    text: &mut String,
+    bad: &mut dyn FnMut(&mut String, Bad),
+) -> usize {
+    let mut at = 0;
+    loop {
+        let error = match str::from_utf8(bytes) {
+            Ok(whole) => {
+                text.push_str(whole);
+                return 0;
+            }
+            Err(error) => error,
+        };
+        let (whole, rest) = bytes.split_at(error.valid_up_to());
+        text.push_str(str::from_utf8(whole).unwrap_or_default());
+        at += whole.len();
+        if error.error_len().is_none() && !last {
+            return rest.len();
+        }
+        let (found, rest) = rest.split_at(error.error_len().unwrap_or(rest.len()));
+        for &byte in found {
+            bad(text, Bad { at, byte: Some(byte) });
+            at += 1;
+        }
+        bytes = rest;
+    }
+}

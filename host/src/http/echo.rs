@@ -1,0 +1,167 @@
+//! Whether a text holds a secret, in any of the forms in which servers write down what they were sent.
+//!
+//! The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in
+//! hex; and each of these with JSON's escapes, HTML's entities or percent encoding around it, up to three
+//! times. The procedure has the same rule (`procedures/snowcat_echo.py`), and `tests/network/cases.json`
+//! holds both to it.
+
+mod escapes;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+pub(super) use self::escapes::{json, percent};
+use crate::credentials::{SHORTEST, Secret};
+
+/// What is shown of a text that holds a secret.
+pub(super) const NOT_SHOWN: &str = "(not shown: the answer quotes a credential)";
+/// In characters: of texts for people.
+pub(super) const LEAST: usize = SHORTEST;
+/// The same, of data, which may hold what is shorter by chance.
+pub(super) const LEAST_IN_DATA: usize = 8;
+/// So many layers of escapes are taken away.
+const ROUNDS: usize = 3;
+
+/// A secret, ready to be looked for.
+pub(super) struct Needles {
+    secret: Secret,
+    needles: Vec<String>,
+    /// Of each needle the longest part that no escape changes.
+    parts: Vec<String>,
+}
+
+impl Needles {
+    pub(super) fn new(secret: Secret) -> Self {
+        let text = secret.reveal();
+        let bytes = text.as_bytes();
+        let mut needles = vec![text.to_owned(), text.replace(' ', "+")];
+        // As many bytes before it, of which the first characters depend.
+        for ahead in 0..3_usize {
+            let mut data = vec![0; ahead];
+            data.extend_from_slice(bytes);
+            let coded = STANDARD.encode(&data);
+            let inner = coded.get((8 * ahead).div_ceil(6)..8 * data.len() / 6).unwrap_or_default();
+            needles.extend([inner.to_owned(), inner.replace('+', "-").replace('/', "_")]);
+        }
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        needles.extend([hex.to_uppercase(), hex]);
+        needles.retain(|needle| needle.len() >= LEAST);
+        let mut parts: Vec<String> = needles.iter().map(|needle| longest(needle)).collect();
+        for list in [&mut needles, &mut parts] {
+            list.sort();
+            list.dedup();
+        }
+        Self { secret, needles, parts }
+    }
+
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// Quick, and never wrong where it says no: most texts hold nothing.
+    fn may_be_in(&self, text: &str) -> bool {
+        self.parts.iter().any(|part| part.len() < LEAST || text.contains(part))
+    }
+}
+
+/// Whether the text holds one of the secrets in any form; those with fewer bytes are not looked for.
+pub(super) fn holds(text: &str, secrets: &[Arc<Needles>], least: usize) -> bool {
+    let known: Vec<&Needles> = secrets
+        .iter()
+        .map(Arc::as_ref)
+        .filter(|it| it.secret.reveal().chars().count() >= least)
+        .collect();
+    if known.is_empty() || !(known.iter().any(|it| it.may_be_in(text)) || escapes::dense(text)) {
+        return false;
+    }
+    let found = |text: &str| known.iter().flat_map(|it| &it.needles).any(|n| text.contains(n));
+    if found(text) {
+        return true;
+    }
+    let mut text = text.to_owned();
+    for _ in 0..ROUNDS {
+        let mut changed = false;
+        for unescape in [json, escapes::html, percent] {
+            if let Some(plain) = unescape(&text) {
+                if found(&plain) {
+                    return true;
+                }
+                (text, changed) = (plain, true);
+            }
+        }
+        if !changed {
+            return false;
+        }
+    }
+    false
+}
+
+/// The text with `***` for the secrets that are in it as they are; nothing of it if another form is left.
+pub(super) fn hide(mut text: String, secrets: &[Arc<Needles>]) -> String {
+    for secret in secrets.iter().map(|it| it.secret.reveal()).filter(|it| it.len() >= LEAST) {
+        if text.contains(secret) {
+            text = text.replace(secret, "***");
+        }
+    }
+    if holds(&text, secrets, LEAST) { NOT_SHOWN.to_owned() } else { text }
+}
+
+/// The text with `***` for the value of this parameter (its name as it is in a URL), as links to the next
+/// page have it; they may be in JSON or HTML.
+pub(super) fn hide_parameter(text: String, name: &str, value: &str) -> String {
+    if !text.contains(name) {
+        return text;
+    }
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once(name) {
+        hidden.push_str(before);
+        hidden.push_str(name);
+        rest = after;
+        let Some(sign) = ["=", "\\u003d", "\\u003D"].into_iter().find(|it| after.starts_with(it))
+        else {
+            continue;
+        };
+        let after = &after[sign.len()..];
+        let (found, behind) = after.split_at(value_len(after));
+        let plain = json(found).unwrap_or_else(|| found.to_owned());
+        let spaced = plain.replace('+', " ");
+        let is = |text: &str| text == value || percent(text).is_some_and(|text| text == value);
+        if is(&plain) || is(&spaced) {
+            hidden.push_str(sign);
+            hidden.push_str("***");
+            rest = behind;
+        }
+    }
+    hidden.push_str(rest);
+    hidden
+}
+
+/// The length of a parameter's value: to the next parameter, or the end of the link.
+fn value_len(text: &str) -> usize {
+    let ends =
+        |c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'' | '<' | '>' | '#' | '\\');
+    let mut at = 0;
+    loop {
+        at += text[at..].find(ends).unwrap_or(text.len() - at);
+        let rest = &text[at..];
+        if rest.starts_with("\\/") {
+            at += 2;
+        } else if let Some(code) = rest.strip_prefix("\\u00").and_then(|it| it.get(..2))
+            && u8::from_str_radix(code, 16)
+                .is_ok_and(|c| !matches!(c, b'&' | b'"' | b'\'' | b'<' | b'>'))
+        {
+            at += 6;
+        } else {
+            return at;
+        }
+    }
+}
+
+/// The longest run of letters and digits.
+fn longest(text: &str) -> String {
+    let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
+    runs.max_by_key(|run| run.len()).unwrap_or_default().to_owned()
+}
