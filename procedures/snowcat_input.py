@@ -1,4 +1,4 @@
-"""Files of a stage for Snowcat's host inside Snowflake: pages of text, or of the rows of Parquet and Arrow."""
+"""Files of a stage for Snowcat's host inside Snowflake: pages of text, or of cells, the rows of Parquet and Arrow."""
 
 import base64
 import datetime
@@ -19,7 +19,7 @@ ERRORS = (OSError, EOFError, UnicodeError, zlib.error, ValueError)
 
 
 def pages(file, content, encoding=None):
-    """The file's text, page by page, decompressed; Parquet and Arrow as a JSON object a row."""
+    """The file's text, page by page, decompressed; Parquet and Arrow as their columns (a list), then as rows of cells."""
     file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
     head = file.read(4)
     file = Chained(head, file)
@@ -43,33 +43,126 @@ def _rows(file, content):
 
     data = pa.BufferReader((io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file).read())
     if content == "parquet":
-        batches = pq.ParquetFile(data).iter_batches(ROWS)
+        reader = pq.ParquetFile(data)
+        schema, batches = reader.schema_arrow, reader.iter_batches(ROWS)
     elif data.read(6) == b"ARROW1":
         reader = pa.ipc.open_file(data)
-        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+        schema, batches = reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches))
     else:
         data.seek(0)
         batches = pa.ipc.open_stream(data)
+        schema = batches.schema
+    yield [_column(field) for field in schema]
     for batch in batches:
         for start in range(0, batch.num_rows, ROWS):
-            part = batch.slice(start, ROWS)
-            columns = [(json.dumps(name, ensure_ascii=False), _values(column))
-                       for name, column in zip(part.schema.names, part.columns, strict=True)]  # fmt: skip
-            rows = zip(*(values for _, values in columns), strict=True)
-            names = [name for name, _ in columns]
-            yield "".join("{%s}\n" % ",".join(map("%s:%s".__mod__, zip(names, row, strict=True))) for row in rows)  # noqa: UP031
+            cells = map(_cells, batch.slice(start, ROWS).columns)
+            yield "".join([f"{line}\n" for line in map("\t".join, zip(*cells, strict=True))])
 
 
-def _values(column):
-    """The values of an Arrow column as JSON texts; finer than microseconds is cut off, as in the tables."""
+def _column(field):
+    """A column of the interface (`column` in `wit/loads.wit`); the Rust host says the same."""
+    native, kind, precision, scale = _kind(field.type)
+    return {"name": field.name, "native": native, "kind": kind, "precision": precision, "scale": scale,
+            "nullable": field.nullable}  # fmt: skip
+
+
+def _kind(kind):
+    """A type: as the source calls it, in the load's words, digits in all, digits behind the point."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(column.type):
-        return _values(column.dictionary_decode())
-    kind = _told(column.type)
-    if kind != column.type:
-        column = column.cast(kind, safe=False)
-    return [_json(value) for value in column.to_pylist()]
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _kind(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return ("uuid", "text", None, None) if kind.extension_name == "arrow.uuid" else _kind(kind.storage_type)
+    if types.is_decimal(kind):
+        native, digits, scale = f"decimal({kind.precision},{kind.scale})", kind.precision, kind.scale
+        # NUMBER has room for 38 digits; as a text none is lost.
+        return (native, "decimal", digits, scale) if digits <= 38 and 0 <= scale <= digits else (native, "text", None, None)
+    if types.is_uint64(kind):
+        return "uint", "decimal", 20, 0
+    if types.is_duration(kind):
+        return "duration", "decimal", 19, DIGITS[kind.unit]
+    if types.is_time(kind):
+        return "time", "time", _finer(kind), None
+    if types.is_timestamp(kind):
+        names = ("timestamp with time zone", "timestamp") if kind.tz else ("timestamp", "timestamp_ntz")
+        return *names, _finer(kind), None
+    for native, told, is_kind in (
+        ("null", "text", types.is_null), ("bool", "bool", types.is_boolean), ("int", "bigint", types.is_signed_integer),
+        ("uint", "bigint", types.is_unsigned_integer), ("float", "double", types.is_floating), ("date", "date", types.is_date),
+        ("string", "text", lambda kind: types.is_string(kind) or types.is_large_string(kind)),
+        ("binary", "binary", lambda kind: types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)),
+        ("map", "json", types.is_map), ("struct", "json", types.is_struct), ("union", "json", types.is_union),
+        ("list", "json", types.is_nested),
+    ):  # fmt: skip
+        if is_kind(kind):
+            return native, told, None, None
+    return "unknown", "text", None, None
+
+
+# How many digits the fraction of a second has, by its unit.
+DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def _finer(kind):
+    return 9 if kind.unit == "ns" else None
+
+
+def _cells(column):
+    """The cells of an Arrow column, with every digit; what is nested is JSON."""
+    import pyarrow as pa
+
+    kind, types = column.type, pa.types
+    if types.is_dictionary(kind):
+        return _cells(column.dictionary_decode())
+    if types.is_duration(kind):
+        digits = DIGITS[kind.unit]
+        return [NULL if n is None else _seconds(n, digits) for n in column.cast(pa.int64()).to_pylist()]
+    if (types.is_timestamp(kind) or types.is_time(kind)) and kind.unit == "ns":
+        nanos = column.cast(pa.int64()).to_pylist()
+        # By hand: a cast cuts what is before 1970 up, not down.
+        micros = pa.array([None if n is None else n // 1000 for n in nanos], pa.int64()).cast(_told(kind))
+        return [NULL if n is None else _fine(value, n % 1000) for value, n in zip(micros.to_pylist(), nanos, strict=True)]
+    told = _told(kind)
+    values = (column if told == kind else column.cast(told, safe=False)).to_pylist()
+    if types.is_nested(kind):
+        return [NULL if value is None else _escaped(_json(value)) for value in values]
+    return [NULL if value is None else _cell(value) for value in values]
+
+
+NULL = "\\N"
+
+
+def _cell(value):
+    if isinstance(value, str):
+        return _escaped(value)
+    if value is True or value is False:
+        return "t" if value else "f"
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
+        return value.isoformat()
+    return str(value)
+
+
+def _escaped(text):
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _fine(value, nanos):
+    """An instant or a time of day of microseconds, and nanoseconds behind them."""
+    if not nanos:
+        return value.isoformat()
+    return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}{nanos:03}{'+00:00' if value.tzinfo else ''}"
+
+
+def _seconds(value, digits):
+    return format(decimal.Decimal(value).scaleb(-digits), "f")
 
 
 def _told(kind):

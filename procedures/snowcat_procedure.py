@@ -171,6 +171,8 @@ def _do(tag, detail, data, warehouse):
         return Variant("responses", given), {"responses": [{case: a} for case, a in answers]}
     if tag == "pull":
         page = warehouse.pull(detail)
+        if isinstance(page, list):
+            return Variant("columns", [to_record(column) for column in page]), {"columns": page}
         return (Variant("end"), "end") if page is None else (Variant("page", page), {"page": page})
     if tag == "upload":
         warehouse.upload(detail["stage"], detail["path"], data)
@@ -226,7 +228,7 @@ class Snowflake:
             raise _sql_failure(error) from error
 
     def pull(self, pull):
-        """The next page of the stage's file that the component names; None when there is no more."""
+        """The next page of the stage's file that the component names, or its columns; None when there is no more."""
         if pull["skip"] or not pull["files"]:
             raise Failed("", f"this host holds no input for {pull['resource']!r}", transient=False)
         for place in pull["files"]:

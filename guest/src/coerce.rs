@@ -14,6 +14,7 @@
 
 mod compact;
 mod decimal;
+mod typed;
 
 use std::borrow::Cow;
 
@@ -23,6 +24,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::IgnoredAny;
 
 pub use compact::compact;
+pub use typed::{Typed, hexadecimal_of};
 
 use crate::datetime;
 use crate::kind::{DataType, Kind};
@@ -39,6 +41,8 @@ pub enum Scalar<'a> {
     Text(&'a str),
     /// An object or an array, as the page has it.
     Json(&'a str),
+    /// A value whose type the source tells.
+    Typed(&'a Typed<'a>),
 }
 
 impl Scalar<'_> {
@@ -50,6 +54,27 @@ impl Scalar<'_> {
             Self::Number(number) => form_of_number(number),
             Self::Text(_) => DataType::Text,
             Self::Json(_) => DataType::Json,
+            Self::Typed(typed) => typed.own().data_type,
+        }
+    }
+
+    /// The text of a text or a number.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Number(text) | Self::Text(text) => Some(text),
+            Self::Typed(typed) => Some(&typed.text),
+            Self::Bool(_) | Self::Json(_) => None,
+        }
+    }
+
+    /// The number that may widen its column, as JSON writes it.
+    pub fn number(&self) -> Option<&str> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Typed(typed) if typed.kind.data_type == DataType::Double => {
+                finite(&typed.text).map(|_| typed.text.as_ref())
+            }
+            Self::Bool(_) | Self::Json(_) | Self::Text(_) | Self::Typed(_) => None,
         }
     }
 }
@@ -71,6 +96,8 @@ pub enum Datum<'a> {
     Days(i32),
     /// Of a time column: microseconds since midnight UTC.
     TimeMicros(i64),
+    /// Of a time or timestamp column of more than six digits behind the seconds: nanoseconds.
+    Nanos(i128),
     /// Of a decimal or wei column, times ten to the power of the column's scale.
     Decimal(i128),
     /// Of a binary column.
@@ -85,6 +112,7 @@ pub enum Datum<'a> {
 pub fn infer(value: Scalar<'_>) -> Kind {
     match value {
         Scalar::Text(text) if datetime::parse_iso(text).is_some() => Kind::of(DataType::Timestamp),
+        Scalar::Typed(typed) => typed.own(),
         _ => Kind::of(value.form()),
     }
 }
@@ -96,6 +124,7 @@ pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
             small_integer(number).or_else(|| integer_of_number(number)).map(Datum::Int)
         }
         Scalar::Text(text) => from_text(text, to),
+        Scalar::Typed(typed) => typed.datum(to),
         Scalar::Number(number) if is_integer(number) => from_integer(number, to),
         Scalar::Number(number) => from_float(number, to),
         Scalar::Bool(value) => match to.data_type {
@@ -122,6 +151,8 @@ pub fn variant_suffix(of: Kind) -> &'static str {
 fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Text => Datum::Text(Cow::Borrowed(text)),
+        DataType::Timestamp if to.is_fine() => nanos(text, datetime::parse_timestamp(text)?, to),
+        DataType::Time if to.is_fine() => nanos(text, datetime::parse_time(text)?, to),
         DataType::Timestamp => timestamp(datetime::parse_timestamp(text)?, to),
         DataType::Bigint => Datum::Int(integer_of_text(text)?),
         DataType::Double => Datum::Double(double_of_text(text)?),
@@ -259,6 +290,13 @@ fn time<'a>(micros: i64, to: &Kind) -> Datum<'a> {
     Datum::TimeMicros(
         to.precision.map_or(micros, |precision| datetime::truncate(micros, precision)),
     )
+}
+
+/// What a text says, which is these microseconds and the digits behind them, in nanoseconds.
+fn nanos<'a>(text: &str, micros: i64, to: &Kind) -> Datum<'a> {
+    let unit = 10_i128.pow(9_u32.saturating_sub(to.precision.unwrap_or(9)));
+    let nanos = i128::from(micros) * 1000 + i128::from(datetime::nanos_of(text));
+    Datum::Nanos(nanos - nanos.rem_euclid(unit))
 }
 
 /// Source: `_text_to_bigint`.

@@ -127,10 +127,20 @@ impl From<wit::Reply> for step::Reply {
             wit::Reply::File(wit::File { name, version }) => {
                 Self::File(step::InputFile { name, version })
             }
+            wit::Reply::Columns(columns) => {
+                Self::Columns(columns.into_iter().map(Into::into).collect())
+            }
             wit::Reply::End => Self::End,
             wit::Reply::Done => Self::Done,
             wit::Reply::Failed(failure) => Self::Failed(failure.into()),
         }
+    }
+}
+
+impl From<wit::Column> for step::InputColumn {
+    fn from(column: wit::Column) -> Self {
+        let wit::Column { name, native, kind, precision, scale, nullable } = column;
+        Self { name, native, kind, precision, scale, nullable }
     }
 }
 
@@ -157,6 +167,7 @@ impl From<step::Step> for wit::Step {
                     step::Content::Text => wit::Content::Text,
                     step::Content::Parquet => wit::Content::Parquet,
                     step::Content::Arrow => wit::Content::Arrow,
+                    step::Content::Cells => wit::Content::Cells,
                 };
                 Self::Pull(wit::Pull { resource, files, content, skip, encoding })
             }

@@ -20,7 +20,8 @@ use crate::python;
 
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
-const DAY_MICROS: i64 = DAY_SECONDS * MICROS;
+/// A day, in microseconds.
+pub const DAY_MICROS: i64 = DAY_SECONDS * MICROS;
 /// 0001-01-01T00:00:00 in seconds: the first instant of Python's `datetime`.
 const FIRST_SECOND: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59 in seconds: its last.
@@ -70,6 +71,32 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 /// character date (`20240101 Z`, `2024010199`); here such a text is what it says, or nothing.
 pub fn parse_date(text: &str) -> Option<i32> {
     parse_timestamp(text).map(date_of)
+}
+
+/// Reads a day that is written `2024-01-31`. In days since 1970-01-01.
+pub fn parse_day(text: &str) -> Option<i32> {
+    parse::day(text.as_bytes())
+}
+
+/// The seventh to ninth digit of the fraction of a second in a text, and whether there are others behind
+/// them that are not zero.
+fn behind_micros(text: &str) -> (u32, bool) {
+    let fraction = text.split_once(['.', ',']).map_or("", |(_, fraction)| fraction);
+    let mut digits = fraction.bytes().take_while(u8::is_ascii_digit).skip(6);
+    let nanos = (0..3)
+        .fold(0, |nanos, _| nanos * 10 + digits.next().map_or(0, |digit| u32::from(digit - b'0')));
+    (nanos, digits.any(|digit| digit != b'0'))
+}
+
+/// Nanoseconds behind the microseconds of a text.
+pub fn nanos_of(text: &str) -> u32 {
+    behind_micros(text).0
+}
+
+/// Whether a text has a digit behind its microseconds, or behind its nanoseconds, that is not zero.
+pub fn is_finer(text: &str, than_nanos: bool) -> bool {
+    let (nanos, rest) = behind_micros(text);
+    rest || !than_nanos && nanos != 0
 }
 
 /// Reads a text as dlt coerces it to a time: a time of day alone, in UTC if it has an offset. In

@@ -106,6 +106,13 @@ impl Kind {
         Self { data_type, precision: None, scale: None, timezone: true }
     }
 
+    /// Whether values have digits behind those of microseconds: such a time or timestamp is kept as a whole
+    /// number of nanoseconds.
+    pub const fn is_fine(&self) -> bool {
+        let moment = matches!(self.data_type, DataType::Time | DataType::Timestamp);
+        moment && matches!(self.precision, Some(7..))
+    }
+
     /// Precision and scale of a decimal or wei column: each falls back on its own default, so a
     /// precision alone keeps nine digits after the point.
     ///

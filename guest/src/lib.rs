@@ -10,6 +10,7 @@
 pub mod approved;
 pub mod batch;
 pub mod canonical;
+pub mod cells;
 pub mod coerce;
 pub mod datetime;
 pub mod digest;

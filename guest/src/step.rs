@@ -79,10 +79,12 @@ pub enum Content {
     Values,
     /// Text, cut anywhere between two characters.
     Text,
-    /// Parquet, decoded to JSON values.
+    /// Parquet, decoded to cells, or to JSON values.
     Parquet,
-    /// Arrow IPC, decoded to JSON values.
+    /// Arrow IPC, decoded to cells, or to JSON values.
     Arrow,
+    /// Cells, whose columns the host says first.
+    Cells,
 }
 
 /// A file of pulled input.
@@ -92,6 +94,23 @@ pub struct InputFile {
     pub name: String,
     /// Changes when its content does; empty where nobody knows.
     pub version: String,
+}
+
+/// A column of rows that are given as cells.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as the source calls it.
+    pub native: String,
+    /// Its type in the load's words; empty where nobody knows.
+    pub kind: String,
+    /// Digits of a decimal; digits of the fraction of a time or a timestamp.
+    pub precision: Option<u32>,
+    /// Digits of a decimal behind the point.
+    pub scale: Option<u32>,
+    /// Whether it may be NULL.
+    pub nullable: bool,
 }
 
 /// A file to create on a stage.
@@ -261,6 +280,8 @@ pub enum Reply {
     Page(String),
     /// To a pull: the pages from here on are of this file.
     File(InputFile),
+    /// To a pull: the pages from here on are cells of these columns.
+    Columns(Vec<InputColumn>),
     /// To a pull: no more.
     End,
     /// To an upload or a wait.
@@ -278,6 +299,7 @@ impl Reply {
             Self::Responses(_) => "responses",
             Self::Page(_) => "page",
             Self::File(_) => "file",
+            Self::Columns(_) => "columns",
             Self::End => "end",
             Self::Done => "done",
             Self::Failed(_) => "failed",

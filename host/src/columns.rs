@@ -1,10 +1,11 @@
-//! Parquet and Arrow IPC as text: a JSON object a row, as the interface wants them of a host. Neither is
-//! ever whole in memory.
+//! Parquet and Arrow IPC as rows of cells, with the types of their columns, as the interface wants them of a
+//! host. Neither is ever whole in memory.
 //!
 //! The procedure's handler writes the same text with another library, and a test compares the two.
 
 mod arrow;
 mod ipc;
+mod kind;
 mod parquet;
 mod text;
 

@@ -205,7 +205,7 @@ impl Input {
         Ok(Self { files: files.into(), next, pages, name: String::new() })
     }
 
-    /// What comes next: a file begins, a page of it, or the end.
+    /// What comes next: a file begins, its columns, a page of it, or the end.
     ///
     /// # Errors
     /// What the reader says, with the file's name.
@@ -219,7 +219,12 @@ impl Input {
             name => io::Error::new(e.kind(), format!("{name}: {e}")),
         };
         if let Some(bytes) = self.next.take() {
-            self.pages = Some(Box::new(pages(bytes, pull).map_err(of_file)?));
+            let mut pages = pages(bytes, pull).map_err(of_file)?;
+            let columns = pages.columns();
+            self.pages = Some(Box::new(pages));
+            if let Some(columns) = columns {
+                return Ok(Pulled::Columns(columns));
+            }
         }
         if let Some(pages) = &mut self.pages {
             match pages.next().transpose().map_err(of_file)? {
@@ -248,6 +253,9 @@ fn pages(bytes: Bytes, pull: &Pull) -> io::Result<Pages> {
         // The load takes text apart where the job says that it is text: not twice.
         Content::Values => Err(io::Error::other(
             "expected a \"format\" in the job: this input is a text, which a host does not take apart",
+        )),
+        Content::Cells => Err(io::Error::other(
+            "expected a source that knows its columns, found a file whose format the job does not say",
         )),
         Content::Text => {
             let encoding = pull.encoding.as_deref().unwrap_or("utf-8");
@@ -330,6 +338,7 @@ mod tests {
             match input.pull(&pull) {
                 Ok(Pulled::End) => return found,
                 Ok(Pulled::Page(page)) => found.push(page),
+                Ok(Pulled::Columns(columns)) => found.push(format!("{} columns", columns.len())),
                 Ok(Pulled::File(file)) => {
                     let name = file.name.rsplit('/').next().unwrap_or_default().to_owned();
                     skip = skipped.contains(&name.as_str());

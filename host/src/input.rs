@@ -1,7 +1,7 @@
 //! Input in pages, of a size that one call can carry.
 //!
 //! Text is cut between any two characters: the load puts it together again and knows where records end.
-//! Rows of Parquet and Arrow become text here, whole ones.
+//! Rows of Parquet and Arrow become cells here, whole ones, with the types of their columns.
 
 use std::any::Any;
 use std::fs::File;
@@ -12,6 +12,7 @@ use std::thread;
 
 use crate::columns;
 use crate::encoding::{Decoder, Encoding};
+use crate::interface::Column;
 
 /// A good size of a page, in bytes.
 pub const PAGE: usize = 4 << 20;
@@ -23,6 +24,7 @@ pub(crate) const MARK: char = '\u{fdd0}';
 #[derive(Debug)]
 pub struct Pages {
     pages: Receiver<io::Result<String>>,
+    columns: Option<Vec<Column>>,
 }
 
 impl Pages {
@@ -50,17 +52,18 @@ impl Pages {
             ))
         })?;
         let mut decoder = Some(known.decoder());
-        Self::spawn(move || text(&mut reader, size.max(4), &mut decoder))
+        Self::spawn(None, move || text(&mut reader, size.max(4), &mut decoder))
     }
 
-    /// The rows of a Parquet file, a JSON object a line; of at least this many bytes, and one row more at
+    /// The rows of a Parquet file, as cells of its [columns](Self::columns); of at least this many bytes, and one row more at
     /// most.
     ///
     /// # Errors
     /// If it is none, or there can be no thread.
     pub fn of_parquet(file: File, size: usize) -> io::Result<Self> {
         let mut rows = guarded(|| columns::Parquet::new(file, size))?;
-        Self::spawn(move || guarded(|| rows.next_page()))
+        let columns = Some(rows.columns());
+        Self::spawn(columns, move || guarded(|| rows.next_page()))
     }
 
     /// The same of Arrow IPC, as a file or as a stream.
@@ -69,10 +72,17 @@ impl Pages {
     /// If it is none, or there can be no thread.
     pub fn of_arrow(reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
         let mut rows = guarded(|| columns::of_arrow(reader, size))?;
-        Self::spawn(move || guarded(|| rows.next_page()))
+        let columns = Some(rows.columns());
+        Self::spawn(columns, move || guarded(|| rows.next_page()))
+    }
+
+    /// The columns of the rows, where the pages are cells. Says them once.
+    pub fn columns(&mut self) -> Option<Vec<Column>> {
+        self.columns.take()
     }
 
     fn spawn(
+        columns: Option<Vec<Column>>,
         mut next: impl FnMut() -> io::Result<Option<String>> + Send + 'static,
     ) -> io::Result<Self> {
         // One page lies ready while the load works on the one before.
@@ -91,7 +101,7 @@ impl Pages {
                 }
             }
         })?;
-        Ok(Self { pages })
+        Ok(Self { pages, columns })
     }
 }
 

@@ -10,7 +10,7 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::snowcat::loader::loads::{
-    Check, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
+    Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
     FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
     TableReport, Upload, Verdict,
 };

@@ -49,7 +49,7 @@ pub mod warehouse;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
 pub use interface::{
-    Check, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
+    Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
     FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
     TableReport, Upload, Verdict,
 };

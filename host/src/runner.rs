@@ -322,6 +322,7 @@ fn drive_to_end(
             Step::Pull(pull) => match warehouse.pull(&pull) {
                 Ok(Pulled::End) => Reply::End,
                 Ok(Pulled::File(file)) => Reply::File(file),
+                Ok(Pulled::Columns(columns)) => Reply::Columns(columns),
                 Ok(Pulled::Page(page)) => Reply::Page(page),
                 Err(failure) => Reply::Failed(failure),
             },

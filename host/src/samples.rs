@@ -157,6 +157,8 @@ impl Sample {
             };
             match input.pull(&pull)? {
                 Pulled::File(_) => files += 1,
+                // Of text there are none.
+                Pulled::Columns(_) => {}
                 Pulled::Page(text) => body.push_str(&text),
                 Pulled::End => break,
             }

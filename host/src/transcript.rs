@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, kind_name};
 use crate::interface::{
-    Check, Content, Failure, Fault, File, Order, Outcome, Reply, Report, Request, Response, Step,
-    Verdict,
+    Check, Column, Content, Failure, Fault, File, Order, Outcome, Reply, Report, Request, Response,
+    Step, Verdict,
 };
 use crate::runner::Observer;
 
@@ -87,6 +87,7 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
         Step::Pull(pull) => {
             let content = match pull.content {
                 Content::Arrow => "arrow",
+                Content::Cells => "cells",
                 Content::Parquet => "parquet",
                 Content::Text => "text",
                 Content::Values => "values",
@@ -147,6 +148,9 @@ fn check_value(check: &Check) -> Value {
 pub fn reply_line(reply: &Reply) -> String {
     let reply = match reply {
         Reply::Assumed => json!("assumed"),
+        Reply::Columns(columns) => {
+            json!({ "columns": columns.iter().map(column_value).collect::<Vec<_>>() })
+        }
         Reply::Done => json!("done"),
         Reply::End => json!("end"),
         Reply::Failed(failure) => json!({ "failed": failure_value(failure) }),
@@ -225,6 +229,17 @@ pub fn report_value(report: &Report) -> Value {
     })
 }
 
+fn column_value(column: &Column) -> Value {
+    json!({
+        "kind": column.kind,
+        "name": column.name,
+        "native": column.native,
+        "nullable": column.nullable,
+        "precision": column.precision,
+        "scale": column.scale,
+    })
+}
+
 fn outcome_value(outcome: &Outcome) -> Value {
     json!({ "affected": outcome.affected, "rows": outcome.rows })
 }
@@ -284,6 +299,9 @@ pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
         let [name, version] = ["name", "version"].map(|key| field(file, key).and_then(text));
         return Ok(Reply::File(File { name: name?, version: version? }));
     }
+    if let Some(columns) = reply.get("columns") {
+        return Ok(Reply::Columns(list(columns, parse_column)?));
+    }
     if let Some(page) = reply.get("page") {
         return Ok(Reply::Page(text(page)?));
     }
@@ -294,6 +312,29 @@ pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
         return Ok(Reply::Responses(list(responses, parse_response)?));
     }
     Err(format!("{reply} is no reply"))
+}
+
+fn parse_column(value: &Value) -> Result<Column, String> {
+    let [name, native, kind] =
+        ["name", "native", "kind"].map(|key| field(value, key).and_then(text));
+    let digits = |key: &str| match field(value, key)? {
+        Value::Null => Ok(None),
+        digits => match digits.as_u64().and_then(|digits| u32::try_from(digits).ok()) {
+            Some(digits) => Ok(Some(digits)),
+            None => Err(format!("expected a number of digits, found {digits}")),
+        },
+    };
+    let nullable = field(value, "nullable")?;
+    Ok(Column {
+        name: name?,
+        native: native?,
+        kind: kind?,
+        precision: digits("precision")?,
+        scale: digits("scale")?,
+        nullable: nullable
+            .as_bool()
+            .ok_or_else(|| format!("expected true or false, found {nullable}"))?,
+    })
 }
 
 fn parse_outcome(value: &Value) -> Result<Outcome, String> {
@@ -421,6 +462,17 @@ mod tests {
         check_reply(
             Reply::File(File { name: "a.csv".into(), version: "1".into() }),
             r#"{"reply":{"file":{"name":"a.csv","version":"1"}}}"#,
+        );
+        check_reply(
+            Reply::Columns(vec![Column {
+                name: "a".into(),
+                native: "decimal(9,2)".into(),
+                kind: "decimal".into(),
+                precision: Some(9),
+                scale: None,
+                nullable: true,
+            }]),
+            r#"{"reply":{"columns":[{"kind":"decimal","name":"a","native":"decimal(9,2)","nullable":true,"precision":9,"scale":null}]}}"#,
         );
         check_reply(Reply::Page("{\"a\":\u{1}}".into()), r#"{"reply":{"page":"{\"a\":\u0001}"}}"#);
         check_reply(

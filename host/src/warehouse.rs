@@ -3,7 +3,7 @@
 mod rehearsal;
 mod replay;
 
-use crate::interface::{Failure, File, Outcome, Pull, Request, Response, Script, Upload};
+use crate::interface::{Column, Failure, File, Outcome, Pull, Request, Response, Script, Upload};
 
 pub use rehearsal::{Rehearsal, StagedFile};
 pub use replay::Replay;
@@ -25,6 +25,8 @@ pub enum Pulled {
     Page(String),
     /// The pages from here on are of this file.
     File(File),
+    /// The pages from here on are cells of these columns.
+    Columns(Vec<Column>),
     /// There is no more.
     End,
 }
@@ -83,7 +85,8 @@ pub trait Warehouse {
 
     /// The next page of the input that the host holds for a resource, or that is where the job says
     /// ([`Pull::files`]); made as [`Pull::content`] says. Files come in the order of their names, and
-    /// [`Pulled::File`] before the first page of each. After [`Pulled::End`] comes the end again and
+    /// [`Pulled::File`] before the first page of each; of Parquet and Arrow, and of whatever else has types,
+    /// then [`Pulled::Columns`]. After [`Pulled::End`] comes the end again and
     /// again. [`files`](crate::files) does all of it.
     ///
     /// # Errors

@@ -47,3 +47,16 @@ def told(folder: pathlib.Path) -> dict[str, str]:
             case {"page": page}:
                 found[name].append(page)
     return {name: "".join(pages) for name, pages in found.items()}
+
+
+def columns(folder: pathlib.Path) -> dict[str, list[dict]]:
+    """The columns of each file that was read last, as the component gets them."""
+    found: dict[str, list[dict]] = {}
+    name = ""
+    for line in (folder / "run.jsonl").read_text().rstrip("\n").split("\n"):
+        match json.loads(line).get("reply"):
+            case {"file": {"name": name}}:
+                pass
+            case {"columns": columns}:
+                found[name] = columns
+    return found

@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "batch",
             "canonical",
+            "cells",
             "datetime",
             "digest",
             "fault",
@@ -36,7 +37,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("source", &["canonical", "digest", "fault", "job", "json", "page", "state", "step"]),
     ("frame", &["fault", "job", "json"]),
     ("page", &["fault", "job", "json"]),
-    ("shred", &["batch", "canonical", "coerce", "digest", "fault", "json", "kind", "name"]),
+    ("cells", &["canonical", "coerce", "fault", "kind"]),
+    (
+        "shred",
+        &["batch", "canonical", "cells", "coerce", "digest", "fault", "json", "kind", "name"],
+    ),
     ("parquet", &["batch", "fault", "kind"]),
     ("state", &["digest", "fault", "schema"]),
     ("schema", &["canonical", "digest", "fault", "kind"]),

@@ -117,6 +117,17 @@ fn reply_of(reply: &host::Reply) -> step::Reply {
             name: file.name.clone(),
             version: file.version.clone(),
         }),
+        host::Reply::Columns(columns) => {
+            let column = |column: &host::Column| step::InputColumn {
+                name: column.name.clone(),
+                native: column.native.clone(),
+                kind: column.kind.clone(),
+                precision: column.precision,
+                scale: column.scale,
+                nullable: column.nullable,
+            };
+            step::Reply::Columns(columns.iter().map(column).collect())
+        }
         host::Reply::End => step::Reply::End,
         host::Reply::Done => step::Reply::Done,
         host::Reply::Failed(failure) => step::Reply::Failed(failure_of(failure)),
@@ -147,6 +158,7 @@ fn step_of(step: step::Step) -> host::Step {
                 step::Content::Text => host::Content::Text,
                 step::Content::Parquet => host::Content::Parquet,
                 step::Content::Arrow => host::Content::Arrow,
+                step::Content::Cells => host::Content::Cells,
             };
             host::Step::Pull(host::Pull { resource, files, content, skip, encoding })
         }

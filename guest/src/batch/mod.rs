@@ -37,6 +37,7 @@ impl Column {
             DataType::Bigint => Values::fixed(Role::Int),
             DataType::Date => Values::fixed(Role::Days),
             DataType::Double => Values::fixed(Role::Double),
+            DataType::Time | DataType::Timestamp if kind.is_fine() => Values::fixed(Role::Wide),
             DataType::Time | DataType::Timestamp => Values::fixed(Role::Micros),
             DataType::Decimal | DataType::Wei if is_narrow(kind) => Values::fixed(Role::Narrow),
             DataType::Decimal | DataType::Wei => Values::fixed(Role::Wide),
@@ -153,7 +154,21 @@ impl Column {
     /// # Errors
     /// See [`Self::set_text`].
     pub fn set_micros(&mut self, row: u32, value: i64) -> Result<(), Refused> {
-        self.set_fixed(row, Role::Micros, value.to_le_bytes())
+        match self.kind.is_fine() {
+            true => self.set_nanos(row, i128::from(value) * 1000),
+            false => self.set_fixed(row, Role::Micros, value.to_le_bytes()),
+        }
+    }
+
+    /// Sets the value of a column of more than six digits behind the seconds, in nanoseconds.
+    ///
+    /// # Errors
+    /// See [`Self::set_text`].
+    pub fn set_nanos(&mut self, row: u32, value: i128) -> Result<(), Refused> {
+        match self.kind.is_fine() {
+            true => self.set_fixed(row, Role::Wide, value.to_be_bytes()),
+            false => Err(Refused::Kind),
+        }
     }
 
     /// Sets the value of a `date` column, in days since 1970-01-01.
@@ -384,7 +399,7 @@ pub(crate) enum Role {
     Micros,
     /// A decimal of up to 18 digits, 64 bits, little-endian.
     Narrow,
-    /// A decimal of up to 38 digits, 128 bits, big-endian.
+    /// A decimal of up to 38 digits, or nanoseconds, 128 bits, big-endian.
     Wide,
 }
 

@@ -43,6 +43,17 @@ pub(super) fn usual(text: &[u8]) -> Option<Timestamp> {
     instant(day, clock.micros()?, offset)
 }
 
+/// The shape `YYYY-MM-DD`, in days since 1970-01-01.
+pub(super) fn day(text: &[u8]) -> Option<i32> {
+    let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
+    let digits = [a, b, c, d, e, f, g, h].map(|byte| byte.wrapping_sub(b'0'));
+    if digits.iter().any(|digit| *digit > 9) {
+        return None;
+    }
+    let [a, b, c, d, e, f, g, h] = digits.map(u32::from);
+    date(a * 1000 + b * 100 + c * 10 + d, e * 10 + f, g * 10 + h)
+}
+
 /// What a text is, if it is a date, a time, or both.
 pub(super) fn moment(text: &str) -> Option<Moment> {
     iso(text.as_bytes()).or_else(|| common(python::ascii_digits(text).as_bytes()))

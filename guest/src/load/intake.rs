@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 
 use super::staging::BATCH_BYTES;
+use crate::cells::{Field, Rows};
 use crate::fault::{Fault, Result};
 use crate::job::{Path, ProcessingStep, Resource};
 use crate::json::{Peek, Reader};
 use crate::page::{self, Flow};
-use crate::shred::Family;
+use crate::shred::{Cells, Family};
 use crate::source::{Incremental, Parents, Unique, Verdict, process};
 
 /// Where the records of a resource go.
@@ -91,6 +92,40 @@ impl<'i> Intake<'i> {
         Ok(())
     }
 
+    /// Resolves the columns of rows of cells.
+    pub(super) fn cells<'f>(&mut self, fields: &'f [Field]) -> Taking<'f> {
+        let cells = self.family.as_mut().map(|family| family.cells(fields));
+        Taking { fields, cells, json: String::new() }
+    }
+
+    /// Takes one row of cells, as [`Self::take`] takes a record. Where nothing of the record is asked for
+    /// but its tables, it is never written as JSON.
+    pub(super) fn row(
+        &mut self,
+        row: &Rows<'_>,
+        taking: &mut Taking<'_>,
+        members: &str,
+    ) -> Result<()> {
+        let untouched = members.is_empty() && self.steps.is_empty();
+        if untouched
+            && self.cursor.is_none()
+            && self.children.is_empty()
+            && let (Some(family), Some(cells)) = (&mut self.family, &mut taking.cells)
+        {
+            return family.row(row, cells);
+        }
+        let json = taking.json(row);
+        if !untouched {
+            return self.take(&mut Reader::new(json), members);
+        }
+        if self.is_new(json)?
+            && let (Some(family), Some(cells)) = (&mut self.family, &mut taking.cells)
+        {
+            return family.row(row, cells);
+        }
+        Ok(())
+    }
+
     /// Loads a record, unless the cursor says that it is not new.
     fn load(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         if self.cursor.is_none()
@@ -101,20 +136,44 @@ impl<'i> Intake<'i> {
         }
         let mut ahead = reader.clone();
         let raw = ahead.skip()?;
+        if self.is_new(raw)?
+            && let Some(family) = &mut self.family
+        {
+            return family.record(reader);
+        }
+        *reader = ahead;
+        Ok(())
+    }
+
+    /// Whether the cursor says that a record is new; the children keep what they want of it then.
+    fn is_new(&mut self, raw: &str) -> Result<bool> {
         let verdict = match &mut self.cursor {
             None => Verdict::Keep,
             Some(cursor) => judge(raw, cursor)?,
         };
-        if verdict == Verdict::Keep {
-            for child in &mut *self.children {
-                child.keep(raw)?;
-            }
-            if let Some(family) = &mut self.family {
-                return family.record(reader);
-            }
+        if verdict != Verdict::Keep {
+            return Ok(false);
         }
-        *reader = ahead;
-        Ok(())
+        for child in &mut *self.children {
+            child.keep(raw)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Rows of cells, and where they go.
+pub(super) struct Taking<'f> {
+    fields: &'f [Field],
+    /// None where nothing is loaded.
+    cells: Option<Cells<'f>>,
+    json: String,
+}
+
+impl Taking<'_> {
+    /// The row as an object of JSON.
+    pub(super) fn json(&mut self, row: &Rows<'_>) -> &str {
+        row.json(self.fields, &mut self.json);
+        &self.json
     }
 }
 

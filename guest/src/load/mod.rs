@@ -5,6 +5,7 @@
 
 mod asking;
 mod catalogue;
+mod cells;
 mod checkpoint;
 mod commit;
 mod declare;

@@ -8,6 +8,7 @@ use super::ingest::{Ingest, Reading};
 use super::intake::check_size;
 use super::session::{Answer, Pulled, Session};
 use crate::canonical::push_string;
+use crate::cells::Field;
 use crate::fault::{Context, Fault, Result};
 use crate::frame::{Frame, Frames, legible};
 use crate::job::url::decoded;
@@ -24,13 +25,15 @@ pub(super) struct Pulling {
     content: Content,
     /// The file that is being read; one without a name where the host tells none.
     file: InputFile,
+    /// Its columns, where the host says them: its pages are cells then.
+    pub(super) fields: Option<Vec<Field>>,
     /// What its records get of its name, as members stand in JSON.
-    members: String,
+    pub(super) members: String,
     include: Vec<OfFile>,
     /// Records of it, bad ones among them.
-    records: u64,
+    pub(super) records: u64,
     /// As many of them were loaded before.
-    done: u64,
+    pub(super) done: u64,
     /// Leave out what is left of the file.
     skip: bool,
     /// Where an interrupted load had come to.
@@ -57,6 +60,7 @@ impl Pulling {
             frames: Frames::new(&pulled.format, lenient).map(|it| it.encoded(pulled.encoding)),
             content,
             file: InputFile::default(),
+            fields: None,
             members: String::new(),
             include: pulled.include.clone(),
             records: 0,
@@ -118,6 +122,7 @@ impl Pulling {
     /// A file begins.
     fn begin(&mut self, file: InputFile) -> Result<()> {
         (self.records, self.done) = (0, 0);
+        self.fields = None;
         // Files come in the order of their names: those before the one that was read are done.
         self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
         if !self.skip
@@ -166,7 +171,7 @@ impl Pulling {
     }
 
     /// Checks that the file has a name, if its records get something of it.
-    fn check_name(&self) -> Result<()> {
+    pub(super) fn check_name(&self) -> Result<()> {
         match self.include.is_empty() || !self.members.is_empty() {
             true => Ok(()),
             false => {
@@ -218,6 +223,10 @@ impl Ingest<'_> {
                     self.records(session, reading, pulled, pulling, true).await?;
                     pulling.begin(file)?;
                 }
+                Pulled::Columns(columns) => {
+                    let place = || pulling.place();
+                    pulling.fields = Some(self.fields(&columns).at(place)?);
+                }
                 Pulled::End => {
                     self.records(session, reading, pulled, pulling, true).await?;
                     if !pulling.advance()? {
@@ -246,6 +255,10 @@ impl Ingest<'_> {
         if let Some(frames) = &mut pulling.frames {
             frames.feed(text);
             return self.records(session, reading, pulled, pulling, false).await;
+        }
+        if pulling.fields.is_some() {
+            let taken = self.cells(session, reading, pulled, pulling, &text).await;
+            return taken.at(|| pulling.place());
         }
         pulling.check_name()?;
         let mut values = Values {

@@ -5,8 +5,8 @@ use crate::fault::{Fault, Result};
 use crate::job::{Policy, StageEncryption};
 use crate::sql::{Name, ddl, merge};
 use crate::step::{
-    Failure, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script, Step,
-    unexpected,
+    Failure, InputColumn, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script,
+    Step, unexpected,
 };
 
 /// A conversation with the host.
@@ -80,6 +80,8 @@ pub(super) enum Pulled {
     Page(String),
     /// Another file begins.
     File(InputFile),
+    /// The pages of the file are cells of these columns.
+    Columns(Vec<InputColumn>),
     /// There is no more.
     End,
 }
@@ -252,11 +254,12 @@ impl Session {
         match self.io.ask(Step::Pull(pull)).await {
             Reply::Page(page) => Ok(Pulled::Page(page)),
             Reply::File(file) => Ok(Pulled::File(file)),
+            Reply::Columns(columns) => Ok(Pulled::Columns(columns)),
             Reply::End => Ok(Pulled::End),
             Reply::Failed(failure) => {
                 Err(Fault::source(format_args!("the host cannot read on: {}", failure.message)))
             }
-            other => Err(unexpected("page, file, end or failed", &other)),
+            other => Err(unexpected("page, file, columns, end or failed", &other)),
         }
     }
 

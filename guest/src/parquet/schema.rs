@@ -41,6 +41,7 @@ impl Physical {
     pub(super) fn of(kind: Kind) -> Self {
         match kind.data_type {
             DataType::Binary | DataType::Json | DataType::Text => Self::ByteArray,
+            DataType::Time | DataType::Timestamp if kind.is_fine() => Self::Fixed,
             DataType::Bigint | DataType::Time | DataType::Timestamp => Self::Int64,
             DataType::Bool => Self::Boolean,
             DataType::Date => Self::Int32,
@@ -91,19 +92,9 @@ fn logical(leaf: &mut Struct<'_>, kind: Kind) {
             leaf.i32(6, 6);
             leaf.nested(10, |of| of.nested(6, |_| {}));
         }
-        DataType::Decimal | DataType::Wei => {
-            let (precision, scale) = kind.decimal();
-            let (precision, scale) = (precision as i32, scale as i32);
-            leaf.i32(6, 5);
-            leaf.i32(7, scale);
-            leaf.i32(8, precision);
-            leaf.nested(10, |of| {
-                of.nested(5, |decimal| {
-                    decimal.i32(1, scale);
-                    decimal.i32(2, precision);
-                });
-            });
-        }
+        DataType::Decimal | DataType::Wei => decimal(leaf, kind.decimal()),
+        // Nanoseconds: a timestamp of 64 bits would end in the year 2262.
+        DataType::Time | DataType::Timestamp if kind.is_fine() => decimal(leaf, (DIGITS, 0)),
         // As text: a reader that knows JSON would make another type of it, or refuse it.
         DataType::Json | DataType::Text => {
             leaf.i32(6, 0);
@@ -118,6 +109,20 @@ fn logical(leaf: &mut Struct<'_>, kind: Kind) {
             leaf.nested(10, |of| of.nested(8, |timestamp| moment(timestamp, kind.timezone)));
         }
     }
+}
+
+/// A decimal of that precision and scale.
+fn decimal(leaf: &mut Struct<'_>, (precision, scale): (u32, u32)) {
+    let (precision, scale) = (precision as i32, scale as i32);
+    leaf.i32(6, 5);
+    leaf.i32(7, scale);
+    leaf.i32(8, precision);
+    leaf.nested(10, |of| {
+        of.nested(5, |decimal| {
+            decimal.i32(1, scale);
+            decimal.i32(2, precision);
+        });
+    });
 }
 
 /// The members of `TimeType` and `TimestampType`. A time of day is not adjusted to UTC: DuckDB reads
@@ -154,6 +159,9 @@ fn arrow_type(kind: Kind) -> Arrow {
         }
         DataType::Double => Arrow::Float64,
         DataType::Json | DataType::Text => Arrow::Utf8,
+        DataType::Time | DataType::Timestamp if kind.is_fine() => {
+            Arrow::Decimal(DIGITS as usize, 0)
+        }
         DataType::Time => Arrow::Time64(TimeUnit::Microsecond),
         DataType::Timestamp => {
             Arrow::Timestamp(TimeUnit::Microsecond, kind.timezone.then(|| "UTC".to_owned()))

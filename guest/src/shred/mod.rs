@@ -9,6 +9,7 @@
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
+mod cells;
 mod claim;
 mod guard;
 mod ident;
@@ -30,6 +31,7 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+pub use cells::Cells;
 pub use claim::KEY_HINT;
 pub use ident::{RootId, Rooted, RowId};
 pub use options::{Options, Preferred, SEQ, Sequence};
@@ -45,7 +47,7 @@ use claim::Claims;
 use ident::Numbered;
 use limits::WEIGHED;
 use rules::LeftOut;
-use shape::Shape;
+use shape::{Role, Shape};
 use table::Origin;
 
 /// A family of tables, filling.
@@ -153,9 +155,7 @@ impl Family {
         if reader.peek()? == Peek::Null {
             return reader.null();
         }
-        self.record += 1;
-        self.opened.clear();
-        self.claims.begin();
+        self.begin_record();
         let start = reader.clone();
         let mut id = match &self.options.root_id {
             RootId::Numbered => None,
@@ -207,6 +207,12 @@ impl Family {
             Halt::Fault(fault) => fault,
             _ => Fault::internal("a record never settles"),
         })
+    }
+
+    fn begin_record(&mut self) {
+        self.record += 1;
+        self.opened.clear();
+        self.claims.begin();
     }
 
     /// Every table, in the order of first sight.
@@ -327,6 +333,24 @@ impl Family {
         Ok(())
     }
 
+    /// A value of a key that is no plain one.
+    #[cold]
+    fn special(
+        &mut self,
+        scalar: Scalar<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let resolved = &self.shapes[shape].entries[entry];
+        let typed = resolved.typed.and_then(|kind| cells::lifted(scalar, kind));
+        let scalar = typed.as_ref().map_or(scalar, Scalar::Typed);
+        match resolved.role {
+            Role::Plain | Role::Typed => self.plain(scalar, (shape, entry), place, row),
+            Role::System => self.system_value(scalar, (shape, entry), place, row),
+        }
+    }
+
     /// A value under the name of a system column: a root row may bring its own id; anything else of
     /// that name is ours to write.
     #[cold]
@@ -347,7 +371,7 @@ impl Family {
         }
         if name == "_dlt_id"
             && row.table == 0
-            && let Scalar::Text(id) | Scalar::Number(id) = scalar
+            && let Some(id) = scalar.text()
             && !id.is_empty()
         {
             return if row.ours { Err(Halt::GivenId(id.to_owned())) } else { Ok(()) };

@@ -10,7 +10,7 @@ use super::Family;
 use super::table::{self, Rows};
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
-use crate::kind::DataType;
+use crate::kind::{DataType, Kind};
 use crate::name::EMPTY_KEY;
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
@@ -52,6 +52,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// What becomes of its values.
     pub(super) role: Role,
+    /// The type that its values have in the input, where that says one.
+    pub(super) typed: Option<Kind>,
     /// The object that had it last.
     pub(super) instance: u64,
     /// Its column, once a scalar was seen.
@@ -69,6 +71,8 @@ pub(super) struct Entry {
 pub(super) enum Role {
     /// They go into its column.
     Plain,
+    /// They go into its column, with the type that the input says.
+    Typed,
     /// It has the name of a system column of its row.
     System,
 }
@@ -210,6 +214,7 @@ impl Family {
             key: key.into(),
             role,
             name,
+            typed: None,
             instance: 0,
             column: None,
             squashed: false,

@@ -112,10 +112,34 @@ impl Family {
                 }
             },
         };
-        let resolved = &mut self.shapes[shape].entries[entry];
-        if resolved.role != Role::Plain {
-            return self.system_value(scalar, (shape, entry), place, row);
+        self.scalar(scalar, (shape, entry), place, row)
+    }
+
+    /// A scalar of a key, or what is kept as JSON.
+    #[inline]
+    pub(super) fn scalar(
+        &mut self,
+        scalar: Scalar<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        if self.shapes[shape].entries[entry].role != Role::Plain {
+            return self.special(scalar, (shape, entry), place, row);
         }
+        self.plain(scalar, (shape, entry), place, row)
+    }
+
+    /// The same of a key that has its name to itself.
+    #[inline]
+    pub(super) fn plain(
+        &mut self,
+        scalar: Scalar<'_>,
+        (shape, entry): (usize, usize),
+        place: u32,
+        row: &Row<'_>,
+    ) -> Result<(), Halt> {
+        let resolved = &mut self.shapes[shape].entries[entry];
         let column = match resolved.column {
             Some(column) => column,
             None => match self.new_column((shape, entry), &scalar, place, row)? {

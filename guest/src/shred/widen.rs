@@ -38,7 +38,7 @@ impl Table {
         value: Scalar<'_>,
         options: &Options,
     ) -> Result<Meeting> {
-        let (Scalar::Number(number), Some(kind)) = (value, self.column_at(at).kind) else {
+        let (Some(number), Some(kind)) = (value.number(), self.column_at(at).kind) else {
             return Ok(Meeting::Fits);
         };
         let form = value.form();
@@ -59,7 +59,7 @@ impl Table {
     fn widen(&mut self, at: usize, value: Scalar<'_>, options: &Options) -> Result<bool> {
         let refused = self.rules.data_type.is_some();
         let column = self.column_at(at);
-        let (Scalar::Number(_), true, Some(kind)) = (value, column.inferred, column.kind) else {
+        let (Some(_), true, Some(kind)) = (value.number(), column.inferred, column.kind) else {
             return Ok(false);
         };
         let joined = kind.data_type.join(value.form());

@@ -28,6 +28,7 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
                 format!("PARSE_JSON({value}::{})", column.text_type_name())
             }
             DataType::Json => format!("{value}::{}", column.text_type_name()),
+            DataType::Time | DataType::Timestamp if column.kind.is_fine() => fine(column, &value),
             DataType::Timestamp if column.with_offset => in_utc(&format!("{value}::TIMESTAMP_LTZ")),
             _ => format!("{value}::{}", column.type_name()),
         }
@@ -40,4 +41,18 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
         // In quotes: names of stages and paths hold signs that a bare reference may not hold.
         literal(&format!("@{stage}/{path}/")),
     )
+}
+
+/// A time or a timestamp that the file has as a whole number of nanoseconds. A clock's reading is that of the
+/// instant in UTC, so that the session's time zone does not count.
+/// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
+fn fine(column: &Column, value: &str) -> String {
+    let instant = format!("TO_TIMESTAMP_LTZ({value}::NUMBER(38,0), 9)");
+    let kind = column.type_name();
+    match column.kind.data_type {
+        DataType::Time => format!("{}::TIMESTAMP_NTZ(9)::{kind}", in_utc(&instant)),
+        _ if column.with_offset => in_utc(&instant),
+        _ if column.kind.timezone => format!("{instant}::{kind}"),
+        _ => format!("{}::{kind}", in_utc(&instant)),
+    }
 }

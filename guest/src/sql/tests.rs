@@ -326,3 +326,21 @@ fn statements() -> String {
     say("the stage, gone", ddl::drop_stage(&stage));
     text
 }
+
+#[test]
+fn nanoseconds_are_converted_whatever_the_session_says() {
+    let fine = |data_type, timezone| Kind { precision: Some(9), timezone, ..Kind::of(data_type) };
+    let check = |column: Column, expect: &str| {
+        let schema = Name::schema("D", "S");
+        let copy = copy_into(&schema, &[column], &schema, "p", Json::Parse);
+        let select = copy.split(" FROM (SELECT ").nth(1).and_then(|it| it.split(" FROM '").next());
+        assert_eq!(select, Some(expect));
+    };
+    let instant = "TO_TIMESTAMP_LTZ($1:\"C\"::NUMBER(38,0), 9)";
+    let utc = format!("CONVERT_TIMEZONE('UTC', {instant})");
+    let of = |data_type, timezone| Column::new("C", fine(data_type, timezone));
+    check(of(DataType::Timestamp, true), &format!("{instant}::TIMESTAMP_LTZ(9)"));
+    check(of(DataType::Timestamp, false), &format!("{utc}::TIMESTAMP_NTZ(9)"));
+    check(of(DataType::Time, true), &format!("{utc}::TIMESTAMP_NTZ(9)::TIME(9)"));
+    check(Column { with_offset: true, ..of(DataType::Timestamp, true) }, &utc);
+}

@@ -178,7 +178,8 @@ fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     loop {
         match input.pull(&pull)? {
-            Pulled::File(_) => {}
+            // Text has no columns.
+            Pulled::File(_) | Pulled::Columns(_) => {}
             Pulled::Page(page) => text.push_str(&page),
             Pulled::End => return Ok(text),
         }

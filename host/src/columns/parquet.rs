@@ -23,13 +23,18 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
 
-use super::text::{bytes, date, decimal, double, instant, micros, null, text, time, uuid};
+use super::kind::Kind as Told;
+use super::text::{
+    Form, boolean, bytes, date, decimal, double, duration, instant, json, moment, null, text, time,
+    uuid,
+};
 use super::{invalid, name};
+use crate::interface::Column;
 
 /// So many rows are decoded at once.
 const ROWS: usize = 4096;
 
-/// The rows of a Parquet file, as lines of JSON.
+/// The rows of a Parquet file, as cells.
 pub(crate) struct Rows {
     file: SerializedFileReader<File>,
     /// The columns of the file at the top.
@@ -61,18 +66,50 @@ impl Rows {
         Ok(Self { file, fields, kinds, group, leaves: Vec::new(), decoded, left, size })
     }
 
+    /// The columns, with their types.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let schema = self.file.metadata().file_metadata().schema_descr();
+        let fields = schema.root_schema().get_fields().iter().zip(&self.fields);
+        let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, Node))| {
+            let leaf = || {
+                let at = node.leaves.start;
+                Some(told(*self.kinds.get(at)?, schema.columns().get(at)?))
+            };
+            let told = match &node.shape {
+                Shape::Leaf => leaf().unwrap_or_else(|| Told::of("unknown", "text")),
+                Shape::List { is_map: true, .. } => Told::of("map", "json"),
+                Shape::List { .. } => Told::of("list", "json"),
+                Shape::Struct(_) => Told::of("struct", "json"),
+            };
+            let nullable = field.get_basic_info().repetition() != Repetition::REQUIRED;
+            told.column(field.name(), nullable)
+        };
+        fields.map(column).collect()
+    }
+
     /// The next rows, of about so many bytes.
     pub(crate) fn next_page(&mut self) -> io::Result<Option<String>> {
-        let mut page = Vec::new();
+        let (mut page, mut nested) = (Vec::new(), Vec::new());
         while page.len() < self.size && self.decode()? {
             while self.decoded > 0 && page.len() < self.size {
-                object(&self.fields, &mut self.leaves, &mut page)?;
+                row(&self.fields, &mut self.leaves, &mut nested, &mut page)?;
                 page.push(b'\n');
                 self.decoded -= 1;
             }
         }
         let page = String::from_utf8(page).map_err(io::Error::other)?;
         Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+
+    /// The next row, as an object of JSON.
+    pub(crate) fn next_object(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if !self.decode()? {
+            return Ok(None);
+        }
+        let mut row = Vec::new();
+        object(&self.fields, &mut self.leaves, &mut row)?;
+        self.decoded -= 1;
+        Ok(Some(row))
     }
 
     /// Whether there is a row; decodes some more if there is none left.
@@ -115,6 +152,7 @@ enum Shape {
         element: Box<Node>,
         /// The level at which it goes on.
         rep: i16,
+        is_map: bool,
     },
 }
 
@@ -154,7 +192,7 @@ fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape>
         return Ok(Shape::Struct(fields(kind, def, rep, leaf)?));
     };
     if is_map {
-        let Shape::List { mut element, rep } = list(inner, true, def, rep, leaf)? else {
+        let Shape::List { mut element, rep, .. } = list(inner, true, def, rep, leaf)? else {
             return Err(damaged());
         };
         if let Shape::Struct(fields) = &mut element.shape
@@ -162,7 +200,7 @@ fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape>
         {
             (*key, *value) = (name("key")?, name("value")?);
         }
-        return Ok(Shape::List { element, rep });
+        return Ok(Shape::List { element, rep, is_map });
     }
     // The repeated group is the element itself in files of old writers.
     let whole = inner.is_primitive()
@@ -181,7 +219,29 @@ fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> i
         _ => Node { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
     };
     let element = Box::new(Node { leaves: first..*leaf, ..element });
-    Ok(Shape::List { element, rep })
+    Ok(Shape::List { element, rep, is_map: false })
+}
+
+/// The cells of a row; `nested` is a place to write JSON in.
+fn row(
+    fields: &[(Vec<u8>, Node)],
+    leaves: &mut [Leaf],
+    nested: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    for (n, (_, node)) in fields.iter().enumerate() {
+        if n > 0 {
+            out.push(b'\t');
+        }
+        if matches!(node.shape, Shape::Leaf) {
+            value(node, leaves, Form::Cell, out)?;
+            continue;
+        }
+        nested.clear();
+        value(node, leaves, Form::Json, nested)?;
+        json(nested, out)?;
+    }
+    Ok(())
 }
 
 fn object(fields: &[(Vec<u8>, Node)], leaves: &mut [Leaf], out: &mut Vec<u8>) -> io::Result<()> {
@@ -192,29 +252,29 @@ fn object(fields: &[(Vec<u8>, Node)], leaves: &mut [Leaf], out: &mut Vec<u8>) ->
         }
         out.extend_from_slice(name);
         out.push(b':');
-        value(node, leaves, out)?;
+        value(node, leaves, Form::Json, out)?;
     }
     out.push(b'}');
     Ok(())
 }
 
-fn value(node: &Node, leaves: &mut [Leaf], out: &mut Vec<u8>) -> io::Result<()> {
+fn value(node: &Node, leaves: &mut [Leaf], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let level = first(node, leaves)?.def()?;
     if level < node.def {
         skip(node, leaves)?;
-        return null(out);
+        return null(form, out);
     }
     match &node.shape {
-        Shape::Leaf => first(node, leaves)?.write(out),
+        Shape::Leaf => first(node, leaves)?.write(form, out),
         Shape::Struct(fields) => object(fields, leaves, out),
-        Shape::List { element, rep } => {
+        Shape::List { element, rep, .. } => {
             out.push(b'[');
             // An element has a level of its own, above the list's.
             if level <= node.def {
                 skip(node, leaves)?;
             } else {
                 loop {
-                    value(element, leaves, out)?;
+                    value(element, leaves, form, out)?;
                     if first(node, leaves)?.rep() < *rep {
                         break;
                     }
@@ -314,19 +374,19 @@ impl Leaf {
         self.reps.as_ref().and_then(|reps| reps.get(self.at)).copied().unwrap_or(0)
     }
 
-    fn write(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn write(&mut self, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
         let at = self.value;
         self.value += 1;
         self.at += 1;
         match &self.values {
-            Values::Boolean(_, values) => write!(out, "{}", get(values, at)?),
-            Values::Int32(_, values) => int32(*get(values, at)?, self.kind, out),
-            Values::Int64(_, values) => int64(*get(values, at)?, self.kind, out),
-            Values::Int96(_, values) => int96(get(values, at)?, out),
-            Values::Float(_, values) => double(f64::from(*get(values, at)?), out),
-            Values::Double(_, values) => double(*get(values, at)?, out),
-            Values::Bytes(_, values) => array(get(values, at)?.data(), self.kind, out),
-            Values::Fixed(_, values) => array(get(values, at)?.data(), self.kind, out),
+            Values::Boolean(_, values) => boolean(*get(values, at)?, form, out),
+            Values::Int32(_, values) => int32(*get(values, at)?, self.kind, form, out),
+            Values::Int64(_, values) => int64(*get(values, at)?, self.kind, form, out),
+            Values::Int96(_, values) => int96(get(values, at)?, form, out),
+            Values::Float(_, values) => double(f64::from(*get(values, at)?), form, out),
+            Values::Double(_, values) => double(*get(values, at)?, form, out),
+            Values::Bytes(_, values) => array(get(values, at)?.data(), self.kind, form, out),
+            Values::Fixed(_, values) => array(get(values, at)?.data(), self.kind, form, out),
         }
     }
 }
@@ -448,44 +508,79 @@ fn units(field: &Field, leaves: &mut Vec<Option<TimeUnit>>) {
     }
 }
 
-fn int32(value: i32, kind: Kind, out: &mut Vec<u8>) -> io::Result<()> {
+fn int32(value: i32, kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     match kind {
         Kind::Unsigned => write!(out, "{}", value.cast_unsigned()),
-        kind => int64(value.into(), kind, out),
+        kind => int64(value.into(), kind, form, out),
     }
 }
 
-fn int64(value: i64, kind: Kind, out: &mut Vec<u8>) -> io::Result<()> {
+fn int64(value: i64, kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     match kind {
         Kind::Unsigned => write!(out, "{}", value.cast_unsigned()),
         Kind::Decimal(scale) => decimal(&value.to_string(), scale, out),
-        Kind::Date => date(value, out),
-        Kind::Time(unit) => time(value, unit, out),
-        Kind::Instant { unit, zone } => instant(value, unit, zone, out),
-        Kind::Duration(unit) => decimal(&micros(value, unit)?.to_string(), 6, out),
+        Kind::Date => date(value, form, out),
+        Kind::Time(unit) => time(value, unit, form, out),
+        Kind::Instant { unit, zone } => instant(value, unit, zone, form, out),
+        Kind::Duration(unit) => duration(value, unit, form, out),
         Kind::Plain | Kind::Text | Kind::Half | Kind::Uuid => write!(out, "{value}"),
     }
 }
 
 /// Nanoseconds of a day, and the day, counted from before history. Without a zone.
-fn int96(value: &Int96, out: &mut Vec<u8>) -> io::Result<()> {
+fn int96(value: &Int96, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let &[low, high, day] = value.data() else { return Err(damaged()) };
     let nanos = i128::from(u64::from(high) << 32 | u64::from(low));
     let since = (i128::from(day) - 2_440_588) * 86_400_000_000_000 + nanos;
-    let micros = i64::try_from(since / 1000).map_err(|_| damaged())?;
-    instant(micros, TimeUnit::Microsecond, false, out)
+    let part = |part: i128| i64::try_from(part).map_err(|_| damaged());
+    let (micros, nanos) = match form {
+        Form::Cell => (part(since.div_euclid(1000))?, since.rem_euclid(1000)),
+        Form::Json => (part(since / 1000)?, 0),
+    };
+    let nanos = u32::try_from(nanos).map_err(|_| damaged())?;
+    moment(micros, nanos, false, form, out).map_err(|error| error.unwrap_or_else(damaged))
 }
 
-fn array(value: &[u8], kind: Kind, out: &mut Vec<u8>) -> io::Result<()> {
+/// The type of a column, in the words of the interface.
+fn told(kind: Kind, column: &ColumnDescriptor) -> Told {
+    match kind {
+        Kind::Unsigned if column.physical_type() == Physical::INT64 => Told::unsigned(),
+        Kind::Unsigned => Told::of("uint", "bigint"),
+        Kind::Decimal(scale) => {
+            Told::decimal(usize::try_from(column.type_precision()).unwrap_or_default(), scale)
+        }
+        Kind::Date => Told::of("date", "date"),
+        Kind::Time(unit) => Told::time(unit),
+        Kind::Instant { unit, zone } => Told::instant(unit, zone),
+        Kind::Duration(unit) => Told::duration(unit),
+        Kind::Text => Told::of("string", "text"),
+        Kind::Half => Told::of("float", "double"),
+        Kind::Uuid => Told::of("uuid", "text"),
+        Kind::Plain if matches!(column.logical_type_ref(), Some(Logical::Unknown)) => {
+            Told::of("null", "text")
+        }
+        Kind::Plain => match column.physical_type() {
+            Physical::BOOLEAN => Told::of("bool", "bool"),
+            Physical::INT32 | Physical::INT64 => Told::of("int", "bigint"),
+            Physical::INT96 => Told::instant(TimeUnit::Nanosecond, false),
+            Physical::FLOAT | Physical::DOUBLE => Told::of("float", "double"),
+            Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => Told::of("binary", "binary"),
+        },
+    }
+}
+
+fn array(value: &[u8], kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     match kind {
         Kind::Decimal(scale) => decimal(&whole(value)?, scale, out),
-        Kind::Text => text(std::str::from_utf8(value).map_err(|e| invalid(&e.to_string()))?, out),
+        Kind::Text => {
+            text(std::str::from_utf8(value).map_err(|e| invalid(&e.to_string()))?, form, out)
+        }
         Kind::Half => {
             let value = f16::from_le_bytes(value.try_into().map_err(|_| damaged())?);
-            double(f64::from(value.to_f32()), out)
+            double(f64::from(value.to_f32()), form, out)
         }
-        Kind::Uuid => uuid(value, out),
-        _ => bytes(value, out),
+        Kind::Uuid => uuid(value, form, out),
+        _ => bytes(value, form, out),
     }
 }
 

@@ -1,22 +1,93 @@
-//! Values as JSON, as the interface wants them of a host; the procedure's handler writes the same.
+//! Values as text: as cells, or as JSON where they are nested in one. The procedure's handler writes the same.
 
 use std::io::{self, Write as _};
 
 use arrow2::datatypes::TimeUnit;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Datelike as _, Timelike as _};
+use chrono::{DateTime, Datelike as _, NaiveDate, Timelike as _};
 
 use super::invalid;
 
-pub(super) fn null(out: &mut Vec<u8>) -> io::Result<()> {
-    out.write_all(b"null")
+/// How a value is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Form {
+    /// As a cell of a row, with every digit.
+    Cell,
+    /// As JSON. Finer than microseconds is cut off, and what is no number is null.
+    Json,
 }
 
-/// The shortest digits that mean the same, as Python writes them. What is no number is null.
-pub(super) fn double(value: f64, out: &mut Vec<u8>) -> io::Result<()> {
+impl Form {
+    /// Writes what is a text in JSON, and has no character that needs an escape.
+    fn quoted(
+        self,
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self == Self::Cell {
+            return write(out);
+        }
+        out.push(b'"');
+        write(out)?;
+        out.push(b'"');
+        Ok(())
+    }
+}
+
+pub(super) fn null(form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    out.write_all(match form {
+        Form::Cell => b"\\N",
+        Form::Json => b"null",
+    })
+}
+
+/// The content of a cell, with its escapes.
+pub(super) fn escaped(content: &[u8], out: &mut Vec<u8>) {
+    let mut plain = 0;
+    for (at, byte) in content.iter().enumerate() {
+        let escape = match byte {
+            b'\\' => b"\\\\",
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            _ => continue,
+        };
+        out.extend_from_slice(content.get(plain..at).unwrap_or_default());
+        out.extend_from_slice(escape);
+        plain = at + 1;
+    }
+    out.extend_from_slice(content.get(plain..).unwrap_or_default());
+}
+
+/// The JSON of a cell.
+pub(super) fn json(json: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    match json {
+        b"null" => null(Form::Cell, out),
+        json => {
+            escaped(json, out);
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn boolean(value: bool, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    out.write_all(match (form, value) {
+        (Form::Cell, true) => b"t",
+        (Form::Cell, false) => b"f",
+        (Form::Json, true) => b"true",
+        (Form::Json, false) => b"false",
+    })
+}
+
+/// The shortest digits that mean the same, as Python writes them.
+pub(super) fn double(value: f64, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     if !value.is_finite() {
-        return null(out);
+        return match form {
+            Form::Json => null(form, out),
+            Form::Cell if value.is_nan() => out.write_all(b"NaN"),
+            Form::Cell if value > 0.0 => out.write_all(b"Infinity"),
+            Form::Cell => out.write_all(b"-Infinity"),
+        };
     }
     let text = format!("{value:?}");
     let Some((digits, exponent)) = text.split_once('e') else {
@@ -38,8 +109,31 @@ pub(super) fn decimal(number: &str, scale: usize, out: &mut Vec<u8>) -> io::Resu
     }
 }
 
-/// Finer than microseconds is cut off, as in the tables.
-pub(super) fn micros(value: i64, unit: TimeUnit) -> io::Result<i64> {
+/// A span of time, in seconds.
+pub(super) fn duration(
+    value: i64,
+    unit: TimeUnit,
+    form: Form,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    match form {
+        Form::Cell => decimal(&value.to_string(), digits(unit), out),
+        Form::Json => decimal(&micros(value, unit)?.to_string(), 6, out),
+    }
+}
+
+/// How many digits the fraction of a second has.
+pub(super) const fn digits(unit: TimeUnit) -> usize {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
+/// Finer than microseconds is cut off.
+fn micros(value: i64, unit: TimeUnit) -> io::Result<i64> {
     let micros = match unit {
         TimeUnit::Second => value.checked_mul(1_000_000),
         TimeUnit::Millisecond => value.checked_mul(1000),
@@ -49,26 +143,58 @@ pub(super) fn micros(value: i64, unit: TimeUnit) -> io::Result<i64> {
     micros.ok_or_else(|| invalid(&format!("{value} {unit:?}s are too many")))
 }
 
-pub(super) fn instant(value: i64, unit: TimeUnit, zone: bool, out: &mut Vec<u8>) -> io::Result<()> {
-    let found = DateTime::from_timestamp_micros(micros(value, unit)?);
-    let at = found.filter(|at| (1..=9999).contains(&at.year())).ok_or_else(|| {
-        invalid(&format!("expected an instant of the years 1 to 9999, found {value} {unit:?}s"))
-    })?;
-    write!(out, "\"{:04}-{:02}-{:02}T", at.year(), at.month(), at.day())?;
-    clock(at.hour(), at.minute(), at.second(), at.timestamp_subsec_micros(), out)?;
-    out.write_all(if zone { b"+00:00\"" } else { b"\"" })
+/// Microseconds, and the nanoseconds behind them: none of those in JSON.
+fn parts(value: i64, unit: TimeUnit, form: Form) -> io::Result<(i64, u32)> {
+    match (form, unit) {
+        (Form::Cell, TimeUnit::Nanosecond) => {
+            let nanos = u32::try_from(value.rem_euclid(1000)).unwrap_or_default();
+            Ok((value.div_euclid(1000), nanos))
+        }
+        _ => Ok((micros(value, unit)?, 0)),
+    }
 }
 
-pub(super) fn date(days: i64, out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn instant(
+    value: i64,
+    unit: TimeUnit,
+    zone: bool,
+    form: Form,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
+    let (micros, nanos) = parts(value, unit, form)?;
+    let wrong = || format!("expected an instant of the years 1 to 9999, found {value} {unit:?}s");
+    moment(micros, nanos, zone, form, out).map_err(|it| it.unwrap_or_else(|| invalid(&wrong())))
+}
+
+/// An instant of microseconds and nanoseconds behind them.
+pub(super) fn moment(
+    micros: i64,
+    nanos: u32,
+    zone: bool,
+    form: Form,
+    out: &mut Vec<u8>,
+) -> Result<(), Option<io::Error>> {
+    let at = DateTime::from_timestamp_micros(micros).filter(|at| (1..=9999).contains(&at.year()));
+    let at = at.ok_or(None)?;
+    form.quoted(out, |out| {
+        day(at.date_naive(), out)?;
+        out.push(b'T');
+        clock(at.hour(), at.minute(), at.second(), (at.timestamp_subsec_micros(), nanos), out)?;
+        if zone { out.write_all(b"+00:00") } else { Ok(()) }
+    })
+    .map_err(Some)
+}
+
+pub(super) fn date(days: i64, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let at = days.checked_mul(86_400).and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let at = at.filter(|at| (1..=9999).contains(&at.year())).ok_or_else(|| {
         invalid(&format!("expected a date of the years 1 to 9999, found day {days}"))
     })?;
-    write!(out, "\"{:04}-{:02}-{:02}\"", at.year(), at.month(), at.day())
+    form.quoted(out, |out| day(at.date_naive(), out))
 }
 
-pub(super) fn time(value: i64, unit: TimeUnit, out: &mut Vec<u8>) -> io::Result<()> {
-    let micros = micros(value, unit)?;
+pub(super) fn time(value: i64, unit: TimeUnit, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    let (micros, nanos) = parts(value, unit, form)?;
     let wrong = |_| invalid(&format!("expected a time of the day, found {value} {unit:?}s"));
     let micros = u64::try_from(micros).map_err(wrong)?;
     let part = |unit, most: u64| u32::try_from(micros / unit % most).map_err(wrong);
@@ -76,60 +202,99 @@ pub(super) fn time(value: i64, unit: TimeUnit, out: &mut Vec<u8>) -> io::Result<
     if hours > 23 {
         return Err(invalid(&format!("expected a time of the day, found {value} {unit:?}s")));
     }
-    out.push(b'"');
-    clock(hours, part(60_000_000, 60)?, part(1_000_000, 60)?, part(1, 1_000_000)?, out)?;
-    out.push(b'"');
-    Ok(())
+    let fraction = (part(1, 1_000_000)?, nanos);
+    let (minutes, seconds) = (part(60_000_000, 60)?, part(1_000_000, 60)?);
+    form.quoted(out, |out| clock(hours, minutes, seconds, fraction, out))
 }
 
-fn clock(hour: u32, minute: u32, second: u32, micros: u32, out: &mut Vec<u8>) -> io::Result<()> {
+fn day(at: NaiveDate, out: &mut Vec<u8>) -> io::Result<()> {
+    write!(out, "{:04}-{:02}-{:02}", at.year(), at.month(), at.day())
+}
+
+/// A time of the day; its fraction is microseconds and the nanoseconds behind them.
+fn clock(
+    hour: u32,
+    minute: u32,
+    second: u32,
+    fraction: (u32, u32),
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     write!(out, "{hour:02}:{minute:02}:{second:02}")?;
-    if micros > 0 { write!(out, ".{micros:06}") } else { Ok(()) }
-}
-
-pub(super) fn text(value: &str, out: &mut Vec<u8>) -> io::Result<()> {
-    Ok(serde_json::to_writer(out, value)?)
-}
-
-pub(super) fn bytes(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    write!(out, "\"{}\"", STANDARD.encode(value))
-}
-
-pub(super) fn uuid(value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    out.push(b'"');
-    for (n, byte) in value.iter().enumerate() {
-        if matches!(n, 4 | 6 | 8 | 10) {
-            out.push(b'-');
-        }
-        write!(out, "{byte:02x}")?;
+    match fraction {
+        (0, 0) => Ok(()),
+        (micros, 0) => write!(out, ".{micros:06}"),
+        (micros, nanos) => write!(out, ".{micros:06}{nanos:03}"),
     }
-    out.push(b'"');
-    Ok(())
+}
+
+pub(super) fn text(value: &str, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    match form {
+        Form::Cell => {
+            escaped(value.as_bytes(), out);
+            Ok(())
+        }
+        Form::Json => Ok(serde_json::to_writer(out, value)?),
+    }
+}
+
+/// Bytes: hexadecimal digits in a cell, base64 in JSON.
+pub(super) fn bytes(value: &[u8], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    match form {
+        Form::Cell => {
+            value.iter().for_each(|byte| hexadecimal(*byte, out));
+            Ok(())
+        }
+        Form::Json => write!(out, "\"{}\"", STANDARD.encode(value)),
+    }
+}
+
+pub(super) fn uuid(value: &[u8], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+    form.quoted(out, |out| {
+        for (n, byte) in value.iter().enumerate() {
+            if matches!(n, 4 | 6 | 8 | 10) {
+                out.push(b'-');
+            }
+            hexadecimal(*byte, out);
+        }
+        Ok(())
+    })
+}
+
+fn hexadecimal(byte: u8, out: &mut Vec<u8>) {
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        match write(&mut out) {
+            Ok(()) => String::from_utf8(out).unwrap(),
+            Err(error) => error.to_string(),
+        }
+    }
+
     #[test]
     fn numbers_are_written_as_python_does() {
-        let check = |value: f64, expect: &str| {
-            let mut out = Vec::new();
-            double(value, &mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), expect);
+        let check = |value: f64, cell: &str, json: &str| {
+            assert_eq!(written(|out| double(value, Form::Cell, out)), cell);
+            assert_eq!(written(|out| double(value, Form::Json, out)), json);
         };
-        check(-0.0, "-0.0");
-        check(1.5, "1.5");
-        check(1e-4, "0.0001");
-        check(1.25e-5, "1.25e-05");
-        check(1e15, "1000000000000000.0");
-        check(1e16, "1e+16");
-        check(-1e300, "-1e+300");
-        check(f64::NAN, "null");
+        check(-0.0, "-0.0", "-0.0");
+        check(1.5, "1.5", "1.5");
+        check(1e-4, "0.0001", "0.0001");
+        check(1.25e-5, "1.25e-05", "1.25e-05");
+        check(1e15, "1000000000000000.0", "1000000000000000.0");
+        check(1e16, "1e+16", "1e+16");
+        check(-1e300, "-1e+300", "-1e+300");
+        check(f64::NAN, "NaN", "null");
+        check(f64::INFINITY, "Infinity", "null");
+        check(f64::NEG_INFINITY, "-Infinity", "null");
         let check = |number: &str, scale, expect: &str| {
-            let mut out = Vec::new();
-            decimal(number, scale, &mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), expect);
+            assert_eq!(written(|out| decimal(number, scale, out)), expect);
         };
         check("12", 0, "12");
         check("-5", 2, "-0.05");
@@ -138,24 +303,54 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_cut_to_microseconds() {
-        let check = |value, unit, zone, expect: &str| {
-            let mut out = Vec::new();
-            let text = match instant(value, unit, zone, &mut out) {
-                Ok(()) => String::from_utf8(out).unwrap(),
-                Err(error) => error.to_string(),
-            };
-            assert_eq!(text, expect);
+    fn instants_have_every_digit_in_cells() {
+        let check = |value, unit, zone, cell: &str, json: &str| {
+            assert_eq!(written(|out| instant(value, unit, zone, Form::Cell, out)), cell);
+            assert_eq!(written(|out| instant(value, unit, zone, Form::Json, out)), json);
         };
-        check(0, TimeUnit::Second, false, "\"1970-01-01T00:00:00\"");
-        check(-1, TimeUnit::Millisecond, true, "\"1969-12-31T23:59:59.999000+00:00\"");
-        check(1_999, TimeUnit::Nanosecond, true, "\"1970-01-01T00:00:00.000001+00:00\"");
+        check(0, TimeUnit::Second, false, "1970-01-01T00:00:00", "\"1970-01-01T00:00:00\"");
         check(
-            253_402_300_800,
-            TimeUnit::Second,
-            false,
-            "expected an instant of the years 1 to 9999, found 253402300800 Seconds",
+            -1,
+            TimeUnit::Millisecond,
+            true,
+            "1969-12-31T23:59:59.999000+00:00",
+            "\"1969-12-31T23:59:59.999000+00:00\"",
         );
-        check(i64::MAX, TimeUnit::Second, false, &format!("{} Seconds are too many", i64::MAX));
+        check(
+            1_999,
+            TimeUnit::Nanosecond,
+            true,
+            "1970-01-01T00:00:00.000001999+00:00",
+            "\"1970-01-01T00:00:00.000001+00:00\"",
+        );
+        check(
+            -1,
+            TimeUnit::Nanosecond,
+            false,
+            "1969-12-31T23:59:59.999999999",
+            "\"1970-01-01T00:00:00\"",
+        );
+        let late = "expected an instant of the years 1 to 9999, found 253402300800 Seconds";
+        check(253_402_300_800, TimeUnit::Second, false, late, late);
+        let most = format!("{} Seconds are too many", i64::MAX);
+        check(i64::MAX, TimeUnit::Second, false, &most, &most);
+        let check = |value, unit, cell: &str| {
+            assert_eq!(written(|out| time(value, unit, Form::Cell, out)), cell);
+        };
+        check(86_399_999_999_999, TimeUnit::Nanosecond, "23:59:59.999999999");
+        check(3_600_000, TimeUnit::Millisecond, "01:00:00");
+    }
+
+    #[test]
+    fn cells_are_escaped() {
+        let check = |value: &str, cell: &str| {
+            assert_eq!(written(|out| text(value, Form::Cell, out)), cell);
+        };
+        check("", "");
+        check("\\N", "\\\\N");
+        check("a\tb\nc\\d\r", "a\\tb\\nc\\\\d\r");
+        assert_eq!(written(|out| bytes(&[0, 255, 0x5a], Form::Cell, out)), "00ff5a");
+        assert_eq!(written(|out| json(br#"{"a":"\n"}"#, out)), r#"{"a":"\\n"}"#);
+        assert_eq!(written(|out| json(b"null", out)), "\\N");
     }
 }

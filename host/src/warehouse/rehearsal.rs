@@ -247,13 +247,11 @@ fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<Value>> {
     }
     let mut file = tempfile::tempfile()?;
     file.write_all(payload)?;
-    let mut pages = Parquet::new(file, 1)?;
+    let mut found = Parquet::new(file, 1)?;
     while rows.len() < count
-        && let Some(page) = pages.next_page()?
+        && let Some(row) = found.next_object()?
     {
-        for line in page.lines() {
-            rows.push(serde_json::from_str(line)?);
-        }
+        rows.push(serde_json::from_slice(&row)?);
     }
     Ok(rows)
 }

@@ -127,6 +127,7 @@ impl Warehouse for Replay {
             Reply::End => Ok(Pulled::End),
             Reply::Failed(failure) => Err(failure),
             Reply::File(file) => Ok(Pulled::File(file)),
+            Reply::Columns(columns) => Ok(Pulled::Columns(columns)),
             Reply::Page(page) => Ok(Pulled::Page(page)),
             other => Err(self.unfit("a page", &other)),
         }

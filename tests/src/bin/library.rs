@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use snowcat_guest::fault::{Fault, FaultKind};
 use snowcat_guest::load;
 use snowcat_guest::step::{
-    Content, Failure, InputFile, Load, Outcome, Reply, Report, Request, Response, Step,
+    Content, Failure, InputColumn, InputFile, Load, Outcome, Reply, Report, Request, Response, Step,
 };
 
 fn main() -> io::Result<()> {
@@ -72,6 +72,9 @@ fn reply(value: &Value) -> Result<Reply, Fault> {
         let text = |key: &str| file.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         return Ok(Reply::File(InputFile { name: text("name"), version: text("version") }));
     }
+    if let Some(columns) = value.get("columns").and_then(Value::as_array) {
+        return Ok(Reply::Columns(columns.iter().map(column).collect()));
+    }
     if let Some(given) = value.get("failed") {
         return Ok(Reply::Failed(failure(given)));
     }
@@ -86,6 +89,19 @@ fn reply(value: &Value) -> Result<Reply, Fault> {
     outcomes
         .map(Reply::Outcomes)
         .ok_or_else(|| Fault::protocol(format_args!("expected a reply, found {value}")))
+}
+
+fn column(value: &Value) -> InputColumn {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let digits = |key: &str| value.get(key).and_then(Value::as_u64)?.try_into().ok();
+    InputColumn {
+        name: text("name"),
+        native: text("native"),
+        kind: text("kind"),
+        precision: digits("precision"),
+        scale: digits("scale"),
+        nullable: value.get("nullable") != Some(&Value::Bool(false)),
+    }
 }
 
 fn failure(value: &Value) -> Failure {
@@ -143,6 +159,7 @@ fn step(step: Step) -> Result<Value, Fault> {
         Step::Pull(pull) => {
             let content = match pull.content {
                 Content::Arrow => "arrow",
+                Content::Cells => "cells",
                 Content::Parquet => "parquet",
                 Content::Text => "text",
                 Content::Values => "values",

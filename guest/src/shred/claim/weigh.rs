@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::super::shape::Entry;
 use super::super::table::Origin;
 use super::super::{Family, Halt, Row};
-use crate::coerce::Scalar;
+use crate::coerce::{Scalar, Typed};
 use crate::json::unescape;
 
 /// A value that waits for the end of its row.
@@ -25,6 +25,7 @@ enum Value {
     Json(String),
     Number(String),
     Text(String),
+    Typed(Typed<'static>),
 }
 
 impl Held {
@@ -38,6 +39,7 @@ impl Held {
             Value::Json(text) => Scalar::Json(text),
             Value::Number(text) => Scalar::Number(text),
             Value::Text(text) => Scalar::Text(text),
+            Value::Typed(typed) => Scalar::Typed(typed),
         }
     }
 }
@@ -64,6 +66,9 @@ impl Family {
                 Scalar::Json(text) => Value::Json(text.to_owned()),
                 Scalar::Number(text) => Value::Number(text.to_owned()),
                 Scalar::Text(text) => Value::Text(text.to_owned()),
+                Scalar::Typed(Typed { text, kind }) => {
+                    Value::Typed(Typed { text: text.to_string().into(), kind: *kind })
+                }
             },
         });
     }

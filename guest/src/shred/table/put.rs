@@ -28,7 +28,7 @@ impl Table {
         if column.values.last_row() == Some(row) {
             return Ok(Put::Taken);
         }
-        let may_widen = options.widen && matches!(value, Scalar::Number(_));
+        let may_widen = options.widen && value.number().is_some();
         if column.seen && !may_widen && column.set(row, value)? {
             return Ok(Put::Done);
         }
@@ -183,6 +183,9 @@ impl Column {
         // Most values are of their column's type as they stand.
         let stored = match (value, kind.data_type) {
             (Scalar::Text(text), DataType::Text) => self.values.set_text(row, text),
+            (Scalar::Typed(typed), DataType::Text) if typed.kind.data_type == DataType::Text => {
+                self.values.set_text(row, &typed.text)
+            }
             (Scalar::Bool(value), DataType::Bool) => self.values.set_bool(row, *value),
             _ => match coerce::coerce(value, kind) {
                 Some(datum) => store(&mut self.values, row, datum),
@@ -204,6 +207,7 @@ fn shown(value: Scalar<'_>) -> String {
         Scalar::Bool(value) => value.to_string(),
         Scalar::Text(text) => format!("{:?}", beginning(text)),
         Scalar::Json(text) | Scalar::Number(text) => beginning(text),
+        Scalar::Typed(typed) => format!("{:?}", beginning(&typed.text)),
     }
 }
 
@@ -220,6 +224,7 @@ pub(in crate::shred) fn store(
         Datum::Double(value) => values.set_double(row, value),
         Datum::Bool(value) => values.set_bool(row, value),
         Datum::Micros(value) | Datum::TimeMicros(value) => values.set_micros(row, value),
+        Datum::Nanos(value) => values.set_nanos(row, value),
         Datum::Days(value) => values.set_days(row, value),
         Datum::Decimal(value) => values.set_decimal(row, value),
         Datum::Bytes(value) => values.set_bytes(row, &value),

@@ -1,0 +1,89 @@
+//! Rows of cells: what the host reads of Parquet and Arrow, and of whatever else knows its types.
+
+use std::collections::BTreeSet;
+
+use super::ingest::{Ingest, Reading};
+use super::pulling::Pulling;
+use super::session::Session;
+use crate::cells::{Field, Rows};
+use crate::fault::{Context, Fault, Result};
+use crate::job;
+use crate::json::Reader;
+use crate::page::{self, Flow, Walked};
+use crate::step::InputColumn;
+
+impl Ingest<'_> {
+    /// The columns of the input, with what the job declares of them.
+    pub(super) fn fields(&self, columns: &[InputColumn]) -> Result<Vec<Field>> {
+        let convention = self.job.convention();
+        let declared: BTreeSet<String> = self
+            .resource
+            .columns
+            .iter()
+            .filter(|(_, hints)| hints.as_map().get("data_type").is_some_and(|it| !it.is_null()))
+            .map(|(name, _)| convention.normalize_path(name))
+            .collect();
+        let mut names = BTreeSet::new();
+        let fields = columns.iter().map(|column| {
+            let InputColumn { name, kind, precision, scale, .. } = column;
+            let place = || format!("column {name}");
+            if !names.insert(name.as_str()) {
+                let message = "expected columns of different names, found two of this one";
+                return Err(Fault::data(message).at(place()));
+            }
+            let is_declared = declared.contains(&convention.normalize_path(name));
+            Field::new(name, kind, (*precision, *scale), is_declared).at(place)
+        });
+        fields.collect()
+    }
+
+    /// Takes the rows of a page.
+    pub(super) async fn cells(
+        &self,
+        session: &mut Session,
+        reading: &mut Reading<'_>,
+        pulled: &job::Pulled,
+        pulling: &mut Pulling,
+        text: &str,
+    ) -> Result<()> {
+        pulling.check_name()?;
+        let Some(fields) = &pulling.fields else {
+            return Err(Fault::internal("cells of no columns"));
+        };
+        let mut rows = Rows::new(text, fields.len());
+        let mut taking = reading.intake.cells(fields);
+        reading.intake.begin();
+        loop {
+            let row = || format!("row {}", pulling.records + 1);
+            if !rows.advance().at(row)? {
+                return Ok(());
+            }
+            if pulling.records >= pulling.done {
+                match &pulled.selector {
+                    None => reading.intake.row(&rows, &mut taking, &pulling.members).at(row)?,
+                    Some(_) => {
+                        let json = taking.json(&rows);
+                        let mut take = |reader: &mut Reader<'_>| {
+                            reading.intake.take(reader, &pulling.members).map(|()| Flow::On)
+                        };
+                        let reader = Reader::new(json);
+                        let mut walked = Walked::default();
+                        page::walk(
+                            reader,
+                            pulled.selector.as_ref(),
+                            &[],
+                            true,
+                            &mut walked,
+                            &mut take,
+                        )
+                        .at(row)?;
+                    }
+                }
+            }
+            pulling.records += 1;
+            if reading.intake.flow(rows.position()) == Flow::Pause {
+                self.flush(session, reading).await?;
+            }
+        }
+    }
+}
