@@ -1,8 +1,9 @@
 //! Rows of a table as aligned text of limited width.
 
+use std::collections::HashMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::show::counted;
 use super::terminal::printable;
@@ -27,10 +28,13 @@ struct Column {
     numbers: bool,
 }
 
+/// A row by the names of its columns: each value as JSON has it.
+pub(super) type Row<'t> = HashMap<String, &'t RawValue>;
+
 impl Grid {
     /// The columns are shown in this order; those of dlt (`_dlt_id`) only if there are no others. None if there are
     /// no rows.
-    pub(super) fn new(columns: &[&str], rows: &[&Value]) -> Option<Self> {
+    pub(super) fn new(columns: &[&str], rows: &[Row<'_>]) -> Option<Self> {
         if rows.is_empty() || columns.is_empty() {
             return None;
         }
@@ -54,14 +58,16 @@ impl Grid {
 }
 
 impl Column {
-    fn new(name: &str, rows: &[&Value]) -> Self {
-        let value = |row: &Value| row.get(name).cloned().unwrap_or_default();
-        let values: Vec<Value> = rows.iter().map(|row| value(row)).collect();
-        let numbers = values.iter().all(|it| it.is_number() || it.is_null());
-        let cells = values.iter().map(|value| match value {
-            Value::Null => "NULL".to_owned(),
-            Value::String(text) => cut(text),
-            other => cut(&other.to_string()),
+    fn new(name: &str, rows: &[Row<'_>]) -> Self {
+        let value = |row: &Row<'_>| row.get(name).map_or("null", |value| value.get()).to_owned();
+        let values: Vec<String> = rows.iter().map(value).collect();
+        let is_number = |json: &str| json.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        let numbers = values.iter().all(|it| is_number(it) || it == "null");
+        let cells = values.iter().map(|json| match json.as_str() {
+            "null" => "NULL".to_owned(),
+            // A number is shown whole, be it wide.
+            json if is_number(json) => json.to_owned(),
+            json => serde_json::from_str::<String>(json).map_or_else(|_| cut(json), |it| cut(&it)),
         });
         let cells: Vec<String> = std::iter::once(cut(name)).chain(cells).collect();
         let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or_default();
@@ -127,15 +133,25 @@ pub(super) fn wrapped(words: impl Iterator<Item = String>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[track_caller]
     fn check(columns: &[&str], rows: &[Value], expected: &str) {
-        let rows: Vec<&Value> = rows.iter().collect();
+        let texts: Vec<String> = rows.iter().map(Value::to_string).collect();
+        let rows: Vec<Row<'_>> =
+            texts.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
         let grid = Grid::new(columns, &rows).map(|grid| grid.to_string());
         assert_eq!(grid.unwrap_or_default(), expected);
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let text = r#"{"N": 12345678901234567890123456789012345.67}"#;
+        let row: Row<'_> = serde_json::from_str(text).unwrap();
+        let grid = Grid::new(&["N"], &[row]).unwrap().to_string();
+        assert!(grid.ends_with("  12345678901234567890123456789012345.67\n"), "{grid}");
     }
 
     #[test]
@@ -157,8 +173,9 @@ mod tests {
     fn a_line_is_no_wider_than_a_screen() {
         let names: Vec<String> = (0..50).map(|n| format!("COLUMN_{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let row = json!({"COLUMN_0": "é".repeat(99)});
-        let grid = Grid::new(&names, &[&row]).unwrap().to_string();
+        let text = json!({"COLUMN_0": "é".repeat(99)}).to_string();
+        let row: Row<'_> = serde_json::from_str(&text).unwrap();
+        let grid = Grid::new(&names, &[row]).unwrap().to_string();
         assert!(grid.lines().all(|line| line.chars().count() <= WIDTH + 2), "{grid}");
         assert!(grid.ends_with("  .. and 43 more columns\n"), "{grid}");
         let lines = wrapped(names.iter().map(|&name| name.to_owned()));

@@ -9,7 +9,7 @@ use snowcat_host::warehouse::StagedFile;
 use snowcat_host::{Order, Report, Script, TableReport};
 
 use super::columns::{Created, created, is_ddl};
-use super::grid::{self, Grid};
+use super::grid::{self, Grid, Row};
 use super::progress::Timings;
 use super::statement::Readable;
 use super::terminal::printable;
@@ -85,7 +85,8 @@ impl Shown<'_> {
         let told = |path: &str| self.report.files.iter().find(|it| it.path == path);
         let files =
             self.files.iter().filter(|it| told(&it.path).is_some_and(|it| it.table == table.name));
-        let rows: Vec<&Value> = files.flat_map(|file| &file.rows).take(SHOWN).collect();
+        let rows = files.flat_map(|file| &file.rows).take(SHOWN);
+        let rows: Vec<Row<'_>> = rows.filter_map(|row| serde_json::from_str(row).ok()).collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
         if let Some(grid) = Grid::new(&names, &rows) {
             write!(out, "\n{grid}")?;

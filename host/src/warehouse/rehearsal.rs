@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::columns::Parquet;
 use crate::files::{Input, Store};
 use crate::http::{Http, Place};
@@ -45,8 +43,9 @@ pub struct StagedFile {
     pub bytes: u64,
     /// Where it is instead, if it was kept.
     pub kept: Option<PathBuf>,
-    /// Its first rows, objects by the names of columns; see [`Rehearsal::keep_rows`].
-    pub rows: Vec<Value>,
+    /// Its first rows, objects of JSON by the names of columns; see [`Rehearsal::keep_rows`].
+    /// Numbers have every digit.
+    pub rows: Vec<String>,
 }
 
 impl Rehearsal {
@@ -240,7 +239,7 @@ impl Rehearsal {
 }
 
 /// The first rows of a Parquet file.
-fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<Value>> {
+fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
     if count == 0 {
         return Ok(rows);
@@ -251,7 +250,7 @@ fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<Value>> {
     while rows.len() < count
         && let Some(row) = found.next_object()?
     {
-        rows.push(serde_json::from_slice(&row)?);
+        rows.push(String::from_utf8(row).map_err(io::Error::other)?);
     }
     Ok(rows)
 }

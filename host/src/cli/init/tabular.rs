@@ -122,8 +122,8 @@ impl Init {
         });
         // The names of columns are in upper case.
         let rows = rows.flat_map(|file| &file.rows).map(|row| {
-            let members = row.as_object().into_iter().flatten();
-            let members = members.map(|(key, value)| (key.to_lowercase(), value.clone()));
+            let row: Map<String, Value> = serde_json::from_str(row).unwrap_or_default();
+            let members = row.into_iter().map(|(key, value)| (key.to_lowercase(), value));
             members.filter(|(key, value)| !key.starts_with("_dlt_") && !value.is_null()).collect()
         });
         let tables = report.tables.iter().filter(|table| table.resource == name);
