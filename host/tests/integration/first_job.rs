@@ -142,7 +142,7 @@ fn a_first_job_is_made_of_a_file_of_records() {
     plan("2", &kinds);
     // The Parquet file has the types.
     let orders = made(home.path(), &["orders.parquet"], "");
-    assert_eq!(orders["columns"], json!({"DAY": {"data_type": "date"}}));
+    assert_eq!(orders.get("columns"), None);
     plan("2", &kinds);
     let refused = snowcat(home.path(), &["init", "orders.csv", "--url", "https://x.net/a"], "");
     assert_eq!(refused.status.code(), Some(2));

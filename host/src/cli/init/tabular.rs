@@ -5,9 +5,6 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType as Converted, LogicalType as Logical, Type as Physical};
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::schema::types::Type;
 use serde_json::{Map, Value, json};
 use snowcat_host::files::{Input, LocalFiles, Store};
 use snowcat_host::{Engine, Rehearsal, Runner};
@@ -70,20 +67,16 @@ impl Init {
         let (rows, tables) = self.rows(&resource, &name, engine).map_err(usage)?;
         let found = sample::look(&[Value::Array(rows.clone())], &[], &Map::new(), |_| name.clone());
         keys(&found, &mut resource);
-        let (hints, note) = match kind {
-            Kind::Csv => (types(&rows), "Types of the texts in the file"),
-            Kind::Parquet => {
-                (stored(&self.file).map_err(usage)?, "Types from the schema of the file")
-            }
-            Kind::Arrow => (Map::new(), ""),
-        };
+        // Parquet and Arrow know their types.
+        let hints = if kind == Kind::Csv { types(&rows) } else { Map::new() };
         if !hints.is_empty() {
-            let seen = if kind == Kind::Csv && rows.len() == ROWS {
+            let seen = if rows.len() == ROWS {
                 format!(": the first {ROWS} rows were read")
             } else {
                 String::new()
             };
-            resource.insert("//columns".to_owned(), format!("{note}{seen}.").into());
+            let note = format!("Types of the texts in the file{seen}.");
+            resource.insert("//columns".to_owned(), note.into());
             resource.insert("columns".to_owned(), hints.into());
         }
         cursor(&found, &mut resource);
@@ -220,35 +213,6 @@ fn is_instant(text: &str) -> bool {
         && matches!(rest.next(), Some(b'T' | b' '))
         && rest.next().is_some_and(|b| b.is_ascii_digit())
         && text.contains(':')
-}
-
-/// Hints for the columns of a Parquet file whose types JSON does not have.
-fn stored(file: &Path) -> Result<Map<String, Value>, String> {
-    let file = File::open(file).map_err(|e| e.to_string())?;
-    let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
-    let schema = reader.metadata().file_metadata().schema_descr().root_schema();
-    let columns = schema.get_fields().iter();
-    Ok(columns.filter_map(|column| Some((column.name().to_owned(), hint(column)?))).collect())
-}
-
-fn hint(column: &Type) -> Option<Value> {
-    if !column.is_primitive() {
-        return None;
-    }
-    let info = column.get_basic_info();
-    let kind = |name: &str| Some(json!({"data_type": name}));
-    match (info.logical_type_ref(), info.converted_type(), column.get_physical_type()) {
-        (Some(Logical::Decimal { .. }), ..) | (_, Converted::DECIMAL, _) => Some(json!({
-            "data_type": "decimal", "precision": column.get_precision(), "scale": column.get_scale(),
-        })),
-        (Some(Logical::Date), ..) | (_, Converted::DATE, _) => kind("date"),
-        (Some(Logical::Time { .. }), ..)
-        | (_, Converted::TIME_MILLIS | Converted::TIME_MICROS, _) => kind("time"),
-        (None, Converted::NONE, Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY) => {
-            kind("binary")
-        }
-        _ => None,
-    }
 }
 
 #[cfg(test)]
