@@ -1,6 +1,6 @@
 //! Rows of cells: what the host reads of Parquet and Arrow, and of whatever else knows its types.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::ingest::{Ingest, Reading};
 use super::pulling::Pulling;
@@ -23,15 +23,18 @@ impl Ingest<'_> {
             .filter(|(_, hints)| hints.as_map().get("data_type").is_some_and(|it| !it.is_null()))
             .map(|(name, _)| convention.normalize_path(name))
             .collect();
+        // Of columns whose names become one, the last has the name, and with it what is declared.
+        let named = columns.iter().map(|column| convention.normalize_path(&column.name));
+        let last: HashMap<String, usize> = named.clone().zip(0..).collect();
         let mut names = BTreeSet::new();
-        let fields = columns.iter().map(|column| {
+        let fields = columns.iter().zip(named).enumerate().map(|(at, (column, normalized))| {
             let InputColumn { name, kind, precision, scale, .. } = column;
             let place = || format!("column {name}");
             if !names.insert(name.as_str()) {
                 let message = "expected columns of different names, found two of this one";
                 return Err(Fault::data(message).at(place()));
             }
-            let is_declared = declared.contains(&convention.normalize_path(name));
+            let is_declared = declared.contains(&normalized) && last.get(&normalized) == Some(&at);
             Field::new(name, kind, (*precision, *scale), is_declared).at(place)
         });
         fields.collect()

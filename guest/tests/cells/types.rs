@@ -145,6 +145,20 @@ fn what_the_job_declares_wins() {
     declared(json!({"description": "x"}), ("date", "2024-01-31"), "C DATE COMMENT 'x'");
 }
 
+#[test]
+fn columns_of_one_name_keep_their_types() {
+    let check = |columns: Value, expect: &str| {
+        let resource = json!({"columns": columns});
+        let columns = ["userId decimal(38,2)", "user_id date"];
+        let replies = file("f", &columns, "12345678901234567890.25\t2024-01-31\n");
+        let done = run(&resource, &replies).unwrap();
+        assert_eq!(done.columns("R").join(", "), expect);
+    };
+    check(json!({}), "USER_ID DATE, USER_ID__X_BLR0JG NUMBER(38,2)");
+    let text = json!({"user_id": {"data_type": "text"}});
+    check(text, "USER_ID VARCHAR, USER_ID__X_BLR0JG NUMBER(38,2)");
+}
+
 #[track_caller]
 fn fails(columns: &[&str], page: &str, expect: &str) {
     let fault = run(&json!({}), &file("f.parquet", columns, page)).err();
