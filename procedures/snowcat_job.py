@@ -82,8 +82,10 @@ def settings(given):
     if not isinstance(given, dict):
         raise LoadError("config", f"settings is an object, not a {type(given).__name__}", ["settings"])
     for name, value in given.items():
+        if not re.fullmatch(r"\w{1,64}", name, re.ASCII):
+            raise LoadError("config", "expected the name of a setting: letters, digits and _", ["settings"])
         # No slash, no quote, nothing that begins a query.
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or ".." in value:
+        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or value == "." or ".." in value:
             raise LoadError("config", "expected letters, digits and any of . _ : + -", ["settings", name])
     return given
 

@@ -90,7 +90,8 @@ def test_settings(given, expect):
 
 
 @pytest.mark.parametrize(("given", "message"), [
-    ({"a": SqlNull()}, "letters, digits"), ({"a": "../b"}, "letters, digits"), ([], "not a list"), ("{", "settings is not JSON"),
+    ({"a": SqlNull()}, "letters, digits"), ({"a": "."}, "letters, digits"), ({'a}}", "b": "{{a': "x"}, "the name of a setting"),
+    ({"a": "../b"}, "letters, digits"), ([], "not a list"), ("{", "settings is not JSON"),
 ])  # fmt: skip
 def test_settings_that_are_none(given, message):
     with pytest.raises(LoadError, match=message):

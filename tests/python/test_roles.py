@@ -110,6 +110,8 @@ ECHO = {"type": "oauth2_client_credentials", "secret": "jira_creds", "hosts": ["
     ("change", "place", "words"),
     [
         ({"dataset": "jira", "pipeline": "jira", "refresh": "drop_sources"}, "dataset", "the schema RAW.JIRA is not allowed"),
+        ({"resources": [JOB["resources"][0] | {"table_name": "_dlt_pipeline_state"}]}, "resources[0]", "would be one of dlt's own"),
+        ({"resources": [JOB["resources"][0] | {"name": "_DLT_loads"}]}, "resources[0]", "would be one of dlt's own"),
         ({"database": "SNOWCAT", "dataset": "code"}, "dataset", "the schema SNOWCAT.CODE is not allowed"),
         ({"database": "FINANCE"}, "dataset", "the schema FINANCE.SHOP is not allowed"),
         ({"dataset": "shop_staging"}, "dataset", "the schema RAW.SHOP_STAGING is not allowed"),
@@ -187,6 +189,16 @@ def test_a_policy_allows_nothing_by_itself(built_package, policy, statement, wor
         with pytest.raises(Exception, match="LoadError") as caught:
             made.call(statement, role=AUTHOR)
         assert words in str(caught.value)
+
+
+def test_a_condition_does_not_make_the_server_quote_rows(shop):
+    merge = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "TO_DATE(who) > CURRENT_DATE"}
+    pay = JOB["resources"][0] | {"name": "pay", "primary_key": "id", "columns": {"who": {"data_type": "text"}}}
+    shop.call(load({"resources": [pay | {"write_disposition": "append"}]}), role=AUTHOR)
+    shop.sql("UPDATE RAW.SHOP.PAY SET WHO = 'ann91234'")
+    with pytest.raises(Exception, match="LoadError") as caught:
+        shop.call(load({"resources": [pay | {"write_disposition": merge}]}), role=AUTHOR)
+    assert "91234" not in str(caught.value) and "the server's text is not shown" in str(caught.value)
 
 
 def test_a_newer_package_keeps_the_policy(shop, built_package):

@@ -224,12 +224,30 @@ impl Job {
         self.credentials.get(endpoint.auth.as_ref().or(client)?)
     }
 
+    /// Whether any resource has a condition, which a statement has to evaluate on rows of the tables.
+    pub fn has_conditions(&self) -> bool {
+        self.resources.iter().any(|resource| match &resource.write_disposition {
+            WriteDisposition::Merge(merge) => {
+                merge.options.source_filter.is_some() || merge.options.destination_scope.is_some()
+            }
+            _ => false,
+        })
+    }
+
     /// Resources have tables of their own, unless each says by `table_name` which one it shares.
     fn check_tables(&self) -> Result<()> {
         let convention = self.convention();
         let mut tables: IndexMap<String, &Resource> = IndexMap::new();
         for (n, resource) in self.resources.iter().enumerate() {
-            let table = convention.fold(&convention.normalize_path(resource.table()));
+            let normalized = convention.normalize_path(resource.table());
+            if normalized.to_lowercase().starts_with(DLT_PREFIX) {
+                let message = format!(
+                    "the table {normalized} would be one of dlt's own, where states and loads are kept: give it \
+                     another \"table_name\""
+                );
+                return Err(at(&element("resources", n), message));
+            }
+            let table = convention.fold(&normalized);
             let Some(other) = tables.get(&table) else {
                 tables.insert(table, resource);
                 continue;
@@ -316,6 +334,13 @@ impl Job {
 /// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
 const MAX_COLUMNS: usize = 2000;
 
+/// Each resource is asked for, and has tables and a state of its own.
+const MAX_RESOURCES: usize = 1000;
+
+/// What the names of dlt's own tables begin with, in all naming conventions.
+/// Source: dlt 1.31, `common/schema/utils.py`, `is_valid_schema_name` and `dlt_tables`.
+const DLT_PREFIX: &str = "_dlt";
+
 /// More tables than anybody has unnested on purpose: each costs statements with every load.
 const MAX_TABLES: usize = 1000;
 
@@ -383,6 +408,10 @@ fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
     let list = object.list("resources")?.map_or(&[][..], Vec::as_slice);
     if list.is_empty() {
         return Err(object.missing("resources", "at least one resource"));
+    }
+    if list.len() > MAX_RESOURCES {
+        let message = format!("expected at most {MAX_RESOURCES} resources, found {}", list.len());
+        return Err(object.fault_at("resources", message));
     }
     let mut resources: Vec<Resource> = Vec::new();
     for (n, value) in list.iter().enumerate() {

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::credential::Credential;
-use super::endpoint::{METHODS, Method};
+use super::endpoint::{Endpoint, METHODS, Method};
 use super::read::{self, Keys, Object, at, element, member};
 use super::resource::Input;
 use super::{Job, url};
@@ -111,13 +111,16 @@ impl Policy {
                         let meant = StagePlace::parse(file).map_err(|fault| fault.at(&place))?;
                         if !stages.iter().any(|stage| stage.contains(&meant)) {
                             let message = format!("the place {file:?} is not allowed");
-                            let allowed = stages.iter().map(StagePlace::as_str);
+                            let allowed: Vec<String> =
+                                stages.iter().map(ToString::to_string).collect();
+                            let allowed = allowed.iter().map(String::as_str);
                             return Err(refused(&place, &message, "stages", allowed));
                         }
                     }
                 }
                 Input::Endpoint(endpoint) => {
                     let place = format!("{place}.endpoint");
+                    check_method_is_plain(job, endpoint).map_err(|fault| fault.at(&place))?;
                     match job.credential(endpoint) {
                         Some(used) => {
                             let permit = credentials.get(&used.name);
@@ -148,6 +151,11 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// Whether the jobs are of others than the owner.
+    pub fn is_for_others(&self) -> bool {
+        matches!(self.sources, Sources::Listed { .. })
     }
 
     /// Checks a request that is about to be sent.
@@ -239,6 +247,23 @@ impl SchemaPattern {
         self.database == database && alike
     }
 }
+
+/// Servers that take a method from a header, in the place of the request's own, would make a reading request
+/// write.
+fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
+    let of_client =
+        job.client.iter().flat_map(|client| client.headers.iter().map(|(name, _)| name));
+    let own = endpoint.headers.iter().map(|(name, _)| name);
+    match of_client.chain(own).find(|name| OVERRIDES.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Fault::config(format_args!(
+            "the header {name} is not allowed by the owner's policy: it stands for another method"
+        ))),
+    }
+}
+
+/// The headers that do, in lower case.
+const OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// Checks the host of a URL: one without a credential, or one of a credential.
 fn allowed_host(hosts: &[String], permits: &IndexMap<String, Permit>, url: &str) -> Result<()> {

@@ -242,11 +242,19 @@ pub(super) fn element(place: &str, index: usize) -> String {
     format!("{place}[{index}]")
 }
 
+/// Of longer words nobody asks which is meant: they would take long to compare.
+const LONGEST_WORD: usize = 100;
+
 /// The word most like this one, if one is alike at all.
 pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let limit = (word.chars().count() / 3).clamp(1, 4);
+    let length = word.chars().count();
+    if length > LONGEST_WORD {
+        return None;
+    }
     let word = word.to_lowercase();
     words
+        .filter(|known| known.chars().count().abs_diff(length) <= limit)
         .map(|known| (distance(&word, &known.to_lowercase()), known))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

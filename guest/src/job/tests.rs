@@ -356,6 +356,34 @@ fn resources_share_a_table_that_each_of_them_names() {
 }
 
 #[test]
+fn resources_have_no_tables_of_dlt() {
+    let check = |naming: &str, name: &str, expect: bool| {
+        let resources = json!([{"name": name, "source": "pull"}]);
+        let found = parse(&with(&[("/resources", resources), ("/naming", json!(naming))]));
+        assert_eq!(found.is_ok(), expect, "{naming} {name}");
+    };
+    for naming in ["snake_case", "direct", "duck_case", "sql_ci_v1", "sql_cs_v1"] {
+        check(naming, "dlt_loads", true);
+        check(naming, "_dlt_loads", false);
+        check(naming, "_DLT_Pipeline_State", false);
+        check(naming, "_dlt", false);
+    }
+    check("snake_case", "_dltLoads", false);
+}
+
+#[test]
+fn many_resources_are_read_in_little_time() {
+    let many = |count: usize| {
+        let name = |n: usize| format!("{}{n}", "x".repeat(4000));
+        let resource = |n| json!({"name": name(n), "endpoint": {"path": "{resources.none.id}"}, "write_disposition": "appendd"});
+        let resources: Vec<Value> = (0..count).map(resource).collect();
+        parse(&with(&[("/resources", json!(resources))])).unwrap_err().to_string()
+    };
+    assert!(many(1000).contains("write_disposition"), "{}", many(1000));
+    assert_eq!(many(1001), "resources: expected at most 1000 resources, found 1001");
+}
+
+#[test]
 fn names_mistakes_about_requests() {
     let check = |endpoint: Value, more: &[(&str, Value)], message: &str| {
         let mut changes = vec![

@@ -296,6 +296,18 @@ impl Ingest<'_> {
             if rows == 0 && !table.columns().iter().any(|column| column.seen) {
                 continue;
             }
+            if let Some(known) = schema.table(&table.name)
+                && known.parent().is_none()
+                && table.parent.is_some()
+            {
+                return Err(Fault::config(format_args!(
+                    "the table {} is that of the resource {}, and a list in the records of {} needs a table of that \
+                     name: give the resource another table_name",
+                    table.name,
+                    known.resource().unwrap_or(&table.name),
+                    self.resource.name
+                )));
+            }
             if schema.table(&table.name).is_none() {
                 let parent = table.parent.and_then(|parent| family.tables().get(parent));
                 let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;

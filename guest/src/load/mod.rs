@@ -73,7 +73,9 @@ fn begin(job: &str, policy: Option<Policy>, now: &str) -> Result<Load> {
 }
 
 async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<Report> {
-    let mut session = Session::new(io, policy);
+    let is_of_another = policy.as_ref().is_some_and(Policy::is_for_others);
+    let quiet = is_of_another && job.has_conditions();
+    let mut session = Session::new(io, policy, quiet);
     match load(&mut session, &job, now).await {
         Ok(report) => Ok(report),
         Err(mut fault) => {

@@ -14,6 +14,8 @@ pub(super) struct Session {
     io: Io,
     /// What may be asked for; none where the host set no policy.
     policy: Option<Policy>,
+    /// Whether the texts of failures are kept from whoever runs the load.
+    quiet: bool,
     /// SQL statements sent.
     pub(super) statements: u32,
     /// HTTP requests sent.
@@ -34,6 +36,7 @@ pub(super) struct Session {
 pub(super) struct Refusal {
     failure: Failure,
     place: String,
+    quiet: bool,
 }
 
 impl Refusal {
@@ -62,9 +65,13 @@ impl Refusal {
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
-        refused(&refusal.failure).at(refusal.place)
+        refused(&refusal.failure, refusal.quiet).at(refusal.place)
     }
 }
+
+/// In place of a text that may quote rows: a condition of a job can make the server say what is in them.
+const NOT_SHOWN: &str =
+    "the server's text is not shown: the job has a condition, and the text may quote rows";
 
 /// What a statement gave: nothing is known in a rehearsal.
 pub(super) enum Answer {
@@ -87,10 +94,12 @@ pub(super) enum Pulled {
 }
 
 impl Session {
-    pub(super) fn new(io: Io, policy: Option<Policy>) -> Self {
+    /// `quiet`: the server's texts may quote rows that whoever runs the load may not read.
+    pub(super) fn new(io: Io, policy: Option<Policy>, quiet: bool) -> Self {
         Self {
             io,
             policy,
+            quiet,
             statements: 0,
             requests: 0,
             pages: 0,
@@ -128,7 +137,7 @@ impl Session {
                 outcomes.len()
             ))
             .at(place)),
-            Reply::Failed(failure) => Ok(Err(Refusal { failure, place })),
+            Reply::Failed(failure) => Ok(Err(Refusal { failure, place, quiet: self.quiet })),
             other => Err(unexpected("outcomes, assumed or failed", &other).at(place)),
         }
     }
@@ -149,7 +158,7 @@ impl Session {
                 "expected {expected} outcomes from the host, found {}",
                 outcomes.len()
             ))),
-            Reply::Failed(failure) => Err(refused(&failure)),
+            Reply::Failed(failure) => Err(refused(&failure, self.quiet)),
             other => Err(unexpected("outcomes, assumed or failed", &other)),
         }
     }
@@ -283,7 +292,7 @@ impl Session {
 }
 
 #[cold]
-fn refused(failure: &Failure) -> Fault {
+fn refused(failure: &Failure, quiet: bool) -> Fault {
     let Failure { code, message, .. } = failure;
     let code = if code.is_empty() { String::new() } else { format!(" ({code})") };
     // The transaction that the caller of a procedure has open: DDL would end it.
@@ -293,6 +302,7 @@ fn refused(failure: &Failure) -> Fault {
         }
         false => "",
     };
+    let message = if quiet { NOT_SHOWN } else { message };
     Fault::destination(format_args!("the statement failed{code}: {message}{hint}"))
 }
 

@@ -47,11 +47,6 @@ impl StagePlace {
         self.stage == other.stage && is_plain && other.path.strip_prefix(folder).is_some_and(below)
     }
 
-    /// The stage, qualified and quoted.
-    pub fn as_str(&self) -> &str {
-        &self.stage
-    }
-
     /// The statement that lists what may be meant.
     pub fn list(&self) -> String {
         let wild = self.path.find(['*', '?']).unwrap_or(self.path.len());
@@ -83,6 +78,13 @@ impl StagePlace {
     /// A file under the stage as a host opens it.
     pub fn file(&self, path: &str) -> String {
         format!("@{}/{path}", self.stage)
+    }
+}
+
+impl std::fmt::Display for StagePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        write!(f, "@{}{slash}{}", self.stage, self.path)
     }
 }
 

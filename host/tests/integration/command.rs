@@ -52,6 +52,23 @@ fn a_plan_shows_what_a_load_would_do() {
 }
 
 #[test]
+fn a_resource_and_a_list_do_not_share_a_table() {
+    let home = home();
+    for names in [["orders__items", "orders"], ["orders", "orders__items"]] {
+        let resources = names.map(|name| json!({"name": name, "source": "pull"}));
+        let job =
+            json!({"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources});
+        fs::write(home.path().join("shared.json"), job.to_string()).unwrap();
+        fs::write(home.path().join("orders.json"), r#"{"id": 1, "items": [{"a": 1}]}"#).unwrap();
+        fs::write(home.path().join("other.json"), r#"{"a": 2}"#).unwrap();
+        let inputs = ["--input", "orders=orders.json", "--input", "orders__items=other.json"];
+        let plan = snowcat(home.path(), &[&["plan", "shared.json"], &inputs[..]].concat(), "");
+        assert_eq!(plan.status.code(), Some(1), "{names:?}: {}", errors(&plan));
+        assert!(errors(&plan).contains("orders__items"), "{}", errors(&plan));
+    }
+}
+
+#[test]
 fn warnings_come_first_and_control_characters_are_escaped() {
     let home = home();
     let rows = "{\"userId\": 1, \"user_id\": \"a\\u001b[2J\"}\n";

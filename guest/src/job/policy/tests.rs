@@ -136,6 +136,20 @@ fn a_job_uses_hosts_and_credentials_as_the_policy_has_them() {
 }
 
 #[test]
+fn a_header_does_not_stand_for_another_method() {
+    let with = |of_client: Value, own: Value| {
+        json!({
+            "client": {"base_url": "https://api.example.com", "headers": of_client},
+            "resources": [{"name": "r", "endpoint": {"path": "items", "headers": own}}],
+        })
+    };
+    check(with(json!({"accept": "x"}), json!({"x-page": "1"})), "");
+    let delete = json!({"X-HTTP-Method-Override": "DELETE"});
+    check(with(delete.clone(), json!({})), "the header x-http-method-override is not allowed");
+    check(with(json!({}), delete), "the header x-http-method-override is not allowed");
+}
+
+#[test]
 fn what_a_policy_does_not_name_is_refused() {
     let check = |policy: Value, change: Value, expect: &str| {
         let found = verdict(&policy, &job(&change));
