@@ -34,7 +34,8 @@ def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> 
     if isinstance(given, int):
         return given if -(2**63) <= given < 2**63 else {"$int": str(given)}
     if isinstance(given, float):
-        return given if math.isfinite(given) else {"$f": repr(given)}
+        # Minus zero is zero, also where rows are sorted by their values.
+        return given + 0.0 if math.isfinite(given) else {"$f": repr(given)}
     if isinstance(given, decimal.Decimal):
         return {"$dec": format(given, "f")}
     if isinstance(given, dt.datetime):
