@@ -16,6 +16,7 @@ import datetime as dt
 import decimal
 import json
 import math
+import re
 from collections import defaultdict
 from typing import Any
 
@@ -34,8 +35,7 @@ def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> 
     if isinstance(given, int):
         return given if -(2**63) <= given < 2**63 else {"$int": str(given)}
     if isinstance(given, float):
-        # Minus zero is zero, also where rows are sorted by their values.
-        return given + 0.0 if math.isfinite(given) else {"$f": repr(given)}
+        return given if math.isfinite(given) else {"$f": repr(given)}
     if isinstance(given, decimal.Decimal):
         return {"$dec": format(given, "f")}
     if isinstance(given, dt.datetime):
@@ -104,7 +104,7 @@ class _Family:
 
     def shown(self) -> dict[str, list[Row]]:
         for name in self.roots:
-            for number, row in enumerate(sorted(self.raw[name], key=lambda row: text(self._content(name, row)))):  # noqa: B023
+            for number, row in enumerate(sorted(self.raw[name], key=lambda row: place(self._content(name, row)))):  # noqa: B023
                 address = f"{name}:{number}"
                 self.root_ids[address] = row.get("_dlt_id")
                 self._emit(name, row, address, address, None)
@@ -170,6 +170,11 @@ def _is_row_key(column: dict[str, Any]) -> bool:
 
 def _without_system(row: Row) -> Row:
     return {k: v for k, v in row.items() if k not in SYSTEM}
+
+
+def place(content: Any) -> str:  # noqa: ANN401
+    """What rows are sorted by: minus zero and zero have one place, for a database may keep no sign of zero."""
+    return re.sub(r"-0\.0(?=[,}\]])", "0.0", text(content))
 
 
 def text(value: Any) -> str:  # noqa: ANN401
