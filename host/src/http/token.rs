@@ -67,10 +67,14 @@ impl Http {
         }
         self.learn(credential, "client", wanted.secret.clone());
         let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
-        let header = wanted.basic.then(|| basic(&coded(&wanted.id), &coded(&wanted.secret)));
-        if let Some(coded) = header.as_ref().and_then(|it| it.strip_prefix("Basic ")) {
-            self.learn(credential, "coded", Secret::new(coded.to_owned()));
-        }
+        let header = wanted.basic.then(|| {
+            let (id, secret) = (coded(&wanted.id), coded(&wanted.secret));
+            let pair = Secret::new(format!("{}:{}", id.reveal(), secret.reveal()));
+            let header = basic(&id, &secret);
+            self.learn(credential, "coded", pair);
+            self.learn(credential, "quoted", secret);
+            header
+        });
         let fetched = fetch(self.agent(&origin), uri, &form(wanted, refresh), header)
             .map_err(|(why, transient)| failed(why, transient))?;
         if let Some(refresh) = &fetched.refresh {
