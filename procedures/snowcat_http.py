@@ -9,6 +9,7 @@ import base64
 import http.client
 import io
 import json
+import math
 import re
 import ssl
 import threading
@@ -147,6 +148,8 @@ class Http:
             raise Refused(f"expected a credential {name} in the job, found none")
         if not _is_for(given.get("hosts", ()), place):
             raise Refused(f"the credential {name} is not for the host {_host(place)}")
+        # What is null is as if it were not there.
+        given = {key: value for key, value in given.items() if value is not None}
         kind, alias = given.get("type"), given.get("secret", name)
         own = {"name": name, "header": "authorization", "pair": None, "renews": False}
 
@@ -239,13 +242,10 @@ class Http:
             word = answer.get("error")
             why = f" ({word})" if isinstance(word, str) and re.fullmatch("[a-z_]{1,40}", word) else ""
             raise Refused(f"the server said {status}{why}", transient=status >= 500 or status == 429)
-        token, lasts = answer.get("access_token"), answer.get("expires_in")
+        token = answer.get("access_token")
         if not isinstance(token, str) or not token:
             raise Refused("expected an object with an access_token")
-        try:
-            lasts = float(lasts)
-        except (TypeError, ValueError):
-            lasts = TOKEN_LASTS
+        lasts = _seconds(answer.get("expires_in"))
         if isinstance(answer.get("refresh_token"), str):
             self._refresh[name] = answer["refresh_token"]
             self._learn(name, refresh=answer["refresh_token"])
@@ -300,6 +300,15 @@ class Refused(Exception):
     def __init__(self, message, transient=False, code=""):
         super().__init__(message)
         self.transient, self.code = transient, code
+
+
+def _seconds(value):
+    """How long a token holds, as its server says it; some write the number as a text."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    return number if math.isfinite(number) and number >= 0 else TOKEN_LASTS
 
 
 def _may_pass(error):
