@@ -1,32 +1,59 @@
 """Whether a text holds a secret, in any of the forms in which servers write down what they were sent.
 
 The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in hex; and
-each of these with JSON's escapes, HTML's entities or percent encoding around it, up to three times.
-The Rust host has the same rule (`host/src/http/echo.rs`), and `tests/network/cases.json` holds both to it.
+each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding around it, up to
+three times; and base64 that is wrapped. Errors may also hold the beginning of a long secret.
+A text is searched in windows: the memory that this takes does not depend on the text. The Rust host has the same rule (`host/src/http/echo.rs`), and `tests/network/cases.json` holds both to it.
 """
 
 import base64
+import codecs
 import functools
+import io
 import re
 
 NOT_SHOWN = "(not shown: the answer quotes a credential)"
 # Shorter texts are anywhere: below the first they are no secret, below the second data may hold them by chance.
 LEAST, LEAST_IN_DATA = 4, 8
 ROUNDS = 3
+# Of a secret with so many characters, so many at its beginning are a secret in errors, which cut texts off.
+LONG, BEGINNING = 20, 12
+# Characters searched at once at least, how many of them may stand for one, and how many before them are read.
+WINDOW, SPREAD, MARGIN = 64 << 10, 64, 64
+# Base64 is wrapped after more characters than these.
+COLUMNS = 60
 URL_SAFE = str.maketrans("+/", "-_")
 # Four characters in a row that need no escape and have one: only then can a secret's letters be hidden.
 DENSE = (
-    ("\\u00", re.compile(r"\\u00[2-7][0-9A-Fa-f](?:\\+u00[2-7][0-9A-Fa-f]){3}")),
-    ("%", re.compile(r"%(?:25)*[2-7][0-9A-Fa-f](?:%(?:25)*[2-7][0-9A-Fa-f]){3}")),
-    ("&", re.compile(r"&(?:amp;)*#(?:[xX]0*[2-7][0-9A-Fa-f]|0*[0-9]{2,3});(?:&(?:amp;)*#(?:[xX]0*[2-7][0-9A-Fa-f]|0*[0-9]{2,3});){3}")),
+    (("\\u00", "\\x"), re.compile(r"\\(?:u00|x)[2-7][0-9A-Fa-f](?:\\{1,8}(?:u00|x)[2-7][0-9A-Fa-f]){3}")),
+    (("%",), re.compile(r"%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f](?:%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f]){3}")),
+    (("&",), re.compile(r"(?:&(?:amp;){0,3}#(?:[xX]0{0,4}[2-7][0-9A-Fa-f]|0{0,4}[0-9]{2,3});){4}")),
 )  # fmt: skip
-JSON = re.compile(r'\\(?:u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
+JSON = re.compile(
+    r"\\(?:u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([\"'\\/bfnrt])"
+    r"|(x[0-9A-Fa-f]{2}(?:\\x[89abAB][0-9A-Fa-f]){0,3}))"
+)
 SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-HTML = re.compile(r"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|(amp|lt|gt|quot|apos));")
-NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-# The value of a parameter in a link, in JSON or HTML perhaps: to the next parameter, or the end of the link.
-VALUE = r"(=|\\u003[dD])((?:[^&\"'<>\s#\\]|\\/|\\u00(?!2[267]|3[cCeE])[0-9A-Fa-f]{2})*)"
+# The names that HTML has for characters of ASCII.
+NAMED = {
+    "Tab": "\t", "NewLine": "\n", "excl": "!", "quot": '"', "num": "#", "dollar": "$", "percnt": "%", "amp": "&", "apos": "'",
+    "lpar": "(", "rpar": ")", "ast": "*", "plus": "+", "comma": ",", "period": ".", "sol": "/", "colon": ":", "semi": ";",
+    "lt": "<", "equals": "=", "gt": ">", "quest": "?", "commat": "@", "lsqb": "[", "lbrack": "[", "bsol": "\\", "rsqb": "]",
+    "rbrack": "]", "Hat": "^", "lowbar": "_", "grave": "`", "lcub": "{", "lbrace": "{", "verbar": "|", "vert": "|",
+    "rcub": "}", "rbrace": "}",
+}  # fmt: skip
+HTML = re.compile(rf"&(?:#([0-9]{{1,7}})|#[xX]([0-9A-Fa-f]{{1,6}})|({'|'.join(NAMED)}));")
+# Units of UTF-16, as JavaScript's `escape` writes them; or bytes, no character of UTF-8 being cut by the bound.
+PERCENT = re.compile(
+    r"%u([dD][89abAB][0-9A-Fa-f]{2})%u([dD][c-fC-F][0-9A-Fa-f]{2})|%u([0-9A-Fa-f]{4})"
+    r"|(?:%[0-9A-Fa-f]{2}(?:%[89abAB][0-9A-Fa-f]){0,3}){1,500}"
+)
+# White space within base64: a line break, or what has been made of one.
+WRAP = re.compile(
+    r"[ \t\r\n](?<=[\w+/-]\s)(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])", re.ASCII
+)
+# A part of the value of a parameter in a link, in JSON or HTML perhaps: to the next parameter, or the end of the link.
+VALUE = re.compile(r"(?:[^&\"'<>\s#\\]+|\\/|\\u00(?!2[267]|3[cCeE])[0-9A-Fa-f]{2}){1,500}")
 
 
 def holds(text, secrets, least=LEAST):
@@ -35,7 +62,16 @@ def holds(text, secrets, least=LEAST):
     if not known or not (any(_may_hold(text, parts) for _, parts in known) or _is_dense(text)):
         return False
     needles = [needle for found, _ in known for needle in found]
-    return any(needle in form for form in _forms(text) for needle in needles)
+    overlap = SPREAD * max(map(len, needles))
+    step = max(WINDOW, overlap)
+    windows = (text[max(0, at - MARGIN) : at + step + overlap] for at in range(0, len(text), step))
+    return any(needle in form for window in windows for form in _forms(window) for needle in needles)
+
+
+def shortened(secrets):
+    """The secrets, and the beginnings of the long ones; a user's name in front of a secret is none."""
+    paired = {s for s in secrets for other in secrets if s.endswith(f":{other}") or s.startswith(f"{other}:")}
+    return [*secrets, *(secret[:BEGINNING] for secret in secrets if len(secret) >= LONG and secret not in paired)]
 
 
 def hide(text, secrets):
@@ -43,35 +79,58 @@ def hide(text, secrets):
     for secret in secrets:
         if len(secret) >= LEAST:
             text = text.replace(secret, "***")
-    return NOT_SHOWN if holds(text, secrets) else text
+    return NOT_SHOWN if holds(text, shortened(secrets)) else text
 
 
 def hide_parameter(text, name, value):
     """The text with `***` for the value of this parameter, as links to the next page have it."""
-    if name not in text:
-        return text
+    # The most characters that may stand for the value: three for each byte, and an escape of JSON for each of these.
+    most = 18 * len(value.encode("utf-8", "surrogatepass"))
+    made, at = io.StringIO(), 0
+    for start, end in _values(text, name):
+        plain = _json(text[start:end]) if end - start <= most else ""
+        if value in (plain, _percent(plain), _percent(plain.replace("+", " "))):
+            made.write(text[at:start])
+            made.write("***")
+            at = end
+    return made.getvalue() + text[at:] if at else text
 
-    def hidden(found):
-        plain = _json(found[2])
-        same = value in (plain, _percent(plain), _percent(plain.replace("+", " ")))
-        return f"{name}{found[1]}***" if same else found[0]
 
-    return re.sub(re.escape(name) + VALUE, hidden, text)
+def _values(text, name):
+    """Where the values of this parameter begin and end."""
+    at = text.find(name)
+    while at >= 0:
+        at += len(name)
+        sign = next((sign for sign in ("=", "\\u003d", "\\u003D") if text.startswith(sign, at)), None)
+        if sign is not None:
+            start = at = at + len(sign)
+            while found := VALUE.match(text, at):
+                at = found.end()
+            yield start, at
+        at = text.find(name, at)
 
 
 @functools.lru_cache(256)
 def _needles(secret):
     """What is looked for; and for each of it the longest part that no escape changes."""
     data = secret.encode("utf-8", "surrogatepass")
-    found = [secret, secret.replace(" ", "+")]
+    found, coded_forms = [secret, secret.replace(" ", "+")], []
     for ahead in range(3):  # as many bytes before it, of which the first characters depend
         coded = base64.b64encode(bytes(ahead) + data).decode()
         inner = coded[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
-        found += [inner, inner.translate(URL_SAFE)]
+        coded_forms += [inner, inner.translate(URL_SAFE)]
     found += [data.hex(), data.hex().upper()]
-    found = [needle for needle in dict.fromkeys(found) if len(needle) >= LEAST]
-    parts = {max(re.findall("[A-Za-z0-9]+", needle) or [""], key=len) for needle in found}
+    parts = {_longest(needle) for needle in found if len(needle) >= LEAST}
+    for run in [_longest(needle)[:COLUMNS] for needle in coded_forms if len(needle) >= LEAST]:
+        # It is wrapped once at most: one half is whole.
+        parts |= {run[: len(run) // 2], run[len(run) // 2 :]}
+    found = [needle for needle in dict.fromkeys([*found, *coded_forms]) if len(needle) >= LEAST]
     return found, [part for part in parts if not any(other in part for other in parts if other != part)]
+
+
+def _longest(text):
+    """The longest run of letters and digits."""
+    return max(re.findall("[A-Za-z0-9]+", text) or [""], key=len)
 
 
 def _may_hold(text, parts):
@@ -80,12 +139,13 @@ def _may_hold(text, parts):
 
 
 def _is_dense(text):
-    return any(mark in text and pattern.search(text) for mark, pattern in DENSE)
+    return any(any(mark in text for mark in marks) and pattern.search(text) for marks, pattern in DENSE)
 
 
 def _forms(text):
-    """The text, and what it says with one layer of escapes after the other taken away."""
+    """The text, and what it says with one layer of escapes after the other taken away; each of these unwrapped, too."""
     yield text
+    yield WRAP.sub("", text)
     for _ in range(ROUNDS):
         before = text
         for unescape in (_json, _html, _percent):
@@ -93,16 +153,17 @@ def _forms(text):
             if plain != text:
                 text = plain
                 yield text
+                yield WRAP.sub("", text)
         if text == before:
             return
 
 
 def _json(text):
     def plain(found):
-        high, low, one, short = found.groups()
-        if high:
-            return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
-        return chr(int(one, 16)) if one else SHORT.get(short, short)
+        high, low, one, short, data = found.groups()
+        if data:
+            return _utf8(data.replace("\\", "").replace("x", ""))
+        return _utf16(high, low, one) if short is None else SHORT.get(short, short)
 
     return JSON.sub(plain, text) if "\\" in text else text
 
@@ -118,10 +179,28 @@ def _html(text):
 
 def _percent(text):
     def plain(found):
-        data = bytes.fromhex(found[0].replace("%", ""))
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError:
-            return data.decode("latin-1")
+        high, low, one = found.groups()
+        return _utf16(high, low, one) if high or one else _utf8(found[0].replace("%", ""))
 
     return PERCENT.sub(plain, text) if "%" in text else text
+
+
+def _utf16(high, low, one):
+    """The character of a pair of units, or of one."""
+    if high:
+        return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
+    return chr(int(one, 16))
+
+
+def _utf8(sixteen):
+    """The text of these bytes in hex: UTF-8, and Latin-1 for each byte that is none."""
+    return bytes.fromhex(sixteen).decode("utf-8", "snowcat-latin-1")
+
+
+def _latin_1(error):
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("snowcat-latin-1", _latin_1)

@@ -9,6 +9,7 @@ import base64
 import http.client
 import io
 import json
+import math
 import re
 import ssl
 import threading
@@ -17,7 +18,7 @@ import urllib.parse
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-from snowcat_echo import LEAST, LEAST_IN_DATA, NOT_SHOWN, hide, hide_parameter, holds
+from snowcat_echo import LEAST, LEAST_IN_DATA, NOT_SHOWN, hide, hide_parameter, holds, shortened
 from snowcat_text import Gzip, decoded, encoding
 from snowcat_wire import LOCAL, PORTS, Connection
 
@@ -27,6 +28,7 @@ PARALLEL = 8
 LARGEST_BODY = 100 << 20
 # A body in more pieces than these costs more than it says.
 MEMBERS = 1000
+NO_MEMORY = "the answer takes more memory than there is"
 OWN_HEADERS = ("accept-encoding", "connection", "content-length", "expect", "host", "transfer-encoding", "upgrade")
 # How long a token holds where its server does not say, and how long before its end it is given up at most.
 TOKEN_LASTS, TOKEN_MARGIN = 3600.0, 30.0
@@ -97,6 +99,8 @@ class Http:
             return shown, error, None
         except ValueError:  # of a URL that is none
             return shown, Refused("not a URL"), None
+        except MemoryError:  # of the answer of a token's server
+            return shown, Refused(NO_MEMORY), None
 
     def _answer(self, shown, sent, own):
         try:
@@ -115,6 +119,8 @@ class Http:
             return "ok", self._cleaned(status, [h for h in headers if h[0] not in COOKIES], body, own)
         except Refused as error:
             return "err", {"code": error.code, "message": f"{shown}: {error}", "transient": error.transient}
+        except MemoryError:
+            return "err", {"code": "", "message": f"{shown}: {NO_MEMORY}", "transient": False}
 
     def _cleaned(self, status, headers, body, own):
         """The response without a secret: nothing of what quotes one is shown, and as data it is refused."""
@@ -125,6 +131,7 @@ class Http:
             body = hide_parameter(body, name, key)
             headers = [(header, hide_parameter(value, name, key)) for header, value in headers]
         if not 200 <= status < 300:
+            secrets = shortened(secrets)
             headers = [(header, "***" if holds(value, secrets, LEAST) else value) for header, value in headers]
             return {"body": NOT_SHOWN if holds(body, secrets, LEAST) else body, "headers": list(map(list, headers)), "status": status}
         quoting = next((header for header, value in headers if holds(value, secrets, LEAST_IN_DATA)), None)
@@ -141,6 +148,8 @@ class Http:
             raise Refused(f"expected a credential {name} in the job, found none")
         if not _is_for(given.get("hosts", ()), place):
             raise Refused(f"the credential {name} is not for the host {_host(place)}")
+        # What is null is as if it were not there.
+        given = {key: value for key, value in given.items() if value is not None}
         kind, alias = given.get("type"), given.get("secret", name)
         own = {"name": name, "header": "authorization", "pair": None, "renews": False}
 
@@ -210,7 +219,7 @@ class Http:
             self._learn(name, client=client.password)
             if given.get("client_authentication", "body") == "basic":
                 coded = ":".join(urllib.parse.quote(text, safe="") for text in (client.username, client.password))
-                self._learn(name, coded=coded)
+                self._learn(name, coded=coded, quoted=coded.partition(":")[2])
                 headers["authorization"] = f"Basic {base64.b64encode(coded.encode()).decode()}"
             else:
                 form |= {"client_id": client.username, "client_secret": client.password}
@@ -233,13 +242,10 @@ class Http:
             word = answer.get("error")
             why = f" ({word})" if isinstance(word, str) and re.fullmatch("[a-z_]{1,40}", word) else ""
             raise Refused(f"the server said {status}{why}", transient=status >= 500 or status == 429)
-        token, lasts = answer.get("access_token"), answer.get("expires_in")
+        token = answer.get("access_token")
         if not isinstance(token, str) or not token:
             raise Refused("expected an object with an access_token")
-        try:
-            lasts = float(lasts)
-        except (TypeError, ValueError):
-            lasts = TOKEN_LASTS
+        lasts = _seconds(answer.get("expires_in"))
         if isinstance(answer.get("refresh_token"), str):
             self._refresh[name] = answer["refresh_token"]
             self._learn(name, refresh=answer["refresh_token"])
@@ -294,6 +300,15 @@ class Refused(Exception):
     def __init__(self, message, transient=False, code=""):
         super().__init__(message)
         self.transient, self.code = transient, code
+
+
+def _seconds(value):
+    """How long a token holds, as its server says it; some write the number as a text."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (OverflowError, TypeError, ValueError):
+        number = math.nan
+    return number if math.isfinite(number) and number >= 0 else TOKEN_LASTS
 
 
 def _may_pass(error):

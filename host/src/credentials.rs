@@ -17,7 +17,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// In characters: what is shorter is no secret.
 pub(crate) const SHORTEST: usize = 4;
@@ -145,12 +145,12 @@ struct Credential {
     hosts: Vec<String>,
     secret: Option<String>,
     name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "default_of_null")]
     location: Location,
     access_token_url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "default_of_null")]
     access_token_request_data: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "default_of_null")]
     client_authentication: ClientAuthentication,
     refresh_secret: Option<String>,
 }
@@ -283,6 +283,13 @@ impl Credentials {
             .get(name)
             .ok_or_else(|| format!("expected a credential {name} in the job, found none"))
     }
+}
+
+/// What is null is as if it were not there.
+fn default_of_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// `Basic`, and the two in base64.

@@ -15,7 +15,7 @@ use ureq::Agent;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use self::body::{ENCODINGS, Unfit, too_large};
-use self::echo::{LEAST, LEAST_IN_DATA, NOT_SHOWN, Needles, hide_parameter, holds};
+use self::echo::{LEAST, LEAST_IN_DATA, NOT_SHOWN, Needles, hide_parameter, holds, shortened};
 use self::token::Tokens;
 use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
@@ -269,6 +269,7 @@ impl Http {
             }
         }
         if !(200..300).contains(&response.status) {
+            let secrets = shortened(&secrets);
             for (_, value) in &mut response.headers {
                 if holds(value, &secrets, LEAST) {
                     "***".clone_into(value);

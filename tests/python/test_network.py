@@ -16,6 +16,7 @@ import json
 import pathlib
 import random
 import string
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +32,8 @@ CASES = json.loads((pathlib.Path(__file__).parents[1] / "network/cases.json").re
 LARGEST = 1000
 # A password that every form of text has to escape.
 ODD = 'p+w/=4711"\\<é&x?o>~~'
+# A token that servers cut off and wrap.
+LONG = "token-4711-abcdefghijklmnop-4711"
 
 
 class Source(BaseHTTPRequestHandler):
@@ -81,11 +84,11 @@ def server(monkeypatch):
     secrets = types.ModuleType("_snowflake")
 
     def text(alias):
-        given = {"broken": "token-4711\n;", "short": "4711"}
+        given = {"broken": "token-4711\n;", "short": "4711", "long": LONG}
         return given.get(alias, "refresh-4711" if alias.endswith("_refresh") else "token-4711")
 
     secrets.get_generic_secret_string = secrets.get_oauth_access_token = text
-    passwords = {"odd": ODD, "named": "X"}
+    passwords = {"odd": ODD, "named": "X", "long": LONG}
     secrets.get_username_password = lambda alias: types.SimpleNamespace(
         username="key-4711-abc" if alias == "named" else "user-4711", password=passwords.get(alias, "pass-4711")
     )
@@ -161,6 +164,53 @@ def test_looking_for_secrets_takes_no_time():
     started = time.process_time()
     assert not snowcat_echo.holds(page, ["ATATT3xFfGF0-4711-abcdef", "me@example.com:ATATT3xFfGF0-4711-abcdef"])
     assert time.process_time() - started < 0.5
+
+
+# Bodies of 12 MB, and some of 2 MB, that are nothing but escapes, or one value of a parameter.
+LARGE = """
+import resource, snowcat_echo as echo
+largest = 12 << 20
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+before, secrets = peak(), ["token-4711-abcdef", "user:token-4711-abcdef"]
+for begin, again in [("", "%41"), ("%", "25"), ("&", "amp;"), ("key=", "a"), ("", "&#65;a"), ("", "ab" + chr(92) + "n" + chr(92) + "x41" * 4),
+                     (chr(92), chr(92)), ("%41" * 4, "a" + chr(10)), ("key=", chr(92) + "/"), ("", "key=a&")]:
+    size = largest if again in ("%41", "25", "amp;", "a") else 2 << 20
+    text = begin + again * (size // len(again))
+    assert not echo.holds(text, secrets, echo.LEAST_IN_DATA), again
+    assert not begin.startswith("key") or echo.hide_parameter(text, "key", secrets[0]) == text, again
+    del text
+print((peak() - before) / largest)
+"""
+
+
+def test_looking_for_secrets_takes_little_memory_and_linear_time():
+    ran = subprocess.run(
+        [sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=60, check=False,
+        env={"PYTHONPATH": str(pathlib.Path(snowcat_echo.__file__).parent)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    # The text itself is once in it, or twice while it is made.
+    assert float(ran.stdout) < 3
+
+
+@pytest.mark.parametrize("escaped", [lambda text: "".join(f"%{b:02x}" for b in text.encode()), html.escape, json.dumps, str])
+def test_a_secret_is_found_on_the_border_of_a_window(escaped):
+    written = escaped(LONG + "&é\"")
+    for at in range(-len(written) - 1, 2):
+        text = "&amp;%41" + " " * (snowcat_echo.WINDOW + at - 8) + written + " " * snowcat_echo.WINDOW
+        assert snowcat_echo.holds(text, [LONG + "&é\""]), at
+
+
+def test_an_answer_that_is_too_much_for_the_memory_fails_the_request(server, monkeypatch):
+    def scarce(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("snowcat_http.holds", scarce)
+    server.answers = [{"body": "{}"}]
+    url = f"http://127.0.0.1:{server.server_port}/a"
+    ((kind, answer),) = host.Http({}).fetch([{"method": "GET", "url": url, "headers": [], "auth": None, "body": None}])
+    assert (kind, answer["transient"]) == ("err", False)
+    assert answer["message"] == f"GET {url}: the answer takes more memory than there is"
 
 
 def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):

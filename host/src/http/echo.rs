@@ -1,8 +1,9 @@
 //! Whether a text holds a secret, in any of the forms in which servers write down what they were sent.
 //!
 //! The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in
-//! hex; and each of these with JSON's escapes, HTML's entities or percent encoding around it, up to three
-//! times. The procedure has the same rule (`procedures/snowcat_echo.py`), and `tests/network/cases.json`
+//! hex; and each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding
+//! around it, up to three times; and base64 that is wrapped. Errors may also hold the beginning of a long
+//! secret. The procedure has the same rule (`procedures/snowcat_echo.py`), and `tests/network/cases.json`
 //! holds both to it.
 
 mod escapes;
@@ -23,6 +24,12 @@ pub(super) const LEAST: usize = SHORTEST;
 pub(super) const LEAST_IN_DATA: usize = 8;
 /// So many layers of escapes are taken away.
 const ROUNDS: usize = 3;
+/// Of a secret with so many characters ..
+const LONG: usize = 20;
+/// .. so many at its beginning are a secret in errors, which cut texts off.
+const BEGINNING: usize = 12;
+/// Base64 is wrapped after more characters than these.
+const COLUMNS: usize = 60;
 
 /// A secret, ready to be looked for.
 pub(super) struct Needles {
@@ -37,18 +44,29 @@ impl Needles {
         let text = secret.reveal();
         let bytes = text.as_bytes();
         let mut needles = vec![text.to_owned(), text.replace(' ', "+")];
+        let (mut coded, mut parts) = (Vec::new(), Vec::new());
         // As many bytes before it, of which the first characters depend.
         for ahead in 0..3_usize {
             let mut data = vec![0; ahead];
             data.extend_from_slice(bytes);
-            let coded = STANDARD.encode(&data);
-            let inner = coded.get((8 * ahead).div_ceil(6)..8 * data.len() / 6).unwrap_or_default();
-            needles.extend([inner.to_owned(), inner.replace('+', "-").replace('/', "_")]);
+            let whole = STANDARD.encode(&data);
+            let inner = whole.get((8 * ahead).div_ceil(6)..8 * data.len() / 6).unwrap_or_default();
+            for inner in [inner.to_owned(), inner.replace('+', "-").replace('/', "_")] {
+                if inner.len() >= LEAST {
+                    // It is wrapped once at most: one half is whole.
+                    let run = longest(&inner);
+                    let run = run.get(..COLUMNS).unwrap_or(&run);
+                    let (left, right) = run.split_at(run.len() / 2);
+                    parts.extend([left.to_owned(), right.to_owned()]);
+                }
+                coded.push(inner);
+            }
         }
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         needles.extend([hex.to_uppercase(), hex]);
+        parts.extend(needles.iter().filter(|it| it.len() >= LEAST).map(|it| longest(it)));
+        needles.extend(coded);
         needles.retain(|needle| needle.len() >= LEAST);
-        let mut parts: Vec<String> = needles.iter().map(|needle| longest(needle)).collect();
         for list in [&mut needles, &mut parts] {
             list.sort();
             list.dedup();
@@ -76,7 +94,8 @@ pub(super) fn holds(text: &str, secrets: &[Arc<Needles>], least: usize) -> bool 
     if known.is_empty() || !(known.iter().any(|it| it.may_be_in(text)) || escapes::dense(text)) {
         return false;
     }
-    let found = |text: &str| known.iter().flat_map(|it| &it.needles).any(|n| text.contains(n));
+    let quoted = |text: &str| known.iter().flat_map(|it| &it.needles).any(|n| text.contains(n));
+    let found = |text: &str| quoted(text) || escapes::unwrapped(text).is_some_and(|it| quoted(&it));
     if found(text) {
         return true;
     }
@@ -98,6 +117,20 @@ pub(super) fn holds(text: &str, secrets: &[Arc<Needles>], least: usize) -> bool 
     false
 }
 
+/// The secrets, and the beginnings of the long ones; a user's name in front of a secret is none.
+pub(super) fn shortened(secrets: &[Arc<Needles>]) -> Vec<Arc<Needles>> {
+    let paired = |text: &str| {
+        secrets.iter().map(|it| it.secret.reveal()).any(|other| {
+            text.strip_suffix(other).is_some_and(|user| user.ends_with(':'))
+                || text.strip_prefix(other).is_some_and(|password| password.starts_with(':'))
+        })
+    };
+    let texts = secrets.iter().map(|it| it.secret.reveal());
+    let long = texts.filter(|it| it.chars().count() >= LONG && !paired(it));
+    let beginnings = long.map(|it| Secret::new(it.chars().take(BEGINNING).collect()));
+    secrets.iter().cloned().chain(beginnings.map(|it| Arc::new(Needles::new(it)))).collect()
+}
+
 /// The text with `***` for the secrets that are in it as they are; nothing of it if another form is left.
 pub(super) fn hide(mut text: String, secrets: &[Arc<Needles>]) -> String {
     for secret in secrets.iter().map(|it| it.secret.reveal()).filter(|it| it.len() >= LEAST) {
@@ -105,7 +138,7 @@ pub(super) fn hide(mut text: String, secrets: &[Arc<Needles>]) -> String {
             text = text.replace(secret, "***");
         }
     }
-    if holds(&text, secrets, LEAST) { NOT_SHOWN.to_owned() } else { text }
+    if holds(&text, &shortened(secrets), LEAST) { NOT_SHOWN.to_owned() } else { text }
 }
 
 /// The text with `***` for the value of this parameter (its name as it is in a URL), as links to the next
@@ -116,6 +149,8 @@ pub(super) fn hide_parameter(text: String, name: &str, value: &str) -> String {
     }
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text.as_str();
+    // The most bytes that may stand for the value: three for each, and an escape of JSON for each of these.
+    let most = 18 * value.len();
     while let Some((before, after)) = rest.split_once(name) {
         hidden.push_str(before);
         hidden.push_str(name);
@@ -126,14 +161,16 @@ pub(super) fn hide_parameter(text: String, name: &str, value: &str) -> String {
         };
         let after = &after[sign.len()..];
         let (found, behind) = after.split_at(value_len(after));
+        hidden.push_str(sign);
+        rest = behind;
+        if found.len() > most {
+            hidden.push_str(found);
+            continue;
+        }
         let plain = json(found).unwrap_or_else(|| found.to_owned());
         let spaced = plain.replace('+', " ");
         let is = |text: &str| text == value || percent(text).is_some_and(|text| text == value);
-        if is(&plain) || is(&spaced) {
-            hidden.push_str(sign);
-            hidden.push_str("***");
-            rest = behind;
-        }
+        hidden.push_str(if is(&plain) || is(&spaced) { "***" } else { found });
     }
     hidden.push_str(rest);
     hidden

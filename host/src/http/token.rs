@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
 use ureq::Agent;
 use ureq::http::Uri;
 
@@ -67,10 +68,14 @@ impl Http {
         }
         self.learn(credential, "client", wanted.secret.clone());
         let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
-        let header = wanted.basic.then(|| basic(&coded(&wanted.id), &coded(&wanted.secret)));
-        if let Some(coded) = header.as_ref().and_then(|it| it.strip_prefix("Basic ")) {
-            self.learn(credential, "coded", Secret::new(coded.to_owned()));
-        }
+        let header = wanted.basic.then(|| {
+            let (id, secret) = (coded(&wanted.id), coded(&wanted.secret));
+            let pair = Secret::new(format!("{}:{}", id.reveal(), secret.reveal()));
+            let header = basic(&id, &secret);
+            self.learn(credential, "coded", pair);
+            self.learn(credential, "quoted", secret);
+            header
+        });
         let fetched = fetch(self.agent(&origin), uri, &form(wanted, refresh), header)
             .map_err(|(why, transient)| failed(why, transient))?;
         if let Some(refresh) = &fetched.refresh {
@@ -118,7 +123,7 @@ pub(crate) fn fetch(
     if answer.access_token.is_empty() {
         return Err(unfit(()));
     }
-    let lasts = answer.expires_in.as_ref().and_then(seconds).unwrap_or(USUAL);
+    let lasts = answer.expires_in.as_deref().and_then(seconds).unwrap_or(USUAL);
     let lasts = Duration::try_from_secs_f64(lasts - MARGIN.min(lasts / 10.0));
     Ok(Fetched {
         token: Secret::new(answer.access_token),
@@ -144,13 +149,15 @@ fn form<'a>(wanted: &'a TokenRequest, refresh: Option<&'a Secret>) -> Vec<(&'a s
 #[derive(serde::Deserialize)]
 struct Answer {
     access_token: String,
-    expires_in: Option<serde_json::Value>,
+    /// Not read as a number yet: one may be larger than any that there is.
+    expires_in: Option<Box<RawValue>>,
     refresh_token: Option<String>,
 }
 
 /// Some write the number as a text.
-fn seconds(value: &serde_json::Value) -> Option<f64> {
-    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+fn seconds(value: &RawValue) -> Option<f64> {
+    let number: f64 =
+        value.get().trim_matches(|c: char| c == '"' || c.is_whitespace()).parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 

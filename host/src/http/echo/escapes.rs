@@ -1,20 +1,62 @@
 //! Escapes, taken away: one layer at a time, and only what is an escape.
 
-/// Without JSON's; none where there is none.
+use super::ROUNDS;
+
+/// White space after so much base64 is a line break that was replaced.
+const LINE: usize = 40;
+/// The names that HTML has for characters of ASCII.
+#[rustfmt::skip]
+const NAMES: [(&str, char); 37] = [
+    ("Tab", '\t'),
+    ("NewLine", '\n'),
+    ("excl", '!'),
+    ("quot", '"'),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("percnt", '%'),
+    ("amp", '&'),
+    ("apos", '\''),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("ast", '*'),
+    ("plus", '+'),
+    ("comma", ','),
+    ("period", '.'),
+    ("sol", '/'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("lt", '<'),
+    ("equals", '='),
+    ("gt", '>'),
+    ("quest", '?'),
+    ("commat", '@'),
+    ("lsqb", '['),
+    ("lbrack", '['),
+    ("bsol", '\\'),
+    ("rsqb", ']'),
+    ("rbrack", ']'),
+    ("Hat", '^'),
+    ("lowbar", '_'),
+    ("grave", '`'),
+    ("lcub", '{'),
+    ("lbrace", '{'),
+    ("verbar", '|'),
+    ("vert", '|'),
+    ("rcub", '}'),
+    ("rbrace", '}'),
+];
+
+/// Without those of JSON, Python and C; none where there is none.
 pub(in crate::http) fn json(text: &str) -> Option<String> {
     replaced(text, '\\', |rest| {
-        let code = |rest: &str| u32::from_str_radix(four(rest.strip_prefix("\\u")?)?, 16).ok();
-        if let Some(unit) = code(rest) {
-            if (0xd800..0xdc00).contains(&unit) {
-                let low =
-                    rest.get(6..).and_then(code).filter(|low| (0xdc00..0xe000).contains(low))?;
-                let c = char::from_u32(0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff))?;
-                return Some((c.to_string(), 12));
-            }
-            return Some((char::from_u32(unit)?.to_string(), 6));
+        if rest.starts_with("\\u") {
+            return utf_16(rest, "\\u");
+        }
+        if rest.starts_with("\\x") {
+            return bytes(rest, "\\x");
         }
         let c = match rest.as_bytes().get(1)? {
-            c @ (b'"' | b'\\' | b'/') => char::from(*c),
+            c @ (b'"' | b'\'' | b'\\' | b'/') => char::from(*c),
             b'b' => '\u{8}',
             b'f' => '\u{c}',
             b'n' => '\n',
@@ -26,42 +68,70 @@ pub(in crate::http) fn json(text: &str) -> Option<String> {
     })
 }
 
-/// Without HTML's: numbers, and the five names that every program writes.
+/// Without HTML's: numbers, and the names of characters of ASCII.
 pub(super) fn html(text: &str) -> Option<String> {
-    const NAMES: [(&str, char); 5] =
-        [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"'), ("&apos;", '\'')];
     replaced(text, '&', |rest| {
-        if let Some((name, c)) = NAMES.iter().find(|(name, _)| rest.starts_with(name)) {
-            return Some((c.to_string(), name.len()));
+        let named = |(name, _): &&(&str, char)| {
+            rest[1..].strip_prefix(name).is_some_and(|rest| rest.starts_with(';'))
+        };
+        if let Some((name, c)) = NAMES.iter().find(named) {
+            return Some((c.to_string(), name.len() + 2));
         }
         let (code, len) = number(rest)?;
         Some((char::from_u32(code)?.to_string(), len))
     })
 }
 
-/// Without percent encoding: of UTF-8, and where it is none, of Latin-1.
+/// Without percent encoding: of bytes, and of units of UTF-16, as JavaScript's `escape` writes them.
 pub(in crate::http) fn percent(text: &str) -> Option<String> {
-    replaced(text, '%', |rest| {
-        let mut bytes = Vec::new();
-        let code = |at: usize| {
-            let code = rest.get(at..)?.strip_prefix('%')?.get(..2)?;
-            let whole = code.bytes().all(|b| b.is_ascii_hexdigit());
-            whole.then(|| u8::from_str_radix(code, 16).ok()).flatten()
-        };
-        while let Some(byte) = code(3 * bytes.len()) {
-            bytes.push(byte);
+    replaced(
+        text,
+        '%',
+        |rest| {
+            if rest.starts_with("%u") { utf_16(rest, "%u") } else { bytes(rest, "%") }
+        },
+    )
+}
+
+/// Without white space within base64: a line break, or what has been made of one.
+pub(super) fn unwrapped(text: &str) -> Option<String> {
+    let coded =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    let space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
+    let mut made = String::new();
+    // Of the base64 up to here the length since the last white space; and what of the text is made.
+    let (mut run, mut done, mut at) = (0, 0, 0);
+    while let Some(&byte) = text.as_bytes().get(at) {
+        if coded(byte) {
+            run += 1;
+            at += 1;
+            continue;
         }
-        let len = 3 * bytes.len();
-        let latin = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect();
-        let plain = String::from_utf8(bytes).unwrap_or_else(|e| latin(e.as_bytes()));
-        (len > 0).then_some((plain, len))
-    })
+        if run > 0 && space(char::from(byte)) {
+            let rest = &text[at..];
+            let len = rest.find(|c| !space(c)).unwrap_or(rest.len());
+            let next = rest.as_bytes().get(len).is_some_and(|&byte| coded(byte));
+            if next && (run >= LINE || rest[..len].contains(['\r', '\n'])) {
+                made.push_str(&text[done..at]);
+                done = at + len;
+            }
+            at += len;
+        } else {
+            at += 1;
+        }
+        run = 0;
+    }
+    if done == 0 {
+        return None;
+    }
+    made.push_str(&text[done..]);
+    Some(made)
 }
 
 /// Whether four characters of ASCII in a row that need no escape have one: only then can letters and
 /// digits be hidden.
 pub(super) fn dense(text: &str) -> bool {
-    if !["\\u00", "%", "&"].into_iter().any(|mark| text.contains(mark)) {
+    if !["\\u00", "\\x", "%", "&"].into_iter().any(|mark| text.contains(mark)) {
         return false;
     }
     let mut run = 0;
@@ -84,9 +154,9 @@ pub(super) fn dense(text: &str) -> bool {
 fn escape_len(bytes: &[u8]) -> Option<usize> {
     let after =
         |at: usize, prefix: &[u8]| bytes.get(at..)?.strip_prefix(prefix).map(|_| at + prefix.len());
-    let again = |mut at: usize, more: &[u8]| {
-        while let Some(next) = after(at, more) {
-            at = next;
+    let again = |mut at: usize, more: &[u8], most: usize| {
+        for _ in 0..most {
+            at = after(at, more).unwrap_or(at);
         }
         at
     };
@@ -95,10 +165,17 @@ fn escape_len(bytes: &[u8]) -> Option<usize> {
         (matches!(code.first()?, b'2'..=b'7') && code.get(1)?.is_ascii_hexdigit()).then_some(at + 2)
     };
     match bytes.first()? {
-        b'\\' => two(after(again(1, b"\\"), b"u00")?),
-        b'%' => two(again(1, b"25")),
+        b'\\' => {
+            // Each layer doubles them.
+            let at = again(1, b"\\", 7);
+            two(after(at, b"u00").or_else(|| after(at, b"x"))?)
+        }
+        b'%' => {
+            let at = again(1, b"25", ROUNDS);
+            two(after(at, b"u00").unwrap_or(at))
+        }
         _ => {
-            let at = again(1, b"amp;");
+            let at = again(1, b"amp;", ROUNDS);
             let rest = bytes.get(at..bytes.len().min(at + 12))?;
             let (_, len) = number(&format!(
                 "&{}",
@@ -121,6 +198,39 @@ fn number(text: &str) -> Option<(u32, usize)> {
     let closed = len > 0 && len <= most && digits.as_bytes().get(len) == Some(&b';');
     let code = u32::from_str_radix(digits.get(..len).filter(|_| closed)?, radix).ok()?;
     Some((code, before + len + 1))
+}
+
+/// The character whose units of UTF-16 the text begins with, and their length.
+fn utf_16(text: &str, mark: &str) -> Option<(String, usize)> {
+    let code = |text: &str| u32::from_str_radix(four(text.strip_prefix(mark)?)?, 16).ok();
+    let unit = code(text)?;
+    let len = mark.len() + 4;
+    if !(0xd800..0xdc00).contains(&unit) {
+        return Some((char::from_u32(unit)?.to_string(), len));
+    }
+    let low = text.get(len..).and_then(code).filter(|low| (0xdc00..0xe000).contains(low))?;
+    let c = char::from_u32(0x10000 + ((unit & 0x3ff) << 10) + (low & 0x3ff))?;
+    Some((c.to_string(), 2 * len))
+}
+
+/// The text of the bytes that the text begins with (UTF-8, and Latin-1 for each that is none), and their length.
+fn bytes(text: &str, mark: &str) -> Option<(String, usize)> {
+    let mut bytes = Vec::new();
+    let len = mark.len() + 2;
+    let code = |at: usize| {
+        let code = text.get(at..)?.strip_prefix(mark)?.get(..2)?;
+        let whole = code.bytes().all(|b| b.is_ascii_hexdigit());
+        whole.then(|| u8::from_str_radix(code, 16).ok()).flatten()
+    };
+    while let Some(byte) = code(len * bytes.len()) {
+        bytes.push(byte);
+    }
+    let mut plain = String::new();
+    for chunk in bytes.utf8_chunks() {
+        plain.push_str(chunk.valid());
+        plain.extend(chunk.invalid().iter().map(|&byte| char::from(byte)));
+    }
+    (!bytes.is_empty()).then_some((plain, len * bytes.len()))
 }
 
 /// Four digits of sixteen.
