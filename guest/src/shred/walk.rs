@@ -116,7 +116,7 @@ impl Family {
     }
 
     /// A scalar of a key, or what is kept as JSON.
-    #[inline]
+    #[inline(always)]
     pub(super) fn scalar(
         &mut self,
         scalar: Scalar<'_>,
@@ -131,7 +131,7 @@ impl Family {
     }
 
     /// The same of a key that has its name to itself.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plain(
         &mut self,
         scalar: Scalar<'_>,

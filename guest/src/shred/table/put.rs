@@ -15,7 +15,7 @@ impl Table {
     /// The value is borrowed on purpose. A copy, made right after it was put together, is read in wider
     /// pieces than it was written in; the processor then waits until every write before it has reached
     /// the cache, which was an eighth of a load's time.
-    #[inline]
+    #[inline(always)]
     pub(in crate::shred) fn put(
         &mut self,
         row: u32,
