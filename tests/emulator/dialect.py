@@ -154,7 +154,7 @@ def macros(text_limit: int) -> str:
     shrunk = f"CASE WHEN n <= {text_limit} THEN n ELSE greatest({text_limit}, CAST(n AS BIGINT) * {text_limit} // 16777216) END"
     limit = "n" if text_limit == DEFAULT_LENGTH["TEXT"] else shrunk
     limits = f"CREATE OR REPLACE TEMP MACRO _emulator_limit(n) AS {limit};"
-    return TEXT_MACROS + zones.MACROS + limits + LIMITS.replace("LIMIT", str(text_limit))
+    return TEXT_MACROS + INSTANTS + zones.MACROS + limits + LIMITS.replace("LIMIT", str(text_limit))
 
 
 TEXT_MACROS = r"""
@@ -168,6 +168,17 @@ CREATE OR REPLACE TEMP MACRO _emulator_zone(z, w) AS
            ELSE CASE WHEN length(z) = 3 THEN z || ':00' ELSE z END END;
 CREATE OR REPLACE TEMP MACRO _emulator_to_char(wall, z, f, w) AS
     replace(strftime(wall, f), '<zone>', _emulator_zone(z, w));
+"""
+
+# fakesnow's own divides as doubles, and has no numbers beyond 64 bits: nanoseconds end in the year 2262 there.
+INSTANTS = r"""
+CREATE OR REPLACE TEMP MACRO _emulator_micros(n, scale) AS
+    CAST(CASE scale WHEN 0 THEN n * 1000000 WHEN 3 THEN n * 1000 WHEN 6 THEN n
+         WHEN 9 THEN (n - ((n % 1000) + 1000) % 1000) // 1000 END AS BIGINT);
+CREATE OR REPLACE TEMP MACRO _fs_to_timestamp(val, scale) AS
+    CASE WHEN try_cast(val AS HUGEINT) IS NOT NULL
+         THEN CAST(make_timestamptz(_emulator_micros(try_cast(val AS HUGEINT), scale)) AS TIMESTAMP)
+         ELSE CAST(val AS TIMESTAMP) END;
 """
 
 # The lambda keeps the expression from being bound several times over, which takes seconds where there are many columns.

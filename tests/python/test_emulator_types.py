@@ -14,6 +14,22 @@ AT = "'2024-01-02T03:04:05.678Z'"
 UTC = f"CONVERT_TIMEZONE('UTC', {AT}::TIMESTAMP_LTZ)"
 
 
+# --- numbers as instants -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "scale", "micros"),
+    [
+        (1, 0, 1_000_000), (-1, 3, -1000), (1_714_979_289_000_001, 6, 1_714_979_289_000_001), (1999, 9, 1), (-1, 9, -1),
+        (253_402_300_799_999_999_999, 9, 253_402_300_799_999_999),
+    ],
+)  # fmt: skip
+def test_a_number_is_an_instant_of_the_unit_of_its_scale(lab, number, scale, micros):
+    instant = f"TO_TIMESTAMP_LTZ({number}::NUMBER(38,0), {scale})::TIMESTAMP_LTZ"
+    (found,) = rows(lab.session, f"SELECT CONVERT_TIMEZONE('UTC', {instant})")
+    assert found == (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros),)
+
+
 # --- TIMESTAMP_TZ ------------------------------------------------------------------------
 
 
