@@ -22,7 +22,7 @@ try:
     from snowcat_runtime import imports
     from wasmtime import Engine, Instance, Module, Store, Trap, WasmtimeError, wat2wasm
     from wasmtime.component import Component
-except Exception as error:  # noqa: BLE001 - a wheel for another machine fails in its own way; it is told as a row
+except Exception as error:  # noqa: BLE001 - a wheel for another machine fails in its own way; the result has it as a row
     loads, BROKEN = None, host.told(error)
 
 VERDICTS = {"holds": host.HOLDS, "fails": host.FAILS, "untried": host.UNTRIED}

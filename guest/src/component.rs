@@ -32,35 +32,19 @@ thread_local! {
 
 impl wit::GuestLoad for Load {
     fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
-        keep_panics();
-        match load::start(&job, &now) {
-            Ok(load) => Ok(wit::Load::new(Self(load))),
-            Err(fault) => Err(fault.into()),
-        }
+        begun(|| load::start(&job, &now))
     }
 
     fn start_within(job: String, policy: String, now: String) -> Result<wit::Load, wit::Fault> {
-        keep_panics();
-        match load::start_within(&job, &policy, &now) {
-            Ok(load) => Ok(wit::Load::new(Self(load))),
-            Err(fault) => Err(fault.into()),
-        }
+        begun(|| load::start_within(&job, &policy, &now))
     }
 
     fn start_approved(table: String, name: String) -> Result<wit::Load, wit::Fault> {
-        keep_panics();
-        match approved::start(&table, &name) {
-            Ok(load) => Ok(wit::Load::new(Self(load))),
-            Err(fault) => Err(fault.into()),
-        }
+        begun(|| approved::start(&table, &name))
     }
 
     fn start_doctor(options: String, now: String) -> Result<wit::Load, wit::Fault> {
-        keep_panics();
-        match doctor::start(&options, &now) {
-            Ok(load) => Ok(wit::Load::new(Self(load))),
-            Err(fault) => Err(fault.into()),
-        }
+        begun(|| doctor::start(&options, &now))
     }
 
     fn resume(&self, reply: wit::Reply) -> Result<wit::Step, wit::Fault> {
@@ -74,6 +58,13 @@ impl wit::GuestLoad for Load {
     fn payload_base64(&self) -> Result<String, wit::Fault> {
         Ok(STANDARD.encode(self.0.payload()?.as_slice()))
     }
+}
+
+fn begun(
+    start: impl FnOnce() -> crate::fault::Result<step::Load>,
+) -> Result<wit::Load, wit::Fault> {
+    keep_panics();
+    start().map(|load| wit::Load::new(Load(load))).map_err(Into::into)
 }
 
 fn keep_panics() {

@@ -18,7 +18,7 @@ SEMI = ("VARIANT", "OBJECT", "ARRAY")
 
 
 class SqlNull:
-    """A SQL NULL of a VARIANT, told apart from a JSON null, which is None. It is not false."""
+    """A SQL NULL in a VARIANT; a JSON null is None. Its truth value is true, as in the service."""
 
     is_sql_null = True
 

@@ -349,7 +349,7 @@ class Session:
         transactions.commit(self)
 
     def abort(self) -> None:
-        """Another session aborts the open transaction; the next statement of this one is told."""
+        """Another session aborts the open transaction; the next statement of this one fails."""
         transaction = self.transaction
         if transaction is None:
             return

@@ -1,5 +1,5 @@
 //! Text of files to JSON values: pages that were cut anywhere are put together again and taken apart
-//! where records begin and end. What cannot be read is told apart from what can, with its line.
+//! where records begin and end. What cannot be read comes as such, with its line.
 //!
 //! No more is held than a page and the record that a page ends in; how large a record may be is
 //! bounded, so that a quote nobody closed does not have the rest of the input pile up.

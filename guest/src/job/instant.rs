@@ -1,6 +1,6 @@
 //! Dates and times as sources write them, shifted and written back in the same way.
 //!
-//! Besides what is told without a word, RFC 2822 and formats of `strptime` are read where a job says so.
+//! Dates of ISO 8601 need no setting. RFC 2822 and formats of `strptime` are read where the job names them.
 //!
 //! The formats are those dlt detects (`detect_datetime_format` in `common/time.py`), and besides
 //! them a blank for the `T` and an offset after hours or minutes. Unlike dlt, which writes

@@ -234,6 +234,12 @@ impl Job {
         })
     }
 
+    /// The URL of an endpoint, nothing filled in: placeholders are in what follows the host, or are all of it.
+    fn url_without_holes(&self, endpoint: &Endpoint) -> Result<String> {
+        let base = self.client.as_ref().map_or("", |client| client.base_url.as_str());
+        Ok(url::join(base, &endpoint.path.fill(|_| Ok(String::new()))?))
+    }
+
     /// Resources have tables of their own, unless each says by `table_name` which one it shares.
     fn check_tables(&self) -> Result<()> {
         let convention = self.convention();
@@ -283,16 +289,10 @@ impl Job {
             if let Some(auth) = &endpoint.auth {
                 known(auth, &format!("{place}.endpoint.auth"))?;
             }
-            // Holes are in what follows the host, where there are any.
-            let path = endpoint.path.fill(|_| Ok(String::new()))?;
-            let base = match &self.client {
-                Some(client) => client.base_url.as_str(),
-                None if url::scheme(&path).is_some() => "",
-                None => {
-                    return Err(at("client", "expected an object with a base_url, found nothing"));
-                }
-            };
-            let whole = url::join(base, &path);
+            let whole = self.url_without_holes(endpoint)?;
+            if self.client.is_none() && url::scheme(&whole).is_none() {
+                return Err(at("client", "expected an object with a base_url, found nothing"));
+            }
             if let Some(credential) = self.credential(endpoint)
                 && !credential.is_for(&whole)
             {

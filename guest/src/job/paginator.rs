@@ -303,8 +303,7 @@ fn range(object: &Object<'_>, pages: RangePages) -> Result<RangePages> {
         return Err(object.fault_at("page_size", message));
     }
     let pages = RangePages {
-        // Left out it is "total", unless something else ends the pages; null means that the source does
-        // not say.
+        // The default is "total", unless something else ends the pages. Null: the source gives no total.
         total: match (path(object, "total_path")?, object.has("total_path")) {
             (None, false) if !short => Some(Path::parse("total")?),
             (path, _) => path,

@@ -35,12 +35,15 @@ enum Sources {
     /// Whatever the job names: it is the owner's own.
     Any,
     /// These only.
-    Listed {
-        stages: Vec<StagePlace>,
-        /// Hosts that are asked without a credential.
-        hosts: Vec<String>,
-        credentials: IndexMap<String, Permit>,
-    },
+    Listed(Listed),
+}
+
+#[derive(Clone, Debug)]
+struct Listed {
+    stages: Vec<StagePlace>,
+    /// Hosts that are asked without a credential.
+    hosts: Vec<String>,
+    credentials: IndexMap<String, Permit>,
 }
 
 /// How a credential may be used.
@@ -79,7 +82,7 @@ impl Policy {
         let hosts = object.texts("hosts")?.unwrap_or_default();
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let stages = parsed(&object, "stages", StagePlace::parse)?;
-        Ok(Self { schemas, sources: Sources::Listed { stages, hosts, credentials } })
+        Ok(Self { schemas, sources: Sources::Listed(Listed { stages, hosts, credentials }) })
     }
 
     /// Checks a job that writes to this schema.
@@ -92,62 +95,15 @@ impl Policy {
             let message = format!("the schema {database}.{schema} is not allowed");
             return Err(refused("dataset", &message, "schemas", allowed));
         }
-        let Sources::Listed { stages, hosts, credentials } = &self.sources else { return Ok(()) };
-        for (name, credential) in &job.credentials {
-            let place = member("credentials", name);
-            let Some(permit) = credentials.get(name) else {
-                let known = credentials.keys().map(String::as_str);
-                let message = format!("the credential {name:?} is not allowed");
-                return Err(refused(&place, &message, "credentials", known));
-            };
-            permit.check(credential, &place)?;
-        }
+        let Sources::Listed(listed) = &self.sources else { return Ok(()) };
+        listed.check_credentials(job)?;
         for (n, resource) in job.resources.iter().enumerate() {
             let place = element("resources", n);
             match &resource.input {
-                Input::Pull(pulled) => {
-                    for (n, file) in pulled.files.iter().enumerate() {
-                        let place = element(&format!("{place}.files"), n);
-                        let meant = StagePlace::parse(file).map_err(|fault| fault.at(&place))?;
-                        if !stages.iter().any(|stage| stage.contains(&meant)) {
-                            let message = format!("the place {file:?} is not allowed");
-                            let allowed: Vec<String> =
-                                stages.iter().map(ToString::to_string).collect();
-                            let allowed = allowed.iter().map(String::as_str);
-                            return Err(refused(&place, &message, "stages", allowed));
-                        }
-                    }
-                }
-                Input::Endpoint(endpoint) => {
-                    let place = format!("{place}.endpoint");
-                    check_method_is_plain(job, endpoint).map_err(|fault| fault.at(&place))?;
-                    match job.credential(endpoint) {
-                        Some(used) => {
-                            let permit = credentials.get(&used.name);
-                            if !permit.is_some_and(|p| p.methods.contains(&endpoint.method)) {
-                                let method = endpoint.method.name();
-                                let message = format!(
-                                    "{method} is not allowed with the credential {:?}",
-                                    used.name
-                                );
-                                let allowed = permit.into_iter().flat_map(|p| &p.methods);
-                                let allowed = allowed.map(|method| method.name());
-                                let key = format!("credentials.{}.methods", used.name);
-                                return Err(refused(&place, &message, &key, allowed));
-                            }
-                        }
-                        None => {
-                            let base = job.client.as_ref().map_or("", |c| c.base_url.as_str());
-                            let path = endpoint.path.fill(|_| Ok(String::new()))?;
-                            let whole = url::join(base, &path);
-                            // Where a parent's record has the whole URL, it is checked when it is asked for.
-                            if url::scheme(&whole).is_some() {
-                                allowed_host(hosts, credentials, &whole)
-                                    .map_err(|fault| fault.at(&place))?;
-                            }
-                        }
-                    }
-                }
+                Input::Pull(pulled) => listed.check_files(&pulled.files, &place)?,
+                Input::Endpoint(endpoint) => listed
+                    .check_endpoint(job, endpoint)
+                    .map_err(|fault| fault.at(format_args!("{place}.endpoint")))?,
             }
         }
         Ok(())
@@ -155,7 +111,7 @@ impl Policy {
 
     /// Whether the jobs are of others than the owner.
     pub fn is_for_others(&self) -> bool {
-        matches!(self.sources, Sources::Listed { .. })
+        matches!(self.sources, Sources::Listed(_))
     }
 
     /// Checks a request that is about to be sent.
@@ -165,8 +121,68 @@ impl Policy {
     pub fn check_request(&self, url: &str) -> Result<()> {
         match &self.sources {
             Sources::Any => Ok(()),
-            Sources::Listed { hosts, credentials, .. } => allowed_host(hosts, credentials, url),
+            Sources::Listed(listed) => listed.check_host(url),
         }
+    }
+}
+
+impl Listed {
+    fn check_credentials(&self, job: &Job) -> Result<()> {
+        for (name, credential) in &job.credentials {
+            let place = member("credentials", name);
+            let Some(permit) = self.credentials.get(name) else {
+                let known = self.credentials.keys().map(String::as_str);
+                let message = format!("the credential {name:?} is not allowed");
+                return Err(refused(&place, &message, "credentials", known));
+            };
+            permit.check(credential, &place)?;
+        }
+        Ok(())
+    }
+
+    fn check_files(&self, files: &[String], place: &str) -> Result<()> {
+        for (n, file) in files.iter().enumerate() {
+            let place = element(&format!("{place}.files"), n);
+            let meant = StagePlace::parse(file).map_err(|fault| fault.at(&place))?;
+            if !self.stages.iter().any(|stage| stage.contains(&meant)) {
+                let message = format!("the place {file:?} is not allowed");
+                let allowed: Vec<String> = self.stages.iter().map(ToString::to_string).collect();
+                let allowed = allowed.iter().map(String::as_str);
+                return Err(refused(&place, &message, "stages", allowed));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_endpoint(&self, job: &Job, endpoint: &Endpoint) -> Result<()> {
+        check_method_is_plain(job, endpoint)?;
+        let Some(used) = job.credential(endpoint) else {
+            let url = job.url_without_holes(endpoint)?;
+            // A URL that is in the parent's record is checked when it is asked for.
+            return if url::scheme(&url).is_some() { self.check_host(&url) } else { Ok(()) };
+        };
+        let methods = self.credentials.get(&used.name).map_or(&[][..], |permit| &permit.methods);
+        if methods.contains(&endpoint.method) {
+            return Ok(());
+        }
+        let method = endpoint.method.name();
+        let message = format!("{method} is not allowed with the credential {:?}", used.name);
+        let key = format!("credentials.{}.methods", used.name);
+        Err(refused("", &message, &key, methods.iter().map(|method| method.name())))
+    }
+
+    /// Checks the host of a URL: it is one without a credential, or one of a credential.
+    fn check_host(&self, url: &str) -> Result<()> {
+        let place = url::place(url);
+        let of_credentials = self.credentials.values().flat_map(|it| &it.credential.hosts);
+        let known: Vec<&str> =
+            self.hosts.iter().chain(of_credentials).map(String::as_str).collect();
+        if place.as_deref().is_some_and(|place| known.contains(&place)) {
+            return Ok(());
+        }
+        let place = place.as_deref().unwrap_or("of no URL");
+        let message = format!("the host {place} is not allowed");
+        Err(refused("", &message, "hosts", known.into_iter()))
     }
 }
 
@@ -248,8 +264,7 @@ impl SchemaPattern {
     }
 }
 
-/// Servers that take a method from a header, in the place of the request's own, would make a reading request
-/// write.
+/// Checks that no header stands for another method: some servers take the method from it.
 fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
     let of_client =
         job.client.iter().flat_map(|client| client.headers.iter().map(|(name, _)| name));
@@ -262,19 +277,8 @@ fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
     }
 }
 
-/// The headers that do, in lower case.
+/// Headers that stand for a method, in lower case.
 const OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
-
-/// Checks the host of a URL: one without a credential, or one of a credential.
-fn allowed_host(hosts: &[String], permits: &IndexMap<String, Permit>, url: &str) -> Result<()> {
-    let place = url::place(url);
-    let known = || hosts.iter().chain(permits.values().flat_map(|permit| &permit.credential.hosts));
-    if place.as_ref().is_some_and(|place| known().any(|host| host == place)) {
-        return Ok(());
-    }
-    let message = format!("the host {} is not allowed", place.as_deref().unwrap_or("of no URL"));
-    Err(refused("", &message, "hosts", known().map(String::as_str)))
-}
 
 /// The items of a list of texts, each parsed.
 fn parsed<T>(object: &Object<'_>, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {

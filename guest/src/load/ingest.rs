@@ -358,7 +358,7 @@ impl Ingest<'_> {
                 Ingested { resource, root, action, tables: Vec::new(), known, left_out }
             })
             .collect();
-        // A load in parts tells of a table once.
+        // A load in parts has one report of a table.
         let told = report.tables.iter().enumerate();
         let told = told.filter(|(_, told)| told.resource == self.resource.name);
         let told: FxHashMap<String, usize> = told.map(|(at, t)| (t.name.clone(), at)).collect();

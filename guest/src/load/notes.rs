@@ -17,7 +17,7 @@ pub(super) struct Notes {
     pub(super) nulls: u64,
 }
 
-/// So many things that were found out are told: with each record of a parent it may be another.
+/// At most so many guesses become warnings: each record of a parent can lead to a different one.
 const FOUND: usize = 5;
 
 impl Notes {
@@ -61,7 +61,7 @@ impl Notes {
     }
 }
 
-/// Where a page may tell of errors beside its records, as in GraphQL.
+/// Where a page may have errors beside its records, as in GraphQL.
 pub(super) fn watched(selector: Option<&Path>) -> Vec<Path> {
     let Some([Segment::Key(first), ..]) = selector.map(Path::segments) else { return Vec::new() };
     let keys = ["errors", "error"].into_iter().filter(|key| first != key);
@@ -74,7 +74,7 @@ fn says_something(raw: &str) -> bool {
     !matches!(inner, "" | "null" | "false" | "0")
 }
 
-/// Pages that tell of errors beside their records.
+/// Pages that have errors beside their records.
 #[derive(Default)]
 struct Errors {
     pages: u64,
@@ -85,10 +85,8 @@ impl Errors {
     fn warning(self, resource: &str) -> Option<String> {
         let first = self.first?;
         let pages =
-            if self.pages == 1 { "1 page tells" } else { &format!("{} pages tell", self.pages) };
-        Some(format!(
-            "resource {resource}: {pages} of errors beside the records; the first: {first}"
-        ))
+            if self.pages == 1 { "1 page has" } else { &format!("{} pages have", self.pages) };
+        Some(format!("resource {resource}: {pages} errors beside the records; the first: {first}"))
     }
 }
 

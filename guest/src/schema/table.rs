@@ -274,7 +274,7 @@ impl Table {
         }
     }
 
-    /// References are told apart by the table they refer to.
+    /// References are identified by the table that they refer to.
     fn merge_references(&mut self, new: Vec<Value>) {
         let known = self.hints.entry("references").or_insert(Value::Array(Vec::new()));
         let Value::Array(known) = known else {

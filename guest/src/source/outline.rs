@@ -1,5 +1,5 @@
-//! An answer without its records: its objects and scalars, and of each list what its elements are. What
-//! a job leaves out is found in it, and so is an answer that tells of an error.
+//! An answer without its records: its objects and scalars, and of each list what its elements are. It is
+//! searched for the records and the paginator that a job does not name, and for errors.
 
 use std::fmt;
 

@@ -7,7 +7,7 @@ use super::paginate::excerpt;
 use crate::fault::{Fault, Result};
 use crate::job::Path;
 
-/// What a page is that has nothing at the selector, and tells of no error.
+/// A page that has nothing at the selector and reports no error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Empty {
     /// A list on the way to the records has no elements.
@@ -17,7 +17,7 @@ pub enum Empty {
 }
 
 /// Checks that an answer in which nothing is at the selector can be a page without records. One that
-/// tells of an error, or has records somewhere else, is none.
+/// reports an error, or has records somewhere else, cannot.
 ///
 /// # Errors
 /// A source fault that says what was found instead; one where the answer is not JSON.

@@ -316,14 +316,14 @@ fn a_cursor_that_goes_in_circles_is_named() {
         json!({"name": "items", "primary_key": "id", "endpoint": offset}),
         same,
         Some(
-            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"offset\"",
+            "pipeline p: resource items: page 2: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems to ignore \"offset\"",
         ),
     );
     check(
         json!({"name": "items", "endpoint": offset}),
         same,
         Some(
-            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"offset\"",
+            "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems to ignore \"offset\"",
         ),
     );
     // What is around the records says nothing.
@@ -336,7 +336,7 @@ fn a_cursor_that_goes_in_circles_is_named() {
     };
     let message = |page: usize, param: &str| {
         format!(
-            "pipeline p: resource items: page {page}: GET https://x.net/v1/items?{param}=...: expected a new page, found the records of the one before, byte for byte: the source seems not to heed \"{param}\""
+            "pipeline p: resource items: page {page}: GET https://x.net/v1/items?{param}=...: expected a new page, found the records of the one before, byte for byte: the source seems to ignore \"{param}\""
         )
     };
     for (paginator, param) in [

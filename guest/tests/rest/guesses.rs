@@ -137,7 +137,7 @@ fn a_wrong_guess_is_noticed_at_the_second_page() {
         assert_eq!(run.asked().len(), 2);
         assert!(!run.published());
         let expect = format!(
-            "found the records of the one before, byte for byte: the source seems not to heed {param:?} (which is a guess: name the paginator)"
+            "found the records of the one before, byte for byte: the source seems to ignore {param:?} (which is a guess: name the paginator)"
         );
         let fault = ended.unwrap_err().to_string();
         assert!(fault.ends_with(&expect), "{fault}");
@@ -204,7 +204,7 @@ fn errors_beside_records_are_told() {
     assert_eq!(
         run.report.warnings,
         [
-            "resource users: 1 page tells of errors beside the records; the first: [{\"message\":\"no access\"}]",
+            "resource users: 1 page has errors beside the records; the first: [{\"message\":\"no access\"}]",
             "resource users: 1 record is null in the answers, and not loaded",
         ]
     );

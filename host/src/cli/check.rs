@@ -230,7 +230,7 @@ fn mistakes(
         let proposed = proposed(&fault.message);
         let mended = match key {
             Some((key, _)) => document.rename(&path, &key, proposed),
-            // What the whole job lacks: others that it lacks are told too.
+            // A key that the job lacks: it is put there, so that the next one that is missing is found too.
             None if missing(&fault.message).is_some() && path.len() == 1 => missing(&fault.message)
                 .is_some_and(|value| {
                     document.put(place, value);

@@ -62,7 +62,7 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
             if found.replace("\\\\", "\\") != wanted:
                 yield f"{entry['in']!r} as {key}: expected {wanted!r}, found {found!r}"
     for key, length in (("snake_path_40", 40), ("snake_tables_path_255", 255)):
-        # Keys of one name are told apart within a load: one of them in each.
+        # Keys of one name have columns of their own within a load, so each load has one of them.
         loads: list[dict[str, str]] = []
         for entry in entries:
             wanted = entry[key].upper() if isinstance(entry[key], str) and entry[key] else "_EMPTY"

@@ -17,12 +17,12 @@ impl Table {
         true
     }
 
-    /// Notes that a value of this column is left out.
+    /// Notes that the contract discards a value of this column.
     pub(in crate::shred) fn refuse(&mut self, column: usize) {
         self.unwelcome.insert(column);
     }
 
-    /// Notes that the open row is left out for this column.
+    /// Notes that the contract discards the open row, because of this column.
     pub(in crate::shred) fn refusing(&mut self, column: usize) {
         // dlt knows the next row of a kind by its keys, and none is named like a variant.
         if !self.columns[column].variant {

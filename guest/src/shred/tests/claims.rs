@@ -82,7 +82,7 @@ fn a_key_has_one_column() {
     check(&[r#"{"l":[{"A":1},{"a":2},{"a":3,"A":4}]}"#], "t[1]: ; t__l[3]: a*2, a__x_v7opsw*2");
     // Objects that are kept, too.
     check(&[r#"{"A":{"x":1}} {"a":{"x":2}}"#], "t[2]: a__x*1, a__x__x_utxdbq*1");
-    // A key that is called as another's variant is not told apart before it has to be.
+    // A key with the name of another's variant column gets a column of its own when the two meet in a row.
     check(
         &[r#"{"a":1} {"a":"x","a__v_text":"y"}"#],
         "t[2]: a*1, a__v_text~ text*1, a__v_text__x_djj45q text*1",

@@ -25,7 +25,7 @@ pub(in crate::source) struct First<'a> {
 pub(in crate::source) enum Pages {
     /// They follow one another so; and what a person should know of it.
     Follow(Box<Paginator>, String),
-    /// There are more, and it is not known how to ask for them: what a person is told.
+    /// There are more, and it is not known how to ask for them: the message of the fault.
     Unknown(String),
 }
 

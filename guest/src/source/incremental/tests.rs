@@ -285,7 +285,7 @@ fn later_is_later() {
             assert!(warnings[0].starts_with(&expect), "{warnings:?}");
         }
     };
-    // Jira at the end of summer time; a fraction that is left out when it is zero.
+    // Jira at the end of summer time; a source that writes no fraction where it is zero.
     check(None, "2024-11-03T01:50:00.000-0700", "2024-11-03T01:20:00.000-0800", true, false);
     check(None, "2024-11-03T01:20:00.000-0800", "2024-11-03T01:50:00.000-0700", false, false);
     check(None, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.750Z", true, false);

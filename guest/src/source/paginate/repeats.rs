@@ -109,7 +109,7 @@ impl Repeats {
             };
             return Err(Fault::source(format_args!(
                 "expected a new page, found the records of the one before, byte for byte: the source \
-                 seems not to heed {param:?}{hint}"
+                 seems to ignore {param:?}{hint}"
             )));
         }
         Ok(())

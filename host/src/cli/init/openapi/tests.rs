@@ -246,7 +246,7 @@ fn a_credential_is_no_parameter() {
     ]);
     let params = |document: &Value| read(document, &[]).resources[0]["endpoint"]["params"].clone();
     assert_eq!(params(&document), json!({"team": OPEN}));
-    // It is the credential, where the description tells of no other.
+    // It is the credential, where the description has no other.
     let (name, credential) = read(&document, &[]).credential.unwrap();
     let expected = json!({"type": "api_key", "name": "token", "location": "query"});
     assert_eq!((name.as_str(), Value::from(credential)), ("api", expected));
