@@ -3,31 +3,22 @@
 //! A level says how much of a value's path is there, and which list on it goes on. Rows are put together as
 //! the format says, list by list and struct by struct, and written on the way.
 
+mod leaf;
+mod meaning;
+
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::Range;
 
-use arrow2::datatypes::{DataType, Field, TimeUnit};
-use arrow2::io::ipc::read::deserialize_schema;
-use arrow2::types::{NativeType as _, f16, i256};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use parquet::basic::{
-    ConvertedType as Converted, LogicalType as Logical, Repetition, TimeUnit as Unit,
-    Type as Physical,
-};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType as Stored, FixedLenByteArray, Int96};
+use parquet::basic::{ConvertedType as Converted, LogicalType as Logical, Repetition};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
-use parquet::schema::types::{ColumnDescriptor, Type, TypePtr};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::{Type, TypePtr};
 
-use super::kind::Kind as Told;
-use super::text::{
-    Form, boolean, bytes, date, decimal, double, duration, instant, json, moment, null, text, time,
-    uuid,
-};
+use self::leaf::Leaf;
+use self::meaning::{Meaning, column_kind, durations, meaning};
+use super::kind::Kind as ColumnKind;
+use super::text::{Form, json, null};
 use super::{invalid, name};
 use crate::interface::Column;
 
@@ -39,7 +30,7 @@ pub(crate) struct Rows {
     file: SerializedFileReader<File>,
     /// The columns of the file at the top.
     fields: Vec<(Vec<u8>, Node)>,
-    kinds: Vec<Kind>,
+    meanings: Vec<Meaning>,
     /// The row group that is read next.
     group: usize,
     leaves: Vec<Leaf>,
@@ -54,16 +45,16 @@ impl Rows {
         let file = SerializedFileReader::new(file).map_err(unreadable)?;
         let schema = file.metadata().file_metadata().schema_descr();
         let durations = durations(file.metadata());
-        let kinds = schema
+        let meanings = schema
             .columns()
             .iter()
             .enumerate()
-            .map(|(n, column)| kind(column, durations.get(n).copied().flatten()));
-        let kinds = kinds.collect::<io::Result<_>>()?;
+            .map(|(n, column)| meaning(column, durations.get(n).copied().flatten()));
+        let meanings = meanings.collect::<io::Result<_>>()?;
         let mut leaves = 0;
         let fields = fields(schema.root_schema(), 0, 0, &mut leaves)?;
         let (group, decoded, left) = (0, 0, 0);
-        Ok(Self { file, fields, kinds, group, leaves: Vec::new(), decoded, left, size })
+        Ok(Self { file, fields, meanings, group, leaves: Vec::new(), decoded, left, size })
     }
 
     /// The columns, with their types.
@@ -73,13 +64,13 @@ impl Rows {
         let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, Node))| {
             let leaf = || {
                 let at = node.leaves.start;
-                Some(told(*self.kinds.get(at)?, schema.columns().get(at)?))
+                Some(column_kind(*self.meanings.get(at)?, schema.columns().get(at)?))
             };
             let told = match &node.shape {
-                Shape::Leaf => leaf().unwrap_or_else(|| Told::of("unknown", "text")),
-                Shape::List { is_map: true, .. } => Told::of("map", "json"),
-                Shape::List { .. } => Told::of("list", "json"),
-                Shape::Struct(_) => Told::of("struct", "json"),
+                Shape::Leaf => leaf().unwrap_or_else(|| ColumnKind::of("unknown", "text")),
+                Shape::List { is_map: true, .. } => ColumnKind::of("map", "json"),
+                Shape::List { .. } => ColumnKind::of("list", "json"),
+                Shape::Struct(_) => ColumnKind::of("struct", "json"),
             };
             let nullable = field.get_basic_info().repetition() != Repetition::REQUIRED;
             told.column(field.name(), nullable)
@@ -121,8 +112,9 @@ impl Rows {
                 }
                 let group = self.file.get_row_group(self.group).map_err(unreadable)?;
                 self.left = usize::try_from(group.metadata().num_rows()).map_err(|_| damaged())?;
-                let open = |(n, kind): (usize, &Kind)| Leaf::open(&*group, n, *kind);
-                self.leaves = self.kinds.iter().enumerate().map(open).collect::<io::Result<_>>()?;
+                let open = |(n, meaning): (usize, &Meaning)| Leaf::open(&*group, n, *meaning);
+                self.leaves =
+                    self.meanings.iter().enumerate().map(open).collect::<io::Result<_>>()?;
                 self.group += 1;
                 continue;
             }
@@ -294,303 +286,8 @@ fn first<'l>(node: &Node, leaves: &'l mut [Leaf]) -> io::Result<&'l mut Leaf> {
 /// Goes on behind what is null or empty: each column has one level for it.
 fn skip(node: &Node, leaves: &mut [Leaf]) -> io::Result<()> {
     let leaves = leaves.get_mut(node.leaves.clone()).ok_or_else(damaged)?;
-    leaves.iter_mut().for_each(|leaf| leaf.at += 1);
+    leaves.iter_mut().for_each(Leaf::pass);
     Ok(())
-}
-
-/// A column of a row group.
-struct Leaf {
-    kind: Kind,
-    values: Values,
-    /// Levels of the rows that are decoded; none where there is only one.
-    defs: Option<Vec<i16>>,
-    reps: Option<Vec<i16>>,
-    /// The level at which there is a value.
-    full: i16,
-    /// The next level, and the next value.
-    at: usize,
-    value: usize,
-}
-
-/// Values, and where more come from.
-enum Values {
-    Boolean(ColumnReaderImpl<parquet::data_type::BoolType>, Vec<bool>),
-    Int32(ColumnReaderImpl<parquet::data_type::Int32Type>, Vec<i32>),
-    Int64(ColumnReaderImpl<parquet::data_type::Int64Type>, Vec<i64>),
-    Int96(ColumnReaderImpl<parquet::data_type::Int96Type>, Vec<Int96>),
-    Float(ColumnReaderImpl<parquet::data_type::FloatType>, Vec<f32>),
-    Double(ColumnReaderImpl<parquet::data_type::DoubleType>, Vec<f64>),
-    Bytes(ColumnReaderImpl<parquet::data_type::ByteArrayType>, Vec<ByteArray>),
-    Fixed(ColumnReaderImpl<parquet::data_type::FixedLenByteArrayType>, Vec<FixedLenByteArray>),
-}
-
-impl Leaf {
-    fn open(group: &dyn RowGroupReader, number: usize, kind: Kind) -> io::Result<Self> {
-        let column = group.metadata().column(number).column_descr();
-        let (def, rep) = (column.max_def_level(), column.max_rep_level());
-        let values = match group.get_column_reader(number).map_err(unreadable)? {
-            ColumnReader::BoolColumnReader(reader) => Values::Boolean(reader, Vec::new()),
-            ColumnReader::Int32ColumnReader(reader) => Values::Int32(reader, Vec::new()),
-            ColumnReader::Int64ColumnReader(reader) => Values::Int64(reader, Vec::new()),
-            ColumnReader::Int96ColumnReader(reader) => Values::Int96(reader, Vec::new()),
-            ColumnReader::FloatColumnReader(reader) => Values::Float(reader, Vec::new()),
-            ColumnReader::DoubleColumnReader(reader) => Values::Double(reader, Vec::new()),
-            ColumnReader::ByteArrayColumnReader(reader) => Values::Bytes(reader, Vec::new()),
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                Values::Fixed(reader, Vec::new())
-            }
-        };
-        let defs = (def > 0).then(Vec::new);
-        let reps = (rep > 0).then(Vec::new);
-        Ok(Self { kind, values, defs, reps, full: def, at: 0, value: 0 })
-    }
-
-    /// Decodes so many rows; those before must have been written.
-    fn read(&mut self, rows: usize) -> io::Result<()> {
-        let Self { defs, reps, .. } = self;
-        let read = match &mut self.values {
-            Values::Boolean(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Int32(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Int64(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Int96(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Float(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Double(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Bytes(reader, values) => more(reader, values, defs, reps, rows),
-            Values::Fixed(reader, values) => more(reader, values, defs, reps, rows),
-        };
-        (self.at, self.value) = (0, 0);
-        if read.map_err(unreadable)? == rows { Ok(()) } else { Err(damaged()) }
-    }
-
-    fn def(&self) -> io::Result<i16> {
-        match &self.defs {
-            None => Ok(self.full),
-            Some(defs) => defs.get(self.at).copied().ok_or_else(damaged),
-        }
-    }
-
-    /// At the end of what is decoded a row ends.
-    fn rep(&self) -> i16 {
-        self.reps.as_ref().and_then(|reps| reps.get(self.at)).copied().unwrap_or(0)
-    }
-
-    fn write(&mut self, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
-        let at = self.value;
-        self.value += 1;
-        self.at += 1;
-        match &self.values {
-            Values::Boolean(_, values) => boolean(*get(values, at)?, form, out),
-            Values::Int32(_, values) => int32(*get(values, at)?, self.kind, form, out),
-            Values::Int64(_, values) => int64(*get(values, at)?, self.kind, form, out),
-            Values::Int96(_, values) => int96(get(values, at)?, form, out),
-            Values::Float(_, values) => double(f64::from(*get(values, at)?), form, out),
-            Values::Double(_, values) => double(*get(values, at)?, form, out),
-            Values::Bytes(_, values) => array(get(values, at)?.data(), self.kind, form, out),
-            Values::Fixed(_, values) => array(get(values, at)?.data(), self.kind, form, out),
-        }
-    }
-}
-
-fn get<T>(values: &[T], at: usize) -> io::Result<&T> {
-    values.get(at).ok_or_else(damaged)
-}
-
-fn more<T: Stored>(
-    reader: &mut ColumnReaderImpl<T>,
-    values: &mut Vec<T::T>,
-    defs: &mut Option<Vec<i16>>,
-    reps: &mut Option<Vec<i16>>,
-    rows: usize,
-) -> Result<usize, ParquetError> {
-    values.clear();
-    defs.iter_mut().chain(reps.iter_mut()).for_each(Vec::clear);
-    let mut read = 0;
-    while read < rows {
-        let (more, _, _) =
-            reader.read_records(rows - read, defs.as_mut(), reps.as_mut(), values)?;
-        if more == 0 {
-            break;
-        }
-        read += more;
-    }
-    Ok(read)
-}
-
-/// What the values of a column mean.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// What they are.
-    Plain,
-    Unsigned,
-    Decimal(usize),
-    Date,
-    Time(TimeUnit),
-    Instant {
-        unit: TimeUnit,
-        zone: bool,
-    },
-    Duration(TimeUnit),
-    Text,
-    Half,
-    Uuid,
-}
-
-fn kind(column: &ColumnDescriptor, duration: Option<TimeUnit>) -> io::Result<Kind> {
-    let unit = |unit: &Unit| match unit {
-        Unit::MILLIS => TimeUnit::Millisecond,
-        Unit::MICROS => TimeUnit::Microsecond,
-        Unit::NANOS => TimeUnit::Nanosecond,
-    };
-    let scale = |scale: i32| usize::try_from(scale).map(Kind::Decimal).map_err(|_| damaged());
-    let instant = |unit| Kind::Instant { unit, zone: true };
-    Ok(match (column.logical_type_ref(), column.converted_type()) {
-        (Some(Logical::Decimal(decimal)), _) => scale(decimal.scale)?,
-        (Some(Logical::Date), _) => Kind::Date,
-        (Some(Logical::Time(time)), _) => Kind::Time(unit(&time.unit)),
-        (Some(Logical::Timestamp(stamp)), _) => {
-            Kind::Instant { unit: unit(&stamp.unit), zone: stamp.is_adjusted_to_u_t_c }
-        }
-        (Some(Logical::Integer(integer)), _) if !integer.is_signed => Kind::Unsigned,
-        (Some(Logical::String | Logical::Json), _) => Kind::Text,
-        (Some(Logical::Float16), _) => Kind::Half,
-        (Some(Logical::Uuid), _) => Kind::Uuid,
-        (Some(_), _) => Kind::Plain,
-        (None, Converted::DECIMAL) => scale(column.type_scale())?,
-        (None, Converted::DATE) => Kind::Date,
-        (None, Converted::TIME_MILLIS) => Kind::Time(TimeUnit::Millisecond),
-        (None, Converted::TIME_MICROS) => Kind::Time(TimeUnit::Microsecond),
-        // In the old style all have a zone.
-        (None, Converted::TIMESTAMP_MILLIS) => instant(TimeUnit::Millisecond),
-        (None, Converted::TIMESTAMP_MICROS) => instant(TimeUnit::Microsecond),
-        (
-            None,
-            Converted::UINT_8 | Converted::UINT_16 | Converted::UINT_32 | Converted::UINT_64,
-        ) => Kind::Unsigned,
-        (None, Converted::UTF8 | Converted::JSON) => Kind::Text,
-        (None, _) => match duration {
-            Some(unit) if column.physical_type() == Physical::INT64 => Kind::Duration(unit),
-            _ => Kind::Plain,
-        },
-    })
-}
-
-/// Which columns are durations: only the Arrow schema that some writers add to a file tells.
-fn durations(metadata: &ParquetMetaData) -> Vec<Option<TimeUnit>> {
-    let more = metadata.file_metadata().key_value_metadata();
-    let schema = more.into_iter().flatten().find(|it| it.key == "ARROW:schema");
-    let schema = schema.and_then(|it| STANDARD.decode(it.value.as_deref()?).ok());
-    let schema = schema.and_then(|it| {
-        let message = it.strip_prefix(&[0xff; 4]).and_then(|it| it.get(4..)).unwrap_or(&it);
-        // Types that came later are no reason not to read the file: its own types count.
-        Some(deserialize_schema(message).ok()?.0)
-    });
-    let mut leaves = Vec::new();
-    for field in schema.iter().flat_map(|schema| &schema.fields) {
-        units(field, &mut leaves);
-    }
-    let columns = metadata.file_metadata().schema_descr().num_columns();
-    if leaves.len() == columns { leaves } else { Vec::new() }
-}
-
-fn units(field: &Field, leaves: &mut Vec<Option<TimeUnit>>) {
-    let mut kind = &field.data_type;
-    while let DataType::Extension(_, inner, _) | DataType::Dictionary(_, inner, _) = kind {
-        kind = inner;
-    }
-    match kind {
-        DataType::List(field)
-        | DataType::LargeList(field)
-        | DataType::FixedSizeList(field, _)
-        | DataType::Map(field, _) => units(field, leaves),
-        DataType::Struct(fields) => fields.iter().for_each(|field| units(field, leaves)),
-        DataType::Duration(unit) => leaves.push(Some(*unit)),
-        _ => leaves.push(None),
-    }
-}
-
-fn int32(value: i32, kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
-    match kind {
-        Kind::Unsigned => write!(out, "{}", value.cast_unsigned()),
-        kind => int64(value.into(), kind, form, out),
-    }
-}
-
-fn int64(value: i64, kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
-    match kind {
-        Kind::Unsigned => write!(out, "{}", value.cast_unsigned()),
-        Kind::Decimal(scale) => decimal(&value.to_string(), scale, out),
-        Kind::Date => date(value, form, out),
-        Kind::Time(unit) => time(value, unit, form, out),
-        Kind::Instant { unit, zone } => instant(value, unit, zone, form, out),
-        Kind::Duration(unit) => duration(value, unit, form, out),
-        Kind::Plain | Kind::Text | Kind::Half | Kind::Uuid => write!(out, "{value}"),
-    }
-}
-
-/// Nanoseconds of a day, and the day, counted from before history. Without a zone.
-fn int96(value: &Int96, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
-    let &[low, high, day] = value.data() else { return Err(damaged()) };
-    let nanos = i128::from(u64::from(high) << 32 | u64::from(low));
-    let since = (i128::from(day) - 2_440_588) * 86_400_000_000_000 + nanos;
-    let part = |part: i128| i64::try_from(part).map_err(|_| damaged());
-    let (micros, nanos) = match form {
-        Form::Cell => (part(since.div_euclid(1000))?, since.rem_euclid(1000)),
-        Form::Json => (part(since / 1000)?, 0),
-    };
-    let nanos = u32::try_from(nanos).map_err(|_| damaged())?;
-    moment(micros, nanos, false, form, out).map_err(|error| error.unwrap_or_else(damaged))
-}
-
-/// The type of a column, in the words of the interface.
-fn told(kind: Kind, column: &ColumnDescriptor) -> Told {
-    match kind {
-        Kind::Unsigned if column.physical_type() == Physical::INT64 => Told::unsigned(),
-        Kind::Unsigned => Told::of("uint", "bigint"),
-        Kind::Decimal(scale) => {
-            Told::decimal(usize::try_from(column.type_precision()).unwrap_or_default(), scale)
-        }
-        Kind::Date => Told::of("date", "date"),
-        Kind::Time(unit) => Told::time(unit),
-        Kind::Instant { unit, zone } => Told::instant(unit, zone),
-        Kind::Duration(unit) => Told::duration(unit),
-        Kind::Text => Told::of("string", "text"),
-        Kind::Half => Told::of("float", "double"),
-        Kind::Uuid => Told::of("uuid", "text"),
-        Kind::Plain if matches!(column.logical_type_ref(), Some(Logical::Unknown)) => {
-            Told::of("null", "text")
-        }
-        Kind::Plain => match column.physical_type() {
-            Physical::BOOLEAN => Told::of("bool", "bool"),
-            Physical::INT32 | Physical::INT64 => Told::of("int", "bigint"),
-            Physical::INT96 => Told::instant(TimeUnit::Nanosecond, false),
-            Physical::FLOAT | Physical::DOUBLE => Told::of("float", "double"),
-            Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => Told::of("binary", "binary"),
-        },
-    }
-}
-
-fn array(value: &[u8], kind: Kind, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
-    match kind {
-        Kind::Decimal(scale) => decimal(&whole(value)?, scale, out),
-        Kind::Text => {
-            text(std::str::from_utf8(value).map_err(|e| invalid(&e.to_string()))?, form, out)
-        }
-        Kind::Half => {
-            let value = f16::from_le_bytes(value.try_into().map_err(|_| damaged())?);
-            double(f64::from(value.to_f32()), form, out)
-        }
-        Kind::Uuid => uuid(value, form, out),
-        _ => bytes(value, form, out),
-    }
-}
-
-/// The digits of a number of any width up to 256 bits, the highest byte first.
-fn whole(value: &[u8]) -> io::Result<String> {
-    let fill = if value.first().is_some_and(|first| *first > 127) { 0xff } else { 0 };
-    let mut wide = [fill; 32];
-    let start = wide.len().checked_sub(value.len()).ok_or_else(damaged)?;
-    wide.get_mut(start..).ok_or_else(damaged)?.copy_from_slice(value);
-    Ok(i256::from_be_bytes(wide).to_string())
 }
 
 fn unreadable(error: ParquetError) -> io::Error {
