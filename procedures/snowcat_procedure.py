@@ -38,7 +38,7 @@ PUT_SITE = (
     f"The secret JIRA_SUBDOMAIN still names {PLACEHOLDER!r}, as install.sql made it: ALTER SECRET .. SET SECRET_STRING with "
     "your own site, and ALTER NETWORK RULE JIRA_HOST SET VALUE_LIST with its host"
 )
-# What the component may ask for; it is bounded as the host in Rust bounds it.
+# What the component may ask for. The host in Rust has the same bounds.
 STAGE = re.compile(r'"(?:[^"\0]|"")+"(?:\."(?:[^"\0]|"")+"){0,2}')
 PATH = re.compile(r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)*")
 LONGEST_WAIT = 900.0
@@ -55,14 +55,14 @@ def run_approved(session, name):
     """P_RUN: run the job of this name in the table of approved jobs, within the same policy."""
     if not isinstance(name, str):
         raise LoadError("config", "expected the name of a job, found NULL")
-    component = Guest(imports())
+    allowed, component = policy(imports(), "jobs"), Guest(imports())
     try:
-        text, _ = run(component, name, "", Snowflake(session, Http({})), start=lambda *_: component.start_approved(JOBS, name))
-        given = Given(text["job"])
+        found, _ = run(component, name, "", Snowflake(session, Http({})), start=lambda *_: component.start_approved(JOBS, name))
+        given = Given(found["job"])
     except BaseException:
         component.limits.close()
         raise
-    return _run_in_snowflake(session, given, policy(imports(), "jobs"), component=component)
+    return _run_in_snowflake(session, given, allowed, component=component)
 
 
 @reported
@@ -114,8 +114,8 @@ def run(component, job_text, now, warehouse, record=None, start=None):
     """Drive one load to its report (a dict, WIT names) and return it with the host's measurements.
 
     `warehouse` does the steps: `sql`, `fetch`, `pull`, `upload`, `wait`. `record` is called
-    with every line of the transcript. `start` begins something else than a load, with other
-    options than a job: an examination.
+    with every line of the transcript. `start` begins the load; it can begin a load within a policy,
+    an examination or a search in its place.
     """
     begun = time.monotonic()
     measured = {"first_statement_ms": None, "uploads": {}}
@@ -255,7 +255,7 @@ def _run_in_snowflake(session, given, allowed, engine=None, placeholder=False, c
     begun = time.monotonic()
     job = given.job
     credentials = job.get("credentials") or {}
-    # What else is wrong with them is for the component to say, before anything is sent.
+    # The component reports whatever is wrong with them, before anything is sent.
     client = Http({k: v for k, v in credentials.items() if isinstance(v, dict)} if isinstance(credentials, dict) else {})
     component = component or Guest(imports(), engine)
     before, warehouse = _ms(begun), Snowflake(session, client)
