@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::{Fault, FaultKind};
-use crate::{approved, doctor, load, step};
+use crate::load::approved;
+use crate::{doctor, load, protocol};
 
 wit_bindgen::generate!({ path: "../wit", world: "loader" });
 
@@ -22,7 +23,7 @@ impl wit::Guest for Component {
     type Load = Load;
 }
 
-struct Load(step::Load);
+struct Load(protocol::Load);
 
 thread_local! {
     /// What the last panic said. A host sees a trap without its message, so the first call after it
@@ -61,7 +62,7 @@ impl wit::GuestLoad for Load {
 }
 
 fn begun(
-    start: impl FnOnce() -> crate::fault::Result<step::Load>,
+    start: impl FnOnce() -> crate::fault::Result<protocol::Load>,
 ) -> Result<wit::Load, wit::Fault> {
     keep_panics();
     start().map(|load| wit::Load::new(Load(load))).map_err(Into::into)
@@ -92,14 +93,14 @@ impl From<Fault> for wit::Fault {
     }
 }
 
-impl From<wit::Reply> for step::Reply {
+impl From<wit::Reply> for protocol::Reply {
     fn from(reply: wit::Reply) -> Self {
         match reply {
             wit::Reply::Start => Self::Start,
             wit::Reply::Outcomes(outcomes) => Self::Outcomes(
                 outcomes
                     .into_iter()
-                    .map(|wit::Outcome { rows, affected }| step::Outcome { rows, affected })
+                    .map(|wit::Outcome { rows, affected }| protocol::Outcome { rows, affected })
                     .collect(),
             ),
             wit::Reply::Assumed => Self::Assumed,
@@ -108,7 +109,7 @@ impl From<wit::Reply> for step::Reply {
                     .into_iter()
                     .map(|response| match response {
                         Ok(wit::Response { status, headers, body }) => {
-                            Ok(step::Response { status, headers, body })
+                            Ok(protocol::Response { status, headers, body })
                         }
                         Err(failure) => Err(failure.into()),
                     })
@@ -116,7 +117,7 @@ impl From<wit::Reply> for step::Reply {
             ),
             wit::Reply::Page(page) => Self::Page(page),
             wit::Reply::File(wit::File { name, version }) => {
-                Self::File(step::InputFile { name, version })
+                Self::File(protocol::InputFile { name, version })
             }
             wit::Reply::Columns(columns) => {
                 Self::Columns(columns.into_iter().map(Into::into).collect())
@@ -128,67 +129,67 @@ impl From<wit::Reply> for step::Reply {
     }
 }
 
-impl From<wit::Column> for step::InputColumn {
+impl From<wit::Column> for protocol::InputColumn {
     fn from(column: wit::Column) -> Self {
         let wit::Column { name, native, kind, precision, scale, nullable } = column;
         Self { name, native, kind, precision, scale, nullable }
     }
 }
 
-impl From<wit::Failure> for step::Failure {
+impl From<wit::Failure> for protocol::Failure {
     fn from(wit::Failure { code, message, transient }: wit::Failure) -> Self {
         Self { code, message, transient }
     }
 }
 
-impl From<step::Step> for wit::Step {
-    fn from(step: step::Step) -> Self {
+impl From<protocol::Step> for wit::Step {
+    fn from(step: protocol::Step) -> Self {
         match step {
-            step::Step::Sql(step::Script { statements, any_order }) => {
+            protocol::Step::Sql(protocol::Script { statements, any_order }) => {
                 let order = if any_order { wit::Order::Any } else { wit::Order::Serial };
                 Self::Sql(wit::Script { statements, order })
             }
-            step::Step::Fetch(requests) => {
+            protocol::Step::Fetch(requests) => {
                 let requests = requests.into_iter().map(Into::into).collect();
                 Self::Fetch(wit::Fetches { requests })
             }
-            step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
+            protocol::Step::Pull(protocol::Pull { resource, files, content, skip, encoding }) => {
                 let content = match content {
-                    step::Content::Values => wit::Content::Values,
-                    step::Content::Text => wit::Content::Text,
-                    step::Content::Parquet => wit::Content::Parquet,
-                    step::Content::Arrow => wit::Content::Arrow,
-                    step::Content::Cells => wit::Content::Cells,
+                    protocol::Content::Values => wit::Content::Values,
+                    protocol::Content::Text => wit::Content::Text,
+                    protocol::Content::Parquet => wit::Content::Parquet,
+                    protocol::Content::Arrow => wit::Content::Arrow,
+                    protocol::Content::Cells => wit::Content::Cells,
                 };
                 Self::Pull(wit::Pull { resource, files, content, skip, encoding })
             }
-            step::Step::Upload(step::Upload { stage, path, size }) => {
+            protocol::Step::Upload(protocol::Upload { stage, path, size }) => {
                 Self::Upload(wit::Upload { stage, path, size })
             }
-            step::Step::Wait(step::Pause { seconds, reason }) => {
+            protocol::Step::Wait(protocol::Pause { seconds, reason }) => {
                 Self::Wait(wit::Pause { seconds, reason })
             }
-            step::Step::Finished(report) => Self::Finished(report.into()),
-            step::Step::Examined(examination) => Self::Examined(examination.into()),
-            step::Step::Found(job) => Self::Found(wit::ApprovedJob { job }),
+            protocol::Step::Finished(report) => Self::Finished(report.into()),
+            protocol::Step::Examined(examination) => Self::Examined(examination.into()),
+            protocol::Step::Found(job) => Self::Found(wit::ApprovedJob { job }),
         }
     }
 }
 
-impl From<step::Request> for wit::Request {
-    fn from(step::Request { method, url, headers, auth, body }: step::Request) -> Self {
+impl From<protocol::Request> for wit::Request {
+    fn from(protocol::Request { method, url, headers, auth, body }: protocol::Request) -> Self {
         Self { method, url, headers, auth, body }
     }
 }
 
-impl From<step::Examination> for wit::Examination {
-    fn from(step::Examination { checks, statements }: step::Examination) -> Self {
+impl From<protocol::Examination> for wit::Examination {
+    fn from(protocol::Examination { checks, statements }: protocol::Examination) -> Self {
         let checks = checks.into_iter();
-        let checks = checks.map(|step::Check { name, verdict, assumed, seen, remedy }| {
+        let checks = checks.map(|protocol::Check { name, verdict, assumed, seen, remedy }| {
             let verdict = match verdict {
-                step::Verdict::Holds => wit::Verdict::Holds,
-                step::Verdict::Fails => wit::Verdict::Fails,
-                step::Verdict::Untried => wit::Verdict::Untried,
+                protocol::Verdict::Holds => wit::Verdict::Holds,
+                protocol::Verdict::Fails => wit::Verdict::Fails,
+                protocol::Verdict::Untried => wit::Verdict::Untried,
             };
             wit::Check { name, verdict, assumed, seen, remedy }
         });
@@ -196,8 +197,8 @@ impl From<step::Examination> for wit::Examination {
     }
 }
 
-impl From<step::Report> for wit::Report {
-    fn from(report: step::Report) -> Self {
+impl From<protocol::Report> for wit::Report {
+    fn from(report: protocol::Report) -> Self {
         let tables = report.tables.into_iter();
         let files = report.files.into_iter();
         let cursors = report.cursors.into_iter();
@@ -207,14 +208,14 @@ impl From<step::Report> for wit::Report {
             database: report.database,
             dataset: report.dataset,
             tables: tables
-                .map(|step::TableReport { name, resource, rows }| wit::TableReport {
+                .map(|protocol::TableReport { name, resource, rows }| wit::TableReport {
                     name,
                     resource,
                     rows,
                 })
                 .collect(),
             files: files
-                .map(|step::FileReport { path, table, rows, bytes }| wit::FileReport {
+                .map(|protocol::FileReport { path, table, rows, bytes }| wit::FileReport {
                     path,
                     table,
                     rows,
@@ -222,7 +223,7 @@ impl From<step::Report> for wit::Report {
                 })
                 .collect(),
             cursors: cursors
-                .map(|step::CursorReport { resource, path, start, last }| wit::CursorReport {
+                .map(|protocol::CursorReport { resource, path, start, last }| wit::CursorReport {
                     resource,
                     path,
                     start,

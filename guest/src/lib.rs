@@ -7,30 +7,17 @@
 //! Dependencies point one way:
 //! `component -> doctor -> load -> {source, shred, schema, sql, parquet, state} -> {kind, name, ...}`.
 
-pub mod approved;
-pub mod batch;
-pub mod canonical;
-pub mod cells;
-pub mod coerce;
-pub mod datetime;
-pub mod digest;
+pub mod columnar;
+pub mod dlt;
 pub mod doctor;
 pub mod fault;
-pub mod frame;
 pub mod job;
 pub mod json;
-pub mod kind;
 pub mod load;
-pub mod name;
-pub mod page;
-pub mod parquet;
-mod python;
-pub mod schema;
+pub mod protocol;
 pub mod shred;
-pub mod source;
+pub mod sources;
 pub mod sql;
-pub mod state;
-pub mod step;
 
 #[cfg(target_family = "wasm")]
 mod component;

@@ -30,7 +30,7 @@ fn measured(engine: &Engine, form: Form) -> (Duration, usize) {
         reply = match step {
             Step::Sql(_) => Reply::Assumed,
             Step::Pull(_) if !std::mem::replace(&mut said, true) => {
-                let column = |column: snowcat_guest::step::InputColumn| Column {
+                let column = |column: snowcat_guest::protocol::InputColumn| Column {
                     name: column.name,
                     native: column.native,
                     kind: column.kind,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use snowcat_guest::fault::{Fault, FaultKind};
-use snowcat_guest::{load, step};
+use snowcat_guest::{load, protocol};
 use snowcat_host as host;
 use snowcat_host::transcript::{self, Transcript};
 use snowcat_host::{Engine, Error, Guest, Replay, Runner, Settings, drive};
@@ -59,7 +59,7 @@ fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
 }
 
 /// The library, driven as the component is.
-struct Library(step::Load);
+struct Library(protocol::Load);
 
 impl Guest for Library {
     fn resume(&mut self, reply: &host::Reply) -> Result<host::Step, Error> {
@@ -84,26 +84,26 @@ fn fault_of(fault: Fault) -> Error {
     Error::Fault(host::Fault { kind, message: fault.message, context: fault.context })
 }
 
-fn failure_of(failure: &host::Failure) -> step::Failure {
+fn failure_of(failure: &host::Failure) -> protocol::Failure {
     let host::Failure { code, message, transient } = failure.clone();
-    step::Failure { code, message, transient }
+    protocol::Failure { code, message, transient }
 }
 
-fn reply_of(reply: &host::Reply) -> step::Reply {
+fn reply_of(reply: &host::Reply) -> protocol::Reply {
     match reply {
-        host::Reply::Start => step::Reply::Start,
-        host::Reply::Outcomes(outcomes) => step::Reply::Outcomes(
+        host::Reply::Start => protocol::Reply::Start,
+        host::Reply::Outcomes(outcomes) => protocol::Reply::Outcomes(
             outcomes
                 .iter()
-                .map(|o| step::Outcome { rows: o.rows.clone(), affected: o.affected })
+                .map(|o| protocol::Outcome { rows: o.rows.clone(), affected: o.affected })
                 .collect(),
         ),
-        host::Reply::Assumed => step::Reply::Assumed,
-        host::Reply::Responses(responses) => step::Reply::Responses(
+        host::Reply::Assumed => protocol::Reply::Assumed,
+        host::Reply::Responses(responses) => protocol::Reply::Responses(
             responses
                 .iter()
                 .map(|response| match response {
-                    Ok(r) => Ok(step::Response {
+                    Ok(r) => Ok(protocol::Response {
                         status: r.status,
                         headers: r.headers.clone(),
                         body: r.body.clone(),
@@ -112,13 +112,13 @@ fn reply_of(reply: &host::Reply) -> step::Reply {
                 })
                 .collect(),
         ),
-        host::Reply::Page(page) => step::Reply::Page(page.clone()),
-        host::Reply::File(file) => step::Reply::File(step::InputFile {
+        host::Reply::Page(page) => protocol::Reply::Page(page.clone()),
+        host::Reply::File(file) => protocol::Reply::File(protocol::InputFile {
             name: file.name.clone(),
             version: file.version.clone(),
         }),
         host::Reply::Columns(columns) => {
-            let column = |column: &host::Column| step::InputColumn {
+            let column = |column: &host::Column| protocol::InputColumn {
                 name: column.name.clone(),
                 native: column.native.clone(),
                 kind: column.kind.clone(),
@@ -126,21 +126,21 @@ fn reply_of(reply: &host::Reply) -> step::Reply {
                 scale: column.scale,
                 nullable: column.nullable,
             };
-            step::Reply::Columns(columns.iter().map(column).collect())
+            protocol::Reply::Columns(columns.iter().map(column).collect())
         }
-        host::Reply::End => step::Reply::End,
-        host::Reply::Done => step::Reply::Done,
-        host::Reply::Failed(failure) => step::Reply::Failed(failure_of(failure)),
+        host::Reply::End => protocol::Reply::End,
+        host::Reply::Done => protocol::Reply::Done,
+        host::Reply::Failed(failure) => protocol::Reply::Failed(failure_of(failure)),
     }
 }
 
-fn step_of(step: step::Step) -> host::Step {
+fn step_of(step: protocol::Step) -> host::Step {
     match step {
-        step::Step::Sql(script) => host::Step::Sql(host::Script {
+        protocol::Step::Sql(script) => host::Step::Sql(host::Script {
             statements: script.statements,
             order: if script.any_order { host::Order::Any } else { host::Order::Serial },
         }),
-        step::Step::Fetch(requests) => host::Step::Fetch(host::Fetches {
+        protocol::Step::Fetch(requests) => host::Step::Fetch(host::Fetches {
             requests: requests
                 .into_iter()
                 .map(|r| host::Request {
@@ -152,30 +152,30 @@ fn step_of(step: step::Step) -> host::Step {
                 })
                 .collect(),
         }),
-        step::Step::Pull(step::Pull { resource, files, content, skip, encoding }) => {
+        protocol::Step::Pull(protocol::Pull { resource, files, content, skip, encoding }) => {
             let content = match content {
-                step::Content::Values => host::Content::Values,
-                step::Content::Text => host::Content::Text,
-                step::Content::Parquet => host::Content::Parquet,
-                step::Content::Arrow => host::Content::Arrow,
-                step::Content::Cells => host::Content::Cells,
+                protocol::Content::Values => host::Content::Values,
+                protocol::Content::Text => host::Content::Text,
+                protocol::Content::Parquet => host::Content::Parquet,
+                protocol::Content::Arrow => host::Content::Arrow,
+                protocol::Content::Cells => host::Content::Cells,
             };
             host::Step::Pull(host::Pull { resource, files, content, skip, encoding })
         }
-        step::Step::Upload(u) => {
+        protocol::Step::Upload(u) => {
             host::Step::Upload(host::Upload { stage: u.stage, path: u.path, size: u.size })
         }
-        step::Step::Wait(pause) => {
+        protocol::Step::Wait(pause) => {
             host::Step::Wait(host::Pause { seconds: pause.seconds, reason: pause.reason })
         }
-        step::Step::Finished(report) => host::Step::Finished(report_of(report)),
-        step::Step::Examined(_) | step::Step::Found(_) => {
+        protocol::Step::Finished(report) => host::Step::Finished(report_of(report)),
+        protocol::Step::Examined(_) | protocol::Step::Found(_) => {
             unreachable!("a load does not end as an examination")
         }
     }
 }
 
-fn report_of(report: step::Report) -> host::Report {
+fn report_of(report: protocol::Report) -> host::Report {
     host::Report {
         load_id: report.load_id,
         pipeline: report.pipeline,

@@ -3,8 +3,8 @@
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
 use super::scratch::Scratch;
 use super::stage;
+use crate::protocol::Outcome;
 use crate::sql::{doctor, state};
-use crate::step::Outcome;
 
 const AT_ONCE: Rule = Rule {
     name: "catalogue.at_once",

@@ -2,10 +2,10 @@
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, first, has_code, shown};
 use super::stage;
-use crate::batch;
+use crate::columnar::batch;
+use crate::columnar::parquet::{Field, File, Press};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::kind::{DataType, Kind};
-use crate::parquet::{Field, File, Press};
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::{Column, MAX_TEXT, Name, ddl, doctor};
 

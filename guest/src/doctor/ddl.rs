@@ -1,7 +1,7 @@
 //! DDL that loads send: each may run twice, and only adds.
 
 use super::examiner::{Examiner, Found, Rule, cells, shown};
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 use crate::sql::{Column, ddl};
 
 const CREATE: Rule = Rule {

@@ -9,8 +9,8 @@ use super::examiner::{Examiner, Found, Rule, Stop, number};
 use super::stage;
 use crate::fault::Fault;
 use crate::load;
+use crate::protocol::{Reply, Report, Step};
 use crate::sql::doctor;
-use crate::step::{Reply, Report, Step};
 
 const FIRST: Rule = Rule {
     name: "load.first",

@@ -2,10 +2,10 @@
 
 use super::scratch::Scratch;
 use crate::fault::{Fault, Result};
-use crate::sql::{Name, merge};
-use crate::step::{
+use crate::protocol::{
     Check, Failure, Io, Outcome, Pause, Pull, Reply, Script, Step, Upload, Verdict, unexpected,
 };
+use crate::sql::{Name, merge};
 
 /// What loads assume in one respect, and what a person does where it is not so.
 #[derive(Debug, Eq, PartialEq)]

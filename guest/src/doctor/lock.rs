@@ -2,7 +2,7 @@
 //! changed. Two sessions are in [`super::sessions`].
 
 use super::examiner::{Examiner, Found, Rule};
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 use crate::sql::state::{Bookkeeping, Value};
 use crate::sql::{Column, Name, ddl};
 

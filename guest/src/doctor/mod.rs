@@ -22,7 +22,7 @@ mod transaction;
 mod types;
 
 use crate::fault::{Context, Result};
-use crate::step::{Examination, Io, Load};
+use crate::protocol::{Examination, Io, Load};
 
 use examiner::{Examiner, Found, Rule, Stop};
 use options::{Options, Role};

@@ -2,8 +2,8 @@
 
 use super::examiner::{Examiner, Found, Rule, Stop, cell, shown};
 use super::scratch::Scratch;
+use crate::protocol::Outcome;
 use crate::sql::{Name, doctor};
-use crate::step::Outcome;
 
 const TABLE_OWNER: Rule = Rule {
     name: "rights.table_owner",

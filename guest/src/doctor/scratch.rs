@@ -2,7 +2,7 @@
 
 use super::examiner::{Examiner, Found, Rule, Stop, cells, shown};
 use super::options::Options;
-use crate::name::{Convention, Naming};
+use crate::dlt::naming::{Convention, Naming};
 use crate::sql::{Name, doctor};
 
 const CREATE: Rule = Rule {

@@ -8,8 +8,8 @@
 use super::examiner::{Examiner, Found, Rule, Stop, cell, has_code, shown};
 use super::lock::{NEW, OLD, PIPELINE, books, count, make, row};
 use super::options::Options;
+use crate::protocol::Failure;
 use crate::sql::{Name, doctor, merge};
-use crate::step::Failure;
 
 const WAITS: Rule = Rule {
     name: "sessions.lock_waits",

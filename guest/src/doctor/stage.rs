@@ -1,8 +1,8 @@
 //! Stages: names that need quotes, uploads, overwriting, reading back, and what a procedure may do there.
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
+use crate::protocol::{Content, Pull};
 use crate::sql::{Name, ddl, doctor};
-use crate::step::{Content, Pull};
 
 /// How the files of a stage are encrypted where the job does not say otherwise.
 const ENCRYPTION: &str = "SNOWFLAKE_SSE";

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::step::{Check, Failure, Outcome, Reply, Step, Verdict};
+use crate::protocol::{Check, Failure, Outcome, Reply, Step, Verdict};
 
 const OPTIONS: &str = r#"{"database": "raw", "dataset": "Jira", "wait_seconds": 4}"#;
 const NOW: &str = "2026-11-28T07:08:09.123456+00:00";

@@ -3,7 +3,7 @@
 use super::copy::file_of_text;
 use super::examiner::{Examiner, Found, Rule, cells, first, number};
 use super::stage;
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::{Column, doctor};
 

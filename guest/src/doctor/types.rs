@@ -4,7 +4,7 @@ use super::copy::file_of_instants;
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
 use super::scratch::Scratch;
 use super::stage;
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::{Column, doctor};
 

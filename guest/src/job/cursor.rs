@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::hints::{SORTS, Sort};
 use super::ordering::CursorFormat;
-use super::path::Path;
 use super::read::{Keys, Object};
 use super::resource::Key;
 use super::template::{Hole, Piece, Template};
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
+use crate::json::Path;
 
 /// An incremental cursor: dlt's `Incremental`, as configuration.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::path::Path;
 use super::read::{Keys, Object, at, describe, element, member, text, wrong_type};
 use crate::fault::{Fault, Result};
+use crate::json::Path;
 use crate::sql::stage::StagePlace;
 
 /// Input that the host holds.

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::read::{Keys, Object, element, member, text};
+use crate::dlt::types::DataType;
 use crate::fault::Result;
-use crate::kind::DataType;
 
 /// The hints a job gives for one column. The name is not among them.
 #[derive(Clone, Debug, Default, PartialEq)]

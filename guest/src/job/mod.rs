@@ -14,7 +14,6 @@ mod instant;
 mod ordering;
 mod paginator;
 mod parent;
-mod path;
 mod policy;
 mod processing;
 mod read;
@@ -40,7 +39,6 @@ pub(crate) use self::instant::Instant;
 pub use self::ordering::CursorFormat;
 pub use self::paginator::{CursorPages, LinkPages, More, Paginator, Place, RangePages};
 pub use self::parent::Parent;
-pub use self::path::{Path, Segment};
 pub use self::policy::Policy;
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::read::{Keys, Object, at, element, nearest};
@@ -49,8 +47,8 @@ pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
 pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
+use crate::dlt::naming::{Convention, Naming};
 use crate::fault::Result;
-use crate::name::{Convention, Naming};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq)]

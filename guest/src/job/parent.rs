@@ -7,11 +7,11 @@
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
-use super::path::Path;
 use super::read::{Keys, Object, at, element, nearest};
 use super::resource::Resource;
 use super::template::{Hole, Piece};
 use crate::fault::{Fault, Result};
+use crate::json::Path;
 
 /// What names of a parent's fields begin with.
 pub(super) const RESOURCES: &str = "resources.";

@@ -3,10 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::path::{Path, Segment};
 use super::read::{Keys, Object, element, member, wrong_type};
 use super::value::CursorValue;
 use crate::fault::Result;
+use crate::json::{Path, Segment};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]

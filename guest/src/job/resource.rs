@@ -9,12 +9,12 @@ use super::disposition::{Contract, MergeStrategy, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
-use super::path::{Path, Segment};
 use super::processing::{self, ProcessingStep};
 use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
 use super::unnest::Unnest;
 use crate::fault::{Context, Fault, Result};
+use crate::json::{Path, Segment};
 
 /// A resource: records of one kind, loaded into one table and its children.
 #[derive(Clone, Debug, PartialEq)]

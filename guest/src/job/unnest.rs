@@ -15,8 +15,8 @@
 //!
 //! The nesting limit and `data_type: json` hints go on to hold: the stricter one wins.
 
-use super::path::{Bracket, Token, tokens};
 use crate::fault::{Fault, Result};
+use crate::json::{Bracket, Token, tokens};
 
 /// An allow-list of paths.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

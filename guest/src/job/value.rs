@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
-use crate::canonical::string_content;
+use crate::dlt::orjson::string_content;
 use crate::fault::{Fault, Result};
 
 /// A value of a cursor: as the source gives it, never changed.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::fault::Result;
 
 /// Reads a whole text as values, re-printing strings, so that a difference shows.
 fn values(text: &str) -> Result<Vec<String>> {

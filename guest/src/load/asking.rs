@@ -6,11 +6,11 @@ use super::intake::check_size;
 use super::notes::{Notes, watched};
 use super::session::Session;
 use crate::fault::{Context, Fault, Result};
-use crate::job::Path;
+use crate::json::Path;
+use crate::json::select::{self, Walked};
 use crate::json::{Peek, Reader};
-use crate::page::{self, Walked};
-use crate::source::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
-use crate::step::{Failure, Pause, Request, Response};
+use crate::protocol::{Failure, Pause, Request, Response};
+use crate::sources::rest::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
 
 /// How many of a parent's records are asked about at once: as many pages are in memory then.
 const AT_ONCE: usize = 8;
@@ -136,7 +136,7 @@ impl Ingest<'_> {
         reading.intake.begin();
         let facts = loop {
             if selector.is_none() {
-                break page::capture(body, &paths)?;
+                break select::capture(body, &paths)?;
             }
             let intake = &mut reading.intake;
             let mut take = |reader: &mut Reader<'_>| {
@@ -147,19 +147,19 @@ impl Ingest<'_> {
                 taken.map(|()| intake.flow(records.end))
             };
             let reader = Reader::new(body);
-            if page::walk(reader, selector, &paths, false, &mut walked, &mut take)? {
+            if select::walk(reader, selector, &paths, false, &mut walked, &mut take)? {
                 break walked.facts;
             }
             self.flush(session, reading).await?;
         };
         let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
         if let Some(selector) = selector.filter(|_| !facts.selected) {
-            let empty = source::check_empty(selector, body)?;
+            let empty = rest::check_empty(selector, body)?;
             if empty == Empty::Missing {
                 notes.nothing.count(selector, facts.keys);
             }
         } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
-            source::check_silence(body)?;
+            rest::check_silence(body)?;
         }
         notes.watch(beside);
         let intake = &reading.intake;
@@ -268,7 +268,7 @@ impl UnderWay<'_> {
 impl Chain<'_> {
     /// Where it is, for a fault: parent, page and request.
     fn place(&self) -> String {
-        let request = self.next.as_ref().map(source::shown).unwrap_or_default();
+        let request = self.next.as_ref().map(rest::shown).unwrap_or_default();
         format!("{}: {request}", self.page_of())
     }
 

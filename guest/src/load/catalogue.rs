@@ -8,14 +8,14 @@ use std::collections::HashMap;
 
 use super::Target;
 use super::session::{Answer, Session};
+use crate::dlt::state::Instant;
 use crate::fault::{Context, Fault, Result};
+use crate::protocol::Outcome;
 use crate::sql::Name;
 use crate::sql::state::{
     MOST_SHOWN, select_catalogue, select_rows, show_columns_of_schema, show_columns_of_table,
     show_tables,
 };
-use crate::state::Instant;
-use crate::step::Outcome;
 
 /// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
 #[derive(Default)]

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashMap};
 use super::ingest::{Ingest, Reading};
 use super::pulling::Pulling;
 use super::session::Session;
-use crate::cells::{Field, Rows};
+use crate::columnar::cells::{Field, Rows};
 use crate::fault::{Context, Fault, Result};
 use crate::job;
 use crate::json::Reader;
-use crate::page::{self, Flow, Walked};
-use crate::step::InputColumn;
+use crate::json::select::{self, Flow, Walked};
+use crate::protocol::InputColumn;
 
 impl Ingest<'_> {
     /// The columns of the input, with what the job declares of them.
@@ -71,7 +71,7 @@ impl Ingest<'_> {
                         };
                         let reader = Reader::new(json);
                         let mut walked = Walked::default();
-                        page::walk(
+                        select::walk(
                             reader,
                             pulled.selector.as_ref(),
                             &[],

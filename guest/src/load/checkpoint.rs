@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use super::asking::Asked;
 use super::ingest::{Ingest, shown};
 use super::pulling::Pulling;
-use crate::canonical::canonical_sorted;
-use crate::digest::b64_digest;
+use crate::dlt::hash::b64_digest;
+use crate::dlt::orjson::canonical_sorted;
+use crate::dlt::schema::Schema;
+use crate::dlt::state::State;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Input, Resource, WriteDisposition};
-use crate::schema::Schema;
-use crate::source::{Incremental, Requests};
-use crate::state::State;
-use crate::step::Report;
+use crate::protocol::Report;
+use crate::sources::rest::{Incremental, Requests};
 
 /// A resource that is being read.
 pub(super) struct Open {

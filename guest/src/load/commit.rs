@@ -8,10 +8,10 @@ use super::publish::{Ingested, Publication};
 use super::refresh::{Forgotten, Fresh};
 use super::session::Session;
 use super::{Job, Target};
+use crate::dlt::schema::Schema;
+use crate::dlt::state::{Instant, LoadId, State};
 use crate::fault::{Context, Result};
-use crate::schema::Schema;
-use crate::state::{Instant, LoadId, State};
-use crate::step::Report;
+use crate::protocol::Report;
 
 /// What the parts of a load share, and how far they have come.
 pub(super) struct Progress<'a> {

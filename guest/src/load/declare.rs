@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::nested;
 use super::publish::{self, Action};
+use crate::dlt::naming::Convention;
+use crate::dlt::schema::{Column, Contract, Hints, Mode, Schema, Table};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
-use crate::name::Convention;
-use crate::schema::{Column, Contract, Hints, Mode, Schema, Table};
 use crate::shred::{
     Family, KEY_HINT, KnownColumn, Options, Preferred, Refusal, RootKey, Rooted, Rules,
 };

@@ -11,9 +11,9 @@ use super::Target;
 use super::catalogue::{Live, LiveColumn};
 use super::publish::{Action, Ingested, IngestedTable};
 use super::session::Session;
+use crate::dlt::schema::{Schema, Table, is_dlt};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::kind::{DataType, Kind};
-use crate::schema::{Schema, Table, is_dlt};
 use crate::shred::SEQ;
 use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
 
@@ -297,7 +297,7 @@ fn large_length(column: &Column) -> u64 {
 }
 
 /// The comment of a column: for Snowflake alone, or for any destination.
-fn comment(column: &crate::schema::Column) -> Option<String> {
+fn comment(column: &crate::dlt::schema::Column) -> Option<String> {
     let own = column.hint("x-snowflake-column-comment").and_then(|text| text.as_str());
     own.filter(|text| !text.is_empty()).or(column.description()).map(str::to_owned)
 }

@@ -12,13 +12,13 @@ use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
 use super::reject::Rejects;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
+use crate::dlt::schema::{Column, Schema, Table};
+use crate::dlt::state::{IncrementalState, State};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
-use crate::schema::{Column, Schema, Table};
+use crate::protocol::{CursorReport, Report, TableReport};
 use crate::shred::{Family, KEY_HINT, SEQ};
-use crate::source::{Incremental, Parents};
-use crate::state::{IncrementalState, State};
-use crate::step::{CursorReport, Report, TableReport};
+use crate::sources::rest::{Incremental, Parents};
 
 /// A resource that is about to be read.
 pub(super) struct Ingest<'a> {

@@ -5,13 +5,14 @@
 use std::borrow::Cow;
 
 use super::staging::BATCH_BYTES;
-use crate::cells::{Field, Rows};
+use crate::columnar::cells::{Field, Rows};
 use crate::fault::{Fault, Result};
-use crate::job::{Path, ProcessingStep, Resource};
+use crate::job::{ProcessingStep, Resource};
+use crate::json::Path;
+use crate::json::select::{self, Flow};
 use crate::json::{Peek, Reader};
-use crate::page::{self, Flow};
 use crate::shred::{Cells, Family};
-use crate::source::{Incremental, Parents, Unique, Verdict, process};
+use crate::sources::rest::{Incremental, Parents, Unique, Verdict, process};
 
 /// Where the records of a resource go.
 pub(super) struct Intake<'i> {
@@ -195,7 +196,7 @@ pub(super) fn check_size(bytes: usize) -> Result<()> {
 
 /// What the cursor says of a record.
 fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
-    let value = page::find(raw, &cursor.cursor().path)?;
+    let value = select::find(raw, &cursor.cursor().path)?;
     let unique = match cursor.unique() {
         Unique::Field(field) => Some(vec![field.to_owned()]),
         Unique::Fields(fields) => Some(fields.to_vec()),
@@ -206,7 +207,7 @@ fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
         let Some(fields) = unique else { return Ok(raw.to_owned()) };
         let mut values = Vec::new();
         for field in &fields {
-            let found = page::find(raw, &Path::of_keys(&[field]))?;
+            let found = select::find(raw, &Path::of_keys(&[field]))?;
             let missing = || {
                 Fault::data("expected a value, found nothing")
                     .at(format_args!("primary key {field}"))

@@ -8,11 +8,11 @@
 
 use super::session::{Answer, Session};
 use super::{Live, Target};
+use crate::dlt::schema::{STATE_TABLE, VERSION_TABLE};
+use crate::dlt::state::{LoadId, State, StateRow};
 use crate::fault::{Context, Fault, Result};
-use crate::schema::{STATE_TABLE, VERSION_TABLE};
+use crate::protocol::Pause;
 use crate::sql::state::Bookkeeping;
-use crate::state::{LoadId, State, StateRow};
-use crate::step::Pause;
 
 use super::publish::cells;
 

@@ -1,8 +1,9 @@
 //! One run of a load, straight down: restore what was there, read every resource, stage its rows,
 //! bring the tables up to date, publish in one transaction, clean up.
 //!
-//! It reads like a program that blocks, and never does: each `await` is a [`crate::step::Step`].
+//! It reads like a program that blocks, and never does: each `await` is a [`crate::protocol::Step`].
 
+pub mod approved;
 mod asking;
 mod catalogue;
 mod cells;
@@ -25,16 +26,16 @@ mod staging;
 
 use indexmap::IndexMap;
 
-use crate::digest::sha3_256;
+use crate::dlt::hash::sha3_256;
+use crate::dlt::naming::Convention;
+use crate::dlt::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
+use crate::dlt::state::{Instant, LoadId, State};
 use crate::fault::{Context, Result};
 use crate::job::{Job, Policy, Resource, WriteDisposition};
-use crate::name::Convention;
-use crate::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
-use crate::source::{Parents, scheduled};
+use crate::protocol::{Io, Load, Report};
+use crate::sources::rest::{Parents, scheduled};
 use crate::sql::state::Bookkeeping;
 use crate::sql::{Name, ddl};
-use crate::state::{Instant, LoadId, State};
-use crate::step::{Io, Load, Report};
 
 use catalogue::{LeftStage, Live};
 use checkpoint::Open;

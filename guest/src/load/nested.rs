@@ -4,10 +4,10 @@
 //! Source: dlt 1.31, `extract/hints.py` (`get_nested_hints`, `compute_nested_table_schemas`).
 
 use super::declare::{columns, given, kept_hints};
+use crate::dlt::naming::Convention;
+use crate::dlt::schema::{Hints, Schema, Table, is_dlt};
 use crate::fault::Result;
 use crate::job::{NestedHints, Resource, WriteDisposition};
-use crate::name::Convention;
-use crate::schema::{Hints, Schema, Table, is_dlt};
 
 /// Declares the table of a list as the job describes it.
 pub(super) fn declare(

@@ -1,7 +1,7 @@
 //! What a person should know of the pages of a resource, and is no error: the report's warnings.
 
 use super::ingest::Reading;
-use crate::job::{Path, Segment};
+use crate::json::{Path, Segment};
 
 /// What is noted of the pages of a resource.
 #[derive(Default)]

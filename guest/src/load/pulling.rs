@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 use super::ingest::{Ingest, Reading};
 use super::intake::check_size;
 use super::session::{Answer, Pulled, Session};
-use crate::canonical::push_string;
-use crate::cells::Field;
+use crate::columnar::cells::Field;
+use crate::dlt::orjson::push_string;
 use crate::fault::{Context, Fault, Result};
-use crate::frame::{Frame, Frames, legible};
 use crate::job::url::decoded;
-use crate::job::{self, Format, OfFile, OnBadRecord, Path};
+use crate::job::{self, Format, OfFile, OnBadRecord};
+use crate::json::Path;
+use crate::json::select::{self, Flow, Walked};
 use crate::json::{Reader, place};
-use crate::page::{self, Flow, Walked};
+use crate::protocol::{Content, InputFile, Pull};
+use crate::sources::formats::{Frame, Frames, legible};
 use crate::sql::stage::StagePlace;
-use crate::step::{Content, InputFile, Pull};
 
 /// How far the input of a resource is read.
 pub(super) struct Pulling {
@@ -342,7 +343,7 @@ impl Ingest<'_> {
                 }
                 reader.skip().map(|_| Flow::On)
             };
-            if page::walk(reader.clone(), *selector, &[], true, &mut walked, &mut take)? {
+            if select::walk(reader.clone(), *selector, &[], true, &mut walked, &mut take)? {
                 return Ok(());
             }
             self.flush(session, reading).await?;

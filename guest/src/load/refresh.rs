@@ -27,11 +27,11 @@ use super::catalogue::Live;
 use super::lock::Fence;
 use super::publish::cells;
 use super::session::Session;
+use crate::dlt::schema::{Schema, VERSION_TABLE, is_dlt};
+use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow};
 use crate::fault::{Context, Result};
 use crate::job::{Job, Refresh, WriteDisposition};
-use crate::schema::{Schema, VERSION_TABLE, is_dlt};
 use crate::sql::{Name, ddl, merge};
-use crate::state::{Instant, LoadId, LoadRow, State, StateRow};
 
 /// What is to be forgotten.
 #[derive(Default)]

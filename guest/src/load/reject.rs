@@ -6,12 +6,12 @@ use super::ingest::Ingest;
 use super::publish::Ingested;
 use super::session::Session;
 use super::staging::{BATCH_BYTES, Staging};
+use crate::dlt::schema::Schema;
 use crate::fault::{Context, Fault, Result};
-use crate::frame::quote;
 use crate::json::Reader;
-use crate::schema::Schema;
+use crate::protocol::Report;
 use crate::shred::Family;
-use crate::step::Report;
+use crate::sources::formats::quote;
 
 /// Bytes of a bad record that are kept.
 const MAX_RAW: usize = 1 << 20;

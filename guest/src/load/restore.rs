@@ -6,11 +6,11 @@
 use super::Target;
 use super::catalogue::{self, Live};
 use super::session::{Answer, Session};
+use crate::dlt::schema::{Schema, VERSION_TABLE};
+use crate::dlt::state::State;
 use crate::fault::{Fault, Result};
 use crate::job::Job;
-use crate::schema::{Schema, VERSION_TABLE};
 use crate::sql::state::SELECT_QUOTED_CASE;
-use crate::state::State;
 
 /// What was there when the load began.
 pub(super) struct Restored {

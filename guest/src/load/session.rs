@@ -3,11 +3,11 @@
 
 use crate::fault::{Fault, Result};
 use crate::job::{Policy, StageEncryption};
-use crate::sql::{Name, ddl, merge};
-use crate::step::{
+use crate::protocol::{
     Failure, InputColumn, InputFile, Io, Outcome, Pause, Pull, Reply, Request, Response, Script,
     Step, unexpected,
 };
+use crate::sql::{Name, ddl, merge};
 
 /// A conversation with the host.
 pub(super) struct Session {

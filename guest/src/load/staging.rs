@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use crate::batch;
+use crate::columnar::batch;
+use crate::columnar::parquet::{Field, File, Press};
+use crate::dlt::naming::Convention;
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
-use crate::kind::{DataType, Kind};
-use crate::name::Convention;
-use crate::parquet::{Field, File, Press};
+use crate::protocol::FileReport;
 use crate::shred::{Family, Table};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
-use crate::step::FileReport;
 
 /// A batch becomes a row group when its values weigh this many bytes.
 pub(super) const BATCH_BYTES: usize = 8 << 20;

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 
 use super::shape::Role;
 use super::{Family, Halt, Link, RootId, RootKey, Row};
-use crate::cells::{Field, Form, Rows};
-use crate::coerce::{self, Scalar, Typed};
+use crate::columnar::cells::{Field, Form, Rows};
+use crate::dlt::coerce::{self, Scalar, Typed};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::json::Reader;
-use crate::kind::{DataType, Kind};
 
 /// The columns of the input, and where their cells go.
 #[derive(Debug)]

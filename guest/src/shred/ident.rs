@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::root_key::{RootKey, RootValue};
-use crate::canonical;
-use crate::digest;
+use crate::dlt::hash;
+use crate::dlt::naming::Convention;
+use crate::dlt::orjson;
 use crate::fault::Result;
 use crate::json::{Peek, Reader, unescape};
-use crate::name::Convention;
 
 /// Where the ids of root rows come from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,7 +43,7 @@ pub enum RowId {
     /// Brought by the data.
     Given(String),
     /// A digest.
-    Digest(digest::RowId),
+    Digest(hash::RowId),
     /// Not its id, but a value of it that nested rows know it by.
     Value(Box<RootValue>),
 }
@@ -89,10 +89,10 @@ impl Numbered {
         let (block, at) = (number / ids, (number % ids) as usize * ID);
         if block != self.block {
             self.block = block;
-            digest::shake128(format!("{}_{block}", self.seed).as_bytes(), &mut self.bytes);
+            hash::shake128(format!("{}_{block}", self.seed).as_bytes(), &mut self.bytes);
         }
         let bytes = self.bytes.get(at..at + ID).and_then(|id| id.first_chunk());
-        RowId::Digest(digest::RowId::of_digest(bytes.unwrap_or(&[0; ID])))
+        RowId::Digest(hash::RowId::of_digest(bytes.unwrap_or(&[0; ID])))
     }
 }
 
@@ -120,12 +120,12 @@ pub(super) fn record_hash(record: &str) -> Result<String> {
         if text.len() > 1 {
             text.push(',');
         }
-        canonical::push_string(&mut text, key);
+        orjson::push_string(&mut text, key);
         text.push(':');
-        text.push_str(&canonical::canonical_sorted(raw)?);
+        text.push_str(&orjson::canonical_sorted(raw)?);
     }
     text.push('}');
-    Ok(digest::b64_digest(text.as_bytes(), 10))
+    Ok(hash::b64_digest(text.as_bytes(), 10))
 }
 
 /// The id dlt gives a root row whose id is made of its key: the digest of an object of the key columns,
@@ -143,15 +143,15 @@ pub(super) fn key_hash(
         if text.len() > 1 {
             text.push(',');
         }
-        canonical::push_string(&mut text, name);
+        orjson::push_string(&mut text, name);
         text.push(':');
         // A key column may be NULL, or missing, where the job allows it: if it does not, the row is
         // refused.
-        let value = found.get(name.as_str()).map(|raw| canonical::canonical(raw)).transpose()?;
+        let value = found.get(name.as_str()).map(|raw| orjson::canonical(raw)).transpose()?;
         text.push_str(value.as_deref().unwrap_or("null"));
     }
     text.push('}');
-    Ok(digest::b64_digest(text.as_bytes(), 10))
+    Ok(hash::b64_digest(text.as_bytes(), 10))
 }
 
 /// The values of these columns, as the record spells them; the last of several counts.

@@ -40,7 +40,7 @@ pub use rules::{Refusal, Rules};
 pub use shape::Unnest;
 pub use table::{KnownColumn, SeenColumn, Table};
 
-use crate::coerce::Scalar;
+use crate::dlt::coerce::Scalar;
 use crate::fault::{Fault, Result};
 use crate::json::{self, Peek, Reader};
 use claim::Claims;

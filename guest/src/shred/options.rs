@@ -1,9 +1,9 @@
 //! What a family of tables is made of.
 
 use super::{RootId, RootKey, Unnest};
-use crate::coerce::{self, Scalar};
-use crate::kind::{DataType, Kind};
-use crate::name::Convention;
+use crate::dlt::coerce::{self, Scalar};
+use crate::dlt::naming::Convention;
+use crate::dlt::types::{DataType, Kind};
 
 /// What a family of tables is made of, decided before the first record.
 pub struct Options {

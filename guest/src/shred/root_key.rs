@@ -6,10 +6,10 @@
 use super::ident::raw_values;
 use super::table::{Table, store};
 use super::{Options, RowId};
-use crate::coerce::{self, Scalar};
+use crate::dlt::coerce::{self, Scalar};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::json::{Peek, Reader};
-use crate::kind::{DataType, Kind};
 
 /// What the rows nested in a row carry as `_dlt_root_id`.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -8,10 +8,10 @@ use rustc_hash::FxHashMap;
 
 use super::Family;
 use super::table::{self, Rows};
+use crate::dlt::naming::EMPTY_KEY;
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
-use crate::kind::{DataType, Kind};
-use crate::name::EMPTY_KEY;
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
 pub type Unnest = Box<dyn Fn(&[String]) -> bool>;

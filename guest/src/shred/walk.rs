@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::shape::{ListTarget, ObjectTarget, Role};
 use super::table::{Origin, Put};
 use super::{Family, Halt, Link, Row, RowId};
-use crate::coerce::Scalar;
-use crate::digest;
+use crate::dlt::coerce::Scalar;
+use crate::dlt::hash;
 use crate::fault::{Fault, Result};
 use crate::json::{self, MAX_DEPTH, Peek, Reader};
 
@@ -186,7 +186,7 @@ impl Family {
         }
         // A key may come twice, spelled with escapes: the elements are numbered through.
         let mut index = self.tables[table].next_index((parent.table, parent.row));
-        let mut ids = digest::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
+        let mut ids = hash::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
         let mut more = reader.enter();
         while more {
             let id = RowId::Digest(ids.in_turn(index));

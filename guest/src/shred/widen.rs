@@ -14,10 +14,10 @@
 
 use super::Options;
 use super::table::{Column, Table};
-use crate::batch;
-use crate::coerce::{Scalar, is_exact, is_exact_integer};
+use crate::columnar::batch;
+use crate::dlt::coerce::{Scalar, is_exact, is_exact_integer};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::kind::{DataType, Kind};
 
 /// What a number finds when it meets its column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,7 +7,7 @@
 //! Source: Snowflake documentation, "Transforming data during a load" and "COPY INTO <table>".
 
 use super::{Column, Name, in_utc, join, list, literal, quote};
-use crate::kind::DataType;
+use crate::dlt::types::DataType;
 
 /// Whether JSON is parsed on the way in, or kept as text for a later statement to parse.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@
 //! microseconds, dates, times and bytes with a format of their own.
 
 use super::{Column, Name, in_utc, join, literal, quote};
-use crate::kind::DataType;
+use crate::dlt::types::DataType;
 
 /// The privileges on the schemas of a dataset that the owner of the procedures needs.
 pub const NEEDED_PRIVILEGES: [&str; 3] = ["USAGE", "CREATE TABLE", "CREATE STAGE"];

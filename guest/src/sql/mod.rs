@@ -20,7 +20,7 @@ pub mod state;
 
 use std::fmt;
 
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 
 /// An identifier between double quotes.
 /// Source: Snowflake documentation, "Identifier requirements", double-quoted identifiers.

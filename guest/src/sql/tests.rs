@@ -6,7 +6,7 @@ use super::merge::history::{Validity, insert_versions, retire_absent};
 use super::merge::{Links, Match, Rank, Scope, Staged, Survey, children, keyed, survey};
 use super::state::{Bookkeeping, Value};
 use super::{Column, Name, ddl, literal, merge, quote, state, type_of};
-use crate::kind::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sql/statements.sql");
 

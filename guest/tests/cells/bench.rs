@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use snowcat_guest::load;
-use snowcat_guest::step::{Reply, Step};
+use snowcat_guest::protocol::{Reply, Step};
 
 use super::rows::{Form, columns, pages};
 

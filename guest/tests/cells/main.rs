@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
-use snowcat_guest::step::{InputColumn, InputFile, Reply, Report, Step};
+use snowcat_guest::protocol::{InputColumn, InputFile, Reply, Report, Step};
 
 /// What a load has said.
 pub(crate) struct Run {

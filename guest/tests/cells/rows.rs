@@ -1,6 +1,6 @@
 //! Rows of ten columns as cells and as JSON, for measurements: the same values in both.
 
-use snowcat_guest::step::InputColumn;
+use snowcat_guest::protocol::InputColumn;
 
 /// Bytes of a page.
 const PAGE: usize = 4 << 20;

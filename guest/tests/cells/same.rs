@@ -1,7 +1,7 @@
 //! Cells and JSON of the same values make the same statements and the same bytes.
 
 use serde_json::{Value, json};
-use snowcat_guest::step::{InputFile, Reply};
+use snowcat_guest::protocol::{InputFile, Reply};
 
 use super::{file, run};
 

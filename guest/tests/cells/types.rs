@@ -1,7 +1,7 @@
 //! What the columns of the tables are, and what becomes of values that do not fit them.
 
 use serde_json::{Value, json};
-use snowcat_guest::step::Reply;
+use snowcat_guest::protocol::Reply;
 
 use super::{Run, file, run};
 

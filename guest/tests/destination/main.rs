@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
-use snowcat_guest::step::{Failure, Outcome, Reply, Report, Step};
+use snowcat_guest::protocol::{Failure, Outcome, Reply, Report, Step};
 
 /// What a database answers to a statement; the number counts the statements that matched before.
 type Answer<'a> = (&'a str, &'a dyn Fn(usize) -> Result<Outcome, Failure>);
@@ -307,7 +307,7 @@ fn a_stage_goes_only_where_its_load_cannot_commit() {
         cells.map(|cell| (cell != "NULL").then(|| cell.to_owned())).to_vec()
     };
     // A load that brings rows writes its first state. One that brings none does not, where it has one already.
-    let state = snowcat_guest::state::State::new("p");
+    let state = snowcat_guest::dlt::state::State::new("p");
     let check = |brings: bool, old: &str, dropped: bool| {
         let catalogue = |_| {
             let rows = vec![stage(earlier, old), stage(later, old)];

@@ -8,7 +8,7 @@ use arrow2::io::parquet::read::read_metadata;
 use serde_json::Value;
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
-use snowcat_guest::step::{
+use snowcat_guest::protocol::{
     Content, Failure, InputFile, Outcome, Pull, Reply, Report, Request, Response, Step,
 };
 
@@ -142,7 +142,7 @@ impl Account {
 
     fn version(&self) -> Option<u64> {
         let state = self.state.as_ref()?;
-        Some(snowcat_guest::state::State::parse(state).unwrap().version())
+        Some(snowcat_guest::dlt::state::State::parse(state).unwrap().version())
     }
 
     /// The rows of a table, in order.

@@ -10,7 +10,7 @@ mod account;
 mod world;
 
 use serde_json::{Value, json};
-use snowcat_guest::step::Request;
+use snowcat_guest::protocol::Request;
 
 use account::{Account, File, Input, nobody};
 use world::{ok, param};

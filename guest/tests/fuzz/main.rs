@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use snowcat_guest::step::Request;
+use snowcat_guest::protocol::Request;
 
 use account::{Account, Input, nobody};
 
@@ -262,7 +262,7 @@ fn jobs() {
         let job = random.mutated(job);
         let load = snowcat_guest::load::start(&job, "2024-05-06T07:08:09Z");
         if let Ok(load) = load {
-            drop(load.resume(snowcat_guest::step::Reply::Start));
+            drop(load.resume(snowcat_guest::protocol::Reply::Start));
         }
     });
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use snowcat_guest::load;
-use snowcat_guest::step::{Reply, Step};
+use snowcat_guest::protocol::{Reply, Step};
 
 /// What is too short to be compared.
 const SHORT: Duration = Duration::from_millis(20);

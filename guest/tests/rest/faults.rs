@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::world::{self, Answer, Run, answer, good, ok, param, path, run};
-use snowcat_guest::step::{Failure, Request};
+use snowcat_guest::protocol::{Failure, Request};
 
 const PAGES: usize = 4;
 const PARENTS: usize = 3;

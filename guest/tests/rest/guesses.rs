@@ -62,7 +62,7 @@ fn what_is_found_is_said() {
 /// With what the warning says the job loads the same, and warns no more.
 #[test]
 fn what_is_said_can_be_named() {
-    let server = |_: usize, request: &snowcat_guest::step::Request| {
+    let server = |_: usize, request: &snowcat_guest::protocol::Request| {
         let page = param(request, "page").map_or(1, |page| page.parse::<usize>().unwrap());
         ok(&json!({"users": ids(page * 2 - 2, page * 2), "page": page, "total_pages": 3}))
     };

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::world::{self, Answer, answer, good, ok, param};
-use snowcat_guest::step::Request;
+use snowcat_guest::protocol::Request;
 
 const SIZE: usize = 3;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::world::{self, Answer, Run, answer, good, ok, param, path, path as path_of, run};
-use snowcat_guest::step::Request;
+use snowcat_guest::protocol::Request;
 
 /// Posts of so many, ten a page; each with comments, two a page.
 fn blog(posts: usize, comments: fn(usize) -> usize) -> impl Fn(usize, &Request) -> Answer {

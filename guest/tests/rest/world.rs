@@ -9,7 +9,7 @@ use arrow2::io::parquet::read;
 use serde_json::{Value, json};
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
-use snowcat_guest::step::{Failure, Reply, Report, Request, Response, Step};
+use snowcat_guest::protocol::{Failure, Reply, Report, Request, Response, Step};
 
 pub(crate) type Answer = Result<Response, Failure>;
 

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use snowcat_guest::fault::{Fault, FaultKind};
 use snowcat_guest::load;
-use snowcat_guest::step::{
+use snowcat_guest::protocol::{
     Content, Failure, InputColumn, InputFile, Load, Outcome, Reply, Report, Request, Response, Step,
 };
 

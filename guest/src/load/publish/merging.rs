@@ -2,11 +2,11 @@
 
 use super::plan::{Action, MergePlan, hint_of};
 use super::{Ingested, IngestedTable, Publication};
+use crate::dlt::schema::{self, Table};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
 use crate::job::MergeStrategy;
-use crate::kind::{DataType, Kind};
 use crate::load::session::{Answer, Session};
-use crate::schema::{self, Table};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
 use crate::sql::copy::Json;

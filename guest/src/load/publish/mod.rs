@@ -22,16 +22,16 @@ use super::catalogue::Live;
 use super::lock::{Fence, rewritten};
 use super::refresh::Fresh;
 use super::session::{Answer, Session};
+use crate::dlt::schema::{Schema, Table};
+use crate::dlt::state::{Cell, Instant, LoadId, LoadRow, State, StateRow, VersionRow};
+use crate::dlt::types::Kind;
 use crate::fault::{Context, Fault, Result};
-use crate::kind::Kind;
-use crate::schema::{Schema, Table};
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::merge::children::fill_root_ids;
 use crate::sql::merge::{self, Links};
 use crate::sql::state::Value;
 use crate::sql::{Column, Name};
-use crate::state::{Cell, Instant, LoadId, LoadRow, State, StateRow, VersionRow};
 
 /// Longer schemas are stored compressed, which dlt reads at any size: they travel inside a statement,
 /// and Snowflake's statements end at 1 MB.

@@ -1,10 +1,10 @@
 //! What is to become of the rows of a family of tables: read from the schema, which knows it in dlt's
 //! words, so that it is the same whether the job says it now or said it once.
 
-use crate::datetime::parse_timestamp;
+use crate::dlt::datetime::parse_timestamp;
+use crate::dlt::schema::{Column, Schema, Table};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{MergeStrategy, WriteDisposition};
-use crate::schema::{Column, Schema, Table};
 use crate::shred::{RootId, Sequence};
 use crate::sql::condition::RowCondition;
 

@@ -3,9 +3,9 @@
 use super::super::shape::ListTarget;
 use super::super::{Family, Halt};
 use super::{Decided, own_name};
+use crate::dlt::naming::says_little;
 use crate::fault::Fault;
 use crate::json::Reader;
-use crate::name::says_little;
 
 impl Family {
     /// The shape of a list that has not had elements before: its table is claimed, or is another one.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 use super::super::shape::Entry;
 use super::super::table::Origin;
 use super::super::{Family, Halt, Row};
-use crate::coerce::{Scalar, Typed};
+use crate::dlt::coerce::{Scalar, Typed};
 use crate::json::unescape;
 
 /// A value that waits for the end of its row.

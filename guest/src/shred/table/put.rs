@@ -1,10 +1,10 @@
 //! Values into columns, and what becomes of those that do not fit.
 
 use super::{Column, Misfit, Origin, Put, Table};
-use crate::batch;
-use crate::coerce::{self, Datum, Scalar};
+use crate::columnar::batch;
+use crate::dlt::coerce::{self, Datum, Scalar};
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::kind::{DataType, Kind};
 use crate::shred::Options;
 use crate::shred::rules::{self, Refusal, Rules};
 use crate::shred::widen::Meeting;

@@ -1,9 +1,9 @@
 //! dlt's own columns: ids, places in lists, the load.
 
 use super::{Origin, Table};
-use crate::batch;
+use crate::columnar::batch;
+use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::kind::{DataType, Kind};
 use crate::shred::RowId;
 
 impl Table {

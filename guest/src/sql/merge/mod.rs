@@ -17,7 +17,7 @@ mod survey;
 pub use survey::{Bound, Survey, survey};
 
 use super::{Column, Name, in_utc, join, list, quote};
-use crate::kind::DataType;
+use crate::dlt::types::DataType;
 
 /// Begins a transaction.
 pub const BEGIN: &str = "BEGIN TRANSACTION";

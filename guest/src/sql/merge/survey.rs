@@ -2,7 +2,7 @@
 //! values their keys are.
 
 use super::{Column, Staged, is_deleted};
-use crate::kind::DataType;
+use crate::dlt::types::DataType;
 use crate::sql::{join, literal};
 
 /// A text longer than this is no bound: it would be said several times.
@@ -111,7 +111,7 @@ fn spelled(value: &str, data_type: DataType) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kind::Kind;
+    use crate::dlt::types::Kind;
 
     #[test]
     fn reads_bounds() {

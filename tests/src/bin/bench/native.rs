@@ -3,7 +3,7 @@
 use std::io;
 
 use snowcat_guest::load;
-use snowcat_guest::step::{Reply, Step};
+use snowcat_guest::protocol::{Reply, Step};
 use snowcat_tests::bench::{Driver, Failure, Stats};
 
 use crate::component::NOW;

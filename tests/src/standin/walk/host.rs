@@ -6,7 +6,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use snowcat_guest::load;
-use snowcat_guest::step::{Failure, Reply, Request, Response, Step};
+use snowcat_guest::protocol::{Failure, Reply, Request, Response, Step};
 
 use super::{Run, Trouble, Walk};
 use crate::standin::Action;

@@ -11,8 +11,8 @@ mod jobs;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use snowcat_guest::source;
-use snowcat_guest::step::{Report, Request};
+use snowcat_guest::protocol::{Report, Request};
+use snowcat_guest::sources::rest;
 
 use self::host::{Host, list};
 use self::jobs::{OF_BOARDS, OF_ISSUES, github, graph, jira, pagerduty};
@@ -178,7 +178,7 @@ impl Walk {
             }
             let Some(fault) = &run.fault else { panic!("no fault for {place}") };
             assert!(!run.published(), "{place}: {:?}", run.sql);
-            let told = format!("page {}: {}: ", case.page, source::shown(case.at));
+            let told = format!("page {}: {}: ", case.page, rest::shown(case.at));
             for word in [&told, ": resource "] {
                 assert!(fault.contains(word), "{place}: expected {word}, found {fault}");
             }

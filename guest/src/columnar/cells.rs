@@ -1,0 +1,316 @@
+//! Rows of cells: input whose host knows the types of its columns.
+//!
+//! A page is rows, one a line, in the text form of PostgreSQL's COPY: cells in the order of the columns, a
+//! tab between two, `\N` for NULL. A row is scanned once, for tab, line feed and backslash; nothing is
+//! looked up by name. `wit/loads.wit` (`column`, `content`) says what a cell of each kind holds.
+
+use std::borrow::Cow;
+
+use crate::dlt::coerce::{Scalar, Typed};
+use crate::dlt::orjson::push_string;
+use crate::dlt::types::{DataType, Kind};
+use crate::fault::{Fault, Result};
+
+/// A column of the input.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name, as the source has it.
+    pub name: String,
+    /// Its name, as a key of JSON spells it, without quotes.
+    pub key: String,
+    /// What its cells hold.
+    pub form: Form,
+}
+
+/// What the cells of a column hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// A JSON value.
+    Json,
+    /// A text that is read as the text of a CSV file is.
+    Text,
+    /// A value of this type.
+    Typed(Kind),
+    /// The same, for a column whose type the job declares: it is read as JSON of that value is.
+    Declared(Kind),
+}
+
+impl Field {
+    /// A column as the host describes it. `declared`: the job says its type.
+    pub fn new(
+        name: &str,
+        kind: &str,
+        (precision, scale): (Option<u32>, Option<u32>),
+        declared: bool,
+    ) -> Result<Self> {
+        let plain = |data_type| Kind::of(data_type);
+        let kind = match kind {
+            "" => None,
+            "timestamp_ntz" => {
+                Some(Kind { timezone: false, precision, ..plain(DataType::Timestamp) })
+            }
+            word => match DataType::parse(word) {
+                Some(data_type @ (DataType::Decimal | DataType::Wei)) => {
+                    Some(Kind { precision, scale, ..plain(data_type) })
+                }
+                Some(data_type @ (DataType::Time | DataType::Timestamp)) => {
+                    Some(Kind { precision, ..plain(data_type) })
+                }
+                Some(data_type) => Some(plain(data_type)),
+                None => {
+                    return Err(Fault::protocol(format_args!(
+                        "expected the kind of a column, found {word:?}"
+                    )));
+                }
+            },
+        };
+        if let Some(kind @ Kind { data_type: DataType::Decimal | DataType::Wei, .. }) = kind {
+            let (digits, scale) = kind.decimal();
+            if !(1..=38).contains(&digits) || scale > digits {
+                return Err(Fault::protocol(format_args!(
+                    "expected a decimal of 1 to 38 digits, found {digits} digits, {scale} of them \
+                     behind the point"
+                )));
+            }
+        }
+        let form = match kind {
+            None => Form::Text,
+            Some(kind) if kind.data_type == DataType::Json => Form::Json,
+            Some(kind) if declared => Form::Declared(kind),
+            Some(kind) => Form::Typed(kind),
+        };
+        let mut key = String::new();
+        push_string(&mut key, name);
+        key.pop();
+        key.remove(0);
+        Ok(Self { name: name.to_owned(), key, form })
+    }
+
+    /// Appends a cell as JSON.
+    fn push_json(&self, out: &mut String, cell: Option<&str>) {
+        let Some(cell) = cell else { return out.push_str("null") };
+        let kind = match self.form {
+            Form::Json => return out.push_str(cell),
+            Form::Text => return push_string(out, cell),
+            Form::Typed(kind) | Form::Declared(kind) => kind,
+        };
+        let typed = Typed { text: Cow::Borrowed(cell), kind };
+        match typed.scalar() {
+            Scalar::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+            Scalar::Number(number) => out.push_str(number),
+            // JSON has no number that is none: it is the word then.
+            _ => push_string(out, &typed.spelled()),
+        }
+    }
+}
+
+/// The rows of a page, one at a time.
+#[derive(Debug)]
+pub struct Rows<'t> {
+    text: &'t str,
+    /// Where the next row begins.
+    at: usize,
+    width: usize,
+    spans: Vec<Span>,
+    /// The cells of the row that had escapes, without them.
+    unescaped: String,
+}
+
+/// Where a cell of the row is.
+#[derive(Clone, Copy, Debug)]
+enum Span {
+    Null,
+    /// In the page.
+    Plain(usize, usize),
+    /// In what was unescaped.
+    Unescaped(usize, usize),
+}
+
+impl<'t> Rows<'t> {
+    /// The rows of a page, of so many cells each.
+    pub fn new(text: &'t str, width: usize) -> Self {
+        Self { text, at: 0, width, spans: Vec::with_capacity(width), unescaped: String::new() }
+    }
+
+    /// Where the next row begins, in bytes of the page.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on to the next row; false at the end.
+    ///
+    /// # Errors
+    /// A protocol fault when it is not written as rows are.
+    pub fn advance(&mut self) -> Result<bool> {
+        let bytes = self.text.as_bytes();
+        if self.at >= bytes.len() {
+            return Ok(false);
+        }
+        self.spans.clear();
+        self.unescaped.clear();
+        if self.width == 0 && bytes.get(self.at) == Some(&b'\n') {
+            self.at += 1;
+            return Ok(true);
+        }
+        loop {
+            let (span, end) = self.cell(self.at)?;
+            self.spans.push(span);
+            self.at = end + 1;
+            if bytes.get(end) != Some(&b'\t') {
+                break;
+            }
+        }
+        match self.spans.len() {
+            found if found == self.width => Ok(true),
+            found => Err(Fault::protocol(format_args!(
+                "expected {} cells, one for each column, found {found}",
+                self.width
+            ))),
+        }
+    }
+
+    /// The cell that begins here, and where it ends.
+    #[inline]
+    fn cell(&mut self, start: usize) -> Result<(Span, usize)> {
+        let bytes = self.text.as_bytes();
+        let end = start + special(bytes.get(start..).unwrap_or_default());
+        if bytes.get(end) != Some(&b'\\') {
+            return Ok((Span::Plain(start, end), end));
+        }
+        let behind = bytes.get(end + 2);
+        if end == start
+            && bytes.get(end + 1) == Some(&b'N')
+            && matches!(behind, None | Some(b'\t' | b'\n'))
+        {
+            return Ok((Span::Null, end + 2));
+        }
+        self.escaped(start, end)
+    }
+
+    /// A cell with an escape at `end`.
+    fn escaped(&mut self, start: usize, mut end: usize) -> Result<(Span, usize)> {
+        let bytes = self.text.as_bytes();
+        let begins = self.unescaped.len();
+        let mut piece = start;
+        while bytes.get(end) == Some(&b'\\') {
+            self.unescaped.push_str(self.text.get(piece..end).unwrap_or_default());
+            self.unescaped.push(match bytes.get(end + 1) {
+                Some(b'\\') => '\\',
+                Some(b'b') => '\u{8}',
+                Some(b'f') => '\u{c}',
+                Some(b'n') => '\n',
+                Some(b'r') => '\r',
+                Some(b't') => '\t',
+                Some(b'v') => '\u{b}',
+                _ => {
+                    let found: String =
+                        self.text.get(end..).unwrap_or_default().chars().take(2).collect();
+                    return Err(Fault::protocol(format_args!(
+                        "expected \\N alone in a cell, or one of \\\\, \\b, \\f, \\n, \\r, \\t and \
+                         \\v, found {found:?}"
+                    )));
+                }
+            });
+            piece = end + 2;
+            end = piece + special(bytes.get(piece..).unwrap_or_default());
+        }
+        self.unescaped.push_str(self.text.get(piece..end).unwrap_or_default());
+        Ok((Span::Unescaped(begins, self.unescaped.len()), end))
+    }
+
+    /// A cell of the row; none for NULL.
+    #[inline]
+    pub fn cell_at(&self, at: usize) -> Option<&str> {
+        match *self.spans.get(at)? {
+            Span::Null => None,
+            Span::Plain(start, end) => self.text.get(start..end),
+            Span::Unescaped(start, end) => self.unescaped.get(start..end),
+        }
+    }
+
+    /// Writes the row as an object of JSON.
+    pub fn json(&self, fields: &[Field], out: &mut String) {
+        out.clear();
+        out.push('{');
+        for (at, field) in fields.iter().enumerate() {
+            out.push_str(if at == 0 { "\"" } else { ",\"" });
+            out.push_str(&field.key);
+            out.push_str("\":");
+            field.push_json(out, self.cell_at(at));
+        }
+        out.push('}');
+    }
+}
+
+/// Bytes before the next tab, line feed or backslash, or to the end: eight at a time.
+#[inline]
+fn special(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set is of the first such byte; those above it may be of others.
+        let is = |byte: u8| {
+            let zero = word ^ (ONES * u64::from(byte));
+            zero.wrapping_sub(ONES) & !zero & HIGH
+        };
+        let found = is(b'\t') | is(b'\n') | is(b'\\');
+        if found != 0 {
+            return n * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let behind = rest.iter().position(|byte| matches!(byte, b'\t' | b'\n' | b'\\'));
+    words.len() * 8 + behind.unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_special_is_found_wherever_it_is() {
+        for length in 0..20 {
+            for at in 0..length {
+                for (byte, other) in [(b'\t', 8), (b'\n', 11), (b'\\', 0xff), (b'\t', 0x89)] {
+                    let mut bytes = vec![other; length];
+                    assert_eq!(special(&bytes), length);
+                    bytes[at] = byte;
+                    // What is behind it does not count.
+                    bytes.extend([b'\n', b'\t', b'\\']);
+                    assert_eq!(special(&bytes), at, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_become_json() {
+        let check = |columns: &[(&str, &str)], row: &str, expect: &str| {
+            let field = |(name, kind): &(&str, &str)| Field::new(name, kind, (None, None), false);
+            let fields: Vec<Field> = columns.iter().map(|it| field(it).unwrap()).collect();
+            let mut rows = Rows::new(row, fields.len());
+            let mut json = String::from("of the row before");
+            assert!(rows.advance().unwrap());
+            rows.json(&fields, &mut json);
+            assert_eq!(json, expect);
+            assert!(!rows.advance().unwrap());
+        };
+        check(&[], "\n", "{}");
+        check(
+            &[("a \"b\"", "bigint"), ("c", "decimal"), ("d", "double"), ("e", "bool")],
+            "1\t12345678901234567890.10\t1e+300\tt\n",
+            r#"{"a \"b\"":1,"c":12345678901234567890.10,"d":1e+300,"e":true}"#,
+        );
+        check(
+            &[("a", "text"), ("b", "json"), ("c", "binary"), ("d", "date"), ("e", "")],
+            "\\t\"\\\\\t[1,{\"a\":null}]\t00ff\t2024-01-31\t1\n",
+            r#"{"a":"\t\"\\","b":[1,{"a":null}],"c":"AP8=","d":"2024-01-31","e":"1"}"#,
+        );
+        check(
+            &[("a", "double"), ("b", "text"), ("c", "decimal"), ("d", "bigint")],
+            "NaN\t\\N\tNaN\t01x\n",
+            r#"{"a":"NaN","b":null,"c":"NaN","d":"01x"}"#,
+        );
+    }
+}

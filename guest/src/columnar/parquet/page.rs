@@ -1,0 +1,265 @@
+//! One column of a row group as pages: definition levels, then values.
+
+use std::ops::Range;
+
+use super::hybrid;
+use crate::columnar::batch::{Bits, Column, Role, Strings, Values, index_width};
+use crate::fault::Result;
+
+/// About how many bytes of values a page holds; readers keep a page in memory.
+const PAGE: usize = 1 << 20;
+
+/// Rows are looked at in groups of so many: those of a word of bits.
+const GROUP: usize = 64;
+
+/// A dictionary of numbers is tried where all of them are within a range this many times smaller
+/// than their count: then it repays, and a table of the range finds each without hashing.
+const CROWD: usize = 4;
+
+/// Fewer numbers are not worth a page of their own.
+const FEWEST: usize = 64;
+
+/// The largest such range.
+const RANGE: u64 = 1 << 16;
+
+/// One column of a row group.
+pub(super) struct Chunk<'a> {
+    column: &'a Column,
+    rows: usize,
+    layout: Layout<'a>,
+    limits: Option<Limits>,
+}
+
+/// The smallest and the largest value of a column.
+#[derive(Clone, Copy)]
+enum Limits {
+    Days(i32, i32),
+    Numbers(i64, i64),
+}
+
+/// Where the values of the pages come from.
+enum Layout<'a> {
+    Bools(&'a Bits),
+    /// Numbers, in their order.
+    Fixed(Role, &'a [u8]),
+    /// Indices of the numbers of a dictionary page.
+    Crowded(Numbers),
+    /// Strings, in their order.
+    Plain(&'a Strings),
+    /// Indices of the strings of a dictionary page.
+    Indices(&'a Strings, &'a [u32]),
+    /// Strings, through the indices of a dictionary that is not worth writing.
+    Lookup(&'a Strings, &'a [u32]),
+}
+
+/// The part of a chunk that makes a page.
+pub(super) struct Span {
+    pub(super) rows: Range<usize>,
+    values: Range<usize>,
+}
+
+impl<'a> Chunk<'a> {
+    /// # Errors
+    /// The column's values are not settled.
+    pub(super) fn new(column: &'a Column, rows: u32) -> Result<Self> {
+        let values = column.values()?;
+        let limits = Limits::of(values);
+        let layout = match values {
+            Values::Bools(bits) => Layout::Bools(bits),
+            Values::Fixed { role, bytes } => match limits {
+                Some(Limits::Numbers(min, max)) => Numbers::new(bytes, min, max)
+                    .map_or(Layout::Fixed(*role, bytes), Layout::Crowded),
+                _ => Layout::Fixed(*role, bytes),
+            },
+            Values::Bytes(strings) | Values::Texts(strings) => match strings.indices() {
+                None => Layout::Plain(strings),
+                Some(indices) if strings.dictionary_repays() => Layout::Indices(strings, indices),
+                Some(indices) => Layout::Lookup(strings, indices),
+            },
+        };
+        Ok(Self { column, rows: rows as usize, layout, limits })
+    }
+
+    /// How many values the dictionary page has, and the values.
+    pub(super) fn dictionary(&self) -> Option<(usize, &[u8])> {
+        match &self.layout {
+            Layout::Crowded(numbers) => Some((numbers.distinct.len() / 8, &numbers.distinct)),
+            Layout::Indices(strings, _) => Some((strings.starts().len(), strings.data().all())),
+            _ => None,
+        }
+    }
+
+    /// About how many bytes the values of all pages take.
+    pub(super) fn size(&self) -> usize {
+        self.size_of(&(0..self.column.count() as usize))
+            + self.dictionary().map_or(0, |(_, values)| values.len())
+    }
+
+    /// The smallest and the largest number, as the format's statistics have them.
+    pub(super) fn limits(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        self.limits.map(|limits| match limits {
+            Limits::Days(min, max) => (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()),
+            Limits::Numbers(min, max) => (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()),
+        })
+    }
+
+    /// How the rows are cut into pages.
+    pub(super) fn spans(&self) -> Vec<Span> {
+        let all = 0..self.column.count() as usize;
+        // A million bools are an eighth of a page, and bits are only ever cut at bytes.
+        if self.size_of(&all) <= PAGE || matches!(self.layout, Layout::Bools(_)) {
+            return vec![Span { rows: 0..self.rows, values: all }];
+        }
+        let mut spans = Vec::new();
+        let (mut rows, mut values) = (0..0, 0..0);
+        for word in self.column.present().words() {
+            let next = values.end + word.count_ones() as usize;
+            if rows.end > rows.start && self.size_of(&(values.start..next)) > PAGE {
+                spans.push(Span { rows: rows.clone(), values: values.clone() });
+                rows.start = rows.end;
+                values.start = values.end;
+            }
+            rows.end += GROUP;
+            values.end = next;
+        }
+        rows.end = self.rows;
+        spans.push(Span { rows, values });
+        spans
+    }
+
+    /// Appends the body of a page.
+    pub(super) fn encode(&self, span: &Span, to: &mut Vec<u8>) {
+        let start = to.len();
+        to.extend_from_slice(&[0; 4]);
+        let words = self.column.present().words();
+        let words = words.get(span.rows.start / GROUP..).unwrap_or_default();
+        hybrid::levels(to, words, span.rows.len());
+        let length = (to.len() - start - 4) as u32;
+        if let Some(place) = to.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+            *place = length.to_le_bytes();
+        }
+        let Range { start, end } = span.values;
+        match &self.layout {
+            Layout::Bools(bits) => {
+                let whole = to.len() + end.div_ceil(8);
+                for word in bits.words() {
+                    to.extend_from_slice(&word.to_le_bytes());
+                }
+                to.truncate(whole);
+            }
+            Layout::Fixed(role, bytes) => {
+                let width = role.width();
+                to.extend_from_slice(bytes.get(start * width..end * width).unwrap_or_default());
+            }
+            Layout::Crowded(numbers) => {
+                indices(to, numbers.indices.get(start..end), numbers.distinct.len() / 8);
+            }
+            Layout::Plain(strings) => {
+                let bytes = strings.data().all();
+                let range = offset(strings, start)..offset(strings, end);
+                to.extend_from_slice(bytes.get(range).unwrap_or_default());
+            }
+            Layout::Indices(strings, values) => {
+                indices(to, values.get(start..end), strings.starts().len());
+            }
+            Layout::Lookup(strings, indices) => {
+                for &index in indices.get(start..end).unwrap_or_default() {
+                    let index = index as usize;
+                    let range = offset(strings, index)..offset(strings, index + 1);
+                    to.extend_from_slice(strings.data().all().get(range).unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// About how many bytes those values take in a page.
+    fn size_of(&self, values: &Range<usize>) -> usize {
+        let count = values.len();
+        match &self.layout {
+            Layout::Bools(_) => count / 8,
+            Layout::Crowded(numbers) => {
+                count * index_width(numbers.distinct.len() / 8) as usize / 8
+            }
+            Layout::Fixed(role, _) => count * role.width(),
+            Layout::Plain(strings) => offset(strings, values.end) - offset(strings, values.start),
+            Layout::Indices(strings, _) => count * index_width(strings.starts().len()) as usize / 8,
+            // Not worth a dictionary: hardly any of them twice.
+            Layout::Lookup(strings, _) => {
+                count * strings.data().len() / strings.starts().len().max(1)
+            }
+        }
+    }
+}
+
+/// Where a string begins; the one after the last, where they end.
+fn offset(strings: &Strings, string: usize) -> usize {
+    strings.starts().get(string).map_or(strings.data().len(), |start| *start as usize)
+}
+
+/// Appends the values of a page that are indices of a dictionary with that many entries.
+fn indices(to: &mut Vec<u8>, values: Option<&[u32]>, entries: usize) {
+    let width = index_width(entries);
+    to.push(width as u8);
+    hybrid::indices(to, values.unwrap_or_default(), width);
+}
+
+impl Limits {
+    fn of(values: &Values) -> Option<Self> {
+        match values {
+            Values::Fixed { role: Role::Int | Role::Micros | Role::Narrow, bytes } => {
+                limits(bytes, i64::from_le_bytes).map(|(min, max)| Self::Numbers(min, max))
+            }
+            Values::Fixed { role: Role::Days, bytes } => {
+                limits(bytes, i32::from_le_bytes).map(|(min, max)| Self::Days(min, max))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn limits<T: Ord + Copy, const WIDTH: usize>(
+    bytes: &[u8],
+    number: fn([u8; WIDTH]) -> T,
+) -> Option<(T, T)> {
+    let mut numbers = bytes.as_chunks().0.iter().map(|bytes| number(*bytes));
+    let first = numbers.next()?;
+    Some(numbers.fold((first, first), |(min, max), number| (min.min(number), max.max(number))))
+}
+
+/// A dictionary of numbers.
+struct Numbers {
+    /// 64 bits each, little-endian, in the order of their first use.
+    distinct: Vec<u8>,
+    indices: Vec<u32>,
+}
+
+impl Numbers {
+    /// The dictionary of numbers between these limits, if it repays.
+    fn new(bytes: &[u8], min: i64, max: i64) -> Option<Self> {
+        const NONE: u32 = u32::MAX;
+        let numbers = bytes.as_chunks::<8>().0;
+        let range = max.abs_diff(min);
+        if numbers.len() < FEWEST || range >= RANGE.min((numbers.len() / CROWD) as u64) {
+            return None;
+        }
+        let mut table = vec![NONE; range as usize + 1];
+        let mut distinct = Vec::new();
+        let indices = numbers
+            .iter()
+            .map(|number| {
+                let at = i64::from_le_bytes(*number).abs_diff(min) as usize;
+                match table.get_mut(at) {
+                    Some(index) if *index == NONE => {
+                        *index = (distinct.len() / 8) as u32;
+                        distinct.extend_from_slice(number);
+                        *index
+                    }
+                    Some(index) => *index,
+                    // Not reached: every number is within the limits.
+                    None => NONE,
+                }
+            })
+            .collect();
+        Some(Self { distinct, indices })
+    }
+}

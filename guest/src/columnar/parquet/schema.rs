@@ -1,0 +1,170 @@
+//! What a column's type is called in Parquet and in Arrow.
+//!
+//! The choices are pyarrow's wherever there is one, as those files are what every reader is tried
+//! with; a legacy converted type stands next to each logical type that has one. Source: Parquet's
+//! `LogicalTypes.md` and `parquet.thrift`, which also gives the numbers.
+
+use arrow2::datatypes::{DataType as Arrow, Field as ArrowField, Schema, TimeUnit};
+use arrow2::io::ipc::write::{default_ipc_fields, schema_to_bytes};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Field;
+use super::thrift::Struct;
+use crate::columnar::batch::is_narrow;
+use crate::dlt::types::{DataType, Kind};
+use crate::fault::{Fault, Result};
+
+/// The digits of a decimal that 128 bits hold.
+const DIGITS: u32 = 38;
+
+/// `FieldRepetitionType::OPTIONAL`.
+const OPTIONAL: i32 = 1;
+
+/// `TimeUnit::MICROS`, a member of a union.
+const MICROS: u8 = 2;
+
+/// How values are stored: `Type`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Physical {
+    Boolean = 0,
+    Int32 = 1,
+    Int64 = 2,
+    Double = 5,
+    ByteArray = 6,
+    /// Of 16 bytes here.
+    Fixed = 7,
+}
+
+impl Physical {
+    /// How values of that type are stored.
+    pub(super) fn of(kind: Kind) -> Self {
+        match kind.data_type {
+            DataType::Binary | DataType::Json | DataType::Text => Self::ByteArray,
+            DataType::Time | DataType::Timestamp if kind.is_fine() => Self::Fixed,
+            DataType::Bigint | DataType::Time | DataType::Timestamp => Self::Int64,
+            DataType::Bool => Self::Boolean,
+            DataType::Date => Self::Int32,
+            DataType::Decimal | DataType::Wei if is_narrow(kind) => Self::Int64,
+            DataType::Decimal | DataType::Wei => Self::Fixed,
+            DataType::Double => Self::Double,
+        }
+    }
+}
+
+/// Refuses the decimals Parquet has not.
+pub(super) fn check(kind: Kind) -> Result<()> {
+    let (precision, scale) = kind.decimal();
+    let decimal = matches!(kind.data_type, DataType::Decimal | DataType::Wei);
+    if decimal && (!(1..=DIGITS).contains(&precision) || scale > precision) {
+        return Err(Fault::internal(format_args!(
+            "expected a decimal of 1 to {DIGITS} digits, found precision {precision}, scale {scale}"
+        )));
+    }
+    Ok(())
+}
+
+/// Appends the elements of the schema (`SchemaElement`): a root, then each column.
+pub(super) fn write(to: &mut Vec<u8>, fields: &[Field]) {
+    let mut root = Struct::begin(to);
+    root.bytes(4, b"schema");
+    root.i32(5, fields.len() as i32);
+    root.end();
+    for Field { name, kind } in fields {
+        let mut leaf = Struct::begin(to);
+        let physical = Physical::of(*kind);
+        leaf.i32(1, physical as i32);
+        if physical == Physical::Fixed {
+            leaf.i32(2, 16);
+        }
+        leaf.i32(3, OPTIONAL);
+        leaf.bytes(4, name.as_bytes());
+        logical(&mut leaf, *kind);
+        leaf.end();
+    }
+}
+
+/// The converted (field 6, with 7 and 8) and the logical type (field 10, a union).
+fn logical(leaf: &mut Struct<'_>, kind: Kind) {
+    match kind.data_type {
+        DataType::Bigint | DataType::Binary | DataType::Bool | DataType::Double => {}
+        DataType::Date => {
+            leaf.i32(6, 6);
+            leaf.nested(10, |of| of.nested(6, |_| {}));
+        }
+        DataType::Decimal | DataType::Wei => decimal(leaf, kind.decimal()),
+        // Nanoseconds: a timestamp of 64 bits would end in the year 2262.
+        DataType::Time | DataType::Timestamp if kind.is_fine() => decimal(leaf, (DIGITS, 0)),
+        // As text: a reader that knows JSON would make another type of it, or refuse it.
+        DataType::Json | DataType::Text => {
+            leaf.i32(6, 0);
+            leaf.nested(10, |of| of.nested(1, |_| {}));
+        }
+        DataType::Time => {
+            leaf.i32(6, 8);
+            leaf.nested(10, |of| of.nested(7, |time| moment(time, false)));
+        }
+        DataType::Timestamp => {
+            leaf.i32(6, 10);
+            leaf.nested(10, |of| of.nested(8, |timestamp| moment(timestamp, kind.timezone)));
+        }
+    }
+}
+
+/// A decimal of that precision and scale.
+fn decimal(leaf: &mut Struct<'_>, (precision, scale): (u32, u32)) {
+    let (precision, scale) = (precision as i32, scale as i32);
+    leaf.i32(6, 5);
+    leaf.i32(7, scale);
+    leaf.i32(8, precision);
+    leaf.nested(10, |of| {
+        of.nested(5, |decimal| {
+            decimal.i32(1, scale);
+            decimal.i32(2, precision);
+        });
+    });
+}
+
+/// The members of `TimeType` and `TimestampType`. A time of day is not adjusted to UTC: DuckDB reads
+/// one that is as TIME WITH TIME ZONE.
+fn moment(of: &mut Struct<'_>, adjusted_to_utc: bool) {
+    of.bool(1, adjusted_to_utc);
+    of.nested(2, |unit| unit.nested(MICROS, |_| {}));
+}
+
+/// The name and value of the metadata from which Arrow's readers take their schema: an IPC message
+/// (of the old format, with a length of 32 bits in front), in base64.
+pub(super) fn arrow(fields: &[Field]) -> (&'static str, String) {
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|field| ArrowField::new(field.name.as_str(), arrow_type(field.kind), true))
+        .collect();
+    let schema = Schema::from(fields);
+    let message = schema_to_bytes(&schema, &default_ipc_fields(&schema.fields));
+    let mut bytes = vec![0xff; 4];
+    bytes.extend_from_slice(&(message.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&message);
+    ("ARROW:schema", STANDARD.encode(bytes))
+}
+
+fn arrow_type(kind: Kind) -> Arrow {
+    match kind.data_type {
+        DataType::Bigint => Arrow::Int64,
+        DataType::Binary => Arrow::Binary,
+        DataType::Bool => Arrow::Boolean,
+        DataType::Date => Arrow::Date32,
+        DataType::Decimal | DataType::Wei => {
+            let (precision, scale) = kind.decimal();
+            Arrow::Decimal(precision as usize, scale as usize)
+        }
+        DataType::Double => Arrow::Float64,
+        DataType::Json | DataType::Text => Arrow::Utf8,
+        DataType::Time | DataType::Timestamp if kind.is_fine() => {
+            Arrow::Decimal(DIGITS as usize, 0)
+        }
+        DataType::Time => Arrow::Time64(TimeUnit::Microsecond),
+        DataType::Timestamp => {
+            Arrow::Timestamp(TimeUnit::Microsecond, kind.timezone.then(|| "UTC".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a schema says of columns by their names, wherever they turn up: dlt's `default_hints`,
+//! `preferred_types` and `detections`.
+//!
+//! A setting is a name, or `re:` and a regular expression that is looked for anywhere in one. Python's
+//! expressions know what ours do not, such as looking ahead; those, and what else of the settings is not
+//! honoured, [`Schema::ignored_settings`] names, so that a load can warn.
+//!
+//! Source: dlt 1.31, `common/schema/schema.py` (`_infer_hint`, `get_preferred_type`),
+//! `common/schema/utils.py` (`compile_simple_regex`, `hint_to_column_prop`).
+
+use regex_lite::Regex;
+use serde_json::Value;
+
+use super::{Column, Schema};
+use crate::dlt::types::{DataType, Kind};
+
+/// The only detection dlt switches on by itself.
+const TIMESTAMPS: &str = "iso_timestamp";
+
+/// What a schema says of columns by their names, ready to be asked.
+#[derive(Debug, Default)]
+pub struct ColumnRules {
+    /// Each hint, and the columns that have it.
+    hints: Vec<(String, Vec<Pattern>)>,
+    /// Columns, and the type they are to have.
+    types: Vec<(Pattern, DataType)>,
+}
+
+/// Names of columns.
+#[derive(Debug)]
+enum Pattern {
+    /// This one.
+    Name(String),
+    /// Those in which this is found.
+    Expression(Regex),
+}
+
+impl Schema {
+    /// What the settings say of columns.
+    pub fn column_rules(&self) -> ColumnRules {
+        let object = |key| self.settings().get(key).and_then(Value::as_object);
+        let hints = object("default_hints").into_iter().flatten().map(|(hint, names)| {
+            let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+            (hint.clone(), names.filter_map(Pattern::new).collect())
+        });
+        let types = object("preferred_types").into_iter().flatten();
+        let types = types.filter_map(|(name, data_type)| {
+            Some((Pattern::new(name)?, data_type.as_str().and_then(DataType::parse)?))
+        });
+        ColumnRules { hints: hints.collect(), types: types.collect() }
+    }
+
+    /// Whether texts that look like timestamps are taken for some.
+    pub fn detects_timestamps(&self) -> bool {
+        let detections = self.settings().get("detections").and_then(Value::as_array);
+        detections.is_none_or(|names| names.iter().any(|name| name == TIMESTAMPS))
+    }
+
+    /// What dlt would heed and Snowcat does not: some regular expressions, other detections, row
+    /// filters.
+    pub fn ignored_settings(&self) -> Vec<String> {
+        let settings = self.settings();
+        let names = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten();
+        let object = |key| settings.get(key).and_then(Value::as_object).into_iter().flatten();
+        let is_unknown = |text: &&str| Pattern::new(text).is_none();
+        let hints = object("default_hints").flat_map(|(hint, names)| {
+            let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.filter(is_unknown).map(move |name| format!("default_hints.{hint}: {name}"))
+        });
+        let types = object("preferred_types").map(|(name, _)| name.as_str()).filter(is_unknown);
+        let detections = names("detections").filter_map(Value::as_str).filter(|n| *n != TIMESTAMPS);
+        let filters = self.tables().values().filter(|table| table.hint("filters").is_some());
+        hints
+            .chain(types.map(|name| format!("preferred_types: {name}")))
+            .chain(detections.map(|name| format!("detections: {name}")))
+            .chain(filters.map(|table| format!("filters of the table {}", table.name())))
+            .collect()
+    }
+}
+
+impl ColumnRules {
+    /// A column the data brings, with what is said of columns of that name.
+    pub fn inferred(&self, name: &str, kind: Kind) -> Column {
+        self.hinted(Column::inferred(name, kind))
+    }
+
+    /// The same of a column for what another one cannot hold.
+    pub fn variant(&self, name: &str, kind: Kind) -> Column {
+        self.hinted(Column::variant(name, kind))
+    }
+
+    /// The type that a column of this name is to have, whatever its first value is: the first that is
+    /// said counts.
+    pub fn preferred(&self, name: &str) -> Option<DataType> {
+        self.types.iter().find(|(pattern, _)| pattern.fits(name)).map(|(_, data_type)| *data_type)
+    }
+
+    /// Whether any column is to have a type by its name.
+    pub fn prefers(&self) -> bool {
+        !self.types.is_empty()
+    }
+
+    fn hinted(&self, column: Column) -> Column {
+        let name = column.name().to_owned();
+        let told = self.hints.iter().filter(|(_, names)| names.iter().any(|n| n.fits(&name)));
+        told.fold(column, |column, (hint, _)| match hint.as_str() {
+            "not_null" => column.with("nullable", false),
+            hint => column.with(hint, true),
+        })
+    }
+}
+
+impl Pattern {
+    /// None for an expression that only Python understands.
+    fn new(setting: &str) -> Option<Self> {
+        let Some(expression) = setting.strip_prefix("re:") else {
+            return Some(Self::Name(setting.to_owned()));
+        };
+        let exact = expression.strip_prefix('^').and_then(|text| text.strip_suffix('$'));
+        let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        match exact.filter(is_name) {
+            Some(name) => Some(Self::Name(name.to_owned())),
+            None => Regex::new(expression).ok().map(Self::Expression),
+        }
+    }
+
+    fn fits(&self, name: &str) -> bool {
+        match self {
+            Self::Name(known) => known == name,
+            Self::Expression(expression) => expression.is_match(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heeds_names_and_expressions() {
+        let mut schema = Schema::new("s", "snake_case");
+        assert_eq!(schema.ignored_settings(), Vec::<String>::new());
+        assert!(schema.detects_timestamps() && !schema.column_rules().prefers());
+        schema.settings = serde_json::from_str(
+            r#"{"default_hints": {"not_null": ["id", "re:^no$"], "cluster": ["re:^sort_", "id", "re:(?=x)"]},
+                "preferred_types": {"re:_at$": "timestamp", "num": "double", "re:^n|price": "decimal",
+                    "re:^(?!x)": "text", "a.c": "bool"},
+                "detections": ["iso_date"]}"#,
+        )
+        .unwrap();
+        let rules = schema.column_rules();
+        let check = |name: &str, nullable: bool, cluster: bool, preferred: Option<DataType>| {
+            let column = rules.inferred(name, Kind::of(DataType::Text));
+            assert_eq!((column.nullable(), column.has("cluster")), (nullable, cluster), "{name}");
+            assert_eq!(rules.preferred(name), preferred, "{name}");
+        };
+        check("id", false, true, None);
+        check("no", false, false, Some(DataType::Decimal));
+        check("num", true, false, Some(DataType::Double));
+        check("sort_at", true, true, Some(DataType::Timestamp));
+        check("at_sort_", true, false, None);
+        check("list_price_eur", true, false, Some(DataType::Decimal));
+        check("abc", true, false, None);
+        check("_dlt_id", false, false, None);
+        for (name, cluster) in [("id__v_text", false), ("sort_a__v_text", true)] {
+            let variant = rules.variant(name, Kind::of(DataType::Text));
+            assert_eq!((variant.has("variant"), variant.has("cluster")), (true, cluster), "{name}");
+        }
+        assert!(!schema.detects_timestamps());
+        assert_eq!(
+            schema.ignored_settings(),
+            [
+                "default_hints.cluster: re:(?=x)",
+                "preferred_types: re:^(?!x)",
+                "detections: iso_date",
+            ]
+        );
+    }
+}

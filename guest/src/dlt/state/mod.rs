@@ -1,0 +1,324 @@
+//! The state of a pipeline, as dlt keeps it in `_dlt_pipeline_state`: where its incremental resources
+//! stand, and what its sources remember.
+//!
+//! The text there is JSON, compressed with zlib, in base64. What JSON has no type for is a text that
+//! begins with a private use character (see [`Tag`]). dlt restores the state of the newest finished
+//! load when it is newer than what it has, and appends a row only when the content's hash has
+//! changed. Keys that are not known here are kept.
+//!
+//! Source: dlt 1.31, `common/versioned_state.py`, `pipeline/state_sync.py`, `common/json/__init__.py`,
+//! `extract/incremental/typing.py`.
+
+mod load_id;
+mod rows;
+mod tag;
+
+use serde_json::{Map, Value, json};
+
+pub use load_id::{Instant, LoadId};
+pub use rows::{Cell, LoadRow, StateRow, VersionRow};
+pub use tag::Tag;
+
+use crate::dlt::schema::packed;
+use crate::fault::{Context, Fault, Result};
+
+/// The version of the form states are stored in; dlt's `PIPELINE_STATE_ENGINE_VERSION`.
+pub const ENGINE_VERSION: u64 = 4;
+
+/// Where a resource's checkpoint is among what it remembers. dlt leaves alone what it does not know.
+const CHECKPOINT: &str = "snowcat_checkpoint";
+
+/// Where a state names the load that drops tables. dlt leaves alone what it does not know.
+const REFRESHING: &str = "snowcat_refreshing";
+
+/// What dlt calls its Snowflake destination.
+const DESTINATION: &str = "dlt.destinations.snowflake";
+
+/// Where an incremental resource stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IncrementalState {
+    /// Where the first run began.
+    pub initial_value: Value,
+    /// The largest (or smallest) value seen: where the next run begins.
+    pub last_value: Value,
+    /// Where the last run began.
+    pub start_value: Value,
+    /// The rows at `last_value`, by their hashes: they come again and are left out then.
+    pub unique_hashes: Vec<String>,
+}
+
+/// The state of a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    document: Map<String, Value>,
+}
+
+impl State {
+    /// The state of a pipeline that never ran. Its version is 0 until it is bumped.
+    pub fn new(pipeline: &str) -> Self {
+        let document = [
+            ("_state_version", 0.into()),
+            ("_state_engine_version", ENGINE_VERSION.into()),
+            ("pipeline_name", pipeline.into()),
+            ("destination_type", DESTINATION.into()),
+            ("destination_name", Value::Null),
+        ];
+        Self {
+            document: document.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+        }
+    }
+
+    /// A state as `_dlt_pipeline_state.state` holds it.
+    ///
+    /// # Errors
+    /// A destination fault that names what is not as dlt stores it, or was stored by a dlt that is
+    /// too new.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::from_document(packed::unpack(text)?).at(|| "stored pipeline state")
+    }
+
+    /// The text for `_dlt_pipeline_state.state`.
+    pub fn to_text(&self) -> String {
+        packed::pack(&self.to_json())
+    }
+
+    /// The state as JSON.
+    pub fn to_json(&self) -> String {
+        packed::print(&self.document)
+    }
+
+    /// Notes a change of the content, if there was one: the version and its hash. Call it at the end
+    /// of a load, and store the state only if it says `true`.
+    ///
+    /// Source: dlt 1.31, `common/versioned_state.py`, `bump_state_version_if_modified`.
+    ///
+    /// # Errors
+    /// A destination fault when the content has no canonical form.
+    pub fn bump(&mut self) -> Result<bool> {
+        let mut content = self.document.clone();
+        for key in ["_state_version", "_state_engine_version", "_version_hash", "_local"] {
+            content.shift_remove(key);
+        }
+        let hash = packed::hash(&content, [])?;
+        if hash == self.version_hash() {
+            return Ok(false);
+        }
+        self.document.insert("_state_version".into(), (self.version() + 1).into());
+        self.document.insert("_version_hash".into(), hash.into());
+        Ok(true)
+    }
+
+    /// Counts the contents it had.
+    pub fn version(&self) -> u64 {
+        self.document.get("_state_version").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// The hash of the content when it was bumped last; empty when it never was.
+    pub fn version_hash(&self) -> &str {
+        self.text("_version_hash").unwrap_or_default()
+    }
+
+    /// Counts on from this version, if that is later: a load that failed half-way may have left it.
+    pub fn continue_from(&mut self, version: u64) {
+        let version = version.max(self.version());
+        self.document.insert("_state_version".into(), version.into());
+    }
+
+    /// The pipeline.
+    pub fn pipeline(&self) -> &str {
+        self.text("pipeline_name").unwrap_or_default()
+    }
+
+    /// Says where the pipeline loads to, as dlt does at the beginning of a run: the dataset, and the
+    /// names of its schemas, sorted. The first schema stays the default one.
+    pub fn set_target(&mut self, dataset: &str, schema: &str) {
+        self.document.insert("dataset_name".into(), dataset.into());
+        if self.text("default_schema_name").is_none() {
+            self.document.insert("default_schema_name".into(), schema.into());
+        }
+        let mut names = self.schema_names();
+        names.push(schema);
+        names.sort_unstable();
+        names.dedup();
+        let names = json!(names);
+        self.document.insert("schema_names".into(), names);
+    }
+
+    /// The names of the pipeline's schemas.
+    pub fn schema_names(&self) -> Vec<&str> {
+        let names = self.document.get("schema_names").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// Where an incremental resource stands; none when it never ran. `cursor` is the path of the
+    /// cursor as the job says it. A source has the name of its schema.
+    ///
+    /// # Errors
+    /// A destination fault when what is stored is not what dlt stores there.
+    pub fn incremental(
+        &self,
+        source: &str,
+        resource: &str,
+        cursor: &str,
+    ) -> Result<Option<IncrementalState>> {
+        let path = ["sources", source, "resources", resource, "incremental", cursor];
+        let mut stored = None;
+        for key in path {
+            stored = match stored {
+                None => self.document.get(key),
+                Some(value) => Value::get(value, key),
+            };
+            if stored.is_none() {
+                return Ok(None);
+            }
+        }
+        let fault = |what: &str, found: &Value| {
+            Fault::destination(format_args!("expected {what}, found {found}"))
+                .at(format_args!("stored pipeline state: {}", path.join(".")))
+        };
+        let Some(stored) = stored else { return Ok(None) };
+        let Value::Object(stored) = stored else { return Err(fault("an object", stored)) };
+        if stored.is_empty() {
+            return Ok(None);
+        }
+        let hashes = match stored.get("unique_hashes") {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(hashes)) => {
+                let text = |hash: &Value| hash.as_str().map(str::to_owned);
+                let texts = hashes.iter().map(|h| text(h).ok_or_else(|| fault("a text", h)));
+                texts.collect::<Result<_>>()?
+            }
+            Some(other) => return Err(fault("a list of texts as unique_hashes", other)),
+        };
+        let value = |key: &str| stored.get(key).cloned().unwrap_or(Value::Null);
+        Ok(Some(IncrementalState {
+            initial_value: value("initial_value"),
+            last_value: value("last_value"),
+            start_value: value("start_value"),
+            unique_hashes: hashes,
+        }))
+    }
+
+    /// Says where an incremental resource stands now.
+    pub fn set_incremental(
+        &mut self,
+        source: &str,
+        resource: &str,
+        cursor: &str,
+        state: IncrementalState,
+    ) {
+        let values = [
+            ("initial_value", state.initial_value),
+            ("last_value", state.last_value),
+            ("unique_hashes", state.unique_hashes.into()),
+            ("start_value", state.start_value),
+        ];
+        for (key, value) in values {
+            let path = ["sources", source, "resources", resource, "incremental", cursor, key];
+            packed::set(&mut self.document, &path, value);
+        }
+    }
+
+    /// How far an interrupted load of a resource had come.
+    pub fn checkpoint(&self, source: &str, resource: &str) -> Option<&Value> {
+        let resources = self.document.get("sources")?.get(source)?.get("resources")?;
+        resources.get(resource)?.get(CHECKPOINT)
+    }
+
+    /// Says how far a load of a resource has come; none: it is complete.
+    pub fn set_checkpoint(&mut self, source: &str, resource: &str, checkpoint: Option<Value>) {
+        let path = ["sources", source, "resources", resource, CHECKPOINT];
+        if let Some(checkpoint) = checkpoint {
+            return packed::set(&mut self.document, &path, checkpoint);
+        }
+        let resources = self.document.get_mut("sources").and_then(|s| s.get_mut(source));
+        let resources = resources.and_then(|s| s.get_mut("resources"));
+        let resource = resources.and_then(|resources| resources.get_mut(resource));
+        if let Some(resource) = resource.and_then(Value::as_object_mut) {
+            resource.shift_remove(CHECKPOINT);
+        }
+    }
+
+    /// Forgets what a resource remembers, its cursors included; whether there was anything.
+    pub fn forget_resource(&mut self, source: &str, resource: &str) -> bool {
+        let resources = self.document.get_mut("sources").and_then(|s| s.get_mut(source));
+        let resources = resources.and_then(|s| s.get_mut("resources"));
+        let resources = resources.and_then(Value::as_object_mut);
+        resources.is_some_and(|resources| resources.shift_remove(resource).is_some())
+    }
+
+    /// Forgets what a source and all its resources remember. As in dlt the source itself stays, and
+    /// that it has resources.
+    pub fn reset_source(&mut self, source: &str) {
+        let sources = self.document.get_mut("sources").and_then(|sources| sources.get_mut(source));
+        let Some(source) = sources.and_then(Value::as_object_mut) else { return };
+        source.retain(|key, _| key == "resources");
+        if let Some(resources) = source.get_mut("resources") {
+            *resources = Value::Object(Map::new());
+        }
+    }
+
+    /// Notes that a load drops the tables of a source, for whoever restores this state meanwhile.
+    pub fn set_refreshing(&mut self, load: &LoadId) {
+        self.document.insert(REFRESHING.to_owned(), load.as_str().into());
+    }
+
+    /// Forgets that a load drops tables; the load, if there was one. Whoever restores such a state and
+    /// commits changes it, so that the load which drops notices.
+    pub fn take_refreshing(&mut self) -> Option<String> {
+        let load = self.document.shift_remove(REFRESHING)?;
+        Some(load.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Counts the version up, though the content be the same.
+    pub fn touch(&mut self) {
+        self.continue_from(self.version().saturating_add(1));
+    }
+
+    /// The schema that is used where none is named.
+    pub fn default_schema_name(&self) -> Option<&str> {
+        self.text("default_schema_name")
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.document.get(key)?.as_str()
+    }
+
+    fn from_document(mut document: Map<String, Value>) -> Result<Self> {
+        let engine = document.get("_state_engine_version").and_then(Value::as_u64);
+        let Some(engine @ 1..=ENGINE_VERSION) = engine else {
+            let found = document.get("_state_engine_version").unwrap_or(&Value::Null);
+            return Err(Fault::destination(format_args!(
+                "expected an engine version from 1 to {ENGINE_VERSION}, found {found}: \
+                 the state was stored by a newer dlt than 1.31"
+            )));
+        };
+        for key in ["_state_version", "pipeline_name"] {
+            let found = document.get(key).unwrap_or(&Value::Null);
+            if !(if key == "pipeline_name" { found.is_string() } else { found.is_u64() }) {
+                return Err(Fault::destination(format_args!("expected {key}, found {found}")));
+            }
+        }
+        document.shift_remove("_local");
+        // `migrate_pipeline_state`: the type of a destination used to be all that was known of it.
+        for kind in ["destination", "staging"] {
+            let [type_key, name_key] = ["type", "name"].map(|what| format!("{kind}_{what}"));
+            if engine < ENGINE_VERSION
+                && let Some(Value::String(name)) = document.shift_remove(kind)
+            {
+                document.insert(type_key.clone(), name.into());
+                document.insert(name_key.clone(), Value::Null);
+            }
+            let short = document.get(&type_key).and_then(Value::as_str);
+            let short = short.and_then(|name| name.rsplit('.').next());
+            if short.is_some() && short == document.get(&name_key).and_then(Value::as_str) {
+                document.insert(name_key, Value::Null);
+            }
+        }
+        document.insert("_state_engine_version".into(), ENGINE_VERSION.into());
+        Ok(Self { document })
+    }
+}
+
+#[cfg(test)]
+mod tests;

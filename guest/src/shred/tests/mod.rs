@@ -1,0 +1,337 @@
+//! What tables records become. Values are checked where they can be read: in the conformance cases.
+
+mod claims;
+mod limits;
+mod properties;
+mod rules;
+
+use super::*;
+use crate::dlt::naming::{Convention, Naming};
+use crate::dlt::types::{DataType, Kind};
+
+fn options() -> Options {
+    Options {
+        convention: Convention { naming: Naming::SnakeCase, max_length: 255 },
+        table: "t".to_owned(),
+        max_nesting: 1000,
+        load_id: "1.0".to_owned(),
+        root_id: RootId::Numbered,
+        root_key: RootKey::None,
+        sequence: Sequence::None,
+        unnest: None,
+        preferred: None,
+        texts_only: false,
+        widen: false,
+        max_columns: 2000,
+        max_tables: 1000,
+    }
+}
+
+fn take(family: &mut Family, records: &str) -> Result<()> {
+    let mut reader = Reader::new(records);
+    while !reader.at_end() {
+        family.record(&mut reader)?;
+    }
+    Ok(())
+}
+
+/// Each table with its rows, each column with its type and the number of values in it; `~` marks
+/// variants. System columns are left out where they are as always.
+fn describe(family: &Family) -> String {
+    let mut text = String::new();
+    for table in family.tables().iter().filter(|table| table.rows() > 0) {
+        let columns: Vec<String> = table
+            .columns()
+            .iter()
+            .filter(|column| !column.name.starts_with("_dlt_"))
+            .map(|column| {
+                let mark = if column.variant { "~" } else { "" };
+                format!(
+                    "{}{mark} {}*{}",
+                    column.name,
+                    column.kind.data_type.name(),
+                    column.values.count()
+                )
+            })
+            .collect();
+        let line = format!("{}[{}]: {}", table.name, table.rows(), columns.join(", "));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[track_caller]
+fn check(options: Options, records: &str, expect: &str) {
+    let mut family = Family::new(options);
+    take(&mut family, records).unwrap();
+    let expect: String = expect.lines().map(|line| format!("{}\n", line.trim())).collect();
+    assert_eq!(describe(&family), expect);
+}
+
+#[test]
+fn objects_are_flattened_and_lists_are_tables() {
+    check(
+        options(),
+        r#"{"id":1,"a":{"b":{"c":1,"d":"x"},"e":[{"f":1},{"f":2,"g":{"h":[{"i":1}]}}]},"z":true} {"id":2}"#,
+        "t[2]: id bigint*2, z bool*1, a__b__c bigint*1, a__b__d text*1
+         t__a__e[2]: f bigint*2
+         t__a__e__g__h[1]: i bigint*1",
+    );
+}
+
+#[test]
+fn columns_come_in_the_order_of_dlt() {
+    // An object's own values first, then the objects in it, the last one first.
+    check(
+        options(),
+        r#"{"x":{"p":1,"q":{"r":1},"s":2},"a":1,"y":{"t":{"u":1},"v":1},"b":2}"#,
+        "t[1]: a bigint*1, b bigint*1, y__v bigint*1, y__t__u bigint*1, x__p bigint*1, x__s bigint*1, x__q__r bigint*1",
+    );
+}
+
+#[test]
+fn elements_of_every_kind() {
+    check(
+        options(),
+        r#"{"l":[1,"x",null,{"a":1},[1,[2]]],"e":[],"o":{}}"#,
+        "t[1]: 
+         t__l[5]: value bigint*1, value__v_text~ text*1, a bigint*1
+         t__l__list[2]: value bigint*1
+         t__l__list__list[1]: value bigint*1",
+    );
+}
+
+#[test]
+fn nesting_is_counted_down() {
+    let nesting = |max_nesting| Options { max_nesting, ..options() };
+    let record = r#"{"a":{"b":{"c":1}},"l":[{"m":[{"n":1}]}]}"#;
+    check(nesting(0), record, "t[1]: a json*1, l json*1");
+    check(nesting(1), record, "t[1]: a__b json*1\n t__l[1]: m json*1");
+    check(nesting(2), record, "t[1]: a__b__c bigint*1\n t__l[1]: \n t__l__m[1]: n bigint*1");
+}
+
+#[test]
+fn only_what_is_allowed_is_unnested() {
+    let allowed = |path: &[String]| ["a", "a.l"].contains(&path.join(".").as_str());
+    let options = Options { unnest: Some(Box::new(allowed)), ..options() };
+    check(
+        options,
+        r#"{"a":{"l":[{"x":{"y":1}}],"m":[1]},"b":{"c":1}}"#,
+        "t[1]: b json*1, a__m json*1\n t__a__l[1]: x json*1",
+    );
+}
+
+#[test]
+fn what_does_not_fit_goes_to_a_variant() {
+    check(
+        options(),
+        r#"{"i":1} {"i":"x"} {"i":"7"} {"i":1.5} {"i":true} {"i":[1]} {"i":99999999999999999999}"#,
+        "t[7]: i bigint*2, i__v_text~ text*1, i__v_double~ double*1, i__v_bool~ bool*1, i__v_wei~ wei*1
+         t__i[1]: value bigint*1",
+    );
+}
+
+#[test]
+fn hints_decide_before_the_data() {
+    let mut family = Family::new(options());
+    let json = Some(Kind::of(DataType::Json));
+    family.know_column(
+        "t",
+        KnownColumn { name: "b".into(), kind: json, nullable: true, ..KnownColumn::default() },
+    );
+    family.know_column(
+        "t",
+        KnownColumn { name: "late".into(), kind: None, nullable: true, ..KnownColumn::default() },
+    );
+    take(&mut family, r#"{"a":1,"late":"x","b":{"c":[1]}}"#).unwrap();
+    assert_eq!(describe(&family), "t[1]: b json*1, a bigint*1, late text*1\n");
+}
+
+#[test]
+fn a_key_that_is_repeated_counts_once() {
+    check(
+        options(),
+        r#"{"a":1,"b":{"x":1},"a":"z","b":{"y":[{"k":1,"k":2}]}}"#,
+        "t[1]: a text*1\n t__b__y[1]: k bigint*1",
+    );
+    // However it is spelled.
+    check(
+        options(),
+        r#"{"a_b":1,"aB":2,"a\u0042":3}"#,
+        "t[1]: a_b bigint*1, a_b__x_bc6ypg bigint*1",
+    );
+    // In JSON that is kept, too: PARSE_JSON refuses it.
+    check(Options { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
+}
+
+#[test]
+fn a_record_that_is_refused_leaves_nothing() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"a":1}"#).unwrap();
+    let mut reader = Reader::new(r#"{"a":2,"new":{"x":1},"l":[{"y":1}],"b":}"#);
+    let fault = family.record(&mut reader).unwrap_err();
+    assert!(fault.message.contains("expected a value, found '}'"), "{fault}");
+    assert_eq!(describe(&family), "t[1]: a bigint*1\n");
+    take(&mut family, r#"{"l":[{"y":"text"}],"new":{"x":"text"}}"#).unwrap();
+    assert_eq!(
+        describe(&family),
+        "t[2]: a bigint*1, new__x text*1\n t__l[1]: y text*1\n".replace("\n ", "\n")
+    );
+}
+
+#[test]
+fn required_columns_are_required() {
+    let check = |primary_key: bool, records: &str, expect: &str| {
+        let mut family = Family::new(options());
+        let kind = Some(Kind::of(DataType::Bigint));
+        let name = "id".to_owned();
+        family.know_column(
+            "t",
+            KnownColumn { name, kind, primary_key, nullable: false, ..KnownColumn::default() },
+        );
+        let fault = take(&mut family, records).unwrap_err();
+        assert_eq!(fault.to_string(), format!("table t: column id: {expect}"), "{records}");
+        assert_eq!(describe(&family).matches("t[1]").count(), records.matches("} {").count());
+    };
+    check(true, r#"{"id":null}"#, "expected a value, found null or nothing");
+    check(true, "{}", "expected a value, found null or nothing");
+    check(
+        true,
+        r#"{"id":1,"v":1} {"id":"a-2","v":2}"#,
+        r#"expected a value of the type bigint, found "a-2", which does not fit and is in the column id__v_text now: a primary key may not be null. Give the column a type that holds both in "columns", such as text"#,
+    );
+    check(false, r#"{"id":[1.5]}"#, "expected a value, found null or nothing");
+    check(
+        false,
+        r#"{"id":1} {"id":1.5}"#,
+        r#"expected a value of the type bigint, found 1.5, which does not fit and is in the column id__v_double now: the column may not be null. Give the column a type that holds both in "columns", such as text"#,
+    );
+    // A value of an earlier row explains nothing.
+    check(true, r#"{"id":2} {"v":1}"#, "expected a value, found null or nothing");
+    check(
+        true,
+        r#"{"id":1} {"ID":2}"#,
+        r#"expected a value, found none: the row has the key "ID", but the column holds the values of another key with the same name, and a primary key may not be null"#,
+    );
+}
+
+#[test]
+fn root_rows_may_bring_their_ids() {
+    let mut family = Family::new(Options { root_key: RootKey::Id, ..options() });
+    take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
+    assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
+    assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was left out"]);
+}
+
+#[test]
+fn nested_rows_may_know_their_root_by_a_value() {
+    let check = |columns: &[&str], records: &str, expect: Result<&str, &str>| {
+        let mut family = Family::new(Options { root_key: RootKey::of(columns), ..options() });
+        let taken = take(&mut family, records).map(|()| {
+            let [_, nested, ..] = family.tables() else { panic!("no rows") };
+            let columns = nested.columns();
+            let found = columns.iter().find(|column| column.name == "_dlt_root_id");
+            found.map_or(String::new(), |c| {
+                format!("{}*{}", c.kind.data_type.name(), c.values.count())
+            })
+        });
+        let taken = taken.map_err(|fault| fault.to_string());
+        assert_eq!(
+            taken.as_deref(),
+            expect.map_err(str::to_owned).as_deref(),
+            "{columns:?} {records}"
+        );
+    };
+    let two = r#"{"l":[1,2],"Code":7} {"code":8,"l":[{"m":[3]}]}"#;
+    check(&[], two, Ok(""));
+    check(&["_dlt_id"], two, Ok("text*3"));
+    check(&["code"], two, Ok("bigint*3"));
+    check(&["code", "_dlt_id"], two, Ok("text*3"));
+    check(&["_dlt_id", "code"], two, Ok("bigint*3"));
+    check(&["code", "other"], two, Ok("bigint*3"));
+    check(&["n__m"], r#"{"l":[[1]],"n":{"m":"2024-01-01T00:00:00Z"}}"#, Ok("timestamp*1"));
+    check(&["_dlt_id", "code"], r#"{"l":[1]}"#, Ok("text*1"));
+    let none = "table t__l: column _dlt_root_id: expected a value of the row key in the root row, \
+        which nested rows carry, found null or nothing";
+    check(&["code"], r#"{"l":[1]}"#, Err(none));
+    check(&["_dlt_id", "code"], r#"{"l":[1],"code":null}"#, Err(none));
+    check(
+        &["code"],
+        r#"{"l":[1],"code":5} {"l":[1],"code":"x"}"#,
+        Err("table t__l: column _dlt_root_id: expected a row key of the type bigint, found text"),
+    );
+}
+
+#[test]
+fn keys_make_ids() {
+    // The ids that dlt gives these keys.
+    let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
+    for (record, columns, expect) in [
+        (r#"{"id":1,"name":"a"}"#, &["id"][..], Ok("z5jIxXIbUnmbKw")),
+        (r#"{"Id": 3}"#, &["id"], Ok("hKdQ/VhGat+Pgw")),
+        (r#"{"n":-0.0}"#, &["n"], Ok("vonB1L3Nwn2xYg")),
+        // Where a key may be NULL, nothing is as good as null.
+        (r#"{"id":null}"#, &["id"], Ok("ljdFSlj0Tv4BqQ")),
+        (r#"{"value":5}"#, &["value"], Ok("8eiyCrxroatjOg")),
+        ("5", &["value"], Ok("8eiyCrxroatjOg")),
+        ("{}", &["id"], Ok("ljdFSlj0Tv4BqQ")),
+    ] {
+        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+        let id = ident::key_hash(record, &columns, &convention).map_err(|fault| fault.to_string());
+        assert_eq!(id.as_deref(), expect.map_err(str::to_owned).as_ref().map(|s| *s));
+    }
+}
+
+#[test]
+fn records_make_ids() {
+    // The ids that dlt gives versions of rows: what is nested counts, its own columns do not.
+    for (record, expect) in [
+        (r#"{"id": 3, "name": "c", "upd": "2024-01-03T00:00:00Z", "items": []}"#, "YIw11qvrdteQqQ"),
+        (
+            r#"{"items": [], "_dlt_x": 1, "upd":"2024-01-03T00:00:00Z","id":0,"name":"c","id":3}"#,
+            "YIw11qvrdteQqQ",
+        ),
+        (
+            r#"{"id":2,"name":"b","upd":"2024-01-02T00:00:00Z","items":[{"tags":["r"],"sku":"z"}]}"#,
+            "p9GgwnseCeNTGQ",
+        ),
+    ] {
+        assert_eq!(ident::record_hash(record).unwrap(), expect, "{record}");
+    }
+    let id = ident::record_hash(r#"{"value":"a"}"#).unwrap();
+    assert_eq!(ident::record_hash(" \"a\" ").unwrap(), id);
+}
+
+#[test]
+fn a_table_is_nested_where_its_first_row_is() {
+    let mut family = Family::new(options());
+    take(&mut family, r#"{"a":{"b":[]}} {"a":[{"b":[]}]} {"a":[{"b":[1]}]} {"a":{"b":[2]}}"#)
+        .unwrap();
+    let names = |at: usize| family.tables()[at].name.as_str();
+    let parents: Vec<(&str, Option<&str>)> = family
+        .descending()
+        .into_iter()
+        .map(|at| (names(at), family.tables()[at].parent.map(names)))
+        .collect();
+    assert_eq!(parents, [("t", None), ("t__a", Some("t")), ("t__a__b", Some("t__a"))]);
+}
+
+#[test]
+fn texts_that_do_not_come_again_weigh_more_and_most_in_a_wide_table() {
+    let check = |columns: usize, records: usize, again: bool, expect: std::ops::Range<usize>| {
+        let mut family = Family::new(options());
+        for record in 0..records {
+            let text = |column| if again { 0 } else { record * columns + column };
+            let members: Vec<String> = (0..columns)
+                .map(|column| format!("\"c{column}\":\"{:0>1000}\"", text(column)))
+                .collect();
+            take(&mut family, &format!("{{{}}}", members.join(","))).unwrap();
+        }
+        let percent = family.weight() / (columns * records * 10);
+        assert!(expect.contains(&percent), "{columns} columns, {records} records: {percent} %");
+    };
+    check(10, 90, true, 0..20);
+    check(10, 90, false, 200..220);
+    check(300, 3, false, 400..420);
+}

@@ -1,0 +1,241 @@
+//! What sources call the things that pages are described with. Names are compared plain: `next_page`,
+//! `nextPage` and `Next-Page` are one.
+
+/// A key in small letters and digits.
+pub(super) fn plain(key: &str) -> String {
+    key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What a key is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Topic {
+    /// The next page: a URL or a token.
+    Next,
+    /// A token that is given back.
+    Token,
+    /// A token that more has to be known of than its value.
+    Opaque,
+    /// True if there is more.
+    More,
+    /// True if there is no more.
+    End,
+    /// The number of this page.
+    Page,
+    /// How many pages there are.
+    Pages,
+    /// How many records there are.
+    Total,
+    /// The number of the first record of this page.
+    Offset,
+    /// How many records a page has at most.
+    Limit,
+}
+
+const TOPICS: &[(Topic, &[&str])] = &[
+    (
+        Topic::Token,
+        &[
+            "bookmark",
+            "continuation",
+            "continuationtoken",
+            "cursor",
+            "paginationtoken",
+            "pagetoken",
+            "resumptiontoken",
+        ],
+    ),
+    (Topic::Opaque, &["aftercursor", "endcursor", "lastevaluatedkey", "scrollid", "searchafter"]),
+    (
+        Topic::More,
+        &[
+            "hasmore",
+            "hasmoreitems",
+            "hasmorepages",
+            "hasmorerecords",
+            "hasmoreresults",
+            "hasnext",
+            "hasnextpage",
+            "istruncated",
+            "more",
+            "moreavailable",
+            "moredata",
+            "moreitems",
+            "moreitemsavailable",
+            "morepages",
+            "morerecords",
+            "moreresults",
+            "truncated",
+        ],
+    ),
+    (
+        Topic::End,
+        &[
+            "done",
+            "end",
+            "endofstream",
+            "isend",
+            "isfinal",
+            "islast",
+            "islastpage",
+            "last",
+            "lastpage",
+        ],
+    ),
+    (
+        Topic::Page,
+        &["currentpage", "number", "page", "pageindex", "pageno", "pagenumber", "pagenum"],
+    ),
+    (
+        Topic::Pages,
+        &[
+            "lastpage",
+            "nbpages",
+            "numpages",
+            "pagecount",
+            "pages",
+            "pagestotal",
+            "totalpagecount",
+            "totalpages",
+        ],
+    ),
+    (
+        Topic::Total,
+        &[
+            "nbhits",
+            "recordstotal",
+            "resultcount",
+            "total",
+            "totalcount",
+            "totalelements",
+            "totalhits",
+            "totalitems",
+            "totalrecords",
+            "totalresults",
+            "totalrows",
+            "totalsize",
+        ],
+    ),
+    (Topic::Offset, &["from", "offset", "skip", "start", "startat", "startindex"]),
+    (
+        Topic::Limit,
+        &[
+            "hitsperpage",
+            "itemsperpage",
+            "limit",
+            "maxresults",
+            "pagelimit",
+            "pagesize",
+            "perpage",
+            "top",
+        ],
+    ),
+];
+
+/// Whether a plain key is about it. One may be about several things: `last_page` is a number in one source
+/// and true or false in another.
+pub(super) fn is_about(key: &str, topic: Topic) -> bool {
+    match topic {
+        Topic::Next => key.starts_with("next") || key == "odatanextlink",
+        topic => TOPICS.iter().any(|(about, keys)| *about == topic && keys.contains(&key)),
+    }
+}
+
+/// What follows `next` in a key that is about a token; the other keys that begin so (`next_billing_date`)
+/// are about something else.
+const NEXT_WHAT: &[&str] = &[
+    "after", "batch", "bookmark", "cursor", "from", "id", "key", "marker", "offset", "page",
+    "position", "record", "result", "set", "skip", "start", "token",
+];
+
+/// Whether a plain key that begins with `next` can be about a token.
+pub(super) fn is_next_token(key: &str) -> bool {
+    let Some(what) = key.strip_prefix("next") else { return false };
+    let timely =
+        ["at", "date", "day", "run", "time", "update"].iter().any(|end| what.ends_with(end));
+    what.is_empty() || (!timely && NEXT_WHAT.iter().any(|word| what.contains(word)))
+}
+
+/// The parameter that most sources take such a token with: `next_page_token` goes to `page_token`,
+/// `nextCursor` to `cursor`; dlt's `cursor` where the key is `next` and nothing else.
+pub(super) fn param_of(key: &str) -> String {
+    let lower = key.to_ascii_lowercase();
+    let Some(rest) = lower.strip_prefix("next").and_then(|_| key.get(4..)) else {
+        return key.to_owned();
+    };
+    let rest = rest.trim_start_matches(['_', '-', '.']);
+    match rest {
+        "" => "cursor".to_owned(),
+        _ if rest.eq_ignore_ascii_case("token") => key.to_owned(),
+        _ => {
+            let mut rest = rest.chars();
+            let first = rest.next().map(|c| c.to_ascii_lowercase());
+            first.into_iter().chain(rest).collect()
+        }
+    }
+}
+
+/// A path of keys as a job writes it.
+pub(super) fn written(keys: &[&str]) -> String {
+    let mut path = String::new();
+    for key in keys {
+        let bare = !key.is_empty()
+            && *key != "$"
+            && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | '$'));
+        if bare {
+            path.push_str(if path.is_empty() { "" } else { "." });
+            path.push_str(key);
+        } else {
+            path.push_str("['");
+            path.push_str(&key.replace('\\', "\\\\").replace('\'', "\\'"));
+            path.push_str("']");
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Path;
+
+    #[test]
+    fn guesses_parameters() {
+        let check = |key: &str, param: &str| assert_eq!(param_of(key), param);
+        check("next", "cursor");
+        check("Next", "cursor");
+        check("next_page_token", "page_token");
+        check("nextPageToken", "pageToken");
+        check("nextToken", "nextToken");
+        check("next_token", "next_token");
+        check("next_cursor", "cursor");
+        check("NextMarker", "marker");
+        check("next_page", "page");
+        check("continuationToken", "continuationToken");
+    }
+
+    #[test]
+    fn knows_keys_of_tokens() {
+        for key in ["next", "nextpage", "nextpagetoken", "nextmarker", "nextstart", "nextpageid"] {
+            assert!(is_next_token(key), "{key}");
+        }
+        for key in ["nextbillingdate", "nextrunat", "nextofkin", "nextstartdate", "prev"] {
+            assert!(!is_next_token(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn writes_paths() {
+        let check = |keys: &[&str], text: &str| {
+            assert_eq!(written(keys), text);
+            assert_eq!(
+                Path::parse(text).unwrap().segments(),
+                Path::of_keys(keys).segments(),
+                "{text}"
+            );
+        };
+        check(&["a", "b"], "a.b");
+        check(&["@odata.nextLink"], "['@odata.nextLink']");
+        check(&["a", "b c", "it's"], "a['b c']['it\\'s']");
+        check(&["größe"], "größe");
+    }
+}

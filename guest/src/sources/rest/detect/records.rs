@@ -1,0 +1,229 @@
+//! Where the records are, found in an answer where the job does not say.
+
+use super::names::plain;
+use crate::json::Path;
+use crate::sources::rest::outline::{List, Outline};
+
+/// Keys that lists of records often have (`sources/helpers/rest_client/detector.py`).
+const RECORD_KEYS: &[&str] = &[
+    "data", "items", "results", "entries", "records", "rows", "entities", "payload", "content",
+    "objects", "values",
+];
+/// Keys of lists beside the records.
+const BESIDE: &[&str] =
+    &["errors", "error", "warnings", "warning", "messages", "notices", "links", "link"];
+/// Keys of an answer that is about pages, plain.
+const ABOUT_PAGES: &[&str] = &[
+    "count",
+    "currentpage",
+    "etag",
+    "hasmore",
+    "hasnext",
+    "kind",
+    "limit",
+    "links",
+    "meta",
+    "metadata",
+    "more",
+    "next",
+    "nextcursor",
+    "nextlink",
+    "nextpage",
+    "nextpagetoken",
+    "object",
+    "ok",
+    "offset",
+    "page",
+    "pages",
+    "pagination",
+    "paging",
+    "perpage",
+    "prev",
+    "previous",
+    "responsemetadata",
+    "self",
+    "size",
+    "start",
+    "startat",
+    "status",
+    "success",
+    "total",
+    "totalcount",
+    "totalpages",
+    "url",
+];
+
+/// What an answer shows of its records.
+#[derive(Debug, PartialEq)]
+pub(in crate::sources::rest) enum Records {
+    /// They are there; and what a person should know of the choice, where there was one.
+    At(Path, Option<String>),
+    /// It has none, and does not show where others will be.
+    None(String),
+}
+
+/// Finds the records of an answer. `names` are what the resource and its path are called.
+///
+/// An answer that is a list is the list of its records. Of an object they are a list of objects, not
+/// deeper than three keys: the one that is called like the resource, else the first under a key that
+/// records often have, else the first. An object without one is a record itself; but not if it has an
+/// empty list and no `id`, or nothing but what pages are described with: it is a page without records then.
+pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Records {
+    let Outline::Object(members) = outline else { return Records::At(Path::root(), None) };
+    let is_name = |key: &str| names.iter().any(|name| plain(name) == plain(key));
+    let mut lists = Vec::new();
+    find_lists(outline, &mut Vec::new(), &mut lists);
+    lists.retain(|(path, _)| {
+        path.last().is_some_and(|key| is_name(key) || !BESIDE.contains(&plain(key).as_str()))
+    });
+    let objects: Vec<&Vec<&str>> =
+        lists.iter().filter(|(_, list)| list.objects > 0).map(|(path, _)| path).collect();
+    let ends_in = |is: &dyn Fn(&str) -> bool| {
+        objects.iter().find(|path| path.last().is_some_and(|key| is(key)))
+    };
+    let chosen = ends_in(&is_name)
+        .map(|path| (path, "it is called like the resource"))
+        .or_else(|| {
+            ends_in(&|key| RECORD_KEYS.contains(&key)).map(|path| (path, "of its usual name"))
+        })
+        .or_else(|| objects.first().map(|path| (path, "it is the first")));
+    if let Some((path, why)) = chosen {
+        let path = Path::of_keys(path);
+        let said = match objects.len() {
+            1 => format!("the records are taken from the list of objects at {:?}", path.as_str()),
+            _ => format!(
+                "of the lists of objects at {} the records are taken from {:?}, because {why}",
+                shown(objects.iter().copied()),
+                path.as_str()
+            ),
+        };
+        return Records::At(path, Some(said));
+    }
+    let has_id = members.iter().any(|(key, _)| matches!(plain(key).as_str(), "id" | "uuid"));
+    let empty = || lists.iter().filter(|(_, list)| list.length == 0).map(|(path, _)| path);
+    if !has_id && empty().next().is_some() {
+        return Records::None(format!(
+            "a page without a list of objects, and with an empty list at {}, is taken as one without records",
+            shown(empty())
+        ));
+    }
+    let counts = |key: &str| matches!(key, "count" | "total" | "totalcount" | "size");
+    let about_pages = members.iter().all(|(key, value)| {
+        let key = plain(key);
+        // One that counts something is the record of an endpoint that counts.
+        ABOUT_PAGES.contains(&key.as_str()) && !(counts(&key) && value.says_something())
+    });
+    if about_pages {
+        return Records::None(
+            "a page that has no list, and nothing else that a record would have, is taken as one without \
+             records"
+                .to_owned(),
+        );
+    }
+    let said = "the whole answer is taken as one record, because it has no list of objects";
+    Records::At(Path::root(), Some(said.to_owned()))
+}
+
+fn find_lists<'s>(
+    outline: &'s Outline,
+    path: &mut Vec<&'s str>,
+    lists: &mut Vec<(Vec<&'s str>, List)>,
+) {
+    if path.len() > 2 {
+        return;
+    }
+    for (key, value) in outline.members() {
+        path.push(key);
+        match value {
+            Outline::List(list) => lists.push((path.clone(), *list)),
+            Outline::Object(_) => find_lists(value, path, lists),
+            Outline::Scalar(_) => {}
+        }
+        path.pop();
+    }
+}
+
+/// Some paths, for a person.
+fn shown<'p>(paths: impl Iterator<Item = &'p Vec<&'p str>>) -> String {
+    paths.take(5).map(|path| format!("{:?}", path.join("."))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The path that is chosen, or `-` where there are no records; and whether something is said.
+    fn find(body: &str) -> (String, bool) {
+        match records(&Outline::read(body).unwrap(), &["users", "v1/users"]) {
+            Records::At(path, said) => (path.to_string(), said.is_some()),
+            Records::None(_) => ("-".to_owned(), true),
+        }
+    }
+
+    #[test]
+    fn finds_records() {
+        let check = |body: &str, path: &str| {
+            assert_eq!(find(body), (path.to_owned(), !body.starts_with('[')), "{body}");
+        };
+        check("[1,2]", "$");
+        check("[]", "$");
+        check(r#"{"id":1}"#, "$");
+        check(r#"{"data":{"id":1,"name":"x"}}"#, "$");
+        check(r#"{"tags":[{}],"results":[{}]}"#, "results");
+        check(r#"{"a":{"b":{"items":[{}]}}}"#, "a.b.items");
+        check(r#"{"a":{"b":{"c":{"items":[{}]}}}}"#, "$");
+        check(r#"{"a b":[{}]}"#, "a b");
+        check(r#"{"meta":{"x":[{}]},"groups":[{}]}"#, "meta.x");
+        // The list of objects, not the first list.
+        check(r#"{"errors":[],"users":[{"id":1}]}"#, "users");
+        check(r#"{"warnings":["x"],"users":[{"id":1}]}"#, "users");
+        check(r#"{"warnings":[{"x":1}],"people":[{"id":1}]}"#, "people");
+        check(r#"{"link":[{"rel":"next","url":"/2"}],"entry":[{"id":1}]}"#, "entry");
+        check(r#"{"columns":["id"],"people":[{"id":1}]}"#, "people");
+        // The one that is called like the resource.
+        check(r#"{"included":[{}],"data":[{}],"Users":[{}]}"#, "Users");
+        // Never a list of texts in place of the object.
+        check(r#"{"name":"x","tags":["a"]}"#, "$");
+        check(r#"{"id":1,"tags":[],"notes":["a"]}"#, "$");
+        check(r#"{"data":["a"],"total":1}"#, "$");
+        check(r#"{"count":5}"#, "$");
+    }
+
+    #[test]
+    fn knows_pages_without_records() {
+        for body in [
+            "{}",
+            r#"{"users":[],"has_more":false}"#,
+            r#"{"errors":[],"users":[]}"#,
+            r#"{"a":[],"b":[],"name":"x"}"#,
+            r#"{"warnings":["x"],"users":[]}"#,
+            r#"{"total":0,"next":null}"#,
+        ] {
+            assert_eq!(find(body).0, "-", "{body}");
+        }
+    }
+
+    #[test]
+    fn says_what_was_taken() {
+        let check = |body: &str, expect: &str| {
+            let said = match records(&Outline::read(body).unwrap(), &["r"]) {
+                Records::At(_, said) => said.unwrap(),
+                Records::None(said) => said,
+            };
+            assert_eq!(said, expect, "{body}");
+        };
+        check(r#"{"users":[{}]}"#, "the records are taken from the list of objects at \"users\"");
+        check(
+            r#"{"a":[{}],"data":[{}]}"#,
+            "of the lists of objects at \"a\", \"data\" the records are taken from \"data\", because of its usual name",
+        );
+        check(
+            r#"{"a":[],"b":[]}"#,
+            "a page without a list of objects, and with an empty list at \"a\", \"b\", is taken as one without records",
+        );
+        check(
+            r#"{"name":1}"#,
+            "the whole answer is taken as one record, because it has no list of objects",
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! What an answer and its headers show of other pages.
+
+use serde_json::Value;
+
+use super::names::{Topic, is_about, is_next_token, param_of, plain};
+use crate::sources::rest::outline::Outline;
+
+/// Where something is in an answer.
+pub(super) type Keys<'s> = Vec<&'s str>;
+
+/// What an answer shows of other pages; of several signs of one kind the first.
+#[derive(Debug, Default)]
+pub(super) struct Signs<'s> {
+    /// The URL of the next page.
+    pub(super) link: Option<Keys<'s>>,
+    /// A list of links, of which one leads to the next page.
+    pub(super) links: Option<Keys<'s>>,
+    /// A token, and the parameter that it likely goes to.
+    pub(super) token: Option<(Keys<'s>, String)>,
+    /// A token that more has to be known of.
+    pub(super) opaque: Option<Keys<'s>>,
+    /// A key for the next page, with nothing in it.
+    pub(super) none_next: Option<Keys<'s>>,
+    /// What says whether there is more, and whether it says so by being false.
+    pub(super) more: Option<(Keys<'s>, bool)>,
+    /// What it says.
+    pub(super) is_more: bool,
+    pub(super) page: Option<(Keys<'s>, i64)>,
+    pub(super) pages: Option<(Keys<'s>, i64)>,
+    pub(super) total: Option<(Keys<'s>, i64)>,
+    pub(super) offset: Option<(Keys<'s>, i64)>,
+    pub(super) limit: Option<(Keys<'s>, i64)>,
+}
+
+/// How deep signs are looked for: in objects of objects of the answer.
+const DEPTH: usize = 4;
+
+/// Objects that are about pages: what is general elsewhere (`after`, `done`) is a sign there.
+const ABOUT: &[&str] = &[
+    "cursors",
+    "meta",
+    "metadata",
+    "page",
+    "pageinfo",
+    "pages",
+    "pagination",
+    "paging",
+    "paginginfo",
+];
+
+impl<'s> Signs<'s> {
+    /// Looks at an answer. `asked` are values of the request: one that comes back says nothing. `record`
+    /// says that the answer is a record itself: what counts something is its own then.
+    pub(super) fn of(outline: &'s Outline, asked: &[&str], record: bool) -> Self {
+        let mut signs = Self::default();
+        let mut look = Look { asked, record, path: Vec::new(), signs: &mut signs };
+        look.object(outline);
+        signs
+    }
+}
+
+struct Look<'l, 's> {
+    asked: &'l [&'l str],
+    record: bool,
+    path: Keys<'s>,
+    signs: &'l mut Signs<'s>,
+}
+
+impl<'s> Look<'_, 's> {
+    fn object(&mut self, outline: &'s Outline) {
+        if self.path.len() >= DEPTH {
+            return;
+        }
+        for (key, value) in outline.members() {
+            self.path.push(key);
+            self.member(key, value);
+            self.path.pop();
+        }
+    }
+
+    fn member(&mut self, name: &'s str, value: &'s Outline) {
+        let key = plain(name);
+        match value {
+            Outline::Object(_) if is_about(&key, Topic::Next) => self.next_object(value),
+            Outline::Object(members) if is_about(&key, Topic::Opaque) && !members.is_empty() => {
+                self.signs.opaque.get_or_insert_with(|| self.path.clone());
+            }
+            // `"total": {"value": 7}`, as in Elasticsearch.
+            Outline::Object(members) if is_about(&key, Topic::Total) => {
+                let value = members.iter().find(|(name, _)| name == "value");
+                if let Some((name, Outline::Scalar(value))) = value {
+                    self.path.push(name);
+                    self.scalar(name, &key, value);
+                    self.path.pop();
+                }
+            }
+            Outline::Object(_) => self.object(value),
+            Outline::List(list) if list.links_next && matches!(key.as_str(), "link" | "links") => {
+                self.signs.links.get_or_insert_with(|| self.path.clone());
+            }
+            Outline::List(_) => {}
+            Outline::Scalar(value) => self.scalar(name, &key, value),
+        }
+    }
+
+    /// `"next": {"href": ".."}`, `"next": {"after": ".."}`.
+    fn next_object(&mut self, object: &'s Outline) {
+        let member = |is: &dyn Fn(&str, &str) -> bool| {
+            object.members().iter().find_map(|(key, value)| match value {
+                Outline::Scalar(Value::String(text)) if !text.is_empty() => {
+                    is(&plain(key), text).then_some(key.as_str())
+                }
+                Outline::Scalar(Value::Number(_)) => is(&plain(key), "").then_some(key.as_str()),
+                _ => None,
+            })
+        };
+        let named =
+            |key: &str| ["href", "link", "uri", "url"].iter().any(|name| key.starts_with(name));
+        let whole = member(&|key, text| named(key) && (is_url(text) || text.starts_with('/')));
+        let token = member(&|key, _| {
+            matches!(key, "after" | "marker" | "offset" | "skip" | "start" | "startingafter")
+                || is_about(key, Topic::Token)
+                || is_about(key, Topic::Page)
+        });
+        // A link that is a query only may lack what the request says besides.
+        let query = || member(&|key, text| named(key) && !text.is_empty());
+        if let Some(key) = whole {
+            self.link(key);
+        } else if let Some(key) = token {
+            let path = self.path.iter().copied().chain([key]).collect();
+            self.signs.token.get_or_insert((path, key.to_owned()));
+        } else if let Some(key) = query() {
+            self.link(key);
+        } else {
+            self.object(object);
+        }
+    }
+
+    fn link(&mut self, key: &'s str) {
+        let path = self.path.iter().copied().chain([key]).collect();
+        self.signs.link.get_or_insert(path);
+    }
+
+    fn scalar(&mut self, name: &'s str, key: &str, value: &'s Value) {
+        let within = self.path.iter().rev().nth(1).map(|above| plain(above)).unwrap_or_default();
+        let about = ABOUT.contains(&within.as_str());
+        if is_about(key, Topic::Next) {
+            return self.next(name, key, value);
+        }
+        let here = || self.path.clone();
+        let text = value.as_str().filter(|text| !text.is_empty());
+        let echo = text.is_some_and(|text| self.asked.contains(&text));
+        // A token, where an offset is usual.
+        let odd_offset =
+            || is_about(key, Topic::Offset) && key == "offset" && whole(value).is_none();
+        let is_token =
+            is_about(key, Topic::Token) || (key == "after" && (about || within == "data"));
+        if !echo && text.is_some() && (is_token || odd_offset()) {
+            self.signs.token.get_or_insert_with(|| (here(), name.to_owned()));
+        } else if !echo && is_about(key, Topic::Opaque) && (text.is_some() || value.is_number()) {
+            self.signs.opaque.get_or_insert_with(here);
+        }
+        if let Some(told) = flag(value)
+            && self.signs.more.is_none()
+        {
+            let general =
+                matches!(key, "complete" | "done" | "end" | "last" | "more" | "truncated");
+            if is_about(key, Topic::More) && !(general && self.record) {
+                self.signs.more = Some((here(), false));
+                self.signs.is_more = told;
+            } else if is_about(key, Topic::End) && !(general && self.record) {
+                self.signs.more = Some((here(), true));
+                self.signs.is_more = !told;
+            }
+        }
+        let Some(number) = whole(value).filter(|_| !self.record || about) else { return };
+        for (topic, slot) in [
+            (Topic::Page, &mut self.signs.page),
+            (Topic::Pages, &mut self.signs.pages),
+            (Topic::Total, &mut self.signs.total),
+            (Topic::Offset, &mut self.signs.offset),
+            (Topic::Limit, &mut self.signs.limit),
+        ] {
+            // Spring's number of a page is called so; other numbers are too.
+            let vague = key == "number" && !about;
+            if is_about(key, topic) && slot.is_none() && !vague {
+                *slot = Some((self.path.clone(), number));
+            }
+        }
+    }
+
+    fn next(&mut self, name: &'s str, key: &str, value: &'s Value) {
+        let path = || self.path.clone();
+        let token = is_next_token(key);
+        match value {
+            Value::Null | Value::Bool(false)
+                if token || key.ends_with("link") || key.ends_with("url") =>
+            {
+                self.signs.none_next.get_or_insert_with(path);
+            }
+            Value::String(text) if text.is_empty() && token => {
+                self.signs.none_next.get_or_insert_with(path);
+            }
+            Value::String(text) if text.is_empty() => {}
+            // A token may begin with a slash.
+            Value::String(text)
+                if is_url(text)
+                    || (text.starts_with(['/', '?'])
+                        && !key.contains("token")
+                        && !key.contains("cursor")) =>
+            {
+                self.signs.link.get_or_insert_with(path);
+            }
+            Value::String(_) | Value::Number(_) if token => {
+                self.signs.token.get_or_insert_with(|| (path(), param_of(name)));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// True or false, or a text of it.
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number, or a text of one.
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other
+            .as_i64()
+            .or_else(|| other.as_f64().filter(|it| it.fract() == 0.0).map(|it| it as i64)),
+    }
+}

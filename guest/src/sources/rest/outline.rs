@@ -1,0 +1,266 @@
+//! An answer without its records: its objects and scalars, and of each list what its elements are. It is
+//! searched for the records and the paginator that a job does not name, and for errors.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::paginate::{LINKS, RELATIONS, excerpt};
+use crate::fault::{Fault, Result};
+use crate::json::{Path, Segment};
+
+/// A value without the elements of its lists.
+#[derive(Debug)]
+pub(super) enum Outline {
+    /// A list.
+    List(List),
+    /// An object.
+    Object(Vec<(String, Outline)>),
+    /// Anything else.
+    Scalar(Value),
+}
+
+/// What the elements of a list are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct List {
+    /// How many there are.
+    pub(super) length: u64,
+    /// How many of them are objects.
+    pub(super) objects: u64,
+    /// One of them is a link to the next page.
+    pub(super) links_next: bool,
+}
+
+impl Outline {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// A source fault when it is not JSON.
+    pub(super) fn read(body: &str) -> Result<Self> {
+        serde_json::from_str(body).map_err(|error| {
+            Fault::source(format_args!("expected JSON, found {:?}: {error}", excerpt(body)))
+        })
+    }
+
+    /// The members of an object; none of anything else.
+    pub(super) fn members(&self) -> &[(String, Self)] {
+        match self {
+            Self::Object(members) => members,
+            Self::List(_) | Self::Scalar(_) => &[],
+        }
+    }
+
+    /// The value at a path of keys.
+    pub(super) fn at(&self, path: &Path) -> Option<&Self> {
+        path.segments().iter().try_fold(self, |at, step| {
+            let Segment::Key(name) = step else { return None };
+            at.members().iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        })
+    }
+
+    /// Whether a path leads into a list that has no elements, so that there is nothing to find.
+    pub(super) fn is_emptied(&self, path: &Path) -> bool {
+        let mut at = self;
+        for step in path.segments() {
+            match (step, at) {
+                (Segment::Key(name), Self::Object(members)) => {
+                    let Some((_, value)) = members.iter().find(|(key, _)| key == name) else {
+                        return false;
+                    };
+                    at = value;
+                }
+                (Segment::Key(_), _) => return false,
+                (_, Self::List(list)) => return list.length == 0,
+                (_, Self::Object(members)) => return members.is_empty(),
+                (_, Self::Scalar(_)) => return false,
+            }
+        }
+        false
+    }
+
+    /// Whether there is something in it: no null, false, zero, empty text, list or object.
+    pub(super) fn says_something(&self) -> bool {
+        match self {
+            Self::List(list) => list.length > 0,
+            Self::Object(members) => !members.is_empty(),
+            Self::Scalar(Value::Null | Value::Bool(false)) => false,
+            Self::Scalar(Value::String(text)) => !text.is_empty(),
+            Self::Scalar(value) => value.as_f64() != Some(0.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Outline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OutlineVisitor)
+    }
+}
+
+struct OutlineVisitor;
+
+impl<'de> Visitor<'de> for OutlineVisitor {
+    type Value = Outline;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Outline, E> {
+        Ok(Outline::Scalar(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Outline, E> {
+        Ok(Outline::Scalar(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Outline, E> {
+        Ok(Outline::Scalar(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Outline, E> {
+        Ok(Outline::Scalar(value.into()))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Outline, E> {
+        Ok(Outline::Scalar(value.into()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Outline, E> {
+        Ok(Outline::Scalar(Value::Null))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline, A::Error> {
+        let mut list = List::default();
+        while let Some(element) = items.next_element::<Element>()? {
+            list.length += 1;
+            if let Element::Object { links_next } = element {
+                list.objects += 1;
+                list.links_next |= links_next;
+            }
+        }
+        Ok(Outline::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outline, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Outline::Object(members))
+    }
+}
+
+/// An element of a list, of which hardly anything is kept.
+enum Element {
+    Object {
+        /// It is a link with the relation `next`.
+        links_next: bool,
+    },
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ElementVisitor)
+    }
+}
+
+struct ElementVisitor;
+
+impl<'de> Visitor<'de> for ElementVisitor {
+    type Value = Element;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Element, E> {
+        Ok(Element::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Element, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Element::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
+        let (mut is_next, mut has_url) = (false, false);
+        while let Some(key) = map.next_key::<String>()? {
+            let (relation, link) =
+                (RELATIONS.contains(&key.as_str()), LINKS.contains(&key.as_str()));
+            if !relation && !link {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value = map.next_value::<Value>()?;
+            let text = value.as_str().unwrap_or_default();
+            is_next |= relation && text.eq_ignore_ascii_case("next");
+            has_url |= link && !text.is_empty();
+        }
+        Ok(Element::Object { links_next: is_next && has_url })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_what_lists_hold() {
+        let check = |body: &str, length: u64, objects: u64, links_next: bool| {
+            let Outline::List(list) = Outline::read(body).unwrap() else { panic!("{body}") };
+            assert_eq!((list.length, list.objects, list.links_next), (length, objects, links_next));
+        };
+        check("[]", 0, 0, false);
+        check("[1,\"a\",null,[{}],{\"a\":[1]},{}]", 6, 2, false);
+        check(r#"[{"rel":"self","href":"/1"},{"rel":"next","href":"/2"}]"#, 2, 2, true);
+        check(r#"[{"relation":"next","url":"/2"}]"#, 1, 1, true);
+        check(r#"[{"rel":"next"},{"href":"/2"}]"#, 2, 2, false);
+    }
+
+    #[test]
+    fn knows_paths_into_nothing() {
+        let check = |body: &str, path: &str, emptied: bool| {
+            let outline = Outline::read(body).unwrap();
+            assert_eq!(outline.is_emptied(&Path::parse(path).unwrap()), emptied, "{body} {path}");
+        };
+        check("[]", "[*].customer", true);
+        check("[{}]", "[*].customer", false);
+        check("{\"data\":[]}", "data[*].rows", true);
+        check("{\"data\":[]}", "data[0].rows", true);
+        check("{\"data\":[{}]}", "data[*].rows", false);
+        check("{\"data\":{}}", "data.*.rows", true);
+        check("[]", "items", false);
+        check("{}", "items", false);
+    }
+
+    #[test]
+    fn refuses_what_is_not_json() {
+        let fault = Outline::read("<html>\n").unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "expected JSON, found \"<html>\": expected value at line 1 column 1"
+        );
+    }
+}

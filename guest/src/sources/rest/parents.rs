@@ -1,0 +1,173 @@
+//! What is kept of a parent's records while they are read, for the requests of its children: the
+//! values the child names, as the JSON they are, packed one after the other. Nothing else of the
+//! records stays in memory.
+//!
+//! As in dlt, every record that is kept of the parent is asked about, in the order read, those that
+//! are alike too.
+
+use super::paginate::excerpt;
+use crate::dlt::orjson::push_string;
+use crate::fault::{Fault, Result};
+use crate::job::Parent;
+use crate::json::Path;
+use crate::json::select;
+
+/// What one child wants of its parent's records.
+#[derive(Clone, Debug)]
+pub struct Parents {
+    parent: Parent,
+    /// The fields requests are made with, then the keys that are taken over.
+    paths: Vec<Path>,
+    /// The raw values, record by record; nothing where a record has no such value.
+    text: String,
+    /// Where each value ends.
+    ends: Vec<usize>,
+}
+
+/// What is known of one record of a parent.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'p> {
+    parents: &'p Parents,
+    number: usize,
+}
+
+impl Parents {
+    /// No record yet.
+    pub fn new(parent: &Parent) -> Self {
+        let taken_over = parent.include.iter().map(|key| Path::of_keys(&[key]));
+        Self {
+            paths: parent.fields.iter().cloned().chain(taken_over).collect(),
+            parent: parent.clone(),
+            text: String::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Keeps what is wanted of a record, which is JSON that was checked.
+    ///
+    /// # Errors
+    /// A data fault when it is not JSON after all.
+    pub fn keep(&mut self, record: &str) -> Result<()> {
+        for path in &self.paths {
+            self.text.push_str(select::find(record, path)?.unwrap_or_default());
+            self.ends.push(self.text.len());
+        }
+        Ok(())
+    }
+
+    /// How many records there were.
+    pub fn len(&self) -> usize {
+        // There is at least one path: that is what makes a child.
+        self.ends.len() / self.paths.len().max(1)
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One record, counted from 0.
+    pub const fn row(&self, number: usize) -> Row<'_> {
+        Row { parents: self, number }
+    }
+}
+
+impl<'p> Row<'p> {
+    /// The raw value of a field, by its number among [`Parent::fields`].
+    ///
+    /// # Errors
+    /// A data fault when the record has no such field.
+    pub fn field(&self, field: usize) -> Result<&'p str> {
+        self.value(field)
+    }
+
+    /// The members a child's record gets of it, as they stand in JSON; empty where it gets none.
+    ///
+    /// # Errors
+    /// A data fault when the record has no such key.
+    pub fn members(&self) -> Result<String> {
+        let parent = &self.parents.parent;
+        let mut members = String::new();
+        for (n, key) in parent.include.iter().enumerate() {
+            if n > 0 {
+                members.push(',');
+            }
+            push_string(&mut members, &parent.key_of(key));
+            members.push(':');
+            members.push_str(self.value(parent.fields.len() + n)?);
+        }
+        Ok(members)
+    }
+
+    fn value(&self, index: usize) -> Result<&'p str> {
+        match self.raw(index) {
+            "" => Err(Fault::data(format_args!(
+                "expected a field {:?} in the record of parent {:?}, found nothing",
+                self.parents.paths.get(index).map_or("", Path::as_str),
+                self.parents.parent.resource,
+            ))),
+            raw => Ok(raw),
+        }
+    }
+
+    fn raw(&self, index: usize) -> &'p str {
+        let at = self.number * self.parents.paths.len() + index;
+        let end = |at: usize| self.parents.ends.get(at).copied();
+        let from = at.checked_sub(1).and_then(end).unwrap_or(0);
+        end(at).and_then(|to| self.parents.text.get(from..to)).unwrap_or_default()
+    }
+}
+
+/// The record, for a person: its number, and the fields that are asked with.
+impl std::fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parent = &self.parents.parent;
+        write!(f, "parent {} {}", parent.resource, self.number + 1)?;
+        for (n, path) in parent.fields.iter().enumerate() {
+            let separator = if n == 0 { " (" } else { ", " };
+            write!(f, "{separator}{path} {}", excerpt(self.raw(n)))?;
+        }
+        f.write_str(if parent.fields.is_empty() { "" } else { ")" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parents(records: &[&str]) -> Parents {
+        let mut parents = Parents::new(&Parent {
+            resource: "posts".to_owned(),
+            fields: vec![Path::parse("id").unwrap(), Path::parse("user.name").unwrap()],
+            include: vec!["id".to_owned(), "a.b".to_owned()],
+        });
+        for record in records {
+            parents.keep(record).unwrap();
+        }
+        parents
+    }
+
+    #[test]
+    fn keeps_values() {
+        let parents = parents(&[
+            r#"{"id":1,"user":{"name":"a\"b"},"a.b":[1, {"c":2}],"x":0}"#,
+            r#"{"id":12345678901234567890123,"user":{}}"#,
+        ]);
+        assert_eq!(parents.len(), 2);
+        let one = parents.row(0);
+        assert_eq!((one.field(0).unwrap(), one.field(1).unwrap()), ("1", r#""a\"b""#));
+        assert_eq!(one.members().unwrap(), r#""_posts_id":1,"_posts_a.b":[1, {"c":2}]"#);
+        assert_eq!(one.to_string(), r#"parent posts 1 (id 1, user.name "a\"b")"#);
+        let two = parents.row(1);
+        assert_eq!(two.field(0).unwrap(), "12345678901234567890123");
+        assert_eq!(
+            two.field(1).unwrap_err().to_string(),
+            "expected a field \"user.name\" in the record of parent \"posts\", found nothing"
+        );
+        assert_eq!(
+            two.members().unwrap_err().to_string(),
+            "expected a field \"a.b\" in the record of parent \"posts\", found nothing"
+        );
+        assert!(parents.row(2).field(0).is_err());
+    }
+}

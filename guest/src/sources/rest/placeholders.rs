@@ -1,0 +1,175 @@
+//! What the placeholders of a request stand for: the ends of the cursor's range, and values of the
+//! parent's record.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::convert::{convert, plain};
+use super::paginate::excerpt;
+use super::parents::Row;
+use crate::dlt::orjson::string_content;
+use crate::fault::{Context as _, Fault, Result};
+use crate::job::{Bound, Cursor, CursorValue, Endpoint, Hole, Shape, Template, url};
+
+/// The values placeholders stand for.
+pub(super) struct Bounds<'a> {
+    pub(super) cursor: Option<&'a Cursor>,
+    pub(super) start: Option<&'a CursorValue<'a>>,
+    pub(super) parent: Option<Row<'a>>,
+}
+
+impl Bounds<'_> {
+    /// An end of the range as the source wants it.
+    pub(super) fn bound(&self, bound: Bound) -> Result<Option<Value>> {
+        let cursor = self.cursor;
+        let value = match bound {
+            Bound::StartValue => self.start,
+            Bound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
+            Bound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
+        };
+        let Some((cursor, value)) = cursor.zip(value) else {
+            return Ok(value.map(CursorValue::to_value));
+        };
+        convert(value, &cursor.format, cursor.convert.as_ref()).map(Some)
+    }
+
+    /// The path. A value that is only a part of it cannot begin a query or end the path; one that
+    /// begins it may be a whole URL. Either may be several parts of a path (`owner/name`), but leads
+    /// to no other place than the job says: whoever writes such values at the source must not choose
+    /// what is asked for.
+    pub(super) fn path(&self, template: &Template) -> Result<String> {
+        let mut first = template.begins_with_hole();
+        let path = template.fill(|hole| {
+            let whole = std::mem::take(&mut first);
+            let text = self.text(hole)?;
+            let Hole::Parent(_) = hole else { return Ok(text) };
+            if text.is_empty() || leads_away(&text) {
+                return Err(astray(&text));
+            }
+            Ok(if whole { text } else { text.replace('?', "%3F").replace('#', "%23") })
+        })?;
+        // Values may do together what none does alone.
+        if leads_away(&path) && !leads_away(&template.fill(|_| Ok("x".to_owned()))?) {
+            return Err(astray(&path));
+        }
+        Ok(path)
+    }
+
+    /// The raw JSON of a field of the parent.
+    fn of_parent(&self, field: usize) -> Result<&str> {
+        match &self.parent {
+            Some(row) => row.field(field),
+            None => Err(Fault::internal("a placeholder of a parent where there is none")),
+        }
+    }
+
+    pub(super) fn text(&self, hole: Hole) -> Result<String> {
+        let (bound, name) = match hole {
+            Hole::Parent(field) => {
+                let raw = self.of_parent(field)?;
+                return match raw.as_bytes().first() {
+                    Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
+                    Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
+                        "expected a text or a number in the parent's record to ask with, found {}",
+                        excerpt(raw)
+                    ))),
+                    Some(_) => Ok(raw.to_owned()),
+                };
+            }
+            Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
+            Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
+            Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
+            Hole::Value => return Err(Fault::internal("a conversion's placeholder in a request")),
+        };
+        match self.bound(bound)? {
+            Some(value) => Ok(plain(&value)),
+            None => Err(Fault::config(format_args!(
+                "a placeholder of the cursor stands for nothing: give the cursor an {name}"
+            ))),
+        }
+    }
+
+    /// A value with its placeholders filled in; none where it is a placeholder for nothing.
+    pub(super) fn value(&self, shape: &Shape) -> Result<Option<Value>> {
+        Ok(Some(match shape {
+            Shape::Plain(value) => value.clone(),
+            Shape::Text(template) => match template.single() {
+                Some(Hole::Bound(bound)) => return self.bound(bound),
+                Some(Hole::Parent(field)) => {
+                    let raw = self.of_parent(field)?;
+                    serde_json::from_str(raw).map_err(|error| {
+                        Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
+                    })?
+                }
+                _ => Value::String(template.fill(|hole| self.text(hole))?),
+            },
+            Shape::List(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| Ok(self.value(item)?.unwrap_or_default()))
+                    .collect::<Result<_>>()?,
+            ),
+            Shape::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(key, member)| Ok((key.clone(), self.value(member)?.unwrap_or_default())))
+                    .collect::<Result<_>>()?,
+            ),
+        }))
+    }
+}
+
+/// Whether a path has `.` or `..` as a part, encoded or not: it leads to another place then.
+fn leads_away(path: &str) -> bool {
+    let plain = url::decoded(path.split(['?', '#']).next().unwrap_or_default());
+    plain.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| matches!(part, b"." | b".."))
+}
+
+#[cold]
+fn astray(found: &str) -> Fault {
+    Fault::data(format_args!(
+        "expected a text without \".\" and \"..\" as parts of a path, found {:?}",
+        excerpt(found)
+    ))
+}
+
+/// The texts of a parameter: none for null, several for a list.
+pub(super) fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> {
+    let value = match shape {
+        // A text in any case, so that no digit of a number is lost.
+        Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
+            return Ok(vec![text.fill(|hole| bounds.text(hole))?]);
+        }
+        shape => bounds.value(shape)?,
+    };
+    Ok(match value {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) => {
+            items.iter().filter(|item| !item.is_null()).map(plain).collect()
+        }
+        Some(value) => vec![plain(&value)],
+    })
+}
+
+/// The query: what the job says, and the ends of the cursor's range.
+pub(super) fn params(
+    endpoint: &Endpoint,
+    bounds: &Bounds<'_>,
+) -> Result<IndexMap<String, Vec<String>>> {
+    let mut params = IndexMap::new();
+    for (name, shape) in &endpoint.params {
+        // Without a value it keeps its place in the query, for the cursor may yet give it one.
+        let values = values(bounds, shape).at(|| format!("endpoint.params.{name}"))?;
+        params.insert(name.clone(), values);
+    }
+    let Some(cursor) = bounds.cursor else { return Ok(params) };
+    for (param, bound) in
+        [(&cursor.start_param, Bound::StartValue), (&cursor.end_param, Bound::EndValue)]
+    {
+        let Some(param) = param else { continue };
+        let value = bounds.bound(bound).at(|| format!("endpoint.params.{param}"))?;
+        // A first run without an initial value asks for everything.
+        params.insert(param.clone(), value.iter().map(plain).collect());
+    }
+    Ok(params)
+}

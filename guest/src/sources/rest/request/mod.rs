@@ -1,0 +1,416 @@
+//! The requests of one resource, one after the other.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use super::convert::plain;
+use super::detect::{First, Pages, Records, pages, records};
+use super::outline::Outline;
+use super::paginate::{Next, PageFacts, Pager, Repeats};
+use super::parents::Row;
+use super::placeholders::{Bounds, params, values};
+use super::retry::Rules;
+use super::trouble::check_failure;
+use crate::fault::{Context as _, Fault, Result};
+use crate::job::{
+    Credential, CursorValue, Job, Paginator, Place, Resource, ResponseAction, Shape, url,
+};
+use crate::json::Path;
+use crate::protocol::{Request, Response};
+
+/// The requests of one resource in one run: the first, and what comes after each page.
+#[derive(Clone, Debug)]
+pub struct Requests {
+    method: &'static str,
+    url: String,
+    params: IndexMap<String, Vec<String>>,
+    body: Option<Value>,
+    /// The body of a form or another text, in place of JSON.
+    data: Option<Data>,
+    headers: Vec<(String, String)>,
+    credential: Option<Credential>,
+    selector: Option<Path>,
+    /// The whole answer is taken as a record, since the job does not say where records are.
+    whole: bool,
+    /// What the resource and its path are called: lists of records often are, too.
+    names: [String; 2],
+    /// What was found out, for a person.
+    found: Vec<String>,
+    pager: Pager,
+    repeats: Repeats,
+    actions: Vec<ResponseAction>,
+    /// Where the pages went on; a paginator that is found later has to know.
+    number: Option<i64>,
+}
+
+impl Requests {
+    /// The requests of a resource that has an endpoint. `start` is where its cursor begins
+    /// ([`super::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
+    /// parent's record they are about, where the resource has a parent.
+    ///
+    /// # Errors
+    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; a data
+    /// fault when the parent's record has no such field; an internal one when the resource has no
+    /// endpoint.
+    pub fn new(
+        job: &Job,
+        resource: &Resource,
+        start: Option<&CursorValue<'_>>,
+        parent: Option<Row<'_>>,
+    ) -> Result<Self> {
+        let Some(endpoint) = resource.endpoint() else {
+            return Err(Fault::internal("requests of a resource that is pulled"));
+        };
+        let bounds = Bounds { cursor: resource.cursor.as_ref(), start, parent };
+        let client = job.client.as_ref();
+        let path = bounds.path(&endpoint.path).at(|| "endpoint.path")?;
+        let mut headers: Vec<(String, String)> =
+            client.map_or_else(Vec::new, |client| client.headers.clone());
+        for (name, template) in &endpoint.headers {
+            let value = template
+                .fill(|hole| bounds.text(hole))
+                .and_then(|value| match value.contains(char::is_control) {
+                    true => Err(Fault::data(format_args!(
+                        "expected no control characters in a header, found {value:?}"
+                    ))),
+                    false => Ok(value),
+                })
+                .at(|| format!("endpoint.headers.{name}"))?;
+            match headers.iter_mut().find(|(known, _)| known == name) {
+                Some(header) => header.1 = value,
+                None => headers.push((name.clone(), value)),
+            }
+        }
+        let body = endpoint
+            .json
+            .as_ref()
+            .map(|shape| bounds.value(shape))
+            .transpose()
+            .at(|| "endpoint.json")?;
+        let data = match &endpoint.data {
+            None => None,
+            Some(Shape::Object(members)) => Some(Data::Form(
+                members
+                    .iter()
+                    .map(|(name, shape)| {
+                        let values = values(&bounds, shape);
+                        Ok((name.clone(), values.at(|| format!("endpoint.data.{name}"))?))
+                    })
+                    .collect::<Result<_>>()?,
+            )),
+            Some(shape) => {
+                let text = bounds.value(shape).at(|| "endpoint.data")?;
+                Some(Data::Text(text.as_ref().map(plain).unwrap_or_default()))
+            }
+        };
+        let paginator = endpoint
+            .paginator
+            .clone()
+            .or_else(|| client.and_then(|client| client.paginator.clone()))
+            .unwrap_or(Paginator::Auto);
+        let mut requests = Self {
+            method: endpoint.method.name(),
+            url: url::join(client.map_or("", |client| &client.base_url), &path),
+            params: params(endpoint, &bounds)?,
+            body: body.map(|body| body.unwrap_or_default()),
+            data,
+            headers,
+            credential: job.credential(endpoint).cloned(),
+            selector: endpoint.data_selector.clone(),
+            whole: false,
+            names: [resource.name.clone(), last_part(&path).to_owned()],
+            found: Vec::new(),
+            pager: Pager::new(paginator),
+            repeats: Repeats::new(!resource.primary_key.is_empty()),
+            actions: endpoint.response_actions.clone(),
+            number: None,
+        };
+        if requests.data.is_some() && requests.pager.writes_body() {
+            return Err(Fault::config(
+                "expected \"json\" in place of \"data\", for the paginator writes into the body",
+            ));
+        }
+        for (place, value) in requests.pager.first() {
+            requests.put(&place, value);
+        }
+        Ok(requests)
+    }
+
+    /// The first request.
+    ///
+    /// # Errors
+    /// A config fault when its credential is not for the host.
+    pub fn first(&self) -> Result<Request> {
+        self.request()
+    }
+
+    /// Looks at an answer for what the job leaves to be found out; once it is found it does nothing.
+    /// To be called before the answer is walked.
+    ///
+    /// # Errors
+    /// A source fault when the answer is not JSON, says that it failed, or shows that there are more
+    /// pages and not how to ask for them.
+    pub fn look(&mut self, response: &Response) -> Result<()> {
+        if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
+            return Ok(());
+        }
+        let outline = Outline::read(&response.body)?;
+        if self.whole {
+            check_failure(&outline, &response.body)?;
+        } else if self.selector.is_none() {
+            self.find_records(&outline, &response.body)?;
+        }
+        if !self.pager.is_auto() {
+            return Ok(());
+        }
+        match self.pages(&outline, response) {
+            Pages::Unknown(message) => return Err(Fault::source(message)),
+            Pages::Follow(paginator, said) => {
+                // Where another load was interrupted the last page says little.
+                if self.number.is_none() || *paginator != Paginator::SinglePage {
+                    self.found.push(format!("no \"paginator\" is named: {said}"));
+                }
+                // What is found says how to go on; the first page was asked for without it.
+                self.pager = Pager::new(*paginator);
+                self.repeats.guess();
+            }
+        }
+        if let Some(number) = self.number {
+            self.pager.set_number(number);
+        }
+        Ok(())
+    }
+
+    /// What an answer shows of more pages, where the job names a paginator that found none behind it; for
+    /// a person. One that names one page for all is taken at its word.
+    ///
+    /// # Errors
+    /// A source fault when the answer is not JSON.
+    pub fn overlooked(&self, response: &Response) -> Result<Option<String>> {
+        if !self.pager.may_overlook() || self.repeats.is_guess() {
+            return Ok(None);
+        }
+        let outline = Outline::read(&response.body)?;
+        let shown = match self.pages(&outline, response) {
+            Pages::Follow(paginator, _) if *paginator == Paginator::SinglePage => return Ok(None),
+            Pages::Follow(_, said) | Pages::Unknown(said) => said,
+        };
+        Ok(Some(format!("the paginator that is named found no page behind the first; yet {shown}")))
+    }
+
+    fn pages(&self, outline: &Outline, response: &Response) -> Pages {
+        let params = pairs(&self.params);
+        let first = First {
+            headers: &response.headers,
+            params: &params,
+            has_body: self.body.is_some(),
+            selector: self.selector.as_ref(),
+        };
+        pages(outline, &first)
+    }
+
+    fn find_records(&mut self, outline: &Outline, body: &str) -> Result<()> {
+        let names = self.names.each_ref().map(String::as_str);
+        let said = match records(outline, &names) {
+            Records::At(path, said) => {
+                if path.segments().is_empty() {
+                    check_failure(outline, body)?;
+                    self.whole = matches!(outline, Outline::Object(_));
+                }
+                self.selector = Some(path);
+                said
+            }
+            Records::None(said) => {
+                check_failure(outline, body)?;
+                Some(said)
+            }
+        };
+        let said = said.map(|said| format!("no \"data_selector\" is named: {said}"));
+        self.found.extend(said);
+        Ok(())
+    }
+
+    /// What was found out since the last time, for a person.
+    pub fn found(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Looks whether an answer, and the part of it that its records are, is another one than the last,
+    /// where the source may not heed what it is asked for; and whether it comes to an end.
+    ///
+    /// # Errors
+    /// A source fault when it is the same, or there were too many answers without records.
+    pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
+        self.repeats.take(self.pager.asks_with(), &response.body, records)
+    }
+
+    /// How many records are asked for at once, where an offset counts on them.
+    pub fn page_size(&self) -> Option<u64> {
+        self.pager.page_size()
+    }
+
+    /// What is asked next, for a run that goes on there: see [`Requests::go_on`].
+    pub fn position(&self) -> Value {
+        json!({
+            "url": self.url,
+            "params": self.params.iter().collect::<Vec<_>>(),
+            "body": self.body,
+            "number": self.pager.number(),
+        })
+    }
+
+    /// Goes on where another run was.
+    ///
+    /// # Errors
+    /// A data fault when it is no position.
+    pub fn go_on(&mut self, position: &Value) -> Result<()> {
+        let fault = || Fault::data(format_args!("expected a position, found {position}"));
+        let field = |key: &str| position.get(key).ok_or_else(fault);
+        self.url = field("url")?.as_str().ok_or_else(fault)?.to_owned();
+        let params: Vec<(String, Vec<String>)> =
+            serde_json::from_value(field("params")?.clone()).map_err(|_| fault())?;
+        self.params = params.into_iter().collect();
+        self.body = position.get("body").filter(|body| !body.is_null()).cloned();
+        let number = field("number")?.as_i64().ok_or_else(fault)?;
+        self.pager.set_number(number);
+        self.number = Some(number);
+        Ok(())
+    }
+
+    /// Where the records are in an answer: a list of them, or one. None where the job does not say, until
+    /// an answer showed some: one that was looked at and did not has none.
+    pub fn selector(&self) -> Option<&Path> {
+        self.selector.as_ref()
+    }
+
+    /// The scalars of an answer that have to be captured. They may change when the first answer is
+    /// looked at.
+    pub fn wanted_paths(&self) -> &[Path] {
+        self.pager.wanted()
+    }
+
+    /// What the job says about answers; those to the first page do not end the pages by their status.
+    pub fn rules(&self, first: bool) -> Rules<'_> {
+        let renews = self.credential.as_ref().is_some_and(Credential::renews);
+        let ends = if first { &[] } else { self.pager.end_statuses() };
+        Rules { actions: &self.actions, ends, renews }
+    }
+
+    /// The request after a page, if there is one.
+    ///
+    /// # Errors
+    /// A source fault when the page does not say what its paginator needs, when its cursors go
+    /// round in a circle, or when the next page is at a host the credential is not for.
+    pub fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
+        match self.pager.after(page)? {
+            Next::End => return Ok(None),
+            Next::Set(place, value) => self.put(&place, value),
+            Next::Url(reference) => {
+                self.url = url::resolve(&self.url, &reference);
+                // The link says it all.
+                self.params.clear();
+                if url::authority(&self.url).is_none() {
+                    return Err(Fault::source(format_args!(
+                        "expected the next page at an http or https URL, found {}",
+                        url::shown(&self.url)
+                    )));
+                }
+                if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&self.url))
+                {
+                    return Err(Fault::source(format_args!(
+                        "expected the next page at {}, the hosts of credential {:?}, found {}",
+                        credential.hosts.join(", "),
+                        credential.name,
+                        url::shown(&self.url)
+                    )));
+                }
+            }
+        }
+        self.request().map(Some)
+    }
+
+    fn request(&self) -> Result<Request> {
+        let url = url::with_query(&self.url, &pairs(&self.params));
+        if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&url)) {
+            return Err(Fault::config(format_args!(
+                "expected a URL at {}, the hosts of credential {:?}, found {}",
+                credential.hosts.join(", "),
+                credential.name,
+                url::shown(&url)
+            )));
+        }
+        let mut headers = self.headers.clone();
+        let mut default = |name: &str, value: &str| {
+            if !headers.iter().any(|(known, _)| known == name) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
+        };
+        default("accept", "application/json");
+        match &self.data {
+            _ if self.body.is_some() => default("content-type", "application/json"),
+            Some(Data::Form(_)) => default("content-type", "application/x-www-form-urlencoded"),
+            Some(Data::Text(_)) | None => {}
+        }
+        Ok(Request {
+            method: self.method.to_owned(),
+            url,
+            headers,
+            auth: self.credential.as_ref().map(|credential| credential.name.clone()),
+            body: match &self.data {
+                _ if self.body.is_some() => self.body.as_ref().map(Value::to_string),
+                Some(Data::Form(members)) => Some(url::form_of(&pairs(members))),
+                Some(Data::Text(text)) => Some(text.clone()),
+                None => None,
+            },
+        })
+    }
+
+    fn put(&mut self, place: &Place, value: Value) {
+        match place {
+            Place::Query(name) => {
+                self.params.insert(name.clone(), vec![plain(&value)]);
+            }
+            Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
+        }
+    }
+}
+
+/// The last part of a path, without its query.
+fn last_part(path: &str) -> &str {
+    let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    let part = path.rsplit('/').next().unwrap_or_default();
+    part.strip_suffix(".json").unwrap_or(part)
+}
+
+fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
+    params
+        .iter()
+        .flat_map(|(name, values)| values.iter().map(|value| (name.clone(), value.clone())))
+        .collect()
+}
+
+/// A body that is not JSON.
+#[derive(Clone, Debug)]
+enum Data {
+    /// Names and values, encoded as a query is.
+    Form(IndexMap<String, Vec<String>>),
+    /// As it is.
+    Text(String),
+}
+
+/// Puts a value under nested keys, making objects where there are none.
+fn set(at: &mut Value, keys: &[String], value: Value) {
+    let Some((key, rest)) = keys.split_first() else {
+        *at = value;
+        return;
+    };
+    if !at.is_object() {
+        *at = Value::Object(Map::new());
+    }
+    if let Value::Object(map) = at {
+        set(map.entry(key.as_str()).or_insert(Value::Null), rest, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! What to think of an answer: take it, wait and ask again, or give up and say why.
+//!
+//! As dlt's HTTP client (`sources/helpers/requests/retry.py`): up to five attempts, waits that
+//! double from one second, patience where the source asks for it (`retry-after`, and besides
+//! `x-ratelimit-reset` and its kin). Waits are spread by a hash of the load and the request, so that a rerun of
+//! a transcript waits as long as the run did.
+
+use chrono::DateTime;
+
+use super::paginate::{excerpt, value_of};
+use crate::fault::Fault;
+use crate::job::{Action, ResponseAction, url};
+use crate::protocol::{Failure, Request, Response};
+
+/// How often a request is sent at most.
+const ATTEMPTS: u32 = 5;
+/// The longest wait nobody asked for, in seconds.
+const MAX_BACKOFF: f64 = 300.0;
+/// The longest wait a source may ask for, in seconds: a warehouse is paid by the second too.
+const MAX_ASKED: f64 = 900.0;
+
+/// The attempts of one request.
+#[derive(Clone, Debug)]
+pub struct Retry {
+    attempts: u32,
+    seed: u64,
+    /// It was sent again because its credential was refused.
+    renewed: bool,
+}
+
+/// What the job says about answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules<'a> {
+    /// What to do about answers of some kinds.
+    pub actions: &'a [ResponseAction],
+    /// Statuses of answers that end the pages.
+    pub ends: &'a [u16],
+    /// Whether the host can get another token when the one it has is refused.
+    pub renews: bool,
+}
+
+/// What to do with an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Stop: the source will not answer.
+    GiveUp(Fault),
+    /// There are no more pages, and that is as the job says.
+    Ignore,
+    /// Take it: it is an answer that can be read.
+    Proceed,
+    /// Ask again at once: the host gets another token first.
+    Resend,
+    /// Ask again, later.
+    Wait {
+        /// Seconds.
+        seconds: f64,
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+impl Retry {
+    /// No attempt yet.
+    pub fn new(load_id: &str, request: &Request) -> Self {
+        let body = request.body.as_deref().unwrap_or_default();
+        let parts = [load_id, &request.method, &request.url, body];
+        let seed = fnv(parts.into_iter().flat_map(|part| part.bytes().chain([0])));
+        Self { attempts: 0, seed, renewed: false }
+    }
+
+    /// Decides about the answer to the request, which is one attempt.
+    pub fn judge(
+        &mut self,
+        request: &Request,
+        rules: Rules<'_>,
+        answer: &Result<Response, Failure>,
+    ) -> Decision {
+        let response = match answer {
+            Err(failure) => {
+                self.attempts += 1;
+                return self.failed(request, failure);
+            }
+            Ok(response) => response,
+        };
+        let (status, body) = (response.status, response.body.as_str());
+        let action = rules.actions.iter().find(|it| it.matches(status, body)).map(|it| it.action);
+        if action.is_none() && status == 401 && rules.renews && !self.renewed {
+            // The token has expired on the way: this is no attempt that failed.
+            self.renewed = true;
+            return Decision::Resend;
+        }
+        self.attempts += 1;
+        let what = || format!("status {status}{}", said(response));
+        match action {
+            Some(Action::Ignore) => Decision::Ignore,
+            Some(Action::Raise) => {
+                give_up(request, &format!("{}, which the job says is a failure", what()))
+            }
+            Some(Action::Retry) => self.again(request, &what(), asked(&response.headers)),
+            None if rules.ends.contains(&status) => Decision::Ignore,
+            None => self.answered(request, response),
+        }
+    }
+
+    fn failed(&self, request: &Request, failure: &Failure) -> Decision {
+        let code = match failure.code.as_str() {
+            "" => String::new(),
+            code => format!(" ({code})"),
+        };
+        let what = format!("no answer: {}{code}", excerpt(&failure.message));
+        if failure.transient { self.again(request, &what, None) } else { give_up(request, &what) }
+    }
+
+    fn answered(&self, request: &Request, response: &Response) -> Decision {
+        let status = response.status;
+        let limited = limit(&response.headers, "remaining") == Some("0");
+        let what = format!("status {status}{}", said(response));
+        match status {
+            // There is nothing, says the source.
+            204 => Decision::Ignore,
+            // It has not worked it out yet.
+            202 if matches!(response.body.trim(), "" | "{}" | "[]" | "null") => self.again(
+                request,
+                &format!("{what}, an answer that is not ready"),
+                asked(&response.headers),
+            ),
+            200..=299 => self.check_body(request, response),
+            300..=399 => {
+                let to = value_of(&response.headers, "location")
+                    .map_or_else(String::new, |to| format!(" to {}", url::shown(to)));
+                give_up(request, &format!("status {status}, a redirect{to} that is not followed"))
+            }
+            // GitHub says 403 where it means 429.
+            403 if limited || value_of(&response.headers, "retry-after").is_some() => {
+                self.again(request, &what, asked(&response.headers))
+            }
+            401 | 403 => {
+                let credential = match &request.auth {
+                    Some(name) => format!("credential {name:?} was refused"),
+                    None => "no credential was sent (name one in \"auth\")".to_owned(),
+                };
+                give_up(request, &format!("{credential}: {what}"))
+            }
+            408 | 429 | 500..=599 => self.again(request, &what, asked(&response.headers)),
+            _ => give_up(request, &what),
+        }
+    }
+
+    /// Another attempt, if there is one left and the source does not ask for too much patience.
+    fn again(&self, request: &Request, what: &str, asked: Option<f64>) -> Decision {
+        if self.attempts >= ATTEMPTS {
+            return give_up(request, &format!("{what}, at the {ATTEMPTS}th attempt"));
+        }
+        let reason =
+            format!("attempt {} of {ATTEMPTS} at {}: {what}", self.attempts, shown(request));
+        match asked {
+            Some(seconds) if seconds > MAX_ASKED => give_up(
+                request,
+                &format!(
+                    "{what}: it asks to wait {seconds:.0} s, more than the {MAX_ASKED:.0} s a load waits"
+                ),
+            ),
+            // A little later than asked, and not all at the same time.
+            Some(seconds) => Decision::Wait { seconds: round(seconds + self.spread()), reason },
+            None => {
+                let doubled = f64::from(1_u32 << (self.attempts - 1).min(20));
+                let seconds = (doubled * (1.0 + 0.5 * self.spread())).min(MAX_BACKOFF);
+                Decision::Wait { seconds: round(seconds), reason }
+            }
+        }
+    }
+
+    /// An answer that says it is well: it has to be JSON.
+    fn check_body(&self, request: &Request, response: &Response) -> Decision {
+        let content_type =
+            value_of(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        let body = response.body.trim_start();
+        if body.is_empty() {
+            return give_up(
+                request,
+                &format!("expected JSON, found status {} and no body", response.status),
+            );
+        }
+        // Sources are careless with the type of JSON, but what is a page for people is none.
+        if body.starts_with('<') || kind.contains("html") || kind.contains("xml") {
+            let kind = if kind.is_empty() { "no content type" } else { kind };
+            let found = format!(
+                "expected JSON, found status {} and {kind}{}",
+                response.status,
+                said(response)
+            );
+            return give_up(request, &found);
+        }
+        // Cut where the length was not told: most likely the next attempt brings all of it.
+        let end = body.trim_end().bytes().next_back();
+        let whole = match body.bytes().next() {
+            Some(b'{') => end == Some(b'}'),
+            Some(b'[') => end == Some(b']'),
+            _ => true,
+        };
+        if !whole {
+            let what = format!(
+                "status {}, and a page that breaks off after {} bytes",
+                response.status,
+                response.body.len()
+            );
+            return self.again(request, &what, None);
+        }
+        Decision::Proceed
+    }
+
+    /// From 0 to 1, another for every attempt.
+    fn spread(&self) -> f64 {
+        let bytes = self.seed.to_le_bytes().into_iter().chain(self.attempts.to_le_bytes());
+        // The upper bits of this hash are the better ones.
+        f64::from((fnv(bytes) >> 48) as u16) / f64::from(u16::MAX)
+    }
+}
+
+#[cold]
+fn give_up(request: &Request, what: &str) -> Decision {
+    Decision::GiveUp(Fault::source(what).at(shown(request)))
+}
+
+/// A request without what may be secret.
+pub fn shown(request: &Request) -> String {
+    format!("{} {}", request.method, url::shown(&request.url))
+}
+
+fn said(response: &Response) -> String {
+    match excerpt(&response.body).as_str() {
+        "" => String::new(),
+        body => format!(": {body}"),
+    }
+}
+
+/// The wait a source asks for, in seconds from now.
+fn asked(headers: &[(String, String)]) -> Option<f64> {
+    let now = value_of(headers, "date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    let from_now = |then: i64| now.map(|now| then.saturating_sub(now.timestamp()).max(0) as f64);
+    if let Some(after) = value_of(headers, "retry-after") {
+        if let Some(seconds) = seconds(after) {
+            return Some(seconds);
+        }
+        if let Ok(then) = DateTime::parse_from_rfc2822(after) {
+            return from_now(then.timestamp());
+        }
+    }
+    if limit(headers, "remaining") != Some("0") {
+        return None;
+    }
+    let reset = limit(headers, "reset")?;
+    match seconds(reset) {
+        // Seconds to wait, or the time in seconds or milliseconds since 1970: sources differ.
+        Some(wait) if wait < 1e8 => Some(wait),
+        Some(then) if then < 1e11 => from_now(then as i64),
+        Some(then) => from_now((then / 1000.0) as i64),
+        None => {
+            let then = DateTime::parse_from_rfc3339(reset).or_else(|_| {
+                DateTime::parse_from_str(&reset.replace('Z', "+0000"), "%Y-%m-%dT%H:%M%z")
+            });
+            from_now(then.ok()?.timestamp())
+        }
+    }
+}
+
+/// What a source says of its limit, under one of the names in use.
+fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
+    let prefixes = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
+    prefixes.iter().find_map(|prefix| value_of(headers, &format!("{prefix}{what}")))
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+}
+
+/// To the millisecond.
+fn round(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// FNV-1a.
+fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests;

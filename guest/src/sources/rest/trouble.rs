@@ -1,0 +1,227 @@
+//! Answers that say 200 and are none: errors, and pages that have their records somewhere else.
+
+use serde_json::Value;
+
+use super::outline::Outline;
+use super::paginate::excerpt;
+use crate::fault::{Fault, Result};
+use crate::json::Path;
+
+/// A page that has nothing at the selector and reports no error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Empty {
+    /// A list on the way to the records has no elements.
+    List,
+    /// Its keys do not lead to the records: many sources leave an empty list out.
+    Missing,
+}
+
+/// Checks that an answer in which nothing is at the selector can be a page without records. One that
+/// reports an error, or has records somewhere else, cannot.
+///
+/// # Errors
+/// A source fault that says what was found instead; one where the answer is not JSON.
+pub fn check_empty(selector: &Path, body: &str) -> Result<Empty> {
+    let outline = Outline::read(body)?;
+    if outline.is_emptied(selector) {
+        return Ok(Empty::List);
+    }
+    let members = match &outline {
+        Outline::Object(members) => members,
+        Outline::List(_) => return Err(elsewhere(selector, "that is a list")),
+        Outline::Scalar(_) => return Err(elsewhere(selector, "that is no object")),
+    };
+    let suspect = members.iter().any(|(key, value)| {
+        let key = key.to_lowercase();
+        let telling =
+            key.contains("error") || matches!(key.as_str(), "message" | "detail" | "fault");
+        matches!(value, Outline::List(list) if list.length > 0)
+            || (telling && value.says_something())
+            || is_refusal(&key, value)
+    });
+    if !suspect {
+        return Ok(Empty::Missing);
+    }
+    let keys = members.iter().take(20).map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
+    Err(elsewhere(selector, &format!("with the keys {keys}: {}", excerpt(body))))
+}
+
+#[cold]
+fn elsewhere(selector: &Path, found: &str) -> Fault {
+    Fault::source(format_args!("expected records at {selector}, found a page {found}"))
+}
+
+/// Checks an answer that has no list of records, or an empty one: whether it says that it failed.
+///
+/// # Errors
+/// A source fault that says by what it tells so.
+pub(super) fn check_failure(outline: &Outline, body: &str) -> Result<()> {
+    let Some(sign) = failure(outline.members()) else { return Ok(()) };
+    Err(Fault::source(format_args!(
+        "expected records, found an answer that says it failed, for {sign}: {} (where this is a record, \
+         say \"data_selector\": \"$\")",
+        excerpt(body)
+    )))
+}
+
+/// Checks an answer whose list of records is empty, in the same way.
+///
+/// # Errors
+/// A source fault that says by what it tells that it failed; one where the answer is not JSON.
+pub fn check_silence(body: &str) -> Result<()> {
+    // Most such pages are short.
+    check_failure(&Outline::read(body)?, body)
+}
+
+/// Keys of answers that say nothing but that something went wrong.
+const TELLING: &[&str] = &[
+    "code",
+    "detail",
+    "details",
+    "documentation_url",
+    "errno",
+    "id",
+    "instance",
+    "jsonrpc",
+    "message",
+    "messages",
+    "msg",
+    "ok",
+    "path",
+    "reason",
+    "request_id",
+    "requestid",
+    "response_metadata",
+    "result",
+    "status",
+    "success",
+    "timestamp",
+    "title",
+    "trace_id",
+    "traceid",
+    "type",
+    "warning",
+    "warnings",
+];
+
+/// By what an answer says that it failed, if it does. It does
+/// * if `ok` or `success` is false, or `status` is `error` or `fail`;
+/// * if a key with `error` in it says something, and `data` is missing or null;
+/// * if it has a `message` (`detail`, `fault`), and nothing else but such keys.
+///
+/// An answer with an `id` may be a record: it says so only if it has nothing but such keys.
+fn failure(members: &[(String, Outline)]) -> Option<String> {
+    let lower = |key: &str| key.to_ascii_lowercase();
+    let has = |name: &str| members.iter().any(|(key, _)| lower(key) == name);
+    let only_telling = members.iter().all(|(key, value)| {
+        let key = lower(key);
+        TELLING.contains(&key.as_str()) || is_error(&key) || !value.says_something()
+    });
+    if has("id") && !only_telling {
+        return None;
+    }
+    if let Some((key, value)) = members.iter().find(|(key, value)| is_refusal(&lower(key), value)) {
+        let value = match value {
+            Outline::Scalar(value) => value.to_string(),
+            Outline::List(_) | Outline::Object(_) => String::new(),
+        };
+        return Some(format!("{key:?} is {value}"));
+    }
+    let data = members
+        .iter()
+        .any(|(key, value)| lower(key) == "data" && !matches!(value, Outline::Scalar(Value::Null)));
+    let says = |found: &dyn Fn(&str) -> bool| {
+        let mut said =
+            members.iter().filter(|(key, value)| found(&lower(key)) && value.says_something());
+        said.next().map(|(key, _)| format!("it has {key:?}"))
+    };
+    if !data && let Some(sign) = says(&is_error) {
+        return Some(sign);
+    }
+    if !only_telling || has("id") {
+        return None;
+    }
+    says(&|key| matches!(key, "message" | "detail" | "fault"))
+}
+
+fn is_error(key: &str) -> bool {
+    key.contains("error")
+}
+
+/// Whether a member says that what was asked for was not done.
+fn is_refusal(key: &str, value: &Outline) -> bool {
+    match (key, value) {
+        ("ok" | "success", Outline::Scalar(Value::Bool(false))) => true,
+        ("status", Outline::Scalar(Value::String(word))) => {
+            matches!(word.to_ascii_lowercase().as_str(), "error" | "fail" | "failure")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_empty_pages_from_wrong_ones() {
+        let check = |path: &str, body: &str, expect: Result<Empty, &str>| {
+            let found = check_empty(&Path::parse(path).unwrap(), body);
+            let found = found.map_err(|fault| fault.to_string());
+            assert_eq!(
+                found.as_ref().map_err(String::as_str),
+                expect.as_ref().map_err(|it| *it),
+                "{body}"
+            );
+        };
+        for body in [
+            "{}",
+            "{\"kind\":\"x#list\",\"etag\":1,\"errors\":[],\"error\":null,\"message\":\"\",\"ok\":true}",
+            "{\"total\":0,\"meta\":{\"next\":null,\"tags\":[1]}}",
+        ] {
+            check("items", body, Ok(Empty::Missing));
+        }
+        check("[*].customer", "[]", Ok(Empty::List));
+        check("data[*].rows", "{\"data\":[],\"total\":0}", Ok(Empty::List));
+        let expected = "expected records at items, found a page ";
+        check("items", "[]", Err(&format!("{expected}that is a list")));
+        check("items", "7", Err(&format!("{expected}that is no object")));
+        for (body, keys) in [
+            (r#"{"values":[1],"total":1}"#, "values, total"),
+            (r#"{"errorMessages":["no"],"errors":{}}"#, "errorMessages, errors"),
+            (r#"{"error":{"code":7}}"#, "error"),
+            (r#"{"message":"Not Found"}"#, "message"),
+            (r#"{"ok":false}"#, "ok"),
+            (r#"{"status":"error"}"#, "status"),
+        ] {
+            check("items", body, Err(&format!("{expected}with the keys {keys}: {body}")));
+        }
+    }
+
+    #[test]
+    fn knows_answers_that_failed() {
+        let check = |body: &str, sign: Option<&str>| {
+            let outline = Outline::read(body).unwrap();
+            assert_eq!(failure(outline.members()).as_deref(), sign, "{body}");
+        };
+        check(r#"{"ok":false,"error":"invalid_auth"}"#, Some("\"ok\" is false"));
+        check(r#"{"success":false,"users":[]}"#, Some("\"success\" is false"));
+        check(r#"{"status":"error","users":null}"#, Some("\"status\" is \"error\""));
+        check(r#"{"errors":[{"message":"no"}]}"#, Some("it has \"errors\""));
+        check(r#"{"errors":[{"message":"no"}],"data":null}"#, Some("it has \"errors\""));
+        check(r#"{"error":{"code":7,"message":"no"}}"#, Some("it has \"error\""));
+        check(r#"{"errorMessage":"no"}"#, Some("it has \"errorMessage\""));
+        check(r#"{"message":"limit","documentation_url":"/x"}"#, Some("it has \"message\""));
+        check(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1}}"#, Some("it has \"error\""));
+        // Records, and answers that are well.
+        check(r#"{"id":7,"name":"launch","success":false}"#, None);
+        check(r#"{"id":7,"state":"failed","error":"boom"}"#, None);
+        check(r#"{"id":7,"message":"hello"}"#, None);
+        check(r#"{"message":"hello","author":"x"}"#, None);
+        check(r#"{"data":{"users":[]},"errors":[1]}"#, None);
+        check(r#"{"ok":true,"error":null,"errors":[],"users":[]}"#, None);
+        check(r#"{"status":"ok"}"#, None);
+        check("[]", None);
+        check("{}", None);
+    }
+}
