@@ -20,6 +20,7 @@ from pathlib import Path
 from snowcat_engine import AUTOMATIC, ENGINES, precompiled_key
 
 HERE = Path(__file__).resolve().parent
+DOCS = HERE / "docs/src"
 TARGET = HERE.parent / "target"
 PROGRAM = Path(os.environ.get("SNOWCAT_PROGRAM", TARGET / "debug/snowcat"))
 WASMTIME = "48.0.0"
@@ -30,6 +31,8 @@ WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
 READY_MADE = ("jira", "jira_all", "github", "pagerduty", "graph")
 STAGE = "SNOWCAT.CODE.FILES"
 POLICY = "policy.json"
+# Chapters of the book that are in the package.
+PAGES = ("doctor", "ready-made", "roles")
 # How many components keep their compiled files.
 KEPT = 4
 PUT = """\
@@ -84,7 +87,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     )
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
     scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((HERE / "jobs").glob("*.sql"))]
-    for file in (*scripts, HERE / "task.sql", HERE / "doctor.md", HERE / "roles.md", HERE / "jobs/README.md"):
+    for file in (*scripts, HERE / "task.sql", *(DOCS / f"{page}.md" for page in PAGES)):
         shutil.copy(file, out)
     for script in scripts if runtime else ():
         (out / f"{script.stem}_offline.sql").write_text(offline(script, sorted(runtime)))

@@ -133,7 +133,7 @@ def test_time_is_measured_by_kind(default):
 
 
 def test_every_check_of_the_host_is_told_in_the_documentation():
-    text = (ROOT / "procedures/doctor.md").read_text("utf-8")
+    text = (ROOT / "procedures/docs/src/doctor.md").read_text("utf-8")
     for name, (assumed, remedy) in host.RULES.items():
         assert f"| `{name}` | {assumed} |" in text, name
         assert remedy in text, name

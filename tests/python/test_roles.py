@@ -1,4 +1,4 @@
-"""Who may do what: the roles that `install.sql` makes, and the owner's policy (`procedures/roles.md`)."""
+"""Who may do what: the roles that `install.sql` makes, and the owner's policy (`procedures/docs/src/roles.md`)."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ fn every_rule() -> Vec<&'static Rule> {
 
 #[test]
 fn every_rule_is_named_once_and_told_in_the_documentation() {
-    let told = include_str!("../../../procedures/doctor.md");
+    let told = include_str!("../../../procedures/docs/src/doctor.md");
     let mut names = HashSet::new();
     for rule in every_rule() {
         assert!(names.insert(rule.name), "{} is named twice", rule.name);
