@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use chrono::format::{Item, StrftimeItems};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::hints::{SORTS, Sort};
@@ -52,6 +53,10 @@ pub struct Cursor {
     pub hinted: bool,
     /// Whether it takes its range from the job's interval.
     pub scheduled: bool,
+    /// Seconds before the start of the load: no later value is saved.
+    pub saved_before_start: Option<f64>,
+    /// The latest value that is saved: `saved_before_start`, once the start of the load is known.
+    pub saved_at_most: Option<NaiveDateTime>,
 }
 
 /// What becomes of a record without a cursor value.
@@ -158,6 +163,8 @@ impl Cursor {
             },
             hinted: true,
             scheduled: object.boolean("allow_external_schedulers")?.unwrap_or(false),
+            saved_before_start: saved_before_start(object)?,
+            saved_at_most: None,
         };
         if !requests {
             for key in ["start_param", "end_param", "convert"] {
@@ -168,7 +175,20 @@ impl Cursor {
             }
         }
         cursor.check_range(object)?;
+        if cursor.saved_before_start.is_some() && cursor.last == Last::Min {
+            let message =
+                "expected nothing: with last_value_func min no value is too late to be saved";
+            return Err(object.fault_at("saved_before_start", message));
+        }
         Ok(cursor)
+    }
+
+    /// Computes the latest value that is saved by a load that starts then.
+    pub(super) fn start_at(&mut self, now: DateTime<Utc>) {
+        let Some(seconds) = self.saved_before_start else { return };
+        // At most a century (checked while parsing), in microseconds.
+        let back = TimeDelta::microseconds((seconds * 1e6) as i64);
+        self.saved_at_most = now.naive_utc().checked_sub_signed(back);
     }
 
     fn check_range(&self, object: &Object<'_>) -> Result<()> {
@@ -200,6 +220,17 @@ impl Cursor {
             ));
         }
         Ok(())
+    }
+}
+
+fn saved_before_start(object: &Object<'_>) -> Result<Option<f64>> {
+    const CENTURY: f64 = 100.0 * 366.0 * 86_400.0;
+    match object.number("saved_before_start")? {
+        Some(seconds) if !(0.0..=CENTURY).contains(&seconds) => Err(object.fault_at(
+            "saved_before_start",
+            format_args!("expected seconds from 0 to {CENTURY}, found {seconds}"),
+        )),
+        seconds => Ok(seconds),
     }
 }
 
@@ -250,6 +281,7 @@ const KEYS: Keys = Keys {
         "last_value_func",
         "primary_key",
         "allow_external_schedulers",
+        "saved_before_start",
         "start_param",
         "end_param",
         "convert",
@@ -272,6 +304,7 @@ const PARAM_KEYS: Keys = Keys {
         "last_value_func",
         "primary_key",
         "allow_external_schedulers",
+        "saved_before_start",
         "start_param",
         "end_param",
         "convert",
@@ -344,6 +377,14 @@ mod tests {
         check(
             json!({"cursor_path": "a", "allow_external_schedulers": "airflow"}),
             ".allow_external_schedulers: expected true or false, found \"airflow\"",
+        );
+        check(
+            json!({"cursor_path": "a", "saved_before_start": -1}),
+            ".saved_before_start: expected seconds from 0 to 3162240000, found -1",
+        );
+        check(
+            json!({"cursor_path": "a", "saved_before_start": 1, "last_value_func": "min"}),
+            ".saved_before_start: expected nothing: with last_value_func min no value is too late to be saved",
         );
         check(
             json!({"cursor_path": "a", "convert": {"format": "%Q"}}),

@@ -182,8 +182,9 @@ impl Job {
         job.select(&object)
     }
 
-    /// The job as it is at an instant, for its dataset may have a name made of it (UTC): dlt's
-    /// `_YYYYMMDDhhmmss`, but with hours from 0 to 23, so that no two are the same.
+    /// The job of a load that starts at this instant. In `dev_mode` the name of the dataset ends with it: dlt's
+    /// `_YYYYMMDDhhmmss`, but with hours from 0 to 23, so that no two are the same. Cursors know the latest
+    /// value that they save.
     #[must_use]
     pub fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
         if self.dev_mode {
@@ -192,6 +193,10 @@ impl Job {
             let doubled = self.dataset.ends_with('_');
             self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
         }
+        self.resources
+            .iter_mut()
+            .filter_map(|resource| resource.cursor.as_mut())
+            .for_each(|cursor| cursor.start_at(now));
         self
     }
 

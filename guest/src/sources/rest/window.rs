@@ -55,7 +55,14 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
         ));
     };
     let format = &cursor.format;
-    let (mut start, mut end) = (like(initial, format, start)?, like(initial, format, end)?);
+    let written = |at| {
+        like(initial, format, at).ok_or_else(|| {
+            Fault::config(format_args!(
+                "expected an initial_value that is a date, a time or seconds since 1970, found {initial}"
+            ))
+        })
+    };
+    let (mut start, mut end) = (written(start)?, written(end)?);
     if format.compare(initial, &start)?.ordering.is_gt() {
         start = initial.clone();
     }
@@ -69,13 +76,13 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
     Ok(())
 }
 
-/// An instant, written as another value is.
-fn like(
+/// An instant, written as another value is; none if that value is no date, time or number of seconds.
+pub(super) fn like(
     value: &CursorValue<'_>,
     format: &CursorFormat,
     at: NaiveDateTime,
-) -> Result<CursorValue<'static>> {
-    let written = match value {
+) -> Option<CursorValue<'static>> {
+    match value {
         CursorValue::Whole(_) => Some(CursorValue::Whole(at.and_utc().timestamp().into())),
         CursorValue::Real(_) => {
             Some(CursorValue::Real(at.and_utc().timestamp_micros() as f64 / 1e6))
@@ -85,12 +92,7 @@ fn like(
             .and_then(|instant| instant.at_utc(at))
             .map(|instant| CursorValue::Text(instant.text().into())),
         CursorValue::Bool(_) => None,
-    };
-    written.ok_or_else(|| {
-        Fault::config(format_args!(
-            "expected an initial_value that is a date, a time or seconds since 1970, found {value}"
-        ))
-    })
+    }
 }
 
 fn utc(text: &str, place: &str) -> Result<NaiveDateTime> {

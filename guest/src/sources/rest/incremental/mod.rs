@@ -10,11 +10,12 @@
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime};
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
 use super::convert::delta;
+use super::window::like;
 use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
 use crate::dlt::state::Tag;
@@ -110,6 +111,7 @@ impl Incremental {
             deduplicates: cursor.start_closed
                 && cursor.end_value.is_none()
                 && cursor.lag.is_none()
+                && cursor.saved_at_most.is_none()
                 && !ignored,
             saved_last: cursor.initial_value.clone(),
             saved_start: initial_value.clone(),
@@ -152,7 +154,31 @@ impl Incremental {
     }
 
     /// The last value so far, which the next run begins with.
+    ///
+    /// # Errors
+    /// A data fault when the last value is to be at most a time, and is none.
     pub fn last_value(&self) -> Result<Option<CursorValue<'static>>> {
+        let last = self.latest()?;
+        let (Some(latest), Some(at)) = (&last, self.cursor.saved_at_most) else { return Ok(last) };
+        let Some(at_most) = like(latest, &self.cursor.format, at) else {
+            return Err(Fault::data(format_args!(
+                "expected a cursor that is a date, a time or seconds since 1970, for it has \
+                 saved_before_start, found {latest}"
+            ))
+            .at(format!("cursor {}", self.cursor.path)));
+        };
+        if !self.is_later(latest, &at_most)? {
+            return Ok(last);
+        }
+        // The state never goes back.
+        match &self.saved_last {
+            Some(saved) if self.is_later(saved, &at_most)? => Ok(Some(saved.clone())),
+            _ => Ok(Some(at_most)),
+        }
+    }
+
+    /// The latest of the values that were seen and the one that was saved.
+    fn latest(&self) -> Result<Option<CursorValue<'static>>> {
         match (&self.last, &self.saved_last) {
             // The lag took the start back; the state never goes back.
             (Some(last), Some(saved)) if self.cursor.lag.is_some() => {
@@ -239,11 +265,15 @@ impl Incremental {
     /// A data fault when a record that has to be hashed cannot be.
     pub fn progress(&mut self) -> Result<Value> {
         self.settle()?;
-        Ok(json!({
+        let mut progress = json!({
             "last_value": self.last.as_ref().map_or(Value::Null, CursorValue::to_value),
             "unique_hashes": self.hashes.iter().collect::<Vec<_>>(),
             "kept": self.kept,
-        }))
+        });
+        if let Some(at) = self.cursor.saved_at_most {
+            progress["saved_at_most"] = at.and_utc().timestamp_micros().into();
+        }
+        Ok(progress)
     }
 
     /// Goes on from the progress of a run that began where this one did.
@@ -263,6 +293,12 @@ impl Incremental {
         self.hashes = hashes.map(str::to_owned).collect();
         self.kept = progress.get("kept") == Some(&Value::Bool(true));
         self.touched = true;
+        // The first pages are as old as the load that read them.
+        let earlier = progress.get("saved_at_most").and_then(Value::as_i64);
+        let earlier = earlier.and_then(DateTime::from_timestamp_micros);
+        if let (Some(at), Some(earlier)) = (&mut self.cursor.saved_at_most, earlier) {
+            *at = earlier.naive_utc().min(*at);
+        }
         Ok(())
     }
 

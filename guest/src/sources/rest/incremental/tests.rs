@@ -142,6 +142,57 @@ fn takes_the_lag_off() {
     );
 }
 
+/// With `saved_before_start` the saved value is at most the start of the load less that.
+#[test]
+fn saves_no_value_after_the_start_of_the_load() {
+    let saves = |cursor: &Value, saved: &Value, values: &[Value], progress: Option<&Value>| {
+        let job = json!({
+            "pipeline": "p", "database": "D", "dataset": "s",
+            "resources": [{"name": "r", "incremental": cursor, "primary_key": "n"}],
+        });
+        let now = DateTime::from_timestamp(1_700_000_600, 0).unwrap();
+        let job = Job::parse(&job.to_string())?.at(now);
+        let resource = &job.resources[0];
+        let cursor = resource.cursor.as_ref().unwrap();
+        let mut it = Incremental::new(cursor, &resource.primary_key, saved.as_object())?;
+        if let Some(progress) = progress {
+            it.go_on(progress)?;
+        }
+        let records: Vec<_> =
+            values.iter().enumerate().map(|(n, c)| json!({"c": c, "n": n})).collect();
+        assert_eq!(page(&mut it, &records)?.len(), records.len(), "every record is loaded");
+        Ok::<_, Fault>((it.state()?.unwrap()["last_value"].clone(), it.progress()?))
+    };
+    let cursor = json!({"cursor_path": "c", "saved_before_start": 600});
+    let check = |saved: Value, values: &[Value], last: Value| {
+        let found = saves(&cursor, &saved, values, None).unwrap().0;
+        assert_eq!(found, last, "{values:?}");
+    };
+    // 1,700,000,000 s is 2023-11-14T22:13:20Z.
+    check(Value::Null, &[json!("2023-11-14T22:13:20Z")], json!("2023-11-14T22:13:20Z"));
+    check(Value::Null, &[json!("2023-11-14T22:13:21.5Z")], json!("2023-11-14T22:13:20.0Z"));
+    check(Value::Null, &[json!("2023-11-14T23:13:21+01:00")], json!("2023-11-14T23:13:20+01:00"));
+    check(Value::Null, &[json!(1_700_000_001), json!(5)], json!(1_700_000_000));
+    check(Value::Null, &[json!(1_699_999_999)], json!(1_699_999_999));
+    let saved = json!({"initial_value": null, "last_value": 1_700_000_300, "unique_hashes": [], "start_value": null});
+    check(saved.clone(), &[json!(1_700_000_301)], json!(1_700_000_300));
+    // What is at the start is loaded again: it may have changed.
+    check(saved, &[json!(1_700_000_300)], json!(1_700_000_300));
+    // A load that goes on saves no value after the start of the load whose pages it has.
+    let progress = saves(&cursor, &Value::Null, &[json!(1_699_999_999)], None).unwrap().1;
+    assert_eq!(progress["saved_at_most"], json!(1_700_000_000_000_000_i64));
+    let mut earlier = progress;
+    earlier["saved_at_most"] = json!(1_699_999_000_000_000_i64);
+    let found = saves(&cursor, &Value::Null, &[json!(1_700_000_001)], Some(&earlier)).unwrap().0;
+    assert_eq!(found, json!(1_699_999_000));
+    let fault = saves(&cursor, &Value::Null, &[json!("abc")], None).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "cursor c: expected a cursor that is a date, a time or seconds since 1970, for it has \
+         saved_before_start, found \"abc\""
+    );
+}
+
 #[test]
 fn names_what_is_wrong() {
     let check = |cursor: Value, record: Value, message: &str| {

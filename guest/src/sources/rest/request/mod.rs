@@ -398,12 +398,18 @@ enum Data {
     Text(String),
 }
 
-/// Puts a value under nested keys, making objects where there are none.
+/// Puts a value under nested keys, making objects where there are none. A number names an element of a
+/// list, where the list has such an element.
 fn set(at: &mut Value, keys: &[String], value: Value) {
     let Some((key, rest)) = keys.split_first() else {
         *at = value;
         return;
     };
+    if let Value::Array(items) = at
+        && let Some(item) = key.parse().ok().and_then(|index: usize| items.get_mut(index))
+    {
+        return set(item, rest, value);
+    }
     if !at.is_object() {
         *at = Value::Object(Map::new());
     }

@@ -148,6 +148,23 @@ fn fills_bodies_and_headers() {
     assert_eq!(second.url, first.url);
 }
 
+/// The key of the last record goes into a filter, which is an element of a list.
+#[test]
+fn fills_elements_of_lists() {
+    let search = json!({
+        "path": "search", "method": "POST",
+        "json": {"filters": [{"value": "a"}, {"value": "0"}]},
+        "paginator": {
+            "type": "cursor", "cursor_path": "results[-1].id", "cursor_body_path": "filters.1.value",
+        },
+    });
+    let mut requests = requests(search, None).unwrap();
+    let body = |request: Request| request.body.unwrap();
+    assert_eq!(body(requests.first().unwrap()), r#"{"filters":[{"value":"a"},{"value":"0"}]}"#);
+    let next = after(&mut requests, 1, &["\"17\""]).unwrap().unwrap();
+    assert_eq!(body(next), r#"{"filters":[{"value":"a"},{"value":"17"}]}"#);
+}
+
 #[test]
 fn follows_links() {
     let endpoint = json!({"params": {"a": 1}, "auth": "x", "paginator": "json_link"});
