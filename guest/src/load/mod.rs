@@ -4,46 +4,28 @@
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::protocol::Step`].
 
 pub mod approved;
-mod asking;
-mod catalogue;
-mod cells;
-mod checkpoint;
-mod commit;
-mod declare;
-mod evolve;
-mod ingest;
-mod intake;
-mod lock;
-mod nested;
-mod notes;
+mod extract;
+mod plan;
 mod publish;
-mod pulling;
-mod refresh;
-mod reject;
 mod restore;
 mod session;
-mod staging;
+mod target;
 
-use indexmap::IndexMap;
-
-use crate::dlt::hash::sha3_256;
-use crate::dlt::naming::Convention;
-use crate::dlt::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
-use crate::dlt::state::{Instant, LoadId, State};
+use crate::dlt::schema::Schema;
+use crate::dlt::state::{Instant, LoadId};
 use crate::fault::{Context, Result};
-use crate::job::{Job, Policy, Resource, WriteDisposition};
+use crate::job::{Job, Policy, Resource};
 use crate::protocol::{Io, Load, Report};
-use crate::sources::rest::{Parents, scheduled};
-use crate::sql::state::Bookkeeping;
-use crate::sql::{Name, ddl};
+use crate::sources::rest::scheduled;
+use crate::sql::ddl;
 
-use catalogue::{LeftStage, Live};
-use checkpoint::Open;
-use commit::{Brought, Progress};
-use refresh::{Forgotten, Fresh};
-use reject::Rejects;
+use extract::{Part, Sources};
+use plan::refresh::{Forgotten, Fresh};
+use publish::commit::{Brought, Progress};
 use restore::Restored;
 use session::Session;
+use target::Target;
+use target::catalog::LeftStage;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 ///
@@ -169,106 +151,6 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     Ok(report)
 }
 
-/// The resources of a run, and how far they are read.
-struct Sources<'a> {
-    job: &'a Job,
-    /// The table of rejected records.
-    rejected: &'a Resource,
-    /// Each resource that is read, and whether it is loaded.
-    reading: Vec<(&'a Resource, bool)>,
-    /// How many of them are read.
-    done: usize,
-    /// What is kept of the records of parents whose children are still to be read.
-    parents: IndexMap<&'a str, Parents>,
-    /// The one that is being read, if the last part ended in the midst of it.
-    open: Option<Open>,
-}
-
-impl<'a> Sources<'a> {
-    fn new(job: &'a Job, rejected: &'a Resource) -> Self {
-        let (reading, parents) = (job.reading(), IndexMap::new());
-        Self { job, rejected, reading, done: 0, parents, open: None }
-    }
-
-    fn are_read(&self) -> bool {
-        self.done >= self.reading.len()
-    }
-}
-
-/// One part of a load.
-struct Part<'a> {
-    target: &'a Target,
-    load_id: &'a LoadId,
-    live: &'a Live,
-}
-
-impl Part<'_> {
-    /// Reads resources, to the end of the last or to a checkpoint.
-    async fn read(
-        &self,
-        session: &mut Session,
-        sources: &mut Sources<'_>,
-        schema: &mut Schema,
-        state: &mut State,
-        report: &mut Report,
-    ) -> Result<Vec<publish::Ingested>> {
-        let Sources { job, rejected, reading, done, parents, open } = sources;
-        let ingest = |number, resource| ingest::Ingest {
-            job,
-            resource,
-            number,
-            target: self.target,
-            live: self.live,
-            load_id: self.load_id.as_str(),
-            parents: None,
-        };
-        let rejecting = ingest(job.resources.len(), rejected);
-        let mut rejects = match reading.iter().any(|(resource, _)| resource.rejects()) {
-            true => Rejects::new(&rejecting, schema)?,
-            false => Rejects::default(),
-        };
-        let mut ingested = Vec::new();
-        while let Some(&(resource, loaded)) = reading.get(*done) {
-            // What is kept of its records, for each of its children.
-            let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
-                .iter()
-                .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
-                .filter(|(_, parent)| parent.resource == resource.name)
-                .map(|(child, parent)| (child, Parents::new(parent)))
-                .unzip();
-            let skipped = resource.write_disposition == WriteDisposition::Skip;
-            if loaded && skipped {
-                let message = match children.is_empty() {
-                    true => "so it was not read",
-                    false => "so it was read for its children only",
-                };
-                report.warnings.push(format!(
-                    "resource {}: its write disposition is skip, {message}",
-                    resource.name
-                ));
-            }
-            let parents_of = parents.get(resource.name.as_str());
-            let ingest = ingest::Ingest { parents: parents_of, ..ingest(*done, resource) };
-            let place = || format!("resource {}", resource.name);
-            let aside = ingest::Aside { children: &mut children, rejects: &mut rejects };
-            if loaded && !skipped {
-                let run = ingest.run(session, schema, state, report, aside, open);
-                ingested.extend(run.await.at(place)?);
-            } else if !aside.children.is_empty() {
-                ingest.read(session, schema, state, report, aside).await.at(place)?;
-            }
-            if open.is_some() {
-                break;
-            }
-            parents.shift_remove(resource.name.as_str());
-            parents.extend(names.into_iter().zip(children));
-            *done += 1;
-        }
-        ingested.extend(rejects.finish(&rejecting, session, schema, report).await?);
-        Ok(ingested)
-    }
-}
-
 /// Drops the stage of this load, and stages of the pipeline that other loads left.
 ///
 /// A stage that was there when this load began belongs to a load that had read the state before. If this load
@@ -288,82 +170,6 @@ async fn clean_up(
         }
     }
     Ok(())
-}
-
-/// Where the load writes, and how names are spelled there.
-pub(crate) struct Target {
-    convention: Convention,
-    schema: Name,
-    staging_schema: Name,
-    /// What the names of the pipeline's stages begin with; the load's id follows.
-    stage_prefix: String,
-    stage: Name,
-    database: String,
-}
-
-impl Target {
-    fn new(job: &Job) -> Self {
-        let convention = job.convention();
-        // A database is named by whoever made it: in quotes exactly so, otherwise as SQL would read it.
-        let database = match job.database.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        {
-            Some(exact) => exact.to_owned(),
-            None => convention.fold(&job.database),
-        };
-        let dataset = convention.normalize_identifier(&job.dataset);
-        let schema = Name::schema(&database, &convention.fold(&dataset));
-        let staging_schema =
-            Name::schema(&database, &convention.fold(&format!("{dataset}_staging")));
-        // Room for the load's id.
-        let short = Convention { max_length: 200.min(convention.max_length), ..convention };
-        let mut pipeline = convention.normalize_identifier(&job.pipeline);
-        if pipeline != job.pipeline {
-            // Pipelines whose names become one have states of their own, and stages of their own.
-            let digest = sha3_256(job.pipeline.as_bytes());
-            let digest: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-            pipeline = format!("{pipeline}_{digest}");
-        }
-        let stage_prefix =
-            convention.fold(&format!("{}__", short.shorten_fragments(&["snowcat", &pipeline])));
-        let stage = schema.object(&stage_prefix);
-        Self { convention, schema, staging_schema, stage_prefix, stage, database }
-    }
-
-    /// Gives the load a stage of its own: two that race do not touch each other's files.
-    fn begin(&mut self, load_id: &LoadId) {
-        let name = format!("{}{}", self.stage_prefix, load_id.as_str().replace('.', "_"));
-        self.stage = self.schema.object(&name);
-    }
-
-    /// Whether this is the name of a stage that an earlier load of the pipeline made.
-    fn is_earlier_stage(&self, name: &str) -> bool {
-        let id = name.strip_prefix(&self.stage_prefix);
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let is_id =
-            id.and_then(|id| id.split_once('_')).is_some_and(|(s, m)| digits(s) && digits(m));
-        // Ids are as long as one another, so they compare as texts.
-        is_id && name < self.stage.last()
-    }
-
-    /// A table of the dataset.
-    fn table(&self, name: &str) -> Name {
-        self.schema.object(&self.convention.fold(name))
-    }
-
-    /// The staging table of a table.
-    fn staging(&self, name: &str) -> Name {
-        let name = self.convention.shorten_fragments(&["_snowcat", name]);
-        self.staging_schema.object(&self.convention.fold(&name))
-    }
-
-    fn bookkeeping(&self) -> Bookkeeping<'_> {
-        Bookkeeping {
-            loads: self.table(LOADS_TABLE),
-            version: self.table(VERSION_TABLE),
-            state: self.table(STATE_TABLE),
-            fold: Box::new(|name| self.convention.fold(name)),
-        }
-    }
 }
 
 /// What dlt would heed in the stored schema and this load does not.

@@ -3,9 +3,9 @@
 //! Three statements when the dataset is known, one when it is new. The catalogue is asked every time,
 //! for a table that somebody dropped is to be made again, whatever the saved schema says.
 
-use super::Target;
-use super::catalogue::{self, Live};
 use super::session::{Answer, Session};
+use super::target::Target;
+use super::target::catalog::{self, Live};
 use crate::dlt::schema::{Schema, VERSION_TABLE};
 use crate::dlt::state::State;
 use crate::fault::{Fault, Result};
@@ -13,21 +13,21 @@ use crate::job::Job;
 use crate::sql::state::SELECT_QUOTED_CASE;
 
 /// What was there when the load began.
-pub(super) struct Restored {
-    pub(super) live: Live,
-    pub(super) schema: Schema,
-    pub(super) state: State,
+pub(crate) struct Restored {
+    pub(crate) live: Live,
+    pub(crate) schema: Schema,
+    pub(crate) state: State,
     /// The load with the greatest id.
-    pub(super) last_load: Option<String>,
+    pub(crate) last_load: Option<String>,
     /// Whether the pipeline has a row in the table of states, for a load to lock.
-    pub(super) has_state_row: bool,
+    pub(crate) has_state_row: bool,
     /// The load that began a refresh and did not end it.
-    pub(super) refreshing: Option<String>,
+    pub(crate) refreshing: Option<String>,
 }
 
-pub(super) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
+pub(crate) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
     check_case(session, job).await?;
-    let mut live = catalogue::live(session, target).await?;
+    let mut live = catalog::live(session, target).await?;
     let books = target.bookkeeping();
     let mut state = State::new(&job.pipeline);
     let mut last_load = None;

@@ -10,20 +10,20 @@ use crate::protocol::{
 use crate::sql::{Name, ddl, merge};
 
 /// A conversation with the host.
-pub(super) struct Session {
+pub(crate) struct Session {
     io: Io,
     /// What may be asked for; none where the host set no policy.
     policy: Option<Policy>,
     /// Whether the texts of failures are kept from whoever runs the load.
     quiet: bool,
     /// SQL statements sent.
-    pub(super) statements: u32,
+    pub(crate) statements: u32,
     /// HTTP requests sent.
-    pub(super) requests: u32,
+    pub(crate) requests: u32,
     /// Pages read.
-    pub(super) pages: u32,
+    pub(crate) pages: u32,
     /// Parts of the load that are committed, all but the last.
-    pub(super) checkpoints: u32,
+    pub(crate) checkpoints: u32,
     /// The stage to drop in the end, once it was made.
     stage: Option<Name>,
     made_schema: bool,
@@ -33,7 +33,7 @@ pub(super) struct Session {
 }
 
 /// A statement that the database refused.
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     failure: Failure,
     place: String,
     quiet: bool,
@@ -48,13 +48,13 @@ impl Refusal {
 
     /// Whether the information schema has more to say than it will.
     /// Source: error 090030, "Information schema query returned too much data".
-    pub(super) fn is_too_much_data(&self) -> bool {
+    pub(crate) fn is_too_much_data(&self) -> bool {
         self.has_code("90030") || self.failure.message.contains("returned too much data")
     }
 
     /// Whether the object is missing, or the role may not see it.
     /// Source: errors 002003 and 002043.
-    pub(super) fn is_missing_object(&self) -> bool {
+    pub(crate) fn is_missing_object(&self) -> bool {
         self.has_code("2003") || self.has_code("2043")
     }
 
@@ -74,7 +74,7 @@ const NOT_SHOWN: &str =
     "the server's text is not shown: the job has a condition, and the text may quote rows";
 
 /// What a statement gave: nothing is known in a rehearsal.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The host did not run it.
     Assumed,
     /// It ran.
@@ -82,7 +82,7 @@ pub(super) enum Answer {
 }
 
 /// What the host answers to a pull.
-pub(super) enum Pulled {
+pub(crate) enum Pulled {
     /// A page.
     Page(String),
     /// Another file begins.
@@ -95,7 +95,7 @@ pub(super) enum Pulled {
 
 impl Session {
     /// `quiet`: the server's texts may quote rows that whoever runs the load may not read.
-    pub(super) fn new(io: Io, policy: Option<Policy>, quiet: bool) -> Self {
+    pub(crate) fn new(io: Io, policy: Option<Policy>, quiet: bool) -> Self {
         Self {
             io,
             policy,
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// Runs one statement.
-    pub(super) async fn sql(&mut self, statement: String) -> Result<Answer> {
+    pub(crate) async fn sql(&mut self, statement: String) -> Result<Answer> {
         match self.try_sql(statement).await? {
             Ok(answer) => Ok(answer),
             Err(refusal) => {
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Runs one statement whose refusal by the database is the caller's to judge.
-    pub(super) async fn try_sql(&mut self, statement: String) -> Result<Result<Answer, Refusal>> {
+    pub(crate) async fn try_sql(&mut self, statement: String) -> Result<Result<Answer, Refusal>> {
         self.statements += 1;
         let place = format!("statement {}", excerpt(&statement));
         let script = Script { statements: vec![statement], any_order: false };
@@ -144,7 +144,7 @@ impl Session {
 
     /// Runs statements that do not depend on one another; their outcomes, or none where the host did not
     /// run them.
-    pub(super) async fn any(&mut self, statements: Vec<String>) -> Result<Vec<Outcome>> {
+    pub(crate) async fn any(&mut self, statements: Vec<String>) -> Result<Vec<Outcome>> {
         if statements.is_empty() {
             return Ok(Vec::new());
         }
@@ -163,52 +163,52 @@ impl Session {
         }
     }
 
-    pub(super) async fn begin(&mut self) -> Result<()> {
+    pub(crate) async fn begin(&mut self) -> Result<()> {
         self.sql(merge::BEGIN.to_owned()).await?;
         self.in_transaction = true;
         Ok(())
     }
 
-    pub(super) async fn commit(&mut self) -> Result<()> {
+    pub(crate) async fn commit(&mut self) -> Result<()> {
         self.sql(merge::COMMIT.to_owned()).await?;
         self.in_transaction = false;
         Ok(())
     }
 
-    pub(super) async fn roll_back(&mut self) -> Result<()> {
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
         self.in_transaction = false;
         self.sql(merge::ROLLBACK.to_owned()).await.map(drop)
     }
 
     /// Runs a statement that ends the transaction: DDL commits in Snowflake, before it does anything.
-    pub(super) async fn end_with(&mut self, ddl: String) -> Result<()> {
+    pub(crate) async fn end_with(&mut self, ddl: String) -> Result<()> {
         self.in_transaction = false;
         self.sql(ddl).await.map(drop)
     }
 
     /// Returns `true` once if the last statement that failed waited for a lock in vain.
-    pub(super) fn take_lock_refusal(&mut self) -> bool {
+    pub(crate) fn take_lock_refusal(&mut self) -> bool {
         std::mem::take(&mut self.lock_refused)
     }
 
     /// Whether this load has made its stage.
-    pub(super) fn has_stage(&self) -> bool {
+    pub(crate) fn has_stage(&self) -> bool {
         self.stage.is_some()
     }
 
     /// Makes the schema the stage is in.
-    pub(super) async fn make_schema(&mut self, schema: &Name) -> Result<()> {
+    pub(crate) async fn make_schema(&mut self, schema: &Name) -> Result<()> {
         self.made_schema = true;
         self.sql(ddl::create_schema(schema)).await.map(drop)
     }
 
     /// Whether this load has made the schema already.
-    pub(super) fn has_made_schema(&self) -> bool {
+    pub(crate) fn has_made_schema(&self) -> bool {
         self.made_schema
     }
 
     /// Makes the load's stage, if it has not made it yet.
-    pub(super) async fn make_stage(
+    pub(crate) async fn make_stage(
         &mut self,
         stage: &Name,
         encryption: StageEncryption,
@@ -221,14 +221,14 @@ impl Session {
     }
 
     /// Drops the load's stage, if it has made one.
-    pub(super) async fn drop_stage(&mut self) -> Result<()> {
+    pub(crate) async fn drop_stage(&mut self) -> Result<()> {
         match self.stage.take() {
             Some(stage) => self.sql(ddl::drop_stage(&stage)).await.map(drop),
             None => Ok(()),
         }
     }
 
-    pub(super) async fn upload(
+    pub(crate) async fn upload(
         &mut self,
         stage: &Name,
         path: String,
@@ -239,7 +239,7 @@ impl Session {
 
     /// Sends requests that do not depend on one another; the failure of a request itself is the
     /// caller's to judge.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &mut self,
         requests: Vec<Request>,
     ) -> Result<Vec<Result<Response, Failure>>> {
@@ -259,7 +259,7 @@ impl Session {
     }
 
     /// The next page of what the host holds for a resource.
-    pub(super) async fn pull(&mut self, pull: Pull) -> Result<Pulled> {
+    pub(crate) async fn pull(&mut self, pull: Pull) -> Result<Pulled> {
         match self.io.ask(Step::Pull(pull)).await {
             Reply::Page(page) => Ok(Pulled::Page(page)),
             Reply::File(file) => Ok(Pulled::File(file)),
@@ -272,13 +272,13 @@ impl Session {
         }
     }
 
-    pub(super) async fn wait(&mut self, pause: Pause) -> Result<()> {
+    pub(crate) async fn wait(&mut self, pause: Pause) -> Result<()> {
         self.io.wait(pause.seconds, pause.reason).await
     }
 
     /// After a fault: undoes the transaction, drops the stage. What fails of that is said too, behind
     /// what failed first.
-    pub(super) async fn abandon(&mut self, mut fault: Fault) -> Fault {
+    pub(crate) async fn abandon(&mut self, mut fault: Fault) -> Fault {
         if self.in_transaction
             && let Err(second) = self.roll_back().await
         {

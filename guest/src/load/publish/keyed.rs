@@ -3,10 +3,10 @@
 //! Child rows go straight into their tables where all of them belong there. Where it depends on
 //! their root row, they wait in staging tables, and only those of kept rows come in.
 
-use super::merging::{Merging, column};
-use super::plan::compared;
+use super::merge::{Merging, column};
 use crate::fault::{Fault, Result};
 use crate::job::MergeStrategy;
+use crate::load::plan::merge::compared;
 use crate::load::session::{Answer, Session};
 use crate::sql::copy::Json;
 use crate::sql::merge::{self, Match, Scope, Survey, children, keyed};
@@ -14,7 +14,7 @@ use crate::sql::{Column, Name};
 
 impl Merging<'_> {
     /// Deletes what has a key of a row that came, or is in the user's scope, then inserts.
-    pub(super) async fn delete_insert(&self, session: &mut Session, filtered: u64) -> Result<()> {
+    pub(crate) async fn delete_insert(&self, session: &mut Session, filtered: u64) -> Result<()> {
         let primary = Match { keys: &self.primary, bounds: &[] };
         let pruned = filtered + self.drop_stale(session, primary).await?;
         let keys = [self.primary.as_slice(), self.merge_key.as_slice()];
@@ -69,7 +69,7 @@ impl Merging<'_> {
     }
 
     /// Inserts what has a new key, and new elements of the lists of rows that are there.
-    pub(super) async fn insert_only(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn insert_only(&self, session: &mut Session) -> Result<()> {
         let keys: [&[Column]; 1] = [&self.primary];
         let survey = self.survey(session, &keys).await?;
         let columns = self.publication.columns(self.root, &self.table);
@@ -81,7 +81,7 @@ impl Merging<'_> {
 
     /// Updates what has the key of a row that came and inserts the others; with cdc, deletes what did
     /// not come.
-    pub(super) async fn upsert(&self, session: &mut Session, filtered: u64) -> Result<()> {
+    pub(crate) async fn upsert(&self, session: &mut Session, filtered: u64) -> Result<()> {
         let partition = (self.plan.strategy == MergeStrategy::Cdc && self.scope.is_none())
             .then_some(self.merge_key.as_slice())
             .filter(|key| !key.is_empty());
@@ -193,7 +193,7 @@ impl Merging<'_> {
     async fn insert_waiting(
         &self,
         session: &mut Session,
-        child: &super::IngestedTable,
+        child: &super::transaction::IngestedTable,
     ) -> Result<()> {
         let waiting = self.stage(session, child).await?;
         let table = self.publication.target.table(&child.name);
@@ -204,7 +204,7 @@ impl Merging<'_> {
     }
 
     /// Child rows by way of their staging table: those that are not there yet.
-    pub(super) async fn insert_new_children(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn insert_new_children(&self, session: &mut Session) -> Result<()> {
         for child in &self.children {
             let waiting = self.stage(session, child).await?;
             let table = self.publication.target.table(&child.name);

@@ -1,14 +1,14 @@
 //! A resource that is asked for over HTTP: its pages one after the other, or those of its parent's
 //! records, a few at a time.
 
-use super::ingest::{Ingest, Reading};
-use super::intake::check_size;
 use super::notes::{Notes, watched};
-use super::session::Session;
+use super::record::check_size;
+use super::resource::{Ingest, Reading};
 use crate::fault::{Context, Fault, Result};
 use crate::json::Path;
 use crate::json::select::{self, Walked};
 use crate::json::{Peek, Reader};
+use crate::load::session::Session;
 use crate::protocol::{Failure, Pause, Request, Response};
 use crate::sources::rest::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
 
@@ -21,12 +21,12 @@ const AT_ONCE_BYTES: usize = 32 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The requests of a resource that is in the midst of its pages.
-pub(super) struct Asked {
-    pub(super) requests: Requests,
+pub(crate) struct Asked {
+    pub(crate) requests: Requests,
     /// The number of the next page, from 1.
-    pub(super) page: u64,
+    pub(crate) page: u64,
     /// Another load came to there, and was interrupted.
-    pub(super) resumed: bool,
+    pub(crate) resumed: bool,
 }
 
 /// The pages of a resource, or those about one record of its parent.
@@ -51,7 +51,7 @@ impl Ingest<'_> {
     /// Of a resource with a parent several records are asked about in one step, and their pages are
     /// taken in the order of those records: the order of rows depends on what the source holds only.
     /// False: it is time to commit what there is; `asked` says where to go on then.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,

@@ -3,14 +3,14 @@
 //!
 //! Source: dlt 1.31, `extract/hints.py` (`get_nested_hints`, `compute_nested_table_schemas`).
 
-use super::declare::{columns, given, kept_hints};
+use super::tables::{columns, given, kept_hints};
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{Hints, Schema, Table, is_dlt};
 use crate::fault::Result;
 use crate::job::{NestedHints, Resource, WriteDisposition};
 
 /// Declares the table of a list as the job describes it.
-pub(super) fn declare(
+pub(crate) fn declare(
     resource: &Resource,
     nested: &NestedHints,
     root: &str,
@@ -34,7 +34,7 @@ pub(super) fn declare(
 
 /// The tables of the resource's lists that have keys of their own, and so are no part of its family:
 /// those the job names, with what it says of them, and those an earlier one did.
-pub(super) fn roots<'r>(
+pub(crate) fn roots<'r>(
     resource: &'r Resource,
     schema: &Schema,
     root: &str,

@@ -10,7 +10,7 @@ use crate::sql::condition::RowCondition;
 
 /// How the rows that came meet those that are there.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::load) enum Action {
+pub(crate) enum Action {
     Append,
     Replace,
     Merge(Box<MergePlan>),
@@ -18,25 +18,25 @@ pub(in crate::load) enum Action {
 
 /// How rows are merged.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::load) struct MergePlan {
-    pub(in crate::load) strategy: MergeStrategy,
+pub(crate) struct MergePlan {
+    pub(crate) strategy: MergeStrategy,
     /// What a row is known by.
-    pub(super) primary: Vec<String>,
+    pub(crate) primary: Vec<String>,
     /// What a group of rows that is replaced, or complete, as one is known by.
-    pub(super) merge_key: Vec<String>,
+    pub(crate) merge_key: Vec<String>,
     /// Whether the rows of a load are known to have distinct primary keys.
-    pub(super) deduplicated: bool,
+    pub(crate) deduplicated: bool,
     /// SQL: which of the rows that came count.
-    pub(super) source_filter: Option<RowCondition>,
+    pub(crate) source_filter: Option<RowCondition>,
     /// SQL, with placeholders: which of the rows that are there may go because they did not come.
-    pub(super) destination_scope: Option<RowCondition>,
+    pub(crate) destination_scope: Option<RowCondition>,
     /// Whether rows that did not change are left alone.
-    pub(super) skip_unchanged: bool,
+    pub(crate) skip_unchanged: bool,
     /// The column by which a row that came must not be older than the one that is there. Unlike all
     /// else it is not kept in the schema: dlt knows nothing like it.
-    pub(super) newer_by: Option<String>,
+    pub(crate) newer_by: Option<String>,
     /// Whether the row's own id is what tells its versions apart.
-    pub(super) id_is_version: bool,
+    pub(crate) id_is_version: bool,
 }
 
 /// The hints of a table that are conditions.
@@ -48,7 +48,7 @@ const DESTINATION_SCOPE: &str = "x-merge-destination-scope";
 ///
 /// # Errors
 /// A config fault that names the condition.
-pub(in crate::load) fn check_conditions(
+pub(crate) fn check_conditions(
     schema: &Schema,
     name: &str,
     disposition: Option<&WriteDisposition>,
@@ -83,7 +83,7 @@ pub(in crate::load) fn check_conditions(
 ///
 /// # Errors
 /// A config fault when the hints do not go together.
-pub(in crate::load) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<String>)> {
+pub(crate) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<String>)> {
     let Some(table) = schema.table(name) else {
         return Err(Fault::internal(format_args!("there is no table {name} in the schema")));
     };
@@ -111,7 +111,7 @@ pub(in crate::load) fn action(schema: &Schema, name: &str) -> Result<(Action, Op
 
 impl Action {
     /// Which rows must be numbered for it.
-    pub(in crate::load) fn sequence(&self) -> Sequence {
+    pub(crate) fn sequence(&self) -> Sequence {
         match self {
             Self::Merge(plan) if plan.stages_children() => Sequence::All,
             Self::Merge(_) => Sequence::Root,
@@ -121,7 +121,7 @@ impl Action {
 
     /// Where root rows get their ids. Source: dlt 1.31, `common/normalizers/json/helpers.py`,
     /// `get_root_row_id_type`.
-    pub(in crate::load) fn root_id(&self) -> RootId {
+    pub(crate) fn root_id(&self) -> RootId {
         match self {
             Self::Merge(plan) if plan.by_primary() => RootId::Key(plan.primary.clone()),
             Self::Merge(plan) if plan.strategy == MergeStrategy::Scd2 && plan.id_is_version => {
@@ -177,7 +177,7 @@ impl MergePlan {
     /// # Errors
     /// A config fault where rows are replaced by the group: a row could go with its group, though the
     /// one that came is older and does not count.
-    pub(in crate::load) fn guard(&mut self, newer_by: String) -> Result<()> {
+    pub(crate) fn guard(&mut self, newer_by: String) -> Result<()> {
         let in_groups = !self.merge_key.is_empty() || self.destination_scope.is_some();
         let deletes_groups = self.strategy == MergeStrategy::DeleteInsert && in_groups;
         if self.primary.is_empty() || deletes_groups {
@@ -191,20 +191,20 @@ impl MergePlan {
     }
 
     /// Whether a row is known by its primary key alone, and its id is made of it.
-    pub(super) fn by_primary(&self) -> bool {
+    pub(crate) fn by_primary(&self) -> bool {
         use MergeStrategy::{Cdc, InsertOnly, Upsert};
         matches!(self.strategy, Upsert | InsertOnly | Cdc)
     }
 
     /// Whether rows that are there may end because they did not come.
-    pub(super) fn ends_absent(&self) -> bool {
+    pub(crate) fn ends_absent(&self) -> bool {
         matches!(self.strategy, MergeStrategy::Cdc | MergeStrategy::Scd2)
             || self.destination_scope.is_some()
     }
 
     /// Whether child rows may have to wait in staging tables: when it depends on their root row which
     /// of them come in, and their root row's id cannot tell.
-    pub(in crate::load) fn stages_children(&self) -> bool {
+    pub(crate) fn stages_children(&self) -> bool {
         self.by_primary()
             || self.strategy == MergeStrategy::Scd2
             || self.source_filter.is_some()
@@ -213,20 +213,20 @@ impl MergePlan {
 }
 
 /// What scd2 needs to know of a table, besides its plan.
-pub(super) struct History<'a> {
+pub(crate) struct History<'a> {
     /// The column that tells versions apart.
-    pub(super) version: &'a str,
+    pub(crate) version: &'a str,
     /// The columns of the validity.
-    pub(super) from: &'a str,
-    pub(super) to: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
     /// The end of active versions, in microseconds; none for NULL.
-    pub(super) active: Option<i64>,
+    pub(crate) active: Option<i64>,
     /// The instant between versions, where the job sets it.
-    pub(super) boundary: Option<i64>,
+    pub(crate) boundary: Option<i64>,
 }
 
 impl<'a> History<'a> {
-    pub(super) fn of(table: &'a Table) -> Result<Self> {
+    pub(crate) fn of(table: &'a Table) -> Result<Self> {
         let column = |hint: &str| {
             first_with(table, hint).ok_or_else(|| {
                 Fault::config(format_args!("expected a column with the hint {hint}, found none"))
@@ -255,7 +255,7 @@ impl<'a> History<'a> {
 
 /// The columns whose values tell whether a row changed.
 /// Source: dlt 1.31, `common/destination/utils.py`, `get_merge_compare_columns`.
-pub(super) fn compared(table: &Table) -> Vec<&Column> {
+pub(crate) fn compared(table: &Table) -> Vec<&Column> {
     const KEYS: [&str; 5] = ["primary_key", "row_key", "parent_key", "root_key", "hard_delete"];
     if let Some(version) = first_with(table, "x-row-version").and_then(|name| table.column(name)) {
         return vec![version];
@@ -268,7 +268,7 @@ pub(super) fn compared(table: &Table) -> Vec<&Column> {
 }
 
 /// The first column with a hint, whose type is known.
-pub(super) fn hint_of<'a>(table: &'a Table, hint: &str) -> Option<&'a Column> {
+pub(crate) fn hint_of<'a>(table: &'a Table, hint: &str) -> Option<&'a Column> {
     table.columns().values().find(|column| column.has(hint))
 }
 

@@ -3,8 +3,8 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::merge::{self, Action};
 use super::nested;
-use super::publish::{self, Action};
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{Column, Contract, Hints, Mode, Schema, Table};
 use crate::fault::{Context, Fault, Result};
@@ -14,19 +14,19 @@ use crate::shred::{
 };
 
 /// What a resource's rows become.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The root table, normalised.
-    pub(super) table: String,
-    pub(super) action: Action,
+    pub(crate) table: String,
+    pub(crate) action: Action,
     /// What a person should know.
-    pub(super) warning: Option<String>,
+    pub(crate) warning: Option<String>,
     /// The tables filled from the resource's lists that begin families of their own.
-    pub(super) nested: Vec<Plan>,
+    pub(crate) nested: Vec<Plan>,
 }
 
 /// Declares the resource's tables in the schema, as dlt does before it reads anything. None: the
 /// contract has the whole resource left out.
-pub(super) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Option<Plan>> {
+pub(crate) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Result<Option<Plan>> {
     if let Some(root_key) = job.root_key {
         schema.set_root_key(root_key);
     }
@@ -70,8 +70,8 @@ fn plan(
     disposition: Option<&WriteDisposition>,
     convention: Convention,
 ) -> Result<Plan> {
-    publish::check_conditions(schema, &table, disposition).at(|| format!("table {table}"))?;
-    let (mut action, warning) = publish::action(schema, &table).at(|| format!("table {table}"))?;
+    merge::check_conditions(schema, &table, disposition).at(|| format!("table {table}"))?;
+    let (mut action, warning) = merge::action(schema, &table).at(|| format!("table {table}"))?;
     if let Some(WriteDisposition::Merge(merge)) = disposition
         && let Some(newer_by) = &merge.options.newer_by
         && let Action::Merge(plan) = &mut action
@@ -82,7 +82,7 @@ fn plan(
 }
 
 /// The hints of columns as the schema takes them.
-pub(super) fn columns(
+pub(crate) fn columns(
     columns: &IndexMap<String, job::Hints>,
 ) -> IndexMap<String, Map<String, Value>> {
     columns.iter().map(|(name, hints)| (name.clone(), hints.as_map().clone())).collect()
@@ -92,7 +92,7 @@ pub(super) fn columns(
 ///
 /// # Errors
 /// A config fault when a contract in the schema cannot be read.
-pub(super) fn family(
+pub(crate) fn family(
     job: &Job,
     resource: &Resource,
     schema: &Schema,
@@ -219,12 +219,12 @@ fn ask_for_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn given(columns: &[String]) -> Option<Vec<String>> {
+pub(crate) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
 /// What is kept with a table just as the job gives it.
-pub(super) fn kept_hints<'v>(
+pub(crate) fn kept_hints<'v>(
     hints: [(&'v str, &'v Value); 2],
 ) -> impl Iterator<Item = (String, Value)> + use<'v> {
     let given = hints.into_iter().filter(|(_, value)| !value.is_null());

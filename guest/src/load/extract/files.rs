@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::ingest::{Ingest, Reading};
-use super::intake::check_size;
-use super::session::{Answer, Pulled, Session};
+use super::record::check_size;
+use super::resource::{Ingest, Reading};
 use crate::columnar::cells::Field;
 use crate::dlt::orjson::push_string;
 use crate::fault::{Context, Fault, Result};
@@ -15,26 +14,27 @@ use crate::job::{self, Format, OfFile, OnBadRecord};
 use crate::json::Path;
 use crate::json::select::{self, Flow, Walked};
 use crate::json::{Reader, place};
+use crate::load::session::{Answer, Pulled, Session};
 use crate::protocol::{Content, InputFile, Pull};
 use crate::sources::formats::{Frame, Frames, legible};
 use crate::sql::stage::StagePlace;
 
 /// How far the input of a resource is read.
-pub(super) struct Pulling {
+pub(crate) struct Pulling {
     /// None where the host takes the input apart.
     frames: Option<Frames>,
     content: Content,
     /// The file that is being read; one without a name where the host tells none.
     file: InputFile,
     /// Its columns, where the host says them: its pages are cells then.
-    pub(super) fields: Option<Vec<Field>>,
+    pub(crate) fields: Option<Vec<Field>>,
     /// What its records get of its name, as members stand in JSON.
-    pub(super) members: String,
+    pub(crate) members: String,
     include: Vec<OfFile>,
     /// Records of it, bad ones among them.
-    pub(super) records: u64,
+    pub(crate) records: u64,
     /// As many of them were loaded before.
-    pub(super) done: u64,
+    pub(crate) done: u64,
     /// Leave out what is left of the file.
     skip: bool,
     /// Where an interrupted load had come to.
@@ -49,7 +49,7 @@ pub(super) struct Pulling {
 
 impl Pulling {
     /// At the beginning.
-    pub(super) fn new(pulled: &job::Pulled) -> Self {
+    pub(crate) fn new(pulled: &job::Pulled) -> Self {
         let content = match pulled.format {
             Format::Csv(_) | Format::Json | Format::JsonLines => Content::Text,
             Format::Values => Content::Values,
@@ -148,7 +148,7 @@ impl Pulling {
     }
 
     /// How far it is read.
-    pub(super) fn position(&self) -> Value {
+    pub(crate) fn position(&self) -> Value {
         json!({
             "file": self.file.name,
             "version": self.file.version,
@@ -157,7 +157,7 @@ impl Pulling {
     }
 
     /// Goes on where another run was.
-    pub(super) fn go_on(&mut self, position: &Value) -> Result<()> {
+    pub(crate) fn go_on(&mut self, position: &Value) -> Result<()> {
         let fault = || Fault::data(format_args!("expected a position, found {position}"));
         let text = |key: &str| position.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = text("file").ok_or_else(fault)?;
@@ -172,7 +172,7 @@ impl Pulling {
     }
 
     /// Checks that the file has a name, if its records get something of it.
-    pub(super) fn check_name(&self) -> Result<()> {
+    pub(crate) fn check_name(&self) -> Result<()> {
         match self.include.is_empty() || !self.members.is_empty() {
             true => Ok(()),
             false => {
@@ -192,7 +192,7 @@ impl Pulling {
 
 impl Ingest<'_> {
     /// Reads what the host holds; false: it is time to commit what there is.
-    pub(super) async fn pull(
+    pub(crate) async fn pull(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,

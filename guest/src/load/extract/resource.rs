@@ -3,64 +3,65 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::Target;
-use super::catalogue::Live;
 use super::checkpoint::{Open, Source};
-use super::declare::{self, Plan};
-use super::intake::Intake;
-use super::publish::{Action, Ingested, IngestedColumn, IngestedTable};
-use super::reject::Rejects;
-use super::session::Session;
+use super::record::Intake;
+use super::rejects::Rejects;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::dlt::schema::{Column, Schema, Table};
 use crate::dlt::state::{IncrementalState, State};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
+use crate::load::plan::merge::Action;
+use crate::load::plan::tables::{self, Plan};
+use crate::load::publish::transaction::{Ingested, IngestedColumn, IngestedTable};
+use crate::load::session::Session;
+use crate::load::target::Target;
+use crate::load::target::catalog::Live;
 use crate::protocol::{CursorReport, Report, TableReport};
 use crate::shred::{Family, KEY_HINT, SEQ};
 use crate::sources::rest::{Incremental, Parents};
 
 /// A resource that is about to be read.
-pub(super) struct Ingest<'a> {
-    pub(super) job: &'a Job,
-    pub(super) resource: &'a Resource,
+pub(crate) struct Ingest<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) resource: &'a Resource,
     /// Its number in the load.
-    pub(super) number: usize,
-    pub(super) target: &'a Target,
-    pub(super) load_id: &'a str,
-    pub(super) live: &'a Live,
+    pub(crate) number: usize,
+    pub(crate) target: &'a Target,
+    pub(crate) load_id: &'a str,
+    pub(crate) live: &'a Live,
     /// The records of its parent, where it has one.
-    pub(super) parents: Option<&'a Parents>,
+    pub(crate) parents: Option<&'a Parents>,
 }
 
 /// What is kept of a resource's records beside its tables.
-pub(super) struct Aside<'r> {
-    pub(super) children: &'r mut [Parents],
-    pub(super) rejects: &'r mut Rejects,
+pub(crate) struct Aside<'r> {
+    pub(crate) children: &'r mut [Parents],
+    pub(crate) rejects: &'r mut Rejects,
 }
 
 /// What is being filled.
-pub(super) struct Reading<'r> {
-    pub(super) intake: Intake<'r>,
+pub(crate) struct Reading<'r> {
+    pub(crate) intake: Intake<'r>,
     /// None where the resource is read for its children only.
     staging: Option<&'r mut Staging>,
     report: &'r mut Report,
     /// Pages taken since the last commit, and bytes of them.
-    pub(super) pages: u64,
-    pub(super) bytes: u64,
-    pub(super) rejects: &'r mut Rejects,
+    pub(crate) pages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) rejects: &'r mut Rejects,
 }
 
 impl Reading<'_> {
     /// Warns; once, whatever parts the load has.
-    pub(super) fn warn(&mut self, warning: Option<String>) {
+    pub(crate) fn warn(&mut self, warning: Option<String>) {
         self.report.warnings.extend(warning.filter(|it| !self.report.warnings.contains(it)));
     }
 }
 
 impl Ingest<'_> {
     /// Reads everything, stages what is new of it, and keeps what its children want to know.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         session: &mut Session,
         schema: &mut Schema,
@@ -70,7 +71,7 @@ impl Ingest<'_> {
         open: &mut Option<Open>,
     ) -> Result<Vec<Ingested>> {
         let before = schema.clone();
-        let Some(plan) = declare::declare(self.job, self.resource, schema)? else {
+        let Some(plan) = tables::declare(self.job, self.resource, schema)? else {
             report.warnings.push(format!(
                 "resource {}: its table is new, and left out as the schema contract has it",
                 self.resource.name
@@ -82,7 +83,7 @@ impl Ingest<'_> {
         };
         let warnings = std::iter::once(&plan).chain(&plan.nested).filter_map(|p| p.warning.clone());
         report.warnings.extend(warnings);
-        let mut family = declare::family(self.job, self.resource, schema, &plan, self.load_id)?;
+        let mut family = tables::family(self.job, self.resource, schema, &plan, self.load_id)?;
         let mut staging = Staging::new(self.load_id, self.number, self.target.convention);
 
         if self.replaces() {
@@ -132,7 +133,7 @@ impl Ingest<'_> {
     }
 
     /// Reads everything for the children's sake, and loads nothing.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         session: &mut Session,
         schema: &Schema,
@@ -173,13 +174,13 @@ impl Ingest<'_> {
     }
 
     /// Whether it is time to commit what there is.
-    pub(super) fn is_due(&self, reading: &Reading<'_>) -> bool {
+    pub(crate) fn is_due(&self, reading: &Reading<'_>) -> bool {
         let checkpoint = self.resource.checkpoint.as_ref();
         checkpoint.is_some_and(|checkpoint| checkpoint.is_due(reading.pages, reading.bytes))
     }
 
     /// The resource's cursor, where it was left.
-    pub(super) fn cursor(&self, schema: &Schema, state: &State) -> Result<Option<Incremental>> {
+    pub(crate) fn cursor(&self, schema: &Schema, state: &State) -> Result<Option<Incremental>> {
         let Some(cursor) = &self.resource.cursor else { return Ok(None) };
         let saved = match self.job.force_full_load {
             true => None,
@@ -197,7 +198,7 @@ impl Ingest<'_> {
     }
 
     /// Remembers where the cursor is now.
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         cursor: &mut Incremental,
         start: Option<String>,
@@ -219,7 +220,7 @@ impl Ingest<'_> {
     }
 
     /// Saves where the cursor is now.
-    pub(super) fn keep_cursor(
+    pub(crate) fn keep_cursor(
         &self,
         cursor: &mut Incremental,
         schema: &Schema,
@@ -243,7 +244,7 @@ impl Ingest<'_> {
     }
 
     /// Makes files of the batch when it is large enough, and uploads those that are.
-    pub(super) async fn flush(
+    pub(crate) async fn flush(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
@@ -263,7 +264,7 @@ impl Ingest<'_> {
         self.upload(session, staging, reading.report).await
     }
 
-    pub(super) async fn upload(
+    pub(crate) async fn upload(
         &self,
         session: &mut Session,
         staging: &mut Staging,
@@ -281,7 +282,7 @@ impl Ingest<'_> {
     }
 
     /// Takes over into the schema what the data brought.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &self,
         schema: &mut Schema,
         family: &Family,
@@ -338,7 +339,7 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    pub(super) fn ingested(
+    pub(crate) fn ingested(
         &self,
         plan: Plan,
         family: &Family,
@@ -412,7 +413,7 @@ impl Ingest<'_> {
 }
 
 /// A cursor's value as a person writes it.
-pub(super) fn shown(value: &CursorValue<'_>) -> String {
+pub(crate) fn shown(value: &CursorValue<'_>) -> String {
     match value {
         CursorValue::Text(text) => text.to_string(),
         other => other.to_string(),

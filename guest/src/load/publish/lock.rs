@@ -6,36 +6,36 @@
 //! whatever a statement that waited sees. ARCHITECTURE.md ("Of two loads one comes first") has the proof and
 //! what it assumes.
 
-use super::session::{Answer, Session};
-use super::{Live, Target};
 use crate::dlt::schema::{STATE_TABLE, VERSION_TABLE};
 use crate::dlt::state::{LoadId, State, StateRow};
 use crate::fault::{Context, Fault, Result};
+use crate::load::session::{Answer, Session};
+use crate::load::target::{Target, catalog::Live};
 use crate::protocol::Pause;
 use crate::sql::state::Bookkeeping;
 
-use super::publish::cells;
+use super::transaction::cells;
 
 /// Seconds between two attempts at a transaction that found too many others waiting.
 const PAUSES: [f64; 5] = [5.0, 10.0, 20.0, 40.0, 60.0];
 
 /// What a load has read of its pipeline, and must still be so when it publishes.
 #[derive(Clone)]
-pub(super) struct Fence<'a> {
-    pub(super) target: &'a Target,
-    pub(super) pipeline: &'a str,
+pub(crate) struct Fence<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) pipeline: &'a str,
     /// The greatest version of the state that was read, or written by this load since.
-    pub(super) version: u64,
-    pub(super) schema: &'a str,
+    pub(crate) version: u64,
+    pub(crate) schema: &'a str,
     /// When the schema's row that was read was stored, in microseconds since 1970.
-    pub(super) schema_stored_at: Option<i64>,
+    pub(crate) schema_stored_at: Option<i64>,
     /// Whether this dataset has a row of the schema.
-    pub(super) has_schema_row: bool,
+    pub(crate) has_schema_row: bool,
 }
 
 /// Inserts the row that loads of a new pipeline lock. Version 0, of no load: dlt and Snowcat read states of
 /// finished loads only. It commits at once, for a row that is not committed locks nobody else out.
-pub(super) async fn seed(
+pub(crate) async fn seed(
     session: &mut Session,
     target: &Target,
     live: &Live,
@@ -50,7 +50,7 @@ pub(super) async fn seed(
 
 impl<'a> Fence<'a> {
     /// The fence of a load that has read, or written, the state of this version.
-    pub(super) fn new(
+    pub(crate) fn new(
         target: &'a Target,
         pipeline: &'a str,
         version: u64,
@@ -69,7 +69,7 @@ impl<'a> Fence<'a> {
 
     /// Runs a transaction under the lock. Where a lock cannot be had because too many wait for it, or for
     /// too long, all of it is undone and tried again, a few times.
-    pub(super) async fn transaction(
+    pub(crate) async fn transaction(
         &self,
         session: &mut Session,
         load_id: &LoadId,
@@ -125,7 +125,7 @@ impl<'a> Fence<'a> {
     }
 
     /// Checks that no other load committed a state of the pipeline. Needs the lock.
-    pub(super) async fn check_state(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn check_state(&self, session: &mut Session) -> Result<()> {
         let statement = self.books().rewrite_states(self.pipeline, self.version.saturating_add(1));
         match rewritten(session, statement).await? {
             None | Some(0) => Ok(()),
@@ -134,7 +134,7 @@ impl<'a> Fence<'a> {
     }
 
     /// Inserts the state's row, unless another load committed one. Needs the lock.
-    pub(super) async fn insert_state(
+    pub(crate) async fn insert_state(
         &self,
         session: &mut Session,
         live: &Live,
@@ -151,7 +151,7 @@ impl<'a> Fence<'a> {
 
     /// Takes the lock of the schema's row, for pipelines that share a schema, and checks that no other load
     /// stored a later one. Needs the lock of the pipeline.
-    pub(super) async fn lock_schema(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn lock_schema(&self, session: &mut Session) -> Result<()> {
         if self.has_schema_row {
             let statement = self.books().rewrite_versions(self.schema, self.schema_stored_at);
             if rewritten(session, statement).await? == Some(0) {
@@ -166,13 +166,13 @@ impl<'a> Fence<'a> {
     }
 
     /// The instant from which a row of the schema is another load's.
-    pub(super) fn later_schema(&self) -> Option<i64> {
+    pub(crate) fn later_schema(&self) -> Option<i64> {
         // The instant that was read is cut to microseconds.
         self.schema_stored_at.map(|micros| micros.saturating_add(1))
     }
 
     /// Checks that no other load stored the schema. Needs the lock of the schema.
-    pub(super) async fn check_schema(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn check_schema(&self, session: &mut Session) -> Result<()> {
         let statement = self.books().rewrite_versions(self.schema, self.later_schema());
         match rewritten(session, statement).await? {
             None | Some(0) => Ok(()),
@@ -191,7 +191,7 @@ impl<'a> Fence<'a> {
     }
 
     /// The fault of a load whose schema another one stored.
-    pub(super) fn schema_lost(&self) -> Fault {
+    pub(crate) fn schema_lost(&self) -> Fault {
         Fault::destination(format_args!(
             "another load stored the schema {} while this one ran: nothing of this one was written; run it \
              again",
@@ -215,7 +215,7 @@ const STUCK: &str = "; another session holds the lock: a load that runs, or one 
 ///
 /// # Errors
 /// A protocol fault when the host does not tell: the lock depends on it.
-pub(super) async fn rewritten(session: &mut Session, statement: String) -> Result<Option<u64>> {
+pub(crate) async fn rewritten(session: &mut Session, statement: String) -> Result<Option<u64>> {
     match session.sql(statement).await? {
         Answer::Assumed => Ok(None),
         Answer::Ran(outcome) => match outcome.affected {

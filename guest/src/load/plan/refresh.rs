@@ -22,20 +22,20 @@
 
 use std::collections::HashSet;
 
-use super::Target;
-use super::catalogue::Live;
-use super::lock::Fence;
-use super::publish::cells;
-use super::session::Session;
 use crate::dlt::schema::{Schema, VERSION_TABLE, is_dlt};
 use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow};
 use crate::fault::{Context, Result};
 use crate::job::{Job, Refresh, WriteDisposition};
+use crate::load::publish::lock::Fence;
+use crate::load::publish::transaction::cells;
+use crate::load::session::Session;
+use crate::load::target::Target;
+use crate::load::target::catalog::Live;
 use crate::sql::{Name, ddl, merge};
 
 /// What is to be forgotten.
 #[derive(Default)]
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     /// The tables whose rows go, parents first, by their names in the schema.
     tables: Vec<String>,
     /// Whether the tables go too.
@@ -44,7 +44,7 @@ pub(super) struct Fresh {
 
 impl Fresh {
     /// Forgets in the schema and the state what the job says. Nothing is done to the database yet.
-    pub(super) fn plan(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
+    pub(crate) fn plan(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
         let Some(refresh) = job.refresh else { return Self::default() };
         let selected: HashSet<&str> = job
             .selected()
@@ -80,23 +80,23 @@ impl Fresh {
     }
 
     /// Whether something is done even if nothing new comes.
-    pub(super) fn acts(&self) -> bool {
+    pub(crate) fn acts(&self) -> bool {
         !self.tables.is_empty()
     }
 
     /// Whether tables are dropped, and with them what was stored of the schema.
-    pub(super) fn drops(&self) -> bool {
+    pub(crate) fn drops(&self) -> bool {
         self.drops && self.acts()
     }
 
     /// The tables to empty in the transaction that publishes.
-    pub(super) fn emptied<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = Name> + 'a {
+    pub(crate) fn emptied<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = Name> + 'a {
         self.tables.iter().filter(|_| !self.drops).map(|table| target.table(table))
     }
 
     /// Drops the tables, when everything new is staged. `fence` is what the load has read. Returns `true` if
     /// the state without the cursors was saved.
-    pub(super) async fn drop_tables(
+    pub(crate) async fn drop_tables(
         &self,
         session: &mut Session,
         fence: &Fence<'_>,
@@ -156,20 +156,20 @@ impl Fresh {
 }
 
 /// What is saved before the tables are dropped: a load of its own that brought nothing.
-pub(super) struct Forgotten {
+pub(crate) struct Forgotten {
     /// The state without what was forgotten, bumped.
-    pub(super) state: State,
+    pub(crate) state: State,
     /// The schema as it is stored.
-    pub(super) schema: Schema,
+    pub(crate) schema: Schema,
     /// A load id before the load's own.
-    pub(super) load_id: LoadId,
-    pub(super) now: Instant,
+    pub(crate) load_id: LoadId,
+    pub(crate) now: Instant,
 }
 
 impl Forgotten {
     /// What is saved for this state, with the schema as it is stored: the load's own id goes to it, and the
     /// load has the next one.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         state: &mut State,
         stored: Schema,
         load_id: &mut LoadId,

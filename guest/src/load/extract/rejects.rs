@@ -1,14 +1,14 @@
 //! Records that could not be read, where the job has them set aside: rows of the table `_rejected`,
 //! published with the load they were met in.
 
-use super::declare;
-use super::ingest::Ingest;
-use super::publish::Ingested;
-use super::session::Session;
+use super::resource::Ingest;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::dlt::schema::Schema;
 use crate::fault::{Context, Fault, Result};
 use crate::json::Reader;
+use crate::load::plan::tables;
+use crate::load::publish::transaction::Ingested;
+use crate::load::session::Session;
 use crate::protocol::Report;
 use crate::shred::Family;
 use crate::sources::formats::quote;
@@ -18,7 +18,7 @@ const MAX_RAW: usize = 1 << 20;
 
 /// The rejected records of a load, if any resource has them.
 #[derive(Default)]
-pub(super) struct Rejects(Option<Box<Filling>>);
+pub(crate) struct Rejects(Option<Box<Filling>>);
 
 struct Filling {
     family: Family,
@@ -30,19 +30,19 @@ struct Filling {
 
 impl Rejects {
     /// None yet. `ingest` is that of the table of rejected records.
-    pub(super) fn new(ingest: &Ingest<'_>, schema: &Schema) -> Result<Self> {
+    pub(crate) fn new(ingest: &Ingest<'_>, schema: &Schema) -> Result<Self> {
         // It is declared in earnest when there is something to put into it.
         let mut schema = schema.clone();
-        let plan = declare::declare(ingest.job, ingest.resource, &mut schema)?;
+        let plan = tables::declare(ingest.job, ingest.resource, &mut schema)?;
         let plan = plan.ok_or_else(|| Fault::internal("the rejected records have no table"))?;
-        let family = declare::family(ingest.job, ingest.resource, &schema, &plan, ingest.load_id)?;
+        let family = tables::family(ingest.job, ingest.resource, &schema, &plan, ingest.load_id)?;
         let staging = Staging::new(ingest.load_id, ingest.number, ingest.target.convention);
         let (counts, json) = (Vec::new(), String::new());
         Ok(Self(Some(Box::new(Filling { family, staging, counts, json }))))
     }
 
     /// Takes a record: of which resource, from which line of which file, and why it is none.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         resource: &str,
         file: &str,
@@ -79,7 +79,7 @@ impl Rejects {
     }
 
     /// Makes files of what is there, when it is enough: those are to be uploaded.
-    pub(super) fn full(&mut self) -> Result<Option<&mut Staging>> {
+    pub(crate) fn full(&mut self) -> Result<Option<&mut Staging>> {
         let Some(filling) = &mut self.0 else { return Ok(None) };
         if filling.family.weight() < BATCH_BYTES {
             return Ok(None);
@@ -89,7 +89,7 @@ impl Rejects {
     }
 
     /// All of them, as what a resource brought.
-    pub(super) async fn finish(
+    pub(crate) async fn finish(
         self,
         ingest: &Ingest<'_>,
         session: &mut Session,
@@ -107,7 +107,7 @@ impl Rejects {
                 ingest.resource.name
             ));
         }
-        let plan = declare::declare(ingest.job, ingest.resource, schema)?
+        let plan = tables::declare(ingest.job, ingest.resource, schema)?
             .ok_or_else(|| Fault::internal("the rejected records have no table"))?;
         staging.take(&mut family)?;
         staging.finish(&family)?;

@@ -13,7 +13,7 @@ use crate::shred::{Family, Table};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
 /// A batch becomes a row group when its values weigh this many bytes.
-pub(super) const BATCH_BYTES: usize = 8 << 20;
+pub(crate) const BATCH_BYTES: usize = 8 << 20;
 /// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
 const FILE_BYTES: usize = 12 << 20;
 /// A batch of a table that holds more than this begins a file.
@@ -22,7 +22,7 @@ const LARGE_BATCH: usize = 4 * BATCH_BYTES;
 const OPEN_BYTES: usize = 32 << 20;
 
 /// The files of one resource.
-pub(super) struct Staging {
+pub(crate) struct Staging {
     /// Where they go under the stage: the load's id.
     prefix: String,
     convention: Convention,
@@ -44,13 +44,13 @@ struct Staged {
 }
 
 /// A file to upload.
-pub(super) struct Ready {
-    pub(super) report: FileReport,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Ready {
+    pub(crate) report: FileReport,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Staging {
-    pub(super) fn new(load_id: &str, resource: usize, convention: Convention) -> Self {
+    pub(crate) fn new(load_id: &str, resource: usize, convention: Convention) -> Self {
         let prefix = load_id.to_owned();
         Self {
             prefix,
@@ -63,7 +63,7 @@ impl Staging {
     }
 
     /// Takes the rows of the current batch.
-    pub(super) fn take(&mut self, family: &mut Family) -> Result<()> {
+    pub(crate) fn take(&mut self, family: &mut Family) -> Result<()> {
         for (at, table) in family.tables_mut().iter_mut().enumerate() {
             if table.rows() > 0 {
                 table.settle();
@@ -81,7 +81,7 @@ impl Staging {
     }
 
     /// Closes every file that is still open.
-    pub(super) fn finish(&mut self, family: &Family) -> Result<()> {
+    pub(crate) fn finish(&mut self, family: &Family) -> Result<()> {
         for (at, table) in family.tables().iter().enumerate() {
             self.close(at, &table.name)?;
         }
@@ -89,24 +89,24 @@ impl Staging {
     }
 
     /// The files that are ready to be uploaded.
-    pub(super) fn ready(&mut self) -> Vec<Ready> {
+    pub(crate) fn ready(&mut self) -> Vec<Ready> {
         std::mem::take(&mut self.ready)
     }
 
     /// The directory of a table's files under the stage.
-    pub(super) fn directory(&self, at: usize, table: &str) -> String {
+    pub(crate) fn directory(&self, at: usize, table: &str) -> String {
         let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let name: String = table.chars().map(safe).take(80).collect();
         format!("{}/{}.{at}.{name}", self.prefix, self.resource)
     }
 
     /// Rows of a table handed over so far.
-    pub(super) fn rows(&self, at: usize) -> u64 {
+    pub(crate) fn rows(&self, at: usize) -> u64 {
         self.tables.get(at).map_or(0, |staged| staged.rows)
     }
 
     /// Bytes of the longest value of a column, where it is longer than its type holds by default; else 0.
-    pub(super) fn longest(&self, at: usize, column: &str) -> u64 {
+    pub(crate) fn longest(&self, at: usize, column: &str) -> u64 {
         let longest = self.tables.get(at).and_then(|staged| staged.longest.get(column));
         longest.copied().unwrap_or(0)
     }

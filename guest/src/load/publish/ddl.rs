@@ -7,25 +7,26 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Target;
-use super::catalogue::{Live, LiveColumn};
-use super::publish::{Action, Ingested, IngestedTable};
-use super::session::Session;
+use super::transaction::{Ingested, IngestedTable};
 use crate::dlt::schema::{Schema, Table, is_dlt};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
+use crate::load::plan::merge::Action;
+use crate::load::session::Session;
+use crate::load::target::Target;
+use crate::load::target::catalog::{Live, LiveColumn};
 use crate::shred::SEQ;
 use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
 
 /// What the load wants of the database.
-pub(super) struct Wanted<'a> {
-    pub(super) target: &'a Target,
-    pub(super) schema: &'a Schema,
-    pub(super) live: &'a Live,
-    pub(super) ingested: &'a [Ingested],
+pub(crate) struct Wanted<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) schema: &'a Schema,
+    pub(crate) live: &'a Live,
+    pub(crate) ingested: &'a [Ingested],
     /// Whether this load has made the dataset's schema.
-    pub(super) schema_made: bool,
-    pub(super) create_indexes: bool,
+    pub(crate) schema_made: bool,
+    pub(crate) create_indexes: bool,
 }
 
 /// What was staged, by table: several resources may share one.
@@ -33,7 +34,7 @@ type Brought<'a> = FxHashMap<&'a str, Vec<&'a IngestedTable>>;
 
 /// The DDL of a load.
 #[derive(Default)]
-pub(super) struct Evolution {
+pub(crate) struct Evolution {
     /// Statements that make schemas.
     schemas: Vec<String>,
     /// What is made in them. The changes do not depend on one another.
@@ -51,16 +52,16 @@ struct Change {
 
 /// What the statements have made.
 #[derive(Default)]
-pub(super) struct Made {
+pub(crate) struct Made {
     /// The tables that were made or changed, with their new columns.
-    pub(super) tables: Vec<(Name, Vec<(String, LiveColumn)>)>,
+    pub(crate) tables: Vec<(Name, Vec<(String, LiveColumn)>)>,
     /// The tables of the user's data that existed although the catalogue did not show them.
-    pub(super) adopted: Vec<Name>,
+    pub(crate) adopted: Vec<Name>,
 }
 
 impl Evolution {
     /// Runs the statements.
-    pub(super) async fn run(self, session: &mut Session) -> Result<Made> {
+    pub(crate) async fn run(self, session: &mut Session) -> Result<Made> {
         session.any(self.schemas).await?;
         let statements = self.changes.iter().map(|change| change.statement.clone()).collect();
         let outcomes = session.any(statements).await?;
@@ -88,7 +89,7 @@ impl Wanted<'_> {
     ///
     /// # Errors
     /// A destination fault where a column of the database is too short for a value of the load.
-    pub(super) fn evolution(&self) -> Result<Evolution> {
+    pub(crate) fn evolution(&self) -> Result<Evolution> {
         let Self { target, live, .. } = self;
         let mut evolution = Evolution::default();
         if !self.schema_made && !live.has_schema_of(&target.table("")) {

@@ -2,14 +2,14 @@
 //!
 //! The information schema may refuse to answer, may lag behind other sessions, and hides what the role has
 //! no privilege on. A refusal falls back to SHOW. An answer that the session cuts short is a fault. What is
-//! missing for another reason shows when the load makes a table that exists: see [`super::evolve`].
+//! missing for another reason shows when the load makes a table that exists: see `publish::ddl`.
 
 use std::collections::HashMap;
 
 use super::Target;
-use super::session::{Answer, Session};
 use crate::dlt::state::Instant;
 use crate::fault::{Context, Fault, Result};
+use crate::load::session::{Answer, Session};
 use crate::protocol::Outcome;
 use crate::sql::Name;
 use crate::sql::state::{
@@ -19,7 +19,7 @@ use crate::sql::state::{
 
 /// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
 #[derive(Default)]
-pub(super) struct Live {
+pub(crate) struct Live {
     tables: HashMap<Name, HashMap<String, LiveColumn>>,
     stages: Vec<LeftStage>,
     schema_stored_at: Option<i64>,
@@ -28,29 +28,29 @@ pub(super) struct Live {
 
 /// A column of a table in the database.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct LiveColumn {
+pub(crate) struct LiveColumn {
     /// Whether its type is TIMESTAMP_TZ.
-    pub(super) with_offset: bool,
+    pub(crate) with_offset: bool,
     /// The length of a text in characters, or of a binary in bytes; none where it is not known.
-    pub(super) length: Option<u64>,
+    pub(crate) length: Option<u64>,
 }
 
 /// A stage of the pipeline that the load found when it began.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct LeftStage {
-    pub(super) name: String,
+pub(crate) struct LeftStage {
+    pub(crate) name: String,
     /// Whether it was made more than 30 days ago.
-    pub(super) old: bool,
+    pub(crate) old: bool,
 }
 
 impl Live {
     /// Whether the database has this table.
-    pub(super) fn has(&self, table: &Name) -> bool {
+    pub(crate) fn has(&self, table: &Name) -> bool {
         self.tables.contains_key(table)
     }
 
     /// Notes that tables were made, or got more columns.
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         made: impl IntoIterator<Item = (Name, Vec<(String, LiveColumn)>)>,
     ) {
@@ -60,48 +60,48 @@ impl Live {
     }
 
     /// Notes that a schema was stored, and when.
-    pub(super) fn note_schema(&mut self, stored_at: Instant) {
+    pub(crate) fn note_schema(&mut self, stored_at: Instant) {
         self.set_schema_row(Some(stored_at.micros()));
     }
 
     /// Notes that the schema has a stored row, and when it was stored, in microseconds since 1970.
-    pub(super) fn set_schema_row(&mut self, stored_at: Option<i64>) {
+    pub(crate) fn set_schema_row(&mut self, stored_at: Option<i64>) {
         self.schema_row = true;
         self.schema_stored_at = stored_at;
     }
 
     /// Notes that a table was dropped.
-    pub(super) fn forget(&mut self, table: &Name) {
+    pub(crate) fn forget(&mut self, table: &Name) {
         self.tables.remove(table);
     }
 
     /// When the schema that was restored was stored, in microseconds since 1970.
-    pub(super) fn schema_stored_at(&self) -> Option<i64> {
+    pub(crate) fn schema_stored_at(&self) -> Option<i64> {
         self.schema_stored_at
     }
 
     /// The column of the table, if the database has it.
-    pub(super) fn column(&self, table: &Name, column: &str) -> Option<LiveColumn> {
+    pub(crate) fn column(&self, table: &Name, column: &str) -> Option<LiveColumn> {
         self.tables.get(table)?.get(column).copied()
     }
 
     /// Whether the column is TIMESTAMP_TZ.
-    pub(super) fn has_offset(&self, table: &Name, column: &str) -> bool {
+    pub(crate) fn has_offset(&self, table: &Name, column: &str) -> bool {
         self.column(table, column).is_some_and(|column| column.with_offset)
     }
 
     /// Whether any table is in the schema of this table.
-    pub(super) fn has_schema_of(&self, table: &Name) -> bool {
+    pub(crate) fn has_schema_of(&self, table: &Name) -> bool {
         self.tables.keys().any(|known| known.object("") == table.object(""))
     }
 
     /// Whether the schema that was restored is stored in this dataset.
-    pub(super) fn has_schema_row(&self) -> bool {
+    pub(crate) fn has_schema_row(&self) -> bool {
         self.schema_row
     }
 
     /// The stages of the pipeline that the load found when it began.
-    pub(super) fn stages(&self) -> &[LeftStage] {
+    pub(crate) fn stages(&self) -> &[LeftStage] {
         &self.stages
     }
 
@@ -112,7 +112,7 @@ impl Live {
 }
 
 /// Asks the catalogue for the tables of the dataset and the stages of the pipeline.
-pub(super) async fn live(session: &mut Session, target: &Target) -> Result<Live> {
+pub(crate) async fn live(session: &mut Session, target: &Target) -> Result<Live> {
     let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
     let statement = select_catalogue(&target.database, &schemas, &target.stage_prefix);
     match session.try_sql(statement).await? {

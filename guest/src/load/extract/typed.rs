@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::ingest::{Ingest, Reading};
-use super::pulling::Pulling;
-use super::session::Session;
+use super::files::Pulling;
+use super::resource::{Ingest, Reading};
 use crate::columnar::cells::{Field, Rows};
 use crate::fault::{Context, Fault, Result};
 use crate::job;
 use crate::json::Reader;
 use crate::json::select::{self, Flow, Walked};
+use crate::load::session::Session;
 use crate::protocol::InputColumn;
 
 impl Ingest<'_> {
     /// The columns of the input, with what the job declares of them.
-    pub(super) fn fields(&self, columns: &[InputColumn]) -> Result<Vec<Field>> {
+    pub(crate) fn fields(&self, columns: &[InputColumn]) -> Result<Vec<Field>> {
         let convention = self.job.convention();
         let declared: BTreeSet<String> = self
             .resource
@@ -41,7 +41,7 @@ impl Ingest<'_> {
     }
 
     /// Takes the rows of a page.
-    pub(super) async fn cells(
+    pub(crate) async fn cells(
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,

@@ -9,9 +9,9 @@
 
 use serde_json::{Value, json};
 
-use super::asking::Asked;
-use super::ingest::{Ingest, shown};
-use super::pulling::Pulling;
+use super::files::Pulling;
+use super::http::Asked;
+use super::resource::{Ingest, shown};
 use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
 use crate::dlt::schema::Schema;
@@ -22,15 +22,15 @@ use crate::protocol::Report;
 use crate::sources::rest::{Incremental, Requests};
 
 /// A resource that is being read.
-pub(super) struct Open {
-    pub(super) cursor: Option<Incremental>,
+pub(crate) struct Open {
+    pub(crate) cursor: Option<Incremental>,
     /// Where the cursor began, for a person.
-    pub(super) start: Option<String>,
-    pub(super) source: Source,
+    pub(crate) start: Option<String>,
+    pub(crate) source: Source,
 }
 
 /// Where its records come from.
-pub(super) enum Source {
+pub(crate) enum Source {
     /// Requests; none before the first.
     Asked(Box<Option<Asked>>),
     /// The host.
@@ -39,7 +39,7 @@ pub(super) enum Source {
 
 impl Source {
     /// At the beginning.
-    pub(super) fn new(resource: &Resource) -> Self {
+    pub(crate) fn new(resource: &Resource) -> Self {
         match &resource.input {
             Input::Endpoint(_) => Self::Asked(Box::default()),
             Input::Pull(pulled) => Self::Pulled(Box::new(Pulling::new(pulled))),
@@ -49,7 +49,7 @@ impl Source {
 
 impl Ingest<'_> {
     /// Begins to read, or goes on where an interrupted load was.
-    pub(super) fn open(&self, schema: &Schema, state: &State, report: &mut Report) -> Result<Open> {
+    pub(crate) fn open(&self, schema: &Schema, state: &State, report: &mut Report) -> Result<Open> {
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
         let mut source = Source::new(self.resource);
@@ -100,7 +100,7 @@ impl Ingest<'_> {
     }
 
     /// Notes in the state how far a resource is read.
-    pub(super) fn keep(&self, mut open: Open, schema: &Schema, state: &mut State) -> Result<Open> {
+    pub(crate) fn keep(&self, mut open: Open, schema: &Schema, state: &mut State) -> Result<Open> {
         let (source, name) = (schema.name(), &self.resource.name);
         let position = match &open.source {
             Source::Asked(asked) if let Some(asked) = &**asked => {

@@ -1,47 +1,48 @@
 //! From what a part of a load has read to what it commits: tables that start over, new tables and columns,
 //! the row that is locked, and the transaction.
 
-use super::catalogue::Live;
-use super::evolve::{Made, Wanted};
+use super::ddl::{Made, Wanted};
 use super::lock::{self, Fence};
-use super::publish::{Ingested, Publication};
-use super::refresh::{Forgotten, Fresh};
-use super::session::Session;
-use super::{Job, Target};
+use super::transaction::{Ingested, Publication};
 use crate::dlt::schema::Schema;
 use crate::dlt::state::{Instant, LoadId, State};
 use crate::fault::{Context, Result};
+use crate::job::Job;
+use crate::load::plan::refresh::{Forgotten, Fresh};
+use crate::load::session::Session;
+use crate::load::target::Target;
+use crate::load::target::catalog::Live;
 use crate::protocol::Report;
 
 /// What the parts of a load share, and how far they have come.
-pub(super) struct Progress<'a> {
-    pub(super) job: &'a Job,
-    pub(super) target: &'a Target,
-    pub(super) now: Instant,
+pub(crate) struct Progress<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) target: &'a Target,
+    pub(crate) now: Instant,
     /// The tables and columns of the database, as far as the load knows.
-    pub(super) live: Live,
+    pub(crate) live: Live,
     /// The schema as the part found it.
-    pub(super) before: Schema,
+    pub(crate) before: Schema,
     /// The tables that the load starts over with.
-    pub(super) fresh: Fresh,
+    pub(crate) fresh: Fresh,
     /// What is saved before tables are dropped, until it is saved.
-    pub(super) forgotten: Option<Forgotten>,
+    pub(crate) forgotten: Option<Forgotten>,
     /// Whether the pipeline has a committed row in the table of states.
-    pub(super) has_state_row: bool,
+    pub(crate) has_state_row: bool,
     /// The greatest version of the state that was read or committed.
-    pub(super) committed: u64,
+    pub(crate) committed: u64,
     /// Whether the load has committed a state.
-    pub(super) advanced: bool,
+    pub(crate) advanced: bool,
 }
 
 /// What a part has read.
-pub(super) struct Brought<'a> {
-    pub(super) schema: &'a Schema,
-    pub(super) schema_changed: bool,
-    pub(super) state: &'a State,
-    pub(super) state_changed: bool,
-    pub(super) load_id: &'a LoadId,
-    pub(super) ingested: &'a [Ingested],
+pub(crate) struct Brought<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) schema_changed: bool,
+    pub(crate) state: &'a State,
+    pub(crate) state_changed: bool,
+    pub(crate) load_id: &'a LoadId,
+    pub(crate) ingested: &'a [Ingested],
 }
 
 impl Brought<'_> {
@@ -55,7 +56,7 @@ impl Brought<'_> {
 
 impl Progress<'_> {
     /// Commits what a part has read, if that is anything.
-    pub(super) async fn commit(
+    pub(crate) async fn commit(
         &mut self,
         session: &mut Session,
         brought: &Brought<'_>,

@@ -1,11 +1,11 @@
 //! One merge: what its steps share, and the steps that all strategies have.
 
-use super::plan::{Action, MergePlan, hint_of};
-use super::{Ingested, IngestedTable, Publication};
+use super::transaction::{Ingested, IngestedTable, Publication};
 use crate::dlt::schema::{self, Table};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
 use crate::job::MergeStrategy;
+use crate::load::plan::merge::{Action, MergePlan, hint_of};
 use crate::load::session::{Answer, Session};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
@@ -14,28 +14,28 @@ use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
 use crate::sql::{Column, Name};
 
 /// A merge of one family of tables.
-pub(super) struct Merging<'a> {
-    pub(super) publication: &'a Publication<'a>,
-    pub(super) plan: &'a MergePlan,
+pub(crate) struct Merging<'a> {
+    pub(crate) publication: &'a Publication<'a>,
+    pub(crate) plan: &'a MergePlan,
     /// The root rows that came, and the child rows.
-    pub(super) root: &'a IngestedTable,
-    pub(super) children: Vec<&'a IngestedTable>,
+    pub(crate) root: &'a IngestedTable,
+    pub(crate) children: Vec<&'a IngestedTable>,
     /// The root table as the schema has it.
-    pub(super) known: &'a Table,
+    pub(crate) known: &'a Table,
     /// The root table, and where its rows wait.
-    pub(super) table: Name,
-    pub(super) staging: Name,
+    pub(crate) table: Name,
+    pub(crate) staging: Name,
     /// Whether the root table was there before this load.
-    pub(super) was_live: bool,
-    pub(super) primary: Vec<Column>,
-    pub(super) merge_key: Vec<Column>,
+    pub(crate) was_live: bool,
+    pub(crate) primary: Vec<Column>,
+    pub(crate) merge_key: Vec<Column>,
     /// What ranks staged rows, where one of several is kept.
     rank: Vec<Column>,
     order: String,
     /// The column that marks rows as deleted.
-    pub(super) deleted: Option<Column>,
+    pub(crate) deleted: Option<Column>,
     /// The user's condition for rows that are there, ready to be said.
-    pub(super) scope: Option<String>,
+    pub(crate) scope: Option<String>,
     id: String,
     key: String,
     parent_id: String,
@@ -45,7 +45,7 @@ pub(super) struct Merging<'a> {
 
 impl<'a> Merging<'a> {
     /// Nothing when there is nothing to merge.
-    pub(super) fn new(
+    pub(crate) fn new(
         publication: &'a Publication<'a>,
         ingested: &'a Ingested,
     ) -> Result<Option<Self>> {
@@ -90,7 +90,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Stages the root rows, merges everything, and leaves the staging table empty.
-    pub(super) async fn run(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn run(&self, session: &mut Session) -> Result<()> {
         session.sql(merge::delete_all(&self.staging)).await?;
         let seq = [self.seq_column()];
         self.publication.copy(session, self.root, &self.staging, Json::Text, &seq).await?;
@@ -117,7 +117,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Takes out of the staging table what is older than what is there; gives how many rows that was.
-    pub(super) async fn drop_stale(
+    pub(crate) async fn drop_stale(
         &self,
         session: &mut Session,
         matched: Match<'_>,
@@ -132,7 +132,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
-    pub(super) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
+    pub(crate) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
         // What is not there yet has nothing to be found by.
         let asked = if self.was_live { keys } else { &[] };
         let nothing = Survey { dropped: 0, bounds: vec![Vec::new(); keys.len()] };
@@ -152,7 +152,7 @@ impl<'a> Merging<'a> {
     }
 
     /// The staged root rows.
-    pub(super) fn staged(&self) -> Staged<'_> {
+    pub(crate) fn staged(&self) -> Staged<'_> {
         let rank = Rank { keys: &self.rank, order: &self.order };
         Staged {
             table: &self.staging,
@@ -162,7 +162,7 @@ impl<'a> Merging<'a> {
     }
 
     /// How the tables are tied together.
-    pub(super) fn links(&self) -> Links<'_> {
+    pub(crate) fn links(&self) -> Links<'_> {
         Links {
             id: &self.id,
             key: &self.key,
@@ -173,7 +173,7 @@ impl<'a> Merging<'a> {
     }
 
     /// The child tables that were there before this load: the name, what came for it, and its links.
-    pub(super) fn live_children(
+    pub(crate) fn live_children(
         &self,
     ) -> Result<Vec<(Name, Option<&'a IngestedTable>, Links<'_>)>> {
         let mut found = Vec::new();
@@ -204,7 +204,7 @@ impl<'a> Merging<'a> {
 
     /// That the rows of every child table can be found by their root row, now and by later loads, where
     /// they go when it is replaced.
-    pub(super) fn check_links(&self) -> Result<()> {
+    pub(crate) fn check_links(&self) -> Result<()> {
         if matches!(self.plan.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2) {
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl<'a> Merging<'a> {
     }
 
     /// The links of a child table that rows came for.
-    pub(super) fn links_to(&self, child: &IngestedTable) -> Result<Links<'_>> {
+    pub(crate) fn links_to(&self, child: &IngestedTable) -> Result<Links<'_>> {
         match self.publication.schema.table(&child.name) {
             Some(known) => self.links_of(known),
             None => Ok(self.links()),
@@ -220,7 +220,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Puts child rows where they wait; gives the place.
-    pub(super) async fn stage(&self, session: &mut Session, child: &IngestedTable) -> Result<Name> {
+    pub(crate) async fn stage(&self, session: &mut Session, child: &IngestedTable) -> Result<Name> {
         let waiting = self.publication.target.staging(&child.name);
         session.sql(merge::delete_all(&waiting)).await?;
         let seq = [self.seq_column()];
@@ -282,7 +282,7 @@ fn order(publication: &Publication<'_>, plan: &MergePlan, known: &Table) -> Resu
 }
 
 /// A column of a table, as the statements want it.
-pub(super) fn column(publication: &Publication<'_>, table: &Table, name: &str) -> Column {
+pub(crate) fn column(publication: &Publication<'_>, table: &Table, name: &str) -> Column {
     let known = table.column(name);
     let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
     let nullable = known.is_none_or(schema::Column::nullable);

@@ -1,8 +1,8 @@
 //! scd2: versions that did not come end, versions that are new begin.
 
-use super::merging::Merging;
-use super::plan::History;
+use super::merge::Merging;
 use crate::fault::Result;
+use crate::load::plan::merge::History;
 use crate::load::session::Session;
 use crate::sql::Column;
 use crate::sql::merge::history::{Validity, insert_versions, retire_absent};
@@ -11,12 +11,12 @@ use crate::sql::merge::{Match, Scope};
 impl Merging<'_> {
     /// Keeps every version of a row. The merge key, if there is one, says for which rows the load is
     /// complete: of others the active version stays.
-    pub(super) async fn keep_history(&self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn keep_history(&self, session: &mut Session) -> Result<()> {
         let history = History::of(self.known)?;
         let fold = |name: &str| self.publication.target.convention.fold(name);
         let version = fold(history.version);
         let [from, to] = [history.from, history.to]
-            .map(|name| super::merging::column(self.publication, self.known, name));
+            .map(|name| super::merge::column(self.publication, self.known, name));
         let validity = Validity {
             version: &version,
             from: &from,

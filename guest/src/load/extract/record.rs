@@ -15,7 +15,7 @@ use crate::shred::{Cells, Family};
 use crate::sources::rest::{Incremental, Parents, Unique, Verdict, process};
 
 /// Where the records of a resource go.
-pub(super) struct Intake<'i> {
+pub(crate) struct Intake<'i> {
     family: Option<&'i mut Family>,
     cursor: Option<&'i mut Incremental>,
     children: &'i mut [Parents],
@@ -33,7 +33,7 @@ const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
 impl<'i> Intake<'i> {
     /// Without a family nothing is loaded.
-    pub(super) fn new(
+    pub(crate) fn new(
         resource: &'i Resource,
         family: Option<&'i mut Family>,
         cursor: Option<&'i mut Incremental>,
@@ -44,13 +44,13 @@ impl<'i> Intake<'i> {
     }
 
     /// A text begins.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.weighed_at = WEIGH_BYTES;
     }
 
     /// Whether more is read of a text before the batch is handed over; `position`: where the next record is.
     #[inline]
-    pub(super) fn flow(&mut self, position: usize) -> Flow {
+    pub(crate) fn flow(&mut self, position: usize) -> Flow {
         self.records += 1;
         match position < self.weighed_at && self.records < WEIGH_RECORDS {
             true => Flow::On,
@@ -67,17 +67,17 @@ impl<'i> Intake<'i> {
     }
 
     /// The tables that are being filled.
-    pub(super) fn family(&mut self) -> Option<&mut Family> {
+    pub(crate) fn family(&mut self) -> Option<&mut Family> {
         self.family.as_deref_mut()
     }
 
     /// The resource's cursor.
-    pub(super) fn cursor(&self) -> Option<&Incremental> {
+    pub(crate) fn cursor(&self) -> Option<&Incremental> {
         self.cursor.as_deref()
     }
 
     /// Takes one record. `members` are what it gets from its parent or its file, as they stand in JSON.
-    pub(super) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
+    pub(crate) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
         if members.is_empty() && self.steps.is_empty() {
             return self.load(reader);
         }
@@ -94,14 +94,14 @@ impl<'i> Intake<'i> {
     }
 
     /// Resolves the columns of rows of cells.
-    pub(super) fn cells<'f>(&mut self, fields: &'f [Field]) -> Taking<'f> {
+    pub(crate) fn cells<'f>(&mut self, fields: &'f [Field]) -> Taking<'f> {
         let cells = self.family.as_mut().map(|family| family.cells(fields));
         Taking { fields, cells, json: String::new() }
     }
 
     /// Takes one row of cells, as [`Self::take`] takes a record. Where nothing of the record is asked for
     /// but its tables, it is never written as JSON.
-    pub(super) fn row(
+    pub(crate) fn row(
         &mut self,
         row: &Rows<'_>,
         taking: &mut Taking<'_>,
@@ -163,7 +163,7 @@ impl<'i> Intake<'i> {
 }
 
 /// Rows of cells, and where they go.
-pub(super) struct Taking<'f> {
+pub(crate) struct Taking<'f> {
     fields: &'f [Field],
     /// None where nothing is loaded.
     cells: Option<Cells<'f>>,
@@ -172,7 +172,7 @@ pub(super) struct Taking<'f> {
 
 impl Taking<'_> {
     /// The row as an object of JSON.
-    pub(super) fn json(&mut self, row: &Rows<'_>) -> &str {
+    pub(crate) fn json(&mut self, row: &Rows<'_>) -> &str {
         row.json(self.fields, &mut self.json);
         &self.json
     }
@@ -182,7 +182,7 @@ impl Taking<'_> {
 const PAGE_BYTES: usize = 256 << 20;
 
 /// Fails if a page of so many bytes is too large.
-pub(super) fn check_size(bytes: usize) -> Result<()> {
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
     if bytes <= PAGE_BYTES {
         return Ok(());
     }

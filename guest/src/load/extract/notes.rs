@@ -1,20 +1,20 @@
 //! What a person should know of the pages of a resource, and is no error: the report's warnings.
 
-use super::ingest::Reading;
+use super::resource::Reading;
 use crate::json::{Path, Segment};
 
 /// What is noted of the pages of a resource.
 #[derive(Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     /// What was found out since the job does not say it.
     found: Vec<String>,
     /// First pages that were looked at again.
     doubted: u32,
-    pub(super) nothing: Nothing,
-    pub(super) gaps: Gaps,
+    pub(crate) nothing: Nothing,
+    pub(crate) gaps: Gaps,
     errors: Errors,
     /// Records that were null.
-    pub(super) nulls: u64,
+    pub(crate) nulls: u64,
 }
 
 /// At most so many guesses become warnings: each record of a parent can lead to a different one.
@@ -22,7 +22,7 @@ const FOUND: usize = 5;
 
 impl Notes {
     /// Takes what was found out.
-    pub(super) fn find(&mut self, found: Vec<String>) {
+    pub(crate) fn find(&mut self, found: Vec<String>) {
         for said in found {
             if self.found.len() < FOUND && !self.found.contains(&said) {
                 self.found.push(said);
@@ -32,13 +32,13 @@ impl Notes {
 
     /// Whether one more first page is looked at for pages that its paginator did not find: each record of
     /// a parent has a first page, and they are alike.
-    pub(super) const fn may_doubt(&mut self) -> bool {
+    pub(crate) const fn may_doubt(&mut self) -> bool {
         self.doubted += 1;
         self.doubted <= 10
     }
 
     /// Takes what a page has at each of the watched paths.
-    pub(super) fn watch(&mut self, found: &[Option<String>]) {
+    pub(crate) fn watch(&mut self, found: &[Option<String>]) {
         let told = found.iter().flatten().find(|raw| says_something(raw));
         if let Some(raw) = told {
             self.errors.pages += 1;
@@ -46,7 +46,7 @@ impl Notes {
         }
     }
 
-    pub(super) fn tell(self, reading: &mut Reading<'_>, resource: &str) {
+    pub(crate) fn tell(self, reading: &mut Reading<'_>, resource: &str) {
         for said in self.found {
             reading.warn(Some(format!("resource {resource}: {said}")));
         }
@@ -62,7 +62,7 @@ impl Notes {
 }
 
 /// Where a page may have errors beside its records, as in GraphQL.
-pub(super) fn watched(selector: Option<&Path>) -> Vec<Path> {
+pub(crate) fn watched(selector: Option<&Path>) -> Vec<Path> {
     let Some([Segment::Key(first), ..]) = selector.map(Path::segments) else { return Vec::new() };
     let keys = ["errors", "error"].into_iter().filter(|key| first != key);
     keys.map(|key| Path::of_keys(&[key])).collect()
@@ -92,7 +92,7 @@ impl Errors {
 
 /// Pages with fewer records than were asked for, and others behind them: an offset counts on full ones.
 #[derive(Default)]
-pub(super) struct Gaps {
+pub(crate) struct Gaps {
     /// How many such pages.
     pages: u64,
     size: u64,
@@ -102,7 +102,7 @@ pub(super) struct Gaps {
 
 impl Gaps {
     /// Takes a page; `short` says that the one before it was not full.
-    pub(super) fn page(&mut self, size: u64, records: u64, short: bool) {
+    pub(crate) fn page(&mut self, size: u64, records: u64, short: bool) {
         self.size = size;
         self.most = self.most.max(records);
         self.pages += u64::from(short && records > 0);
@@ -124,13 +124,13 @@ impl Gaps {
 
 /// Pages that have nothing where the records should be.
 #[derive(Default)]
-pub(super) struct Nothing {
+pub(crate) struct Nothing {
     pages: u64,
     first: Option<(Path, Vec<String>)>,
 }
 
 impl Nothing {
-    pub(super) fn count(&mut self, selector: &Path, keys: Vec<String>) {
+    pub(crate) fn count(&mut self, selector: &Path, keys: Vec<String>) {
         self.pages += 1;
         if self.first.is_none() {
             self.first = Some((selector.clone(), keys));
