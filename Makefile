@@ -3,14 +3,16 @@ SHELL := /bin/sh
 PYTHON := target/venv/bin/python
 COMPONENT := target/component/snowcat.wasm
 # What `make conformance` runs; any other folders will do.
-CASES := tests/conformance/cases
-CORPUS := tests/conformance/corpus
+CASES := tests/data/conformance/cases
+CORPUS := tests/data/conformance/corpus
 # How much `make differential` does, and where it begins.
 SEQUENCES := 2000
 SEED := 1
 # How long `make fuzz` looks, a target.
 SECONDS := 60
 CARGO ?= cargo
+# Where the Python programs find what they import; tests/pytest.ini says the same to the tests.
+export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/tests/python:$(CURDIR)/tests/python/support:$(CURDIR)/procedures/handler:$(CURDIR)/procedures/install
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
 # The lock file is what is tested; a change of it is made on purpose.
@@ -64,23 +66,23 @@ test-rust: ## The tests in Rust
 
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
-	@$(PYTHON) tests/python/parquet_read_back.py $(READ_BACK)
+	@$(PYTHON) tests/python/support/parquet_read_back.py $(READ_BACK)
 	@# Three on two cores: each waits for its emulator's threads a third of the time.
-	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests/python
+	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests
 
 library: ## Build the guest as a native program that tests drive (target/debug/library)
 	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library
 
 conformance: setup component library ## Compare with what dlt makes of CASES=<folder> CORPUS=<folder>, natively and as a component
-	@PYTHONPATH=tests/python $(PYTHON) -m conformance --cases $(CASES) --corpus $(CORPUS)
+	@$(PYTHON) -m conformance --cases $(CASES) --corpus $(CORPUS)
 
 record: ## Have the newest dlt (or DLT=a version) record CASES=<folder> anew
 	@test -x target/newest/bin/python || python3 -m venv target/newest
 	@target/newest/bin/pip install --quiet --disable-pip-version-check --upgrade 'dlt[duckdb,parquet,snowflake]$(DLT:%===%)' orjson
-	@PYTHONPATH=tests/python target/newest/bin/python -m conformance.record $(CASES)
+	@target/newest/bin/python -m conformance.record $(CASES)
 
 differential: setup component library ## Random documents through dlt and through Snowcat: SEQUENCES=2000 SEED=1
-	@PYTHONPATH=tests/python $(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)
+	@$(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)
 
 fuzz: ## Random pages and jobs for SECONDS=60 each, from SEED=1 on
 	@SNOWCAT_FUZZ_SECONDS=$(SECONDS) SNOWCAT_FUZZ_SEED=$(SEED) $(CARGO) test --quiet $(LOCKED) --package snowcat-guest --test fuzz
@@ -90,20 +92,20 @@ races: setup component ## Two loads that race, at every pair of steps, in every 
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
-	@$(PYTHON) tests/python/demo.py
+	@$(PYTHON) tests/python/support/demo.py
 
 package: setup component ## What is installed in Snowflake: target/package
 	@echo "package: target/package"
-	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package
+	@$(PYTHON) procedures/install/package.py --component $(COMPONENT) --out target/package
 
 package-offline: setup component ## The same with the runtime (from the package index), for accounts without a package repository
 	@echo "package: target/package, with the runtime"
-	@$(PYTHON) procedures/package.py --component $(COMPONENT) --out target/package --offline-runtime
+	@$(PYTHON) procedures/install/package.py --component $(COMPONENT) --out target/package --offline-runtime
 
 package-arm: package-offline ## Run the package's files for aarch64 on an emulated processor (Debian 12; as root, for qemu-user)
 	@tests/setup/arm64.sh target/arm64
 	@qemu-aarch64 -L target/arm64/root target/arm64/root/usr/bin/python3.11 -I -S \
-		tests/python/arm64.py target/package tests/transcripts
+		tests/python/support/arm64.py target/package tests/data/transcripts
 
 bench: setup ## Measure this machine against dlt: target/bench/bench.json
 	@echo "bench: build, in release"
@@ -114,8 +116,8 @@ memory: ## Show that memory stays flat over a gigabyte of pages
 	@# The workspace, for its features: the package alone would compile wasmtime anew.
 	@$(CARGO) test --quiet $(LOCKED) --workspace --test memory -- --ignored --nocapture
 
-record-transcripts: component ## Record tests/transcripts anew, against the emulator
-	@echo "record: tests/transcripts"
+record-transcripts: component ## Record tests/data/transcripts anew, against the emulator
+	@echo "record: tests/data/transcripts"
 	@$(PYTHON) tests/python/test_transcripts.py
 
 plan-example: ## Show what a load would do, with no Snowflake anywhere

@@ -1,5 +1,5 @@
 //! The encodings of text that both hosts know, and what they make of bytes: the same characters, byte for
-//! byte (`procedures/snowcat_text.py`; `tests/network/cases.json` holds both to it).
+//! byte (`procedures/handler/snowcat_text.py`; `tests/data/network/cases.json` holds both to it).
 
 use std::fmt;
 

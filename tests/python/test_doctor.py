@@ -371,7 +371,7 @@ def test_without_a_runtime_the_doctor_says_why(tmp_path):
     (tmp_path / "wasmtime").mkdir()
     (tmp_path / "wasmtime/__init__.py").write_text("raise OSError('no _libwasmtime.so')")
     done = subprocess.run(
-        [sys.executable, "-c", BROKEN, str(tmp_path), str(ROOT / "procedures")], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", BROKEN, str(tmp_path), str(ROOT / "procedures/handler")], capture_output=True, text=True, timeout=60
     )
     rows = {row["NAME"]: row for row in json.loads(done.stdout)} if done.stdout else done.stderr
     assert rows["runtime.wasmtime"]["RESULT"] == "does not hold"

@@ -12,7 +12,7 @@ from jira import Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
 from standin import SITE, StandIn
 
-CASES = pathlib.Path(__file__).resolve().parents[1] / "conformance/cases"
+CASES = pathlib.Path(__file__).resolve().parents[1] / "data/conformance/cases"
 CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
 FULL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('{}', NULL, TRUE)"
 

@@ -14,7 +14,7 @@ from conformance.job import job, pages
 from snowcat_procedure import LoadError
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-CASES = pathlib.Path(__file__).parents[1] / "conformance/cases"
+CASES = pathlib.Path(__file__).parents[1] / "data/conformance/cases"
 # One case of each way to write, each with children.
 REPLAYED = (
     "merge_delete_insert", "merge_delete_insert_pk_and_mk", "merge_hard_delete", "merge_upsert",

@@ -1,6 +1,6 @@
 """What the procedure's host sends, to whom, and what it makes of the answers.
 
-The cases are `tests/network/cases.json`; the Rust host runs the same ones (`host/tests/integration/table.rs`).
+The cases are `tests/data/network/cases.json`; the Rust host runs the same ones (`host/tests/integration/table.rs`).
 Every secret has 4711 in it, and none may be in a failure, nor in an answer but where a case says so (`quotes`).
 A text may have `{at}`, the server's host and port, and `{port}` in it. A header of null must not have been sent.
 `seconds` is what a request may take. An answer with `drip` is written in these pieces, each a tenth of a second after
@@ -28,7 +28,7 @@ import pytest
 import snowcat_echo
 import snowcat_procedure as host
 
-CASES = json.loads((pathlib.Path(__file__).parents[1] / "network/cases.json").read_text("utf-8"))
+CASES = json.loads((pathlib.Path(__file__).parents[1] / "data/network/cases.json").read_text("utf-8"))
 LARGEST = 1000
 # A password that every form of text has to escape.
 ODD = 'p+w/=4711"\\<é&x?o>~~'

@@ -17,8 +17,8 @@ import pytest
 import snowcat_engine
 import wasmtime
 
-PROCEDURES = pathlib.Path(package.__file__).parent
-SCRIPTS = [PROCEDURES / "install.sql", *sorted((PROCEDURES / "jobs").glob("*.sql"))]
+PROCEDURES = pathlib.Path(package.__file__).parents[1]
+SCRIPTS = [PROCEDURES / "install/install.sql", *sorted((PROCEDURES / "jobs").glob("*.sql"))]
 # ELF: the numbers of the machines (wasmtime takes RISC-V's for its interpreter's), and what it writes for its own system
 # and for a component.
 MACHINES = {"x86_64": 62, "aarch64": 183, "pulley64": 243}
@@ -274,7 +274,7 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
     imported, installed = tmp_path / "imports", tmp_path / "installed"
     source, directories = FAKE[tag]
     imported.mkdir()
-    for file in PROCEDURES.glob("snowcat_*.py"):
+    for file in (PROCEDURES / "handler").glob("snowcat_*.py"):
         (imported / file.name).write_bytes(file.read_bytes())
     for directory in directories:
         (installed / "wasmtime" / directory).mkdir(parents=True)
@@ -290,7 +290,7 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
 
 
 def test_no_runtime_at_all_says_so(tmp_path):
-    for file in PROCEDURES.glob("snowcat_*.py"):
+    for file in (PROCEDURES / "handler").glob("snowcat_*.py"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     told = fault(alone(tmp_path))
     assert "ModuleNotFoundError" in told["message"] and "wasmtime: not installed" in told["context"]

@@ -1,4 +1,4 @@
-"""Every kind of statement Snowcat says (`tests/sql/statements.sql`), read by a parser that is not ours and run."""
+"""Every kind of statement Snowcat says (`tests/data/sql/statements.sql`), read by a parser that is not ours and run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import sqlglot
 from emulator import Lab
 from emulator.text import split_script
 
-SNAPSHOT = (pathlib.Path(__file__).parents[1] / "sql/statements.sql").read_text(encoding="utf-8")
+SNAPSHOT = (pathlib.Path(__file__).parents[1] / "data/sql/statements.sql").read_text(encoding="utf-8")
 STATEMENTS = split_script(SNAPSHOT)
 # What each is for; the first comment is the file's own.
 PURPOSES = re.findall(r"^-- (.*)$", SNAPSHOT, re.MULTILINE)[1:]

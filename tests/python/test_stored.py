@@ -1,6 +1,6 @@
 """What earlier versions stored stays good: a dataset that another tree left, in the midst of a load in parts.
 
-`tests/stored/<commit>.json` holds the tables as that tree left them. `python tests/python/test_stored.py NAME` records
+`tests/data/stored/<commit>.json` holds the tables as that tree left them. `python tests/python/test_stored.py NAME` records
 them anew with the component that SNOWCAT_COMPONENT names.
 """
 
@@ -14,13 +14,12 @@ import sys
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures"), str(ROOT / "tests/python")]
 
-import pytest  # noqa: E402
-import snowcat_procedure  # noqa: E402
-from conformance.emulated import Emulated  # noqa: E402
+import pytest
+import snowcat_procedure
+from conformance.emulated import Emulated
 
-STORED = ROOT / "tests/stored"
+STORED = ROOT / "tests/data/stored"
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 RESOURCE = {"name": "events", "write_disposition": "append", "primary_key": "n", "checkpoint": {"pages": 1}}
 RESOURCE["incremental"] = {"cursor_path": "at"}

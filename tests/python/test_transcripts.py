@@ -1,6 +1,6 @@
 """The same job and the same answers give the same run under the Python host, byte for byte.
 
-`tests/tests/transcripts.rs` does the same for the component under the Rust host and for the library. The runs
+`tests/rust/tests/transcripts.rs` does the same for the component under the Rust host and for the library. The runs
 were recorded against the emulator; `make record-transcripts` does it anew.
 """
 
@@ -9,20 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import pathlib
-import sys
 from types import SimpleNamespace
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures")]
 
-import snowcat_http  # noqa: E402
-import snowcat_procedure  # noqa: E402
-from emulator import Lab  # noqa: E402
-from jira import TOKEN, USER, Jira  # noqa: E402
+import snowcat_http
+import snowcat_procedure
+from emulator import Lab
+from jira import TOKEN, USER, Jira
 
-RUNS = ROOT / "tests/transcripts"
+RUNS = ROOT / "tests/data/transcripts"
 JOB = ROOT / "procedures/jobs/jira.json"
 DAY = "2024-01-{:02d}T00:00:00.000+0000"
 TIMES = ["2026-01-01T00:00:00.5+00:00", "2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00.25+01:00"]

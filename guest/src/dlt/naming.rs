@@ -277,7 +277,7 @@ mod tests {
         [Naming::SnakeCase, Naming::SqlCs, Naming::SqlCi, Naming::DuckCase, Naming::Direct];
 
     fn corpus(file: &str) -> Vec<serde_json::Value> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/corpus/");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/");
         serde_json::from_str(&std::fs::read_to_string(format!("{folder}{file}")).unwrap()).unwrap()
     }
 

@@ -1,5 +1,5 @@
 //! Every kind of statement, on tables that are ugly on purpose, in one file for people to read:
-//! `tests/sql/statements.sql`. `UPDATE_EXPECT=1` writes it anew.
+//! `tests/data/sql/statements.sql`. `UPDATE_EXPECT=1` writes it anew.
 
 use super::copy::{Json, copy_into};
 use super::merge::history::{Validity, insert_versions, retire_absent};
@@ -8,7 +8,7 @@ use super::state::{Bookkeeping, Value};
 use super::{Column, Name, ddl, literal, merge, quote, state, type_of};
 use crate::dlt::types::{DataType, Kind};
 
-const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sql/statements.sql");
+const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sql/statements.sql");
 
 #[test]
 fn quotes() {

@@ -1,5 +1,5 @@
 //! What cells cost beside JSON, in the library itself:
-//! `cargo test --release -p snowcat-guest --test cells -- --ignored --nocapture`. `tests/tests/cells.rs` has
+//! `cargo test --release -p snowcat-guest --test cells -- --ignored --nocapture`. `tests/rust/tests/cells.rs` has
 //! the same of the component.
 
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 //! The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in
 //! hex; and each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding
 //! around it, up to three times; and base64 that is wrapped. Errors may also hold the beginning of a long
-//! secret. The procedure has the same rule (`procedures/snowcat_echo.py`), and `tests/network/cases.json`
+//! secret. The procedure has the same rule (`procedures/handler/snowcat_echo.py`), and `tests/data/network/cases.json`
 //! holds both to it.
 
 mod escapes;

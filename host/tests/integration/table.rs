@@ -1,4 +1,4 @@
-//! What is sent, to whom, and what is made of the answers: `tests/network/cases.json`, which the
+//! What is sent, to whom, and what is made of the answers: `tests/data/network/cases.json`, which the
 //! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is told).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,7 +16,7 @@ use snowcat_host::http::{Http, HttpLimits};
 use crate::network::{Answer, Server};
 
 const CASES: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/network/cases.json"));
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/network/cases.json"));
 
 #[test]
 fn the_table() {

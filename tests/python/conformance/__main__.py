@@ -8,11 +8,10 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve()
-TESTS, ROOT = HERE.parents[2], HERE.parents[3]
-sys.path[:0] = [str(TESTS), str(ROOT / "procedures")]
+ROOT = HERE.parents[3]
 
-from conformance import canonical, cases, compare, corpora, guests, physical  # noqa: E402
-from conformance.emulated import Emulated  # noqa: E402
+from conformance import canonical, cases, compare, corpora, guests, physical
+from conformance.emulated import Emulated
 
 
 def main() -> int:
@@ -90,7 +89,7 @@ def _told(name: str, lines: list[str], why: str = "") -> bool:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    folder = TESTS / "conformance"
+    folder = ROOT / "tests/data/conformance"
     parser.add_argument("--cases", type=pathlib.Path, default=folder / "cases", help="a folder of cases, or one case")
     parser.add_argument("--corpus", type=pathlib.Path, default=folder / "corpus", help="a folder of corpora")
     parser.add_argument("--native", dest="only", action="store_const", const="native", help="the library only")

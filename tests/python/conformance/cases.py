@@ -34,7 +34,7 @@ from typing import Any
 
 COMPARED = ("tables", "schema", "loads")
 # The project's own cases.
-OWN = pathlib.Path(__file__).parents[2] / "conformance/cases"
+OWN = pathlib.Path(__file__).parents[2] / "data/conformance/cases"
 
 
 @dataclass

@@ -28,7 +28,7 @@ class Component(host.Guest):
 
 
 class Library:
-    """The library in a process of its own (`tests/src/bin/library.rs`), with the component's functions."""
+    """The library in a process of its own (`tests/rust/src/bin/library.rs`), with the component's functions."""
 
     name = "native"
 

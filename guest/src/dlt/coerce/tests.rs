@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::*;
 
 fn corpus(file: &str) -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/corpus/");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/");
     serde_json::from_str(&std::fs::read_to_string(format!("{folder}{file}")).unwrap()).unwrap()
 }
 

@@ -5,7 +5,8 @@ use super::*;
 /// The corpus holds what dlt makes of each text; errors are None here.
 #[test]
 fn timestamps_of_dlt() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/corpus/timestamps.json");
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/timestamps.json");
     let corpus: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let mut wrong = 0;
     for case in &corpus {

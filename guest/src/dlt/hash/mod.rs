@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn row_ids_of_dlt() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/corpus/rowhash.json");
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/rowhash.json");
         let text = std::fs::read_to_string(path).unwrap();
         let corpus: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
         let mut checked = 0;

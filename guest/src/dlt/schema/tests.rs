@@ -1,11 +1,11 @@
-//! Against what dlt stored: `tests/conformance/schemas`, made by `record.py` there.
+//! Against what dlt stored: `tests/data/conformance/schemas`, made by `record.py` there.
 
 use super::*;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::FaultKind;
 
 fn recorded(name: &str) -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/schemas");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/schemas");
     let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }

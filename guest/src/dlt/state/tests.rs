@@ -1,10 +1,10 @@
-//! Against what dlt stored: `tests/conformance/state`, made by `../schemas/record.py`.
+//! Against what dlt stored: `tests/data/conformance/state`, made by `../schemas/record.py`.
 
 use super::*;
 use crate::dlt::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
 
 fn recorded() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conformance/state");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/state");
     let text = std::fs::read_to_string(format!("{folder}/cursors.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }

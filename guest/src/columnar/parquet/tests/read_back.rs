@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// For `tests/python/parquet_read_back.py`: written where the variable names a directory. Here they
+/// For `tests/python/support/parquet_read_back.py`: written where the variable names a directory. Here they
 /// are read back by arrow2, whether or not.
 #[test]
 fn other_readers_get_files() {

@@ -7,7 +7,7 @@ import os
 import pathlib
 import subprocess
 
-PROGRAM = os.environ.get("SNOWCAT_PLAN", pathlib.Path(__file__).resolve().parents[2] / "target/debug/snowcat")
+PROGRAM = os.environ.get("SNOWCAT_PLAN", pathlib.Path(__file__).resolve().parents[3] / "target/debug/snowcat")
 
 
 class Refused(Exception):

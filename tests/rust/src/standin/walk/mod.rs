@@ -3,7 +3,7 @@
 //! published.
 //!
 //! The library does the load, without a socket: what stands between it and a service here says of broken
-//! bodies what the hosts say (`tests/network/cases.json`). Time does not pass.
+//! bodies what the hosts say (`tests/data/network/cases.json`). Time does not pass.
 
 mod host;
 mod jobs;

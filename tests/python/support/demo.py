@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures")]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
-import package  # noqa: E402
-from emulator import Lab  # noqa: E402
-from standin import SITE, StandIn  # noqa: E402
+import package
+from emulator import Lab
+from standin import SITE, StandIn
 
 CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
 JOIN = """
@@ -39,7 +37,7 @@ def main() -> None:
     package.package(ROOT / "target/component/snowcat.wasm", folder)
     with StandIn(issues) as jira, Lab(databases=(), longest_nap=None) as lab:
         lab.hosts.map(SITE, jira.address)
-        say("2. procedures/install.sql, unchanged:", "roles, secrets, network rule, procedures")
+        say("2. procedures/install/install.sql, unchanged:", "roles, secrets, network rule, procedures")
         lab.install(folder)
 
         say("3.", CALL)

@@ -1,7 +1,7 @@
 """Runs the precompiled files for aarch64 as a procedure does, by the handler, on an emulated processor.
 
 Usage: arm64.py PACKAGE RUNS, with the Python of the other machine. The package has the runtime's zip; each run is a
-folder of `tests/transcripts`, and must come out byte for byte. Of Snowflake's packages only two names are needed.
+folder of `tests/data/transcripts`, and must come out byte for byte. Of Snowflake's packages only two names are needed.
 """
 
 import json

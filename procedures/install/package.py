@@ -20,8 +20,9 @@ from pathlib import Path
 from snowcat_engine import AUTOMATIC, ENGINES, precompiled_key
 
 HERE = Path(__file__).resolve().parent
-DOCS = HERE / "docs/src"
-TARGET = HERE.parent / "target"
+PROCEDURES = HERE.parent
+DOCS = PROCEDURES / "docs/src"
+TARGET = PROCEDURES.parent / "target"
 PROGRAM = Path(os.environ.get("SNOWCAT_PROGRAM", TARGET / "debug/snowcat"))
 WASMTIME = "48.0.0"
 # The machines that Snowflake has. Code is for the baseline of each: no instruction that a warehouse may lack.
@@ -72,10 +73,10 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     shutil.copy(component, out / "snowcat.wasm")
     for file in precompiled(component):
         shutil.copy(file, out)
-    for handler in HERE.glob("snowcat_*.py"):
+    for handler in (PROCEDURES / "handler").glob("snowcat_*.py"):
         shutil.copy(handler, out)
     for job in READY_MADE:
-        shutil.copy(HERE / f"jobs/{job}.json", out)
+        shutil.copy(PROCEDURES / f"jobs/{job}.json", out)
     (out / "engine.txt").write_text(f"{AUTOMATIC}\n")
     shutil.copy(HERE / POLICY, out)
     for machine, wheel in (runtime or {}).items():
@@ -86,7 +87,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
         f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};" for n in staged
     )
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
-    scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((HERE / "jobs").glob("*.sql"))]
+    scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((PROCEDURES / "jobs").glob("*.sql"))]
     for file in (*scripts, HERE / "task.sql", *(DOCS / f"{page}.md" for page in PAGES)):
         shutil.copy(file, out)
     for script in scripts if runtime else ():

@@ -41,7 +41,7 @@ fn the_library_says_what_was_recorded() {
 
 /// Runs every recorded job again.
 fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/transcripts"));
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/transcripts"));
     let mut runs = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -11,7 +11,7 @@ from typing import Any
 import snowcat_procedure as host
 from conformance.emulated import START, Emulated
 
-JOBS = pathlib.Path(__file__).resolve().parents[2] / "procedures/jobs"
+JOBS = pathlib.Path(__file__).resolve().parents[3] / "procedures/jobs"
 SETTINGS = {"owner": "octo-org", "repository": "octo-repo", "since": "2025-06-01T00:00:00Z", "tenant": "contoso"}
 HOSTS = ("api.github.com", "api.pagerduty.com", "graph.microsoft.com", "login.microsoftonline.com")
 LARGEST = 1 << 20  # of a page, in bytes

@@ -33,7 +33,7 @@ impl Dlt {
     }
 
     pub(super) fn run(&self, file: &Path) -> Result<Run, Failure> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/bench_dlt.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/support/bench_dlt.py");
         let output = Command::new(&self.python)
             .arg(&script)
             .arg(file)

@@ -18,7 +18,7 @@ pub(super) const OF_BOARDS: &[&str] = &["projects", "boards", "sprints"];
 pub(super) fn jira(selected: &[&str]) -> Walk {
     // With this seed one changelog of three is longer than what a search gives.
     let options = jira::Options { issues: 3, seed: 107, ..jira::Options::default() };
-    let mut job = job(include_str!("../../../../procedures/jobs/jira_all.json"));
+    let mut job = job(include_str!("../../../../../procedures/jobs/jira_all.json"));
     job["selected"] = json!(selected);
     let usual = job["resource_defaults"]["endpoint"]["paginator"].clone();
     for (resource, size) in
@@ -51,7 +51,7 @@ pub(super) fn jira(selected: &[&str]) -> Walk {
 /// Microsoft Graph: a token that is given out, links to the next page, a child.
 pub(super) fn graph() -> Walk {
     let options = graph::Options { users: 7, ..graph::Options::default() };
-    let mut job = job(include_str!("../../../../procedures/jobs/graph.json"));
+    let mut job = job(include_str!("../../../../../procedures/jobs/graph.json"));
     for resource in job["resources"].as_array_mut().unwrap() {
         let size = if resource["name"] == "sign_ins" { 5 } else { 3 };
         resource["endpoint"]["params"]["$top"] = size.into();
@@ -62,7 +62,7 @@ pub(super) fn graph() -> Walk {
 /// PagerDuty: offsets with a total.
 pub(super) fn pagerduty() -> Walk {
     let options = pagerduty::Options { incidents: 5, ..pagerduty::Options::default() };
-    let mut job = job(include_str!("../../../../procedures/jobs/pagerduty.json"));
+    let mut job = job(include_str!("../../../../../procedures/jobs/pagerduty.json"));
     job["client"]["paginator"]["limit"] = 3.into();
     let authorization = Some("Token token=stand-in-token");
     Walk::new(job, move || Kept::of(pagerduty::PagerDuty::new(&options)), authorization)
@@ -71,7 +71,7 @@ pub(super) fn pagerduty() -> Walk {
 /// GitHub: links in a header.
 pub(super) fn github() -> Walk {
     let options = github::Options { issues: 5, ..github::Options::default() };
-    let mut job = job(include_str!("../../../../procedures/jobs/github.json"));
+    let mut job = job(include_str!("../../../../../procedures/jobs/github.json"));
     job["resource_defaults"]["endpoint"]["params"]["per_page"] = 3.into();
     job["selected"] = json!(["issues", "comments", "stargazers"]);
     let authorization = Some("Bearer stand-in-token");

@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
-#[path = "../../guest/tests/cells/rows.rs"]
+#[path = "../../../guest/tests/cells/rows.rs"]
 mod rows;
 
 use std::time::{Duration, Instant};

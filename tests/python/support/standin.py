@@ -1,4 +1,4 @@
-"""The stand-ins of `tests/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with github() as it: ...`."""
+"""The stand-ins of `tests/rust/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with github() as it: ...`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 USER, TOKEN = "you@example.com", "your-api-token"  # as install.sql has them
 SITE = "your-site.atlassian.net:443"
 

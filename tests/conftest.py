@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 
 import pytest
 from wasmtime import wat2wasm
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "procedures")]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-from emulator import Lab  # noqa: E402
+from emulator import Lab
 
 
 @pytest.fixture
