@@ -3,6 +3,7 @@
 pub mod coerce;
 pub mod datetime;
 pub mod hash;
+pub mod merge_strategy;
 pub mod naming;
 pub mod orjson;
 pub(crate) mod python;

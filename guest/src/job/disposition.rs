@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::read::{Keys, Object, choice};
+use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::Result;
 use crate::sql::condition::RowCondition;
 
@@ -26,22 +27,6 @@ pub struct Merge {
     pub strategy: Option<MergeStrategy>,
     /// What the job says besides, in dlt's words: checked to be of the strategy.
     pub options: MergeOptions,
-}
-
-/// dlt's merge strategies.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum MergeStrategy {
-    /// Upsert, and delete what did not come.
-    Cdc,
-    /// Delete what has the key of a row that came, then insert.
-    #[default]
-    DeleteInsert,
-    /// Insert what has a new key.
-    InsertOnly,
-    /// Keep every version with the time it was valid.
-    Scd2,
-    /// Update what has the key of a row that came, insert the others.
-    Upsert,
 }
 
 /// The options of the merge strategies; the defaults are dlt's.
@@ -147,24 +132,6 @@ impl Merge {
     /// The strategy that is meant: Snowflake's default in dlt is delete-insert.
     pub fn strategy(&self) -> MergeStrategy {
         self.strategy.unwrap_or_default()
-    }
-}
-
-impl MergeStrategy {
-    /// The strategy that dlt calls so.
-    pub fn parse(name: &str) -> Option<Self> {
-        STRATEGIES.iter().find(|(known, _)| *known == name).map(|(_, strategy)| *strategy)
-    }
-
-    /// Its name in dlt.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cdc => "cdc",
-            Self::DeleteInsert => "delete-insert",
-            Self::InsertOnly => "insert-only",
-            Self::Scd2 => "scd2",
-            Self::Upsert => "upsert",
-        }
     }
 }
 
@@ -277,28 +244,14 @@ const KEYS: Keys = Keys::of(&[
     "newer_by",
 ]);
 
-/// Which option is of which strategies (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`).
-const OPTIONS: &[(&str, &[MergeStrategy])] = {
-    use MergeStrategy::{Cdc, DeleteInsert, Scd2, Upsert};
-    &[
-        ("deduplicated", &[DeleteInsert]),
-        ("source_filter", &[DeleteInsert, Scd2, Upsert, Cdc]),
-        ("destination_scope", &[DeleteInsert, Scd2, Cdc]),
-        ("skip_unchanged_rows", &[Upsert, Cdc]),
-        ("row_version_column_name", &[Scd2, Upsert, Cdc]),
-        ("validity_column_names", &[Scd2]),
-        ("active_record_timestamp", &[Scd2]),
-        ("boundary_timestamp", &[Scd2]),
-        ("newer_by", &[DeleteInsert, Upsert, Cdc]),
-    ]
-};
-
 fn merge(object: &Object<'_>) -> Result<Merge> {
-    let strategy = object.choice("strategy", STRATEGIES)?;
+    let words = MergeStrategy::ALL.map(|strategy| (strategy.name(), strategy));
+    let strategy = object.choice("strategy", &words)?;
     let meant = strategy.unwrap_or_default();
-    for (option, strategies) in OPTIONS {
-        if object.get(option).is_some() && !strategies.contains(&meant) {
-            let names = strategies.iter().map(|s| s.name()).collect::<Vec<_>>().join(", ");
+    for option in KEYS.known {
+        let of = MergeStrategy::ALL.into_iter().filter(|strategy| strategy.allows(option));
+        let names = of.map(MergeStrategy::name).collect::<Vec<_>>().join(", ");
+        if object.get(option).is_some() && !names.is_empty() && !meant.allows(option) {
             let message =
                 format!("expected nothing: it is an option of {names}, not of {}", meant.name());
             return Err(object.fault_at(option, message));
@@ -334,13 +287,6 @@ fn merge(object: &Object<'_>) -> Result<Merge> {
     Ok(Merge { strategy, options })
 }
 
-const STRATEGIES: &[(&str, MergeStrategy)] = &[
-    ("delete-insert", MergeStrategy::DeleteInsert),
-    ("upsert", MergeStrategy::Upsert),
-    ("insert-only", MergeStrategy::InsertOnly),
-    ("scd2", MergeStrategy::Scd2),
-    ("cdc", MergeStrategy::Cdc),
-];
 const REPLACE_STRATEGIES: &[(&str, ReplaceStrategy)] = &[
     ("truncate-and-insert", ReplaceStrategy::TruncateAndInsert),
     ("insert-from-staging", ReplaceStrategy::InsertFromStaging),

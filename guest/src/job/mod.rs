@@ -30,7 +30,7 @@ use serde_json::Value;
 pub use self::credential::{Credential, Location, Scheme};
 pub use self::cursor::{Convert, Cursor, Last, OnMissing};
 pub use self::disposition::{
-    Contract, ContractMode, Merge, MergeOptions, MergeStrategy, ReplaceStrategy, WriteDisposition,
+    Contract, ContractMode, Merge, MergeOptions, ReplaceStrategy, WriteDisposition,
 };
 pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
 pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};

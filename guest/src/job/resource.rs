@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::cursor::Cursor;
-use super::disposition::{Contract, MergeStrategy, WriteDisposition};
+use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
@@ -293,7 +293,7 @@ impl Resource {
                 return Some("for what replaces a table is published in one piece");
             }
             WriteDisposition::Merge(merge) => match merge.strategy() {
-                MergeStrategy::Scd2 => {
+                strategy if strategy.keeps_versions() => {
                     return Some("for scd2 retires the rows that a load does not bring");
                 }
                 _ if !self.merge_key.is_empty() => {

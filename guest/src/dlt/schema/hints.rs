@@ -8,6 +8,7 @@ use indexmap::map::Entry;
 use serde_json::{Map, Value};
 
 use super::{Column, Table};
+use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::{Context, Fault, Result};
 
 /// The keys of a merge disposition, and the hints of the table that keep them.
@@ -159,7 +160,8 @@ fn set_disposition(
         }
     };
     let version = name("row_version_column_name")?;
-    if options.get("strategy").and_then(Value::as_str) != Some("scd2") {
+    let strategy = options.get("strategy").and_then(Value::as_str).and_then(MergeStrategy::parse);
+    if !strategy.is_some_and(MergeStrategy::keeps_versions) {
         if let Some(version) = version
             && options.get("skip_unchanged_rows").is_some_and(is_true)
         {

@@ -32,6 +32,7 @@ pub use settings::ColumnRules;
 pub use system::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE, is_dlt};
 pub use table::Table;
 
+use crate::dlt::merge_strategy::{MergeStrategy, RootKeyNeed};
 use crate::fault::{Fault, Result};
 
 /// The version of the form schemas are stored in; dlt's `SCHEMA_ENGINE_VERSION`.
@@ -39,10 +40,6 @@ pub const ENGINE_VERSION: u64 = 11;
 
 /// The normaliser whose configuration tells nesting and propagation.
 const RELATIONAL: &str = "dlt.common.normalizers.json.relational";
-
-/// Merge strategies that need the root's id in every nested table. dlt leaves out the last one, so
-/// that no child row of a version finds its root; where dlt made the tables so, they stay so.
-const ROOT_KEY_STRATEGIES: [&str; 5] = ["delete-insert", "upsert", "insert-only", "cdc", "scd2"];
 
 /// All the tables of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +167,7 @@ impl Schema {
     pub fn merge_strategy(&self, table: &str) -> Option<&str> {
         let disposition = self.inherited(table, "write_disposition")?.as_str()?;
         let strategy = self.inherited(table, "x-merge-strategy").and_then(Value::as_str);
-        (disposition == "merge").then_some(strategy.unwrap_or("delete-insert"))
+        (disposition == "merge").then_some(strategy.unwrap_or(MergeStrategy::default().name()))
     }
 
     /// The columns of this root table whose value nested rows carry as `_dlt_root_id`: of those that a
@@ -357,9 +354,13 @@ impl Schema {
             return;
         };
         let has_root_key = |table: &&Table| table.columns_with("root_key").next().is_some();
-        let merges = || match self.merge_strategy(root.name()) {
-            Some("scd2") => self.chain(root.name()).iter().skip(1).all(|nested| nested.is_new()),
-            strategy => strategy.is_some_and(|name| ROOT_KEY_STRATEGIES.contains(&name)),
+        let strategy = || MergeStrategy::parse(self.merge_strategy(root.name())?);
+        let merges = || match strategy().map(MergeStrategy::root_key) {
+            Some(RootKeyNeed::IfNew) => {
+                self.chain(root.name()).iter().skip(1).all(|nested| nested.is_new())
+            }
+            Some(RootKeyNeed::Always) => true,
+            None => false,
         };
         let wanted = match self.config("root_key_propagation") {
             Some(Value::Bool(always)) => *always,

@@ -2,9 +2,10 @@
 //! words, so that it is the same whether the job says it now or said it once.
 
 use crate::dlt::datetime::parse_timestamp;
+use crate::dlt::merge_strategy::{MergeStrategy, RowIdSource};
 use crate::dlt::schema::{Column, Schema, Table};
 use crate::fault::{Context, Fault, Result};
-use crate::job::{MergeStrategy, WriteDisposition};
+use crate::job::WriteDisposition;
 use crate::shred::{RootId, Sequence};
 use crate::sql::condition::RowCondition;
 
@@ -98,7 +99,7 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<Stri
     let acts = !plan.primary.is_empty()
         || !plan.merge_key.is_empty()
         || plan.destination_scope.is_some()
-        || plan.strategy == MergeStrategy::Scd2;
+        || plan.strategy.keeps_versions();
     let selects = plan.source_filter.is_some() || hint_of(table, "hard_delete").is_some();
     let warning = (!acts).then(|| {
         format!(
@@ -123,11 +124,12 @@ impl Action {
     /// `get_root_row_id_type`.
     pub(crate) fn root_id(&self) -> RootId {
         match self {
-            Self::Merge(plan) if plan.by_primary() => RootId::Key(plan.primary.clone()),
-            Self::Merge(plan) if plan.strategy == MergeStrategy::Scd2 && plan.id_is_version => {
-                RootId::Record
-            }
-            _ => RootId::Numbered,
+            Self::Merge(plan) => match plan.strategy.row_id() {
+                RowIdSource::PrimaryKey => RootId::Key(plan.primary.clone()),
+                RowIdSource::Content if plan.id_is_version => RootId::Record,
+                RowIdSource::Content | RowIdSource::Number => RootId::Numbered,
+            },
+            Self::Append | Self::Replace => RootId::Numbered,
         }
     }
 }
@@ -164,7 +166,7 @@ impl MergePlan {
             newer_by: None,
             id_is_version: first_with(table, "x-row-version") == Some("_dlt_id"),
         };
-        if plan.by_primary() && plan.primary.is_empty() {
+        if strategy.matches_by_primary_key() && plan.primary.is_empty() {
             return Err(Fault::config(format_args!(
                 "expected a primary_key, for {name} matches rows by it, found none"
             )));
@@ -190,25 +192,15 @@ impl MergePlan {
         Ok(())
     }
 
-    /// Whether a row is known by its primary key alone, and its id is made of it.
-    pub(crate) fn by_primary(&self) -> bool {
-        use MergeStrategy::{Cdc, InsertOnly, Upsert};
-        matches!(self.strategy, Upsert | InsertOnly | Cdc)
-    }
-
     /// Whether rows that are there may end because they did not come.
     pub(crate) fn ends_absent(&self) -> bool {
-        matches!(self.strategy, MergeStrategy::Cdc | MergeStrategy::Scd2)
-            || self.destination_scope.is_some()
+        self.strategy.ends_absent() || self.destination_scope.is_some()
     }
 
     /// Whether child rows may have to wait in staging tables: when it depends on their root row which
     /// of them come in, and their root row's id cannot tell.
     pub(crate) fn stages_children(&self) -> bool {
-        self.by_primary()
-            || self.strategy == MergeStrategy::Scd2
-            || self.source_filter.is_some()
-            || self.newer_by.is_some()
+        self.strategy.stages_children() || self.source_filter.is_some() || self.newer_by.is_some()
     }
 }
 

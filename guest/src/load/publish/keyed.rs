@@ -5,7 +5,6 @@
 
 use super::merge::{Merging, column};
 use crate::fault::{Fault, Result};
-use crate::job::MergeStrategy;
 use crate::load::plan::merge::compared;
 use crate::load::session::{Answer, Session};
 use crate::sql::copy::Json;
@@ -82,7 +81,7 @@ impl Merging<'_> {
     /// Updates what has the key of a row that came and inserts the others; with cdc, deletes what did
     /// not come.
     pub(crate) async fn upsert(&self, session: &mut Session, filtered: u64) -> Result<()> {
-        let partition = (self.plan.strategy == MergeStrategy::Cdc && self.scope.is_none())
+        let partition = (self.plan.strategy.ends_absent() && self.scope.is_none())
             .then_some(self.merge_key.as_slice())
             .filter(|key| !key.is_empty());
         let keys: Vec<&[Column]> =
@@ -92,7 +91,7 @@ impl Merging<'_> {
         let Some(matched) = matches.first().copied() else {
             return Err(Fault::internal("an upsert without a key"));
         };
-        if self.plan.strategy == MergeStrategy::Cdc && self.was_live {
+        if self.plan.strategy.ends_absent() && self.was_live {
             let scope = match (&self.scope, matches.get(1)) {
                 (Some(condition), _) => Scope::Condition(condition),
                 (None, Some(partition)) => Scope::Key(*partition),

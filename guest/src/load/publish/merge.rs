@@ -1,10 +1,10 @@
 //! One merge: what its steps share, and the steps that all strategies have.
 
 use super::transaction::{Ingested, IngestedTable, Publication};
+use crate::dlt::merge_strategy::{Duplicates, MergeStrategy};
 use crate::dlt::schema::{self, Table};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
-use crate::job::MergeStrategy;
 use crate::load::plan::merge::{Action, MergePlan, hint_of};
 use crate::load::session::{Answer, Session};
 use crate::shred::SEQ;
@@ -205,7 +205,7 @@ impl<'a> Merging<'a> {
     /// That the rows of every child table can be found by their root row, now and by later loads, where
     /// they go when it is replaced.
     pub(crate) fn check_links(&self) -> Result<()> {
-        if matches!(self.plan.strategy, MergeStrategy::InsertOnly | MergeStrategy::Scd2) {
+        if !self.plan.strategy.deletes_children() {
             return Ok(());
         }
         self.children.iter().try_for_each(|child| self.links_to(child).map(drop))
@@ -248,14 +248,14 @@ fn affected(answer: &Answer) -> u64 {
 /// The columns by which staged rows are the same row, if one of them is to be kept.
 fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
     let version = || hint_of(known, "x-row-version").map(|column| column.name().to_owned());
-    match plan.strategy {
-        MergeStrategy::DeleteInsert if plan.deduplicated => Vec::new(),
+    match plan.strategy.duplicates() {
+        Duplicates::PrimaryKeyUnlessDistinct if plan.deduplicated => Vec::new(),
         // Rows with one id are the same to the last value. A version that the source tells is one of
         // a row, and which row that is only a key can say.
-        MergeStrategy::Scd2 if plan.id_is_version => version().into_iter().collect(),
-        MergeStrategy::Scd2 if plan.primary.is_empty() => Vec::new(),
-        MergeStrategy::Scd2 => plan.primary.iter().cloned().chain(version()).collect(),
-        _ => plan.primary.clone(),
+        Duplicates::Version if plan.id_is_version => version().into_iter().collect(),
+        Duplicates::Version if plan.primary.is_empty() => Vec::new(),
+        Duplicates::Version => plan.primary.iter().cloned().chain(version()).collect(),
+        Duplicates::PrimaryKey | Duplicates::PrimaryKeyUnlessDistinct => plan.primary.clone(),
     }
 }
 
@@ -277,7 +277,7 @@ fn order(publication: &Publication<'_>, plan: &MergePlan, known: &Table) -> Resu
         let ascending = column.hint("dedup_sort").is_some_and(|sort| sort.as_str() == Some("asc"));
         order.push((fold(column.name()), !ascending));
     }
-    order.push((fold(SEQ), plan.strategy != MergeStrategy::InsertOnly));
+    order.push((fold(SEQ), !plan.strategy.keeps_first()));
     Ok(merge::order_by(&order))
 }
 
