@@ -3,7 +3,7 @@
 use super::examiner::{Examiner, Found, Rule, cell, cells, first, has_code, shown};
 use super::stage;
 use crate::columnar::batch;
-use crate::columnar::parquet::{Field, File, Press};
+use crate::columnar::parquet::{Field, File, PageEncoder};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::sql::copy::{Json, copy_into};
@@ -149,9 +149,9 @@ async fn pages(x: &mut Examiner, stage: &Name) -> Found {
         values.set_int(row, i64::from(row) * 7919 % 1_000_003).map_err(refused)?;
     }
     let mut file = create(columns)?;
-    let mut press = Press::new();
+    let mut encoder = PageEncoder::new();
     for _ in 0..2 {
-        file.append(&[&values], MANY, &mut press)?;
+        file.append(&[&values], MANY, &mut encoder)?;
     }
     x.need_upload(stage, "1.5/pages/0.parquet", file.finish()?).await?;
     if let Err(failure) = x.sql(copy_into(&table, columns, stage, "1.5/pages", Json::Parse)).await?
@@ -285,7 +285,7 @@ const DAYS: [i32; 3] = [20_778, -719_162, 2_932_896];
 /// The file of [`EXPECTED`], in two row groups.
 fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
     let mut file = create(columns)?;
-    let mut press = Press::new();
+    let mut encoder = PageEncoder::new();
     for rows in [0..2, 2..EXPECTED.len()] {
         let mut built = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
@@ -300,7 +300,7 @@ fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
             built.push(values);
         }
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        file.append(&built, count, &mut press)?;
+        file.append(&built, count, &mut encoder)?;
     }
     file.finish()
 }
@@ -338,7 +338,7 @@ pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
     values.set_text(0, text).map_err(refused)?;
     values.settle();
     let mut file = create(columns)?;
-    file.append(&[&values], 1, &mut Press::new())?;
+    file.append(&[&values], 1, &mut PageEncoder::new())?;
     file.finish()
 }
 
@@ -350,7 +350,7 @@ pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8
     }
     let mut file = create(std::slice::from_ref(column))?;
     let rows = u32::try_from(micros.len()).unwrap_or(u32::MAX);
-    file.append(&[&values], rows, &mut Press::new())?;
+    file.append(&[&values], rows, &mut PageEncoder::new())?;
     file.finish()
 }
 

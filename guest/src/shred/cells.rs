@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::shape::Role;
+use super::layout::Role;
 use super::{Family, Halt, Link, RootId, RootKey, Row};
 use crate::columnar::cells::{Field, Form, Rows};
 use crate::dlt::coerce::{self, Scalar, Typed};

@@ -1,8 +1,8 @@
 //! How many tables and columns a family may have. Documents whose keys are data would make a table for
-//! every list of theirs and a column for every value: what is nested is kept as JSON instead ([`super::squash`]), and
+//! every list of theirs and a column for every value: what is nested is kept as JSON instead ([`super::collapse`]), and
 //! where nothing is nested the load fails and names the place.
 
-use super::squash::keys_to;
+use super::collapse::keys_to;
 use super::{Family, Halt, Options, Table};
 use crate::fault::{Fault, Result};
 use crate::json::Reader;

@@ -3,23 +3,21 @@
 //! The tables are dlt's (`common/normalizers/json/relational.py`): objects are flattened into their
 //! row, lists become child tables, every row has an id that its children point to. What differs is
 //! how: dlt builds the record, a flat copy of it and a list of rows; here nothing is built. Each key of
-//! each object is resolved once, to a column, a nested object or a child table ([`shape`]), and looked
+//! each object is resolved once, to a column, a nested object or a child table ([`layout`]), and looked
 //! up by comparing bytes from then on.
 //!
 //! A record that turns out to need another look (it repeats a key, or brings its own row id) is undone
 //! and walked again; so is one that is refused. Nothing of it remains.
 
 mod cells;
-mod claim;
-mod guard;
-mod ident;
+mod collapse;
+mod collisions;
+mod contract;
 mod known;
+mod layout;
 mod limits;
 mod options;
-mod root_key;
-mod rules;
-mod shape;
-mod squash;
+mod row_id;
 mod table;
 mod walk;
 mod widen;
@@ -32,22 +30,21 @@ use std::borrow::Cow;
 use rustc_hash::FxHashMap;
 
 pub use cells::Cells;
-pub use claim::KEY_HINT;
-pub use ident::{RootId, Rooted, RowId};
+pub use collisions::KEY_HINT;
+pub use contract::{Refusal, Rules};
+pub use layout::Unnest;
 pub use options::{Options, Preferred, SEQ, Sequence};
-pub use root_key::RootKey;
-pub use rules::{Refusal, Rules};
-pub use shape::Unnest;
+pub use row_id::{RootId, RootKey, Rooted, RowId};
 pub use table::{KnownColumn, SeenColumn, Table};
 
 use crate::dlt::coerce::Scalar;
 use crate::fault::{Fault, Result};
 use crate::json::{self, Peek, Reader};
-use claim::Claims;
-use ident::Numbered;
+use collisions::Claims;
+use contract::LeftOut;
+use layout::{Role, Shape};
 use limits::WEIGHED;
-use rules::LeftOut;
-use shape::{Role, Shape};
+use row_id::Numbered;
 use table::Origin;
 
 /// A family of tables, filling.
@@ -161,9 +158,9 @@ impl Family {
             RootId::Numbered => None,
             RootId::Key(columns) => {
                 let raw = reader.clone().skip()?;
-                Some(ident::key_hash(raw, columns, &self.options.convention)?)
+                Some(row_id::key_hash(raw, columns, &self.options.convention)?)
             }
-            RootId::Record => Some(ident::record_hash(reader.clone().skip()?)?),
+            RootId::Record => Some(row_id::record_hash(reader.clone().skip()?)?),
         };
         let root = match &self.options.root_key {
             RootKey::None | RootKey::Id => None,

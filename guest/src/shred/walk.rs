@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::shape::{ListTarget, ObjectTarget, Role};
+use super::layout::{ListTarget, ObjectTarget, Role};
 use super::table::{Origin, Put};
 use super::{Family, Halt, Link, Row, RowId};
 use crate::dlt::coerce::Scalar;

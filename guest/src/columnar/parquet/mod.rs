@@ -8,8 +8,9 @@
 //! reader must ignore the statistics.
 
 mod footer;
-mod hybrid;
+
 mod page;
+mod rle;
 mod schema;
 mod thrift;
 
@@ -63,7 +64,7 @@ pub struct File {
 
 /// Where pages are made: of use to any number of files, one after the other.
 #[derive(Debug)]
-pub struct Press {
+pub struct PageEncoder {
     page: Vec<u8>,
     /// Its tables are as large as many a page, so they are not made anew for each.
     encoder: Encoder,
@@ -95,13 +96,13 @@ impl File {
         &mut self,
         columns: &[C],
         rows: u32,
-        press: &mut Press,
+        encoder: &mut PageEncoder,
     ) -> Result<()> {
         if rows == 0 {
             return Ok(());
         }
         let (body, groups) = (self.body.len(), self.groups.len());
-        let outcome = self.append_group(columns, rows, press);
+        let outcome = self.append_group(columns, rows, encoder);
         if outcome.is_err() {
             self.body.truncate(body);
             self.groups.truncate(groups);
@@ -137,7 +138,7 @@ impl File {
         &mut self,
         columns: &[C],
         rows: u32,
-        press: &mut Press,
+        encoder: &mut PageEncoder,
     ) -> Result<()> {
         if columns.len() != self.fields.len() {
             return Err(Fault::internal(format_args!(
@@ -152,7 +153,7 @@ impl File {
             .iter()
             .zip(columns)
             .map(|(field, column)| {
-                self.append_chunk(field, column.borrow(), rows, press)
+                self.append_chunk(field, column.borrow(), rows, encoder)
                     .at(|| format!("column {}", field.name))
             })
             .collect();
@@ -169,7 +170,7 @@ impl File {
         field: &Field,
         column: &Column,
         rows: u32,
-        press: &mut Press,
+        encoder: &mut PageEncoder,
     ) -> Result<ChunkMeta> {
         if column.kind() != field.kind {
             return Err(Fault::internal(format_args!(
@@ -191,23 +192,23 @@ impl File {
         if let Some((count, strings)) = chunk.dictionary() {
             dictionary = Some(start);
             if doubtful {
-                codec = press.judge(strings)?;
+                codec = encoder.judge(strings)?;
             }
-            plain += self.append_page(strings, Page::Dictionary(size(count)?), codec, press)?;
+            plain += self.append_page(strings, Page::Dictionary(size(count)?), codec, encoder)?;
         }
         let data = self.body.len();
-        let mut page = std::mem::take(&mut press.page);
+        let mut page = std::mem::take(&mut encoder.page);
         for span in chunk.spans() {
             page.clear();
             chunk.encode(&span, &mut page);
             if doubtful && dictionary.is_none() && self.body.len() == start {
-                codec = press.judge(&page)?;
+                codec = encoder.judge(&page)?;
             }
             let rows = size(span.rows.len())?;
             let header = if dictionary.is_some() { Page::Indices(rows) } else { Page::Plain(rows) };
-            plain += self.append_page(&page, header, codec, press)?;
+            plain += self.append_page(&page, header, codec, encoder)?;
         }
-        press.page = page;
+        encoder.page = page;
         Ok(ChunkMeta {
             codec,
             data,
@@ -225,10 +226,10 @@ impl File {
         plain: &[u8],
         page: Page,
         codec: Compression,
-        press: &mut Press,
+        encoder: &mut PageEncoder,
     ) -> Result<usize> {
         let stored = match codec {
-            Compression::Snappy => press.compress(plain)?,
+            Compression::Snappy => encoder.compress(plain)?,
             _ => plain,
         };
         // Growing by doubling would need three times the file while it moves.
@@ -244,7 +245,7 @@ impl File {
     }
 }
 
-impl Press {
+impl PageEncoder {
     /// One that has made nothing yet.
     pub fn new() -> Self {
         Self { page: Vec::new(), encoder: Encoder::new(), compressed: Vec::new() }
@@ -272,7 +273,7 @@ impl Press {
     }
 }
 
-impl Default for Press {
+impl Default for PageEncoder {
     fn default() -> Self {
         Self::new()
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::hybrid;
+use super::rle;
 use crate::columnar::batch::{Bits, Column, Role, Strings, Values, index_width};
 use crate::fault::Result;
 
@@ -133,7 +133,7 @@ impl<'a> Chunk<'a> {
         to.extend_from_slice(&[0; 4]);
         let words = self.column.present().words();
         let words = words.get(span.rows.start / GROUP..).unwrap_or_default();
-        hybrid::levels(to, words, span.rows.len());
+        rle::levels(to, words, span.rows.len());
         let length = (to.len() - start - 4) as u32;
         if let Some(place) = to.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
             *place = length.to_le_bytes();
@@ -200,7 +200,7 @@ fn offset(strings: &Strings, string: usize) -> usize {
 fn indices(to: &mut Vec<u8>, values: Option<&[u32]>, entries: usize) {
     let width = index_width(entries);
     to.push(width as u8);
-    hybrid::indices(to, values.unwrap_or_default(), width);
+    rle::indices(to, values.unwrap_or_default(), width);
 }
 
 impl Limits {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::columnar::batch;
-use crate::columnar::parquet::{Field, File, Press};
+use crate::columnar::parquet::{Field, File, PageEncoder};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
@@ -30,7 +30,7 @@ pub(crate) struct Staging {
     resource: usize,
     tables: Vec<Staged>,
     ready: Vec<Ready>,
-    press: Press,
+    encoder: PageEncoder,
 }
 
 /// The files of one table.
@@ -58,7 +58,7 @@ impl Staging {
             resource,
             tables: Vec::new(),
             ready: Vec::new(),
-            press: Press::new(),
+            encoder: PageEncoder::new(),
         }
     }
 
@@ -147,7 +147,7 @@ impl Staging {
             Some(open) => open,
             None => staged.open.insert((fields.clone(), File::create(fields)?)),
         };
-        file.append(&values, table.rows(), &mut self.press)?;
+        file.append(&values, table.rows(), &mut self.encoder)?;
         staged.rows += u64::from(table.rows());
         if file.size() > FILE_BYTES {
             self.close(at, &table.name)?;

@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::columnar::batch;
 use crate::dlt::types::{DataType, Kind};
 
-use super::rules::{Refusal, Rules};
+use super::contract::{Refusal, Rules};
 use super::{Rooted, SEQ};
 
 /// How many times a text counts that does not come again. A longer batch makes such texts no smaller,

@@ -6,7 +6,7 @@ use crate::dlt::coerce::{self, Datum, Scalar};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::shred::Options;
-use crate::shred::rules::{self, Refusal, Rules};
+use crate::shred::contract::{self, Refusal, Rules};
 use crate::shred::widen::Meeting;
 
 impl Table {
@@ -89,7 +89,7 @@ impl Table {
             None => Ok(None),
             Some(Refusal::Row) => Ok(Some(true)),
             Some(Refusal::Value) => Ok(Some(false)),
-            Some(Refusal::Freeze) => Err(rules::frozen(expected, value.form().name())
+            Some(Refusal::Freeze) => Err(contract::frozen(expected, value.form().name())
                 .at(format_args!("column {}", column.name))),
         }
     }

@@ -1,9 +1,9 @@
 //! What tables records become. Values are checked where they can be read: in the conformance cases.
 
-mod claims;
+mod collisions;
+mod contract;
 mod limits;
 mod properties;
-mod rules;
 
 use super::*;
 use crate::dlt::naming::{Convention, Naming};
@@ -278,7 +278,7 @@ fn keys_make_ids() {
         ("{}", &["id"], Ok("ljdFSlj0Tv4BqQ")),
     ] {
         let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
-        let id = ident::key_hash(record, &columns, &convention).map_err(|fault| fault.to_string());
+        let id = row_id::key_hash(record, &columns, &convention).map_err(|fault| fault.to_string());
         assert_eq!(id.as_deref(), expect.map_err(str::to_owned).as_ref().map(|s| *s));
     }
 }
@@ -297,10 +297,10 @@ fn records_make_ids() {
             "p9GgwnseCeNTGQ",
         ),
     ] {
-        assert_eq!(ident::record_hash(record).unwrap(), expect, "{record}");
+        assert_eq!(row_id::record_hash(record).unwrap(), expect, "{record}");
     }
-    let id = ident::record_hash(r#"{"value":"a"}"#).unwrap();
-    assert_eq!(ident::record_hash(" \"a\" ").unwrap(), id);
+    let id = row_id::record_hash(r#"{"value":"a"}"#).unwrap();
+    assert_eq!(row_id::record_hash(" \"a\" ").unwrap(), id);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
             expect.extend(cells.iter().cloned());
         }
         columns.iter_mut().for_each(Column::settle);
-        file.append(&columns, rows as u32, &mut Press::new()).unwrap();
+        file.append(&columns, rows as u32, &mut PageEncoder::new()).unwrap();
         columns.iter_mut().for_each(Column::clear);
         sizes.push(rows);
     }
@@ -394,7 +394,7 @@ fn forgotten_rows_leave_nothing() {
             let file = |mut column: Column| {
                 column.settle();
                 let mut file = File::create(fields(&[text])).unwrap();
-                file.append(&[column], rows as u32 + 71, &mut Press::new()).unwrap();
+                file.append(&[column], rows as u32 + 71, &mut PageEncoder::new()).unwrap();
                 file.finish().unwrap()
             };
             assert_eq!(file(found), file(expect), "{distinct:?} {rows}");
@@ -448,12 +448,12 @@ fn what_does_not_fit_is_refused() {
     let mut file = File::create(fields(&[text, int])).unwrap();
     for (columns, expect) in cases {
         let size = file.size();
-        let fault = file.append(&columns, 1, &mut Press::new()).unwrap_err();
+        let fault = file.append(&columns, 1, &mut PageEncoder::new()).unwrap_err();
         assert!(fault.message.contains(expect), "{fault}");
         assert_eq!(file.size(), size);
     }
-    file.append(&[Column::new(text), Column::new(int)], 0, &mut Press::new()).unwrap();
-    file.append(&[Column::new(text), Column::new(int)], 1, &mut Press::new()).unwrap();
+    file.append(&[Column::new(text), Column::new(int)], 0, &mut PageEncoder::new()).unwrap();
+    file.append(&[Column::new(text), Column::new(int)], 1, &mut PageEncoder::new()).unwrap();
     let (_, columns, groups) = read_back(&file.finish().unwrap());
     assert_eq!((columns, groups), (vec![vec![None], vec![None]], vec![1]));
 }

@@ -1,6 +1,6 @@
 //! Lists whose keys become one name: each has a table of its own.
 
-use super::super::shape::ListTarget;
+use super::super::layout::ListTarget;
 use super::super::{Family, Halt};
 use super::{Decided, own_name};
 use crate::dlt::naming::says_little;

@@ -1,12 +1,97 @@
-//! Rows of tables that have rules, and rows that begin a family of their own: what most loads have none
-//! of, out of the way of those that do not.
+//! What the data may bring to a table: dlt's schema contracts, as they bear on one row.
+//!
+//! A row is judged before the lists in it are read, as dlt does it: what is left out takes its
+//! descendants along, and what they would have brought is never looked at. So where there are rules at
+//! all, each object is walked twice, first for its values and then for its lists; where there are none,
+//! nothing here is ever asked.
+//!
+//! Source: dlt 1.31, `common/schema/schema.py` (`apply_schema_contract`) and
+//! `normalize/items_normalizers/jsonl.py` (`_normalize_chunk`).
 
-use super::ident::{key_hash, record_hash};
-use super::rules::{Refusal, frozen};
-use super::shape::{ListTarget, ObjectTarget};
+use std::collections::BTreeMap;
+
+use super::layout::{ListTarget, ObjectTarget};
+use super::row_id::{Numbered, key_hash, record_hash};
 use super::{Family, Halt, Link, RootId, RootKey, Row, RowId};
-use crate::fault::Result;
+use crate::fault::{Fault, FaultKind, Result};
 use crate::json::{MAX_DEPTH, Peek, Reader};
+
+/// What becomes of something new that is not welcome.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The load fails.
+    Freeze,
+    /// The row that brings it is left out, and what is nested in it.
+    Row,
+    /// The value is left out.
+    Value,
+}
+
+/// What a table takes; where nothing is said, everything is welcome.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rules {
+    /// New tables: this one, and those that are nested in it.
+    pub tables: Option<Refusal>,
+    /// New columns of a table that is not new.
+    pub columns: Option<Refusal>,
+    /// New columns for what another column cannot hold.
+    pub data_type: Option<Refusal>,
+    /// The table is new with this load, whose rows may all bring columns.
+    pub once: bool,
+}
+
+impl Rules {
+    /// Whether anything could be refused.
+    pub(super) fn refuse(&self) -> bool {
+        self.tables.is_some() || self.columns.is_some() || self.data_type.is_some()
+    }
+
+    /// The rules of a table that the data brings, nested in one of these rules.
+    pub(super) fn nested(&self) -> Self {
+        Self { once: false, ..*self }
+    }
+}
+
+/// What was left out, counted.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    counts: BTreeMap<(String, String), u64>,
+    /// Of the record that is being taken.
+    open: Vec<(String, String)>,
+}
+
+impl LeftOut {
+    pub(super) fn add(&mut self, table: &str, what: String) {
+        self.open.push((table.to_owned(), what));
+    }
+
+    /// The record is taken.
+    pub(super) fn keep(&mut self) {
+        for what in self.open.drain(..) {
+            *self.counts.entry(what).or_default() += 1;
+        }
+    }
+
+    /// The record is walked again, or refused.
+    pub(super) fn forget(&mut self) {
+        self.open.clear();
+    }
+
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        self.counts.iter().map(|((table, what), count)| {
+            format!("table {table}: {what}, as the schema contract has it; {count} left out")
+        })
+    }
+}
+
+/// The fault of something new where all is frozen.
+#[cold]
+pub(super) fn frozen(expected: &str, found: impl std::fmt::Display) -> Fault {
+    Fault::new(
+        FaultKind::Contract,
+        format_args!("expected {expected}, for the schema contract freezes them, found {found}"),
+    )
+}
 
 impl Family {
     /// A row of a table with rules: its values first, then, if it may stay, its lists.
@@ -134,7 +219,7 @@ impl Family {
     /// The id of a row that has none of its own: a digest of the load, the table and its number.
     fn rooted_id(&self, table: usize, number: u64) -> RowId {
         let table = &self.tables[table].name;
-        super::ident::Numbered::new(&self.options.load_id, table).id(number)
+        Numbered::new(&self.options.load_id, table).id(number)
     }
 
     /// The lists of an object, and of the objects in it, whose values have been read.

@@ -20,7 +20,7 @@ mod weigh;
 
 use rustc_hash::FxHashMap;
 
-use super::shape::Shape;
+use super::layout::Shape;
 use super::{Family, Halt, Row};
 use crate::dlt::coerce::Scalar;
 use crate::dlt::hash;

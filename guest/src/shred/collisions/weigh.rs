@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::super::shape::Entry;
+use super::super::layout::Entry;
 use super::super::table::Origin;
 use super::super::{Family, Halt, Row};
 use crate::dlt::coerce::{Scalar, Typed};

@@ -4,7 +4,7 @@
 //! there. It depends on nothing but the records and their order, and the schema remembers it: the
 //! column is a JSON column, and dlt goes on likewise.
 
-use super::shape::{ListTarget, ObjectTarget, Shape};
+use super::layout::{ListTarget, ObjectTarget, Shape};
 use super::{Family, Halt};
 use crate::fault::Fault;
 use crate::json::unescape;
