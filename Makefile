@@ -15,11 +15,13 @@ CARGO ?= cargo
 export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/tests/python:$(CURDIR)/tests/python/support:$(CURDIR)/procedures/handler:$(CURDIR)/procedures/install
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
+# The Python sources that have ruff's format.
+FORMATTED := procedures/handler
 # The lock file is what is tested; a change of it is made on purpose.
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-deny demo package package-offline package-arm bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package package-offline package-arm bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,13 +39,17 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 
 # What compiles most comes first: it fills both cores while the component, whose last step is one long one,
 # is built beside it.
-test: setup lint-format test-rust lint-clippy test-python ## All of it, as CI runs it
+test: setup lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
 
-lint: lint-format lint-clippy ## Format and lints, warnings are errors
+lint: lint-format lint-python lint-clippy ## Format and lints, warnings are errors
 
 lint-format:
 	@echo "lint: rustfmt"
 	@$(CARGO) fmt --all --check
+
+lint-python:
+	@echo "lint: ruff"
+	@$(PYTHON) -m ruff format --quiet --check $(FORMATTED)
 
 lint-clippy:
 	@echo "lint: clippy"
@@ -126,8 +132,9 @@ plan-example: ## Show what a load would do, with no Snowflake anywhere
 	@printf '%s\n' '{"id": 1, "placed": "2026-01-02T03:04:05Z", "items": [{"sku": "A-1", "price": 9.5}, {"sku": "B-2", "price": 3}]}' > target/example.ndjson
 	@$(CARGO) run --quiet $(LOCKED) --package snowcat-host --bin snowcat -- plan target/example.json --input target/example.ndjson
 
-fmt: ## Format the Rust sources
+fmt: ## Format the sources
 	@$(CARGO) fmt --all
+	@$(PYTHON) -m ruff format --quiet $(FORMATTED)
 
 clean: ## Remove everything that was built
 	@echo "clean: target"
