@@ -27,10 +27,30 @@ except Exception as error:  # noqa: BLE001 - a wheel for another machine fails i
 
 VERDICTS = {"holds": host.HOLDS, "fails": host.FAILS, "untried": host.UNTRIED}
 # Checks that run in a CALL of their own: they may end the process, or end the CALL.
-ALONE = ("engine.default", "engine.limited", "engine.pulley64", "memory.rwx", "memory.rx", "memory.file",
-         "call.argument", "call.null", "call.error", "call.result", "call.task")  # fmt: skip
-PROBES = ("engine default", "engine limited", "engine pulley64", "memory rwx", "memory rx", "memory file", "argument",
-          "error", "result")  # fmt: skip
+ALONE = (
+    "engine.default",
+    "engine.limited",
+    "engine.pulley64",
+    "memory.rwx",
+    "memory.rx",
+    "memory.file",
+    "call.argument",
+    "call.null",
+    "call.error",
+    "call.result",
+    "call.task",
+)
+PROBES = (
+    "engine default",
+    "engine limited",
+    "engine pulley64",
+    "memory rwx",
+    "memory rx",
+    "memory file",
+    "argument",
+    "error",
+    "result",
+)
 TRAPS = '(module (memory (export "memory") 1) (func (export "trap") unreachable))'
 PAGES_OF_64_MIB = 1024
 
@@ -41,7 +61,11 @@ def doctor(session, database, dataset, hosts, aliases, wait_seconds, engine):
     if loads is None:
         rows.append(row("runtime.component", None, f"the runtime cannot be imported: {BROKEN}"))
     else:
-        rows += _examined(session, {"database": database, "dataset": dataset, "wait_seconds": wait_seconds}, engine)
+        rows += _examined(
+            session,
+            {"database": database, "dataset": dataset, "wait_seconds": wait_seconds},
+            engine,
+        )
         rows += host.network(_names(hosts), loads.Http({}).fetch)
         rows += host.secrets(_names(aliases), snowcat_http.secret)
     return rows + [row(name, None, "it runs in a CALL of its own") for name in ALONE]
@@ -51,7 +75,12 @@ def second(session, database, dataset, wait_seconds, engine):
     """P_DOCTOR_SECOND: the other session's half of the checks that need two."""
     if loads is None:
         return [row("runtime.component", None, f"the runtime cannot be imported: {BROKEN}")]
-    options = {"database": database, "dataset": dataset, "wait_seconds": wait_seconds, "role": "second"}
+    options = {
+        "database": database,
+        "dataset": dataset,
+        "wait_seconds": wait_seconds,
+        "role": "second",
+    }
     return _examined(session, options, engine)
 
 
@@ -59,8 +88,15 @@ def probe(session, name, argument):
     """P_DOCTOR_PROBE: one check that may end the process or the CALL."""
     kind, _, detail = name.partition(" ")
     if name not in PROBES:
-        return [{"NAME": name, "RESULT": host.UNTRIED, "ASSUMED": "", "SEEN": "no such probe",
-                 "REMEDY": f"Any of: {', '.join(PROBES)}"}]  # fmt: skip
+        return [
+            {
+                "NAME": name,
+                "RESULT": host.UNTRIED,
+                "ASSUMED": "",
+                "SEEN": "no such probe",
+                "REMEDY": f"Any of: {', '.join(PROBES)}",
+            }
+        ]
     if kind == "memory":
         return [host.memory(detail)]
     if kind == "engine":
@@ -105,16 +141,25 @@ class Timed:
         try:
             self._inner.upload(stage, path, data)
         finally:
-            self.spent[f"upload of {'12 MiB' if len(data) > 10 << 20 else 'a file'}"].append(time.monotonic() - begun)
+            self.spent[f"upload of {'12 MiB' if len(data) > 10 << 20 else 'a file'}"].append(
+                time.monotonic() - begun
+            )
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
     def row(self):
         """How long everything took."""
-        shown = [f"{kind} {len(times)}, on average {sum(times) / len(times):.3f} s, at most {max(times):.3f} s"
-                 for kind, times in sorted(self.spent.items())]  # fmt: skip
-        times = [spent for kind, found in self.spent.items() for spent in found if not kind.startswith("upload")]
+        shown = [
+            f"{kind} {len(times)}, on average {sum(times) / len(times):.3f} s, at most {max(times):.3f} s"
+            for kind, times in sorted(self.spent.items())
+        ]
+        times = [
+            spent
+            for kind, found in self.spent.items()
+            for spent in found
+            if not kind.startswith("upload")
+        ]
         usual = sorted(times)[len(times) // 2] if times else 0.0
         seen = f"{len(times)} statements in {sum(times):.1f} s, the one in the middle {usual:.3f} s: {'; '.join(shown)}"
         return row("time.statements", usual < 2.0, seen)
@@ -131,13 +176,27 @@ def _examined(session, options, engine):
     warehouse = Timed(loads.Snowflake(session, loads.Http({})))
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     try:
-        found, _ = loads.run(component, json.dumps(options), now, warehouse, start=component.start_doctor)
+        found, _ = loads.run(
+            component, json.dumps(options), now, warehouse, start=component.start_doctor
+        )
     except loads.LoadError as error:
-        return [*rows, row("runtime.component", False, f"the examination ended: {host.told(error)}"), warehouse.row()]
+        return [
+            *rows,
+            row("runtime.component", False, f"the examination ended: {host.told(error)}"),
+            warehouse.row(),
+        ]
     finally:
         component.limits.close()
-    rows += [{"NAME": c["name"], "RESULT": VERDICTS[c["verdict"]], "ASSUMED": c["assumed"], "SEEN": c["seen"],
-              "REMEDY": c["remedy"]} for c in found["checks"]]  # fmt: skip
+    rows += [
+        {
+            "NAME": c["name"],
+            "RESULT": VERDICTS[c["verdict"]],
+            "ASSUMED": c["assumed"],
+            "SEEN": c["seen"],
+            "REMEDY": c["remedy"],
+        }
+        for c in found["checks"]
+    ]
     return [*rows, warehouse.row()]
 
 
@@ -145,11 +204,19 @@ def _engine(name):
     """One engine: files that are precompiled for it, the component, a trap, memory that grows."""
     engine = Engine(engines.configured(engines.ENGINES[name]))
     rule = f"engine.{name}"
-    checks = (("precompiled", _precompiled, engine), ("component", _component, name), ("trap", _trap, engine),
-              ("growth", _growth, engine))  # fmt: skip
-    rows = [host.attempt(f"{rule}.{what}", check, given, rule=rule) for what, check, given in checks]
+    checks = (
+        ("precompiled", _precompiled, engine),
+        ("component", _component, name),
+        ("trap", _trap, engine),
+        ("growth", _growth, engine),
+    )
+    rows = [
+        host.attempt(f"{rule}.{what}", check, given, rule=rule) for what, check, given in checks
+    ]
     if ": does not fit" in rows[0]["SEEN"] and rows[0]["RESULT"] == host.FAILS:
-        rows[0]["REMEDY"] = "None needed: each CALL compiles the component, which takes some seconds"
+        rows[0]["REMEDY"] = (
+            "None needed: each CALL compiles the component, which takes some seconds"
+        )
     return rows
 
 
@@ -161,14 +228,19 @@ def _precompiled(engine):
         path = os.path.join(imports(), name)
         with open(path, "rb") as file:
             data = file.read()
-        for way, load, given in (("file", Component.deserialize_file, path), ("bytes", Component.deserialize, data)):
+        for way, load, given in (
+            ("file", Component.deserialize_file, path),
+            ("bytes", Component.deserialize, data),
+        ):
             begun = time.monotonic()
             try:
                 load(engine, given)
                 shown.append(f"{name} by {way} in {1000 * (time.monotonic() - begun):.0f} ms")
                 fits = True
             except WasmtimeError as error:
-                shown.append(f"{name} by {way}: does not fit ({' '.join(str(error).split())[:120]})")
+                shown.append(
+                    f"{name} by {way}: does not fit ({' '.join(str(error).split())[:120]})"
+                )
     return fits, "; ".join(shown) or "no precompiled file: does not fit"
 
 

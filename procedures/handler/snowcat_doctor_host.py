@@ -32,7 +32,10 @@ RULES = {
         "The machine is x86-64 or 64-bit ARM",
         "Other processors have no precompiled component, and maybe no wasmtime",
     ),
-    "machine.python": ("Python is 3.10 or newer", "Set RUNTIME_VERSION = '3.11' in the CREATE PROCEDURE statements"),
+    "machine.python": (
+        "Python is 3.10 or newer",
+        "Set RUNTIME_VERSION = '3.11' in the CREATE PROCEDURE statements",
+    ),
     "machine.c_library": (
         "The C library is glibc, 2.28 or newer (2.18 on ARM)",
         "wasmtime cannot be loaded: please report it",
@@ -41,7 +44,10 @@ RULES = {
         "The process has 1 GiB of address space or more",
         "Use a larger warehouse, or the engine that needs least: P_DOCTOR_PROBE('engine limited')",
     ),
-    "machine.temporary": ("A file can be written to the folder for temporary files", "Please report it"),
+    "machine.temporary": (
+        "A file can be written to the folder for temporary files",
+        "Please report it",
+    ),
     "machine.imports": (
         "The imports of the procedure are files of the package only",
         "Files of others among the imports are passed over; a JSON among them may be taken for a job",
@@ -54,7 +60,10 @@ RULES = {
         "The wheel of wasmtime is one for Linux, with a shared library",
         "The package repository took the wheel of another platform: please report it with the tag",
     ),
-    "runtime.packages": ("snowpark, its connector and pyarrow are installed", "Create the procedures again"),
+    "runtime.packages": (
+        "snowpark, its connector and pyarrow are installed",
+        "Create the procedures again",
+    ),
     "runtime.component": (
         "The component can be loaded, and says its first step",
         "Try the other engines: P_DOCTOR_PROBE('engine limited'), P_DOCTOR_PROBE('engine pulley64')",
@@ -71,11 +80,23 @@ RULES = {
         "The engine `default` runs the component; a procedure tries it first",
         f"{PROBE}('engine default'): in a CALL of its own, since a killed process cannot report",
     ),
-    "engine.limited": ("The engine `limited` runs it in less address space", f"{PROBE}('engine limited')"),
-    "engine.pulley64": ("The engine `pulley64` runs it without executable memory", f"{PROBE}('engine pulley64')"),
+    "engine.limited": (
+        "The engine `limited` runs it in less address space",
+        f"{PROBE}('engine limited')",
+    ),
+    "engine.pulley64": (
+        "The engine `pulley64` runs it without executable memory",
+        f"{PROBE}('engine pulley64')",
+    ),
     "memory.rwx": ("Memory may be writable and executable at once", f"{PROBE}('memory rwx')"),
-    "memory.rx": ("Memory that was written may be made executable, as engines do", f"{PROBE}('memory rx')"),
-    "memory.file": ("A file of the imports may be mapped to be executed", f"{PROBE}('memory file')"),
+    "memory.rx": (
+        "Memory that was written may be made executable, as engines do",
+        f"{PROBE}('memory rx')",
+    ),
+    "memory.file": (
+        "A file of the imports may be mapped to be executed",
+        f"{PROBE}('memory file')",
+    ),
     "call.argument": (
         "A VARIANT argument keeps numbers as numbers, and the order of keys",
         f"{PROBE}('argument', PARSE_JSON('{{\"b\": 1.5, \"a\": [1.25, null, 12345678901234567890123]}}')); and pass jobs as text",
@@ -90,8 +111,11 @@ RULES = {
         "A task gets the same results",
         "Run P_DOCTOR in a task, and compare: see the documentation of the doctor",
     ),
-    "time.statements": ("A load sends about 42 statements, which take 0.3 to 2 seconds each", "Use another warehouse"),
-}  # fmt: skip
+    "time.statements": (
+        "A load sends about 42 statements, which take 0.3 to 2 seconds each",
+        "Use another warehouse",
+    ),
+}
 
 
 def row(name, holds, seen, rule=None, remedy=None):
@@ -127,13 +151,22 @@ def machine_name():
 
 def machine():
     """What the process is in."""
-    checks = {"processor": _processor, "python": _python, "c_library": _c_library, "memory": _memory,
-              "temporary": _temporary, "imports": _imports}  # fmt: skip
+    checks = {
+        "processor": _processor,
+        "python": _python,
+        "c_library": _c_library,
+        "memory": _memory,
+        "temporary": _temporary,
+        "imports": _imports,
+    }
     return [attempt(f"machine.{name}", check) for name, check in checks.items()]
 
 
 def _processor():
-    return machine_name() in GLIBC, f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}"
+    return (
+        machine_name() in GLIBC,
+        f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
+    )
 
 
 def _python():
@@ -143,12 +176,18 @@ def _python():
 def _c_library():
     name, version = platform.libc_ver()
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-    return name == "glibc" and parts >= GLIBC.get(machine_name(), (2, 28)), f"{name} {version}".strip() or "unknown"
+    return name == "glibc" and parts >= GLIBC.get(
+        machine_name(), (2, 28)
+    ), f"{name} {version}".strip() or "unknown"
 
 
 def _memory():
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    shown = ["address space: no limit" if limit == resource.RLIM_INFINITY else f"address space: {limit >> 20} MiB"]
+    shown = [
+        "address space: no limit"
+        if limit == resource.RLIM_INFINITY
+        else f"address space: {limit >> 20} MiB"
+    ]
     for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             with open(place, encoding="ascii") as file:
@@ -175,7 +214,10 @@ def _imports():
 
 def runtime():
     """The packages of the procedure."""
-    rows = [attempt(f"runtime.{name}", check) for name, check in (("wasmtime", _wasmtime), ("wheel", _wheel))]
+    rows = [
+        attempt(f"runtime.{name}", check)
+        for name, check in (("wasmtime", _wasmtime), ("wheel", _wheel))
+    ]
     return [*rows, attempt("runtime.packages", _packages)]
 
 
@@ -187,9 +229,15 @@ def _wasmtime():
 
 def _wheel():
     found = importlib.metadata.distribution("wasmtime")
-    tags = [line for line in (found.read_text("WHEEL") or "").splitlines() if line.startswith("Tag:")]
-    libraries = [str(file) for file in found.files or () if file.name.endswith((".so", ".dll", ".dylib"))]
-    return any(file.endswith(".so") for file in libraries), f"{', '.join(tags) or 'no tag'}; {', '.join(libraries) or 'no library'}"
+    tags = [
+        line for line in (found.read_text("WHEEL") or "").splitlines() if line.startswith("Tag:")
+    ]
+    libraries = [
+        str(file) for file in found.files or () if file.name.endswith((".so", ".dll", ".dylib"))
+    ]
+    return any(
+        file.endswith(".so") for file in libraries
+    ), f"{', '.join(tags) or 'no tag'}; {', '.join(libraries) or 'no library'}"
 
 
 def _packages():
@@ -223,15 +271,23 @@ def _host(host, fetch):
     for store, context in _stores():
         begun = time.monotonic()
         try:
-            with socket.create_connection((name, int(port or 443)), 30) as plain, \
-                    context.wrap_socket(plain, server_hostname=name) as tls:  # fmt: skip
+            with (
+                socket.create_connection((name, int(port or 443)), 30) as plain,
+                context.wrap_socket(plain, server_hostname=name) as tls,
+            ):
                 shown.append(f"{tls.version()} with the certificates of {store} in {_ms(begun)} ms")
         except OSError as error:
             shown.append(f"TLS with the certificates of {store}: {told(error)}")
     reached = True
     for count in (1, 1, 8):
         begun = time.monotonic()
-        request = {"method": "GET", "url": f"https://{host}/", "headers": [], "auth": None, "body": None}
+        request = {
+            "method": "GET",
+            "url": f"https://{host}/",
+            "headers": [],
+            "auth": None,
+            "body": None,
+        }
         answers = fetch([request] * count)
         seen = sorted({str(answer.get("status") or answer.get("message")) for _, answer in answers})
         reached &= all("status" in answer or answer["code"] for _, answer in answers)
@@ -252,10 +308,18 @@ def _stores():
 
 def _other_host(fetch):
     begun = time.monotonic()
-    request = {"method": "GET", "url": "https://snowcat-not-allowed.example/", "headers": [], "auth": None, "body": None}
+    request = {
+        "method": "GET",
+        "url": "https://snowcat-not-allowed.example/",
+        "headers": [],
+        "auth": None,
+        "body": None,
+    }
     ((case, answer),) = fetch([request])
     spent = _ms(begun)
-    return case == "err" and not answer["code"] and spent < 10_000, f"{answer.get('message') or answer.get('status')} in {spent} ms"
+    return case == "err" and not answer[
+        "code"
+    ] and spent < 10_000, f"{answer.get('message') or answer.get('status')} in {spent} ms"
 
 
 def secrets(aliases, read):
@@ -265,7 +329,12 @@ def secrets(aliases, read):
 
 def _secret(alias, read):
     shown, readable = [], False
-    getters = ("get_secret_type", "get_generic_secret_string", "get_username_password", "get_oauth_access_token")
+    getters = (
+        "get_secret_type",
+        "get_generic_secret_string",
+        "get_username_password",
+        "get_oauth_access_token",
+    )
     for getter in getters:
         try:
             value = read(getter, alias)
@@ -275,19 +344,31 @@ def _secret(alias, read):
         if getter == "get_secret_type":
             shown.append(f"{getter}: {value}")
             continue
-        parts = {"username": value.username, "password": value.password} if hasattr(value, "password") else {"text": value}
+        parts = (
+            {"username": value.username, "password": value.password}
+            if hasattr(value, "password")
+            else {"text": value}
+        )
         sizes = [f"{name} of {len(part)} characters{_odd(part)}" for name, part in parts.items()]
         readable |= all(part.strip() for part in parts.values())
         shown.append(f"{getter}: {', '.join(sizes)}")
     return {
-        "NAME": f"secrets.{alias}", "RESULT": HOLDS if readable else FAILS,
-        "ASSUMED": "The secret can be read by one of the getters, and is not empty", "SEEN": "; ".join(shown),
-        "REMEDY": "" if readable else "GRANT READ ON SECRET .. TO ROLE SNOWCAT_OWNER, and name it in SECRETS and in the integration",
-    }  # fmt: skip
+        "NAME": f"secrets.{alias}",
+        "RESULT": HOLDS if readable else FAILS,
+        "ASSUMED": "The secret can be read by one of the getters, and is not empty",
+        "SEEN": "; ".join(shown),
+        "REMEDY": ""
+        if readable
+        else "GRANT READ ON SECRET .. TO ROLE SNOWCAT_OWNER, and name it in SECRETS and in the integration",
+    }
 
 
 def _odd(text):
-    return "" if text == text.strip() and text.isprintable() else ", with white space at an end or a control character"
+    return (
+        ""
+        if text == text.strip() and text.isprintable()
+        else ", with white space at an end or a control character"
+    )
 
 
 # --- what may end the process ---------------------------------------------------------
@@ -329,8 +410,12 @@ def _executed(page, written=False):
 def _file():
     folder = sys._xoptions["snowflake_import_directory"]
     name = max(os.listdir(folder), key=lambda name: os.path.getsize(os.path.join(folder, name)))
-    with open(os.path.join(folder, name), "rb") as file, \
-            mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC) as page:  # fmt: skip
+    with (
+        open(os.path.join(folder, name), "rb") as file,
+        mmap.mmap(
+            file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC
+        ) as page,
+    ):
         return True, f"{name}, {len(page)} bytes"
 
 

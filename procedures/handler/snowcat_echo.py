@@ -25,10 +25,18 @@ COLUMNS = 60
 URL_SAFE = str.maketrans("+/", "-_")
 # Four characters in a row that need no escape and have one: only then can a secret's letters be hidden.
 DENSE = (
-    (("\\u00", "\\x"), re.compile(r"\\(?:u00|x)[2-7][0-9A-Fa-f](?:\\{1,8}(?:u00|x)[2-7][0-9A-Fa-f]){3}")),
-    (("%",), re.compile(r"%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f](?:%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f]){3}")),
+    (
+        ("\\u00", "\\x"),
+        re.compile(r"\\(?:u00|x)[2-7][0-9A-Fa-f](?:\\{1,8}(?:u00|x)[2-7][0-9A-Fa-f]){3}"),
+    ),
+    (
+        ("%",),
+        re.compile(
+            r"%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f](?:%(?:25){0,3}(?:u00)?[2-7][0-9A-Fa-f]){3}"
+        ),
+    ),
     (("&",), re.compile(r"(?:&(?:amp;){0,3}#(?:[xX]0{0,4}[2-7][0-9A-Fa-f]|0{0,4}[0-9]{2,3});){4}")),
-)  # fmt: skip
+)
 JSON = re.compile(
     r"\\(?:u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([\"'\\/bfnrt])"
     r"|(x[0-9A-Fa-f]{2}(?:\\x[89abAB][0-9A-Fa-f]){0,3}))"
@@ -36,12 +44,44 @@ JSON = re.compile(
 SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 # The names that HTML has for characters of ASCII.
 NAMED = {
-    "Tab": "\t", "NewLine": "\n", "excl": "!", "quot": '"', "num": "#", "dollar": "$", "percnt": "%", "amp": "&", "apos": "'",
-    "lpar": "(", "rpar": ")", "ast": "*", "plus": "+", "comma": ",", "period": ".", "sol": "/", "colon": ":", "semi": ";",
-    "lt": "<", "equals": "=", "gt": ">", "quest": "?", "commat": "@", "lsqb": "[", "lbrack": "[", "bsol": "\\", "rsqb": "]",
-    "rbrack": "]", "Hat": "^", "lowbar": "_", "grave": "`", "lcub": "{", "lbrace": "{", "verbar": "|", "vert": "|",
-    "rcub": "}", "rbrace": "}",
-}  # fmt: skip
+    "Tab": "\t",
+    "NewLine": "\n",
+    "excl": "!",
+    "quot": '"',
+    "num": "#",
+    "dollar": "$",
+    "percnt": "%",
+    "amp": "&",
+    "apos": "'",
+    "lpar": "(",
+    "rpar": ")",
+    "ast": "*",
+    "plus": "+",
+    "comma": ",",
+    "period": ".",
+    "sol": "/",
+    "colon": ":",
+    "semi": ";",
+    "lt": "<",
+    "equals": "=",
+    "gt": ">",
+    "quest": "?",
+    "commat": "@",
+    "lsqb": "[",
+    "lbrack": "[",
+    "bsol": "\\",
+    "rsqb": "]",
+    "rbrack": "]",
+    "Hat": "^",
+    "lowbar": "_",
+    "grave": "`",
+    "lcub": "{",
+    "lbrace": "{",
+    "verbar": "|",
+    "vert": "|",
+    "rcub": "}",
+    "rbrace": "}",
+}
 HTML = re.compile(rf"&(?:#([0-9]{{1,7}})|#[xX]([0-9A-Fa-f]{{1,6}})|({'|'.join(NAMED)}));")
 # Units of UTF-16, as JavaScript's `escape` writes them; or bytes, no character of UTF-8 being cut by the bound.
 PERCENT = re.compile(
@@ -50,7 +90,8 @@ PERCENT = re.compile(
 )
 # White space within base64: a line break, or what has been made of one.
 WRAP = re.compile(
-    r"[ \t\r\n](?<=[\w+/-]\s)(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])", re.ASCII
+    r"[ \t\r\n](?<=[\w+/-]\s)(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])",
+    re.ASCII,
 )
 # A part of the value of a parameter in a link, in JSON or HTML perhaps: to the next parameter, or the end of the link.
 VALUE = re.compile(r"(?:[^&\"'<>\s#\\]+|\\/|\\u00(?!2[267]|3[cCeE])[0-9A-Fa-f]{2}){1,500}")
@@ -65,13 +106,23 @@ def holds(text, secrets, least=LEAST):
     overlap = SPREAD * max(map(len, needles))
     step = max(WINDOW, overlap)
     windows = (text[max(0, at - MARGIN) : at + step + overlap] for at in range(0, len(text), step))
-    return any(needle in form for window in windows for form in _forms(window) for needle in needles)
+    return any(
+        needle in form for window in windows for form in _forms(window) for needle in needles
+    )
 
 
 def shortened(secrets):
     """The secrets, and the beginnings of the long ones; a user's name in front of a secret is none."""
-    paired = {s for s in secrets for other in secrets if s.endswith(f":{other}") or s.startswith(f"{other}:")}
-    return [*secrets, *(secret[:BEGINNING] for secret in secrets if len(secret) >= LONG and secret not in paired)]
+    paired = {
+        s
+        for s in secrets
+        for other in secrets
+        if s.endswith(f":{other}") or s.startswith(f"{other}:")
+    }
+    return [
+        *secrets,
+        *(secret[:BEGINNING] for secret in secrets if len(secret) >= LONG and secret not in paired),
+    ]
 
 
 def hide(text, secrets):
@@ -101,7 +152,9 @@ def _values(text, name):
     at = text.find(name)
     while at >= 0:
         at += len(name)
-        sign = next((sign for sign in ("=", "\\u003d", "\\u003D") if text.startswith(sign, at)), None)
+        sign = next(
+            (sign for sign in ("=", "\\u003d", "\\u003D") if text.startswith(sign, at)), None
+        )
         if sign is not None:
             start = at = at + len(sign)
             while found := VALUE.match(text, at):
@@ -125,7 +178,9 @@ def _needles(secret):
         # It is wrapped once at most: one half is whole.
         parts |= {run[: len(run) // 2], run[len(run) // 2 :]}
     found = [needle for needle in dict.fromkeys([*found, *coded_forms]) if len(needle) >= LEAST]
-    return found, [part for part in parts if not any(other in part for other in parts if other != part)]
+    return found, [
+        part for part in parts if not any(other in part for other in parts if other != part)
+    ]
 
 
 def _longest(text):
@@ -139,7 +194,9 @@ def _may_hold(text, parts):
 
 
 def _is_dense(text):
-    return any(any(mark in text for mark in marks) and pattern.search(text) for marks, pattern in DENSE)
+    return any(
+        any(mark in text for mark in marks) and pattern.search(text) for marks, pattern in DENSE
+    )
 
 
 def _forms(text):

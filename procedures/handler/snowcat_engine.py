@@ -15,13 +15,23 @@ from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
 
 INTERFACE = "snowcat:loader/loads@0.1.0"
 STATIC = ("start", "start-within", "start-approved", "start-doctor")
-EXPORTS = (*(f"[static]load.{name}" for name in STATIC), "[method]load.resume", "[method]load.payload-base64")
+EXPORTS = (
+    *(f"[static]load.{name}" for name in STATIC),
+    "[method]load.resume",
+    "[method]load.payload-base64",
+)
 # The engines, in the order in which they are tried: the sandbox decides. `limited` needs less than 1 GB of
 # address space, `pulley64` is an interpreter and needs no executable memory. A precompiled file fits an engine
 # of the same settings only, so `package.py` compiles with these. The component has no concurrent calls.
 DEFAULT = {"concurrency_support": False}
-LIMITED = {**DEFAULT, "memory_reservation": 0, "memory_guard_size": 0, "memory_reservation_for_growth": 1 << 20,
-           "signals_based_traps": False, "memory_init_cow": False}  # fmt: skip
+LIMITED = {
+    **DEFAULT,
+    "memory_reservation": 0,
+    "memory_guard_size": 0,
+    "memory_reservation_for_growth": 1 << 20,
+    "signals_based_traps": False,
+    "memory_init_cow": False,
+}
 ENGINES = {"default": DEFAULT, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
 AUTOMATIC = "automatic"
 # What an engine raises that the sandbox does not allow.
@@ -48,12 +58,21 @@ class Guest:
             raise LoadError("host", "no engine can run the component", reasons)
         # Each gives its result, or a fault as a `Record`.
         exports = map(self._export, EXPORTS)
-        self.start, self.start_within, self.start_approved, self.start_doctor, self.resume, self.payload = exports
+        (
+            self.start,
+            self.start_within,
+            self.start_approved,
+            self.start_doctor,
+            self.resume,
+            self.payload,
+        ) = exports
         self.load_ms = round(1000 * (time.monotonic() - started), 1)
 
     def _export(self, name):
         loads = self.instance.get_export_index(self.store, INTERFACE)
-        function = self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, loads))
+        function = self.instance.get_func(
+            self.store, self.instance.get_export_index(self.store, name, loads)
+        )
 
         def call(*arguments):
             try:
@@ -113,7 +132,11 @@ def _wanted(directory, engine):
     if engine in ("", AUTOMATIC):
         return list(ENGINES)
     if engine not in ENGINES:
-        raise LoadError("config", f"expected an engine of {', '.join([AUTOMATIC, *ENGINES])}, found {engine!r}", [where])
+        raise LoadError(
+            "config",
+            f"expected an engine of {', '.join([AUTOMATIC, *ENGINES])}, found {engine!r}",
+            [where],
+        )
     return [engine]
 
 
@@ -132,7 +155,10 @@ def _component(engine, directory, name):
                 return Component.deserialize(engine, data.read()), "bytes"
         except REFUSED as error:
             # Made for another release of the runtime: the portable file serves as well, more slowly.
-            print(f"{file} does not fit this runtime ({_first_line(error)}); compiling snowcat.wasm", file=sys.stderr)
+            print(
+                f"{file} does not fit this runtime ({_first_line(error)}); compiling snowcat.wasm",
+                file=sys.stderr,
+            )
     return Component.from_file(engine, os.path.join(directory, "snowcat.wasm")), "compiled"
 
 

@@ -17,7 +17,13 @@ class LoadError(RuntimeError):
     """Fails the CALL. Its text is a JSON object of at most `LONGEST` bytes; `details` is the whole object."""
 
     def __init__(self, kind, message, context=(), **more):
-        self.details = {"status": "error", "kind": kind, "message": message, "context": list(context), **more}
+        self.details = {
+            "status": "error",
+            "kind": kind,
+            "message": message,
+            "context": list(context),
+            **more,
+        }
         super().__init__(_short(self.details))
 
 
@@ -47,7 +53,11 @@ def reported(handler):
 def unforeseen(error, scrub):
     """The `LoadError` for a failure that no code expects: with its place in this program and without its values."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames if "snowcat_" in frame.filename]
+    own = [
+        f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        for frame in frames
+        if "snowcat_" in frame.filename
+    ]
     text = str(error)
     message = scrub(f"{type(error).__name__}: {text[:1000]}{'..' if len(text) > 1000 else ''}")
     return LoadError("internal", f"{message} (a defect in Snowcat: please report it)", own[-3:])
@@ -59,7 +69,12 @@ def _short(details):
     for room in ROOMS:
         if len(text) <= LONGEST:
             break
-        text = _json({key: _cut(value, room if key == "message" else room // 4) for key, value in details.items()})
+        text = _json(
+            {
+                key: _cut(value, room if key == "message" else room // 4)
+                for key, value in details.items()
+            }
+        )
     return text.decode()
 
 

@@ -29,7 +29,15 @@ LARGEST_BODY = 100 << 20
 # A body in more pieces than these costs more than it says.
 MEMBERS = 1000
 NO_MEMORY = "the answer takes more memory than there is"
-OWN_HEADERS = ("accept-encoding", "connection", "content-length", "expect", "host", "transfer-encoding", "upgrade")
+OWN_HEADERS = (
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "transfer-encoding",
+    "upgrade",
+)
 # How long a token holds where its server does not say, and how long before its end it is given up at most.
 TOKEN_LASTS, TOKEN_MARGIN = 3600.0, 30.0
 # The response headers that are none of a load's business. Any other can hold the next page's token.
@@ -43,7 +51,13 @@ class Http:
         self._given, self._tokens, self._refresh, self._read = credentials, {}, {}, {}
         # By credential and part: what no answer may bring into the load.
         self._secrets = {}
-        self._idle, self._lock, self._tls, self._largest, self._total = {}, threading.Lock(), None, largest_body, total
+        self._idle, self._lock, self._tls, self._largest, self._total = (
+            {},
+            threading.Lock(),
+            None,
+            largest_body,
+            total,
+        )
 
     def fetch(self, requests):
         """Send the requests; `("ok", response)` or `("err", failure)` for each."""
@@ -89,7 +103,11 @@ class Http:
                 if own["header"] is not None:
                     headers[own["header"]] = own["value"]
                 else:
-                    kept = [p for p in query.split("&") if p and p.split("=")[0] != own["pair"].split("=")[0]]
+                    kept = [
+                        p
+                        for p in query.split("&")
+                        if p and p.split("=")[0] != own["pair"].split("=")[0]
+                    ]
                     query = "&".join([*kept, own["pair"]])
             headers |= {"accept-encoding": "gzip, deflate", "user-agent": "snowcat/0.1.0"}
             target = urllib.parse.urlunsplit(("", "", parts.path or "/", query, ""))
@@ -116,9 +134,15 @@ class Http:
             except Refused as error:
                 # It quotes headers of the answer.
                 raise Refused(self.scrub(str(error)), error.transient, str(status)) from None
-            return "ok", self._cleaned(status, [h for h in headers if h[0] not in COOKIES], body, own)
+            return "ok", self._cleaned(
+                status, [h for h in headers if h[0] not in COOKIES], body, own
+            )
         except Refused as error:
-            return "err", {"code": error.code, "message": f"{shown}: {error}", "transient": error.transient}
+            return "err", {
+                "code": error.code,
+                "message": f"{shown}: {error}",
+                "transient": error.transient,
+            }
         except MemoryError:
             return "err", {"code": "", "message": f"{shown}: {NO_MEMORY}", "transient": False}
 
@@ -132,13 +156,27 @@ class Http:
             headers = [(header, hide_parameter(value, name, key)) for header, value in headers]
         if not 200 <= status < 300:
             secrets = shortened(secrets)
-            headers = [(header, "***" if holds(value, secrets, LEAST) else value) for header, value in headers]
-            return {"body": NOT_SHOWN if holds(body, secrets, LEAST) else body, "headers": list(map(list, headers)), "status": status}
-        quoting = next((header for header, value in headers if holds(value, secrets, LEAST_IN_DATA)), None)
+            headers = [
+                (header, "***" if holds(value, secrets, LEAST) else value)
+                for header, value in headers
+            ]
+            return {
+                "body": NOT_SHOWN if holds(body, secrets, LEAST) else body,
+                "headers": list(map(list, headers)),
+                "status": status,
+            }
+        quoting = next(
+            (header for header, value in headers if holds(value, secrets, LEAST_IN_DATA)), None
+        )
         if quoting is not None:
-            raise Refused(f"the header {quoting} of the answer quotes a credential, which must not enter the load", code=str(status))
+            raise Refused(
+                f"the header {quoting} of the answer quotes a credential, which must not enter the load",
+                code=str(status),
+            )
         if holds(body, secrets, LEAST_IN_DATA):
-            raise Refused("the answer quotes a credential, which must not enter the load", code=str(status))
+            raise Refused(
+                "the answer quotes a credential, which must not enter the load", code=str(status)
+            )
         return {"body": body, "headers": list(map(list, headers)), "status": status}
 
     def _credential(self, name, place):
@@ -161,7 +199,10 @@ class Http:
             coded = base64.b64encode(f"{pair.username}:{pair.password}".encode()).decode()
             # A short password says that the name is the key.
             secret = pair.password if len(pair.password) >= LEAST else pair.username
-            own |= {"value": f"Basic {coded}", "secrets": [f"{pair.username}:{pair.password}", secret]}
+            own |= {
+                "value": f"Basic {coded}",
+                "secrets": [f"{pair.username}:{pair.password}", secret],
+            }
         elif kind == "bearer":
             token = read("get_generic_secret_string")
             own |= {"value": f"Bearer {token}", "secrets": [token]}
@@ -170,9 +211,13 @@ class Http:
             location = given.get("location", "header")
             if location in ("query", "param"):
                 coded = urllib.parse.quote(key, safe="")
-                own |= {"header": None, "pair": f"{urllib.parse.quote(field, safe='')}={coded}", "secrets": [key]}
+                own |= {
+                    "header": None,
+                    "pair": f"{urllib.parse.quote(field, safe='')}={coded}",
+                    "secrets": [key],
+                }
             elif location == "cookie":
-                if not re.fullmatch(r'[!#-+\--:<-\[\]-~]*', key):
+                if not re.fullmatch(r"[!#-+\--:<-\[\]-~]*", key):
                     raise Refused(f"the credential {name} cannot be sent in a cookie")
                 own |= {"header": "cookie", "value": f"{field}={key}", "secrets": [key]}
             else:
@@ -208,40 +253,71 @@ class Http:
             place = _place(parts)
             if not _is_for(given["hosts"], place):
                 raise Refused(f"the credential is not for the host {_host(place)}")
-            client, form = self._secret("get_username_password", alias, name), {"grant_type": "client_credentials"}
-            headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded",
-                       "accept-encoding": "gzip, deflate", "user-agent": "snowcat/0.1.0"}  # fmt: skip
+            client, form = (
+                self._secret("get_username_password", alias, name),
+                {"grant_type": "client_credentials"},
+            )
+            headers = {
+                "accept": "application/json",
+                "content-type": "application/x-www-form-urlencoded",
+                "accept-encoding": "gzip, deflate",
+                "user-agent": "snowcat/0.1.0",
+            }
             if given["type"] == "oauth2_refresh_token":
-                own = self._secret("get_generic_secret_string", given.get("refresh_secret", f"{alias}_refresh"), name)
+                own = self._secret(
+                    "get_generic_secret_string",
+                    given.get("refresh_secret", f"{alias}_refresh"),
+                    name,
+                )
                 # A server may give another one in its place.
-                form = {"grant_type": "refresh_token", "refresh_token": self._refresh.get(name, own)}
+                form = {
+                    "grant_type": "refresh_token",
+                    "refresh_token": self._refresh.get(name, own),
+                }
                 self._learn(name, refresh=form["refresh_token"])
             self._learn(name, client=client.password)
             if given.get("client_authentication", "body") == "basic":
-                coded = ":".join(urllib.parse.quote(text, safe="") for text in (client.username, client.password))
+                coded = ":".join(
+                    urllib.parse.quote(text, safe="") for text in (client.username, client.password)
+                )
                 self._learn(name, coded=coded, quoted=coded.partition(":")[2])
                 headers["authorization"] = f"Basic {base64.b64encode(coded.encode()).decode()}"
             else:
                 form |= {"client_id": client.username, "client_secret": client.password}
-            form |= {k: v for k, v in (given.get("access_token_request_data") or {}).items() if not k.startswith("//")}
+            form |= {
+                k: v
+                for k, v in (given.get("access_token_request_data") or {}).items()
+                if not k.startswith("//")
+            }
             target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-            status, found, data = self._send(place, "POST", target, headers, urllib.parse.urlencode(form).encode())
+            status, found, data = self._send(
+                place, "POST", target, headers, urllib.parse.urlencode(form).encode()
+            )
             return self._accept_token(name, status, _text(data, found, self._largest))
         except ValueError:
             raise Refused(f"the token of the credential {name}: not a URL") from None
         except Refused as error:
-            raise Refused(f"the token of the credential {name}: {self.scrub(str(error))}", error.transient) from None
+            raise Refused(
+                f"the token of the credential {name}: {self.scrub(str(error))}", error.transient
+            ) from None
 
     def _accept_token(self, name, status, body):
         try:
             answer = json.loads(body)
-        except (ValueError, RecursionError):  # its text would quote the answer, and the answer is the secret
+        except (
+            ValueError,
+            RecursionError,
+        ):  # its text would quote the answer, and the answer is the secret
             answer = None
         answer = answer if isinstance(answer, dict) else {}
         if not 200 <= status < 300:
             word = answer.get("error")
-            why = f" ({word})" if isinstance(word, str) and re.fullmatch("[a-z_]{1,40}", word) else ""
-            raise Refused(f"the server said {status}{why}", transient=status >= 500 or status == 429)
+            why = (
+                f" ({word})" if isinstance(word, str) and re.fullmatch("[a-z_]{1,40}", word) else ""
+            )
+            raise Refused(
+                f"the server said {status}{why}", transient=status >= 500 or status == 429
+            )
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
             raise Refused("expected an object with an access_token")
@@ -271,10 +347,14 @@ class Http:
             except (OSError, EOFError, http.client.HTTPException) as error:
                 connection.close()
                 connection = None
-                if again and not isinstance(error, TimeoutError):  # the server had closed a kept connection: once more
+                if again and not isinstance(
+                    error, TimeoutError
+                ):  # the server had closed a kept connection: once more
                     again = False
                     continue
-                raise Refused(self.scrub(f"{type(error).__name__}: {error}"), _may_pass(error), code) from None
+                raise Refused(
+                    self.scrub(f"{type(error).__name__}: {error}"), _may_pass(error), code
+                ) from None
             except ValueError:  # its text quotes the header, which may be the secret
                 connection.close()
                 raise Refused(f"a header for {place[1]} holds what HTTP forbids") from None
@@ -283,7 +363,11 @@ class Http:
         else:
             with self._lock:
                 self._idle[place].append(connection)
-        return response.status, [(name.lower(), value) for name, value in response.getheaders()], data
+        return (
+            response.status,
+            [(name.lower(), value) for name, value in response.getheaders()],
+            data,
+        )
 
     def _connect(self, place):
         scheme, host, _ = place
@@ -313,7 +397,9 @@ def _seconds(value):
 
 def _may_pass(error):
     """Whether another attempt may do. What a server says too much of, it says again."""
-    if isinstance(error, (ssl.SSLCertVerificationError, http.client.InvalidURL, http.client.LineTooLong)):
+    if isinstance(
+        error, (ssl.SSLCertVerificationError, http.client.InvalidURL, http.client.LineTooLong)
+    ):
         return False
     return type(error) is not http.client.HTTPException  # of more than a hundred headers
 
@@ -382,7 +468,9 @@ def _tls():
 
 def _text(data, headers, limit):
     """The text of a body, decompressed; a few bytes can stand for many, so no more are unpacked than may be."""
-    coding = next((value.strip().lower() for name, value in headers if name == "content-encoding"), "")
+    coding = next(
+        (value.strip().lower() for name, value in headers if name == "content-encoding"), ""
+    )
     if len(data) > limit:
         raise Refused(f"the body is larger than the limit of {limit} bytes")
     if data and coding not in ("", "identity"):
@@ -392,7 +480,9 @@ def _text(data, headers, limit):
             elif coding == "deflate":
                 data = _inflated(data, limit)
             else:
-                raise Refused(f'expected a body compressed with gzip, deflate or not, found "{coding}"')
+                raise Refused(
+                    f'expected a body compressed with gzip, deflate or not, found "{coding}"'
+                )
         except (EOFError, OverflowError, zlib.error) as error:
             broken = not isinstance(error, OverflowError)
             raise Refused(f"the body cannot be decompressed: {error}", transient=broken) from None
@@ -403,7 +493,9 @@ def _text(data, headers, limit):
     label = label[1].strip("\"' ") if label else "utf-8"
     name = encoding(label)
     if name is None:
-        raise Refused(f"expected a body in a charset that this host knows, found {json.dumps(label)}")
+        raise Refused(
+            f"expected a body in a charset that this host knows, found {json.dumps(label)}"
+        )
     try:
         return decoded(data, name)
     except UnicodeDecodeError as error:

@@ -41,13 +41,18 @@ def _rows(file, content):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    data = pa.BufferReader((io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file).read())
+    data = pa.BufferReader(
+        (io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file).read()
+    )
     if content == "parquet":
         reader = pq.ParquetFile(data)
         schema, batches = reader.schema_arrow, reader.iter_batches(ROWS)
     elif data.read(6) == b"ARROW1":
         reader = pa.ipc.open_file(data)
-        schema, batches = reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches))
+        schema, batches = (
+            reader.schema,
+            (reader.get_batch(number) for number in range(reader.num_record_batches)),
+        )
     else:
         data.seek(0)
         batches = pa.ipc.open_stream(data)
@@ -62,8 +67,14 @@ def _rows(file, content):
 def _column(field):
     """A column of the interface (`column` in `wit/loads.wit`); the Rust host says the same."""
     native, kind, precision, scale = _kind(field.type)
-    return {"name": field.name, "native": native, "kind": kind, "precision": precision, "scale": scale,
-            "nullable": field.nullable}  # fmt: skip
+    return {
+        "name": field.name,
+        "native": native,
+        "kind": kind,
+        "precision": precision,
+        "scale": scale,
+        "nullable": field.nullable,
+    }
 
 
 def _kind(kind):
@@ -74,11 +85,23 @@ def _kind(kind):
     if types.is_dictionary(kind):
         return _kind(kind.value_type)
     if isinstance(kind, pa.BaseExtensionType):
-        return ("uuid", "text", None, None) if kind.extension_name == "arrow.uuid" else _kind(kind.storage_type)
+        return (
+            ("uuid", "text", None, None)
+            if kind.extension_name == "arrow.uuid"
+            else _kind(kind.storage_type)
+        )
     if types.is_decimal(kind):
-        native, digits, scale = f"decimal({kind.precision},{kind.scale})", kind.precision, kind.scale
+        native, digits, scale = (
+            f"decimal({kind.precision},{kind.scale})",
+            kind.precision,
+            kind.scale,
+        )
         # NUMBER has room for 38 digits; as a text none is lost.
-        return (native, "decimal", digits, scale) if digits <= 38 and 0 <= scale <= digits else (native, "text", None, None)
+        return (
+            (native, "decimal", digits, scale)
+            if digits <= 38 and 0 <= scale <= digits
+            else (native, "text", None, None)
+        )
     if types.is_uint64(kind):
         return "uint", "decimal", 20, 0
     if types.is_duration(kind):
@@ -86,16 +109,32 @@ def _kind(kind):
     if types.is_time(kind):
         return "time", "time", _finer(kind), None
     if types.is_timestamp(kind):
-        names = ("timestamp with time zone", "timestamp") if kind.tz else ("timestamp", "timestamp_ntz")
+        names = (
+            ("timestamp with time zone", "timestamp") if kind.tz else ("timestamp", "timestamp_ntz")
+        )
         return *names, _finer(kind), None
     for native, told, is_kind in (
-        ("null", "text", types.is_null), ("bool", "bool", types.is_boolean), ("int", "bigint", types.is_signed_integer),
-        ("uint", "bigint", types.is_unsigned_integer), ("float", "double", types.is_floating), ("date", "date", types.is_date),
+        ("null", "text", types.is_null),
+        ("bool", "bool", types.is_boolean),
+        ("int", "bigint", types.is_signed_integer),
+        ("uint", "bigint", types.is_unsigned_integer),
+        ("float", "double", types.is_floating),
+        ("date", "date", types.is_date),
         ("string", "text", lambda kind: types.is_string(kind) or types.is_large_string(kind)),
-        ("binary", "binary", lambda kind: types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)),
-        ("map", "json", types.is_map), ("struct", "json", types.is_struct), ("union", "json", types.is_union),
+        (
+            "binary",
+            "binary",
+            lambda kind: (
+                types.is_binary(kind)
+                or types.is_large_binary(kind)
+                or types.is_fixed_size_binary(kind)
+            ),
+        ),
+        ("map", "json", types.is_map),
+        ("struct", "json", types.is_struct),
+        ("union", "json", types.is_union),
         ("list", "json", types.is_nested),
-    ):  # fmt: skip
+    ):
         if is_kind(kind):
             return native, told, None, None
     return "unknown", "text", None, None
@@ -118,12 +157,19 @@ def _cells(column):
         return _cells(column.dictionary_decode())
     if types.is_duration(kind):
         digits = DIGITS[kind.unit]
-        return [NULL if n is None else _seconds(n, digits) for n in column.cast(pa.int64()).to_pylist()]
+        return [
+            NULL if n is None else _seconds(n, digits) for n in column.cast(pa.int64()).to_pylist()
+        ]
     if (types.is_timestamp(kind) or types.is_time(kind)) and kind.unit == "ns":
         nanos = column.cast(pa.int64()).to_pylist()
         # By hand: a cast cuts what is before 1970 up, not down.
-        micros = pa.array([None if n is None else n // 1000 for n in nanos], pa.int64()).cast(_told(kind))
-        return [NULL if n is None else _fine(value, n % 1000) for value, n in zip(micros.to_pylist(), nanos, strict=True)]
+        micros = pa.array([None if n is None else n // 1000 for n in nanos], pa.int64()).cast(
+            _told(kind)
+        )
+        return [
+            NULL if n is None else _fine(value, n % 1000)
+            for value, n in zip(micros.to_pylist(), nanos, strict=True)
+        ]
     told = _told(kind)
     values = (column if told == kind else column.cast(told, safe=False)).to_pylist()
     if types.is_nested(kind):
@@ -140,7 +186,15 @@ def _cell(value):
     if value is True or value is False:
         return "t" if value else "f"
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return (
+            repr(value)
+            if math.isfinite(value)
+            else "NaN"
+            if math.isnan(value)
+            else "Infinity"
+            if value > 0
+            else "-Infinity"
+        )
     if isinstance(value, decimal.Decimal):
         return format(value, "f")
     if isinstance(value, bytes):
@@ -212,7 +266,9 @@ def _json(value):
     if isinstance(value, datetime.timedelta):
         return format(decimal.Decimal(value // datetime.timedelta(microseconds=1)).scaleb(-6), "f")
     if isinstance(value, dict):
-        return "{%s}" % ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_json(inner)}" for key, inner in value.items())  # noqa: UP031
+        return "{%s}" % ",".join(
+            f"{json.dumps(key, ensure_ascii=False)}:{_json(inner)}" for key, inner in value.items()
+        )  # noqa: UP031
     if isinstance(value, tuple):  # an entry of a map
         return _json(dict(zip(("key", "value"), value, strict=True)))
     return f"[{','.join(map(_json, value))}]"

@@ -36,7 +36,13 @@ class Given:
     def warnings(self):
         """What the caller has to look at, for no fault says it: a text that has a decimal point or an exponent."""
         texts = [f"{place} = {json.dumps(text)}" for place, text in self.decimals]
-        return [f"texts that look like numbers in a job given as an object: {', '.join(texts[:5])}. {AS_TEXT}"] if texts else []
+        return (
+            [
+                f"texts that look like numbers in a job given as an object: {', '.join(texts[:5])}. {AS_TEXT}"
+            ]
+            if texts
+            else []
+        )
 
 
 def variant(value):
@@ -63,11 +69,18 @@ def policy(directory, section):
     """A section of the owner's `policy.json` among the procedure's imports, as the component takes it."""
     path = os.path.join(directory, "policy.json")
     if not os.path.exists(path):
-        raise LoadError("config", "expected policy.json among the imports of the procedure, found none: nothing is allowed")
+        raise LoadError(
+            "config",
+            "expected policy.json among the imports of the procedure, found none: nothing is allowed",
+        )
     with open(path, encoding="utf-8-sig") as opened:
         found = parsed(opened.read(), "policy.json")
     if not isinstance(found, dict) or not isinstance(found.get(section), dict):
-        raise LoadError("config", f"expected an object {section!r}, found none: nothing is allowed", ["policy.json"])
+        raise LoadError(
+            "config",
+            f"expected an object {section!r}, found none: nothing is allowed",
+            ["policy.json"],
+        )
     # The text of a ready-made job is the owner's own: a caller chooses the database only.
     own = {"sources": "any"} if section == "ready_made" else {}
     return json.dumps(found[section] | own)
@@ -80,13 +93,24 @@ def settings(given):
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise LoadError("config", f"settings is an object, not a {type(given).__name__}", ["settings"])
+        raise LoadError(
+            "config", f"settings is an object, not a {type(given).__name__}", ["settings"]
+        )
     for name, value in given.items():
         if not re.fullmatch(r"\w{1,64}", name, re.ASCII):
-            raise LoadError("config", "expected the name of a setting: letters, digits and _", ["settings"])
+            raise LoadError(
+                "config", "expected the name of a setting: letters, digits and _", ["settings"]
+            )
         # No slash, no quote, nothing that begins a query.
-        if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value) or value == "." or ".." in value:
-            raise LoadError("config", "expected letters, digits and any of . _ : + -", ["settings", name])
+        if (
+            not isinstance(value, str)
+            or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value)
+            or value == "."
+            or ".." in value
+        ):
+            raise LoadError(
+                "config", "expected letters, digits and any of . _ : + -", ["settings", name]
+            )
     return given
 
 
@@ -95,7 +119,9 @@ def ready_made(directory, file, given, target_database, endpoints, force_full_lo
     path = os.path.join(directory, file)
     if not os.path.exists(path):
         found = sorted(name for name in os.listdir(directory) if name.endswith(".json"))
-        raise LoadError("config", f"expected the job {file} among the imports of the procedure, found {found}")
+        raise LoadError(
+            "config", f"expected the job {file} among the imports of the procedure, found {found}"
+        )
     with open(path, encoding="utf-8") as opened:
         text = opened.read()
     for name, value in given.items():
@@ -118,7 +144,9 @@ def _decimals(value, place):
     """The texts of a value that are numbers with a point or an exponent, and where they are."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from () if key.startswith("//") else _decimals(inner, f"{place}.{key}".lstrip("."))
+            yield from (
+                () if key.startswith("//") else _decimals(inner, f"{place}.{key}".lstrip("."))
+            )
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _decimals(inner, f"{place}[{number}]")

@@ -22,7 +22,11 @@ class Limits:
     """The limits of one instance of the component, and the thread that all its calls are made in."""
 
     def __init__(self, store, memory=None, seconds=SECONDS):
-        self._memory, self._seconds, self._begun = MEMORY if memory is None else memory, seconds, False
+        self._memory, self._seconds, self._begun = (
+            MEMORY if memory is None else memory,
+            seconds,
+            False,
+        )
         self._calls, self._results = queue.SimpleQueue(), queue.SimpleQueue()
         store.set_limits(memory_size=self._memory)
 
@@ -35,7 +39,9 @@ class Limits:
         try:
             value, error = self._results.get(timeout=self._seconds)
         except queue.Empty:
-            raise Exceeded(f"a step of the load took longer than the {self._seconds:g} s that it may take") from None
+            raise Exceeded(
+                f"a step of the load took longer than the {self._seconds:g} s that it may take"
+            ) from None
         if isinstance(error, WasmtimeError) and "wasm `unreachable` instruction" in str(error):
             # All that a component can do when it gets no memory, and it does it for hardly anything else.
             why = f"the load stopped: most likely it needs more than the {self._memory >> 20} MB of memory that it may use"

@@ -57,7 +57,13 @@ def run_approved(session, name):
         raise LoadError("config", "expected the name of a job, found NULL")
     allowed, component = policy(imports(), "jobs"), Guest(imports())
     try:
-        found, _ = run(component, name, "", Snowflake(session, Http({})), start=lambda *_: component.start_approved(JOBS, name))
+        found, _ = run(
+            component,
+            name,
+            "",
+            Snowflake(session, Http({})),
+            start=lambda *_: component.start_approved(JOBS, name),
+        )
         given = Given(found["job"])
     except BaseException:
         component.limits.close()
@@ -80,34 +86,49 @@ def load_jira_all(session, target_database, endpoints, force_full_load):
 @reported
 def load_github(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_GITHUB: run `github.json` with these settings."""
-    return _load_ready_made(session, "github.json", given, target_database, endpoints, force_full_load)
+    return _load_ready_made(
+        session, "github.json", given, target_database, endpoints, force_full_load
+    )
 
 
 @reported
 def load_pagerduty(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_PAGERDUTY: run `pagerduty.json` with these settings."""
-    return _load_ready_made(session, "pagerduty.json", given, target_database, endpoints, force_full_load)
+    return _load_ready_made(
+        session, "pagerduty.json", given, target_database, endpoints, force_full_load
+    )
 
 
 @reported
 def load_graph(session, given, target_database, endpoints, force_full_load):
     """P_LOAD_GRAPH: run `graph.json` with these settings."""
-    return _load_ready_made(session, "graph.json", given, target_database, endpoints, force_full_load)
+    return _load_ready_made(
+        session, "graph.json", given, target_database, endpoints, force_full_load
+    )
 
 
 def _load_jira(session, file, *arguments):
     site = secret("get_generic_secret_string", "jira_subdomain").lower()
     if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
-        raise LoadError("config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"])
+        raise LoadError(
+            "config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"]
+        )
     job = ready_made(imports(), file, {"jira_subdomain": site}, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), placeholder=site == PLACEHOLDER)
+    return _run_in_snowflake(
+        session,
+        Given(json.dumps(job)),
+        policy(imports(), "ready_made"),
+        placeholder=site == PLACEHOLDER,
+    )
 
 
 def _load_ready_made(session, file, given, *arguments):
     given = settings(given)
     engine = given.pop("engine", None)
     job = ready_made(imports(), file, given, *arguments)
-    return _run_in_snowflake(session, Given(json.dumps(job)), policy(imports(), "ready_made"), engine)
+    return _run_in_snowflake(
+        session, Given(json.dumps(job)), policy(imports(), "ready_made"), engine
+    )
 
 
 def run(component, job_text, now, warehouse, record=None, start=None):
@@ -142,8 +163,12 @@ def run(component, job_text, now, warehouse, record=None, start=None):
             return detail, measured
         if step.tag == "upload":
             data = _checked(detail, base64.b64decode(accept(component.payload(handle))))
-            shown = {"path": detail["path"], "sha256": hashlib.sha256(data).hexdigest(), "size": detail["size"],
-                     "stage": detail["stage"]}  # fmt: skip
+            shown = {
+                "path": detail["path"],
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "size": detail["size"],
+                "stage": detail["stage"],
+            }
         else:
             data, shown = None, detail["requests"] if step.tag == "fetch" else detail
             if step.tag == "pull" and detail.get("encoding") is None:
@@ -162,12 +187,22 @@ def run(component, job_text, now, warehouse, record=None, start=None):
 
 def _do(tag, detail, data, warehouse):
     if tag == "sql":
-        outcomes = [{"affected": affected, "rows": rows} for affected, rows in warehouse.sql(detail["statements"])]
+        outcomes = [
+            {"affected": affected, "rows": rows}
+            for affected, rows in warehouse.sql(detail["statements"])
+        ]
         return Variant("outcomes", [to_record(o) for o in outcomes]), {"outcomes": outcomes}
     if tag == "fetch":
         answers = warehouse.fetch(detail["requests"])
-        given = [Variant(case, to_record({**a, "headers": [tuple(h) for h in a["headers"]]} if case == "ok" else a))
-                 for case, a in answers]  # fmt: skip
+        given = [
+            Variant(
+                case,
+                to_record(
+                    {**a, "headers": [tuple(h) for h in a["headers"]]} if case == "ok" else a
+                ),
+            )
+            for case, a in answers
+        ]
         return Variant("responses", given), {"responses": [{case: a} for case, a in answers]}
     if tag == "pull":
         page = warehouse.pull(detail)
@@ -188,9 +223,14 @@ def _do(tag, detail, data, warehouse):
 def _checked(upload, data):
     """The file's bytes, if they and its place are as the interface promises."""
     if not STAGE.fullmatch(upload["stage"]) or not PATH.fullmatch(upload["path"]):
-        raise LoadError("protocol", f"the component puts a file at {upload['path']!r} on {upload['stage']!r}")
+        raise LoadError(
+            "protocol", f"the component puts a file at {upload['path']!r} on {upload['stage']!r}"
+        )
     if len(data) != upload["size"]:
-        raise LoadError("protocol", f"{upload['path']} was announced with {upload['size']} bytes, found {len(data)}")
+        raise LoadError(
+            "protocol",
+            f"{upload['path']} was announced with {upload['size']} bytes, found {len(data)}",
+        )
     return data
 
 
@@ -217,13 +257,17 @@ class Snowflake:
     def fetch(self, requests):
         """Send the requests; the status of the last answer is kept."""
         answers = self.http.fetch(requests)
-        self.last_status = next((a["status"] for case, a in reversed(answers) if case == "ok"), self.last_status)
+        self.last_status = next(
+            (a["status"] for case, a in reversed(answers) if case == "ok"), self.last_status
+        )
         return answers
 
     def upload(self, stage, path, data):
         """Put the file on the stage, over one of the same name."""
         try:
-            self.session.file.put_stream(io.BytesIO(data), f"@{stage}/{path}", auto_compress=False, overwrite=True)
+            self.session.file.put_stream(
+                io.BytesIO(data), f"@{stage}/{path}", auto_compress=False, overwrite=True
+            )
         except SQL_ERRORS as error:
             raise _sql_failure(error) from error
 
@@ -238,12 +282,18 @@ class Snowflake:
         named = (pull["resource"], *pull["files"])
         try:
             if self._pulled != named:
-                files = [self.session.file.get_stream(place, decompress=False) for place in pull["files"]]
-                self._pages = itertools.chain.from_iterable(pages(file, pull["content"], pull.get("encoding")) for file in files)
+                files = [
+                    self.session.file.get_stream(place, decompress=False) for place in pull["files"]
+                ]
+                self._pages = itertools.chain.from_iterable(
+                    pages(file, pull["content"], pull.get("encoding")) for file in files
+                )
                 self._pulled = named
             return next(self._pages, None)
         except (*SQL_ERRORS, *ERRORS) as error:
-            raise Failed("", f"{pull['files'][-1]}: {type(error).__name__}: {error}", transient=False) from error
+            raise Failed(
+                "", f"{pull['files'][-1]}: {type(error).__name__}: {error}", transient=False
+            ) from error
 
     def wait(self, seconds):
         """Sleep."""
@@ -256,29 +306,44 @@ def _run_in_snowflake(session, given, allowed, engine=None, placeholder=False, c
     job = given.job
     credentials = job.get("credentials") or {}
     # The component reports whatever is wrong with them, before anything is sent.
-    client = Http({k: v for k, v in credentials.items() if isinstance(v, dict)} if isinstance(credentials, dict) else {})
+    client = Http(
+        {k: v for k, v in credentials.items() if isinstance(v, dict)}
+        if isinstance(credentials, dict)
+        else {}
+    )
     component = component or Guest(imports(), engine)
     before, warehouse = _ms(begun), Snowflake(session, client)
     try:
         report, measured = run(
-            component, given.text, started.isoformat(), warehouse, start=lambda job, now: component.start_within(job, allowed, now)
+            component,
+            given.text,
+            started.isoformat(),
+            warehouse,
+            start=lambda job, now: component.start_within(job, allowed, now),
         )
     except Exception as error:  # noqa: BLE001 - no value of it is shown that may be a secret
         told = (error if isinstance(error, LoadError) else unforeseen(error, client.scrub)).details
         message = client.scrub(given.explained(told["message"]))
         if placeholder and warehouse.last_status in NOT_YOURS:
             message = f"{message}. {PUT_SITE}"
-        where = {name: job.get(key) for key, name in NAMES.items()} | {"destination": "snowcat", "engine": component.engine}
-        raise LoadError(told["kind"], message, map(client.scrub, told["context"]), **where) from None
+        where = {name: job.get(key) for key, name in NAMES.items()} | {
+            "destination": "snowcat",
+            "engine": component.engine,
+        }
+        raise LoadError(
+            told["kind"], message, map(client.scrub, told["context"]), **where
+        ) from None
     finally:
         component.limits.close()
     first = measured["first_statement_ms"]
     result = _result(report, measured["uploads"], job, started)
     result["warnings"] = [*result["warnings"], *given.warnings()]
     return result | {
-        "engine": component.engine, "component_by": component.by, "component_load_ms": component.load_ms,
+        "engine": component.engine,
+        "component_by": component.by,
+        "component_load_ms": component.load_ms,
         "time_to_first_statement_ms": None if first is None else round(before + first, 1),
-    }  # fmt: skip
+    }
 
 
 def _result(report, uploads, job, started):
@@ -286,22 +351,52 @@ def _result(report, uploads, job, started):
     ran = job.get("selected") or list(dict.fromkeys(t["resource"] for t in report["tables"]))
     cursors = report["cursors"]
     starts = [c["start"] for c in cursors if c["start"] is not None]
-    note = "No incremental resource ran" if not cursors else \
-        "Loaded what changed since this value" if starts else "Loaded everything: there was no earlier value"  # fmt: skip
-    jobs = [{"file_name": f["path"], "table": f["table"], "rows": f["rows"], "bytes": f["bytes"], "status": "completed",
-             "elapsed_ms": uploads.get(f["path"])} for f in report["files"]]  # fmt: skip
+    note = (
+        "No incremental resource ran"
+        if not cursors
+        else "Loaded what changed since this value"
+        if starts
+        else "Loaded everything: there was no earlier value"
+    )
+    jobs = [
+        {
+            "file_name": f["path"],
+            "table": f["table"],
+            "rows": f["rows"],
+            "bytes": f["bytes"],
+            "status": "completed",
+            "elapsed_ms": uploads.get(f["path"]),
+        }
+        for f in report["files"]
+    ]
     return {
-        "status": "success", "pipeline_name": report["pipeline"], "dataset_name": report["dataset"],
-        "destination": "snowcat", "database": report["database"], "schema": report["dataset"], "endpoints_loaded": ran,
+        "status": "success",
+        "pipeline_name": report["pipeline"],
+        "dataset_name": report["dataset"],
+        "destination": "snowcat",
+        "database": report["database"],
+        "schema": report["dataset"],
+        "endpoints_loaded": ran,
         "load_info": {
-            "dataset_name": report["dataset"], "load_id": report["load-id"], "started_at": str(started),
-            "finished_at": str(datetime.datetime.now(datetime.timezone.utc)), "total_jobs": len(jobs),
-            "packages": 1 if report["load-id"] else 0, "jobs_detail": jobs,
+            "dataset_name": report["dataset"],
+            "load_id": report["load-id"],
+            "started_at": str(started),
+            "finished_at": str(datetime.datetime.now(datetime.timezone.utc)),
+            "total_jobs": len(jobs),
+            "packages": 1 if report["load-id"] else 0,
+            "jobs_detail": jobs,
         },
-        "incremental_config": {"initial_date_used": starts[0] if starts else None, "note": note, "cursors": cursors},
-        "rows": {t["name"]: t["rows"] for t in report["tables"]}, "statements": report["statements"],
-        "requests": report["requests"], "pages": report["pages"], "warnings": report["warnings"],
-    }  # fmt: skip
+        "incremental_config": {
+            "initial_date_used": starts[0] if starts else None,
+            "note": note,
+            "cursors": cursors,
+        },
+        "rows": {t["name"]: t["rows"] for t in report["tables"]},
+        "statements": report["statements"],
+        "requests": report["requests"],
+        "pages": report["pages"],
+        "warnings": report["warnings"],
+    }
 
 
 def _affected(rows):
@@ -314,8 +409,16 @@ def _affected(rows):
 
 
 def _sql_failure(error):
-    code = getattr(error, "sql_error_code", None) or getattr(error, "errno", None) or getattr(error, "error_code", None)
-    raw = getattr(error, "raw_message", None) or getattr(error, "raw_msg", None) or getattr(error, "message", None)
+    code = (
+        getattr(error, "sql_error_code", None)
+        or getattr(error, "errno", None)
+        or getattr(error, "error_code", None)
+    )
+    raw = (
+        getattr(error, "raw_message", None)
+        or getattr(error, "raw_msg", None)
+        or getattr(error, "message", None)
+    )
     code = "" if code is None else str(code)
     return Failed(code, raw or str(error), transient=code.lstrip("0") in TRANSIENT)
 

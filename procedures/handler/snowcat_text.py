@@ -10,19 +10,41 @@ READ, FIRST = 64 << 10, 256
 
 # The encodings, and Python's names for them. Both hosts make the same characters of them, byte for byte.
 CODECS = {
-    "utf-8": "utf-8", "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be", "shift_jis": "cp932",
-    "koi8-r": "koi8-r", "ibm866": "cp866", "macintosh": "mac-roman", "windows-874": "cp874",
+    "utf-8": "utf-8",
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+    "shift_jis": "cp932",
+    "koi8-r": "koi8-r",
+    "ibm866": "cp866",
+    "macintosh": "mac-roman",
+    "windows-874": "cp874",
     **{f"iso-8859-{n}": f"iso-8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
     **{f"windows-{n}": f"cp{n}" for n in (1250, 1251, 1252, 1253, 1254, 1256, 1257, 1258)},
-}  # fmt: skip
+}
 # Other names for them, `_` being written as `-`. ASCII is a part of UTF-8.
 ALIASES = {
-    "us-ascii": "utf-8", "ascii": "utf-8", "utf8": "utf-8", "utf16": "utf-16", "utf-16-le": "utf-16le", "utf-16-be": "utf-16be",
-    "latin1": "iso-8859-1", "latin-1": "iso-8859-1", "l1": "iso-8859-1", "latin-9": "iso-8859-15",
-    "shift-jis": "shift_jis", "sjis": "shift_jis", "x-sjis": "shift_jis", "cp932": "shift_jis", "ms932": "shift_jis",
+    "us-ascii": "utf-8",
+    "ascii": "utf-8",
+    "utf8": "utf-8",
+    "utf16": "utf-16",
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be",
+    "latin1": "iso-8859-1",
+    "latin-1": "iso-8859-1",
+    "l1": "iso-8859-1",
+    "latin-9": "iso-8859-15",
+    "shift-jis": "shift_jis",
+    "sjis": "shift_jis",
+    "x-sjis": "shift_jis",
+    "cp932": "shift_jis",
+    "ms932": "shift_jis",
     "windows-31j": "shift_jis",
-    "cp866": "ibm866", "macroman": "macintosh", "mac-roman": "macintosh", "cp874": "windows-874",
-}  # fmt: skip
+    "cp866": "ibm866",
+    "macroman": "macintosh",
+    "mac-roman": "macintosh",
+    "cp874": "windows-874",
+}
 MARK = "\ufdd0"
 # Characters that Python has for bytes that are no Shift_JIS.
 NO_SHIFT_JIS = "\uf8f0\uf8f1\uf8f2\uf8f3"
@@ -42,7 +64,9 @@ def decoded(data, name):
     if name == "shift_jis":
         for character in NO_SHIFT_JIS:
             if (at := text.find(character)) >= 0:
-                raise UnicodeDecodeError(name, data, len(text[:at].encode("cp932")), len(data), "no such character")
+                raise UnicodeDecodeError(
+                    name, data, len(text[:at].encode("cp932")), len(data), "no such character"
+                )
     return text
 
 
@@ -59,7 +83,11 @@ def reader(file, label):
     if name == "utf-16":  # of which Python wants the mark
         head = file.read(2)
         codec = "utf-16-be" if head == codecs.BOM_UTF16_BE else "utf-16-le"
-        file = file if head in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE) else io.BufferedReader(Chained(head, file))
+        file = (
+            file
+            if head in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)
+            else io.BufferedReader(Chained(head, file))
+        )
     text = io.TextIOWrapper(file, encoding=codec, newline="", errors="snowcat")
     if name != "shift_jis":
         return text.read

@@ -18,7 +18,11 @@ class Connection(http.client.HTTPConnection):
     def __init__(self, place, tls):
         scheme, host, port = place
         super().__init__(host, port)
-        self.default_port, self._tls, self._until = PORTS[scheme], tls if scheme == "https" else None, 0.0
+        self.default_port, self._tls, self._until = (
+            PORTS[scheme],
+            tls if scheme == "https" else None,
+            0.0,
+        )
 
     def begin(self, until):
         """Set the deadline (of `time.monotonic`) of the request that follows."""
@@ -34,7 +38,9 @@ class Connection(http.client.HTTPConnection):
     def connect(self):
         """Connect to the first of the host's addresses that answers."""
         failed = OSError("the host has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, 0, socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            self.host, self.port, 0, socket.SOCK_STREAM
+        ):
             plain = socket.socket(family, kind, protocol)
             try:
                 plain.settimeout(self.left())
@@ -75,7 +81,9 @@ class _Socket:
 class _Reader(io.RawIOBase):
     def __init__(self, plain, connection):
         self._plain, self._connection = plain, connection
-        self._file = plain.makefile("rb", buffering=0)  # which keeps the socket open until it is read
+        self._file = plain.makefile(
+            "rb", buffering=0
+        )  # which keeps the socket open until it is read
 
     def readable(self):
         return True
