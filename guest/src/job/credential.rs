@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::read::{Keys, Object, element, member};
+use super::parse::{Keys, Object, element, member};
 use super::url;
 use crate::fault::Result;
 
@@ -96,7 +96,7 @@ impl Credential {
                 let message = format!(
                     "the placeholder {placeholder} in {host:?} was not filled in (--set {placeholder}=VALUE does)"
                 );
-                return Err(super::read::at(&place, message));
+                return Err(super::parse::at(&place, message));
             }
             let legal = |c: char| {
                 c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_')
@@ -105,7 +105,7 @@ impl Credential {
                 let message = format!(
                     "expected a host such as api.example.com or localhost:8080, found {host:?}"
                 );
-                return Err(super::read::at(&place, message));
+                return Err(super::parse::at(&place, message));
             }
         }
         let mut read = Self {
@@ -155,9 +155,9 @@ impl Credential {
         for (key, value) in data.into_iter().flatten() {
             let place = member(&object.place_of("access_token_request_data"), key);
             if NEVER_SENT.contains(&key.as_str()) {
-                return Err(super::read::at(&place, NO_SECRETS));
+                return Err(super::parse::at(&place, NO_SECRETS));
             }
-            super::read::text(value, &place)?;
+            super::parse::text(value, &place)?;
         }
         Ok(Scheme::Oauth2 { access_token_url: url.to_owned(), refresh })
     }
@@ -179,7 +179,7 @@ pub(super) fn credentials(
         .flatten()
         .map(|(name, value)| {
             let place = member("credentials", name);
-            super::read::text(&Value::from(name.as_str()), &place)?;
+            super::parse::text(&Value::from(name.as_str()), &place)?;
             Ok((name.clone(), Credential::parse(name, value, &place)?))
         })
         .collect()

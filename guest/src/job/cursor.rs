@@ -8,9 +8,9 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::hints::{SORTS, Sort};
+use super::key::Key;
 use super::ordering::CursorFormat;
-use super::read::{Keys, Object};
-use super::resource::Key;
+use super::parse::{Keys, Object};
 use super::template::{Hole, Piece, Template};
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Keys, Object, choice};
+use super::parse::{Keys, Object, choice};
 use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::Result;
 use crate::sql::condition::RowCondition;

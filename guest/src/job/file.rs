@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::read::{Keys, Object, at, describe, element, member, text, wrong_type};
+use super::parse::{Keys, Object, at, describe, element, member, text, wrong_type};
 use crate::fault::{Fault, Result};
 use crate::json::Path;
 use crate::sql::stage::StagePlace;
@@ -271,7 +271,7 @@ impl Format {
         let find = |value: &Value, place: &str| {
             let names: Vec<(&str, usize)> =
                 types.iter().enumerate().map(|(n, (name, _))| (*name, n)).collect();
-            let at = super::read::choice(value, place, &names)?;
+            let at = super::parse::choice(value, place, &names)?;
             Ok(types.get(at).map(|(_, format)| format.clone()).unwrap_or_default())
         };
         if value.is_string() {

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::read::{Keys, Object, element, member, text};
+use super::parse::{Keys, Object, element, member, text};
 use crate::dlt::types::DataType;
 use crate::fault::Result;
 
@@ -119,14 +119,14 @@ impl Hints {
         // Hints that begin with x- are dlt's way to extend the list: anything goes.
         let mut map = match value {
             Value::Object(map) => map.clone(),
-            other => return Err(super::read::wrong_type("an object", other, place)),
+            other => return Err(super::parse::wrong_type("an object", other, place)),
         };
         let known: Map<String, Value> =
             map.iter().filter(|(key, _)| !key.starts_with("x-")).map(clone).collect();
         let known = Value::Object(known);
         let object = Object::new(&known, place, KEYS)?;
         if let Some(name) = object.text("data_type")? {
-            let data_type = super::read::choice(
+            let data_type = super::parse::choice(
                 &Value::from(name),
                 &object.place_of("data_type"),
                 &DATA_TYPES.map(|data_type| (data_type.name(), data_type)),
@@ -159,14 +159,14 @@ pub(super) fn columns(value: &Value, place: &str) -> Result<IndexMap<String, Hin
                 let place = element(place, n);
                 let (name, hints) = Hints::parse(item, &place)?;
                 let Some(name) = name else {
-                    return Err(super::read::at(
+                    return Err(super::parse::at(
                         &member(&place, "name"),
                         "expected a text, found nothing",
                     ));
                 };
                 if columns.insert(name.clone(), hints).is_some() {
                     let message = format!("the column {name:?} is given twice");
-                    return Err(super::read::at(&place, message));
+                    return Err(super::parse::at(&place, message));
                 }
             }
         }
@@ -176,7 +176,7 @@ pub(super) fn columns(value: &Value, place: &str) -> Result<IndexMap<String, Hin
                 text(&Value::from(name.as_str()), &place)?;
                 let (inner, hints) = Hints::parse(item, &place)?;
                 if inner.is_some_and(|inner| inner != *name) {
-                    return Err(super::read::at(
+                    return Err(super::parse::at(
                         &member(&place, "name"),
                         format_args!("expected the column's name, {name:?}, or nothing"),
                     ));
@@ -184,7 +184,7 @@ pub(super) fn columns(value: &Value, place: &str) -> Result<IndexMap<String, Hin
                 columns.insert(name.clone(), hints);
             }
         }
-        other => return Err(super::read::wrong_type("an object or a list", other, place)),
+        other => return Err(super::parse::wrong_type("an object or a list", other, place)),
     }
     Ok(columns)
 }

@@ -11,12 +11,15 @@ mod endpoint;
 mod file;
 mod hints;
 mod instant;
+mod key;
+mod order;
 mod ordering;
 mod paginator;
 mod parent;
+mod parse;
 mod policy;
 mod processing;
-mod read;
+
 mod references;
 mod resource;
 mod template;
@@ -36,14 +39,15 @@ pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
 pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub(crate) use self::instant::Instant;
+pub use self::key::Key;
 pub use self::ordering::CursorFormat;
 pub use self::paginator::{CursorPages, LinkPages, More, Paginator, Place, RangePages};
 pub use self::parent::Parent;
+use self::parse::{Keys, Object, at, element, nearest};
 pub use self::policy::Policy;
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};
-use self::read::{Keys, Object, at, element, nearest};
 use self::resource::Defaults;
-pub use self::resource::{Input, Key, NestedHints, OnTypeConflict, Resource};
+pub use self::resource::{Input, NestedHints, OnTypeConflict, Resource};
 pub use self::template::{Bound, Hole, Piece, Shape, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
@@ -135,7 +139,7 @@ impl Job {
     /// A config fault that names the place (`resources[0].endpoint.path`), what was expected there
     /// and what was found; for text that is not JSON, line and column.
     pub fn parse(text: &str) -> Result<Self> {
-        let value = read::json(text)?;
+        let value = parse::json(text)?;
         let object = Object::new(&value, "", KEYS)?;
         // Where editors find the description of a job; of no meaning here.
         object.text("$schema")?;
@@ -177,7 +181,7 @@ impl Job {
             resources: resources(&object, contract)?,
         };
         job.check_requests()?;
-        parent::check(&job.resources)?;
+        order::check(&job.resources)?;
         job.check_tables()?;
         job.select(&object)
     }
@@ -213,7 +217,7 @@ impl Job {
     /// The resources a run reads, parents before their children, otherwise in the order given; and
     /// whether they are loaded: a parent that is not selected is read for its children only.
     pub fn reading(&self) -> Vec<(&Resource, bool)> {
-        parent::reading(&self.resources)
+        order::reading(&self.resources)
     }
 
     /// A resource by name.

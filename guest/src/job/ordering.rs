@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use chrono::format::{Item, StrftimeItems};
 
 use super::instant::Instant;
-use super::read::Object;
+use super::parse::Object;
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
 

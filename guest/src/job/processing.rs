@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::read::{Keys, Object, element, member, wrong_type};
+use super::parse::{Keys, Object, element, member, wrong_type};
 use super::value::CursorValue;
 use crate::fault::Result;
 use crate::json::{Path, Segment};
@@ -87,10 +87,10 @@ fn read(value: &Value, place: &str) -> Result<ProcessingStep> {
             let names = object.map(key)?.unwrap_or(&empty);
             let read = |(path, name): (&String, &Value)| {
                 let place = member(&object.place_of(key), path);
-                let to = super::read::text(name, &place)?;
+                let to = super::parse::text(name, &place)?;
                 let path = inner(path, &place)?;
                 if !matches!(path.segments().last(), Some(Segment::Key(_))) {
-                    return Err(super::read::at(&place, "expected a path that ends in a key"));
+                    return Err(super::parse::at(&place, "expected a path that ends in a key"));
                 }
                 Ok((path, to))
             };
@@ -120,7 +120,7 @@ fn inner(text: &str, place: &str) -> Result<Path> {
         path.segments().iter().any(|step| matches!(step, Segment::Index(_) | Segment::FromEnd(_)));
     if certain || path.segments().is_empty() {
         let message = format!("expected a path such as a.b or items[*].c, found {text:?}");
-        return Err(super::read::at(place, message));
+        return Err(super::parse::at(place, message));
     }
     Ok(path)
 }

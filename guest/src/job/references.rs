@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::read::{Keys, Object, element};
+use super::parse::{Keys, Object, element};
 use crate::fault::Result;
 
 /// The references of a table as the schema keeps them; null where none are given.

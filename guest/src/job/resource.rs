@@ -9,8 +9,10 @@ use super::disposition::{Contract, WriteDisposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, Hints};
+use super::key::Key;
+use super::parent::Parent;
+use super::parse::{Keys, Object, at, element, member, text};
 use super::processing::{self, ProcessingStep};
-use super::read::{Keys, Object, at, element, member, text};
 use super::references::references;
 use super::unnest::Unnest;
 use crate::fault::{Context, Fault, Result};
@@ -85,15 +87,6 @@ pub enum Input {
     Pull(Pulled),
 }
 
-/// Columns that together tell records apart.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Key {
-    /// Their names, in the source's spelling.
-    pub columns: Vec<String>,
-    /// The job gave one name, not a list. dlt hashes the bare value then, not a list of one.
-    pub single: bool,
-}
-
 /// Hints for a child table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NestedHints {
@@ -115,37 +108,6 @@ pub struct NestedHints {
     pub schema_contract_hint: Value,
     /// What the table refers to, as the schema keeps it; null where nothing is said.
     pub references: Value,
-}
-
-impl Key {
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.columns.is_empty()
-    }
-
-    /// Reads a name or a list of names.
-    pub(super) fn parse(object: &Object<'_>, key: &str) -> Result<Option<Self>> {
-        match object.get(key) {
-            None => Ok(None),
-            Some(Value::String(_)) => Ok(object
-                .text(key)?
-                .map(|name| Self { columns: vec![name.to_owned()], single: true })),
-            Some(Value::Array(_)) => {
-                let columns = object.texts(key)?.unwrap_or_default();
-                for (n, column) in columns.iter().enumerate() {
-                    if columns.iter().take(n).any(|other| other == column) {
-                        let place = element(&object.place_of(key), n);
-                        return Err(at(
-                            &place,
-                            format_args!("the column {column:?} is given twice"),
-                        ));
-                    }
-                }
-                Ok(Some(Self { columns, single: false }))
-            }
-            Some(other) => Err(object.wrong_type("a column's name or a list of names", other, key)),
-        }
-    }
 }
 
 /// What the job says of where the records are and how they are read: all but what becomes of them. A checkpoint
@@ -224,7 +186,7 @@ impl Resource {
                 Map::from_iter([("name".to_owned(), path.clone()), ("endpoint".to_owned(), path)])
             }
             Value::Object(map) => map.clone(),
-            other => return Err(super::read::wrong_type("an object or a text", other, place)),
+            other => return Err(super::parse::wrong_type("an object or a text", other, place)),
         };
         if let Some(Value::String(path)) = own.get("endpoint") {
             let endpoint = Map::from_iter([("path".to_owned(), Value::from(path.as_str()))]);
@@ -333,6 +295,11 @@ impl Resource {
     /// The name its table has before it is normalized.
     pub fn table(&self) -> &str {
         self.table_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Its parent, where it has one.
+    pub fn parent(&self) -> Option<&Parent> {
+        self.endpoint().and_then(|endpoint| endpoint.parent.as_ref())
     }
 
     /// Its endpoint, where it has one.

@@ -161,13 +161,13 @@ impl Shape {
                 items
                     .iter()
                     .enumerate()
-                    .map(|(n, item)| Self::parse(item, &super::read::element(place, n), text))
+                    .map(|(n, item)| Self::parse(item, &super::parse::element(place, n), text))
                     .collect::<Result<_>>()?,
             ),
             Value::Object(map) => Self::Object(
                 map.iter()
                     .map(|(key, value)| {
-                        let shape = Self::parse(value, &super::read::member(place, key), text)?;
+                        let shape = Self::parse(value, &super::parse::member(place, key), text)?;
                         Ok((key.clone(), shape))
                     })
                     .collect::<Result<_>>()?,

@@ -16,7 +16,7 @@ use crate::dlt::state::{Instant, LoadId};
 use crate::fault::{Context, Result};
 use crate::job::{Job, Policy, Resource};
 use crate::protocol::{Io, Load, Report};
-use crate::sources::rest::scheduled;
+use crate::sources::incremental::scheduled;
 use crate::sql::ddl;
 
 use extract::{Part, Sources};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::cursor::Cursor;
 use super::paginator::Paginator;
 use super::parent::{Parent, Parents, RESOURCES};
-use super::read::{Keys, Object, at, element, member, nearest, wrong_type};
+use super::parse::{Keys, Object, at, element, member, nearest, wrong_type};
 use super::template::{Bound, Hole, Piece, Shape, Template};
 use super::url;
 use crate::fault::{Fault, Result};

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::read::{Keys, Object, choice};
+use super::parse::{Keys, Object, choice};
 use crate::fault::Result;
 use crate::json::Path;
 
@@ -117,16 +117,16 @@ impl Paginator {
         }
         let words = TYPES.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
         let Value::Object(map) = value else {
-            return Err(super::read::wrong_type(
+            return Err(super::parse::wrong_type(
                 &format!("an object or one of {words}"),
                 value,
                 place,
             ));
         };
         let kind = match map.get("type").filter(|t| !t.is_null()) {
-            Some(name) => choice(name, &super::read::member(place, "type"), TYPES)?,
+            Some(name) => choice(name, &super::parse::member(place, "type"), TYPES)?,
             None => {
-                return Err(super::read::at(
+                return Err(super::parse::at(
                     place,
                     format_args!("expected a \"type\", one of {words}"),
                 ));
@@ -346,8 +346,8 @@ fn end_statuses(object: &Object<'_>) -> Result<Vec<u16>> {
     let read = |(n, code): (usize, &Value)| {
         let status = code.as_u64().and_then(|code| u16::try_from(code).ok());
         status.filter(|status| (400..500).contains(status)).ok_or_else(|| {
-            let place = super::read::element(&object.place_of("end_status_codes"), n);
-            super::read::wrong_type("a status from 400 to 499", code, &place)
+            let place = super::parse::element(&object.place_of("end_status_codes"), n);
+            super::parse::wrong_type("a status from 400 to 499", code, &place)
         })
     };
     codes.iter().enumerate().map(read).collect()

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::credential::Credential;
 use super::endpoint::{Endpoint, METHODS, Method};
-use super::read::{self, Keys, Object, at, element, member};
+use super::parse::{self, Keys, Object, at, element, member};
 use super::resource::Input;
 use super::{Job, url};
 use crate::fault::{Fault, Result};
@@ -68,7 +68,7 @@ impl Policy {
     /// # Errors
     /// A config fault that names the place, what was expected there and what was found.
     pub fn parse(text: &str) -> Result<Self> {
-        let value = read::json(text)?;
+        let value = parse::json(text)?;
         let object = Object::new(&value, "", KEYS)?;
         let schemas = parsed(&object, "schemas", SchemaPattern::parse)?;
         if object.choice("sources", &[("any", ())])?.is_some() {
@@ -190,7 +190,7 @@ impl Permit {
     fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
         // All but the methods is as in a job.
         let Value::Object(mut map) = value.clone() else {
-            return Err(read::wrong_type("an object", value, place));
+            return Err(parse::wrong_type("an object", value, place));
         };
         let methods = map.remove("methods");
         let of = Value::Object(Map::from_iter(methods.map(|it| ("methods".to_owned(), it))));
@@ -201,7 +201,7 @@ impl Permit {
                 .iter()
                 .enumerate()
                 .map(|(n, item)| {
-                    read::choice(item, &element(&object.place_of("methods"), n), METHODS)
+                    parse::choice(item, &element(&object.place_of("methods"), n), METHODS)
                 })
                 .collect::<Result<_>>()?,
         };

@@ -19,7 +19,8 @@ use crate::dlt::state::State;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Input, Resource, WriteDisposition};
 use crate::protocol::Report;
-use crate::sources::rest::{Incremental, Requests};
+use crate::sources::incremental::Incremental;
+use crate::sources::rest::Requests;
 
 /// A resource that is being read.
 pub(crate) struct Open {

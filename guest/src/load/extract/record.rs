@@ -12,7 +12,9 @@ use crate::json::Path;
 use crate::json::select::{self, Flow};
 use crate::json::{Peek, Reader};
 use crate::shred::{Cells, Family};
-use crate::sources::rest::{Incremental, Parents, Unique, Verdict, process};
+use crate::sources::incremental::{Incremental, Unique, Verdict};
+use crate::sources::process::process;
+use crate::sources::rest::Parents;
 
 /// Where the records of a resource go.
 pub(crate) struct Intake<'i> {

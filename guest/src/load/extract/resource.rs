@@ -19,7 +19,8 @@ use crate::load::target::Target;
 use crate::load::target::catalog::Live;
 use crate::protocol::{CursorReport, Report, TableReport};
 use crate::shred::{Family, KEY_HINT, SEQ};
-use crate::sources::rest::{Incremental, Parents};
+use crate::sources::incremental::Incremental;
+use crate::sources::rest::Parents;
 
 /// A resource that is about to be read.
 pub(crate) struct Ingest<'a> {

@@ -3,27 +3,20 @@
 //!
 //! A load asks [`Requests`] for a request and [`Retry`] what to think of the answer; walks the
 //! answer's body for records (at [`Requests::selector`]) and for the scalars at
-//! [`Requests::wanted_paths`]; shows each record's cursor to [`Incremental`]; and hands what it saw
+//! [`Requests::wanted_paths`]; shows each record's cursor to [`super::incremental::Incremental`]; and hands what it saw
 //! back as [`PageFacts`] to get the next request.
 
-mod convert;
 mod detect;
-mod incremental;
 mod outline;
 mod paginate;
 mod parents;
 mod placeholders;
-mod process;
 mod request;
 mod retry;
 mod trouble;
-mod window;
 
-pub use self::incremental::{Incremental, Unique, Verdict};
 pub use self::paginate::PageFacts;
 pub use self::parents::{Parents, Row};
-pub use self::process::process;
 pub use self::request::Requests;
 pub use self::retry::{Decision, Retry, Rules, shown};
 pub use self::trouble::{Empty, check_empty, check_silence};
-pub use self::window::scheduled;

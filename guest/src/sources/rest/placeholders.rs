@@ -4,12 +4,12 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::convert::{convert, plain};
 use super::paginate::excerpt;
 use super::parents::Row;
 use crate::dlt::orjson::string_content;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Bound, Cursor, CursorValue, Endpoint, Hole, Shape, Template, url};
+use crate::sources::incremental::convert::{convert, plain};
 
 /// The values placeholders stand for.
 pub(super) struct Bounds<'a> {

@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::convert::plain;
 use super::detect::{First, Pages, Records, pages, records};
 use super::outline::Outline;
 use super::paginate::{Next, PageFacts, Pager, Repeats};
@@ -17,6 +16,7 @@ use crate::job::{
 };
 use crate::json::Path;
 use crate::protocol::{Request, Response};
+use crate::sources::incremental::convert::plain;
 
 /// The requests of one resource in one run: the first, and what comes after each page.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Requests {
 
 impl Requests {
     /// The requests of a resource that has an endpoint. `start` is where its cursor begins
-    /// ([`super::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
+    /// ([`crate::sources::incremental::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
     /// parent's record they are about, where the resource has a parent.
     ///
     /// # Errors

@@ -7,6 +7,9 @@
 //! and values JSON has no type for: a saved date or time is one of ISO 8601. Unlike dlt, texts are compared
 //! as the instants or numbers they are; the state keeps them as the source writes them.
 
+pub(crate) mod convert;
+mod window;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
 
@@ -14,8 +17,9 @@ use chrono::{DateTime, NaiveDateTime};
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
-use super::convert::delta;
-use super::window::like;
+use self::convert::delta;
+use self::window::like;
+pub use self::window::scheduled;
 use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
 use crate::dlt::state::Tag;

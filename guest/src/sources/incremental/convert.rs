@@ -12,7 +12,7 @@ use crate::job::{Convert, CursorFormat, CursorValue};
 ///
 /// # Errors
 /// A config fault when the conversion asks for a date or a time and the value is none.
-pub(super) fn convert(
+pub(crate) fn convert(
     value: &CursorValue<'_>,
     format: &CursorFormat,
     convert: Option<&Convert>,
@@ -57,7 +57,7 @@ pub(super) fn convert(
 }
 
 /// A value as a text, without quotes.
-pub(super) fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -65,7 +65,7 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 /// Seconds to the microsecond, as Python's `timedelta` keeps them.
-pub(super) fn delta(seconds: f64) -> Option<TimeDelta> {
+pub(crate) fn delta(seconds: f64) -> Option<TimeDelta> {
     let micros = (seconds * 1e6).round();
     // Far beyond the calendar, and within what the type can hold.
     (micros.abs() < 1e18).then(|| TimeDelta::microseconds(micros as i64))

@@ -1,0 +1,46 @@
+//! A key: the columns that together tell records apart.
+
+use serde_json::Value;
+
+use super::parse::{Object, at, element};
+use crate::fault::Result;
+
+/// Columns that together tell records apart.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Key {
+    /// Their names, in the source's spelling.
+    pub columns: Vec<String>,
+    /// The job gave one name, not a list. dlt hashes the bare value then, not a list of one.
+    pub single: bool,
+}
+
+impl Key {
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Reads a name or a list of names.
+    pub(super) fn parse(object: &Object<'_>, key: &str) -> Result<Option<Self>> {
+        match object.get(key) {
+            None => Ok(None),
+            Some(Value::String(_)) => Ok(object
+                .text(key)?
+                .map(|name| Self { columns: vec![name.to_owned()], single: true })),
+            Some(Value::Array(_)) => {
+                let columns = object.texts(key)?.unwrap_or_default();
+                for (n, column) in columns.iter().enumerate() {
+                    if columns.iter().take(n).any(|other| other == column) {
+                        let place = element(&object.place_of(key), n);
+                        return Err(at(
+                            &place,
+                            format_args!("the column {column:?} is given twice"),
+                        ));
+                    }
+                }
+                Ok(Some(Self { columns, single: false }))
+            }
+            Some(other) => Err(object.wrong_type("a column's name or a list of names", other, key)),
+        }
+    }
+}
