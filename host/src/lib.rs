@@ -18,41 +18,41 @@
 //! ```
 //!
 //! - `interface`: the types of `wit/loads.wit`, all re-exported here.
-//! - [`warehouse`]: what a host has to do, and two hosts that need no database: a [`Rehearsal`], and the
+//! - [`Warehouse`], [`dry_run`]: what a host has to do, and two hosts that need no database: a [`Rehearsal`], and the
 //!   [`Replay`] of a transcript.
 //! - [`Runner`], [`drive`], [`Limits`]: one run, and what it may use.
 //! - [`transcript`]: a run written down, one JSON object a line.
 //! - [`http`], [`credentials`]: requests sent on a load's behalf, and the secrets that go with them.
-//! - [`files`], [`buckets`], [`input`]: the files of a job, on disks and in buckets, cut into pages.
-//! - [`samples`]: saved answers, for a rehearsal without the source.
+//! - [`input`]: the files of a job, on disks and in buckets, cut into pages.
+//! - [`dry_run::samples`]: saved answers, for a rehearsal without the source.
 //!
 //! Invariants: this crate knows the interface and a `.wasm`, and nothing of the guest's library; a
 //! component that imports anything is refused; no secret is in a type that prints it.
 
-pub mod buckets;
-mod columns;
 pub mod credentials;
+pub mod dry_run;
 mod encoding;
 mod engine;
 mod error;
-pub mod files;
 mod gzip;
+mod host;
 pub mod http;
 pub mod input;
 mod interface;
 mod limits;
+mod replay;
 mod runner;
-pub mod samples;
 pub mod transcript;
-pub mod warehouse;
 
+pub use dry_run::Rehearsal;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
+pub use host::{Pulled, SqlReply, Warehouse};
 pub use interface::{
     Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
     FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
     TableReport, Upload, Verdict,
 };
 pub use limits::Limits;
+pub use replay::Replay;
 pub use runner::{Guest, Observer, Run, Runner, drive};
-pub use warehouse::{Pulled, Rehearsal, Replay, SqlReply, Warehouse};

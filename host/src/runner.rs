@@ -7,11 +7,11 @@ use wasmtime::{Store, Trap};
 
 use crate::engine::Engine;
 use crate::error::{Error, Limit};
+use crate::host::{Pulled, SqlReply, Warehouse};
 use crate::interface::{
     Examination, Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
 };
 use crate::limits::{Limits, Memory, Watchdog};
-use crate::warehouse::{Pulled, SqlReply, Warehouse};
 use crate::{Failure, Outcome};
 
 /// Runs loads on an [`Engine`].

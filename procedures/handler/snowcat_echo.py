@@ -3,7 +3,7 @@
 The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in hex; and
 each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding around it, up to
 three times; and base64 that is wrapped. Errors may also hold the beginning of a long secret.
-A text is searched in windows: the memory that this takes does not depend on the text. The Rust host has the same rule (`host/src/http/echo.rs`), and `tests/data/network/cases.json` holds both to it.
+A text is searched in windows: the memory that this takes does not depend on the text. The Rust host has the same rule (`host/src/http/echo/mod.rs`), and `tests/data/network/cases.json` holds both to it.
 """
 
 import base64

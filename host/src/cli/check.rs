@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use snowcat_host::buckets;
+use snowcat_host::input::buckets;
 use snowcat_host::{
     Engine, Error, Failure, Fault, FaultKind, Pull, Pulled, Request, Response, Runner, Script,
     Settings, SqlReply, Upload, Warehouse,

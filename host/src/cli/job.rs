@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
-use snowcat_host::samples::Sample;
+use snowcat_host::dry_run::samples::Sample;
 
 /// A file for a resource.
 #[derive(Debug, Eq, PartialEq)]

@@ -10,11 +10,11 @@ use std::time::Instant;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
-use snowcat_host::buckets::Buckets;
 use snowcat_host::credentials::{Credentials, Environment};
-use snowcat_host::files::{Input, LocalFiles, Store};
+use snowcat_host::dry_run::samples::Answers;
 use snowcat_host::http::{Http, HttpLimits};
-use snowcat_host::samples::Answers;
+use snowcat_host::input::buckets::Buckets;
+use snowcat_host::input::files::{Input, LocalFiles, Store};
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Report, Runner, Settings};
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use snowcat_host::dry_run::StagedFile;
 use snowcat_host::transcript::report_value;
-use snowcat_host::warehouse::StagedFile;
 use snowcat_host::{Order, Report, Script, TableReport};
 
 use super::columns::{Created, created, is_ddl};

@@ -3,8 +3,8 @@
 use std::io::{self, Read as _};
 use std::time::Duration;
 
-use snowcat_host::buckets::Buckets;
-use snowcat_host::files::{Bytes, Store};
+use snowcat_host::input::buckets::Buckets;
+use snowcat_host::input::files::{Bytes, Store};
 
 use super::network::Server;
 

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use snowcat_host::files::Input;
+use snowcat_host::input::files::Input;
 use snowcat_host::{
     Content, Engine, Error, Failure, Guest, Pull, Pulled, Reply, Request, Response, Run, Runner,
     Script, Settings, SqlReply, Step, Upload, Warehouse, drive,

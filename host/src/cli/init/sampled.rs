@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use serde_json::{Map, Value, json};
-use snowcat_host::files::Input;
+use snowcat_host::input::files::Input;
 use snowcat_host::{Engine, Rehearsal, Runner};
 
 use super::asked::{Asked, is_id};

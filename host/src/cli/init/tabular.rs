@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use snowcat_host::files::{Input, LocalFiles, Store};
+use snowcat_host::input::files::{Input, LocalFiles, Store};
 use snowcat_host::{Engine, Rehearsal, Runner};
 
 use super::super::job::format;

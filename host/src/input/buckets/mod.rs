@@ -31,7 +31,7 @@ use self::google::Google;
 use self::place::{Name, Pattern, Place};
 use self::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire};
 use crate::credentials::Secret;
-use crate::files::{Bytes, Store};
+use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 
 /// So many bytes of a file are asked for at once, and in memory.

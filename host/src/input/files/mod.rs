@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::gzip::Members;
+use crate::host::Pulled;
 use crate::input::{PAGE, Pages};
 use crate::interface::{Content, File, Pull};
-use crate::warehouse::Pulled;
 
 /// The bytes of a file, compressed perhaps.
 pub enum Bytes {

@@ -1,12 +1,6 @@
 //! What a host does for a load. The trait states obligations; how they are met is the host's affair.
 
-mod rehearsal;
-mod replay;
-
 use crate::interface::{Column, Failure, File, Outcome, Pull, Request, Response, Script, Upload};
-
-pub use rehearsal::{Rehearsal, StagedFile};
-pub use replay::Replay;
 
 /// The answer to a script.
 #[derive(Clone, Debug)]
@@ -87,7 +81,7 @@ pub trait Warehouse {
     /// ([`Pull::files`]); made as [`Pull::content`] says. Files come in the order of their names, and
     /// [`Pulled::File`] before the first page of each; of Parquet and Arrow, and of whatever else has types,
     /// then [`Pulled::Columns`]. After [`Pulled::End`] comes the end again and
-    /// again. [`files`](crate::files) does all of it.
+    /// again. [`files`](crate::input::files) does all of it.
     ///
     /// # Errors
     /// When there is no input for the resource, or it cannot be read.

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value};
-use snowcat_host::files::Input;
+use snowcat_host::input::files::Input;
 use snowcat_host::{Content, Engine, Pull, Pulled, Runner, Settings};
 
 use self::asked::host;

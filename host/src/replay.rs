@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::host::{Pulled, SqlReply, Warehouse};
 use crate::interface::{
     Failure, Fetches, Pause, Pull, Reply, Request, Response, Script, Step, Upload,
 };
 use crate::transcript;
-use crate::warehouse::{Pulled, SqlReply, Warehouse};
 
 /// The other side of a recorded run. The same component, job and `now` must say the same steps: the
 /// first that differs fails the run, and [`finish`](Self::finish) tells what was expected.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use crate::columns;
+use super::columns;
 use crate::encoding::{Decoder, Encoding};
 use crate::interface::Column;
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::files::{Input, Store};
+use crate::host::Pulled;
 use crate::input::MARK;
+use crate::input::files::{Input, Store};
 use crate::interface::{Content, Failure, Pull, Reply, Request, Response};
 use crate::transcript;
-use crate::warehouse::Pulled;
 
 /// Says whose pages a request asks for, and with what of the parent's record.
 const RESOURCE: &str = "x-snowcat-sample";

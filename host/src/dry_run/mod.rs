@@ -1,5 +1,7 @@
 //! A warehouse that runs nothing: what a load would do, seen without a database.
 
+pub mod samples;
+
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
@@ -8,12 +10,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::columns::Parquet;
-use crate::files::{Input, Store};
+use crate::dry_run::samples::{Answers, Sample};
+use crate::host::{Pulled, SqlReply, Warehouse};
 use crate::http::{Http, Place};
+use crate::input::Parquet;
+use crate::input::files::{Input, Store};
 use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
-use crate::samples::{Answers, Sample};
-use crate::warehouse::{Pulled, SqlReply, Warehouse};
 
 /// Records the SQL of a load and answers [`SqlReply::Assumed`]; leaves its files in a directory, or
 /// drops them. Its input is real: pages of files, or responses of the sources, be they saved.
