@@ -20,12 +20,12 @@ use crate::sources::incremental::scheduled;
 use crate::sql::ddl;
 
 use extract::{Part, Sources};
-use plan::refresh::{Forgotten, Fresh};
+use plan::refresh::{RefreshPlan, ResetState};
 use publish::commit::{Brought, Progress};
 use restore::Restored;
 use session::Session;
 use target::Target;
-use target::catalog::LeftStage;
+use target::catalog::EarlierStage;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 ///
@@ -76,15 +76,15 @@ async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<R
 
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
     let mut target = Target::new(job);
-    let Restored { live, mut schema, mut state, last_load, has_state_row, refreshing } =
+    let Restored { catalog, mut schema, mut state, last_load, has_state_row, refreshing } =
         restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
     let committed = state.version();
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
-    let fresh = Fresh::plan(job, &mut schema, &mut state);
-    let forgotten = match fresh.drops() {
-        true => Some(Forgotten::begin(&mut state, stored, &mut load_id, now)?),
+    let refresh = RefreshPlan::plan(job, &mut schema, &mut state);
+    let reset = match refresh.drops() {
+        true => Some(ResetState::begin(&mut state, stored, &mut load_id, now)?),
         false => None,
     };
     target.begin(&load_id);
@@ -105,10 +105,10 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         job,
         target: &target,
         now,
-        live,
+        catalog,
         before,
-        fresh,
-        forgotten,
+        refresh,
+        reset,
         has_state_row,
         committed,
         advanced: false,
@@ -118,9 +118,8 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     // Most loads are of one part; see `checkpoint`.
     loop {
         report.load_id = load_id.to_string();
-        let part = Part { target: &target, load_id: &load_id, live: &progress.live };
-        let ingested =
-            part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
+        let part = Part { target: &target, load_id: &load_id, catalog: &progress.catalog };
+        let staged = part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
         let (schema_changed, state_changed) = (schema.bump()?, state.bump()?);
         let brought = Brought {
             schema: &schema,
@@ -128,7 +127,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             state: &state,
             state_changed,
             load_id: &load_id,
-            ingested: &ingested,
+            staged: &staged,
         };
         progress.commit(session, &brought, &mut report).await?;
         if sources.are_read() {
@@ -137,9 +136,10 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
         session.checkpoints += 1;
         load_id = load_id.next();
         progress.before = schema.clone();
-        progress.fresh = Fresh::default();
+        progress.refresh = RefreshPlan::default();
     }
-    if let Err(fault) = clean_up(session, &target, progress.live.stages(), progress.advanced).await
+    if let Err(fault) =
+        clean_up(session, &target, progress.catalog.stages(), progress.advanced).await
     {
         // The load is committed; the next one clears away what remains.
         report.warnings.push(format!("not everything could be cleared away: {fault}"));
@@ -160,7 +160,7 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
 async fn clean_up(
     session: &mut Session,
     target: &Target,
-    stages: &[LeftStage],
+    stages: &[EarlierStage],
     advanced: bool,
 ) -> Result<()> {
     session.drop_stage().await?;

@@ -3,9 +3,9 @@
 //! Three statements when the dataset is known, one when it is new. The catalogue is asked every time,
 //! for a table that somebody dropped is to be made again, whatever the saved schema says.
 
-use super::session::{Answer, Session};
+use super::session::{Session, SqlReply};
 use super::target::Target;
-use super::target::catalog::{self, Live};
+use super::target::catalog::{self, Catalog};
 use crate::dlt::schema::{Schema, VERSION_TABLE};
 use crate::dlt::state::State;
 use crate::fault::{Fault, Result};
@@ -14,7 +14,7 @@ use crate::sql::state::SELECT_QUOTED_CASE;
 
 /// What was there when the load began.
 pub(crate) struct Restored {
-    pub(crate) live: Live,
+    pub(crate) catalog: Catalog,
     pub(crate) schema: Schema,
     pub(crate) state: State,
     /// The load with the greatest id.
@@ -27,12 +27,12 @@ pub(crate) struct Restored {
 
 pub(crate) async fn restore(session: &mut Session, job: &Job, target: &Target) -> Result<Restored> {
     check_case(session, job).await?;
-    let mut live = catalog::live(session, target).await?;
+    let mut catalog = catalog::read(session, target).await?;
     let books = target.bookkeeping();
     let mut state = State::new(&job.pipeline);
     let mut last_load = None;
     let mut has_state_row = false;
-    if live.has(&books.state) && live.has(&books.loads) {
+    if catalog.has(&books.state) && catalog.has(&books.loads) {
         let answer = session.sql(books.select_state(&job.pipeline)).await?;
         if let Some([_, text, _, load, finished, top, last]) = row::<7>(&answer) {
             has_state_row = true;
@@ -59,7 +59,7 @@ pub(crate) async fn restore(session: &mut Session, job: &Job, target: &Target) -
 
     let name = job.schema_name.as_deref().or(state.default_schema_name()).unwrap_or(&job.pipeline);
     let mut schema = Schema::new(name, job.convention().naming.name());
-    if live.has(&books.version) {
+    if catalog.has(&books.version) {
         let answer = session.sql(books.select_schema(name)).await?;
         if let Some([_, _, text, stored_at]) = row::<4>(&answer) {
             let stored_at = stored_at.map(|micros| {
@@ -68,7 +68,7 @@ pub(crate) async fn restore(session: &mut Session, job: &Job, target: &Target) -
                         .at(VERSION_TABLE)
                 })
             });
-            live.set_schema_row(stored_at.transpose()?);
+            catalog.set_schema_row(stored_at.transpose()?);
             schema = Schema::parse(text.unwrap_or_default())?;
             let (found, wanted) = (schema.naming()?, job.convention().naming.name());
             if found != wanted {
@@ -80,7 +80,7 @@ pub(crate) async fn restore(session: &mut Session, job: &Job, target: &Target) -
         }
     }
     let refreshing = state.take_refreshing();
-    Ok(Restored { live, schema, state, last_load, has_state_row, refreshing })
+    Ok(Restored { catalog, schema, state, last_load, has_state_row, refreshing })
 }
 
 /// Checks that quoted names keep their case, where the naming convention has lower-case names.
@@ -105,8 +105,8 @@ async fn check_case(session: &mut Session, job: &Job) -> Result<()> {
 }
 
 /// The first row of the answer, if it has that many columns.
-fn row<const N: usize>(answer: &Answer) -> Option<[Option<&str>; N]> {
-    let Answer::Ran(outcome) = answer else { return None };
+fn row<const N: usize>(answer: &SqlReply) -> Option<[Option<&str>; N]> {
+    let SqlReply::Ran(outcome) = answer else { return None };
     let row: Vec<Option<&str>> = outcome.rows.first()?.iter().map(|cell| cell.as_deref()).collect();
     row.try_into().ok()
 }

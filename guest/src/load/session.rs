@@ -33,13 +33,13 @@ pub(crate) struct Session {
 }
 
 /// A statement that the database refused.
-pub(crate) struct Refusal {
+pub(crate) struct SqlRefusal {
     failure: Failure,
     place: String,
     quiet: bool,
 }
 
-impl Refusal {
+impl SqlRefusal {
     /// Whether the statement waited too long for a lock, or too many waited already.
     /// Source: error 000625 of the service.
     fn is_lock(&self) -> bool {
@@ -63,8 +63,8 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Fault {
-    fn from(refusal: Refusal) -> Self {
+impl From<SqlRefusal> for Fault {
+    fn from(refusal: SqlRefusal) -> Self {
         refused(&refusal.failure, refusal.quiet).at(refusal.place)
     }
 }
@@ -74,7 +74,7 @@ const NOT_SHOWN: &str =
     "the server's text is not shown: the job has a condition, and the text may quote rows";
 
 /// What a statement gave: nothing is known in a rehearsal.
-pub(crate) enum Answer {
+pub(crate) enum SqlReply {
     /// The host did not run it.
     Assumed,
     /// It ran.
@@ -82,7 +82,7 @@ pub(crate) enum Answer {
 }
 
 /// What the host answers to a pull.
-pub(crate) enum Pulled {
+pub(crate) enum PullReply {
     /// A page.
     Page(String),
     /// Another file begins.
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// Runs one statement.
-    pub(crate) async fn sql(&mut self, statement: String) -> Result<Answer> {
+    pub(crate) async fn sql(&mut self, statement: String) -> Result<SqlReply> {
         match self.try_sql(statement).await? {
             Ok(answer) => Ok(answer),
             Err(refusal) => {
@@ -123,21 +123,24 @@ impl Session {
     }
 
     /// Runs one statement whose refusal by the database is the caller's to judge.
-    pub(crate) async fn try_sql(&mut self, statement: String) -> Result<Result<Answer, Refusal>> {
+    pub(crate) async fn try_sql(
+        &mut self,
+        statement: String,
+    ) -> Result<Result<SqlReply, SqlRefusal>> {
         self.statements += 1;
         let place = format!("statement {}", excerpt(&statement));
         let script = Script { statements: vec![statement], any_order: false };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::Assumed => Ok(Ok(Answer::Assumed)),
+            Reply::Assumed => Ok(Ok(SqlReply::Assumed)),
             Reply::Outcomes(mut outcomes) if outcomes.len() == 1 => {
-                Ok(Ok(outcomes.pop().map_or(Answer::Assumed, Answer::Ran)))
+                Ok(Ok(outcomes.pop().map_or(SqlReply::Assumed, SqlReply::Ran)))
             }
             Reply::Outcomes(outcomes) => Err(Fault::protocol(format_args!(
                 "expected 1 outcome from the host, found {}",
                 outcomes.len()
             ))
             .at(place)),
-            Reply::Failed(failure) => Ok(Err(Refusal { failure, place, quiet: self.quiet })),
+            Reply::Failed(failure) => Ok(Err(SqlRefusal { failure, place, quiet: self.quiet })),
             other => Err(unexpected("outcomes, assumed or failed", &other).at(place)),
         }
     }
@@ -259,12 +262,12 @@ impl Session {
     }
 
     /// The next page of what the host holds for a resource.
-    pub(crate) async fn pull(&mut self, pull: Pull) -> Result<Pulled> {
+    pub(crate) async fn pull(&mut self, pull: Pull) -> Result<PullReply> {
         match self.io.ask(Step::Pull(pull)).await {
-            Reply::Page(page) => Ok(Pulled::Page(page)),
-            Reply::File(file) => Ok(Pulled::File(file)),
-            Reply::Columns(columns) => Ok(Pulled::Columns(columns)),
-            Reply::End => Ok(Pulled::End),
+            Reply::Page(page) => Ok(PullReply::Page(page)),
+            Reply::File(file) => Ok(PullReply::File(file)),
+            Reply::Columns(columns) => Ok(PullReply::Columns(columns)),
+            Reply::End => Ok(PullReply::End),
             Reply::Failed(failure) => {
                 Err(Fault::source(format_args!("the host cannot read on: {}", failure.message)))
             }

@@ -9,8 +9,8 @@
 
 use serde_json::{Value, json};
 
-use super::files::Pulling;
-use super::http::Asked;
+use super::files::InputReader;
+use super::http::OpenRequests;
 use super::resource::{Ingest, shown};
 use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
@@ -23,7 +23,7 @@ use crate::sources::incremental::Incremental;
 use crate::sources::rest::Requests;
 
 /// A resource that is being read.
-pub(crate) struct Open {
+pub(crate) struct OpenResource {
     pub(crate) cursor: Option<Incremental>,
     /// Where the cursor began, for a person.
     pub(crate) start: Option<String>,
@@ -33,31 +33,36 @@ pub(crate) struct Open {
 /// Where its records come from.
 pub(crate) enum Source {
     /// Requests; none before the first.
-    Asked(Box<Option<Asked>>),
+    OpenRequests(Box<Option<OpenRequests>>),
     /// The host.
-    Pulled(Box<Pulling>),
+    PullReply(Box<InputReader>),
 }
 
 impl Source {
     /// At the beginning.
     pub(crate) fn new(resource: &Resource) -> Self {
         match &resource.input {
-            Input::Endpoint(_) => Self::Asked(Box::default()),
-            Input::Pull(pulled) => Self::Pulled(Box::new(Pulling::new(pulled))),
+            Input::Endpoint(_) => Self::OpenRequests(Box::default()),
+            Input::Pull(pulled) => Self::PullReply(Box::new(InputReader::new(pulled))),
         }
     }
 }
 
 impl Ingest<'_> {
     /// Begins to read, or goes on where an interrupted load was.
-    pub(crate) fn open(&self, schema: &Schema, state: &State, report: &mut Report) -> Result<Open> {
+    pub(crate) fn open(
+        &self,
+        schema: &Schema,
+        state: &State,
+        report: &mut Report,
+    ) -> Result<OpenResource> {
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
         let mut source = Source::new(self.resource);
         let name = &self.resource.name;
         let saved = state.checkpoint(schema.name(), name);
         let Some(saved) = saved.filter(|_| self.resource.checkpoint.is_some()) else {
-            return Ok(Open { cursor, start, source });
+            return Ok(OpenResource { cursor, start, source });
         };
         let of = saved.get("of").and_then(Value::as_str).unwrap_or_default();
         if !of.starts_with(DIGEST_VERSION) {
@@ -79,7 +84,7 @@ impl Ingest<'_> {
                 "resource {name}: an interrupted load of it is given up, and it is read from the \
                  beginning, for the job has changed"
             ));
-            return Ok(Open { cursor, start, source });
+            return Ok(OpenResource { cursor, start, source });
         }
         let place = || "the saved checkpoint";
         let position = saved.get("position").unwrap_or(&Value::Null);
@@ -87,24 +92,29 @@ impl Ingest<'_> {
             cursor.go_on(progress).at(place)?;
         }
         match &mut source {
-            Source::Pulled(pulling) => pulling.go_on(position).at(place)?,
-            Source::Asked(asked) => {
+            Source::PullReply(input) => input.go_on(position).at(place)?,
+            Source::OpenRequests(asked) => {
                 let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
                 let mut requests = Requests::new(self.job, self.resource, start, None)?;
                 requests.go_on(position).at(place)?;
                 let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
-                **asked = Some(Asked { requests, page, resumed: true });
+                **asked = Some(OpenRequests { requests, page, resumed: true });
             }
         }
         report.warnings.push(format!("resource {name}: goes on where a load was interrupted"));
-        Ok(Open { cursor, start, source })
+        Ok(OpenResource { cursor, start, source })
     }
 
     /// Notes in the state how far a resource is read.
-    pub(crate) fn keep(&self, mut open: Open, schema: &Schema, state: &mut State) -> Result<Open> {
+    pub(crate) fn keep(
+        &self,
+        mut open: OpenResource,
+        schema: &Schema,
+        state: &mut State,
+    ) -> Result<OpenResource> {
         let (source, name) = (schema.name(), &self.resource.name);
         let position = match &open.source {
-            Source::Asked(asked) if let Some(asked) = &**asked => {
+            Source::OpenRequests(asked) if let Some(asked) = &**asked => {
                 if let Some(cursor) = &mut open.cursor
                     && cursor.is_ordered()
                     && !self.job.force_full_load
@@ -118,8 +128,8 @@ impl Ingest<'_> {
                 }
                 position
             }
-            Source::Pulled(pulling) => pulling.position(),
-            Source::Asked(_) => Value::Null,
+            Source::PullReply(input) => input.position(),
+            Source::OpenRequests(_) => Value::Null,
         };
         let mut checkpoint = json!({
             "of": self.digest()?,

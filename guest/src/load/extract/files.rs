@@ -14,13 +14,13 @@ use crate::job::{self, Format, OfFile, OnBadRecord};
 use crate::json::Path;
 use crate::json::select::{self, Flow, Walked};
 use crate::json::{Reader, place};
-use crate::load::session::{Answer, Pulled, Session};
+use crate::load::session::{PullReply, Session, SqlReply};
 use crate::protocol::{Content, InputFile, Pull};
 use crate::sources::formats::{Frame, Frames, legible};
 use crate::sql::stage::StagePlace;
 
 /// How far the input of a resource is read.
-pub(crate) struct Pulling {
+pub(crate) struct InputReader {
     /// None where the host takes the input apart.
     frames: Option<Frames>,
     content: Content,
@@ -47,7 +47,7 @@ pub(crate) struct Pulling {
     places: Vec<String>,
 }
 
-impl Pulling {
+impl InputReader {
     /// At the beginning.
     pub(crate) fn new(pulled: &job::Pulled) -> Self {
         let content = match pulled.format {
@@ -83,7 +83,7 @@ impl Pulling {
         for place in places {
             let stage = StagePlace::parse(place)?;
             let before = files.len();
-            let Answer::Ran(outcome) = session.sql(stage.list()).await? else {
+            let SqlReply::Ran(outcome) = session.sql(stage.list()).await? else {
                 return Err(Fault::config(format_args!(
                     "expected the files of {place}, found no stage: this is a rehearsal, which \
                      reads files that it is given"
@@ -197,40 +197,40 @@ impl Ingest<'_> {
         session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
-        pulling: &mut Pulling,
+        input: &mut InputReader,
     ) -> Result<bool> {
-        if pulling.list(session, &pulled.files).await? && !pulling.advance()? {
+        if input.list(session, &pulled.files).await? && !input.advance()? {
             return Ok(true);
         }
         loop {
             let pull = Pull {
                 resource: self.resource.name.clone(),
-                files: pulling.places.clone(),
-                content: pulling.content,
-                skip: std::mem::take(&mut pulling.skip),
+                files: input.places.clone(),
+                content: input.content,
+                skip: std::mem::take(&mut input.skip),
                 encoding: pulled.encoding.map(|it| it.name().to_owned()),
             };
-            match session.pull(pull).await.at(|| pulling.place())? {
-                Pulled::Page(text) => {
+            match session.pull(pull).await.at(|| input.place())? {
+                PullReply::Page(text) => {
                     session.pages += 1;
-                    pulling.pages += 1;
+                    input.pages += 1;
                     reading.pages += 1;
                     reading.bytes += text.len() as u64;
-                    self.page(session, reading, pulled, pulling, text).await?;
+                    self.page(session, reading, pulled, input, text).await?;
                 }
                 // A host may say so of a listed file too, of which more is known here.
-                Pulled::File(_) if pulling.listed.is_some() => {}
-                Pulled::File(file) => {
-                    self.records(session, reading, pulled, pulling, true).await?;
-                    pulling.begin(file)?;
+                PullReply::File(_) if input.listed.is_some() => {}
+                PullReply::File(file) => {
+                    self.records(session, reading, pulled, input, true).await?;
+                    input.begin(file)?;
                 }
-                Pulled::Columns(columns) => {
-                    let place = || pulling.place();
-                    pulling.fields = Some(self.fields(&columns).at(place)?);
+                PullReply::Columns(columns) => {
+                    let place = || input.place();
+                    input.fields = Some(self.fields(&columns).at(place)?);
                 }
-                Pulled::End => {
-                    self.records(session, reading, pulled, pulling, true).await?;
-                    if !pulling.advance()? {
+                PullReply::End => {
+                    self.records(session, reading, pulled, input, true).await?;
+                    if !input.advance()? {
                         self.flush(session, reading).await?;
                         return Ok(true);
                     }
@@ -249,29 +249,29 @@ impl Ingest<'_> {
         session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
-        pulling: &mut Pulling,
+        input: &mut InputReader,
         text: String,
     ) -> Result<()> {
-        check_size(text.len()).at(|| pulling.place())?;
-        if let Some(frames) = &mut pulling.frames {
+        check_size(text.len()).at(|| input.place())?;
+        if let Some(frames) = &mut input.frames {
             frames.feed(text);
-            return self.records(session, reading, pulled, pulling, false).await;
+            return self.records(session, reading, pulled, input, false).await;
         }
-        if pulling.fields.is_some() {
-            let taken = self.cells(session, reading, pulled, pulling, &text).await;
-            return taken.at(|| pulling.place());
+        if input.fields.is_some() {
+            let taken = self.cells(session, reading, pulled, input, &text).await;
+            return taken.at(|| input.place());
         }
-        pulling.check_name()?;
+        input.check_name()?;
         let mut values = Values {
             reader: Reader::new(&text),
             selector: pulled.selector.as_ref(),
-            members: &pulling.members,
-            records: &mut pulling.records,
-            done: pulling.done,
+            members: &input.members,
+            records: &mut input.records,
+            done: input.done,
             begins: 0,
         };
         let taken = self.values(session, reading, &mut values).await;
-        taken.at(|| pulling.place())
+        taken.at(|| input.place())
     }
 
     /// Takes the records that were fed; `last`: the file has ended.
@@ -280,15 +280,15 @@ impl Ingest<'_> {
         session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
-        pulling: &mut Pulling,
+        input: &mut InputReader,
         last: bool,
     ) -> Result<()> {
-        let file = &pulling.file.name;
+        let file = &input.file.name;
         let place_of = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
-        let done = pulling.done;
-        let named = pulling.check_name();
-        let members = &pulling.members;
-        let Some(frames) = &mut pulling.frames else { return Ok(()) };
+        let done = input.done;
+        let named = input.check_name();
+        let members = &input.members;
+        let Some(frames) = &mut input.frames else { return Ok(()) };
         while let Some(frame) = frames.next(last).at(place_of)? {
             match frame {
                 Frame::Values { text, line } => {
@@ -297,7 +297,7 @@ impl Ingest<'_> {
                         reader: Reader::from_line(text, line),
                         selector: pulled.selector.as_ref(),
                         members,
-                        records: &mut pulling.records,
+                        records: &mut input.records,
                         done,
                         begins: 0,
                     };
@@ -307,8 +307,8 @@ impl Ingest<'_> {
                     taken.at(|| format!("line {}", line + lines_before())).at(place_of)?;
                 }
                 Frame::Bad { raw, line, reason } => {
-                    pulling.records += 1;
-                    if pulling.records <= done {
+                    input.records += 1;
+                    if input.records <= done {
                         continue;
                     }
                     let rejects = &mut *reading.rejects;
@@ -330,16 +330,16 @@ impl Ingest<'_> {
     ) -> Result<()> {
         let Values { reader, selector, members, records, done, begins } = values;
         let mut walked = Walked::default();
-        reading.intake.begin();
+        reading.sink.begin();
         loop {
-            let intake = &mut reading.intake;
+            let sink = &mut reading.sink;
             let mut take = |reader: &mut Reader<'_>| {
                 **records += 1;
                 reader.at_end();
                 *begins = reader.position();
                 if **records > *done {
-                    intake.take(reader, members)?;
-                    return Ok(intake.flow(reader.position()));
+                    sink.take(reader, members)?;
+                    return Ok(sink.flow(reader.position()));
                 }
                 reader.skip().map(|_| Flow::On)
             };

@@ -21,7 +21,7 @@ const AT_ONCE_BYTES: usize = 32 << 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The requests of a resource that is in the midst of its pages.
-pub(crate) struct Asked {
+pub(crate) struct OpenRequests {
     pub(crate) requests: Requests,
     /// The number of the next page, from 1.
     pub(crate) page: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Asked {
 }
 
 /// The pages of a resource, or those about one record of its parent.
-struct Chain<'p> {
+struct PageChain<'p> {
     requests: Requests,
     parent: Option<Row<'p>>,
     /// What the records get from their parent.
@@ -55,20 +55,20 @@ impl Ingest<'_> {
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
-        asked: &mut Option<Asked>,
+        asked: &mut Option<OpenRequests>,
     ) -> Result<bool> {
         let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match self.parents {
             None => Box::new(std::iter::once(None)),
             Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
         };
-        let mut chains: Vec<Chain<'_>> = Vec::new();
+        let mut chains: Vec<PageChain<'_>> = Vec::new();
         let mut notes = Notes::default();
         // The first page comes alone, for nobody knows how large pages are.
         let (mut at_once, mut largest) = (1, 1);
-        if let Some(Asked { requests, page, resumed }) = asked.take() {
+        if let Some(OpenRequests { requests, page, resumed }) = asked.take() {
             let next = Some(requests.first()?);
             let (parent, members, short) = (None, String::new(), false);
-            chains.push(Chain { requests, parent, members, next, page, short, resumed });
+            chains.push(PageChain { requests, parent, members, next, page, short, resumed });
             rows = Box::new(std::iter::empty());
         }
         loop {
@@ -86,9 +86,9 @@ impl Ingest<'_> {
                 return Ok(true);
             }
             if self.is_due(reading)
-                && let Some(Chain { requests, page, .. }) = chains.pop()
+                && let Some(PageChain { requests, page, .. }) = chains.pop()
             {
-                *asked = Some(Asked { requests, page, resumed: false });
+                *asked = Some(OpenRequests { requests, page, resumed: false });
                 notes.tell(reading, &self.resource.name);
                 return Ok(false);
             }
@@ -118,7 +118,7 @@ impl Ingest<'_> {
         &self,
         session: &mut Session,
         reading: &mut Reading<'_>,
-        chain: &mut Chain<'_>,
+        chain: &mut PageChain<'_>,
         response: &Response,
         notes: &mut Notes,
     ) -> Result<()> {
@@ -133,18 +133,18 @@ impl Ingest<'_> {
         // From the first record to the last.
         let mut records = body.len()..0;
         let mut walked = Walked::new(&paths);
-        reading.intake.begin();
+        reading.sink.begin();
         let facts = loop {
             if selector.is_none() {
                 break select::capture(body, &paths)?;
             }
-            let intake = &mut reading.intake;
+            let sink = &mut reading.sink;
             let mut take = |reader: &mut Reader<'_>| {
                 records.start = records.start.min(reader.position());
                 notes.nulls += u64::from(reader.peek()? == Peek::Null);
-                let taken = intake.take(reader, &chain.members);
+                let taken = sink.take(reader, &chain.members);
                 records.end = reader.position();
-                taken.map(|()| intake.flow(records.end))
+                taken.map(|()| sink.flow(records.end))
             };
             let reader = Reader::new(body);
             if select::walk(reader, selector, &paths, false, &mut walked, &mut take)? {
@@ -162,14 +162,14 @@ impl Ingest<'_> {
             rest::check_silence(body)?;
         }
         notes.watch(beside);
-        let intake = &reading.intake;
+        let sink = &reading.sink;
         chain.requests.compare(response, body.get(records).unwrap_or_default())?;
         if let Some(size) = chain.requests.page_size() {
             notes.gaps.page(size, facts.records, chain.short);
             chain.short = (1..size).contains(&facts.records);
         }
         // The order of records says nothing where they are of several parents.
-        let closed = chain.parent.is_none() && intake.cursor().is_some_and(|c| c.is_closed());
+        let closed = chain.parent.is_none() && sink.cursor().is_some_and(|c| c.is_closed());
         let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
         chain.next = if closed { None } else { chain.requests.after(&facts)? };
         if chain.next.is_none()
@@ -185,12 +185,12 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    fn chain<'p>(&self, reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<Chain<'p>> {
-        let start = reading.intake.cursor().and_then(|cursor| cursor.start_value());
+    fn chain<'p>(&self, reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<PageChain<'p>> {
+        let start = reading.sink.cursor().and_then(|cursor| cursor.start_value());
         let requests = Requests::new(self.job, self.resource, start, parent)?;
         let next = Some(requests.first()?);
         let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
-        Ok(Chain { requests, parent, members, next, page: 1, short: false, resumed: false })
+        Ok(PageChain { requests, parent, members, next, page: 1, short: false, resumed: false })
     }
 
     /// An answer for each chain, with the patience it takes; none where the job says that such an
@@ -198,16 +198,16 @@ impl Ingest<'_> {
     async fn answers(
         &self,
         session: &mut Session,
-        chains: &[Chain<'_>],
+        chains: &[PageChain<'_>],
     ) -> Result<Vec<Option<Response>>> {
-        let mut asked: Vec<UnderWay<'_>> = Vec::new();
+        let mut asked: Vec<Attempt<'_>> = Vec::new();
         for chain in chains {
             let Some(request) = &chain.next else { continue };
             let retry = Retry::new(self.load_id, request);
-            asked.push(UnderWay { chain, request, retry, answer: None });
+            asked.push(Attempt { chain, request, retry, answer: None });
         }
         loop {
-            let open: Vec<&mut UnderWay<'_>> =
+            let open: Vec<&mut Attempt<'_>> =
                 asked.iter_mut().filter(|asked| asked.answer.is_none()).collect();
             if open.is_empty() {
                 return Ok(asked.into_iter().map(|asked| asked.answer.flatten()).collect());
@@ -231,15 +231,15 @@ impl Ingest<'_> {
 }
 
 /// A request under way.
-struct UnderWay<'c> {
-    chain: &'c Chain<'c>,
+struct Attempt<'c> {
+    chain: &'c PageChain<'c>,
     request: &'c Request,
     retry: Retry,
     /// Once there is one: the answer to read, or none where there is nothing to read.
     answer: Option<Option<Response>>,
 }
 
-impl UnderWay<'_> {
+impl Attempt<'_> {
     /// Decides about an answer; says how long to wait before the next attempt.
     fn judge(&mut self, mut answer: Result<Response, Failure>) -> Result<Option<Pause>> {
         if let Ok(response) = &mut answer
@@ -265,7 +265,7 @@ impl UnderWay<'_> {
     }
 }
 
-impl Chain<'_> {
+impl PageChain<'_> {
     /// Where it is, for a fault: parent, page and request.
     fn place(&self) -> String {
         let request = self.next.as_ref().map(rest::shown).unwrap_or_default();

@@ -16,14 +16,14 @@ use crate::dlt::schema::Schema;
 use crate::dlt::state::{LoadId, State};
 use crate::fault::{Context, Result};
 use crate::job::{Job, Resource, WriteDisposition};
-use crate::load::publish::transaction::Ingested;
+use crate::load::publish::transaction::StagedFamily;
 use crate::load::session::Session;
 use crate::load::target::Target;
-use crate::load::target::catalog::Live;
+use crate::load::target::catalog::Catalog;
 use crate::protocol::Report;
 use crate::sources::rest::Parents;
 
-use checkpoint::Open;
+use checkpoint::OpenResource;
 use rejects::Rejects;
 
 /// The resources of a run, and how far they are read.
@@ -38,7 +38,7 @@ pub(crate) struct Sources<'a> {
     /// What is kept of the records of parents whose children are still to be read.
     parents: IndexMap<&'a str, Parents>,
     /// The one that is being read, if the last part ended in the midst of it.
-    open: Option<Open>,
+    open: Option<OpenResource>,
 }
 
 impl<'a> Sources<'a> {
@@ -56,7 +56,7 @@ impl<'a> Sources<'a> {
 pub(crate) struct Part<'a> {
     pub(crate) target: &'a Target,
     pub(crate) load_id: &'a LoadId,
-    pub(crate) live: &'a Live,
+    pub(crate) catalog: &'a Catalog,
 }
 
 impl Part<'_> {
@@ -68,14 +68,14 @@ impl Part<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
-    ) -> Result<Vec<Ingested>> {
+    ) -> Result<Vec<StagedFamily>> {
         let Sources { job, rejected, reading, done, parents, open } = sources;
         let ingest = |number, resource| resource::Ingest {
             job,
             resource,
             number,
             target: self.target,
-            live: self.live,
+            catalog: self.catalog,
             load_id: self.load_id.as_str(),
             parents: None,
         };
@@ -84,7 +84,7 @@ impl Part<'_> {
             true => Rejects::new(&rejecting, schema)?,
             false => Rejects::default(),
         };
-        let mut ingested = Vec::new();
+        let mut staged = Vec::new();
         while let Some(&(resource, loaded)) = reading.get(*done) {
             // What is kept of its records, for each of its children.
             let (names, mut children): (Vec<&str>, Vec<Parents>) = reading
@@ -107,10 +107,10 @@ impl Part<'_> {
             let parents_of = parents.get(resource.name.as_str());
             let ingest = resource::Ingest { parents: parents_of, ..ingest(*done, resource) };
             let place = || format!("resource {}", resource.name);
-            let aside = resource::Aside { children: &mut children, rejects: &mut rejects };
+            let aside = resource::SideOutputs { children: &mut children, rejects: &mut rejects };
             if loaded && !skipped {
                 let run = ingest.run(session, schema, state, report, aside, open);
-                ingested.extend(run.await.at(place)?);
+                staged.extend(run.await.at(place)?);
             } else if !aside.children.is_empty() {
                 ingest.read(session, schema, state, report, aside).await.at(place)?;
             }
@@ -121,7 +121,7 @@ impl Part<'_> {
             parents.extend(names.into_iter().zip(children));
             *done += 1;
         }
-        ingested.extend(rejects.finish(&rejecting, session, schema, report).await?);
-        Ok(ingested)
+        staged.extend(rejects.finish(&rejecting, session, schema, report).await?);
+        Ok(staged)
     }
 }

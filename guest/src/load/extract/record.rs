@@ -17,7 +17,7 @@ use crate::sources::process::process;
 use crate::sources::rest::Parents;
 
 /// Where the records of a resource go.
-pub(crate) struct Intake<'i> {
+pub(crate) struct RecordSink<'i> {
     family: Option<&'i mut Family>,
     cursor: Option<&'i mut Incremental>,
     children: &'i mut [Parents],
@@ -33,7 +33,7 @@ const WEIGH_RECORDS: u32 = 1 << 14;
 /// It is handed over within a page when it weighs so much, and otherwise between pages.
 const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
-impl<'i> Intake<'i> {
+impl<'i> RecordSink<'i> {
     /// Without a family nothing is loaded.
     pub(crate) fn new(
         resource: &'i Resource,
@@ -96,9 +96,9 @@ impl<'i> Intake<'i> {
     }
 
     /// Resolves the columns of rows of cells.
-    pub(crate) fn cells<'f>(&mut self, fields: &'f [Field]) -> Taking<'f> {
+    pub(crate) fn cells<'f>(&mut self, fields: &'f [Field]) -> CellRows<'f> {
         let cells = self.family.as_mut().map(|family| family.cells(fields));
-        Taking { fields, cells, json: String::new() }
+        CellRows { fields, cells, json: String::new() }
     }
 
     /// Takes one row of cells, as [`Self::take`] takes a record. Where nothing of the record is asked for
@@ -106,7 +106,7 @@ impl<'i> Intake<'i> {
     pub(crate) fn row(
         &mut self,
         row: &Rows<'_>,
-        taking: &mut Taking<'_>,
+        taking: &mut CellRows<'_>,
         members: &str,
     ) -> Result<()> {
         let untouched = members.is_empty() && self.steps.is_empty();
@@ -165,14 +165,14 @@ impl<'i> Intake<'i> {
 }
 
 /// Rows of cells, and where they go.
-pub(crate) struct Taking<'f> {
+pub(crate) struct CellRows<'f> {
     fields: &'f [Field],
     /// None where nothing is loaded.
     cells: Option<Cells<'f>>,
     json: String,
 }
 
-impl Taking<'_> {
+impl CellRows<'_> {
     /// The row as an object of JSON.
     pub(crate) fn json(&mut self, row: &Rows<'_>) -> &str {
         row.json(self.fields, &mut self.json);

@@ -7,7 +7,7 @@ use crate::dlt::schema::Schema;
 use crate::fault::{Context, Fault, Result};
 use crate::json::Reader;
 use crate::load::plan::tables;
-use crate::load::publish::transaction::Ingested;
+use crate::load::publish::transaction::StagedFamily;
 use crate::load::session::Session;
 use crate::protocol::Report;
 use crate::shred::Family;
@@ -95,7 +95,7 @@ impl Rejects {
         session: &mut Session,
         schema: &mut Schema,
         report: &mut Report,
-    ) -> Result<Vec<Ingested>> {
+    ) -> Result<Vec<StagedFamily>> {
         let Some(filling) = self.0.filter(|filling| !filling.counts.is_empty()) else {
             return Ok(Vec::new());
         };
@@ -113,6 +113,6 @@ impl Rejects {
         staging.finish(&family)?;
         ingest.upload(session, &mut staging, report).await?;
         ingest.learn(schema, &family, &staging)?;
-        Ok(ingest.ingested(plan, &family, &staging, schema, report))
+        Ok(ingest.staged(plan, &family, &staging, schema, report))
     }
 }

@@ -3,20 +3,20 @@
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
-use super::checkpoint::{Open, Source};
-use super::record::Intake;
+use super::checkpoint::{OpenResource, Source};
+use super::record::RecordSink;
 use super::rejects::Rejects;
 use super::staging::{BATCH_BYTES, Staging};
 use crate::dlt::schema::{Column, Schema, Table};
 use crate::dlt::state::{IncrementalState, State};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{CursorValue, Input, Job, Resource, WriteDisposition};
-use crate::load::plan::merge::Action;
+use crate::load::plan::merge::WriteAction;
 use crate::load::plan::tables::{self, Plan};
-use crate::load::publish::transaction::{Ingested, IngestedColumn, IngestedTable};
+use crate::load::publish::transaction::{StagedColumn, StagedFamily, StagedTable};
 use crate::load::session::Session;
 use crate::load::target::Target;
-use crate::load::target::catalog::Live;
+use crate::load::target::catalog::Catalog;
 use crate::protocol::{CursorReport, Report, TableReport};
 use crate::shred::{Family, KEY_HINT, SEQ};
 use crate::sources::incremental::Incremental;
@@ -30,20 +30,20 @@ pub(crate) struct Ingest<'a> {
     pub(crate) number: usize,
     pub(crate) target: &'a Target,
     pub(crate) load_id: &'a str,
-    pub(crate) live: &'a Live,
+    pub(crate) catalog: &'a Catalog,
     /// The records of its parent, where it has one.
     pub(crate) parents: Option<&'a Parents>,
 }
 
 /// What is kept of a resource's records beside its tables.
-pub(crate) struct Aside<'r> {
+pub(crate) struct SideOutputs<'r> {
     pub(crate) children: &'r mut [Parents],
     pub(crate) rejects: &'r mut Rejects,
 }
 
 /// What is being filled.
 pub(crate) struct Reading<'r> {
-    pub(crate) intake: Intake<'r>,
+    pub(crate) sink: RecordSink<'r>,
     /// None where the resource is read for its children only.
     staging: Option<&'r mut Staging>,
     report: &'r mut Report,
@@ -68,9 +68,9 @@ impl Ingest<'_> {
         schema: &mut Schema,
         state: &mut State,
         report: &mut Report,
-        aside: Aside<'_>,
-        open: &mut Option<Open>,
-    ) -> Result<Vec<Ingested>> {
+        aside: SideOutputs<'_>,
+        open: &mut Option<OpenResource>,
+    ) -> Result<Vec<StagedFamily>> {
         let before = schema.clone();
         let Some(plan) = tables::declare(self.job, self.resource, schema)? else {
             report.warnings.push(format!(
@@ -92,14 +92,14 @@ impl Ingest<'_> {
             // which overlooks a disposition that is written as an object.
             state.forget_resource(schema.name(), &self.resource.name);
         }
-        let Open { mut cursor, start, mut source } = match open.take() {
+        let OpenResource { mut cursor, start, mut source } = match open.take() {
             Some(open) => open,
             None => self.open(schema, state, report)?,
         };
-        let Aside { children, rejects } = aside;
-        let intake = Intake::new(self.resource, Some(&mut family), cursor.as_mut(), children);
+        let SideOutputs { children, rejects } = aside;
+        let sink = RecordSink::new(self.resource, Some(&mut family), cursor.as_mut(), children);
         let mut reading =
-            Reading { intake, staging: Some(&mut staging), report, pages: 0, bytes: 0, rejects };
+            Reading { sink, staging: Some(&mut staging), report, pages: 0, bytes: 0, rejects };
         let finished = self.pages(session, &mut reading, &mut source).await?;
         if finished {
             if let Some(cursor) = &mut cursor {
@@ -109,7 +109,7 @@ impl Ingest<'_> {
                 state.set_checkpoint(schema.name(), &self.resource.name, None);
             }
         } else {
-            let paused = Open { cursor, start, source };
+            let paused = OpenResource { cursor, start, source };
             *open = Some(self.keep(paused, schema, state)?);
         }
 
@@ -123,14 +123,14 @@ impl Ingest<'_> {
             // left out; without one, only that they are to be emptied.
             let plans = std::iter::once(&plan).chain(&plan.nested);
             let emptied: Vec<&str> = plans
-                .filter(|plan| self.replaces() && plan.action == Action::Replace)
+                .filter(|plan| self.replaces() && plan.action == WriteAction::Replace)
                 .map(|plan| plan.table.as_str())
                 .filter(|table| before.table(table).is_some_and(Table::has_seen_data))
                 .collect();
             *schema = before;
             emptied.into_iter().for_each(|table| schema.set_replaced(table));
         }
-        Ok(self.ingested(plan, &family, &staging, schema, report))
+        Ok(self.staged(plan, &family, &staging, schema, report))
     }
 
     /// Reads everything for the children's sake, and loads nothing.
@@ -140,13 +140,13 @@ impl Ingest<'_> {
         schema: &Schema,
         state: &mut State,
         report: &mut Report,
-        aside: Aside<'_>,
+        aside: SideOutputs<'_>,
     ) -> Result<()> {
         let mut cursor = self.cursor(schema, state)?;
         let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
-        let Aside { children, rejects } = aside;
-        let intake = Intake::new(self.resource, None, cursor.as_mut(), children);
-        let mut reading = Reading { intake, staging: None, report, pages: 0, bytes: 0, rejects };
+        let SideOutputs { children, rejects } = aside;
+        let sink = RecordSink::new(self.resource, None, cursor.as_mut(), children);
+        let mut reading = Reading { sink, staging: None, report, pages: 0, bytes: 0, rejects };
         self.pages(session, &mut reading, &mut Source::new(self.resource)).await?;
         match &mut cursor {
             Some(cursor) => self.save(cursor, start, schema, state, report),
@@ -166,11 +166,11 @@ impl Ingest<'_> {
         source: &mut Source,
     ) -> Result<bool> {
         match (&self.resource.input, source) {
-            (Input::Pull(pulled), Source::Pulled(pulling)) => {
-                self.pull(session, reading, pulled, pulling).await
+            (Input::Pull(pulled), Source::PullReply(input)) => {
+                self.pull(session, reading, pulled, input).await
             }
-            (_, Source::Asked(asked)) => self.request(session, reading, asked).await,
-            (_, Source::Pulled(_)) => Err(Fault::internal("an endpoint is pulled")),
+            (_, Source::OpenRequests(asked)) => self.request(session, reading, asked).await,
+            (_, Source::PullReply(_)) => Err(Fault::internal("an endpoint is pulled")),
         }
     }
 
@@ -254,7 +254,7 @@ impl Ingest<'_> {
         if let Some(staging) = reading.rejects.full()? {
             self.upload(session, staging, report).await?;
         }
-        let (Some(family), Some(staging)) = (reading.intake.family(), reading.staging.as_mut())
+        let (Some(family), Some(staging)) = (reading.sink.family(), reading.staging.as_mut())
         else {
             return Ok(());
         };
@@ -272,7 +272,7 @@ impl Ingest<'_> {
         report: &mut Report,
     ) -> Result<()> {
         for file in staging.ready() {
-            if !session.has_stage() && !self.live.has_schema_of(&self.target.table("")) {
+            if !session.has_stage() && !self.catalog.has_schema_of(&self.target.table("")) {
                 session.make_schema(&self.target.schema).await?;
             }
             session.make_stage(&self.target.stage, self.job.stage_encryption).await?;
@@ -340,24 +340,24 @@ impl Ingest<'_> {
         Ok(())
     }
 
-    pub(crate) fn ingested(
+    pub(crate) fn staged(
         &self,
         plan: Plan,
         family: &Family,
         staging: &Staging,
         schema: &Schema,
         report: &mut Report,
-    ) -> Vec<Ingested> {
+    ) -> Vec<StagedFamily> {
         // The resource's own family first, then those that tables of its lists begin.
         let Plan { table: root, action, nested, .. } = plan;
         let family_of = |plan: Plan| (plan.table, plan.action);
-        let mut families: Vec<Ingested> = std::iter::once((root, action))
+        let mut families: Vec<StagedFamily> = std::iter::once((root, action))
             .chain(nested.into_iter().map(family_of))
             .map(|(root, action)| {
                 let resource = self.resource.name.clone();
                 let known = schema.table(&root).is_some_and(Table::has_seen_data);
                 let left_out = family.has_left_out();
-                Ingested { resource, root, action, tables: Vec::new(), known, left_out }
+                StagedFamily { resource, root, action, tables: Vec::new(), known, left_out }
             })
             .collect();
         // A load in parts has one report of a table.
@@ -372,7 +372,7 @@ impl Ingest<'_> {
             let Some(family) = families.get_mut(own) else { continue };
             // As in dlt, a root table is told of if it is emptied, or all rows were left out.
             let emptied = family.root == table.name
-                && (self.replaces() && family.action == Action::Replace || left_out)
+                && (self.replaces() && family.action == WriteAction::Replace || left_out)
                 && family.known;
             if rows > 0 || emptied {
                 let told = told.get(&table.name).copied();
@@ -385,13 +385,13 @@ impl Ingest<'_> {
                     }),
                 }
             }
-            family.tables.push(IngestedTable {
+            family.tables.push(StagedTable {
                 name: table.name.clone(),
                 columns: table
                     .columns()
                     .into_iter()
                     .filter(|column| column.seen)
-                    .map(|column| IngestedColumn {
+                    .map(|column| StagedColumn {
                         name: column.name.to_owned(),
                         kind: column.kind,
                         longest: staging.longest(at, column.name),
@@ -406,7 +406,7 @@ impl Ingest<'_> {
         let mut number = 0;
         families.retain(|family| {
             number += 1;
-            let emptied = self.replaces() && family.action == Action::Replace;
+            let emptied = self.replaces() && family.action == WriteAction::Replace;
             number == 1 || emptied || family.tables.iter().any(|table| table.rows > 0)
         });
         families

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::files::Pulling;
+use super::files::InputReader;
 use super::resource::{Ingest, Reading};
 use crate::columnar::cells::{Field, Rows};
 use crate::fault::{Context, Fault, Result};
@@ -46,28 +46,28 @@ impl Ingest<'_> {
         session: &mut Session,
         reading: &mut Reading<'_>,
         pulled: &job::Pulled,
-        pulling: &mut Pulling,
+        input: &mut InputReader,
         text: &str,
     ) -> Result<()> {
-        pulling.check_name()?;
-        let Some(fields) = &pulling.fields else {
+        input.check_name()?;
+        let Some(fields) = &input.fields else {
             return Err(Fault::internal("cells of no columns"));
         };
         let mut rows = Rows::new(text, fields.len());
-        let mut taking = reading.intake.cells(fields);
-        reading.intake.begin();
+        let mut taking = reading.sink.cells(fields);
+        reading.sink.begin();
         loop {
-            let row = || format!("row {}", pulling.records + 1);
+            let row = || format!("row {}", input.records + 1);
             if !rows.advance().at(row)? {
                 return Ok(());
             }
-            if pulling.records >= pulling.done {
+            if input.records >= input.done {
                 match &pulled.selector {
-                    None => reading.intake.row(&rows, &mut taking, &pulling.members).at(row)?,
+                    None => reading.sink.row(&rows, &mut taking, &input.members).at(row)?,
                     Some(_) => {
                         let json = taking.json(&rows);
                         let mut take = |reader: &mut Reader<'_>| {
-                            reading.intake.take(reader, &pulling.members).map(|()| Flow::On)
+                            reading.sink.take(reader, &input.members).map(|()| Flow::On)
                         };
                         let reader = Reader::new(json);
                         let mut walked = Walked::default();
@@ -83,8 +83,8 @@ impl Ingest<'_> {
                     }
                 }
             }
-            pulling.records += 1;
-            if reading.intake.flow(rows.position()) == Flow::Pause {
+            input.records += 1;
+            if reading.sink.flow(rows.position()) == Flow::Pause {
                 self.flush(session, reading).await?;
             }
         }

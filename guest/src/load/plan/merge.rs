@@ -11,7 +11,7 @@ use crate::sql::condition::RowCondition;
 
 /// How the rows that came meet those that are there.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Action {
+pub(crate) enum WriteAction {
     Append,
     Replace,
     Merge(Box<MergePlan>),
@@ -84,7 +84,7 @@ pub(crate) fn check_conditions(
 ///
 /// # Errors
 /// A config fault when the hints do not go together.
-pub(crate) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<String>)> {
+pub(crate) fn action(schema: &Schema, name: &str) -> Result<(WriteAction, Option<String>)> {
     let Some(table) = schema.table(name) else {
         return Err(Fault::internal(format_args!("there is no table {name} in the schema")));
     };
@@ -92,8 +92,8 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<Stri
         Some("merge") => {}
         // However it is to be replaced, it is one transaction here: there is no moment at which a
         // reader finds the table empty.
-        Some("replace") => return Ok((Action::Replace, None)),
-        _ => return Ok((Action::Append, None)),
+        Some("replace") => return Ok((WriteAction::Replace, None)),
+        _ => return Ok((WriteAction::Append, None)),
     }
     let plan = MergePlan::of(schema, table)?;
     let acts = !plan.primary.is_empty()
@@ -106,11 +106,12 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(Action, Option<Stri
             "table {name}: it is to be merged and has neither primary_key nor merge_key, so its rows are appended"
         )
     });
-    let action = if acts || selects { Action::Merge(Box::new(plan)) } else { Action::Append };
+    let action =
+        if acts || selects { WriteAction::Merge(Box::new(plan)) } else { WriteAction::Append };
     Ok((action, warning))
 }
 
-impl Action {
+impl WriteAction {
     /// Which rows must be numbered for it.
     pub(crate) fn sequence(&self) -> Sequence {
         match self {
@@ -205,7 +206,7 @@ impl MergePlan {
 }
 
 /// What scd2 needs to know of a table, besides its plan.
-pub(crate) struct History<'a> {
+pub(crate) struct ValidityColumns<'a> {
     /// The column that tells versions apart.
     pub(crate) version: &'a str,
     /// The columns of the validity.
@@ -217,7 +218,7 @@ pub(crate) struct History<'a> {
     pub(crate) boundary: Option<i64>,
 }
 
-impl<'a> History<'a> {
+impl<'a> ValidityColumns<'a> {
     pub(crate) fn of(table: &'a Table) -> Result<Self> {
         let column = |hint: &str| {
             first_with(table, hint).ok_or_else(|| {

@@ -30,19 +30,19 @@ use crate::load::publish::lock::Fence;
 use crate::load::publish::transaction::cells;
 use crate::load::session::Session;
 use crate::load::target::Target;
-use crate::load::target::catalog::Live;
+use crate::load::target::catalog::Catalog;
 use crate::sql::{Name, ddl, merge};
 
-/// What is to be forgotten.
+/// What is to be reset.
 #[derive(Default)]
-pub(crate) struct Fresh {
+pub(crate) struct RefreshPlan {
     /// The tables whose rows go, parents first, by their names in the schema.
     tables: Vec<String>,
     /// Whether the tables go too.
     drops: bool,
 }
 
-impl Fresh {
+impl RefreshPlan {
     /// Forgets in the schema and the state what the job says. Nothing is done to the database yet.
     pub(crate) fn plan(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
         let Some(refresh) = job.refresh else { return Self::default() };
@@ -100,21 +100,21 @@ impl Fresh {
         &self,
         session: &mut Session,
         fence: &Fence<'_>,
-        live: &mut Live,
-        stored: &Forgotten,
+        catalog: &mut Catalog,
+        stored: &ResetState,
     ) -> Result<bool> {
         if !self.drops() {
             return Ok(false);
         }
         let target = fence.target;
         let of_dataset = self.tables.iter().map(|table| target.table(table));
-        let dropped: Vec<Name> = of_dataset.filter(|table| live.has(table)).collect();
+        let dropped: Vec<Name> = of_dataset.filter(|table| catalog.has(table)).collect();
         let books = target.bookkeeping();
-        let forgets = live.has(&books.state) && live.has(&books.loads) && !dropped.is_empty();
+        let forgets = catalog.has(&books.state) && catalog.has(&books.loads) && !dropped.is_empty();
         if forgets {
             let empty = async |session: &mut Session| {
                 let row = StateRow::new(&stored.load_id, &stored.state, stored.now);
-                fence.insert_state(session, live, &row).await?;
+                fence.insert_state(session, catalog, &row).await?;
                 // What another load committed since is not deleted: this load would fail behind it.
                 fence.lock_schema(session).await?;
                 fence.check_schema(session).await?;
@@ -122,7 +122,7 @@ impl Fresh {
                     session.sql(merge::delete_all(table)).await?;
                 }
                 let row = LoadRow::new(&stored.load_id, &stored.schema, stored.now);
-                let row = cells(target, live, &books.loads, row.cells());
+                let row = cells(target, catalog, &books.loads, row.cells());
                 session.sql(books.insert(&books.loads, &row)).await?;
                 session.commit().await
             };
@@ -133,7 +133,7 @@ impl Fresh {
         let staged = self.tables.iter().flat_map(|table| {
             [target.staging(table), target.staging_schema.object(target.table(table).last())]
         });
-        let staged: Vec<Name> = staged.filter(|table| live.has(table)).collect();
+        let staged: Vec<Name> = staged.filter(|table| catalog.has(table)).collect();
         let fence = Fence { version: stored.state.version(), ..fence.clone() };
         for table in dropped.iter().chain(&staged) {
             if forgets {
@@ -145,10 +145,10 @@ impl Fresh {
             } else {
                 session.sql(ddl::drop_table(table)).await?;
             }
-            live.forget(table);
+            catalog.forget(table);
         }
         let versions = target.staging_schema.object(target.table(VERSION_TABLE).last());
-        if live.has(&versions) {
+        if catalog.has(&versions) {
             session.sql(books.delete_versions(&versions, stored.schema.name())).await?;
         }
         Ok(forgets)
@@ -156,8 +156,8 @@ impl Fresh {
 }
 
 /// What is saved before the tables are dropped: a load of its own that brought nothing.
-pub(crate) struct Forgotten {
-    /// The state without what was forgotten, bumped.
+pub(crate) struct ResetState {
+    /// The state without what was reset, bumped.
     pub(crate) state: State,
     /// The schema as it is stored.
     pub(crate) schema: Schema,
@@ -166,7 +166,7 @@ pub(crate) struct Forgotten {
     pub(crate) now: Instant,
 }
 
-impl Forgotten {
+impl ResetState {
     /// What is saved for this state, with the schema as it is stored: the load's own id goes to it, and the
     /// load has the next one.
     pub(crate) fn begin(

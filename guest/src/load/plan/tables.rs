@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::merge::{self, Action};
+use super::merge::{self, WriteAction};
 use super::nested;
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{Column, Contract, Hints, Mode, Schema, Table};
@@ -17,7 +17,7 @@ use crate::shred::{
 pub(crate) struct Plan {
     /// The root table, normalised.
     pub(crate) table: String,
-    pub(crate) action: Action,
+    pub(crate) action: WriteAction,
     /// What a person should know.
     pub(crate) warning: Option<String>,
     /// The tables filled from the resource's lists that begin families of their own.
@@ -74,7 +74,7 @@ fn plan(
     let (mut action, warning) = merge::action(schema, &table).at(|| format!("table {table}"))?;
     if let Some(WriteDisposition::Merge(merge)) = disposition
         && let Some(newer_by) = &merge.options.newer_by
-        && let Action::Merge(plan) = &mut action
+        && let WriteAction::Merge(plan) = &mut action
     {
         plan.guard(convention.normalize_path(newer_by))?;
     }

@@ -7,34 +7,34 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::transaction::{Ingested, IngestedTable};
+use super::transaction::{StagedFamily, StagedTable};
 use crate::dlt::schema::{Schema, Table, is_dlt};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::load::plan::merge::Action;
+use crate::load::plan::merge::WriteAction;
 use crate::load::session::Session;
 use crate::load::target::Target;
-use crate::load::target::catalog::{Live, LiveColumn};
+use crate::load::target::catalog::{Catalog, CatalogColumn};
 use crate::shred::SEQ;
 use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
 
 /// What the load wants of the database.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct SchemaTarget<'a> {
     pub(crate) target: &'a Target,
     pub(crate) schema: &'a Schema,
-    pub(crate) live: &'a Live,
-    pub(crate) ingested: &'a [Ingested],
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) staged: &'a [StagedFamily],
     /// Whether this load has made the dataset's schema.
     pub(crate) schema_made: bool,
     pub(crate) create_indexes: bool,
 }
 
 /// What was staged, by table: several resources may share one.
-type Brought<'a> = FxHashMap<&'a str, Vec<&'a IngestedTable>>;
+type Brought<'a> = FxHashMap<&'a str, Vec<&'a StagedTable>>;
 
 /// The DDL of a load.
 #[derive(Default)]
-pub(crate) struct Evolution {
+pub(crate) struct SchemaChanges {
     /// Statements that make schemas.
     schemas: Vec<String>,
     /// What is made in them. The changes do not depend on one another.
@@ -45,27 +45,27 @@ pub(crate) struct Evolution {
 struct Change {
     statement: String,
     table: Name,
-    columns: Vec<(String, LiveColumn)>,
+    columns: Vec<(String, CatalogColumn)>,
     /// The statement that adds the columns, where the table is made and turns out to exist.
     adopts: Option<String>,
 }
 
 /// What the statements have made.
 #[derive(Default)]
-pub(crate) struct Made {
+pub(crate) struct ChangedTables {
     /// The tables that were made or changed, with their new columns.
-    pub(crate) tables: Vec<(Name, Vec<(String, LiveColumn)>)>,
+    pub(crate) tables: Vec<(Name, Vec<(String, CatalogColumn)>)>,
     /// The tables of the user's data that existed although the catalogue did not show them.
     pub(crate) adopted: Vec<Name>,
 }
 
-impl Evolution {
+impl SchemaChanges {
     /// Runs the statements.
-    pub(crate) async fn run(self, session: &mut Session) -> Result<Made> {
+    pub(crate) async fn run(self, session: &mut Session) -> Result<ChangedTables> {
         session.any(self.schemas).await?;
         let statements = self.changes.iter().map(|change| change.statement.clone()).collect();
         let outcomes = session.any(statements).await?;
-        let mut made = Made::default();
+        let mut made = ChangedTables::default();
         let mut adopting = Vec::new();
         for (at, change) in self.changes.into_iter().enumerate() {
             // The status row of CREATE TABLE IF NOT EXISTS: "X already exists, statement succeeded."
@@ -84,32 +84,32 @@ impl Evolution {
     }
 }
 
-impl Wanted<'_> {
+impl SchemaTarget<'_> {
     /// The statements that make it so.
     ///
     /// # Errors
     /// A destination fault where a column of the database is too short for a value of the load.
-    pub(crate) fn evolution(&self) -> Result<Evolution> {
-        let Self { target, live, .. } = self;
-        let mut evolution = Evolution::default();
-        if !self.schema_made && !live.has_schema_of(&target.table("")) {
+    pub(crate) fn evolution(&self) -> Result<SchemaChanges> {
+        let Self { target, catalog, .. } = self;
+        let mut evolution = SchemaChanges::default();
+        if !self.schema_made && !catalog.has_schema_of(&target.table("")) {
             evolution.schemas.push(ddl::create_schema(&target.schema));
         }
         let mut brought = Brought::default();
-        for table in self.ingested.iter().flat_map(|ingested| &ingested.tables) {
+        for table in self.staged.iter().flat_map(|staged| &staged.tables) {
             brought.entry(table.name.as_str()).or_default().push(table);
         }
         for table in self.schema.tables().values() {
             let brought = brought.get(table.name()).map_or(&[][..], Vec::as_slice);
             self.dataset_table(table, brought, &mut evolution.changes)?;
         }
-        let mut staged = false;
-        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
-            if let Action::Merge(_) = ingested.action {
-                staged |= self.staging_tables(ingested, &brought, &mut evolution.changes);
+        let mut has_staging = false;
+        for family in self.staged.iter().filter(|family| family.changes()) {
+            if let WriteAction::Merge(_) = family.action {
+                has_staging |= self.staging_tables(family, &brought, &mut evolution.changes);
             }
         }
-        if staged && !live.has_schema_of(&target.staging("")) {
+        if has_staging && !catalog.has_schema_of(&target.staging("")) {
             evolution.schemas.push(ddl::create_schema(&target.staging_schema));
         }
         Ok(evolution)
@@ -119,20 +119,20 @@ impl Wanted<'_> {
     fn dataset_table(
         &self,
         table: &Table,
-        brought: &[&IngestedTable],
+        brought: &[&StagedTable],
         changes: &mut Vec<Change>,
     ) -> Result<()> {
-        let Self { target, live, .. } = self;
+        let Self { target, catalog, .. } = self;
         let name = target.table(table.name());
         // Tables that nothing came for may have to hold more too: the ids of their roots.
         let root = self.schema.root(table.name()).map(Table::name);
-        let of_family = || self.ingested.iter().any(|i| Some(i.root.as_str()) == root);
+        let of_family = || self.staged.iter().any(|i| Some(i.root.as_str()) == root);
         let wanted = is_dlt(table.name()) || brought.iter().any(|table| table.rows > 0);
-        if !(wanted || live.has(&name) && of_family()) {
+        if !(wanted || catalog.has(&name) && of_family()) {
             return Ok(());
         }
         let columns = self.columns(table, brought, self.create_indexes);
-        if !live.has(&name) {
+        if !catalog.has(&name) {
             let cluster = self.names(table, "cluster");
             let primary_key = match self.create_indexes {
                 true => self.names(table, "primary_key"),
@@ -152,7 +152,7 @@ impl Wanted<'_> {
             self.check_lengths(&name, brought)?;
         }
         let new: Vec<Column> =
-            columns.into_iter().filter(|c| live.column(&name, &c.name).is_none()).collect();
+            columns.into_iter().filter(|c| catalog.column(&name, &c.name).is_none()).collect();
         if !new.is_empty() {
             changes.push(Change {
                 statement: ddl::add_columns(&name, &new),
@@ -165,10 +165,12 @@ impl Wanted<'_> {
     }
 
     /// Checks that the columns of a table that exists are long enough for the values that were staged.
-    fn check_lengths(&self, name: &Name, brought: &IngestedTable) -> Result<()> {
+    fn check_lengths(&self, name: &Name, brought: &StagedTable) -> Result<()> {
         for column in brought.columns.iter().filter(|column| column.longest > 0) {
             let folded = self.target.convention.fold(&column.name);
-            let Some(length) = self.live.column(name, &folded).and_then(|live| live.length) else {
+            let Some(length) =
+                self.catalog.column(name, &folded).and_then(|catalog| catalog.length)
+            else {
                 continue;
             };
             let (most, large) = match column.kind.data_type {
@@ -192,23 +194,23 @@ impl Wanted<'_> {
     /// What the staging tables of a merge need. Returns `true` if there are any.
     fn staging_tables(
         &self,
-        ingested: &Ingested,
+        family: &StagedFamily,
         brought: &Brought<'_>,
         changes: &mut Vec<Change>,
     ) -> bool {
-        let Self { target, live, .. } = self;
-        let stages_children = ingested.stages_children();
-        let family = ingested.tables.iter().enumerate();
+        let Self { target, catalog, .. } = self;
+        let stages_children = family.stages_children();
+        let family = family.tables.iter().enumerate();
         let waiting = family.filter(|(at, table)| *at == 0 || (stages_children && table.rows > 0));
-        let mut staged = false;
+        let mut found = false;
         for (_, table) in waiting {
             let Some(known) = self.schema.table(&table.name) else { continue };
-            staged = true;
+            found = true;
             let name = target.staging(&table.name);
             let brought = brought.get(known.name()).map_or(&[][..], Vec::as_slice);
             let mut columns = self.columns(known, brought, false);
             columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
-            if !live.has(&name) {
+            if !catalog.has(&name) {
                 changes.push(Change {
                     statement: ddl::create_staging_table(&name, &columns),
                     columns: made(&columns),
@@ -218,9 +220,9 @@ impl Wanted<'_> {
                 continue;
             }
             let (old, new): (Vec<Column>, Vec<Column>) =
-                columns.into_iter().partition(|c| live.column(&name, &c.name).is_some());
+                columns.into_iter().partition(|c| catalog.column(&name, &c.name).is_some());
             let short = |column: &Column| {
-                let length = live.column(&name, &column.name).and_then(|live| live.length);
+                let length = catalog.column(&name, &column.name).and_then(|catalog| catalog.length);
                 column.large && length.is_some_and(|length| length < large_length(column))
             };
             for column in old.into_iter().filter(short) {
@@ -240,14 +242,14 @@ impl Wanted<'_> {
                 });
             }
         }
-        staged
+        found
     }
 
     /// The columns of a table, as the statements want them.
     fn columns(
         &self,
         table: &Table,
-        brought: &[&IngestedTable],
+        brought: &[&StagedTable],
         create_indexes: bool,
     ) -> Vec<Column> {
         let staged = brought.iter().flat_map(|brought| &brought.columns);
@@ -278,7 +280,7 @@ impl Wanted<'_> {
 }
 
 /// The columns that a statement makes, as the catalogue will show them.
-fn made(columns: &[Column]) -> Vec<(String, LiveColumn)> {
+fn made(columns: &[Column]) -> Vec<(String, CatalogColumn)> {
     let made = columns.iter().map(|column| {
         let length = match column.kind.data_type {
             DataType::Binary | DataType::Json | DataType::Text if column.large => {
@@ -288,7 +290,7 @@ fn made(columns: &[Column]) -> Vec<(String, LiveColumn)> {
             DataType::Text => Some(column.kind.precision.map_or(DEFAULT_TEXT, u64::from)),
             _ => None,
         };
-        (column.name.clone(), LiveColumn { with_offset: false, length })
+        (column.name.clone(), CatalogColumn { with_offset: false, length })
     });
     made.collect()
 }

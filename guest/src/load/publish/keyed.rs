@@ -3,15 +3,15 @@
 //! Child rows go straight into their tables where all of them belong there. Where it depends on
 //! their root row, they wait in staging tables, and only those of kept rows come in.
 
-use super::merge::{Merging, column};
+use super::merge::{Merge, column};
 use crate::fault::{Fault, Result};
 use crate::load::plan::merge::compared;
-use crate::load::session::{Answer, Session};
+use crate::load::session::{Session, SqlReply};
 use crate::sql::copy::Json;
 use crate::sql::merge::{self, Match, Scope, Survey, children, keyed};
 use crate::sql::{Column, Name};
 
-impl Merging<'_> {
+impl Merge<'_> {
     /// Deletes what has a key of a row that came, or is in the user's scope, then inserts.
     pub(crate) async fn delete_insert(&self, session: &mut Session, filtered: u64) -> Result<()> {
         let primary = Match { keys: &self.primary, bounds: &[] };
@@ -21,8 +21,8 @@ impl Merging<'_> {
         let keys: Vec<&[Column]> = keys.collect();
         let survey = self.survey(session, &keys).await?;
         let matches: Vec<Match<'_>> = pair(&keys, &survey);
-        if self.was_live {
-            for (child, _, links) in self.live_children()? {
+        if self.existed {
+            for (child, _, links) in self.existing_children()? {
                 for matched in &matches {
                     let (root, staging) = (&self.table, &self.staging);
                     let delete = children::delete_replaced(&child, root, staging, *matched, links);
@@ -43,14 +43,14 @@ impl Merging<'_> {
         let insert = keyed::insert_kept(&self.table, &columns, &self.staged());
         let expected = self.root.rows.saturating_sub(pruned).saturating_sub(survey.dropped);
         match session.sql(insert).await? {
-            Answer::Ran(outcome) if outcome.affected.is_some_and(|rows| rows != expected) => {
+            SqlReply::Ran(outcome) if outcome.affected.is_some_and(|rows| rows != expected) => {
                 return Err(Fault::destination(format_args!(
                     "expected {expected} rows to be inserted from the staging table, found {}",
                     outcome.affected.unwrap_or(0)
                 ))
                 .at(format_args!("table {}", self.root.name)));
             }
-            Answer::Ran(_) | Answer::Assumed => {}
+            SqlReply::Ran(_) | SqlReply::Assumed => {}
         }
         for child in &self.children {
             if pruned > 0 {
@@ -91,7 +91,7 @@ impl Merging<'_> {
         let Some(matched) = matches.first().copied() else {
             return Err(Fault::internal("an upsert without a key"));
         };
-        if self.plan.strategy.ends_absent() && self.was_live {
+        if self.plan.strategy.ends_absent() && self.existed {
             let scope = match (&self.scope, matches.get(1)) {
                 (Some(condition), _) => Scope::Condition(condition),
                 (None, Some(partition)) => Scope::Key(*partition),
@@ -101,12 +101,12 @@ impl Merging<'_> {
         }
         // An old row did come, though it does not count: what is there in its stead is not absent.
         let pruned = filtered + self.drop_stale(session, matched).await?;
-        if self.plan.skip_unchanged && self.was_live {
+        if self.plan.skip_unchanged && self.existed {
             return self.upsert_changed(session, matched).await;
         }
         let staged = self.staged();
-        if self.was_live {
-            for (child, _, links) in self.live_children()? {
+        if self.existed {
+            for (child, _, links) in self.existing_children()? {
                 let (root, staging) = (&self.table, &self.staging);
                 let delete = children::delete_replaced(&child, root, staging, matched, links);
                 session.sql(delete).await?;
@@ -132,7 +132,7 @@ impl Merging<'_> {
         scope: Scope<'_>,
     ) -> Result<()> {
         let (root, staging) = (&self.table, &self.staging);
-        for (child, _, links) in self.live_children()? {
+        for (child, _, links) in self.existing_children()? {
             let delete = children::delete_absent(&child, root, staging, matched, scope, links);
             session.sql(delete).await?;
         }
@@ -148,8 +148,8 @@ impl Merging<'_> {
         for child in &self.children {
             waiting.push(self.stage(session, child).await?);
         }
-        let live = self.live_children()?;
-        for (child, came, links) in &live {
+        let catalog = self.existing_children()?;
+        for (child, came, links) in &catalog {
             let place = came.map(|came| publication.target.staging(&came.name));
             let (root, staging) = (&self.table, &self.staging);
             let delete = match &place {
@@ -169,7 +169,8 @@ impl Merging<'_> {
             let table = publication.target.table(&child.name);
             let links = self.links_to(child)?;
             let known = publication.schema.table(&child.name);
-            let statement = match known.filter(|_| live.iter().any(|(name, ..)| *name == table)) {
+            let statement = match known.filter(|_| catalog.iter().any(|(name, ..)| *name == table))
+            {
                 None => {
                     let columns = publication.columns(child, &table);
                     children::insert_kept(&table, &columns, place, &staged, links)
@@ -192,7 +193,7 @@ impl Merging<'_> {
     async fn insert_waiting(
         &self,
         session: &mut Session,
-        child: &super::transaction::IngestedTable,
+        child: &super::transaction::StagedTable,
     ) -> Result<()> {
         let waiting = self.stage(session, child).await?;
         let table = self.publication.target.table(&child.name);

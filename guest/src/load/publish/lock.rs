@@ -9,8 +9,8 @@
 use crate::dlt::schema::{STATE_TABLE, VERSION_TABLE};
 use crate::dlt::state::{LoadId, State, StateRow};
 use crate::fault::{Context, Fault, Result};
-use crate::load::session::{Answer, Session};
-use crate::load::target::{Target, catalog::Live};
+use crate::load::session::{Session, SqlReply};
+use crate::load::target::{Target, catalog::Catalog};
 use crate::protocol::Pause;
 use crate::sql::state::Bookkeeping;
 
@@ -38,13 +38,13 @@ pub(crate) struct Fence<'a> {
 pub(crate) async fn seed(
     session: &mut Session,
     target: &Target,
-    live: &Live,
+    catalog: &Catalog,
     pipeline: &str,
     load_id: &LoadId,
 ) -> Result<()> {
     let books = target.bookkeeping();
     let row = StateRow::new(&LoadId::none(), &State::new(pipeline), load_id.instant());
-    let row = cells(target, live, &books.state, row.cells());
+    let row = cells(target, catalog, &books.state, row.cells());
     session.sql(books.insert(&books.state, &row)).await.map(drop)
 }
 
@@ -55,15 +55,15 @@ impl<'a> Fence<'a> {
         pipeline: &'a str,
         version: u64,
         schema: &'a str,
-        live: &Live,
+        catalog: &Catalog,
     ) -> Self {
         Self {
             target,
             pipeline,
             version,
             schema,
-            schema_stored_at: live.schema_stored_at(),
-            has_schema_row: live.has_schema_row(),
+            schema_stored_at: catalog.schema_stored_at(),
+            has_schema_row: catalog.has_schema_row(),
         }
     }
 
@@ -137,11 +137,11 @@ impl<'a> Fence<'a> {
     pub(crate) async fn insert_state(
         &self,
         session: &mut Session,
-        live: &Live,
+        catalog: &Catalog,
         row: &StateRow,
     ) -> Result<()> {
         let books = self.books();
-        let values = cells(self.target, live, &books.state, row.cells());
+        let values = cells(self.target, catalog, &books.state, row.cells());
         let statement = books.insert_state_fenced(self.pipeline, row.version, &values);
         match rewritten(session, statement).await? {
             Some(0) => Err(self.lost()),
@@ -217,8 +217,8 @@ const STUCK: &str = "; another session holds the lock: a load that runs, or one 
 /// A protocol fault when the host does not tell: the lock depends on it.
 pub(crate) async fn rewritten(session: &mut Session, statement: String) -> Result<Option<u64>> {
     match session.sql(statement).await? {
-        Answer::Assumed => Ok(None),
-        Answer::Ran(outcome) => match outcome.affected {
+        SqlReply::Assumed => Ok(None),
+        SqlReply::Ran(outcome) => match outcome.affected {
             Some(rows) => Ok(Some(rows)),
             None => Err(Fault::protocol(
                 "expected the number of rows that the statement changed, found none",

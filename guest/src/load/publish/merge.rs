@@ -1,12 +1,12 @@
 //! One merge: what its steps share, and the steps that all strategies have.
 
-use super::transaction::{Ingested, IngestedTable, Publication};
+use super::transaction::{StagedFamily, StagedTable, Transaction};
 use crate::dlt::merge_strategy::{Duplicates, MergeStrategy};
 use crate::dlt::schema::{self, Table};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
-use crate::load::plan::merge::{Action, MergePlan, hint_of};
-use crate::load::session::{Answer, Session};
+use crate::load::plan::merge::{MergePlan, WriteAction, hint_of};
+use crate::load::session::{Session, SqlReply};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
 use crate::sql::copy::Json;
@@ -14,19 +14,19 @@ use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
 use crate::sql::{Column, Name};
 
 /// A merge of one family of tables.
-pub(crate) struct Merging<'a> {
-    pub(crate) publication: &'a Publication<'a>,
+pub(crate) struct Merge<'a> {
+    pub(crate) publication: &'a Transaction<'a>,
     pub(crate) plan: &'a MergePlan,
     /// The root rows that came, and the child rows.
-    pub(crate) root: &'a IngestedTable,
-    pub(crate) children: Vec<&'a IngestedTable>,
+    pub(crate) root: &'a StagedTable,
+    pub(crate) children: Vec<&'a StagedTable>,
     /// The root table as the schema has it.
     pub(crate) known: &'a Table,
     /// The root table, and where its rows wait.
     pub(crate) table: Name,
     pub(crate) staging: Name,
     /// Whether the root table was there before this load.
-    pub(crate) was_live: bool,
+    pub(crate) existed: bool,
     pub(crate) primary: Vec<Column>,
     pub(crate) merge_key: Vec<Column>,
     /// What ranks staged rows, where one of several is kept.
@@ -43,14 +43,14 @@ pub(crate) struct Merging<'a> {
     seq: String,
 }
 
-impl<'a> Merging<'a> {
+impl<'a> Merge<'a> {
     /// Nothing when there is nothing to merge.
     pub(crate) fn new(
-        publication: &'a Publication<'a>,
-        ingested: &'a Ingested,
+        publication: &'a Transaction<'a>,
+        staged: &'a StagedFamily,
     ) -> Result<Option<Self>> {
-        let Action::Merge(plan) = &ingested.action else { return Ok(None) };
-        let [root, children @ ..] = ingested.tables.as_slice() else { return Ok(None) };
+        let WriteAction::Merge(plan) = &staged.action else { return Ok(None) };
+        let [root, children @ ..] = staged.tables.as_slice() else { return Ok(None) };
         let known = publication.schema.table(&root.name);
         let known = known.ok_or_else(|| Fault::internal("a merge into a table nobody knows"))?;
         let target = publication.target;
@@ -71,7 +71,7 @@ impl<'a> Merging<'a> {
             root,
             children: children.iter().filter(|child| child.rows > 0).collect(),
             known,
-            was_live: publication.live.has(&table),
+            existed: publication.catalog.has(&table),
             primary: key(&plan.primary),
             merge_key: key(&plan.merge_key),
             rank: key(&ranked(plan, known)),
@@ -122,7 +122,7 @@ impl<'a> Merging<'a> {
         session: &mut Session,
         matched: Match<'_>,
     ) -> Result<u64> {
-        let Some(age) = self.plan.newer_by.as_deref().filter(|_| self.was_live) else {
+        let Some(age) = self.plan.newer_by.as_deref().filter(|_| self.existed) else {
             return Ok(0);
         };
         let age = column(self.publication, self.known, age);
@@ -134,12 +134,12 @@ impl<'a> Merging<'a> {
     /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
     pub(crate) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
         // What is not there yet has nothing to be found by.
-        let asked = if self.was_live { keys } else { &[] };
+        let asked = if self.existed { keys } else { &[] };
         let nothing = Survey { dropped: 0, bounds: vec![Vec::new(); keys.len()] };
         if asked.is_empty() && self.rank.is_empty() && self.deleted.is_none() {
             return Ok(nothing);
         }
-        let Answer::Ran(outcome) = session.sql(survey(&self.staged(), asked)).await? else {
+        let SqlReply::Ran(outcome) = session.sql(survey(&self.staged(), asked)).await? else {
             return Ok(nothing);
         };
         let row = outcome.rows.first().map(Vec::as_slice).unwrap_or_default();
@@ -173,13 +173,13 @@ impl<'a> Merging<'a> {
     }
 
     /// The child tables that were there before this load: the name, what came for it, and its links.
-    pub(crate) fn live_children(
+    pub(crate) fn existing_children(
         &self,
-    ) -> Result<Vec<(Name, Option<&'a IngestedTable>, Links<'_>)>> {
+    ) -> Result<Vec<(Name, Option<&'a StagedTable>, Links<'_>)>> {
         let mut found = Vec::new();
         for child in self.publication.schema.chain(self.known.name()).into_iter().skip(1) {
             let name = self.publication.target.table(child.name());
-            if self.publication.live.has(&name) {
+            if self.publication.catalog.has(&name) {
                 let came = self.children.iter().find(|came| came.name == child.name());
                 found.push((name, came.copied(), self.links_of(child)?));
             }
@@ -212,7 +212,7 @@ impl<'a> Merging<'a> {
     }
 
     /// The links of a child table that rows came for.
-    pub(crate) fn links_to(&self, child: &IngestedTable) -> Result<Links<'_>> {
+    pub(crate) fn links_to(&self, child: &StagedTable) -> Result<Links<'_>> {
         match self.publication.schema.table(&child.name) {
             Some(known) => self.links_of(known),
             None => Ok(self.links()),
@@ -220,7 +220,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Puts child rows where they wait; gives the place.
-    pub(crate) async fn stage(&self, session: &mut Session, child: &IngestedTable) -> Result<Name> {
+    pub(crate) async fn stage(&self, session: &mut Session, child: &StagedTable) -> Result<Name> {
         let waiting = self.publication.target.staging(&child.name);
         session.sql(merge::delete_all(&waiting)).await?;
         let seq = [self.seq_column()];
@@ -234,14 +234,14 @@ impl<'a> Merging<'a> {
 }
 
 /// The columns of a table, as Snowflake stores their names.
-fn names(publication: &Publication<'_>, table: &Table) -> Vec<String> {
+fn names(publication: &Transaction<'_>, table: &Table) -> Vec<String> {
     publication.all_columns(table).into_iter().map(|column| column.name).collect()
 }
 
-fn affected(answer: &Answer) -> u64 {
+fn affected(answer: &SqlReply) -> u64 {
     match answer {
-        Answer::Ran(outcome) => outcome.affected.unwrap_or(0),
-        Answer::Assumed => 0,
+        SqlReply::Ran(outcome) => outcome.affected.unwrap_or(0),
+        SqlReply::Assumed => 0,
     }
 }
 
@@ -261,7 +261,7 @@ fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
 
 /// What ranks the rows that came with one key: the newest, then the column the job names, then the
 /// last one read; the first one, where later rows are not to change anything.
-fn order(publication: &Publication<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
+fn order(publication: &Transaction<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
     let fold = |name: &str| publication.target.convention.fold(name);
     let mut order = Vec::new();
     if let Some(age) = &plan.newer_by {
@@ -282,12 +282,12 @@ fn order(publication: &Publication<'_>, plan: &MergePlan, known: &Table) -> Resu
 }
 
 /// A column of a table, as the statements want it.
-pub(crate) fn column(publication: &Publication<'_>, table: &Table, name: &str) -> Column {
+pub(crate) fn column(publication: &Transaction<'_>, table: &Table, name: &str) -> Column {
     let known = table.column(name);
     let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
     let nullable = known.is_none_or(schema::Column::nullable);
     let into = publication.target.table(table.name());
     let name = publication.target.convention.fold(name);
-    let with_offset = publication.live.has_offset(&into, &name);
+    let with_offset = publication.catalog.has_offset(&into, &name);
     Column { nullable, with_offset, ..Column::new(name, kind) }
 }

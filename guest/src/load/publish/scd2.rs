@@ -1,18 +1,18 @@
 //! scd2: versions that did not come end, versions that are new begin.
 
-use super::merge::Merging;
+use super::merge::Merge;
 use crate::fault::Result;
-use crate::load::plan::merge::History;
+use crate::load::plan::merge::ValidityColumns;
 use crate::load::session::Session;
 use crate::sql::Column;
 use crate::sql::merge::history::{Validity, insert_versions, retire_absent};
 use crate::sql::merge::{Match, Scope};
 
-impl Merging<'_> {
+impl Merge<'_> {
     /// Keeps every version of a row. The merge key, if there is one, says for which rows the load is
     /// complete: of others the active version stays.
     pub(crate) async fn keep_history(&self, session: &mut Session) -> Result<()> {
-        let history = History::of(self.known)?;
+        let history = ValidityColumns::of(self.known)?;
         let fold = |name: &str| self.publication.target.convention.fold(name);
         let version = fold(history.version);
         let [from, to] = [history.from, history.to]
@@ -25,7 +25,7 @@ impl Merging<'_> {
             boundary: history.boundary.unwrap_or(self.publication.load_id.micros()),
         };
         let staged = self.staged();
-        if self.was_live {
+        if self.existed {
             let keys: [&[Column]; 1] = [&self.merge_key];
             let survey;
             let scope = match &self.scope {

@@ -8,18 +8,18 @@
 //!
 //! Every effect is checked: the rows that COPY says it loaded are the rows that were staged.
 
-use super::merge::{self as merging, Merging};
+use super::merge::{self as family_merge, Merge};
 
 use super::lock::{Fence, rewritten};
 use crate::dlt::schema::{Schema, Table};
 use crate::dlt::state::{Cell, Instant, LoadId, LoadRow, State, StateRow, VersionRow};
 use crate::dlt::types::Kind;
 use crate::fault::{Context, Fault, Result};
-use crate::load::plan::merge::Action;
-use crate::load::plan::refresh::Fresh;
-use crate::load::session::{Answer, Session};
+use crate::load::plan::merge::WriteAction;
+use crate::load::plan::refresh::RefreshPlan;
+use crate::load::session::{Session, SqlReply};
 use crate::load::target::Target;
-use crate::load::target::catalog::Live;
+use crate::load::target::catalog::Catalog;
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::merge::children::fill_root_ids;
@@ -32,12 +32,12 @@ use crate::sql::{Column, Name};
 const MAX_TEXT: usize = 512 << 10;
 
 /// What a resource brought, table by table, and what is to become of it.
-pub(crate) struct Ingested {
+pub(crate) struct StagedFamily {
     pub(crate) resource: String,
     /// The root table.
     pub(crate) root: String,
-    pub(crate) action: Action,
-    pub(crate) tables: Vec<IngestedTable>,
+    pub(crate) action: WriteAction,
+    pub(crate) tables: Vec<StagedTable>,
     /// Whether rows have come for the root table, now or before.
     pub(crate) known: bool,
     /// Whether the contract had anything left out.
@@ -45,24 +45,24 @@ pub(crate) struct Ingested {
 }
 
 /// The rows of one table, staged.
-pub(crate) struct IngestedTable {
+pub(crate) struct StagedTable {
     pub(crate) name: String,
     /// The columns that have values, in the table's order.
-    pub(crate) columns: Vec<IngestedColumn>,
+    pub(crate) columns: Vec<StagedColumn>,
     pub(crate) rows: u64,
     /// Where the files are under the stage.
     pub(crate) directory: String,
 }
 
 /// A column that has values.
-pub(crate) struct IngestedColumn {
+pub(crate) struct StagedColumn {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     /// Bytes of its longest value, where one is longer than what the type holds by default; else 0.
     pub(crate) longest: u64,
 }
 
-impl Ingested {
+impl StagedFamily {
     fn staged_rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
     }
@@ -76,20 +76,20 @@ impl Ingested {
     /// not there, as in dlt.
     pub(crate) fn ends_absent(&self) -> bool {
         match &self.action {
-            Action::Append => false,
-            Action::Replace => true,
-            Action::Merge(plan) => self.left_out && plan.ends_absent(),
+            WriteAction::Append => false,
+            WriteAction::Replace => true,
+            WriteAction::Merge(plan) => self.left_out && plan.ends_absent(),
         }
     }
 
     /// Whether child rows may have to wait in staging tables of their own.
     pub(crate) fn stages_children(&self) -> bool {
-        matches!(&self.action, Action::Merge(plan) if plan.stages_children())
+        matches!(&self.action, WriteAction::Merge(plan) if plan.stages_children())
     }
 }
 
 /// What is to be published.
-pub(crate) struct Publication<'a> {
+pub(crate) struct Transaction<'a> {
     pub(crate) target: &'a Target,
     pub(crate) schema: &'a Schema,
     /// Whether the schema's row must be written.
@@ -104,24 +104,24 @@ pub(crate) struct Publication<'a> {
     /// When the schema's row is stored: after the one before, for dlt takes the last one.
     pub(crate) schema_stored_at: Instant,
     /// What is started over with.
-    pub(crate) fresh: &'a Fresh,
-    pub(crate) ingested: &'a [Ingested],
+    pub(crate) refresh: &'a RefreshPlan,
+    pub(crate) staged: &'a [StagedFamily],
     /// The schema as this load found it.
     pub(crate) before: &'a Schema,
     /// The tables and columns of the database before this load.
-    pub(crate) live: &'a Live,
+    pub(crate) catalog: &'a Catalog,
     /// What the load has read, and must still be so.
     pub(crate) fence: Fence<'a>,
 }
 
-impl Publication<'_> {
+impl Transaction<'_> {
     /// That all of it can be done, as far as it can be told before a table is changed.
     pub(crate) fn check(&self) -> Result<()> {
-        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
-            if matches!(ingested.action, Action::Merge(_)) {
-                Merging::new(self, ingested)
+        for staged in self.staged.iter().filter(|staged| staged.changes()) {
+            if matches!(staged.action, WriteAction::Merge(_)) {
+                Merge::new(self, staged)
                     .and_then(|merging| merging.map_or(Ok(()), |merging| merging.check_links()))
-                    .at(|| format!("resource {}", ingested.resource))?;
+                    .at(|| format!("resource {}", staged.resource))?;
             }
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Publication<'_> {
         let books = self.target.bookkeeping();
         if self.state_changed {
             let row = StateRow::new(self.load_id, self.state, self.now);
-            self.fence.insert_state(session, self.live, &row).await?;
+            self.fence.insert_state(session, self.catalog, &row).await?;
         } else {
             self.fence.check_state(session).await?;
         }
@@ -148,19 +148,17 @@ impl Publication<'_> {
         if self.schema_changed {
             self.write_schema(session).await?;
         }
-        for table in self.fresh.emptied(self.target).filter(|table| self.live.has(table)) {
+        for table in self.refresh.emptied(self.target).filter(|table| self.catalog.has(table)) {
             session.sql(merge::delete_all(&table)).await?;
         }
-        for ingested in self.ingested {
-            self.fill_root_ids(session, ingested).await?;
+        for staged in self.staged {
+            self.fill_root_ids(session, staged).await?;
         }
-        for ingested in self.ingested.iter().filter(|ingested| ingested.changes()) {
-            self.resource(session, ingested)
-                .await
-                .at(|| format!("resource {}", ingested.resource))?;
+        for staged in self.staged.iter().filter(|staged| staged.changes()) {
+            self.resource(session, staged).await.at(|| format!("resource {}", staged.resource))?;
         }
         let row = LoadRow::new(self.load_id, self.schema, self.now);
-        let row = cells(self.target, self.live, &books.loads, row.cells());
+        let row = cells(self.target, self.catalog, &books.loads, row.cells());
         session.sql(books.insert(&books.loads, &row)).await?;
         session.commit().await
     }
@@ -169,12 +167,12 @@ impl Publication<'_> {
     async fn write_schema(&self, session: &mut Session) -> Result<()> {
         let books = self.target.bookkeeping();
         self.fence.lock_schema(session).await?;
-        if self.fresh.drops() {
+        if self.refresh.drops() {
             self.fence.check_schema(session).await?;
             session.sql(books.delete_versions(&books.version, self.schema.name())).await?;
         }
         let row = VersionRow::new(self.schema, self.schema_stored_at, MAX_TEXT);
-        let row = cells(self.target, self.live, &books.version, row.cells());
+        let row = cells(self.target, self.catalog, &books.version, row.cells());
         let later = self.fence.later_schema();
         let statement = books.insert_version_fenced(self.schema.name(), later, &row);
         match rewritten(session, statement).await? {
@@ -185,45 +183,45 @@ impl Publication<'_> {
 
     /// Gives the rows of child tables the ids of their roots, where this load is the first that wants
     /// them. Whether it is, the stored schema knows, which changes in the same transaction.
-    async fn fill_root_ids(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
+    async fn fill_root_ids(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
         let fold = |name: &str| self.target.convention.fold(name);
-        let key = self.schema.root_key(&ingested.root);
+        let key = self.schema.root_key(&staged.root);
         let names = ["_dlt_id", key, "_dlt_parent_id", "_dlt_root_id"].map(fold);
         let [id, key, parent_id, root_id] = names.each_ref().map(String::as_str);
         let links = Links { id, key, parent_id, root_id, seq: "" };
-        let root = self.target.table(&ingested.root);
-        for child in self.schema.chain(&ingested.root).into_iter().skip(1) {
+        let root = self.target.table(&staged.root);
+        for child in self.schema.chain(&staged.root).into_iter().skip(1) {
             let table = self.target.table(child.name());
             let had = self.before.table(child.name()).is_some_and(has_root_key);
-            if had || !has_root_key(child) || !self.live.has(&table) {
+            if had || !has_root_key(child) || !self.catalog.has(&table) {
                 continue;
             }
-            let parent = child.parent().filter(|parent| *parent != ingested.root);
+            let parent = child.parent().filter(|parent| *parent != staged.root);
             let parent = parent.map(|parent| self.target.table(parent));
             session.sql(fill_root_ids(&table, parent.as_ref(), &root, links)).await?;
         }
         Ok(())
     }
 
-    async fn resource(&self, session: &mut Session, ingested: &Ingested) -> Result<()> {
-        match &ingested.action {
-            Action::Append | Action::Replace => {
-                for table in self.schema.chain(&ingested.root) {
+    async fn resource(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
+        match &staged.action {
+            WriteAction::Append | WriteAction::Replace => {
+                for table in self.schema.chain(&staged.root) {
                     let name = self.target.table(table.name());
-                    if self.live.has(&name) && self.is_emptied(ingested, table) {
+                    if self.catalog.has(&name) && self.is_emptied(staged, table) {
                         session.sql(merge::delete_all(&name)).await?;
                     }
                 }
             }
-            Action::Merge(_) => {
-                return match Merging::new(self, ingested)? {
+            WriteAction::Merge(_) => {
+                return match Merge::new(self, staged)? {
                     Some(merging) => merging.run(session).await,
                     None => Ok(()),
                 };
             }
         }
-        for table in &ingested.tables {
+        for table in &staged.tables {
             self.copy(session, table, &self.target.table(&table.name), Json::Parse, &[]).await?;
         }
         Ok(())
@@ -233,18 +231,18 @@ impl Publication<'_> {
     /// those nested in it, what becomes of its rows: where its root is appended to, with every load
     /// that brings some.
     /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
-    fn is_emptied(&self, ingested: &Ingested, table: &Table) -> bool {
+    fn is_emptied(&self, staged: &StagedFamily, table: &Table) -> bool {
         let disposition = self.schema.inherited(table.name(), "write_disposition");
-        let came = || ingested.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
+        let came = || staged.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
         let replaced = disposition.and_then(|disposition| disposition.as_str()) == Some("replace");
-        replaced && (ingested.action == Action::Replace || came())
+        replaced && (staged.action == WriteAction::Replace || came())
     }
 
     /// COPY, and whether everything arrived.
     pub(crate) async fn copy(
         &self,
         session: &mut Session,
-        table: &IngestedTable,
+        table: &StagedTable,
         into: &Name,
         json: Json,
         more: &[Column],
@@ -257,7 +255,7 @@ impl Publication<'_> {
         columns.extend_from_slice(more);
         let stage = &self.target.stage;
         let statement = copy_into(into, &columns, stage, &table.directory, json);
-        let Answer::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
+        let SqlReply::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
         // file, status, rows_parsed, rows_loaded, ...: one row a file; one column when there was none.
         let loaded: Option<u64> = outcome
             .rows
@@ -279,17 +277,17 @@ impl Publication<'_> {
     /// All columns of a table, as the statements want them.
     pub(crate) fn all_columns(&self, table: &Table) -> Vec<Column> {
         let columns = table.complete_columns();
-        columns.map(|column| merging::column(self, table, column.name())).collect()
+        columns.map(|column| family_merge::column(self, table, column.name())).collect()
     }
 
     /// The table's columns that have values, as the statements want them for this table of the database.
-    pub(crate) fn columns(&self, table: &IngestedTable, into: &Name) -> Vec<Column> {
+    pub(crate) fn columns(&self, table: &StagedTable, into: &Name) -> Vec<Column> {
         let columns = table.columns.iter().filter(|column| column.name != SEQ);
         columns
             .map(|column| {
                 let name = self.target.convention.fold(&column.name);
                 Column {
-                    with_offset: self.live.has_offset(into, &name),
+                    with_offset: self.catalog.has_offset(into, &name),
                     large: column.longest > 0,
                     ..Column::new(name, column.kind)
                 }
@@ -301,13 +299,13 @@ impl Publication<'_> {
 /// The values of a row of dlt's tables, as its columns in the database take them.
 pub(crate) fn cells<const N: usize>(
     target: &Target,
-    live: &Live,
+    catalog: &Catalog,
     table: &Name,
     cells: [(&'static str, Cell); N],
 ) -> Vec<(&'static str, Value)> {
     let value = |name, cell| match cell {
         Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
-        Cell::Instant(instant) => match live.has_offset(table, &target.convention.fold(name)) {
+        Cell::Instant(instant) => match catalog.has_offset(table, &target.convention.fold(name)) {
             true => Value::InstantWithOffset(instant.micros()),
             false => Value::Instant(instant.micros()),
         },

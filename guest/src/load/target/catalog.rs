@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::Target;
 use crate::dlt::state::Instant;
 use crate::fault::{Context, Fault, Result};
-use crate::load::session::{Answer, Session};
+use crate::load::session::{Session, SqlReply};
 use crate::protocol::Outcome;
 use crate::sql::Name;
 use crate::sql::state::{
@@ -19,16 +19,16 @@ use crate::sql::state::{
 
 /// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
 #[derive(Default)]
-pub(crate) struct Live {
-    tables: HashMap<Name, HashMap<String, LiveColumn>>,
-    stages: Vec<LeftStage>,
+pub(crate) struct Catalog {
+    tables: HashMap<Name, HashMap<String, CatalogColumn>>,
+    stages: Vec<EarlierStage>,
     schema_stored_at: Option<i64>,
     schema_row: bool,
 }
 
 /// A column of a table in the database.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LiveColumn {
+pub(crate) struct CatalogColumn {
     /// Whether its type is TIMESTAMP_TZ.
     pub(crate) with_offset: bool,
     /// The length of a text in characters, or of a binary in bytes; none where it is not known.
@@ -37,13 +37,13 @@ pub(crate) struct LiveColumn {
 
 /// A stage of the pipeline that the load found when it began.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct LeftStage {
+pub(crate) struct EarlierStage {
     pub(crate) name: String,
     /// Whether it was made more than 30 days ago.
     pub(crate) old: bool,
 }
 
-impl Live {
+impl Catalog {
     /// Whether the database has this table.
     pub(crate) fn has(&self, table: &Name) -> bool {
         self.tables.contains_key(table)
@@ -52,7 +52,7 @@ impl Live {
     /// Notes that tables were made, or got more columns.
     pub(crate) fn note(
         &mut self,
-        made: impl IntoIterator<Item = (Name, Vec<(String, LiveColumn)>)>,
+        made: impl IntoIterator<Item = (Name, Vec<(String, CatalogColumn)>)>,
     ) {
         for (table, columns) in made {
             self.tables.entry(table).or_default().extend(columns);
@@ -81,7 +81,7 @@ impl Live {
     }
 
     /// The column of the table, if the database has it.
-    pub(crate) fn column(&self, table: &Name, column: &str) -> Option<LiveColumn> {
+    pub(crate) fn column(&self, table: &Name, column: &str) -> Option<CatalogColumn> {
         self.tables.get(table)?.get(column).copied()
     }
 
@@ -101,23 +101,23 @@ impl Live {
     }
 
     /// The stages of the pipeline that the load found when it began.
-    pub(crate) fn stages(&self) -> &[LeftStage] {
+    pub(crate) fn stages(&self) -> &[EarlierStage] {
         &self.stages
     }
 
     fn add(&mut self, table: Name, column: String, data_type: &str, length: Option<u64>) {
-        let column_type = LiveColumn { with_offset: data_type == "TIMESTAMP_TZ", length };
+        let column_type = CatalogColumn { with_offset: data_type == "TIMESTAMP_TZ", length };
         self.tables.entry(table).or_default().insert(column, column_type);
     }
 }
 
 /// Asks the catalogue for the tables of the dataset and the stages of the pipeline.
-pub(crate) async fn live(session: &mut Session, target: &Target) -> Result<Live> {
+pub(crate) async fn read(session: &mut Session, target: &Target) -> Result<Catalog> {
     let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
     let statement = select_catalogue(&target.database, &schemas, &target.stage_prefix);
     match session.try_sql(statement).await? {
-        Ok(Answer::Assumed) => Ok(Live::default()),
-        Ok(Answer::Ran(outcome)) => read(target, outcome).at(|| "reading the catalogue"),
+        Ok(SqlReply::Assumed) => Ok(Catalog::default()),
+        Ok(SqlReply::Ran(outcome)) => read_rows(target, outcome).at(|| "reading the catalogue"),
         Err(refusal) if refusal.is_too_much_data() => {
             show(session, target).await.at(|| "reading the catalogue with SHOW")
         }
@@ -126,8 +126,8 @@ pub(crate) async fn live(session: &mut Session, target: &Target) -> Result<Live>
 }
 
 /// Reads the answer to [`select_catalogue`].
-fn read(target: &Target, outcome: Outcome) -> Result<Live> {
-    let mut live = Live::default();
+fn read_rows(target: &Target, outcome: Outcome) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
     let found = outcome.rows.len();
     for row in outcome.rows {
         let row: Result<[Option<String>; 8], _> = row.try_into();
@@ -144,12 +144,12 @@ fn read(target: &Target, outcome: Outcome) -> Result<Live> {
         };
         match (kind.as_deref(), column) {
             (Some("stage"), _) => {
-                live.stages.push(LeftStage { name, old: old.as_deref() == Some("1") });
+                catalog.stages.push(EarlierStage { name, old: old.as_deref() == Some("1") });
             }
             (Some("column"), Some(column)) => {
                 let table = Name::schema(&target.database, &schema).object(&name);
                 let length = length.and_then(|length| length.parse().ok());
-                live.add(table, column, data_type.as_deref().unwrap_or_default(), length);
+                catalog.add(table, column, data_type.as_deref().unwrap_or_default(), length);
             }
             (kind, _) => {
                 return Err(Fault::destination(format_args!(
@@ -158,7 +158,7 @@ fn read(target: &Target, outcome: Outcome) -> Result<Live> {
             }
         }
     }
-    Ok(live)
+    Ok(catalog)
 }
 
 fn cut_short(rows: Option<usize>, found: usize) -> Fault {
@@ -170,22 +170,22 @@ fn cut_short(rows: Option<usize>, found: usize) -> Fault {
 }
 
 /// The same by SHOW, without the stages.
-async fn show(session: &mut Session, target: &Target) -> Result<Live> {
-    let mut live = Live::default();
+async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
+    let mut catalog = Catalog::default();
     let mut most = 0;
     for schema in [&target.schema, &target.staging_schema] {
         let rows = match session.try_sql(show_columns_of_schema(schema)).await? {
-            Ok(Answer::Ran(outcome)) => outcome.rows,
-            Ok(Answer::Assumed) => Vec::new(),
+            Ok(SqlReply::Ran(outcome)) => outcome.rows,
+            Ok(SqlReply::Assumed) => Vec::new(),
             Err(refusal) if refusal.is_missing_object() => continue,
             Err(refusal) => return Err(refusal.into()),
         };
         most = most.max(rows.len());
         if rows.len() < MOST_SHOWN {
-            shown(&mut live, target, rows)?;
+            read_shown(&mut catalog, target, rows)?;
             continue;
         }
-        let Answer::Ran(tables) = session.sql(show_tables(schema)).await? else { continue };
+        let SqlReply::Ran(tables) = session.sql(show_tables(schema)).await? else { continue };
         if tables.rows.len() >= MOST_SHOWN {
             return Err(Fault::destination(format_args!(
                 "expected fewer than {MOST_SHOWN} tables in the schema {schema}, found as many"
@@ -195,24 +195,28 @@ async fn show(session: &mut Session, target: &Target) -> Result<Live> {
         // created_on, name, ...
         for name in tables.rows.iter().filter_map(|row| row.get(1)?.as_deref()) {
             let statement = show_columns_of_table(&schema.object(name));
-            if let Answer::Ran(outcome) = session.sql(statement).await? {
+            if let SqlReply::Ran(outcome) = session.sql(statement).await? {
                 most = most.max(outcome.rows.len());
-                shown(&mut live, target, outcome.rows)?;
+                read_shown(&mut catalog, target, outcome.rows)?;
             }
         }
     }
     // A SHOW does not count its rows: whether they are all shows an answer that is longer by one.
     let longer = most + 1;
     match session.sql(select_rows(longer)).await? {
-        Answer::Ran(outcome) if outcome.rows.len() != longer => {
+        SqlReply::Ran(outcome) if outcome.rows.len() != longer => {
             Err(cut_short(Some(longer), outcome.rows.len()))
         }
-        Answer::Ran(_) | Answer::Assumed => Ok(live),
+        SqlReply::Ran(_) | SqlReply::Assumed => Ok(catalog),
     }
 }
 
 /// Reads rows of SHOW COLUMNS: table_name, schema_name, column_name, data_type (JSON), ...
-fn shown(live: &mut Live, target: &Target, rows: Vec<Vec<Option<String>>>) -> Result<()> {
+fn read_shown(
+    catalog: &mut Catalog,
+    target: &Target,
+    rows: Vec<Vec<Option<String>>>,
+) -> Result<()> {
     for row in rows {
         let mut cells = row.into_iter();
         let (Some(Some(table)), Some(Some(schema)), Some(Some(column)), Some(Some(data_type))) =
@@ -230,7 +234,7 @@ fn shown(live: &mut Live, target: &Target, rows: Vec<Vec<Option<String>>>) -> Re
         let data_type = described.get("type").and_then(|name| name.as_str()).unwrap_or_default();
         let length = described.get("length").and_then(serde_json::Value::as_u64);
         let table = Name::schema(&target.database, &schema).object(&table);
-        live.add(table, column, data_type, length);
+        catalog.add(table, column, data_type, length);
     }
     Ok(())
 }
