@@ -84,9 +84,10 @@ impl InputReader {
             let stage = StagePlace::parse(place)?;
             let before = files.len();
             let SqlReply::Ran(outcome) = session.sql(stage.list()).await? else {
-                return Err(Fault::config(format_args!(
-                    "expected the files of {place}, found no stage: this is a rehearsal, which \
-                     reads files that it is given"
+                // Not a fault of the job: a dry run has no stages, and `snowcat check` has no files.
+                return Err(Fault::source(format_args!(
+                    "expected the files of {place}, found no stage: a dry run reads the files that \
+                     it is given"
                 )));
             };
             for row in &outcome.rows {
