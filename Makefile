@@ -21,7 +21,7 @@ FORMATTED := procedures/handler
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package package-offline package-arm bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,14 @@ package-arm: package-offline ## Run the package's files for aarch64 on an emulat
 	@tests/setup/arm64.sh target/arm64
 	@qemu-aarch64 -L target/arm64/root target/arm64/root/usr/bin/python3.11 -I -S \
 		tests/python/support/arm64.py target/package tests/data/transcripts
+
+reference: ## Write the book's reference of the job anew, from procedures/jobs/job.schema.json
+	@python3 procedures/docs/reference.py
+
+book: reference ## Render the user's book (procedures/docs) to target/book (needs mdbook)
+	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked mdbook
+	@mdbook build procedures/docs
+	@echo "book: target/book/index.html"
 
 bench: setup ## Measure this machine against dlt: target/bench/bench.json
 	@echo "bench: build, in release"
