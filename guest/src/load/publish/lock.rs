@@ -3,7 +3,7 @@
 //! The lock is a committed row of the pipeline in `_dlt_pipeline_state`, rewritten as it is: Snowflake
 //! documents that an UPDATE keeps other UPDATEs of the same rows out until its transaction ends. The check
 //! is a statement of its own that begins when the lock is held, so that it sees what was committed before,
-//! whatever a statement that waited sees. ARCHITECTURE.md ("Of two loads one comes first") has the proof and
+//! whatever a statement that waited sees. ARCHITECTURE.md ("Two loads of one pipeline") has the proof and
 //! what it assumes.
 
 use crate::dlt::schema::{STATE_TABLE, VERSION_TABLE};
