@@ -1,4 +1,4 @@
-"""Writes the chapter `src/job.md`, the reference of the job, from the descriptions in `job.schema.json`."""
+"""Writes the chapter `src/job.md`, the reference of the job, from `job.schema.json`."""
 
 import argparse
 import json
@@ -11,16 +11,19 @@ CHAPTER = HERE / "src/job.md"
 HEAD = """\
 # Reference of the job
 
-<!-- Written by reference.py from job.schema.json: change the descriptions there, then run `make reference`. -->
+<!-- Written by reference.py from job.schema.json: change it there, then run `make reference`. -->
 
-A job is a JSON object. An unknown key is an error, and so is a wrong type or word; the error names its place and the nearest known
-word. A key that begins with `//` is a comment, everywhere. Required keys are **bold**. A *scalar* is a text, a number, `true`, `false`
-or `null`. A *path* leads to a value in a JSON document: `a.b`, `['key with spaces']`, `items[0]`, `items[*].id`, and `$` for the document.
+A job is a JSON object. An unknown key is an error, and so is a wrong type or word; the error names
+its place and the nearest known word. A key that begins with `//` is a comment, everywhere. Required
+keys are **bold**.
+
+A *scalar* is a text, a number, `true`, `false` or `null`. A *path* leads to a value in a JSON
+document: `a.b`, `['key with spaces']`, `items[0]`, `items[*].id`, and `$` for the document.
 
 An editor that knows JSON Schema completes and checks the keys, if the job names the file:
 `"$schema": "job.schema.json"` with the path of [job.schema.json](../../jobs/job.schema.json).
 """
-# The headings, in the order of the chapter; a definition that is missing here follows under its own name.
+# The headings, in the order of the chapter. Other definitions follow under their own names.
 TITLES = {
     "": "The job",
     "resource": "Resource",
@@ -66,7 +69,13 @@ PATH = ". A path in JSON: "
 # A definition that has all keys of another one is described by those it has besides.
 LIKE = {"resource_defaults": "resource", "incremental_param": "incremental"}
 SCALAR = ["string", "number", "boolean", "null"]
-TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "`true` or `false`", "null": "`null`"}
+TYPES = {
+    "string": "text",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "null": "`null`",
+}
 
 
 def reference(schema: dict) -> str:
@@ -85,14 +94,18 @@ def section(name: str, definitions: dict) -> str:
         lines += [f"Value: {kind(definition)}.", ""]
     else:
         shared = definitions[LIKE[name]]["properties"] if name in LIKE else {}
-        own = {key: value for key, value in properties.items() if value and shared.get(key) != value}
+        own = {
+            key: value for key, value in properties.items() if value and shared.get(key) != value
+        }
         if name in LIKE:
             but = [f"`{key}`" for key in shared if not properties.get(key)]
-            lines += [f"All keys of {link(LIKE[name])}{' but ' + ', '.join(but) if but else ''}{', and' if own else '.'}", ""]
+            without = f" but {', '.join(but)}" if but else ""
+            lines += [f"All keys of {link(LIKE[name])}{without}{', and' if own else '.'}", ""]
         if own:
             required = definition.get("required", ())
             lines += ["| key | value | default | |", "|---|---|---|---|"]
-            lines += [row(key, value, key in required, definitions) for key, value in own.items()] + [""]
+            rows = [row(key, value, key in required, definitions) for key, value in own.items()]
+            lines += [*rows, ""]
     examples = [example for example in definition.get("examples", []) if name]
     if examples:
         lines += ["```json", *(json.dumps(example) for example in examples), "```", ""]
@@ -120,7 +133,8 @@ def kind(value: dict) -> str:
             parts = [kind(part) for part in value[several] if set(part) != {"required"}]
             return " or ".join(dict.fromkeys(parts))
     if "enum" in value:
-        return ", ".join(f"`{json.dumps(word) if not isinstance(word, str) else word}`" for word in value["enum"])
+        words = (word if isinstance(word, str) else json.dumps(word) for word in value["enum"])
+        return ", ".join(f"`{word}`" for word in words)
     found = value.get("type")
     if isinstance(found, list):
         return "scalar" if found == SCALAR else " or ".join(TYPES[one] for one in found)
@@ -129,8 +143,12 @@ def kind(value: dict) -> str:
         return f"list of ({item})" if " or " in item else f"list of {item}"
     if found == "object":
         inner = value.get("additionalProperties")
-        inner = kind(inner) if inner else ""
-        return f"object of ({inner}) by name" if " or " in inner else f"object of {inner} by name" if inner else "object"
+        if not inner:
+            return "object"
+        values = kind(inner)
+        return (
+            f"object of ({values}) by name" if " or " in values else f"object of {values} by name"
+        )
     if "minimum" in value and "maximum" in value and found == "integer":
         return f"{value['minimum']} to {value['maximum']:,}"
     return TYPES[found]
@@ -139,7 +157,7 @@ def kind(value: dict) -> str:
 def link(name: str) -> str:
     """A link to a definition."""
     text = title(name)
-    anchor = "".join("-" if c.isspace() else c for c in text.lower() if c.isalnum() or c in "_-" or c.isspace())
+    anchor = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", text.lower()))
     return f"[{text.lower()}](#{anchor})"
 
 

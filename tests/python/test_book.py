@@ -1,12 +1,13 @@
-"""The user's book (`procedures/docs`) and the documents at the root: what they show is run, and what they link to exists.
+"""The user's book (`procedures/docs`) and the documents at the root: what they show is so.
 
 Fences say what a block is:
 
 - `json,job`: a job, which `snowcat check` accepts.
-- `json,file=NAME`, `console`: a file that the reader saves; commands (`$ ..`) with all that they print.
-- `json,resource` begins an example: a resource in an empty dataset. `json,load` is one load of these records; the load
-  before a `text,fault` fails with this text, and one before `text,warnings` has exactly these warnings. A table below a line
-  that begins with the name of a table (`` `ORDERS` ``) has all rows of that table, in any order.
+- `json,file=NAME`, `console`: a file that the reader saves; commands (`$ ..`) with their output.
+- `json,resource` begins an example: a resource in an empty dataset. `json,load` is one load of
+  these records. A load before `text,fault` fails with this text, and one before `text,warnings`
+  has exactly these warnings. A table below a line that begins with the name of a table
+  (`` `ORDERS` ``) has all rows of that table, in any order.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Block:
     @property
     def table(self) -> tuple[list[str], list[tuple[str, ...]]]:
         """The header and the rows."""
-        lines = [[cell.strip().strip("`") for cell in row.strip().strip("|").split("|")] for row in self.text.splitlines()]
+        cells = (row.strip().strip("|").split("|") for row in self.text.splitlines())
+        lines = [[cell.strip().strip("`") for cell in row] for row in cells]
         return lines[0], sorted(tuple(row) for row in lines[2:])
 
 
@@ -88,7 +90,7 @@ def anchors(document: pathlib.Path) -> set[str]:
     ids = set()
     for heading in re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
-        name = "".join("-" if c.isspace() else c for c in text.lower().strip() if c.isalnum() or c in "_-" or c.isspace())
+        name = re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", text.lower().strip()))
         ids.add(f"{name}-{found[name]}" if name in found else name)
         found[name] = found.get(name, 0) + 1
     return ids
@@ -96,6 +98,12 @@ def anchors(document: pathlib.Path) -> set[str]:
 
 def by_name(file: pathlib.Path) -> str:
     return file.name
+
+
+def with_blocks(kind: str) -> pytest.MarkDecorator:
+    """Runs a test for each chapter that has such a block."""
+    chapters = [c for c in CHAPTERS if f"```{kind}" in c.read_text("utf-8")]
+    return pytest.mark.parametrize("chapter", chapters, ids=by_name)
 
 
 # --- links --------------------------------------------------------------------------
@@ -114,7 +122,7 @@ def test_links_lead_somewhere(document):
             continue
         path, _, anchor = target.partition("#")
         file = (document.parent / path).resolve() if path else document
-        if not file.exists() or anchor and anchor not in anchors(file):
+        if not file.exists() or (anchor and anchor not in anchors(file)):
             broken.append(target)
     assert broken == []
 
@@ -122,7 +130,7 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.parent == ROOT], ids=by_name)
 def test_files_that_are_named_exist(document):
     """Paths in code spans, from the root: what begins with one of its folders."""
-    folders = "|".join(re.escape(f.name) for f in ROOT.iterdir() if f.is_dir() and f.name not in ("target", ".git"))
+    folders = "guest|host|procedures|tests|wit"
     named = re.findall(rf"`((?:{folders})/[A-Za-z0-9_./-]*)`", document.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -130,22 +138,16 @@ def test_files_that_are_named_exist(document):
 # --- jobs, commands -----------------------------------------------------------------
 
 
-def snowcat(folder: pathlib.Path, arguments: list[str]) -> tuple[int, str]:
-    """The exit code of a command, and what it prints."""
-    ran = subprocess.run([PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, env={"LANG": "C"})
-    return ran.returncode, ran.stdout + ran.stderr
-
-
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if "```json,job" in c.read_text("utf-8")], ids=by_name)
+@with_blocks("json,job")
 def test_jobs_are_valid(chapter, tmp_path):
     for block in blocks(chapter):
         if block.kind.startswith("json,job"):
             (tmp_path / f"line-{block.line}.json").write_text(block.text)
-    code, said = snowcat(tmp_path, ["check", *sorted(f.name for f in tmp_path.iterdir())])
-    assert code == 0, said
+    said = run(tmp_path, "snowcat check *.json")
+    assert all(": valid (" in line for line in said.splitlines()), said
 
 
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if "```console" in c.read_text("utf-8")], ids=by_name)
+@with_blocks("console")
 def test_commands_print_what_is_shown(chapter, tmp_path):
     for block in blocks(chapter):
         name = re.search(r",file=(\S+)", block.kind)
@@ -156,14 +158,18 @@ def test_commands_print_what_is_shown(chapter, tmp_path):
             for command in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
                 line, _, shown = command.partition("\n")
                 said = run(tmp_path, line)
-                assert TIMES.sub("0.00 s", said).rstrip() == TIMES.sub("0.00 s", shown).rstrip(), f"{chapter.name}:{block.line}: {line}"
+                found, expected = (TIMES.sub("0.00 s", text).rstrip() for text in (said, shown))
+                assert found == expected, f"{chapter.name}:{block.line}: {line}"
 
 
 def run(folder: pathlib.Path, line: str) -> str:
     """What a command prints, with our program in the path."""
     path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
-    ran = subprocess.run(["bash", "-c", line], cwd=folder, capture_output=True, text=True, check=False,
-                         env={"PATH": path, "LANG": "C.UTF-8"})  # fmt: skip
+    environment = {"PATH": path, "LANG": "C.UTF-8"}
+    command = ["bash", "-c", line]
+    ran = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     return "\n".join(row.rstrip() for row in (ran.stdout + ran.stderr).splitlines())
 
 
@@ -173,25 +179,28 @@ def run(folder: pathlib.Path, line: str) -> str:
 class Example:
     """A resource, and the dataset that its loads make."""
 
-    def __init__(self, account: Emulated, guest: Any, resource: dict) -> None:  # noqa: ANN401
+    def __init__(self, account: Emulated, guest: Any, resource: dict) -> None:
         self.account, self.guest, self.resource, self.loads = account, guest, resource, 0
         account.clear()
 
-    def load(self, records: list, **resource: Any) -> list[str]:  # noqa: ANN401
+    def load(self, records: list) -> list[str]:
         """One load, a day after the one before; its warnings."""
-        job = {"pipeline": "shop", "database": "RAW", "dataset": "d", "resources": [{**self.resource, "source": "pull", **resource}]}
+        resources = [{**self.resource, "source": "pull"}]
+        job = {"pipeline": "shop", "database": "RAW", "dataset": "d", "resources": resources}
         now = START + dt.timedelta(days=self.loads)
         self.loads += 1
         page = "\n".join(json.dumps(record) for record in records)
-        return self.account.load(json.dumps(job), [page], now, self.guest, lambda _: None)["warnings"]
+        report = self.account.load(json.dumps(job), [page], now, self.guest, lambda _: None)
+        return report["warnings"]
 
     def rows(self, table: str, columns: list[str]) -> list[tuple[str, ...]]:
         """What a table has in these columns."""
         listed = ", ".join(f'"{column}"' for column in columns)
-        return sorted(tuple(map(shown, row)) for row in self.account.lab.sql(f'SELECT {listed} FROM RAW.D."{table}"'))
+        rows = self.account.lab.sql(f'SELECT {listed} FROM RAW.D."{table}"')
+        return sorted(tuple(map(shown, row)) for row in rows)
 
 
-def shown(cell: Any) -> str:  # noqa: ANN401
+def shown(cell: Any) -> str:
     """A cell as the chapters write it."""
     match cell:
         case None:
@@ -209,7 +218,7 @@ def account():
         yield made
 
 
-@pytest.mark.parametrize("chapter", [c for c in CHAPTERS if "```json,resource" in c.read_text("utf-8")], ids=by_name)
+@with_blocks("json,resource")
 def test_examples_are_so(chapter, account, guest):
     example, said, fault = None, [], ""
     for block in blocks(chapter):
@@ -237,11 +246,13 @@ def test_examples_are_so(chapter, account, guest):
 
 
 def test_every_kind_of_fault_is_explained():
-    known = re.search(r"enum fault-kind \{(.*?)\n    \}", (ROOT / "wit/loads.wit").read_text("utf-8"), re.DOTALL)
+    interface = (ROOT / "wit/loads.wit").read_text("utf-8")
+    known = re.search(r"enum fault-kind \{(.*?)\n    \}", interface, re.DOTALL)
     kinds = set(re.findall(r"^        ([a-z-]+),$", known[1], re.MULTILINE))
     for file in (ROOT / "procedures").rglob("snowcat_*.py"):
         kinds |= set(re.findall(r'LoadError\("([a-z]+)"', file.read_text("utf-8")))
-    explained = re.findall(r"^\| `([a-z]+)` \| [A-Z]", (BOOK / "src/operate.md").read_text("utf-8"), re.MULTILINE)
+    chapter = (BOOK / "src/operate.md").read_text("utf-8")
+    explained = re.findall(r"^\| `([a-z]+)` \| [A-Z]", chapter, re.MULTILINE)
     assert sorted(explained) == sorted(kinds)
 
 
@@ -249,5 +260,6 @@ def test_every_kind_of_fault_is_explained():
 
 
 def test_the_reference_is_what_the_schema_says():
-    made = subprocess.run([sys.executable, BOOK / "reference.py", "--print"], capture_output=True, text=True, check=True).stdout
+    command = [sys.executable, BOOK / "reference.py", "--print"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (BOOK / "src/job.md").read_text("utf-8") == made, "run `make reference`"
