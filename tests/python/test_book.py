@@ -147,6 +147,23 @@ def test_jobs_are_valid(chapter, tmp_path):
     assert all(": valid (" in line for line in said.splitlines()), said
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=by_name)
+def test_json_is_json(chapter):
+    for block in blocks(chapter):
+        text = block.text.strip() if block.kind.startswith("json") else ""
+        while text:
+            _, end = json.JSONDecoder().raw_decode(text)
+            text = text[end:].strip()
+
+
+@pytest.mark.parametrize("command", ["init", "check", "plan"])
+def test_all_options_are_explained(command, tmp_path):
+    chapter = (BOOK / "src/command-line.md").read_text("utf-8")
+    section = chapter.partition(f"\n## {command}\n")[2].partition("\n## ")[0]
+    known = re.findall(r"^ +(--[a-z-]+)", run(tmp_path, f"snowcat help {command}"), re.MULTILINE)
+    assert set(re.findall(r"(?<![a-z|-])--[a-z-]+", section)) == set(known)
+
+
 @with_blocks("console")
 def test_commands_print_what_is_shown(chapter, tmp_path):
     for block in blocks(chapter):
