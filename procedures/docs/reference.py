@@ -17,7 +17,7 @@ A job is a JSON object. An unknown key is an error, and so is a wrong type or wo
 its place and the nearest known word. A key that begins with `//` is a comment, everywhere. Required
 keys are **bold**.
 
-A *scalar* is a text, a number, `true`, `false` or `null`. A *path* leads to a value in a JSON
+A *scalar* is a string, a number, `true`, `false` or `null`. A *path* leads to a value in a JSON
 document: `a.b`, `['key with spaces']`, `items[0]`, `items[*].id`, and `$` for the document.
 
 An editor that knows JSON Schema completes and checks the keys, if the job names the file:
@@ -70,7 +70,7 @@ PATH = ". A path in JSON: "
 LIKE = {"resource_defaults": "resource", "incremental_param": "incremental"}
 SCALAR = ["string", "number", "boolean", "null"]
 TYPES = {
-    "string": "text",
+    "string": "string",
     "integer": "integer",
     "number": "number",
     "boolean": "`true` or `false`",
@@ -120,7 +120,7 @@ def row(key: str, value: dict, required: bool, definitions: dict) -> str:
     meaning = value.get("description") or definitions[target]["description"]
     meaning, path, _ = meaning.partition(PATH)
     name = f"**`{key}`**" if required else f"`{key}`"
-    what = kind(value).replace("text", "path") if path else kind(value)
+    what = kind(value).replace("string", "path") if path else kind(value)
     return f"| {name} | {what} | {shown} | {cell(meaning)} |"
 
 
