@@ -220,7 +220,7 @@ def _coerced(entry: dict[str, Any]) -> Any:  # noqa: ANN401
             exact = decimal.Decimal(given if number else out["$dec"])
             if not exact.is_finite():
                 return None  # no NUMBER holds it: it goes to a column of its own
-            if exact != exact.quantize(decimal.Decimal(1).scaleb(-scale)) or abs(exact) >= 10 ** (38 - scale):
+            if abs(exact) >= 10 ** (38 - scale) or exact != exact.quantize(decimal.Decimal(1).scaleb(-scale)):
                 return None
             return {"$dec": format(exact.quantize(decimal.Decimal(1).scaleb(-scale)), "f")}
     if to == "json":

@@ -24,7 +24,7 @@ use snowcat_guest::protocol::{
     Content, Failure, InputColumn, InputFile, Load, Outcome, Reply, Report, Request, Response, Step,
 };
 
-fn main() -> io::Result<()> {
+pub(crate) fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     let mut current = None;
     for line in io::stdin().lock().lines() {

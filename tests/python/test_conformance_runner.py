@@ -1,0 +1,31 @@
+"""The conformance runner itself: its catalogue is current, and no entry of a corpus makes it fall over."""
+
+from __future__ import annotations
+
+import pytest
+from conformance import catalog, corpora
+
+
+def test_the_catalogue_is_current():
+    assert catalog.FILE.read_text("utf-8") == catalog.text(), "python -m conformance.catalog prints it anew"
+
+
+@pytest.mark.parametrize(
+    ("given", "dlt", "expected"),
+    [
+        ("1.5", "1.5", {"$dec": "1.500000000"}),
+        ("nan", "NaN", None),
+        ("inf", "Infinity", None),
+        ("-inf", "-Infinity", None),
+        ("snan", "sNaN", None),
+        ("1e400", "1E+400", None),
+        ("1e999999", "1E+999999", None),
+        ("1e-999999", "1E-999999", None),
+        ("1e28", "1E+28", {"$dec": "10000000000000000000000000000.000000000"}),
+        ("1e29", "1E+29", None),
+    ],
+)
+def test_what_a_decimal_of_dlts_is_expected_as(given, dlt, expected):
+    """No number makes the runner fall over: one that no NUMBER holds goes to a column of its own."""
+    entry = {"from": "text", "to": "decimal", "in": given, "out": {"$dec": dlt}}
+    assert corpora._coerced(entry) == expected
