@@ -30,7 +30,9 @@ fn main() -> io::Result<ExitCode> {
         .env("PYTHONPATH", path.map_err(io::Error::other)?)
         .env(AS_LIBRARY, "1")
         .status()
-        .map_err(|error| io::Error::new(error.kind(), format!("target/venv: {error}; `make setup` makes it")))?;
+        .map_err(|error| {
+            io::Error::new(error.kind(), format!("target/venv: {error}; `make setup` makes it"))
+        })?;
     Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
