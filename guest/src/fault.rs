@@ -126,3 +126,35 @@ impl<T> Context<T> for Result<T> {
         self.map_err(|fault| fault.at(place()))
     }
 }
+
+/// The first 200 characters of a text from outside, on one line: for messages.
+pub(crate) fn excerpt(text: &str) -> String {
+    const CHARACTERS: usize = 200;
+    let mut line = String::new();
+    let mut count = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        for c in line.chars().next().map(|_| ' ').into_iter().chain(word.chars()) {
+            if count == CHARACTERS {
+                return line + "...";
+            }
+            line.push(c);
+            count += 1;
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_excerpts() {
+        assert_eq!(excerpt(" a \r\n\t b\u{0}c "), "a b c");
+        assert_eq!(excerpt(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(excerpt(&"ä".repeat(201)), "ä".repeat(200) + "...");
+    }
+}

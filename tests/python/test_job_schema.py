@@ -87,8 +87,8 @@ def specimens() -> list[dict]:
     paginators = [
         "auto", {"type": "single_page"}, {"type": "cursor", "cursor_path": "a.b", "cursor_param": "c", "has_more_path": "d"},
         {"type": "offset", "limit": 5, "total_path": None, "maximum_offset": 10}, {"type": "page_number", "base_page": 1},
-        {"type": "json_link", "next_url_path": "a"}, {"type": "header_link", "links_next_key": "n"},
-        {"type": "header_cursor", "cursor_key": "k", "cursor_param": "p"},
+        *(example for name, definition in SCHEMA["definitions"].items() if name.startswith("paginator_")
+          for example in definition["examples"]),
     ]  # fmt: skip
     return [
         job({"endpoint": "items", "primary_key": ["a", "b"], "merge_key": "c", "selected": True, "max_table_nesting": 2}),

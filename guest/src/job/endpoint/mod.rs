@@ -255,7 +255,7 @@ impl Endpoint {
             data,
             headers,
             data_selector,
-            paginator: paginator(&object)?.or(single.then_some(Paginator::SinglePage)),
+            paginator: paginator(&object)?.or(single.then_some(Paginator::single_page())),
             auth: auth(&object)?,
             response_actions: response_actions(&object)?,
             parent: parents.into_inner().finish(include, &object)?,
@@ -348,7 +348,7 @@ fn paginator(object: &Object<'_>) -> Result<Option<Paginator>> {
     let Some(value) = object.get("paginator") else { return Ok(None) };
     let paginator = Paginator::parse(value, &object.place_of("paginator"))?;
     // In dlt too "auto" means that nothing was said.
-    Ok(Some(paginator).filter(|p| *p != Paginator::Auto))
+    Ok(Some(paginator).filter(|paginator| !paginator.is_auto()))
 }
 
 fn headers<T>(

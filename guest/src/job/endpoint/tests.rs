@@ -10,7 +10,7 @@ fn binds_paths() {
         let (endpoint, _) = Endpoint::parse(&value, "endpoint", "items", &[]).unwrap();
         assert_eq!(endpoint.path.plain(), Some(path), "{value}");
         assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), params, "{value}");
-        assert_eq!(endpoint.paginator == Some(Paginator::SinglePage), single, "{value}");
+        assert_eq!(endpoint.paginator == Some(Paginator::single_page()), single, "{value}");
         assert_eq!(endpoint.data_selector == Some(Path::root()), single, "{value}");
     };
     check(json!({}), "items", &[], false);

@@ -1,374 +1,220 @@
-//! How a source splits its answers into pages: dlt's paginators, as configuration. What they do is
-//! in `crate::sources::rest::paginate`.
+//! How a source splits its responses into pages: dlt's paginators (`sources/helpers/rest_client/paginators.py`).
+//!
+//! Each kind is one file: its keys in a job, how they are parsed, how the next page is requested, and how it is
+//! recognized in a response (`detector.py`). A new kind is such a file, and its variant and rows here.
 
-use serde_json::Value;
+mod auto;
+mod cursor;
+mod evidence;
+mod header_cursor;
+mod header_link;
+mod json_link;
+mod offset;
+mod options;
+mod page;
+mod page_number;
+mod range;
+mod single_page;
+#[cfg(test)]
+mod testing;
+mod undetected;
 
-use super::parse::{Keys, Object, choice};
+use serde_json::{Map, Value};
+
+use self::auto::AutoPages;
+pub(crate) use self::cursor::CursorPages;
+use self::evidence::Finding;
+pub(crate) use self::evidence::{Evidence, KeyPath, Signs};
+pub(crate) use self::header_cursor::HeaderCursorPages;
+pub(crate) use self::header_link::HeaderLinkPages;
+pub(crate) use self::json_link::{LINKS, LinkPages, RELATIONS};
+pub(crate) use self::options::ParamLocation;
+#[cfg(test)]
+pub(crate) use self::options::written;
+pub use self::page::PageFacts;
+pub(crate) use self::page::{NextPage, Pages, Repetition, header};
+pub(crate) use self::range::RangePages;
+pub(crate) use self::single_page::SinglePage;
+use super::parse::{Keys, Object, at, choice, member, wrong_type};
 use crate::fault::Result;
-use crate::json::Path;
 
 /// A way to get from one page to the next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Paginator {
-    /// Found out from the first answer.
-    Auto,
+    /// Detected in the first response.
+    Auto(AutoPages),
     /// A token in the body, given back in the next request.
     Cursor(CursorPages),
     /// A token in a header, given back in the next request's query.
-    HeaderCursor {
-        /// The header, in lower case.
-        header: String,
-        /// The parameter.
-        param: String,
-    },
+    HeaderCursor(HeaderCursorPages),
     /// A URL in the `link` header.
-    HeaderLink {
-        /// The relation of the link that is followed.
-        rel: String,
-    },
+    HeaderLink(HeaderLinkPages),
     /// A URL in the body.
     JsonLink(LinkPages),
     /// A number that grows: an offset or a page's number.
     Range(RangePages),
     /// There is one page.
-    SinglePage,
+    SinglePage(SinglePage),
 }
 
-/// Pages named by a URL.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkPages {
-    /// Where the URL is; or a list of links, of which that with the relation `next` is followed.
-    pub next_url: Path,
-    /// A page without records is the last.
-    pub stop_after_empty_page: bool,
-    /// Where the source says whether there are more pages, if it does.
-    pub more: Option<More>,
-}
+/// The keys of a kind in a job, and how it is parsed.
+type Kind = (Keys, fn(&Object<'_>) -> Result<Paginator>);
 
-/// Where a source says whether there are more pages.
-#[derive(Clone, Debug, PartialEq)]
-pub struct More {
-    /// The path of a value that is true or false.
-    pub path: Path,
-    /// What it is if there are no more pages.
-    pub at_end: bool,
-    /// Every page has to say it.
-    pub required: bool,
-}
-
-/// Pages named by a token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CursorPages {
-    /// Where the token is.
-    pub token: Path,
-    /// Where it goes.
-    pub place: Place,
-    /// A page without records is the last.
-    pub stop_after_empty_page: bool,
-    /// Where the source says whether there are more pages, if it does.
-    pub more: Option<More>,
-}
-
-/// Pages named by a number.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RangePages {
-    /// What is counted, for a person: items or pages.
-    pub unit: &'static str,
-    /// The number of the first page.
-    pub first: i64,
-    /// How much it grows from page to page; at least 1.
-    pub step: i64,
-    /// The number the source begins to count with.
-    pub base: i64,
-    /// Where the number goes.
-    pub place: Place,
-    /// Where the size of a page goes, for offsets.
-    pub limit: Option<Place>,
-    /// Where the source says how many there are, if it does.
-    pub total: Option<Path>,
-    /// The number at which to stop.
-    pub maximum: Option<i64>,
-    /// A page with fewer records than this is the last.
-    pub full_page: Option<u64>,
-    /// An answer with one of these statuses to a page behind the first ends the pages.
-    pub end_statuses: Vec<u16>,
-    /// A page without records is the last.
-    pub stop_after_empty_page: bool,
-    /// Where the source says whether there are more pages, if it does.
-    pub more: Option<More>,
-}
-
-/// Where a value goes in a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Place {
-    /// Into the JSON body, under these keys.
-    Body(Vec<String>),
-    /// Into the query, as this parameter.
-    Query(String),
-}
-
-impl Paginator {
-    /// Reads a paginator: a word, or an object with a type.
-    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
-        let empty = Value::Object(serde_json::Map::new());
-        if value.is_string() {
-            let kind = choice(value, place, TYPES)?;
-            return kind.read(&Object::new(&empty, place, kind.keys())?);
-        }
-        let words = TYPES.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        let Value::Object(map) = value else {
-            return Err(super::parse::wrong_type(
-                &format!("an object or one of {words}"),
-                value,
-                place,
-            ));
-        };
-        let kind = match map.get("type").filter(|t| !t.is_null()) {
-            Some(name) => choice(name, &super::parse::member(place, "type"), TYPES)?,
-            None => {
-                return Err(super::parse::at(
-                    place,
-                    format_args!("expected a \"type\", one of {words}"),
-                ));
-            }
-        };
-        kind.read(&Object::new(value, place, kind.keys())?)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Type {
-    Auto,
-    Cursor,
-    HeaderCursor,
-    HeaderLink,
-    JsonLink,
-    Offset,
-    PageNumber,
-    SinglePage,
-}
-
-const TYPES: &[(&str, Type)] = &[
-    ("auto", Type::Auto),
-    ("single_page", Type::SinglePage),
-    ("cursor", Type::Cursor),
-    ("offset", Type::Offset),
-    ("page_number", Type::PageNumber),
-    ("json_link", Type::JsonLink),
-    ("json_response", Type::JsonLink),
-    ("header_link", Type::HeaderLink),
-    ("header_cursor", Type::HeaderCursor),
+/// The kinds by the names they have in a job.
+const KINDS: &[(&str, Kind)] = &[
+    ("auto", (auto::KEYS, |_| Ok(Paginator::Auto(AutoPages)))),
+    ("single_page", (single_page::KEYS, |_| Ok(Paginator::SinglePage(SinglePage)))),
+    ("cursor", (cursor::KEYS, |object| cursor::parse(object).map(Paginator::Cursor))),
+    ("offset", (offset::KEYS, |object| offset::parse(object).map(Paginator::Range))),
+    ("page_number", (page_number::KEYS, |object| page_number::parse(object).map(Paginator::Range))),
+    ("json_link", JSON_LINK),
+    ("json_response", JSON_LINK),
+    (
+        "header_link",
+        (header_link::KEYS, |object| header_link::parse(object).map(Paginator::HeaderLink)),
+    ),
+    (
+        "header_cursor",
+        (header_cursor::KEYS, |object| header_cursor::parse(object).map(Paginator::HeaderCursor)),
+    ),
 ];
 
-impl Type {
-    const fn keys(self) -> Keys {
-        Keys::of(match self {
-            Self::Auto | Self::SinglePage => &["type"],
-            Self::Cursor => &[
-                "type",
-                "cursor_path",
-                "cursor_param",
-                "cursor_body_path",
-                "stop_after_empty_page",
-                "has_more_path",
-                "end_path",
-            ],
-            Self::HeaderCursor => &["type", "cursor_key", "cursor_param"],
-            Self::HeaderLink => &["type", "links_next_key"],
-            Self::JsonLink => {
-                &["type", "next_url_path", "stop_after_empty_page", "has_more_path", "end_path"]
-            }
-            Self::Offset => &[
-                "type",
-                "limit",
-                "offset",
-                "offset_param",
-                "offset_body_path",
-                "limit_param",
-                "limit_body_path",
-                "total_path",
-                "maximum_offset",
-                "stop_after_empty_page",
-                "stop_at_short_page",
-                "has_more_path",
-                "end_path",
-                "end_status_codes",
-            ],
-            Self::PageNumber => &[
-                "type",
-                "base_page",
-                "page",
-                "page_param",
-                "page_body_path",
-                "total_path",
-                "maximum_page",
-                "page_size",
-                "stop_after_empty_page",
-                "stop_at_short_page",
-                "has_more_path",
-                "end_path",
-                "end_status_codes",
-            ],
-        })
-    }
+/// It has two names.
+const JSON_LINK: Kind =
+    (json_link::KEYS, |object| json_link::parse(object).map(Paginator::JsonLink));
 
-    fn read(self, object: &Object<'_>) -> Result<Paginator> {
-        Ok(match self {
-            Self::Auto => Paginator::Auto,
-            Self::Cursor => Paginator::Cursor(CursorPages {
-                token: match path(object, "cursor_path")? {
-                    Some(path) => path,
-                    None => Path::parse("cursors.next")?,
-                },
-                place: place(object, "cursor_param", "cursor_body_path", "cursor")?,
-                stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(false),
-                more: more(object)?,
-            }),
-            Self::HeaderCursor => Paginator::HeaderCursor {
-                header: object.text("cursor_key")?.unwrap_or("next").to_ascii_lowercase(),
-                param: object.text("cursor_param")?.unwrap_or("cursor").to_owned(),
-            },
-            Self::HeaderLink => Paginator::HeaderLink {
-                rel: object.text("links_next_key")?.unwrap_or("next").to_owned(),
-            },
-            Self::JsonLink => Paginator::JsonLink(LinkPages {
-                next_url: match path(object, "next_url_path")? {
-                    Some(path) => path,
-                    None => Path::parse("next")?,
-                },
-                stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(false),
-                more: more(object)?,
-            }),
-            Self::Offset => {
-                let Some(limit) = object.whole("limit", 1, i64::from(u32::MAX))? else {
-                    return Err(object.missing("limit", "a whole number"));
-                };
-                Paginator::Range(range(
-                    object,
-                    RangePages {
-                        unit: "items",
-                        first: object.whole("offset", 0, MAXIMUM)?.unwrap_or(0),
-                        step: limit,
-                        base: 0,
-                        place: place(object, "offset_param", "offset_body_path", "offset")?,
-                        limit: Some(place(object, "limit_param", "limit_body_path", "limit")?),
-                        total: None,
-                        maximum: object.whole("maximum_offset", 0, MAXIMUM)?,
-                        full_page: u64::try_from(limit).ok(),
-                        end_statuses: Vec::new(),
-                        stop_after_empty_page: true,
-                        more: None,
-                    },
-                )?)
-            }
-            Self::PageNumber => {
-                let base = object.whole("base_page", 0, MAXIMUM)?.unwrap_or(0);
-                Paginator::Range(range(
-                    object,
-                    RangePages {
-                        unit: "pages",
-                        first: object.whole("page", 0, MAXIMUM)?.unwrap_or(base),
-                        step: 1,
-                        base,
-                        place: place(object, "page_param", "page_body_path", "page")?,
-                        limit: None,
-                        total: None,
-                        maximum: object.whole("maximum_page", 0, MAXIMUM)?,
-                        full_page: object
-                            .whole("page_size", 1, i64::from(u32::MAX))?
-                            .and_then(|size| u64::try_from(size).ok()),
-                        end_statuses: Vec::new(),
-                        stop_after_empty_page: true,
-                        more: None,
-                    },
-                )?)
-            }
-            Self::SinglePage => Paginator::SinglePage,
-        })
-    }
-}
+/// How a paginator recognizes itself in a response.
+type Detector = fn(&Evidence<'_>) -> Option<Finding<Paginator>>;
 
-/// Far beyond any source, and far from where sums of such numbers wrap.
-const MAXIMUM: i64 = 1 << 53;
+/// The detectors in their order: the first one that finds something decides.
+const DETECTORS: &[Detector] = &[
+    |evidence| Some(header_link::detect(evidence)?.map(Paginator::HeaderLink)),
+    |evidence| Some(header_cursor::detect(evidence)?.map(Paginator::HeaderCursor)),
+    |evidence| Some(single_page::detect(evidence)?.map(Paginator::SinglePage)),
+    |evidence| Some(json_link::detect(evidence)?.map(Paginator::JsonLink)),
+    |evidence| Some(page_number::detect_page_of(evidence)?.map(Paginator::Range)),
+    |evidence| Some(cursor::detect(evidence)?.map(Paginator::Cursor)),
+    |evidence| Some(page_number::detect_count(evidence)?.map(Paginator::Range)),
+    |evidence| Some(offset::detect(evidence)?.map(Paginator::Range)),
+    |evidence| Some(page_number::detect_number(evidence)?.map(Paginator::Range)),
+];
 
-fn range(object: &Object<'_>, pages: RangePages) -> Result<RangePages> {
-    let short = object.boolean("stop_at_short_page")?.unwrap_or(false);
-    if short && pages.full_page.is_none() {
-        return Err(
-            object.missing("page_size", "the records of a full page, for stop_at_short_page")
-        );
-    }
-    if !short && object.get("page_size").is_some() {
-        let message = "expected stop_at_short_page: true beside it, for which it is";
-        return Err(object.fault_at("page_size", message));
-    }
-    let pages = RangePages {
-        // The default is "total", unless something else ends the pages. Null: the source gives no total.
-        total: match (path(object, "total_path")?, object.has("total_path")) {
-            (None, false) if !short => Some(Path::parse("total")?),
-            (path, _) => path,
-        },
-        full_page: pages.full_page.filter(|_| short),
-        end_statuses: end_statuses(object)?,
-        stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(true),
-        more: more(object)?,
-        ..pages
-    };
-    if pages.total.is_none()
-        && pages.maximum.is_none()
-        && pages.more.is_none()
-        && pages.full_page.is_none()
-        && pages.end_statuses.is_empty()
-        && !pages.stop_after_empty_page
-    {
-        return Err(object.fault(
-            "expected a way to know the last page: total_path, a maximum, has_more_path, end_path, \
-             stop_after_empty_page, stop_at_short_page or end_status_codes",
-        ));
-    }
-    Ok(pages)
-}
-
-/// Where the source says whether there are more pages: at `has_more_path` true if so, at `end_path` false.
-fn more(object: &Object<'_>) -> Result<Option<More>> {
-    match (path(object, "has_more_path")?, path(object, "end_path")?) {
-        (Some(_), Some(_)) => {
-            Err(object.fault("expected \"has_more_path\" or \"end_path\", found both"))
+impl Paginator {
+    /// What it does.
+    pub(crate) fn pages(&self) -> &dyn Pages {
+        match self {
+            Self::Auto(pages) => pages,
+            Self::Cursor(pages) => pages,
+            Self::HeaderCursor(pages) => pages,
+            Self::HeaderLink(pages) => pages,
+            Self::JsonLink(pages) => pages,
+            Self::Range(pages) => pages,
+            Self::SinglePage(pages) => pages,
         }
-        (Some(path), None) => Ok(Some(More { path, at_end: false, required: true })),
-        (None, Some(path)) => Ok(Some(More { path, at_end: true, required: true })),
-        (None, None) => Ok(None),
+    }
+
+    /// The paginator that is detected in the first response.
+    pub(crate) const fn auto() -> Self {
+        Self::Auto(AutoPages)
+    }
+
+    /// One page.
+    pub(crate) const fn single_page() -> Self {
+        Self::SinglePage(SinglePage)
+    }
+
+    /// Returns `true` if it is detected in the first response.
+    pub(crate) const fn is_auto(&self) -> bool {
+        matches!(self, Self::Auto(_))
+    }
+
+    /// Returns `true` if there is one page.
+    pub(crate) const fn is_single_page(&self) -> bool {
+        matches!(self, Self::SinglePage(_))
+    }
+
+    /// The paginator as a job writes it.
+    pub(crate) fn describe(&self) -> Value {
+        self.pages().describe()
+    }
+
+    /// Reads a paginator: a name, or an object with a type.
+    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
+        let empty = Value::Object(Map::new());
+        if value.is_string() {
+            let (keys, parse) = choice(value, place, KINDS)?;
+            return parse(&Object::new(&empty, place, keys)?);
+        }
+        let names = KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let Value::Object(map) = value else {
+            return Err(wrong_type(&format!("an object or one of {names}"), value, place));
+        };
+        let Some(name) = map.get("type").filter(|name| !name.is_null()) else {
+            return Err(at(place, format_args!("expected a \"type\", one of {names}")));
+        };
+        let (keys, parse) = choice(name, &member(place, "type"), KINDS)?;
+        parse(&Object::new(value, place, keys)?)
     }
 }
 
-fn end_statuses(object: &Object<'_>) -> Result<Vec<u16>> {
-    let codes = object.list("end_status_codes")?.map_or(&[][..], Vec::as_slice);
-    let read = |(n, code): (usize, &Value)| {
-        let status = code.as_u64().and_then(|code| u16::try_from(code).ok());
-        status.filter(|status| (400..500).contains(status)).ok_or_else(|| {
-            let place = super::parse::element(&object.place_of("end_status_codes"), n);
-            super::parse::wrong_type("a status from 400 to 499", code, &place)
-        })
-    };
-    codes.iter().enumerate().map(read).collect()
+/// The paginator that a first response shows. The texts are for a person.
+#[derive(Debug)]
+pub(crate) enum Detection {
+    /// The paginator, and what it was recognized by.
+    Found(Box<Paginator>, String),
+    /// There are more pages, and the response does not show how to request them: the message of the fault.
+    Unknown(String),
 }
 
-fn path(object: &Object<'_>, key: &str) -> Result<Option<Path>> {
-    let Some(text) = object.text(key)? else { return Ok(None) };
-    Path::parse(text).map(Some).map_err(|fault| fault.at(object.place_of(key)))
-}
-
-fn place(object: &Object<'_>, param: &str, body: &str, default: &str) -> Result<Place> {
-    match (object.text(param)?, object.text(body)?) {
-        (Some(_), Some(_)) => {
-            Err(object.fault(format_args!("expected {param:?} or {body:?}, found both")))
+/// Detects the paginator of a source by its first response.
+pub(crate) fn detect(evidence: &Evidence<'_>) -> Detection {
+    let found = DETECTORS.iter().find_map(|detect| detect(evidence));
+    match found.unwrap_or_else(|| undetected::detect(evidence).map(Paginator::SinglePage)) {
+        Finding::Pages(paginator, sign) => {
+            let message = format!(
+                "the pages are taken to follow one another by {sign}: \"paginator\": {} says so",
+                paginator.describe()
+            );
+            Detection::Found(Box::new(paginator), message)
         }
-        (_, Some(path)) if path.split('.').any(str::is_empty) => Err(object
-            .fault_at(body, format_args!("expected keys with dots between them, found {path:?}"))),
-        (_, Some(path)) => Ok(Place::Body(path.split('.').map(str::to_owned).collect())),
-        (param, None) => Ok(Place::Query(param.unwrap_or(default).to_owned())),
+        Finding::Single(reason) => {
+            let message = format!(
+                "one page is taken for all, because {reason}: \"paginator\": \"single_page\" says so, and another \
+                 paginator where there are more"
+            );
+            Detection::Found(Box::new(Paginator::single_page()), message)
+        }
+        Finding::Unknown(sign, example) => Detection::Unknown(format!(
+            "expected to know how to ask for the next page, for the answer is not the last by {sign}, found no \
+             paginator: name one, such as \"paginator\": {example}, or \"single_page\" where this page is all"
+        )),
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use serde_json::json;
+
+    use super::testing::{check_fault, check_first, check_parsed};
+
+    #[test]
+    fn is_parsed() {
+        check_parsed(json!("auto"), json!("auto"));
+        check_parsed(json!({"type": "single_page"}), json!("single_page"));
+        check_first(json!("cursor"), &[]);
+        check_first(json!("single_page"), &[]);
+    }
+
+    #[test]
+    fn names_mistakes() {
+        check_fault(json!("ofset"), ": unknown \"ofset\", did you mean \"offset\"?");
+        check_fault(
+            json!(1),
+            ": expected an object or one of auto, single_page, cursor, offset, page_number, json_link, json_response, header_link, header_cursor, found 1",
+        );
+        check_fault(
+            json!({}),
+            ": expected a \"type\", one of auto, single_page, cursor, offset, page_number, json_link, json_response, header_link, header_cursor",
+        );
+    }
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dlt::types::DataType;
+use crate::job::paginator::ParamLocation;
 
 const JIRA: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../procedures/jobs/jira.json"));
@@ -51,7 +52,7 @@ fn reads_the_reference_job() {
     assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), ["maxResults", "fields", "expand"]);
     assert_eq!(endpoint.data_selector.as_ref().unwrap().as_str(), "issues");
     let Some(Paginator::Cursor(pages)) = &endpoint.paginator else { panic!() };
-    assert_eq!(pages.place, Place::Query("nextPageToken".to_owned()));
+    assert_eq!(pages.location, ParamLocation::Query("nextPageToken".to_owned()));
     assert_eq!(job.credential(endpoint).unwrap().secret, "jira_creds");
     let cursor = issues.cursor.as_ref().unwrap();
     assert_eq!(cursor.path.as_str(), "fields.updated");
@@ -61,7 +62,7 @@ fn reads_the_reference_job() {
     assert_eq!(projects.max_table_nesting, Some(0));
     let Some(Paginator::Range(pages)) = &projects.endpoint().unwrap().paginator else { panic!() };
     assert_eq!((pages.first, pages.step), (0, 100));
-    assert_eq!(pages.place, Place::Query("startAt".to_owned()));
+    assert_eq!(pages.location, ParamLocation::Query("startAt".to_owned()));
     assert!(projects.columns.is_empty() && projects.cursor.is_none());
 
     let fault = Job::parse(JIRA).unwrap_err();

@@ -15,8 +15,8 @@ mod request;
 mod retry;
 mod trouble;
 
-pub use self::paginate::PageFacts;
 pub use self::parents::{Parents, Row};
 pub use self::request::Requests;
 pub use self::retry::{Decision, Retry, Rules, shown};
 pub use self::trouble::{Empty, check_empty, check_silence};
+pub use crate::job::paginator::PageFacts;

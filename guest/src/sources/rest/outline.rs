@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::paginate::{LINKS, RELATIONS, excerpt};
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, excerpt};
+use crate::job::paginator::{LINKS, RELATIONS};
 use crate::json::{Path, Segment};
 
 /// A value without the elements of its lists.

@@ -5,9 +5,8 @@
 //! As in dlt, every record that is kept of the parent is asked about, in the order read, those that
 //! are alike too.
 
-use super::paginate::excerpt;
 use crate::dlt::orjson::push_string;
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, excerpt};
 use crate::job::Parent;
 use crate::json::Path;
 use crate::json::select;

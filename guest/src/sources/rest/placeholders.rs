@@ -4,10 +4,9 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::paginate::excerpt;
 use super::parents::Row;
 use crate::dlt::orjson::string_content;
-use crate::fault::{Context as _, Fault, Result};
+use crate::fault::{Context as _, Fault, Result, excerpt};
 use crate::job::{Bound, Cursor, CursorValue, Endpoint, Hole, Shape, Template, url};
 use crate::sources::incremental::convert::{convert, plain};
 

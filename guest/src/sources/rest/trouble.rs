@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use super::outline::Outline;
-use super::paginate::excerpt;
-use crate::fault::{Fault, Result};
+use crate::fault::{Fault, Result, excerpt};
 use crate::json::Path;
 
 /// A page that has nothing at the selector and reports no error.

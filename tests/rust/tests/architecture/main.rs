@@ -45,10 +45,6 @@ const FLOORS: &[Floors] = &[Floors {
 const IN_CIRCLES: &[&str] = &[
     "doctor/examiner.rs",
     "doctor/scratch.rs",
-    "job/cursor.rs",
-    "job/endpoint/mod.rs",
-    "job/parent.rs",
-    "job/resource.rs",
     "load/extract/checkpoint.rs",
     "load/extract/files.rs",
     "load/extract/http.rs",

@@ -7,5 +7,5 @@ mod pages;
 mod records;
 mod signs;
 
-pub(super) use self::pages::{First, Pages, pages};
+pub(super) use self::pages::{FirstPage, paginator};
 pub(super) use self::records::{Records, records};

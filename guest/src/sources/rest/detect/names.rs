@@ -174,28 +174,10 @@ pub(super) fn param_of(key: &str) -> String {
     }
 }
 
-/// A path of keys as a job writes it.
-pub(super) fn written(keys: &[&str]) -> String {
-    let mut path = String::new();
-    for key in keys {
-        let bare = !key.is_empty()
-            && *key != "$"
-            && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | '$'));
-        if bare {
-            path.push_str(if path.is_empty() { "" } else { "." });
-            path.push_str(key);
-        } else {
-            path.push_str("['");
-            path.push_str(&key.replace('\\', "\\\\").replace('\'', "\\'"));
-            path.push_str("']");
-        }
-    }
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::paginator::written;
     use crate::json::Path;
 
     #[test]

@@ -3,34 +3,8 @@
 use serde_json::Value;
 
 use super::names::{Topic, is_about, is_next_token, param_of, plain};
+use crate::job::paginator::{KeyPath, Signs};
 use crate::sources::rest::outline::Outline;
-
-/// Where something is in an answer.
-pub(super) type Keys<'s> = Vec<&'s str>;
-
-/// What an answer shows of other pages; of several signs of one kind the first.
-#[derive(Debug, Default)]
-pub(super) struct Signs<'s> {
-    /// The URL of the next page.
-    pub(super) link: Option<Keys<'s>>,
-    /// A list of links, of which one leads to the next page.
-    pub(super) links: Option<Keys<'s>>,
-    /// A token, and the parameter that it likely goes to.
-    pub(super) token: Option<(Keys<'s>, String)>,
-    /// A token that more has to be known of.
-    pub(super) opaque: Option<Keys<'s>>,
-    /// A key for the next page, with nothing in it.
-    pub(super) none_next: Option<Keys<'s>>,
-    /// What says whether there is more, and whether it says so by being false.
-    pub(super) more: Option<(Keys<'s>, bool)>,
-    /// What it says.
-    pub(super) is_more: bool,
-    pub(super) page: Option<(Keys<'s>, i64)>,
-    pub(super) pages: Option<(Keys<'s>, i64)>,
-    pub(super) total: Option<(Keys<'s>, i64)>,
-    pub(super) offset: Option<(Keys<'s>, i64)>,
-    pub(super) limit: Option<(Keys<'s>, i64)>,
-}
 
 /// How deep signs are looked for: in objects of objects of the answer.
 const DEPTH: usize = 4;
@@ -48,25 +22,23 @@ const ABOUT: &[&str] = &[
     "paginginfo",
 ];
 
-impl<'s> Signs<'s> {
-    /// Looks at an answer. `asked` are values of the request: one that comes back says nothing. `record`
-    /// says that the answer is a record itself: what counts something is its own then.
-    pub(super) fn of(outline: &'s Outline, asked: &[&str], record: bool) -> Self {
-        let mut signs = Self::default();
-        let mut look = Look { asked, record, path: Vec::new(), signs: &mut signs };
-        look.object(outline);
-        signs
-    }
+/// The signs of other pages in a response. `requested` are values of the request: a response that repeats one
+/// of them shows nothing. `is_record` says that the response is a record itself: its numbers are its own then.
+pub(super) fn signs<'s>(outline: &'s Outline, requested: &[&str], is_record: bool) -> Signs<'s> {
+    let mut signs = Signs::default();
+    let mut search = Search { requested, is_record, path: Vec::new(), signs: &mut signs };
+    search.object(outline);
+    signs
 }
 
-struct Look<'l, 's> {
-    asked: &'l [&'l str],
-    record: bool,
-    path: Keys<'s>,
+struct Search<'l, 's> {
+    requested: &'l [&'l str],
+    is_record: bool,
+    path: KeyPath<'s>,
     signs: &'l mut Signs<'s>,
 }
 
-impl<'s> Look<'_, 's> {
+impl<'s> Search<'_, 's> {
     fn object(&mut self, outline: &'s Outline) {
         if self.path.len() >= DEPTH {
             return;
@@ -149,7 +121,7 @@ impl<'s> Look<'_, 's> {
         }
         let here = || self.path.clone();
         let text = value.as_str().filter(|text| !text.is_empty());
-        let echo = text.is_some_and(|text| self.asked.contains(&text));
+        let echo = text.is_some_and(|text| self.requested.contains(&text));
         // A token, where an offset is usual.
         let odd_offset =
             || is_about(key, Topic::Offset) && key == "offset" && whole(value).is_none();
@@ -165,15 +137,15 @@ impl<'s> Look<'_, 's> {
         {
             let general =
                 matches!(key, "complete" | "done" | "end" | "last" | "more" | "truncated");
-            if is_about(key, Topic::More) && !(general && self.record) {
+            if is_about(key, Topic::More) && !(general && self.is_record) {
                 self.signs.more = Some((here(), false));
                 self.signs.is_more = told;
-            } else if is_about(key, Topic::End) && !(general && self.record) {
+            } else if is_about(key, Topic::End) && !(general && self.is_record) {
                 self.signs.more = Some((here(), true));
                 self.signs.is_more = !told;
             }
         }
-        let Some(number) = whole(value).filter(|_| !self.record || about) else { return };
+        let Some(number) = whole(value).filter(|_| !self.is_record || about) else { return };
         for (topic, slot) in [
             (Topic::Page, &mut self.signs.page),
             (Topic::Pages, &mut self.signs.pages),

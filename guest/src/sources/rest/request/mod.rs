@@ -3,17 +3,16 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use super::detect::{First, Pages, Records, pages, records};
+use super::detect::{FirstPage, Records, paginator, records};
 use super::outline::Outline;
-use super::paginate::{Next, PageFacts, Pager, Repeats};
+use super::paginate::{Pager, Repeats};
 use super::parents::Row;
 use super::placeholders::{Bounds, params, values};
 use super::retry::Rules;
 use super::trouble::check_failure;
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{
-    Credential, CursorValue, Job, Paginator, Place, Resource, ResponseAction, Shape, url,
-};
+use crate::job::paginator::{Detection, NextPage, PageFacts, ParamLocation};
+use crate::job::{Credential, CursorValue, Job, Paginator, Resource, ResponseAction, Shape, url};
 use crate::json::Path;
 use crate::protocol::{Request, Response};
 use crate::sources::incremental::convert::plain;
@@ -107,7 +106,7 @@ impl Requests {
             .paginator
             .clone()
             .or_else(|| client.and_then(|client| client.paginator.clone()))
-            .unwrap_or(Paginator::Auto);
+            .unwrap_or(Paginator::auto());
         let mut requests = Self {
             method: endpoint.method.name(),
             url: url::join(client.map_or("", |client| &client.base_url), &path),
@@ -163,11 +162,11 @@ impl Requests {
         if !self.pager.is_auto() {
             return Ok(());
         }
-        match self.pages(&outline, response) {
-            Pages::Unknown(message) => return Err(Fault::source(message)),
-            Pages::Follow(paginator, said) => {
+        match self.detected(&outline, response) {
+            Detection::Unknown(message) => return Err(Fault::source(message)),
+            Detection::Found(paginator, said) => {
                 // Where another load was interrupted the last page says little.
-                if self.number.is_none() || *paginator != Paginator::SinglePage {
+                if self.number.is_none() || !paginator.is_single_page() {
                     self.found.push(format!("no \"paginator\" is named: {said}"));
                 }
                 // What is found says how to go on; the first page was asked for without it.
@@ -187,26 +186,26 @@ impl Requests {
     /// # Errors
     /// A source fault when the answer is not JSON.
     pub fn overlooked(&self, response: &Response) -> Result<Option<String>> {
-        if !self.pager.may_overlook() || self.repeats.is_guess() {
+        if !self.pager.ends_by_response() || self.repeats.is_guess() {
             return Ok(None);
         }
         let outline = Outline::read(&response.body)?;
-        let shown = match self.pages(&outline, response) {
-            Pages::Follow(paginator, _) if *paginator == Paginator::SinglePage => return Ok(None),
-            Pages::Follow(_, said) | Pages::Unknown(said) => said,
+        let shown = match self.detected(&outline, response) {
+            Detection::Found(paginator, _) if paginator.is_single_page() => return Ok(None),
+            Detection::Found(_, said) | Detection::Unknown(said) => said,
         };
         Ok(Some(format!("the paginator that is named found no page behind the first; yet {shown}")))
     }
 
-    fn pages(&self, outline: &Outline, response: &Response) -> Pages {
+    fn detected(&self, outline: &Outline, response: &Response) -> Detection {
         let params = pairs(&self.params);
-        let first = First {
+        let first = FirstPage {
             headers: &response.headers,
             params: &params,
             has_body: self.body.is_some(),
             selector: self.selector.as_ref(),
         };
-        pages(outline, &first)
+        paginator(outline, &first)
     }
 
     fn find_records(&mut self, outline: &Outline, body: &str) -> Result<()> {
@@ -241,7 +240,7 @@ impl Requests {
     /// # Errors
     /// A source fault when it is the same, or there were too many answers without records.
     pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
-        self.repeats.take(self.pager.asks_with(), &response.body, records)
+        self.repeats.take(self.pager.parameter(), &response.body, records)
     }
 
     /// How many records are asked for at once, where an offset counts on them.
@@ -286,7 +285,7 @@ impl Requests {
     /// The scalars of an answer that have to be captured. They may change when the first answer is
     /// looked at.
     pub fn wanted_paths(&self) -> &[Path] {
-        self.pager.wanted()
+        self.pager.reads()
     }
 
     /// What the job says about answers; those to the first page do not end the pages by their status.
@@ -303,9 +302,9 @@ impl Requests {
     /// round in a circle, or when the next page is at a host the credential is not for.
     pub fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
         match self.pager.after(page)? {
-            Next::End => return Ok(None),
-            Next::Set(place, value) => self.put(&place, value),
-            Next::Url(reference) => {
+            NextPage::End => return Ok(None),
+            NextPage::Set(place, value) => self.put(&place, value),
+            NextPage::Url(reference) => {
                 self.url = url::resolve(&self.url, &reference);
                 // The link says it all.
                 self.params.clear();
@@ -365,12 +364,12 @@ impl Requests {
         })
     }
 
-    fn put(&mut self, place: &Place, value: Value) {
-        match place {
-            Place::Query(name) => {
+    fn put(&mut self, location: &ParamLocation, value: Value) {
+        match location {
+            ParamLocation::Query(name) => {
                 self.params.insert(name.clone(), vec![plain(&value)]);
             }
-            Place::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
+            ParamLocation::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
         }
     }
 }

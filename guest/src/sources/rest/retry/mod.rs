@@ -7,8 +7,8 @@
 
 use chrono::DateTime;
 
-use super::paginate::{excerpt, value_of};
-use crate::fault::Fault;
+use crate::fault::{Fault, excerpt};
+use crate::job::paginator::header;
 use crate::job::{Action, ResponseAction, url};
 use crate::protocol::{Failure, Request, Response};
 
@@ -126,12 +126,12 @@ impl Retry {
             ),
             200..=299 => self.check_body(request, response),
             300..=399 => {
-                let to = value_of(&response.headers, "location")
+                let to = header(&response.headers, "location")
                     .map_or_else(String::new, |to| format!(" to {}", url::shown(to)));
                 give_up(request, &format!("status {status}, a redirect{to} that is not followed"))
             }
             // GitHub says 403 where it means 429.
-            403 if limited || value_of(&response.headers, "retry-after").is_some() => {
+            403 if limited || header(&response.headers, "retry-after").is_some() => {
                 self.again(request, &what, asked(&response.headers))
             }
             401 | 403 => {
@@ -173,7 +173,7 @@ impl Retry {
     /// An answer that says it is well: it has to be JSON.
     fn check_body(&self, request: &Request, response: &Response) -> Decision {
         let content_type =
-            value_of(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
+            header(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
         let kind = content_type.split(';').next().unwrap_or_default().trim();
         let body = response.body.trim_start();
         if body.is_empty() {
@@ -237,9 +237,9 @@ fn said(response: &Response) -> String {
 
 /// The wait a source asks for, in seconds from now.
 fn asked(headers: &[(String, String)]) -> Option<f64> {
-    let now = value_of(headers, "date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    let now = header(headers, "date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
     let from_now = |then: i64| now.map(|now| then.saturating_sub(now.timestamp()).max(0) as f64);
-    if let Some(after) = value_of(headers, "retry-after") {
+    if let Some(after) = header(headers, "retry-after") {
         if let Some(seconds) = seconds(after) {
             return Some(seconds);
         }
@@ -268,7 +268,7 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
 /// What a source says of its limit, under one of the names in use.
 fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
     let prefixes = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
-    prefixes.iter().find_map(|prefix| value_of(headers, &format!("{prefix}{what}")))
+    prefixes.iter().find_map(|prefix| header(headers, &format!("{prefix}{what}")))
 }
 
 fn seconds(text: &str) -> Option<f64> {

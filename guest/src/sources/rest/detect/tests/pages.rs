@@ -1,11 +1,14 @@
 //! What is found out of pages, from answers as sources give them.
 
+use serde_json::Value;
+
 use super::*;
+use crate::job::paginator::Paginator;
 use crate::sources::rest::detect::{Records, records};
 
 /// The paginator of a job, so that it is read as jobs are.
 fn read(paginator: &Value) -> Paginator {
-    let job = json!({
+    let job = serde_json::json!({
         "pipeline": "p", "database": "D", "dataset": "s", "client": {"base_url": "https://x.net"},
         "resources": [{"name": "a", "endpoint": {"paginator": paginator}}],
     });
@@ -28,13 +31,14 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
         Records::None(_) => None,
     };
     let (headers, params) = (own(headers), own(params));
-    let first = First { headers: &headers, params: &params, has_body, selector: selector.as_ref() };
-    match pages(&outline, &first) {
-        Pages::Follow(paginator, said) => {
-            let described = described(&paginator);
+    let first =
+        FirstPage { headers: &headers, params: &params, has_body, selector: selector.as_ref() };
+    match paginator(&outline, &first) {
+        Detection::Found(paginator, said) => {
+            let described = paginator.describe();
             // What is said can be copied into a job, and means what was found.
             let read = read(&described);
-            if !matches!(*paginator, Paginator::SinglePage) {
+            if !paginator.is_single_page() {
                 assert_eq!(
                     std::mem::discriminant(&read),
                     std::mem::discriminant(&*paginator),
@@ -44,7 +48,7 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
             assert!(said.contains("\"paginator\": "), "{said}");
             described.to_string()
         }
-        Pages::Unknown(said) => {
+        Detection::Unknown(said) => {
             let (_, example) = said.split_once("\"paginator\": ").unwrap();
             let (example, _) = example.split_once(", or \"single_page\"").unwrap();
             read(&serde_json::from_str(example).unwrap());

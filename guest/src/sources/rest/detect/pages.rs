@@ -1,0 +1,57 @@
+//! The paginator of a source, detected in the first response where the job names none: as dlt detects it
+//! (`sources/helpers/rest_client/detector.py`), and where dlt silently assumes that there is one page.
+
+use super::names::{Topic, is_about, plain};
+use super::signs::signs;
+use crate::job::paginator::{Detection, Evidence, Signs, detect};
+use crate::json::Path;
+use crate::sources::rest::outline::Outline;
+
+/// The first request, and what is known of its response.
+pub(in crate::sources::rest) struct FirstPage<'a> {
+    /// The headers of the response; names in lower case.
+    pub(in crate::sources::rest) headers: &'a [(String, String)],
+    /// The query of the request.
+    pub(in crate::sources::rest) params: &'a [(String, String)],
+    /// Whether the request has a JSON body.
+    pub(in crate::sources::rest) has_body: bool,
+    /// Where the records are; `None` on a page without records.
+    pub(in crate::sources::rest) selector: Option<&'a Path>,
+}
+
+/// Detects the paginator of a source.
+pub(in crate::sources::rest) fn paginator(outline: &Outline, first: &FirstPage<'_>) -> Detection {
+    let requested: Vec<&str> = first.params.iter().map(|(_, value)| value.as_str()).collect();
+    let records = first.selector.and_then(|selector| match outline.at(selector) {
+        Some(Outline::List(list)) => Some(list.length),
+        _ => None,
+    });
+    let is_record = records.is_none() && first.selector.is_some();
+    let signs = signs(outline, &requested, is_record);
+    detect(&Evidence {
+        headers: first.headers,
+        params: first.params,
+        has_body: first.has_body,
+        selector: first.selector,
+        records,
+        is_record,
+        page_param: page_param(first.params, &signs),
+        signs,
+    })
+}
+
+/// The parameter that the number of a page goes to: one of the request, else the key of the number in the
+/// response, if parameters are usually named so.
+fn page_param(params: &[(String, String)], signs: &Signs<'_>) -> String {
+    let requested = params
+        .iter()
+        .find(|(name, _)| name != "number" && is_about(&plain(name), Topic::Page))
+        .map(|(name, _)| name.as_str());
+    let key = signs.page.as_ref().and_then(|(keys, _)| keys.last()).copied();
+    let usual = |key: &&str| !matches!(plain(key).as_str(), "currentpage" | "number");
+    requested.or_else(|| key.filter(usual)).unwrap_or("page").to_owned()
+}
+
+#[cfg(test)]
+#[path = "tests/pages.rs"]
+mod tests;
