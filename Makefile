@@ -119,6 +119,8 @@ reference: ## Write the book's reference of the job anew, from procedures/jobs/j
 book: reference ## Render the user's book (procedures/docs) to target/book (needs mdbook)
 	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked mdbook
 	@mdbook build procedures/docs
+	@# Links that leave the book lead to the files of this repository.
+	@sed -i 's#"\.\./\.\./\.\./\([A-Z]*\)\.html#"../../\1.md#g; s#"\.\./\.\./jobs/#"../../procedures/jobs/#g' target/book/*.html
 	@echo "book: target/book/index.html"
 
 bench: setup ## Measure this machine against dlt: target/bench/bench.json
