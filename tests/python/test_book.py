@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BOOK = ROOT / "procedures/docs"
 CHAPTERS = sorted((BOOK / "src").glob("*.md"))
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *CHAPTERS]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("tests/**/*.md")), *CHAPTERS]
 PROGRAM = ROOT / "target/debug/snowcat"
 # What differs from run to run in the output of a command.
 TIMES = re.compile(r"\b\d+\.\d\d s\b")
@@ -97,7 +97,7 @@ def anchors(document: pathlib.Path) -> set[str]:
 
 
 def by_name(file: pathlib.Path) -> str:
-    return file.name
+    return str(file.relative_to(ROOT))
 
 
 def with_blocks(kind: str) -> pytest.MarkDecorator:
