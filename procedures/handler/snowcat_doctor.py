@@ -16,8 +16,8 @@ import snowcat_doctor_host as host
 from snowcat_doctor_host import row
 
 try:
+    import snowcat_credentials
     import snowcat_engine as engines
-    import snowcat_http
     import snowcat_procedure as loads
     from snowcat_runtime import imports
     from wasmtime import Engine, Instance, Module, Store, Trap, WasmtimeError, wat2wasm
@@ -67,7 +67,7 @@ def doctor(session, database, dataset, hosts, aliases, wait_seconds, engine):
             engine,
         )
         rows += host.network(_names(hosts), loads.Http({}).fetch)
-        rows += host.secrets(_names(aliases), snowcat_http.secret)
+        rows += host.secrets(_names(aliases), snowcat_credentials.secret)
     return rows + [row(name, None, "it runs in a CALL of its own") for name in ALONE]
 
 

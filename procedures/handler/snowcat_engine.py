@@ -7,11 +7,14 @@ import time
 import snowcat_runtime
 from snowcat_fault import LoadError
 
+# The runtime may be in a zip among the imports, so it is unpacked before anything imports it.
 snowcat_runtime.import_wasmtime(snowcat_runtime.imports())
 
-from snowcat_limits import Exceeded, Limits  # noqa: E402
-from wasmtime import Config, Engine, Store, WasmtimeError, _bindings  # noqa: E402
-from wasmtime.component import Component, Linker, Record, Variant  # noqa: E402
+from snowcat_limits import Exceeded, Limits
+from wasmtime import Config, Engine, Store, WasmtimeError, _bindings
+from wasmtime.component import Component, Linker, Record, Variant
+
+__all__ = ["Guest", "Record", "Variant", "configured", "precompiled_key", "to_plain", "to_record"]
 
 INTERFACE = "snowcat:loader/loads@0.1.0"
 STATIC = ("start", "start-within", "start-approved", "start-doctor")

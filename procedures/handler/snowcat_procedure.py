@@ -17,9 +17,10 @@ import json
 import re
 import time
 
+from snowcat_credentials import secret
 from snowcat_engine import Guest, Record, Variant, to_plain, to_record
 from snowcat_fault import Failed, LoadError, reported, unforeseen
-from snowcat_http import Http, secret
+from snowcat_http import Http
 from snowcat_input import ERRORS, pages
 from snowcat_job import Given, policy, ready_made, settings
 from snowcat_runtime import imports

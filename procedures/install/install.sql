@@ -124,6 +124,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -159,6 +160,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_RUN(NAME VARCHAR)
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -197,6 +199,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',

@@ -41,6 +41,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_GRAPH(
   PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
+    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import local_jobs
 import pytest
-import snowcat_http
+import snowcat_credentials
 import snowcat_wire
 import snowcat_procedure as host
 import standin
@@ -61,7 +61,7 @@ def other_host() -> Iterator[tuple[str, list]]:
 
 @pytest.fixture
 def impatient(monkeypatch) -> None:
-    monkeypatch.setattr(snowcat_http, "secret", local_jobs.secrets)
+    monkeypatch.setattr(snowcat_credentials, "secret", local_jobs.secrets)
     monkeypatch.setattr(snowcat_wire, "PATIENCE", 1.0)
 
 

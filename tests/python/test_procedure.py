@@ -16,6 +16,7 @@ import pytest
 import snowcat_http
 import snowcat_limits
 import snowcat_procedure as host
+from snowcat_wire import Origin
 from wasmtime.component import Record, Variant
 
 SECRET = "s3cr3t/+token"
@@ -446,7 +447,7 @@ def test_the_usual_port_may_be_said_or_not():
         (["x.example:80"], ("https", "x.example", 443), False), (["[::1]:8080"], ("http", "::1", 8080), True),
         (["X.Example"], ("https", "x.example", 443), True), ([], ("https", "x.example", 443), False),
     ):  # fmt: skip
-        assert snowcat_http._is_for(hosts, place) is expect, (hosts, place)
+        assert Origin(*place).is_among(hosts) is expect, (hosts, place)
 
 
 def test_what_is_told_has_no_secret(source):

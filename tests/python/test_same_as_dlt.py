@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-import snowcat_http
+import snowcat_credentials
 from conformance import compare, reference  # before dlt: it sets dlt's environment
 import dlt
 import dlt_sources
@@ -22,7 +22,7 @@ def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:  #
 
 @pytest.mark.parametrize("source", ["github", "pagerduty"])
 def test_the_same_tables(guest, tmp_path, monkeypatch, source):
-    monkeypatch.setattr(snowcat_http, "secret", local_jobs.secrets)
+    monkeypatch.setattr(snowcat_credentials, "secret", local_jobs.secrets)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     database = str(tmp_path / "dlt.duckdb")
     destination = dlt.destinations.duckdb(database, max_identifier_length=255, max_column_identifier_length=255)

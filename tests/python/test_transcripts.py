@@ -15,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-import snowcat_http
+import snowcat_credentials
 import snowcat_procedure
 from emulator import Lab
 from jira import TOKEN, USER, Jira
@@ -74,7 +74,7 @@ def live(site: Jira) -> tuple[dict, snowcat_procedure.Http]:
 def record(component: pathlib.Path) -> None:
     """A load, one after it that finds changes, and one whose credential is refused: against the emulator."""
     password = [TOKEN]
-    snowcat_http.secret = lambda getter, alias: SimpleNamespace(username=USER, password=password[0])
+    snowcat_credentials.secret = lambda getter, alias: SimpleNamespace(username=USER, password=password[0])
     with Jira() as site, Lab() as lab:
         for number in range(1, 6):
             site.put(number, DAY.format(number), summary=f"s{number} é", labels=["a", "b"], customfield_10003={"n": 1})
@@ -112,7 +112,7 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
 
     monkeypatch.setattr(snowcat_procedure.Guest, "_export", watched)
     monkeypatch.setattr(
-        snowcat_http, "secret", lambda getter, alias: SimpleNamespace(username=USER, password=TOKEN)
+        snowcat_credentials, "secret", lambda getter, alias: SimpleNamespace(username=USER, password=TOKEN)
     )
     with Jira() as site, Lab() as lab:
         site.put(1, DAY.format(1), summary="first words")

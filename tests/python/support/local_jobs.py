@@ -43,7 +43,7 @@ def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> 
 
 
 def secrets(getter: str, alias: str) -> Any:  # noqa: ANN401
-    """In place of `snowcat_http.secret`."""
+    """In place of `snowcat_credentials.secret`."""
     return SECRETS[alias]
 
 
