@@ -125,6 +125,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
     '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
+    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -133,6 +134,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
     '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_session.py',
     '@SNOWCAT.CODE.FILES/snowcat_text.py',
     '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
@@ -161,6 +163,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_RUN(NAME VARCHAR)
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
     '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
+    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -169,6 +172,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_RUN(NAME VARCHAR)
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
     '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_session.py',
     '@SNOWCAT.CODE.FILES/snowcat_text.py',
     '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',
@@ -200,6 +204,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
     '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
+    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -208,6 +213,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
     '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_session.py',
     '@SNOWCAT.CODE.FILES/snowcat_text.py',
     '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',

@@ -42,6 +42,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_PAGERDUTY(
   IMPORTS = (
     '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
     '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
+    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
     '@SNOWCAT.CODE.FILES/snowcat_echo.py',
     '@SNOWCAT.CODE.FILES/snowcat_engine.py',
     '@SNOWCAT.CODE.FILES/snowcat_fault.py',
@@ -50,6 +51,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_PAGERDUTY(
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
     '@SNOWCAT.CODE.FILES/snowcat_limits.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
+    '@SNOWCAT.CODE.FILES/snowcat_session.py',
     '@SNOWCAT.CODE.FILES/snowcat_text.py',
     '@SNOWCAT.CODE.FILES/snowcat_wire.py',
     '@SNOWCAT.CODE.FILES/snowcat.wasm',

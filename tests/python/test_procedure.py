@@ -16,6 +16,7 @@ import pytest
 import snowcat_http
 import snowcat_limits
 import snowcat_procedure as host
+from snowcat_fault import Failed
 from snowcat_wire import Origin
 from wasmtime.component import Record, Variant
 
@@ -109,7 +110,7 @@ PULLED = '{"step":{"pull":{"content":"text","files":["@s/a.csv"],"resource":"r",
         (sql("SELECT 'é'", "X"), {"sql": [(None, [["a", None]]), (3, [])]}, [
             '{"step":{"sql":{"order":"serial","statements":["SELECT \'é\'","X"]}}}',
             '{"reply":{"outcomes":[{"affected":null,"rows":[["a",null]]},{"affected":3,"rows":[]}]}}']),
-        (sql("X"), {"sql": host.Failed(2003, "no \"T\"\n", False)}, [
+        (sql("X"), {"sql": Failed(2003, "no \"T\"\n", False)}, [
             '{"step":{"sql":{"order":"serial","statements":["X"]}}}',
             '{"reply":{"failed":{"code":"2003","message":"no \\"T\\"\\n","transient":false}}}']),
         (fetch("https://x/", headers=[("a", "b")], auth="jira"),
@@ -140,7 +141,7 @@ def test_the_report_is_written_down_and_returned():
     report, measured = host.run(Scripted(sql("X")), "{}", "now", Warehouse(sql=[(None, [])]), lines.append)
     assert json.loads(lines[-1]) == {"step": {"finished": report}}
     assert report["files"][0] == {"path": "1.5/0.issues/0.parquet", "table": "issues", "rows": 2, "bytes": 77}
-    assert measured["first_statement_ms"] is not None
+    assert measured.first_statement is not None
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("host"), host.LoadError("host", "no")])
@@ -194,7 +195,7 @@ def test_only_stages_are_read(place):
 
     session = types.SimpleNamespace(file=types.SimpleNamespace(get_stream=never))
     snowflake = host.Snowflake(session, types.SimpleNamespace(fetch=None))
-    with pytest.raises(host.Failed, match="reads files on stages only"):
+    with pytest.raises(Failed, match="reads files on stages only"):
         snowflake.pull({"resource": "r", "files": ['@"A"."B"."C"/x', place][-1:], "content": "text", "skip": False, "encoding": None})
 
 
@@ -346,7 +347,7 @@ def test_an_error_of_sql_is_a_failure_with_its_number():
         (ProgrammingError(msg="other", errno=100625, sqlstate="22000"), "100625", "other", False),
     ):
         session = types.SimpleNamespace(sql=lambda _, e=error: (_ for _ in ()).throw(e))
-        with pytest.raises(host.Failed) as caught:
+        with pytest.raises(Failed) as caught:
             host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
         assert caught.value.failure == {"code": code, "message": text, "transient": transient}
 
@@ -370,7 +371,7 @@ def test_the_result_has_the_words_its_callers_know():
             "cursors": [{"resource": "issues", "path": "u", "start": "2024", "last": "2025"}],
         },
     }  # fmt: skip
-    assert measured["uploads"] == {}
+    assert measured.uploads == {}
 
 
 # --- HTTP ---------------------------------------------------------------------------

@@ -17,6 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 import snowcat_credentials
 import snowcat_procedure
+from snowcat_engine import to_plain
+from snowcat_fault import Failed
 from emulator import Lab
 from jira import TOKEN, USER, Jira
 
@@ -36,7 +38,7 @@ class Recorded:
         reply = self.replies.pop(0)
         if isinstance(reply, dict) and "failed" in reply:
             failure = reply["failed"]
-            raise snowcat_procedure.Failed(failure["code"], failure["message"], failure["transient"])
+            raise Failed(failure["code"], failure["message"], failure["transient"])
         return reply
 
     def sql(self, statements: list[str]) -> list[tuple]:
@@ -108,7 +110,7 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
         return call
 
     def shown(value: object) -> object:
-        return snowcat_procedure.to_plain(getattr(value, "payload", value))
+        return to_plain(getattr(value, "payload", value))
 
     monkeypatch.setattr(snowcat_procedure.Guest, "_export", watched)
     monkeypatch.setattr(

@@ -468,9 +468,9 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
         "engine.txt", "github.json", "graph.json", "jira.json", "jira_all.json", "pagerduty.json",
         "policy.json", "snowcat.aarch64.default.cwasm", "snowcat.aarch64.limited.cwasm", "snowcat.pulley64.cwasm", "snowcat.wasm",
         "snowcat.x86_64.default.cwasm", "snowcat.x86_64.limited.cwasm", "snowcat_credentials.py", "snowcat_doctor.py",
-        "snowcat_doctor_host.py", "snowcat_echo.py", "snowcat_engine.py", "snowcat_fault.py",
+        "snowcat_doctor_host.py", "snowcat_driver.py", "snowcat_echo.py", "snowcat_engine.py", "snowcat_fault.py",
         "snowcat_http.py", "snowcat_input.py", "snowcat_job.py", "snowcat_limits.py", "snowcat_procedure.py",
-        "snowcat_runtime.py", "snowcat_text.py", "snowcat_wire.py",
+        "snowcat_runtime.py", "snowcat_session.py", "snowcat_text.py", "snowcat_wire.py",
     ]  # fmt: skip
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)

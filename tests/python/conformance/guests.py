@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import snowcat_procedure as host
+from snowcat_engine import to_plain, to_record
 from wasmtime.component import Record, Variant
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ class Library:
 
     def resume(self, _: str, reply: Variant) -> Record | Variant:
         """The answer to the last step, for the next one."""
-        given = host.to_plain(reply.payload)
+        given = to_plain(reply.payload)
         if reply.tag == "responses":
-            given = [{one.tag: host.to_plain(one.payload)} for one in given]
+            given = [{one.tag: to_plain(one.payload)} for one in given]
         step = self._ask({"resume": reply.tag if given is None else {reply.tag: given}})
         if isinstance(step, Record):
             return step
         ((tag, detail),) = step.items()
-        return Variant(tag, host.to_record(detail))
+        return Variant(tag, to_record(detail))
 
     def payload(self, _: str) -> Record | str:
         """The bytes of the pending upload, base64."""
@@ -67,5 +68,5 @@ class Library:
             raise RuntimeError(f"the library's process ended with {self.process.wait(10)}: a panic")
         answer = json.loads(line)
         if "fault" in answer:
-            return host.to_record(answer["fault"])
+            return to_record(answer["fault"])
         return given if answer["ok"] is None else answer["ok"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import snowcat_procedure as host
+from snowcat_engine import to_plain
 from wasmtime.component import Record, Variant
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def rehearse(guest: Component | Library, job: dict[str, Any], pages: Iterable[st
     while True:
         step = _checked(guest.resume(handle, reply))
         taken += 1
-        detail = host.to_plain(step.payload)  # noqa: SLF001
+        detail = to_plain(step.payload)  # noqa: SLF001
         if step.tag == "sql":
             sent.statements += detail["statements"]
         if step.tag == "finished" or taken == steps:
@@ -67,6 +68,6 @@ def rehearse(guest: Component | Library, job: dict[str, Any], pages: Iterable[st
 
 def _checked(result: Any) -> Any:  # noqa: ANN401
     if isinstance(result, Record):
-        fault = host.to_plain(result)  # noqa: SLF001
+        fault = to_plain(result)  # noqa: SLF001
         raise host.LoadError(fault["kind"], fault["message"], fault["context"])
     return result

@@ -37,6 +37,7 @@ def main(package, runs):
     for module, name in names.items():
         sys.modules[module] = types.SimpleNamespace(**{name: type(name, (Exception,), {})})
     import snowcat_engine
+    import snowcat_fault
     import snowcat_procedure as host
     import snowcat_runtime
 
@@ -48,7 +49,7 @@ def main(package, runs):
             guest = snowcat_engine.Guest(package, engine)
             try:
                 job, now = ((run / name).read_text("utf-8").strip() for name in ("job.json", "now.txt"))
-                host.run(guest, job, now, recorded(expected, host.Failed), lines.append)
+                host.run(guest, job, now, recorded(expected, snowcat_fault.Failed), lines.append)
             except host.LoadError as error:
                 # A fault of the run is a line of it; that the component trapped is not.
                 if error.details["kind"] == "internal":
