@@ -8,6 +8,9 @@ from snowcat_fault import LoadError
 
 # A number as Snowflake hands one over that is no integer, within a VARIANT: as text.
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+# A string of JSON, and a placeholder within one.
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_]{1,64})\}\}")
 AS_TEXT = "Snowflake hands the decimals of a VARIANT over as text: give the job as text, CALL P_LOAD('{...}')"
 
 
@@ -114,6 +117,28 @@ def settings(given):
     return given
 
 
+def filled(text, given):
+    """A job's text with its placeholders replaced: `{{name}}` within a string of its JSON.
+
+    The command line has the same rule (`placeholders.rs`); `tests/data/placeholders.json` holds both
+    to it.
+    """
+    names = {
+        found[1]: None for string in STRING.findall(text) for found in PLACEHOLDER.finditer(string)
+    }
+    for name in given:
+        if name not in names:
+            raise LoadError("config", f"the job has no setting {name!r}", ["settings"])
+    for name in names:
+        if name not in given:
+            raise LoadError("config", f"the setting {name!r} is missing", ["settings"])
+
+    def value(found):
+        return json.dumps(given[found[1]], ensure_ascii=False)[1:-1]
+
+    return STRING.sub(lambda string: PLACEHOLDER.sub(value, string[0]), text)
+
+
 def ready_made(directory, file, given, target_database, endpoints, force_full_load):
     """The job of this file among the procedure's imports, its `{{placeholders}}` filled in."""
     path = os.path.join(directory, file)
@@ -124,14 +149,7 @@ def ready_made(directory, file, given, target_database, endpoints, force_full_lo
         )
     with open(path, encoding="utf-8") as opened:
         text = opened.read()
-    for name, value in given.items():
-        if "{{" + name + "}}" not in text:
-            raise LoadError("config", f"the job has no setting {name!r}", ["settings"])
-        text = text.replace("{{" + name + "}}", value)
-    missing = re.search(r"\{\{(\w+)\}\}", text)
-    if missing:
-        raise LoadError("config", f"the setting {missing[1]!r} is missing", ["settings"])
-    job = parsed(text, file)
+    job = parsed(filled(text, given), file)
     if target_database is not None:
         job["database"] = target_database
     job["force_full_load"] = bool(force_full_load)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 
 import pytest
 import snowcat_procedure as host
 from snowcat_fault import LONGEST, LoadError
-from snowcat_job import AS_TEXT, Given, settings, variant
+from snowcat_job import AS_TEXT, Given, filled, settings, variant
+
+PLACEHOLDERS = json.loads((pathlib.Path(__file__).parents[1] / "data/placeholders.json").read_text("utf-8"))
 
 
 class SqlNull:
@@ -96,6 +99,19 @@ def test_settings(given, expect):
 def test_settings_that_are_none(given, message):
     with pytest.raises(LoadError, match=message):
         settings(given)
+
+
+@pytest.mark.parametrize("case", PLACEHOLDERS, ids=lambda case: case["name"])
+def test_placeholders(case):
+    """The Rust host runs the same table (`host/src/cli/placeholders.rs`)."""
+    if "error" in case:
+        with pytest.raises(LoadError) as caught:
+            filled(case["job"], case["settings"])
+        details = caught.value.details
+        assert (details["kind"], details["message"], details["context"]) == ("config", case["error"], ["settings"])
+    else:
+        text = filled(case["job"], case["settings"])
+        assert json.loads(text) == case["filled"] and list(json.loads(text)) == list(case["filled"])
 
 
 def test_only_an_sql_null_is_one():

@@ -15,7 +15,7 @@ use snowcat_host::{
 use super::Failed;
 use super::document::{Node, Step, position, steps};
 use super::init::OPEN;
-use super::job::{Setting, fill};
+use super::placeholders::{Setting, all_are_known, filled_as_given, missing as without_setting};
 use super::terminal::Escaped;
 
 /// Say whether jobs are valid, and where they are not
@@ -27,7 +27,7 @@ pub(super) struct Check {
     /// The jobs, files of JSON
     #[arg(required = true)]
     jobs: Vec<PathBuf>,
-    /// What a placeholder {{NAME}} in the job stands for
+    /// The value of a placeholder {{NAME}} in the jobs
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
     /// What the owner of an installation allows: its policy.json. A job that wants more is not valid
@@ -64,6 +64,8 @@ impl Check {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
             texts.push((file.display().to_string(), text));
         }
+        let jobs: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+        all_are_known(&jobs, &self.set).map_err(Failed::Usage)?;
         let engine = Engine::new(&Settings::default()).map_err(|e| work(&e))?;
         let mut runner = Runner::new(&engine);
         if let Some(file) = &self.policy {
@@ -81,7 +83,7 @@ impl Check {
                     None
                 }
             };
-            let mut mistakes = mistakes(text, &self.set, judge);
+            let mut mistakes = unfilled(text, &self.set, mistakes(text, &self.set, judge));
             mistakes.extend(misplaced(text, &self.set));
             if let Some(trap) = trap {
                 return Err(Failed::Work(format!("{file}: {trap}")));
@@ -204,7 +206,7 @@ fn mistakes(
     let mut found: Vec<Mistake> = Vec::new();
     let mut removed: Vec<Vec<Step>> = Vec::new();
     while found.len() < MOST {
-        let Some(fault) = judge(&fill(&document.to_string(), settings)) else { break };
+        let Some(fault) = judge(&filled_as_given(&document.to_string(), settings)) else { break };
         let place = fault.context.first().map(String::as_str).unwrap_or_default();
         let Some(path) = steps(place) else {
             // It came up in the run, which says the resource.
@@ -257,6 +259,25 @@ fn mistakes(
     found
 }
 
+/// The placeholders without a setting, in front of the other mistakes. A string with such a placeholder is
+/// not checked further.
+fn unfilled(text: &str, settings: &[Setting], others: Vec<Mistake>) -> Vec<Mistake> {
+    let placeholders = without_setting(text, settings);
+    let unfilled = placeholders.iter().map(|missing| {
+        let message = format!("{missing}: --set {}=VALUE", missing.name);
+        Mistake::at(text, missing.at, String::new(), message)
+    });
+    let mut found: Vec<Mistake> = unfilled.collect();
+    let count = found.len();
+    for other in others {
+        let place = (other.line, other.column);
+        if !found.iter().take(count).any(|it| (it.line, it.column) == place) {
+            found.push(other);
+        }
+    }
+    found
+}
+
 /// A value for a key of the job that is missing.
 fn missing(message: &str) -> Option<&'static str> {
     match message {
@@ -279,7 +300,7 @@ fn misplaced(text: &str, settings: &[Setting]) -> Vec<Mistake> {
         let each = each.map(|(at, file)| (format!("[{at}]"), Some(file)));
         for (at, file) in one.chain(each) {
             let Some(place) = file.and_then(Value::as_str) else { continue };
-            let Err(error) = buckets::check(&fill(place, settings)) else { continue };
+            let Err(error) = buckets::check(&filled_as_given(place, settings)) else { continue };
             let place = format!("resources[{n}].files{at}");
             let node = Node::read(text).zip(steps(&place));
             let at = node.map_or(0, |(node, path)| node.follow(&path).0.at);

@@ -1,8 +1,6 @@
-//! The job, as far as the command line changes it: what placeholders stand for, and which resources are
-//! fed from files.
+//! The job, as far as the command line changes it: which resources are fed from files.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 use snowcat_host::dry_run::samples::Sample;
@@ -14,36 +12,6 @@ pub(super) struct Input {
     pub(super) resource: String,
     /// The file; `-` is the standard input.
     pub(super) file: PathBuf,
-}
-
-/// What a placeholder stands for: `NAME=VALUE`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Setting {
-    name: String,
-    value: String,
-}
-
-impl FromStr for Setting {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                Ok(Self { name: name.to_owned(), value: value.to_owned() })
-            }
-            _ => Err(format!("expected NAME=VALUE, found {text:?}")),
-        }
-    }
-}
-
-/// A job's text with `{{NAME}}` replaced, where it is said by what.
-pub(super) fn fill(text: &str, settings: &[Setting]) -> String {
-    settings.iter().fold(text.to_owned(), |text, Setting { name, value }| {
-        let quoted = Value::from(value.as_str()).to_string();
-        // It is part of a text already.
-        let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        text.replace(&format!("{{{{{name}}}}}"), inner)
-    })
 }
 
 impl Input {
@@ -214,15 +182,6 @@ pub(super) fn name(resource: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn placeholders_are_filled() {
-        let setting = "site=a\"b=c".parse::<Setting>().unwrap();
-        let filled = fill(r#"{"u": "https://{{site}}.net", "v": "{{other}}"}"#, &[setting]);
-        assert_eq!(filled, r#"{"u": "https://a\"b=c.net", "v": "{{other}}"}"#);
-        "=a".parse::<Setting>().unwrap_err();
-        "a".parse::<Setting>().unwrap_err();
-    }
 
     #[test]
     fn resources_are_fed() {

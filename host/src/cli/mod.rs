@@ -6,6 +6,7 @@ mod document;
 mod grid;
 mod init;
 mod job;
+mod placeholders;
 mod plan;
 mod precompile;
 mod private;

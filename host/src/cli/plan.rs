@@ -18,6 +18,7 @@ use snowcat_host::input::files::{Input, LocalFiles, Store};
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Report, Runner, Settings};
 
+use super::placeholders::{Setting, filled};
 use super::progress::Progress;
 use super::terminal::Escaped;
 use super::{Failed, job, private, show};
@@ -43,9 +44,9 @@ pub(super) struct Plan {
     /// Take the answers to requests from the transcript of another plan, and send none
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// What a placeholder {{NAME}} in the job stands for
+    /// The value of a placeholder {{NAME}} in the job
     #[arg(long, value_name = "NAME=VALUE")]
-    set: Vec<job::Setting>,
+    set: Vec<Setting>,
     /// Leave the Parquet files in this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -73,7 +74,8 @@ impl Plan {
         let text =
             fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut job: Value = serde_json::from_str(&job::fill(text, &self.set))
+        let mut job: Value = filled(text, &self.set)
+            .and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()))
             .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
         let notes = select(&mut job, &inputs);

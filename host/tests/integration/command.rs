@@ -400,12 +400,23 @@ fn mistakes_are_told_with_their_lines() {
     let told = errors(&check);
     let expected = [
         "bad.json:3:3: unknown key \"pipelin\", did you mean \"pipeline\"?\n  3 |   \"pipelin\": \"p\", \"database\": \"DB\", \"dataset\": \"ds\",\n    |   ^\n",
-        "bad.json:4:26: client.base_url: expected a URL such as https://api.example.com/v1/, found",
+        "bad.json:4:26: the setting 'site' is missing: --set site=VALUE\n",
     ];
     for expected in expected {
         assert!(told.contains(expected), "{told}");
     }
     assert!(told.ends_with("snowcat: bad.json: 2 mistakes\n"), "{told}");
+
+    let unknown = ["check", "bad.json", "--set", "sites=shop"];
+    let check = snowcat(home.path(), &unknown, "");
+    assert_eq!(check.status.code(), Some(2));
+    assert_eq!(errors(&check), "snowcat: the job has no setting 'sites'\n");
+    // One of several jobs has it.
+    let several = ["check", "bad.json", "job.json", "--set", "site=shop"];
+    assert_eq!(snowcat(home.path(), &several, "").status.code(), Some(1));
+    let plan = snowcat(home.path(), &["plan", "bad.json"], "");
+    assert_eq!(plan.status.code(), Some(2));
+    assert_eq!(errors(&plan), "snowcat: bad.json: the setting 'site' is missing\n");
 
     let filled = ["check", "bad.json", "--set", "site=shop", "--json"];
     let check = snowcat(home.path(), &filled, "");
