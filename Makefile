@@ -50,6 +50,7 @@ lint-format:
 lint-python:
 	@echo "lint: ruff"
 	@$(PYTHON) -m ruff format --quiet --check $(FORMATTED)
+	@$(PYTHON) -m ruff check --quiet $(FORMATTED)
 
 lint-clippy:
 	@echo "lint: clippy"

@@ -182,7 +182,7 @@ class Credentials:
         return headers, form | {key: it for key, it in more.items() if not key.startswith("//")}
 
     def _accepted(self, name, status, body):
-        """The token in an answer of a token server. No error quotes the answer: it is the secret."""
+        """The token in an answer of a token server. No error quotes it: it is the secret."""
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):

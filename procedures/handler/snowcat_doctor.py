@@ -1,9 +1,8 @@
-"""P_DOCTOR: examines the account and the sandbox, and returns a row a check.
+"""P_DOCTOR: examines the account and the sandbox, and returns one row per check.
 
-The checks in SQL are the component's (`start-doctor` in `wit/loads.wit`), those of
-the process are in `snowcat_doctor_host.py`. Rows are an array of objects: a result
-table would be SQL that Snowpark makes of it, and the doctor has to work where
-something in that is refused.
+The component makes the checks in SQL (`start-doctor` in `wit/loads.wit`); those of the process are
+in `snowcat_doctor_host.py`. The result is an array of objects: for a table, Snowpark would run SQL
+of its own, and the doctor must work where that fails.
 """
 
 import collections
@@ -22,11 +21,11 @@ try:
     from snowcat_runtime import imports
     from wasmtime import Engine, Instance, Module, Store, Trap, WasmtimeError, wat2wasm
     from wasmtime.component import Component
-except Exception as error:  # noqa: BLE001 - a wheel for another machine fails in its own way; the result has it as a row
-    loads, BROKEN = None, host.told(error)
+except Exception as error:  # noqa: BLE001 - a row reports it; wheels fail differently
+    loads, BROKEN = None, host.on_one_line(error)
 
 VERDICTS = {"holds": host.HOLDS, "fails": host.FAILS, "untried": host.UNTRIED}
-# Checks that run in a CALL of their own: they may end the process, or end the CALL.
+# Checks that run in a CALL of their own: they can end the process or the CALL.
 ALONE = (
     "engine.default",
     "engine.limited",
@@ -55,8 +54,8 @@ TRAPS = '(module (memory (export "memory") 1) (func (export "trap") unreachable)
 PAGES_OF_64_MIB = 1024
 
 
-def doctor(session, database, dataset, hosts, aliases, wait_seconds, engine):
-    """P_DOCTOR: everything that cannot end the process."""
+def doctor(session, database, dataset, hosts, aliases, wait_seconds, engine):  # noqa: PLR0913
+    """P_DOCTOR: the checks that cannot end the process."""
     rows = [*host.machine(), *host.runtime()]
     if loads is None:
         rows.append(row("runtime.component", None, f"the runtime cannot be imported: {BROKEN}"))
@@ -72,7 +71,7 @@ def doctor(session, database, dataset, hosts, aliases, wait_seconds, engine):
 
 
 def second(session, database, dataset, wait_seconds, engine):
-    """P_DOCTOR_SECOND: the other session's half of the checks that need two."""
+    """P_DOCTOR_SECOND: the second session of the checks that need two."""
     if loads is None:
         return [row("runtime.component", None, f"the runtime cannot be imported: {BROKEN}")]
     options = {
@@ -84,8 +83,8 @@ def second(session, database, dataset, wait_seconds, engine):
     return _examined(session, options, engine)
 
 
-def probe(session, name, argument):
-    """P_DOCTOR_PROBE: one check that may end the process or the CALL."""
+def probe(_session, name, argument):
+    """P_DOCTOR_PROBE: one check that can end the process or the CALL."""
     kind, _, detail = name.partition(" ")
     if name not in PROBES:
         return [
@@ -116,14 +115,14 @@ def _names(text):
 
 
 class Timed:
-    """A procedure's warehouse that knows how long its statements take."""
+    """A procedure's session that measures its statements."""
 
     def __init__(self, inner):
         self._inner = inner
         self.spent = collections.defaultdict(list)
 
     def sql(self, statements):
-        """Run the statements; measured by their first words."""
+        """Run the statements; their times are kept by their first words."""
         outcomes = []
         for statement in statements:
             words = statement.split()
@@ -136,7 +135,7 @@ class Timed:
         return outcomes
 
     def upload(self, stage, path, data):
-        """Put a file; measured by its size."""
+        """Put a file; its time is kept by its size."""
         begun = time.monotonic()
         try:
             self._inner.upload(stage, path, data)
@@ -149,7 +148,7 @@ class Timed:
         return getattr(self._inner, name)
 
     def row(self):
-        """How long everything took."""
+        """The check of the times."""
         shown = [
             f"{kind} {len(times)}, on average {sum(times) / len(times):.3f} s, at most {max(times):.3f} s"
             for kind, times in sorted(self.spent.items())
@@ -161,17 +160,18 @@ class Timed:
             if not kind.startswith("upload")
         ]
         usual = sorted(times)[len(times) // 2] if times else 0.0
-        seen = f"{len(times)} statements in {sum(times):.1f} s, the one in the middle {usual:.3f} s: {'; '.join(shown)}"
+        total = f"{len(times)} statements in {sum(times):.1f} s"
+        seen = f"{total}, the one in the middle {usual:.3f} s: {'; '.join(shown)}"
         return row("time.statements", usual < 2.0, seen)
 
 
 def _examined(session, options, engine):
-    """The component's checks, and how long its statements took."""
+    """The component's checks, and the times of its statements."""
     begun = time.monotonic()
     try:
         component = engines.Guest(imports(), engine)
     except (KeyError, loads.LoadError) as error:
-        return [row("runtime.component", False, f"engine {engine}: {host.told(error)}")]
+        return [row("runtime.component", False, f"engine {engine}: {host.on_one_line(error)}")]
     rows = [row("runtime.component", True, f"engine {engine} in {time.monotonic() - begun:.1f} s")]
     warehouse = Timed(loads.Snowflake(session, loads.Http({})))
     now = datetime.datetime.now(datetime.timezone.utc).isoformat()
@@ -182,7 +182,7 @@ def _examined(session, options, engine):
     except loads.LoadError as error:
         return [
             *rows,
-            row("runtime.component", False, f"the examination ended: {host.told(error)}"),
+            row("runtime.component", False, f"the examination ended: {host.on_one_line(error)}"),
             warehouse.row(),
         ]
     finally:
@@ -201,7 +201,7 @@ def _examined(session, options, engine):
 
 
 def _engine(name):
-    """One engine: files that are precompiled for it, the component, a trap, memory that grows."""
+    """One engine: its precompiled files, the component, a trap, memory that grows."""
     engine = Engine(engines.configured(engines.ENGINES[name]))
     rule = f"engine.{name}"
     checks = (

@@ -1,7 +1,7 @@
-"""What the sandbox of procedures is like: machine, packages, engines, memory, network, secrets.
+"""The checks of a procedure's sandbox: machine, packages, engines, memory, network, secrets.
 
-Nothing here needs more than Python's own library, so that it can say what is
-wrong with the rest. A check is a row: NAME, RESULT, ASSUMED, SEEN, REMEDY.
+This file imports only Python's own library, so that it can report what is wrong with the rest.
+A check is a row: NAME, RESULT, ASSUMED, SEEN, REMEDY.
 """
 
 import ctypes
@@ -18,15 +18,20 @@ import tempfile
 import time
 
 HOLDS, FAILS, UNTRIED = "holds", "does not hold", "not tried"
-# The oldest C library that the wheels of wasmtime 48 work with, by machine.
+# The oldest C library for the wheels of wasmtime, by machine.
 GLIBC = {"x86_64": (2, 28), "aarch64": (2, 18)}
-# Our files, whatever package they come in.
+# The endings of the package's files.
 OWN_ENDINGS = (".py", ".wasm", ".cwasm", ".zip", ".txt")
 # `mov eax, 42; ret`
 RETURNS_42 = {"x86_64": b"\xb8\x2a\x00\x00\x00\xc3"}
 PROBE = "CALL SNOWCAT.CODE.P_DOCTOR_PROBE"
 
-# Assumed, and what to do where it is not so.
+PROBE_ARGUMENT = (
+    f"{PROBE}('argument', PARSE_JSON('{{\"b\": 1.5, \"a\": [1.25, null, 12345678901234567890123]}}')); "
+    "and pass jobs as text"
+)
+
+# What is assumed, and the remedy if it does not hold.
 RULES = {
     "machine.processor": (
         "The machine is x86-64 or 64-bit ARM",
@@ -99,7 +104,7 @@ RULES = {
     ),
     "call.argument": (
         "A VARIANT argument keeps numbers as numbers, and the order of keys",
-        f"{PROBE}('argument', PARSE_JSON('{{\"b\": 1.5, \"a\": [1.25, null, 12345678901234567890123]}}')); and pass jobs as text",
+        PROBE_ARGUMENT,
     ),
     "call.null": ("SQL NULL for a VARIANT argument arrives as None", f"{PROBE}('argument', NULL)"),
     "call.error": (
@@ -119,7 +124,7 @@ RULES = {
 
 
 def row(name, holds, seen, rule=None, remedy=None):
-    """A check; `holds` is None where it was not tried. `rule` is the one of `RULES` if it has another name."""
+    """A check; `holds` is None if it was not tried. `rule` is its key in `RULES`, if another."""
     assumed, usual = RULES[rule or name]
     result = UNTRIED if holds is None else HOLDS if holds else FAILS
     remedy = "" if holds else usual if remedy is None else remedy
@@ -127,15 +132,15 @@ def row(name, holds, seen, rule=None, remedy=None):
 
 
 def attempt(name, check, *arguments, rule=None):
-    """The row of a check that gives whether it holds, and what was seen."""
+    """The row of a check that returns whether it holds, and what was seen."""
     try:
         holds, seen = check(*arguments)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what was seen
-        holds, seen = False, told(error)
+    except Exception as error:  # noqa: BLE001 - the row reports it
+        holds, seen = False, on_one_line(error)
     return row(name, holds, seen, rule)
 
 
-def told(error):
+def on_one_line(error):
     """An error on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:1000]
 
@@ -150,7 +155,7 @@ def machine_name():
 
 
 def machine():
-    """What the process is in."""
+    """The checks of the machine and the process."""
     checks = {
         "processor": _processor,
         "python": _python,
@@ -255,7 +260,7 @@ def _packages():
 
 
 def network(hosts, fetch):
-    """Each host by name, TLS and requests; and one that no rule names. `fetch` sends requests as loads do."""
+    """Each host, by name, TLS and requests by the `fetch` of loads; and one that no rule names."""
     rows = [attempt(f"network.{host}", _host, host, fetch, rule="network.hosts") for host in hosts]
     if not hosts:
         rows.append(row("network.hosts", None, "no host was given"))
@@ -277,7 +282,7 @@ def _host(host, fetch):
             ):
                 shown.append(f"{tls.version()} with the certificates of {store} in {_ms(begun)} ms")
         except OSError as error:
-            shown.append(f"TLS with the certificates of {store}: {told(error)}")
+            shown.append(f"TLS with the certificates of {store}: {on_one_line(error)}")
     reached = True
     for count in (1, 1, 8):
         begun = time.monotonic()
@@ -338,7 +343,7 @@ def _secret(alias, read):
     for getter in getters:
         try:
             value = read(getter, alias)
-        except Exception as error:  # noqa: BLE001 - what it is depends on the service; its text might quote the value
+        except Exception as error:  # noqa: BLE001 - its type is reported; its text may quote the value
             shown.append(f"{getter}: {type(error).__name__}")
             continue
         if getter == "get_secret_type":
@@ -396,7 +401,7 @@ def _rx():
 
 
 def _executed(page, written=False):
-    """Code in the page, run; only where its bytes are known."""
+    """Run code in the page, on a processor whose code is known."""
     code = RETURNS_42.get(machine_name())
     if code is None:
         return "not executed on this processor"
@@ -420,7 +425,7 @@ def _file():
 
 
 def argument(value):
-    """What arrives for a VARIANT argument."""
+    """The check of a VARIANT argument as it arrives."""
     if value is None or getattr(value, "is_sql_null", False):
         return row("call.null", value is None, f"{type(value).__name__}: {value!r}"[:200])
     shape = _shape(value)

@@ -1,9 +1,10 @@
-"""Whether a text holds a secret, in any of the forms in which servers write down what they were sent.
+"""Whether a text holds a secret, in any of the forms in which servers quote a request.
 
-The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in hex; and
-each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding around it, up to
-three times; and base64 that is wrapped. Errors may also hold the beginning of a long secret.
-A text is searched in windows: the memory that this takes does not depend on the text. The Rust host has the same rule (`host/src/http/echo/mod.rs`), and `tests/data/network/cases.json` holds both to it.
+The forms are: as it is; in base64 (both alphabets, padded or not, alone or as a part); in hex; each
+of these within up to three layers of escapes of JSON, Python, C, HTML or URLs; and wrapped base64.
+An error is also searched for the beginning of a long secret. A text is searched in windows, so that
+the memory does not depend on its size. The Rust host has the same rule
+(`host/src/http/echo/mod.rs`); `tests/data/network/cases.json` holds both to it.
 """
 
 import base64
@@ -13,17 +14,18 @@ import io
 import re
 
 NOT_SHOWN = "(not shown: the answer quotes a credential)"
-# Shorter texts are anywhere: below the first they are no secret, below the second data may hold them by chance.
+# Texts shorter than the first are not treated as secrets; data can hold texts shorter than the
+# second by chance.
 LEAST, LEAST_IN_DATA = 4, 8
 ROUNDS = 3
-# Of a secret with so many characters, so many at its beginning are a secret in errors, which cut texts off.
+# Errors cut texts off: of a secret with so many characters, so many at the beginning are secret.
 LONG, BEGINNING = 20, 12
-# Characters searched at once at least, how many of them may stand for one, and how many before them are read.
+# The characters of a window, at least; how many may encode one; how many in front are read again.
 WINDOW, SPREAD, MARGIN = 64 << 10, 64, 64
-# Base64 is wrapped after more characters than these.
+# The shortest line of wrapped base64 is longer than this.
 COLUMNS = 60
 URL_SAFE = str.maketrans("+/", "-_")
-# Four characters in a row that need no escape and have one: only then can a secret's letters be hidden.
+# Four characters in a row that are escaped needlessly. Without them a secret's letters are legible.
 DENSE = (
     (
         ("\\u00", "\\x"),
@@ -83,22 +85,24 @@ NAMED = {
     "rbrace": "}",
 }
 HTML = re.compile(rf"&(?:#([0-9]{{1,7}})|#[xX]([0-9A-Fa-f]{{1,6}})|({'|'.join(NAMED)}));")
-# Units of UTF-16, as JavaScript's `escape` writes them; or bytes, no character of UTF-8 being cut by the bound.
+# Units of UTF-16, as JavaScript's `escape` writes them; or bytes, in runs of whole characters.
 PERCENT = re.compile(
     r"%u([dD][89abAB][0-9A-Fa-f]{2})%u([dD][c-fC-F][0-9A-Fa-f]{2})|%u([0-9A-Fa-f]{4})"
     r"|(?:%[0-9A-Fa-f]{2}(?:%[89abAB][0-9A-Fa-f]){0,3}){1,500}"
 )
-# White space within base64: a line break, or what has been made of one.
+# White space within base64: a line break, or its replacement.
 WRAP = re.compile(
-    r"[ \t\r\n](?<=[\w+/-]\s)(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])",
+    r"[ \t\r\n](?<=[\w+/-]\s)"
+    r"(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])",
     re.ASCII,
 )
-# A part of the value of a parameter in a link, in JSON or HTML perhaps: to the next parameter, or the end of the link.
+# A part of a parameter's value in a link, which may be in JSON or HTML: up to the next parameter or
+# the end of the link.
 VALUE = re.compile(r"(?:[^&\"'<>\s#\\]+|\\/|\\u00(?!2[267]|3[cCeE])[0-9A-Fa-f]{2}){1,500}")
 
 
 def holds(text, secrets, least=LEAST):
-    """Whether the text holds one of the secrets in any form; those shorter than `least` are not looked for."""
+    """Whether the text holds one of the secrets in any form. Ignores those shorter than `least`."""
     known = [_needles(secret) for secret in secrets if len(secret) >= least]
     if not known or not (any(_may_hold(text, parts) for _, parts in known) or _is_dense(text)):
         return False
@@ -112,7 +116,7 @@ def holds(text, secrets, least=LEAST):
 
 
 def shortened(secrets):
-    """The secrets, and the beginnings of the long ones; a user's name in front of a secret is none."""
+    """The secrets, and the beginnings of the long ones, unless a beginning is a user's name."""
     paired = {
         s
         for s in secrets
@@ -126,7 +130,7 @@ def shortened(secrets):
 
 
 def hide(text, secrets):
-    """The text with `***` for these secrets where they are as they are; nothing of it if another form is left."""
+    """The text with `***` for these secrets; `NOT_SHOWN` if it holds one in another form."""
     for secret in secrets:
         if len(secret) >= LEAST:
             text = text.replace(secret, "***")
@@ -134,8 +138,8 @@ def hide(text, secrets):
 
 
 def hide_parameter(text, name, value):
-    """The text with `***` for the value of this parameter, as links to the next page have it."""
-    # The most characters that may stand for the value: three for each byte, and an escape of JSON for each of these.
+    """The text with `***` for the value of this parameter in links."""
+    # The most characters of an encoded value: three for each byte, six of JSON for each of these.
     most = 18 * len(value.encode("utf-8", "surrogatepass"))
     made, at = io.StringIO(), 0
     for start, end in _values(text, name):
@@ -165,17 +169,17 @@ def _values(text, name):
 
 @functools.lru_cache(256)
 def _needles(secret):
-    """What is looked for; and for each of it the longest part that no escape changes."""
+    """The texts to search for, and of each the longest part that no escape changes."""
     data = secret.encode("utf-8", "surrogatepass")
     found, coded_forms = [secret, secret.replace(" ", "+")], []
-    for ahead in range(3):  # as many bytes before it, of which the first characters depend
+    for ahead in range(3):  # bytes in front of it, on which the first characters depend
         coded = base64.b64encode(bytes(ahead) + data).decode()
         inner = coded[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
         coded_forms += [inner, inner.translate(URL_SAFE)]
     found += [data.hex(), data.hex().upper()]
     parts = {_longest(needle) for needle in found if len(needle) >= LEAST}
     for run in [_longest(needle)[:COLUMNS] for needle in coded_forms if len(needle) >= LEAST]:
-        # It is wrapped once at most: one half is whole.
+        # A line break is in one half at most: the other one is unchanged.
         parts |= {run[: len(run) // 2], run[len(run) // 2 :]}
     found = [needle for needle in dict.fromkeys([*found, *coded_forms]) if len(needle) >= LEAST]
     return found, [
@@ -189,7 +193,7 @@ def _longest(text):
 
 
 def _may_hold(text, parts):
-    """Quick, and never wrong where it says no: most texts hold nothing."""
+    """Returns `False` only if the text cannot hold any of these. It is fast, for most hold none."""
     return any(len(part) < LEAST or part in text for part in parts)
 
 
@@ -200,7 +204,7 @@ def _is_dense(text):
 
 
 def _forms(text):
-    """The text, and what it says with one layer of escapes after the other taken away; each of these unwrapped, too."""
+    """The text, then without one layer of escapes after another; each also without line breaks."""
     yield text
     yield WRAP.sub("", text)
     for _ in range(ROUNDS):
@@ -250,7 +254,7 @@ def _utf16(high, low, one):
 
 
 def _utf8(sixteen):
-    """The text of these bytes in hex: UTF-8, and Latin-1 for each byte that is none."""
+    """The text of these bytes in hex: UTF-8, or Latin-1 for a byte that is not UTF-8."""
     return bytes.fromhex(sixteen).decode("utf-8", "snowcat-latin-1")
 
 

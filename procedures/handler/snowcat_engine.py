@@ -1,4 +1,4 @@
-"""The component for Snowcat's host inside Snowflake: compiled ahead or now, run by an engine that the sandbox allows."""
+"""Loads the component, precompiled or not, with an engine that the sandbox allows."""
 
 import os
 import sys
@@ -23,9 +23,10 @@ EXPORTS = (
     "[method]load.resume",
     "[method]load.payload-base64",
 )
-# The engines, in the order in which they are tried: the sandbox decides. `limited` needs less than 1 GB of
-# address space, `pulley64` is an interpreter and needs no executable memory. A precompiled file fits an engine
-# of the same settings only, so `package.py` compiles with these. The component has no concurrent calls.
+# The engines, in the order in which they are tried: the sandbox may not allow all. `limited` needs
+# less than 1 GB of address space; `pulley64` is an interpreter and needs no executable memory. A
+# precompiled file fits an engine of the same settings only, so `package.py` compiles with these.
+# The component has no concurrent calls.
 DEFAULT = {"concurrency_support": False}
 LIMITED = {
     **DEFAULT,
@@ -37,12 +38,12 @@ LIMITED = {
 }
 ENGINES = {"default": DEFAULT, "limited": LIMITED, "pulley64": {**LIMITED, "target": "pulley64"}}
 AUTOMATIC = "automatic"
-# What an engine raises that the sandbox does not allow.
+# The exceptions of an engine that the sandbox does not allow.
 REFUSED = (WasmtimeError, OSError, MemoryError)
 
 
 class Guest:
-    """The component, run by the first engine that the sandbox allows, or by the one that is asked for."""
+    """The component, with the first engine that the sandbox allows, or with a given one."""
 
     def __init__(self, directory, engine=None):
         started, reasons = time.monotonic(), []
@@ -59,7 +60,7 @@ class Guest:
                 reasons.append(f"{name}: {_first_line(error)}")
         else:
             raise LoadError("host", "no engine can run the component", reasons)
-        # Each gives its result, or a fault as a `Record`.
+        # Each returns its result, or a fault as a `Record`.
         exports = map(self._export, EXPORTS)
         (
             self.start,
@@ -101,7 +102,7 @@ def configured(settings):
 
 
 def precompiled_key(name, machine):
-    """What tells the precompiled file of an engine and a machine: `snowcat.<key>.cwasm`."""
+    """The key of the precompiled file for an engine and a machine: `snowcat.<key>.cwasm`."""
     # An interpreter's code is the same on all machines.
     return name if "target" in ENGINES[name] else f"{machine}.{name}"
 
@@ -115,7 +116,7 @@ def to_record(fields):
 
 
 def to_plain(value):
-    """A value of the interface as JSON has it."""
+    """A value of the interface as a value of JSON."""
     if isinstance(value, Record):
         return {name: to_plain(inner) for name, inner in vars(value).items()}
     if isinstance(value, (list, tuple)):
@@ -124,7 +125,7 @@ def to_plain(value):
 
 
 def _wanted(directory, engine):
-    """The engines to try: those of the call, else those of `engine.txt` among the imports, else all."""
+    """The engines to try: the one of the call, else of `engine.txt` among the imports, else all."""
     where = "the settings"
     if engine is None:
         where, path = "engine.txt", os.path.join(directory, "engine.txt")
@@ -144,20 +145,20 @@ def _wanted(directory, engine):
 
 
 def _component(engine, directory, name):
-    """The component for this engine, and how it came: from its precompiled file, from the file's bytes, or compiled now."""
+    """The component for this engine, and how it was loaded: by `file`, `bytes` or `compiled`."""
     file = f"snowcat.{precompiled_key(name, snowcat_runtime.machine())}.cwasm"
     path = os.path.join(directory, file)
     if os.path.exists(path):
         try:
             return Component.deserialize_file(engine, path), "file"
         except REFUSED as error:
-            # It may lie where nothing can be mapped for execution.
+            # The file may be in a file system that does not allow executable mappings.
             print(f"{file}: {_first_line(error)}; loading its bytes", file=sys.stderr)
         try:
             with open(path, "rb") as data:
                 return Component.deserialize(engine, data.read()), "bytes"
         except REFUSED as error:
-            # Made for another release of the runtime: the portable file serves as well, more slowly.
+            # It is of another release of the runtime. The portable file works, and loads slower.
             print(
                 f"{file} does not fit this runtime ({_first_line(error)}); compiling snowcat.wasm",
                 file=sys.stderr,

@@ -1,4 +1,4 @@
-"""Why a load fails: what Snowcat's handler raises, as JSON that its callers can read."""
+"""The errors of a load. A failed CALL shows a JSON object that its callers can parse."""
 
 import functools
 import json
@@ -7,14 +7,15 @@ import traceback
 
 # The longest JSON, in bytes. How much of an exception's text Snowflake shows is not documented.
 LONGEST = 8000
-# How much of a message may be shown, in bytes of JSON; of any other text a quarter. The first that fits is taken.
+# The longest message, in bytes of JSON; any other text may have a quarter. The first that fits is
+# used.
 ROOMS = (6000, 4000, 2400, 1200, 600, 300)
-# The context of a fault has few items; of more than this, those in the middle are omitted.
+# The most items of a context; with more, those in the middle are omitted.
 ITEMS = 16
 
 
 class LoadError(RuntimeError):
-    """Fails the CALL. Its text is a JSON object of at most `LONGEST` bytes; `details` is the whole object."""
+    """Fails the CALL. Its text is a JSON object of at most `LONGEST` bytes, cut from `details`."""
 
     def __init__(self, kind, message, context=(), **more):
         self.details = {
@@ -28,7 +29,7 @@ class LoadError(RuntimeError):
 
 
 class Failed(Exception):
-    """A step that could not be done; the component decides what follows."""
+    """A step failed; the component decides what follows."""
 
     def __init__(self, code, message, transient):
         super().__init__(message)
@@ -36,7 +37,7 @@ class Failed(Exception):
 
 
 def reported(handler):
-    """The handler, of which every failure is a `LoadError`."""
+    """A decorator: every failure of the handler is a `LoadError`."""
 
     @functools.wraps(handler)
     def called(session, *arguments):
@@ -51,7 +52,7 @@ def reported(handler):
 
 
 def unforeseen(error, scrub):
-    """The `LoadError` for a failure that no code expects: with its place in this program and without its values."""
+    """The `LoadError` for an exception that no code expects, with its place in this program."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [
         f"{os.path.basename(frame.filename)}:{frame.lineno}"
@@ -64,7 +65,7 @@ def unforeseen(error, scrub):
 
 
 def _short(details):
-    """The details as JSON of at most `LONGEST` bytes: texts are cut in the middle, the structure is kept."""
+    """The details as JSON of at most `LONGEST` bytes: texts are cut in the middle."""
     text = _json(details)
     for room in ROOMS:
         if len(text) <= LONGEST:
@@ -108,7 +109,7 @@ def _cut_text(text, room):
 
 
 def _json(value):
-    """JSON in UTF-8; half of a surrogate pair, which UTF-8 does not have, is escaped."""
+    """JSON in UTF-8; with half of a surrogate pair, which UTF-8 cannot encode, in ASCII."""
     try:
         return json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Files of a stage for Snowcat's host inside Snowflake: pages of text, or of cells, the rows of Parquet and Arrow."""
+"""Reads the files of a stage as pages: of text, or of the cells of Parquet and Arrow."""
 
 import base64
 import datetime
@@ -11,15 +11,15 @@ import zlib
 
 from snowcat_text import Chained, Gzip, reader
 
-# Of text, in characters; of Parquet and Arrow, in rows.
+# The size of a page: of text in characters, of Parquet and Arrow in rows.
 PAGE = 4 << 20
 ROWS = 4096
-# What reading a file raises when it is not what it should be.
+# The exceptions of reading a file that is not valid.
 ERRORS = (OSError, EOFError, UnicodeError, zlib.error, ValueError)
 
 
 def pages(file, content, encoding=None):
-    """The file's text, page by page, decompressed; Parquet and Arrow as their columns (a list), then as rows of cells."""
+    """The pages of a file, decompressed. Parquet and Arrow begin with their columns (a list)."""
     file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
     head = file.read(4)
     file = Chained(head, file)
@@ -65,7 +65,7 @@ def _rows(file, content):
 
 
 def _column(field):
-    """A column of the interface (`column` in `wit/loads.wit`); the Rust host says the same."""
+    """A column of the interface (`column` in `wit/loads.wit`). The Rust host returns the same."""
     native, kind, precision, scale = _kind(field.type)
     return {
         "name": field.name,
@@ -78,7 +78,7 @@ def _column(field):
 
 
 def _kind(kind):
-    """A type: as the source calls it, in the load's words, digits in all, digits behind the point."""
+    """A type: the source's name, the load's name, precision and scale."""
     import pyarrow as pa
 
     types = pa.types
@@ -96,7 +96,7 @@ def _kind(kind):
             kind.precision,
             kind.scale,
         )
-        # NUMBER has room for 38 digits; as a text none is lost.
+        # NUMBER has 38 digits; a text loses none.
         return (
             (native, "decimal", digits, scale)
             if digits <= 38 and 0 <= scale <= digits
@@ -113,7 +113,7 @@ def _kind(kind):
             ("timestamp with time zone", "timestamp") if kind.tz else ("timestamp", "timestamp_ntz")
         )
         return *names, _finer(kind), None
-    for native, told, is_kind in (
+    for native, name, is_kind in (
         ("null", "text", types.is_null),
         ("bool", "bool", types.is_boolean),
         ("int", "bigint", types.is_signed_integer),
@@ -136,7 +136,7 @@ def _kind(kind):
         ("list", "json", types.is_nested),
     ):
         if is_kind(kind):
-            return native, told, None, None
+            return native, name, None, None
     return "unknown", "text", None, None
 
 
@@ -149,7 +149,7 @@ def _finer(kind):
 
 
 def _cells(column):
-    """The cells of an Arrow column, with every digit; what is nested is JSON."""
+    """The cells of an Arrow column, with every digit; nested values are JSON."""
     import pyarrow as pa
 
     kind, types = column.type, pa.types
@@ -162,16 +162,16 @@ def _cells(column):
         ]
     if (types.is_timestamp(kind) or types.is_time(kind)) and kind.unit == "ns":
         nanos = column.cast(pa.int64()).to_pylist()
-        # By hand: a cast cuts what is before 1970 up, not down.
+        # A cast rounds instants before 1970 up, not down.
         micros = pa.array([None if n is None else n // 1000 for n in nanos], pa.int64()).cast(
-            _told(kind)
+            _plain(kind)
         )
         return [
             NULL if n is None else _fine(value, n % 1000)
             for value, n in zip(micros.to_pylist(), nanos, strict=True)
         ]
-    told = _told(kind)
-    values = (column if told == kind else column.cast(told, safe=False)).to_pylist()
+    plain = _plain(kind)
+    values = (column if plain == kind else column.cast(plain, safe=False)).to_pylist()
     if types.is_nested(kind):
         return [NULL if value is None else _escaped(_json(value)) for value in values]
     return [NULL if value is None else _cell(value) for value in values]
@@ -209,23 +209,24 @@ def _escaped(text):
 
 
 def _fine(value, nanos):
-    """An instant or a time of day of microseconds, and nanoseconds behind them."""
+    """An instant or a time of day with microseconds, followed by nanoseconds."""
     if not nanos:
         return value.isoformat()
-    return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}{nanos:03}{'+00:00' if value.tzinfo else ''}"
+    plain = value.replace(tzinfo=None).isoformat(timespec="microseconds")
+    return f"{plain}{nanos:03}{'+00:00' if value.tzinfo else ''}"
 
 
 def _seconds(value, digits):
     return format(decimal.Decimal(value).scaleb(-digits), "f")
 
 
-def _told(kind):
-    """The type whose values Python can tell: no nanoseconds, however deep they are, no zones but UTC, no half floats."""
+def _plain(kind):
+    """The type with values that Python has: no nanoseconds, no zone but UTC, no half floats."""
     import pyarrow as pa
 
     types = pa.types
     if types.is_float16(kind):
-        # Older releases of pyarrow end the process where numpy is not installed.
+        # Older releases of pyarrow end the process if numpy is not installed.
         return pa.float32()
     if types.is_timestamp(kind):
         return pa.timestamp("us" if kind.unit == "ns" else kind.unit, kind.tz and "UTC")
@@ -234,20 +235,20 @@ def _told(kind):
     if types.is_duration(kind):
         return pa.duration("us" if kind.unit == "ns" else kind.unit)
     if types.is_struct(kind):
-        return pa.struct([_told_field(kind.field(number)) for number in range(kind.num_fields)])
+        return pa.struct([_plain_field(kind.field(number)) for number in range(kind.num_fields)])
     if types.is_map(kind):
-        return pa.map_(_told_field(kind.key_field), _told_field(kind.item_field))
+        return pa.map_(_plain_field(kind.key_field), _plain_field(kind.item_field))
     if types.is_fixed_size_list(kind):
-        return pa.list_(_told_field(kind.value_field), kind.list_size)
+        return pa.list_(_plain_field(kind.value_field), kind.list_size)
     if types.is_large_list(kind):
-        return pa.large_list(_told_field(kind.value_field))
+        return pa.large_list(_plain_field(kind.value_field))
     if types.is_list(kind):
-        return pa.list_(_told_field(kind.value_field))
+        return pa.list_(_plain_field(kind.value_field))
     return kind
 
 
-def _told_field(field):
-    return field.with_type(_told(field.type))
+def _plain_field(field):
+    return field.with_type(_plain(field.type))
 
 
 def _json(value):
@@ -266,9 +267,10 @@ def _json(value):
     if isinstance(value, datetime.timedelta):
         return format(decimal.Decimal(value // datetime.timedelta(microseconds=1)).scaleb(-6), "f")
     if isinstance(value, dict):
-        return "{%s}" % ",".join(
-            f"{json.dumps(key, ensure_ascii=False)}:{_json(inner)}" for key, inner in value.items()
-        )  # noqa: UP031
+        members = (
+            f"{json.dumps(key, ensure_ascii=False)}:{_json(it)}" for key, it in value.items()
+        )
+        return f"{{{','.join(members)}}}"
     if isinstance(value, tuple):  # an entry of a map
         return _json(dict(zip(("key", "value"), value, strict=True)))
     return f"[{','.join(map(_json, value))}]"

@@ -1,4 +1,4 @@
-"""The jobs of Snowcat's host inside Snowflake: those that a caller gives, and those that the install put beside it."""
+"""The jobs: those of callers, and those among the imports of the procedure."""
 
 import json
 import os
@@ -6,22 +6,25 @@ import re
 
 from snowcat_fault import LoadError
 
-# A number as Snowflake hands one over that is no integer, within a VARIANT: as text.
+# Snowflake passes a number in a VARIANT as a string if it is not an integer.
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 # A string of JSON, and a placeholder within one.
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_]{1,64})\}\}")
-AS_TEXT = "Snowflake hands the decimals of a VARIANT over as text: give the job as text, CALL P_LOAD('{...}')"
+AS_TEXT = (
+    "Snowflake hands the decimals of a VARIANT over as text: "
+    "give the job as text, CALL P_LOAD('{...}')"
+)
 
 
 class Given:
-    """A job that a caller gives: its text, what the host reads of it, and the texts in it that may have been numbers."""
+    """A caller's job: its text, its value, and the strings in it that may have been numbers."""
 
     def __init__(self, job):
         job = variant(job)
         self.decimals = []
         if isinstance(job, str):
-            # The text goes to the component as it is: numbers keep their digits, keys their order.
+            # The component takes the text unchanged: numbers keep their digits, keys their order.
             self.text, self.job = job, parsed(job, "the job")
         else:
             self.text, self.job = json.dumps(job, ensure_ascii=False), job
@@ -31,13 +34,13 @@ class Given:
             raise LoadError("config", f"a job is an object, not {found}")
 
     def explained(self, message):
-        """A fault's message, with what to do if it is of a number that came as text."""
+        """A fault's message, with the remedy if it quotes a number that came as a string."""
         found = re.search(r'found "([^"]*)"', message)
-        told = self.decimals and found and DECIMAL.fullmatch(found[1])
-        return f"{message}. {AS_TEXT}" if told else message
+        is_decimal = self.decimals and found and DECIMAL.fullmatch(found[1])
+        return f"{message}. {AS_TEXT}" if is_decimal else message
 
     def warnings(self):
-        """What the caller has to look at, for no fault says it: a text that has a decimal point or an exponent."""
+        """A warning of strings with a decimal point or an exponent: they may have been numbers."""
         texts = [f"{place} = {json.dumps(text)}" for place, text in self.decimals]
         return (
             [
@@ -49,7 +52,7 @@ class Given:
 
 
 def variant(value):
-    """A VARIANT argument as plain JSON values: SQL NULL is an object that says so, wherever it is."""
+    """A VARIANT argument as values of JSON. Snowflake passes SQL NULL as an object."""
     if getattr(value, "is_sql_null", False) is True:
         return None
     if isinstance(value, dict):
@@ -60,7 +63,7 @@ def variant(value):
 
 
 def parsed(text, what, place=()):
-    """JSON, or a fault that says whose."""
+    """The value of a JSON text; a `LoadError` names the text if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -69,7 +72,7 @@ def parsed(text, what, place=()):
 
 
 def policy(directory, section):
-    """A section of the owner's `policy.json` among the procedure's imports, as the component takes it."""
+    """A section of the owner's `policy.json` among the imports, as the component takes it."""
     path = os.path.join(directory, "policy.json")
     if not os.path.exists(path):
         raise LoadError(
@@ -84,13 +87,13 @@ def policy(directory, section):
             f"expected an object {section!r}, found none: nothing is allowed",
             ["policy.json"],
         )
-    # The text of a ready-made job is the owner's own: a caller chooses the database only.
+    # A ready-made job is the owner's: a caller chooses the database only.
     own = {"sources": "any"} if section == "ready_made" else {}
     return json.dumps(found[section] | own)
 
 
 def settings(given):
-    """The settings of a ready-made job, checked: each becomes part of a URL."""
+    """The settings of a ready-made job; a `LoadError` if one is not a valid part of a URL."""
     given = variant(given)
     given = parsed(given, "settings", ["settings"]) if isinstance(given, str) else given
     if given is None:
@@ -104,7 +107,7 @@ def settings(given):
             raise LoadError(
                 "config", "expected the name of a setting: letters, digits and _", ["settings"]
             )
-        # No slash, no quote, nothing that begins a query.
+        # A value is a part of a URL: no slash, no quote, nothing that begins a query.
         if (
             not isinstance(value, str)
             or not re.fullmatch(r"[A-Za-z0-9._:+-]{1,200}", value)
@@ -120,8 +123,8 @@ def settings(given):
 def filled(text, given):
     """A job's text with its placeholders replaced: `{{name}}` within a string of its JSON.
 
-    The command line has the same rule (`placeholders.rs`); `tests/data/placeholders.json` holds both
-    to it.
+    The command line has the same rule (`host/src/cli/placeholders.rs`); both run the cases of
+    `tests/data/placeholders.json`.
     """
     names = {
         found[1]: None for string in STRING.findall(text) for found in PLACEHOLDER.finditer(string)
@@ -159,7 +162,7 @@ def ready_made(directory, file, given, target_database, endpoints, force_full_lo
 
 
 def _decimals(value, place):
-    """The texts of a value that are numbers with a point or an exponent, and where they are."""
+    """The strings of a value that are numbers with a point or an exponent, and their paths."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from (

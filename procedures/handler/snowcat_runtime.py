@@ -1,7 +1,8 @@
-"""The WebAssembly runtime for Snowcat's host inside Snowflake: the package `wasmtime`.
+"""The WebAssembly runtime: the package `wasmtime`.
 
-It is among the procedure's packages, or, where the account has no package repository, in a zip among its
-imports (`install_offline.sql`): Python imports no shared library from a zip, so it is unpacked first.
+It is one of the procedure's packages or, in an account without a package repository, in a zip among
+its imports (`install_offline.sql`). Python cannot import a shared library from a zip, so the zip is
+unpacked first.
 """
 
 import atexit
@@ -16,11 +17,11 @@ import zipfile
 
 from snowcat_fault import LoadError
 
-# What importing the package raises where it cannot run.
+# The exceptions of the import where the package cannot run.
 CANNOT = (ImportError, OSError, RuntimeError, AttributeError)
 REMEDY = (
-    "install with install_offline.sql of the package (make package-offline), which brings the runtime with it and "
-    "asks no package repository"
+    "install with install_offline.sql of the package (make package-offline), which brings the runtime "
+    "with it and asks no package repository"
 )
 
 
@@ -36,7 +37,7 @@ def machine():
 
 
 def import_wasmtime(directory):
-    """Import `wasmtime`, from the zip in this folder if there is one for this machine; a `LoadError` if it cannot be."""
+    """Import `wasmtime`, from the zip in this folder if it has one for this machine."""
     if directory is not None and "wasmtime" not in sys.modules:
         archives = sorted(
             glob.glob(os.path.join(glob.escape(directory), f"wasmtime-*-{machine()}.zip"))
@@ -59,7 +60,7 @@ def import_wasmtime(directory):
 
 
 def _unpacked(archive):
-    """A fresh folder with the zip's files. No other process knows it, and it goes with this one."""
+    """A new folder with the zip's files. It is removed when this process ends."""
     name = os.path.basename(archive)
     try:
         with zipfile.ZipFile(archive) as files:
@@ -79,7 +80,7 @@ def _unpacked(archive):
 
 
 def _found(directory):
-    """What a report of a runtime that does not run has to say."""
+    """The facts that a report of a runtime that does not run needs."""
     found = [
         f"machine: {platform.machine()}",
         f"system: {sys.platform}",

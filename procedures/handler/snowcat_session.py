@@ -27,7 +27,7 @@ class Snowflake:
         self._pages = iter(())
 
     def sql(self, statements):
-        """Run the statements one by one; for each, how many rows it changed, and its rows as text."""
+        """Run the statements one by one; for each, the changed rows and the rows as text."""
         outcomes = []
         for statement in statements:
             try:

@@ -5,10 +5,11 @@ import io
 import re
 import zlib
 
-# Read from the stream at once; what follows a member is copied, so that a member's first reads are small.
-READ, FIRST = 64 << 10, 256
+# The bytes of a read, and of the first read of a gzip member: what follows a member is copied.
+READ = 64 << 10
+FIRST = 256
 
-# The encodings, and Python's names for them. Both hosts make the same characters of them, byte for byte.
+# The encodings, and Python's names for them. Both hosts decode the same characters, byte for byte.
 CODECS = {
     "utf-8": "utf-8",
     "utf-16": "utf-16",
@@ -22,7 +23,7 @@ CODECS = {
     **{f"iso-8859-{n}": f"iso-8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
     **{f"windows-{n}": f"cp{n}" for n in (1250, 1251, 1252, 1253, 1254, 1256, 1257, 1258)},
 }
-# Other names for them, `_` being written as `-`. ASCII is a part of UTF-8.
+# Other names for them, with `-` for `_`. ASCII is a part of UTF-8.
 ALIASES = {
     "us-ascii": "utf-8",
     "ascii": "utf-8",
@@ -46,7 +47,7 @@ ALIASES = {
     "cp874": "windows-874",
 }
 MARK = "\ufdd0"
-# Characters that Python has for bytes that are no Shift_JIS.
+# The characters to which Python decodes bytes that are not Shift_JIS.
 NO_SHIFT_JIS = "\uf8f0\uf8f1\uf8f2\uf8f3"
 
 
@@ -59,7 +60,7 @@ def encoding(label):
 
 
 def decoded(data, name):
-    """The text of bytes in this encoding; a `UnicodeError` where they are not."""
+    """The text of bytes in this encoding; a `UnicodeError` if they are not in it."""
     text = data.decode(CODECS[name])
     if name == "shift_jis":
         for character in NO_SHIFT_JIS:
@@ -71,16 +72,16 @@ def decoded(data, name):
 
 
 def reader(file, label):
-    """What reads so many characters of a file in this encoding.
+    """A function that reads so many characters of a file in this encoding.
 
-    For a byte that stands for no character it has the mark of the interface (`wit/loads.wit`), so that the
-    load can tell on which line it is.
+    A byte that is no character becomes the mark of the interface (`wit/loads.wit`), so that the
+    load can report its line.
     """
     name = encoding(label)
     if name is None:
         raise ValueError(f"expected an encoding that this host knows, found {label!r}")
     codec = CODECS[name]
-    if name == "utf-16":  # of which Python wants the mark
+    if name == "utf-16":  # Python's decoder requires the byte order mark
         head = file.read(2)
         codec = "utf-16-be" if head == codecs.BOM_UTF16_BE else "utf-16-le"
         file = (
@@ -95,7 +96,7 @@ def reader(file, label):
 
 
 def _marked(error):
-    """The mark, and the character of each byte's number; U+FFFD where a character has several bytes."""
+    """The mark and the character of each byte's number; U+FFFD for a character of several bytes."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     bad = error.object[error.start : error.end]
@@ -124,11 +125,21 @@ class Chained(io.RawIOBase):
 
 
 class Gzip(io.RawIOBase):
-    """What a gzip stream holds: one member after the other, zeros between and behind them. Time is linear."""
+    """The content of a gzip stream: its members, with zeros between and behind them.
+
+    The time is linear in the size of the stream.
+    """
 
     def __init__(self, file, most=None):
-        self._file, self._most, self._members, self._rest = file, most, 0, b""
-        self._member, self._size, self._ended = None, FIRST, False
+        self._file = file
+        self._most = most
+        # The members so far, and the one that is read.
+        self._members = 0
+        self._member = None
+        # Compressed bytes that were read ahead, and the size of the next read.
+        self._rest = b""
+        self._size = FIRST
+        self._ended = False
 
     def readable(self):
         return True
@@ -152,7 +163,7 @@ class Gzip(io.RawIOBase):
         return 0
 
     def take(self, most):
-        """As many bytes, or one read more; or all there are."""
+        """At least so many bytes, and at most one read more; fewer at the end."""
         parts, size = [], 0
         while size < most and (part := self.read(READ)):
             parts.append(part)
@@ -160,7 +171,7 @@ class Gzip(io.RawIOBase):
         return b"".join(parts)
 
     def _begin(self):
-        """Whether another member begins."""
+        """Begin the next member. Returns `False` at the end of the stream."""
         self._size = FIRST
         while not (self._rest.lstrip(b"\0") if self._members else self._rest):
             self._rest = self._file.read(READ)
