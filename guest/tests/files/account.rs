@@ -134,7 +134,7 @@ impl Account {
                 pending.rows.push((table.clone(), world::read_rows(bytes)));
             }
         }
-        // The check that no other load came first finds nothing.
+        // The check that no other load committed first finds nothing.
         let checks = sql.starts_with("UPDATE \"D\".\"S\".\"_DLT_PIPELINE_STATE\"")
             && self.version().is_some_and(|version| sql.ends_with(&format!(">= {}", version + 1)));
         Outcome { rows, affected: Some(u64::from(!checks)) }

@@ -137,7 +137,7 @@ fn faults_say_file_and_line() {
 }
 
 #[test]
-fn bad_records_are_set_aside() {
+fn bad_records_are_rejected() {
     let lines = "{\"a\":1}\n{\"a\":}\n2024-01-01T00:00:00Z\n{\"a\":3}\n".to_owned();
     let files: &[File] = &[("a.jsonl", lines.clone()), ("b.jsonl", lines)];
     let job = job(json!({"files": "*.jsonl", "on_bad_record": "reject"}));
@@ -190,8 +190,8 @@ fn dies(job: &Value, input: &Input<'_>, parts: usize) {
         if before < parts {
             assert_eq!(account.table("r"), clean.table("r"), "{job} after {steps} steps");
             assert_eq!(account.table("_rejected"), clean.table("_rejected"));
-            let told = report.warnings.iter().any(|w| w.contains("where a load was interrupted"));
-            resumed += usize::from(told);
+            let warned = report.warnings.iter().any(|w| w.contains("where a load was interrupted"));
+            resumed += usize::from(warned);
         }
     }
     // An ordered cursor says by itself where to go on.

@@ -308,7 +308,7 @@ fn a_cursor_that_goes_in_circles_is_named() {
         assert_eq!(run.published(), message.is_none());
         assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
     };
-    // A source that does not heed the number: at once where records have keys, at the third page elsewhere.
+    // A source that ignores the number: at once where records have keys, at the third page elsewhere.
     let offset = json!({"path": "items", "data_selector": "items", "paginator":
         {"type": "offset", "limit": 1, "total_path": null, "maximum_offset": 5}});
     let same: fn(usize) -> Answer = |_| ok(&json!({"items": [{"id": 1}]}));

@@ -93,13 +93,14 @@ fn more_that_cannot_be_asked_for_fails() {
 
 /// A paginator that is named and finds nothing, where the answer shows more pages.
 #[test]
-fn a_paginator_that_overlooks_pages_is_told() {
-    let check = |paginator: Value, body: Value, told: Option<&str>| {
+fn a_paginator_that_overlooks_pages_is_reported() {
+    let check = |paginator: Value, body: Value, warning: Option<&str>| {
         let endpoint = json!({"data_selector": "users", "paginator": paginator});
         let run = good(&job(endpoint), |_, _| ok(&body));
         let head =
             "resource users: the paginator that is named found no page behind the first; yet ";
-        let expect: Vec<String> = told.iter().map(|told| format!("{head}{told}")).collect();
+        let expect: Vec<String> =
+            warning.iter().map(|warning| format!("{head}{warning}")).collect();
         assert_eq!(run.report.warnings.len(), expect.len(), "{:?}", run.report.warnings);
         assert!(
             run.report.warnings.iter().zip(&expect).all(|(it, head)| it.starts_with(head)),
@@ -196,7 +197,7 @@ fn a_later_page_may_fail() {
 }
 
 #[test]
-fn errors_beside_records_are_told() {
+fn errors_beside_records_are_reported() {
     let endpoint = json!({"data_selector": "data.users.nodes", "paginator": "single_page"});
     let body = json!({"data": {"users": {"nodes": [{"id": 1}, null, {"id": 2}]}}, "errors": [{"message": "no access"}]});
     let run = good(&job(endpoint), |_, _| ok(&body));

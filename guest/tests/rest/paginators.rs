@@ -329,7 +329,7 @@ fn empty_pages_may_lack_the_list() {
 
 /// An offset that counts on full pages skips what a source with a limit of its own does not give.
 #[test]
-fn pages_that_are_never_full_are_told() {
+fn pages_that_are_never_full_are_reported() {
     let check = |limit: usize, pages: &[usize], warning: Option<&str>| {
         let paginator = json!({"type": "offset", "limit": limit, "total_path": null});
         let endpoint = json!({"data_selector": "items", "paginator": paginator});
@@ -345,7 +345,7 @@ fn pages_that_are_never_full_are_told() {
     check(3, &[3], None);
     check(3, &[2], None);
     check(3, &[], None);
-    // What is not shown to everybody is left out of a page.
+    // A page omits what is not shown to everybody.
     check(3, &[2, 3, 1, 2], None);
     check(
         5,

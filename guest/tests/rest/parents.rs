@@ -112,7 +112,7 @@ fn a_parent_that_is_not_selected_is_read_and_not_loaded() {
     let tables: Vec<&str> = run.report.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(tables, ["comments"]);
     assert!(!run.sql.iter().any(|statement| statement.contains("\"POSTS\"")));
-    // One that is left out by its write disposition is read too.
+    // One whose write disposition skips it is read too.
     let mut skipped = posts();
     skipped["write_disposition"] = json!("skip");
     let run = good(&world::job(json!([skipped, comments()])), blog(12, |_| 1));

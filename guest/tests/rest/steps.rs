@@ -37,7 +37,7 @@ fn records_are_changed_before_they_are_loaded() {
         [json!({"id": 1, "seen": 1, "by__author": "a"}), json!({"id": 3, "seen": 3})]
     );
     assert_eq!(run.rows("items__l"), [json!({"v": 1})]);
-    // What is left out moves no cursor and has no children.
+    // A filtered record moves no cursor and has no children.
     assert_eq!(run.report.cursors[0].last.as_deref(), Some("3"));
     assert_eq!(
         run.rows("below"),

@@ -381,7 +381,7 @@ fn a_secret_is_taken_from_the_environment_and_never_printed() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_lines() {
+fn mistakes_are_reported_with_their_lines() {
     let home = home();
     let job = r#"{
   "$schema": "job.schema.json", "//": "a comment",
@@ -397,15 +397,15 @@ fn mistakes_are_told_with_their_lines() {
     let check = snowcat(home.path(), &["check", "bad.json"], "");
     assert_eq!(check.status.code(), Some(1));
     assert!(check.stdout.is_empty());
-    let told = errors(&check);
+    let printed = errors(&check);
     let expected = [
         "bad.json:3:3: unknown key \"pipelin\", did you mean \"pipeline\"?\n  3 |   \"pipelin\": \"p\", \"database\": \"DB\", \"dataset\": \"ds\",\n    |   ^\n",
         "bad.json:4:26: the setting 'site' is missing: --set site=VALUE\n",
     ];
     for expected in expected {
-        assert!(told.contains(expected), "{told}");
+        assert!(printed.contains(expected), "{printed}");
     }
-    assert!(told.ends_with("snowcat: bad.json: 2 mistakes\n"), "{told}");
+    assert!(printed.ends_with("snowcat: bad.json: 2 mistakes\n"), "{printed}");
 
     let unknown = ["check", "bad.json", "--set", "sites=shop"];
     let check = snowcat(home.path(), &unknown, "");

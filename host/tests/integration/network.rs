@@ -1,4 +1,4 @@
-//! Requests on a load's behalf: what cannot be told in a table (`table.rs`).
+//! Requests on a load's behalf: what a table cannot say (`table.rs`).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

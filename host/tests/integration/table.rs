@@ -1,5 +1,5 @@
 //! What is sent, to whom, and what is made of the answers: `tests/data/network/cases.json`, which the
-//! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is told).
+//! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is described).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
@@ -114,8 +114,8 @@ fn check(case: &Value) {
         }
         let quotes = case.get("quotes").is_some();
         // The server's port may have the digits of the secrets.
-        let told = format!("{found:?}").replace(&at, "");
-        assert!(quotes || !told.contains("4711"), "{name}: {found:?}");
+        let shown = format!("{found:?}").replace(&at, "");
+        assert!(quotes || !shown.contains("4711"), "{name}: {found:?}");
     }
     if let Some(expected) = case.get("heard").and_then(Value::as_array) {
         let heard = server.all();

@@ -44,25 +44,25 @@ impl Dlt {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(Failure::new(said.trim()).at(format_args!("{} failed", script.display())));
         }
-        let told = serde_json::from_slice::<Value>(&output.stdout)
+        let measured = serde_json::from_slice::<Value>(&output.stdout)
             .map_err(|error| Failure::new(error).at("what bench_dlt.py printed"))?;
-        Run::read(&told)
-            .ok_or_else(|| Failure::new(format_args!("bench_dlt.py left something out: {told}")))
+        Run::read(&measured)
+            .ok_or_else(|| Failure::new(format_args!("bench_dlt.py omitted a number: {measured}")))
     }
 }
 
 impl Run {
-    fn read(told: &Value) -> Option<Self> {
-        let rows = told["rows"].as_object()?.iter();
+    fn read(measured: &Value) -> Option<Self> {
+        let rows = measured["rows"].as_object()?.iter();
         Some(Self {
-            version: told["dlt_version"].as_str()?.to_owned(),
-            seconds: told["seconds"].as_f64()?,
+            version: measured["dlt_version"].as_str()?.to_owned(),
+            seconds: measured["seconds"].as_f64()?,
             rows: rows
                 .map(|(table, rows)| Some((table.clone(), rows.as_u64()?)))
                 .collect::<Option<_>>()?,
-            columns: told["columns"].as_u64()?,
-            parquet_bytes: told["parquet_bytes"].as_u64()?,
-            peak_memory_bytes: told["peak_memory_bytes"].as_u64()?,
+            columns: measured["columns"].as_u64()?,
+            parquet_bytes: measured["parquet_bytes"].as_u64()?,
+            peak_memory_bytes: measured["peak_memory_bytes"].as_u64()?,
         })
     }
 }

@@ -376,7 +376,7 @@ mod tests {
                 (&50.into(), &50.into(), &1.into())
             );
             assert!(set["component_seconds"].as_f64().unwrap() >= 0.0);
-            assert!(set["dlt_seconds"].is_null(), "dlt was left out");
+            assert!(set["dlt_seconds"].is_null(), "dlt was not measured");
         }
         assert_eq!(report["memory"]["linear_memory_bytes"], 1 << 20);
     }

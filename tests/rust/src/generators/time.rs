@@ -97,7 +97,7 @@ mod tests {
             ("2024-07-03", Some("2024-07-03T00:00:00.000+0200")),
             // The clocks go from 02:00 to 03:00.
             ("2024-03-31 02:30", Some("2024-03-31T03:30:00.000+0200")),
-            // 02:30 happens twice: the first of them, so that nothing is left out.
+            // 02:30 happens twice: the first of them, so that nothing is skipped.
             ("2024-10-27 02:30", Some("2024-10-27T02:30:00.000+0200")),
             ("2024-07-03 11:46:40", None),
             ("2024-07-03T11:46", None),

@@ -94,7 +94,7 @@ pub(super) fn respond(
         service.answer(request, &request.origin())
     };
     let response = match action {
-        Some(Action::Status(code)) => service.refusal(*code, "The stand-in was told to fail."),
+        Some(Action::Status(code)) => service.refusal(*code, "The stand-in fails on request."),
         Some(Action::Throttle(seconds)) => {
             let response = throttled(state);
             match seconds {

@@ -26,7 +26,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// One that came by no connection; names of headers in lower case.
+    /// One without a connection; names of headers in lower case.
     #[cfg(test)]
     pub(super) fn new(
         method: &str,
@@ -125,7 +125,7 @@ impl Response {
 /// One end of a connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    /// Bytes that came and are not yet part of a request.
+    /// Bytes that were read and are not yet part of a request.
     ahead: Vec<u8>,
 }
 

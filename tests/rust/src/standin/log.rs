@@ -1,4 +1,4 @@
-//! Which requests came: what tests assert about retries, paging and credentials.
+//! Which requests arrived: what tests assert about retries, paging and credentials.
 
 use serde_json::{Map, Value, json};
 
@@ -30,9 +30,9 @@ pub struct Entry {
     pub status: Option<u16>,
     /// The fault that befell it, as it was specified.
     pub fault: Option<String>,
-    /// When it came, in milliseconds since the stand-in was started.
+    /// When it arrived, in milliseconds since the stand-in was started.
     pub millis: u64,
-    /// How many requests were being answered when it came, itself included.
+    /// How many requests were being answered when it arrived, itself included.
     pub in_flight: usize,
 }
 

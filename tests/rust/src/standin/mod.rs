@@ -1,6 +1,6 @@
 //! Stand-ins for services that are loaded from: what a load needs of them, with the manners of the
 //! real ones, over deterministic data. Tests change the data underneath a running load, have
-//! requests fail in chosen ways, and read back which requests came.
+//! requests fail in chosen ways, and read back which requests arrived.
 //!
 //! Nothing of it is the real thing: each is written from the public description of the REST API.
 //! What they share (HTTP, the log, what goes wrong, how tests steer them) is here; each of them is a
@@ -134,7 +134,7 @@ impl Standin {
         *lock(&self.state.faults) = faults;
     }
 
-    /// The requests answered so far, those to the control addresses left out.
+    /// The requests answered so far, without those to the control addresses.
     pub fn log(&self) -> Vec<Entry> {
         lock(&self.state.log).clone()
     }

@@ -146,7 +146,7 @@ impl Repository {
                 "merged_at": item["closed_at"],
             });
             append(&mut whole, changed);
-            // A list of pull requests leaves out what a single one says.
+            // A list of pull requests has fewer fields than a single one.
             if let Some(whole) = whole.as_object_mut() {
                 whole.retain(|key, _| !SINGLE_ONLY.contains(&key.as_str()));
             }

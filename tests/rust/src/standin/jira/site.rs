@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issue_that_is_edited_between_pages_comes_again_and_nothing_is_left_out() {
+    fn an_issue_that_is_edited_between_pages_appears_again_and_nothing_is_lost() {
         let mut site = Site::new(1, 20);
         let query = Query::parse("id > 0 ORDER BY updated").unwrap();
         let first = site.search(&query, None, 10);

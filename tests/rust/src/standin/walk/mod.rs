@@ -40,7 +40,7 @@ const PASSES: &[(&str, usize, f64)] = &[
     ("wrong-gzip", 1, 1.0),
 ];
 
-/// Trouble that lasts, and the reason that is told.
+/// Trouble that lasts, and the reason that is reported.
 const FAILS: &[(&str, &str)] = &[
     ("status:500", "status 500: {\""),
     ("status:500", ", at the 5th attempt"),
@@ -117,7 +117,7 @@ impl Walk {
         Host::new(self).run(trouble)
     }
 
-    /// Disturbs each request of the run, and judges what came of it.
+    /// Disturbs each request of the run, and judges the result.
     fn each(
         mut self,
         lasts: bool,
@@ -178,8 +178,8 @@ impl Walk {
             }
             let Some(fault) = &run.fault else { panic!("no fault for {place}") };
             assert!(!run.published(), "{place}: {:?}", run.sql);
-            let told = format!("page {}: {}: ", case.page, rest::shown(case.at));
-            for word in [&told, ": resource "] {
+            let reported = format!("page {}: {}: ", case.page, rest::shown(case.at));
+            for word in [&reported, ": resource "] {
                 assert!(fault.contains(word), "{place}: expected {word}, found {fault}");
             }
             for (_, reason) in FAILS.iter().filter(|(action, _)| *action == case.action) {
