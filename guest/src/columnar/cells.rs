@@ -13,18 +13,18 @@ use crate::fault::{Fault, Result};
 
 /// A column of the input.
 #[derive(Clone, Debug)]
-pub struct Field {
+pub struct CellColumn {
     /// Its name, as the source has it.
     pub name: String,
     /// Its name, as a key of JSON spells it, without quotes.
     pub key: String,
     /// What its cells hold.
-    pub form: Form,
+    pub form: CellForm,
 }
 
 /// What the cells of a column hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Form {
+pub enum CellForm {
     /// A JSON value.
     Json,
     /// A text that is read as the text of a CSV file is.
@@ -35,7 +35,7 @@ pub enum Form {
     Declared(Kind),
 }
 
-impl Field {
+impl CellColumn {
     /// A column as the host describes it. `declared`: the job says its type.
     pub fn new(
         name: &str,
@@ -74,10 +74,10 @@ impl Field {
             }
         }
         let form = match kind {
-            None => Form::Text,
-            Some(kind) if kind.data_type == DataType::Json => Form::Json,
-            Some(kind) if declared => Form::Declared(kind),
-            Some(kind) => Form::Typed(kind),
+            None => CellForm::Text,
+            Some(kind) if kind.data_type == DataType::Json => CellForm::Json,
+            Some(kind) if declared => CellForm::Declared(kind),
+            Some(kind) => CellForm::Typed(kind),
         };
         let mut key = String::new();
         push_string(&mut key, name);
@@ -90,9 +90,9 @@ impl Field {
     fn push_json(&self, out: &mut String, cell: Option<&str>) {
         let Some(cell) = cell else { return out.push_str("null") };
         let kind = match self.form {
-            Form::Json => return out.push_str(cell),
-            Form::Text => return push_string(out, cell),
-            Form::Typed(kind) | Form::Declared(kind) => kind,
+            CellForm::Json => return out.push_str(cell),
+            CellForm::Text => return push_string(out, cell),
+            CellForm::Typed(kind) | CellForm::Declared(kind) => kind,
         };
         let typed = Typed { text: Cow::Borrowed(cell), kind };
         match typed.scalar() {
@@ -106,19 +106,19 @@ impl Field {
 
 /// The rows of a page, one at a time.
 #[derive(Debug)]
-pub struct Rows<'t> {
+pub struct CellReader<'t> {
     text: &'t str,
     /// Where the next row begins.
     at: usize,
     width: usize,
-    spans: Vec<Span>,
+    spans: Vec<CellSpan>,
     /// The cells of the row that had escapes, without them.
     unescaped: String,
 }
 
 /// Where a cell of the row is.
 #[derive(Clone, Copy, Debug)]
-enum Span {
+enum CellSpan {
     Null,
     /// In the page.
     Plain(usize, usize),
@@ -126,7 +126,7 @@ enum Span {
     Unescaped(usize, usize),
 }
 
-impl<'t> Rows<'t> {
+impl<'t> CellReader<'t> {
     /// The rows of a page, of so many cells each.
     pub fn new(text: &'t str, width: usize) -> Self {
         Self { text, at: 0, width, spans: Vec::with_capacity(width), unescaped: String::new() }
@@ -171,24 +171,24 @@ impl<'t> Rows<'t> {
 
     /// The cell that begins here, and where it ends.
     #[inline]
-    fn cell(&mut self, start: usize) -> Result<(Span, usize)> {
+    fn cell(&mut self, start: usize) -> Result<(CellSpan, usize)> {
         let bytes = self.text.as_bytes();
         let end = start + special(bytes.get(start..).unwrap_or_default());
         if bytes.get(end) != Some(&b'\\') {
-            return Ok((Span::Plain(start, end), end));
+            return Ok((CellSpan::Plain(start, end), end));
         }
         let behind = bytes.get(end + 2);
         if end == start
             && bytes.get(end + 1) == Some(&b'N')
             && matches!(behind, None | Some(b'\t' | b'\n'))
         {
-            return Ok((Span::Null, end + 2));
+            return Ok((CellSpan::Null, end + 2));
         }
         self.escaped(start, end)
     }
 
     /// A cell with an escape at `end`.
-    fn escaped(&mut self, start: usize, mut end: usize) -> Result<(Span, usize)> {
+    fn escaped(&mut self, start: usize, mut end: usize) -> Result<(CellSpan, usize)> {
         let bytes = self.text.as_bytes();
         let begins = self.unescaped.len();
         let mut piece = start;
@@ -215,21 +215,21 @@ impl<'t> Rows<'t> {
             end = piece + special(bytes.get(piece..).unwrap_or_default());
         }
         self.unescaped.push_str(self.text.get(piece..end).unwrap_or_default());
-        Ok((Span::Unescaped(begins, self.unescaped.len()), end))
+        Ok((CellSpan::Unescaped(begins, self.unescaped.len()), end))
     }
 
     /// A cell of the row; none for NULL.
     #[inline]
     pub fn cell_at(&self, at: usize) -> Option<&str> {
         match *self.spans.get(at)? {
-            Span::Null => None,
-            Span::Plain(start, end) => self.text.get(start..end),
-            Span::Unescaped(start, end) => self.unescaped.get(start..end),
+            CellSpan::Null => None,
+            CellSpan::Plain(start, end) => self.text.get(start..end),
+            CellSpan::Unescaped(start, end) => self.unescaped.get(start..end),
         }
     }
 
     /// Writes the row as an object of JSON.
-    pub fn json(&self, fields: &[Field], out: &mut String) {
+    pub fn json(&self, fields: &[CellColumn], out: &mut String) {
         out.clear();
         out.push('{');
         for (at, field) in fields.iter().enumerate() {
@@ -287,9 +287,10 @@ mod tests {
     #[test]
     fn rows_become_json() {
         let check = |columns: &[(&str, &str)], row: &str, expect: &str| {
-            let field = |(name, kind): &(&str, &str)| Field::new(name, kind, (None, None), false);
-            let fields: Vec<Field> = columns.iter().map(|it| field(it).unwrap()).collect();
-            let mut rows = Rows::new(row, fields.len());
+            let field =
+                |(name, kind): &(&str, &str)| CellColumn::new(name, kind, (None, None), false);
+            let fields: Vec<CellColumn> = columns.iter().map(|it| field(it).unwrap()).collect();
+            let mut rows = CellReader::new(row, fields.len());
             let mut json = String::from("of the row before");
             assert!(rows.advance().unwrap());
             rows.json(&fields, &mut json);

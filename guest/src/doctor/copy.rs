@@ -2,8 +2,8 @@
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, first, has_code, shown};
 use super::stage;
-use crate::columnar::batch;
-use crate::columnar::parquet::{Field, File, PageEncoder};
+use crate::columnar::batch::{BufferError, ColumnBuffer};
+use crate::columnar::parquet::{FileColumn, PageEncoder, ParquetFile};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::sql::copy::{Json, copy_into};
@@ -144,7 +144,7 @@ async fn pages(x: &mut Examiner, stage: &Name) -> Found {
     let columns = std::slice::from_ref(&id);
     let table = x.scratch.object("DOCTOR_PAGES");
     x.need(ddl::create_table(&table, columns, &ddl::TableOptions::default())).await?;
-    let mut values = batch::Column::new(id.kind);
+    let mut values = ColumnBuffer::new(id.kind);
     for row in 0..MANY {
         values.set_int(row, i64::from(row) * 7919 % 1_000_003).map_err(refused)?;
     }
@@ -289,7 +289,7 @@ fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
     for rows in [0..2, 2..EXPECTED.len()] {
         let mut built = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            let mut values = batch::Column::new(column.kind);
+            let mut values = ColumnBuffer::new(column.kind);
             for (row, number) in rows.clone().zip(0u32..) {
                 let expected = EXPECTED.get(row).and_then(|row| row.get(at).copied().flatten());
                 if let Some(text) = expected {
@@ -305,7 +305,7 @@ fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
     file.finish()
 }
 
-fn set(values: &mut batch::Column, kind: Kind, number: u32, row: usize, text: &str) -> Result<()> {
+fn set(values: &mut ColumnBuffer, kind: Kind, number: u32, row: usize, text: &str) -> Result<()> {
     let wrong =
         || Fault::internal(format_args!("{text:?} is no value of {}", kind.data_type.name()));
     let integer = || text.parse::<i64>().map_err(|_| wrong());
@@ -334,7 +334,7 @@ fn set(values: &mut batch::Column, kind: Kind, number: u32, row: usize, text: &s
 /// A file of one row with one text or JSON.
 pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
     let kind = columns.first().map_or(Kind::of(DataType::Text), |column| column.kind);
-    let mut values = batch::Column::new(kind);
+    let mut values = ColumnBuffer::new(kind);
     values.set_text(0, text).map_err(refused)?;
     values.settle();
     let mut file = create(columns)?;
@@ -344,7 +344,7 @@ pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
 
 /// A file of these instants.
 pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8>> {
-    let mut values = batch::Column::new(column.kind);
+    let mut values = ColumnBuffer::new(column.kind);
     for (row, micros) in (0u32..).zip(micros) {
         values.set_micros(row, *micros).map_err(refused)?;
     }
@@ -354,11 +354,11 @@ pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8
     file.finish()
 }
 
-fn create(columns: &[Column]) -> Result<File> {
-    let field = |column: &Column| Field { name: column.name.clone(), kind: column.kind };
-    File::create(columns.iter().map(field).collect())
+fn create(columns: &[Column]) -> Result<ParquetFile> {
+    let field = |column: &Column| FileColumn { name: column.name.clone(), kind: column.kind };
+    ParquetFile::create(columns.iter().map(field).collect())
 }
 
-fn refused(refused: batch::Refused) -> Fault {
+fn refused(refused: BufferError) -> Fault {
     Fault::internal(refused)
 }

@@ -1,5 +1,5 @@
 //! Rows of cells, straight into their columns: each column of the input is resolved once, to an entry of
-//! the root's shape, and a cell of a scalar type goes from there into its column. What is nested in a JSON
+//! the root's layout, and a cell of a scalar type goes from there into its column. What is nested in a JSON
 //! cell is walked as it is anywhere in a record.
 //!
 //! Rows that need another look (ids made of values, contracts, keys that share a name, objects that repeat
@@ -7,9 +7,9 @@
 
 use std::borrow::Cow;
 
-use super::layout::Role;
-use super::{Family, Halt, Link, RootId, RootKey, Row};
-use crate::columnar::cells::{Field, Form, Rows};
+use super::layout::KeyRole;
+use super::{Family, Halt, OpenRow, RootId, RootKey, RowLink};
+use crate::columnar::cells::{CellColumn, CellForm, CellReader};
 use crate::dlt::coerce::{self, Scalar, Typed};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
@@ -17,42 +17,42 @@ use crate::json::Reader;
 
 /// The columns of the input, and where their cells go.
 #[derive(Debug)]
-pub struct Cells<'f> {
-    fields: &'f [Field],
-    /// For each column, its entry of the root's shape.
+pub struct CellTargets<'f> {
+    fields: &'f [CellColumn],
+    /// For each column, its entry of the root's layout.
     entries: Vec<usize>,
     /// A row as JSON, where that is asked for.
     json: String,
 }
 
-/// The shape of the records.
+/// The layout of the records.
 const ROOT: usize = 0;
 
 impl Family {
     /// Resolves the columns of the input. Their types count until the next call.
-    pub fn cells<'f>(&mut self, fields: &'f [Field]) -> Cells<'f> {
-        for entry in &mut self.shapes[ROOT].entries {
+    pub fn cells<'f>(&mut self, fields: &'f [CellColumn]) -> CellTargets<'f> {
+        for entry in &mut self.layouts[ROOT].entries {
             entry.typed = None;
-            if entry.role == Role::Typed {
-                entry.role = Role::Plain;
+            if entry.role == KeyRole::Typed {
+                entry.role = KeyRole::Plain;
             }
         }
         let entries = fields.iter().map(|field| {
             let at = self.entry_named(ROOT, &field.key);
-            if let Form::Typed(kind) = field.form {
-                let entry = &mut self.shapes[ROOT].entries[at];
+            if let CellForm::Typed(kind) = field.form {
+                let entry = &mut self.layouts[ROOT].entries[at];
                 entry.typed = Some(kind);
-                if entry.role == Role::Plain {
-                    entry.role = Role::Typed;
+                if entry.role == KeyRole::Plain {
+                    entry.role = KeyRole::Typed;
                 }
             }
             at
         });
-        Cells { entries: entries.collect(), fields, json: String::new() }
+        CellTargets { entries: entries.collect(), fields, json: String::new() }
     }
 
     /// Takes the row that was read last, as a record.
-    pub fn row(&mut self, row: &Rows<'_>, cells: &mut Cells<'_>) -> Result<()> {
+    pub fn row(&mut self, row: &CellReader<'_>, cells: &mut CellTargets<'_>) -> Result<()> {
         let plain = !self.guarded
             && self.options.root_id == RootId::Numbered
             && matches!(self.options.root_key, RootKey::None | RootKey::Id);
@@ -71,20 +71,20 @@ impl Family {
         self.record(&mut Reader::new(&cells.json))
     }
 
-    fn cells_row(&mut self, cells: &Rows<'_>, of: &Cells<'_>) -> Result<(), Halt> {
+    fn cells_row(&mut self, cells: &CellReader<'_>, of: &CellTargets<'_>) -> Result<(), Halt> {
         self.trail.clear();
         let seq = self.root_rows;
         let id = self.root_ids.id(seq);
         let row = self.open_row(0);
         let sequence = self.options.sequence;
         let root = (self.options.root_key != RootKey::None).then_some(&id);
-        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours: true };
+        let row = OpenRow { table: 0, row, id: &id, root, seq, sequence, base: 0, ours: true };
         for (place, (field, &entry)) in of.fields.iter().zip(&of.entries).enumerate() {
             if let Some(cell) = cells.cell_at(place) {
                 self.cell(cell, field, (entry, place as u32), &row)?;
             }
         }
-        self.end_row(&row, Link::Root(None), true)?;
+        self.end_row(&row, RowLink::Root(None), true)?;
         if self.squashed {
             return Err(Halt::Squashed);
         }
@@ -98,15 +98,15 @@ impl Family {
     fn cell(
         &mut self,
         cell: &str,
-        field: &Field,
+        field: &CellColumn,
         (entry, place): (usize, u32),
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         let (kind, declared) = match field.form {
-            Form::Json => return self.json_cell(cell, field, (entry, place), row),
-            Form::Text => return self.scalar(Scalar::Text(cell), (ROOT, entry), place, row),
-            Form::Declared(kind) => (kind, true),
-            Form::Typed(kind) => (kind, false),
+            CellForm::Json => return self.json_cell(cell, field, (entry, place), row),
+            CellForm::Text => return self.scalar(Scalar::Text(cell), (ROOT, entry), place, row),
+            CellForm::Declared(kind) => (kind, true),
+            CellForm::Typed(kind) => (kind, false),
         };
         let typed = Typed { text: Cow::Borrowed(cell), kind };
         let scalar = match kind.data_type {
@@ -126,13 +126,13 @@ impl Family {
     fn typed_scalar(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        match self.shapes[shape].entries[entry].role {
-            Role::Plain | Role::Typed => self.plain(scalar, (shape, entry), place, row),
-            Role::System => self.special(scalar, (shape, entry), place, row),
+        match self.layouts[layout].entries[entry].role {
+            KeyRole::Plain | KeyRole::Typed => self.plain(scalar, (layout, entry), place, row),
+            KeyRole::System => self.special(scalar, (layout, entry), place, row),
         }
     }
 
@@ -140,9 +140,9 @@ impl Family {
     fn json_cell(
         &mut self,
         cell: &str,
-        field: &Field,
+        field: &CellColumn,
         (entry, place): (usize, u32),
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         let mut reader = Reader::new(cell);
         let at = |fault: Fault| fault.at(format_args!("column {}", field.name));

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::layout::{ListTarget, ObjectTarget};
 use super::row_id::{Numbered, key_hash, record_hash};
-use super::{Family, Halt, Link, RootId, RootKey, Row, RowId};
+use super::{Family, Halt, OpenRow, RootId, RootKey, RowIdentity, RowLink};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::json::{MAX_DEPTH, Peek, Reader};
 
@@ -54,13 +54,13 @@ impl Rules {
 
 /// What was left out, counted.
 #[derive(Debug, Default)]
-pub(super) struct LeftOut {
+pub(super) struct Discarded {
     counts: BTreeMap<(String, String), u64>,
     /// Of the record that is being taken.
     open: Vec<(String, String)>,
 }
 
-impl LeftOut {
+impl Discarded {
     pub(super) fn add(&mut self, table: &str, what: String) {
         self.open.push((table.to_owned(), what));
     }
@@ -99,16 +99,16 @@ impl Family {
     pub(super) fn fill_guarded(
         &mut self,
         reader: &mut Reader<'_>,
-        shape: usize,
+        layout: usize,
         key: Option<&str>,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<bool, Halt> {
         let mut again = reader.clone();
         self.values_only = true;
         self.refused = false;
         match key {
-            None => self.object(reader, shape, row)?,
-            Some(key) => self.value(reader, shape, key, row)?,
+            None => self.object(reader, layout, row)?,
+            Some(key) => self.value(reader, layout, key, row)?,
         }
         self.values_only = false;
         if self.claims.waits() {
@@ -118,10 +118,10 @@ impl Family {
             return Ok(false);
         }
         match key {
-            None => self.lists(&mut again, shape, row)?,
+            None => self.lists(&mut again, layout, row)?,
             Some(key) => {
-                let entry = self.entry_named(shape, key);
-                self.lists_of(&mut again, (shape, entry), 0, row)?;
+                let entry = self.entry_named(layout, key);
+                self.lists_of(&mut again, (layout, entry), 0, row)?;
             }
         }
         Ok(true)
@@ -171,9 +171,9 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         list: usize,
-        parent: &Row<'_>,
+        parent: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let table = self.shapes[list].table;
+        let table = self.layouts[list].table;
         let Some(rooted) = self.tables[table].rooted.as_deref().cloned() else {
             return Ok(());
         };
@@ -185,10 +185,10 @@ impl Family {
                     let raw = reader.clone().skip()?;
                     let id = key_hash(raw, columns, &self.options.convention);
                     let place = format!("table {}", self.tables[table].name);
-                    RowId::given(&id.map_err(|fault| fault.at(place))?)
+                    RowIdentity::given(&id.map_err(|fault| fault.at(place))?)
                 }
                 RootId::Numbered => self.rooted_id(table, seq),
-                RootId::Record => RowId::given(&record_hash(reader.clone().skip()?)?),
+                RootId::Record => RowIdentity::given(&record_hash(reader.clone().skip()?)?),
             };
             let value = match &rooted.root_key {
                 RootKey::None | RootKey::Id => None,
@@ -199,7 +199,7 @@ impl Family {
                 RootKey::None => parent.root,
                 RootKey::Id | RootKey::Columns { .. } => value.as_ref().or(Some(&id)),
             };
-            let row = Row {
+            let row = OpenRow {
                 table,
                 row,
                 id: &id,
@@ -210,27 +210,32 @@ impl Family {
                 ours: false,
             };
             let kept = self.element(reader, list, &row)?;
-            self.end_row(&row, Link::Root(parent.root), kept)?;
+            self.end_row(&row, RowLink::Root(parent.root), kept)?;
             more = reader.more(b']')?;
         }
         Ok(())
     }
 
     /// The id of a row that has none of its own: a digest of the load, the table and its number.
-    fn rooted_id(&self, table: usize, number: u64) -> RowId {
+    fn rooted_id(&self, table: usize, number: u64) -> RowIdentity {
         let table = &self.tables[table].name;
         Numbered::new(&self.options.load_id, table).id(number)
     }
 
     /// The lists of an object, and of the objects in it, whose values have been read.
-    fn lists(&mut self, reader: &mut Reader<'_>, shape: usize, row: &Row<'_>) -> Result<(), Halt> {
+    fn lists(
+        &mut self,
+        reader: &mut Reader<'_>,
+        layout: usize,
+        row: &OpenRow<'_>,
+    ) -> Result<(), Halt> {
         let mut more = reader.enter();
         let mut previous = None;
         let mut place = 0;
         while more {
-            let entry = self.entry(reader, shape, previous)?;
+            let entry = self.entry(reader, layout, previous)?;
             previous = Some(entry);
-            self.lists_of(reader, (shape, entry), place, row)?;
+            self.lists_of(reader, (layout, entry), place, row)?;
             place += 1;
             more = reader.more(b'}')?;
         }
@@ -240,19 +245,19 @@ impl Family {
     fn lists_of(
         &mut self,
         reader: &mut Reader<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }
         let inner = match reader.peek()? {
-            Peek::Object => match self.object_target(shape, entry) {
-                ObjectTarget::Shape(inner) => Ok(inner),
+            Peek::Object => match self.object_target(layout, entry) {
+                ObjectTarget::Row(inner) => Ok(inner),
                 ObjectTarget::Json => return Ok(reader.skip().map(drop)?),
             },
-            Peek::Array => match self.list_target(shape, entry, row.table) {
+            Peek::Array => match self.list_target(layout, entry, row.table) {
                 ListTarget::List(list) => Err(list),
                 ListTarget::Json => return Ok(reader.skip().map(drop)?),
             },
@@ -260,7 +265,7 @@ impl Family {
         };
         self.trail.push(place);
         match inner {
-            Ok(shape) => self.lists(reader, shape, row)?,
+            Ok(layout) => self.lists(reader, layout, row)?,
             Err(list) => self.list(reader, list, row)?,
         }
         self.trail.pop();

@@ -1,6 +1,6 @@
 //! What a family knows before its first record: tables and columns of the saved schema and of the job.
 
-use super::{Family, KnownColumn, Rooted, Rules};
+use super::{Family, KnownColumn, NestedRoot, Rules};
 
 impl Family {
     /// Makes a child table known before its first row.
@@ -36,7 +36,7 @@ impl Family {
     }
 
     /// Makes a table known that is filled from lists, and yet begins a family of its own.
-    pub fn know_root(&mut self, name: &str, rooted: Rooted) {
+    pub fn know_root(&mut self, name: &str, rooted: NestedRoot) {
         let table = self.table(name, None);
         self.tables[table].declared = true;
         self.tables[table].rooted = Some(Box::new(rooted));

@@ -1,23 +1,23 @@
 //! What is known about the objects at one place of the documents: for each key, where its values go.
 //!
-//! A shape belongs to a table and has a level: dlt counts `max_table_nesting` down, one for each object
+//! A layout belongs to a table and has a level: dlt counts `max_table_nesting` down, one for each object
 //! and one for each list, and a list's rows begin at their parent row's level minus one, however deep
 //! in it the list stands.
 
 use rustc_hash::FxHashMap;
 
 use super::Family;
-use super::table::{self, Rows};
+use super::table::{self, RowOrigin};
 use crate::dlt::naming::EMPTY_KEY;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
 
 /// Which nested values are unnested: given the raw keys from the record's root (lists add none).
-pub type Unnest = Box<dyn Fn(&[String]) -> bool>;
+pub type UnnestRule = Box<dyn Fn(&[String]) -> bool>;
 
 /// The objects at one place.
-pub(super) struct Shape {
+pub(super) struct ObjectLayout {
     /// The table their scalars go to.
     pub(super) table: usize,
     /// Levels left; at 0 what is nested here is kept as JSON.
@@ -30,13 +30,13 @@ pub(super) struct Shape {
     path: Vec<String>,
     /// The raw keys from the record to here.
     raw_path: Vec<String>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<LayoutEntry>,
     by_key: FxHashMap<Box<str>, u32>,
     /// The entry an object begins with, most often.
     first: usize,
-    /// The shape of `{"list": [..]}` rows, for lists in the list of this shape.
+    /// The layout of `{"list": [..]}` rows, for lists in the list of this layout.
     list_in_list: Option<usize>,
-    /// The shape and the entry these objects stand at; none for records.
+    /// The layout and the entry these objects stand at; none for records.
     pub(super) origin: Option<(usize, usize)>,
     /// Whether the objects are rows, not part of one.
     pub(super) is_row: bool,
@@ -44,14 +44,14 @@ pub(super) struct Shape {
     pub(super) is_claimed: bool,
 }
 
-/// One key of a shape.
-pub(super) struct Entry {
+/// One key of a layout.
+pub(super) struct LayoutEntry {
     /// As it is spelled in the documents.
     pub(super) key: Box<str>,
     /// The name of its column.
     pub(super) name: String,
     /// What becomes of its values.
-    pub(super) role: Role,
+    pub(super) role: KeyRole,
     /// The type that its values have in the input, where that says one.
     pub(super) typed: Option<Kind>,
     /// The object that had it last.
@@ -68,7 +68,7 @@ pub(super) struct Entry {
 
 /// What becomes of the values of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Role {
+pub(super) enum KeyRole {
     /// They go into its column.
     Plain,
     /// They go into its column, with the type that the input says.
@@ -82,8 +82,8 @@ pub(super) enum Role {
 pub(super) enum ObjectTarget {
     /// Into a column, as it is.
     Json,
-    /// Into the row, by this shape.
-    Shape(usize),
+    /// Into the row, by this layout.
+    Row(usize),
 }
 
 /// Where a list goes.
@@ -91,12 +91,12 @@ pub(super) enum ObjectTarget {
 pub(super) enum ListTarget {
     /// Into a column, as it is.
     Json,
-    /// Into rows, by the shape of its elements.
+    /// Into rows, by the layout of its elements.
     List(usize),
 }
 
-impl Shape {
-    /// The shape of rows of a table.
+impl ObjectLayout {
+    /// The layout of rows of a table.
     pub(super) fn new(table: usize, level: i64, table_path: Vec<String>) -> Self {
         Self {
             table,
@@ -130,7 +130,7 @@ impl Shape {
         &self.table_path
     }
 
-    /// The shape of the same lists, if their rows go to a table that is not named for where they stand.
+    /// The layout of the same lists, if their rows go to a table that is not named for where they stand.
     pub(super) fn of_own_table(&self, table: usize, name: String) -> Self {
         let raw_path = self.raw_path.clone();
         Self { raw_path, origin: self.origin, ..Self::new(table, self.level, vec![name]) }
@@ -155,10 +155,10 @@ impl Family {
     pub(super) fn entry(
         &mut self,
         reader: &mut Reader<'_>,
-        shape: usize,
+        layout: usize,
         previous: Option<usize>,
     ) -> Result<usize> {
-        let known = &self.shapes[shape];
+        let known = &self.layouts[layout];
         let guess = match previous {
             Some(previous) => known.entries[previous].next,
             None => known.first,
@@ -171,9 +171,9 @@ impl Family {
         let key = reader.key()?;
         let entry = match known.by_key.get(key) {
             Some(&entry) => entry as usize,
-            None => self.new_entry(shape, key),
+            None => self.new_entry(layout, key),
         };
-        let known = &mut self.shapes[shape];
+        let known = &mut self.layouts[layout];
         match previous {
             Some(previous) => known.entries[previous].next = entry,
             None => known.first = entry,
@@ -182,17 +182,17 @@ impl Family {
     }
 
     /// The entry of a key that the document does not spell: the wrapped value of a list.
-    pub(super) fn entry_named(&mut self, shape: usize, key: &str) -> usize {
-        match self.shapes[shape].by_key.get(key) {
+    pub(super) fn entry_named(&mut self, layout: usize, key: &str) -> usize {
+        match self.layouts[layout].by_key.get(key) {
             Some(&entry) => entry as usize,
-            None => self.new_entry(shape, key),
+            None => self.new_entry(layout, key),
         }
     }
 
     #[cold]
-    fn new_entry(&mut self, shape: usize, key: &str) -> usize {
+    fn new_entry(&mut self, layout: usize, key: &str) -> usize {
         let norm = self.options.convention.norm(&unescape(key));
-        let known = &mut self.shapes[shape];
+        let known = &mut self.layouts[layout];
         let mut name = if known.path.is_empty() {
             norm
         } else {
@@ -201,16 +201,18 @@ impl Family {
             self.options.convention.shorten_fragments(&parts)
         };
         let rows = match known.table {
-            0 => Rows::Root,
-            table if self.tables.get(table).is_some_and(|t| t.rooted.is_some()) => Rows::Rooted,
-            _ => Rows::Nested,
+            0 => RowOrigin::Record,
+            table if self.tables.get(table).is_some_and(|t| t.rooted.is_some()) => {
+                RowOrigin::NestedRoot
+            }
+            _ => RowOrigin::Element,
         };
         if name.is_empty() {
             // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
             EMPTY_KEY.clone_into(&mut name);
         }
-        let role = if table::is_system(&name, rows) { Role::System } else { Role::Plain };
-        let entry = Entry {
+        let role = if table::is_system(&name, rows) { KeyRole::System } else { KeyRole::Plain };
+        let entry = LayoutEntry {
             key: key.into(),
             role,
             name,
@@ -230,45 +232,45 @@ impl Family {
 
     /// Where an object under this key goes.
     #[inline]
-    pub(super) fn object_target(&mut self, shape: usize, entry: usize) -> ObjectTarget {
-        match self.shapes[shape].entries[entry].object {
+    pub(super) fn object_target(&mut self, layout: usize, entry: usize) -> ObjectTarget {
+        match self.layouts[layout].entries[entry].object {
             Some(target) => target,
-            None => self.new_object_target(shape, entry),
+            None => self.new_object_target(layout, entry),
         }
     }
 
     #[cold]
-    fn new_object_target(&mut self, shape: usize, entry: usize) -> ObjectTarget {
-        let raw = unescape(&self.shapes[shape].entries[entry].key);
-        let target = if self.is_kept(shape, entry, &raw) {
+    fn new_object_target(&mut self, layout: usize, entry: usize) -> ObjectTarget {
+        let raw = unescape(&self.layouts[layout].entries[entry].key);
+        let target = if self.is_kept(layout, entry, &raw) {
             ObjectTarget::Json
         } else {
             let norm = self.options.convention.norm(&raw);
-            let mut inner = self.shapes[shape].deeper(&norm, &raw);
-            inner.origin = Some((shape, entry));
-            self.shapes.push(inner);
-            ObjectTarget::Shape(self.shapes.len() - 1)
+            let mut inner = self.layouts[layout].deeper(&norm, &raw);
+            inner.origin = Some((layout, entry));
+            self.layouts.push(inner);
+            ObjectTarget::Row(self.layouts.len() - 1)
         };
-        self.shapes[shape].entries[entry].object = Some(target);
+        self.layouts[layout].entries[entry].object = Some(target);
         target
     }
 
     /// Where a list under this key goes; `parent` is the table of the row it stands in.
     #[inline]
-    pub(super) fn list_target(&mut self, shape: usize, entry: usize, parent: usize) -> ListTarget {
-        match self.shapes[shape].entries[entry].list {
+    pub(super) fn list_target(&mut self, layout: usize, entry: usize, parent: usize) -> ListTarget {
+        match self.layouts[layout].entries[entry].list {
             Some(target) => target,
-            None => self.new_list_target(shape, entry, parent),
+            None => self.new_list_target(layout, entry, parent),
         }
     }
 
     #[cold]
-    fn new_list_target(&mut self, shape: usize, entry: usize, parent: usize) -> ListTarget {
-        let raw = unescape(&self.shapes[shape].entries[entry].key);
-        let target = if self.is_kept(shape, entry, &raw) {
+    fn new_list_target(&mut self, layout: usize, entry: usize, parent: usize) -> ListTarget {
+        let raw = unescape(&self.layouts[layout].entries[entry].key);
+        let target = if self.is_kept(layout, entry, &raw) {
             ListTarget::Json
         } else {
-            let known = &self.shapes[shape];
+            let known = &self.layouts[layout];
             let mut table_path = known.table_path.clone();
             table_path.extend(known.path.iter().cloned());
             let part = self.options.convention.normalize_path(&raw);
@@ -280,38 +282,40 @@ impl Family {
             let parts: Vec<&str> = table_path.iter().map(String::as_str).collect();
             let name = self.options.convention.shorten_fragments(&parts);
             let table = self.table(&name, Some(parent));
-            let origin = Some((shape, entry));
-            let rows = Shape { raw_path, origin, ..Shape::new(table, level, table_path) };
-            self.shapes.push(rows);
-            ListTarget::List(self.shapes.len() - 1)
+            let origin = Some((layout, entry));
+            let rows =
+                ObjectLayout { raw_path, origin, ..ObjectLayout::new(table, level, table_path) };
+            self.layouts.push(rows);
+            ListTarget::List(self.layouts.len() - 1)
         };
-        self.shapes[shape].entries[entry].list = Some(target);
+        self.layouts[layout].entries[entry].list = Some(target);
         target
     }
 
-    /// The shape of the row `{"list": [..]}` that a list in a list becomes, one level further down.
+    /// The layout of the row `{"list": [..]}` that a list in a list becomes, one level further down.
     pub(super) fn list_in_list(&mut self, list: usize) -> usize {
-        if let Some(inner) = self.shapes[list].list_in_list {
+        if let Some(inner) = self.layouts[list].list_in_list {
             return inner;
         }
-        let known = &self.shapes[list];
-        let mut inner = Shape::new(known.table, known.row_level - 1, known.table_path.clone());
+        let known = &self.layouts[list];
+        let mut inner =
+            ObjectLayout::new(known.table, known.row_level - 1, known.table_path.clone());
         inner.raw_path.clone_from(&known.raw_path);
         inner.origin = known.origin;
-        self.shapes.push(inner);
-        let inner = self.shapes.len() - 1;
-        self.shapes[list].list_in_list = Some(inner);
+        self.layouts.push(inner);
+        let inner = self.layouts.len() - 1;
+        self.layouts[list].list_in_list = Some(inner);
         inner
     }
 
     /// Whether what is nested under this key stays JSON.
-    fn is_kept(&self, shape: usize, entry: usize, raw: &str) -> bool {
-        let known = &self.shapes[shape];
+    fn is_kept(&self, layout: usize, entry: usize, raw: &str) -> bool {
+        let known = &self.layouts[layout];
         if known.level <= 0 {
             return true;
         }
-        let Entry { name, squashed, .. } = &known.entries[entry];
-        let data_type = match self.kind_at(shape, entry) {
+        let LayoutEntry { name, squashed, .. } = &known.entries[entry];
+        let data_type = match self.kind_at(layout, entry) {
             Some(kind) => Some(kind.data_type),
             None => self.options.preferred(name),
         };

@@ -3,7 +3,7 @@
 //! where nothing is nested the load fails and names the place.
 
 use super::collapse::keys_to;
-use super::{Family, Halt, Options, Table};
+use super::{Family, Halt, ShredOptions, ShredTable};
 use crate::fault::{Fault, Result};
 use crate::json::Reader;
 
@@ -14,7 +14,7 @@ pub(super) const WEIGHED: u32 = 4096;
 const MOST_OF_TABLE: usize = 88 << 20;
 const MOST: usize = 384 << 20;
 
-impl Options {
+impl ShredOptions {
     /// Columns a table may have with those that no limit keeps out: objects that are kept as JSON, values
     /// that do not fit their column, keys whose name another key has.
     fn most_columns(&self) -> usize {
@@ -27,8 +27,8 @@ impl Family {
     #[cold]
     pub(super) fn check_tables(&self, reader: &Reader<'_>, list: usize) -> Result<(), Halt> {
         let most = self.options.max_tables;
-        let shape = &self.shapes[list];
-        let table = &self.tables[shape.table];
+        let layout = &self.layouts[list];
+        let table = &self.tables[layout.table];
         // This one is among them already.
         if self.tables.len() <= most || table.rows() > 0 || !reader.clone().enter() {
             return Ok(());
@@ -41,7 +41,7 @@ impl Family {
         Err(Fault::data(format_args!(
             "expected at most {most} tables (max_tables), found a list under {} that needs one more: keep the \
              list as JSON (max_table_nesting, unnest), or raise max_tables",
-            shape.raw_path().join(".")
+            layout.raw_path().join(".")
         ))
         .at(format_args!("table {root}"))
         .into())
@@ -50,9 +50,9 @@ impl Family {
     /// The fault of a key that needs a column in a table that has all it may have, and stands in no
     /// object that could be kept as JSON.
     #[cold]
-    pub(super) fn too_many_columns(&self, shape: usize, entry: usize, table: usize) -> Fault {
+    pub(super) fn too_many_columns(&self, layout: usize, entry: usize, table: usize) -> Fault {
         let most = self.options.max_columns;
-        let key = keys_to(&self.shapes[shape], entry);
+        let key = keys_to(&self.layouts[layout], entry);
         Fault::data(format_args!(
             "expected at most {most} columns (max_columns), found one more key: {key}; raise max_columns, or exclude keys \
              (processing_steps)"
@@ -67,7 +67,7 @@ impl Family {
     pub(super) fn check_weight(&self, table: usize) -> Result<(), Halt> {
         let table = &self.tables[table];
         let is_large = table.bytes() > MOST_OF_TABLE;
-        if !is_large && self.tables.iter().map(Table::bytes).sum::<usize>() <= MOST {
+        if !is_large && self.tables.iter().map(ShredTable::bytes).sum::<usize>() <= MOST {
             return Ok(());
         }
         let most = if is_large { MOST_OF_TABLE } else { MOST } >> 20;
@@ -81,10 +81,10 @@ impl Family {
     }
 }
 
-impl Table {
+impl ShredTable {
     /// Fails if the table has so many columns that it may have no other one, whatever it is for.
     #[cold]
-    pub(super) fn check_columns(&self, name: &str, options: &Options) -> Result<()> {
+    pub(super) fn check_columns(&self, name: &str, options: &ShredOptions) -> Result<()> {
         let most = options.most_columns();
         if self.width() < most || self.column_of(name).is_some() || self.own_width() < most {
             return Ok(());

@@ -29,30 +29,30 @@ use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
-pub use cells::Cells;
+pub use cells::CellTargets;
 pub use collisions::KEY_HINT;
 pub use contract::{Refusal, Rules};
-pub use layout::Unnest;
-pub use options::{Options, Preferred, SEQ, Sequence};
-pub use row_id::{RootId, RootKey, Rooted, RowId};
-pub use table::{KnownColumn, SeenColumn, Table};
+pub use layout::UnnestRule;
+pub use options::{Preferred, SEQ, Sequence, ShredOptions};
+pub use row_id::{NestedRoot, RootId, RootKey, RowIdentity};
+pub use table::{KnownColumn, SeenColumn, ShredTable};
 
 use crate::dlt::coerce::Scalar;
 use crate::fault::{Fault, Result};
 use crate::json::{self, Peek, Reader};
 use collisions::Claims;
-use contract::LeftOut;
-use layout::{Role, Shape};
+use contract::Discarded;
+use layout::{KeyRole, ObjectLayout};
 use limits::WEIGHED;
 use row_id::Numbered;
 use table::Origin;
 
 /// A family of tables, filling.
 pub struct Family {
-    options: Options,
-    tables: Vec<Table>,
+    options: ShredOptions,
+    tables: Vec<ShredTable>,
     by_name: FxHashMap<String, usize>,
-    shapes: Vec<Shape>,
+    layouts: Vec<ObjectLayout>,
     /// Counts objects, so that a key repeated in one object is noticed.
     instance: u64,
     /// The place of each open container among its siblings, for the order of new columns.
@@ -73,7 +73,7 @@ pub struct Family {
     values_only: bool,
     /// Whether the rules leave out the row that is being judged.
     refused: bool,
-    left_out: LeftOut,
+    left_out: Discarded,
 }
 
 /// Why a walk ended early.
@@ -97,12 +97,12 @@ impl From<Fault> for Halt {
 }
 
 /// The row that is being written.
-struct Row<'r> {
+struct OpenRow<'r> {
     table: usize,
     row: u32,
-    id: &'r RowId,
+    id: &'r RowIdentity,
     /// What the rows nested in it have for `_dlt_root_id`, if they have it.
-    root: Option<&'r RowId>,
+    root: Option<&'r RowIdentity>,
     seq: u64,
     sequence: Sequence,
     /// Where this row's part of the trail begins.
@@ -112,21 +112,21 @@ struct Row<'r> {
 }
 
 /// How a row hangs together with others.
-enum Link<'r> {
+enum RowLink<'r> {
     /// A row of a list: its parent's id, its place in the list, what it knows its root row by.
-    Nested(&'r RowId, u64, Option<&'r RowId>),
+    Nested(&'r RowIdentity, u64, Option<&'r RowIdentity>),
     /// A row that begins a family: what it knows the root row of the family it left by.
-    Root(Option<&'r RowId>),
+    Root(Option<&'r RowIdentity>),
 }
 
 impl Family {
     /// An empty family.
-    pub fn new(options: Options) -> Self {
-        let root = Shape::new(0, options.max_nesting, vec![options.table.clone()]);
+    pub fn new(options: ShredOptions) -> Self {
+        let root = ObjectLayout::new(0, options.max_nesting, vec![options.table.clone()]);
         let mut family = Self {
             tables: Vec::new(),
             by_name: FxHashMap::default(),
-            shapes: vec![root],
+            layouts: vec![root],
             instance: 0,
             trail: Vec::new(),
             record: 0,
@@ -139,7 +139,7 @@ impl Family {
             squashed: false,
             values_only: false,
             refused: false,
-            left_out: LeftOut::default(),
+            left_out: Discarded::default(),
             options,
         };
         let name = family.options.table.clone();
@@ -213,7 +213,7 @@ impl Family {
     }
 
     /// Every table, in the order of first sight.
-    pub fn tables(&self) -> &[Table] {
+    pub fn tables(&self) -> &[ShredTable] {
         &self.tables
     }
 
@@ -243,7 +243,7 @@ impl Family {
     }
 
     /// The tables, to take their rows.
-    pub fn tables_mut(&mut self) -> &mut [Table] {
+    pub fn tables_mut(&mut self) -> &mut [ShredTable] {
         &mut self.tables
     }
 
@@ -254,7 +254,7 @@ impl Family {
 
     /// How much the rows of the batch weigh, in bytes.
     pub fn weight(&mut self) -> usize {
-        self.tables.iter_mut().map(Table::weight).sum()
+        self.tables.iter_mut().map(ShredTable::weight).sum()
     }
 
     /// What the schema is to remember of keys: the table, its column where it is one's, and the key.
@@ -303,13 +303,13 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         given: Option<&str>,
-        root: Option<&RowId>,
+        root: Option<&RowIdentity>,
         ours: bool,
     ) -> Result<(), Halt> {
         self.trail.clear();
         let seq = self.root_rows;
         let id = match given {
-            Some(id) => RowId::given(id),
+            Some(id) => RowIdentity::given(id),
             None => self.root_ids.id(seq),
         };
         let row = self.open_row(0);
@@ -318,10 +318,10 @@ impl Family {
             RootKey::None => None,
             RootKey::Id | RootKey::Columns { .. } => root.or(Some(&id)),
         };
-        let row = Row { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
+        let row = OpenRow { table: 0, row, id: &id, root, seq, sequence, base: 0, ours };
         let key = if reader.peek()? == Peek::Object { None } else { Some("value") };
         let kept = self.fill(reader, 0, key, &row)?;
-        self.end_row(&row, Link::Root(None), kept)?;
+        self.end_row(&row, RowLink::Root(None), kept)?;
         if self.squashed {
             return Err(Halt::Squashed);
         }
@@ -335,16 +335,16 @@ impl Family {
     fn special(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let resolved = &self.shapes[shape].entries[entry];
+        let resolved = &self.layouts[layout].entries[entry];
         let typed = resolved.typed.and_then(|kind| cells::lifted(scalar, kind));
         let scalar = typed.as_ref().map_or(scalar, Scalar::Typed);
         match resolved.role {
-            Role::Plain | Role::Typed => self.plain(scalar, (shape, entry), place, row),
-            Role::System => self.system_value(scalar, (shape, entry), place, row),
+            KeyRole::Plain | KeyRole::Typed => self.plain(scalar, (layout, entry), place, row),
+            KeyRole::System => self.system_value(scalar, (layout, entry), place, row),
         }
     }
 
@@ -354,11 +354,11 @@ impl Family {
     fn system_value(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let name = self.shapes[shape].entries[entry].name.clone();
+        let name = self.layouts[layout].entries[entry].name.clone();
         let name = name.as_str();
         let trail = self.trail.get(row.base..).unwrap_or_default();
         if let Some(name) = ["_dlt_id", "_dlt_load_id"].into_iter().find(|root| *root == name)
@@ -382,24 +382,24 @@ impl Family {
     /// Ends a row: its system columns, the order of its new columns, what it must not lack. One that is
     /// not kept leaves the columns it brought, its system columns among them, as in dlt.
     #[inline]
-    fn end_row(&mut self, row: &Row<'_>, link: Link<'_>, kept: bool) -> Result<(), Halt> {
+    fn end_row(&mut self, row: &OpenRow<'_>, link: RowLink<'_>, kept: bool) -> Result<(), Halt> {
         if self.claims.waits() {
             self.settle(row)?;
         }
         let table = &mut self.tables[row.table];
-        let is_root = matches!(link, Link::Root(_));
+        let is_root = matches!(link, RowLink::Root(_));
         match link {
-            Link::Nested(parent, index, root) => {
+            RowLink::Nested(parent, index, root) => {
                 // The elements of a list have their parent in common; the first has set it.
                 let again = index != 0 && !self.guarded;
-                let set = if again { Table::system_id_again } else { Table::system_id };
+                let set = if again { ShredTable::system_id_again } else { ShredTable::system_id };
                 if let Some(root) = root {
                     set(table, row.row, "_dlt_root_id", root)?;
                 }
                 set(table, row.row, "_dlt_parent_id", parent)?;
                 table.system_int(row.row, "_dlt_list_idx", index)?;
             }
-            Link::Root(left) => {
+            RowLink::Root(left) => {
                 if let Some(root) = left {
                     table.system_id(row.row, "_dlt_root_id", root)?;
                 }
@@ -449,7 +449,7 @@ impl Family {
             return table;
         }
         let at = self.tables.len();
-        let mut table = Table::new(name.to_owned(), parent);
+        let mut table = ShredTable::new(name.to_owned(), parent);
         if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
             table.rules = parent.rules.nested();
         }

@@ -1,12 +1,12 @@
 //! What a family of tables is made of.
 
-use super::{RootId, RootKey, Unnest};
+use super::{RootId, RootKey, UnnestRule};
 use crate::dlt::coerce::{self, Scalar};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 
 /// What a family of tables is made of, decided before the first record.
-pub struct Options {
+pub struct ShredOptions {
     /// How names are made.
     pub convention: Convention,
     /// The root table's name, normalised.
@@ -22,7 +22,7 @@ pub struct Options {
     /// Which rows carry the number of their root row.
     pub sequence: Sequence,
     /// When set, what is unnested; everything else that is nested is kept as JSON.
-    pub unnest: Option<Unnest>,
+    pub unnest: Option<UnnestRule>,
     /// The types that columns of some names are to have, whatever the first value is.
     pub preferred: Option<Preferred>,
     /// Whether a text that reads as a timestamp is a text all the same.
@@ -38,7 +38,7 @@ pub struct Options {
 /// The type that a column of this name is to have, if any.
 pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
 
-impl Options {
+impl ShredOptions {
     pub(super) fn preferred(&self, column: &str) -> Option<DataType> {
         self.preferred.as_ref().and_then(|preferred| preferred(column))
     }

@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Options;
-use super::table::{Table, store};
+use super::ShredOptions;
+use super::table::{ShredTable, store};
 use crate::dlt::coerce::{self, Scalar};
 use crate::dlt::hash;
 use crate::dlt::naming::Convention;
@@ -31,7 +31,7 @@ pub enum RootId {
 /// What the rows of a table are that are elements of lists, and yet begin a family of their own: dlt's
 /// nested tables with a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Rooted {
+pub struct NestedRoot {
     /// Where the rows' ids come from.
     pub root_id: RootId,
     /// What the rows nested in them carry as `_dlt_root_id`; where it is nothing, they carry what these
@@ -42,7 +42,7 @@ pub struct Rooted {
 }
 
 /// The id of a row.
-pub enum RowId {
+pub enum RowIdentity {
     /// Brought by the data.
     Given(String),
     /// A digest.
@@ -51,7 +51,7 @@ pub enum RowId {
     Value(Box<RootValue>),
 }
 
-impl RowId {
+impl RowIdentity {
     /// The text of it.
     #[inline]
     pub fn as_str(&self) -> &str {
@@ -87,7 +87,7 @@ impl Numbered {
         Self { seed, block: u64::MAX, bytes: [0; BLOCK] }
     }
 
-    pub(super) fn id(&mut self, number: u64) -> RowId {
+    pub(super) fn id(&mut self, number: u64) -> RowIdentity {
         let ids = (BLOCK / ID) as u64;
         let (block, at) = (number / ids, (number % ids) as usize * ID);
         if block != self.block {
@@ -95,7 +95,7 @@ impl Numbered {
             hash::shake128(format!("{}_{block}", self.seed).as_bytes(), &mut self.bytes);
         }
         let bytes = self.bytes.get(at..at + ID).and_then(|id| id.first_chunk());
-        RowId::Digest(hash::RowId::of_digest(bytes.unwrap_or(&[0; ID])))
+        RowIdentity::Digest(hash::RowId::of_digest(bytes.unwrap_or(&[0; ID])))
     }
 }
 
@@ -248,7 +248,11 @@ impl RootKey {
 
     /// What the rows nested in this record carry instead of its id.
     #[cold]
-    pub(super) fn value(&self, record: &str, options: &Options) -> Result<Option<RowId>> {
+    pub(super) fn value(
+        &self,
+        record: &str,
+        options: &ShredOptions,
+    ) -> Result<Option<RowIdentity>> {
         let Self::Columns { names, or_id } = self else { return Ok(None) };
         let found = raw_values(record, names, &options.convention)?;
         let raw = names.iter().rev().find_map(|name| found.get(name.as_str()).copied());
@@ -262,7 +266,7 @@ impl RootKey {
             (None, "null") => Kind::of(DataType::Text),
             (None, raw) => with_scalar(raw, |value| Ok(options.inferred(value)))?,
         };
-        Ok(Some(RowId::Value(Box::new(RootValue { raw: raw.to_owned(), kind }))))
+        Ok(Some(RowIdentity::Value(Box::new(RootValue { raw: raw.to_owned(), kind }))))
     }
 }
 
@@ -273,7 +277,7 @@ impl RootValue {
     }
 }
 
-impl Table {
+impl ShredTable {
     /// Puts the value of the root row into a nested row.
     #[cold]
     pub(super) fn system_value(

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::layout::{ListTarget, ObjectTarget, Role};
-use super::table::{Origin, Put};
-use super::{Family, Halt, Link, Row, RowId};
+use super::layout::{KeyRole, ListTarget, ObjectTarget};
+use super::table::{Origin, PutOutcome};
+use super::{Family, Halt, OpenRow, RowIdentity, RowLink};
 use crate::dlt::coerce::Scalar;
 use crate::dlt::hash;
 use crate::fault::{Fault, Result};
@@ -16,16 +16,16 @@ impl Family {
     pub(super) fn fill(
         &mut self,
         reader: &mut Reader<'_>,
-        shape: usize,
+        layout: usize,
         key: Option<&str>,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<bool, Halt> {
         if self.guarded {
-            return self.fill_guarded(reader, shape, key, row);
+            return self.fill_guarded(reader, layout, key, row);
         }
         match key {
-            None => self.object(reader, shape, row)?,
-            Some(key) => self.value(reader, shape, key, row)?,
+            None => self.object(reader, layout, row)?,
+            Some(key) => self.value(reader, layout, key, row)?,
         }
         Ok(true)
     }
@@ -34,8 +34,8 @@ impl Family {
     pub(super) fn object(
         &mut self,
         reader: &mut Reader<'_>,
-        shape: usize,
-        row: &Row<'_>,
+        layout: usize,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
@@ -46,14 +46,14 @@ impl Family {
         let mut previous = None;
         let mut place = 0;
         while more {
-            let entry = self.entry(reader, shape, previous)?;
+            let entry = self.entry(reader, layout, previous)?;
             previous = Some(entry);
-            let seen = &mut self.shapes[shape].entries[entry].instance;
+            let seen = &mut self.layouts[layout].entries[entry].instance;
             if *seen == instance {
                 return Err(Halt::Repeats);
             }
             *seen = instance;
-            self.member(reader, (shape, entry), place, row)?;
+            self.member(reader, (layout, entry), place, row)?;
             place += 1;
             more = reader.more(b'}')?;
         }
@@ -64,9 +64,9 @@ impl Family {
     pub(super) fn member(
         &mut self,
         reader: &mut Reader<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         let text;
         let scalar = match reader.peek()? {
@@ -77,8 +77,8 @@ impl Family {
                 text = reader.string()?;
                 Scalar::Text(&text)
             }
-            Peek::Object => match self.object_target(shape, entry) {
-                ObjectTarget::Shape(inner) => {
+            Peek::Object => match self.object_target(layout, entry) {
+                ObjectTarget::Row(inner) => {
                     self.trail.push(place);
                     self.object(reader, inner, row)?;
                     self.trail.pop();
@@ -91,7 +91,7 @@ impl Family {
             },
             Peek::Array if self.values_only => {
                 // Whether it is a value or rows: only values are read now.
-                match self.list_target(shape, entry, row.table) {
+                match self.list_target(layout, entry, row.table) {
                     ListTarget::List(_) => return Ok(reader.skip().map(drop)?),
                     ListTarget::Json => {
                         text = kept(reader)?;
@@ -99,7 +99,7 @@ impl Family {
                     }
                 }
             }
-            Peek::Array => match self.list_target(shape, entry, row.table) {
+            Peek::Array => match self.list_target(layout, entry, row.table) {
                 ListTarget::List(list) => {
                     self.trail.push(place);
                     self.list(reader, list, row)?;
@@ -112,7 +112,7 @@ impl Family {
                 }
             },
         };
-        self.scalar(scalar, (shape, entry), place, row)
+        self.scalar(scalar, (layout, entry), place, row)
     }
 
     /// A scalar of a key, or what is kept as JSON.
@@ -120,14 +120,14 @@ impl Family {
     pub(super) fn scalar(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        if self.shapes[shape].entries[entry].role != Role::Plain {
-            return self.special(scalar, (shape, entry), place, row);
+        if self.layouts[layout].entries[entry].role != KeyRole::Plain {
+            return self.special(scalar, (layout, entry), place, row);
         }
-        self.plain(scalar, (shape, entry), place, row)
+        self.plain(scalar, (layout, entry), place, row)
     }
 
     /// The same of a key that has its name to itself.
@@ -135,14 +135,14 @@ impl Family {
     pub(super) fn plain(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let resolved = &mut self.shapes[shape].entries[entry];
+        let resolved = &mut self.layouts[layout].entries[entry];
         let column = match resolved.column {
             Some(column) => column,
-            None => match self.new_column((shape, entry), &scalar, place, row)? {
+            None => match self.new_column((layout, entry), &scalar, place, row)? {
                 Some(column) => column,
                 None => return Ok(()),
             },
@@ -151,8 +151,8 @@ impl Family {
         let origin = Origin { trail, place };
         let table = &mut self.tables[row.table];
         match table.put(row.row, column, &scalar, origin, &self.options) {
-            Ok(Put::Done) => Ok(()),
-            Ok(Put::Taken) => self.taken(scalar, (shape, entry), place, row),
+            Ok(PutOutcome::Stored) => Ok(()),
+            Ok(PutOutcome::Occupied) => self.taken(scalar, (layout, entry), place, row),
             other => self.refused(other, row.table).map(drop),
         }
     }
@@ -160,12 +160,12 @@ impl Family {
     /// What becomes of a value that could not simply be put into its column. Says no if the row has a
     /// value there already.
     #[cold]
-    pub(super) fn refused(&mut self, put: Result<Put>, table: usize) -> Result<bool, Halt> {
+    pub(super) fn refused(&mut self, put: Result<PutOutcome>, table: usize) -> Result<bool, Halt> {
         let place = |fault: Fault| fault.at(format_args!("table {}", self.tables[table].name));
         match put.map_err(place)? {
-            Put::Done => Ok(true),
-            Put::Taken => Ok(false),
-            Put::Refused { column, row } => {
+            PutOutcome::Stored => Ok(true),
+            PutOutcome::Occupied => Ok(false),
+            PutOutcome::Rejected { column, row } => {
                 self.leave_out(table, column, row);
                 Ok(true)
             }
@@ -177,10 +177,10 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         list: usize,
-        parent: &Row<'_>,
+        parent: &OpenRow<'_>,
     ) -> Result<(), Halt> {
         let Some(list) = self.begin_list(reader, list, parent.table)? else { return Ok(()) };
-        let table = self.shapes[list].table;
+        let table = self.layouts[list].table;
         if self.tables[table].rooted.is_some() {
             return self.rooted_list(reader, list, parent);
         }
@@ -189,9 +189,9 @@ impl Family {
         let mut ids = hash::ChildIds::new(parent.id.as_str(), &self.tables[table].name);
         let mut more = reader.enter();
         while more {
-            let id = RowId::Digest(ids.in_turn(index));
+            let id = RowIdentity::Digest(ids.in_turn(index));
             let row = self.open_row(table);
-            let row = Row {
+            let row = OpenRow {
                 table,
                 row,
                 id: &id,
@@ -202,7 +202,7 @@ impl Family {
                 ours: false,
             };
             let kept = self.element(reader, list, &row)?;
-            self.end_row(&row, Link::Nested(parent.id, index, parent.root), kept)?;
+            self.end_row(&row, RowLink::Nested(parent.id, index, parent.root), kept)?;
             index += 1;
             more = reader.more(b']')?;
         }
@@ -210,7 +210,7 @@ impl Family {
         Ok(())
     }
 
-    /// Decides which table the rows of a list go to. Returns the shape of its elements, or none if the list is left
+    /// Decides which table the rows of a list go to. Returns the layout of its elements, or none if the list is left
     /// out. A function of its own: lists are nested, and what it needs of the stack it needs once.
     fn begin_list(
         &mut self,
@@ -221,10 +221,10 @@ impl Family {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }
-        if !self.shapes[list].is_claimed {
+        if !self.layouts[list].is_claimed {
             list = self.claim_table(reader, list, parent)?;
         }
-        let table = self.shapes[list].table;
+        let table = self.layouts[list].table;
         if self.tables[table].is_open() {
             self.adopt(reader, table, parent);
         }
@@ -243,7 +243,7 @@ impl Family {
         &mut self,
         reader: &mut Reader<'_>,
         list: usize,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<bool, Halt> {
         match reader.peek()? {
             Peek::Object => self.fill(reader, list, None, row),
@@ -263,12 +263,12 @@ impl Family {
     pub(super) fn value(
         &mut self,
         reader: &mut Reader<'_>,
-        shape: usize,
+        layout: usize,
         key: &str,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let entry = self.entry_named(shape, key);
-        self.member(reader, (shape, entry), 0, row)
+        let entry = self.entry_named(layout, key);
+        self.member(reader, (layout, entry), 0, row)
     }
 }
 

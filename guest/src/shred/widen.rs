@@ -12,16 +12,16 @@
 //!   the column stays as it is, and the fraction goes to a variant column. (This takes integers beyond
 //!   2^53 in a batch that is full before the first fraction comes.)
 
-use super::Options;
-use super::table::{Column, Table};
-use crate::columnar::batch;
+use super::ShredOptions;
+use super::table::{ShredColumn, ShredTable};
+use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::dlt::coerce::{Scalar, is_exact, is_exact_integer};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 
 /// What a number finds when it meets its column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Meeting {
+pub(super) enum WidenOutcome {
     /// The column as it is: what it cannot hold is for the variant column, as ever.
     Fits,
     /// The column cannot hold its digits.
@@ -30,33 +30,35 @@ pub(super) enum Meeting {
     Widened,
 }
 
-impl Table {
+impl ShredTable {
     /// Widens a column, where it must and can be, for a number that is about to come.
     pub(super) fn meet(
         &mut self,
         at: usize,
         value: Scalar<'_>,
-        options: &Options,
-    ) -> Result<Meeting> {
+        options: &ShredOptions,
+    ) -> Result<WidenOutcome> {
         let (Some(number), Some(kind)) = (value.number(), self.column_at(at).kind) else {
-            return Ok(Meeting::Fits);
+            return Ok(WidenOutcome::Fits);
         };
         let form = value.form();
         Ok(match kind.data_type {
-            DataType::Double if form != DataType::Double && !is_exact(number) => Meeting::Variant,
+            DataType::Double if form != DataType::Double && !is_exact(number) => {
+                WidenOutcome::Variant
+            }
             // 1e2 would fit a column of integers: its type must not depend on what came first.
             DataType::Bigint | DataType::Wei
                 if form != kind.data_type && self.widen(at, value, options)? =>
             {
-                Meeting::Widened
+                WidenOutcome::Widened
             }
-            _ => Meeting::Fits,
+            _ => WidenOutcome::Fits,
         })
     }
 
     /// Widens a column so that it takes this number; says no if it cannot be.
     #[cold]
-    fn widen(&mut self, at: usize, value: Scalar<'_>, options: &Options) -> Result<bool> {
+    fn widen(&mut self, at: usize, value: Scalar<'_>, options: &ShredOptions) -> Result<bool> {
         let refused = self.rules.data_type.is_some();
         let column = self.column_at(at);
         let (Some(_), true, Some(kind)) = (value.number(), column.inferred, column.kind) else {
@@ -71,8 +73,8 @@ impl Table {
         }
         let wider = Kind::of(wider);
         let name = column.name.clone();
-        let place = |refused: batch::Refused| Fault::internal(refused).at(format!("column {name}"));
-        let mut values = batch::Column::new(wider);
+        let place = |refused: BufferError| Fault::internal(refused).at(format!("column {name}"));
+        let mut values = ColumnBuffer::new(wider);
         let mut spilled = Vec::new();
         for (row, value) in column.values.integers() {
             match wider.data_type {
@@ -98,7 +100,7 @@ impl Table {
     }
 }
 
-impl Column {
+impl ShredColumn {
     /// The rows of the batch go into a file.
     pub(super) fn flushed(&mut self) {
         if self.inferred && self.exact {

@@ -23,26 +23,30 @@ const NARROW_DIGITS: u32 = 18;
 
 /// The values of one column for the rows of the current batch.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub struct ColumnBuffer {
     kind: Kind,
     present: Presence,
-    values: Values,
+    values: BufferValues,
 }
 
-impl Column {
+impl ColumnBuffer {
     /// An empty column.
     pub fn new(kind: Kind) -> Self {
         let values = match kind.data_type {
-            DataType::Bool => Values::Bools(Bits::default()),
-            DataType::Bigint => Values::fixed(Role::Int),
-            DataType::Date => Values::fixed(Role::Days),
-            DataType::Double => Values::fixed(Role::Double),
-            DataType::Time | DataType::Timestamp if kind.is_fine() => Values::fixed(Role::Wide),
-            DataType::Time | DataType::Timestamp => Values::fixed(Role::Micros),
-            DataType::Decimal | DataType::Wei if is_narrow(kind) => Values::fixed(Role::Narrow),
-            DataType::Decimal | DataType::Wei => Values::fixed(Role::Wide),
-            DataType::Binary => Values::Bytes(Strings::default()),
-            DataType::Json | DataType::Text => Values::Texts(Strings::default()),
+            DataType::Bool => BufferValues::Bools(Bits::default()),
+            DataType::Bigint => BufferValues::fixed(NumberLayout::Int),
+            DataType::Date => BufferValues::fixed(NumberLayout::Days),
+            DataType::Double => BufferValues::fixed(NumberLayout::Double),
+            DataType::Time | DataType::Timestamp if kind.is_fine() => {
+                BufferValues::fixed(NumberLayout::Wide)
+            }
+            DataType::Time | DataType::Timestamp => BufferValues::fixed(NumberLayout::Micros),
+            DataType::Decimal | DataType::Wei if is_narrow(kind) => {
+                BufferValues::fixed(NumberLayout::Narrow)
+            }
+            DataType::Decimal | DataType::Wei => BufferValues::fixed(NumberLayout::Wide),
+            DataType::Binary => BufferValues::Bytes(Strings::default()),
+            DataType::Json | DataType::Text => BufferValues::Texts(Strings::default()),
         };
         Self { kind, present: Presence::default(), values }
     }
@@ -52,15 +56,15 @@ impl Column {
     /// # Errors
     /// As every setter: refuses, and leaves the column as it was, when the column is of another
     /// type or the row does not come after the last one.
-    pub fn set_text(&mut self, row: u32, value: &str) -> Result<(), Refused> {
+    pub fn set_text(&mut self, row: u32, value: &str) -> Result<(), BufferError> {
         match &mut self.values {
-            Values::Texts(texts) => {
+            BufferValues::Texts(texts) => {
                 self.present.admit(row)?;
                 texts.push(value.as_bytes())?;
                 self.present.insert(row);
                 Ok(())
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 
@@ -68,16 +72,16 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_ascii(&mut self, row: u32, value: &[u8]) -> Result<(), Refused> {
+    pub fn set_ascii(&mut self, row: u32, value: &[u8]) -> Result<(), BufferError> {
         debug_assert!(value.is_ascii(), "an id is ASCII");
         match &mut self.values {
-            Values::Texts(texts) => {
+            BufferValues::Texts(texts) => {
                 self.present.admit(row)?;
                 texts.push(value)?;
                 self.present.insert(row);
                 Ok(())
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 
@@ -86,9 +90,9 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn repeat_text(&mut self, row: u32) -> Result<bool, Refused> {
+    pub fn repeat_text(&mut self, row: u32) -> Result<bool, BufferError> {
         match &mut self.values {
-            Values::Texts(texts) => {
+            BufferValues::Texts(texts) => {
                 self.present.admit(row)?;
                 let repeated = texts.repeat()?;
                 if repeated {
@@ -96,7 +100,7 @@ impl Column {
                 }
                 Ok(repeated)
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 
@@ -104,15 +108,15 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_bytes(&mut self, row: u32, value: &[u8]) -> Result<(), Refused> {
+    pub fn set_bytes(&mut self, row: u32, value: &[u8]) -> Result<(), BufferError> {
         match &mut self.values {
-            Values::Bytes(bytes) => {
+            BufferValues::Bytes(bytes) => {
                 self.present.admit(row)?;
                 bytes.push(value)?;
                 self.present.insert(row);
                 Ok(())
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 
@@ -120,31 +124,31 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_int(&mut self, row: u32, value: i64) -> Result<(), Refused> {
-        self.set_fixed(row, Role::Int, value.to_le_bytes())
+    pub fn set_int(&mut self, row: u32, value: i64) -> Result<(), BufferError> {
+        self.set_fixed(row, NumberLayout::Int, value.to_le_bytes())
     }
 
     /// Sets the number of a `double` column; NaN and the infinities are kept.
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_double(&mut self, row: u32, value: f64) -> Result<(), Refused> {
-        self.set_fixed(row, Role::Double, value.to_le_bytes())
+    pub fn set_double(&mut self, row: u32, value: f64) -> Result<(), BufferError> {
+        self.set_fixed(row, NumberLayout::Double, value.to_le_bytes())
     }
 
     /// Sets the value of a `bool` column.
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_bool(&mut self, row: u32, value: bool) -> Result<(), Refused> {
+    pub fn set_bool(&mut self, row: u32, value: bool) -> Result<(), BufferError> {
         match &mut self.values {
-            Values::Bools(bits) => {
+            BufferValues::Bools(bits) => {
                 self.present.admit(row)?;
                 bits.push(value);
                 self.present.insert(row);
                 Ok(())
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 
@@ -153,10 +157,10 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_micros(&mut self, row: u32, value: i64) -> Result<(), Refused> {
+    pub fn set_micros(&mut self, row: u32, value: i64) -> Result<(), BufferError> {
         match self.kind.is_fine() {
             true => self.set_nanos(row, i128::from(value) * 1000),
-            false => self.set_fixed(row, Role::Micros, value.to_le_bytes()),
+            false => self.set_fixed(row, NumberLayout::Micros, value.to_le_bytes()),
         }
     }
 
@@ -164,10 +168,10 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_nanos(&mut self, row: u32, value: i128) -> Result<(), Refused> {
+    pub fn set_nanos(&mut self, row: u32, value: i128) -> Result<(), BufferError> {
         match self.kind.is_fine() {
-            true => self.set_fixed(row, Role::Wide, value.to_be_bytes()),
-            false => Err(Refused::Kind),
+            true => self.set_fixed(row, NumberLayout::Wide, value.to_be_bytes()),
+            false => Err(BufferError::Kind),
         }
     }
 
@@ -175,8 +179,8 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`].
-    pub fn set_days(&mut self, row: u32, value: i32) -> Result<(), Refused> {
-        self.set_fixed(row, Role::Days, value.to_le_bytes())
+    pub fn set_days(&mut self, row: u32, value: i32) -> Result<(), BufferError> {
+        self.set_fixed(row, NumberLayout::Days, value.to_le_bytes())
     }
 
     /// Sets the value of a `decimal` or `wei` column, in units of its last digit (1.5 with a scale
@@ -184,32 +188,34 @@ impl Column {
     ///
     /// # Errors
     /// See [`Self::set_text`]; also refuses a value with more digits than the column's precision.
-    pub fn set_decimal(&mut self, row: u32, value: i128) -> Result<(), Refused> {
+    pub fn set_decimal(&mut self, row: u32, value: i128) -> Result<(), BufferError> {
         let digits = self.kind.decimal().0;
         let fits = 10u128.checked_pow(digits).is_none_or(|limit| value.unsigned_abs() < limit);
         match (&self.values, i64::try_from(value)) {
-            (Values::Fixed { role: Role::Narrow | Role::Wide, .. }, _) if !fits => {
-                Err(Refused::Range)
+            (BufferValues::Fixed { role: NumberLayout::Narrow | NumberLayout::Wide, .. }, _)
+                if !fits =>
+            {
+                Err(BufferError::Range)
             }
-            (Values::Fixed { role: Role::Narrow, .. }, Ok(narrow)) => {
-                self.set_fixed(row, Role::Narrow, narrow.to_le_bytes())
+            (BufferValues::Fixed { role: NumberLayout::Narrow, .. }, Ok(narrow)) => {
+                self.set_fixed(row, NumberLayout::Narrow, narrow.to_le_bytes())
             }
             // Parquet: big-endian two's complement.
-            _ => self.set_fixed(row, Role::Wide, value.to_be_bytes()),
+            _ => self.set_fixed(row, NumberLayout::Wide, value.to_be_bytes()),
         }
     }
 
     /// The integers of a `bigint` or `wei` column, with their rows; nothing of other columns.
     pub fn integers(&self) -> Vec<(u32, i128)> {
-        let Values::Fixed { role, bytes } = &self.values else { return Vec::new() };
+        let BufferValues::Fixed { role, bytes } = &self.values else { return Vec::new() };
         let mut rows = (0u32..).zip(self.present.words()).flat_map(|(n, word)| {
             (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| n * 64 + bit)
         });
         let narrow = |bytes: &[u8]| bytes.try_into().ok().map(i64::from_le_bytes).map(i128::from);
         let value = |bytes: &[u8]| match role {
-            Role::Int | Role::Narrow => narrow(bytes),
-            Role::Wide => bytes.try_into().ok().map(i128::from_be_bytes),
-            Role::Days | Role::Double | Role::Micros => None,
+            NumberLayout::Int | NumberLayout::Narrow => narrow(bytes),
+            NumberLayout::Wide => bytes.try_into().ok().map(i128::from_be_bytes),
+            NumberLayout::Days | NumberLayout::Double | NumberLayout::Micros => None,
         };
         bytes.chunks_exact(role.width()).filter_map(|bytes| rows.next().zip(value(bytes))).collect()
     }
@@ -236,7 +242,7 @@ impl Column {
 
     /// Brings everything that was set to its place, where [`Self::values`] finds it. Cheap to ask.
     pub fn settle(&mut self) {
-        if let Values::Bytes(strings) | Values::Texts(strings) = &mut self.values {
+        if let BufferValues::Bytes(strings) | BufferValues::Texts(strings) = &mut self.values {
             strings.settle();
         }
     }
@@ -244,9 +250,9 @@ impl Column {
     /// The memory its values hold, in bytes. Cheap to ask.
     pub fn bytes(&self) -> usize {
         let values = match &self.values {
-            Values::Bools(bits) => bits.words().len() * 8,
-            Values::Fixed { bytes, .. } => bytes.len(),
-            Values::Bytes(strings) | Values::Texts(strings) => strings.bytes(),
+            BufferValues::Bools(bits) => bits.words().len() * 8,
+            BufferValues::Fixed { bytes, .. } => bytes.len(),
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => strings.bytes(),
         };
         values + self.present.words().len() * 8
     }
@@ -254,8 +260,8 @@ impl Column {
     /// The part of that memory that holds texts hardly any of which comes twice.
     pub fn plain_bytes(&self) -> usize {
         match &self.values {
-            Values::Bytes(strings) | Values::Texts(strings) => strings.plain_bytes(),
-            Values::Bools(_) | Values::Fixed { .. } => 0,
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => strings.plain_bytes(),
+            BufferValues::Bools(_) | BufferValues::Fixed { .. } => 0,
         }
     }
 
@@ -267,19 +273,19 @@ impl Column {
         }
         let count = self.present.truncate(rows) as usize;
         match &mut self.values {
-            Values::Bools(bits) => bits.truncate(count),
-            Values::Fixed { role, bytes } => bytes.truncate(count * role.width()),
-            Values::Bytes(strings) | Values::Texts(strings) => strings.truncate(count),
+            BufferValues::Bools(bits) => bits.truncate(count),
+            BufferValues::Fixed { role, bytes } => bytes.truncate(count * role.width()),
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => strings.truncate(count),
         }
     }
 
     /// Bytes of the longest text or binary, if it is longer than this; else 0. The values are settled.
     pub fn longest(&self, over: u64) -> u64 {
         match &self.values {
-            Values::Bytes(strings) | Values::Texts(strings) => {
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => {
                 strings.longest(usize::try_from(over).unwrap_or(usize::MAX)) as u64
             }
-            Values::Bools(_) | Values::Fixed { .. } => 0,
+            BufferValues::Bools(_) | BufferValues::Fixed { .. } => 0,
         }
     }
 
@@ -287,9 +293,9 @@ impl Column {
     pub fn clear(&mut self) {
         self.present.clear();
         match &mut self.values {
-            Values::Bools(bits) => bits.clear(),
-            Values::Fixed { bytes, .. } => bytes::recycle(bytes),
-            Values::Bytes(strings) | Values::Texts(strings) => strings.clear(),
+            BufferValues::Bools(bits) => bits.clear(),
+            BufferValues::Fixed { bytes, .. } => bytes::recycle(bytes),
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => strings.clear(),
         }
     }
 
@@ -299,10 +305,12 @@ impl Column {
     }
 
     /// The values, in the order of their rows, once they are settled.
-    pub(crate) fn values(&self) -> Result<&Values, Refused> {
+    pub(crate) fn values(&self) -> Result<&BufferValues, BufferError> {
         match &self.values {
-            Values::Bytes(strings) | Values::Texts(strings) if !strings.is_settled() => {
-                Err(Refused::Unsettled)
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings)
+                if !strings.is_settled() =>
+            {
+                Err(BufferError::Unsettled)
             }
             values => Ok(values),
         }
@@ -312,24 +320,24 @@ impl Column {
     fn set_fixed<const WIDTH: usize>(
         &mut self,
         row: u32,
-        wanted: Role,
+        wanted: NumberLayout,
         value: [u8; WIDTH],
-    ) -> Result<(), Refused> {
+    ) -> Result<(), BufferError> {
         match &mut self.values {
-            Values::Fixed { role, bytes } if *role == wanted => {
+            BufferValues::Fixed { role, bytes } if *role == wanted => {
                 self.present.admit(row)?;
                 bytes.extend_from_slice(&value);
                 self.present.insert(row);
                 Ok(())
             }
-            _ => Err(Refused::Kind),
+            _ => Err(BufferError::Kind),
         }
     }
 }
 
 /// Why a column did not take or give a value. Each is a defect of the caller, never of the input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refused {
+pub enum BufferError {
     /// The texts of a batch need more than 4 GiB.
     Full,
     /// The value is of another type than the column.
@@ -342,7 +350,7 @@ pub enum Refused {
     Unsettled,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for BufferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "expected at most 4 GiB of text in a batch, found more",
@@ -354,17 +362,17 @@ impl fmt::Display for Refused {
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for BufferError {}
 
-impl From<Refused> for Fault {
-    fn from(refused: Refused) -> Self {
-        Self::internal(refused)
+impl From<BufferError> for Fault {
+    fn from(error: BufferError) -> Self {
+        Self::internal(error)
     }
 }
 
 /// The values of a column, one of these layouts.
 #[derive(Clone, Debug)]
-pub(crate) enum Values {
+pub(crate) enum BufferValues {
     /// Parquet's PLAIN layout of BOOLEAN.
     Bools(Bits),
     /// Any bytes.
@@ -372,7 +380,7 @@ pub(crate) enum Values {
     /// Parquet's PLAIN layout of numbers.
     Fixed {
         /// What the numbers mean.
-        role: Role,
+        role: NumberLayout,
         /// The numbers, one after the other.
         bytes: Vec<u8>,
     },
@@ -380,15 +388,15 @@ pub(crate) enum Values {
     Texts(Strings),
 }
 
-impl Values {
-    fn fixed(role: Role) -> Self {
+impl BufferValues {
+    fn fixed(role: NumberLayout) -> Self {
         Self::Fixed { role, bytes: Vec::new() }
     }
 }
 
 /// What the numbers of a column mean.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Role {
+pub(crate) enum NumberLayout {
     /// Days since 1970-01-01, 32 bits, little-endian.
     Days,
     /// A 64 bit float, little-endian.
@@ -403,7 +411,7 @@ pub(crate) enum Role {
     Wide,
 }
 
-impl Role {
+impl NumberLayout {
     /// Bytes a value.
     pub(crate) const fn width(self) -> usize {
         match self {

@@ -1,6 +1,6 @@
 //! Which rows of a batch have a value, a bit each.
 
-use super::Refused;
+use super::BufferError;
 use super::bytes::recycle;
 
 /// Bits, packed from the least significant one on: Parquet's layout of booleans and of one bit
@@ -55,8 +55,8 @@ pub(crate) struct Presence {
 impl Presence {
     /// Whether the row may be set: it comes after those that are.
     #[inline]
-    pub(super) fn admit(&self, row: u32) -> Result<(), Refused> {
-        if row >= self.next && row != u32::MAX { Ok(()) } else { Err(Refused::Order) }
+    pub(super) fn admit(&self, row: u32) -> Result<(), BufferError> {
+        if row >= self.next && row != u32::MAX { Ok(()) } else { Err(BufferError::Order) }
     }
 
     /// Sets a row that was admitted.

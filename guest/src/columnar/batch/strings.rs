@@ -2,7 +2,7 @@
 //! page, with an index a value, for as long as that repays; then all of them, in the layout of its
 //! plain pages.
 
-use super::Refused;
+use super::BufferError;
 use super::bytes::{Buffer, equal, hash, recycle};
 
 /// After how many values a dictionary is judged first; then whenever they have doubled.
@@ -52,11 +52,11 @@ pub(crate) struct Strings {
 impl Strings {
     /// Appends a string.
     #[inline]
-    pub(super) fn push(&mut self, string: &[u8]) -> Result<(), Refused> {
+    pub(super) fn push(&mut self, string: &[u8]) -> Result<(), BufferError> {
         // The bound of every offset and length below.
         let plain = self.plain.saturating_add(self.waiting.len()).saturating_add(string.len());
         if plain > u32::MAX as usize - 4 {
-            return Err(Refused::Full);
+            return Err(BufferError::Full);
         }
         if self.given_up {
             self.place(string);
@@ -92,7 +92,7 @@ impl Strings {
 
     /// Appends the last string once more; says no if there is none.
     #[inline]
-    pub(super) fn repeat(&mut self) -> Result<bool, Refused> {
+    pub(super) fn repeat(&mut self) -> Result<bool, BufferError> {
         self.settle();
         if let (false, Some(&last)) = (self.given_up, self.dictionary.indices.last()) {
             let length =
@@ -238,7 +238,7 @@ impl Strings {
         let mut at = self.dictionary.first_slot(hash);
         for _ in 0..PROBES {
             match self.dictionary.slots.get(at) {
-                Some(&Slot::FREE) => {
+                Some(&DictionarySlot::FREE) => {
                     if !self.dictionary.enter(at, hash) {
                         break;
                     }
@@ -301,15 +301,15 @@ struct Dictionary {
     /// The string of each value.
     indices: Vec<u32>,
     /// Of each string, in the order they came.
-    entries: Vec<Entry>,
+    entries: Vec<DictionaryEntry>,
     /// None, or a power of two.
-    slots: Vec<Slot>,
+    slots: Vec<DictionarySlot>,
     /// What brings a hash down to a slot.
     shift: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct DictionaryEntry {
     hash: u32,
     /// The value it came with.
     first_use: u32,
@@ -318,9 +318,9 @@ struct Entry {
 /// Where a string is: a part of its hash, and one more than its index. Half the size of both in
 /// full, for the slots of hundreds of columns compete for the cache.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Slot(u32);
+struct DictionarySlot(u32);
 
-impl Slot {
+impl DictionarySlot {
     const FREE: Self = Self(0);
 
     /// Strings a dictionary has at most.
@@ -364,14 +364,14 @@ impl Dictionary {
     /// Adds a string, which the next value is the first to use, unless there are too many.
     #[inline]
     fn enter(&mut self, at: usize, hash: u32) -> bool {
-        if self.entries.len() >= Slot::LIMIT {
+        if self.entries.len() >= DictionarySlot::LIMIT {
             return false;
         }
         let index = self.entries.len() as u32;
-        self.entries.push(Entry { hash, first_use: self.indices.len() as u32 });
+        self.entries.push(DictionaryEntry { hash, first_use: self.indices.len() as u32 });
         self.indices.push(index);
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = Slot::new(index, hash);
+            *slot = DictionarySlot::new(index, hash);
         }
         true
     }
@@ -379,12 +379,12 @@ impl Dictionary {
     /// Removes the string that came last. Nothing was put behind it, so its slot is simply freed.
     fn remove_last(&mut self) {
         let Some(entry) = self.entries.pop() else { return };
-        let last = Slot::new(self.entries.len() as u32, entry.hash);
+        let last = DictionarySlot::new(self.entries.len() as u32, entry.hash);
         let mut at = self.first_slot(entry.hash);
         for _ in 0..self.slots.len() {
             match self.slots.get_mut(at) {
                 Some(slot) if *slot == last => {
-                    *slot = Slot::FREE;
+                    *slot = DictionarySlot::FREE;
                     return;
                 }
                 _ => at = self.next_slot(at),
@@ -397,15 +397,15 @@ impl Dictionary {
     fn grow(&mut self) {
         let len = (self.slots.len() * 2).max(32);
         self.slots.clear();
-        self.slots.resize(len, Slot::FREE);
+        self.slots.resize(len, DictionarySlot::FREE);
         self.shift = u32::BITS - len.trailing_zeros();
         for (index, entry) in (0..).zip(&self.entries) {
             let mut at = self.first_slot(entry.hash);
-            while self.slots.get(at).is_some_and(|slot| *slot != Slot::FREE) {
+            while self.slots.get(at).is_some_and(|slot| *slot != DictionarySlot::FREE) {
                 at = self.next_slot(at);
             }
             if let Some(slot) = self.slots.get_mut(at) {
-                *slot = Slot::new(index, entry.hash);
+                *slot = DictionarySlot::new(index, entry.hash);
             }
         }
     }

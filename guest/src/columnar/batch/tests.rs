@@ -1,12 +1,12 @@
 use super::*;
 
-fn column(data_type: DataType) -> Column {
-    Column::new(Kind::of(data_type))
+fn column(data_type: DataType) -> ColumnBuffer {
+    ColumnBuffer::new(Kind::of(data_type))
 }
 
 #[test]
 fn a_setter_of_another_type_is_refused() {
-    type Setter = fn(&mut Column) -> Result<(), Refused>;
+    type Setter = fn(&mut ColumnBuffer) -> Result<(), BufferError>;
     // What each type takes, by name.
     let setters: [(&str, Setter, &[DataType]); 8] = [
         ("text", |c| c.set_text(0, "x"), &[DataType::Text, DataType::Json]),
@@ -22,7 +22,7 @@ fn a_setter_of_another_type_is_refused() {
     for data_type in types {
         for (name, set, takes) in &setters {
             let mut column = column(*data_type);
-            let expect = if takes.contains(data_type) { Ok(()) } else { Err(Refused::Kind) };
+            let expect = if takes.contains(data_type) { Ok(()) } else { Err(BufferError::Kind) };
             assert_eq!(set(&mut column), expect, "{name} of {data_type:?}");
             assert_eq!(column.is_empty(), expect.is_err());
         }
@@ -35,11 +35,11 @@ fn rows_only_come_in_order() {
     assert_eq!(column.last_row(), None);
     for (row, expect) in [
         (3, Ok(())),
-        (3, Err(Refused::Order)),
-        (2, Err(Refused::Order)),
+        (3, Err(BufferError::Order)),
+        (2, Err(BufferError::Order)),
         (4, Ok(())),
         (700, Ok(())),
-        (u32::MAX, Err(Refused::Order)),
+        (u32::MAX, Err(BufferError::Order)),
     ] {
         assert_eq!(column.set_int(row, 1), expect, "{row}");
     }
@@ -49,25 +49,25 @@ fn rows_only_come_in_order() {
 #[test]
 fn decimals_keep_within_their_precision() {
     let decimal = |precision| Kind { precision: Some(precision), ..Kind::of(DataType::Decimal) };
-    let check = |kind: Kind, value: i128, expect: Result<(), Refused>| {
-        assert_eq!(Column::new(kind).set_decimal(0, value), expect, "{kind:?} {value}");
+    let check = |kind: Kind, value: i128, expect: Result<(), BufferError>| {
+        assert_eq!(ColumnBuffer::new(kind).set_decimal(0, value), expect, "{kind:?} {value}");
     };
     for precision in 1..=38 {
         let limit = 10i128.pow(precision);
         for sign in [1, -1] {
             check(decimal(precision), sign * (limit - 1), Ok(()));
-            check(decimal(precision), sign * limit, Err(Refused::Range));
+            check(decimal(precision), sign * limit, Err(BufferError::Range));
         }
     }
-    check(Kind::of(DataType::Wei), i128::MAX, Err(Refused::Range));
-    check(Kind::of(DataType::Decimal), i128::MIN, Err(Refused::Range));
+    check(Kind::of(DataType::Wei), i128::MAX, Err(BufferError::Range));
+    check(Kind::of(DataType::Decimal), i128::MIN, Err(BufferError::Range));
 }
 
 #[test]
 fn truncating_is_as_never_having_set() {
     // Any rows kept, of any rows set.
     let rows: Vec<u32> = (0..400).filter(|row| row % 7 != 3 && !(100..200).contains(row)).collect();
-    type Setter = fn(&mut Column, u32);
+    type Setter = fn(&mut ColumnBuffer, u32);
     let setters: [(DataType, Setter); 4] = [
         (DataType::Bool, |c, row| c.set_bool(row, row % 3 == 0).unwrap()),
         (DataType::Double, |c, row| c.set_double(row, row.into()).unwrap()),
@@ -90,18 +90,18 @@ fn truncating_is_as_never_having_set() {
                 set(&mut found, row);
                 set(&mut expect, row);
             }
-            let state = |column: &Column| format!("{:?}", (&column.present, layout(column)));
+            let state = |column: &ColumnBuffer| format!("{:?}", (&column.present, layout(column)));
             assert_eq!(state(&found), state(&expect), "{data_type:?} {limit}");
         }
     }
 }
 
 /// The values as a page would have them.
-fn layout(column: &Column) -> String {
+fn layout(column: &ColumnBuffer) -> String {
     let mut column = column.clone();
     column.settle();
     match column.values().unwrap() {
-        Values::Bytes(strings) | Values::Texts(strings) => {
+        BufferValues::Bytes(strings) | BufferValues::Texts(strings) => {
             format!("{:?}", (strings.data().all(), strings.starts(), strings.indices()))
         }
         other => format!("{other:?}"),
@@ -125,7 +125,7 @@ fn colliding_strings_cost_no_more_than_a_bounded_search() {
         }
     }
     texts.settle();
-    let Values::Texts(strings) = texts.values().unwrap() else { panic!("not a text") };
+    let BufferValues::Texts(strings) = texts.values().unwrap() else { panic!("not a text") };
     assert_eq!(strings.indices(), None, "the dictionary was not given up");
     assert_eq!(strings.starts().len(), 600);
 }
@@ -137,9 +137,9 @@ fn values_are_not_read_before_they_are_settled() {
         for (row, string) in (0..).zip(strings) {
             texts.set_text(row, string).unwrap();
         }
-        assert_eq!(texts.values().err(), waits.then_some(Refused::Unsettled), "{strings:?}");
+        assert_eq!(texts.values().err(), waits.then_some(BufferError::Unsettled), "{strings:?}");
         texts.settle();
-        let Values::Texts(settled) = texts.values().unwrap() else { panic!("not a text") };
+        let BufferValues::Texts(settled) = texts.values().unwrap() else { panic!("not a text") };
         let indices = settled.indices().unwrap().iter();
         let found: Vec<&str> = indices
             .map(|&index| settled.data().at(settled.starts()[index as usize]))

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use parquet2::compression::Compression;
 
-use super::Field;
+use super::FileColumn;
 use super::schema::{self, Physical};
 use super::thrift::Struct;
 
@@ -78,7 +78,7 @@ pub(super) fn write_page(to: &mut Vec<u8>, page: Page, plain: i32, stored: i32) 
 /// Appends a row group (`RowGroup`) whose pages are at `place`.
 pub(super) fn write_group(
     to: &mut Vec<u8>,
-    fields: &[Field],
+    fields: &[FileColumn],
     chunks: &[ChunkMeta],
     place: Range<usize>,
     rows: u32,
@@ -103,7 +103,7 @@ pub(super) fn write_group(
 /// Appends the footer (`FileMetaData`); `groups` are the row groups as [`write_group`] wrote them.
 pub(super) fn write(
     to: &mut Vec<u8>,
-    fields: &[Field],
+    fields: &[FileColumn],
     rows: u64,
     group_count: u32,
     groups: &[u8],
@@ -133,7 +133,7 @@ pub(super) fn write(
 }
 
 /// Appends a `ColumnChunk` with its `ColumnMetaData`.
-fn write_chunk(to: &mut Vec<u8>, field: &Field, chunk: &ChunkMeta, rows: u32) {
+fn write_chunk(to: &mut Vec<u8>, field: &FileColumn, chunk: &ChunkMeta, rows: u32) {
     let mut outer = Struct::begin(to);
     // No metadata outside the footer.
     outer.i64(2, 0);

@@ -19,7 +19,7 @@ use std::borrow::Borrow;
 use parquet2::compression::Compression;
 use snap::raw::{Encoder, max_compress_len};
 
-use crate::columnar::batch::Column;
+use crate::columnar::batch::ColumnBuffer;
 use crate::dlt::types::Kind;
 use crate::fault::{Context, Fault, Result};
 
@@ -40,7 +40,7 @@ const SAMPLE: usize = 4 << 10;
 
 /// One column of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Field {
+pub struct FileColumn {
     /// Its name, as it is; no two fields of a file share one.
     pub name: String,
     /// The type of its values.
@@ -52,8 +52,8 @@ pub struct Field {
 /// Every column is optional. `text` and `json` are strings, `timestamp` is in microseconds, of UTC
 /// where it has a time zone; `time` in microseconds; decimals are of their precision and scale.
 #[derive(Debug)]
-pub struct File {
-    fields: Vec<Field>,
+pub struct ParquetFile {
+    fields: Vec<FileColumn>,
     /// The pages so far.
     body: Vec<u8>,
     /// The row groups so far, as they stand in the footer, one after the other.
@@ -71,16 +71,16 @@ pub struct PageEncoder {
     compressed: Vec<u8>,
 }
 
-impl File {
+impl ParquetFile {
     /// A file with no rows.
     ///
     /// # Errors
     /// There is no field, or one is a decimal with a precision or scale that Parquet has not.
-    pub fn create(fields: Vec<Field>) -> Result<Self> {
+    pub fn create(fields: Vec<FileColumn>) -> Result<Self> {
         if fields.is_empty() {
             return Err(Fault::internal("expected at least one column in a file, found none"));
         }
-        for Field { name, kind } in &fields {
+        for FileColumn { name, kind } in &fields {
             schema::check(*kind).at(|| format!("column {name}"))?;
         }
         Ok(Self { fields, body: MAGIC.to_vec(), groups: Vec::new(), group_count: 0, rows: 0 })
@@ -92,7 +92,7 @@ impl File {
     /// # Errors
     /// The columns are not those of the file, or one has a value beyond the last row or is not
     /// settled, or a page is larger than 2 GiB.
-    pub fn append<C: Borrow<Column>>(
+    pub fn append<C: Borrow<ColumnBuffer>>(
         &mut self,
         columns: &[C],
         rows: u32,
@@ -134,7 +134,7 @@ impl File {
         Ok(body)
     }
 
-    fn append_group<C: Borrow<Column>>(
+    fn append_group<C: Borrow<ColumnBuffer>>(
         &mut self,
         columns: &[C],
         rows: u32,
@@ -167,8 +167,8 @@ impl File {
 
     fn append_chunk(
         &mut self,
-        field: &Field,
-        column: &Column,
+        field: &FileColumn,
+        column: &ColumnBuffer,
         rows: u32,
         encoder: &mut PageEncoder,
     ) -> Result<ChunkMeta> {

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::rle;
-use crate::columnar::batch::{Bits, Column, Role, Strings, Values, index_width};
+use crate::columnar::batch::{
+    Bits, BufferValues, ColumnBuffer, NumberLayout, Strings, index_width,
+};
 use crate::fault::Result;
 
 /// About how many bytes of values a page holds; readers keep a page in memory.
@@ -24,7 +26,7 @@ const RANGE: u64 = 1 << 16;
 
 /// One column of a row group.
 pub(super) struct Chunk<'a> {
-    column: &'a Column,
+    column: &'a ColumnBuffer,
     rows: usize,
     layout: Layout<'a>,
     limits: Option<Limits>,
@@ -41,7 +43,7 @@ enum Limits {
 enum Layout<'a> {
     Bools(&'a Bits),
     /// Numbers, in their order.
-    Fixed(Role, &'a [u8]),
+    Fixed(NumberLayout, &'a [u8]),
     /// Indices of the numbers of a dictionary page.
     Crowded(Numbers),
     /// Strings, in their order.
@@ -53,7 +55,7 @@ enum Layout<'a> {
 }
 
 /// The part of a chunk that makes a page.
-pub(super) struct Span {
+pub(super) struct PageSpan {
     pub(super) rows: Range<usize>,
     values: Range<usize>,
 }
@@ -61,21 +63,25 @@ pub(super) struct Span {
 impl<'a> Chunk<'a> {
     /// # Errors
     /// The column's values are not settled.
-    pub(super) fn new(column: &'a Column, rows: u32) -> Result<Self> {
+    pub(super) fn new(column: &'a ColumnBuffer, rows: u32) -> Result<Self> {
         let values = column.values()?;
         let limits = Limits::of(values);
         let layout = match values {
-            Values::Bools(bits) => Layout::Bools(bits),
-            Values::Fixed { role, bytes } => match limits {
+            BufferValues::Bools(bits) => Layout::Bools(bits),
+            BufferValues::Fixed { role, bytes } => match limits {
                 Some(Limits::Numbers(min, max)) => Numbers::new(bytes, min, max)
                     .map_or(Layout::Fixed(*role, bytes), Layout::Crowded),
                 _ => Layout::Fixed(*role, bytes),
             },
-            Values::Bytes(strings) | Values::Texts(strings) => match strings.indices() {
-                None => Layout::Plain(strings),
-                Some(indices) if strings.dictionary_repays() => Layout::Indices(strings, indices),
-                Some(indices) => Layout::Lookup(strings, indices),
-            },
+            BufferValues::Bytes(strings) | BufferValues::Texts(strings) => {
+                match strings.indices() {
+                    None => Layout::Plain(strings),
+                    Some(indices) if strings.dictionary_repays() => {
+                        Layout::Indices(strings, indices)
+                    }
+                    Some(indices) => Layout::Lookup(strings, indices),
+                }
+            }
         };
         Ok(Self { column, rows: rows as usize, layout, limits })
     }
@@ -104,18 +110,18 @@ impl<'a> Chunk<'a> {
     }
 
     /// How the rows are cut into pages.
-    pub(super) fn spans(&self) -> Vec<Span> {
+    pub(super) fn spans(&self) -> Vec<PageSpan> {
         let all = 0..self.column.count() as usize;
         // A million bools are an eighth of a page, and bits are only ever cut at bytes.
         if self.size_of(&all) <= PAGE || matches!(self.layout, Layout::Bools(_)) {
-            return vec![Span { rows: 0..self.rows, values: all }];
+            return vec![PageSpan { rows: 0..self.rows, values: all }];
         }
         let mut spans = Vec::new();
         let (mut rows, mut values) = (0..0, 0..0);
         for word in self.column.present().words() {
             let next = values.end + word.count_ones() as usize;
             if rows.end > rows.start && self.size_of(&(values.start..next)) > PAGE {
-                spans.push(Span { rows: rows.clone(), values: values.clone() });
+                spans.push(PageSpan { rows: rows.clone(), values: values.clone() });
                 rows.start = rows.end;
                 values.start = values.end;
             }
@@ -123,12 +129,12 @@ impl<'a> Chunk<'a> {
             values.end = next;
         }
         rows.end = self.rows;
-        spans.push(Span { rows, values });
+        spans.push(PageSpan { rows, values });
         spans
     }
 
     /// Appends the body of a page.
-    pub(super) fn encode(&self, span: &Span, to: &mut Vec<u8>) {
+    pub(super) fn encode(&self, span: &PageSpan, to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&[0; 4]);
         let words = self.column.present().words();
@@ -204,12 +210,13 @@ fn indices(to: &mut Vec<u8>, values: Option<&[u32]>, entries: usize) {
 }
 
 impl Limits {
-    fn of(values: &Values) -> Option<Self> {
+    fn of(values: &BufferValues) -> Option<Self> {
         match values {
-            Values::Fixed { role: Role::Int | Role::Micros | Role::Narrow, bytes } => {
-                limits(bytes, i64::from_le_bytes).map(|(min, max)| Self::Numbers(min, max))
-            }
-            Values::Fixed { role: Role::Days, bytes } => {
+            BufferValues::Fixed {
+                role: NumberLayout::Int | NumberLayout::Micros | NumberLayout::Narrow,
+                bytes,
+            } => limits(bytes, i64::from_le_bytes).map(|(min, max)| Self::Numbers(min, max)),
+            BufferValues::Fixed { role: NumberLayout::Days, bytes } => {
                 limits(bytes, i32::from_le_bytes).map(|(min, max)| Self::Days(min, max))
             }
             _ => None,

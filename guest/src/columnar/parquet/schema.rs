@@ -9,7 +9,7 @@ use arrow2::io::ipc::write::{default_ipc_fields, schema_to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Field;
+use super::FileColumn;
 use super::thrift::Struct;
 use crate::columnar::batch::is_narrow;
 use crate::dlt::types::{DataType, Kind};
@@ -65,12 +65,12 @@ pub(super) fn check(kind: Kind) -> Result<()> {
 }
 
 /// Appends the elements of the schema (`SchemaElement`): a root, then each column.
-pub(super) fn write(to: &mut Vec<u8>, fields: &[Field]) {
+pub(super) fn write(to: &mut Vec<u8>, fields: &[FileColumn]) {
     let mut root = Struct::begin(to);
     root.bytes(4, b"schema");
     root.i32(5, fields.len() as i32);
     root.end();
-    for Field { name, kind } in fields {
+    for FileColumn { name, kind } in fields {
         let mut leaf = Struct::begin(to);
         let physical = Physical::of(*kind);
         leaf.i32(1, physical as i32);
@@ -134,7 +134,7 @@ fn moment(of: &mut Struct<'_>, adjusted_to_utc: bool) {
 
 /// The name and value of the metadata from which Arrow's readers take their schema: an IPC message
 /// (of the old format, with a length of 32 bits in front), in base64.
-pub(super) fn arrow(fields: &[Field]) -> (&'static str, String) {
+pub(super) fn arrow(fields: &[FileColumn]) -> (&'static str, String) {
     let fields: Vec<_> = fields
         .iter()
         .map(|field| ArrowField::new(field.name.as_str(), arrow_type(field.kind), true))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::record::check_size;
 use super::resource::{Ingest, Reading};
-use crate::columnar::cells::Field;
+use crate::columnar::cells::CellColumn;
 use crate::dlt::orjson::push_string;
 use crate::fault::{Context, Fault, Result};
 use crate::job::url::decoded;
@@ -27,7 +27,7 @@ pub(crate) struct InputReader {
     /// The file that is being read; one without a name where the host tells none.
     file: InputFile,
     /// Its columns, where the host says them: its pages are cells then.
-    pub(crate) fields: Option<Vec<Field>>,
+    pub(crate) fields: Option<Vec<CellColumn>>,
     /// What its records get of its name, as members stand in JSON.
     pub(crate) members: String,
     include: Vec<OfFile>,

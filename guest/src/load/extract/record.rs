@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 
 use super::staging::BATCH_BYTES;
-use crate::columnar::cells::{Field, Rows};
+use crate::columnar::cells::{CellColumn, CellReader};
 use crate::fault::{Fault, Result};
 use crate::job::{ProcessingStep, Resource};
 use crate::json::Path;
 use crate::json::select::{self, Flow};
 use crate::json::{Peek, Reader};
-use crate::shred::{Cells, Family};
+use crate::shred::{CellTargets, Family};
 use crate::sources::incremental::{Incremental, Unique, Verdict};
 use crate::sources::process::process;
 use crate::sources::rest::Parents;
@@ -96,7 +96,7 @@ impl<'i> RecordSink<'i> {
     }
 
     /// Resolves the columns of rows of cells.
-    pub(crate) fn cells<'f>(&mut self, fields: &'f [Field]) -> CellRows<'f> {
+    pub(crate) fn cells<'f>(&mut self, fields: &'f [CellColumn]) -> CellRows<'f> {
         let cells = self.family.as_mut().map(|family| family.cells(fields));
         CellRows { fields, cells, json: String::new() }
     }
@@ -105,7 +105,7 @@ impl<'i> RecordSink<'i> {
     /// but its tables, it is never written as JSON.
     pub(crate) fn row(
         &mut self,
-        row: &Rows<'_>,
+        row: &CellReader<'_>,
         taking: &mut CellRows<'_>,
         members: &str,
     ) -> Result<()> {
@@ -166,15 +166,15 @@ impl<'i> RecordSink<'i> {
 
 /// Rows of cells, and where they go.
 pub(crate) struct CellRows<'f> {
-    fields: &'f [Field],
+    fields: &'f [CellColumn],
     /// None where nothing is loaded.
-    cells: Option<Cells<'f>>,
+    cells: Option<CellTargets<'f>>,
     json: String,
 }
 
 impl CellRows<'_> {
     /// The row as an object of JSON.
-    pub(crate) fn json(&mut self, row: &Rows<'_>) -> &str {
+    pub(crate) fn json(&mut self, row: &CellReader<'_>) -> &str {
         row.json(self.fields, &mut self.json);
         &self.json
     }

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use crate::columnar::batch;
-use crate::columnar::parquet::{Field, File, PageEncoder};
+use crate::columnar::batch::ColumnBuffer;
+use crate::columnar::parquet::{FileColumn, PageEncoder, ParquetFile};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
 use crate::protocol::FileReport;
-use crate::shred::{Family, Table};
+use crate::shred::{Family, ShredTable};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
 /// A batch becomes a row group when its values weigh this many bytes.
@@ -36,7 +36,7 @@ pub(crate) struct Staging {
 /// The files of one table.
 #[derive(Default)]
 struct Staged {
-    open: Option<(Vec<Field>, File)>,
+    open: Option<(Vec<FileColumn>, ParquetFile)>,
     files: usize,
     rows: u64,
     /// Bytes of the longest value of each column that has one longer than its type holds by default.
@@ -111,14 +111,14 @@ impl Staging {
         longest.copied().unwrap_or(0)
     }
 
-    fn append(&mut self, at: usize, table: &Table) -> Result<()> {
+    fn append(&mut self, at: usize, table: &ShredTable) -> Result<()> {
         let columns = table.columns();
         let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();
-        let fields: Vec<Field> = columns
+        let fields: Vec<FileColumn> = columns
             .iter()
-            .map(|column| Field { name: self.convention.fold(column.name), kind: column.kind })
+            .map(|column| FileColumn { name: self.convention.fold(column.name), kind: column.kind })
             .collect();
-        let values: Vec<&batch::Column> = columns.iter().map(|column| column.values).collect();
+        let values: Vec<&ColumnBuffer> = columns.iter().map(|column| column.values).collect();
         while self.tables.len() <= at {
             self.tables.push(Staged::default());
         }
@@ -145,7 +145,7 @@ impl Staging {
         }
         let (_, file) = match &mut staged.open {
             Some(open) => open,
-            None => staged.open.insert((fields.clone(), File::create(fields)?)),
+            None => staged.open.insert((fields.clone(), ParquetFile::create(fields)?)),
         };
         file.append(&values, table.rows(), &mut self.encoder)?;
         staged.rows += u64::from(table.rows());

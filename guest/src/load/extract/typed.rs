@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::files::InputReader;
 use super::resource::{Ingest, Reading};
-use crate::columnar::cells::{Field, Rows};
+use crate::columnar::cells::{CellColumn, CellReader};
 use crate::fault::{Context, Fault, Result};
 use crate::job;
 use crate::json::Reader;
@@ -14,7 +14,7 @@ use crate::protocol::InputColumn;
 
 impl Ingest<'_> {
     /// The columns of the input, with what the job declares of them.
-    pub(crate) fn fields(&self, columns: &[InputColumn]) -> Result<Vec<Field>> {
+    pub(crate) fn fields(&self, columns: &[InputColumn]) -> Result<Vec<CellColumn>> {
         let convention = self.job.convention();
         let declared: BTreeSet<String> = self
             .resource
@@ -35,7 +35,7 @@ impl Ingest<'_> {
                 return Err(Fault::data(message).at(place()));
             }
             let is_declared = declared.contains(&normalized) && last.get(&normalized) == Some(&at);
-            Field::new(name, kind, (*precision, *scale), is_declared).at(place)
+            CellColumn::new(name, kind, (*precision, *scale), is_declared).at(place)
         });
         fields.collect()
     }
@@ -53,7 +53,7 @@ impl Ingest<'_> {
         let Some(fields) = &input.fields else {
             return Err(Fault::internal("cells of no columns"));
         };
-        let mut rows = Rows::new(text, fields.len());
+        let mut rows = CellReader::new(text, fields.len());
         let mut taking = reading.sink.cells(fields);
         reading.sink.begin();
         loop {

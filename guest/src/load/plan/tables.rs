@@ -10,7 +10,7 @@ use crate::dlt::schema::{Column, Contract, Hints, Mode, Schema, Table};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::shred::{
-    Family, KEY_HINT, KnownColumn, Options, Preferred, Refusal, RootKey, Rooted, Rules,
+    Family, KEY_HINT, KnownColumn, NestedRoot, Preferred, Refusal, RootKey, Rules, ShredOptions,
 };
 
 /// What a resource's rows become.
@@ -103,7 +103,7 @@ pub(crate) fn family(
     let nesting = known.and_then(|table| table.max_nesting());
     let nesting = nesting.unwrap_or(u64::from(job.max_table_nesting));
     let unnest = resource.unnest.clone();
-    let mut family = Family::new(Options {
+    let mut family = Family::new(ShredOptions {
         convention: job.convention(),
         table: plan.table.clone(),
         max_nesting: i64::try_from(nesting).unwrap_or(i64::MAX),
@@ -186,8 +186,8 @@ fn refusal(mode: Mode) -> Option<Refusal> {
 }
 
 /// What the rows that begin a family are, by what is to become of them.
-fn rooted(schema: &Schema, plan: &Plan) -> Rooted {
-    Rooted {
+fn rooted(schema: &Schema, plan: &Plan) -> NestedRoot {
+    NestedRoot {
         root_id: plan.action.root_id(),
         root_key: RootKey::of(&schema.root_keys(&plan.table)),
         sequence: plan.action.sequence(),

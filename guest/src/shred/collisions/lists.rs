@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::json::Reader;
 
 impl Family {
-    /// The shape of a list that has not had elements before: its table is claimed, or is another one.
+    /// The layout of a list that has not had elements before: its table is claimed, or is another one.
     #[cold]
     pub(in crate::shred) fn claim_table(
         &mut self,
@@ -19,34 +19,34 @@ impl Family {
         if !reader.clone().enter() {
             return Ok(list);
         }
-        let table = self.shapes[list].table;
-        let key = self.shapes[list].raw_path().to_vec();
+        let table = self.layouts[list].table;
+        let key = self.layouts[list].raw_path().to_vec();
         let holder = self.claims.tables.get(&table);
         if holder.is_some_and(|holder| *holder == key) {
-            self.shapes[list].is_claimed = true;
+            self.layouts[list].is_claimed = true;
             return Ok(list);
         }
-        let Some((shape, entry)) = self.shapes[list].origin else {
+        let Some((layout, entry)) = self.layouts[list].origin else {
             return Err(Fault::internal("a list that stands nowhere").into());
         };
         let list = match holder.cloned() {
             None => list,
             Some(other) => self.own_table(list, &key, other, parent),
         };
-        self.shapes[list].is_claimed = true;
-        self.shapes[shape].entries[entry].list = Some(ListTarget::List(list));
-        let table = self.shapes[list].table;
+        self.layouts[list].is_claimed = true;
+        self.layouts[layout].entries[entry].list = Some(ListTarget::List(list));
+        let table = self.layouts[list].table;
         if self.claims.tables.contains_key(&table) {
             // The schema has remembered its own one.
             return Ok(list);
         }
         let naming = self.options.convention.naming;
-        let within = self.shapes[shape].within_row(entry);
+        let within = self.layouts[layout].within_row(entry);
         if within.iter().any(|key| says_little(naming, key)) {
             self.claims.told_tables.insert(key.clone(), table);
         }
         self.claims.tables.insert(table, key);
-        self.claims.decided.push(Decided::Table { shape, entry, list, table });
+        self.claims.decided.push(Decided::Table { layout, entry, list, table });
         Ok(list)
     }
 
@@ -58,11 +58,11 @@ impl Family {
         other: Vec<String>,
         parent: usize,
     ) -> usize {
-        let named = self.shapes[list].table;
+        let named = self.layouts[list].table;
         let table = match self.claims.told_tables.get(key) {
             Some(&table) => table,
             None => {
-                let path: Vec<String> = self.shapes[list].table_path().to_vec();
+                let path: Vec<String> = self.layouts[list].table_path().to_vec();
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 let is_free = |own: &String| {
                     let found = self.by_name.get(own);
@@ -76,8 +76,8 @@ impl Family {
             }
         };
         let name = self.tables[table].name.clone();
-        let shape = self.shapes[list].of_own_table(table, name.clone());
-        self.shapes.push(shape);
+        let layout = self.layouts[list].of_own_table(table, name.clone());
+        self.layouts.push(layout);
         self.claims.told_tables.insert(key.to_vec(), table);
         self.claims.told_tables.insert(other.clone(), named);
         let (key, other) = (key.join("."), other.join("."));
@@ -87,6 +87,6 @@ impl Family {
             self.tables[named].name,
         );
         self.warn(warning);
-        self.shapes.len() - 1
+        self.layouts.len() - 1
     }
 }

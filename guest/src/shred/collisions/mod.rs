@@ -20,8 +20,8 @@ mod weigh;
 
 use rustc_hash::FxHashMap;
 
-use super::layout::Shape;
-use super::{Family, Halt, Row};
+use super::layout::ObjectLayout;
+use super::{Family, Halt, OpenRow};
 use crate::dlt::coerce::Scalar;
 use crate::dlt::hash;
 use crate::dlt::naming::says_little;
@@ -54,7 +54,7 @@ pub(super) struct Claims {
 /// The key that has a column.
 enum Holder {
     /// This one, since a row of a record.
-    Entry { shape: usize, entry: usize, record: u64, row: u32 },
+    Entry { layout: usize, entry: usize, record: u64, row: u32 },
     /// These keys from the row on, as the schema remembers.
     Known(Vec<String>),
 }
@@ -62,9 +62,9 @@ enum Holder {
 /// What is forgotten when a record is.
 enum Decided {
     /// The column of an entry.
-    Column { shape: usize, entry: usize, table: usize, column: usize },
+    Column { layout: usize, entry: usize, table: usize, column: usize },
     /// The table of the lists at an entry.
-    Table { shape: usize, entry: usize, list: usize, table: usize },
+    Table { layout: usize, entry: usize, list: usize, table: usize },
 }
 
 impl Claims {
@@ -111,20 +111,20 @@ impl Family {
     #[cold]
     pub(super) fn new_column(
         &mut self,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         scalar: &Scalar<'_>,
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<Option<usize>, Halt> {
-        if let Some(column) = self.told_column(shape, entry, row) {
+        if let Some(column) = self.told_column(layout, entry, row) {
             return Ok(Some(column));
         }
         let known = &self.tables[row.table];
-        let column = known.column_of(&self.shapes[shape].entries[entry].name);
+        let column = known.column_of(&self.layouts[layout].entries[entry].name);
         let holder = column.and_then(|column| self.claims.columns.get(&(row.table, column)));
         match (column, holder) {
-            (Some(column), Some(holder)) if self.holds(holder, shape, entry) => {
-                self.decide(shape, entry, row, column);
+            (Some(column), Some(holder)) if self.holds(holder, layout, entry) => {
+                self.decide(layout, entry, row, column);
                 Ok(Some(column))
             }
             // Which of them has the name is not for their order to say.
@@ -133,86 +133,91 @@ impl Family {
             {
                 Err(Halt::Contested)
             }
-            (_, Some(_)) => self.own_column(shape, entry, row).map(Some),
+            (_, Some(_)) => self.own_column(layout, entry, row).map(Some),
             (_, None) if self.claims.weighing => {
-                self.hold(*scalar, (shape, entry), place, row);
+                self.hold(*scalar, (layout, entry), place, row);
                 Ok(None)
             }
-            (_, None) => self.claim_column(shape, entry, row),
+            (_, None) => self.claim_column(layout, entry, row),
         }
     }
 
     /// Gives a name that nobody has to a key; none if the value is nested in what is kept as JSON.
     fn claim_column(
         &mut self,
-        shape: usize,
+        layout: usize,
         entry: usize,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<Option<usize>, Halt> {
-        if !self.may_have_column(shape, entry, row.table)? {
+        if !self.may_have_column(layout, entry, row.table)? {
             return Ok(None);
         }
-        let resolved = &self.shapes[shape].entries[entry];
+        let resolved = &self.layouts[layout].entries[entry];
         let table = &mut self.tables[row.table];
         let column = table.column(&resolved.name);
         // A variant may have values of the key that it is a variant of in the same rows.
         if !table.is_variant(column) {
-            let within = self.shapes[shape].within_row(entry);
-            let holder = Holder::Entry { shape, entry, record: self.record, row: row.row };
+            let within = self.layouts[layout].within_row(entry);
+            let holder = Holder::Entry { layout, entry, record: self.record, row: row.row };
             self.claims.columns.insert((row.table, column), holder);
             let naming = self.options.convention.naming;
             if within.iter().any(|key| says_little(naming, key)) {
                 self.claims.told_columns.insert((row.table, within), column);
             }
         }
-        self.decide(shape, entry, row, column);
+        self.decide(layout, entry, row, column);
         Ok(Some(column))
     }
 
     /// The column that the schema remembers for this key.
-    fn told_column(&mut self, shape: usize, entry: usize, row: &Row<'_>) -> Option<usize> {
+    fn told_column(&mut self, layout: usize, entry: usize, row: &OpenRow<'_>) -> Option<usize> {
         if self.claims.told_columns.is_empty() {
             return None;
         }
-        let within = self.shapes[shape].within_row(entry);
+        let within = self.layouts[layout].within_row(entry);
         let column = *self.claims.told_columns.get(&(row.table, within))?;
         let own = self.tables[row.table].column_name(column);
-        if own != self.shapes[shape].entries[entry].name {
-            self.warn_of_column(shape, entry, row.table, column);
+        if own != self.layouts[layout].entries[entry].name {
+            self.warn_of_column(layout, entry, row.table, column);
         }
-        self.decide(shape, entry, row, column);
+        self.decide(layout, entry, row, column);
         Some(column)
     }
 
     /// The column that a key has to itself, for its name is another's.
     #[cold]
-    fn own_column(&mut self, shape: usize, entry: usize, row: &Row<'_>) -> Result<usize, Halt> {
-        let column = self.make_own(shape, entry, row.table)?;
-        let holder = Holder::Entry { shape, entry, record: self.record, row: row.row };
+    fn own_column(
+        &mut self,
+        layout: usize,
+        entry: usize,
+        row: &OpenRow<'_>,
+    ) -> Result<usize, Halt> {
+        let column = self.make_own(layout, entry, row.table)?;
+        let holder = Holder::Entry { layout, entry, record: self.record, row: row.row };
         self.claims.columns.insert((row.table, column), holder);
-        self.decide(shape, entry, row, column);
+        self.decide(layout, entry, row, column);
         // Both are remembered from now on.
-        let within = self.shapes[shape].within_row(entry);
+        let within = self.layouts[layout].within_row(entry);
         self.claims.told_columns.insert((row.table, within), column);
-        let named = self.tables[row.table].column_of(&self.shapes[shape].entries[entry].name);
+        let named = self.tables[row.table].column_of(&self.layouts[layout].entries[entry].name);
         if let Some(named) = named
             && let Some(key) = self.key_of(row.table, named)
         {
             self.claims.told_columns.insert((row.table, key), named);
         }
-        self.warn_of_column(shape, entry, row.table, column);
+        self.warn_of_column(layout, entry, row.table, column);
         Ok(column)
     }
 
     /// Makes the column that a key has to itself.
-    fn make_own(&mut self, shape: usize, entry: usize, table: usize) -> Result<usize, Halt> {
-        let key = self.shapes[shape].path_to(entry);
-        let name = &self.shapes[shape].entries[entry].name;
+    fn make_own(&mut self, layout: usize, entry: usize, table: usize) -> Result<usize, Halt> {
+        let key = self.layouts[layout].path_to(entry);
+        let name = &self.layouts[layout].entries[entry].name;
         for attempt in 0.. {
             let own = own_name(&[name], &key, attempt, self);
             let found = self.tables[table].column_of(&own);
             let holder = found.and_then(|column| self.claims.columns.get(&(table, column)));
-            if holder.is_none_or(|holder| self.holds(holder, shape, entry)) {
+            if holder.is_none_or(|holder| self.holds(holder, layout, entry)) {
                 let known = &mut self.tables[table];
                 known
                     .check_columns(&own, &self.options)
@@ -224,30 +229,30 @@ impl Family {
     }
 
     /// Whether the holder of a name is this key.
-    fn holds(&self, holder: &Holder, shape: usize, entry: usize) -> bool {
+    fn holds(&self, holder: &Holder, layout: usize, entry: usize) -> bool {
         match holder {
-            Holder::Entry { shape: s, entry: e, .. } if (*s, *e) == (shape, entry) => true,
-            Holder::Entry { shape: s, entry: e, .. } => {
-                self.shapes[*s].within_row(*e) == self.shapes[shape].within_row(entry)
+            Holder::Entry { layout: s, entry: e, .. } if (*s, *e) == (layout, entry) => true,
+            Holder::Entry { layout: s, entry: e, .. } => {
+                self.layouts[*s].within_row(*e) == self.layouts[layout].within_row(entry)
             }
-            Holder::Known(key) => *key == self.shapes[shape].within_row(entry),
+            Holder::Known(key) => *key == self.layouts[layout].within_row(entry),
         }
     }
 
     /// The type of the column that the values of a key have, if there is one.
-    pub(super) fn kind_at(&self, shape: usize, entry: usize) -> Option<Kind> {
-        let table = self.shapes[shape].table;
+    pub(super) fn kind_at(&self, layout: usize, entry: usize) -> Option<Kind> {
+        let table = self.layouts[layout].table;
         let known = self.tables.get(table)?;
         if self.claims.told_columns.is_empty() {
-            return known.kind_of(&self.shapes[shape].entries[entry].name);
+            return known.kind_of(&self.layouts[layout].entries[entry].name);
         }
-        let within = self.shapes[shape].within_row(entry);
+        let within = self.layouts[layout].within_row(entry);
         if let Some(&column) = self.claims.told_columns.get(&(table, within)) {
             return known.kind_at(column);
         }
-        let column = known.column_of(&self.shapes[shape].entries[entry].name)?;
+        let column = known.column_of(&self.layouts[layout].entries[entry].name)?;
         let holder = self.claims.columns.get(&(table, column));
-        let is_free = holder.is_none_or(|holder| self.holds(holder, shape, entry));
+        let is_free = holder.is_none_or(|holder| self.holds(holder, layout, entry));
         is_free.then(|| known.kind_at(column)).flatten()
     }
 
@@ -269,23 +274,23 @@ impl Family {
     /// The keys from the row on whose values a column holds.
     fn key_of(&self, table: usize, column: usize) -> Option<Vec<String>> {
         Some(match self.claims.columns.get(&(table, column))? {
-            Holder::Entry { shape, entry, .. } => self.shapes[*shape].within_row(*entry),
+            Holder::Entry { layout, entry, .. } => self.layouts[*layout].within_row(*entry),
             Holder::Known(key) => key.clone(),
         })
     }
 
-    fn decide(&mut self, shape: usize, entry: usize, row: &Row<'_>, column: usize) {
-        self.shapes[shape].entries[entry].column = Some(column);
+    fn decide(&mut self, layout: usize, entry: usize, row: &OpenRow<'_>, column: usize) {
+        self.layouts[layout].entries[entry].column = Some(column);
         let table = row.table;
-        self.claims.decided.push(Decided::Column { shape, entry, table, column });
+        self.claims.decided.push(Decided::Column { layout, entry, table, column });
     }
 
-    fn warn_of_column(&mut self, shape: usize, entry: usize, table: usize, column: usize) {
-        let resolved = &self.shapes[shape].entries[entry];
+    fn warn_of_column(&mut self, layout: usize, entry: usize, table: usize, column: usize) {
+        let resolved = &self.layouts[layout].entries[entry];
         let known = &self.tables[table];
         let other = known.column_of(&resolved.name).and_then(|named| self.key_of(table, named));
         let other = other.unwrap_or_default().join(".");
-        let key = self.shapes[shape].within_row(entry).join(".");
+        let key = self.layouts[layout].within_row(entry).join(".");
         let warning = format!(
             "table {}: the keys {other:?} and {key:?} have the same name: {key:?} is in the column {}, {other:?} in {}",
             known.name,
@@ -300,29 +305,29 @@ impl Family {
         self.claims.held.clear();
         for decided in std::mem::take(&mut self.claims.decided) {
             match decided {
-                Decided::Column { shape, entry, table, column } => {
-                    self.shapes[shape].entries[entry].column = None;
+                Decided::Column { layout, entry, table, column } => {
+                    self.layouts[layout].entries[entry].column = None;
                     let holder = self.claims.columns.get(&(table, column));
                     if matches!(holder, Some(Holder::Entry { record, .. }) if *record == self.record)
                     {
                         self.claims.columns.remove(&(table, column));
-                        let within = self.shapes[shape].within_row(entry);
+                        let within = self.layouts[layout].within_row(entry);
                         self.claims.told_columns.remove(&(table, within));
                     }
                 }
-                Decided::Table { shape, entry, list, table } => {
-                    self.shapes[shape].entries[entry].list = None;
+                Decided::Table { layout, entry, list, table } => {
+                    self.layouts[layout].entries[entry].list = None;
                     if let Some(key) = self.claims.tables.remove(&table) {
                         self.claims.told_tables.remove(&key);
                     }
-                    self.shapes[list].is_claimed = false;
+                    self.layouts[list].is_claimed = false;
                 }
             }
         }
     }
 }
 
-impl Shape {
+impl ObjectLayout {
     /// The keys from the record to an entry.
     fn path_to(&self, entry: usize) -> Vec<String> {
         let key = self.entries.get(entry).map(|entry| unescape(&entry.key)).unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use super::super::layout::Entry;
+use super::super::layout::LayoutEntry;
 use super::super::table::Origin;
-use super::super::{Family, Halt, Row};
+use super::super::{Family, Halt, OpenRow};
 use crate::dlt::coerce::{Scalar, Typed};
 use crate::json::unescape;
 
@@ -12,15 +12,15 @@ use crate::json::unescape;
 pub(super) struct Held {
     table: usize,
     row: u32,
-    shape: usize,
+    layout: usize,
     entry: usize,
     trail: Vec<u32>,
     place: u32,
-    value: Value,
+    value: HeldValue,
 }
 
 /// A [`Scalar`] that is kept.
-enum Value {
+enum HeldValue {
     Bool(bool),
     Json(String),
     Number(String),
@@ -35,11 +35,11 @@ impl Held {
 
     fn scalar(&self) -> Scalar<'_> {
         match &self.value {
-            Value::Bool(value) => Scalar::Bool(*value),
-            Value::Json(text) => Scalar::Json(text),
-            Value::Number(text) => Scalar::Number(text),
-            Value::Text(text) => Scalar::Text(text),
-            Value::Typed(typed) => Scalar::Typed(typed),
+            HeldValue::Bool(value) => Scalar::Bool(*value),
+            HeldValue::Json(text) => Scalar::Json(text),
+            HeldValue::Number(text) => Scalar::Number(text),
+            HeldValue::Text(text) => Scalar::Text(text),
+            HeldValue::Typed(typed) => Scalar::Typed(typed),
         }
     }
 }
@@ -49,25 +49,25 @@ impl Family {
     pub(super) fn hold(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) {
         let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
         self.claims.held.push(Held {
             table: row.table,
             row: row.row,
-            shape,
+            layout,
             entry,
             trail,
             place,
             value: match scalar {
-                Scalar::Bool(value) => Value::Bool(value),
-                Scalar::Json(text) => Value::Json(text.to_owned()),
-                Scalar::Number(text) => Value::Number(text.to_owned()),
-                Scalar::Text(text) => Value::Text(text.to_owned()),
+                Scalar::Bool(value) => HeldValue::Bool(value),
+                Scalar::Json(text) => HeldValue::Json(text.to_owned()),
+                Scalar::Number(text) => HeldValue::Number(text.to_owned()),
+                Scalar::Text(text) => HeldValue::Text(text.to_owned()),
                 Scalar::Typed(Typed { text, kind }) => {
-                    Value::Typed(Typed { text: text.to_string().into(), kind: *kind })
+                    HeldValue::Typed(Typed { text: text.to_string().into(), kind: *kind })
                 }
             },
         });
@@ -75,12 +75,12 @@ impl Family {
 
     /// Weighs what waits for the end of this row.
     #[cold]
-    pub(in crate::shred) fn settle(&mut self, row: &Row<'_>) -> Result<(), Halt> {
+    pub(in crate::shred) fn settle(&mut self, row: &OpenRow<'_>) -> Result<(), Halt> {
         // The rows nested in it have taken theirs, so its own are the last.
         let held = &mut self.claims.held;
         let others = held.iter().rposition(|held| (held.table, held.row) != (row.table, row.row));
         let held = held.split_off(others.map_or(0, |at| at + 1));
-        let name = |held: &Held| self.shapes[held.shape].entries[held.entry].name.clone();
+        let name = |held: &Held| self.layouts[held.layout].entries[held.entry].name.clone();
         let mut named: Vec<(String, Held)> = held.into_iter().map(|h| (name(&h), h)).collect();
         // Those of one name together, as dlt comes to them.
         named.sort_by_cached_key(|(name, held)| (name.clone(), held.origin().order()));
@@ -90,11 +90,11 @@ impl Family {
                 return Err(Halt::Repeats);
             }
             for (_, held) in group.iter().rev() {
-                let (shape, entry) = (held.shape, held.entry);
+                let (layout, entry) = (held.layout, held.entry);
                 let is_last = std::ptr::eq(held, last);
                 let column = match is_last {
-                    true => self.claim_column(shape, entry, row)?,
-                    false => Some(self.own_column(shape, entry, row)?),
+                    true => self.claim_column(layout, entry, row)?,
+                    false => Some(self.own_column(layout, entry, row)?),
                 };
                 let Some(column) = column else { break };
                 // The column stands where dlt sees the name first.
@@ -103,7 +103,7 @@ impl Family {
                 let table = &mut self.tables[row.table];
                 let put = table.put(row.row, column, &held.scalar(), origin, &self.options);
                 if !self.refused(put, row.table)? {
-                    self.put_aside(held.scalar(), (shape, entry), held.origin(), row)?;
+                    self.put_aside(held.scalar(), (layout, entry), held.origin(), row)?;
                 }
             }
         }
@@ -112,8 +112,9 @@ impl Family {
 
     /// Whether two of these are one key, spelled with escapes.
     fn repeats(&self, group: &[(String, Held)]) -> bool {
-        let key =
-            |held: &Held| (held.shape, unescape(&self.shapes[held.shape].entries[held.entry].key));
+        let key = |held: &Held| {
+            (held.layout, unescape(&self.layouts[held.layout].entries[held.entry].key))
+        };
         let mut keys = FxHashSet::default();
         group.len() > 1 && group.iter().any(|(_, held)| !keys.insert(key(held)))
     }
@@ -124,44 +125,44 @@ impl Family {
     pub(in crate::shred) fn taken(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         place: u32,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let entries = &self.shapes[shape].entries;
+        let entries = &self.layouts[layout].entries;
         let (key, instance) = (unescape(&entries[entry].key), entries[entry].instance);
-        let same = |(at, other): (usize, &Entry)| {
+        let same = |(at, other): (usize, &LayoutEntry)| {
             at != entry && other.instance == instance && unescape(&other.key) == key
         };
         if entries.iter().enumerate().any(same) {
             return Err(Halt::Repeats);
         }
         let trail = self.trail.get(row.base..).unwrap_or_default().to_vec();
-        self.put_aside(scalar, (shape, entry), Origin { trail: &trail, place }, row)
+        self.put_aside(scalar, (layout, entry), Origin { trail: &trail, place }, row)
     }
 
     /// Puts a value into the column that its key has to itself.
     fn put_aside(
         &mut self,
         scalar: Scalar<'_>,
-        (shape, entry): (usize, usize),
+        (layout, entry): (usize, usize),
         origin: Origin<'_>,
-        row: &Row<'_>,
+        row: &OpenRow<'_>,
     ) -> Result<(), Halt> {
-        let column = self.make_own(shape, entry, row.table)?;
+        let column = self.make_own(layout, entry, row.table)?;
         let table = &mut self.tables[row.table];
         let put = table.put(row.row, column, &scalar, origin, &self.options);
         if !self.refused(put, row.table)? {
             return Err(Halt::Repeats);
         }
-        let resolved = &self.shapes[shape].entries[entry];
+        let resolved = &self.layouts[layout].entries[entry];
         let table = &self.tables[row.table];
         let warning = format!(
             "table {}: the column {} has values that do not fit another column in rows in which the key {:?} has one: \
              that is in the column {}",
             table.name,
             resolved.name,
-            self.shapes[shape].within_row(entry).join("."),
+            self.layouts[layout].within_row(entry).join("."),
             table.column_name(column),
         );
         self.warn(warning);

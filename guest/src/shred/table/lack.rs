@@ -1,6 +1,6 @@
 //! Rows in which a column that must have a value has none.
 
-use super::Table;
+use super::ShredTable;
 use crate::fault::Fault;
 
 /// A value that did not fit its column.
@@ -13,7 +13,7 @@ pub(super) struct Misfit {
     pub(super) value: String,
 }
 
-impl Table {
+impl ShredTable {
     /// The fault of a row in which a column has no value and must have one. `other`: the key of the row that
     /// has a column of its own, because another key has this one.
     #[cold]

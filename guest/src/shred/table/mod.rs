@@ -10,11 +10,11 @@ pub(super) use put::store;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::columnar::batch;
+use crate::columnar::batch::ColumnBuffer;
 use crate::dlt::types::{DataType, Kind};
 
 use super::contract::{Refusal, Rules};
-use super::{Rooted, SEQ};
+use super::{NestedRoot, SEQ};
 
 /// How many times a text counts that does not come again. A longer batch makes such texts no smaller,
 /// as it does a dictionary; they are only farther away from the processor.
@@ -26,12 +26,12 @@ const PLAIN_OF_WIDE: usize = 4;
 const WIDE: usize = 256;
 
 /// A table, filling.
-pub struct Table {
+pub struct ShredTable {
     /// Its name, normalised.
     pub name: String,
     /// The table its rows' parents are in.
     pub parent: Option<usize>,
-    columns: Vec<Column>,
+    columns: Vec<ShredColumn>,
     /// Those of them that have had a type, and so may have values: the others may be many more.
     typed: Vec<usize>,
     by_name: FxHashMap<String, usize>,
@@ -64,24 +64,24 @@ pub struct Table {
     /// Whether the schema says what it is nested in.
     pub(super) declared: bool,
     /// For a table that begins a family of its own.
-    pub(super) rooted: Option<Box<Rooted>>,
+    pub(super) rooted: Option<Box<NestedRoot>>,
     /// The last value that did not fit a column that must have one.
     misfit: Option<Box<Misfit>>,
 }
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Put {
+pub(super) enum PutOutcome {
     /// It is in the column, or in a variant of it.
-    Done,
+    Stored,
     /// The rules refuse a column of this number: the row is to be left out, or the value was.
-    Refused { column: usize, row: bool },
+    Rejected { column: usize, row: bool },
     /// The row has a value there already: two keys of the record have the same name.
-    Taken,
+    Occupied,
 }
 
 /// A column of a table.
-pub(super) struct Column {
+pub(super) struct ShredColumn {
     pub(super) name: String,
     pub(super) kind: Option<Kind>,
     nullable: bool,
@@ -93,7 +93,7 @@ pub(super) struct Column {
     /// Whether it is among the table's columns that have had a type.
     typed: bool,
     rank: u32,
-    pub(super) values: batch::Column,
+    pub(super) values: ColumnBuffer,
     variants: Vec<(&'static str, usize)>,
     /// Whether the type is the data's choice in this load, so that it may still be widened.
     pub(super) inferred: bool,
@@ -130,7 +130,7 @@ pub struct SeenColumn<'a> {
     /// Whether a value went in during this load.
     pub seen: bool,
     /// The rows' values.
-    pub values: &'a batch::Column,
+    pub values: &'a ColumnBuffer,
 }
 
 /// Where a value stands in its record.
@@ -144,13 +144,13 @@ pub(super) struct Origin<'a> {
 
 /// The rows of a table, by where they come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Rows {
+pub(super) enum RowOrigin {
     /// Elements of lists.
-    Nested,
+    Element,
     /// Records.
-    Root,
+    Record,
     /// Elements of lists that begin a family of their own.
-    Rooted,
+    NestedRoot,
 }
 
 impl Origin<'_> {
@@ -166,17 +166,17 @@ impl Origin<'_> {
 }
 
 /// Whether a key of that name would hide a system column of its row.
-pub(super) fn is_system(name: &str, rows: Rows) -> bool {
+pub(super) fn is_system(name: &str, rows: RowOrigin) -> bool {
     match name {
         "_dlt_id" | SEQ => true,
-        "_dlt_load_id" => rows != Rows::Nested,
-        "_dlt_root_id" => rows != Rows::Root,
-        "_dlt_parent_id" | "_dlt_list_idx" => rows == Rows::Nested,
+        "_dlt_load_id" => rows != RowOrigin::Element,
+        "_dlt_root_id" => rows != RowOrigin::Record,
+        "_dlt_parent_id" | "_dlt_list_idx" => rows == RowOrigin::Element,
         _ => false,
     }
 }
 
-impl Column {
+impl ShredColumn {
     /// Back to where no value of this load was in it.
     fn forget(&mut self) {
         self.seen = false;
@@ -187,7 +187,7 @@ impl Column {
     }
 }
 
-impl Table {
+impl ShredTable {
     pub(super) fn new(name: String, parent: Option<usize>) -> Self {
         Self {
             name,
@@ -233,7 +233,7 @@ impl Table {
     pub fn weight(&mut self) -> usize {
         self.settle();
         let more = if self.columns.len() < WIDE { PLAIN - 1 } else { PLAIN_OF_WIDE - 1 };
-        let weight = |values: &batch::Column| values.bytes() + values.plain_bytes() * more;
+        let weight = |values: &ColumnBuffer| values.bytes() + values.plain_bytes() * more;
         self.columns.iter().map(|column| weight(&column.values)).sum()
     }
 
@@ -296,7 +296,7 @@ impl Table {
             .columns
             .iter()
             .filter_map(|column| {
-                let Column { name, nullable, variant, seen, values, .. } = column;
+                let ShredColumn { name, nullable, variant, seen, values, .. } = column;
                 let (nullable, variant, seen) = (*nullable, *variant, *seen);
                 let kind = column.kind?;
                 Some((column.rank, SeenColumn { name, kind, nullable, variant, seen, values }))
@@ -338,7 +338,7 @@ impl Table {
         if let Some(kind) = known.kind {
             column.known = true;
             column.kind = Some(kind);
-            column.values = batch::Column::new(kind);
+            column.values = ColumnBuffer::new(kind);
             self.settled = true;
             self.note_type(at);
         }
@@ -354,7 +354,7 @@ impl Table {
             return at;
         }
         let at = self.columns.len();
-        self.columns.push(Column {
+        self.columns.push(ShredColumn {
             name: name.to_owned(),
             kind: None,
             nullable: true,
@@ -364,7 +364,7 @@ impl Table {
             known: false,
             typed: false,
             rank: u32::MAX,
-            values: batch::Column::new(Kind::of(DataType::Text)),
+            values: ColumnBuffer::new(Kind::of(DataType::Text)),
             variants: Vec::new(),
             inferred: false,
             exact: true,
@@ -420,7 +420,7 @@ impl Table {
         self.numbering = Some((parent, next));
     }
 
-    pub(super) fn column_at(&mut self, at: usize) -> &mut Column {
+    pub(super) fn column_at(&mut self, at: usize) -> &mut ShredColumn {
         &mut self.columns[at]
     }
 }

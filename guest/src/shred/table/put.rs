@@ -1,15 +1,15 @@
 //! Values into columns, and what becomes of those that do not fit.
 
-use super::{Column, Misfit, Origin, Put, Table};
-use crate::columnar::batch;
+use super::{Misfit, Origin, PutOutcome, ShredColumn, ShredTable};
+use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::dlt::coerce::{self, Datum, Scalar};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::shred::Options;
+use crate::shred::ShredOptions;
 use crate::shred::contract::{self, Refusal, Rules};
-use crate::shred::widen::Meeting;
+use crate::shred::widen::WidenOutcome;
 
-impl Table {
+impl ShredTable {
     /// Puts a value into a column of the row, or into the variant of that column that it fits.
     ///
     /// The value is borrowed on purpose. A copy, made right after it was put together, is read in wider
@@ -22,15 +22,15 @@ impl Table {
         at: usize,
         value: &Scalar<'_>,
         origin: Origin<'_>,
-        options: &Options,
-    ) -> Result<Put> {
+        options: &ShredOptions,
+    ) -> Result<PutOutcome> {
         let column = &mut self.columns[at];
         if column.values.last_row() == Some(row) {
-            return Ok(Put::Taken);
+            return Ok(PutOutcome::Occupied);
         }
         let may_widen = options.widen && value.number().is_some();
         if column.seen && !may_widen && column.set(row, value)? {
-            return Ok(Put::Done);
+            return Ok(PutOutcome::Stored);
         }
         self.put_otherwise(row, at, value, origin, options)
     }
@@ -43,23 +43,23 @@ impl Table {
         at: usize,
         value: &Scalar<'_>,
         origin: Origin<'_>,
-        options: &Options,
-    ) -> Result<Put> {
+        options: &ShredOptions,
+    ) -> Result<PutOutcome> {
         let column = &self.columns[at];
         if !column.seen || column.kind.is_none() {
             match self.refuses(at, *value)? {
                 None => self.first_value(at, *value, origin, options),
-                Some(row) => return Ok(Put::Refused { column: at, row }),
+                Some(row) => return Ok(PutOutcome::Rejected { column: at, row }),
             }
         }
         let meeting = match options.widen {
             true => self.meet(at, *value, options)?,
-            false => Meeting::Fits,
+            false => WidenOutcome::Fits,
         };
         match meeting {
-            Meeting::Fits if self.columns[at].set(row, value)? => Ok(Put::Done),
-            Meeting::Widened => self.put(row, at, value, origin, options),
-            Meeting::Fits | Meeting::Variant => {
+            WidenOutcome::Fits if self.columns[at].set(row, value)? => Ok(PutOutcome::Stored),
+            WidenOutcome::Widened => self.put(row, at, value, origin, options),
+            WidenOutcome::Fits | WidenOutcome::Variant => {
                 let variant = self.variant(at, *value, options)?;
                 if !self.columns[at].nullable {
                     let value = shown(*value);
@@ -96,7 +96,13 @@ impl Table {
 
     /// A column's first value in this load: it may decide the type.
     #[cold]
-    fn first_value(&mut self, at: usize, value: Scalar<'_>, origin: Origin<'_>, options: &Options) {
+    fn first_value(
+        &mut self,
+        at: usize,
+        value: Scalar<'_>,
+        origin: Origin<'_>,
+        options: &ShredOptions,
+    ) {
         let column = &mut self.columns[at];
         column.seen = true;
         self.first_seen.push(at);
@@ -111,7 +117,7 @@ impl Table {
             }
         });
         if column.kind.is_none() || column.values.is_empty() {
-            column.values = batch::Column::new(kind);
+            column.values = ColumnBuffer::new(kind);
         }
         column.kind = Some(kind);
         self.note_type(at);
@@ -124,7 +130,7 @@ impl Table {
         at: usize,
         row: u32,
         digits: &str,
-        options: &Options,
+        options: &ShredOptions,
     ) -> Result<bool> {
         let variant = self.variant(at, Scalar::Number(digits), options)?;
         Ok(self.columns[variant].values.last_row().is_some_and(|last| last >= row))
@@ -137,14 +143,14 @@ impl Table {
         at: usize,
         row: u32,
         digits: &str,
-        options: &Options,
+        options: &ShredOptions,
     ) -> Result<()> {
         let value = Scalar::Number(digits);
         let variant = self.variant(at, value, options)?;
         let origin = Origin { trail: &[], place: 0 };
         match self.put(row, variant, &value, origin, options)? {
-            Put::Done => {}
-            Put::Refused { .. } | Put::Taken => {
+            PutOutcome::Stored => {}
+            PutOutcome::Rejected { .. } | PutOutcome::Occupied => {
                 return Err(Fault::internal("a variant column took no value"));
             }
         }
@@ -160,7 +166,7 @@ impl Table {
 
     /// The column for values that do not fit this one.
     #[cold]
-    fn variant(&mut self, at: usize, value: Scalar<'_>, options: &Options) -> Result<usize> {
+    fn variant(&mut self, at: usize, value: Scalar<'_>, options: &ShredOptions) -> Result<usize> {
         let suffix = value.form().name();
         if let Some(&(_, variant)) = self.columns[at].variants.iter().find(|(s, _)| *s == suffix) {
             return Ok(variant);
@@ -175,7 +181,7 @@ impl Table {
     }
 }
 
-impl Column {
+impl ShredColumn {
     /// Sets the value of a row; says no if it does not fit the column's type, or there is none yet.
     #[inline]
     fn set(&mut self, row: u32, value: &Scalar<'_>) -> Result<bool> {
@@ -213,10 +219,10 @@ fn shown(value: Scalar<'_>) -> String {
 
 #[inline]
 pub(in crate::shred) fn store(
-    values: &mut batch::Column,
+    values: &mut ColumnBuffer,
     row: u32,
     datum: Datum<'_>,
-) -> Result<(), batch::Refused> {
+) -> Result<(), BufferError> {
     match datum {
         Datum::Null => Ok(()),
         Datum::Text(text) | Datum::Json(text) => values.set_text(row, &text),

@@ -1,8 +1,8 @@
 //! Where a record begins in a table, and how its rows are forgotten.
 
-use super::Table;
+use super::ShredTable;
 
-impl Table {
+impl ShredTable {
     /// Remembers where a record begins. Returns `false` if this one has begun here before.
     #[inline]
     pub(in crate::shred) fn begin_record(&mut self, record: u64) -> bool {

@@ -1,25 +1,25 @@
 //! dlt's own columns: ids, places in lists, the load.
 
-use super::{Origin, Table};
-use crate::columnar::batch;
+use super::{Origin, ShredTable};
+use crate::columnar::batch::ColumnBuffer;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::shred::RowId;
+use crate::shred::RowIdentity;
 
-impl Table {
+impl ShredTable {
     pub(in crate::shred) fn system_id(
         &mut self,
         row: u32,
         name: &'static str,
-        id: &RowId,
+        id: &RowIdentity,
     ) -> Result<()> {
-        if let RowId::Value(value) = id {
+        if let RowIdentity::Value(value) = id {
             return self.system_value(row, name, value);
         }
         let at = self.system(name, DataType::Text);
         let values = &mut self.columns[at].values;
         let set = match id {
-            RowId::Digest(id) => values.set_ascii(row, id.as_bytes()),
+            RowIdentity::Digest(id) => values.set_ascii(row, id.as_bytes()),
             other => values.set_text(row, other.as_str()),
         };
         set.map_err(|refused| Fault::internal(refused).at(name))
@@ -45,9 +45,9 @@ impl Table {
         &mut self,
         row: u32,
         name: &'static str,
-        id: &RowId,
+        id: &RowIdentity,
     ) -> Result<()> {
-        if let RowId::Value(value) = id {
+        if let RowIdentity::Value(value) = id {
             return self.system_value(row, name, value);
         }
         if self.repeats(row, name)? { Ok(()) } else { self.system_id(row, name, id) }
@@ -66,7 +66,7 @@ impl Table {
         &mut self,
         name: &'static str,
         kind: Kind,
-    ) -> (Kind, &mut batch::Column) {
+    ) -> (Kind, &mut ColumnBuffer) {
         let at = self.system(name, kind.data_type);
         let column = &mut self.columns[at];
         (column.kind.unwrap_or(kind), &mut column.values)
@@ -118,7 +118,7 @@ impl Table {
         self.first_seen.push(at);
         if column.kind.is_none() {
             column.kind = Some(Kind::of(data_type));
-            column.values = batch::Column::new(Kind::of(data_type));
+            column.values = ColumnBuffer::new(Kind::of(data_type));
         }
         if !column.known {
             self.fresh.push((order, at));

@@ -148,7 +148,7 @@ fn what_is_left_out_is_counted() {
 
 #[test]
 fn children_rows_know_their_parents_under_rules() {
-    let mut family = Family::new(Options { root_key: RootKey::Id, ..options() });
+    let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
     family.know_rules("t", Rules { columns: Some(Refusal::Row), once: true, ..EVOLVE });
     take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
@@ -164,9 +164,9 @@ fn children_rows_know_their_parents_under_rules() {
 #[test]
 fn tables_of_lists_may_begin_families() {
     let mut family =
-        Family::new(Options { root_key: RootKey::Id, sequence: Sequence::Root, ..options() });
+        Family::new(ShredOptions { root_key: RootKey::Id, sequence: Sequence::Root, ..options() });
     let key = RootId::Key(vec!["sku".to_owned()]);
-    let rooted = Rooted { root_id: key, root_key: RootKey::Id, sequence: Sequence::All };
+    let rooted = NestedRoot { root_id: key, root_key: RootKey::Id, sequence: Sequence::All };
     family.know_root("t__items", rooted);
     take(
         &mut family,

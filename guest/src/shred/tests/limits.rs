@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn most(max_columns: usize, max_tables: usize) -> Options {
-    Options { max_columns, max_tables, ..options() }
+fn most(max_columns: usize, max_tables: usize) -> ShredOptions {
+    ShredOptions { max_columns, max_tables, ..options() }
 }
 
 #[test]

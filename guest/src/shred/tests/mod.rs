@@ -9,8 +9,8 @@ use super::*;
 use crate::dlt::naming::{Convention, Naming};
 use crate::dlt::types::{DataType, Kind};
 
-fn options() -> Options {
-    Options {
+fn options() -> ShredOptions {
+    ShredOptions {
         convention: Convention { naming: Naming::SnakeCase, max_length: 255 },
         table: "t".to_owned(),
         max_nesting: 1000,
@@ -62,7 +62,7 @@ fn describe(family: &Family) -> String {
 }
 
 #[track_caller]
-fn check(options: Options, records: &str, expect: &str) {
+fn check(options: ShredOptions, records: &str, expect: &str) {
     let mut family = Family::new(options);
     take(&mut family, records).unwrap();
     let expect: String = expect.lines().map(|line| format!("{}\n", line.trim())).collect();
@@ -104,7 +104,7 @@ fn elements_of_every_kind() {
 
 #[test]
 fn nesting_is_counted_down() {
-    let nesting = |max_nesting| Options { max_nesting, ..options() };
+    let nesting = |max_nesting| ShredOptions { max_nesting, ..options() };
     let record = r#"{"a":{"b":{"c":1}},"l":[{"m":[{"n":1}]}]}"#;
     check(nesting(0), record, "t[1]: a json*1, l json*1");
     check(nesting(1), record, "t[1]: a__b json*1\n t__l[1]: m json*1");
@@ -114,7 +114,7 @@ fn nesting_is_counted_down() {
 #[test]
 fn only_what_is_allowed_is_unnested() {
     let allowed = |path: &[String]| ["a", "a.l"].contains(&path.join(".").as_str());
-    let options = Options { unnest: Some(Box::new(allowed)), ..options() };
+    let options = ShredOptions { unnest: Some(Box::new(allowed)), ..options() };
     check(
         options,
         r#"{"a":{"l":[{"x":{"y":1}}],"m":[1]},"b":{"c":1}}"#,
@@ -162,7 +162,7 @@ fn a_key_that_is_repeated_counts_once() {
         "t[1]: a_b bigint*1, a_b__x_bc6ypg bigint*1",
     );
     // In JSON that is kept, too: PARSE_JSON refuses it.
-    check(Options { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
+    check(ShredOptions { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn required_columns_are_required() {
 
 #[test]
 fn root_rows_may_bring_their_ids() {
-    let mut family = Family::new(Options { root_key: RootKey::Id, ..options() });
+    let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
     take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
     assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
     assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was left out"]);
@@ -227,7 +227,7 @@ fn root_rows_may_bring_their_ids() {
 #[test]
 fn nested_rows_may_know_their_root_by_a_value() {
     let check = |columns: &[&str], records: &str, expect: Result<&str, &str>| {
-        let mut family = Family::new(Options { root_key: RootKey::of(columns), ..options() });
+        let mut family = Family::new(ShredOptions { root_key: RootKey::of(columns), ..options() });
         let taken = take(&mut family, records).map(|()| {
             let [_, nested, ..] = family.tables() else { panic!("no rows") };
             let columns = nested.columns();

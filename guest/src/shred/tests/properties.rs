@@ -55,7 +55,7 @@ impl Dice {
 type Tables = BTreeMap<String, (u64, BTreeMap<String, (Kind, u32, Vec<(u64, i128)>)>)>;
 
 /// Takes the records, and ends a batch before those with these numbers.
-fn tables(options: Options, records: &[String], flushes: &[usize]) -> (Tables, Vec<String>) {
+fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tables, Vec<String>) {
     let mut family = Family::new(options);
     let mut tables = Tables::new();
     let gather = |family: &mut Family, tables: &mut Tables| {
@@ -81,7 +81,7 @@ fn tables(options: Options, records: &[String], flushes: &[usize]) -> (Tables, V
         }
         take(&mut family, record).unwrap();
     }
-    let order = |table: &Table| -> Vec<String> {
+    let order = |table: &ShredTable| -> Vec<String> {
         table.columns().iter().map(|column| format!("{}.{}", table.name, column.name)).collect()
     };
     let order = family.tables().iter().flat_map(order).collect();
@@ -95,7 +95,7 @@ fn where_a_batch_ends_does_not_matter() {
     for round in 0..300 {
         let records: Vec<String> = (0..6).map(|_| dice.document("k", 3)).collect();
         let flushes: Vec<usize> = (0..2).map(|_| dice.roll(6)).collect();
-        let make = || Options {
+        let make = || ShredOptions {
             root_key: if round % 2 == 0 { RootKey::Id } else { RootKey::None },
             ..options()
         };
@@ -112,7 +112,7 @@ fn the_order_of_pages_with_keys_of_their_own_does_not_matter() {
             .map(|prefix| (0..3).map(|_| dice.document(prefix, 3)).collect())
             .to_vec();
         // Which rows there are, but not their numbers.
-        let shape = |pages: &[Vec<String>]| {
+        let layout = |pages: &[Vec<String>]| {
             let (mut tables, _) = tables(options(), &pages.concat(), &[]);
             for (_, columns) in tables.values_mut() {
                 for (_, _, integers) in columns.values_mut() {
@@ -122,9 +122,9 @@ fn the_order_of_pages_with_keys_of_their_own_does_not_matter() {
             }
             tables
         };
-        let before = shape(&pages);
+        let before = layout(&pages);
         dice.shuffle(&mut pages);
-        assert_eq!(shape(&pages), before, "{pages:?}");
+        assert_eq!(layout(&pages), before, "{pages:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn the_order_of_numbers_does_not_matter_where_they_widen() {
         let mut records: Vec<String> =
             (0..4).map(|_| format!("{{\"n\":{}}}", dice.pick(&NUMBERS))).collect();
         let columns = |records: &[String]| {
-            let (tables, _) = tables(Options { widen: true, ..options() }, records, &[]);
+            let (tables, _) = tables(ShredOptions { widen: true, ..options() }, records, &[]);
             let (_, columns) = tables["t"].clone();
             columns
                 .into_iter()
@@ -156,7 +156,7 @@ fn the_order_of_numbers_does_not_matter_where_they_widen() {
 
 #[test]
 fn numbers_widen_the_column_they_meet() {
-    let widen = || Options { widen: true, ..options() };
+    let widen = || ShredOptions { widen: true, ..options() };
     check(widen(), r#"{"n":1} {"n":2.5} {"n":3}"#, "t[3]: n double*3");
     check(widen(), r#"{"n":1} {"n":12345678901234567890}"#, "t[2]: n wei*2");
     // What a double cannot hold keeps its digits beside it, whenever it came.
@@ -196,7 +196,7 @@ fn numbers_widen_the_column_they_meet() {
 fn files_that_are_closed_are_as_they_are() {
     let columns = |numbers: [&str; 2]| {
         let records = numbers.map(|number| format!("{{\"n\":{number}}}"));
-        let (tables, _) = tables(Options { widen: true, ..options() }, &records, &[1]);
+        let (tables, _) = tables(ShredOptions { widen: true, ..options() }, &records, &[1]);
         let (_, columns) = tables["t"].clone();
         let column = |(name, (kind, ..)): (String, (Kind, u32, _))| (name, kind.data_type);
         columns
@@ -216,7 +216,7 @@ fn files_that_are_closed_are_as_they_are() {
 
 #[test]
 fn documents_whose_keys_are_data_are_kept_as_json() {
-    let most = |max_columns| Options { max_columns, ..options() };
+    let most = |max_columns| ShredOptions { max_columns, ..options() };
     // The object with the most keys is kept, and what is in columns by then stays there.
     check(
         most(4),
@@ -245,11 +245,11 @@ fn documents_whose_keys_are_data_are_kept_as_json() {
 fn preferred_types_and_detections_are_heeded() {
     let preferred = |name: &str| (name == "p").then_some(DataType::Double);
     let options =
-        || Options { preferred: Some(Box::new(preferred)), texts_only: true, ..options() };
+        || ShredOptions { preferred: Some(Box::new(preferred)), texts_only: true, ..options() };
     check(options(), r#"{"p":1,"t":"2024-01-01T00:00:00Z"}"#, "t[1]: p double*1, t text*1");
     let json = |name: &str| (name == "j").then_some(DataType::Json);
     check(
-        Options { preferred: Some(Box::new(json)), ..super::options() },
+        ShredOptions { preferred: Some(Box::new(json)), ..super::options() },
         r#"{"j":{"a":1},"l":{"j":[1]}}"#,
         "t[1]: j json*1\n t__l__j[1]: value bigint*1",
     );

@@ -31,7 +31,7 @@ fn decimal(precision: u32, scale: u32) -> Kind {
     Kind { precision: Some(precision), scale: Some(scale), ..Kind::of(DataType::Decimal) }
 }
 
-fn set(column: &mut Column, row: u32, value: &Value) {
+fn set(column: &mut ColumnBuffer, row: u32, value: &Value) {
     match value {
         Value::Bool(value) => column.set_bool(row, *value),
         Value::Bytes(value) => column.set_bytes(row, value),
@@ -46,8 +46,8 @@ fn set(column: &mut Column, row: u32, value: &Value) {
     .unwrap();
 }
 
-fn column(kind: Kind, cells: &Cells) -> Column {
-    let mut column = Column::new(kind);
+fn column(kind: Kind, cells: &Cells) -> ColumnBuffer {
+    let mut column = ColumnBuffer::new(kind);
     for (row, cell) in (0..).zip(cells) {
         if let Some(value) = cell {
             set(&mut column, row, value);
@@ -96,15 +96,15 @@ fn read_array(array: &dyn Array) -> Cells {
     }
 }
 
-fn fields(kinds: &[Kind]) -> Vec<Field> {
+fn fields(kinds: &[Kind]) -> Vec<FileColumn> {
     let names = (0..).map(|column| format!("column {column}"));
-    names.zip(kinds).map(|(name, kind)| Field { name, kind: *kind }).collect()
+    names.zip(kinds).map(|(name, kind)| FileColumn { name, kind: *kind }).collect()
 }
 
 /// Writes row groups of columns of cells and reads them back. Gives the file.
 fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
-    let mut file = File::create(fields(kinds)).unwrap();
-    let mut columns: Vec<_> = kinds.iter().map(|kind| Column::new(*kind)).collect();
+    let mut file = ParquetFile::create(fields(kinds)).unwrap();
+    let mut columns: Vec<_> = kinds.iter().map(|kind| ColumnBuffer::new(*kind)).collect();
     let mut expect = vec![Cells::new(); kinds.len()];
     let mut sizes = Vec::new();
     for group in groups {
@@ -118,9 +118,9 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
             }
             expect.extend(cells.iter().cloned());
         }
-        columns.iter_mut().for_each(Column::settle);
+        columns.iter_mut().for_each(ColumnBuffer::settle);
         file.append(&columns, rows as u32, &mut PageEncoder::new()).unwrap();
-        columns.iter_mut().for_each(Column::clear);
+        columns.iter_mut().for_each(ColumnBuffer::clear);
         sizes.push(rows);
     }
     assert_eq!(file.rows() as usize, sizes.iter().sum::<usize>());
@@ -217,7 +217,7 @@ fn every_kind_comes_back() {
 #[test]
 fn readers_get_the_types() {
     let kinds: Vec<_> = samples().into_iter().map(|(kind, _)| kind).collect();
-    let file = File::create(fields(&kinds)).unwrap().finish().unwrap();
+    let file = ParquetFile::create(fields(&kinds)).unwrap().finish().unwrap();
     let (types, _, groups) = read_back(&file);
     assert!(groups.is_empty());
     let micros = arrow2::datatypes::TimeUnit::Microsecond;
@@ -365,7 +365,7 @@ fn sparse_columns_cost_nearly_nothing() {
     let kinds: Vec<_> = samples().iter().map(|(kind, _)| *kind).cycle().take(800).collect();
     let rows = 10_000;
     let group: Vec<Cells> = vec![vec![None; rows]; kinds.len()];
-    let empty = File::create(fields(&kinds)).unwrap().finish().unwrap().len();
+    let empty = ParquetFile::create(fields(&kinds)).unwrap().finish().unwrap().len();
     let file = check(&kinds, &[group.clone(), group]);
     let each = (file.len() - empty) / (2 * kinds.len());
     assert!(each < 100, "{each} bytes for each column of a row group");
@@ -391,9 +391,9 @@ fn forgotten_rows_leave_nothing() {
                     column.set_text(row as u32, &again).unwrap();
                 }
             }
-            let file = |mut column: Column| {
+            let file = |mut column: ColumnBuffer| {
                 column.settle();
-                let mut file = File::create(fields(&[text])).unwrap();
+                let mut file = ParquetFile::create(fields(&[text])).unwrap();
                 file.append(&[column], rows as u32 + 71, &mut PageEncoder::new()).unwrap();
                 file.finish().unwrap()
             };
@@ -432,28 +432,33 @@ fn statistics_hold() {
 #[test]
 fn what_does_not_fit_is_refused() {
     for (precision, scale) in [(0, 0), (39, 0), (5, 6)] {
-        let fault = File::create(fields(&[decimal(precision, scale)])).unwrap_err();
+        let fault = ParquetFile::create(fields(&[decimal(precision, scale)])).unwrap_err();
         assert!(fault.message.contains("expected a decimal of 1 to 38 digits"), "{fault}");
     }
-    assert!(File::create(Vec::new()).unwrap_err().message.contains("at least one column"));
+    assert!(ParquetFile::create(Vec::new()).unwrap_err().message.contains("at least one column"));
     let (text, int) = (Kind::of(DataType::Text), Kind::of(DataType::Bigint));
     let waiting = column(text, &vec![Some(Value::Text("here".to_owned()))]);
     let late = column(int, &vec![None, Some(Value::Int(1))]);
     let cases = [
-        (vec![Column::new(text)], "expected 2 columns in a row group, found 1"),
-        (vec![Column::new(text), Column::new(text)], "expected a column of"),
-        (vec![Column::new(text), late], "expected 1 rows, found row 1"),
-        (vec![waiting, Column::new(int)], "expected values that are settled, found some that wait"),
+        (vec![ColumnBuffer::new(text)], "expected 2 columns in a row group, found 1"),
+        (vec![ColumnBuffer::new(text), ColumnBuffer::new(text)], "expected a column of"),
+        (vec![ColumnBuffer::new(text), late], "expected 1 rows, found row 1"),
+        (
+            vec![waiting, ColumnBuffer::new(int)],
+            "expected values that are settled, found some that wait",
+        ),
     ];
-    let mut file = File::create(fields(&[text, int])).unwrap();
+    let mut file = ParquetFile::create(fields(&[text, int])).unwrap();
     for (columns, expect) in cases {
         let size = file.size();
         let fault = file.append(&columns, 1, &mut PageEncoder::new()).unwrap_err();
         assert!(fault.message.contains(expect), "{fault}");
         assert_eq!(file.size(), size);
     }
-    file.append(&[Column::new(text), Column::new(int)], 0, &mut PageEncoder::new()).unwrap();
-    file.append(&[Column::new(text), Column::new(int)], 1, &mut PageEncoder::new()).unwrap();
+    file.append(&[ColumnBuffer::new(text), ColumnBuffer::new(int)], 0, &mut PageEncoder::new())
+        .unwrap();
+    file.append(&[ColumnBuffer::new(text), ColumnBuffer::new(int)], 1, &mut PageEncoder::new())
+        .unwrap();
     let (_, columns, groups) = read_back(&file.finish().unwrap());
     assert_eq!((columns, groups), (vec![vec![None], vec![None]], vec![1]));
 }
