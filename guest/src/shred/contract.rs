@@ -13,42 +13,32 @@ use std::collections::BTreeMap;
 use super::layout::{ListTarget, ObjectTarget};
 use super::row_id::{Numbered, key_hash, record_hash};
 use super::{Family, Halt, OpenRow, RootId, RootKey, RowIdentity, RowLink};
+use crate::dlt::schema::{Contract, Mode};
 use crate::fault::{Fault, FaultKind, Result};
 use crate::json::{MAX_DEPTH, Peek, Reader};
 
-/// What becomes of something new that is not welcome.
+/// The schema contract of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// The load fails.
-    Freeze,
-    /// The row that brings it is left out, and what is nested in it.
-    Row,
-    /// The value is left out.
-    Value,
+pub struct TableContract {
+    /// What becomes of new tables (this one, and those nested in it), of new columns of a table that is not
+    /// new, and of values that need a variant column.
+    pub modes: Contract,
+    /// The table is new in this load: all of its rows may add columns.
+    pub evolves_once: bool,
 }
 
-/// What a table takes; where nothing is said, everything is welcome.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Rules {
-    /// New tables: this one, and those that are nested in it.
-    pub tables: Option<Refusal>,
-    /// New columns of a table that is not new.
-    pub columns: Option<Refusal>,
-    /// New columns for what another column cannot hold.
-    pub data_type: Option<Refusal>,
-    /// The table is new with this load, whose rows may all bring columns.
-    pub once: bool,
-}
+impl TableContract {
+    /// Everything new is added.
+    pub(super) const EVOLVE: Self = Self { modes: Contract::EVOLVE, evolves_once: false };
 
-impl Rules {
-    /// Whether anything could be refused.
-    pub(super) fn refuse(&self) -> bool {
-        self.tables.is_some() || self.columns.is_some() || self.data_type.is_some()
+    /// Returns `true` if anything new can be rejected or discarded.
+    pub(super) fn restricts(&self) -> bool {
+        self.modes != Contract::EVOLVE
     }
 
-    /// The rules of a table that the data brings, nested in one of these rules.
+    /// The contract of a new table nested in one with this contract.
     pub(super) fn nested(&self) -> Self {
-        Self { once: false, ..*self }
+        Self { evolves_once: false, ..*self }
     }
 }
 
@@ -149,12 +139,12 @@ impl Family {
         table: usize,
     ) -> Result<bool, Halt> {
         let table = &self.tables[table];
-        let Some(refusal) = table.refused() else { return Ok(false) };
+        let Some(mode) = table.rejected() else { return Ok(false) };
         let mut ahead = reader.clone();
         if !ahead.enter() {
             return Ok(false);
         }
-        if refusal == Refusal::Freeze {
+        if mode == Mode::Freeze {
             let found = format_args!("one for the lists of {}", table.name);
             return Err(frozen("no new tables", found)
                 .at(format_args!("table {}", table.name))

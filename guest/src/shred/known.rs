@@ -1,6 +1,6 @@
 //! What a family knows before its first record: tables and columns of the saved schema and of the job.
 
-use super::{Family, KnownColumn, NestedRoot, Rules};
+use super::{Family, KnownColumn, NestedRoot, TableContract};
 
 impl Family {
     /// Makes a child table known before its first row.
@@ -28,10 +28,10 @@ impl Family {
     }
 
     /// Says what the data may bring to a table that is known, and to those nested in it that are not.
-    pub fn know_rules(&mut self, table: &str, rules: Rules) {
+    pub fn know_contract(&mut self, table: &str, contract: TableContract) {
         if let Some(&table) = self.by_name.get(table) {
-            self.tables[table].rules = rules;
-            self.guarded |= rules.refuse();
+            self.tables[table].contract = contract;
+            self.guarded |= contract.restricts();
         }
     }
 

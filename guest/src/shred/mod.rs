@@ -31,7 +31,7 @@ use rustc_hash::FxHashMap;
 
 pub use cells::CellTargets;
 pub use collisions::KEY_HINT;
-pub use contract::{Refusal, Rules};
+pub use contract::TableContract;
 pub use layout::UnnestRule;
 pub use options::{Preferred, SEQ, Sequence, ShredOptions};
 pub use row_id::{NestedRoot, RootId, RootKey, RowIdentity};
@@ -437,9 +437,9 @@ impl Family {
     #[cold]
     fn adopt(&mut self, reader: &Reader<'_>, table: usize, parent: usize) {
         if self.tables[table].parent != Some(parent) && reader.clone().enter() {
-            let rules = self.tables[parent].rules.nested();
+            let contract = self.tables[parent].contract.nested();
             let table = &mut self.tables[table];
-            (table.parent, table.rules) = (Some(parent), rules);
+            (table.parent, table.contract) = (Some(parent), contract);
         }
     }
 
@@ -451,7 +451,7 @@ impl Family {
         let at = self.tables.len();
         let mut table = ShredTable::new(name.to_owned(), parent);
         if let Some(parent) = parent.and_then(|parent| self.tables.get(parent)) {
-            table.rules = parent.rules.nested();
+            table.contract = parent.contract.nested();
         }
         self.tables.push(table);
         self.by_name.insert(name.to_owned(), at);

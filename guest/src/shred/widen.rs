@@ -16,6 +16,7 @@ use super::ShredOptions;
 use super::table::{ShredColumn, ShredTable};
 use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::dlt::coerce::{Scalar, is_exact, is_exact_integer};
+use crate::dlt::schema::Mode;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 
@@ -59,7 +60,7 @@ impl ShredTable {
     /// Widens a column so that it takes this number; says no if it cannot be.
     #[cold]
     fn widen(&mut self, at: usize, value: Scalar<'_>, options: &ShredOptions) -> Result<bool> {
-        let refused = self.rules.data_type.is_some();
+        let refused = self.contract.modes.data_type != Mode::Evolve;
         let column = self.column_at(at);
         let (Some(_), true, Some(kind)) = (value.number(), column.inferred, column.kind) else {
             return Ok(false);

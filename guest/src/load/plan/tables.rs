@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 use super::merge::{self, WriteAction};
 use super::nested;
 use crate::dlt::naming::Convention;
-use crate::dlt::schema::{Column, Contract, Hints, Mode, Schema, Table};
+use crate::dlt::schema::{Column, Contract, Hints, Schema, Table};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{self, Job, OnTypeConflict, Resource, WriteDisposition};
 use crate::shred::{
-    Family, KEY_HINT, KnownColumn, NestedRoot, Preferred, Refusal, RootKey, Rules, ShredOptions,
+    Family, KEY_HINT, KnownColumn, NestedRoot, Preferred, RootKey, ShredOptions, TableContract,
 };
 
 /// What a resource's rows become.
@@ -151,14 +151,9 @@ fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
             family.know_table_key(name, key);
         }
         let contract = Contract::of(schema, name)?;
-        family.know_rules(
+        family.know_contract(
             name,
-            Rules {
-                tables: refusal(contract.tables),
-                columns: refusal(contract.columns),
-                data_type: refusal(contract.data_type),
-                once: table.evolves_once(),
-            },
+            TableContract { modes: contract, evolves_once: table.evolves_once() },
         );
     }
     Ok(())
@@ -174,15 +169,6 @@ fn key_hint(hint: Option<&Value>) -> Result<Option<Vec<String>>> {
             "expected a list of keys as {KEY_HINT} in the stored schema, found {hint}"
         ))
     })
-}
-
-fn refusal(mode: Mode) -> Option<Refusal> {
-    match mode {
-        Mode::Evolve => None,
-        Mode::Freeze => Some(Refusal::Freeze),
-        Mode::DiscardRow => Some(Refusal::Row),
-        Mode::DiscardValue => Some(Refusal::Value),
-    }
 }
 
 /// What the rows that begin a family are, by what is to become of them.

@@ -11,9 +11,10 @@ pub(super) use put::store;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::columnar::batch::ColumnBuffer;
+use crate::dlt::schema::Mode;
 use crate::dlt::types::{DataType, Kind};
 
-use super::contract::{Refusal, Rules};
+use super::contract::TableContract;
 use super::{NestedRoot, SEQ};
 
 /// How many times a text counts that does not come again. A longer batch makes such texts no smaller,
@@ -52,7 +53,7 @@ pub struct ShredTable {
     /// The parent row whose list was read last, and how many elements it had so far.
     numbering: Option<((usize, u32), u64)>,
     /// What the data may bring.
-    pub(super) rules: Rules,
+    pub(super) contract: TableContract,
     /// The columns that the rules refuse.
     unwelcome: FxHashSet<usize>,
     /// The columns for which rows were left out, and those for which the open row is.
@@ -206,7 +207,7 @@ impl ShredTable {
             first_seen: Vec::new(),
             required: Vec::new(),
             numbering: None,
-            rules: Rules::default(),
+            contract: TableContract::EVOLVE,
             unwelcome: FxHashSet::default(),
             refused: FxHashSet::default(),
             refusing: Vec::new(),
@@ -262,7 +263,7 @@ impl ShredTable {
 
     /// Whether the rules refuse a new column, so that none is made.
     pub(super) fn refuses_columns(&self) -> bool {
-        self.rules.columns.is_some() && !self.rules.once && self.settled
+        self.contract.modes.columns != Mode::Evolve && !self.contract.evolves_once && self.settled
     }
 
     /// The column of that name, if there is one.
@@ -404,9 +405,10 @@ impl ShredTable {
         !self.settled && !self.declared
     }
 
-    /// Whether this table is new, and how it is refused if new tables are.
-    pub(super) fn refused(&self) -> Option<Refusal> {
-        if self.settled { None } else { self.rules.tables }
+    /// The mode of new tables, if this table is new and may not simply be added.
+    pub(super) fn rejected(&self) -> Option<Mode> {
+        let mode = self.contract.modes.tables;
+        (!self.settled && mode != Mode::Evolve).then_some(mode)
     }
 
     pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {

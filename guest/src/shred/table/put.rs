@@ -3,10 +3,11 @@
 use super::{Misfit, Origin, PutOutcome, ShredColumn, ShredTable};
 use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::dlt::coerce::{self, Datum, Scalar};
+use crate::dlt::schema::Mode;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::shred::ShredOptions;
-use crate::shred::contract::{self, Refusal, Rules};
+use crate::shred::contract::{TableContract, frozen};
 use crate::shred::widen::WidenOutcome;
 
 impl ShredTable {
@@ -74,23 +75,26 @@ impl ShredTable {
     #[cold]
     fn refuses(&self, at: usize, value: Scalar<'_>) -> Result<Option<bool>> {
         let column = &self.columns[at];
-        let Rules { columns, data_type, once, .. } = self.rules;
+        let TableContract { modes, evolves_once } = self.contract;
         if column.known || column.name.starts_with("_dlt") {
             return Ok(None);
         }
-        let (refusal, expected) = match column.variant {
-            true => {
-                (data_type, "a value of the column's type, not one that needs a variant column")
-            }
-            false if once || !self.settled => return Ok(None),
-            false => (columns, "no new columns"),
+        let (mode, expected) = match column.variant {
+            true => (
+                modes.data_type,
+                "a value of the column's type, not one that needs a variant column",
+            ),
+            false if evolves_once || !self.settled => return Ok(None),
+            false => (modes.columns, "no new columns"),
         };
-        match refusal {
-            None => Ok(None),
-            Some(Refusal::Row) => Ok(Some(true)),
-            Some(Refusal::Value) => Ok(Some(false)),
-            Some(Refusal::Freeze) => Err(contract::frozen(expected, value.form().name())
-                .at(format_args!("column {}", column.name))),
+        match mode {
+            Mode::Evolve => Ok(None),
+            Mode::DiscardRow => Ok(Some(true)),
+            Mode::DiscardValue => Ok(Some(false)),
+            Mode::Freeze => {
+                Err(frozen(expected, value.form().name())
+                    .at(format_args!("column {}", column.name)))
+            }
         }
     }
 

@@ -1,17 +1,18 @@
 //! What the schema contract has left out. The expectations are what dlt 1.31 makes of the same.
 
 use super::*;
+use crate::dlt::schema::{Contract, Mode};
 
-const FREEZE: Rules = Rules {
-    tables: Some(Refusal::Freeze),
-    columns: Some(Refusal::Freeze),
-    data_type: Some(Refusal::Freeze),
-    once: false,
-};
-const EVOLVE: Rules = Rules { tables: None, columns: None, data_type: None, once: false };
+const FREEZE: Contract =
+    Contract { tables: Mode::Freeze, columns: Mode::Freeze, data_type: Mode::Freeze };
+const EVOLVE: Contract = Contract::EVOLVE;
 
-/// A table `t` with the columns `id` and `a`, which takes what the rules let it.
-fn known(rules: Rules) -> Family {
+fn always(modes: Contract) -> TableContract {
+    TableContract { modes, evolves_once: false }
+}
+
+/// A table `t` with the columns `id` and `a`, under this contract.
+fn known(contract: TableContract) -> Family {
     let mut family = Family::new(options());
     for name in ["id", "a"] {
         let kind = Some(Kind::of(DataType::Bigint));
@@ -20,13 +21,13 @@ fn known(rules: Rules) -> Family {
             KnownColumn { name: name.into(), kind, nullable: true, ..KnownColumn::default() },
         );
     }
-    family.know_rules("t", rules);
+    family.know_contract("t", contract);
     family
 }
 
 #[track_caller]
-fn check_rules(rules: Rules, records: &str, expect: Result<&str, &str>) {
-    let mut family = known(rules);
+fn check_contract(contract: TableContract, records: &str, expect: Result<&str, &str>) {
+    let mut family = known(contract);
     let found = take(&mut family, records).map(|()| describe(&family));
     let found = found.map_err(|fault| fault.to_string());
     let expect = expect
@@ -36,45 +37,45 @@ fn check_rules(rules: Rules, records: &str, expect: Result<&str, &str>) {
 
 #[test]
 fn new_columns_of_tables_that_are_not_new() {
-    let columns = |refusal| Rules { columns: Some(refusal), ..EVOLVE };
+    let columns = |mode| always(Contract { columns: mode, ..EVOLVE });
     let records = r#"{"id":1,"new":1,"kids":[{"v":1,"g":[1]},{"v":2,"w":3,"g":[2]},{"v":4}]}
                      {"id":2,"kids":[{"w":1}]}"#;
-    check_rules(
-        columns(Refusal::Value),
+    check_contract(
+        columns(Mode::DiscardValue),
         records,
         Ok("t[2]: id bigint*2, a bigint*0
             t__kids[4]: v bigint*3
             t__kids__g[2]: value bigint*2"),
     );
     // The first row goes with all that is nested in it; so the table of kids is new for the second.
-    check_rules(
-        columns(Refusal::Row),
+    check_contract(
+        columns(Mode::DiscardRow),
         records,
         Ok("t[1]: id bigint*1, a bigint*0\n t__kids[1]: w bigint*1"),
     );
-    check_rules(
-        columns(Refusal::Freeze),
+    check_contract(
+        columns(Mode::Freeze),
         records,
         Err(
             "table t: column new: expected no new columns, for the schema contract freezes them, found bigint",
         ),
     );
     // A table that is new with the load evolves with all its rows; its lists' tables with their first.
-    check_rules(
-        Rules { once: true, ..columns(Refusal::Row) },
+    check_contract(
+        TableContract { evolves_once: true, ..columns(Mode::DiscardRow) },
         records,
         Ok("t[2]: id bigint*2, a bigint*0, new bigint*1
             t__kids[2]: v bigint*2
             t__kids__g[1]: value bigint*1"),
     );
     // What is not there, or null, is nothing new, whatever came before.
-    check_rules(
-        columns(Refusal::Row),
+    check_contract(
+        columns(Mode::DiscardRow),
         r#"{"id":1,"new":null} {"id":2,"new":1} {"id":3,"new":null} {"id":4,"new":{},"l":[]}"#,
         Ok("t[3]: id bigint*3, a bigint*0"),
     );
-    check_rules(
-        columns(Refusal::Freeze),
+    check_contract(
+        columns(Mode::Freeze),
         r#"{"id":1,"_dlt_mine":1}"#,
         Ok("t[1]: id bigint*1, a bigint*0"),
     );
@@ -82,22 +83,22 @@ fn new_columns_of_tables_that_are_not_new() {
 
 #[test]
 fn values_that_need_a_variant() {
-    let data_type = |refusal| Rules { data_type: Some(refusal), ..EVOLVE };
+    let data_type = |mode| always(Contract { data_type: mode, ..EVOLVE });
     // What else the row brought is welcome: the column stays, the row does not.
-    check_rules(
-        data_type(Refusal::Row),
+    check_contract(
+        data_type(Mode::DiscardRow),
         r#"{"id":1,"kids":[{"x":1}],"a":"no","new":1} {"id":2,"a":"7"} {"id":"x"}"#,
         Ok("t[1]: id bigint*1, a bigint*1, new bigint*0"),
     );
-    check_rules(
-        data_type(Refusal::Value),
+    check_contract(
+        data_type(Mode::DiscardValue),
         r#"{"id":1,"l":[1,"x",2,[3]],"a":"no"}"#,
         Ok("t[1]: id bigint*1, a bigint*0
             t__l[4]: value bigint*2
             t__l__list[1]: value bigint*1"),
     );
-    check_rules(
-        data_type(Refusal::Freeze),
+    check_contract(
+        data_type(Mode::Freeze),
         r#"{"id":1,"l":[{"x":"no"},{"x":1},{"x":1.5}],"a":2} {"a":"no"}"#,
         Err(
             "table t: column a__v_text: expected a value of the column's type, not one that needs a \
@@ -108,25 +109,29 @@ fn values_that_need_a_variant() {
 
 #[test]
 fn new_tables() {
-    let tables = |refusal| Rules { tables: Some(refusal), ..EVOLVE };
+    let tables = |mode| always(Contract { tables: mode, ..EVOLVE });
     let records = r#"{"id":1,"l":[]} {"id":2,"n":1,"l":[null]} {"id":3,"l":[{"m":[1]}]}"#;
-    for refusal in [Refusal::Row, Refusal::Value] {
-        check_rules(tables(refusal), records, Ok("t[3]: id bigint*3, a bigint*0, n bigint*1"));
+    for mode in [Mode::DiscardRow, Mode::DiscardValue] {
+        check_contract(tables(mode), records, Ok("t[3]: id bigint*3, a bigint*0, n bigint*1"));
     }
-    check_rules(
-        tables(Refusal::Freeze),
+    check_contract(
+        tables(Mode::Freeze),
         records,
         Err("table t__l: expected no new tables, for the schema contract freezes them, found one \
              for the lists of t__l"),
     );
-    check_rules(FREEZE, r#"{"id":1,"a":2} {"id":"3","l":[]}"#, Ok("t[2]: id bigint*2, a bigint*1"));
+    check_contract(
+        always(FREEZE),
+        r#"{"id":1,"a":2} {"id":"3","l":[]}"#,
+        Ok("t[2]: id bigint*2, a bigint*1"),
+    );
 }
 
 #[test]
 fn a_row_is_judged_before_its_lists() {
-    let rules = Rules { data_type: Some(Refusal::Row), tables: Some(Refusal::Freeze), ..EVOLVE };
-    check_rules(
-        rules,
+    let contract = always(Contract { data_type: Mode::DiscardRow, tables: Mode::Freeze, ..EVOLVE });
+    check_contract(
+        contract,
         r#"{"id":1,"l":[1],"a":"no"} {"id":2}"#,
         Ok("t[1]: id bigint*1, a bigint*0"),
     );
@@ -134,7 +139,7 @@ fn a_row_is_judged_before_its_lists() {
 
 #[test]
 fn what_is_left_out_is_counted() {
-    let mut family = known(Rules { columns: Some(Refusal::Value), ..EVOLVE });
+    let mut family = known(always(Contract { columns: Mode::DiscardValue, ..EVOLVE }));
     // A record that is walked twice is counted once.
     take(&mut family, r#"{"id":1,"new":1,"id":2} {"new":1,"old":2}"#).unwrap();
     assert_eq!(
@@ -147,9 +152,10 @@ fn what_is_left_out_is_counted() {
 }
 
 #[test]
-fn children_rows_know_their_parents_under_rules() {
+fn children_rows_know_their_parents_under_a_contract() {
     let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
-    family.know_rules("t", Rules { columns: Some(Refusal::Row), once: true, ..EVOLVE });
+    let modes = Contract { columns: Mode::DiscardRow, ..EVOLVE };
+    family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
     let system: Vec<u32> = family.tables()[1]
@@ -189,9 +195,9 @@ fn tables_of_lists_may_begin_families() {
 
 #[test]
 fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
-    let check = |rules: Rules, records: &str, expect: &[&str]| {
+    let check = |modes: Contract, records: &str, expect: &[&str]| {
         let mut family = Family::new(options());
-        family.know_rules("t", rules);
+        family.know_contract("t", always(modes));
         let kind = Some(Kind::of(DataType::Bigint));
         family.know_column(
             "t",
@@ -202,7 +208,7 @@ fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         assert_eq!(names, expect, "{records}");
     };
-    let types = Rules { data_type: Some(Refusal::Row), ..EVOLVE };
+    let types = Contract { data_type: Mode::DiscardRow, ..EVOLVE };
     check(
         types,
         r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
@@ -211,7 +217,7 @@ fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
     // The first of a table brings its system columns, too.
     check(types, r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
     // Of rows that are left out for the same new column only the first brings anything.
-    let columns = Rules { columns: Some(Refusal::Row), ..EVOLVE };
+    let columns = Contract { columns: Mode::DiscardRow, ..EVOLVE };
     let kept = &["a", "_dlt_load_id", "_dlt_id"];
     check(columns, r#"{"a":1} {"a":2,"b":1} {"a":"x","b":1}"#, kept);
     let variant = &["a", "_dlt_load_id", "_dlt_id", "a__v_text"];

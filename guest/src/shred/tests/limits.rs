@@ -1,6 +1,7 @@
 //! How many tables and columns there may be.
 
 use super::*;
+use crate::dlt::schema::{Contract, Mode};
 
 fn most(max_columns: usize, max_tables: usize) -> ShredOptions {
     ShredOptions { max_columns, max_tables, ..options() }
@@ -70,16 +71,16 @@ fn tables_that_are_known_count() {
 }
 
 #[test]
-fn what_a_contract_refuses_does_not_count() {
-    for refusal in [Refusal::Value, Refusal::Row] {
+fn what_a_contract_rejects_does_not_count() {
+    for mode in [Mode::DiscardValue, Mode::DiscardRow] {
         let mut family = Family::new(most(6, 2));
         take(&mut family, r#"{"id":1}"#).unwrap();
-        let rules = Rules { columns: Some(refusal), tables: Some(refusal), ..Rules::default() };
-        family.know_rules("t", rules);
+        let modes = Contract { columns: mode, tables: mode, ..Contract::EVOLVE };
+        family.know_contract("t", TableContract { modes, evolves_once: false });
         let records: String = (0..20).map(|n| format!("{{\"id\":1,\"k{n}\":1}}")).collect();
         take(&mut family, &records).unwrap();
         take(&mut family, r#"{"id":1,"l":[1],"m":[1]}"#).unwrap();
-        let rows = if refusal == Refusal::Value { 22 } else { 2 };
+        let rows = if mode == Mode::DiscardValue { 22 } else { 2 };
         assert_eq!(describe(&family), format!("t[{rows}]: id bigint*{rows}\n"));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dlt::schema::{Contract, Mode};
 
 /// Numbers that look random and are the same every time (splitmix64).
 struct Dice(u64);
@@ -179,8 +180,8 @@ fn numbers_widen_the_column_they_meet() {
     take(&mut family, r#"{"n":1.5}"#).unwrap();
     assert_eq!(describe(&family), "t[1]: n bigint*0, n__v_double~ double*1\n");
     let mut family = Family::new(widen());
-    let data_type = Some(Refusal::Value);
-    family.know_rules("t", Rules { tables: None, columns: None, data_type, once: true });
+    let modes = Contract { data_type: Mode::DiscardValue, ..Contract::EVOLVE };
+    family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"n":1} {"n":1.5}"#).unwrap();
     assert_eq!(describe(&family), "t[2]: n bigint*1\n");
     // A record that is walked again leaves what it moved where it is.
