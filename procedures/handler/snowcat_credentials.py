@@ -14,9 +14,10 @@ import urllib.parse
 from dataclasses import dataclass
 
 from snowcat_echo import LEAST, hide
+from snowcat_release import RELEASE
 from snowcat_wire import Message, Origin, RequestError, target
 
-USER_AGENT = "snowcat/0.1.0"
+USER_AGENT = f"snowcat/{RELEASE}"
 ENCODINGS = "gzip, deflate"
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]*")

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from snowcat_release import WASMTIME
+
 HOLDS, FAILS, UNTRIED = "holds", "does not hold", "not tried"
 # The oldest C library for the wheels of wasmtime, by machine.
 GLIBC = {"x86_64": (2, 28), "aarch64": (2, 18)}
@@ -58,7 +60,7 @@ RULES = {
         "Files of others among the imports are passed over; a JSON among them may be taken for a job",
     ),
     "runtime.wasmtime": (
-        "wasmtime 48.0.0 can be imported",
+        f"wasmtime {WASMTIME} can be imported",
         "Look at SEEN: a wheel without a Linux library was installed, or a packages policy forbids it",
     ),
     "runtime.wheel": (
@@ -229,7 +231,7 @@ def runtime():
 def _wasmtime():
     module = importlib.import_module("wasmtime")
     version = importlib.metadata.version("wasmtime")
-    return version == "48.0.0", f"{version} in {os.path.dirname(module.__file__)}"
+    return version == WASMTIME, f"{version} in {os.path.dirname(module.__file__)}"
 
 
 def _wheel():

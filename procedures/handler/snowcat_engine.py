@@ -11,12 +11,12 @@ from snowcat_fault import LoadError
 snowcat_runtime.import_wasmtime(snowcat_runtime.imports())
 
 from snowcat_limits import Exceeded, Limits
+from snowcat_release import INTERFACE
 from wasmtime import Config, Engine, Store, WasmtimeError, _bindings
 from wasmtime.component import Component, Linker, Record, Variant
 
 __all__ = ["Guest", "Record", "Variant", "configured", "precompiled_key", "to_plain", "to_record"]
 
-INTERFACE = "snowcat:loader/loads@0.1.0"
 STATIC = ("start", "start-within", "start-approved", "start-doctor")
 EXPORTS = (
     *(f"[static]load.{name}" for name in STATIC),

@@ -50,6 +50,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_GRAPH(
     '@SNOWCAT.CODE.FILES/snowcat_input.py',
     '@SNOWCAT.CODE.FILES/snowcat_job.py',
     '@SNOWCAT.CODE.FILES/snowcat_limits.py',
+    '@SNOWCAT.CODE.FILES/snowcat_release.py',
     '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
     '@SNOWCAT.CODE.FILES/snowcat_session.py',
     '@SNOWCAT.CODE.FILES/snowcat_text.py',

@@ -9,12 +9,14 @@ import re
 import struct
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import version
 
 import package
 import pytest
 import snowcat_engine
+import snowcat_release
 import wasmtime
 
 PROCEDURES = pathlib.Path(package.__file__).parents[1]
@@ -238,7 +240,7 @@ def test_the_offline_script_asks_no_repository(script):
     text = package.offline(script, ["aarch64", "x86_64"])
     assert "REPOSITORY" not in text.replace("without a package repository", "") and "wasmtime==" not in text
     before, after = imports(script.read_text()), imports(text)
-    zips = ["wasmtime-48.0.0-aarch64.zip", "wasmtime-48.0.0-x86_64.zip"]
+    zips = [f"wasmtime-{package.WASMTIME}-aarch64.zip", f"wasmtime-{package.WASMTIME}-x86_64.zip"]
     assert after == [zips + files for files in before]
     assert set(re.findall(r"PACKAGES = (.*)", text)) <= {"('snowflake-snowpark-python')", "('snowflake-snowpark-python', 'pyarrow')"}
 
@@ -279,8 +281,8 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
     for directory in directories:
         (installed / "wasmtime" / directory).mkdir(parents=True)
     (installed / "wasmtime/__init__.py").write_text(source)
-    (installed / "wasmtime-48.0.0.dist-info").mkdir()
-    (installed / "wasmtime-48.0.0.dist-info/WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
+    (installed / f"wasmtime-{package.WASMTIME}.dist-info").mkdir()
+    (installed / f"wasmtime-{package.WASMTIME}.dist-info/WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
     told = fault(alone(imported, str(installed)))
     assert told["kind"] == "host" and "cannot be imported" in told["message"] and "install_offline.sql" in told["message"]
     context = dict(line.split(": ", 1) for line in told["context"])
@@ -294,6 +296,15 @@ def test_no_runtime_at_all_says_so(tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     told = fault(alone(tmp_path))
     assert "ModuleNotFoundError" in told["message"] and "wasmtime: not installed" in told["context"]
+
+
+def test_the_handler_states_the_versions_of_the_files_that_decide_them():
+    root = PROCEDURES.parent
+    cargo = tomllib.loads((root / "Cargo.toml").read_text("utf-8"))
+    assert cargo["workspace"]["package"]["version"] == snowcat_release.RELEASE
+    name, version = re.match(r"package ([a-z:]+)@([0-9.]+);", (root / "wit/loads.wit").read_text("utf-8")).groups()
+    assert f"{name}/loads@{version}" == snowcat_release.INTERFACE
+    assert package.WASMTIME == snowcat_release.WASMTIME
 
 
 def test_the_engines_are_those_of_the_handler():

@@ -470,7 +470,7 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
         "snowcat.x86_64.default.cwasm", "snowcat.x86_64.limited.cwasm", "snowcat_credentials.py", "snowcat_doctor.py",
         "snowcat_doctor_host.py", "snowcat_driver.py", "snowcat_echo.py", "snowcat_engine.py", "snowcat_fault.py",
         "snowcat_http.py", "snowcat_input.py", "snowcat_job.py", "snowcat_limits.py", "snowcat_procedure.py",
-        "snowcat_runtime.py", "snowcat_session.py", "snowcat_text.py", "snowcat_wire.py",
+        "snowcat_release.py", "snowcat_runtime.py", "snowcat_session.py", "snowcat_text.py", "snowcat_wire.py",
     ]  # fmt: skip
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)
