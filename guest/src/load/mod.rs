@@ -1,12 +1,14 @@
-//! One run of a load, straight down: restore what was there, read every resource, stage its rows,
-//! bring the tables up to date, publish in one transaction, clean up.
+//! One run of a load in phases: restore the dataset, plan, extract every resource into staged files, publish
+//! them in one transaction, clean up.
 //!
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::protocol::Step`].
 
 pub mod approved;
+mod context;
 mod extract;
 mod plan;
 mod publish;
+mod records;
 mod restore;
 mod session;
 mod target;
@@ -19,13 +21,15 @@ use crate::protocol::{Io, Load, Report};
 use crate::sources::incremental::scheduled;
 use crate::sql::ddl;
 
-use extract::{Part, Sources};
-use plan::refresh::{RefreshPlan, ResetState};
-use publish::commit::{Brought, Progress};
+use context::LoadContext;
+use extract::Extraction;
+use extract::part::Part;
+use plan::refresh::RefreshPlan;
+use publish::Publisher;
+use publish::drop::ResetState;
 use restore::Restored;
 use session::Session;
 use target::Target;
-use target::catalog::EarlierStage;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 ///
@@ -74,21 +78,53 @@ async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<R
     }
 }
 
+/// One run: restore, plan, then extract and publish part by part, and clean up. Most loads are of one part; see
+/// `extract::checkpoint`.
 async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
-    let mut target = Target::new(job);
+    let target = Target::new(job);
+    let restored = restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
+    let (mut context, mut publisher) = plan(session, job, now, target, restored)?;
+    let rejected = Resource::rejected()?;
+    let mut extraction = Extraction::new(job, &rejected);
+    loop {
+        let Publisher { target, catalog, load_id, .. } = &publisher;
+        let part = Part { job, target, catalog, load_id: load_id.as_str() };
+        let staged = extraction.read_part(&part, &mut context).await?;
+        publisher.publish(&mut context, &staged).await?;
+        if extraction.is_done() {
+            break;
+        }
+        publisher.next_part(&mut context);
+    }
+    if let Err(fault) = clean_up(context.session, &publisher).await {
+        // The load is committed; the next one clears away what remains.
+        context.report.warnings.push(format!("not everything could be cleared away: {fault}"));
+    }
+    Ok(context.into_report())
+}
+
+/// Plans the load: its id, its stage, and what a refresh removes.
+fn plan<'s, 'j>(
+    session: &'s mut Session,
+    job: &'j Job,
+    now: Instant,
+    mut target: Target,
+    restored: Restored,
+) -> Result<(LoadContext<'s>, Publisher<'j>)> {
     let Restored { catalog, mut schema, mut state, last_load, has_state_row, refreshing } =
-        restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
+        restored;
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
     let committed = state.version();
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
-    let refresh = RefreshPlan::plan(job, &mut schema, &mut state);
+    let refresh = RefreshPlan::of(job, &mut schema, &mut state);
     let reset = match refresh.drops() {
         true => Some(ResetState::begin(&mut state, stored, &mut load_id, now)?),
         false => None,
     };
-    target.begin(&load_id);
+    target.name_stage(&load_id);
     let mut report = Report {
+        load_id: load_id.to_string(),
         pipeline: job.pipeline.clone(),
         database: job.database.clone(),
         dataset: job.dataset.clone(),
@@ -100,55 +136,20 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
             "the load {load} began a refresh and did not end it: this load reads from the beginning"
         ));
     }
-    let before = schema.clone();
-    let mut progress = Progress {
+    let publisher = Publisher {
         job,
-        target: &target,
+        target,
         now,
+        load_id,
         catalog,
-        before,
+        before: schema.clone(),
         refresh,
         reset,
         has_state_row,
         committed,
         advanced: false,
     };
-    let rejected = Resource::rejected()?;
-    let mut sources = Sources::new(job, &rejected);
-    // Most loads are of one part; see `checkpoint`.
-    loop {
-        report.load_id = load_id.to_string();
-        let part = Part { target: &target, load_id: &load_id, catalog: &progress.catalog };
-        let staged = part.read(session, &mut sources, &mut schema, &mut state, &mut report).await?;
-        let (schema_changed, state_changed) = (schema.bump()?, state.bump()?);
-        let brought = Brought {
-            schema: &schema,
-            schema_changed,
-            state: &state,
-            state_changed,
-            load_id: &load_id,
-            staged: &staged,
-        };
-        progress.commit(session, &brought, &mut report).await?;
-        if sources.are_read() {
-            break;
-        }
-        session.checkpoints += 1;
-        load_id = load_id.next();
-        progress.before = schema.clone();
-        progress.refresh = RefreshPlan::default();
-    }
-    if let Err(fault) =
-        clean_up(session, &target, progress.catalog.stages(), progress.advanced).await
-    {
-        // The load is committed; the next one clears away what remains.
-        report.warnings.push(format!("not everything could be cleared away: {fault}"));
-    }
-    report.state = state.to_json();
-    report.statements = session.statements;
-    report.requests = session.requests;
-    report.pages = session.pages;
-    Ok(report)
+    Ok((LoadContext { session, schema, state, report }, publisher))
 }
 
 /// Drops the stage of this load, and stages of the pipeline that other loads left.
@@ -157,14 +158,10 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
 /// wrote a later state (`advanced`), that load cannot commit any more, alive or not, and needs its files no
 /// longer. Otherwise it may be alive and commit, so that only stages go which no load can still use: those
 /// made more than 30 days ago. A CALL ends after 7 days at most (STATEMENT_TIMEOUT_IN_SECONDS).
-async fn clean_up(
-    session: &mut Session,
-    target: &Target,
-    stages: &[EarlierStage],
-    advanced: bool,
-) -> Result<()> {
+async fn clean_up(session: &mut Session, publisher: &Publisher<'_>) -> Result<()> {
+    let Publisher { target, catalog, advanced, .. } = publisher;
     session.drop_stage().await?;
-    for stage in stages.iter().filter(|stage| advanced || stage.old) {
+    for stage in catalog.stages().iter().filter(|stage| *advanced || stage.old) {
         if target.is_earlier_stage(&stage.name) {
             session.sql(ddl::drop_stage(&target.schema.object(&stage.name))).await?;
         }
@@ -172,7 +169,7 @@ async fn clean_up(
     Ok(())
 }
 
-/// What dlt would heed in the stored schema and this load does not.
+/// A warning for each setting of the stored schema that dlt applies and this load does not.
 fn ignored(schema: &Schema) -> Vec<String> {
     let settings = schema.ignored_settings().into_iter();
     settings

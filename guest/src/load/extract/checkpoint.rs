@@ -1,160 +1,179 @@
-//! Long loads in parts: what a resource has brought is committed every so often, and the state says where
-//! to go on.
+//! Long loads in parts: the rows of a resource are committed every so often, and the state holds the position
+//! from which reading goes on.
 //!
-//! Each part is a load of its own, with an id, a transaction and a record. What is saved with it is the
-//! position: the file and the records done of it, or the next request, and what the cursor has seen. The
-//! cursor itself stays where it was until the resource is complete, for records may come in any order.
-//! Where the job says that they come in the order of the cursor, and they are asked for by it, the cursor
-//! is the position: it does not age as the token of a page does.
+//! Each part is a load of its own, with an id, a transaction and a record. Its state has the position: the
+//! file and the number of its records that are committed, or the next request; and what the cursor has seen.
+//! The saved cursor itself does not move until the resource is read to its end, because records may come in
+//! any order. If the job says that they come in the order of the cursor, and requests ask from it, then the
+//! cursor is the position: unlike the token of a page it does not expire.
 
 use serde_json::{Value, json};
 
+use super::cursor::ResourceCursor;
 use super::files::InputReader;
 use super::http::OpenRequests;
-use super::resource::{Ingest, shown};
 use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
-use crate::dlt::schema::Schema;
-use crate::dlt::state::State;
 use crate::fault::{Context, Fault, Result};
-use crate::job::{Input, Resource, WriteDisposition};
-use crate::protocol::Report;
-use crate::sources::incremental::Incremental;
+use crate::job::{Input, Job, Resource, WriteDisposition};
+use crate::load::context::LoadContext;
 use crate::sources::rest::Requests;
 
 /// A resource that is being read.
 pub(crate) struct OpenResource {
-    pub(crate) cursor: Option<Incremental>,
-    /// Where the cursor began, for a person.
-    pub(crate) start: Option<String>,
-    pub(crate) source: Source,
+    pub(crate) cursor: Option<ResourceCursor>,
+    pub(crate) source: OpenSource,
 }
 
-/// Where its records come from.
-pub(crate) enum Source {
-    /// Requests; none before the first.
-    OpenRequests(Box<Option<OpenRequests>>),
-    /// The host.
-    PullReply(Box<InputReader>),
+/// How far the input of a resource is read.
+pub(crate) enum OpenSource {
+    /// Requests; `None` before the first.
+    Http(Box<Option<OpenRequests>>),
+    /// Files and streams of the host.
+    Input(Box<InputReader>),
 }
 
-impl Source {
+impl OpenSource {
     /// At the beginning.
     pub(crate) fn new(resource: &Resource) -> Self {
         match &resource.input {
-            Input::Endpoint(_) => Self::OpenRequests(Box::default()),
-            Input::Pull(pulled) => Self::PullReply(Box::new(InputReader::new(pulled))),
+            Input::Endpoint(_) => Self::Http(Box::default()),
+            Input::Pull(pulled) => Self::Input(Box::new(InputReader::new(pulled))),
         }
     }
 }
 
-impl Ingest<'_> {
-    /// Begins to read, or goes on where an interrupted load was.
-    pub(crate) fn open(
-        &self,
-        schema: &Schema,
-        state: &State,
-        report: &mut Report,
-    ) -> Result<OpenResource> {
-        let mut cursor = self.cursor(schema, state)?;
-        let start = cursor.as_ref().and_then(|cursor| cursor.start_value().map(shown));
-        let mut source = Source::new(self.resource);
-        let name = &self.resource.name;
-        let saved = state.checkpoint(schema.name(), name);
-        let Some(saved) = saved.filter(|_| self.resource.checkpoint.is_some()) else {
-            return Ok(OpenResource { cursor, start, source });
+impl OpenResource {
+    /// Opens a resource at its beginning, or at the position of an interrupted load.
+    ///
+    /// # Errors
+    /// A config fault if the resource of the job has changed since, and reading it from the beginning would
+    /// append rows twice.
+    pub(crate) fn new(
+        job: &Job,
+        resource: &Resource,
+        context: &mut LoadContext<'_>,
+    ) -> Result<Self> {
+        let cursor = ResourceCursor::open(job, resource, &context.schema, &context.state)?;
+        let mut open = Self { cursor, source: OpenSource::new(resource) };
+        let saved = context.state.checkpoint(context.schema.name(), &resource.name);
+        let Some(saved) = saved.filter(|_| resource.checkpoint.is_some()).cloned() else {
+            return Ok(open);
         };
-        let of = saved.get("of").and_then(Value::as_str).unwrap_or_default();
-        if !of.starts_with(DIGEST_VERSION) {
-            // Stored before digests had a version: what the job was then cannot be compared.
-            report.warnings.push(format!(
-                "resource {name}: the checkpoint was stored by an earlier version of Snowcat: the load goes on from \
-                 it; if the resource of the job has changed since, give the job \"force_full_load\""
-            ));
-        } else if of != self.digest()? {
-            let forced = saved.get("forced") != Some(&Value::Bool(self.job.force_full_load));
-            if !forced && self.resource.write_disposition == WriteDisposition::Append {
-                return Err(Fault::config(
-                    "expected the resource as it was when a load of it was interrupted, found it \
-                     changed: what was loaded would come twice; finish it first, or give the job \
-                     \"refresh\": \"drop_data\" or \"force_full_load\"",
-                ));
-            }
-            report.warnings.push(format!(
-                "resource {name}: an interrupted load of it is given up, and it is read from the \
-                 beginning, for the job has changed"
-            ));
-            return Ok(OpenResource { cursor, start, source });
+        if is_valid(&saved, job, resource, context)? {
+            open.seek(&saved, job, resource)?;
+            context.warn(&resource.name, "goes on where a load was interrupted");
         }
-        let place = || "the saved checkpoint";
-        let position = saved.get("position").unwrap_or(&Value::Null);
-        if let (Some(cursor), Some(progress)) = (&mut cursor, saved.get("cursor")) {
-            cursor.go_on(progress).at(place)?;
-        }
-        match &mut source {
-            Source::PullReply(input) => input.go_on(position).at(place)?,
-            Source::OpenRequests(asked) => {
-                let start = cursor.as_ref().and_then(|cursor| cursor.start_value());
-                let mut requests = Requests::new(self.job, self.resource, start, None)?;
-                requests.go_on(position).at(place)?;
-                let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
-                **asked = Some(OpenRequests { requests, page, resumed: true });
-            }
-        }
-        report.warnings.push(format!("resource {name}: goes on where a load was interrupted"));
-        Ok(OpenResource { cursor, start, source })
-    }
-
-    /// Notes in the state how far a resource is read.
-    pub(crate) fn keep(
-        &self,
-        mut open: OpenResource,
-        schema: &Schema,
-        state: &mut State,
-    ) -> Result<OpenResource> {
-        let (source, name) = (schema.name(), &self.resource.name);
-        let position = match &open.source {
-            Source::OpenRequests(asked) if let Some(asked) = &**asked => {
-                if let Some(cursor) = &mut open.cursor
-                    && cursor.is_ordered()
-                    && !self.job.force_full_load
-                {
-                    // The next run asks from there.
-                    return self.keep_cursor(cursor, schema, state).map(|()| open);
-                }
-                let mut position = asked.requests.position();
-                if let Some(position) = position.as_object_mut() {
-                    position.insert("page".to_owned(), asked.page.into());
-                }
-                position
-            }
-            Source::PullReply(input) => input.position(),
-            Source::OpenRequests(_) => Value::Null,
-        };
-        let mut checkpoint = json!({
-            "of": self.digest()?,
-            "forced": self.job.force_full_load,
-            "position": position,
-        });
-        if let (Some(cursor), Some(map)) = (&mut open.cursor, checkpoint.as_object_mut()) {
-            map.insert("cursor".to_owned(), cursor.progress()?);
-        }
-        state.set_checkpoint(source, name, Some(checkpoint));
         Ok(open)
     }
 
-    /// A digest of what must not change for a position to stay good: of the job's own words, so that it does
-    /// not depend on how this program represents them.
-    fn digest(&self) -> Result<String> {
-        let document = json!({
-            "resource": self.resource.reading,
-            "base_url": self.job.client.as_ref().map(|client| &client.base_url),
-            "interval": self.job.interval,
-            "force_full_load": self.job.force_full_load,
-        });
-        let text = canonical_sorted(&document.to_string())?;
-        Ok(format!("{DIGEST_VERSION}{}", b64_digest(text.as_bytes(), 12)))
+    /// Goes to a saved position.
+    fn seek(&mut self, saved: &Value, job: &Job, resource: &Resource) -> Result<()> {
+        let location = || "the saved checkpoint";
+        let position = saved.get("position").unwrap_or(&Value::Null);
+        if let (Some(cursor), Some(progress)) = (&mut self.cursor, saved.get("cursor")) {
+            cursor.incremental.go_on(progress).at(location)?;
+        }
+        match &mut self.source {
+            OpenSource::Input(input) => input.seek(position).at(location),
+            OpenSource::Http(requests) => {
+                let cursor = self.cursor.as_ref();
+                let start = cursor.and_then(|cursor| cursor.incremental.start_value());
+                let mut next = Requests::new(job, resource, start, None)?;
+                next.go_on(position).at(location)?;
+                let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
+                **requests = Some(OpenRequests { requests: next, page, resumed: true });
+                Ok(())
+            }
+        }
     }
+
+    /// Saves in the state how far the resource is read.
+    pub(crate) fn save(
+        &mut self,
+        job: &Job,
+        resource: &Resource,
+        context: &mut LoadContext<'_>,
+    ) -> Result<()> {
+        let position = match &self.source {
+            OpenSource::Http(requests) if let Some(open) = &**requests => {
+                if let Some(cursor) = &mut self.cursor
+                    && cursor.incremental.is_ordered()
+                    && !job.force_full_load
+                {
+                    // The next run asks from there.
+                    return cursor.save(resource, &context.schema, &mut context.state);
+                }
+                let mut position = open.requests.position();
+                if let Some(position) = position.as_object_mut() {
+                    position.insert("page".to_owned(), open.page.into());
+                }
+                position
+            }
+            OpenSource::Input(input) => input.position(),
+            OpenSource::Http(_) => Value::Null,
+        };
+        let mut checkpoint = json!({
+            "of": digest(job, resource)?,
+            "forced": job.force_full_load,
+            "position": position,
+        });
+        if let (Some(cursor), Some(map)) = (&mut self.cursor, checkpoint.as_object_mut()) {
+            map.insert("cursor".to_owned(), cursor.incremental.progress()?);
+        }
+        context.state.set_checkpoint(context.schema.name(), &resource.name, Some(checkpoint));
+        Ok(())
+    }
+}
+
+/// Returns `true` if reading can go on at a saved position: the job asks for the same records as it did then.
+/// Else the resource is read from its beginning.
+fn is_valid(
+    saved: &Value,
+    job: &Job,
+    resource: &Resource,
+    context: &mut LoadContext<'_>,
+) -> Result<bool> {
+    let of = saved.get("of").and_then(Value::as_str).unwrap_or_default();
+    if !of.starts_with(DIGEST_VERSION) {
+        // Stored before digests had a version: what the job was then cannot be compared.
+        context.warn(
+            &resource.name,
+            "the checkpoint was stored by an earlier version of Snowcat: the load goes on from \
+             it; if the resource of the job has changed since, give the job \"force_full_load\"",
+        );
+        return Ok(true);
+    }
+    if of == digest(job, resource)? {
+        return Ok(true);
+    }
+    let forced = saved.get("forced") != Some(&Value::Bool(job.force_full_load));
+    if !forced && resource.write_disposition == WriteDisposition::Append {
+        return Err(Fault::config(
+            "expected the resource as it was when a load of it was interrupted, found it \
+             changed: what was loaded would come twice; finish it first, or give the job \
+             \"refresh\": \"drop_data\" or \"force_full_load\"",
+        ));
+    }
+    context.warn(
+        &resource.name,
+        "an interrupted load of it is given up, and it is read from the \
+         beginning, for the job has changed",
+    );
+    Ok(false)
+}
+
+/// A digest of what must not change for a position to stay good: of the job's own words, so that it does
+/// not depend on how this program represents them.
+fn digest(job: &Job, resource: &Resource) -> Result<String> {
+    let document = json!({
+        "resource": resource.reading,
+        "base_url": job.client.as_ref().map(|client| &client.base_url),
+        "interval": job.interval,
+        "force_full_load": job.force_full_load,
+    });
+    let text = canonical_sorted(&document.to_string())?;
+    Ok(format!("{DIGEST_VERSION}{}", b64_digest(text.as_bytes(), 12)))
 }
 
 /// What a digest begins with. A change of what it is made of is another version.

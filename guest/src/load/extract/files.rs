@@ -1,19 +1,20 @@
-//! Reading what the host holds: files and streams, page by page.
+//! Files and streams that the host reads, page by page.
 
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::record::check_size;
-use super::resource::{Ingest, Reading};
+use super::reading::{Reading, Stop};
+use super::record::{FileRecords, check_size};
+use super::rejects::RejectedRecord;
+use super::typed;
 use crate::columnar::cells::CellColumn;
 use crate::dlt::orjson::push_string;
 use crate::fault::{Context, Fault, Result};
 use crate::job::url::decoded;
 use crate::job::{self, Format, OfFile, OnBadRecord};
-use crate::json::Path;
 use crate::json::select::{self, Flow, Walked};
-use crate::json::{Reader, place};
+use crate::json::{Path, Reader, place};
 use crate::load::session::{PullReply, Session, SqlReply};
 use crate::protocol::{Content, InputFile, Pull};
 use crate::sources::formats::{Frame, Frames, legible};
@@ -21,30 +22,25 @@ use crate::sql::stage::StagePlace;
 
 /// How far the input of a resource is read.
 pub(crate) struct InputReader {
-    /// None where the host takes the input apart.
+    /// `None` if the host splits the input into values or cells.
     frames: Option<Frames>,
     content: Content,
-    /// The file that is being read; one without a name where the host tells none.
+    /// The file that is read; without a name if the host names none.
     file: InputFile,
-    /// Its columns, where the host says them: its pages are cells then.
-    pub(crate) fields: Option<Vec<CellColumn>>,
-    /// What its records get of its name, as members stand in JSON.
-    pub(crate) members: String,
+    /// Its columns, if the host says them: its pages are cells then.
+    fields: Option<Vec<CellColumn>>,
+    records: FileRecords,
     include: Vec<OfFile>,
-    /// Records of it, bad ones among them.
-    pub(crate) records: u64,
-    /// As many of them were loaded before.
-    pub(crate) done: u64,
-    /// Leave out what is left of the file.
+    /// Whether the rest of the file is skipped.
     skip: bool,
-    /// Where an interrupted load had come to.
+    /// Where an interrupted load stopped: the file, and the number of its records that are loaded.
     resume: Option<(InputFile, u64)>,
     /// Pages read.
     pages: u64,
-    /// Files on stages that are still to be read, the last one first; none before they were listed.
+    /// The listed files on stages that are still to be read, the last one first; `None` before they are listed.
     listed: Option<Vec<(InputFile, String)>>,
-    /// The places the host is asked for.
-    places: Vec<String>,
+    /// The files that the host reads next.
+    files: Vec<String>,
 }
 
 impl InputReader {
@@ -62,31 +58,29 @@ impl InputReader {
             content,
             file: InputFile::default(),
             fields: None,
-            members: String::new(),
+            records: FileRecords::default(),
             include: pulled.include.clone(),
-            records: 0,
-            done: 0,
             skip: false,
             resume: None,
             pages: 0,
             listed: None,
-            places: pulled.files.clone(),
+            files: pulled.files.clone(),
         }
     }
 
-    /// Lists the places that are on stages, if that is where the files are and they are not listed yet.
-    async fn list(&mut self, session: &mut Session, places: &[String]) -> Result<bool> {
-        if self.listed.is_some() || !places.iter().any(|place| StagePlace::is(place)) {
+    /// Lists the files, if they are on stages and not listed yet. Returns `true` if it did.
+    async fn list(&mut self, session: &mut Session, locations: &[String]) -> Result<bool> {
+        if self.listed.is_some() || !locations.iter().any(|location| StagePlace::is(location)) {
             return Ok(false);
         }
         let mut files: Vec<(InputFile, String)> = Vec::new();
-        for place in places {
-            let stage = StagePlace::parse(place)?;
+        for location in locations {
+            let stage = StagePlace::parse(location)?;
             let before = files.len();
             let SqlReply::Ran(outcome) = session.sql(stage.list()).await? else {
                 // Not a fault of the job: a dry run has no stages, and `snowcat check` has no files.
                 return Err(Fault::source(format_args!(
-                    "expected the files of {place}, found no stage: a dry run reads the files that \
+                    "expected the files of {location}, found no stage: a dry run reads the files that \
                      it is given"
                 )));
             };
@@ -99,31 +93,33 @@ impl InputReader {
                 files.push((InputFile { name: path.to_owned(), version }, name));
             }
             if files.len() == before {
-                return Err(Fault::source(format_args!("expected files at {place}, found none")));
+                return Err(Fault::source(format_args!(
+                    "expected files at {location}, found none"
+                )));
             }
         }
         files.sort_by(|(_, one), (_, other)| other.cmp(one));
         files.dedup_by(|(_, one), (_, other)| one == other);
         self.listed = Some(files);
-        self.places.clear();
+        self.files.clear();
         Ok(true)
     }
 
-    /// Goes on to the next file that was listed; whether there is one.
-    fn advance(&mut self) -> Result<bool> {
-        while let Some((file, place)) = self.listed.as_mut().and_then(Vec::pop) {
+    /// Goes on to the next listed file. Returns `false` if there is none.
+    fn next_listed(&mut self) -> Result<bool> {
+        while let Some((file, name)) = self.listed.as_mut().and_then(Vec::pop) {
             self.begin(file)?;
             if !std::mem::take(&mut self.skip) {
-                self.places = vec![place];
+                self.files = vec![name];
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// A file begins.
+    /// Begins a file.
     fn begin(&mut self, file: InputFile) -> Result<()> {
-        (self.records, self.done) = (0, 0);
+        self.records = FileRecords::default();
         self.fields = None;
         // Files come in the order of their names: those before the one that was read are done.
         self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
@@ -138,9 +134,10 @@ impl InputReader {
                 ))
                 .at(format_args!("file {}", file.name)));
             }
-            self.done = records;
+            self.records.loaded = records;
         }
-        self.members = members(&self.include, &file.name).at(|| format!("file {}", file.name))?;
+        let members = members(&self.include, &file.name);
+        self.records.members = members.at(|| format!("file {}", file.name))?;
         self.file = file;
         if let Some(frames) = &mut self.frames {
             frames.begin();
@@ -148,33 +145,33 @@ impl InputReader {
         Ok(())
     }
 
-    /// How far it is read.
+    /// The position, for a checkpoint.
     pub(crate) fn position(&self) -> Value {
         json!({
             "file": self.file.name,
             "version": self.file.version,
-            "records": self.records.max(self.done),
+            "records": self.records.read.max(self.records.loaded),
         })
     }
 
-    /// Goes on where another run was.
-    pub(crate) fn go_on(&mut self, position: &Value) -> Result<()> {
+    /// Goes to the position of a checkpoint.
+    pub(crate) fn seek(&mut self, position: &Value) -> Result<()> {
         let fault = || Fault::data(format_args!("expected a position, found {position}"));
         let text = |key: &str| position.get(key).and_then(Value::as_str).map(str::to_owned);
         let name = text("file").ok_or_else(fault)?;
         let version = text("version").ok_or_else(fault)?;
         let records = position.get("records").and_then(Value::as_u64).ok_or_else(fault)?;
         match name.as_str() {
-            // A stream without a name: it begins anew.
-            "" => self.done = records,
+            // A stream without a name is read from its beginning.
+            "" => self.records.loaded = records,
             _ => self.resume = Some((InputFile { name, version }, records)),
         }
         Ok(())
     }
 
-    /// Checks that the file has a name, if its records get something of it.
-    pub(crate) fn check_name(&self) -> Result<()> {
-        match self.include.is_empty() || !self.members.is_empty() {
+    /// Checks that the file has a name, if its records get a field of it.
+    fn check_name(&self) -> Result<()> {
+        match self.include.is_empty() || !self.records.members.is_empty() {
             true => Ok(()),
             false => {
                 Err(Fault::config("expected a file with a name, for include_file, found none"))
@@ -182,8 +179,8 @@ impl InputReader {
         }
     }
 
-    /// Where something is, for a person.
-    fn place(&self) -> String {
+    /// The file or page that is read, for a fault.
+    fn location(&self) -> String {
         match self.file.name.as_str() {
             "" => format!("page {}", self.pages),
             name => format!("file {name}"),
@@ -191,155 +188,141 @@ impl InputReader {
     }
 }
 
-impl Ingest<'_> {
-    /// Reads what the host holds; false: it is time to commit what there is.
-    pub(crate) async fn pull(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        pulled: &job::Pulled,
-        input: &mut InputReader,
-    ) -> Result<bool> {
-        if input.list(session, &pulled.files).await? && !input.advance()? {
-            return Ok(true);
-        }
-        loop {
-            let pull = Pull {
-                resource: self.resource.name.clone(),
-                files: input.places.clone(),
-                content: input.content,
-                skip: std::mem::take(&mut input.skip),
-                encoding: pulled.encoding.map(|it| it.name().to_owned()),
-            };
-            match session.pull(pull).await.at(|| input.place())? {
-                PullReply::Page(text) => {
-                    session.pages += 1;
-                    input.pages += 1;
-                    reading.pages += 1;
-                    reading.bytes += text.len() as u64;
-                    self.page(session, reading, pulled, input, text).await?;
-                }
-                // A host may say so of a listed file too, of which more is known here.
-                PullReply::File(_) if input.listed.is_some() => {}
-                PullReply::File(file) => {
-                    self.records(session, reading, pulled, input, true).await?;
-                    input.begin(file)?;
-                }
-                PullReply::Columns(columns) => {
-                    let place = || input.place();
-                    input.fields = Some(self.fields(&columns).at(place)?);
-                }
-                PullReply::End => {
-                    self.records(session, reading, pulled, input, true).await?;
-                    if !input.advance()? {
-                        self.flush(session, reading).await?;
-                        return Ok(true);
-                    }
-                }
-            }
-            self.flush(session, reading).await?;
-            if self.is_due(reading) {
-                return Ok(false);
-            }
-        }
+/// Reads what the host holds, to the end or to a checkpoint.
+pub(crate) async fn read(
+    reading: &mut Reading<'_>,
+    pulled: &job::Pulled,
+    input: &mut InputReader,
+) -> Result<Stop> {
+    if input.list(reading.session, &pulled.files).await? && !input.next_listed()? {
+        return Ok(Stop::End);
     }
-
-    /// Takes the records of a page.
-    async fn page(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        pulled: &job::Pulled,
-        input: &mut InputReader,
-        text: String,
-    ) -> Result<()> {
-        check_size(text.len()).at(|| input.place())?;
-        if let Some(frames) = &mut input.frames {
-            frames.feed(text);
-            return self.records(session, reading, pulled, input, false).await;
-        }
-        if input.fields.is_some() {
-            let taken = self.cells(session, reading, pulled, input, &text).await;
-            return taken.at(|| input.place());
-        }
-        input.check_name()?;
-        let mut values = Values {
-            reader: Reader::new(&text),
-            selector: pulled.selector.as_ref(),
-            members: &input.members,
-            records: &mut input.records,
-            done: input.done,
-            begins: 0,
+    loop {
+        let pull = Pull {
+            resource: reading.resource.name.clone(),
+            files: input.files.clone(),
+            content: input.content,
+            skip: std::mem::take(&mut input.skip),
+            encoding: pulled.encoding.map(|it| it.name().to_owned()),
         };
-        let taken = self.values(session, reading, &mut values).await;
-        taken.at(|| input.place())
-    }
-
-    /// Takes the records that were fed; `last`: the file has ended.
-    async fn records(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        pulled: &job::Pulled,
-        input: &mut InputReader,
-        last: bool,
-    ) -> Result<()> {
-        let file = &input.file.name;
-        let place_of = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
-        let done = input.done;
-        let named = input.check_name();
-        let members = &input.members;
-        let Some(frames) = &mut input.frames else { return Ok(()) };
-        while let Some(frame) = frames.next(last).at(place_of)? {
-            match frame {
-                Frame::Values { text, line } => {
-                    named.clone()?;
-                    let mut values = Values {
-                        reader: Reader::from_line(text, line),
-                        selector: pulled.selector.as_ref(),
-                        members,
-                        records: &mut input.records,
-                        done,
-                        begins: 0,
-                    };
-                    let taken = self.values(session, reading, &mut values).await;
-                    let begins = values.begins;
-                    let lines_before = || place(text, begins).0.saturating_sub(1) as u64;
-                    taken.at(|| format!("line {}", line + lines_before())).at(place_of)?;
-                }
-                Frame::Bad { raw, line, reason } => {
-                    input.records += 1;
-                    if input.records <= done {
-                        continue;
-                    }
-                    let rejects = &mut *reading.rejects;
-                    rejects
-                        .add(&self.resource.name, file, line, &reason, &legible(raw))
-                        .at(place_of)?;
+        match reading.session.pull(pull).await.at(|| input.location())? {
+            PullReply::Page(text) => {
+                input.pages += 1;
+                reading.count_page(text.len());
+                take_page(reading, pulled, input, text).await?;
+            }
+            // A host may name a listed file too; the listing knows more of it.
+            PullReply::File(_) if input.listed.is_some() => {}
+            PullReply::File(file) => {
+                take_frames(reading, pulled, input, true).await?;
+                input.begin(file)?;
+            }
+            PullReply::Columns(columns) => {
+                let fields = typed::fields(reading.part.job, reading.resource, &columns);
+                input.fields = Some(fields.at(|| input.location())?);
+            }
+            PullReply::End => {
+                take_frames(reading, pulled, input, true).await?;
+                if !input.next_listed()? {
+                    reading.flush().await?;
+                    return Ok(Stop::End);
                 }
             }
         }
-        Ok(())
+        reading.flush().await?;
+        if reading.is_due() {
+            return Ok(Stop::Checkpoint);
+        }
     }
+}
 
-    /// Takes the records among these values, but for those that were loaded before.
-    async fn values(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        values: &mut Values<'_>,
-    ) -> Result<()> {
-        let Values { reader, selector, members, records, done, begins } = values;
+/// Takes the records of a page.
+async fn take_page(
+    reading: &mut Reading<'_>,
+    pulled: &job::Pulled,
+    input: &mut InputReader,
+    text: String,
+) -> Result<()> {
+    check_size(text.len()).at(|| input.location())?;
+    if let Some(frames) = &mut input.frames {
+        frames.feed(text);
+        return take_frames(reading, pulled, input, false).await;
+    }
+    input.check_name().at(|| input.location())?;
+    let selector = pulled.selector.as_ref();
+    let taken = match &input.fields {
+        Some(fields) => {
+            typed::take_rows(reading, fields, selector, &mut input.records, &text).await
+        }
+        None => {
+            let reader = Reader::new(&text);
+            let mut values = Values { reader, selector, records: &mut input.records, begins: 0 };
+            values.take(reading).await
+        }
+    };
+    taken.at(|| input.location())
+}
+
+/// Takes the records of the text that was fed; `last`: the file ends with it.
+async fn take_frames(
+    reading: &mut Reading<'_>,
+    pulled: &job::Pulled,
+    input: &mut InputReader,
+    last: bool,
+) -> Result<()> {
+    let named = input.check_name();
+    let InputReader { frames, records, file, .. } = input;
+    let file = &file.name;
+    let location = || if file.is_empty() { "input".to_owned() } else { format!("file {file}") };
+    let Some(frames) = frames else { return Ok(()) };
+    while let Some(frame) = frames.next(last).at(location)? {
+        match frame {
+            Frame::Values { text, line } => {
+                named.clone()?;
+                let (reader, selector) = (Reader::from_line(text, line), pulled.selector.as_ref());
+                let mut values = Values { reader, selector, records: &mut *records, begins: 0 };
+                let taken = values.take(reading).await;
+                let begins = values.begins;
+                let lines_before = || place(text, begins).0.saturating_sub(1) as u64;
+                taken.at(|| format!("line {}", line + lines_before())).at(location)?;
+            }
+            Frame::Bad { raw, line, reason } => {
+                records.read += 1;
+                if records.read <= records.loaded {
+                    continue;
+                }
+                let (resource, raw) = (&reading.resource.name, &legible(raw));
+                let record = RejectedRecord { resource, file, line, reason: &reason, raw };
+                reading.rejects.add(&record).at(location)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// JSON values that contain records.
+struct Values<'v> {
+    reader: Reader<'v>,
+    selector: Option<&'v Path>,
+    records: &'v mut FileRecords,
+    /// Where the last record begins that was read.
+    begins: usize,
+}
+
+impl Values<'_> {
+    /// Takes the records among the values, except for those that are loaded already.
+    async fn take(&mut self, reading: &mut Reading<'_>) -> Result<()> {
+        let Self { reader, selector, records, begins } = self;
         let mut walked = Walked::default();
         reading.sink.begin();
         loop {
             let sink = &mut reading.sink;
             let mut take = |reader: &mut Reader<'_>| {
-                **records += 1;
+                records.read += 1;
                 reader.at_end();
                 *begins = reader.position();
-                if **records > *done {
-                    sink.take(reader, members)?;
+                if records.read > records.loaded {
+                    sink.take(reader, &records.members)?;
                     return Ok(sink.flow(reader.position()));
                 }
                 reader.skip().map(|_| Flow::On)
@@ -347,25 +330,12 @@ impl Ingest<'_> {
             if select::walk(reader.clone(), *selector, &[], true, &mut walked, &mut take)? {
                 return Ok(());
             }
-            self.flush(session, reading).await?;
+            reading.flush().await?;
         }
     }
 }
 
-/// JSON values in which records are.
-struct Values<'v> {
-    reader: Reader<'v>,
-    selector: Option<&'v Path>,
-    /// What the records get of the name of their file.
-    members: &'v str,
-    /// The records of the input by now, and how many of them another run has loaded.
-    records: &'v mut u64,
-    done: u64,
-    /// Where the record begins that was read last.
-    begins: usize,
-}
-
-/// What the records of a file get of its name, as members stand in JSON.
+/// The fields that the records of a file get of its name, as JSON members.
 fn members(include: &[OfFile], name: &str) -> Result<String> {
     let folders = || name.split('/').rev().skip(1);
     let mut members = String::new();

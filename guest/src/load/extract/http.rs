@@ -1,23 +1,25 @@
-//! A resource that is asked for over HTTP: its pages one after the other, or those of its parent's
-//! records, a few at a time.
+//! Resources that are read over HTTP: their pages one after the other, or those about several records of the
+//! parent at a time.
+
+use std::ops::Range;
 
 use super::notes::{Notes, watched};
+use super::reading::{Reading, Stop};
 use super::record::check_size;
-use super::resource::{Ingest, Reading};
 use crate::fault::{Context, Fault, Result};
 use crate::json::Path;
-use crate::json::select::{self, Walked};
+use crate::json::select::{self, Facts, Walked};
 use crate::json::{Peek, Reader};
 use crate::load::session::Session;
 use crate::protocol::{Failure, Pause, Request, Response};
-use crate::sources::rest::{self, Decision, Empty, PageFacts, Requests, Retry, Row};
+use crate::sources::rest::{self, Decision, Empty, PageFacts, Parents, Requests, Retry, Row};
 
-/// How many of a parent's records are asked about at once: as many pages are in memory then.
+/// The most parent records that one step has requests about: as many pages are in memory then.
 const AT_ONCE: usize = 8;
-/// How large these pages may be together, going by the largest so far: larger ones come alone.
+/// The most bytes of these pages together, by the largest page so far.
 const AT_ONCE_BYTES: usize = 32 << 20;
 
-/// What some sources put before their JSON.
+/// Some sources begin their JSON with it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The requests of a resource that is in the midst of its pages.
@@ -25,7 +27,7 @@ pub(crate) struct OpenRequests {
     pub(crate) requests: Requests,
     /// The number of the next page, from 1.
     pub(crate) page: u64,
-    /// Another load came to there, and was interrupted.
+    /// Whether an interrupted load stopped here.
     pub(crate) resumed: bool,
 }
 
@@ -33,230 +35,223 @@ pub(crate) struct OpenRequests {
 struct PageChain<'p> {
     requests: Requests,
     parent: Option<Row<'p>>,
-    /// What the records get from their parent.
+    /// The fields that the records get from their parent, as JSON members.
     members: String,
-    /// What is asked now; none when there are no more pages.
+    /// The next request; `None` after the last page.
     next: Option<Request>,
     /// The number of the page, from 1.
     page: u64,
-    /// The page before had records, but fewer than were asked for.
+    /// Whether the page before had records, but fewer than requested.
     short: bool,
-    /// The page is the first after an interruption: the source may not know the place any more.
+    /// Whether the page is the first after an interruption: the source may no longer know its position.
     resumed: bool,
 }
 
-impl Ingest<'_> {
-    /// Reads what the source answers.
-    ///
-    /// Of a resource with a parent several records are asked about in one step, and their pages are
-    /// taken in the order of those records: the order of rows depends on what the source holds only.
-    /// False: it is time to commit what there is; `asked` says where to go on then.
-    pub(crate) async fn request(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        asked: &mut Option<OpenRequests>,
-    ) -> Result<bool> {
-        let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match self.parents {
-            None => Box::new(std::iter::once(None)),
-            Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
-        };
-        let mut chains: Vec<PageChain<'_>> = Vec::new();
-        let mut notes = Notes::default();
-        // The first page comes alone, for nobody knows how large pages are.
-        let (mut at_once, mut largest) = (1, 1);
-        if let Some(OpenRequests { requests, page, resumed }) = asked.take() {
-            let next = Some(requests.first()?);
-            let (parent, members, short) = (None, String::new(), false);
-            chains.push(PageChain { requests, parent, members, next, page, short, resumed });
-            rows = Box::new(std::iter::empty());
-        }
-        loop {
-            while chains.len() < at_once
-                && let Some(row) = rows.next()
-            {
-                let chain = self.chain(reading, row);
-                chains.push(match row {
-                    None => chain?,
-                    Some(row) => chain.at(|| row)?,
-                });
-            }
-            if chains.is_empty() {
-                notes.tell(reading, &self.resource.name);
-                return Ok(true);
-            }
-            if self.is_due(reading)
-                && let Some(PageChain { requests, page, .. }) = chains.pop()
-            {
-                *asked = Some(OpenRequests { requests, page, resumed: false });
-                notes.tell(reading, &self.resource.name);
-                return Ok(false);
-            }
-            let asked = chains.get(..at_once).unwrap_or(&chains);
-            for (at, answer) in self.answers(session, asked).await?.into_iter().enumerate() {
-                let Some(chain) = chains.get_mut(at) else { continue };
-                match answer {
-                    Some(response) => {
-                        session.pages += 1;
-                        largest = largest.max(response.body.len());
-                        reading.pages += 1;
-                        reading.bytes += response.body.len() as u64;
-                        let taken = self.take(session, reading, chain, &response, &mut notes).await;
-                        taken.at(|| chain.place())?;
-                    }
-                    None => chain.next = None,
-                }
-                self.flush(session, reading).await?;
-            }
-            chains.retain(|chain| chain.next.is_some());
-            at_once = (AT_ONCE_BYTES / largest).clamp(1, AT_ONCE);
-        }
-    }
+/// Reads what the source answers, to the end or to a checkpoint: `open` is then where to go on.
+///
+/// For a resource with a parent, requests about several of the parent's records are sent in one step. Their
+/// pages are taken in the order of those records, so that the order of rows does not depend on the batching.
+pub(crate) async fn read(
+    reading: &mut Reading<'_>,
+    parents: Option<&Parents>,
+    open: &mut Option<OpenRequests>,
+) -> Result<Stop> {
+    let mut notes = Notes::default();
+    let stop = read_chains(reading, parents, open, &mut notes).await?;
+    reading.warn(notes.warnings(&reading.resource.name));
+    Ok(stop)
+}
 
-    /// Takes the records of a page, and finds out what is asked next.
-    async fn take(
-        &self,
-        session: &mut Session,
-        reading: &mut Reading<'_>,
-        chain: &mut PageChain<'_>,
-        response: &Response,
-        notes: &mut Notes,
-    ) -> Result<()> {
-        let body = &response.body;
-        check_size(body.len())?;
-        chain.requests.look(response)?;
-        notes.find(chain.requests.found());
-        let wanted = chain.requests.wanted_paths();
-        let selector = chain.requests.selector();
-        let watched = watched(selector);
-        let paths: Vec<Path> = wanted.iter().chain(&watched).cloned().collect();
-        // From the first record to the last.
-        let mut records = body.len()..0;
-        let mut walked = Walked::new(&paths);
-        reading.sink.begin();
-        let facts = loop {
-            if selector.is_none() {
-                break select::capture(body, &paths)?;
-            }
-            let sink = &mut reading.sink;
-            let mut take = |reader: &mut Reader<'_>| {
-                records.start = records.start.min(reader.position());
-                notes.nulls += u64::from(reader.peek()? == Peek::Null);
-                let taken = sink.take(reader, &chain.members);
-                records.end = reader.position();
-                taken.map(|()| sink.flow(records.end))
-            };
-            let reader = Reader::new(body);
-            if select::walk(reader, selector, &paths, false, &mut walked, &mut take)? {
-                break walked.facts;
-            }
-            self.flush(session, reading).await?;
-        };
-        let (captured, beside) = facts.captured.split_at(wanted.len().min(facts.captured.len()));
-        if let Some(selector) = selector.filter(|_| !facts.selected) {
-            let empty = rest::check_empty(selector, body)?;
-            if empty == Empty::Missing {
-                notes.nothing.count(selector, facts.keys);
-            }
-        } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
-            rest::check_silence(body)?;
-        }
-        notes.watch(beside);
-        let sink = &reading.sink;
-        chain.requests.compare(response, body.get(records).unwrap_or_default())?;
-        if let Some(size) = chain.requests.page_size() {
-            notes.gaps.page(size, facts.records, chain.short);
-            chain.short = (1..size).contains(&facts.records);
-        }
-        // The order of records says nothing where they are of several parents.
-        let closed = chain.parent.is_none() && sink.cursor().is_some_and(|c| c.is_closed());
-        let facts = PageFacts { records: facts.records, captured, headers: &response.headers };
-        chain.next = if closed { None } else { chain.requests.after(&facts)? };
-        if chain.next.is_none()
-            && !closed
-            && chain.page == 1
-            && facts.records > 0
-            && notes.may_doubt()
+async fn read_chains(
+    reading: &mut Reading<'_>,
+    parents: Option<&Parents>,
+    open: &mut Option<OpenRequests>,
+    notes: &mut Notes,
+) -> Result<Stop> {
+    let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match parents {
+        None => Box::new(std::iter::once(None)),
+        Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
+    };
+    let mut chains: Vec<PageChain<'_>> = Vec::new();
+    // The first page is requested alone: the size of pages is not known yet.
+    let (mut at_once, mut largest) = (1, 1);
+    if let Some(open) = open.take() {
+        chains.push(PageChain::resume(open)?);
+        rows = Box::new(std::iter::empty());
+    }
+    loop {
+        while chains.len() < at_once
+            && let Some(row) = rows.next()
         {
-            notes.find(chain.requests.overlooked(response)?.into_iter().collect());
+            let chain = PageChain::new(reading, row);
+            chains.push(match row {
+                None => chain?,
+                Some(row) => chain.at(|| row)?,
+            });
         }
-        chain.page += 1;
-        chain.resumed = false;
-        Ok(())
-    }
-
-    fn chain<'p>(&self, reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<PageChain<'p>> {
-        let start = reading.sink.cursor().and_then(|cursor| cursor.start_value());
-        let requests = Requests::new(self.job, self.resource, start, parent)?;
-        let next = Some(requests.first()?);
-        let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
-        Ok(PageChain { requests, parent, members, next, page: 1, short: false, resumed: false })
-    }
-
-    /// An answer for each chain, with the patience it takes; none where the job says that such an
-    /// answer ends the pages.
-    async fn answers(
-        &self,
-        session: &mut Session,
-        chains: &[PageChain<'_>],
-    ) -> Result<Vec<Option<Response>>> {
-        let mut asked: Vec<Attempt<'_>> = Vec::new();
-        for chain in chains {
-            let Some(request) = &chain.next else { continue };
-            let retry = Retry::new(self.load_id, request);
-            asked.push(Attempt { chain, request, retry, answer: None });
+        if chains.is_empty() {
+            return Ok(Stop::End);
         }
-        loop {
-            let open: Vec<&mut Attempt<'_>> =
-                asked.iter_mut().filter(|asked| asked.answer.is_none()).collect();
-            if open.is_empty() {
-                return Ok(asked.into_iter().map(|asked| asked.answer.flatten()).collect());
-            }
-            let requests = open.iter().map(|asked| asked.request.clone()).collect();
-            let mut pause: Option<Pause> = None;
-            for (asked, answer) in open.into_iter().zip(session.fetch(requests).await?) {
-                let wait = asked.judge(answer).at(|| asked.chain.page_of())?;
-                // One wait for all: the longest, so that no one is asked too early.
-                if let Some(wait) = wait
-                    && pause.as_ref().is_none_or(|pause| pause.seconds < wait.seconds)
-                {
-                    pause = Some(wait);
+        if reading.is_due()
+            && let Some(PageChain { requests, page, .. }) = chains.pop()
+        {
+            *open = Some(OpenRequests { requests, page, resumed: false });
+            return Ok(Stop::Checkpoint);
+        }
+        let sent = chains.get(..at_once).unwrap_or(&chains);
+        let answers = answers(reading.session, reading.part.load_id, sent).await?;
+        for (chain, answer) in chains.iter_mut().zip(answers) {
+            match answer {
+                Answer::Page(response) => {
+                    largest = largest.max(response.body.len());
+                    reading.count_page(response.body.len());
+                    let taken = take_page(reading, chain, &response, notes).await;
+                    taken.at(|| chain.location())?;
                 }
+                Answer::End => chain.next = None,
             }
-            if let Some(pause) = pause {
-                session.wait(pause).await?;
+            reading.flush().await?;
+        }
+        chains.retain(|chain| chain.next.is_some());
+        at_once = (AT_ONCE_BYTES / largest).clamp(1, AT_ONCE);
+    }
+}
+
+/// Takes the records of a page, and determines the next request.
+async fn take_page(
+    reading: &mut Reading<'_>,
+    chain: &mut PageChain<'_>,
+    response: &Response,
+    notes: &mut Notes,
+) -> Result<()> {
+    let body = &response.body;
+    check_size(body.len())?;
+    chain.requests.look(response)?;
+    notes.find(chain.requests.found());
+    let wanted = chain.requests.wanted_paths().len();
+    let selector = chain.requests.selector().cloned();
+    let watched = watched(selector.as_ref());
+    let paths: Vec<Path> = chain.requests.wanted_paths().iter().chain(&watched).cloned().collect();
+    let (facts, records) = take_records(reading, chain, body, &paths, notes).await?;
+    let (captured, watched) = facts.captured.split_at(wanted.min(facts.captured.len()));
+    if let Some(selector) = selector.as_ref().filter(|_| !facts.selected) {
+        let empty = rest::check_empty(selector, body)?;
+        if empty == Empty::Missing {
+            notes.nothing.count(selector, facts.keys);
+        }
+    } else if facts.records == 0 && selector.is_some_and(|it| !it.segments().is_empty()) {
+        rest::check_silence(body)?;
+    }
+    notes.watch(watched);
+    chain.requests.compare(response, body.get(records).unwrap_or_default())?;
+    if let Some(size) = chain.requests.page_size() {
+        notes.gaps.page(size, facts.records, chain.short);
+        chain.short = (1..size).contains(&facts.records);
+    }
+    let page = PageFacts { records: facts.records, captured, headers: &response.headers };
+    chain.advance(reading, response, &page, notes)
+}
+
+/// Takes the records of a page. Returns what else is on the page, and where the records are, from the first to
+/// the last.
+async fn take_records(
+    reading: &mut Reading<'_>,
+    chain: &PageChain<'_>,
+    body: &str,
+    paths: &[Path],
+    notes: &mut Notes,
+) -> Result<(Facts, Range<usize>)> {
+    let mut records = body.len()..0;
+    let Some(selector) = chain.requests.selector() else {
+        return Ok((select::capture(body, paths)?, records));
+    };
+    let mut walked = Walked::new(paths);
+    reading.sink.begin();
+    loop {
+        let sink = &mut reading.sink;
+        let mut take = |reader: &mut Reader<'_>| {
+            records.start = records.start.min(reader.position());
+            notes.nulls += u64::from(reader.peek()? == Peek::Null);
+            let taken = sink.take(reader, &chain.members);
+            records.end = reader.position();
+            taken.map(|()| sink.flow(records.end))
+        };
+        let reader = Reader::new(body);
+        if select::walk(reader, Some(selector), paths, false, &mut walked, &mut take)? {
+            return Ok((walked.facts, records));
+        }
+        reading.flush().await?;
+    }
+}
+
+/// What the source answered to a request.
+enum Answer {
+    Page(Response),
+    /// An answer that ends the pages, as the job defines it.
+    End,
+}
+
+/// An answer for each chain, after as many attempts as it takes.
+async fn answers(
+    session: &mut Session,
+    load_id: &str,
+    chains: &[PageChain<'_>],
+) -> Result<Vec<Answer>> {
+    let mut attempts: Vec<Attempt<'_>> = Vec::new();
+    for chain in chains {
+        let Some(request) = &chain.next else { continue };
+        let retry = Retry::new(load_id, request);
+        attempts.push(Attempt { chain, request, retry, answer: None });
+    }
+    loop {
+        let open: Vec<&mut Attempt<'_>> =
+            attempts.iter_mut().filter(|attempt| attempt.answer.is_none()).collect();
+        if open.is_empty() {
+            return Ok(attempts.into_iter().filter_map(|attempt| attempt.answer).collect());
+        }
+        let requests = open.iter().map(|attempt| attempt.request.clone()).collect();
+        let mut pause: Option<Pause> = None;
+        for (attempt, response) in open.into_iter().zip(session.fetch(requests).await?) {
+            let wait = attempt.judge(response).at(|| attempt.chain.page_label())?;
+            // One wait for all requests: the longest, so that none is repeated too early.
+            if let Some(wait) = wait
+                && pause.as_ref().is_none_or(|pause| pause.seconds < wait.seconds)
+            {
+                pause = Some(wait);
             }
+        }
+        if let Some(pause) = pause {
+            session.wait(pause).await?;
         }
     }
 }
 
-/// A request under way.
+/// A request until it has an answer.
 struct Attempt<'c> {
     chain: &'c PageChain<'c>,
     request: &'c Request,
     retry: Retry,
-    /// Once there is one: the answer to read, or none where there is nothing to read.
-    answer: Option<Option<Response>>,
+    answer: Option<Answer>,
 }
 
 impl Attempt<'_> {
-    /// Decides about an answer; says how long to wait before the next attempt.
-    fn judge(&mut self, mut answer: Result<Response, Failure>) -> Result<Option<Pause>> {
-        if let Ok(response) = &mut answer
+    /// Decides about a response. Returns how long to wait before the next attempt.
+    fn judge(&mut self, mut response: Result<Response, Failure>) -> Result<Option<Pause>> {
+        if let Ok(response) = &mut response
             && response.body.starts_with(BYTE_ORDER_MARK)
         {
             // RFC 8259, section 8.1: a reader may ignore it.
             response.body.drain(..BYTE_ORDER_MARK.len_utf8());
         }
         let rules = self.chain.requests.rules(self.chain.page == 1);
-        match self.retry.judge(self.request, rules, &answer) {
+        match self.retry.judge(self.request, rules, &response) {
             Decision::Proceed => {
-                let response = answer.map_err(|failure| {
+                let response = response.map_err(|failure| {
                     Fault::internal(format_args!("no answer to read: {}", failure.message))
                 })?;
-                self.answer = Some(Some(response));
+                self.answer = Some(Answer::Page(response));
             }
-            Decision::Ignore => self.answer = Some(None),
+            Decision::Ignore => self.answer = Some(Answer::End),
             Decision::Resend => {}
             Decision::Wait { seconds, reason } => return Ok(Some(Pause { seconds, reason })),
             Decision::GiveUp(fault) => return Err(fault),
@@ -265,14 +260,50 @@ impl Attempt<'_> {
     }
 }
 
-impl PageChain<'_> {
-    /// Where it is, for a fault: parent, page and request.
-    fn place(&self) -> String {
-        let request = self.next.as_ref().map(rest::shown).unwrap_or_default();
-        format!("{}: {request}", self.page_of())
+impl<'p> PageChain<'p> {
+    /// The pages of a resource, or those about one record of its parent, from the first.
+    fn new(reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<Self> {
+        let start = reading.sink.cursor().and_then(|cursor| cursor.start_value());
+        let requests = Requests::new(reading.part.job, reading.resource, start, parent)?;
+        let next = Some(requests.first()?);
+        let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
+        Ok(Self { requests, parent, members, next, page: 1, short: false, resumed: false })
     }
 
-    fn page_of(&self) -> String {
+    /// The rest of the pages of a resource, after a checkpoint.
+    fn resume(OpenRequests { requests, page, resumed }: OpenRequests) -> Result<Self> {
+        let next = Some(requests.first()?);
+        let (parent, members, short) = (None, String::new(), false);
+        Ok(Self { requests, parent, members, next, page, short, resumed })
+    }
+
+    /// Determines the request after a page.
+    fn advance(
+        &mut self,
+        reading: &Reading<'_>,
+        response: &Response,
+        page: &PageFacts<'_>,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        // The order of records says nothing if they are of several parents.
+        let closed = self.parent.is_none() && reading.sink.cursor().is_some_and(|c| c.is_closed());
+        self.next = if closed { None } else { self.requests.after(page)? };
+        if self.next.is_none() && !closed && self.page == 1 && page.records > 0 && notes.may_doubt()
+        {
+            notes.find(self.requests.overlooked(response)?.into_iter().collect());
+        }
+        self.page += 1;
+        self.resumed = false;
+        Ok(())
+    }
+
+    /// Parent, page and request, for a fault.
+    fn location(&self) -> String {
+        let request = self.next.as_ref().map(rest::shown).unwrap_or_default();
+        format!("{}: {request}", self.page_label())
+    }
+
+    fn page_label(&self) -> String {
         match &self.parent {
             None if self.resumed => {
                 format!("page {}, where an interrupted load goes on", self.page)

@@ -1,14 +1,13 @@
-//! What a person should know of the pages of a resource, and is no error: the report's warnings.
+//! Warnings about the pages of a resource.
 
-use super::resource::Reading;
 use crate::json::{Path, Segment};
 
-/// What is noted of the pages of a resource.
+/// What the pages of a resource give reason to warn about.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// What was found out since the job does not say it.
+    /// What was detected because the job does not define it.
     found: Vec<String>,
-    /// First pages that were looked at again.
+    /// First pages that were examined for a paginator that the job overlooks.
     doubted: u32,
     pub(crate) nothing: Nothing,
     pub(crate) gaps: Gaps,
@@ -21,43 +20,43 @@ pub(crate) struct Notes {
 const FOUND: usize = 5;
 
 impl Notes {
-    /// Takes what was found out.
+    /// Adds what was detected.
     pub(crate) fn find(&mut self, found: Vec<String>) {
-        for said in found {
-            if self.found.len() < FOUND && !self.found.contains(&said) {
-                self.found.push(said);
+        for finding in found {
+            if self.found.len() < FOUND && !self.found.contains(&finding) {
+                self.found.push(finding);
             }
         }
     }
 
-    /// Whether one more first page is looked at for pages that its paginator did not find: each record of
-    /// a parent has a first page, and they are alike.
+    /// Returns `true` if one more first page is examined for pages that its paginator did not find. Each record
+    /// of a parent has a first page, and they are alike, so the first ten are enough.
     pub(crate) const fn may_doubt(&mut self) -> bool {
         self.doubted += 1;
         self.doubted <= 10
     }
 
-    /// Takes what a page has at each of the watched paths.
+    /// Counts a page with an error at one of the watched paths.
     pub(crate) fn watch(&mut self, found: &[Option<String>]) {
-        let told = found.iter().flatten().find(|raw| says_something(raw));
-        if let Some(raw) = told {
+        let error = found.iter().flatten().find(|raw| is_error(raw));
+        if let Some(raw) = error {
             self.errors.pages += 1;
             self.errors.first.get_or_insert_with(|| raw.chars().take(200).collect());
         }
     }
 
-    pub(crate) fn tell(self, reading: &mut Reading<'_>, resource: &str) {
-        for said in self.found {
-            reading.warn(Some(format!("resource {resource}: {said}")));
-        }
-        reading.warn(self.nothing.warning(resource));
-        reading.warn(self.gaps.warning(resource));
-        reading.warn(self.errors.warning(resource));
+    /// The warnings.
+    pub(crate) fn warnings(self, resource: &str) -> Vec<String> {
+        let mut warnings = self.found;
+        warnings.extend(self.nothing.warning());
+        warnings.extend(self.gaps.warning());
+        warnings.extend(self.errors.warning());
         let nulls = self.nulls;
-        reading.warn((nulls > 0).then(|| {
+        if nulls > 0 {
             let records = if nulls == 1 { "1 record is" } else { &format!("{nulls} records are") };
-            format!("resource {resource}: {records} null in the answers, and not loaded")
-        }));
+            warnings.push(format!("{records} null in the answers, and not loaded"));
+        }
+        warnings.into_iter().map(|warning| format!("resource {resource}: {warning}")).collect()
     }
 }
 
@@ -68,8 +67,8 @@ pub(crate) fn watched(selector: Option<&Path>) -> Vec<Path> {
     keys.map(|key| Path::of_keys(&[key])).collect()
 }
 
-/// Whether raw JSON is more than null, false, zero, an empty text, list or object.
-fn says_something(raw: &str) -> bool {
+/// Returns `true` if raw JSON is more than null, false, zero, an empty string, list or object.
+fn is_error(raw: &str) -> bool {
     let inner = raw.trim_start_matches(['[', '{', '"']).trim_end_matches([']', '}', '"']).trim();
     !matches!(inner, "" | "null" | "false" | "0")
 }
@@ -82,15 +81,15 @@ struct Errors {
 }
 
 impl Errors {
-    fn warning(self, resource: &str) -> Option<String> {
+    fn warning(self) -> Option<String> {
         let first = self.first?;
         let pages =
             if self.pages == 1 { "1 page has" } else { &format!("{} pages have", self.pages) };
-        Some(format!("resource {resource}: {pages} errors beside the records; the first: {first}"))
+        Some(format!("{pages} errors beside the records; the first: {first}"))
     }
 }
 
-/// Pages with fewer records than were asked for, and others behind them: an offset counts on full ones.
+/// Pages with fewer records than requested that are not the last: an offset assumes full pages.
 #[derive(Default)]
 pub(crate) struct Gaps {
     /// How many such pages.
@@ -101,20 +100,20 @@ pub(crate) struct Gaps {
 }
 
 impl Gaps {
-    /// Takes a page; `short` says that the one before it was not full.
+    /// Counts a page; `short`: the page before it was not full.
     pub(crate) fn page(&mut self, size: u64, records: u64, short: bool) {
         self.size = size;
         self.most = self.most.max(records);
         self.pages += u64::from(short && records > 0);
     }
 
-    /// A source that sometimes gives less has left something out on purpose; one that never gives what is
-    /// asked for has a limit of its own, and what is beyond it is skipped.
-    fn warning(self, resource: &str) -> Option<String> {
+    /// A source that sometimes returns less has filtered the page. One that never returns as many records as
+    /// requested has a lower limit, and an offset skips what is beyond it.
+    fn warning(self) -> Option<String> {
         let Self { pages, size, most } = self;
         (pages > 0 && most < size).then(|| {
             format!(
-                "resource {resource}: no page had more than {most} records, where {size} were asked for, and \
+                "no page had more than {most} records, where {size} were asked for, and \
                  {pages} such pages had others behind them: if the source gives no more than that, say \
                  \"limit\": {most}, for what lies between was not read"
             )
@@ -137,11 +136,11 @@ impl Nothing {
         }
     }
 
-    fn warning(self, resource: &str) -> Option<String> {
+    fn warning(self) -> Option<String> {
         let (selector, keys) = self.first?;
         let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
         Some(format!(
-            "resource {resource}: nothing at {selector} on {} pages, which were taken as empty (keys of \
+            "nothing at {selector} on {} pages, which were taken as empty (keys of \
              the first: {keys})",
             self.pages
         ))
@@ -153,12 +152,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_says_something() {
+    fn knows_what_is_error() {
         for raw in ["null", "false", "0", "\"\"", "[]", "{}", "[ ]"] {
-            assert!(!says_something(raw), "{raw}");
+            assert!(!is_error(raw), "{raw}");
         }
         for raw in ["true", "1", "\"no\"", "[{}, 1]", "{\"code\":7}", "[\"no\"]"] {
-            assert!(says_something(raw), "{raw}");
+            assert!(is_error(raw), "{raw}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! What becomes of each record of a resource: fields of its parent are added, the job's steps are
-//! taken, the cursor is asked whether it is new; then it goes into the tables, and what the resource's
-//! children want of it is kept.
+//! The path of one record: it gets the fields of its parent or file, the job's processing steps change or drop
+//! it, the cursor decides whether it is new; then it becomes rows, and the fields that child resources need are
+//! kept.
 
 use std::borrow::Cow;
 
@@ -27,14 +27,14 @@ pub(crate) struct RecordSink<'i> {
     weighed_at: usize,
 }
 
-/// Within a page the batch is weighed after so many bytes of it, or so many records.
+/// Within a page the batch is weighed after this many bytes of the page, or this many records.
 const WEIGH_BYTES: usize = 1 << 20;
 const WEIGH_RECORDS: u32 = 1 << 14;
-/// It is handed over within a page when it weighs so much, and otherwise between pages.
+/// Within a page the batch is written to files at this weight, and otherwise between pages.
 const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
 impl<'i> RecordSink<'i> {
-    /// Without a family nothing is loaded.
+    /// A sink for the records of a resource. Without a family nothing is loaded.
     pub(crate) fn new(
         resource: &'i Resource,
         family: Option<&'i mut Family>,
@@ -45,12 +45,13 @@ impl<'i> RecordSink<'i> {
         Self { family, cursor, children, steps, records: 0, weighed_at: WEIGH_BYTES }
     }
 
-    /// A text begins.
+    /// Begins a new text.
     pub(crate) fn begin(&mut self) {
         self.weighed_at = WEIGH_BYTES;
     }
 
-    /// Whether more is read of a text before the batch is handed over; `position`: where the next record is.
+    /// Decides whether to read on in a text, or to write the batch to files first. `position` is that of the next
+    /// record.
     #[inline]
     pub(crate) fn flow(&mut self, position: usize) -> Flow {
         self.records += 1;
@@ -68,7 +69,7 @@ impl<'i> RecordSink<'i> {
         if weight >= MOST_BYTES { Flow::Pause } else { Flow::On }
     }
 
-    /// The tables that are being filled.
+    /// The tables that are filled.
     pub(crate) fn family(&mut self) -> Option<&mut Family> {
         self.family.as_deref_mut()
     }
@@ -78,7 +79,7 @@ impl<'i> RecordSink<'i> {
         self.cursor.as_deref()
     }
 
-    /// Takes one record. `members` are what it gets from its parent or its file, as they stand in JSON.
+    /// Takes one record. `members` are the fields that it gets from its parent or its file, as JSON members.
     pub(crate) fn take(&mut self, reader: &mut Reader<'_>, members: &str) -> Result<()> {
         if members.is_empty() && self.steps.is_empty() {
             return self.load(reader);
@@ -101,8 +102,8 @@ impl<'i> RecordSink<'i> {
         CellRows { fields, cells, json: String::new() }
     }
 
-    /// Takes one row of cells, as [`Self::take`] takes a record. Where nothing of the record is asked for
-    /// but its tables, it is never written as JSON.
+    /// Takes one row of cells, as [`Self::take`] takes a record. It is written as JSON only if something other
+    /// than the tables needs it.
     pub(crate) fn row(
         &mut self,
         row: &CellReader<'_>,
@@ -148,7 +149,7 @@ impl<'i> RecordSink<'i> {
         Ok(())
     }
 
-    /// Whether the cursor says that a record is new; the children keep what they want of it then.
+    /// Returns `true` if a record is new by the cursor. The children keep the fields that they need of it.
     fn is_new(&mut self, raw: &str) -> Result<bool> {
         let verdict = match &mut self.cursor {
             None => Verdict::Keep,
@@ -164,26 +165,37 @@ impl<'i> RecordSink<'i> {
     }
 }
 
-/// Rows of cells, and where they go.
+/// Which records of a file are read. An interrupted load has loaded the first ones.
+#[derive(Default)]
+pub(crate) struct FileRecords {
+    /// The fields that each record gets of the file's name, as JSON members.
+    pub(crate) members: String,
+    /// Records read so far, bad ones among them.
+    pub(crate) read: u64,
+    /// The number of records that are loaded already.
+    pub(crate) loaded: u64,
+}
+
+/// CellReader of cells with resolved columns.
 pub(crate) struct CellRows<'f> {
     fields: &'f [CellColumn],
-    /// None where nothing is loaded.
+    /// `None` if nothing is loaded.
     cells: Option<CellTargets<'f>>,
     json: String,
 }
 
 impl CellRows<'_> {
-    /// The row as an object of JSON.
+    /// The row as a JSON object.
     pub(crate) fn json(&mut self, row: &CellReader<'_>) -> &str {
         row.json(self.fields, &mut self.json);
         &self.json
     }
 }
 
-/// A page is in memory as a whole, and comes into the component at once.
+/// The most bytes of a page: it is in memory as a whole.
 const PAGE_BYTES: usize = 256 << 20;
 
-/// Fails if a page of so many bytes is too large.
+/// Checks that a page is not too large.
 pub(crate) fn check_size(bytes: usize) -> Result<()> {
     if bytes <= PAGE_BYTES {
         return Ok(());
@@ -196,7 +208,7 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
     )))
 }
 
-/// What the cursor says of a record.
+/// The cursor's verdict on a record.
 fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
     let value = select::find(raw, &cursor.cursor().path)?;
     let unique = match cursor.unique() {
@@ -220,8 +232,8 @@ fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
     })
 }
 
-/// A record with more members. Where a key is there already the new value counts, in the old place:
-/// so objects with a key twice are read, and so Python's `update` has it.
+/// A record with more members. A member whose key exists replaces its value: that is how objects with a repeated
+/// key are read, and what Python's `update` does.
 fn with_members(record: &str, members: &str) -> Result<String> {
     let mut reader = Reader::new(record);
     if reader.peek()? != Peek::Object {

@@ -3,7 +3,7 @@
 //!
 //! Source: dlt 1.31, `extract/hints.py` (`get_nested_hints`, `compute_nested_table_schemas`).
 
-use super::tables::{columns, given, kept_hints};
+use super::hints::{columns, given, kept_hints};
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{Hints, Schema, Table, is_dlt};
 use crate::fault::Result;

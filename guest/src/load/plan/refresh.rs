@@ -1,39 +1,18 @@
-//! Starting over: dlt's `refresh`.
+//! What `refresh` removes: dlt's way to start over.
 //!
-//! `drop_data` forgets what the selected resources remember and deletes their rows, in the transaction
-//! that publishes: readers see the old rows or the new ones.
+//! `drop_data` deletes the rows of the selected resources, and what the state has of them, in the transaction
+//! that publishes: readers see the old rows or the new ones. `drop_resources` also drops their tables, and
+//! `drop_sources` all tables of the schema, with the state of all its resources (see `publish::drop`).
 //!
-//! `drop_resources` also drops their tables, and `drop_sources` all tables of the schema with all that
-//! its resources remember. DROP commits in Snowflake, so it cannot be part of that transaction. Nothing
-//! is touched before everything new is staged. Then, in this order:
-//!
-//! 1. one transaction, locked and checked like any other, deletes the rows and saves the state without the
-//!    cursors. The state names the load that drops. A load that dies after it leaves empty tables, and the
-//!    next load begins at the beginning;
-//! 2. the tables are dropped, each under the lock and after a check: a load that began after step 1 and has
-//!    committed removed the name from the state, and so wrote a later one. Then nothing more is dropped and
-//!    this load fails. A table that the stored schema knows and the database lacks is made again;
-//! 3. the load goes on as any other, and stores the schema that does not know the old columns.
-//!
-//! dlt drops first and relies on files on the machine it ran on to go on after a crash.
-//!
-//! Source: dlt 1.31, `pipeline/helpers.py` (`prepare_refresh_source`), `pipeline/drop.py`,
-//! `load/utils.py` (`init_client`).
+//! Source: dlt 1.31, `pipeline/helpers.py` (`prepare_refresh_source`), `pipeline/drop.py`.
 
 use std::collections::HashSet;
 
-use crate::dlt::schema::{Schema, VERSION_TABLE, is_dlt};
-use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow};
-use crate::fault::{Context, Result};
+use crate::dlt::schema::{Schema, is_dlt};
+use crate::dlt::state::State;
 use crate::job::{Job, Refresh, WriteDisposition};
-use crate::load::publish::lock::Fence;
-use crate::load::publish::transaction::cells;
-use crate::load::session::Session;
-use crate::load::target::Target;
-use crate::load::target::catalog::Catalog;
-use crate::sql::{Name, ddl, merge};
 
-/// What is to be reset.
+/// The tables that a load starts over with.
 #[derive(Default)]
 pub(crate) struct RefreshPlan {
     /// The tables whose rows go, parents first, by their names in the schema.
@@ -43,8 +22,8 @@ pub(crate) struct RefreshPlan {
 }
 
 impl RefreshPlan {
-    /// Forgets in the schema and the state what the job says. Nothing is done to the database yet.
-    pub(crate) fn plan(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
+    /// Removes from the schema and the state what the job refreshes. The database is not changed yet.
+    pub(crate) fn of(job: &Job, schema: &mut Schema, state: &mut State) -> Self {
         let Some(refresh) = job.refresh else { return Self::default() };
         let selected: HashSet<&str> = job
             .selected()
@@ -79,108 +58,23 @@ impl RefreshPlan {
         Self { tables, drops }
     }
 
-    /// Whether something is done even if nothing new comes.
+    /// Returns `true` if the load changes tables even without new rows.
     pub(crate) fn acts(&self) -> bool {
         !self.tables.is_empty()
     }
 
-    /// Whether tables are dropped, and with them what was stored of the schema.
+    /// Returns `true` if tables are dropped, and with them the stored versions of the schema.
     pub(crate) fn drops(&self) -> bool {
         self.drops && self.acts()
     }
 
+    /// The tables whose rows go, parents first.
+    pub(crate) fn tables(&self) -> &[String] {
+        &self.tables
+    }
+
     /// The tables to empty in the transaction that publishes.
-    pub(crate) fn emptied<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = Name> + 'a {
-        self.tables.iter().filter(|_| !self.drops).map(|table| target.table(table))
-    }
-
-    /// Drops the tables, when everything new is staged. `fence` is what the load has read. Returns `true` if
-    /// the state without the cursors was saved.
-    pub(crate) async fn drop_tables(
-        &self,
-        session: &mut Session,
-        fence: &Fence<'_>,
-        catalog: &mut Catalog,
-        stored: &ResetState,
-    ) -> Result<bool> {
-        if !self.drops() {
-            return Ok(false);
-        }
-        let target = fence.target;
-        let of_dataset = self.tables.iter().map(|table| target.table(table));
-        let dropped: Vec<Name> = of_dataset.filter(|table| catalog.has(table)).collect();
-        let books = target.bookkeeping();
-        let forgets = catalog.has(&books.state) && catalog.has(&books.loads) && !dropped.is_empty();
-        if forgets {
-            let empty = async |session: &mut Session| {
-                let row = StateRow::new(&stored.load_id, &stored.state, stored.now);
-                fence.insert_state(session, catalog, &row).await?;
-                // What another load committed since is not deleted: this load would fail behind it.
-                fence.lock_schema(session).await?;
-                fence.check_schema(session).await?;
-                for table in &dropped {
-                    session.sql(merge::delete_all(table)).await?;
-                }
-                let row = LoadRow::new(&stored.load_id, &stored.schema, stored.now);
-                let row = cells(target, catalog, &books.loads, row.cells());
-                session.sql(books.insert(&books.loads, &row)).await?;
-                session.commit().await
-            };
-            let emptied = fence.transaction(session, &stored.load_id, empty).await;
-            emptied.at(|| "forgetting what was loaded")?;
-        }
-        // The staging tables, ours and dlt's: their columns would be the old ones.
-        let staged = self.tables.iter().flat_map(|table| {
-            [target.staging(table), target.staging_schema.object(target.table(table).last())]
-        });
-        let staged: Vec<Name> = staged.filter(|table| catalog.has(table)).collect();
-        let fence = Fence { version: stored.state.version(), ..fence.clone() };
-        for table in dropped.iter().chain(&staged) {
-            if forgets {
-                let drop = async |session: &mut Session| {
-                    fence.check_state(session).await?;
-                    session.end_with(ddl::drop_table(table)).await
-                };
-                fence.transaction(session, &stored.load_id, drop).await?;
-            } else {
-                session.sql(ddl::drop_table(table)).await?;
-            }
-            catalog.forget(table);
-        }
-        let versions = target.staging_schema.object(target.table(VERSION_TABLE).last());
-        if catalog.has(&versions) {
-            session.sql(books.delete_versions(&versions, stored.schema.name())).await?;
-        }
-        Ok(forgets)
-    }
-}
-
-/// What is saved before the tables are dropped: a load of its own that brought nothing.
-pub(crate) struct ResetState {
-    /// The state without what was reset, bumped.
-    pub(crate) state: State,
-    /// The schema as it is stored.
-    pub(crate) schema: Schema,
-    /// A load id before the load's own.
-    pub(crate) load_id: LoadId,
-    pub(crate) now: Instant,
-}
-
-impl ResetState {
-    /// What is saved for this state, with the schema as it is stored: the load's own id goes to it, and the
-    /// load has the next one.
-    pub(crate) fn begin(
-        state: &mut State,
-        stored: Schema,
-        load_id: &mut LoadId,
-        now: Instant,
-    ) -> Result<Self> {
-        let next = load_id.next();
-        let own = std::mem::replace(load_id, next);
-        state.set_refreshing(&own);
-        state.bump()?;
-        let saved = state.clone();
-        state.take_refreshing();
-        Ok(Self { state: saved, schema: stored, load_id: own, now })
+    pub(crate) fn emptied(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().filter(|_| !self.drops).map(String::as_str)
     }
 }

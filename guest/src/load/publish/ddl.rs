@@ -7,10 +7,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::transaction::{StagedFamily, StagedTable};
 use crate::dlt::schema::{Schema, Table, is_dlt};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
+use crate::load::extract::staged::{StagedFamily, StagedTable};
 use crate::load::plan::merge::WriteAction;
 use crate::load::session::Session;
 use crate::load::target::Target;
@@ -89,11 +89,11 @@ impl SchemaTarget<'_> {
     ///
     /// # Errors
     /// A destination fault where a column of the database is too short for a value of the load.
-    pub(crate) fn evolution(&self) -> Result<SchemaChanges> {
+    pub(crate) fn changes(&self) -> Result<SchemaChanges> {
         let Self { target, catalog, .. } = self;
-        let mut evolution = SchemaChanges::default();
+        let mut changes = SchemaChanges::default();
         if !self.schema_made && !catalog.has_schema_of(&target.table("")) {
-            evolution.schemas.push(ddl::create_schema(&target.schema));
+            changes.schemas.push(ddl::create_schema(&target.schema));
         }
         let mut brought = Brought::default();
         for table in self.staged.iter().flat_map(|staged| &staged.tables) {
@@ -101,18 +101,18 @@ impl SchemaTarget<'_> {
         }
         for table in self.schema.tables().values() {
             let brought = brought.get(table.name()).map_or(&[][..], Vec::as_slice);
-            self.dataset_table(table, brought, &mut evolution.changes)?;
+            self.dataset_table(table, brought, &mut changes.changes)?;
         }
         let mut has_staging = false;
         for family in self.staged.iter().filter(|family| family.changes()) {
             if let WriteAction::Merge(_) = family.action {
-                has_staging |= self.staging_tables(family, &brought, &mut evolution.changes);
+                has_staging |= self.staging_tables(family, &brought, &mut changes.changes);
             }
         }
         if has_staging && !catalog.has_schema_of(&target.staging("")) {
-            evolution.schemas.push(ddl::create_schema(&target.staging_schema));
+            changes.schemas.push(ddl::create_schema(&target.staging_schema));
         }
-        Ok(evolution)
+        Ok(changes)
     }
 
     /// What a table of the dataset needs.

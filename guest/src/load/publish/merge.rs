@@ -1,21 +1,23 @@
 //! One merge: what its steps share, and the steps that all strategies have.
 
-use super::transaction::{StagedFamily, StagedTable, Transaction};
-use crate::dlt::merge_strategy::{Duplicates, MergeStrategy};
+use super::destination::{CopyInto, Destination};
+use crate::dlt::merge_strategy::Duplicates;
 use crate::dlt::schema::{self, Table};
+use crate::dlt::state::LoadId;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
+use crate::load::extract::staged::{StagedFamily, StagedTable};
 use crate::load::plan::merge::{MergePlan, WriteAction, hint_of};
 use crate::load::session::{Session, SqlReply};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
-use crate::sql::copy::Json;
 use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
 use crate::sql::{Column, Name};
 
 /// A merge of one family of tables.
-pub(crate) struct Merge<'a> {
-    pub(crate) publication: &'a Transaction<'a>,
+pub(crate) struct FamilyMerge<'a> {
+    pub(crate) destination: &'a Destination<'a>,
+    pub(crate) load_id: &'a LoadId,
     pub(crate) plan: &'a MergePlan,
     /// The root rows that came, and the child rows.
     pub(crate) root: &'a StagedTable,
@@ -43,72 +45,67 @@ pub(crate) struct Merge<'a> {
     seq: String,
 }
 
-impl<'a> Merge<'a> {
+impl<'a> FamilyMerge<'a> {
     /// Nothing when there is nothing to merge.
     pub(crate) fn new(
-        publication: &'a Transaction<'a>,
+        destination: &'a Destination<'a>,
+        load_id: &'a LoadId,
         staged: &'a StagedFamily,
     ) -> Result<Option<Self>> {
         let WriteAction::Merge(plan) = &staged.action else { return Ok(None) };
         let [root, children @ ..] = staged.tables.as_slice() else { return Ok(None) };
-        let known = publication.schema.table(&root.name);
+        let known = destination.schema.table(&root.name);
         let known = known.ok_or_else(|| Fault::internal("a merge into a table nobody knows"))?;
-        let target = publication.target;
-        let fold = |name: &str| target.convention.fold(name);
+        let target = destination.target;
+        let fold = |name: &str| destination.fold(name);
         let (table, staging) = (target.table(&root.name), target.staging(&root.name));
         let key = |names: &[String]| {
-            names.iter().map(|name| column(publication, known, name)).collect::<Vec<_>>()
+            names.iter().map(|name| destination.column(known, name)).collect::<Vec<_>>()
         };
         let complete = |column: &&schema::Column| column.is_complete();
         let deleted = hint_of(known, "hard_delete").filter(complete);
-        let columns = names(publication, known);
+        let columns = names(destination, known);
         let scope = plan.destination_scope.as_ref().map(|scope| {
             scope.sql(Scoped { columns: &columns, staging: &staging }).at(|| "destination_scope")
         });
-        let merging = Self {
-            publication,
+        let merge = Self {
+            destination,
+            load_id,
             plan,
             root,
             children: children.iter().filter(|child| child.rows > 0).collect(),
             known,
-            existed: publication.catalog.has(&table),
+            existed: destination.catalog.has(&table),
             primary: key(&plan.primary),
             merge_key: key(&plan.merge_key),
             rank: key(&ranked(plan, known)),
-            order: order(publication, plan, known)?,
-            deleted: deleted.map(|found| column(publication, known, found.name())),
+            order: order(destination, plan, known)?,
+            deleted: deleted.map(|found| destination.column(known, found.name())),
             scope: scope.transpose()?,
             id: fold("_dlt_id"),
-            key: fold(publication.schema.root_key(&root.name)),
+            key: fold(destination.schema.root_key(&root.name)),
             parent_id: fold("_dlt_parent_id"),
             root_id: fold("_dlt_root_id"),
             seq: fold(SEQ),
             table,
             staging,
         };
-        Ok(Some(merging))
+        Ok(Some(merge))
     }
 
-    /// Stages the root rows, merges everything, and leaves the staging table empty.
-    pub(crate) async fn run(&self, session: &mut Session) -> Result<()> {
+    /// Copies the root rows into the staging table, and deletes those that the job's filter discards. Returns
+    /// how many those were.
+    pub(crate) async fn stage_root(&self, session: &mut Session) -> Result<u64> {
         session.sql(merge::delete_all(&self.staging)).await?;
-        let seq = [self.seq_column()];
-        self.publication.copy(session, self.root, &self.staging, Json::Text, &seq).await?;
-        let pruned = self.drop_filtered(session).await?;
-        match self.plan.strategy {
-            MergeStrategy::DeleteInsert => self.delete_insert(session, pruned).await?,
-            MergeStrategy::InsertOnly => self.insert_only(session).await?,
-            MergeStrategy::Upsert | MergeStrategy::Cdc => self.upsert(session, pruned).await?,
-            MergeStrategy::Scd2 => self.keep_history(session).await?,
-        }
-        session.sql(merge::delete_all(&self.staging)).await.map(drop)
+        let into = CopyInto::Staging(&self.staging, self.seq_column());
+        self.destination.copy(session, self.root, into).await?;
+        self.delete_filtered(session).await
     }
 
-    /// Takes out of the staging table what the user's filter leaves out; gives how many rows that was.
-    async fn drop_filtered(&self, session: &mut Session) -> Result<u64> {
+    async fn delete_filtered(&self, session: &mut Session) -> Result<u64> {
         let Some(filter) = &self.plan.source_filter else { return Ok(0) };
-        let columns = self.publication.all_columns(self.known);
-        let names = names(self.publication, self.known);
+        let columns = self.destination.all_columns(self.known);
+        let names = names(self.destination, self.known);
         let filter = filter.sql(Scoped { columns: &names, staging: &self.staging });
         let filter = filter.at(|| "source_filter")?;
         let links = self.links();
@@ -125,7 +122,7 @@ impl<'a> Merge<'a> {
         let Some(age) = self.plan.newer_by.as_deref().filter(|_| self.existed) else {
             return Ok(0);
         };
-        let age = column(self.publication, self.known, age);
+        let age = self.destination.column(self.known, age);
         let links = self.links();
         let delete = merge::delete_stale(&self.staging, &self.table, matched, &age, links);
         Ok(affected(&session.sql(delete).await?))
@@ -177,9 +174,9 @@ impl<'a> Merge<'a> {
         &self,
     ) -> Result<Vec<(Name, Option<&'a StagedTable>, Links<'_>)>> {
         let mut found = Vec::new();
-        for child in self.publication.schema.chain(self.known.name()).into_iter().skip(1) {
-            let name = self.publication.target.table(child.name());
-            if self.publication.catalog.has(&name) {
+        for child in self.destination.schema.chain(self.known.name()).into_iter().skip(1) {
+            let name = self.destination.target.table(child.name());
+            if self.destination.catalog.has(&name) {
                 let came = self.children.iter().find(|came| came.name == child.name());
                 found.push((name, came.copied(), self.links_of(child)?));
             }
@@ -213,7 +210,7 @@ impl<'a> Merge<'a> {
 
     /// The links of a child table that rows came for.
     pub(crate) fn links_to(&self, child: &StagedTable) -> Result<Links<'_>> {
-        match self.publication.schema.table(&child.name) {
+        match self.destination.schema.table(&child.name) {
             Some(known) => self.links_of(known),
             None => Ok(self.links()),
         }
@@ -221,10 +218,10 @@ impl<'a> Merge<'a> {
 
     /// Puts child rows where they wait; gives the place.
     pub(crate) async fn stage(&self, session: &mut Session, child: &StagedTable) -> Result<Name> {
-        let waiting = self.publication.target.staging(&child.name);
+        let waiting = self.destination.target.staging(&child.name);
         session.sql(merge::delete_all(&waiting)).await?;
-        let seq = [self.seq_column()];
-        self.publication.copy(session, child, &waiting, Json::Text, &seq).await?;
+        let into = CopyInto::Staging(&waiting, self.seq_column());
+        self.destination.copy(session, child, into).await?;
         Ok(waiting)
     }
 
@@ -234,8 +231,8 @@ impl<'a> Merge<'a> {
 }
 
 /// The columns of a table, as Snowflake stores their names.
-fn names(publication: &Transaction<'_>, table: &Table) -> Vec<String> {
-    publication.all_columns(table).into_iter().map(|column| column.name).collect()
+fn names(destination: &Destination<'_>, table: &Table) -> Vec<String> {
+    destination.all_columns(table).into_iter().map(|column| column.name).collect()
 }
 
 fn affected(answer: &SqlReply) -> u64 {
@@ -261,8 +258,8 @@ fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
 
 /// What ranks the rows that came with one key: the newest, then the column the job names, then the
 /// last one read; the first one, where later rows are not to change anything.
-fn order(publication: &Transaction<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
-    let fold = |name: &str| publication.target.convention.fold(name);
+fn order(destination: &Destination<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
+    let fold = |name: &str| destination.target.convention.fold(name);
     let mut order = Vec::new();
     if let Some(age) = &plan.newer_by {
         if !known.column(age).is_some_and(schema::Column::is_complete) {
@@ -279,15 +276,4 @@ fn order(publication: &Transaction<'_>, plan: &MergePlan, known: &Table) -> Resu
     }
     order.push((fold(SEQ), !plan.strategy.keeps_first()));
     Ok(merge::order_by(&order))
-}
-
-/// A column of a table, as the statements want it.
-pub(crate) fn column(publication: &Transaction<'_>, table: &Table, name: &str) -> Column {
-    let known = table.column(name);
-    let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
-    let nullable = known.is_none_or(schema::Column::nullable);
-    let into = publication.target.table(table.name());
-    let name = publication.target.convention.fold(name);
-    let with_offset = publication.catalog.has_offset(&into, &name);
-    Column { nullable, with_offset, ..Column::new(name, kind) }
 }

@@ -8,90 +8,29 @@
 //!
 //! Every effect is checked: the rows that COPY says it loaded are the rows that were staged.
 
-use super::merge::{self as family_merge, Merge};
-
+use super::destination::{CopyInto, Destination};
 use super::lock::{Fence, rewritten};
+use super::merge::FamilyMerge;
+use super::{keyed, scd2};
+use crate::dlt::merge_strategy::MergeStrategy;
 use crate::dlt::schema::{Schema, Table};
-use crate::dlt::state::{Cell, Instant, LoadId, LoadRow, State, StateRow, VersionRow};
-use crate::dlt::types::Kind;
-use crate::fault::{Context, Fault, Result};
+use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow, VersionRow};
+use crate::fault::{Context, Result};
+use crate::load::extract::staged::StagedFamily;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::refresh::RefreshPlan;
-use crate::load::session::{Session, SqlReply};
-use crate::load::target::Target;
-use crate::load::target::catalog::Catalog;
-use crate::shred::SEQ;
-use crate::sql::copy::{Json, copy_into};
+use crate::load::records::cells;
+use crate::load::session::Session;
 use crate::sql::merge::children::fill_root_ids;
 use crate::sql::merge::{self, Links};
-use crate::sql::state::Value;
-use crate::sql::{Column, Name};
 
 /// Longer schemas are stored compressed, which dlt reads at any size: they travel inside a statement,
 /// and Snowflake's statements end at 1 MB.
 const MAX_TEXT: usize = 512 << 10;
 
-/// What a resource brought, table by table, and what is to become of it.
-pub(crate) struct StagedFamily {
-    pub(crate) resource: String,
-    /// The root table.
-    pub(crate) root: String,
-    pub(crate) action: WriteAction,
-    pub(crate) tables: Vec<StagedTable>,
-    /// Whether rows have come for the root table, now or before.
-    pub(crate) known: bool,
-    /// Whether the contract had anything left out.
-    pub(crate) left_out: bool,
-}
-
-/// The rows of one table, staged.
-pub(crate) struct StagedTable {
-    pub(crate) name: String,
-    /// The columns that have values, in the table's order.
-    pub(crate) columns: Vec<StagedColumn>,
-    pub(crate) rows: u64,
-    /// Where the files are under the stage.
-    pub(crate) directory: String,
-}
-
-/// A column that has values.
-pub(crate) struct StagedColumn {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    /// Bytes of its longest value, where one is longer than what the type holds by default; else 0.
-    pub(crate) longest: u64,
-}
-
-impl StagedFamily {
-    fn staged_rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.rows).sum()
-    }
-
-    /// Whether the tables are to change at all.
-    pub(crate) fn changes(&self) -> bool {
-        self.staged_rows() > 0 || (self.known && self.ends_absent())
-    }
-
-    /// Whether rows that are there give way though none came. What the contract leaves out came, and is
-    /// not there, as in dlt.
-    pub(crate) fn ends_absent(&self) -> bool {
-        match &self.action {
-            WriteAction::Append => false,
-            WriteAction::Replace => true,
-            WriteAction::Merge(plan) => self.left_out && plan.ends_absent(),
-        }
-    }
-
-    /// Whether child rows may have to wait in staging tables of their own.
-    pub(crate) fn stages_children(&self) -> bool {
-        matches!(&self.action, WriteAction::Merge(plan) if plan.stages_children())
-    }
-}
-
 /// What is to be published.
 pub(crate) struct Transaction<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) schema: &'a Schema,
+    pub(crate) destination: Destination<'a>,
     /// Whether the schema's row must be written.
     pub(crate) schema_changed: bool,
     pub(crate) state: &'a State,
@@ -108,8 +47,6 @@ pub(crate) struct Transaction<'a> {
     pub(crate) staged: &'a [StagedFamily],
     /// The schema as this load found it.
     pub(crate) before: &'a Schema,
-    /// The tables and columns of the database before this load.
-    pub(crate) catalog: &'a Catalog,
     /// What the load has read, and must still be so.
     pub(crate) fence: Fence<'a>,
 }
@@ -119,8 +56,8 @@ impl Transaction<'_> {
     pub(crate) fn check(&self) -> Result<()> {
         for staged in self.staged.iter().filter(|staged| staged.changes()) {
             if matches!(staged.action, WriteAction::Merge(_)) {
-                Merge::new(self, staged)
-                    .and_then(|merging| merging.map_or(Ok(()), |merging| merging.check_links()))
+                FamilyMerge::new(&self.destination, self.load_id, staged)
+                    .and_then(|merge| merge.map_or(Ok(()), |merge| merge.check_links()))
                     .at(|| format!("resource {}", staged.resource))?;
             }
         }
@@ -135,10 +72,10 @@ impl Transaction<'_> {
 
     /// Writes everything under the lock, and commits.
     async fn write(&self, session: &mut Session) -> Result<()> {
-        let books = self.target.bookkeeping();
+        let books = self.destination.target.bookkeeping();
         if self.state_changed {
             let row = StateRow::new(self.load_id, self.state, self.now);
-            self.fence.insert_state(session, self.catalog, &row).await?;
+            self.fence.insert_state(session, self.destination.catalog, &row).await?;
         } else {
             self.fence.check_state(session).await?;
         }
@@ -148,7 +85,8 @@ impl Transaction<'_> {
         if self.schema_changed {
             self.write_schema(session).await?;
         }
-        for table in self.refresh.emptied(self.target).filter(|table| self.catalog.has(table)) {
+        let emptied = self.refresh.emptied().map(|table| self.destination.target.table(table));
+        for table in emptied.filter(|table| self.destination.catalog.has(table)) {
             session.sql(merge::delete_all(&table)).await?;
         }
         for staged in self.staged {
@@ -157,24 +95,28 @@ impl Transaction<'_> {
         for staged in self.staged.iter().filter(|staged| staged.changes()) {
             self.resource(session, staged).await.at(|| format!("resource {}", staged.resource))?;
         }
-        let row = LoadRow::new(self.load_id, self.schema, self.now);
-        let row = cells(self.target, self.catalog, &books.loads, row.cells());
+        let row = LoadRow::new(self.load_id, self.destination.schema, self.now);
+        let row =
+            cells(self.destination.target, self.destination.catalog, &books.loads, row.cells());
         session.sql(books.insert(&books.loads, &row)).await?;
         session.commit().await
     }
 
     /// Stores the schema, unless another load stored one meanwhile.
     async fn write_schema(&self, session: &mut Session) -> Result<()> {
-        let books = self.target.bookkeeping();
+        let books = self.destination.target.bookkeeping();
         self.fence.lock_schema(session).await?;
         if self.refresh.drops() {
             self.fence.check_schema(session).await?;
-            session.sql(books.delete_versions(&books.version, self.schema.name())).await?;
+            session
+                .sql(books.delete_versions(&books.version, self.destination.schema.name()))
+                .await?;
         }
-        let row = VersionRow::new(self.schema, self.schema_stored_at, MAX_TEXT);
-        let row = cells(self.target, self.catalog, &books.version, row.cells());
+        let row = VersionRow::new(self.destination.schema, self.schema_stored_at, MAX_TEXT);
+        let row =
+            cells(self.destination.target, self.destination.catalog, &books.version, row.cells());
         let later = self.fence.later_schema();
-        let statement = books.insert_version_fenced(self.schema.name(), later, &row);
+        let statement = books.insert_version_fenced(self.destination.schema.name(), later, &row);
         match rewritten(session, statement).await? {
             Some(0) => Err(self.fence.schema_lost()),
             _ => Ok(()),
@@ -185,20 +127,20 @@ impl Transaction<'_> {
     /// them. Whether it is, the stored schema knows, which changes in the same transaction.
     async fn fill_root_ids(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
-        let fold = |name: &str| self.target.convention.fold(name);
-        let key = self.schema.root_key(&staged.root);
+        let fold = |name: &str| self.destination.fold(name);
+        let key = self.destination.schema.root_key(&staged.root);
         let names = ["_dlt_id", key, "_dlt_parent_id", "_dlt_root_id"].map(fold);
         let [id, key, parent_id, root_id] = names.each_ref().map(String::as_str);
         let links = Links { id, key, parent_id, root_id, seq: "" };
-        let root = self.target.table(&staged.root);
-        for child in self.schema.chain(&staged.root).into_iter().skip(1) {
-            let table = self.target.table(child.name());
+        let root = self.destination.target.table(&staged.root);
+        for child in self.destination.schema.chain(&staged.root).into_iter().skip(1) {
+            let table = self.destination.target.table(child.name());
             let had = self.before.table(child.name()).is_some_and(has_root_key);
-            if had || !has_root_key(child) || !self.catalog.has(&table) {
+            if had || !has_root_key(child) || !self.destination.catalog.has(&table) {
                 continue;
             }
             let parent = child.parent().filter(|parent| *parent != staged.root);
-            let parent = parent.map(|parent| self.target.table(parent));
+            let parent = parent.map(|parent| self.destination.target.table(parent));
             session.sql(fill_root_ids(&table, parent.as_ref(), &root, links)).await?;
         }
         Ok(())
@@ -207,22 +149,23 @@ impl Transaction<'_> {
     async fn resource(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
         match &staged.action {
             WriteAction::Append | WriteAction::Replace => {
-                for table in self.schema.chain(&staged.root) {
-                    let name = self.target.table(table.name());
-                    if self.catalog.has(&name) && self.is_emptied(staged, table) {
+                for table in self.destination.schema.chain(&staged.root) {
+                    let name = self.destination.target.table(table.name());
+                    if self.destination.catalog.has(&name) && self.is_emptied(staged, table) {
                         session.sql(merge::delete_all(&name)).await?;
                     }
                 }
             }
             WriteAction::Merge(_) => {
-                return match Merge::new(self, staged)? {
-                    Some(merging) => merging.run(session).await,
+                return match FamilyMerge::new(&self.destination, self.load_id, staged)? {
+                    Some(merge) => run_merge(&merge, session).await,
                     None => Ok(()),
                 };
             }
         }
         for table in &staged.tables {
-            self.copy(session, table, &self.target.table(&table.name), Json::Parse, &[]).await?;
+            let into = self.destination.target.table(&table.name);
+            self.destination.copy(session, table, CopyInto::Table(&into)).await?;
         }
         Ok(())
     }
@@ -232,84 +175,23 @@ impl Transaction<'_> {
     /// that brings some.
     /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
     fn is_emptied(&self, staged: &StagedFamily, table: &Table) -> bool {
-        let disposition = self.schema.inherited(table.name(), "write_disposition");
+        let disposition = self.destination.schema.inherited(table.name(), "write_disposition");
         let came = || staged.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
         let replaced = disposition.and_then(|disposition| disposition.as_str()) == Some("replace");
         replaced && (staged.action == WriteAction::Replace || came())
     }
-
-    /// COPY, and whether everything arrived.
-    pub(crate) async fn copy(
-        &self,
-        session: &mut Session,
-        table: &StagedTable,
-        into: &Name,
-        json: Json,
-        more: &[Column],
-    ) -> Result<()> {
-        if table.rows == 0 {
-            return Ok(());
-        }
-        // The files' columns, with the types of the table that they go into.
-        let mut columns = self.columns(table, into);
-        columns.extend_from_slice(more);
-        let stage = &self.target.stage;
-        let statement = copy_into(into, &columns, stage, &table.directory, json);
-        let SqlReply::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
-        // file, status, rows_parsed, rows_loaded, ...: one row a file; one column when there was none.
-        let loaded: Option<u64> = outcome
-            .rows
-            .iter()
-            .map(|row| row.get(3).map_or(Some(0), |n| n.as_deref().unwrap_or("0").parse().ok()))
-            .sum();
-        if loaded != Some(table.rows) {
-            return Err(Fault::destination(format_args!(
-                "expected COPY to load the {} rows that were staged, found {}: \
-                 has a later load of this pipeline finished and cleared the stage away?",
-                table.rows,
-                loaded.map_or("no number of rows in its result".to_owned(), |n| n.to_string())
-            ))
-            .at(format_args!("table {}", table.name)));
-        }
-        Ok(())
-    }
-
-    /// All columns of a table, as the statements want them.
-    pub(crate) fn all_columns(&self, table: &Table) -> Vec<Column> {
-        let columns = table.complete_columns();
-        columns.map(|column| family_merge::column(self, table, column.name())).collect()
-    }
-
-    /// The table's columns that have values, as the statements want them for this table of the database.
-    pub(crate) fn columns(&self, table: &StagedTable, into: &Name) -> Vec<Column> {
-        let columns = table.columns.iter().filter(|column| column.name != SEQ);
-        columns
-            .map(|column| {
-                let name = self.target.convention.fold(&column.name);
-                Column {
-                    with_offset: self.catalog.has_offset(into, &name),
-                    large: column.longest > 0,
-                    ..Column::new(name, column.kind)
-                }
-            })
-            .collect()
-    }
 }
 
-/// The values of a row of dlt's tables, as its columns in the database take them.
-pub(crate) fn cells<const N: usize>(
-    target: &Target,
-    catalog: &Catalog,
-    table: &Name,
-    cells: [(&'static str, Cell); N],
-) -> Vec<(&'static str, Value)> {
-    let value = |name, cell| match cell {
-        Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
-        Cell::Instant(instant) => match catalog.has_offset(table, &target.convention.fold(name)) {
-            true => Value::InstantWithOffset(instant.micros()),
-            false => Value::Instant(instant.micros()),
-        },
-        Cell::Text(text) => Value::Text(text),
-    };
-    cells.into_iter().map(|(name, cell)| (name, value(name, cell))).collect()
+/// Stages the root rows, merges the family by its strategy, and leaves the staging table empty.
+async fn run_merge(merge: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
+    let filtered = merge.stage_root(session).await?;
+    match merge.plan.strategy {
+        MergeStrategy::DeleteInsert => keyed::delete_insert(merge, session, filtered).await?,
+        MergeStrategy::InsertOnly => keyed::insert_only(merge, session).await?,
+        MergeStrategy::Upsert | MergeStrategy::Cdc => {
+            keyed::upsert(merge, session, filtered).await?;
+        }
+        MergeStrategy::Scd2 => scd2::keep_versions(merge, session).await?,
+    }
+    session.sql(merge::delete_all(&merge.staging)).await.map(drop)
 }

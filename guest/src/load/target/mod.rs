@@ -49,13 +49,13 @@ impl Target {
         Self { convention, schema, staging_schema, stage_prefix, stage, database }
     }
 
-    /// Gives the load a stage of its own: two that race do not touch each other's files.
-    pub(crate) fn begin(&mut self, load_id: &LoadId) {
+    /// Names the stage of the load after its id: two loads that race do not touch each other's files.
+    pub(crate) fn name_stage(&mut self, load_id: &LoadId) {
         let name = format!("{}{}", self.stage_prefix, load_id.as_str().replace('.', "_"));
         self.stage = self.schema.object(&name);
     }
 
-    /// Whether this is the name of a stage that an earlier load of the pipeline made.
+    /// Returns `true` if this is the name of a stage that an earlier load of the pipeline created.
     pub(crate) fn is_earlier_stage(&self, name: &str) -> bool {
         let id = name.strip_prefix(&self.stage_prefix);
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

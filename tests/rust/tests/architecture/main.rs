@@ -21,42 +21,41 @@ struct Floors {
     arrows: usize,
 }
 
-const FLOORS: &[Floors] = &[Floors {
-    sources: "guest/src",
-    folder: "",
-    rooms: &[
-        "component",
-        "doctor",
-        "load",
-        "sources",
-        "shred",
-        "columnar",
-        "job",
-        "sql",
-        "dlt",
-        "json",
-        "protocol",
-        "fault",
-    ],
-    arrows: 40,
-}];
+const FLOORS: &[Floors] = &[
+    Floors {
+        sources: "guest/src",
+        folder: "",
+        rooms: &[
+            "component",
+            "doctor",
+            "load",
+            "sources",
+            "shred",
+            "columnar",
+            "job",
+            "sql",
+            "dlt",
+            "json",
+            "protocol",
+            "fault",
+        ],
+        arrows: 40,
+    },
+    Floors {
+        sources: "guest/src",
+        folder: "load",
+        rooms: &[
+            "publish", "extract", "restore", "records", "context", "plan", "target", "session",
+            "approved",
+        ],
+        arrows: 15,
+    },
+];
 
 /// Files that still use each other in a circle. The list only gets shorter.
 const IN_CIRCLES: &[&str] = &[
     "doctor/examiner.rs",
     "doctor/scratch.rs",
-    "load/extract/checkpoint.rs",
-    "load/extract/files.rs",
-    "load/extract/http.rs",
-    "load/extract/notes.rs",
-    "load/extract/rejects.rs",
-    "load/extract/resource.rs",
-    "load/plan/nested.rs",
-    "load/plan/refresh.rs",
-    "load/plan/tables.rs",
-    "load/publish/lock.rs",
-    "load/publish/merge.rs",
-    "load/publish/transaction.rs",
     "shred/ident.rs",
     "shred/root_key.rs",
     "buckets.rs",

@@ -1,0 +1,106 @@
+//! The tables of the dataset as statements need them, and the COPY into them.
+
+use crate::dlt::schema::{self, Schema, Table};
+use crate::dlt::types::{DataType, Kind};
+use crate::fault::{Fault, Result};
+use crate::load::extract::staged::StagedTable;
+use crate::load::session::{Session, SqlReply};
+use crate::load::target::Target;
+use crate::load::target::catalog::Catalog;
+use crate::shred::SEQ;
+use crate::sql::copy::{Json, copy_into};
+use crate::sql::{Column, Name};
+
+/// The dataset that a load writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) schema: &'a Schema,
+    /// The tables and columns of the database before this load.
+    pub(crate) catalog: &'a Catalog,
+}
+
+/// Where rows are copied to.
+pub(crate) enum CopyInto<'a> {
+    /// A table of the dataset.
+    Table(&'a Name),
+    /// A staging table, whose rows are numbered in the column.
+    Staging(&'a Name, Column),
+}
+
+impl Destination<'_> {
+    /// Copies the staged files of a table, and checks that every row was loaded.
+    pub(crate) async fn copy(
+        &self,
+        session: &mut Session,
+        table: &StagedTable,
+        into: CopyInto<'_>,
+    ) -> Result<()> {
+        if table.rows == 0 {
+            return Ok(());
+        }
+        let (into, json, seq) = match into {
+            CopyInto::Table(into) => (into, Json::Parse, None),
+            CopyInto::Staging(into, seq) => (into, Json::Text, Some(seq)),
+        };
+        // The files' columns, with the types of the table that they go into.
+        let mut columns = self.columns(table, into);
+        columns.extend(seq);
+        let stage = &self.target.stage;
+        let statement = copy_into(into, &columns, stage, &table.directory, json);
+        let SqlReply::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
+        // file, status, rows_parsed, rows_loaded, ...: one row a file; one column when there was none.
+        let loaded: Option<u64> = outcome
+            .rows
+            .iter()
+            .map(|row| row.get(3).map_or(Some(0), |n| n.as_deref().unwrap_or("0").parse().ok()))
+            .sum();
+        if loaded != Some(table.rows) {
+            return Err(Fault::destination(format_args!(
+                "expected COPY to load the {} rows that were staged, found {}: \
+                 has a later load of this pipeline finished and cleared the stage away?",
+                table.rows,
+                loaded.map_or("no number of rows in its result".to_owned(), |n| n.to_string())
+            ))
+            .at(format_args!("table {}", table.name)));
+        }
+        Ok(())
+    }
+
+    /// All columns of a table.
+    pub(crate) fn all_columns(&self, table: &Table) -> Vec<Column> {
+        let columns = table.complete_columns();
+        columns.map(|column| self.column(table, column.name())).collect()
+    }
+
+    /// The columns of a table that have staged values, with the types of this table of the database.
+    pub(crate) fn columns(&self, table: &StagedTable, into: &Name) -> Vec<Column> {
+        let columns = table.columns.iter().filter(|column| column.name != SEQ);
+        columns
+            .map(|column| {
+                let name = self.fold(&column.name);
+                Column {
+                    with_offset: self.catalog.has_offset(into, &name),
+                    large: column.longest > 0,
+                    ..Column::new(name, column.kind)
+                }
+            })
+            .collect()
+    }
+
+    /// A column of a table.
+    pub(crate) fn column(&self, table: &Table, name: &str) -> Column {
+        let known = table.column(name);
+        let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
+        let nullable = known.is_none_or(schema::Column::nullable);
+        let into = self.target.table(table.name());
+        let name = self.fold(name);
+        let with_offset = self.catalog.has_offset(&into, &name);
+        Column { nullable, with_offset, ..Column::new(name, kind) }
+    }
+
+    /// A name as Snowflake stores it.
+    pub(crate) fn fold(&self, name: &str) -> String {
+        self.target.convention.fold(name)
+    }
+}
