@@ -34,7 +34,7 @@ class Given:
             raise LoadError("config", f"a job is an object, not {found}")
 
     def explained(self, message):
-        """A fault's message, with the remedy if it quotes a number that came as a string."""
+        """A fault's message, with the remedy if it quotes a number that was given as a string."""
         found = re.search(r'found "([^"]*)"', message)
         is_decimal = self.decimals and found and DECIMAL.fullmatch(found[1])
         return f"{message}. {AS_TEXT}" if is_decimal else message

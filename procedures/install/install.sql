@@ -6,7 +6,7 @@
 -- procedures and nothing else: existing secrets, network rules and grants stay as they are.
 --
 --   SNOWCAT.CODE       the code stage, the secrets, the procedures, the task
---   RAW                where P_LOAD_JIRA writes unless it is told otherwise
+--   RAW                where P_LOAD_JIRA writes if no other database is given
 --   SNOWCAT_OWNER      owns the procedures, and the schemas they make in RAW
 --   SNOWCAT_AUTHOR     may run jobs of its own, within policy.json, and approve them for others
 --   SNOWCAT_CALLER     may run approved and ready-made jobs, and nothing else

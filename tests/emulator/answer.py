@@ -1,4 +1,4 @@
-"""A result as it goes on the wire, and the type that the driver is told of a statement."""
+"""A result as it goes on the wire, and the type of the statement that the driver gets."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The handler gets a real Snowpark session, connected to this same server as the
 procedure's owner; what an owner's-rights procedure may not do is refused by
-the server, whatever way the statement came.
+the server, whichever way the statement was sent.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Roles:
         return found
 
     def has(self, role: str, privilege: str, kind: str, name: tuple[str, ...], owner: str | None) -> bool:
-        """May the role do this, visibility aside?"""
+        """May the role do this, whether or not the object is visible?"""
         roles = self.closure(role)
         owner = self.owners.get((kind, name), owner)
         if ADMIN in roles or owner in roles:

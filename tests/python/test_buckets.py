@@ -101,9 +101,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(fault, b"<Error><Code>SlowDown</Code></Error>", **{"Retry-After": "0"})
         if why := cloud.refusal(self, url):
             # As S3 does: what was signed is quoted, tokens among it.
-            status, told = why
+            status, reported = why
             quoted = xml.sax.saxutils.escape(str(self.headers) + self.path)
-            return self.answer(status, f"<Error><Code>Refused</Code><Message>{told} {quoted}</Message></Error>".encode())
+            return self.answer(status, f"<Error><Code>Refused</Code><Message>{reported} {quoted}</Message></Error>".encode())
         if name != "bucket":
             return self.answer(404, cloud.error("NoSuchBucket"))
         if not key:
@@ -177,7 +177,7 @@ class Amazon(Cloud):
                 "AWS_SESSION_TOKEN": "a-session-token", "AWS_REGION": "eu-central-1"}  # fmt: skip
 
     def refusal(self, request, url):
-        """Amazon's own signer signs what came, and must come to the same."""
+        """Amazon's own signer signs the request, and must get the same signature."""
         form = r"AWS4-HMAC-SHA256 Credential=AKID/\d{8}/eu-central-1/s3/aws4_request, ?SignedHeaders=(\S+), ?Signature=(\w+)"
         given = re.fullmatch(form, request.headers.get("authorization", ""))
         if not given or request.headers.get("x-amz-security-token") != "a-session-token":
@@ -403,10 +403,10 @@ def test_lists_go_on_after_a_fault(bucket, tmp_path):
     bucket.faults.extend([500, None, "cut", None, 503])
     assert len(read(tmp_path, bucket, "a/*.csv")) == 4
     bucket.faults.extend([500] * 9)
-    with pytest.raises(planning.Refused) as told:
+    with pytest.raises(planning.Refused) as reported:
         read(tmp_path, bucket, "a/*.csv")
     expect = f'{bucket.cloud.root}/a/*.csv: listing what begins with "a/": the server said 500 SlowDown (tried 5 times)'
-    assert expect in str(told.value) and len(bucket.faults) == 4
+    assert expect in str(reported.value) and len(bucket.faults) == 4
 
 
 @CLOUDS
@@ -417,9 +417,9 @@ def test_a_file_that_goes_away_is_an_error(bucket, tmp_path):
     # Lists have three pages or four; then 1, 2, and 4.
     pages = (len([key for key in FILES if key.startswith("a/")]) + 1) // 2
     bucket.faults.extend([None] * (pages + 2) + [gone])
-    with pytest.raises(planning.Refused) as told:
+    with pytest.raises(planning.Refused) as reported:
         read(tmp_path, bucket, "a/*.csv")
-    text = str(told.value)
+    text = str(reported.value)
     assert f"{bucket.cloud.root}/a/4.csv: reading bytes 0 to " in text and "404" in text and "NoSuchKey" in text, text
     assert "(it was there when the files were listed)" in text
 
@@ -427,9 +427,9 @@ def test_a_file_that_goes_away_is_an_error(bucket, tmp_path):
 @CLOUDS
 def test_a_file_that_changes_is_an_error(bucket, tmp_path):
     bucket.faults.extend([None, None, lambda: bucket.versions.update(["c/long.csv"])])
-    with pytest.raises(planning.Refused) as told:
+    with pytest.raises(planning.Refused) as reported:
         read(tmp_path, bucket, "c/long.csv")
-    text = str(told.value)
+    text = str(reported.value)
     assert f"{bucket.cloud.root}/c/long.csv: reading bytes 8388608 to " in text and "412" in text, text
 
 
@@ -437,19 +437,19 @@ def test_a_file_that_changes_is_an_error(bucket, tmp_path):
 def test_a_bucket_that_is_not_there_is_an_error(bucket, tmp_path):
     for path in ("x/*.csv", "x/1.csv"):
         place = f"{bucket.cloud.root[:-6]}another/{path}"
-        with pytest.raises(planning.Refused) as told:
+        with pytest.raises(planning.Refused) as reported:
             planning.files(tmp_path, place, environment=environment(tmp_path, bucket))
-        assert f"{place}: listing what begins with" in str(told.value) and "404" in str(told.value), told.value
-        assert "NoSuchBucket" in str(told.value)
+        assert f"{place}: listing what begins with" in str(reported.value) and "404" in str(reported.value), reported.value
+        assert "NoSuchBucket" in str(reported.value)
 
 
 @CLOUDS
-def test_what_is_refused_is_told_without_secrets(bucket, tmp_path):
+def test_what_is_refused_is_reported_without_secrets(bucket, tmp_path):
     variables = environment(tmp_path, bucket, **bucket.cloud.environment(WRONG))
     for path in ("a/*.csv", "a/1.csv"):
-        with pytest.raises(planning.Refused) as told:
+        with pytest.raises(planning.Refused) as reported:
             read(tmp_path, bucket, path, variables=variables)
-        text = str(told.value)
+        text = str(reported.value)
         assert f"{bucket.cloud.root}/{path}: " in text and re.search("said (403|400)", text), text
         for secret in (SECRET, WRONG, "a-session-token", "PRIVATE KEY", "Signature=[^*]", "SharedKey acc:[^*]", "eyJ"):
             assert not re.search(secret, text), text
@@ -474,9 +474,9 @@ def test_other_credentials_of_azure(tmp_path):
         cloud.refusal = lambda _, url: None if query(url).get("sig") == "a+b/c=" and query(url)["sv"] == "1" else (403, "no sig")
         sas = "?sv=1&sp=rl&sig=a%2Bb%2Fc%3D"
         assert len(read(tmp_path, bucket, "a/*.csv", variables=at | {"AZURE_STORAGE_SAS_TOKEN": sas})) == 4
-        with pytest.raises(planning.Refused) as told:
+        with pytest.raises(planning.Refused) as reported:
             read(tmp_path, bucket, "a/*.csv", variables=at | {"AZURE_STORAGE_SAS_TOKEN": "sv=1&sig=a-signature"})
-        assert "no sig" in str(told.value) and "a-signature" not in str(told.value)
+        assert "no sig" in str(reported.value) and "a-signature" not in str(reported.value)
 
         cloud.refusal = Google.refusal.__get__(cloud)
         form = {"grant_type": "client_credentials", "client_id": "app", "client_secret": "s3cret", "scope": "https://storage.azure.com/.default"}

@@ -96,9 +96,9 @@ def test_the_secret_is_nowhere(lab, site):
     with pytest.raises(SnowparkSQLException) as caught:
         call(lab)
     assert "401" in str(caught.value)
-    told = everything() + json.dumps(result) + str(caught.value)
+    reported = everything() + json.dumps(result) + str(caught.value)
     for secret in (TOKEN, "wrong-token", USER):
-        assert secret not in told
+        assert secret not in reported
 
 
 @pytest.mark.parametrize("subdomain", ["your-site", "Acme"])

@@ -110,7 +110,7 @@ def test_it_leaves_the_account_as_it_was(default):
     assert outside == []
 
 
-def test_secrets_are_told_by_type_and_length_only(default):
+def test_secrets_are_reported_by_type_and_length_only(default):
     lab, rows = default
     properties = lab.secrets["JIRA_CREDS"].properties
     seen = rows["secrets.jira_creds"]["SEEN"]
@@ -132,7 +132,7 @@ def test_time_is_measured_by_kind(default):
     assert "COPY " in seen and "CREATE TABLE " in seen and "upload of 12 MiB 1," in seen
 
 
-def test_every_check_of_the_host_is_told_in_the_documentation():
+def test_every_check_of_the_host_is_reported_in_the_documentation():
     text = (ROOT / "procedures/docs/src/doctor.md").read_text("utf-8")
     for name, (assumed, remedy) in host.RULES.items():
         assert f"| `{name}` | {assumed} |" in text, name
@@ -306,7 +306,7 @@ def test_two_sessions(built_package, modes, differs):
     assert two_sessions(built_package, **modes) == KIND | differs
 
 
-def test_a_read_that_lags_is_told(built_package):
+def test_a_read_that_lags_is_verdict(built_package):
     found = two_sessions(built_package, read_consistency="session")
     assert {**found, "read_sees_commit": ""} == {**KIND, "read_sees_commit": ""}
 

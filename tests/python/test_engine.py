@@ -120,11 +120,11 @@ def _refuse():
     raise WasmtimeError("no")
 
 
-def test_an_engine_that_is_none_is_told(folder):
+def test_an_engine_that_is_none_is_verdict(folder):
     (folder / "engine.txt").write_text("jit")
     for engine, where in ((None, "engine.txt"), ("jit", "the settings")):
         with pytest.raises(LoadError) as caught:
             Guest(str(folder), engine)
-        told = caught.value.details
-        assert told["kind"] == "config" and told["context"] == [where]
-        assert told["message"] == "expected an engine of automatic, default, limited, pulley64, found 'jit'"
+        reported = caught.value.details
+        assert reported["kind"] == "config" and reported["context"] == [where]
+        assert reported["message"] == "expected an engine of automatic, default, limited, pulley64, found 'jit'"

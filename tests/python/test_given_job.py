@@ -51,8 +51,8 @@ def test_a_job_given_as_text_stays_as_it_is():
 def test_what_is_no_job_is_a_fault(given, message):
     with pytest.raises(LoadError) as caught:
         host.load(None, given)
-    told = json.loads(str(caught.value))
-    assert (told["kind"], told["message"]) == ("config", message)
+    reported = json.loads(str(caught.value))
+    assert (reported["kind"], reported["message"]) == ("config", message)
 
 
 # Snowflake hands 1.5 in PARSE_JSON('..') over as '1.5'.
@@ -67,7 +67,7 @@ LAG = {"resources": [{"incremental": {"lag": "1.5", "name": "1.5"}, "//": "1.5"}
         ({"lag": "x"}, 'expected a number, found "2"', False),
     ],
 )  # fmt: skip
-def test_a_number_that_came_as_text_is_explained(given, message, explained):
+def test_a_number_that_is_given_as_text_is_explained(given, message, explained):
     assert Given(given).explained(message) == (f"{message}. {AS_TEXT}" if explained else message)
 
 
@@ -127,12 +127,12 @@ def test_the_json_of_a_fault_is_short(text, size, items, each):
     made = LoadError("data", f"begin {text * size} end", [f"a{text * each}z"] * items, dataset_name={"k": text * 9000}, database=None)
     shown = str(made)
     assert len(shown.encode()) <= LONGEST
-    told = json.loads(shown)
-    assert list(told) == ["status", "kind", "message", "context", "dataset_name", "database"] == list(made.details)
-    assert told["message"].startswith("begin ") and told["message"].endswith(" end") and told["database"] is None
+    reported = json.loads(shown)
+    assert list(reported) == ["status", "kind", "message", "context", "dataset_name", "database"] == list(made.details)
+    assert reported["message"].startswith("begin ") and reported["message"].endswith(" end") and reported["database"] is None
     assert made.details["message"] == f"begin {text * size} end", "all of it is kept for the host"
-    if told["message"] != made.details["message"]:
-        head, omitted, tail = told["message"].partition(" characters omitted] ")
+    if reported["message"] != made.details["message"]:
+        head, omitted, tail = reported["message"].partition(" characters omitted] ")
         head, _, count = head.rpartition(" [")
         assert omitted and len(head) + int(count) + len(tail) == len(made.details["message"])
 

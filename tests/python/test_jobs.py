@@ -167,8 +167,8 @@ def test_graph(account):
         assert dict(made.rows("USERS", "ID", "JOB_TITLE"))[done["promoted"]] == "Title of day 1"
         asked = site.requests()
         assert len([r for r in asked if r["path"].endswith("/oauth2/v2.0/token")]) >= 2
-        told = repr([second, made.lab.statements("P_LOAD_GRAPH")])
-        assert "your-client-secret" not in told and "stand-in.token" not in told
+        reported = repr([second, made.lab.statements("P_LOAD_GRAPH")])
+        assert "your-client-secret" not in reported and "stand-in.token" not in reported
 
 
 def test_jira_with_everything(account):

@@ -124,8 +124,8 @@ def test_the_table(case, server):
             headers = dict(answer["headers"])
             assert {name: headers.get(name) for name in expect.get("headers", {})} == expect.get("headers", {})
         # The server's port may have the digits of the secrets.
-        told = json.dumps(answer).replace(at, "")
-        assert "4711" not in told or case.get("quotes"), answer
+        reported = json.dumps(answer).replace(at, "")
+        assert "4711" not in reported or case.get("quotes"), answer
     if "heard" in case:
         assert [(h["method"], h["path"]) for h in server.heard] == [
             (expect.get("method", "GET"), expect["path"]) for expect in case["heard"]

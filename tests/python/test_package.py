@@ -204,13 +204,13 @@ def test_the_runtime_comes_from_a_zip_among_the_imports(built_package, wheel, tm
     package.package(built_package / "snowcat.wasm", folder, {"x86_64": wheel, "aarch64": wheel})
     # Two calls at once, on one machine.
     running = [alone(folder, TMPDIR=str(temporary)) for _ in range(2)]
-    told = []
+    reported = []
     for process in running:
         out, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-        told.append(out.split())
-    assert [t[:3] for t in told] == [["default", "file", "config"]] * 2
-    places = {pathlib.Path(t[3]).parents[1] for t in told}
+        reported.append(out.split())
+    assert [t[:3] for t in reported] == [["default", "file", "config"]] * 2
+    places = {pathlib.Path(t[3]).parents[1] for t in reported}
     assert len(places) == 2 and {place.parent for place in places} == {temporary}
     assert not list(temporary.iterdir()), "each process removes what it unpacked"
 
@@ -227,7 +227,7 @@ def test_a_zip_writes_nowhere_else(tmp_path, name):
     assert [f.name for f in tmp_path.iterdir()] == [archive.name]
 
 
-def test_a_zip_that_is_none_is_told(tmp_path):
+def test_a_zip_that_is_none_is_reported(tmp_path):
     import snowcat_runtime
 
     (tmp_path / "wasmtime-1-x.zip").write_bytes(b"junk")
@@ -283,9 +283,9 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
     (installed / "wasmtime/__init__.py").write_text(source)
     (installed / f"wasmtime-{package.WASMTIME}.dist-info").mkdir()
     (installed / f"wasmtime-{package.WASMTIME}.dist-info/WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
-    told = fault(alone(imported, str(installed)))
-    assert told["kind"] == "host" and "cannot be imported" in told["message"] and "install_offline.sql" in told["message"]
-    context = dict(line.split(": ", 1) for line in told["context"])
+    reported = fault(alone(imported, str(installed)))
+    assert reported["kind"] == "host" and "cannot be imported" in reported["message"] and "install_offline.sql" in reported["message"]
+    context = dict(line.split(": ", 1) for line in reported["context"])
     assert context.keys() == {"machine", "system", "libc", "python", "wheel", "directories", "zips among the imports"}
     assert (context["wheel"], context["directories"]) == (tag, " ".join(directories))
     assert context["machine"] == os.uname().machine and context["libc"].startswith("glibc")
@@ -294,8 +294,8 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
 def test_no_runtime_at_all_says_so(tmp_path):
     for file in (PROCEDURES / "handler").glob("snowcat_*.py"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    told = fault(alone(tmp_path))
-    assert "ModuleNotFoundError" in told["message"] and "wasmtime: not installed" in told["context"]
+    reported = fault(alone(tmp_path))
+    assert "ModuleNotFoundError" in reported["message"] and "wasmtime: not installed" in reported["context"]
 
 
 def test_the_handler_states_the_versions_of_the_files_that_decide_them():

@@ -73,7 +73,7 @@ def sql(*statements: str) -> Variant:
 
 
 class Warehouse:
-    """Answers what it is told to; an exception is raised."""
+    """Answers as the test says; an exception is raised."""
 
     def __init__(self, **answers) -> None:
         self.answers = answers
@@ -152,11 +152,11 @@ def test_what_the_host_cannot_do_is_never_swallowed(broken):
     assert len(component.heard) == 1
 
 
-def test_a_fault_is_told_with_its_place():
+def test_a_fault_is_reported_with_its_place():
     with pytest.raises(host.LoadError) as caught:
         host.run(Scripted(record(kind="data", message="é", context=["issues"])), '{"pipeline": "p"}', "now", Warehouse())
-    told = json.loads(str(caught.value))
-    assert told == {"status": "error", "kind": "data", "message": "é", "context": ["issues"]}
+    reported = json.loads(str(caught.value))
+    assert reported == {"status": "error", "kind": "data", "message": "é", "context": ["issues"]}
 
 
 @pytest.mark.parametrize(
@@ -223,11 +223,11 @@ def test_every_failure_is_reported_as_json(call, kind, words, built_package, mon
     monkeypatch.setattr(host, "imports", lambda: str(built_package))
     with pytest.raises(host.LoadError) as caught:
         call()
-    told = json.loads(str(caught.value))
-    assert told["kind"] == kind and words in told["message"] and len(str(caught.value)) < 3000
+    reported = json.loads(str(caught.value))
+    assert reported["kind"] == kind and words in reported["message"] and len(str(caught.value)) < 3000
 
 
-def test_a_failure_nobody_thought_of_is_told_without_secrets(source, built_package, monkeypatch):
+def test_a_failure_nobody_thought_of_is_reported_without_secrets(source, built_package, monkeypatch):
     monkeypatch.setattr(host, "imports", lambda: str(built_package))
     credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [source]}}
 
@@ -238,9 +238,9 @@ def test_a_failure_nobody_thought_of_is_told_without_secrets(source, built_packa
     monkeypatch.setattr(host, "run", broken)
     with pytest.raises(host.LoadError) as caught:
         host.load(None, {"pipeline": "p", "credentials": credentials})
-    told = json.loads(str(caught.value))
-    assert told["kind"] == "internal" and told["message"].startswith("KeyError: '***'") and told["pipeline_name"] == "p"
-    assert any(place.startswith("snowcat_procedure.py:") for place in told["context"])
+    reported = json.loads(str(caught.value))
+    assert reported["kind"] == "internal" and reported["message"].startswith("KeyError: '***'") and reported["pipeline_name"] == "p"
+    assert any(place.startswith("snowcat_procedure.py:") for place in reported["context"])
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
@@ -272,21 +272,21 @@ def test_a_load_that_needs_more_memory_than_it_may_use_says_so(built_package, mo
     job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [{"name": "r", "source": "pull", "format": "jsonl"}]}
     page = "".join(json.dumps({"id": n, "text": "x" * 99}) + "\n" for n in range(200_000))
 
-    def told(memory):
+    def reported(memory):
         monkeypatch.setattr(snowcat_limits, "MEMORY", memory)
         guest = host.Guest(str(built_package))
         with pytest.raises(host.LoadError) as caught:
-            host.run(guest, json.dumps(job), "2026-01-01T00:00:00Z", Rehearsal(page))
+            host.run(guest, json.dumps(job), "2026-01-01T00:00:00Z", EmptyPage(page))
         guest.limits.close()
         return caught.value.details
 
-    # With enough of it the load gets as far as an answer that the rehearsal does not have.
-    assert told(1 << 30)["kind"] in ("destination", "protocol")
-    found = told(48 << 20)
+    # With enough of it the load gets as far as an answer that the fake does not have.
+    assert reported(1 << 30)["kind"] in ("destination", "protocol")
+    found = reported(48 << 20)
     assert found["kind"] == "limit" and "more than the 48 MB of memory that it may use" in found["message"]
 
 
-class Rehearsal:
+class EmptyPage:
     """An empty account, and one page of input."""
 
     def __init__(self, page):
@@ -451,7 +451,7 @@ def test_the_usual_port_may_be_said_or_not():
         assert Origin(*place).is_among(hosts) is expect, (hosts, place)
 
 
-def test_what_is_told_has_no_secret(source):
+def test_what_is_reported_has_no_secret(source):
     client = host.Http({"c": {"type": "http_basic", "secret": "pair", "hosts": [source]}})
     client.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
     for text, expect in (
@@ -482,7 +482,7 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
                 lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_AUTHOR")
             assert words in str(caught.value), job
             # As README tells callers to read it.
-            told = str(caught.value)
-            assert json.loads(told[told.index('{"status": "error"') : told.rindex("}") + 1])["kind"] == "config"
+            reported = str(caught.value)
+            assert json.loads(reported[reported.index('{"status": "error"') : reported.rindex("}") + 1])["kind"] == "config"
         ran = [e.sql[:4] for e in lab.trace[before:] if not e.sql.lower().startswith("select")]
         assert ran == ["CALL"] * len(jobs)

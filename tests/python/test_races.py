@@ -184,7 +184,7 @@ def check(lab: Lab, expected: dict, one: racing.Racer, other: racing.Racer, plac
 
 
 def test_the_schedule_is_exact(labs, guest):
-    """The harness itself: two loads that stop where they are told to, and one that waits for the other's lock."""
+    """The harness itself: two loads that stop where the test says, and one that waits for the other's lock."""
     lab = lab_of(labs, "kind")
     first, second, there = SCENARIOS["append"]
     prepare(lab, guest, first, there)

@@ -143,8 +143,8 @@ def test_what_the_policy_does_not_name_is_refused_before_anything_runs(shop, cha
     with pytest.raises(Exception, match="LoadError") as caught:
         shop.call(statement, role=AUTHOR)
     text = str(caught.value)
-    told = json.loads(text[text.index('{"status": "error"') : text.rindex("}") + 1])
-    assert told["kind"] == "config" and words in told["message"] and place in told["context"], told
+    reported = json.loads(text[text.index('{"status": "error"') : text.rindex("}") + 1])
+    assert reported["kind"] == "config" and words in reported["message"] and place in reported["context"], reported
     ran = [e.sql for e in shop.trace[before:] if not e.sql.startswith(("CALL", "SELECT JOB::VARCHAR", "select"))]
     assert ran == []
 

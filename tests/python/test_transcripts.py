@@ -120,10 +120,10 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
         site.put(1, DAY.format(1), summary="first words")
         job, client = live(site)
         lines = perform(component, json.dumps(job), TIMES[0], snowcat_procedure.Snowflake(lab.session, client))
-    told = "".join([*entered, *lines])
-    assert "first words" in told
+    reported = "".join([*entered, *lines])
+    assert "first words" in reported
     for hidden in (TOKEN, base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()):
-        assert hidden not in told
+        assert hidden not in reported
 
 
 @pytest.mark.parametrize("run", sorted(path.name for path in RUNS.iterdir()))

@@ -130,7 +130,7 @@ def test_the_answer_of_a_procedure_must_be_a_variant(lab):
 # --- tables ------------------------------------------------------------------------
 
 
-def test_declared_types_are_told(lab):
+def test_declared_types_are_verdict(lab):
     lab.sql(
         f'CREATE TABLE IF NOT EXISTS {T} ("N" NUMBER(19,0) NOT NULL, "V" VARCHAR, "F" FLOAT, "B" BOOLEAN, '
         '"L" TIMESTAMP_LTZ(6), "NT" TIMESTAMP_NTZ(6), "D" DATE, "TI" TIME, "BI" BINARY, "DOC" VARIANT COMMENT \'c\') '

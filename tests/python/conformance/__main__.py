@@ -32,7 +32,7 @@ def main() -> int:
                     _accept(case, account, made[0], options.accept)
                 lines, reason = check(case, account, made)
                 why = f" (on purpose: {reason})" if reason and not lines else ""
-                failed.append(_told(case.name, lines, why))
+                failed.append(_verdict(case.name, lines, why))
     finally:
         for guest in made:
             guest.close()
@@ -49,12 +49,12 @@ def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], s
         try:
             found, said = account.run(case.runs(), guest)
             transcripts.append([line for line in said if not line.startswith('{"reply"')])
-            told = compare.differences(expected, found)
+            reported = compare.differences(expected, found)
         except physical.Inconsistent as error:
-            told = [f"physical.{error}"]
+            reported = [f"physical.{error}"]
         except Exception as error:  # noqa: BLE001: of one case; the others go on
-            told = [f"{type(error).__name__}: {error}"]
-        lines += [f"{guest.name}: {line}" for line in told if f"{made[0].name}: {line}" not in lines]
+            reported = [f"{type(error).__name__}: {error}"]
+        lines += [f"{guest.name}: {line}" for line in reported if f"{made[0].name}: {line}" not in lines]
     if len(transcripts) == 2 and transcripts[0] != transcripts[1]:
         pairs = enumerate(zip(*transcripts, strict=False))
         first = next(((n, a, b) for n, (a, b) in pairs if a != b), (min(map(len, transcripts)), "", ""))
@@ -64,9 +64,9 @@ def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], s
 
 def _corpus(file: pathlib.Path, guest: guests.Component | guests.Library) -> bool:
     if file.stem not in corpora.CHECKS:
-        return _told(f"corpus {file.stem}", [f"expected one of {', '.join(corpora.CHECKS)}"])
+        return _verdict(f"corpus {file.stem}", [f"expected one of {', '.join(corpora.CHECKS)}"])
     entries, lines = corpora.check(file, guest)
-    return _told(f"corpus {file.stem}, {entries} entries, {guest.name}", lines)
+    return _verdict(f"corpus {file.stem}, {entries} entries, {guest.name}", lines)
 
 
 def _accept(case: cases.Case, account: Emulated, guest: guests.Component | guests.Library, reason: str) -> None:
@@ -79,7 +79,7 @@ def _accept(case: cases.Case, account: Emulated, guest: guests.Component | guest
         (case.folder / "expected.snowcat.json").write_text(text, encoding="utf-8")
 
 
-def _told(name: str, lines: list[str], why: str = "") -> bool:
+def _verdict(name: str, lines: list[str], why: str = "") -> bool:
     """Prints a verdict; whether it is a bad one."""
     print(f"{name}: {f'FAILED ({len(lines)} differences)' if lines else f'passed{why}'}", flush=True)
     for line in lines:

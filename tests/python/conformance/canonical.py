@@ -1,6 +1,6 @@
 """The form in which results are compared: independent of ids, of the order of rows and of the database.
 
-    tables   {table: [row, ..]}; NULLs are left out, and the system columns say what they point to:
+    tables   {table: [row, ..]}; NULLs are omitted, and the system columns say what they point to:
              _dlt_id        an address: "orders:0", "orders:0/orders__items[1]"
              _dlt_parent_id, _dlt_root_id   the address of the parent, of the root; or the value of the root's row_key
              _dlt_list_idx  as it is; _dlt_load_id "L0", "L1", ..

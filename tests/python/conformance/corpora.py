@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import canonical
 from .job import CASE_SENSITIVE
-from .rehearsal import rehearse
+from .dry_run import dry_run
 
 if TYPE_CHECKING:
     import pathlib
@@ -56,7 +56,7 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
                 continue
             # Where names keep their case, the load first asks whether the account lets them.
             steps = 2 if convention in CASE_SENSITIVE else 1
-            statement = rehearse(guest, {**job, "dataset": entry["in"]}, steps=steps).statements[-1]
+            statement = dry_run(guest, {**job, "dataset": entry["in"]}, steps=steps).statements[-1]
             found = re.search(r"IN \('((?:[^']|'')*)', '", statement)[1].replace("''", "'")
             wanted = wanted if convention in CASE_SENSITIVE else wanted.upper()
             if found.replace("\\\\", "\\") != wanted:
@@ -73,7 +73,7 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
         job = _job({"max_identifier_length": length})
         for load in loads:
             records = [{given: n} for n, given in enumerate(load.values())]
-            rows = rehearse(guest, job, [_page(records)]).rows()
+            rows = dry_run(guest, job, [_page(records)]).rows()
             for n, ((wanted, given), row) in enumerate(zip(load.items(), rows, strict=True)):
                 found = next((c for c, value in row.items() if value == n and not c.startswith("_DLT_")), None)
                 if found != wanted:
@@ -95,7 +95,7 @@ def paths(entries: list[dict], guest: Component | Library) -> Iterator[str]:
                 record = {fragment: record}
             records.append(record)
         job = _job({"naming": "duck_case", "max_identifier_length": length})
-        for n, row in enumerate(rehearse(guest, job, [_page(records)]).rows()):
+        for n, row in enumerate(dry_run(guest, job, [_page(records)]).rows()):
             wanted = of_length[n]["out"]
             found = next((column for column, value in row.items() if value == n and not column.startswith("_dlt_")), None)
             if found != wanted:
@@ -108,7 +108,7 @@ def timestamps(entries: list[dict], guest: Component | Library) -> Iterator[str]
     for first in range(0, len(entries), AT_ONCE):
         chunk = entries[first : first + AT_ONCE]
         records = [{"n": n, f"i{n}": e["in"], **dict.fromkeys(columns, e["in"])} for n, e in enumerate(chunk)]
-        sent = rehearse(guest, _job({}, columns=columns), [_page(records)])
+        sent = dry_run(guest, _job({}, columns=columns), [_page(records)])
         types = sent.types()
         for entry, row in zip(chunk, sorted(sent.rows(), key=lambda row: row["N"]), strict=True):
             # dlt takes it for a timestamp, and then fails: a text.
@@ -132,7 +132,7 @@ def infer(entries: list[dict], guest: Component | Library) -> Iterator[str]:
     for first in range(0, len(entries), AT_ONCE):
         chunk = entries[first : first + AT_ONCE]
         page = "\n".join(f'{{"i{n}": {e["in"]}}}' for n, e in enumerate(chunk))
-        types = rehearse(guest, _job({}, max_table_nesting=0), [page]).types()
+        types = dry_run(guest, _job({}, max_table_nesting=0), [page]).types()
         for n, entry in enumerate(chunk):
             wanted = entry["type"]
             if _is_big(entry["in"]):
@@ -151,7 +151,7 @@ def coerce(entries: list[dict], guest: Component | Library) -> Iterator[str]:
     for to, of_type in by_type.items():
         page = "\n".join(f'{{"n": {n}, "c": {e["in"]}}}' for n, e in enumerate(of_type))
         job = _job({}, max_table_nesting=0, columns={"c": {"data_type": to}})
-        for row in rehearse(guest, job, [page]).rows():
+        for row in dry_run(guest, job, [page]).rows():
             entry = of_type[row["N"]]
             wanted = _coerced(entry)
             found = row.get("C")
@@ -171,12 +171,12 @@ def rows(entries: list[dict], guest: Component | Library) -> Iterator[str]:
         if "json" in entry:
             disposition = {"disposition": "merge", "strategy": "upsert"}
             job = _job({"naming": "direct"}, write_disposition=disposition, primary_key=entry["pk"])
-            found = rehearse(guest, job, [entry["json"]]).rows()[0]
+            found = dry_run(guest, job, [entry["json"]]).rows()[0]
         elif "parent" in entry:
             table, _, key = entry["table"].partition("__")
             record = {"_dlt_id": entry["parent"], key: list(range(entry["idx"] + 1))}
             job = _job({"naming": "duck_case"}, name=table)
-            found = rehearse(guest, job, [_page([record])]).rows("0.1.")[-1]
+            found = dry_run(guest, job, [_page([record])]).rows("0.1.")[-1]
         else:
             continue
         if found["_dlt_id"] != entry["_dlt_id"]:

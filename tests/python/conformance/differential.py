@@ -55,8 +55,8 @@ def main() -> int:
     if options.reference:
         return _serve()
     outcomes = _shared(options) if options.processes > 1 else _run(options)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    print(f"{options.sequences} sequences from seed {options.seed}: {told}")
+    reported = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    print(f"{options.sequences} sequences from seed {options.seed}: {reported}")
     return 1 if outcomes["different"] or outcomes.total() != options.sequences else 0
 
 
@@ -198,7 +198,7 @@ def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any])
             row |= {name: {"$json": _rounded(value["$json"])} for name, value in row.items() if _is_json(value)}
     expected, found = _unsigned(expected), _unsigned(found)
     if "max_table_nesting" in json.dumps(case.config):
-        # dlt forgets with each load that the table has had rows: it does not tell that none came, and yet loads that; and
+        # dlt forgets with each load that the table has had rows: it does not report that no row was staged, and yet loads that; and
         # it does not empty a table that is to be replaced with nothing.
         last = next((load["row_counts"] for load in reversed(expected["loads"][1:]) if "row_counts" in load), {"": 1})
         if not any(last.values()) and '"replace"' in json.dumps(case.config):

@@ -142,11 +142,11 @@ class Generator:
             entry["write_disposition"] = pick.choice(["append", "replace", "replace"])
         if pick.random() < 0.1:
             # A column keeps its type.
-            told = {
+            reported = {
                 k: {h: v for h, v in hints.items() if h not in ("data_type", "precision", "scale", "timezone")}
                 for k, hints in self._hints().items()
             }
-            entry["columns"] = {**told, **config.get("columns", {})}
+            entry["columns"] = {**reported, **config.get("columns", {})}
         contract = config.get("schema_contract", "evolve")
         tables = contract.get("tables", "evolve") if isinstance(contract, dict) else contract
         if pick.random() < 0.05 and tables == "evolve":
@@ -207,7 +207,7 @@ class Generator:
         lists = [key for key in self.keys if self.habits[key] == "objects"]
         made = {}
         for key in pick.sample(lists, min(len(lists), pick.randint(1, 2))):
-            hints: dict[str, Any] = {"columns": {name: {"name": name, **told} for name, told in self._hints().items()}}
+            hints: dict[str, Any] = {"columns": {name: {"name": name, **reported} for name, reported in self._hints().items()}}
             if pick.random() < 0.3:
                 # Where new tables are not to be, dlt does not take the hints before the second load.
                 hints["schema_contract"] = {"tables": "evolve", "columns": pick.choice(CONTRACTS), "data_type": pick.choice(CONTRACTS)}
@@ -313,5 +313,5 @@ def write(seed: int, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _with_tables(contract: Any) -> Any:  # noqa: ANN401
-    """The same, but for new tables: dlt moves the cursor over records whose table it leaves out."""
+    """The same, but for new tables: dlt moves the cursor over records whose table it discards."""
     return {**contract, "tables": "evolve"} if isinstance(contract, dict) else "evolve"

@@ -4,7 +4,7 @@
     python bench_dlt.py FILE [--table NAME] [--nesting N] [--keep DIR]
 
 Prints one JSON object. One run, one worker, one process: the benchmark starts a fresh process for each
-run and takes the median, since dlt keeps caches. `seconds` is extract plus normalize, and leaves out what
+run and takes the median, since dlt keeps caches. `seconds` is extract plus normalize, without what
 starting Python and importing dlt take (`import_seconds`): the kinder figure for dlt.
 Nothing is loaded and no connection is opened; Snowflake's capabilities decide names, types and file format.
 """

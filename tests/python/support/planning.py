@@ -1,4 +1,4 @@
-"""The other host, of Rust: what `snowcat plan` is told of files, and what it says."""
+"""The other host, of Rust: what `snowcat plan` is asked to read, and what it prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def files(folder: pathlib.Path, *places: str | list[str], environment: dict | No
         # It is the input's fault: none of the component's, nor the host's.
         assert "defect" not in run.stderr and "contract" not in run.stderr, run.stderr
         raise Refused(run.stderr)
-    return told(folder)
+    return reported(folder)
 
 
 def text(folder: pathlib.Path, name: str, **resource) -> str:
@@ -34,10 +34,10 @@ def text(folder: pathlib.Path, name: str, **resource) -> str:
     try:
         return files(folder, name, **resource)[name]
     except Refused:
-        return told(folder)[name]
+        return reported(folder)[name]
 
 
-def told(folder: pathlib.Path) -> dict[str, str]:
+def reported(folder: pathlib.Path) -> dict[str, str]:
     """The text of each file in the transcript."""
     found: dict[str, list[str]] = {}
     for line in (folder / "run.jsonl").read_text().rstrip("\n").split("\n"):

@@ -41,7 +41,7 @@ class Sent:
         return {name.replace('""', '"'): kind for s in created for name, kind in COLUMN.findall(s)}
 
 
-def rehearse(guest: Component | Library, job: dict[str, Any], pages: Iterable[str] = (), steps: int = 0) -> Sent:
+def dry_run(guest: Component | Library, job: dict[str, Any], pages: Iterable[str] = (), steps: int = 0) -> Sent:
     """Run a job on these pages; `steps` ends it early. A `LoadError` if it fails."""
     sent, held = Sent(), iter(pages)
     handle = _checked(guest.start(json.dumps(job), NOW))
