@@ -15,8 +15,8 @@ CARGO ?= cargo
 export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/tests/python:$(CURDIR)/tests/python/support:$(CURDIR)/procedures/handler:$(CURDIR)/procedures/install
 # Where the Rust tests leave Parquet files for readers that are not ours.
 READ_BACK := $(CURDIR)/target/read_back
-# The Python sources that have ruff's format.
-FORMATTED := procedures/handler
+# The Python sources.
+PYTHON_SOURCES := procedures tests
 # The lock file is what is tested; a change of it is made on purpose.
 LOCKED := --locked
 
@@ -49,8 +49,8 @@ lint-format:
 
 lint-python:
 	@echo "lint: ruff"
-	@$(PYTHON) -m ruff format --quiet --check $(FORMATTED)
-	@$(PYTHON) -m ruff check --quiet $(FORMATTED)
+	@$(PYTHON) -m ruff format --quiet --check $(PYTHON_SOURCES)
+	@$(PYTHON) -m ruff check --quiet $(PYTHON_SOURCES)
 
 lint-clippy:
 	@echo "lint: clippy"
@@ -145,7 +145,7 @@ plan-example: ## Show what a load would do, with no Snowflake anywhere
 
 fmt: ## Format the sources
 	@$(CARGO) fmt --all
-	@$(PYTHON) -m ruff format --quiet $(FORMATTED)
+	@$(PYTHON) -m ruff format --quiet $(PYTHON_SOURCES)
 
 clean: ## Remove everything that was built
 	@echo "clean: target"

@@ -21,7 +21,9 @@ def main() -> None:
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
-    with Lab(databases=tuple(given.database or ["RAW"]), timezone=given.timezone, port=given.port, longest_nap=None) as lab:
+    with Lab(
+        databases=tuple(given.database or ["RAW"]), timezone=given.timezone, port=given.port, longest_nap=None
+    ) as lab:
         shown = {**lab.parameters(), "url": f"http://127.0.0.1:{lab.server.port}", "database": lab.databases[0]}
         print(json.dumps(shown), flush=True)
         done.wait()

@@ -77,9 +77,10 @@ class Account:
     ) -> None:
         self.modes = modes
         self.defaults = DEFAULTS | {
-            "TIMEZONE": timezone, "LOCK_TIMEOUT": lock_timeout,
+            "TIMEZONE": timezone,
+            "LOCK_TIMEOUT": lock_timeout,
             "QUOTED_IDENTIFIERS_IGNORE_CASE": modes.quoted_identifiers_ignore_case,
-        }  # fmt: skip
+        }
         self.longest_nap: float | None = None
         self.engine = Engine(folder, modes)
         self.engine.past = Past(self)
@@ -149,11 +150,17 @@ class Account:
         """The rows of SHOW LOCKS."""
         return [
             (
-                ".".join(lock.table), "PARTITIONS", lock.holder.id, str(lock.holder.started), status,
-                str(lock.since) if lock.since else None, lock.statement, lock.holder.session,
+                ".".join(lock.table),
+                "PARTITIONS",
+                lock.holder.id,
+                str(lock.holder.started),
+                status,
+                str(lock.since) if lock.since else None,
+                lock.statement,
+                lock.holder.session,
             )
             for lock, status in self.engine.locks.shown()
-        ]  # fmt: skip
+        ]
 
     def close(self) -> None:
         """End every session and release DuckDB."""
@@ -192,5 +199,5 @@ class Account:
                 raise missing("Procedure", ".".join(name) + signature)
 
 
-def _no_server(_: Any) -> Any:  # noqa: ANN401
+def _no_server(_: Any) -> Any:
     raise RuntimeError("the account has no server yet")

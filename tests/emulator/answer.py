@@ -9,14 +9,30 @@ from fakesnow import statement_type
 from fakesnow.rowtype import describe_as_rowtype
 
 TYPE_IDS = {
-    "INSERT": statement_type.INSERT, "UPDATE": statement_type.UPDATE, "DELETE": statement_type.DELETE,
-    "MERGE": statement_type.MERGE, "COPY": statement_type.COPY, "SELECT": statement_type.SELECT,
-    "WITH": statement_type.SELECT, "SHOW": statement_type.SHOW, "LIST": statement_type.SHOW, "LS": statement_type.SHOW,
-    "DESCRIBE": statement_type.DESCRIBE, "DESC": statement_type.DESCRIBE, "BEGIN": statement_type.TCL,
-    "COMMIT": statement_type.TCL, "ROLLBACK": statement_type.TCL, "START": statement_type.TCL, "CREATE": statement_type.DDL,
-    "ALTER": statement_type.DDL, "DROP": statement_type.DDL, "TRUNCATE": statement_type.DDL, "GRANT": statement_type.DDL,
-    "REVOKE": statement_type.DDL, "USE": statement_type.USE,
-}  # fmt: skip
+    "INSERT": statement_type.INSERT,
+    "UPDATE": statement_type.UPDATE,
+    "DELETE": statement_type.DELETE,
+    "MERGE": statement_type.MERGE,
+    "COPY": statement_type.COPY,
+    "SELECT": statement_type.SELECT,
+    "WITH": statement_type.SELECT,
+    "SHOW": statement_type.SHOW,
+    "LIST": statement_type.SHOW,
+    "LS": statement_type.SHOW,
+    "DESCRIBE": statement_type.DESCRIBE,
+    "DESC": statement_type.DESCRIBE,
+    "BEGIN": statement_type.TCL,
+    "COMMIT": statement_type.TCL,
+    "ROLLBACK": statement_type.TCL,
+    "START": statement_type.TCL,
+    "CREATE": statement_type.DDL,
+    "ALTER": statement_type.DDL,
+    "DROP": statement_type.DDL,
+    "TRUNCATE": statement_type.DDL,
+    "GRANT": statement_type.DDL,
+    "REVOKE": statement_type.DDL,
+    "USE": statement_type.USE,
+}
 
 
 @dataclass

@@ -50,7 +50,7 @@ def values(session: Session, procedure: Thing, r: Reader) -> list[Any]:
     return found
 
 
-def _value(session: Session, argument: Argument, text: str) -> Any:  # noqa: ANN401
+def _value(session: Session, argument: Argument, text: str) -> Any:
     answer = queries.query(session, f"SELECT {text}", None)
     value = answer.table.column(0)[0].as_py()
     semi = answer.rowtype[0]["type"] == "variant"

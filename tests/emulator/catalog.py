@@ -37,10 +37,19 @@ FAMILIES = {
     "ARRAY": {T.ARRAY, T.LIST},
 }
 DUCK = {
-    "TEXT": "VARCHAR", "FLOAT": "DOUBLE", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIME": "TIME",
-    "TIMESTAMP_NTZ": "TIMESTAMP", "TIMESTAMP_LTZ": "TIMESTAMPTZ", "TIMESTAMP_TZ": zones.DUCK,
-    "BINARY": "BLOB", "VARIANT": "JSON", "OBJECT": "JSON", "ARRAY": "JSON",
-}  # fmt: skip
+    "TEXT": "VARCHAR",
+    "FLOAT": "DOUBLE",
+    "BOOLEAN": "BOOLEAN",
+    "DATE": "DATE",
+    "TIME": "TIME",
+    "TIMESTAMP_NTZ": "TIMESTAMP",
+    "TIMESTAMP_LTZ": "TIMESTAMPTZ",
+    "TIMESTAMP_TZ": zones.DUCK,
+    "BINARY": "BLOB",
+    "VARIANT": "JSON",
+    "OBJECT": "JSON",
+    "ARRAY": "JSON",
+}
 SEMI = ("VARIANT", "OBJECT", "ARRAY")
 DEFAULT_LENGTH = {"TEXT": 16_777_216, "BINARY": 8_388_608}
 MOST_LENGTH = {"TEXT": 134_217_728, "BINARY": 67_108_864}
@@ -58,11 +67,11 @@ class Type:
     def of(declared: exp.DataType) -> Type:
         """The type a column definition declares."""
         numbers = [int(p.name) for p in declared.expressions if isinstance(p, exp.DataTypeParam)]
-        for family, members in FAMILIES.items():
-            if declared.this in members:
-                break
-        else:
-            raise SqlError(2040, "42601", f"SQL compilation error:\nUnsupported data type '{declared.sql('snowflake')}'.")
+        family = next((name for name, members in FAMILIES.items() if declared.this in members), None)
+        if family is None:
+            raise SqlError(
+                2040, "42601", f"SQL compilation error:\nUnsupported data type '{declared.sql('snowflake')}'."
+            )
         if family == "NUMBER":
             precision = numbers[0] if numbers else 38
             return Type(family, precision, numbers[1] if len(numbers) > 1 else 0)
@@ -70,10 +79,11 @@ class Type:
             length = numbers[0] if numbers else DEFAULT_LENGTH[family]
             if not 1 <= length <= MOST_LENGTH[family]:
                 raise SqlError(
-                    2040, "42601",
+                    2040,
+                    "42601",
                     f"SQL compilation error:\ninvalid length {length} of {declared.this.name}: "
                     f"expected 1 to {MOST_LENGTH[family]}",
-                )  # fmt: skip
+                )
             return Type(family, length)
         if family.startswith("TIME"):
             return Type(family, numbers[0] if numbers else 9)
@@ -192,53 +202,122 @@ class Catalog:
                 if not shows(c):
                     continue
                 text, number = c.type.family == "TEXT", c.type.family == "NUMBER"
-                rows.append({
-                    "TABLE_CATALOG": table.name[0], "TABLE_SCHEMA": table.name[1], "TABLE_NAME": table.name[2],
-                    "COLUMN_NAME": c.name, "ORDINAL_POSITION": position, "COLUMN_DEFAULT": c.default,
-                    "IS_NULLABLE": "YES" if c.nullable else "NO", "DATA_TYPE": c.type.family,
-                    "CHARACTER_MAXIMUM_LENGTH": c.type.first if text or c.type.family == "BINARY" else None,
-                    "CHARACTER_OCTET_LENGTH": (
-                        min((c.type.first or 0) * 4, max(DEFAULT_LENGTH["TEXT"], c.type.first or 0)) if text
-                        else c.type.first if c.type.family == "BINARY" else None
-                    ),
-                    "NUMERIC_PRECISION": c.type.first if number else None,
-                    "NUMERIC_PRECISION_RADIX": 10 if number else None,
-                    "NUMERIC_SCALE": c.type.second if number else None,
-                    "DATETIME_PRECISION": c.type.first if c.type.family.startswith("TIME") else None,
-                    "COLLATION_NAME": None, "IS_IDENTITY": "NO", "COMMENT": c.comment,
-                })  # fmt: skip
-        return _arrow(rows, {
-            "TABLE_CATALOG": str, "TABLE_SCHEMA": str, "TABLE_NAME": str, "COLUMN_NAME": str, "ORDINAL_POSITION": int,
-            "COLUMN_DEFAULT": str, "IS_NULLABLE": str, "DATA_TYPE": str, "CHARACTER_MAXIMUM_LENGTH": int,
-            "CHARACTER_OCTET_LENGTH": int, "NUMERIC_PRECISION": int, "NUMERIC_PRECISION_RADIX": int,
-            "NUMERIC_SCALE": int, "DATETIME_PRECISION": int, "COLLATION_NAME": str, "IS_IDENTITY": str, "COMMENT": str,
-        })  # fmt: skip
+                rows.append(
+                    {
+                        "TABLE_CATALOG": table.name[0],
+                        "TABLE_SCHEMA": table.name[1],
+                        "TABLE_NAME": table.name[2],
+                        "COLUMN_NAME": c.name,
+                        "ORDINAL_POSITION": position,
+                        "COLUMN_DEFAULT": c.default,
+                        "IS_NULLABLE": "YES" if c.nullable else "NO",
+                        "DATA_TYPE": c.type.family,
+                        "CHARACTER_MAXIMUM_LENGTH": c.type.first if text or c.type.family == "BINARY" else None,
+                        "CHARACTER_OCTET_LENGTH": (
+                            min((c.type.first or 0) * 4, max(DEFAULT_LENGTH["TEXT"], c.type.first or 0))
+                            if text
+                            else c.type.first
+                            if c.type.family == "BINARY"
+                            else None
+                        ),
+                        "NUMERIC_PRECISION": c.type.first if number else None,
+                        "NUMERIC_PRECISION_RADIX": 10 if number else None,
+                        "NUMERIC_SCALE": c.type.second if number else None,
+                        "DATETIME_PRECISION": c.type.first if c.type.family.startswith("TIME") else None,
+                        "COLLATION_NAME": None,
+                        "IS_IDENTITY": "NO",
+                        "COMMENT": c.comment,
+                    }
+                )
+        return _arrow(
+            rows,
+            {
+                "TABLE_CATALOG": str,
+                "TABLE_SCHEMA": str,
+                "TABLE_NAME": str,
+                "COLUMN_NAME": str,
+                "ORDINAL_POSITION": int,
+                "COLUMN_DEFAULT": str,
+                "IS_NULLABLE": str,
+                "DATA_TYPE": str,
+                "CHARACTER_MAXIMUM_LENGTH": int,
+                "CHARACTER_OCTET_LENGTH": int,
+                "NUMERIC_PRECISION": int,
+                "NUMERIC_PRECISION_RADIX": int,
+                "NUMERIC_SCALE": int,
+                "DATETIME_PRECISION": int,
+                "COLLATION_NAME": str,
+                "IS_IDENTITY": str,
+                "COMMENT": str,
+            },
+        )
 
     def tables_view(self, database: str, shows: Shows) -> pa.Table:
         """`INFORMATION_SCHEMA.TABLES` (without row counts and bytes: they are NULL)."""
-        rows = [{
-            "TABLE_CATALOG": t.name[0], "TABLE_SCHEMA": t.name[1], "TABLE_NAME": t.name[2], "TABLE_OWNER": t.owner,
-            "TABLE_TYPE": t.kind, "IS_TRANSIENT": "YES" if t.transient else "NO", "CLUSTERING_KEY": t.clustering,
-            "ROW_COUNT": None, "BYTES": None, "RETENTION_TIME": 0 if t.transient else 1,
-            "AUTO_CLUSTERING_ON": "YES" if t.clustering else "NO", "COMMENT": t.comment,
-            "CREATED": t.created, "LAST_ALTERED": t.created,
-        } for t in self._of(database, shows)]  # fmt: skip
-        return _arrow(rows, {
-            "TABLE_CATALOG": str, "TABLE_SCHEMA": str, "TABLE_NAME": str, "TABLE_OWNER": str, "TABLE_TYPE": str,
-            "IS_TRANSIENT": str, "CLUSTERING_KEY": str, "ROW_COUNT": int, "BYTES": int, "RETENTION_TIME": int,
-            "AUTO_CLUSTERING_ON": str, "COMMENT": str, "CREATED": dt.datetime, "LAST_ALTERED": dt.datetime,
-        })  # fmt: skip
+        rows = [
+            {
+                "TABLE_CATALOG": t.name[0],
+                "TABLE_SCHEMA": t.name[1],
+                "TABLE_NAME": t.name[2],
+                "TABLE_OWNER": t.owner,
+                "TABLE_TYPE": t.kind,
+                "IS_TRANSIENT": "YES" if t.transient else "NO",
+                "CLUSTERING_KEY": t.clustering,
+                "ROW_COUNT": None,
+                "BYTES": None,
+                "RETENTION_TIME": 0 if t.transient else 1,
+                "AUTO_CLUSTERING_ON": "YES" if t.clustering else "NO",
+                "COMMENT": t.comment,
+                "CREATED": t.created,
+                "LAST_ALTERED": t.created,
+            }
+            for t in self._of(database, shows)
+        ]
+        return _arrow(
+            rows,
+            {
+                "TABLE_CATALOG": str,
+                "TABLE_SCHEMA": str,
+                "TABLE_NAME": str,
+                "TABLE_OWNER": str,
+                "TABLE_TYPE": str,
+                "IS_TRANSIENT": str,
+                "CLUSTERING_KEY": str,
+                "ROW_COUNT": int,
+                "BYTES": int,
+                "RETENTION_TIME": int,
+                "AUTO_CLUSTERING_ON": str,
+                "COMMENT": str,
+                "CREATED": dt.datetime,
+                "LAST_ALTERED": dt.datetime,
+            },
+        )
 
     def schemata_view(self, database: str, shows: Shows) -> pa.Table:
         """`INFORMATION_SCHEMA.SCHEMATA`."""
-        rows = [{
-            "CATALOG_NAME": database, "SCHEMA_NAME": name, "SCHEMA_OWNER": schema.owner,
-            "IS_TRANSIENT": "YES" if schema.transient else "NO", "COMMENT": schema.comment, "CREATED": schema.created,
-        } for name, schema in self.databases[database].items() if shows((database, name, schema))]  # fmt: skip
-        return _arrow(rows, {
-            "CATALOG_NAME": str, "SCHEMA_NAME": str, "SCHEMA_OWNER": str, "IS_TRANSIENT": str, "COMMENT": str,
-            "CREATED": dt.datetime,
-        })  # fmt: skip
+        rows = [
+            {
+                "CATALOG_NAME": database,
+                "SCHEMA_NAME": name,
+                "SCHEMA_OWNER": schema.owner,
+                "IS_TRANSIENT": "YES" if schema.transient else "NO",
+                "COMMENT": schema.comment,
+                "CREATED": schema.created,
+            }
+            for name, schema in self.databases[database].items()
+            if shows((database, name, schema))
+        ]
+        return _arrow(
+            rows,
+            {
+                "CATALOG_NAME": str,
+                "SCHEMA_NAME": str,
+                "SCHEMA_OWNER": str,
+                "IS_TRANSIENT": str,
+                "COMMENT": str,
+                "CREATED": dt.datetime,
+            },
+        )
 
     def _of(self, database: str, shows: Shows) -> list[Table]:
         return [t for n, t in sorted(self.tables.items()) if n[0] == database and not t.temporary and shows(t)]
@@ -257,10 +336,18 @@ def type_of_duck(name: str) -> Type:
     if name in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "UBIGINT", "UINTEGER"):
         return Type("NUMBER", 38, 0)
     families = {
-        "VARCHAR": "TEXT", "DOUBLE": "FLOAT", "FLOAT": "FLOAT", "BOOLEAN": "BOOLEAN", "DATE": "DATE", "TIME": "TIME",
-        "TIMESTAMP": "TIMESTAMP_NTZ", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ", "BLOB": "BINARY", "JSON": "VARIANT",
+        "VARCHAR": "TEXT",
+        "DOUBLE": "FLOAT",
+        "FLOAT": "FLOAT",
+        "BOOLEAN": "BOOLEAN",
+        "DATE": "DATE",
+        "TIME": "TIME",
+        "TIMESTAMP": "TIMESTAMP_NTZ",
+        "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ",
+        "BLOB": "BINARY",
+        "JSON": "VARIANT",
         zones.DESCRIBED: "TIMESTAMP_TZ",
-    }  # fmt: skip
+    }
     family = families.get(name.replace('"', ""))
     if family is None:
         raise SqlError(99999, "0A000", f"emulator: no declared type for {name}")

@@ -21,9 +21,17 @@ if TYPE_CHECKING:
     from .session import Session
 
 COLUMNS = [
-    "file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line",
-    "first_error_character", "first_error_column_name",
-]  # fmt: skip
+    "file",
+    "status",
+    "rows_parsed",
+    "rows_loaded",
+    "error_limit",
+    "errors_seen",
+    "first_error",
+    "first_error_line",
+    "first_error_character",
+    "first_error_column_name",
+]
 
 
 def prepare(session: Session, sql: str) -> Prepared:
@@ -108,19 +116,28 @@ def _reading(options: dict, transforming: bool) -> dict:
     if not isinstance(form, dict) or str(form.get("TYPE", "")).upper() != "PARQUET":
         raise not_emulated("COPY from anything but FILE_FORMAT = (TYPE = PARQUET ...) or JSON")
     for key in form:
-        if str(key).upper() not in ("TYPE", "USE_LOGICAL_TYPE", "BINARY_AS_TEXT", "USE_VECTORIZED_SCANNER", "COMPRESSION"):
+        if str(key).upper() not in (
+            "TYPE",
+            "USE_LOGICAL_TYPE",
+            "BINARY_AS_TEXT",
+            "USE_VECTORIZED_SCANNER",
+            "COMPRESSION",
+        ):
             raise not_emulated(f"FILE_FORMAT option {key}")
     if str(options.get("ON_ERROR", "ABORT_STATEMENT")).upper() != "ABORT_STATEMENT":
         raise not_emulated("ON_ERROR other than ABORT_STATEMENT")
     if transforming and match != "NONE":
-        raise SqlError(2215, "0A000", "SQL compilation error:\nMATCH_BY_COLUMN_NAME cannot be used with a transformation.")
+        raise SqlError(
+            2215, "0A000", "SQL compilation error:\nMATCH_BY_COLUMN_NAME cannot be used with a transformation."
+        )
     if not transforming and match == "NONE":
         raise SqlError(
-            2019, "0A000",
+            2019,
+            "0A000",
             "SQL compilation error:\nPARQUET file format can produce one and only one column of type variant, object, "
             "or array. Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy with "
             "transformation.",
-        )  # fmt: skip
+        )
     scanner = form.get("USE_VECTORIZED_SCANNER") is True
     return {
         "logical": scanner or form.get("USE_LOGICAL_TYPE") is True,
@@ -149,10 +166,11 @@ def _items(select: str, columns: list[Column]) -> list[exp.Expression]:
     items = [i.this if isinstance(i, exp.Alias) else i for i in expression.expressions]
     if len(items) != len(columns):
         raise SqlError(
-            2057, "42601",
+            2057,
+            "42601",
             "SQL compilation error:\nInsert value list does not match column list expecting "
             f"{len(columns)} but got {len(items)}",
-        )  # fmt: skip
+        )
     return items
 
 
@@ -167,7 +185,9 @@ def _file_query(
         try:
             schema = pq.ParquetFile(opened).schema_arrow
         except Exception as error:  # pyarrow's own hierarchy is wide; the file is simply not Parquet
-            raise SqlError(100084, "22000", f"Error parsing the parquet file: {error}\n  File '{file.shown()}'") from error
+            raise SqlError(
+                100084, "22000", f"Error parsing the parquet file: {error}\n  File '{file.shown()}'"
+            ) from error
     scan = f"read_parquet('{place}')"
     described = session.duck.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
     types = {name: kind for name, (_, kind, *_) in zip(schema.names, described, strict=True)}
@@ -251,7 +271,9 @@ def _path(node: exp.Expression) -> str | None:
     if not re.fullmatch(r"(\w+\.)?\$1", text):
         return None
     path = node.expression
-    keys = [p for p in path.expressions if not isinstance(p, exp.JSONPathRoot)] if isinstance(path, exp.JSONPath) else []
+    keys = (
+        [p for p in path.expressions if not isinstance(p, exp.JSONPathRoot)] if isinstance(path, exp.JSONPath) else []
+    )
     if len(keys) != 1 or not isinstance(keys[0], exp.JSONPathKey):
         raise not_emulated(f"the path {node.sql('snowflake')} in a COPY transformation")
     return str(keys[0].this)

@@ -58,7 +58,9 @@ def use(session: Session, text: str) -> Answer:
         name = r.parts()[-1]
         known = session.account.roles.names if kind == "ROLE" else session.account.objects.of("WAREHOUSE")
         if name not in known:
-            raise SqlError(2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed.")
+            raise SqlError(
+                2043, "02000", "SQL compilation error:\nObject does not exist, or operation cannot be performed."
+            )
         if kind == "ROLE":
             session.role = name
         else:
@@ -119,7 +121,9 @@ def _database(
             if condition:
                 return _status("Drop statement executed successfully.")
             raise missing("Database", name)
-        session.account.roles.require(session.role, "OWNERSHIP", "DATABASE", (name,), engine.catalog.database_owner[name])
+        session.account.roles.require(
+            session.role, "OWNERSHIP", "DATABASE", (name,), engine.catalog.database_owner[name]
+        )
         engine.drop_database(name)
         return _status(f"{name} successfully dropped.")
     raise not_emulated(f"ALTER DATABASE {r.rest()[:40]}")
@@ -144,8 +148,11 @@ def _schema(
             session.engine.drop_schema(database, name)
         comment = r.properties().get("COMMENT") if r.peek() == "COMMENT" else None
         session.engine.create_schema(
-            database, name, Schema(
-                transient=transient, owner=roles.owner_of_new("SCHEMA", (database, name), session.role),
+            database,
+            name,
+            Schema(
+                transient=transient,
+                owner=roles.owner_of_new("SCHEMA", (database, name), session.role),
                 comment=comment and str(comment),
             ),
         )
@@ -179,10 +186,11 @@ def _stage(
         sse = isinstance(encryption, dict) and encryption.get("TYPE") == "SNOWFLAKE_SSE"
         if sse and session.account.modes.tri_secret_secure:
             raise SqlError(
-                3001, "0A000",
+                3001,
+                "0A000",
                 "SQL compilation error:\nServer-side encryption (SNOWFLAKE_SSE) is not supported for an account with "
                 "Tri-Secret Secure.",
-            )  # fmt: skip
+            )
         if name in stages.by_name and replace:
             session.account.roles.require(session.role, "OWNERSHIP", "STAGE", name, stages.by_name[name].owner)
         new = stages.create(

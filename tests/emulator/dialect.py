@@ -18,10 +18,27 @@ from .text import tokens
 
 # Snowflake's date and time format elements, longest first, as strftime.
 ELEMENTS = [
-    ("YYYY", "%Y"), ("MMMM", "%B"), ("HH24", "%H"), ("HH12", "%I"), ("TZH:TZM", "%z"), ("TZHTZM", "%z"), ("FF6", "%f"),
-    ("FF3", "%g"), ("FF9", "%f000"), ("MON", "%b"), ("TZH", "%z"), ("YY", "%y"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
-    ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("FF", "%f000"),
-]  # fmt: skip
+    ("YYYY", "%Y"),
+    ("MMMM", "%B"),
+    ("HH24", "%H"),
+    ("HH12", "%I"),
+    ("TZH:TZM", "%z"),
+    ("TZHTZM", "%z"),
+    ("FF6", "%f"),
+    ("FF3", "%g"),
+    ("FF9", "%f000"),
+    ("MON", "%b"),
+    ("TZH", "%z"),
+    ("YY", "%y"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("DY", "%a"),
+    ("MI", "%M"),
+    ("SS", "%S"),
+    ("AM", "%p"),
+    ("PM", "%p"),
+    ("FF", "%f000"),
+]
 TO_CHAR = "EMULATOR_TO_CHAR"
 TEXT_MACRO = "_emulator_text"
 TEXT_TYPES = (exp.DataType.Type.VARCHAR, exp.DataType.Type.TEXT)
@@ -44,9 +61,7 @@ def parse(sql: str) -> exp.Expression:
     return found
 
 
-def prepare(
-    expression: exp.Expression, functions: dict[str, str | None], *, has_zones: bool = False
-) -> exp.Expression:
+def prepare(expression: exp.Expression, functions: dict[str, str | None], *, has_zones: bool = False) -> exp.Expression:
     """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...).
 
     With `has_zones` a table of the statement has a column of type TIMESTAMP_TZ.
@@ -63,7 +78,7 @@ def prepare(
             return _text(node, text_macro)
         if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
             return _number(node)
-        if isinstance(node, exp.Func) or isinstance(node, exp.Column):
+        if isinstance(node, (exp.Func, exp.Column)):
             name = (node.name if isinstance(node, (exp.Anonymous, exp.Column)) else node.sql_name()).upper()
             if name in functions and not (isinstance(node, exp.Column) and (node.table or node.this.quoted)):
                 value = functions[name]
@@ -127,10 +142,12 @@ def _to_char(arguments: list[exp.Expression], text_macro: str) -> exp.Expression
     return exp.Anonymous(
         this="_emulator_to_char",
         expressions=[
-            zones.wall(value), offset if zones.has_aggregate(value) else zones.call("_emulator_offset", value.copy()),
-            exp.Literal.string(text), exp.Literal.string(width),
+            zones.wall(value),
+            offset if zones.has_aggregate(value) else zones.call("_emulator_offset", value.copy()),
+            exp.Literal.string(text),
+            exp.Literal.string(width),
         ],
-    )  # fmt: skip
+    )
 
 
 def _number(node: exp.Cast) -> exp.Expression:
@@ -202,18 +219,28 @@ def translate_error(error: Exception) -> SqlError:
     """DuckDB's error as the server would word and number it."""
     text = str(error).split("\n")[0]
     table: list[tuple[type, str, Callable[[], SqlError]]] = [
-        (duckdb.ConstraintException, "NOT NULL", lambda: SqlError(
-            100072, "22000", f"DML operation failed: NULL result in a non-nullable column ({text})")),
-        (duckdb.InvalidInputException, "is too long and would be truncated", lambda: SqlError(
-            100078, "22000", text.split("Error: ", 1)[-1])),
+        (
+            duckdb.ConstraintException,
+            "NOT NULL",
+            lambda: SqlError(100072, "22000", f"DML operation failed: NULL result in a non-nullable column ({text})"),
+        ),
+        (
+            duckdb.InvalidInputException,
+            "is too long and would be truncated",
+            lambda: SqlError(100078, "22000", text.split("Error: ", 1)[-1]),
+        ),
         (duckdb.InvalidInputException, "Max LOB size", lambda: SqlError(100082, "22000", text.split("Error: ", 1)[-1])),
         (duckdb.ConversionException, "", lambda: SqlError(100038, "22018", text)),
-        (duckdb.OutOfRangeException, "", lambda: SqlError(100132, "22003", f"Number out of representable range: {text}")),
+        (
+            duckdb.OutOfRangeException,
+            "",
+            lambda: SqlError(100132, "22003", f"Number out of representable range: {text}"),
+        ),
         (duckdb.InvalidInputException, "JSON", lambda: SqlError(100069, "22P02", f"Error parsing JSON: {text}")),
         (duckdb.BinderException, "", lambda: SqlError(904, "42000", f"SQL compilation error:\n{text}")),
         (duckdb.CatalogException, "", lambda: SqlError(2003, "42S02", f"SQL compilation error:\n{text}")),
         (duckdb.ParserException, "", lambda: syntax(text)),
-    ]  # fmt: skip
+    ]
     for kind, needle, made in table:
         if isinstance(error, kind) and needle in str(error):
             return made()

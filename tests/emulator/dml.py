@@ -79,10 +79,11 @@ def coerce(value: str, duck: str, column: Column) -> str:
         if duck not in ("JSON", '"NULL"'):
             kind = {"VARCHAR": "VARCHAR(16777216)", "DOUBLE": "FLOAT"}.get(duck, duck)
             raise SqlError(
-                2023, "22000",
+                2023,
+                "22000",
                 "SQL compilation error:\nExpression type does not match column data type, expecting "
                 f"{family} but got {kind} for column {column.name}",
-            )  # fmt: skip
+            )
         return f"_emulator_fits_lob({value})" if duck == "JSON" else value
     if duck == "JSON":
         value = f"({value} ->> '$')"
@@ -107,10 +108,11 @@ def projected(session: Session, select: str, columns: list[Column], params: list
     types = describe(session, select, params)
     if len(types) != len(columns):
         raise SqlError(
-            2057, "42601",
+            2057,
+            "42601",
             "SQL compilation error:\nInsert value list does not match column list expecting "
             f"{len(columns)} but got {len(types)}",
-        )  # fmt: skip
+        )
     names = [f'"c{i}"' for i in range(len(types))]
     values = ", ".join(coerce(f"q.{n}", t, c) for n, t, c in zip(names, types, columns, strict=True))
     return f"SELECT {values} FROM ({select}) AS q({', '.join(names)})"

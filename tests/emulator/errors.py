@@ -43,9 +43,7 @@ def privileges(kind: str, name: str) -> SqlError:
 
 def unsupported_in_procedure(statement: str) -> SqlError:
     """A statement type that an owner's-rights procedure may not run."""
-    return SqlError(
-        90236, "42601", f"Stored procedure execution error: Unsupported statement type '{statement}'."
-    )
+    return SqlError(90236, "42601", f"Stored procedure execution error: Unsupported statement type '{statement}'.")
 
 
 def timed_out(seconds: int) -> SqlError:

@@ -28,10 +28,15 @@ def put(session: Session, text: str) -> Answer:
     where = "/".join(p for p in (stage.key, path.strip("/"), name) if p)
     answer = Answer.status("Statement executed successfully.", 0)
     answer.put = {
-        "command": "UPLOAD", "src_locations": [source], "parallel": 4, "overwrite": options.get("OVERWRITE") is True,
-        "autoCompress": options.get("AUTO_COMPRESS") is not False, "sourceCompression": "auto_detect",
-        "path": where, "stage": ".".join(stage.name),
-    }  # fmt: skip
+        "command": "UPLOAD",
+        "src_locations": [source],
+        "parallel": 4,
+        "overwrite": options.get("OVERWRITE") is True,
+        "autoCompress": options.get("AUTO_COMPRESS") is not False,
+        "sourceCompression": "auto_detect",
+        "path": where,
+        "stage": ".".join(stage.name),
+    }
     return answer
 
 

@@ -97,13 +97,13 @@ class Frame:
 class ImportOptions(dict):
     """`sys._xoptions`, with the import directory of the call this thread belongs to."""
 
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+    def __getitem__(self, key: str) -> Any:
         frame = network.current()
         if key == "snowflake_import_directory" and frame is not None:
             return frame.import_directory
         return super().__getitem__(key)
 
-    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+    def get(self, key: str, default: Any = None) -> Any:
         try:
             return self[key]
         except KeyError:
@@ -156,8 +156,8 @@ def install() -> None:
     """Make this process fit to run handlers. A second call does nothing."""
     network.Guard.install()
     sys.modules.setdefault("_snowflake", _snowflake_module())
-    if not isinstance(sys._xoptions, ImportOptions):  # noqa: SLF001
-        sys._xoptions = ImportOptions(sys._xoptions)  # noqa: SLF001
+    if not isinstance(sys._xoptions, ImportOptions):
+        sys._xoptions = ImportOptions(sys._xoptions)
     if platform.machine is not _machine:
         platform.machine = _machine
 

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 class Statement:
     """What `session.sql` gives a handler."""
 
-    def __init__(self, frame: Frame, frame_session: Any, query: str, params: Any) -> None:  # noqa: ANN401
+    def __init__(self, frame: Frame, frame_session: Any, query: str, params: Any) -> None:
         self._frame = frame
         self._frame_session = frame_session
         self._query = query
         self._params = params
 
-    def collect(self, **_: Any) -> list:  # noqa: ANN401
+    def collect(self, **_: Any) -> list:
         """Run it and give its rows."""
         try:
             rows = self._frame_session.sql(self._query, params=self._params).collect()
@@ -33,11 +33,11 @@ class Statement:
 class Files:
     """What `session.file` gives a handler."""
 
-    def __init__(self, frame: Frame, inner: Any) -> None:  # noqa: ANN401
+    def __init__(self, frame: Frame, inner: Any) -> None:
         self._frame = frame
         self._inner = inner
 
-    def put_stream(self, input_stream: Any, stage_location: str, **options: Any) -> Any:  # noqa: ANN401
+    def put_stream(self, input_stream: Any, stage_location: str, **options: Any) -> Any:
         """Upload a stream: the one way to a stage from inside a procedure."""
         self._frame.uploading = True
         try:
@@ -47,7 +47,7 @@ class Files:
         self._frame.counted()
         return result
 
-    def get_stream(self, stage_location: str, **options: Any) -> Any:  # noqa: ANN401
+    def get_stream(self, stage_location: str, **options: Any) -> Any:
         """Download a file as a stream."""
         if options.get("decompress"):
             raise NotImplementedError("emulator: get_stream decompresses nothing")
@@ -62,12 +62,12 @@ class Files:
 class HandlerSession:
     """The part of `snowflake.snowpark.Session` that Snowcat's handler may use; the rest is not there."""
 
-    def __init__(self, frame: Frame, inner: Any) -> None:  # noqa: ANN401
+    def __init__(self, frame: Frame, inner: Any) -> None:
         self._frame = frame
         self._inner = inner
         self.file = Files(frame, inner)
 
-    def sql(self, query: str, params: Any = None) -> Statement:  # noqa: ANN401
+    def sql(self, query: str, params: Any = None) -> Statement:
         """A statement, not yet run."""
         return Statement(self._frame, self._inner, query, params)
 

@@ -47,7 +47,7 @@ class Lab:
         lock_timeout: float = 10.0,
         port: int = 0,
         longest_nap: float | None = 0.02,
-        **modes: Any,  # noqa: ANN401 - those of `Modes`
+        **modes: Any,
     ) -> None:
         self.databases = databases
         self.folder = tempfile.mkdtemp(prefix="emulator_")
@@ -56,7 +56,11 @@ class Lab:
         frames.install()
         authority = Authority(os.path.join(self.folder, "tls"))
         self.account = Account(
-            os.path.join(self.folder, "stages"), os.path.join(self.folder, "imports"), authority, timezone, lock_timeout,
+            os.path.join(self.folder, "stages"),
+            os.path.join(self.folder, "imports"),
+            authority,
+            timezone,
+            lock_timeout,
             Modes(**modes),
         )
         # A procedure that sleeps, to try again later, sleeps no longer than this; None lets it.
@@ -94,22 +98,37 @@ class Lab:
     # --- connections -----------------------------------------------------------------
 
     def parameters(
-        self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC", given: dict[str, Any] | None = None
+        self,
+        role: str = ADMIN,
+        database: str | None = None,
+        schema: str = "PUBLIC",
+        given: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """What a driver needs to connect; `given` are session parameters."""
         place = {"database": database, "schema": schema} if database else {}
         for name, value in (given or {}).items():
             parse(name, value)
         return {
-            "user": "tester", "password": "tester", "account": "emulator", "host": "127.0.0.1", "port": self.server.port,
-            "protocol": "http", "role": role, "login_timeout": 20, **place,
+            "user": "tester",
+            "password": "tester",
+            "account": "emulator",
+            "host": "127.0.0.1",
+            "port": self.server.port,
+            "protocol": "http",
+            "role": role,
+            "login_timeout": 20,
+            **place,
             "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False, **(given or {})},
-        }  # fmt: skip
+        }
 
     def connect(
-        self, role: str = ADMIN, database: str | None = None, schema: str = "PUBLIC", *,
+        self,
+        role: str = ADMIN,
+        database: str | None = None,
+        schema: str = "PUBLIC",
+        *,
         parameters: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # fmt: skip
+    ) -> Any:
         """A Snowpark session of its own, with these session parameters; close it with `session.close()`."""
         from snowflake.snowpark import Session
 
@@ -119,7 +138,7 @@ class Lab:
         return session
 
     @property
-    def session(self) -> Any:  # noqa: ANN401
+    def session(self) -> Any:
         """A Snowpark session as ACCOUNTADMIN."""
         if self._session is None:
             self._session = self.connect()
@@ -148,9 +167,13 @@ class Lab:
                 session.close()
 
     def call(
-        self, statement: str, *, role: str | None = None, kill_after: int | None = None,
+        self,
+        statement: str,
+        *,
+        role: str | None = None,
+        kill_after: int | None = None,
         parameters: dict[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # fmt: skip
+    ) -> Any:
         """Run a CALL as the role, with these session parameters, and give what the procedure returned."""
         if kill_after is not None:
             self.kill_after(kill_after)
@@ -171,7 +194,7 @@ class Lab:
     # --- what there is ------------------------------------------------------------
 
     @property
-    def hosts(self) -> Any:  # noqa: ANN401
+    def hosts(self) -> Any:
         """Stand-ins for hosts: `lab.hosts.map("site.example:443", "127.0.0.1:8080")`."""
         return self.account.hosts
 
@@ -216,7 +239,7 @@ class Lab:
 
     # --- inside ----------------------------------------------------------------------
 
-    def _snowpark(self, frame: Frame) -> Any:  # noqa: ANN401
+    def _snowpark(self, frame: Frame) -> Any:
         from snowflake.snowpark import Session
 
         configs = self.parameters(frame.role)
@@ -224,7 +247,7 @@ class Lab:
         return Session.builder.configs(configs).create()
 
 
-def _forget(session: Any) -> None:  # noqa: ANN401
+def _forget(session: Any) -> None:
     """Close a client's session; the server may have dropped it already."""
     from snowflake.connector.errors import Error
     from snowflake.snowpark.exceptions import SnowparkClientException

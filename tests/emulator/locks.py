@@ -71,9 +71,10 @@ class Locks:
                 return False
             if sum(w.table == table for w in self._waiting) >= self.most_waiters:
                 raise _refused(
-                    blocker, wanted,
+                    blocker,
+                    wanted,
                     f"the number of waiters for this lock exceeds the {self.most_waiters} statements limit.",
-                )  # fmt: skip
+                )
             self._waiting.append(wanted)
             self._changed.notify_all()
             try:
@@ -136,7 +137,8 @@ class Locks:
 
 def _refused(blocker: Lock, wanted: Lock, reason: str) -> SqlError:
     return SqlError(
-        625, "57014",
+        625,
+        "57014",
         f"Statement '{blocker.statement}' has locked table '{wanted.table[2]}' in transaction {blocker.holder.id} and this "
         f"lock has not yet been released.\nYour statement '{wanted.statement}' was aborted because {reason}",
-    )  # fmt: skip
+    )

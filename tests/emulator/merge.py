@@ -33,7 +33,13 @@ def prepare(session: Session, e: exp.Merge) -> dml.Prepared:
     verbs = {exp.Update: "UPDATE", exp.Insert: "INSERT"}
     wanted = tuple({verbs.get(type(w.args["then"]), "DELETE") for w in whens})
     return dml.Prepared(
-        name, merge.run, True, wanted, lambda: {name: sorted({row for row, _ in merge.matches()})}, merge.plan, merge.late
+        name,
+        merge.run,
+        True,
+        wanted,
+        lambda: {name: sorted({row for row, _ in merge.matches()})},
+        merge.plan,
+        merge.late,
     )
 
 
@@ -50,7 +56,9 @@ class Clause:
             self.kind = "UPDATE"
             self.columns = [merge.column(eq.this) for eq in then.expressions]
             self.values = merge.values([eq.expression for eq in then.expressions], self.columns)
-            self.then = f"UPDATE SET {', '.join(f'{quote(n)} = {v}' for n, v in zip(self.columns, self.values, strict=True))}"
+            self.then = (
+                f"UPDATE SET {', '.join(f'{quote(n)} = {v}' for n, v in zip(self.columns, self.values, strict=True))}"
+            )
         elif isinstance(then, exp.Insert):
             self.kind = "INSERT"
             listed = [merge.column(c) for c in (then.this.expressions if then.this else [])]
@@ -58,10 +66,11 @@ class Clause:
             items = then.expression.expressions
             if len(items) != len(self.columns):
                 raise SqlError(
-                    2057, "42601",
+                    2057,
+                    "42601",
                     "SQL compilation error:\nInsert value list does not match column list expecting "
                     f"{len(self.columns)} but got {len(items)}",
-                )  # fmt: skip
+                )
             self.values = merge.values(items, self.columns)
             self.then = f"INSERT ({', '.join(map(quote, self.columns))}) VALUES ({', '.join(self.values)})"
         else:
@@ -175,11 +184,11 @@ class Merge:
 
     def _first_of_each(self) -> tuple[str, str]:
         """The source and the condition with one source row for each target row, since DuckDB takes no more."""
-        source = (
-            f"(SELECT *, row_number() OVER () AS _emulator_row FROM {self.source}) AS {quote(self.source_alias)}"
-        )
+        source = f"(SELECT *, row_number() OVER () AS _emulator_row FROM {self.source}) AS {quote(self.source_alias)}"
         row, number = f"{self.alias}.rowid", f"{quote(self.source_alias)}._emulator_row"
-        pairs = self.session.duck.execute(f"SELECT {row}, {number} FROM {self.target} JOIN {source} ON {self.on}").fetchall()
+        pairs = self.session.duck.execute(
+            f"SELECT {row}, {number} FROM {self.target} JOIN {source} ON {self.on}"
+        ).fetchall()
         first: dict[int, int] = {}
         for target, given in sorted(pairs):
             first.setdefault(target, given)
@@ -193,5 +202,3 @@ def _outcome(clauses: list[Clause], counts: dict[str, int]) -> Outcome:
     used = [kind for kind in NAMES if any(c.kind == kind for c in clauses)]
     row = tuple(counts[kind] for kind in used)
     return Outcome([f"number of rows {NAMES[kind]}" for kind in used], [row], sum(row))
-
-

@@ -53,7 +53,7 @@ class Guard:
         cls.installed = True
         look_up, connect, start, sleep = socket.getaddrinfo, socket.socket.connect, threading.Thread.start, time.sleep
 
-        def guarded_look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> list:  # noqa: ANN401
+        def guarded_look_up(host: Any, port: Any, *args: Any, **kwargs: Any) -> list:
             frame = current()
             if frame is None:
                 return look_up(host, port, *args, **kwargs)
@@ -61,7 +61,7 @@ class Guard:
             mapped = frame.route(text, int(port or 0))
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", mapped)]
 
-        def guarded_connect(self: socket.socket, address: Any) -> None:  # noqa: ANN401
+        def guarded_connect(self: socket.socket, address: Any) -> None:
             frame = current()
             if frame is not None and self.family in (socket.AF_INET, socket.AF_INET6):
                 frame.check(address)

@@ -17,28 +17,58 @@ if TYPE_CHECKING:
     from .session import Session
 
 LOCK_COLUMNS = [
-    "resource", "type", "transaction", "transaction_started_on", "status", "acquired_on", "query_id", "session",
-]  # fmt: skip
+    "resource",
+    "type",
+    "transaction",
+    "transaction_started_on",
+    "status",
+    "acquired_on",
+    "query_id",
+    "session",
+]
 ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION"}
 PROPERTIES = {
     "WAREHOUSE": {
-        "WAREHOUSE_SIZE", "AUTO_SUSPEND", "AUTO_RESUME", "INITIALLY_SUSPENDED", "COMMENT", "WAREHOUSE_TYPE", "GENERATION",
-        "ENABLE_QUERY_ACCELERATION", "STATEMENT_TIMEOUT_IN_SECONDS",
+        "WAREHOUSE_SIZE",
+        "AUTO_SUSPEND",
+        "AUTO_RESUME",
+        "INITIALLY_SUSPENDED",
+        "COMMENT",
+        "WAREHOUSE_TYPE",
+        "GENERATION",
+        "ENABLE_QUERY_ACCELERATION",
+        "STATEMENT_TIMEOUT_IN_SECONDS",
     },
     "SECRET": {
-        "TYPE", "USERNAME", "PASSWORD", "SECRET_STRING", "API_AUTHENTICATION", "OAUTH_REFRESH_TOKEN", "COMMENT",
-    },  # fmt: skip
+        "TYPE",
+        "USERNAME",
+        "PASSWORD",
+        "SECRET_STRING",
+        "API_AUTHENTICATION",
+        "OAUTH_REFRESH_TOKEN",
+        "COMMENT",
+    },
     "NETWORK RULE": {"TYPE", "MODE", "VALUE_LIST", "COMMENT"},
     "INTEGRATION": {"ALLOWED_NETWORK_RULES", "ALLOWED_AUTHENTICATION_SECRETS", "ENABLED", "COMMENT"},
     "TASK": {
-        "WAREHOUSE", "SCHEDULE", "COMMENT", "USER_TASK_TIMEOUT_MS", "SUSPEND_TASK_AFTER_NUM_FAILURES",
-        "ALLOW_OVERLAPPING_EXECUTION", "TASK_AUTO_RETRY_ATTEMPTS",
+        "WAREHOUSE",
+        "SCHEDULE",
+        "COMMENT",
+        "USER_TASK_TIMEOUT_MS",
+        "SUSPEND_TASK_AFTER_NUM_FAILURES",
+        "ALLOW_OVERLAPPING_EXECUTION",
+        "TASK_AUTO_RETRY_ATTEMPTS",
         # Parameters of its session.
-        "AUTOCOMMIT", "ERROR_ON_NONDETERMINISTIC_MERGE", "LOCK_TIMEOUT", "QUERY_TAG", "ROWS_PER_RESULTSET", "TIMEZONE",
+        "AUTOCOMMIT",
+        "ERROR_ON_NONDETERMINISTIC_MERGE",
+        "LOCK_TIMEOUT",
+        "QUERY_TAG",
+        "ROWS_PER_RESULTSET",
+        "TIMEZONE",
     },
     "ROLE": {"COMMENT"},
     "USER": {"COMMENT", "PASSWORD", "DEFAULT_ROLE", "DEFAULT_WAREHOUSE"},
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -201,8 +231,10 @@ def _check(session: Session, thing: Thing) -> None:
     given = thing.properties
     if thing.kind == "SECRET":
         by_type = {
-            "PASSWORD": ("USERNAME", "PASSWORD"), "GENERIC_STRING": ("SECRET_STRING",), "OAUTH2": ("OAUTH_REFRESH_TOKEN",),
-        }  # fmt: skip
+            "PASSWORD": ("USERNAME", "PASSWORD"),
+            "GENERIC_STRING": ("SECRET_STRING",),
+            "OAUTH2": ("OAUTH_REFRESH_TOKEN",),
+        }
         needed = by_type.get(str(given.get("TYPE")))
         if needed is None:
             raise not_emulated(f"a secret of type {given.get('TYPE')}")
@@ -266,9 +298,15 @@ def _procedure(session: Session, thing: Thing, r: Reader) -> None:
             key = r.next().text.upper()
             r.expect("=")
             if key not in (
-                "RUNTIME_VERSION", "ARTIFACT_REPOSITORY", "PACKAGES", "IMPORTS", "HANDLER", "COMMENT", "SECRETS",
+                "RUNTIME_VERSION",
+                "ARTIFACT_REPOSITORY",
+                "PACKAGES",
+                "IMPORTS",
+                "HANDLER",
+                "COMMENT",
+                "SECRETS",
                 "EXTERNAL_ACCESS_INTEGRATIONS",
-            ):  # fmt: skip
+            ):
                 raise not_emulated(f"CREATE PROCEDURE with {key}")
             given[key] = r.value()
     _check_procedure(session, thing)
@@ -292,15 +330,16 @@ def _check_procedure(session: Session, thing: Thing) -> None:
         secrets = names(found.properties.get("ALLOWED_AUTHENTICATION_SECRETS"))
         allowed |= {resolve(session, "SECRET", s).name for s in secrets}
     declared = given.get("SECRETS")
-    for secret in (declared.values() if isinstance(declared, dict) else ()):
+    for secret in declared.values() if isinstance(declared, dict) else ():
         found = resolve(session, "SECRET", secret)
         roles.require(session.role, "READ", "SECRET", found.name, found.owner)
         if found.name not in allowed:
             raise SqlError(
-                90256, "42601",
+                90256,
+                "42601",
                 f"SQL compilation error:\nSecret '{'.'.join(found.name)}' is not in ALLOWED_AUTHENTICATION_SECRETS of any "
                 "external access integration of the procedure.",
-            )  # fmt: skip
+            )
 
 
 def _status(text: str) -> Answer:

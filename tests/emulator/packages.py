@@ -23,10 +23,11 @@ def check(packages: list[str], repository: object, modes: Modes) -> None:
     for package, name, version in split:
         if repository is None and name not in CHANNEL:
             raise SqlError(
-                100357, "P0000",
+                100357,
+                "P0000",
                 "Cannot create a Python function with the specified packages. Please check your packages specification and "
                 "try again.",
-            )  # fmt: skip
+            )
         if modes.strict_packages and not version:
             raise SqlError(99999, "0A000", f"emulator: PACKAGES names {package!r} without a version (strict_packages)")
         here = importlib.metadata.version(name)

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 Value = bool | int | float | str
 # What a new account has; `Account.defaults` gives TIMEZONE, LOCK_TIMEOUT and QUOTED_IDENTIFIERS_IGNORE_CASE.
 DEFAULTS: dict[str, Value] = {
-    "AUTOCOMMIT": True, "TIMEZONE": "America/Los_Angeles", "LOCK_TIMEOUT": 43_200.0, "ROWS_PER_RESULTSET": 0,
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": False, "ERROR_ON_NONDETERMINISTIC_MERGE": True, "QUERY_TAG": "",
+    "AUTOCOMMIT": True,
+    "TIMEZONE": "America/Los_Angeles",
+    "LOCK_TIMEOUT": 43_200.0,
+    "ROWS_PER_RESULTSET": 0,
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
+    "ERROR_ON_NONDETERMINISTIC_MERGE": True,
+    "QUERY_TAG": "",
     "STATEMENT_TIMEOUT_IN_SECONDS": 172_800,
-}  # fmt: skip
+}
 # An owner's-rights procedure has these from its caller; of all others it has the account's values.
 FROM_THE_CALLER = set(DEFAULTS) - {"QUOTED_IDENTIFIERS_IGNORE_CASE"}
 NO_LIMIT = DEFAULTS["STATEMENT_TIMEOUT_IN_SECONDS"]
@@ -73,7 +78,9 @@ class Parameters:
 
     def shown(self, pattern: str | None) -> Answer:
         """SHOW PARAMETERS."""
-        like = re.compile(re.escape(pattern).replace("%", ".*").replace("_", "."), re.I) if pattern is not None else None
+        like = (
+            re.compile(re.escape(pattern).replace("%", ".*").replace("_", "."), re.I) if pattern is not None else None
+        )
         rows = []
         for name, default in DEFAULTS.items():
             if like is None or like.fullmatch(name):

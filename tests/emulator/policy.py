@@ -29,9 +29,10 @@ def refuse(text: str, *, uploading: bool) -> None:
     """Fail as the server does unless an owner's-rights procedure may run this statement."""
     if "@~" in text or re.match(rf"(?is)(copy|put|get|list|ls|remove|rm)\b.*{TABLE_STAGE}", text):
         raise SqlError(
-            90239, "42601",
+            90239,
+            "42601",
             "Stored procedure execution error: User stage file access is not allowed within an owner's rights SP",
-        )  # fmt: skip
+        )
     for pattern, what in FORBIDDEN:
         match = re.match(pattern, text, re.I)
         if match and not (match[0].lower().startswith("put") and uploading):

@@ -81,7 +81,7 @@ class Procedures:
         finally:
             self.account.drop(session)
 
-    def _call(self, session: Session, procedure: Thing, given: list[Any]) -> Any:  # noqa: ANN401
+    def _call(self, session: Session, procedure: Thing, given: list[Any]) -> Any:
         frame = self._frame(session, procedure)
         self.frames[frame.token] = frame
         self.last = frame
@@ -99,20 +99,22 @@ class Procedures:
             _check_return(procedure, value)
             if frame.session is not None and frame.session.transaction is not None:
                 raise SqlError(
-                    90232, "25000",
+                    90232,
+                    "25000",
                     "Stored procedure execution error: Scoped transaction started in stored procedure is incomplete and "
                     "it was rolled back.",
-                )  # fmt: skip
+                )
             return value
         except TimedOut:
             raise timed_out(int(frame.timeout)) from None
         except Killed:
             killed = True
             raise SqlError(
-                100357, "P0000",
+                100357,
+                "P0000",
                 "Python Interpreter Error:\nthe process was terminated (emulator: killed after "
                 f"operation {frame.operations})",
-            ) from None  # fmt: skip
+            ) from None
         finally:
             network.enter(before)
             del self.frames[frame.token]
@@ -126,10 +128,16 @@ class Procedures:
         owners = given["EXECUTE AS"] == "OWNER"
         owner = self.account.roles.owners.get(("PROCEDURE", procedure.name), procedure.owner)
         frame = Frame(
-            self.account, procedure, owners, owner if owners else session.role, session,
-            procedure.name[0] if owners else session.database, procedure.name[1] if owners else session.schema,
-            session.warehouse, self._imports(session, names(given.get("IMPORTS"))),
-        )  # fmt: skip
+            self.account,
+            procedure,
+            owners,
+            owner if owners else session.role,
+            session,
+            procedure.name[0] if owners else session.database,
+            procedure.name[1] if owners else session.schema,
+            session.warehouse,
+            self._imports(session, names(given.get("IMPORTS"))),
+        )
         frame.kill_after, self.kill_after = self.kill_after, None
         frame.timeout = float(session.parameters["STATEMENT_TIMEOUT_IN_SECONDS"])
         for integration in names(given.get("EXTERNAL_ACCESS_INTEGRATIONS")):
@@ -142,7 +150,7 @@ class Procedures:
             secrets = names(found.properties.get("ALLOWED_AUTHENTICATION_SECRETS"))
             open_to = {resolve(session, "SECRET", s).name for s in secrets}
             declared = given.get("SECRETS")
-            for alias, name in (declared.items() if isinstance(declared, dict) else ()):
+            for alias, name in declared.items() if isinstance(declared, dict) else ():
                 secret = resolve(session, "SECRET", name)
                 if secret.name in open_to:
                     frame.secrets[alias] = secret
@@ -176,18 +184,20 @@ class Procedures:
             os.replace(fresh, folder)
 
 
-def _handler(procedure: Thing, folder: str) -> Any:  # noqa: ANN401
+def _handler(procedure: Thing, folder: str) -> Any:
     """The handler, from the body or from an imported file; a module of its own for every call."""
     dotted = str(procedure.properties["HANDLER"])
     module_name, _, function = dotted.rpartition(".")
     if procedure.body is not None:
         module = types.ModuleType("_udf_code")
         source = compile(procedure.body, "_udf_code.py", "exec")
-        exec(source, module.__dict__)  # noqa: S102 - running it is what CALL means
+        exec(source, module.__dict__)
         return getattr(module, dotted)
     place = os.path.join(folder, f"{module_name}.py")
     if not os.path.exists(place):
-        raise SqlError(100357, "P0000", f"Python Interpreter Error:\nModuleNotFoundError: No module named '{module_name}'")
+        raise SqlError(
+            100357, "P0000", f"Python Interpreter Error:\nModuleNotFoundError: No module named '{module_name}'"
+        )
     with _importing:
         # As in a fresh process: what was imported from another call's folder is forgotten.
         for file in os.listdir(folder):
@@ -204,17 +214,18 @@ def _interpreter_error(procedure: Thing, error: Exception) -> SqlError:
     last = "".join(traceback.format_exception_only(error))
     handler = procedure.properties["HANDLER"]
     return SqlError(
-        100357, "P0000",
+        100357,
+        "P0000",
         f"Python Interpreter Error:\nTraceback (most recent call last):\n{frames}{last} in function "
         f"{procedure.name[2]} with handler {handler}",
-    )  # fmt: skip
+    )
 
 
-def _check_return(procedure: Thing, value: Any) -> None:  # noqa: ANN401
+def _check_return(procedure: Thing, value: Any) -> None:
     if procedure.properties["RETURNS"] != "VARIANT" or value is None:
         return
 
-    def plain(item: Any) -> None:  # noqa: ANN401
+    def plain(item: Any) -> None:
         if isinstance(item, dict):
             for key, inner in item.items():
                 if not isinstance(key, str):
@@ -232,7 +243,7 @@ def _check_return(procedure: Thing, value: Any) -> None:  # noqa: ANN401
         raise SqlError(100357, "P0000", f"Python Interpreter Error:\ncannot convert to VARIANT: {error}") from error
 
 
-def _returned(procedure: Thing, value: Any) -> Answer:  # noqa: ANN401
+def _returned(procedure: Thing, value: Any) -> Answer:
     column = procedure.name[2]
     semi = procedure.properties["RETURNS"] in ("VARIANT", "OBJECT", "ARRAY")
     text = None if value is None else json.dumps(value, default=str, allow_nan=False) if semi else str(value)

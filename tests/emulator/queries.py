@@ -64,8 +64,8 @@ def _answer(session: Session, expression: exp.Expression, text: str, params: lis
     try:
         zoned = session.has_zones(expression)
         prepared = dialect.prepare(views.substituted(session, expression), session.functions(), has_zones=zoned)
-        cursor._execute(cursor._transform(prepared, params), params)  # noqa: SLF001
-        rowtype = describe_as_rowtype(_plain(cursor._describe_last_sql()))  # noqa: SLF001
+        cursor._execute(cursor._transform(prepared, params), params)
+        rowtype = describe_as_rowtype(_plain(cursor._describe_last_sql()))
     except Exception as error:
         if isinstance(error, duckdb.Error):
             raise dialect.translate_error(error) from error
@@ -77,7 +77,7 @@ def _answer(session: Session, expression: exp.Expression, text: str, params: lis
             raise
         raise SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}") from error
     first = head(text)[:1]
-    return Answer(rowtype, cursor._arrow_table, TYPE_IDS.get(first[0] if first else "", 0))  # noqa: SLF001
+    return Answer(rowtype, cursor._arrow_table, TYPE_IDS.get(first[0] if first else "", 0))
 
 
 def _plain(described: list[tuple]) -> list[tuple]:

@@ -100,10 +100,11 @@ def _current(session: Session, transaction: Transaction, name: Name) -> Name:
 def _expect(found: int, expected: int, name: Name) -> None:
     if found != expected:
         raise SqlError(
-            99999, "XX000",
+            99999,
+            "XX000",
             f"emulator: this interleaving cannot be reproduced: the open transaction changed {expected} rows of "
             f"{'.'.join(name)}, and {found} of them are left after another session committed",
-        )  # fmt: skip
+        )
 
 
 def _arrow(session: Session, sql: str) -> pa.Table:

@@ -25,9 +25,22 @@ ACCOUNT_PRIVILEGES = {
     "USERADMIN": {"CREATE ROLE", "CREATE USER"},
 }
 KINDS = {
-    "DATABASE", "SCHEMA", "TABLE", "VIEW", "STAGE", "PROCEDURE", "FUNCTION", "TASK", "SECRET", "INTEGRATION",
-    "WAREHOUSE", "ROLE", "FILE FORMAT", "NETWORK RULE", "SEQUENCE",
-}  # fmt: skip
+    "DATABASE",
+    "SCHEMA",
+    "TABLE",
+    "VIEW",
+    "STAGE",
+    "PROCEDURE",
+    "FUNCTION",
+    "TASK",
+    "SECRET",
+    "INTEGRATION",
+    "WAREHOUSE",
+    "ROLE",
+    "FILE FORMAT",
+    "NETWORK RULE",
+    "SEQUENCE",
+}
 PLURAL = {"FILE FORMATS": "FILE FORMAT", "NETWORK RULES": "NETWORK RULE"}
 
 
@@ -93,7 +106,7 @@ class Roles:
         return any(
             g.role in roles and g.kind == kind and g.name == (name[: len(g.name)] if g.future else name)
             for g in self.grants
-        )  # fmt: skip
+        )
 
     def sees_table(self, role: str, table: Table) -> bool:
         """The same for a table or a view."""
@@ -105,8 +118,10 @@ class Roles:
         if self.has(role, privilege, kind, name, owner):
             return
         any_right = self.closure(role) & {g.role for g in self.grants if g.kind == kind and g.name == name}
-        raise privileges(kind, name[-1]) if any_right or kind in ("DATABASE", "SCHEMA") else missing(
-            kind.capitalize() if kind != "TABLE" else "Object", ".".join(name)
+        raise (
+            privileges(kind, name[-1])
+            if any_right or kind in ("DATABASE", "SCHEMA")
+            else missing(kind.capitalize() if kind != "TABLE" else "Object", ".".join(name))
         )
 
     def require_table(self, role: str, privilege: str, table: Table) -> None:

@@ -113,28 +113,39 @@ class Server:
                     session.set_parameter(name.upper(), value)
         token = secrets.token_urlsafe(24)
         self.tokens[token] = session
-        return JSONResponse({
-            "data": {
-                "token": token, "masterToken": token, "validityInSeconds": 3600, "masterValidityInSeconds": 14400,
-                "serverVersion": "10.40.0", "sessionId": int(session.id[:12], 16),
-                "parameters": [
-                    {"name": "AUTOCOMMIT", "value": session.autocommit},
-                    {"name": "TIMEZONE", "value": session.timezone},
-                    {"name": "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY", "value": 3600},
-                    {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
-                    {"name": "CLIENT_TELEMETRY_ENABLED", "value": False},
-                ],
-                "sessionInfo": _where(session),
-            },
-            "code": None, "message": None, "success": True,
-        })  # fmt: skip
+        return JSONResponse(
+            {
+                "data": {
+                    "token": token,
+                    "masterToken": token,
+                    "validityInSeconds": 3600,
+                    "masterValidityInSeconds": 14400,
+                    "serverVersion": "10.40.0",
+                    "sessionId": int(session.id[:12], 16),
+                    "parameters": [
+                        {"name": "AUTOCOMMIT", "value": session.autocommit},
+                        {"name": "TIMEZONE", "value": session.timezone},
+                        {"name": "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY", "value": 3600},
+                        {"name": "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD", "value": 0},
+                        {"name": "CLIENT_TELEMETRY_ENABLED", "value": False},
+                    ],
+                    "sessionInfo": _where(session),
+                },
+                "code": None,
+                "message": None,
+                "success": True,
+            }
+        )
 
     async def renew(self, request: Request) -> JSONResponse:
         """A new token: the same one."""
         token = _token(request)
-        return JSONResponse({
-            "data": {"sessionToken": token, "masterToken": token, "validityInSecondsST": 3600}, "success": True,
-        })  # fmt: skip
+        return JSONResponse(
+            {
+                "data": {"sessionToken": token, "masterToken": token, "validityInSecondsST": 3600},
+                "success": True,
+            }
+        )
 
     async def session(self, request: Request) -> JSONResponse:
         """Heartbeat, and log-out."""
@@ -180,7 +191,7 @@ class Server:
             return self._several(session, statements, count, base)
         except SqlError as error:
             return _failure(error)
-        except Exception as error:  # a defect of the emulator must reach the client as an error, not as a hang
+        except Exception as error:  # noqa: BLE001 - the client gets it as an error instead of waiting
             trace = traceback.format_exc(limit=-4)
             return _failure(SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}\n{trace}"))
 
@@ -188,19 +199,29 @@ class Server:
         if answer.put is not None:
             put = answer.put
             put["stageInfo"] = {
-                "locationType": "GCS", "location": f"{put['stage']}/", "creds": {}, "path": f"{put['stage']}/",
+                "locationType": "GCS",
+                "location": f"{put['stage']}/",
+                "creds": {},
+                "path": f"{put['stage']}/",
                 "presignedUrl": f"{base}stage/{quote(put['path'])}{'' if put['overwrite'] else '?keep'}",
                 "isClientSideEncrypted": False,
-            }  # fmt: skip
+            }
             return {"data": put, "code": None, "message": None, "success": True}
         table = answer.table
         data: dict[str, Any] = {
             "parameters": [{"name": "TIMEZONE", "value": session.timezone}],
-            "rowtype": answer.rowtype, "total": table.num_rows, "returned": table.num_rows,
-            "queryId": str(uuid.uuid4()), "statementTypeId": answer.type_id, "numberOfBinds": 0,
-            "finalDatabaseName": session.database, "finalSchemaName": session.schema,
-            "finalRoleName": session.role, "finalWarehouseName": session.warehouse, "version": 1,
-        }  # fmt: skip
+            "rowtype": answer.rowtype,
+            "total": table.num_rows,
+            "returned": table.num_rows,
+            "queryId": str(uuid.uuid4()),
+            "statementTypeId": answer.type_id,
+            "numberOfBinds": 0,
+            "finalDatabaseName": session.database,
+            "finalSchemaName": session.schema,
+            "finalRoleName": session.role,
+            "finalWarehouseName": session.warehouse,
+            "version": 1,
+        }
         if session.json_results or answer.type_id in DML_TYPE_IDS:
             columns = [
                 [wire.text(v, c["type"]) for v in column.to_pylist()]
@@ -216,9 +237,10 @@ class Server:
         """A script in one request: the client asks for the result of each statement afterwards."""
         if count and count != len(statements):
             raise SqlError(
-                8, "0A000",
+                8,
+                "0A000",
                 f"Actual statement count {len(statements)} did not match the desired statement count {count}.",
-            )  # fmt: skip
+            )
         answers = [self._answer(session, session.execute(statement), base) for statement in statements]
         ids = [answer["data"]["queryId"] for answer in answers]
         self.results.update(zip(ids, answers, strict=True))
@@ -239,7 +261,9 @@ class Server:
         if stage is None:
             return Response(status_code=404)
         data = await request.body()
-        if "keep" in request.query_params and any(f.path == path for f in self.account.engine.stages.files(stage, path)):
+        if "keep" in request.query_params and any(
+            f.path == path for f in self.account.engine.stages.files(stage, path)
+        ):
             return Response()
         await run_in_threadpool(self.account.engine.stages.write, stage, path, data)
         return Response()
@@ -259,9 +283,11 @@ def _token(request: Request) -> str:
 
 def _where(session: Session) -> dict:
     return {
-        "databaseName": session.database, "schemaName": session.schema, "warehouseName": session.warehouse,
+        "databaseName": session.database,
+        "schemaName": session.schema,
+        "warehouseName": session.warehouse,
         "roleName": session.role,
-    }  # fmt: skip
+    }
 
 
 def _failure(error: SqlError) -> dict:
@@ -275,7 +301,11 @@ def _failed(error: SqlError) -> JSONResponse:
 
 
 def _gone() -> JSONResponse:
-    return JSONResponse({
-        "data": None, "code": "390111", "success": False,
-        "message": "Session no longer exists.  New login required to access the service.",
-    })  # fmt: skip
+    return JSONResponse(
+        {
+            "data": None,
+            "code": "390111",
+            "success": False,
+            "message": "Session no longer exists.  New login required to access the service.",
+        }
+    )

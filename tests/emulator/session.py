@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DATA = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE"}
 DDL_WORDS = {"CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "UNDROP"}
 
+
 class Session:
     """A connection to the account."""
 
@@ -51,7 +52,7 @@ class Session:
         caller = frame.caller.parameters.of_a_procedure(frame.owners_rights) if frame is not None else None
         self.parameters = Parameters(account, caller)
         self.fakesnow = self.engine.fakesnow.connect()
-        self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn  # noqa: SLF001
+        self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn
         self.own_duck.execute(dialect.macros(account.modes.text_limit))
         self.own_duck.execute(f"SET TimeZone = '{literal(self.timezone)}'")
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
@@ -69,7 +70,7 @@ class Session:
         inner = self.schema or "main"
         self.own_duck.execute(f"SET schema = '{literal(quote(database))}.{literal(quote(inner))}'")
         self.fakesnow.database, self.fakesnow.database_set = database, True
-        self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None  # noqa: SLF001
+        self.fakesnow._schema, self.fakesnow.schema_set = self.schema, self.schema is not None
 
     @property
     def autocommit(self) -> bool:
@@ -115,10 +116,11 @@ class Session:
         whole = [self.database, self.schema][: 3 - len(parts)] + parts
         if whole[0] is None or whole[1] is None:
             raise SqlError(
-                90105, "22000",
+                90105,
+                "22000",
                 "Cannot perform operation. This session does not have a current database. Call 'USE DATABASE', or use a "
                 "qualified name.",
-            )  # fmt: skip
+            )
         return str(whole[0]), str(whole[1]), str(whole[2])
 
     def stage(self, reference: str, privilege: str) -> tuple[Stage, str]:
@@ -134,17 +136,22 @@ class Session:
         """The functions that tell about the session."""
         transaction = self.scope.transaction
         return {
-            "CURRENT_ROLE": self.root().role, "INVOKER_ROLE": self.role,
-            "CURRENT_DATABASE": self.database, "CURRENT_SCHEMA": self.schema, "CURRENT_WAREHOUSE": self.warehouse,
-            "CURRENT_USER": self.user, "CURRENT_ACCOUNT": "EMULATOR", "CURRENT_SESSION": self.id,
+            "CURRENT_ROLE": self.root().role,
+            "INVOKER_ROLE": self.role,
+            "CURRENT_DATABASE": self.database,
+            "CURRENT_SCHEMA": self.schema,
+            "CURRENT_WAREHOUSE": self.warehouse,
+            "CURRENT_USER": self.user,
+            "CURRENT_ACCOUNT": "EMULATOR",
+            "CURRENT_SESSION": self.id,
             "CURRENT_TRANSACTION": str(transaction.id) if transaction is not None else None,
-        }  # fmt: skip
+        }
 
     def transformed(self, expression: exp.Expression) -> exp.Expression:
         """As DuckDB understands it (a copy)."""
         zoned = self.has_zones(expression)
         prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions(), has_zones=zoned)
-        return self.cursor()._transform(prepared, None)  # noqa: SLF001
+        return self.cursor()._transform(prepared, None)
 
     def has_zones(self, expression: exp.Expression) -> bool:
         """Returns `True` if a table of the statement has a TIMESTAMP_TZ."""
@@ -342,10 +349,11 @@ class Session:
         """Commit what is open; a transaction of the caller cannot be ended from inside a procedure."""
         if self.frame is not None and self.frame.caller.scope.transaction is not None:
             raise SqlError(
-                90236, "25000",
+                90236,
+                "25000",
                 "Stored procedure execution error: Modifying a transaction that has started at a different scope is not "
                 "allowed.",
-            )  # fmt: skip
+            )
         transactions.commit(self)
 
     def abort(self) -> None:

@@ -19,14 +19,42 @@ if TYPE_CHECKING:
 # A SHOW gives no more rows, and does not say so.
 MOST_ROWS = 10_000
 COLUMNS = [
-    "table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
-    "database_name", "autoincrement", "schema_evolution_record",
-]  # fmt: skip
+    "table_name",
+    "schema_name",
+    "column_name",
+    "data_type",
+    "null?",
+    "default",
+    "kind",
+    "expression",
+    "comment",
+    "database_name",
+    "autoincrement",
+    "schema_evolution_record",
+]
 TABLES = [
-    "created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "bytes", "owner",
-    "retention_time", "automatic_clustering", "change_tracking", "is_external", "enable_schema_evolution",
-    "owner_role_type", "is_event", "is_hybrid", "is_iceberg", "is_dynamic", "is_immutable",
-]  # fmt: skip
+    "created_on",
+    "name",
+    "database_name",
+    "schema_name",
+    "kind",
+    "comment",
+    "cluster_by",
+    "rows",
+    "bytes",
+    "owner",
+    "retention_time",
+    "automatic_clustering",
+    "change_tracking",
+    "is_external",
+    "enable_schema_evolution",
+    "owner_role_type",
+    "is_event",
+    "is_hybrid",
+    "is_iceberg",
+    "is_dynamic",
+    "is_immutable",
+]
 
 
 def show(session: Session, text: str) -> Answer | None:
@@ -48,9 +76,10 @@ def show(session: Session, text: str) -> Answer | None:
     if kind == "COLUMNS":
         rows = [
             _column(table, column)
-            for table in tables for column in table.columns
+            for table in tables
+            for column in table.columns
             if pattern is None or pattern.fullmatch(column.name)
-        ]  # fmt: skip
+        ]
         return Answer.of(COLUMNS, rows[:MOST_ROWS], statement_type.SHOW)
     found = [t for t in tables if t.kind != "VIEW" and (pattern is None or pattern.fullmatch(t.name[2]))]
     return Answer.of(TABLES, [_table(session, t) for t in found[:MOST_ROWS]], statement_type.SHOW)
@@ -79,17 +108,27 @@ def _scope(session: Session, r: Reader) -> list[Table]:
     if len(place) == 2:
         catalog.schema(str(place[0]), str(place[1]))
     return [
-        t for n, t in sorted(catalog.tables.items())
+        t
+        for n, t in sorted(catalog.tables.items())
         if n[: len(place)] == place and t.temporary in (None, session.id) and roles.sees_table(session.role, t)
-    ]  # fmt: skip
+    ]
 
 
 def _column(table: Table, column: Column) -> tuple:
     return (
-        table.name[2], table.name[1], column.name, json.dumps(_type(column), separators=(",", ":")),
-        "true" if column.nullable else "false", column.default or "", "COLUMN", "", column.comment or "", table.name[0],
-        "", None,
-    )  # fmt: skip
+        table.name[2],
+        table.name[1],
+        column.name,
+        json.dumps(_type(column), separators=(",", ":")),
+        "true" if column.nullable else "false",
+        column.default or "",
+        "COLUMN",
+        "",
+        column.comment or "",
+        table.name[0],
+        "",
+        None,
+    )
 
 
 def _type(column: Column) -> dict:
@@ -111,7 +150,25 @@ def _table(session: Session, table: Table) -> tuple:
         count = duck.execute(f"SELECT COUNT(*) FROM {full(table.name)}").fetchall()[0][0]
     kind = "TEMPORARY" if table.temporary else "TRANSIENT" if table.transient else "TABLE"
     return (
-        str(table.created), table.name[2], table.name[0], table.name[1], kind, table.comment or "", table.clustering or "",
-        count, 0, table.owner, "0" if table.transient else "1", "ON" if table.clustering else "OFF", "OFF", "N", "N", "ROLE",
-        "N", "N", "N", "N", "N",
-    )  # fmt: skip
+        str(table.created),
+        table.name[2],
+        table.name[0],
+        table.name[1],
+        kind,
+        table.comment or "",
+        table.clustering or "",
+        count,
+        0,
+        table.owner,
+        "0" if table.transient else "1",
+        "ON" if table.clustering else "OFF",
+        "OFF",
+        "N",
+        "N",
+        "ROLE",
+        "N",
+        "N",
+        "N",
+        "N",
+        "N",
+    )

@@ -83,8 +83,11 @@ class Stages:
 
     def view(self, database: str, shows: Callable[[Stage], bool]) -> pa.Table:
         """`INFORMATION_SCHEMA.STAGES`."""
-        found = sorted((s.name, s.owner) for s in self.by_name.values()
-                       if s.name[0] == database and not s.name[2].startswith("%") and shows(s))  # fmt: skip
+        found = sorted(
+            (s.name, s.owner)
+            for s in self.by_name.values()
+            if s.name[0] == database and not s.name[2].startswith("%") and shows(s)
+        )
         columns = ("STAGE_CATALOG", "STAGE_SCHEMA", "STAGE_NAME", "STAGE_TYPE", "STAGE_OWNER")
         rows = [(*name, "Internal Named", owner) for name, owner in found]
         texts = {c: pa.array([r[i] for r in rows], pa.string()) for i, c in enumerate(columns)}

@@ -73,7 +73,9 @@ def _create_table(session: Session, text: str) -> Answer:
         if not e.args.get("replace"):
             raise exists(".".join(name))
         roles.require_table(session.role, "OWNERSHIP", engine.catalog.tables[name])
-    engine.catalog.check_case("table", name[2], [n[2] for n in engine.catalog.tables if n[:2] == name[:2] and n != name])
+    engine.catalog.check_case(
+        "table", name[2], [n[2] for n in engine.catalog.tables if n[:2] == name[:2] and n != name]
+    )
     owner = session.role if temporary else roles.owner_of_new("TABLE", name, session.role)
     table = Table(name, owner=owner, temporary=session.id if temporary else None)
     for p in properties:
@@ -255,10 +257,11 @@ def _add_column(session: Session, table: Table, column: Column) -> None:
     filled = session.duck.execute(f"SELECT COUNT(*) FROM {full(table.name)}").fetchall()[0][0]
     if not column.nullable and column.default is None and filled:
         raise SqlError(
-            2002, "42601",
+            2002,
+            "42601",
             f"SQL compilation error:\nNon-nullable column '{column.name}' cannot be added to non-empty table "
             f"'{table.name[2]}' unless it has a non-null default value.",
-        )  # fmt: skip
+        )
     loose = Column(column.name, column.type, True, column.comment, column.default)
     session.duck.execute(f"ALTER TABLE {full(table.name)} ADD COLUMN {_duck_column(loose)}")
     if not column.nullable:
@@ -296,14 +299,19 @@ def _alter_columns(session: Session, table: Table, r: Reader) -> Answer:
         parsed = dialect.parse(f"CREATE TABLE t (c {r.rest()})")
         new = Type.of(parsed.this.expressions[0].kind)
         wider = new.family == column.type.family and (
-            new.family == "TEXT" and (new.first or 0) >= (column.type.first or 0)
-            or new.family == "NUMBER" and new.second == column.type.second and (new.first or 0) >= (column.type.first or 0)
-        )  # fmt: skip
+            (new.family == "TEXT" and (new.first or 0) >= (column.type.first or 0))
+            or (
+                new.family == "NUMBER"
+                and new.second == column.type.second
+                and (new.first or 0) >= (column.type.first or 0)
+            )
+        )
         if not wider and new != column.type:
             raise SqlError(
-                2108, "22000",
+                2108,
+                "22000",
                 f"SQL compilation error:\ncannot change column {column.name} from type {column.type.text()} to {new.text()}",
-            )  # fmt: skip
+            )
         session.duck.execute(f"{at} SET DATA TYPE {new.duck()}")
         column.type = new
     else:
@@ -354,7 +362,9 @@ def _view(session: Session, verb: str, text: str) -> Answer:
     session.duck.execute(f"CREATE {'OR REPLACE ' if e.args.get('replace') else ''}VIEW {full(name)} AS {source}")
     described = session.duck.execute(f"DESCRIBE {source}").fetchall()
     engine.catalog.tables[name] = Table(
-        name, [Column(row[0], type_of_duck(row[1])) for row in described], kind="VIEW",
+        name,
+        [Column(row[0], type_of_duck(row[1])) for row in described],
+        kind="VIEW",
         owner=session.account.roles.owner_of_new("VIEW", name, session.role),
     )
     return _status(f"View {name[2]} successfully created.")

@@ -39,7 +39,7 @@ def tokens(sql: str) -> list[Token]:
     while at < len(sql):
         match = TOKEN.match(sql, at)
         if match is None:
-            raise syntax(f"unexpected {sql[at:at + 20]!r}")
+            raise syntax(f"unexpected {sql[at : at + 20]!r}")
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup or "", match.group(), match.start(), match.end()))
         at = match.end()
@@ -258,6 +258,17 @@ def strip_comments(sql: str) -> str:
 
 
 __all__ = [
-    "Reader", "SqlError", "full", "head", "identifier", "literal", "plain_paths", "quote", "split_script",
-    "strip_comments", "tokens", "unquote", "upper_quoted",
-]  # fmt: skip
+    "Reader",
+    "SqlError",
+    "full",
+    "head",
+    "identifier",
+    "literal",
+    "plain_paths",
+    "quote",
+    "split_script",
+    "strip_comments",
+    "tokens",
+    "unquote",
+    "upper_quoted",
+]

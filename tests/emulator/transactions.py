@@ -199,10 +199,11 @@ def _again(session: Session) -> None:
             outcome = run()
             if outcome.affected != before:
                 raise SqlError(
-                    99999, "XX000",
+                    99999,
+                    "XX000",
                     "emulator: this interleaving cannot be reproduced: a statement of the open transaction touched "
                     f"{before} rows, and {outcome.affected} after another session committed",
-                )  # fmt: skip
+                )
     except Exception as error:
         transaction.broken = error  # what is applied so far must not be committed
         raise

@@ -56,8 +56,8 @@ def _replace(session: Session, table: exp.Table) -> None:
     if view == "LOAD_HISTORY":
         place = f'{quote(database)}."_emulator"."loads"'
         sub = exp.maybe_parse(
-            f"(SELECT schema_name AS \"SCHEMA_NAME\", path AS \"FILE_NAME\", table_name AS \"TABLE_NAME\", "
-            f"loaded AS \"LAST_LOAD_TIME\", 'LOADED' AS \"STATUS\", row_count AS \"ROW_COUNT\" FROM {place})",
+            f'(SELECT schema_name AS "SCHEMA_NAME", path AS "FILE_NAME", table_name AS "TABLE_NAME", '
+            f'loaded AS "LAST_LOAD_TIME", \'LOADED\' AS "STATUS", row_count AS "ROW_COUNT" FROM {place})',
             dialect="duckdb",
         )
         table.replace(exp.Subquery(this=sub.this, alias=table.args.get("alias") or exp.to_identifier(view)))
@@ -68,9 +68,10 @@ def _replace(session: Session, table: exp.Table) -> None:
     modes, engine = session.account.modes, session.engine
     if modes.information_schema == "refuses":
         raise SqlError(
-            90030, "22000",
+            90030,
+            "22000",
             "Information schema query returned too much data. Please repeat query with more selective predicates.",
-        )  # fmt: skip
+        )
     shows = _shown(session)
     if view == "STAGES":
         rows = engine.stages.view(database, shows)

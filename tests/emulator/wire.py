@@ -20,7 +20,7 @@ def arrow(table: pa.Table, rowtype: list[dict]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=to_sf_schema(plain, rowtype))
 
 
-def text(value: Any, kind: str) -> str | None:  # noqa: ANN401
+def text(value: Any, kind: str) -> str | None:
     """A value as a JSON row set has it."""
     if value is None:
         return None

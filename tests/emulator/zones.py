@@ -32,7 +32,7 @@ _TEXT_AT = (
     "AS TIMESTAMPTZ)"
 )
 _FROM_TEXT = (
-    f"CASE WHEN regexp_matches(x, '\\d:\\d\\d.*[+-]\\d\\d(:?\\d\\d)?$') THEN "
+    "CASE WHEN regexp_matches(x, '\\d:\\d\\d.*[+-]\\d\\d(:?\\d\\d)?$') THEN "
     + _pair(_TEXT_AT, f"CASE WHEN regexp_extract(x, {_OFFSET}, 1) = '-' THEN -1 ELSE 1 END * ({_WRITTEN})")
     + f" WHEN regexp_matches(x, 'Z$') THEN {_pair(_TEXT_AT, '0')} ELSE {_here(_TEXT_AT)} END"
 )
@@ -48,12 +48,12 @@ TEXT_MACRO = "_emulator_zone_text"
 # when the macro is bound, since an aggregate's is not; so the struct is taken apart as JSON.
 _OF_JSON = "to_json(x) ->> '$._tz_minutes'"
 _TEXT = (
-    "strftime(timezone('UTC', CAST(to_json(x) ->> '$._tz_at' AS TIMESTAMPTZ)) + to_minutes(CAST({0} AS INTEGER)), "
-    "'%Y-%m-%d %H:%M:%S.%g ') || replace({1}, ':', '')"
+    "strftime(timezone('UTC', CAST(to_json(x) ->> '$._tz_at' AS TIMESTAMPTZ)) + to_minutes(CAST({} AS INTEGER)), "
+    "'%Y-%m-%d %H:%M:%S.%g ') || replace({}, ':', '')"
 ).format(_OF_JSON, _ZONE.replace("x._tz_minutes", f"CAST({_OF_JSON} AS INTEGER)"))
 MACROS = rf"""
 CREATE OR REPLACE TEMP MACRO _emulator_tz(x VARCHAR) AS {_FROM_TEXT},
-    (x TIMESTAMPTZ) AS {_here('x')},
+    (x TIMESTAMPTZ) AS {_here("x")},
     (x TIMESTAMP) AS {_here("CAST(x AS TIMESTAMPTZ)")},
     (x DATE) AS {_here("CAST(x AS TIMESTAMPTZ)")},
     (x {DUCK}) AS x;
@@ -78,7 +78,9 @@ def is_zoned(described: str) -> bool:
 def zoned(expression: exp.Expression) -> bool:
     """Returns `True` if the expression itself makes a TIMESTAMP_TZ."""
     for node in expression.walk():
-        if isinstance(node, exp.ConvertTimezone) or (isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ"):
+        if isinstance(node, exp.ConvertTimezone) or (
+            isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ"
+        ):
             return True
         if isinstance(node, exp.Cast) and node.to.this == T.TIMESTAMPTZ:
             return True
@@ -101,7 +103,9 @@ def _one(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.ConvertTimezone):
         if node.args.get("source_tz") is not None:
             return node
-        return call("_emulator_convert", node.args["target_tz"].copy(), call("_emulator_tz", node.args["timestamp"].copy()))
+        return call(
+            "_emulator_convert", node.args["target_tz"].copy(), call("_emulator_tz", node.args["timestamp"].copy())
+        )
     if isinstance(node, exp.Anonymous) and node.name.upper() == "TO_TIMESTAMP_TZ" and len(node.expressions) == 1:
         return call("_emulator_tz", node.expressions[0].copy())
     if isinstance(node, exp.Cast):
@@ -123,7 +127,9 @@ def _one(node: exp.Expression) -> exp.Expression:
 
 def _cast(node: exp.Cast) -> exp.Expression:
     kind = node.to.this
-    if isinstance(node, exp.TryCast) or isinstance(node.this, (exp.Literal, exp.Null, exp.Placeholder)) and kind != T.TIMESTAMPTZ:
+    if isinstance(node, exp.TryCast) or (
+        isinstance(node.this, (exp.Literal, exp.Null, exp.Placeholder)) and kind != T.TIMESTAMPTZ
+    ):
         return node
     if kind == T.TIMESTAMPTZ:
         known = node.this.copy()

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from conformance.direct import Direct
-from emulator import Lab
 from racing import EVERYTHING, Load, Racer, alone, tables
+
+from emulator import Lab
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert"}
 
 
-def job(**options: Any) -> dict[str, Any]:  # noqa: ANN401
+def job(**options: Any) -> dict[str, Any]:
     resource = {"name": "orders", "primary_key": "id", "write_disposition": MERGE}
     return {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [resource], **options}
 
@@ -21,11 +22,11 @@ def order(number: int, value: str) -> dict[str, Any]:
     return {"id": number, "v": value, "at": "2024-07-01T12:00:00Z", "items": [value]}
 
 
-def account(**modes: Any) -> Lab:  # noqa: ANN401
+def account(**modes: Any) -> Lab:
     return Lab(databases=("RAW",), **modes)
 
 
-def load(lab: Lab, guest: Any, given: dict[str, Any], *records: dict[str, Any], **parameters: Any) -> Racer:  # noqa: ANN401
+def load(lab: Lab, guest: Any, given: dict[str, Any], *records: dict[str, Any], **parameters: Any) -> Racer:
     racer = Racer(Load(given, list(records)), lab, guest)
     for name, value in parameters.items():
         racer.session.session.set_parameter(name, value)
@@ -35,7 +36,7 @@ def load(lab: Lab, guest: Any, given: dict[str, Any], *records: dict[str, Any], 
 
 
 def rows(lab: Lab) -> tuple[list, list]:
-    lab._session = lab._session or Direct(lab.account, database="RAW")  # noqa: SLF001
+    lab._session = lab._session or Direct(lab.account, database="RAW")
     found = tables(lab)
     return [(int(i), v) for i, v, _ in found["orders"]], [value for *_, value in found["items"]]
 

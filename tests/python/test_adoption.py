@@ -17,14 +17,19 @@ from typing import Any
 import pytest
 
 # Before dlt is imported: it reads these once.
-os.environ.update({
-    "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL", "LOAD__WORKERS": "1",
-    "LOAD__RAISE_ON_MAX_RETRIES": "1",
-})  # fmt: skip
-import dlt  # noqa: E402
-import snowcat_procedure  # noqa: E402
-from dlt.common.versioned_state import decompress_state  # noqa: E402
-from emulator import Lab  # noqa: E402
+os.environ.update(
+    {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",
+        "LOAD__WORKERS": "1",
+        "LOAD__RAISE_ON_MAX_RETRIES": "1",
+    }
+)
+import dlt
+import snowcat_procedure
+from dlt.common.versioned_state import decompress_state
+
+from emulator import Lab
 
 HINTS: dict[str, dict] = {
     "orders": {"primary_key": "id", "write_disposition": "merge", "columns": {"extra": {"data_type": "json"}}},
@@ -38,7 +43,7 @@ CURSOR = {"cursor_path": "updated", "initial_value": "2023-12-31T00:00:00Z"}
 class Holding(snowcat_procedure.Snowflake):
     """The warehouse of a procedure, and records for each resource."""
 
-    def __init__(self, session: Any, records: dict[str, list]) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, records: dict[str, list]) -> None:
         super().__init__(session, snowcat_procedure.Http({}))
         self.pages = {name: [json.dumps(rows)] for name, rows in records.items()}
 
@@ -51,13 +56,13 @@ class Holding(snowcat_procedure.Snowflake):
 class Loaders:
     """Both loaders, with the same resources, for the same dataset."""
 
-    def __init__(self, lab: Lab, guest: Any, folder: Any, file_format: str | None, forgets: bool) -> None:  # noqa: ANN401
+    def __init__(self, lab: Lab, guest: Any, folder: Any, file_format: str | None, forgets: bool) -> None:
         self.lab, self.guest, self.folder = lab, guest, folder
         self.file_format, self.forgets = file_format, forgets
         self.settings: dict[str, dict] = {}
         self.runs = 0
 
-    def dlt(self, records: dict[str, list], **options: Any) -> Any:  # noqa: ANN401
+    def dlt(self, records: dict[str, list], **options: Any) -> Any:
         """A run of dlt: on another machine each time, if it forgets."""
         self.runs += 1
         place = self.folder / (f"dlt{self.runs}" if self.forgets else "dlt")
@@ -66,16 +71,18 @@ class Loaders:
             "&role=ACCOUNTADMIN&login_timeout=20"
         )
         pipeline = dlt.pipeline(
-            "shop", pipelines_dir=str(place), dataset_name="shop",
+            "shop",
+            pipelines_dir=str(place),
+            dataset_name="shop",
             destination=dlt.destinations.snowflake(credentials=credentials),
-        )  # fmt: skip
+        )
 
-        def resource(name: str) -> Any:  # noqa: ANN401
+        def resource(name: str) -> Any:
             if name != "orders":
                 return dlt.resource(records[name], name=name, **HINTS[name])
 
             @dlt.resource(name=name, **HINTS[name])
-            def orders(updated: Any = dlt.sources.incremental(**CURSOR)) -> Iterator[Any]:  # noqa: ANN401
+            def orders(updated: Any = dlt.sources.incremental(**CURSOR)) -> Iterator[Any]:
                 yield records[name]
 
             return orders()
@@ -91,12 +98,12 @@ class Loaders:
         pipeline.run(source, loader_file_format=self.file_format, **options)
         return pipeline
 
-    def snowcat(self, records: dict[str, list], now: str | None = None, **options: Any) -> dict:  # noqa: ANN401
+    def snowcat(self, records: dict[str, list], now: str | None = None, **options: Any) -> dict:
         """A run of Snowcat."""
         endpoint = {"source": "pull", "endpoint": {"data_selector": "$", "incremental": CURSOR}}
         resources = [{"name": name, **HINTS[name], **(endpoint if name == "orders" else {})} for name in records]
         job = {"pipeline": "shop", "database": "RAW", "dataset": "shop", "resources": resources, **options}
-        now = now or datetime.datetime.now(datetime.timezone.utc).isoformat()
+        now = now or datetime.datetime.now(datetime.UTC).isoformat()
         return snowcat_procedure.run(self.guest, json.dumps(job), now, Holding(self.lab.session, records))[0]
 
     # --- what is there -------------------------------------------------------
@@ -107,15 +114,20 @@ class Loaders:
 
     def columns(self) -> list[tuple]:
         """Every column of the dataset, in order."""
-        return [tuple(r) for r in self.lab.sql(
-            "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE, IS_NULLABLE "
-            "FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'SHOP' ORDER BY TABLE_NAME, ORDINAL_POSITION"
-        )]  # fmt: skip
+        return [
+            tuple(r)
+            for r in self.lab.sql(
+                "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE, IS_NULLABLE "
+                "FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'SHOP' ORDER BY TABLE_NAME, ORDINAL_POSITION"
+            )
+        ]
 
     def orders(self) -> dict[int, tuple]:
         """The orders as they were given: totals, then the lists, put together from three tables."""
         tags: dict[str, list] = {}
-        for parent, value in self.rows("ORDERS__ITEMS__TAGS", '"_DLT_PARENT_ID", "VALUE"', '"_DLT_PARENT_ID", "_DLT_LIST_IDX"'):
+        for parent, value in self.rows(
+            "ORDERS__ITEMS__TAGS", '"_DLT_PARENT_ID", "VALUE"', '"_DLT_PARENT_ID", "_DLT_LIST_IDX"'
+        ):
             tags.setdefault(parent, []).append(value)
         items: dict[str, list] = {}
         listed = '"_DLT_PARENT_ID", "_DLT_ROOT_ID", "_DLT_ID", "SKU"'
@@ -142,9 +154,12 @@ class Loaders:
 def order(number: int, day: int, version: int = 1) -> dict:
     """An order, changed for the `version`th time."""
     return {
-        "id": number, "updated": f"2024-01-{day:02d}T00:00:00Z", "total": number + version / 4, "extra": {"v": version},
+        "id": number,
+        "updated": f"2024-01-{day:02d}T00:00:00Z",
+        "total": number + version / 4,
+        "extra": {"v": version},
         "items": [{"sku": f"s{i}", "tags": ["a"] * (version + i)} for i in range(3 - version % 2)],
-    }  # fmt: skip
+    }
 
 
 def expected(given: dict) -> tuple:
@@ -228,13 +243,24 @@ def test_what_the_schema_says_of_columns_holds_for_those_snowcat_finds(loaders):
         "default_hints": {"unique": ["re:_code$"], "sort": ["re:^(made|n)$", "none"]},
     }
     both.dlt({"events": [{"n": 1, "net_price": 1, "l": [{"x_code": "a"}]}]})
-    more = {"n": 2, "net_price": 2, "price_of": 3, "label_2": 4, "made": "2024-01-02T03:04:05Z", "l": [{"a_price": 1, "b_code": 5}]}
+    more = {
+        "n": 2,
+        "net_price": 2,
+        "price_of": 3,
+        "label_2": 4,
+        "made": "2024-01-02T03:04:05Z",
+        "l": [{"a_price": 1, "b_code": 5}],
+    }
     both.snowcat({"events": [more]})
     kinds = {(table, column): (kind, scale) for table, column, kind, _, scale, _ in both.columns()}
     for place, kind in {
-        ("EVENTS", "NET_PRICE"): ("NUMBER", 9), ("EVENTS", "PRICE_OF"): ("NUMBER", 9), ("EVENTS", "LABEL_2"): ("TEXT", None),
-        ("EVENTS", "MADE"): ("DATE", None), ("EVENTS__L", "A_PRICE"): ("NUMBER", 9), ("EVENTS__L", "B_CODE"): ("NUMBER", 0),
-    }.items():  # fmt: skip
+        ("EVENTS", "NET_PRICE"): ("NUMBER", 9),
+        ("EVENTS", "PRICE_OF"): ("NUMBER", 9),
+        ("EVENTS", "LABEL_2"): ("TEXT", None),
+        ("EVENTS", "MADE"): ("DATE", None),
+        ("EVENTS__L", "A_PRICE"): ("NUMBER", 9),
+        ("EVENTS__L", "B_CODE"): ("NUMBER", 0),
+    }.items():
         assert kinds[place] == kind, place
     there = both.columns()
     # dlt finds the schema as it would have made it itself.

@@ -184,9 +184,7 @@ def run(folder: pathlib.Path, line: str) -> str:
     path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "LANG": "C.UTF-8"}
     command = ["bash", "-c", line]
-    ran = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
-    )
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     return "\n".join(row.rstrip() for row in (ran.stdout + ran.stderr).splitlines())
 
 

@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
         form = {name: values[0] for name, values in form.items()}
         self.server.log.append("token")
@@ -87,7 +87,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         token = {"access_token": f"a-token-of-the-cloud-{self.server.tokens}", "expires_in": 3600}
         return self.answer(200, json.dumps(token).encode())
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         bucket, cloud = self.server, self.server.cloud
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
@@ -103,7 +103,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             # As S3 does: what was signed is quoted, tokens among it.
             status, reported = why
             quoted = xml.sax.saxutils.escape(str(self.headers) + self.path)
-            return self.answer(status, f"<Error><Code>Refused</Code><Message>{reported} {quoted}</Message></Error>".encode())
+            return self.answer(
+                status, f"<Error><Code>Refused</Code><Message>{reported} {quoted}</Message></Error>".encode()
+            )
         if name != "bucket":
             return self.answer(404, cloud.error("NoSuchBucket"))
         if not key:
@@ -122,7 +124,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         more = {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}", "ETag": tag}
         return self.answer(206, data[start:end], more, cut=fault == "cut")
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_GET
 
     def listed(self, query: dict) -> str:
         """Two names a page."""
@@ -173,8 +175,13 @@ class Amazon(Cloud):
     root = "s3://bucket"
 
     def environment(self, secret=SECRET):
-        return {"AWS_ENDPOINT_URL": self.url, "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": secret,
-                "AWS_SESSION_TOKEN": "a-session-token", "AWS_REGION": "eu-central-1"}  # fmt: skip
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "AKID",
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_SESSION_TOKEN": "a-session-token",
+            "AWS_REGION": "eu-central-1",
+        }
 
     def refusal(self, request, url):
         """Amazon's own signer signs the request, and must get the same signature."""
@@ -198,9 +205,11 @@ class Amazon(Cloud):
             for key, size, tag in entries
         )
         token = f"<NextContinuationToken>{more}</NextContinuationToken>" if more else ""
-        return (f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name>'
-                f"<KeyCount>{len(entries)}</KeyCount><EncodingType>url</EncodingType>"
-                f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{token}{contents}</ListBucketResult>")  # fmt: skip
+        return (
+            f'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bucket</Name>'
+            f"<KeyCount>{len(entries)}</KeyCount><EncodingType>url</EncodingType>"
+            f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
+        )
 
 
 class Azure(Cloud):
@@ -212,8 +221,19 @@ class Azure(Cloud):
     def refusal(self, request, url):
         """Signed as "Authorize with Shared Key" has it."""
         head = {name.lower(): value for name, value in request.headers.items()}
-        names = ("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date",
-                 "if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range")  # fmt: skip
+        names = (
+            "content-encoding",
+            "content-language",
+            "content-length",
+            "content-md5",
+            "content-type",
+            "date",
+            "if-modified-since",
+            "if-match",
+            "if-none-match",
+            "if-unmodified-since",
+            "range",
+        )
         lines = [request.command, *(head.get(name, "").strip() for name in names)]
         lines += sorted(f"{name}:{value.strip()}" for name, value in head.items() if name.startswith("x-ms-"))
         lines += [f"/acc{url.path}"]
@@ -228,8 +248,10 @@ class Azure(Cloud):
             f"<Etag>{tag.strip(chr(34))}</Etag><Content-Length>{size}</Content-Length><Content-Type>text/csv</Content-Type></Properties></Blob>"
             for key, size, tag in entries
         )
-        return (f'\ufeff<?xml version="1.0"?><EnumerationResults ContainerName="bucket"><Blobs>{blobs}</Blobs>'
-                f"<NextMarker>{more}</NextMarker></EnumerationResults>")  # fmt: skip
+        return (
+            f'\ufeff<?xml version="1.0"?><EnumerationResults ContainerName="bucket"><Blobs>{blobs}</Blobs>'
+            f"<NextMarker>{more}</NextMarker></EnumerationResults>"
+        )
 
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -241,9 +263,16 @@ class Google(Cloud):
 
     def environment(self, secret=SECRET):
         key = KEY if secret == SECRET else OTHER
-        pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        account = {"type": "service_account", "private_key": pem.decode(), "private_key_id": "k",
-                   "client_email": "me@example.com", "token_uri": f"{self.url}/token"}  # fmt: skip
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        account = {
+            "type": "service_account",
+            "private_key": pem.decode(),
+            "private_key_id": "k",
+            "client_email": "me@example.com",
+            "token_uri": f"{self.url}/token",
+        }
         return {"STORAGE_EMULATOR_HOST": self.url, "GOOGLE_APPLICATION_CREDENTIALS": account}
 
     def parts(self, path):
@@ -266,7 +295,7 @@ class Google(Cloud):
     def no_token(self, form):
         """The account's own word, signed with its key."""
         text, _, signature = form["assertion"].rpartition(".")
-        bytes_of = lambda part: base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))  # noqa: E731
+        bytes_of = lambda part: base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
         try:
             KEY.public_key().verify(bytes_of(signature), text.encode(), padding.PKCS1v15(), hashes.SHA256())
         except Exception:  # noqa: BLE001
@@ -274,7 +303,11 @@ class Google(Cloud):
         head, claims = (json.loads(bytes_of(part)) for part in text.split("."))
         assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer" and head["alg"] == "RS256"
         assert claims["scope"].endswith("devstorage.read_only") and claims["exp"] - claims["iat"] == 3600
-        return None if (claims["iss"], claims["aud"]) == ("me@example.com", f"{self.url}/token") else f"wrong claims {claims}"
+        return (
+            None
+            if (claims["iss"], claims["aud"]) == ("me@example.com", f"{self.url}/token")
+            else f"wrong claims {claims}"
+        )
 
     def refusal(self, request, url):
         known = re.fullmatch(r"Bearer a-token-of-the-cloud-\d+", request.headers.get("authorization") or "")
@@ -315,7 +348,7 @@ def read(folder, bucket, *paths: str, variables: dict | None = None, **resource)
 @CLOUDS
 def test_files_are_found_and_read(bucket, tmp_path):
     plain = {key: data.decode() for key, data in FILES.items() if key.endswith(".csv")}
-    of = lambda *keys: {key: plain[key] for key in keys}  # noqa: E731
+    of = lambda *keys: {key: plain[key] for key in keys}
     below = [key for key in plain if key.startswith("a/")]
     flat = [key for key in below if key != "a/b/5.csv"]
 
@@ -342,11 +375,23 @@ def made(folder, environment: dict, resources: list[dict]) -> dict[str, bytes]:
     folder.mkdir()
     job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources}
     (folder / "job.json").write_text(json.dumps(job))
-    command = [planning.PROGRAM, "plan", "job.json", "--out", "out", "--now", "2026-01-02T03:04:05Z", "--transcript", "run.jsonl"]
+    command = [
+        planning.PROGRAM,
+        "plan",
+        "job.json",
+        "--out",
+        "out",
+        "--now",
+        "2026-01-02T03:04:05Z",
+        "--transcript",
+        "run.jsonl",
+    ]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
     assert run.returncode == 0, run.stderr
     text = (folder / "run.jsonl").read_text() + run.stdout + run.stderr
-    assert not [secret for secret in (SECRET, "a-session-token", "a-token-of-the-cloud", "PRIVATE KEY") if secret in text]
+    assert not [
+        secret for secret in (SECRET, "a-session-token", "a-token-of-the-cloud", "PRIVATE KEY") if secret in text
+    ]
     return {str(file.relative_to(folder)): file.read_bytes() for file in (folder / "out").rglob("*.parquet")}
 
 
@@ -357,23 +402,38 @@ def test_tables_are_those_of_local_files(tmp_path):
     pq.write_table(table, parquet, row_group_size=700)
     with pa.ipc.new_file(arrow, table.schema) as writer:
         writer.write_table(table, max_chunksize=500)
-    zstd = lambda data: pa.compress(data, "zstd", asbytes=True)  # noqa: E731
-    csv = b"id,v\n" + b"".join(b"%d,\"x\n%d\"\n" % (n, n) for n in range(3000))
+    zstd = lambda data: pa.compress(data, "zstd", asbytes=True)
+    csv = b"id,v\n" + b"".join(b'%d,"x\n%d"\n' % (n, n) for n in range(3000))
     files = {
-        "csv/1.csv": csv, "csv/2.csv.gz": gzip.compress(csv), "csv/3.csv.zst": zstd(csv),
-        "nd/1.ndjson": lines, "nd/2.jsonl.gz": gzip.compress(lines), "nd/3.ndjson.zst": zstd(lines),
-        "array/1.json": json.dumps(rows).encode(), "array/2.json.gz": gzip.compress(json.dumps(rows).encode()),
-        "pq/1.parquet": parquet.getvalue(), "pq/2.parquet.gz": gzip.compress(parquet.getvalue()),
-        "arrow/1.arrow": arrow.getvalue(), "arrow/2.arrow.zst": zstd(arrow.getvalue()),
-    }  # fmt: skip
+        "csv/1.csv": csv,
+        "csv/2.csv.gz": gzip.compress(csv),
+        "csv/3.csv.zst": zstd(csv),
+        "nd/1.ndjson": lines,
+        "nd/2.jsonl.gz": gzip.compress(lines),
+        "nd/3.ndjson.zst": zstd(lines),
+        "array/1.json": json.dumps(rows).encode(),
+        "array/2.json.gz": gzip.compress(json.dumps(rows).encode()),
+        "pq/1.parquet": parquet.getvalue(),
+        "pq/2.parquet.gz": gzip.compress(parquet.getvalue()),
+        "arrow/1.arrow": arrow.getvalue(),
+        "arrow/2.arrow.zst": zstd(arrow.getvalue()),
+    }
     for name, data in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    patterns = {"csv": "csv/*.csv*", "nd": "nd/*.*json*", "array": "array/*.json*", "pq": "pq/*.parquet*", "arrow": "arrow/*.arrow*"}
+    patterns = {
+        "csv": "csv/*.csv*",
+        "nd": "nd/*.*json*",
+        "array": "array/*.json*",
+        "pq": "pq/*.parquet*",
+        "arrow": "arrow/*.arrow*",
+    }
     formats = {"csv": "csv", "nd": "jsonl", "array": "json", "pq": "parquet", "arrow": "arrow"}
 
     def of(root, folder, variables):
-        resources = [{"name": name, "files": f"{root}/{pattern}", "format": formats[name]} for name, pattern in patterns.items()]
+        resources = [
+            {"name": name, "files": f"{root}/{pattern}", "format": formats[name]} for name, pattern in patterns.items()
+        ]
         return made(folder, variables, resources)
 
     expect = of(tmp_path, tmp_path / "local", {})
@@ -389,7 +449,7 @@ def test_tables_are_those_of_local_files(tmp_path):
 @CLOUDS
 def test_large_files_come_in_parts_and_go_on_after_a_fault(bucket, tmp_path):
     assert read(tmp_path, bucket, "c/long.csv") == {"c/long.csv": LONG.decode()}
-    reads = lambda: sum(line == "read c/long.csv" for line in bucket.log)  # noqa: E731
+    reads = lambda: sum(line == "read c/long.csv" for line in bucket.log)
     assert reads() == 2
     bucket.log.clear()
     # Asked about, the first part twice, the second three times.
@@ -439,7 +499,9 @@ def test_a_bucket_that_is_not_there_is_an_error(bucket, tmp_path):
         place = f"{bucket.cloud.root[:-6]}another/{path}"
         with pytest.raises(planning.Refused) as reported:
             planning.files(tmp_path, place, environment=environment(tmp_path, bucket))
-        assert f"{place}: listing what begins with" in str(reported.value) and "404" in str(reported.value), reported.value
+        assert f"{place}: listing what begins with" in str(reported.value) and "404" in str(reported.value), (
+            reported.value
+        )
         assert "NoSuchBucket" in str(reported.value)
 
 
@@ -458,8 +520,12 @@ def test_what_is_refused_is_reported_without_secrets(bucket, tmp_path):
 
 @CLOUDS
 def test_what_is_public_needs_no_credentials(bucket, tmp_path):
-    url = {"AWS_ENDPOINT_URL": bucket.url, "AZURE_STORAGE_ENDPOINT": bucket.url, "AZURE_STORAGE_ACCOUNT": "acc",
-           "STORAGE_EMULATOR_HOST": bucket.url}  # fmt: skip
+    url = {
+        "AWS_ENDPOINT_URL": bucket.url,
+        "AZURE_STORAGE_ENDPOINT": bucket.url,
+        "AZURE_STORAGE_ACCOUNT": "acc",
+        "STORAGE_EMULATOR_HOST": bucket.url,
+    }
     with pytest.raises(planning.Refused, match=r"40[13] Refused: .*\(not signed, for there is no [A-Z]"):
         read(tmp_path, bucket, "a/*.csv", variables=url)
     bucket.cloud.refusal = lambda request, _: (403, "signed") if request.headers.get("authorization") else None
@@ -470,8 +536,10 @@ def test_other_credentials_of_azure(tmp_path):
     with Bucket(Azure) as bucket:
         cloud = bucket.cloud
         at = {"AZURE_STORAGE_ENDPOINT": bucket.url, "AZURE_STORAGE_ACCOUNT": "acc"}
-        query = lambda url: dict(urllib.parse.parse_qsl(url.query))  # noqa: E731
-        cloud.refusal = lambda _, url: None if query(url).get("sig") == "a+b/c=" and query(url)["sv"] == "1" else (403, "no sig")
+        query = lambda url: dict(urllib.parse.parse_qsl(url.query))
+        cloud.refusal = lambda _, url: (
+            None if query(url).get("sig") == "a+b/c=" and query(url)["sv"] == "1" else (403, "no sig")
+        )
         sas = "?sv=1&sp=rl&sig=a%2Bb%2Fc%3D"
         assert len(read(tmp_path, bucket, "a/*.csv", variables=at | {"AZURE_STORAGE_SAS_TOKEN": sas})) == 4
         with pytest.raises(planning.Refused) as reported:
@@ -479,9 +547,19 @@ def test_other_credentials_of_azure(tmp_path):
         assert "no sig" in str(reported.value) and "a-signature" not in str(reported.value)
 
         cloud.refusal = Google.refusal.__get__(cloud)
-        form = {"grant_type": "client_credentials", "client_id": "app", "client_secret": "s3cret", "scope": "https://storage.azure.com/.default"}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": "app",
+            "client_secret": "s3cret",
+            "scope": "https://storage.azure.com/.default",
+        }
         cloud.no_token = lambda given: None if given == form else str(given)
-        entra = at | {"AZURE_CLIENT_ID": "app", "AZURE_CLIENT_SECRET": "s3cret", "AZURE_TENANT_ID": "t", "AZURE_AUTHORITY_HOST": bucket.url}
+        entra = at | {
+            "AZURE_CLIENT_ID": "app",
+            "AZURE_CLIENT_SECRET": "s3cret",
+            "AZURE_TENANT_ID": "t",
+            "AZURE_AUTHORITY_HOST": bucket.url,
+        }
         assert len(read(tmp_path, bucket, "a/*.csv", variables=entra)) == 4
         assert bucket.log.count("token") == 1
         with pytest.raises(planning.Refused, match=r"the token for it: the server said 400 \(invalid_grant\)"):
@@ -492,7 +570,13 @@ def test_other_credentials_of_google(tmp_path):
     with Bucket(Google) as bucket:
         given = {"STORAGE_EMULATOR_HOST": bucket.url, "GOOGLE_OAUTH_ACCESS_TOKEN": "a-token-of-the-cloud-7"}
         assert len(read(tmp_path, bucket, "a/*.csv", variables=given)) == 4
-        user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r", "token_uri": f"{bucket.url}/token"}
+        user = {
+            "type": "authorized_user",
+            "client_id": "c",
+            "client_secret": "s",
+            "refresh_token": "r",
+            "token_uri": f"{bucket.url}/token",
+        }
         form = {"grant_type": "refresh_token", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
         bucket.cloud.no_token = lambda given: None if given == form else str(given)
         variables = environment(tmp_path, bucket, GOOGLE_APPLICATION_CREDENTIALS=user)

@@ -7,9 +7,10 @@ import threading
 import time
 
 import pytest
-from emulator import Lab
 from jira import TOKEN, USER, Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from emulator import Lab
 
 CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW', '[\"issues\"]')"
 SITE = "your-site.atlassian.net:443"
@@ -20,7 +21,9 @@ DAY = "2024-01-{:02d}T00:00:00.000+0000"
 def site():
     with Jira() as jira:
         for number in range(1, 6):
-            jira.put(number, DAY.format(number), summary=f"s{number}", labels=["a", "b"], customfield_10003={"n": number})
+            jira.put(
+                number, DAY.format(number), summary=f"s{number}", labels=["a", "b"], customfield_10003={"n": number}
+            )
         yield jira
 
 
@@ -55,7 +58,11 @@ def tables(lab: Lab) -> dict[str, list[tuple]]:
 def test_a_load_and_the_next(lab, site):
     first = call(lab)
     assert (first["status"], first["endpoints_loaded"], first["rows"]["issues"]) == ("success", ["issues"], 5)
-    assert (first["engine"], first["component_by"]) == ("default", "file") and first["schema"] == "jira" and first["database"] == "RAW"
+    assert (
+        (first["engine"], first["component_by"]) == ("default", "file")
+        and first["schema"] == "jira"
+        and first["database"] == "RAW"
+    )
     assert {j["status"] for j in first["load_info"]["jobs_detail"]} == {"completed"}
     assert all(j["elapsed_ms"] > 0 for j in first["load_info"]["jobs_detail"])
     site.put(2, DAY.format(9), summary="new", labels=["c"])
@@ -63,10 +70,16 @@ def test_a_load_and_the_next(lab, site):
     second = call(lab)
     assert 'updated >= "2024-01-05 00:00"' in site.asked[asked][1]["jql"]
     assert second["rows"]["issues"] <= 2
-    shown = lab.sql('SELECT "KEY", "FIELDS__SUMMARY", "FIELDS__CUSTOMFIELD_10003":"n"::VARCHAR FROM RAW.JIRA.ISSUES ORDER BY 1')
+    shown = lab.sql(
+        'SELECT "KEY", "FIELDS__SUMMARY", "FIELDS__CUSTOMFIELD_10003":"n"::VARCHAR FROM RAW.JIRA.ISSUES ORDER BY 1'
+    )
     assert [tuple(r) for r in shown] == [
-        ("K-1", "s1", "1"), ("K-2", "new", None), ("K-3", "s3", "3"), ("K-4", "s4", "4"), ("K-5", "s5", "5")
-    ]  # fmt: skip
+        ("K-1", "s1", "1"),
+        ("K-2", "new", None),
+        ("K-3", "s3", "3"),
+        ("K-4", "s4", "4"),
+        ("K-5", "s5", "5"),
+    ]
     assert len(tables(lab)["ISSUES__FIELDS__LABELS"]) == 9
     assert [tuple(r) for r in lab.sql("SELECT COUNT(*), MAX(STATUS) FROM RAW.JIRA._DLT_LOADS")] == [(2, 0)]
 
@@ -86,8 +99,10 @@ def test_all_endpoints_and_the_task(lab, site):
 
 def test_the_secret_is_nowhere(lab, site):
     def everything() -> str:
-        data = [lab.sql(f"SELECT * FROM RAW.JIRA.{t}") for (t,) in
-                lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'JIRA'")]  # fmt: skip
+        data = [
+            lab.sql(f"SELECT * FROM RAW.JIRA.{t}")
+            for (t,) in lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'JIRA'")
+        ]
         statements = [e.sql for e in lab.trace if not e.sql.startswith(("CREATE SECRET", "ALTER SECRET"))]
         return repr([data, statements, [e.error for e in lab.trace]])
 
@@ -104,7 +119,9 @@ def test_the_secret_is_nowhere(lab, site):
 @pytest.mark.parametrize("subdomain", ["your-site", "Acme"])
 def test_a_refusal_with_the_placeholder_in_place_names_the_secret(lab, site, subdomain):
     lab.hosts.map("acme.atlassian.net:443", site.address)
-    lab.sql("ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('your-site.atlassian.net', 'acme.atlassian.net')")
+    lab.sql(
+        "ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('your-site.atlassian.net', 'acme.atlassian.net')"
+    )
     lab.sql(f"ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = '{subdomain}'")
     assert call(lab)["status"] == "success"
     lab.sql("ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET PASSWORD = 'wrong-token'")
@@ -117,8 +134,14 @@ def test_a_refusal_with_the_placeholder_in_place_names_the_secret(lab, site, sub
     ("change", "words"),
     [
         ("ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('other.example')", "Device or resource busy"),
-        ("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'evil.example/#'", "jira_subdomain is not the name"),
-        ("REVOKE CREATE SCHEMA ON DATABASE RAW FROM ROLE SNOWCAT_OWNER", "Insufficient privileges to operate on database 'RAW'"),
+        (
+            "ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'evil.example/#'",
+            "jira_subdomain is not the name",
+        ),
+        (
+            "REVOKE CREATE SCHEMA ON DATABASE RAW FROM ROLE SNOWCAT_OWNER",
+            "Insufficient privileges to operate on database 'RAW'",
+        ),
     ],
 )
 def test_what_goes_wrong_fails_the_call(lab, change, words):
@@ -142,7 +165,9 @@ def test_a_call_that_dies_anywhere_leaves_what_the_next_one_repairs(lab):
     expected = tables(lab)
     assert len(expected["ISSUES"]) == 5 and operations > 10
     for died in range(1, operations + 1):
-        for (schema,) in lab.sql("SELECT SCHEMA_NAME FROM RAW.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME LIKE 'JIRA%'"):
+        for (schema,) in lab.sql(
+            "SELECT SCHEMA_NAME FROM RAW.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME LIKE 'JIRA%'"
+        ):
             lab.sql(f"DROP SCHEMA RAW.{schema} CASCADE")
         assert tables(lab) == {}
         with pytest.raises(SnowparkSQLException, match=f"killed after operation {died}"):

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import snowcat_doctor_host as host
 import snowcat_procedure as loads
+
 from emulator import Lab
 from emulator.text import split_script
 
@@ -24,10 +25,21 @@ ARGUMENTS = "'RAW', 'JIRA', WAIT_SECONDS => 0, ENGINE => 'default'"
 SITE = "your-site.atlassian.net"
 NOW = "2026-11-28T07:08:09.123456+00:00"
 NEVER = {
-    "parameters.not_visible", "sessions.lock_waits", "sessions.merge_waits", "engine.default",
-    "engine.limited", "engine.pulley64", "memory.rwx", "memory.rx", "memory.file", "call.argument", "call.null", "call.error",
-    "call.result", "call.task",
-}  # fmt: skip
+    "parameters.not_visible",
+    "sessions.lock_waits",
+    "sessions.merge_waits",
+    "engine.default",
+    "engine.limited",
+    "engine.pulley64",
+    "memory.rwx",
+    "memory.rx",
+    "memory.file",
+    "call.argument",
+    "call.null",
+    "call.error",
+    "call.result",
+    "call.task",
+}
 # What the emulator does not know.
 UNKNOWN = {"session.region", "rights.future_grants"}
 
@@ -37,7 +49,7 @@ class Site(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         self.send_response_only(404)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -61,7 +73,7 @@ def examine(lab: Lab, arguments: str = ARGUMENTS, procedure: str = "P_DOCTOR", s
     rows = json.loads(caller.sql(f"CALL SNOWCAT.CODE.{procedure}({arguments})").collect()[0][0])
     if session is None:
         caller.close()
-    assert all(list(sorted(row)) == ["ASSUMED", "NAME", "REMEDY", "RESULT", "SEEN"] for row in rows)
+    assert all(sorted(row) == ["ASSUMED", "NAME", "REMEDY", "RESULT", "SEEN"] for row in rows)
     assert len({row["NAME"] for row in rows}) == len(rows)
     return {row["NAME"]: row for row in rows}
 
@@ -94,7 +106,9 @@ def default(built_package):
 def test_all_that_can_be_tried_holds(default):
     _, rows = default
     assert {name: rows[name]["SEEN"] for name in with_result(rows, "does not hold") - {"network.nowhere.example"}} == {}
-    assert with_result(rows, "not tried") - NEVER <= UNKNOWN, {n: rows[n] for n in with_result(rows, "not tried") - NEVER}
+    assert with_result(rows, "not tried") - NEVER <= UNKNOWN, {
+        n: rows[n] for n in with_result(rows, "not tried") - NEVER
+    }
     assert NEVER <= with_result(rows, "not tried")
     assert all(row["REMEDY"] for name, row in rows.items() if name in NEVER)
 
@@ -105,8 +119,12 @@ def test_it_leaves_the_account_as_it_was(default):
     assert [tuple(row) for row in lab.sql("SELECT ID FROM RAW.JIRA.ISSUES")] == [("kept",)]
     assert [name for (name,) in lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES")] == ["ISSUES"]
     assert lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES") == []
-    changed = [e.sql for e in lab.trace if e.procedure == "P_DOCTOR" and not e.sql.startswith(("SELECT", "SHOW", "LIST"))]
-    outside = [sql for sql in changed if "JIRA_SNOWCAT_DOCTOR" not in sql and " " in sql and not sql.startswith("BEGIN")]
+    changed = [
+        e.sql for e in lab.trace if e.procedure == "P_DOCTOR" and not e.sql.startswith(("SELECT", "SHOW", "LIST"))
+    ]
+    outside = [
+        sql for sql in changed if "JIRA_SNOWCAT_DOCTOR" not in sql and " " in sql and not sql.startswith("BEGIN")
+    ]
     assert outside == []
 
 
@@ -225,15 +243,24 @@ def test_parameters_of_the_caller(built_package, parameters, subjects, fails, re
 @pytest.mark.parametrize(
     ("modes", "subjects", "fails", "remedy"),
     [
-        ({"quoted_identifiers_ignore_case": True}, ("parameters", "stage", "copy"), {"parameters.quoted_identifiers"},
-         "QUOTED_IDENTIFIERS_IGNORE_CASE = FALSE"),
+        (
+            {"quoted_identifiers_ignore_case": True},
+            ("parameters", "stage", "copy"),
+            {"parameters.quoted_identifiers"},
+            "QUOTED_IDENTIFIERS_IGNORE_CASE = FALSE",
+        ),
         ({"unquoted_stage_paths": "plain"}, ("stage", "copy", "load"), {"copy.bare_stage"}, "None"),
         ({"text_limit": 1 << 20}, ("copy", "ddl", "load"), {"copy.json_17_mib"}, "16 MiB"),
         ({"tri_secret_secure": True}, (), {"stage.encryption_sse"}, "SNOWFLAKE_FULL"),
-        ({"information_schema": "refuses"}, ("rights", "catalogue", "types", "load"), {"catalogue.dataset"}, "SHOW COLUMNS"),
+        (
+            {"information_schema": "refuses"},
+            ("rights", "catalogue", "types", "load"),
+            {"catalogue.dataset"},
+            "SHOW COLUMNS",
+        ),
         ({"information_schema": "lags"}, ("catalogue", "load"), {"catalogue.at_once"}, "one load"),
     ],
-)  # fmt: skip
+)
 def test_accounts_that_differ(built_package, modes, subjects, fails, remedy):
     with Lab(**modes) as lab:
         rows = ask(built_package, lab.session, *subjects, wait_seconds=0)
@@ -279,13 +306,22 @@ def two_sessions(package: pathlib.Path, parameters: dict | None = None, **modes)
         thread.join(60)
         assert schemas(lab) == ["PUBLIC"]
         rows = first | found[0]
-        return {name.removeprefix("sessions."): check["verdict"] for name, check in rows.items() if name.startswith("sessions.")}
+        return {
+            name.removeprefix("sessions."): check["verdict"]
+            for name, check in rows.items()
+            if name.startswith("sessions.")
+        }
 
 
 KIND = {
-    "lock_waits": "holds", "merge_waits": "holds", "check_sees_commit": "holds", "insert_sees_commit": "holds",
-    "merge_sees_commit": "holds", "read_sees_commit": "holds", "lock_timeout": "untried",
-}  # fmt: skip
+    "lock_waits": "holds",
+    "merge_waits": "holds",
+    "check_sees_commit": "holds",
+    "insert_sees_commit": "holds",
+    "merge_sees_commit": "holds",
+    "read_sees_commit": "holds",
+    "lock_timeout": "untried",
+}
 MERGE_IS_NO_LOCK = {"merge_waits": "fails", "merge_sees_commit": "fails"}
 
 
@@ -351,7 +387,7 @@ def test_probes(default, arguments, name, seen):
 
 def test_a_probe_that_fails_and_one_that_is_not_known(default):
     lab, _ = default
-    with pytest.raises(Exception, match="begin x* end"):
+    with pytest.raises(Exception, match=r"begin x* end"):
         examine(lab, "'error', TO_VARIANT(200)", "P_DOCTOR_PROBE")
     (row,) = examine(lab, "'engine other'", "P_DOCTOR_PROBE").values()
     assert row["RESULT"] == "not tried" and "memory rwx" in row["REMEDY"]
@@ -371,9 +407,15 @@ def test_without_a_runtime_the_doctor_says_why(tmp_path):
     (tmp_path / "wasmtime").mkdir()
     (tmp_path / "wasmtime/__init__.py").write_text("raise OSError('no _libwasmtime.so')")
     done = subprocess.run(
-        [sys.executable, "-c", BROKEN, str(tmp_path), str(ROOT / "procedures/handler")], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", BROKEN, str(tmp_path), str(ROOT / "procedures/handler")],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     rows = {row["NAME"]: row for row in json.loads(done.stdout)} if done.stdout else done.stderr
     assert rows["runtime.wasmtime"]["RESULT"] == "does not hold"
     assert rows["runtime.component"]["RESULT"] == "not tried"
-    assert "no _libwasmtime.so" in rows["runtime.wasmtime"]["SEEN"] and "no _libwasmtime.so" in rows["runtime.component"]["SEEN"]
+    assert (
+        "no _libwasmtime.so" in rows["runtime.wasmtime"]["SEEN"]
+        and "no _libwasmtime.so" in rows["runtime.component"]["SEEN"]
+    )

@@ -41,7 +41,10 @@ def folder(built_package, tmp_path):
 @pytest.mark.parametrize(("limit", "engine"), [(0, "default"), (1 << 30, "limited")])
 def test_an_engine_is_found_for_the_address_space(built_package, limit, engine):
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, PROCEDURES, str(built_package), str(limit)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", LIMITED, PROCEDURES, str(built_package), str(limit)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.stdout.split() == [engine, "file", "config"], done.stderr
 
@@ -98,7 +101,8 @@ def test_no_engine_at_all_says_why_of_each(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "engine"), [("automatic\n", "default"), ("", "default"), ("limited\n", "limited"), (" pulley64 ", "pulley64")]
+    ("text", "engine"),
+    [("automatic\n", "default"), ("", "default"), ("limited\n", "limited"), (" pulley64 ", "pulley64")],
 )
 def test_a_file_among_the_imports_names_the_engine(folder, text, engine):
     (folder / "engine.txt").write_text(text)

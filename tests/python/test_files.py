@@ -16,27 +16,42 @@ import pyarrow.parquet as pq
 import pytest
 import snowcat_input
 import snowcat_text
+
 from emulator import Lab
 
 PLUS_ONE = dt.timezone(dt.timedelta(hours=1))
-TABLE = pa.table({
-    "n": pa.array([1, 2**64 - 1, None], pa.uint64()),
-    "d": pa.array([decimal.Decimal("12345678901234567890.10"), None, None], pa.decimal128(38, 2)),
-    "at": pa.array([dt.datetime(2024, 1, 2, 3, 4, 5, 6, PLUS_ONE), None, None], pa.timestamp("ns", "Europe/Berlin")),
-    "wall": pa.array([dt.datetime(2024, 1, 2), None, None], pa.timestamp("us")),
-    "day": pa.array([dt.date(2024, 1, 2), None, None]),
-    "b": pa.array([b"\0\xff", None, None], pa.binary()),
-    "l": pa.array([[{"x": 1.5}, None], [], None], pa.list_(pa.struct([("x", pa.float64())]))),
-    "m": pa.array([[("k", 1)], None, None], pa.map_(pa.string(), pa.int64())),
-    "s": pa.array(["é\"", "a", None]).dictionary_encode(),
-    "f": pa.array([float("nan"), 1e300, -0.0]),
-})  # fmt: skip
+TABLE = pa.table(
+    {
+        "n": pa.array([1, 2**64 - 1, None], pa.uint64()),
+        "d": pa.array([decimal.Decimal("12345678901234567890.10"), None, None], pa.decimal128(38, 2)),
+        "at": pa.array(
+            [dt.datetime(2024, 1, 2, 3, 4, 5, 6, PLUS_ONE), None, None], pa.timestamp("ns", "Europe/Berlin")
+        ),
+        "wall": pa.array([dt.datetime(2024, 1, 2), None, None], pa.timestamp("us")),
+        "day": pa.array([dt.date(2024, 1, 2), None, None]),
+        "b": pa.array([b"\0\xff", None, None], pa.binary()),
+        "l": pa.array([[{"x": 1.5}, None], [], None], pa.list_(pa.struct([("x", pa.float64())]))),
+        "m": pa.array([[("k", 1)], None, None], pa.map_(pa.string(), pa.int64())),
+        "s": pa.array(['é"', "a", None]).dictionary_encode(),
+        "f": pa.array([float("nan"), 1e300, -0.0]),
+    }
+)
 ROWS = [
-    ["1", "12345678901234567890.10", "2024-01-02T02:04:05.000006+00:00", "2024-01-02T00:00:00", "2024-01-02", "00ff",
-     '[{"x":1.5},null]', '[{"key":"k","value":1}]', 'é"', "NaN"],
+    [
+        "1",
+        "12345678901234567890.10",
+        "2024-01-02T02:04:05.000006+00:00",
+        "2024-01-02T00:00:00",
+        "2024-01-02",
+        "00ff",
+        '[{"x":1.5},null]',
+        '[{"key":"k","value":1}]',
+        'é"',
+        "NaN",
+    ],
     ["18446744073709551615", "\\N", "\\N", "\\N", "\\N", "\\N", "[]", "\\N", "a", "1e+300"],
     ["\\N"] * 9 + ["-0.0"],
-]  # fmt: skip
+]
 
 
 def written(kind: str) -> bytes:
@@ -56,40 +71,52 @@ def test_rows_become_cells(kind, content):
     assert "".join(pages) == "".join("\t".join(row) + "\n" for row in ROWS)
 
 
-NESTED = pa.table({
-    "t": pa.array([[{"x": 1_999, "y": None}], [None], None, []], pa.list_(pa.struct([("x", pa.timestamp("ns", "Europe/Berlin")),
-                                                                                    ("y", pa.string())]))),
-    "m": pa.array([[("a", [1, None]), ("b", None)], None, [], [("c", [])]], pa.map_(pa.string(), pa.list_(pa.int16()))),
-    "s": pa.array([{"a": {"b": [[1], None, []]}}, {"a": None}, None, {"a": {"b": None}}],
-                  pa.struct([("a", pa.struct([("b", pa.list_(pa.large_list(pa.int8())))]))])),
-    "f": pa.array([[1, 2], None, [3, None], [0, 0]], pa.list_(pa.int8(), 2)),
-    "c": pa.array([["x"], None, ["y", None], []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
-    "u": pa.array([b"0123456789abcdef", None, b"\xff" * 16, b"\0" * 16], pa.uuid()),
-    "j": pa.array(['{"a": 1}', None, "[]", "1"], pa.json_()),
-    # By a cast: from Python's numbers older releases need numpy.
-    "h": pa.array([1.5, None, float("inf"), 2], pa.float32()).cast(pa.float16()),
-    "g": pa.array([0.1, None, 1e-5, 3e38], pa.float32()),
-    "e": pa.array([1e-4, 1.5e-5, 1e15, 1e16]),
-    "i": pa.array([-(2**63), 2**63 - 1, 0, None]),
-    "b": pa.array([True, None, False, True]),
-    "k": pa.array([b"", b"a", None, b"\xf0" * 300], pa.large_binary()),
-    "o": pa.array([b"ab", None, b"\0\1", b"zz"], pa.binary(2)),
-    "z": pa.array([0, -1, None, 253402300799], pa.timestamp("s", "+05:30")),
-    "w": pa.array([0, -1, None, 1], pa.timestamp("ms")),
-    "d": pa.array([0, -719162, None, 2932896], pa.date32()),
-    "q": pa.array([0, 86_400_000, None, -86_400_000], pa.date64()),
-    "r": pa.array([0, 86_399, None, 3_600], pa.time32("s")),
-    "v": pa.array([0, 1_999, None, 86_399_999_999_999], pa.time64("ns")),
-    "l": pa.array([0, 1_500, None, -1_000], pa.duration("ms")),
-    "p": pa.array([decimal.Decimal("-0.05"), None, decimal.Decimal("0.00"), decimal.Decimal("9" * 58 + ".99")],
-                  pa.decimal256(60, 2)),
-    "y": pa.nulls(4),
-    'ugly "name"\n': pa.array(["\x00\x1f\x7f\u2028", "\\/", None, "\t\r\b\f"], pa.large_string()),
-})  # fmt: skip
+NESTED = pa.table(
+    {
+        "t": pa.array(
+            [[{"x": 1_999, "y": None}], [None], None, []],
+            pa.list_(pa.struct([("x", pa.timestamp("ns", "Europe/Berlin")), ("y", pa.string())])),
+        ),
+        "m": pa.array(
+            [[("a", [1, None]), ("b", None)], None, [], [("c", [])]], pa.map_(pa.string(), pa.list_(pa.int16()))
+        ),
+        "s": pa.array(
+            [{"a": {"b": [[1], None, []]}}, {"a": None}, None, {"a": {"b": None}}],
+            pa.struct([("a", pa.struct([("b", pa.list_(pa.large_list(pa.int8())))]))]),
+        ),
+        "f": pa.array([[1, 2], None, [3, None], [0, 0]], pa.list_(pa.int8(), 2)),
+        "c": pa.array([["x"], None, ["y", None], []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+        "u": pa.array([b"0123456789abcdef", None, b"\xff" * 16, b"\0" * 16], pa.uuid()),
+        "j": pa.array(['{"a": 1}', None, "[]", "1"], pa.json_()),
+        # By a cast: from Python's numbers older releases need numpy.
+        "h": pa.array([1.5, None, float("inf"), 2], pa.float32()).cast(pa.float16()),
+        "g": pa.array([0.1, None, 1e-5, 3e38], pa.float32()),
+        "e": pa.array([1e-4, 1.5e-5, 1e15, 1e16]),
+        "i": pa.array([-(2**63), 2**63 - 1, 0, None]),
+        "b": pa.array([True, None, False, True]),
+        "k": pa.array([b"", b"a", None, b"\xf0" * 300], pa.large_binary()),
+        "o": pa.array([b"ab", None, b"\0\1", b"zz"], pa.binary(2)),
+        "z": pa.array([0, -1, None, 253402300799], pa.timestamp("s", "+05:30")),
+        "w": pa.array([0, -1, None, 1], pa.timestamp("ms")),
+        "d": pa.array([0, -719162, None, 2932896], pa.date32()),
+        "q": pa.array([0, 86_400_000, None, -86_400_000], pa.date64()),
+        "r": pa.array([0, 86_399, None, 3_600], pa.time32("s")),
+        "v": pa.array([0, 1_999, None, 86_399_999_999_999], pa.time64("ns")),
+        "l": pa.array([0, 1_500, None, -1_000], pa.duration("ms")),
+        "p": pa.array(
+            [decimal.Decimal("-0.05"), None, decimal.Decimal("0.00"), decimal.Decimal("9" * 58 + ".99")],
+            pa.decimal256(60, 2),
+        ),
+        "y": pa.nulls(4),
+        'ugly "name"\n': pa.array(["\x00\x1f\x7f\u2028", "\\/", None, "\t\r\b\f"], pa.large_string()),
+    }
+)
 # Of halves Parquet has known for a few years only, and the Rust host's library does not.
 KNOWN = NESTED.drop_columns(["h"])
 EMPTY = KNOWN.slice(0, 0)
-LONG = pa.table({"n": range(20_000), "s": [f"row {n % 700}" for n in range(20_000)], "l": [[n] * (n % 4) for n in range(20_000)]})
+LONG = pa.table(
+    {"n": range(20_000), "s": [f"row {n % 700}" for n in range(20_000)], "l": [[n] * (n % 4) for n in range(20_000)]}
+)
 
 
 def parquet(table: pa.Table, **options) -> bytes:
@@ -107,7 +134,10 @@ def arrow(table: pa.Table, new=pa.ipc.new_file, codec: str | None = None, **opti
 
 FILES = {
     **{f"{codec}.parquet": parquet(TABLE, compression=codec) for codec in ("none", "snappy", "gzip", "zstd", "lz4")},
-    **{f"nested-{version}.parquet": parquet(KNOWN, data_page_version=version, row_group_size=3) for version in ("1.0", "2.0")},
+    **{
+        f"nested-{version}.parquet": parquet(KNOWN, data_page_version=version, row_group_size=3)
+        for version in ("1.0", "2.0")
+    },
     "plain.parquet": parquet(KNOWN, use_dictionary=False, compression="zstd", data_page_version="2.0"),
     # As other programs write it: with no word of Arrow's types. Of durations only Arrow has one.
     "others.parquet": parquet(KNOWN.drop_columns(["l", "y"]), store_schema=False),
@@ -122,7 +152,7 @@ FILES = {
     "batches.feather": arrow(LONG, codec="lz4", max_chunksize=3_000),
     "table.arrow": arrow(TABLE),
     "empty.arrow": arrow(EMPTY),
-}  # fmt: skip
+}
 
 
 def test_both_hosts_make_the_same_of_files(tmp_path):
@@ -157,11 +187,18 @@ def test_damaged_files_are_errors(name, tmp_path):
         check(whole[:at] + bytes(byte ^ 0x55 for byte in whole[at : at + 8]) + whole[at + 8 :])
 
 
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, lambda data: pa.compress(data, "zstd", asbytes=True),
-                                      lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:])])  # fmt: skip
+@pytest.mark.parametrize(
+    "compress",
+    [
+        bytes,
+        gzip.compress,
+        lambda data: pa.compress(data, "zstd", asbytes=True),
+        lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]),
+    ],
+)
 def test_texts_are_unpacked(monkeypatch, compress):
     monkeypatch.setattr(snowcat_input, "PAGE", 10)
-    text = "a,é\r\n1,\"😀\"\n" * 9
+    text = 'a,é\r\n1,"😀"\n' * 9
     pages = list(snowcat_input.pages(io.BytesIO(compress(text.encode())), "text"))
     assert "".join(pages) == text and max(map(len, pages)) <= 10
     assert list(snowcat_input.pages(io.BytesIO(b""), "text")) == []
@@ -176,13 +213,15 @@ def test_the_encodings_of_jobs_are_those_of_the_host():
 
 
 def test_both_hosts_make_the_same_of_encodings(tmp_path, monkeypatch):
-    every = bytes(byte for byte in range(256) if byte not in b"\r\n\"")
+    every = bytes(byte for byte in range(256) if byte not in b'\r\n"')
     wide = "aé日本語ｶﾅ😀".encode
-    texts = {name: b'"' + every + b'"\n' for name in ENCODINGS} | {
-        "utf-8": wide() + every + "é".encode()[:1], "shift_jis": "日本語ｶﾅ～①髙".encode("cp932") + b"\xa0\xfd.\x81",
-        "utf-16": wide("utf-16") + b"\x3d\xd8a\0\x3d", "utf-16le": wide("utf-16-le") + b"\x3d\xd8a\0\x3d",
+    texts = dict.fromkeys(ENCODINGS, b'"' + every + b'"\n') | {
+        "utf-8": wide() + every + "é".encode()[:1],
+        "shift_jis": "日本語ｶﾅ～①髙".encode("cp932") + b"\xa0\xfd.\x81",
+        "utf-16": wide("utf-16") + b"\x3d\xd8a\0\x3d",
+        "utf-16le": wide("utf-16-le") + b"\x3d\xd8a\0\x3d",
         "utf-16be": wide("utf-16-be") + b"\xd8\x3d\0a\xd8",
-    }  # fmt: skip
+    }
     monkeypatch.setattr(snowcat_input, "PAGE", 7)
     for name, data in texts.items():
         (tmp_path / "a.jsonl").write_bytes(data)
@@ -192,8 +231,21 @@ def test_both_hosts_make_the_same_of_encodings(tmp_path, monkeypatch):
         assert (snowcat_text.MARK in expect) == (name not in WHOLE), name
 
 
-WHOLE = ("iso-8859-1", "iso-8859-2", "iso-8859-4", "iso-8859-5", "iso-8859-10", "iso-8859-13", "iso-8859-14", "iso-8859-15",
-         "iso-8859-16", "windows-1256", "koi8-r", "ibm866", "macintosh")  # fmt: skip
+WHOLE = (
+    "iso-8859-1",
+    "iso-8859-2",
+    "iso-8859-4",
+    "iso-8859-5",
+    "iso-8859-10",
+    "iso-8859-13",
+    "iso-8859-14",
+    "iso-8859-15",
+    "iso-8859-16",
+    "windows-1256",
+    "koi8-r",
+    "ibm866",
+    "macintosh",
+)
 
 
 def test_an_encoding_nobody_knows_is_an_error():
@@ -235,9 +287,9 @@ def rows(lab: Lab, table: str, columns: str) -> list[tuple]:
 
 
 def test_files_of_a_stage_become_rows(lab):
-    put = lambda name, data: lab.put("@RAW.IN_.LANDING", name, data)  # noqa: E731
+    put = lambda name, data: lab.put("@RAW.IN_.LANDING", name, data)
     put("a/1.csv", b"id,v\n1,x\n2,\n")
-    put("a/2.csv", b"id,v\n3\n4,\"y\n\"\n")
+    put("a/2.csv", b'id,v\n3\n4,"y\n"\n')
     put("b/rows.json.gz", gzip.compress(b'[{"id": 5}, {"id": 6, "l": [1, 2]}]'))
     put("c.parquet", written("parquet"))
     result = call(
@@ -254,7 +306,7 @@ def test_files_of_a_stage_become_rows(lab):
         ("a", "a/2.csv", 2, "expected 2 fields, found 1", "3")
     ]
     assert result["warnings"] == ["resource a: 1 record was rejected, see the table _rejected"]
-    with pytest.raises(Exception, match="expected files at @raw.in_.landing/none, found none"):
+    with pytest.raises(Exception, match=r"expected files at @raw\.in_\.landing/none, found none"):
         call(lab, {"name": "a", "files": "@raw.in_.landing/none", "format": "csv"})
 
 
@@ -267,7 +319,7 @@ def test_files_in_an_encoding_and_bytes_that_are_no_character(lab):
     assert rows(lab, "B", "ID, V") == [("1", "ok"), ("3", "ok")]
     why = 'expected text in UTF-8, found the byte 0xE9 ("encoding" says what else a file is written in)'
     assert rows(lab, "_REJECTED", "FILE, LINE, REASON, RECORD") == [("b.csv", 3, why, "2,caf\ufffd")]
-    with pytest.raises(Exception, match='found the byte 0xE9 .*"file b.csv", "line 3"'):
+    with pytest.raises(Exception, match=r'found the byte 0xE9 .*"file b.csv", "line 3"'):
         call(lab, {"name": "b", "files": "@raw.in_.landing/b.csv"})
 
 
@@ -275,8 +327,14 @@ def test_a_load_in_parts_survives_its_death(lab, monkeypatch):
     monkeypatch.setattr(snowcat_input, "PAGE", 40)
     for n in range(3):
         lab.put("@RAW.IN_.LANDING", f"p/{n}.csv", b"id,v\n" + b"".join(b"%d,%d\n" % (10 * n + i, i) for i in range(10)))
-    resource = {"name": "p", "files": "@raw.in_.landing/p/", "format": "csv", "checkpoint": {"pages": 1},
-                "write_disposition": "merge", "primary_key": "id"}  # fmt: skip
+    resource = {
+        "name": "p",
+        "files": "@raw.in_.landing/p/",
+        "format": "csv",
+        "checkpoint": {"pages": 1},
+        "write_disposition": "merge",
+        "primary_key": "id",
+    }
     with pytest.raises(Exception):  # noqa: B017, PT011
         call(lab, resource, kill_after=45)
     begun = rows(lab, "P", "COUNT(*)")[0][0]

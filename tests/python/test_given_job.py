@@ -25,10 +25,12 @@ class SqlNull:
 @pytest.mark.parametrize(
     ("given", "expect"),
     [
-        ({"a": 1}, {"a": 1}), ('{"a": 1.5}', {"a": 1.5}), ({"a": SqlNull(), "b": [SqlNull(), 1]}, {"a": None, "b": [None, 1]}),
+        ({"a": 1}, {"a": 1}),
+        ('{"a": 1.5}', {"a": 1.5}),
+        ({"a": SqlNull(), "b": [SqlNull(), 1]}, {"a": None, "b": [None, 1]}),
         ({"a": (1, 2)}, {"a": [1, 2]}),
     ],
-)  # fmt: skip
+)
 def test_a_job_is_text_or_an_object(given, expect):
     made = Given(given)
     assert made.job == expect and json.loads(made.text) == expect
@@ -42,12 +44,16 @@ def test_a_job_given_as_text_stays_as_it_is():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (None, "a job is an object, not NULL"), (SqlNull(), "a job is an object, not NULL"), ("null", "a job is an object, not NULL"),
-        ([1], "a job is an object, not a list"), (1, "a job is an object, not a int"), ("[]", "a job is an object, not a list"),
+        (None, "a job is an object, not NULL"),
+        (SqlNull(), "a job is an object, not NULL"),
+        ("null", "a job is an object, not NULL"),
+        ([1], "a job is an object, not a list"),
+        (1, "a job is an object, not a int"),
+        ("[]", "a job is an object, not a list"),
         ("{", "the job is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ("", "the job is not JSON: Expecting value: line 1 column 1 (char 0)"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_job_is_a_fault(given, message):
     with pytest.raises(LoadError) as caught:
         host.load(None, given)
@@ -62,11 +68,13 @@ LAG = {"resources": [{"incremental": {"lag": "1.5", "name": "1.5"}, "//": "1.5"}
 @pytest.mark.parametrize(
     ("given", "message", "explained"),
     [
-        (LAG, 'expected a number, found "1.5"', True), (LAG, 'expected a number, found "soon"', False),
-        (LAG, "the table is gone", False), (json.dumps(LAG), 'expected a number, found "1.5"', False),
+        (LAG, 'expected a number, found "1.5"', True),
+        (LAG, 'expected a number, found "soon"', False),
+        (LAG, "the table is gone", False),
+        (json.dumps(LAG), 'expected a number, found "1.5"', False),
         ({"lag": "x"}, 'expected a number, found "2"', False),
     ],
-)  # fmt: skip
+)
 def test_a_number_that_is_given_as_text_is_explained(given, message, explained):
     assert Given(given).explained(message) == (f"{message}. {AS_TEXT}" if explained else message)
 
@@ -74,10 +82,12 @@ def test_a_number_that_is_given_as_text_is_explained(given, message, explained):
 @pytest.mark.parametrize(
     ("given", "places"),
     [
-        (LAG, ['resources[0].incremental.lag = "1.5"', 'resources[0].incremental.name = "1.5"']), (json.dumps(LAG), []),
-        ({"a": "1e400", "b": "-0.5", "c": "7", "d": "1.2.3", "e": "v1.5", "f": 1}, ['a = "1e400"', 'b = "-0.5"']), ({}, []),
+        (LAG, ['resources[0].incremental.lag = "1.5"', 'resources[0].incremental.name = "1.5"']),
+        (json.dumps(LAG), []),
+        ({"a": "1e400", "b": "-0.5", "c": "7", "d": "1.2.3", "e": "v1.5", "f": 1}, ['a = "1e400"', 'b = "-0.5"']),
+        ({}, []),
     ],
-)  # fmt: skip
+)
 def test_a_text_that_may_have_been_a_number_is_a_warning(given, places):
     warnings = Given(given).warnings()
     assert len(warnings) == bool(places)
@@ -85,17 +95,31 @@ def test_a_text_that_may_have_been_a_number_is_a_warning(given, places):
         assert AS_TEXT in warning and [place for place in places if place not in warning] == []
 
 
-@pytest.mark.parametrize(("given", "expect"), [
-    (None, {}), (SqlNull(), {}), ("null", {}), ({"a": "b"}, {"a": "b"}), ('{"a": "b"}', {"a": "b"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "expect"),
+    [
+        (None, {}),
+        (SqlNull(), {}),
+        ("null", {}),
+        ({"a": "b"}, {"a": "b"}),
+        ('{"a": "b"}', {"a": "b"}),
+    ],
+)
 def test_settings(given, expect):
     assert settings(given) == expect
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"a": SqlNull()}, "letters, digits"), ({"a": "."}, "letters, digits"), ({'a}}", "b": "{{a': "x"}, "the name of a setting"),
-    ({"a": "../b"}, "letters, digits"), ([], "not a list"), ("{", "settings is not JSON"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"a": SqlNull()}, "letters, digits"),
+        ({"a": "."}, "letters, digits"),
+        ({'a}}", "b": "{{a': "x"}, "the name of a setting"),
+        ({"a": "../b"}, "letters, digits"),
+        ([], "not a list"),
+        ("{", "settings is not JSON"),
+    ],
+)
 def test_settings_that_are_none(given, message):
     with pytest.raises(LoadError, match=message):
         settings(given)
@@ -122,14 +146,22 @@ def test_only_an_sql_null_is_one():
 
 
 @pytest.mark.parametrize("text", ["x", "é", '"', "\n", "\x01", "\ud800", "😀"])
-@pytest.mark.parametrize(("size", "items", "each"), [(0, 0, 0), (7000, 2, 10), (200_000, 3, 5000), (10, 400, 3000), (50_000, 1000, 50)])
+@pytest.mark.parametrize(
+    ("size", "items", "each"), [(0, 0, 0), (7000, 2, 10), (200_000, 3, 5000), (10, 400, 3000), (50_000, 1000, 50)]
+)
 def test_the_json_of_a_fault_is_short(text, size, items, each):
-    made = LoadError("data", f"begin {text * size} end", [f"a{text * each}z"] * items, dataset_name={"k": text * 9000}, database=None)
+    made = LoadError(
+        "data", f"begin {text * size} end", [f"a{text * each}z"] * items, dataset_name={"k": text * 9000}, database=None
+    )
     shown = str(made)
     assert len(shown.encode()) <= LONGEST
     reported = json.loads(shown)
     assert list(reported) == ["status", "kind", "message", "context", "dataset_name", "database"] == list(made.details)
-    assert reported["message"].startswith("begin ") and reported["message"].endswith(" end") and reported["database"] is None
+    assert (
+        reported["message"].startswith("begin ")
+        and reported["message"].endswith(" end")
+        and reported["database"] is None
+    )
     assert made.details["message"] == f"begin {text * size} end", "all of it is kept for the host"
     if reported["message"] != made.details["message"]:
         head, omitted, tail = reported["message"].partition(" characters omitted] ")

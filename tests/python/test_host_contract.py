@@ -24,9 +24,19 @@ FILE = pathlib.Path(__file__).parents[1] / "data/host/cases.json"
 CASES = json.loads(FILE.read_text("utf-8"))
 PAYLOAD = "AAEC"
 REPORT = {
-    "load_id": "1.5", "pipeline": "p", "database": "RAW", "dataset": "d", "statements": 0, "requests": 0, "pages": 0,
-    "tables": [], "files": [], "cursors": [], "state": "{}", "warnings": [],
-}  # fmt: skip
+    "load_id": "1.5",
+    "pipeline": "p",
+    "database": "RAW",
+    "dataset": "d",
+    "statements": 0,
+    "requests": 0,
+    "pages": 0,
+    "tables": [],
+    "files": [],
+    "cursors": [],
+    "state": "{}",
+    "warnings": [],
+}
 
 
 class Scripted:
@@ -40,7 +50,7 @@ class Scripted:
     def start(self, _job: str, _now: str) -> str:
         return "handle"
 
-    def resume(self, _handle: str, _reply: Variant) -> Any:  # noqa: ANN401
+    def resume(self, _handle: str, _reply: Variant) -> Any:
         if not self.steps:
             return Variant("finished", to_record(REPORT))
         ((tag, detail),) = self.steps.pop(0).items()
@@ -70,7 +80,7 @@ class World:
             return [Row(**{"number of rows updated": affected})]
         return [Row(*row) for row in self.given.get("rows", {}).get(text, [])]
 
-    def _put(self, data: Any, path: str, *, auto_compress: bool, overwrite: bool) -> None:  # noqa: ANN401
+    def _put(self, data: Any, path: str, *, auto_compress: bool, overwrite: bool) -> None:
         assert not auto_compress
         self._fail(path)
         self.puts.append({"path": path, "base64": base64.b64encode(data.read()).decode(), "overwrite": overwrite})

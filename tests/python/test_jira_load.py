@@ -7,10 +7,11 @@ import pathlib
 import re
 
 import pytest
-from emulator import Lab
 from jira import Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
 from standin import SITE, StandIn
+
+from emulator import Lab
 
 CASES = pathlib.Path(__file__).resolve().parents[1] / "data/conformance/cases"
 CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
@@ -49,7 +50,9 @@ def rows(lab: Lab, database: str = "RAW") -> dict[str, list[str]]:
     for name, found in data.items():
         for row in found:
             parent = keys.get(row.get("_DLT_PARENT_ID"))
-            keys[row["_DLT_ID"]] = f"{name}:{row['ID']}" if parent is None else f"{parent}/{name}[{row['_DLT_LIST_IDX']}]"
+            keys[row["_DLT_ID"]] = (
+                f"{name}:{row['ID']}" if parent is None else f"{parent}/{name}[{row['_DLT_LIST_IDX']}]"
+            )
     shown = {}
     for name, found in data.items():
         for row in found:

@@ -67,8 +67,7 @@ def test_a_comment_may_be_anywhere(guest, validator):
             return {"//": ["why"], **{key: commented(inner) for key, inner in value.items()}}
         return [commented(inner) for inner in value] if isinstance(value, list) else value
 
-    for job in specimens():
-        job = commented(job)
+    for job in map(commented, specimens()):
         assert not list(validator.iter_errors(job)), job
         assert not isinstance(guest.start(json.dumps(job), NOW), Record), job
 
@@ -80,38 +79,130 @@ def specimens() -> list[dict]:
     def job(resource: dict, **more) -> dict:
         return {**base, "resources": [{"name": "items", **resource}], **more}
 
-    cursor = {"cursor_path": "at", "initial_value": 1, "end_value": 2, "lag": 1, "row_order": "asc", "range_end": "closed",
-              "start_param": "a", "end_param": "b", "convert": {"truncate": 10, "template": "{value}"}}  # fmt: skip
-    oauth = {"type": "oauth2_client_credentials", "hosts": ["x.net"], "access_token_url": "https://x.net/token",
-             "access_token_request_data": {"scope": "a"}, "client_authentication": "basic", "secret": "s"}  # fmt: skip
+    cursor = {
+        "cursor_path": "at",
+        "initial_value": 1,
+        "end_value": 2,
+        "lag": 1,
+        "row_order": "asc",
+        "range_end": "closed",
+        "start_param": "a",
+        "end_param": "b",
+        "convert": {"truncate": 10, "template": "{value}"},
+    }
+    oauth = {
+        "type": "oauth2_client_credentials",
+        "hosts": ["x.net"],
+        "access_token_url": "https://x.net/token",
+        "access_token_request_data": {"scope": "a"},
+        "client_authentication": "basic",
+        "secret": "s",
+    }
     paginators = [
-        "auto", {"type": "single_page"}, {"type": "cursor", "cursor_path": "a.b", "cursor_param": "c", "has_more_path": "d"},
-        {"type": "offset", "limit": 5, "total_path": None, "maximum_offset": 10}, {"type": "page_number", "base_page": 1},
-        *(example for name, definition in SCHEMA["definitions"].items() if name.startswith("paginator_")
-          for example in definition["examples"]),
-    ]  # fmt: skip
+        "auto",
+        {"type": "single_page"},
+        {"type": "cursor", "cursor_path": "a.b", "cursor_param": "c", "has_more_path": "d"},
+        {"type": "offset", "limit": 5, "total_path": None, "maximum_offset": 10},
+        {"type": "page_number", "base_page": 1},
+        *(
+            example
+            for name, definition in SCHEMA["definitions"].items()
+            if name.startswith("paginator_")
+            for example in definition["examples"]
+        ),
+    ]
     return [
-        job({"endpoint": "items", "primary_key": ["a", "b"], "merge_key": "c", "selected": True, "max_table_nesting": 2}),
-        job({"columns": {"a": {"data_type": "text", "precision": 5, "dedup_sort": "desc"}}, "unnest": ["a.*"]},
-            schema_contract={"columns": "freeze"}, interval={"start": "2026-01-01", "end": "2026-01-02"}, naming="direct", refresh="drop_data"),
-        job({"columns": [{"name": "a", "cluster": True}], "nested_hints": {"a.b": {"primary_key": "id"}}, "source": "pull"}),
+        job(
+            {"endpoint": "items", "primary_key": ["a", "b"], "merge_key": "c", "selected": True, "max_table_nesting": 2}
+        ),
+        job(
+            {"columns": {"a": {"data_type": "text", "precision": 5, "dedup_sort": "desc"}}, "unnest": ["a.*"]},
+            schema_contract={"columns": "freeze"},
+            interval={"start": "2026-01-01", "end": "2026-01-02"},
+            naming="direct",
+            refresh="drop_data",
+        ),
+        job(
+            {
+                "columns": [{"name": "a", "cluster": True}],
+                "nested_hints": {"a.b": {"primary_key": "id"}},
+                "source": "pull",
+            }
+        ),
         job({"write_disposition": {"disposition": "merge", "strategy": "upsert", "skip_unchanged_rows": True}}),
         job({"endpoint": {"params": {"since": {"type": "incremental", "cursor_path": "at"}, "n": [1, "a"]}}}),
-        job({"endpoint": {"path": "a", "method": "POST", "json": {"a": [1]}, "headers": {"x": "y"}, "incremental": cursor,
-                          "response_actions": [{"status_code": 404, "action": "ignore"}]}}),
-        {**base, "resources": ["posts", {"name": "items", "include_from_parent": ["id"], "endpoint": {
-            "path": "p/{id}/x", "params": {"id": {"type": "resolve", "resource": "posts", "field": "id"}}}}]},
-        job({"processing_steps": [
-            {"filter": {"path": "a", "equals": 1, "in": [1, None], "above": 0, "contains": "x", "exists": True}},
-            {"filter": {"any": [{"path": "a", "at_most": "x"}], "not": True}},
-            {"rename": {"a.b": "c"}}, {"exclude": ["a"]}, {"include": ["l[*].b"]}]}),
-        job({"endpoint": {"data_selector": "a"}}, credentials={"c": oauth, "//": 1}, resource_defaults={"primary_key": "id"}),
-        job({"endpoint": {"auth": "c"}}, credentials={"c": {"type": "api_key", "hosts": ["x.net"], "location": "cookie"}}),
-        {**base, "resources": [{"name": "parents", "endpoint": "parents"}, {"name": "items", "include_from_parent": ["a"],
-            "endpoint": {"path": "a/{x}/b", "params": {"x": {"type": "resolve", "resource": "parents", "field": "id"}}}}]},
+        job(
+            {
+                "endpoint": {
+                    "path": "a",
+                    "method": "POST",
+                    "json": {"a": [1]},
+                    "headers": {"x": "y"},
+                    "incremental": cursor,
+                    "response_actions": [{"status_code": 404, "action": "ignore"}],
+                }
+            }
+        ),
+        {
+            **base,
+            "resources": [
+                "posts",
+                {
+                    "name": "items",
+                    "include_from_parent": ["id"],
+                    "endpoint": {
+                        "path": "p/{id}/x",
+                        "params": {"id": {"type": "resolve", "resource": "posts", "field": "id"}},
+                    },
+                },
+            ],
+        },
+        job(
+            {
+                "processing_steps": [
+                    {
+                        "filter": {
+                            "path": "a",
+                            "equals": 1,
+                            "in": [1, None],
+                            "above": 0,
+                            "contains": "x",
+                            "exists": True,
+                        }
+                    },
+                    {"filter": {"any": [{"path": "a", "at_most": "x"}], "not": True}},
+                    {"rename": {"a.b": "c"}},
+                    {"exclude": ["a"]},
+                    {"include": ["l[*].b"]},
+                ]
+            }
+        ),
+        job(
+            {"endpoint": {"data_selector": "a"}},
+            credentials={"c": oauth, "//": 1},
+            resource_defaults={"primary_key": "id"},
+        ),
+        job(
+            {"endpoint": {"auth": "c"}},
+            credentials={"c": {"type": "api_key", "hosts": ["x.net"], "location": "cookie"}},
+        ),
+        {
+            **base,
+            "resources": [
+                {"name": "parents", "endpoint": "parents"},
+                {
+                    "name": "items",
+                    "include_from_parent": ["a"],
+                    "endpoint": {
+                        "path": "a/{x}/b",
+                        "params": {"x": {"type": "resolve", "resource": "parents", "field": "id"}},
+                    },
+                },
+            ],
+        },
         *(job({"endpoint": {"paginator": paginator}}) for paginator in paginators),
         *map(whole, SHIPPED),
-    ]  # fmt: skip
+    ]
 
 
 def mutations(job: dict):

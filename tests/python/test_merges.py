@@ -17,12 +17,26 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 CASES = pathlib.Path(__file__).parents[1] / "data/conformance/cases"
 # One case of each way to write, each with children.
 REPLAYED = (
-    "merge_delete_insert", "merge_delete_insert_pk_and_mk", "merge_hard_delete", "merge_upsert",
-    "merge_upsert_skip_unchanged", "merge_upsert_hard_delete", "merge_insert_only", "merge_cdc", "merge_cdc_mk",
-    "merge_cdc_scope", "merge_scd2", "merge_scd2_children", "merge_scd2_flat_mk", "merge_scd2_version_children",
-    "merge_upsert_source_filter", "merge_di_source_filter", "replace_truncate", "replace_insert_from_staging",
+    "merge_delete_insert",
+    "merge_delete_insert_pk_and_mk",
+    "merge_hard_delete",
+    "merge_upsert",
+    "merge_upsert_skip_unchanged",
+    "merge_upsert_hard_delete",
+    "merge_insert_only",
+    "merge_cdc",
+    "merge_cdc_mk",
+    "merge_cdc_scope",
+    "merge_scd2",
+    "merge_scd2_children",
+    "merge_scd2_flat_mk",
+    "merge_scd2_version_children",
+    "merge_upsert_source_filter",
+    "merge_di_source_filter",
+    "replace_truncate",
+    "replace_insert_from_staging",
     "switch_append_to_merge",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +48,11 @@ def account():
 class Shop:
     """One table of a fresh dataset, loaded day after day."""
 
-    def __init__(self, account: Emulated, guest: Any, **resource: Any) -> None:  # noqa: ANN401
+    def __init__(self, account: Emulated, guest: Any, **resource: Any) -> None:
         self.account, self.guest, self.resource, self.days = account, guest, resource, 0
         account.clear()
 
-    def load(self, *rows: dict, **more: Any) -> dict:  # noqa: ANN401
+    def load(self, *rows: dict, **more: Any) -> dict:
         """One load of these records; its report."""
         text = job({"table_name": "orders", **self.resource, **more})
         held = pages("\n".join(json.dumps(row) for row in rows))
@@ -56,7 +70,7 @@ class Shop:
         return [self.account.lab.sql(sql)[0][0] for sql in (lost, twice)] == [0, 0]
 
 
-def merge(strategy: str, **options: Any) -> dict:  # noqa: ANN401
+def merge(strategy: str, **options: Any) -> dict:
     return {"disposition": "merge", "strategy": strategy, **options}
 
 
@@ -70,7 +84,9 @@ def everything(account: Emulated) -> dict[str, list]:
             f"SELECT COLUMN_NAME FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = 'D' AND TABLE_NAME = '{table}'"
         )
         kept = [f'"{name}"' for (name,) in names if name[:4] != "_DLT" or name in ("_DLT_LIST_IDX", "_DLT_VALID_TO")]
-        found[table] = sorted((tuple(r) for r in account.lab.sql(f'SELECT {", ".join(kept)} FROM RAW."D"."{table}"')), key=repr)
+        found[table] = sorted(
+            (tuple(r) for r in account.lab.sql(f'SELECT {", ".join(kept)} FROM RAW."D"."{table}"')), key=repr
+        )
     return found
 
 
@@ -106,7 +122,9 @@ def test_an_older_row_never_overwrites_a_newer_one(account, guest, strategy):
     shop.load({"id": 2, "v": "ageless"}, {"id": 4, "Rev": 3, "v": "newer"})
     expected = [(2, "same"), (4, "newer")]
     # Only cdc says that what did not come is gone; an old row did come.
-    assert shop.rows('"ID", "V"') == (expected if strategy == "cdc" else [(1, "a"), *expected[:1], (3, "aged"), *expected[1:]])
+    assert shop.rows('"ID", "V"') == (
+        expected if strategy == "cdc" else [(1, "a"), *expected[:1], (3, "aged"), *expected[1:]]
+    )
     assert shop.children_are_whole()
 
 
@@ -117,7 +135,10 @@ def test_an_older_row_never_overwrites_a_newer_one(account, guest, strategy):
         ({"write_disposition": merge("upsert", newer_by="w"), "primary_key": "id"}, "expected a column of the table"),
         ({"write_disposition": merge("upsert")}, "expected a primary_key"),
         ({"write_disposition": merge("upsert", source_filter="{table}.id = 1"), "primary_key": "id"}, "no placeholder"),
-        ({"write_disposition": merge("cdc", destination_scope="{tabel}"), "primary_key": "id"}, "{table} or {staging_table}"),
+        (
+            {"write_disposition": merge("cdc", destination_scope="{tabel}"), "primary_key": "id"},
+            "{table} or {staging_table}",
+        ),
         ({"write_disposition": merge("scd2", boundary_timestamp="soon")}, "a date or an instant as boundary_timestamp"),
         (
             {"write_disposition": "merge", "columns": {"v": {"hard_delete": True}, "g": {"hard_delete": True}}},
@@ -144,7 +165,9 @@ def test_a_null_is_a_key_like_any(account, guest, strategy):
     hints = {"id": {"nullable": True}, "part": {"nullable": True}}
     shop = Shop(account, guest, primary_key=["id", "part"], columns=hints, write_disposition=merge(strategy))
     shop.load({"id": 1, "v": 1, "k": [1]}, {"id": 1, "part": "a", "v": 1}, {"part": "b", "v": 1, "k": [2]})
-    shop.load({"id": 1, "v": 2, "k": [3, 4]}, {"id": 1, "part": "a", "v": 2}, {"id": None, "part": "b", "v": 2, "k": [5]})
+    shop.load(
+        {"id": 1, "v": 2, "k": [3, 4]}, {"id": 1, "part": "a", "v": 2}, {"id": None, "part": "b", "v": 2, "k": [5]}
+    )
     new = 1 if strategy == "insert-only" else 2
     assert shop.rows('"ID", "PART", "V"') == [(1, "a", new), (1, None, new), (None, "b", new)]
     # Where nothing is replaced, new elements of a list are still new.
@@ -168,8 +191,13 @@ def test_deleted_rows_never_appear(account, guest, strategy):
 
 
 def test_the_statements_say_where_the_keys_are(account, guest):
-    shop = Shop(account, guest, primary_key=["id", "day", "name"], write_disposition=merge("upsert"),
-                columns={"day": {"data_type": "date"}})  # fmt: skip
+    shop = Shop(
+        account,
+        guest,
+        primary_key=["id", "day", "name"],
+        write_disposition=merge("upsert"),
+        columns={"day": {"data_type": "date"}},
+    )
     rows = [{"id": n, "day": f"2024-01-{n:02d}", "name": f"it's {n}", "k": [n]} for n in range(1, 10)]
     shop.load(*rows)
     seen: list[str] = []

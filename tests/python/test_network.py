@@ -41,14 +41,15 @@ class Source(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):  # noqa: N802
+    def do_GET(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
         heard = {k.lower(): v for k, v in self.headers.items()}
         self.server.heard.append({"method": self.command, "path": self.path, "headers": heard, "body": body})
         answer = self.server.answers.pop(0) if self.server.answers else {"status": 500}
         if "drip" in answer:
             self.close_connection = True
-            return self.drip(answer["drip"])
+            self.drip(answer["drip"])
+            return
         data = base64.b64decode(answer["body_base64"]) if "body_base64" in answer else answer.get("body", "").encode()
         if "body_times" in answer:
             data = answer["body_times"][0].encode() * answer["body_times"][1]
@@ -105,7 +106,7 @@ def test_the_table(case, server):
     case = json.loads(text)
     server.answers = case["answers"]
     credential = case.get("credential")
-    credentials = {} if credential is None else {"c": {k: v for k, v in credential.items()}, "//": "a comment"}
+    credentials = {} if credential is None else {"c": credential, "//": "a comment"}
     client = host.Http(credentials, largest_body=case.get("largest", LARGEST), total=case.get("seconds", 20))
     requests = [{"method": "GET", "headers": [], "auth": None, "body": None, **request} for request in case["requests"]]
     if case.get("at_once"):
@@ -143,13 +144,18 @@ def test_every_secret_is_found_in_every_form_and_nowhere_else():
     chance = random.Random(7)
     alphabets = (string.ascii_letters + string.digits, string.punctuation, string.printable[:95] + "é日😀", "aA=+/-_.")
     escapes = (
-        lambda text: json.dumps(text)[1:-1], lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
-        lambda text: urllib.parse.quote(text, safe=""), lambda text: html.escape(text).replace("&#x27;", "&#39;"), str,
-    )  # fmt: skip
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+        lambda text: urllib.parse.quote(text, safe=""),
+        lambda text: html.escape(text).replace("&#x27;", "&#39;"),
+        str,
+    )
     codes = (
-        str, lambda text: base64.b64encode(text.encode()).decode(), lambda text: text.encode().hex().upper(),
+        str,
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: text.encode().hex().upper(),
         lambda text: base64.urlsafe_b64encode(b"user:" + text.encode() + b"!").decode().rstrip("="),
-    )  # fmt: skip
+    )
     for _ in range(400):
         secret = "".join(chance.choices(chance.choice(alphabets), k=chance.randrange(8, 40)))
         other = "".join(chance.choices(chance.choice(alphabets), k=len(secret)))
@@ -185,20 +191,26 @@ print((peak() - before) / largest)
 
 def test_looking_for_secrets_takes_little_memory_and_linear_time():
     ran = subprocess.run(
-        [sys.executable, "-c", LARGE], capture_output=True, text=True, timeout=60, check=False,
+        [sys.executable, "-c", LARGE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={"PYTHONPATH": str(pathlib.Path(snowcat_echo.__file__).parent)},
-    )  # fmt: skip
+    )
     assert ran.returncode == 0, ran.stderr
     # The text itself is once in it, or twice while it is made.
     assert float(ran.stdout) < 3
 
 
-@pytest.mark.parametrize("escaped", [lambda text: "".join(f"%{b:02x}" for b in text.encode()), html.escape, json.dumps, str])
+@pytest.mark.parametrize(
+    "escaped", [lambda text: "".join(f"%{b:02x}" for b in text.encode()), html.escape, json.dumps, str]
+)
 def test_a_secret_is_found_on_the_border_of_a_window(escaped):
-    written = escaped(LONG + "&é\"")
+    written = escaped(LONG + '&é"')
     for at in range(-len(written) - 1, 2):
         text = "&amp;%41" + " " * (snowcat_echo.WINDOW + at - 8) + written + " " * snowcat_echo.WINDOW
-        assert snowcat_echo.holds(text, [LONG + "&é\""]), at
+        assert snowcat_echo.holds(text, [LONG + '&é"']), at
 
 
 def test_an_answer_that_is_too_much_for_the_memory_fails_the_request(server, monkeypatch):
@@ -219,6 +231,8 @@ def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):
 
     monkeypatch.setattr(sys.modules["_snowflake"], "get_generic_secret_string", broken)
     client = host.Http({"c": {"type": "bearer", "hosts": ["x.example"], "secret": "s"}})
-    ((kind, answer),) = client.fetch([{"method": "GET", "url": "https://x.example/", "headers": [], "auth": "c", "body": None}])
+    ((kind, answer),) = client.fetch(
+        [{"method": "GET", "url": "https://x.example/", "headers": [], "auth": "c", "body": None}]
+    )
     assert kind == "err" and not answer["transient"]
     assert answer["message"] == "GET https://x.example/: the credential c: the secret 's' cannot be read: ValueError"

@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 import racing
 from conformance.direct import Direct
-from emulator import Lab
 from racing import EVERYTHING, Load, alone, clear, race, tables
 
-MERGE = {strategy: {"disposition": "merge", "strategy": strategy}
-         for strategy in ("delete-insert", "upsert", "insert-only", "scd2", "cdc")}  # fmt: skip
+from emulator import Lab
+
+MERGE = {
+    strategy: {"disposition": "merge", "strategy": strategy}
+    for strategy in ("delete-insert", "upsert", "insert-only", "scd2", "cdc")
+}
 DISPOSITIONS: dict[str, Any] = {"append": "append", "replace": "replace", **MERGE}
 REFRESHES = ("drop_data", "drop_resources", "drop_sources")
 # What a load may say that lost. A load that cannot commit any more may find its stage dropped, and what a refresh drops
@@ -40,11 +43,17 @@ HOSTILE: dict[str, dict[str, Any]] = {
 ALL = os.environ.get("SNOWCAT_RACES") == "all"
 
 
-def order(number: int, value: str, day: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"id": number, "v": value, "updated": f"2024-01-{day:02d}T00:00:00Z", "items": [f"{value}1", f"{value}2"], **more}
+def order(number: int, value: str, day: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "v": value,
+        "updated": f"2024-01-{day:02d}T00:00:00Z",
+        "items": [f"{value}1", f"{value}2"],
+        **more,
+    }
 
 
-def job(disposition: Any, cursor: bool, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+def job(disposition: Any, cursor: bool, **options: Any) -> dict[str, Any]:
     resource: dict[str, Any] = {"name": "orders", "primary_key": "id", "write_disposition": disposition}
     if cursor:
         resource["incremental"] = {"cursor_path": "updated"}
@@ -67,8 +76,12 @@ def scenarios() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], bool]]:
         for cursor in (False, True):
             said = f"{refresh}{', cursor' if cursor else ''}"
             yield said, job("append", cursor, refresh=refresh), job("append", cursor), True
-    yield "drop_sources, merge", job(MERGE["delete-insert"], False, refresh="drop_sources"), \
-        job(MERGE["delete-insert"], False), True  # fmt: skip
+    yield (
+        "drop_sources, merge",
+        job(MERGE["delete-insert"], False, refresh="drop_sources"),
+        job(MERGE["delete-insert"], False),
+        True,
+    )
     yield "first loads", job(MERGE["delete-insert"], False), job(MERGE["delete-insert"], False), False
     yield "first loads, cursor", job("append", True), job("append", True), False
 
@@ -90,18 +103,18 @@ def lab_of(labs: dict[str, Lab], mode: str) -> Lab:
     if mode not in labs:
         modes = HOSTILE.get(mode, {"read_consistency": "session"})
         labs[mode] = Lab(databases=("RAW",), **modes).__enter__()
-        labs[mode]._session = Direct(labs[mode].account, database="RAW")  # noqa: SLF001
+        labs[mode]._session = Direct(labs[mode].account, database="RAW")
     return labs[mode]
 
 
-def prepare(lab: Lab, guest: Any, first: dict[str, Any], there: bool) -> None:  # noqa: ANN401
+def prepare(lab: Lab, guest: Any, first: dict[str, Any], there: bool) -> None:
     clear(lab)
     if there:
         before = {key: value for key, value in first.items() if key != "refresh"}
         assert alone(lab, guest, Load(before, BASE)).error is None
 
 
-def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...], tuple]:  # noqa: ANN401
+def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...], tuple]:
     """What the tables hold after each order of loads that end well. Behind a refresh that failed half-way ("F") the
     tables are empty, and the cursors forgotten."""
     loads = {"A": Load(jobs[0], FIRST), "B": Load(jobs[1], SECOND)}

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import snowcat_procedure
 from conformance.emulated import Emulated
-from emulator import Lab
 from test_adoption import HINTS, Loaders
+
+from emulator import Lab
 
 MODES = ("drop_data", "drop_resources", "drop_sources")
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def order(number: int, day: int, total: Any, **more: Any) -> dict:  # noqa: ANN401
+def order(number: int, day: int, total: Any, **more: Any) -> dict:
     return {"id": number, "updated": f"2024-01-{day:02d}T00:00:00Z", "total": total, "items": [{"sku": "a"}], **more}
 
 
@@ -104,8 +105,13 @@ def test_refresh_of_a_dataset_that_is_not_there(guest):
 # --- whenever it dies ----------------------------------------------------------
 
 
-def job(**options: Any) -> str:  # noqa: ANN401
-    resource = {"name": "events", "write_disposition": "append", "incremental": {"cursor_path": "n"}, "primary_key": "n"}
+def job(**options: Any) -> str:
+    resource = {
+        "name": "events",
+        "write_disposition": "append",
+        "incremental": {"cursor_path": "n"},
+        "primary_key": "n",
+    }
     return json.dumps({"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [resource], **options})
 
 
@@ -113,11 +119,11 @@ def events(*numbers: int) -> list[str]:
     return [json.dumps([{"n": n, "l": [n, n]} for n in numbers])]
 
 
-def there(lab: Lab, session: Any = None) -> tuple[list[int], list[int]]:  # noqa: ANN401
+def there(lab: Lab, session: Any = None) -> tuple[list[int], list[int]]:
     """What is in the tables; nothing where they are not."""
-    sql = lambda text: (session or lab.session).sql(text).collect()  # noqa: E731
+    sql = lambda text: (session or lab.session).sql(text).collect()
     names = {n for (n,) in sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D'")}
-    read = lambda table, column: sorted(r[0] for r in sql(f'SELECT "{column}" FROM RAW.D."{table}"'))  # noqa: E731
+    read = lambda table, column: sorted(r[0] for r in sql(f'SELECT "{column}" FROM RAW.D."{table}"'))
     return tuple(read(t, c) if t in names else [] for t, c in (("EVENTS", "N"), ("EVENTS__L", "VALUE")))
 
 
@@ -160,7 +166,7 @@ def test_rows_are_deleted_in_the_transaction_that_brings_the_new_ones(guest):
         emulated.load(job(), events(1, 2, 3), NOW, guest, None)
         seen, reader = set(), emulated.lab.connect()
 
-        def look(entry: Any) -> None:  # noqa: ANN401
+        def look(entry: Any) -> None:
             if entry.procedure:
                 seen.add(tuple(there(emulated.lab, reader)[0]))
 
@@ -197,7 +203,7 @@ def test_skip_reads_nothing_and_forgets_nothing(guest):
         assert ours.rows("PRICES", "P") == [(1,)]
 
 
-def dataset_of_events(ours: Loaders) -> Any:  # noqa: ANN401
+def dataset_of_events(ours: Loaders) -> Any:
     schema = json.loads(ours.rows("_DLT_VERSION", "INSERTED_AT, SCHEMA", "1 DESC")[0][1])
     return ours.rows("EVENTS", "N"), schema["tables"]["events"]
 

@@ -7,6 +7,7 @@ import json
 import re
 
 import pytest
+
 from emulator import Lab
 from emulator.text import split_script
 
@@ -18,9 +19,11 @@ JOBS = {
     "credentials": {"jira_creds": {"type": "http_basic", "hosts": ["127.0.0.1:1"]}},
 }
 JOB = {
-    "pipeline": "shop", "database": "RAW", "dataset": "shop",
+    "pipeline": "shop",
+    "database": "RAW",
+    "dataset": "shop",
     "resources": [{"name": "orders", "files": ["@RAW.IN_.LANDING/shop"], "format": "jsonl"}],
-}  # fmt: skip
+}
 OWNER, AUTHOR, CALLER, STRANGER = "SNOWCAT_OWNER", "SNOWCAT_AUTHOR", "SNOWCAT_CALLER", "STRANGER"
 ROLES = (OWNER, AUTHOR, CALLER, STRANGER)
 
@@ -103,35 +106,79 @@ def endpoint(url: str, **more) -> dict:
     return {"client": {"base_url": base} | more, "resources": [{"name": "r", "endpoint": {"path": path}}]}
 
 
-ECHO = {"type": "oauth2_client_credentials", "secret": "jira_creds", "hosts": ["127.0.0.1:1"], "access_token_url": "https://127.0.0.1:1/echo"}
+ECHO = {
+    "type": "oauth2_client_credentials",
+    "secret": "jira_creds",
+    "hosts": ["127.0.0.1:1"],
+    "access_token_url": "https://127.0.0.1:1/echo",
+}
 
 
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
-        ({"dataset": "jira", "pipeline": "jira", "refresh": "drop_sources"}, "dataset", "the schema RAW.JIRA is not allowed"),
-        ({"resources": [JOB["resources"][0] | {"table_name": "_dlt_pipeline_state"}]}, "resources[0]", "would be one of dlt's own"),
+        (
+            {"dataset": "jira", "pipeline": "jira", "refresh": "drop_sources"},
+            "dataset",
+            "the schema RAW.JIRA is not allowed",
+        ),
+        (
+            {"resources": [JOB["resources"][0] | {"table_name": "_dlt_pipeline_state"}]},
+            "resources[0]",
+            "would be one of dlt's own",
+        ),
         ({"resources": [JOB["resources"][0] | {"name": "_DLT_loads"}]}, "resources[0]", "would be one of dlt's own"),
         ({"database": "SNOWCAT", "dataset": "code"}, "dataset", "the schema SNOWCAT.CODE is not allowed"),
         ({"database": "FINANCE"}, "dataset", "the schema FINANCE.SHOP is not allowed"),
         ({"dataset": "shop_staging"}, "dataset", "the schema RAW.SHOP_STAGING is not allowed"),
-        ({"resources": [{"name": "r", "files": ["@RAW.IN_.PAYROLL/**"], "format": "csv"}]}, "resources[0].files[0]", "is not allowed"),
-        ({"resources": [{"name": "r", "files": ["@SNOWCAT.CODE.FILES/*.py"], "format": "csv"}]}, "resources[0].files[0]", "is not allowed"),
-        ({"resources": [{"name": "r", "files": ["@RAW.IN_.LANDING/other"], "format": "jsonl"}]}, "resources[0].files[0]", "is not allowed"),
-        ({"resources": [{"name": "r", "files": ["file:///etc/passwd"], "format": "csv"}]}, "resources[0].files[0]", "expected a stage"),
+        (
+            {"resources": [{"name": "r", "files": ["@RAW.IN_.PAYROLL/**"], "format": "csv"}]},
+            "resources[0].files[0]",
+            "is not allowed",
+        ),
+        (
+            {"resources": [{"name": "r", "files": ["@SNOWCAT.CODE.FILES/*.py"], "format": "csv"}]},
+            "resources[0].files[0]",
+            "is not allowed",
+        ),
+        (
+            {"resources": [{"name": "r", "files": ["@RAW.IN_.LANDING/other"], "format": "jsonl"}]},
+            "resources[0].files[0]",
+            "is not allowed",
+        ),
+        (
+            {"resources": [{"name": "r", "files": ["file:///etc/passwd"], "format": "csv"}]},
+            "resources[0].files[0]",
+            "expected a stage",
+        ),
         (endpoint("https://evil.example/x"), "resources[0].endpoint", "the host evil.example is not allowed"),
-        (endpoint("https://127.0.0.1:1/x", auth="c") | {"credentials": {"c": ECHO}}, "credentials.c", "the credential \"c\" is not allowed"),
-        (endpoint("https://127.0.0.1:1/x", auth="jira_creds") | {"credentials": {"jira_creds": ECHO}}, "credentials.jira_creds",
-         "expected the options that the owner's policy has"),
-        (endpoint("https://evil.example/x", auth="jira_creds")
-         | {"credentials": {"jira_creds": {"type": "http_basic", "hosts": ["127.0.0.1:1", "evil.example"]}}},
-         "credentials.jira_creds.hosts[1]", "not allowed for the host evil.example"),
-        ({"client": {"base_url": "https://127.0.0.1:1", "auth": "jira_creds"},
-          "credentials": {"jira_creds": {"type": "http_basic", "hosts": ["127.0.0.1:1"]}},
-          "resources": [{"name": "r", "endpoint": {"path": "rest/api/3/user", "method": "POST"}}]},
-         "resources[0].endpoint", "POST is not allowed with the credential \"jira_creds\""),
+        (
+            endpoint("https://127.0.0.1:1/x", auth="c") | {"credentials": {"c": ECHO}},
+            "credentials.c",
+            'the credential "c" is not allowed',
+        ),
+        (
+            endpoint("https://127.0.0.1:1/x", auth="jira_creds") | {"credentials": {"jira_creds": ECHO}},
+            "credentials.jira_creds",
+            "expected the options that the owner's policy has",
+        ),
+        (
+            endpoint("https://evil.example/x", auth="jira_creds")
+            | {"credentials": {"jira_creds": {"type": "http_basic", "hosts": ["127.0.0.1:1", "evil.example"]}}},
+            "credentials.jira_creds.hosts[1]",
+            "not allowed for the host evil.example",
+        ),
+        (
+            {
+                "client": {"base_url": "https://127.0.0.1:1", "auth": "jira_creds"},
+                "credentials": {"jira_creds": {"type": "http_basic", "hosts": ["127.0.0.1:1"]}},
+                "resources": [{"name": "r", "endpoint": {"path": "rest/api/3/user", "method": "POST"}}],
+            },
+            "resources[0].endpoint",
+            'POST is not allowed with the credential "jira_creds"',
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("way", ["P_LOAD", "P_RUN"])
 def test_what_the_policy_does_not_name_is_refused_before_anything_runs(shop, change, place, words, way):
     statement = load(change)
@@ -173,7 +220,11 @@ def test_only_approved_jobs_run_by_name(shop, name, words):
     ("policy", "statement", "words"),
     [
         (None, load(), 'whose \\"schemas\\" allows nothing'),
-        (None, "CALL SNOWCAT.CODE.P_LOAD_JIRA('FINANCE', '[\"issues\"]', FALSE)", "the schema FINANCE.JIRA is not allowed"),
+        (
+            None,
+            "CALL SNOWCAT.CODE.P_LOAD_JIRA('FINANCE', '[\"issues\"]', FALSE)",
+            "the schema FINANCE.JIRA is not allowed",
+        ),
         ("{", load(), "policy.json is not JSON"),
         ("[]", load(), "nothing is allowed"),
         ('{"jobs": 1}', load(), "nothing is allowed"),

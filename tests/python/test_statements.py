@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
+
 from emulator import Lab
 from emulator.text import split_script
 
@@ -126,12 +127,19 @@ def test_another_parser_reads_it(statement):
 
 def test_all_of_them_run_in_an_owners_rights_procedure():
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
-    rows = pa.table({
-        "ID": [1, 1, 2, 3], "GROUP": ["old", "new", None, "b"], "κόσμε": pa.array([at] * 4, pa.timestamp("us", "UTC")),
-        'a"quoted".name': ['{"a": 1}', '{"a": 2}', None, None], "BIN": [b"\x00", b"\x01", None, None],
-        "L" * 255: pa.array([decimal.Decimal(1)] * 4, pa.decimal128(38, 9)), "_SNOWCAT_SEQ": [1, 2, 3, 4],
-        "GONE?": [None, False, False, True], "_DLT_ID": ["a", "b", "c", "g"],
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "ID": [1, 1, 2, 3],
+            "GROUP": ["old", "new", None, "b"],
+            "κόσμε": pa.array([at] * 4, pa.timestamp("us", "UTC")),
+            'a"quoted".name': ['{"a": 1}', '{"a": 2}', None, None],
+            "BIN": [b"\x00", b"\x01", None, None],
+            "L" * 255: pa.array([decimal.Decimal(1)] * 4, pa.decimal128(38, 9)),
+            "_SNOWCAT_SEQ": [1, 2, 3, 4],
+            "GONE?": [None, False, False, True],
+            "_DLT_ID": ["a", "b", "c", "g"],
+        }
+    )
     file = io.BytesIO()
     pq.write_table(rows, file)
     first = next(i for i, s in enumerate(STATEMENTS) if s.startswith("CREATE SCHEMA"))

@@ -60,7 +60,9 @@ def put(emulated: Emulated, stored: dict[str, Any]) -> None:
         emulated.lab.sql(f'CREATE TABLE RAW.D."{table}" ({columns})')
         for row in found["rows"]:
             pairs = zip(row, found["columns"], strict=True)
-            values = [f"NULL::{kind}" if value is None else f"{_literal(value)}::{kind}" for value, (_, kind, _) in pairs]
+            values = [
+                f"NULL::{kind}" if value is None else f"{_literal(value)}::{kind}" for value, (_, kind, _) in pairs
+            ]
             emulated.lab.sql(f'INSERT INTO RAW.D."{table}" SELECT {", ".join(values)}')
 
 
@@ -91,7 +93,7 @@ def record(name: str) -> None:
         emulated.load(JOB, pages(1, 3), START, guest, None)
         seen: list[str] = []
 
-        def count(entry: Any) -> None:  # noqa: ANN401
+        def count(entry: Any) -> None:
             if entry.sql == "COMMIT":
                 seen.append(entry.sql)
             if len(seen) == 3 and entry.sql.startswith("BEGIN"):

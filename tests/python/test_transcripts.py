@@ -17,10 +17,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 import snowcat_credentials
 import snowcat_procedure
+from jira import TOKEN, USER, Jira
 from snowcat_engine import to_plain
 from snowcat_fault import Failed
+
 from emulator import Lab
-from jira import TOKEN, USER, Jira
 
 RUNS = ROOT / "tests/data/transcripts"
 JOB = ROOT / "procedures/jobs/jira.json"
@@ -128,7 +129,7 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
 
 @pytest.mark.parametrize("run", sorted(path.name for path in RUNS.iterdir()))
 def test_the_python_host_says_what_was_recorded(component, run):
-    read = lambda name: (RUNS / run / name).read_text(encoding="utf-8")  # noqa: E731
+    read = lambda name: (RUNS / run / name).read_text(encoding="utf-8")
     recorded = read("transcript.jsonl").splitlines()
     said = perform(component, read("job.json"), read("now.txt").strip(), Recorded(recorded))
     for number, (ours, theirs) in enumerate(zip(said, recorded, strict=True), 1):

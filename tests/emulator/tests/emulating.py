@@ -7,9 +7,10 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from emulator import Lab
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from emulator import Lab
 
 T = '"RAW"."J"."T"'
 STAGE = '"RAW"."J"."SNOWCAT"'

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from emulating import STAGE, T, refused, rows
+
 from emulator import Lab
 
 NAMES = "SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES ORDER BY 1"
@@ -85,9 +86,19 @@ def test_show_columns(lab):
     lab.sql('CREATE TABLE "RAW"."J"."A b" ("x" VARCHAR(3))')
     found = lab.sql('SHOW COLUMNS IN SCHEMA "RAW"."J"')
     assert list(found[0].as_dict()) == [
-        "table_name", "schema_name", "column_name", "data_type", "null?", "default", "kind", "expression", "comment",
-        "database_name", "autoincrement", "schema_evolution_record",
-    ]  # fmt: skip
+        "table_name",
+        "schema_name",
+        "column_name",
+        "data_type",
+        "null?",
+        "default",
+        "kind",
+        "expression",
+        "comment",
+        "database_name",
+        "autoincrement",
+        "schema_evolution_record",
+    ]
     assert [(r["table_name"], r["column_name"]) for r in found][:2] == [("A b", "x"), ("T", "N")]
     types = {r["column_name"]: json.loads(r["data_type"]) for r in found}
     null = {"nullable": True}
@@ -96,14 +107,19 @@ def test_show_columns(lab):
         "N": {"type": "FIXED", "precision": 19, "scale": 0, "nullable": False},
         "V": {"type": "TEXT", "length": 16_777_216, "byteLength": 16_777_216, "fixed": False} | null,
         "W": {"type": "TEXT", "length": 134_217_728, "byteLength": 134_217_728, "fixed": False} | null,
-        "F": {"type": "REAL"} | null, "L": {"type": "TIMESTAMP_LTZ", "precision": 0, "scale": 6} | null,
+        "F": {"type": "REAL"} | null,
+        "L": {"type": "TIMESTAMP_LTZ", "precision": 0, "scale": 6} | null,
         "Z": {"type": "TIMESTAMP_TZ", "precision": 0, "scale": 9} | null,
-        "TI": {"type": "TIME", "precision": 0, "scale": 9} | null, "D": {"type": "DATE"} | null,
+        "TI": {"type": "TIME", "precision": 0, "scale": 9} | null,
+        "D": {"type": "DATE"} | null,
         "BO": {"type": "BOOLEAN"} | null,
         "BI": {"type": "BINARY", "length": 8_388_608, "byteLength": 8_388_608, "fixed": True} | null,
         "DOC": {"type": "VARIANT"} | null,
-    }  # fmt: skip
-    assert [(r["null?"], r["comment"]) for r in lab.sql(f"SHOW COLUMNS IN TABLE {T}")][:2] == [("false", ""), ("true", "c")]
+    }
+    assert [(r["null?"], r["comment"]) for r in lab.sql(f"SHOW COLUMNS IN TABLE {T}")][:2] == [
+        ("false", ""),
+        ("true", "c"),
+    ]
     assert [r["column_name"] for r in lab.sql(f"SHOW COLUMNS LIKE 'b%' IN {T}")] == ["BO", "BI"]
     assert refused(lab.session, "SHOW COLUMNS IN SCHEMA RAW.NO").startswith("002003 (02000)")
 
@@ -122,9 +138,18 @@ def test_show_tables(lab):
     lab.sql('CREATE TABLE "RAW"."JS"."U" ("N" NUMBER(19,0))')
     (found,) = lab.sql("SHOW TABLES IN SCHEMA RAW.J")
     assert list(found.as_dict())[:11] == [
-        "created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "rows", "bytes", "owner",
+        "created_on",
+        "name",
+        "database_name",
+        "schema_name",
+        "kind",
+        "comment",
+        "cluster_by",
+        "rows",
+        "bytes",
+        "owner",
         "retention_time",
-    ]  # fmt: skip
+    ]
     assert tuple(found)[1:8] == ("T", "RAW", "J", "TRANSIENT", "", "LINEAR(N)", 1) and found["retention_time"] == "0"
     assert [r["name"] for r in lab.sql("SHOW TABLES IN DATABASE RAW")] == ["T", "U"]
     assert [r["name"] for r in lab.sql("SHOW TABLES LIKE 'u' IN ACCOUNT")] == ["U"]
@@ -159,13 +184,23 @@ def test_what_ddl_answers(lab, sql, answer):
         ([], "R"),
         (["GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE X"], "X"),
         (["GRANT OWNERSHIP ON FUTURE TABLES IN DATABASE RAW TO ROLE X"], "X"),
-        (["GRANT OWNERSHIP ON FUTURE TABLES IN DATABASE RAW TO ROLE X",
-          "GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE Y"], "Y"),
-        (["GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE X",
-          "REVOKE OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC FROM ROLE X"], "R"),
+        (
+            [
+                "GRANT OWNERSHIP ON FUTURE TABLES IN DATABASE RAW TO ROLE X",
+                "GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE Y",
+            ],
+            "Y",
+        ),
+        (
+            [
+                "GRANT OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC TO ROLE X",
+                "REVOKE OWNERSHIP ON FUTURE TABLES IN SCHEMA RAW.PUBLIC FROM ROLE X",
+            ],
+            "R",
+        ),
         (["GRANT OWNERSHIP ON FUTURE VIEWS IN SCHEMA RAW.PUBLIC TO ROLE X"], "R"),
     ],
-)  # fmt: skip
+)
 def test_a_future_grant_of_ownership_gives_new_tables_away(lab, grants, owner):
     lab.script("CREATE ROLE R; CREATE ROLE X; CREATE ROLE Y; GRANT USAGE ON DATABASE RAW TO ROLE R")
     lab.sql("GRANT USAGE, CREATE TABLE ON SCHEMA RAW.PUBLIC TO ROLE R")

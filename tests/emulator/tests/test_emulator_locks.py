@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from emulating import T, procedure, refused, rows
-from emulator import Lab
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
+from emulator import Lab
+
 FENCE = (
-    f"MERGE INTO {T} d USING (SELECT 'p' AS P, {{}} AS V) s ON d.\"NAME\" = s.P AND d.\"VERSION\" >= s.V "
+    f'MERGE INTO {T} d USING (SELECT \'p\' AS P, {{}} AS V) s ON d."NAME" = s.P AND d."VERSION" >= s.V '
     'WHEN NOT MATCHED THEN INSERT ("NAME", "VERSION") VALUES (s.P, s.V)'
 )
 TOUCH = f'UPDATE {T} SET "VERSION" = "VERSION" WHERE "NAME" = \'p\' AND "VERSION" >= {{}}'
@@ -91,51 +92,98 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
     ("versions", "first", "second", "then", "expected"),
     [
         # The fence of an insert-only MERGE: one row in the kind reading, two in every other one.
-        ([1], [FENCE.format(2)], [FENCE.format(2)], [], {
-            "kind": (True, [0], [(1, 0), (2, 0)]),
-            "before_wait": (True, [1], [(1, 0), (2, 0), (2, 0)]),
-            "no lock without match": (False, [1], [(1, 0), (2, 0), (2, 0)]),
-            "rows": (False, [1], [(1, 0), (2, 0), (2, 0)]),
-            "all": (False, [1], [(1, 0), (2, 0), (2, 0)]),
-        }),
+        (
+            [1],
+            [FENCE.format(2)],
+            [FENCE.format(2)],
+            [],
+            {
+                "kind": (True, [0], [(1, 0), (2, 0)]),
+                "before_wait": (True, [1], [(1, 0), (2, 0), (2, 0)]),
+                "no lock without match": (False, [1], [(1, 0), (2, 0), (2, 0)]),
+                "rows": (False, [1], [(1, 0), (2, 0), (2, 0)]),
+                "all": (False, [1], [(1, 0), (2, 0), (2, 0)]),
+            },
+        ),
         # An UPDATE of a committed row waits everywhere, and the next statement sees what was committed meanwhile.
-        ([1], [TOUCH.format(1), FENCE.format(2)], [TOUCH.format(1)], [TOUCH.format(2), FENCE.format(2)], dict.fromkeys(
-            ("before_wait", "all"), (True, [1, 1, 0], [(1, 0), (2, 0)])
-        ) | dict.fromkeys(("kind", "no lock without match"), (True, [2, 1, 0], [(1, 0), (2, 0)])) | {
-            "rows": (True, [2, 1, 0], [(1, 0), (2, 0)]),
-        }),
+        (
+            [1],
+            [TOUCH.format(1), FENCE.format(2)],
+            [TOUCH.format(1)],
+            [TOUCH.format(2), FENCE.format(2)],
+            dict.fromkeys(("before_wait", "all"), (True, [1, 1, 0], [(1, 0), (2, 0)]))
+            | dict.fromkeys(("kind", "no lock without match"), (True, [2, 1, 0], [(1, 0), (2, 0)]))
+            | {
+                "rows": (True, [2, 1, 0], [(1, 0), (2, 0)]),
+            },
+        ),
         # No update is lost, whichever snapshot the second one was planned on.
-        ([1], [f'UPDATE {T} SET "N" = "N" + 1'], [f'UPDATE {T} SET "N" = "N" + 10'], [], dict.fromkeys(
-            MODES, (True, [1], [(1, 11)])
-        )),
+        (
+            [1],
+            [f'UPDATE {T} SET "N" = "N" + 1'],
+            [f'UPDATE {T} SET "N" = "N" + 10'],
+            [],
+            dict.fromkeys(MODES, (True, [1], [(1, 11)])),
+        ),
         # A row that the first inserts is not deleted by a statement that began before it was committed.
-        ([1, 2], [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"], [f"DELETE FROM {T}"], [], dict.fromkeys(
-            ("kind", "no lock without match", "rows"), (True, [3], [])
-        ) | dict.fromkeys(("before_wait", "all"), (True, [2], [(3, 0)]))),
+        (
+            [1, 2],
+            [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"],
+            [f"DELETE FROM {T}"],
+            [],
+            dict.fromkeys(("kind", "no lock without match", "rows"), (True, [3], []))
+            | dict.fromkeys(("before_wait", "all"), (True, [2], [(3, 0)])),
+        ),
         # A row that the first deletes is counted by a statement that saw it, and not made again.
-        ([1, 2], [f'DELETE FROM {T} WHERE "VERSION" = 1'], [f'UPDATE {T} SET "N" = "N" + 1'], [], dict.fromkeys(
-            ("kind", "no lock without match", "rows"), (True, [1], [(2, 1)])
-        ) | dict.fromkeys(("before_wait", "all"), (True, [2], [(2, 1)]))),
+        (
+            [1, 2],
+            [f'DELETE FROM {T} WHERE "VERSION" = 1'],
+            [f'UPDATE {T} SET "N" = "N" + 1'],
+            [],
+            dict.fromkeys(("kind", "no lock without match", "rows"), (True, [1], [(2, 1)]))
+            | dict.fromkeys(("before_wait", "all"), (True, [2], [(2, 1)])),
+        ),
         # Rows apart: only the lock of the table waits.
-        ([1, 2], [f'UPDATE {T} SET "N" = 1 WHERE "VERSION" = 1'], [f'UPDATE {T} SET "N" = 2 WHERE "VERSION" = 2'], [],
-         dict.fromkeys(("kind", "before_wait", "no lock without match"), (True, [1], [(1, 1), (2, 2)]))
-         | dict.fromkeys(("rows", "all"), (False, [1], [(1, 1), (2, 2)]))),
+        (
+            [1, 2],
+            [f'UPDATE {T} SET "N" = 1 WHERE "VERSION" = 1'],
+            [f'UPDATE {T} SET "N" = 2 WHERE "VERSION" = 2'],
+            [],
+            dict.fromkeys(("kind", "before_wait", "no lock without match"), (True, [1], [(1, 1), (2, 2)]))
+            | dict.fromkeys(("rows", "all"), (False, [1], [(1, 1), (2, 2)])),
+        ),
         # No committed row in it: nothing to lock, unless the table is what is locked.
-        ([1], [f'UPDATE {T} SET "N" = 1'], [f'DELETE FROM {T} WHERE "VERSION" = 9'], [], dict.fromkeys(
-            ("kind", "before_wait"), (True, [0], [(1, 1)])
-        ) | dict.fromkeys(("no lock without match", "rows", "all"), (False, [0], [(1, 1)]))),
+        (
+            [1],
+            [f'UPDATE {T} SET "N" = 1'],
+            [f'DELETE FROM {T} WHERE "VERSION" = 9'],
+            [],
+            dict.fromkeys(("kind", "before_wait"), (True, [0], [(1, 1)]))
+            | dict.fromkeys(("no lock without match", "rows", "all"), (False, [0], [(1, 1)])),
+        ),
         # A MERGE of both kinds: the matched row as it is now, the inserted ones as they were planned.
-        ([1], [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 2, 0"],
-         [f'MERGE INTO {T} d USING (SELECT 1 AS V UNION ALL SELECT 2) s ON d."VERSION" = s.V '
-          'WHEN MATCHED THEN UPDATE SET "N" = d."N" + 1 WHEN NOT MATCHED THEN INSERT ("VERSION", "N") VALUES (s.V, 7)'], [],
-         dict.fromkeys(("kind", "no lock without match", "rows"), (True, [0], [(1, 6), (2, 1)]))
-         | dict.fromkeys(("before_wait", "all"), (True, [1], [(1, 6), (2, 0), (2, 7)]))),
+        (
+            [1],
+            [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 2, 0"],
+            [
+                f'MERGE INTO {T} d USING (SELECT 1 AS V UNION ALL SELECT 2) s ON d."VERSION" = s.V '
+                'WHEN MATCHED THEN UPDATE SET "N" = d."N" + 1 WHEN NOT MATCHED THEN INSERT ("VERSION", "N") VALUES (s.V, 7)'
+            ],
+            [],
+            dict.fromkeys(("kind", "no lock without match", "rows"), (True, [0], [(1, 6), (2, 1)]))
+            | dict.fromkeys(("before_wait", "all"), (True, [1], [(1, 6), (2, 0), (2, 7)])),
+        ),
         # TRUNCATE removes what it saw.
-        ([1, 2], [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"], [f"TRUNCATE TABLE {T}"], [], dict.fromkeys(
-            ("kind", "no lock without match", "rows"), (True, [], [])
-        ) | dict.fromkeys(("before_wait", "all"), (True, [], [(3, 0)]))),
+        (
+            [1, 2],
+            [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"],
+            [f"TRUNCATE TABLE {T}"],
+            [],
+            dict.fromkeys(("kind", "no lock without match", "rows"), (True, [], []))
+            | dict.fromkeys(("before_wait", "all"), (True, [], [(3, 0)])),
+        ),
     ],
-)  # fmt: skip
+)
 def test_two_transactions_at_once(every, versions, first, second, then, expected):
     mode, lab = every
     table(lab, versions)
@@ -161,9 +209,12 @@ def test_what_was_changed_survives_a_commit_of_another_and_a_failed_statement(ev
     table(lab, [1, 2, 3])
     one, other = lab.connect(), lab.connect()
     steps = [
-        "BEGIN", f'DELETE FROM {T} WHERE "VERSION" = 1', f'UPDATE {T} SET "N" = 1 WHERE "VERSION" = 2', FENCE.format(9),
+        "BEGIN",
+        f'DELETE FROM {T} WHERE "VERSION" = 1',
+        f'UPDATE {T} SET "N" = 1 WHERE "VERSION" = 2',
+        FENCE.format(9),
         f'UPDATE {T} SET "N" = 4 WHERE "VERSION" = 9',
-    ]  # fmt: skip
+    ]
     for statement in steps:
         one.sql(statement).collect()
     other.sql(f"INSERT INTO {T} SELECT 'p', 5, 0").collect()
@@ -249,7 +300,10 @@ def test_a_transaction_is_shown_and_aborted(lab):
     victim = shown["HOLDING"]["transaction"]
     assert lab.sql(f"SELECT SYSTEM$ABORT_TRANSACTION({victim})")[0][0] == f"Aborted transaction id {victim}."
     assert waiting.result() == [1] and content(lab) == [(1, 2)]
-    assert refused(one, f"SELECT * FROM {T}") == f"000615 (57014) Transaction '{victim}' was aborted, SQL execution canceled."
+    assert (
+        refused(one, f"SELECT * FROM {T}")
+        == f"000615 (57014) Transaction '{victim}' was aborted, SQL execution canceled."
+    )
     assert rows(one, f"SELECT COUNT(*) FROM {T}") == [(1,)]
     assert "does not exist or has ended" in refused(lab.session, f"SELECT SYSTEM$ABORT_TRANSACTION({victim})")
 
@@ -331,7 +385,7 @@ def test_a_select_may_lag_one_commit_behind():
         assert (counts(one), counts(other)) == ([2, 2], [1, 2])
         one.sql(insert).collect()
         assert counts(lab.connect()) == [2, 3]  # a session that logs in lags, too
-        other.sql(f"DELETE FROM {T} WHERE \"VERSION\" = 9").collect()
+        other.sql(f'DELETE FROM {T} WHERE "VERSION" = 9').collect()
         assert counts(other) == [3, 3]  # it has changed rows since
         procedure(lab, f"session.sql({insert!r}).collect()\nreturn session.sql('{count}').collect()[0][0]")
         assert lab.call("CALL RAW.PUBLIC.P()") == "4"

@@ -7,6 +7,7 @@ import time
 import pyarrow as pa
 import pytest
 from emulating import FORMAT, STAGE, T, procedure, put, refused, rows
+
 from emulator import Lab
 
 NOW = "SELECT TO_CHAR('2024-01-02T03:04:05Z'::TIMESTAMP_LTZ, 'HH24')"
@@ -14,7 +15,9 @@ PROBE = 'SELECT OBJECT_KEYS(OBJECT_CONSTRUCT(*))[0]::VARCHAR AS "KEY" FROM (SELE
 
 
 def numbers(lab: Lab, count: int) -> None:
-    lab.sql(f"CREATE OR REPLACE TABLE {T} AS SELECT * FROM (VALUES {', '.join(f'({n})' for n in range(count))}) AS v (\"N\")")
+    lab.sql(
+        f'CREATE OR REPLACE TABLE {T} AS SELECT * FROM (VALUES {", ".join(f"({n})" for n in range(count))}) AS v ("N")'
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_quoted_identifiers_may_be_folded():
         assert lab.call("CALL RAW.PUBLIC.P()", parameters=given) == "a"
         lab.sql('CREATE STAGE "RAW"."J"."s-1"')
         lab.put('@"RAW"."J"."S-1"', "d/e.txt", b"x")
-        assert [r[0] for r in lab.sql("LIST '@\"RAW\".\"J\".\"s-1\"/d'")] == ["s-1/d/e.txt"]
+        assert [r[0] for r in lab.sql('LIST \'@"RAW"."J"."s-1"/d\'')] == ["s-1/d/e.txt"]
 
 
 def test_the_probe_tells_the_case(lab):
@@ -119,7 +122,7 @@ def test_the_lock_timeout_is_the_callers(lab):
 def test_a_merge_may_take_any_of_several_rows(lab):
     lab.sql(f'CREATE TABLE {T} AS SELECT 1 AS "ID", 0 AS "N"')
     source = "(SELECT 1 AS I, 7 AS N UNION ALL SELECT 1, 8 UNION ALL SELECT 2, 9)"
-    update = "WHEN MATCHED THEN UPDATE SET \"N\" = s.N"
+    update = 'WHEN MATCHED THEN UPDATE SET "N" = s.N'
     insert = 'WHEN NOT MATCHED THEN INSERT ("ID", "N") VALUES (s.I, s.N)'
     sql = f'MERGE INTO {T} d USING {source} s ON d."ID" = s.I {{}} {insert}'
     assert refused(lab.session, sql.format(update)).startswith("100090 (42P18)")
@@ -137,7 +140,9 @@ def test_a_statement_ends_at_its_timeout(lab):
     slow = f'SELECT SUM(a."N" * b."N" * c."N" * d."N") FROM {T} a, {T} b, {T} c, {T} d'
     begun = time.monotonic()
     error = refused(lab.connect(parameters=given), slow)
-    assert error == "000630 (57014) Statement reached its statement or warehouse timeout of 1 second(s) and was canceled."
+    assert (
+        error == "000630 (57014) Statement reached its statement or warehouse timeout of 1 second(s) and was canceled."
+    )
     assert time.monotonic() - begun < 8
     procedure(lab, "import time\nfor _ in range(10):\n    time.sleep(1)\n    session.sql('SELECT 1').collect()")
     assert lab.call("CALL RAW.PUBLIC.P()") is None
@@ -148,9 +153,15 @@ def test_a_statement_ends_at_its_timeout(lab):
 def test_parameters_are_shown_and_tagged(lab):
     session = lab.connect(parameters={"QUERY_TAG": "snowcat", "LOCK_TIMEOUT": 900})
     shown = {r["key"]: (r["value"], r["level"], r["type"]) for r in session.sql("SHOW PARAMETERS").collect()}
-    assert shown["QUERY_TAG"] == ("snowcat", "SESSION", "STRING") and shown["LOCK_TIMEOUT"] == ("900", "SESSION", "NUMBER")
+    assert shown["QUERY_TAG"] == ("snowcat", "SESSION", "STRING") and shown["LOCK_TIMEOUT"] == (
+        "900",
+        "SESSION",
+        "NUMBER",
+    )
     assert shown["TIMEZONE"] == ("America/Los_Angeles", "", "STRING") and shown["AUTOCOMMIT"] == ("true", "", "BOOLEAN")
-    assert [r["key"] for r in session.sql("SHOW PARAMETERS LIKE 'rows%' IN SESSION").collect()] == ["ROWS_PER_RESULTSET"]
+    assert [r["key"] for r in session.sql("SHOW PARAMETERS LIKE 'rows%' IN SESSION").collect()] == [
+        "ROWS_PER_RESULTSET"
+    ]
     assert lab.trace[-1].tag == "snowcat"
     procedure(lab, "session.sql('SELECT 7').collect()")
     lab.call("CALL RAW.PUBLIC.P()", parameters={"QUERY_TAG": "t"})
@@ -158,5 +169,7 @@ def test_parameters_are_shown_and_tagged(lab):
 
 
 def test_a_bad_parameter_is_refused(lab):
-    assert "invalid value [x] for parameter 'LOCK_TIMEOUT'" in refused(lab.session, "ALTER SESSION SET LOCK_TIMEOUT = 'x'")
+    assert "invalid value [x] for parameter 'LOCK_TIMEOUT'" in refused(
+        lab.session, "ALTER SESSION SET LOCK_TIMEOUT = 'x'"
+    )
     assert "the parameter WEEK_START is not emulated" in refused(lab.session, "ALTER SESSION SET WEEK_START = 1")

@@ -8,12 +8,15 @@ import platform
 
 import pytest
 from emulating import procedure
+
 from emulator import Lab
 
 REPOSITORY = "ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository"
 
 
-def create(lab: Lab, arguments: str, body: str, packages: str = "'snowflake-snowpark-python'", repository: str = REPOSITORY) -> None:
+def create(
+    lab: Lab, arguments: str, body: str, packages: str = "'snowflake-snowpark-python'", repository: str = REPOSITORY
+) -> None:
     """`RAW.PUBLIC.P(arguments)`, whose body is one expression."""
     names = ", ".join(argument.split()[0].lower() for argument in arguments.split(",") if argument)
     lab.sql(
@@ -31,13 +34,16 @@ def create(lab: Lab, arguments: str, body: str, packages: str = "'snowflake-snow
         ("PARSE_JSON('1.5')", 1.5, "1.5"),
         ("PARSE_JSON('7')", 7, 7),
         ("PARSE_JSON('1e300')", 1e300, 1e300),
-        ("PARSE_JSON('{\"b\": 0.5, \"a\": [1.25, {\"d\": true, \"c\": null}]}')",
-         [["b", "a"], ["d", "c"], 0.5], [["a", "b"], ["c", "d"], "0.5"]),
+        (
+            'PARSE_JSON(\'{"b": 0.5, "a": [1.25, {"d": true, "c": null}]}\')',
+            [["b", "a"], ["d", "c"], 0.5],
+            [["a", "b"], ["c", "d"], "0.5"],
+        ),
         ("TO_VARIANT('{\"b\": 0.5}')", '{"b": 0.5}', '{"b": 0.5}'),
         ("PARSE_JSON('null')", None, None),
         ("NULL", None, "SQL NULL"),
     ],
-)  # fmt: skip
+)
 def test_a_variant_arrives(given, kind, strict):
     body = (
         "'SQL NULL' if getattr(v, 'is_sql_null', False) else "
@@ -72,19 +78,28 @@ NOT_THERE = "100357 (P0000) Cannot create a Python function with the specified p
         ("'snowflake-snowpark-python', 'wasmtime'", "", {}, NOT_THERE),
         (PINNED, "", {}, NOT_THERE),
         (PINNED, REPOSITORY, {"strict_packages": True}, None),
-        ("'snowflake-snowpark-python'", REPOSITORY, {"strict_packages": True}, "099999 (0A000) emulator: PACKAGES names"),
-        (f"'snowflake-snowpark-python=={HERE['snowflake-snowpark-python']}', 'pyarrow'", "", {"strict_packages": True},
-         "099999 (0A000) emulator: PACKAGES names 'pyarrow' without a version"),
+        (
+            "'snowflake-snowpark-python'",
+            REPOSITORY,
+            {"strict_packages": True},
+            "099999 (0A000) emulator: PACKAGES names",
+        ),
+        (
+            f"'snowflake-snowpark-python=={HERE['snowflake-snowpark-python']}', 'pyarrow'",
+            "",
+            {"strict_packages": True},
+            "099999 (0A000) emulator: PACKAGES names 'pyarrow' without a version",
+        ),
         ("'pyarrow'", "", {}, "001003 (42000) SQL compilation error:\nPACKAGES must name snowflake-snowpark-python"),
     ],
-)  # fmt: skip
+)
 def test_packages_come_from_a_repository_or_the_channel(packages, repository, modes, error):
     with Lab(**modes) as lab:
         if error is None:
             create(lab, "", "1", packages, repository)
             assert lab.call("CALL RAW.PUBLIC.P()") == "1"
             return
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - the text is compared below
             create(lab, "", "1", packages, repository)
         number, _, message = error.partition(") ")
         text = str(caught.value)

@@ -8,6 +8,7 @@ import pathlib
 import pyarrow as pa
 import pytest
 from emulating import FORMAT, STAGE, T, put, refused, rows
+
 from emulator import Lab
 
 AT = "'2024-01-02T03:04:05.678Z'"
@@ -20,10 +21,14 @@ UTC = f"CONVERT_TIMEZONE('UTC', {AT}::TIMESTAMP_LTZ)"
 @pytest.mark.parametrize(
     ("number", "scale", "micros"),
     [
-        (1, 0, 1_000_000), (-1, 3, -1000), (1_714_979_289_000_001, 6, 1_714_979_289_000_001), (1999, 9, 1), (-1, 9, -1),
+        (1, 0, 1_000_000),
+        (-1, 3, -1000),
+        (1_714_979_289_000_001, 6, 1_714_979_289_000_001),
+        (1999, 9, 1),
+        (-1, 9, -1),
         (253_402_300_799_999_999_999, 9, 253_402_300_799_999_999),
     ],
-)  # fmt: skip
+)
 def test_a_number_is_an_instant_of_the_unit_of_its_scale(lab, number, scale, micros):
     instant = f"TO_TIMESTAMP_LTZ({number}::NUMBER(38,0), {scale})::TIMESTAMP_LTZ"
     (found,) = rows(lab.session, f"SELECT CONVERT_TIMEZONE('UTC', {instant})")
@@ -86,7 +91,7 @@ def test_copy_update_and_merge_write_the_offset(lab):
     here, there = "2024-01-01 19:04:05.000 -0800", "2024-01-02 03:04:05.000 +0000"
     assert copied('$1:"AT"::TIMESTAMP_LTZ(6)') == [(here,), (None,)]
     assert copied('$1:"AT"') == [(here,), (None,)]
-    assert copied('CONVERT_TIMEZONE(\'UTC\', $1:"AT"::TIMESTAMP_LTZ)') == [(there,), (None,)]
+    assert copied("CONVERT_TIMEZONE('UTC', $1:\"AT\"::TIMESTAMP_LTZ)") == [(there,), (None,)]
     lab.sql(f'UPDATE {T} SET "AT" = {AT}::TIMESTAMP_LTZ WHERE "AT" IS NULL')
     source = f"(SELECT 1 AS I, {UTC} AS A UNION ALL SELECT 3, CONVERT_TIMEZONE('Asia/Tokyo', {AT}::TIMESTAMP_LTZ))"
     merge = (
@@ -95,8 +100,10 @@ def test_copy_update_and_merge_write_the_offset(lab):
     )
     assert tuple(lab.sql(merge)[0]) == (1, 1)
     assert rows(lab.session, f'SELECT "ID", "AT"::VARCHAR FROM {T} ORDER BY 1') == [
-        (1, "2024-01-02 03:04:05.678 +0000"), (2, "2024-01-01 19:04:05.678 -0800"), (3, "2024-01-02 12:04:05.678 +0900"),
-    ]  # fmt: skip
+        (1, "2024-01-02 03:04:05.678 +0000"),
+        (2, "2024-01-01 19:04:05.678 -0800"),
+        (3, "2024-01-02 12:04:05.678 +0900"),
+    ]
     # Inside a transaction that another session's commit carries to a newer snapshot.
     lab.sql("BEGIN")
     lab.sql(f'DELETE FROM {T} WHERE "AT" = {AT}::TIMESTAMP_LTZ AND "ID" < 3')
@@ -118,7 +125,9 @@ def short():
     """Texts of 64 characters, 512 where that is said; binaries of 32 bytes, 256."""
     with Lab(text_limit=LIMIT) as made:
         made.sql('CREATE SCHEMA "RAW"."J"')
-        made.sql(f'CREATE TABLE {T} ("V" VARCHAR, "L" VARCHAR(134217728), "S" VARCHAR(3), "D" VARIANT, "B" BINARY, "W" BINARY(67108864))')
+        made.sql(
+            f'CREATE TABLE {T} ("V" VARCHAR, "L" VARCHAR(134217728), "S" VARCHAR(3), "D" VARIANT, "B" BINARY, "W" BINARY(67108864))'
+        )
         yield made
 
 
@@ -130,7 +139,7 @@ TOO_LONG = "is too long and would be truncated"
     [
         ("INSERT INTO {T} (\"V\") SELECT REPEAT('é', 64)", None),
         ("INSERT INTO {T} (\"V\") SELECT REPEAT('x', 65)", f"100078 (22000) String '{'x' * 65}' {TOO_LONG}"),
-        ("INSERT INTO {T} (\"V\") VALUES ('" + "x" * 65 + "')", f"100078 (22000) String '{'x' * 65}' {TOO_LONG}"),
+        ('INSERT INTO {T} ("V") VALUES (\'' + "x" * 65 + "')", f"100078 (22000) String '{'x' * 65}' {TOO_LONG}"),
         ("INSERT INTO {T} (\"L\") SELECT REPEAT('x', 512)", None),
         ("INSERT INTO {T} (\"L\") SELECT REPEAT('x', 513)", f"100078 (22000) String '{'x' * 200}...' {TOO_LONG}"),
         ("INSERT INTO {T} (\"S\") SELECT 'abc'", None),
@@ -138,16 +147,28 @@ TOO_LONG = "is too long and would be truncated"
         ("SELECT REPEAT('x', 65)::VARCHAR", f"100078 (22000) String '{'x' * 65}' {TOO_LONG}"),
         ("SELECT REPEAT('x', 512)::VARCHAR(134217728)", None),
         ("SELECT 'abcd'::VARCHAR(3)", f"100078 (22000) String 'abcd' {TOO_LONG}"),
-        ("SELECT PARSE_JSON('{{\"a\": \"' || REPEAT('x', 65) || '\"}}'):a::VARCHAR", f"100078 (22000) String '{'x' * 65}' {TOO_LONG}"),
+        (
+            "SELECT PARSE_JSON('{{\"a\": \"' || REPEAT('x', 65) || '\"}}'):a::VARCHAR",
+            f"100078 (22000) String '{'x' * 65}' {TOO_LONG}",
+        ),
         ("INSERT INTO {T} (\"D\") SELECT PARSE_JSON('\"' || REPEAT('x', 400) || '\"')", None),
-        ("INSERT INTO {T} (\"D\") SELECT PARSE_JSON('\"' || REPEAT('x', 600) || '\"')", "100082 (22000) Max LOB size (512) exceeded"),
+        (
+            "INSERT INTO {T} (\"D\") SELECT PARSE_JSON('\"' || REPEAT('x', 600) || '\"')",
+            "100082 (22000) Max LOB size (512) exceeded",
+        ),
         ("INSERT INTO {T} (\"B\") SELECT TO_BINARY(REPEAT('00', 32), 'HEX')", None),
-        ("INSERT INTO {T} (\"B\") SELECT TO_BINARY(REPEAT('00', 33), 'HEX')", f"100078 (22000) Binary '{'00' * 33}...' {TOO_LONG}"),
+        (
+            "INSERT INTO {T} (\"B\") SELECT TO_BINARY(REPEAT('00', 33), 'HEX')",
+            f"100078 (22000) Binary '{'00' * 33}...' {TOO_LONG}",
+        ),
         ("INSERT INTO {T} (\"W\") SELECT TO_BINARY(REPEAT('00', 256), 'HEX')", None),
-        ("CREATE TABLE RAW.J.X (A VARCHAR(134217729))", "002040 (42601) SQL compilation error:\ninvalid length 134217729"),
+        (
+            "CREATE TABLE RAW.J.X (A VARCHAR(134217729))",
+            "002040 (42601) SQL compilation error:\ninvalid length 134217729",
+        ),
         ("CREATE TABLE RAW.J.X (A BINARY(67108865))", "002040 (42601) SQL compilation error:\ninvalid length 67108865"),
     ],
-)  # fmt: skip
+)
 def test_the_length_of_a_text_is_limited(short, sql, error):
     sql = sql.format(T=T)
     if error is None:
@@ -173,9 +194,13 @@ def test_the_catalogue_tells_the_declared_length(short):
         "WHERE TABLE_NAME = 'T' ORDER BY ORDINAL_POSITION"
     )
     assert rows(short.session, asked) == [
-        ("V", 16_777_216, 16_777_216), ("L", 134_217_728, 134_217_728), ("S", 3, 12), ("D", None, None),
-        ("B", 8_388_608, 8_388_608), ("W", 67_108_864, 67_108_864),
-    ]  # fmt: skip
+        ("V", 16_777_216, 16_777_216),
+        ("L", 134_217_728, 134_217_728),
+        ("S", 3, 12),
+        ("D", None, None),
+        ("B", 8_388_608, 8_388_608),
+        ("W", 67_108_864, 67_108_864),
+    ]
 
 
 # --- how a stage is named -------------------------------------------------------------------

@@ -22,7 +22,11 @@ def main() -> int:
         made.append(guests.Library(options.library))
     if options.only != "native":
         made.append(guests.Component(options.wasm))
-    failed = [] if options.match else [_corpus(file, guest) for file in sorted(options.corpus.glob("*.json")) for guest in made]
+    failed = (
+        []
+        if options.match
+        else [_corpus(file, guest) for file in sorted(options.corpus.glob("*.json")) for guest in made]
+    )
     try:
         with Emulated() as account:
             for case in cases.read(options.cases):
@@ -52,7 +56,7 @@ def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], s
             reported = compare.differences(expected, found)
         except physical.Inconsistent as error:
             reported = [f"physical.{error}"]
-        except Exception as error:  # noqa: BLE001: of one case; the others go on
+        except Exception as error:  # noqa: BLE001 - a difference of one case; the others go on
             reported = [f"{type(error).__name__}: {error}"]
         lines += [f"{guest.name}: {line}" for line in reported if f"{made[0].name}: {line}" not in lines]
     if len(transcripts) == 2 and transcripts[0] != transcripts[1]:
@@ -95,7 +99,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--native", dest="only", action="store_const", const="native", help="the library only")
     parser.add_argument("--component", dest="only", action="store_const", const="component", help="the component only")
     parser.add_argument("--library", type=pathlib.Path, default=ROOT / "target/debug/library", help="the built library")
-    parser.add_argument("--wasm", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm", help="the built component")
+    parser.add_argument(
+        "--wasm", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm", help="the built component"
+    )
     parser.add_argument("--accept", metavar="REASON", help="write expected.snowcat.json of the cases that are named")
     parser.add_argument("match", nargs="*", help="no corpora, and only cases whose names contain one of these words")
     options = parser.parse_args()

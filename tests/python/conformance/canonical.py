@@ -1,13 +1,13 @@
 """The form in which results are compared: independent of ids, of the order of rows and of the database.
 
-    tables   {table: [row, ..]}; NULLs are omitted, and the system columns say what they point to:
-             _dlt_id        an address: "orders:0", "orders:0/orders__items[1]"
-             _dlt_parent_id, _dlt_root_id   the address of the parent, of the root; or the value of the root's row_key
-             _dlt_list_idx  as it is; _dlt_load_id "L0", "L1", ..
-             rows are in the order of their content, descendants included, children by list index
-             values are tagged: $ts $ntz $date $time $dec $int $bin $json $f, and $boundary: the instant of load k
-    schema   {table: {parent, write_disposition, .., columns: [{name, data_type, nullable, ..}]}}, in dlt's order
-    loads    [{row_counts} or {error}]
+tables   {table: [row, ..]}; NULLs are omitted, and the system columns say what they point to:
+         _dlt_id        an address: "orders:0", "orders:0/orders__items[1]"
+         _dlt_parent_id, _dlt_root_id   the address of the parent, of the root; or the value of the root's row_key
+         _dlt_list_idx  as it is; _dlt_load_id "L0", "L1", ..
+         rows are in the order of their content, descendants included, children by list index
+         values are tagged: $ts $ntz $date $time $dec $int $bin $json $f, and $boundary: the instant of load k
+schema   {table: {parent, write_disposition, .., columns: [{name, data_type, nullable, ..}]}}, in dlt's order
+loads    [{row_counts} or {error}]
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYSTEM = ("_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx", "_dlt_lo
 TABLE_KEYS = ("parent", "write_disposition", "resource", "schema_contract", "table_format", "file_format", "references")
 
 
-def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> Any:  # noqa: ANN401
+def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> Any:
     """A database's value with its type said."""
     if isinstance(given, bool):
         return given
@@ -104,7 +104,7 @@ class _Family:
 
     def shown(self) -> dict[str, list[Row]]:
         for name in self.roots:
-            for number, row in enumerate(sorted(self.raw[name], key=lambda row: place(self._content(name, row)))):  # noqa: B023
+            for number, row in enumerate(sorted(self.raw[name], key=lambda row: place(self._content(name, row)))):
                 address = f"{name}:{number}"
                 self.root_ids[address] = row.get("_dlt_id")
                 self._emit(name, row, address, address, None)
@@ -154,7 +154,7 @@ class _Family:
         self.seen.add(id(row))
         for child in self.children[name]:
             rows = sorted(
-                self._rows_of(child, row), key=lambda x: (x.get("_dlt_list_idx", 0), text(self._content(child, x)))  # noqa: B023
+                self._rows_of(child, row), key=lambda x: (x.get("_dlt_list_idx", 0), text(self._content(child, x)))
             )
             used: dict[Any, int] = defaultdict(int)
             for below in rows:
@@ -172,31 +172,33 @@ def _without_system(row: Row) -> Row:
     return {k: v for k, v in row.items() if k not in SYSTEM}
 
 
-def place(content: Any) -> str:  # noqa: ANN401
+def place(content: Any) -> str:
     """What rows are sorted by: minus zero and zero have one place, for a database may keep no sign of zero."""
     return re.sub(r"-0\.0(?=[,}\]])", "0.0", text(content))
 
 
-def text(value: Any) -> str:  # noqa: ANN401
+def text(value: Any) -> str:
     """JSON that is the same for the same value, and another for `1`, `1.0` and `true`."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def written(result: dict[str, Any]) -> str:
     """A result as a file: one row, column or statement a line."""
-    one = lambda x: json.dumps(x, ensure_ascii=False, default=str)  # noqa: E731
+    one = lambda x: json.dumps(x, ensure_ascii=False, default=str)
     head = [f" {one(key)}: {one(result[key])}," for key in ("reason", "dlt_version") if key in result]
     parts = []
     if "tables" in result:
-        shown = [f"  {one(t)}: [" + ",".join(f"\n   {one(r)}" for r in rows) + ("\n  ]" if rows else "]")
-                 for t, rows in result["tables"].items()]  # fmt: skip
+        shown = [
+            f"  {one(t)}: [" + ",".join(f"\n   {one(r)}" for r in rows) + ("\n  ]" if rows else "]")
+            for t, rows in result["tables"].items()
+        ]
         parts.append(' "tables": {\n' + ",\n".join(shown) + "\n }" if shown else ' "tables": {\n }')
     if "schema" in result:
         shown = []
         for name, table in result["schema"].items():
             first = {k: v for k, v in table.items() if k != "columns"}
             columns = ",\n   ".join(map(one, table["columns"]))
-            shown.append(f"  {one(name)}: {one(first)[:-1]}{', ' if first else ''}\"columns\": [\n   {columns}\n  ]}}")
+            shown.append(f'  {one(name)}: {one(first)[:-1]}{", " if first else ""}"columns": [\n   {columns}\n  ]}}')
         parts.append(' "schema": {\n' + ",\n".join(shown) + "\n }" if shown else ' "schema": {\n }')
     if "loads" in result:
         parts.append(' "loads": [\n' + ",\n".join("  " + one(x) for x in result["loads"]) + "\n ]")

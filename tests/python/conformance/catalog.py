@@ -21,7 +21,14 @@ This page is printed by `python -m conformance.catalog`.
 
 """
 # Options whose value says more than their presence.
-SHOWN = ("naming", "replace_strategy", "max_table_nesting", "max_identifier_length", "json_parser", "loader_file_format")
+SHOWN = (
+    "naming",
+    "replace_strategy",
+    "max_table_nesting",
+    "max_identifier_length",
+    "json_parser",
+    "loader_file_format",
+)
 # Keys that do not change what a case is about.
 SILENT = ("table_name", "note", "loads", "write_disposition", "snowflake", "raw_ids", "file", *SHOWN)
 
@@ -31,9 +38,18 @@ def text() -> str:
     found = cases.read(cases.OWN)
     differing = sum(case.expected()[1] is not None for case in found)
     lines = [f"{len(found)} cases; in {differing} of them Snowcat differs from dlt on purpose.\n"]
-    lines += ["| case | disposition | loads | uses | what it shows | Snowcat differs, because |", "|---|---|---|---|---|---|"]
+    lines += [
+        "| case | disposition | loads | uses | what it shows | Snowcat differs, because |",
+        "|---|---|---|---|---|---|",
+    ]
     for case in found:
-        cells = (case.name, _disposition(case), str(len(case.runs())), _uses(case), case.config.get("note") or case.name.replace("_", " "))
+        cells = (
+            case.name,
+            _disposition(case),
+            str(len(case.runs())),
+            _uses(case),
+            case.config.get("note") or case.name.replace("_", " "),
+        )
         row = (*cells, case.expected()[1] or "")
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |")
     return HEAD + "\n".join(lines) + "\n"

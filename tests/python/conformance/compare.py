@@ -46,7 +46,9 @@ def schema(expected: dict[str, Any], found: dict[str, Any], lines: list[str]) ->
         place = f"schema.{name}"
         if name not in found or name not in expected:
             said = (shown(sorted(expected)), shown(sorted(found)))
-            lines.append(f"{place}: expected {'it' if name in expected else 'no such table'} in {said[0]}, found {said[1]}")
+            lines.append(
+                f"{place}: expected {'it' if name in expected else 'no such table'} in {said[0]}, found {said[1]}"
+            )
             continue
         hints = [{k: v for k, v in t.items() if k not in NOT_OF_A_TABLE} for t in (expected[name], found[name])]
         values(place, *hints, lines)
@@ -79,7 +81,7 @@ def tables(expected: dict[str, list], found: dict[str, list], lines: list[str]) 
         lines += [f"tables.{name}: found the row {shown(row)}" for row in more[len(missing) :]]
 
 
-def values(place: str, expected: Any, found: Any, lines: list[str]) -> None:  # noqa: ANN401
+def values(place: str, expected: Any, found: Any, lines: list[str]) -> None:
     """Two values, key by key."""
     if isinstance(expected, dict) and isinstance(found, dict) and not _tagged(expected):
         for key in sorted(expected.keys() | found.keys()):
@@ -92,7 +94,7 @@ def values(place: str, expected: Any, found: Any, lines: list[str]) -> None:  # 
         lines.append(f"{place}: expected {shown(expected)}, found {shown(found)}")
 
 
-def shown(value: Any) -> str:  # noqa: ANN401
+def shown(value: Any) -> str:
     """A value, not too long for a line."""
     said = text(value)
     return said if len(said) <= SHOWN else f"{said[:SHOWN]}.."

@@ -12,15 +12,14 @@ Where Snowcat differs on purpose it does so by rule: what makes dlt fail is a va
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from . import canonical
-from .job import CASE_SENSITIVE
 from .dry_run import dry_run
+from .job import CASE_SENSITIVE
 
 if TYPE_CHECKING:
     import pathlib
@@ -30,10 +29,18 @@ if TYPE_CHECKING:
 
 CONVENTIONS = ("snake_case", "sql_cs_v1", "sql_ci_v1", "duck_case", "direct")
 TYPES = {
-    "VARCHAR": "text", "NUMBER(19,0)": "bigint", "NUMBER(38,0)": "wei", "FLOAT": "double", "BOOLEAN": "bool",
-    "TIMESTAMP_LTZ": "timestamp", "VARIANT": "json", "DATE": "date", "TIME": "time", "BINARY": "binary",
+    "VARCHAR": "text",
+    "NUMBER(19,0)": "bigint",
+    "NUMBER(38,0)": "wei",
+    "FLOAT": "double",
+    "BOOLEAN": "bool",
+    "TIMESTAMP_LTZ": "timestamp",
+    "VARIANT": "json",
+    "DATE": "date",
+    "TIME": "time",
+    "BINARY": "binary",
     "NUMBER(38,9)": "decimal",
-}  # fmt: skip
+}
 AT_ONCE = 250
 
 
@@ -58,9 +65,9 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
             steps = 2 if convention in CASE_SENSITIVE else 1
             statement = dry_run(guest, {**job, "dataset": entry["in"]}, steps=steps).statements[-1]
             found = re.search(r"IN \('((?:[^']|'')*)', '", statement)[1].replace("''", "'")
-            wanted = wanted if convention in CASE_SENSITIVE else wanted.upper()
-            if found.replace("\\\\", "\\") != wanted:
-                yield f"{entry['in']!r} as {key}: expected {wanted!r}, found {found!r}"
+            expected = wanted if convention in CASE_SENSITIVE else wanted.upper()
+            if found.replace("\\\\", "\\") != expected:
+                yield f"{entry['in']!r} as {key}: expected {expected!r}, found {found!r}"
     for key, length in (("snake_path_40", 40), ("snake_tables_path_255", 255)):
         # Keys of one name have columns of their own within a load, so each load has one of them.
         loads: list[dict[str, str]] = []
@@ -97,7 +104,9 @@ def paths(entries: list[dict], guest: Component | Library) -> Iterator[str]:
         job = _job({"naming": "duck_case", "max_identifier_length": length})
         for n, row in enumerate(dry_run(guest, job, [_page(records)]).rows()):
             wanted = of_length[n]["out"]
-            found = next((column for column, value in row.items() if value == n and not column.startswith("_dlt_")), None)
+            found = next(
+                (column for column, value in row.items() if value == n and not column.startswith("_dlt_")), None
+            )
             if found != wanted:
                 yield f"{of_length[n]['fragments']} in {length}: expected {wanted!r}, found {found!r}"
 
@@ -184,13 +193,23 @@ def rows(entries: list[dict], guest: Component | Library) -> Iterator[str]:
 
 
 CHECKS = {
-    "naming": names, "shorten": paths, "timestamps": timestamps, "coerce": coerce, "infer": infer, "rowhash": rows,
-}  # fmt: skip
+    "naming": names,
+    "shorten": paths,
+    "timestamps": timestamps,
+    "coerce": coerce,
+    "infer": infer,
+    "rowhash": rows,
+}
 
 
-def _job(more: dict[str, Any], **resource: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"pipeline": "p", "database": "D", "dataset": "d", **more,
-            "resources": [{"name": "t", "source": "pull", **resource}]}  # fmt: skip
+def _job(more: dict[str, Any], **resource: Any) -> dict[str, Any]:
+    return {
+        "pipeline": "p",
+        "database": "D",
+        "dataset": "d",
+        **more,
+        "resources": [{"name": "t", "source": "pull", **resource}],
+    }
 
 
 def _page(records: list[Any]) -> str:
@@ -202,7 +221,7 @@ def _is_big(text: str) -> bool:
     return re.fullmatch(r"-?\d+", text) is not None and not -(2**63) <= int(text) < 2**63
 
 
-def _coerced(entry: dict[str, Any]) -> Any:  # noqa: ANN401
+def _coerced(entry: dict[str, Any]) -> Any:
     """What a column should hold: dlt's value, but for what Snowcat does better. None is a variant."""
     if entry.get("out") is None:
         return None
@@ -228,7 +247,7 @@ def _coerced(entry: dict[str, Any]) -> Any:  # noqa: ANN401
     return out
 
 
-def _same(found: Any, wanted: Any) -> bool:  # noqa: ANN401
+def _same(found: Any, wanted: Any) -> bool:
     if isinstance(found, float) and isinstance(wanted, (int, float)) and not isinstance(wanted, bool):
         return found == wanted
     if isinstance(found, dict) and found.keys() == {"$dec"} and isinstance(wanted, dict):

@@ -27,12 +27,25 @@ from conformance import cases, generate
 
 # Why dlt fails where Snowcat does not, or need not: parts of its messages.
 KNOWN_FAILURES = (
-    "Rescaling Decimal value", "Decimal type with precision", "does not fit into precision", "too large to convert",
-    "out of range", "out of bounds for nanosecond", "declared non-nullable but contains nulls", "is not in the range", "overflow", "cannot be represented",
-    "Value too large for defined data type", "Cannot coerce type", "does not have a column with name",
-    "invalid characters found", "is not a valid decimal", "Parent table", "Parser Error: syntax error",
+    "Rescaling Decimal value",
+    "Decimal type with precision",
+    "does not fit into precision",
+    "too large to convert",
+    "out of range",
+    "out of bounds for nanosecond",
+    "declared non-nullable but contains nulls",
+    "is not in the range",
+    "overflow",
+    "cannot be represented",
+    "Value too large for defined data type",
+    "Cannot coerce type",
+    "does not have a column with name",
+    "invalid characters found",
+    "is not a valid decimal",
+    "Parent table",
+    "Parser Error: syntax error",
     "Cannot compare values of type",
-)  # fmt: skip
+)
 SHOWN = 400
 # Characters that stand for what a shortened name has lost.
 TAG = 6
@@ -124,7 +137,7 @@ def _run(options: argparse.Namespace) -> Counter[str]:
     return outcomes
 
 
-def compared(case: cases.Case, reference: Reference, account: Any, made: list) -> tuple[str, list[str]]:  # noqa: ANN401
+def compared(case: cases.Case, reference: Reference, account: Any, made: list) -> tuple[str, list[str]]:
     """Whether dlt and Snowcat agree on the case, and the differences."""
     from conformance import canonical, compare, physical
 
@@ -165,7 +178,7 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
     return "alike" if failed is None else "alike until dlt failed", []
 
 
-def _defects(runs: list, account: Any, guest: Any) -> Iterator[str]:  # noqa: ANN401
+def _defects(runs: list, account: Any, guest: Any) -> Iterator[str]:
     """What is wrong with loads of which dlt fails one: they load, or say what is wrong with the data or the job."""
     from conformance import physical
 
@@ -187,7 +200,9 @@ def _fails_early(expected: dict[str, Any], found: dict[str, Any]) -> int | None:
     return None
 
 
-def explained(case: cases.Case, expected: dict[str, Any], found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def explained(
+    case: cases.Case, expected: dict[str, Any], found: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is expected and what is found, without what differs on purpose.
 
     Nested rows of scd2 know their root, integers in JSON keep their digits, and so does a zero its sign: dlt loses that
@@ -238,10 +253,12 @@ def _renumber(tables: dict[str, list[dict]]) -> None:
             row["_dlt_load_id"] = f"L{labels.index(row['_dlt_load_id'])}"
     bounds = sorted({value["$boundary"] for row in rows for value in row.values() if _is_bound(value)})
     for row in rows:
-        row |= {name: {"$boundary": bounds.index(value["$boundary"])} for name, value in row.items() if _is_bound(value)}
+        row |= {
+            name: {"$boundary": bounds.index(value["$boundary"])} for name, value in row.items() if _is_bound(value)
+        }
 
 
-def _is_bound(value: Any) -> bool:  # noqa: ANN401
+def _is_bound(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"$boundary"}
 
 
@@ -258,7 +275,7 @@ def _is_ghost(name: str, known: set[str], limit: int | None) -> bool:
     return any(len(k) == limit and (k[:head], k[head + TAG :]) == (name[:head], name[head + TAG :]) for k in known)
 
 
-def _unsigned(value: Any) -> Any:  # noqa: ANN401
+def _unsigned(value: Any) -> Any:
     """The same without negative zeros."""
     if isinstance(value, dict):
         return {key: _unsigned(inner) for key, inner in value.items()}
@@ -267,11 +284,11 @@ def _unsigned(value: Any) -> Any:  # noqa: ANN401
     return 0.0 if isinstance(value, float) and value == 0 else value
 
 
-def _is_json(value: Any) -> bool:  # noqa: ANN401
+def _is_json(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"$json"}
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401
+def _rounded(value: Any) -> Any:
     """JSON as dlt has it, whose parser makes doubles of integers beyond 64 bits."""
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}

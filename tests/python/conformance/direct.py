@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from snowflake.connector.errors import ProgrammingError
+
 from emulator.errors import SqlError
 from emulator.roles import ADMIN
-from snowflake.connector.errors import ProgrammingError
 
 if TYPE_CHECKING:
     from emulator.account import Account
@@ -26,7 +27,7 @@ class Row(tuple):
 class Statement:
     """What `session.sql` gives."""
 
-    def __init__(self, session: Any, query: str) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, query: str) -> None:
         self.session, self.query = session, query
 
     def collect(self) -> list[Row]:
@@ -54,11 +55,11 @@ class Direct:
             # Python has no instants before the year 1, which some zones would need.
             self.session.set_parameter("TIMEZONE", "UTC")
 
-    def sql(self, query: str, params: None = None) -> Statement:  # noqa: ARG002
+    def sql(self, query: str, params: None = None) -> Statement:
         """A statement, not yet run."""
         return Statement(self.session, query)
 
-    def put_stream(self, stream: Any, place: str, **_: Any) -> None:  # noqa: ANN401
+    def put_stream(self, stream: Any, place: str, **_: Any) -> None:
         """Upload a file."""
         stage, path = self.session.stage(place, "WRITE")
         self.account.engine.stages.write(stage, path, stream.read())

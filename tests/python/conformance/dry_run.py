@@ -50,7 +50,7 @@ def dry_run(guest: Component | Library, job: dict[str, Any], pages: Iterable[str
     while True:
         step = _checked(guest.resume(handle, reply))
         taken += 1
-        detail = to_plain(step.payload)  # noqa: SLF001
+        detail = to_plain(step.payload)
         if step.tag == "sql":
             sent.statements += detail["statements"]
         if step.tag == "finished" or taken == steps:
@@ -66,8 +66,8 @@ def dry_run(guest: Component | Library, job: dict[str, Any], pages: Iterable[str
             reply = Variant("assumed")
 
 
-def _checked(result: Any) -> Any:  # noqa: ANN401
+def _checked(result: Any) -> Any:
     if isinstance(result, Record):
-        fault = to_plain(result)  # noqa: SLF001
+        fault = to_plain(result)
         raise host.LoadError(fault["kind"], fault["message"], fault["context"])
     return result

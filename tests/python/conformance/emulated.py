@@ -14,9 +14,10 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import snowcat_procedure as host
-from emulator import Lab
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from emulator import Lab
 
 from . import canonical, physical
 from .direct import Direct
@@ -37,7 +38,7 @@ START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _work: list[Callable[[Any], Any]] = []
 
 
-def handler(session: Any) -> Any:  # noqa: ANN401
+def handler(session: Any) -> Any:
     """What the procedure runs."""
     return _work.pop()(session)
 
@@ -45,7 +46,7 @@ def handler(session: Any) -> Any:  # noqa: ANN401
 class Holding(host.Snowflake):
     """A procedure's warehouse that holds input."""
 
-    def __init__(self, session: Any, held: list[str]) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, held: list[str]) -> None:
         super().__init__(session, host.Http({}))
         self.held = iter(held)
 
@@ -67,7 +68,7 @@ class Emulated:
         if self.direct:
             account = self.lab.account
             account.snowpark = lambda frame: Direct(account, frame)
-            self.lab._session = Direct(account, database=DATABASE)  # noqa: SLF001
+            self.lab._session = Direct(account, database=DATABASE)
         self.lab.sql(PROCEDURE)
         return self
 
@@ -97,7 +98,7 @@ class Emulated:
         """One load; a `LoadError` if it fails."""
         ended: list[dict | Exception] = []
 
-        def work(session: Any) -> None:  # noqa: ANN401
+        def work(session: Any) -> None:
             try:
                 report, _ = host.run(guest, text, now.isoformat(), Holding(session, held), record)
                 ended.append(report)
@@ -159,7 +160,7 @@ def document(stored: str) -> dict[str, Any]:
     return json.loads(stored if stored.startswith("{") else zlib.decompress(base64.b64decode(stored)))
 
 
-def _value(given: Any, data_type: str, bounds: dict[dt.datetime, int]) -> Any:  # noqa: ANN401
+def _value(given: Any, data_type: str, bounds: dict[dt.datetime, int]) -> Any:
     # A driver gives numbers without decimals as integers, whatever they are declared as.
     if data_type in ("decimal", "wei") and isinstance(given, int):
         given = decimal.Decimal(given)

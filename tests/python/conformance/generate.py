@@ -12,21 +12,97 @@ import random
 from typing import Any
 
 KEYS = (
-    "id", "name", "fullName", "HTTPCode", "created at", "total", "is-active", "tags", "Lines", "meta", "a", "b", "c__d", "ünï",
-    "$ref", "2nd", "x.y", "payload", "Größe", "select", "order", "value", "list", "_private", "trailing_", "MiXeD", "long" * 12,
-    "日本", "@type", "a+b", "__dunder__", "ID2", "camelCaseKey", "x|y", "n*", "user__profile__id", "ends__", "Ünit_Nr",
-)  # fmt: skip
+    "id",
+    "name",
+    "fullName",
+    "HTTPCode",
+    "created at",
+    "total",
+    "is-active",
+    "tags",
+    "Lines",
+    "meta",
+    "a",
+    "b",
+    "c__d",
+    "ünï",
+    "$ref",
+    "2nd",
+    "x.y",
+    "payload",
+    "Größe",
+    "select",
+    "order",
+    "value",
+    "list",
+    "_private",
+    "trailing_",
+    "MiXeD",
+    "long" * 12,
+    "日本",
+    "@type",
+    "a+b",
+    "__dunder__",
+    "ID2",
+    "camelCaseKey",
+    "x|y",
+    "n*",
+    "user__profile__id",
+    "ends__",
+    "Ünit_Nr",
+)
 TEXTS = (
-    "", "x", "abc", "ÄÖÜ ß 日本", "1", "-17", "3.5", "true", "null", "{\"a\": 1}", "[1]", "O'Neil", "a\\b\"c\n", "2024-02-29",
-    "2024-02-29T10:20:30Z", "2024-02-29T10:20:30.123456+02:00", "2024-02-29 10:20:30", "12:30:00", "aGVsbG8=", "  pad ", "1e5",
-    "0x1F", "1_000", "nan", "yes", "12:30", "20240229T102030Z", "2024-W09-4T10:00", "1709202030", "𝒳 surrogate", "\u0007 bell",
-    "2024-02-30T00:00:00Z", "99999999999999999999", "a,b;c\t|", "'; --", "tab\there",
-)  # fmt: skip
+    "",
+    "x",
+    "abc",
+    "ÄÖÜ ß 日本",
+    "1",
+    "-17",
+    "3.5",
+    "true",
+    "null",
+    '{"a": 1}',
+    "[1]",
+    "O'Neil",
+    'a\\b"c\n',
+    "2024-02-29",
+    "2024-02-29T10:20:30Z",
+    "2024-02-29T10:20:30.123456+02:00",
+    "2024-02-29 10:20:30",
+    "12:30:00",
+    "aGVsbG8=",
+    "  pad ",
+    "1e5",
+    "0x1F",
+    "1_000",
+    "nan",
+    "yes",
+    "12:30",
+    "20240229T102030Z",
+    "2024-W09-4T10:00",
+    "1709202030",
+    "𝒳 surrogate",
+    "\u0007 bell",
+    "2024-02-30T00:00:00Z",
+    "99999999999999999999",
+    "a,b;c\t|",
+    "'; --",
+    "tab\there",
+)
 STAMPS_OF_ANY_FORM = (
-    "2024-05-06T07:08:09Z", "2024-05-06T07:08:09.5Z", "2024-05-06T07:08:09.123456789Z", "2024-05-06T07:08:09+02:00",
-    "2024-05-06T07:08:09-0330", "2024-05-06 07:08:09", "2024-05-06T07:08", "2024-127T07:08:09", "1969-12-31T23:59:59Z",
-    "2024-05-06T07:08:09,25", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z",
-)  # fmt: skip
+    "2024-05-06T07:08:09Z",
+    "2024-05-06T07:08:09.5Z",
+    "2024-05-06T07:08:09.123456789Z",
+    "2024-05-06T07:08:09+02:00",
+    "2024-05-06T07:08:09-0330",
+    "2024-05-06 07:08:09",
+    "2024-05-06T07:08",
+    "2024-127T07:08:09",
+    "1969-12-31T23:59:59Z",
+    "2024-05-06T07:08:09,25",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+)
 INTEGERS = (0, 1, -1, 7, 42, 255, 65536, -2147483649, 9007199254740993, 2**63 - 1, -(2**63))
 # dlt rounds what is smaller still to 0, where a column of decimals is to take it.
 FLOATS = (0.5, -0.5, 1.0, -0.0, 3.25, 1e10, 1.5e-7, 123456.789, -2.0, 0.1, 1e300, 1e22)
@@ -34,14 +110,25 @@ SCALARS = ("int", "int", "float", "text", "text", "text", "bool", "null", "stamp
 HINTED = ("text", "bigint", "double", "bool", "timestamp", "date", "decimal", "json", "binary", "wei", "time")
 CONVENTIONS = ("snake_case",) * 8 + ("sql_cs_v1", "sql_ci_v1", "duck_case", "direct")
 DISPOSITIONS: tuple[Any, ...] = (
-    "append", "append", "append", "replace", "replace", "merge", "merge", "merge", "merge",
-    {"disposition": "merge", "strategy": "upsert"}, {"disposition": "merge", "strategy": "upsert"},
-    {"disposition": "merge", "strategy": "scd2"}, {"disposition": "merge", "strategy": "scd2"},
+    "append",
+    "append",
+    "append",
+    "replace",
+    "replace",
+    "merge",
+    "merge",
+    "merge",
+    "merge",
+    {"disposition": "merge", "strategy": "upsert"},
+    {"disposition": "merge", "strategy": "upsert"},
+    {"disposition": "merge", "strategy": "scd2"},
+    {"disposition": "merge", "strategy": "scd2"},
     {"disposition": "merge", "strategy": "insert-only"},
     {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True},
     {"disposition": "merge", "strategy": "upsert", "skip_unchanged_rows": True},
-    {"disposition": "merge", "strategy": "cdc"}, {"disposition": "merge", "strategy": "cdc", "skip_unchanged_rows": True},
-)  # fmt: skip
+    {"disposition": "merge", "strategy": "cdc"},
+    {"disposition": "merge", "strategy": "cdc", "skip_unchanged_rows": True},
+)
 REPLACES = ("truncate-and-insert", "insert-from-staging")
 STAMPS = tuple(f"2024-01-{day:02}T00:00:00Z" for day in range(1, 10))
 CONTRACTS = ("evolve", "discard_row", "discard_value", "freeze")
@@ -207,10 +294,16 @@ class Generator:
         lists = [key for key in self.keys if self.habits[key] == "objects"]
         made = {}
         for key in pick.sample(lists, min(len(lists), pick.randint(1, 2))):
-            hints: dict[str, Any] = {"columns": {name: {"name": name, **reported} for name, reported in self._hints().items()}}
+            hints: dict[str, Any] = {
+                "columns": {name: {"name": name, **reported} for name, reported in self._hints().items()}
+            }
             if pick.random() < 0.3:
                 # Where new tables are not to be, dlt does not take the hints before the second load.
-                hints["schema_contract"] = {"tables": "evolve", "columns": pick.choice(CONTRACTS), "data_type": pick.choice(CONTRACTS)}
+                hints["schema_contract"] = {
+                    "tables": "evolve",
+                    "columns": pick.choice(CONTRACTS),
+                    "data_type": pick.choice(CONTRACTS),
+                }
             if pick.random() < 0.2 and not keyed and config.get("replace_strategy") != REPLACES[1]:
                 hints["write_disposition"] = pick.choice(["append", "replace"])
             made[key] = hints
@@ -220,7 +313,10 @@ class Generator:
 
     def _incremental(self) -> dict[str, Any]:
         pick = self.random
-        made: dict[str, Any] = {"cursor_path": "seen", "on_cursor_value_missing": pick.choice(["include", "exclude", "raise"])}
+        made: dict[str, Any] = {
+            "cursor_path": "seen",
+            "on_cursor_value_missing": pick.choice(["include", "exclude", "raise"]),
+        }
         if pick.random() < 0.5:
             made["initial_value"] = STAMPS[1]
         if pick.random() < 0.2:
@@ -233,7 +329,7 @@ class Generator:
                 made["range_end"] = "closed"
         return made
 
-    def _contract(self) -> Any:  # noqa: ANN401
+    def _contract(self) -> Any:
         pick = self.random
         if pick.random() < 0.2:
             return pick.choice(CONTRACTS)
@@ -242,18 +338,32 @@ class Generator:
 
     def _hints(self) -> dict[str, Any]:
         pick = self.random
-        plain = [key for key in self.keys if key.isidentifier() and key.islower() and key.isascii() and not key.endswith("_")]
+        plain = [
+            key for key in self.keys if key.isidentifier() and key.islower() and key.isascii() and not key.endswith("_")
+        ]
         objects = [key for key in plain if self.habits[key] == "object"]
         plain += [f"{key}__{pick.choice(plain)}" for key in objects]
         hints = {}
         for key in pick.sample(plain, min(len(plain), 2)):
-            hints[key] = pick.choice([
-                {"data_type": pick.choice(HINTED)}, {"data_type": pick.choice(HINTED)}, {"cluster": True}, {"unique": True},
-                {"sort": True}, {"partition": True}, {"x-mine": {"a": [1]}, "description": "about it"}, {"nullable": True},
-                {"data_type": "timestamp", "timezone": False}, {"data_type": "decimal", "precision": 38, "scale": 4},
-                {"data_type": "timestamp", "precision": pick.choice([0, 3, 9])}, {"data_type": "text", "precision": 200},
-                {"data_type": "bigint", "precision": 64}, {"nullable": True}, {"data_type": "json", "nullable": True},
-            ])  # fmt: skip
+            hints[key] = pick.choice(
+                [
+                    {"data_type": pick.choice(HINTED)},
+                    {"data_type": pick.choice(HINTED)},
+                    {"cluster": True},
+                    {"unique": True},
+                    {"sort": True},
+                    {"partition": True},
+                    {"x-mine": {"a": [1]}, "description": "about it"},
+                    {"nullable": True},
+                    {"data_type": "timestamp", "timezone": False},
+                    {"data_type": "decimal", "precision": 38, "scale": 4},
+                    {"data_type": "timestamp", "precision": pick.choice([0, 3, 9])},
+                    {"data_type": "text", "precision": 200},
+                    {"data_type": "bigint", "precision": 64},
+                    {"nullable": True},
+                    {"data_type": "json", "nullable": True},
+                ]
+            )
         return hints
 
     def _object(self, depth: int) -> dict[str, Any]:
@@ -263,7 +373,7 @@ class Generator:
             pick.shuffle(chosen)
         return {key: self._value(self.habits[key], depth) for key in chosen}
 
-    def _value(self, habit: str, depth: int) -> Any:  # noqa: ANN401
+    def _value(self, habit: str, depth: int) -> Any:
         pick = self.random
         if pick.random() < self.wild:
             habit = pick.choice([*SCALARS, "object", "list", "objects"])
@@ -279,7 +389,7 @@ class Generator:
             return [inner] if pick.random() < 0.15 else inner
         return self._scalar(habit)
 
-    def _scalar(self, kind: str) -> Any:  # noqa: ANN401
+    def _scalar(self, kind: str) -> Any:
         pick = self.random
         if kind == "int":
             return pick.choice(INTEGERS)
@@ -294,7 +404,7 @@ class Generator:
         return None if kind == "null" else pick.choice(TEXTS)
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401
+def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
@@ -312,6 +422,6 @@ def write(seed: int, folder: pathlib.Path) -> pathlib.Path:
     return place
 
 
-def _with_tables(contract: Any) -> Any:  # noqa: ANN401
+def _with_tables(contract: Any) -> Any:
     """The same, but for new tables: dlt moves the cursor over records whose table it discards."""
     return {**contract, "tables": "evolve"} if isinstance(contract, dict) else "evolve"

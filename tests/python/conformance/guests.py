@@ -60,7 +60,7 @@ class Library:
         self.process.stdin.close()
         self.process.wait(10)
 
-    def _ask(self, ask: dict, given: Any = None) -> Any:  # noqa: ANN401
+    def _ask(self, ask: dict, given: Any = None) -> Any:
         self.process.stdin.write(json.dumps(ask) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()

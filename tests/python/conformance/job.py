@@ -8,9 +8,16 @@ from typing import Any
 DATABASE, DATASET = "RAW", "d"
 OF_THE_JOB = ("naming", "max_identifier_length", "max_columns", "root_key")
 OF_THE_RESOURCE = (
-    "write_disposition", "primary_key", "merge_key", "max_table_nesting", "columns", "schema_contract", "incremental",
-    "references", "on_type_conflict",
-)  # fmt: skip
+    "write_disposition",
+    "primary_key",
+    "merge_key",
+    "max_table_nesting",
+    "columns",
+    "schema_contract",
+    "incremental",
+    "references",
+    "on_type_conflict",
+)
 # These names stay as they are in the database; those of the other conventions are in upper case there.
 CASE_SENSITIVE = ("direct", "duck_case", "sql_cs_v1")
 

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from emulator import Lab
 
 FAMILIES = {
-    "text": "TEXT", "bigint": "NUMBER", "double": "FLOAT", "bool": "BOOLEAN", "date": "DATE", "time": "TIME",
-    "decimal": "NUMBER", "wei": "NUMBER", "binary": "BINARY", "json": "VARIANT",
-}  # fmt: skip
+    "text": "TEXT",
+    "bigint": "NUMBER",
+    "double": "FLOAT",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "time": "TIME",
+    "decimal": "NUMBER",
+    "wei": "NUMBER",
+    "binary": "BINARY",
+    "json": "VARIANT",
+}
 
 
 class Inconsistent(AssertionError):

@@ -43,7 +43,9 @@ def main() -> int:
 def result(folder: pathlib.Path) -> str:
     """What dlt makes of a case, in a process of its own: the text of `expected.json`."""
     command = [sys.executable, "-m", "conformance.record", str(folder), "--one"]
-    ended = subprocess.run(command, env={**os.environ, **FIXED}, capture_output=True, text=True, encoding="utf-8", check=False)
+    ended = subprocess.run(
+        command, env={**os.environ, **FIXED}, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if ended.returncode:
         raise RuntimeError(f"{folder}: {ended.stderr[-2000:]}")
     json.loads(ended.stdout)

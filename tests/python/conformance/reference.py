@@ -15,19 +15,28 @@ import tempfile
 import warnings
 from typing import TYPE_CHECKING, Any
 
-os.environ.update({
-    "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL", "LOAD__WORKERS": "1", "NORMALIZE__WORKERS": "1",
-    "LOAD__RUN_SLEEP": "0", "NORMALIZE__RUN_SLEEP": "0", "LOAD__RAISE_ON_MAX_RETRIES": "1", "LOAD__RAISE_ON_FAILED_JOBS": "true", "DLT_TELEMETRY_DISABLED": "1",
-})  # fmt: skip
+os.environ.update(
+    {
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "RUNTIME__LOG_LEVEL": "CRITICAL",
+        "LOAD__WORKERS": "1",
+        "NORMALIZE__WORKERS": "1",
+        "LOAD__RUN_SLEEP": "0",
+        "NORMALIZE__RUN_SLEEP": "0",
+        "LOAD__RAISE_ON_MAX_RETRIES": "1",
+        "LOAD__RAISE_ON_FAILED_JOBS": "true",
+        "DLT_TELEMETRY_DISABLED": "1",
+    }
+)
 warnings.filterwarnings("ignore")
 logging.disable(logging.CRITICAL)
 
-import dlt  # noqa: E402
-import duckdb  # noqa: E402
-import orjson  # noqa: E402
-from dlt.common.time import ensure_datetime_in_tz  # noqa: E402
+import dlt
+import duckdb
+import orjson
+from dlt.common.time import ensure_datetime_in_tz
 
-from . import canonical, statements  # noqa: E402
+from . import canonical, statements
 
 if TYPE_CHECKING:
     import pathlib
@@ -36,8 +45,15 @@ if TYPE_CHECKING:
     from .cases import Run
 
 OF_THE_RESOURCE = (
-    "table_name", "write_disposition", "primary_key", "merge_key", "columns", "schema_contract", "nested_hints", "references",
-)  # fmt: skip
+    "table_name",
+    "write_disposition",
+    "primary_key",
+    "merge_key",
+    "columns",
+    "schema_contract",
+    "nested_hints",
+    "references",
+)
 LIMIT = 255  # Snowflake's; DuckDB has none
 
 
@@ -68,7 +84,7 @@ def _on_duckdb(runs: list[Run], folder: str) -> dict[str, Any]:
             normalized = pipeline.last_trace.last_normalize_info
             counts = normalized.row_counts if normalized else {}
             entry["row_counts"] = {k: v for k, v in sorted(counts.items()) if not k.startswith("_dlt")}
-        except Exception as error:  # noqa: BLE001: whatever dlt fails with is what is recorded
+        except Exception as error:  # noqa: BLE001 - the error of dlt is recorded
             root = _root_of(error)
             message = _without_ids(str(root).split("\n")[0])[:300]
             entry["error"] = {"step": getattr(error, "step", None), "type": type(root).__name__, "message": message}
@@ -94,7 +110,7 @@ def _for_snowflake(runs: list[Run], folder: str) -> list[dict[str, Any]]:
         entry = {}
         try:
             pipeline.run(_source(run), loader_file_format=run.config.get("loader_file_format", "parquet"))
-        except Exception as error:  # noqa: BLE001: as above
+        except Exception as error:  # noqa: BLE001 - the error of dlt is recorded
             entry["error"] = type(_root_of(error)).__name__
             _drop_pending(pipeline)
         recorded.append({**entry, **statements.classified()})
@@ -108,7 +124,7 @@ def _environment(config: dict[str, Any]) -> None:
             os.environ[variable] = config[key]
 
 
-def _source(run: Run) -> Any:  # noqa: ANN401
+def _source(run: Run) -> Any:
     config = run.config
     given = {key: copy.deepcopy(config[key]) for key in OF_THE_RESOURCE if key in config}
     if "nested_hints" in given:
@@ -121,13 +137,13 @@ def _source(run: Run) -> Any:  # noqa: ANN401
         resource.add_step(dlt.sources.incremental(**config["incremental"]))
 
     @dlt.source(name="src", root_key=bool(config.get("root_key")))
-    def src() -> Any:  # noqa: ANN401
+    def src() -> Any:
         return resource
 
     source = src()
     if "root_key" not in config:
         # Neither yes nor no: where merging needs it.
-        settings = source.schema._normalizers_config["json"].get("config")  # noqa: SLF001
+        settings = source.schema._normalizers_config["json"].get("config")
         if settings:
             settings.pop("root_key_propagation", None)
     return source
@@ -140,11 +156,11 @@ def _records(path: pathlib.Path, parser: str) -> Iterator[Any]:
                 yield orjson.loads(line) if parser == "orjson" else json.loads(line)
 
 
-def _dataset(pipeline: Any, database: Any, load_ids: list[str], raw_ids: bool) -> tuple[dict, dict]:  # noqa: ANN401
+def _dataset(pipeline: Any, database: Any, load_ids: list[str], raw_ids: bool) -> tuple[dict, dict]:
     if not pipeline.default_schema_name:
         return {}, {}
     stored = pipeline.default_schema
-    known = {n: t for n, t in stored.tables.items() if not n.startswith(stored._dlt_tables_prefix)}  # noqa: SLF001
+    known = {n: t for n, t in stored.tables.items() if not n.startswith(stored._dlt_tables_prefix)}
     names = {stored.naming.normalize_identifier(name): name for name in canonical.SYSTEM}
     bounds = _boundaries(pipeline, load_ids)
     raw: dict[str, list] = {}
@@ -165,16 +181,19 @@ def _dataset(pipeline: Any, database: Any, load_ids: list[str], raw_ids: bool) -
                 columns = [described[0] for described in cursor.description]
                 data_types = {c["name"]: c.get("data_type") for c in table["columns"]}
                 raw[name] = [
-                    {names.get(c, c): canonical.value(v, data_types.get(c), bounds)
-                     for c, v in zip(columns, row, strict=True) if v is not None}
+                    {
+                        names.get(c, c): canonical.value(v, data_types.get(c), bounds)
+                        for c, v in zip(columns, row, strict=True)
+                        if v is not None
+                    }
                     for row in cursor.fetchall()
-                ]  # fmt: skip
+                ]
     return canonical.tables(raw, schema, load_ids, raw_ids), schema
 
 
-def _boundaries(pipeline: Any, load_ids: list[str]) -> dict[dt.datetime, int]:  # noqa: ANN401
+def _boundaries(pipeline: Any, load_ids: list[str]) -> dict[dt.datetime, int]:
     """When the packages were made, which is when the versions of scd2 begin and end."""
-    packages = pipeline._get_load_storage().loaded_packages  # noqa: SLF001
+    packages = pipeline._get_load_storage().loaded_packages
     bounds = {}
     for number, load_id in enumerate(load_ids):
         try:
@@ -185,7 +204,7 @@ def _boundaries(pipeline: Any, load_ids: list[str]) -> dict[dt.datetime, int]:  
     return bounds
 
 
-def _drop_pending(pipeline: Any) -> None:  # noqa: ANN401
+def _drop_pending(pipeline: Any) -> None:
     if pipeline.has_pending_data:
         pipeline.drop_pending_packages()
 

@@ -56,8 +56,10 @@ def main(package, runs):
                     lines.append(str(error))
             seconds, same = time.monotonic() - begun, lines == expected and guest.by == "file"
             wrong += not same
-            print(f"{snowcat_runtime.machine()}, {engine}, loaded by {guest.by} in {guest.load_ms} ms: {run.name}, "
-                  f"{len(lines)} lines in {seconds:.1f} s: {'the same' if same else 'NOT the same'}")  # fmt: skip
+            print(
+                f"{snowcat_runtime.machine()}, {engine}, loaded by {guest.by} in {guest.load_ms} ms: {run.name}, "
+                f"{len(lines)} lines in {seconds:.1f} s: {'the same' if same else 'NOT the same'}"
+            )
     return 1 if wrong else 0
 
 

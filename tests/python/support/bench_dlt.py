@@ -30,8 +30,8 @@ os.environ.update(
     }
 )
 
-import dlt  # noqa: E402
-import orjson  # noqa: E402
+import dlt
+import orjson
 
 IMPORTED = time.perf_counter()
 
@@ -70,14 +70,10 @@ def run(path, table, nesting, directory):
         "bench",
         pipelines_dir=directory,
         # Never connected to: extract and normalize only ask for its capabilities.
-        destination=dlt.destinations.snowflake(
-            credentials="snowflake://user:unused@account/BENCH?warehouse=WH&role=R"
-        ),
+        destination=dlt.destinations.snowflake(credentials="snowflake://user:unused@account/BENCH?warehouse=WH&role=R"),
         dataset_name="bench",
     )
-    records = dlt.resource(
-        pages(path), name=table, write_disposition="append", max_table_nesting=nesting
-    )
+    records = dlt.resource(pages(path), name=table, write_disposition="append", max_table_nesting=nesting)
     begin = time.perf_counter()
     pipeline.extract(records, loader_file_format="parquet")
     extracted = time.perf_counter()
@@ -85,11 +81,7 @@ def run(path, table, nesting, directory):
     normalized = time.perf_counter()
 
     tables = pipeline.default_schema.data_tables()
-    rows = {
-        name: count
-        for name, count in normalized_info.row_counts.items()
-        if not name.startswith("_dlt_")
-    }
+    rows = {name: count for name, count in normalized_info.row_counts.items() if not name.startswith("_dlt_")}
     if not rows.get(table):
         sys.exit(f"expected rows in table {table}, dlt reports {rows}")
     size, files = staged(directory)
@@ -104,10 +96,7 @@ def run(path, table, nesting, directory):
         "row_count": sum(rows.values()),
         "tables": len(rows),
         # Columns without a type never saw a value: they exist in no table.
-        "columns": sum(
-            sum(1 for column in found["columns"].values() if "data_type" in column)
-            for found in tables
-        ),
+        "columns": sum(sum(1 for column in found["columns"].values() if "data_type" in column) for found in tables),
         "parquet_bytes": size,
         "parquet_files": files,
         # Kilobytes on Linux.

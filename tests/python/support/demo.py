@@ -13,8 +13,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 import package
-from emulator import Lab
 from standin import SITE, StandIn
+
+from emulator import Lab
 
 CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
 JOIN = """
@@ -58,7 +59,9 @@ def main() -> None:
             print(f"   {key:<10} {status:<14} {comments:>3} comments, one by {author}")
 
         left = lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES")
-        refused = [e.sql for e in lab.trace if e.procedure and any(w in e.sql.upper() for w in (" TEMPORARY ", "@~", "@%"))]
+        refused = [
+            e.sql for e in lab.trace if e.procedure and any(w in e.sql.upper() for w in (" TEMPORARY ", "@~", "@%"))
+        ]
         say("6. Left behind:", f"{len(left)} stages; temporary objects used: {len(refused)}")
     print(f"\nAll of it took {time.monotonic() - begun:.0f} s.")
 

@@ -14,7 +14,7 @@ from dlt.sources.rest_api import rest_api_source
 BEGINNING = "1970-01-01T00:00:00Z"
 
 
-def github(address: str, page: int) -> Any:  # noqa: ANN401
+def github(address: str, page: int) -> Any:
     """The lists of one repository of GitHub."""
     since = {"cursor_path": "updated_at", "initial_value": BEGINNING, "start_param": "since"}
     newest_first = {"initial_value": BEGINNING, "row_order": "desc"}
@@ -87,13 +87,13 @@ def github(address: str, page: int) -> Any:  # noqa: ANN401
     )
 
 
-def pagerduty(address: str, page: int) -> Any:  # noqa: ANN401
+def pagerduty(address: str, page: int) -> Any:
     """Incidents and what belongs to them."""
 
     def plain(name: str) -> dict[str, Any]:
         return {"name": name, "endpoint": {"path": name, "data_selector": name}}
 
-    def since(**more: Any) -> dict[str, Any]:  # noqa: ANN401
+    def since(**more: Any) -> dict[str, Any]:
         return {"cursor_path": "created_at", "initial_value": "2025-06-01T00:00:00Z", "start_param": "since", **more}
 
     return rest_api_source(

@@ -24,7 +24,7 @@ class Jira:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 status, answer = jira.answer(self.path, self.headers.get("authorization"))
                 data = json.dumps(answer).encode()
                 self.send_response(status)

@@ -69,7 +69,7 @@ def check_pyarrow(path, expect):
     # With Arrow's schema in the metadata, and with Parquet's own types alone.
     for table in (file.read(), without_arrow_schema(path)):
         assert table.column_names == [column["name"] for column in expect["columns"]]
-        for column, values in zip(expect["columns"], table.columns):
+        for column, values in zip(expect["columns"], table.columns, strict=True):
             assert values.type == arrow_type(column), (column["name"], values.type)
             values.validate(full=True)
             compare(column, arrow_values(column, values.combine_chunks()), column["values"])
@@ -155,7 +155,7 @@ def check_duckdb(path, expect):
 
 def compare(column, found, expect):
     assert len(found) == len(expect), (column["name"], len(found), len(expect))
-    for row, pair in enumerate(zip(found, expect)):
+    for row, pair in enumerate(zip(found, expect, strict=True)):
         assert pair[0] == pair[1], f"{column['name']} ({column['type']}), row {row}: {pair}"
 
 

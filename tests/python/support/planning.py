@@ -14,13 +14,20 @@ class Refused(Exception):
     """The load failed: what was said of it."""
 
 
-def files(folder: pathlib.Path, *places: str | list[str], environment: dict | None = None, **resource) -> dict[str, str]:
+def files(
+    folder: pathlib.Path, *places: str | list[str], environment: dict | None = None, **resource
+) -> dict[str, str]:
     """The text of each file at these places, as the component gets it; a resource for each place, or list of places."""
     resources = [{"name": f"r{n}", "files": files, **resource} for n, files in enumerate(places)]
     job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources}
     (folder / "job.json").write_text(json.dumps(job))
-    run = subprocess.run([PROGRAM, "plan", "job.json", "--transcript", "run.jsonl"], cwd=folder, capture_output=True,
-                         text=True, env={**os.environ, **(environment or {})})  # fmt: skip
+    run = subprocess.run(
+        [PROGRAM, "plan", "job.json", "--transcript", "run.jsonl"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
     if run.returncode:
         assert run.returncode == 1, run.stderr
         # It is the input's fault: none of the component's, nor the host's.

@@ -14,6 +14,7 @@ from typing import Any
 
 import snowcat_procedure as host
 from conformance.direct import Direct
+
 from emulator import Lab
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -26,13 +27,13 @@ _seconds = itertools.count(1)
 class Turns:
     """The component, entered by one thread at a time."""
 
-    def __init__(self, guest: Any) -> None:  # noqa: ANN401
+    def __init__(self, guest: Any) -> None:
         self.guest = guest
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         call = getattr(self.guest, name)
 
-        def entered(*arguments: Any) -> Any:  # noqa: ANN401
+        def entered(*arguments: Any) -> Any:
             with _guest:
                 return call(*arguments)
 
@@ -42,7 +43,7 @@ class Turns:
 class Gated(host.Snowflake):
     """A warehouse that holds input, and asks a gate before each thing it does."""
 
-    def __init__(self, session: Direct, held: list[str], gate: Any) -> None:  # noqa: ANN401
+    def __init__(self, session: Direct, held: list[str], gate: Any) -> None:
         super().__init__(session, host.Http({}))
         self.held = iter(held)
         self.gate = gate
@@ -60,7 +61,7 @@ class Gated(host.Snowflake):
         self.gate(f"upload {path}")
         super().upload(stage, path, data)
 
-    def pull(self, _: Any) -> str | None:  # noqa: ANN401
+    def pull(self, _: Any) -> str | None:
         """The next page."""
         return next(self.held, None)
 
@@ -144,7 +145,7 @@ class Racer:
                 self.turn.notify_all()
 
 
-def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:  # noqa: ANN401
+def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:
     """Run one load from end to end; `later`: long enough after the last commit for its session to see it."""
     racer = Racer(load, lab, guest)
     if later:
@@ -154,7 +155,7 @@ def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:  # no
     return racer
 
 
-def race(lab: Lab, guest: Any, first: Load, second: Load, i: int, j: int) -> tuple[Racer, Racer]:  # noqa: ANN401
+def race(lab: Lab, guest: Any, first: Load, second: Load, i: int, j: int) -> tuple[Racer, Racer]:
     """The first runs i steps, the second j, then the first to its end, then the second to its."""
     one, other = Racer(first, lab, guest), Racer(second, lab, guest)
     one.advance(i)

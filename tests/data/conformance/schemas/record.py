@@ -48,10 +48,10 @@ def record(name, runs, states=False):
             rows = database.execute(
                 "SELECT version, version_hash, state FROM d._dlt_pipeline_state ORDER BY version"
             ).fetchall()
-    write(HERE, name, [dict(version=v, version_hash=h, schema=json.loads(s)) for v, h, s in schemas])
+    write(HERE, name, [{"version": v, "version_hash": h, "schema": json.loads(s)} for v, h, s in schemas])
     if states:
         rows = [
-            dict(version=v, version_hash=h, state=s, decoded=json.loads(compressed_b64decode(s)))
+            {"version": v, "version_hash": h, "state": s, "decoded": json.loads(compressed_b64decode(s))}
             for v, h, s in rows
         ]
         write(HERE.parent / "state", name, rows)
@@ -115,13 +115,9 @@ def hints():
             nested_hints={
                 "items": dlt.mark.make_nested_hints(primary_key="sku", write_disposition="merge"),
                 "lines": dlt.mark.make_nested_hints(columns=[{"name": "no", "data_type": "text"}]),
-                ("lines", "parts"): dlt.mark.make_nested_hints(
-                    columns=[{"name": "qty", "data_type": "bigint"}]
-                ),
+                ("lines", "parts"): dlt.mark.make_nested_hints(columns=[{"name": "qty", "data_type": "bigint"}]),
             },
-            references=[
-                {"referenced_table": "Shops", "columns": ["shopId"], "referenced_columns": ["Id"]}
-            ],
+            references=[{"referenced_table": "Shops", "columns": ["shopId"], "referenced_columns": ["Id"]}],
             max_table_nesting=3,
         )
         def orders(upd=dlt.sources.incremental("updatedAt", initial_value="2024-01-01T00:00:00Z")):
@@ -176,7 +172,7 @@ def hints():
 
 def cursors():
     """Cursors of every type, and what else a state can hold."""
-    utc = dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc)
+    utc = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
     starts = {
         "aware": (utc, lambda n: utc + dt.timedelta(days=n, microseconds=n)),
         "pendulum": (pendulum.datetime(2024, 1, 1), lambda n: pendulum.datetime(2024, 1, 1 + n)),
