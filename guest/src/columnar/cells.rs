@@ -13,18 +13,18 @@ use crate::fault::{Fault, Result};
 
 /// A column of the input.
 #[derive(Clone, Debug)]
-pub struct CellColumn {
+pub(crate) struct CellColumn {
     /// Its name, as the source has it.
-    pub name: String,
+    pub(crate) name: String,
     /// Its name, as a key of JSON spells it, without quotes.
-    pub key: String,
+    pub(crate) key: String,
     /// What its cells hold.
-    pub form: CellForm,
+    pub(crate) form: CellForm,
 }
 
 /// What the cells of a column hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CellForm {
+pub(crate) enum CellForm {
     /// A JSON value.
     Json,
     /// A text that is read as the text of a CSV file is.
@@ -37,7 +37,7 @@ pub enum CellForm {
 
 impl CellColumn {
     /// A column as the host describes it. `declared`: the job says its type.
-    pub fn new(
+    pub(crate) fn new(
         name: &str,
         kind: &str,
         (precision, scale): (Option<u32>, Option<u32>),
@@ -106,7 +106,7 @@ impl CellColumn {
 
 /// The rows of a page, one at a time.
 #[derive(Debug)]
-pub struct CellReader<'t> {
+pub(crate) struct CellReader<'t> {
     text: &'t str,
     /// Where the next row begins.
     at: usize,
@@ -128,12 +128,12 @@ enum CellSpan {
 
 impl<'t> CellReader<'t> {
     /// The rows of a page, of so many cells each.
-    pub fn new(text: &'t str, width: usize) -> Self {
+    pub(crate) fn new(text: &'t str, width: usize) -> Self {
         Self { text, at: 0, width, spans: Vec::with_capacity(width), unescaped: String::new() }
     }
 
     /// Where the next row begins, in bytes of the page.
-    pub fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.at
     }
 
@@ -141,7 +141,7 @@ impl<'t> CellReader<'t> {
     ///
     /// # Errors
     /// A protocol fault when it is not written as rows are.
-    pub fn advance(&mut self) -> Result<bool> {
+    pub(crate) fn advance(&mut self) -> Result<bool> {
         let bytes = self.text.as_bytes();
         if self.at >= bytes.len() {
             return Ok(false);
@@ -220,7 +220,7 @@ impl<'t> CellReader<'t> {
 
     /// A cell of the row; none for NULL.
     #[inline]
-    pub fn cell_at(&self, at: usize) -> Option<&str> {
+    pub(crate) fn cell_at(&self, at: usize) -> Option<&str> {
         match *self.spans.get(at)? {
             CellSpan::Null => None,
             CellSpan::Plain(start, end) => self.text.get(start..end),
@@ -229,7 +229,7 @@ impl<'t> CellReader<'t> {
     }
 
     /// Writes the row as an object of JSON.
-    pub fn json(&self, fields: &[CellColumn], out: &mut String) {
+    pub(crate) fn json(&self, fields: &[CellColumn], out: &mut String) {
         out.clear();
         out.push('{');
         for (at, field) in fields.iter().enumerate() {

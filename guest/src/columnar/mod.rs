@@ -1,5 +1,5 @@
 //! Columns in memory: batches of rows, the Parquet files they become, and typed cells that the host sends.
 
-pub mod batch;
-pub mod cells;
-pub mod parquet;
+pub(crate) mod batch;
+pub(crate) mod cells;
+pub(crate) mod parquet;

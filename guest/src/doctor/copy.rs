@@ -296,7 +296,7 @@ fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
                     set(&mut values, column.kind, number, row, text)?;
                 }
             }
-            values.settle();
+            values.flush_pending();
             built.push(values);
         }
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
@@ -336,7 +336,7 @@ pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
     let kind = columns.first().map_or(Kind::of(DataType::Text), |column| column.kind);
     let mut values = ColumnBuffer::new(kind);
     values.set_text(0, text).map_err(refused)?;
-    values.settle();
+    values.flush_pending();
     let mut file = create(columns)?;
     file.append(&[&values], 1, &mut PageEncoder::new())?;
     file.finish()

@@ -83,7 +83,7 @@ pub(super) fn recycle<T>(values: &mut Vec<T>) {
     values.clear();
 }
 
-/// Whether two strings are the same.
+/// Returns `true` if two strings are the same.
 #[inline]
 pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {

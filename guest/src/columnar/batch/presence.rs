@@ -1,7 +1,7 @@
 //! Which rows of a batch have a value, a bit each.
 
-use super::BufferError;
 use super::bytes::recycle;
+use super::error::BufferError;
 
 /// Bits, packed from the least significant one on: Parquet's layout of booleans and of one bit
 /// definition levels.
@@ -53,7 +53,7 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// Whether the row may be set: it comes after those that are.
+    /// Fails unless the row comes after those that are set.
     #[inline]
     pub(super) fn admit(&self, row: u32) -> Result<(), BufferError> {
         if row >= self.next && row != u32::MAX { Ok(()) } else { Err(BufferError::Order) }
@@ -73,7 +73,7 @@ impl Presence {
         self.next = row + 1;
     }
 
-    /// Forgets the rows from `rows` on, and says how many are left.
+    /// Forgets the rows from `rows` on. Returns how many are left.
     pub(super) fn truncate(&mut self, rows: u32) -> u32 {
         let rows = rows as usize;
         let kept = rows.div_ceil(64);

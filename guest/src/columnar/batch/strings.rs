@@ -2,8 +2,8 @@
 //! page, with an index a value, for as long as that repays; then all of them, in the layout of its
 //! plain pages.
 
-use super::BufferError;
 use super::bytes::{Buffer, equal, hash, recycle};
+use super::error::BufferError;
 
 /// After how many values a dictionary is judged first; then whenever they have doubled.
 const TRIAL: usize = 1024;
@@ -35,7 +35,7 @@ const PROBES: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strings {
     /// The last ones, which are not in their place yet.
-    waiting: Buffer,
+    pending: Buffer,
     /// Those of the dictionary, or all.
     data: Buffer,
     /// Where each begins in `data`.
@@ -54,7 +54,7 @@ impl Strings {
     #[inline]
     pub(super) fn push(&mut self, string: &[u8]) -> Result<(), BufferError> {
         // The bound of every offset and length below.
-        let plain = self.plain.saturating_add(self.waiting.len()).saturating_add(string.len());
+        let plain = self.plain.saturating_add(self.pending.len()).saturating_add(string.len());
         if plain > u32::MAX as usize - 4 {
             return Err(BufferError::Full);
         }
@@ -62,38 +62,38 @@ impl Strings {
             self.place(string);
             return Ok(());
         }
-        self.waiting.push(string);
-        if self.waiting.len() >= TOGETHER {
-            self.settle();
+        self.pending.push(string);
+        if self.pending.len() >= TOGETHER {
+            self.flush_pending();
         }
         Ok(())
     }
 
-    /// Brings the strings that wait to their place.
-    pub(super) fn settle(&mut self) {
-        if self.waiting.len() == 0 {
+    /// Brings the pending strings to their place.
+    pub(super) fn flush_pending(&mut self) {
+        if self.pending.len() == 0 {
             return;
         }
-        let mut waiting = std::mem::take(&mut self.waiting);
+        let mut pending = std::mem::take(&mut self.pending);
         let mut at = 0;
-        while at < waiting.len() {
-            let string = waiting.at(at as u32);
+        while at < pending.len() {
+            let string = pending.at(at as u32);
             at += 4 + string.len();
             self.place(string);
         }
-        waiting.clear();
-        self.waiting = waiting;
+        pending.clear();
+        self.pending = pending;
     }
 
-    /// Whether every string is in its place.
-    pub(super) fn is_settled(&self) -> bool {
-        self.waiting.len() == 0
+    /// Returns `true` if strings are not in their place yet.
+    pub(super) fn has_pending(&self) -> bool {
+        self.pending.len() != 0
     }
 
-    /// Appends the last string once more; says no if there is none.
+    /// Appends the last string once more. Returns `false` if there is none.
     #[inline]
     pub(super) fn repeat(&mut self) -> Result<bool, BufferError> {
-        self.settle();
+        self.flush_pending();
         if let (false, Some(&last)) = (self.given_up, self.dictionary.indices.last()) {
             let length =
                 self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
@@ -119,7 +119,7 @@ impl Strings {
 
     /// Forgets all but the first `count` values.
     pub(super) fn truncate(&mut self, count: usize) {
-        self.settle();
+        self.flush_pending();
         if self.given_up {
             let end = self.starts.get(count).copied().unwrap_or(self.data.len() as u32);
             self.starts.truncate(count);
@@ -145,7 +145,7 @@ impl Strings {
     /// Forgets everything, at the end of a batch. What did not repay in it is not tried again for a
     /// while: hashing strings that never come back is a good part of the cost of a wide table.
     pub(super) fn clear(&mut self) {
-        self.settle();
+        self.flush_pending();
         let tried = !self.given_up || self.rest == 0;
         let worthless = self.given_up || (self.starts.len() >= FEW && !self.dictionary_repays());
         self.rest = match (tried, worthless) {
@@ -164,14 +164,14 @@ impl Strings {
     pub(super) fn bytes(&self) -> usize {
         let dictionary = &self.dictionary;
         self.data.len()
-            + self.waiting.len()
+            + self.pending.len()
             + (self.starts.len() + dictionary.indices.len()) * 4
             + dictionary.entries.len() * 8
             + dictionary.slots.len() * 4
     }
 
-    /// As much of it as holds strings that do not come again.
-    pub(super) fn plain_bytes(&self) -> usize {
+    /// The part of it that holds mostly-unique strings.
+    pub(super) fn unique_bytes(&self) -> usize {
         let plain = self.given_up || self.starts.len() * 4 > self.dictionary.indices.len() * 3;
         if plain { self.data.len() } else { 0 }
     }
@@ -203,14 +203,14 @@ impl Strings {
         (!self.given_up).then_some(self.dictionary.indices.as_slice())
     }
 
-    /// Whether a dictionary is smaller than the values themselves.
+    /// Returns `true` if a dictionary is smaller than the values themselves.
     pub(crate) fn dictionary_repays(&self) -> bool {
         let entries = self.starts.len();
         !self.given_up
             && self.data.len() + index_bytes(self.dictionary.indices.len(), entries) < self.plain
     }
 
-    /// Whether the string with that index is this one.
+    /// Returns `true` if the string with that index is this one.
     #[inline]
     fn is(&self, index: u32, string: &[u8]) -> bool {
         self.starts.get(index as usize).is_some_and(|&start| equal(self.data.at(start), string))
@@ -260,7 +260,7 @@ impl Strings {
         self.data.push(string);
     }
 
-    /// Whether to go on with the dictionary after that many values.
+    /// Returns `true` if the dictionary is continued after that many values.
     #[cold]
     fn promising(&self, count: usize) -> bool {
         let saved = self.plain - self.data.len();

@@ -1,11 +1,12 @@
 use super::*;
+use crate::dlt::types::{DataType, Kind};
 
 fn column(data_type: DataType) -> ColumnBuffer {
     ColumnBuffer::new(Kind::of(data_type))
 }
 
 #[test]
-fn a_setter_of_another_type_is_refused() {
+fn a_setter_of_another_type_is_rejected() {
     type Setter = fn(&mut ColumnBuffer) -> Result<(), BufferError>;
     // What each type takes, by name.
     let setters: [(&str, Setter, &[DataType]); 8] = [
@@ -90,7 +91,7 @@ fn truncating_is_as_never_having_set() {
                 set(&mut found, row);
                 set(&mut expect, row);
             }
-            let state = |column: &ColumnBuffer| format!("{:?}", (&column.present, layout(column)));
+            let state = |column: &ColumnBuffer| format!("{:?}", (column.present(), layout(column)));
             assert_eq!(state(&found), state(&expect), "{data_type:?} {limit}");
         }
     }
@@ -99,7 +100,7 @@ fn truncating_is_as_never_having_set() {
 /// The values as a page would have them.
 fn layout(column: &ColumnBuffer) -> String {
     let mut column = column.clone();
-    column.settle();
+    column.flush_pending();
     match column.values().unwrap() {
         BufferValues::Bytes(strings) | BufferValues::Texts(strings) => {
             format!("{:?}", (strings.data().all(), strings.starts(), strings.indices()))
@@ -124,25 +125,25 @@ fn colliding_strings_cost_no_more_than_a_bounded_search() {
             break;
         }
     }
-    texts.settle();
+    texts.flush_pending();
     let BufferValues::Texts(strings) = texts.values().unwrap() else { panic!("not a text") };
     assert_eq!(strings.indices(), None, "the dictionary was not given up");
     assert_eq!(strings.starts().len(), 600);
 }
 
 #[test]
-fn values_are_not_read_before_they_are_settled() {
+fn values_are_not_read_while_strings_are_pending() {
     let check = |strings: &[&str], waits: bool| {
         let mut texts = column(DataType::Text);
         for (row, string) in (0..).zip(strings) {
             texts.set_text(row, string).unwrap();
         }
-        assert_eq!(texts.values().err(), waits.then_some(BufferError::Unsettled), "{strings:?}");
-        texts.settle();
-        let BufferValues::Texts(settled) = texts.values().unwrap() else { panic!("not a text") };
-        let indices = settled.indices().unwrap().iter();
+        assert_eq!(texts.values().err(), waits.then_some(BufferError::Pending), "{strings:?}");
+        texts.flush_pending();
+        let BufferValues::Texts(stored) = texts.values().unwrap() else { panic!("not a text") };
+        let indices = stored.indices().unwrap().iter();
         let found: Vec<&str> = indices
-            .map(|&index| settled.data().at(settled.starts()[index as usize]))
+            .map(|&index| stored.data().at(stored.starts()[index as usize]))
             .map(|bytes| std::str::from_utf8(bytes).unwrap())
             .collect();
         assert_eq!(found, strings);

@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use parquet2::compression::Compression;
 
-use super::FileColumn;
-use super::schema::{self, Physical};
+use super::schema::{self, FileColumn, Physical};
 use super::thrift::Struct;
 
 /// More than the header of a page takes.
@@ -49,6 +48,15 @@ pub(super) struct ChunkMeta {
     pub(super) stored: usize,
 }
 
+/// A row group: its columns, where its pages are, and its number in the file.
+#[derive(Debug)]
+pub(super) struct GroupMeta {
+    pub(super) chunks: Vec<ChunkMeta>,
+    pub(super) pages: Range<usize>,
+    pub(super) rows: u32,
+    pub(super) ordinal: u32,
+}
+
 /// Appends the header of a page (`PageHeader`).
 pub(super) fn write_page(to: &mut Vec<u8>, page: Page, plain: i32, stored: i32) {
     let mut header = Struct::begin(to);
@@ -75,26 +83,20 @@ pub(super) fn write_page(to: &mut Vec<u8>, page: Page, plain: i32, stored: i32) 
     header.end();
 }
 
-/// Appends a row group (`RowGroup`) whose pages are at `place`.
-pub(super) fn write_group(
-    to: &mut Vec<u8>,
-    fields: &[FileColumn],
-    chunks: &[ChunkMeta],
-    place: Range<usize>,
-    rows: u32,
-    ordinal: u32,
-) {
+/// Appends a row group (`RowGroup`).
+pub(super) fn write_group(to: &mut Vec<u8>, fields: &[FileColumn], meta: &GroupMeta) {
+    let GroupMeta { chunks, pages, rows, ordinal } = meta;
     let mut group = Struct::begin(to);
     group.structs(1, chunks.len(), |to| {
         for (field, chunk) in fields.iter().zip(chunks) {
-            write_chunk(to, field, chunk, rows);
+            write_chunk(to, field, chunk, *rows);
         }
     });
     group.i64(2, chunks.iter().map(|chunk| chunk.plain).sum::<usize>() as i64);
-    group.i64(3, rows.into());
-    group.i64(5, place.start as i64);
-    group.i64(6, place.len() as i64);
-    if let Ok(ordinal) = i16::try_from(ordinal) {
+    group.i64(3, (*rows).into());
+    group.i64(5, pages.start as i64);
+    group.i64(6, pages.len() as i64);
+    if let Ok(ordinal) = i16::try_from(*ordinal) {
         group.i16(7, ordinal);
     }
     group.end();

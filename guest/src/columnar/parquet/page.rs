@@ -62,7 +62,7 @@ pub(super) struct PageSpan {
 
 impl<'a> Chunk<'a> {
     /// # Errors
-    /// The column's values are not settled.
+    /// There are pending strings in the column.
     pub(super) fn new(column: &'a ColumnBuffer, rows: u32) -> Result<Self> {
         let values = column.values()?;
         let limits = Limits::of(values);

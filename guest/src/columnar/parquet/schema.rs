@@ -9,7 +9,6 @@ use arrow2::io::ipc::write::{default_ipc_fields, schema_to_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::FileColumn;
 use super::thrift::Struct;
 use crate::columnar::batch::is_narrow;
 use crate::dlt::types::{DataType, Kind};
@@ -23,6 +22,15 @@ const OPTIONAL: i32 = 1;
 
 /// `TimeUnit::MICROS`, a member of a union.
 const MICROS: u8 = 2;
+
+/// One column of a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct FileColumn {
+    /// Its name, as it is; no two fields of a file share one.
+    pub(crate) name: String,
+    /// The type of its values.
+    pub(crate) kind: Kind,
+}
 
 /// How values are stored: `Type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,7 +60,7 @@ impl Physical {
     }
 }
 
-/// Refuses the decimals Parquet has not.
+/// Fails for decimals that Parquet does not have.
 pub(super) fn check(kind: Kind) -> Result<()> {
     let (precision, scale) = kind.decimal();
     let decimal = matches!(kind.data_type, DataType::Decimal | DataType::Wei);

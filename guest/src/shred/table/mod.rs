@@ -234,7 +234,7 @@ impl ShredTable {
     pub fn weight(&mut self) -> usize {
         self.settle();
         let more = if self.columns.len() < WIDE { PLAIN - 1 } else { PLAIN_OF_WIDE - 1 };
-        let weight = |values: &ColumnBuffer| values.bytes() + values.plain_bytes() * more;
+        let weight = |values: &ColumnBuffer| values.bytes() + values.unique_bytes() * more;
         self.columns.iter().map(|column| weight(&column.values)).sum()
     }
 
@@ -246,7 +246,7 @@ impl ShredTable {
     /// Brings the values of all rows to their place in the columns.
     pub fn settle(&mut self) {
         for column in &mut self.columns {
-            column.values.settle();
+            column.values.flush_pending();
         }
     }
 

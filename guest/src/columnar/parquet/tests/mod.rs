@@ -9,7 +9,8 @@ use parquet2::page::CompressedPage;
 use parquet2::read::get_page_iterator;
 
 use super::*;
-use crate::dlt::types::DataType;
+use crate::columnar::batch::ColumnBuffer;
+use crate::dlt::types::{DataType, Kind};
 
 mod read_back;
 
@@ -118,7 +119,7 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
             }
             expect.extend(cells.iter().cloned());
         }
-        columns.iter_mut().for_each(ColumnBuffer::settle);
+        columns.iter_mut().for_each(ColumnBuffer::flush_pending);
         file.append(&columns, rows as u32, &mut PageEncoder::new()).unwrap();
         columns.iter_mut().for_each(ColumnBuffer::clear);
         sizes.push(rows);
@@ -392,7 +393,7 @@ fn forgotten_rows_leave_nothing() {
                 }
             }
             let file = |mut column: ColumnBuffer| {
-                column.settle();
+                column.flush_pending();
                 let mut file = ParquetFile::create(fields(&[text])).unwrap();
                 file.append(&[column], rows as u32 + 71, &mut PageEncoder::new()).unwrap();
                 file.finish().unwrap()
@@ -430,23 +431,20 @@ fn statistics_hold() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn what_does_not_fit_is_rejected() {
     for (precision, scale) in [(0, 0), (39, 0), (5, 6)] {
         let fault = ParquetFile::create(fields(&[decimal(precision, scale)])).unwrap_err();
         assert!(fault.message.contains("expected a decimal of 1 to 38 digits"), "{fault}");
     }
     assert!(ParquetFile::create(Vec::new()).unwrap_err().message.contains("at least one column"));
     let (text, int) = (Kind::of(DataType::Text), Kind::of(DataType::Bigint));
-    let waiting = column(text, &vec![Some(Value::Text("here".to_owned()))]);
+    let pending = column(text, &vec![Some(Value::Text("here".to_owned()))]);
     let late = column(int, &vec![None, Some(Value::Int(1))]);
     let cases = [
         (vec![ColumnBuffer::new(text)], "expected 2 columns in a row group, found 1"),
         (vec![ColumnBuffer::new(text), ColumnBuffer::new(text)], "expected a column of"),
         (vec![ColumnBuffer::new(text), late], "expected 1 rows, found row 1"),
-        (
-            vec![waiting, ColumnBuffer::new(int)],
-            "expected values that are settled, found some that wait",
-        ),
+        (vec![pending, ColumnBuffer::new(int)], "expected no pending strings, found some"),
     ];
     let mut file = ParquetFile::create(fields(&[text, int])).unwrap();
     for (columns, expect) in cases {
