@@ -1,30 +1,26 @@
-//! What the data may bring to a table: dlt's schema contracts, as they bear on one row.
+//! The schema contract of a table: dlt's, applied to one row at a time.
 //!
-//! A row is judged before the lists in it are read, as dlt does it: what is left out takes its
-//! descendants along, and what they would have brought is never looked at. So where there are rules at
-//! all, each object is walked twice, first for its values and then for its lists; where there are none,
-//! nothing here is ever asked.
+//! A row is judged before the lists in it are read, as in dlt: a discarded row takes its descendants along, and they
+//! are never read. So each object of a family with a contract is walked twice, first for its values and then for its
+//! lists ([`super::walk`]); families without a contract are walked once.
 //!
 //! Source: dlt 1.31, `common/schema/schema.py` (`apply_schema_contract`) and
 //! `normalize/items_normalizers/jsonl.py` (`_normalize_chunk`).
 
-use std::collections::BTreeMap;
+use rustc_hash::FxHashSet;
 
-use super::layout::{ListTarget, ObjectTarget};
-use super::row_id::{Numbered, key_hash, record_hash};
-use super::{Family, Halt, OpenRow, RootId, RootKey, RowIdentity, RowLink};
+use super::arena::ColumnId;
 use crate::dlt::schema::{Contract, Mode};
-use crate::fault::{Fault, FaultKind, Result};
-use crate::json::{MAX_DEPTH, Peek, Reader};
+use crate::fault::{Fault, FaultKind};
 
 /// The schema contract of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TableContract {
+pub(crate) struct TableContract {
     /// What becomes of new tables (this one, and those nested in it), of new columns of a table that is not
     /// new, and of values that need a variant column.
-    pub modes: Contract,
+    pub(crate) modes: Contract,
     /// The table is new in this load: all of its rows may add columns.
-    pub evolves_once: bool,
+    pub(crate) evolves_once: bool,
 }
 
 impl TableContract {
@@ -40,41 +36,56 @@ impl TableContract {
     pub(super) fn nested(&self) -> Self {
         Self { evolves_once: false, ..*self }
     }
+
+    /// The mode of new columns. `has_columns`: the table had columns before the row.
+    pub(super) fn new_columns(&self, has_columns: bool) -> Mode {
+        if self.evolves_once || !has_columns { Mode::Evolve } else { self.modes.columns }
+    }
 }
 
-/// What was left out, counted.
+/// The columns of a table that its contract rejects.
 #[derive(Debug, Default)]
-pub(super) struct Discarded {
-    counts: BTreeMap<(String, String), u64>,
-    /// Of the record that is being taken.
-    open: Vec<(String, String)>,
+pub(super) struct RejectedColumns {
+    all: FxHashSet<ColumnId>,
+    /// Those because of which a row was discarded.
+    discarded_rows: FxHashSet<ColumnId>,
+    /// Those because of which the open row is discarded.
+    of_open_row: Vec<ColumnId>,
 }
 
-impl Discarded {
-    pub(super) fn add(&mut self, table: &str, what: String) {
-        self.open.push((table.to_owned(), what));
+impl RejectedColumns {
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
-    /// The record is taken.
-    pub(super) fn keep(&mut self) {
-        for what in self.open.drain(..) {
-            *self.counts.entry(what).or_default() += 1;
+    /// Notes that the contract discards a value of this column.
+    pub(super) fn reject(&mut self, column: ColumnId) {
+        self.all.insert(column);
+    }
+
+    /// Notes that the contract discards the open row because of this column.
+    pub(super) fn discard_row(&mut self, column: ColumnId) {
+        self.of_open_row.push(column);
+    }
+
+    /// Ends the open row, which is discarded. Returns `true` if an earlier row was discarded because of one of the same
+    /// columns.
+    pub(super) fn end_row(&mut self) -> bool {
+        let is_again = self.of_open_row.iter().any(|column| self.discarded_rows.contains(column));
+        if !is_again {
+            self.discarded_rows.extend(self.of_open_row.iter().copied());
         }
+        self.of_open_row.clear();
+        is_again
     }
 
-    /// The record is walked again, or refused.
-    pub(super) fn forget(&mut self) {
-        self.open.clear();
-    }
-
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        self.counts.iter().map(|((table, what), count)| {
-            format!("table {table}: {what}, as the schema contract has it; {count} left out")
-        })
+    /// Forgets the open row.
+    pub(super) fn undo_row(&mut self) {
+        self.of_open_row.clear();
     }
 }
 
-/// The fault of something new where all is frozen.
+/// The fault of something new that a contract freezes.
 #[cold]
 pub(super) fn frozen(expected: &str, found: impl std::fmt::Display) -> Fault {
     Fault::new(
@@ -83,182 +94,35 @@ pub(super) fn frozen(expected: &str, found: impl std::fmt::Display) -> Fault {
     )
 }
 
-impl Family {
-    /// A row of a table with rules: its values first, then, if it may stay, its lists.
-    #[cold]
-    pub(super) fn fill_guarded(
-        &mut self,
-        reader: &mut Reader<'_>,
-        layout: usize,
-        key: Option<&str>,
-        row: &OpenRow<'_>,
-    ) -> Result<bool, Halt> {
-        let mut again = reader.clone();
-        self.values_only = true;
-        self.refused = false;
-        match key {
-            None => self.object(reader, layout, row)?,
-            Some(key) => self.value(reader, layout, key, row)?,
-        }
-        self.values_only = false;
-        if self.claims.waits() {
-            self.settle(row)?;
-        }
-        if std::mem::take(&mut self.refused) {
-            return Ok(false);
-        }
-        match key {
-            None => self.lists(&mut again, layout, row)?,
-            Some(key) => {
-                let entry = self.entry_named(layout, key);
-                self.lists_of(&mut again, (layout, entry), 0, row)?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shred::arena::ArenaId;
+
+    #[test]
+    fn a_row_is_discarded_again_for_a_column_of_an_earlier_one() {
+        let mut rejected = RejectedColumns::default();
+        let mut row = |columns: &[usize]| {
+            for column in columns {
+                rejected.discard_row(ColumnId::new(*column));
             }
-        }
-        Ok(true)
-    }
-
-    /// Notes that the rules refuse this column a value, or its row.
-    #[cold]
-    pub(super) fn leave_out(&mut self, table: usize, column: usize, row: bool) {
-        self.refused |= row;
-        let table = &mut self.tables[table];
-        table.refuse(column);
-        if row {
-            table.refusing(column);
-        }
-        let what = if row { "rows with" } else { "values of" };
-        let what = format!("{what} the new column {}", table.column_name(column));
-        self.left_out.add(&table.name, what);
-    }
-
-    /// Passes over a list, if its table is new and may not be.
-    #[cold]
-    pub(super) fn leave_out_list(
-        &mut self,
-        reader: &mut Reader<'_>,
-        table: usize,
-    ) -> Result<bool, Halt> {
-        let table = &self.tables[table];
-        let Some(mode) = table.rejected() else { return Ok(false) };
-        let mut ahead = reader.clone();
-        if !ahead.enter() {
-            return Ok(false);
-        }
-        if mode == Mode::Freeze {
-            let found = format_args!("one for the lists of {}", table.name);
-            return Err(frozen("no new tables", found)
-                .at(format_args!("table {}", table.name))
-                .into());
-        }
-        reader.skip()?;
-        self.left_out.add(&table.name, "lists of the new table".to_owned());
-        Ok(true)
-    }
-
-    /// The elements of a list, each a row that begins a family.
-    #[cold]
-    pub(super) fn rooted_list(
-        &mut self,
-        reader: &mut Reader<'_>,
-        list: usize,
-        parent: &OpenRow<'_>,
-    ) -> Result<(), Halt> {
-        let table = self.layouts[list].table;
-        let Some(rooted) = self.tables[table].rooted.as_deref().cloned() else {
-            return Ok(());
+            rejected.end_row()
         };
-        let mut more = reader.enter();
-        while more {
-            let seq = self.tables[table].total_rows();
-            let id = match &rooted.root_id {
-                RootId::Key(columns) => {
-                    let raw = reader.clone().skip()?;
-                    let id = key_hash(raw, columns, &self.options.convention);
-                    let place = format!("table {}", self.tables[table].name);
-                    RowIdentity::given(&id.map_err(|fault| fault.at(place))?)
-                }
-                RootId::Numbered => self.rooted_id(table, seq),
-                RootId::Record => RowIdentity::given(&record_hash(reader.clone().skip()?)?),
-            };
-            let value = match &rooted.root_key {
-                RootKey::None | RootKey::Id => None,
-                key => key.value(reader.clone().skip()?, &self.options)?,
-            };
-            let row = self.open_row(table);
-            let root = match rooted.root_key {
-                RootKey::None => parent.root,
-                RootKey::Id | RootKey::Columns { .. } => value.as_ref().or(Some(&id)),
-            };
-            let row = OpenRow {
-                table,
-                row,
-                id: &id,
-                root,
-                seq,
-                sequence: rooted.sequence,
-                base: self.trail.len(),
-                ours: false,
-            };
-            let kept = self.element(reader, list, &row)?;
-            self.end_row(&row, RowLink::Root(parent.root), kept)?;
-            more = reader.more(b']')?;
-        }
-        Ok(())
+        assert!(!row(&[1]));
+        assert!(row(&[2, 1]));
+        // A row that is discarded again adds no column.
+        assert!(!row(&[2]));
+        assert!(row(&[2]));
+        assert!(!row(&[]));
     }
 
-    /// The id of a row that has none of its own: a digest of the load, the table and its number.
-    fn rooted_id(&self, table: usize, number: u64) -> RowIdentity {
-        let table = &self.tables[table].name;
-        Numbered::new(&self.options.load_id, table).id(number)
-    }
-
-    /// The lists of an object, and of the objects in it, whose values have been read.
-    fn lists(
-        &mut self,
-        reader: &mut Reader<'_>,
-        layout: usize,
-        row: &OpenRow<'_>,
-    ) -> Result<(), Halt> {
-        let mut more = reader.enter();
-        let mut previous = None;
-        let mut place = 0;
-        while more {
-            let entry = self.entry(reader, layout, previous)?;
-            previous = Some(entry);
-            self.lists_of(reader, (layout, entry), place, row)?;
-            place += 1;
-            more = reader.more(b'}')?;
-        }
-        Ok(())
-    }
-
-    fn lists_of(
-        &mut self,
-        reader: &mut Reader<'_>,
-        (layout, entry): (usize, usize),
-        place: u32,
-        row: &OpenRow<'_>,
-    ) -> Result<(), Halt> {
-        if self.trail.len() >= MAX_DEPTH as usize {
-            return Err(reader.too_deep().into());
-        }
-        let inner = match reader.peek()? {
-            Peek::Object => match self.object_target(layout, entry) {
-                ObjectTarget::Row(inner) => Ok(inner),
-                ObjectTarget::Json => return Ok(reader.skip().map(drop)?),
-            },
-            Peek::Array => match self.list_target(layout, entry, row.table) {
-                ListTarget::List(list) => Err(list),
-                ListTarget::Json => return Ok(reader.skip().map(drop)?),
-            },
-            _ => return Ok(reader.skip().map(drop)?),
-        };
-        self.trail.push(place);
-        match inner {
-            Ok(layout) => self.lists(reader, layout, row)?,
-            Err(list) => self.list(reader, list, row)?,
-        }
-        self.trail.pop();
-        Ok(())
+    #[test]
+    fn an_undone_row_leaves_nothing() {
+        let mut rejected = RejectedColumns::default();
+        rejected.discard_row(ColumnId::new(1));
+        rejected.undo_row();
+        assert!(!rejected.end_row());
+        rejected.discard_row(ColumnId::new(1));
+        assert!(!rejected.end_row());
     }
 }

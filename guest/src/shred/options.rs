@@ -1,59 +1,92 @@
-//! What a family of tables is made of.
+//! What a family of tables is made of, decided before its first record.
 
-use super::{RootId, RootKey, UnnestRule};
 use crate::dlt::coerce::{self, Scalar};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 
-/// What a family of tables is made of, decided before the first record.
-pub struct ShredOptions {
+/// The staged column that holds the number of the root row in the load.
+pub(crate) const SEQ: &str = "_snowcat_seq";
+
+/// What a family of tables is made of.
+pub(crate) struct ShredOptions {
     /// How names are made.
-    pub convention: Convention,
+    pub(crate) convention: Convention,
     /// The root table's name, normalised.
-    pub table: String,
-    /// Levels of nesting that become columns and tables; what is deeper is kept as JSON.
-    pub max_nesting: i64,
+    pub(crate) table: String,
+    /// Levels of nesting that become columns and tables; what is deeper is stored as JSON.
+    pub(crate) max_nesting: i64,
     /// The load's id, for `_dlt_load_id`.
-    pub load_id: String,
+    pub(crate) load_id: String,
     /// Where a root row's id comes from.
-    pub root_id: RootId,
+    pub(crate) root_id: RootId,
     /// What child rows carry as `_dlt_root_id`.
-    pub root_key: RootKey,
+    pub(crate) root_key: RootKey,
     /// Which rows carry the number of their root row.
-    pub sequence: Sequence,
-    /// When set, what is unnested; everything else that is nested is kept as JSON.
-    pub unnest: Option<UnnestRule>,
-    /// The types that columns of some names are to have, whatever the first value is.
-    pub preferred: Option<Preferred>,
-    /// Whether a text that reads as a timestamp is a text all the same.
-    pub texts_only: bool,
-    /// Whether the numbers of a new column may widen its type.
-    pub widen: bool,
-    /// Columns a table may have before the widest objects are kept as JSON.
-    pub max_columns: usize,
+    pub(crate) sequence: Sequence,
+    /// What is unnested; everything else that is nested is stored as JSON. `None`: everything is unnested.
+    pub(crate) unnest: Option<UnnestRule>,
+    /// The types of columns with certain names, whatever their first value is.
+    pub(crate) preferred: Option<Preferred>,
+    /// Strings are never read as timestamps.
+    pub(crate) texts_only: bool,
+    /// The numbers of a new column may widen its type.
+    pub(crate) widen: bool,
+    /// Columns a table may have before the widest objects are stored as JSON.
+    pub(crate) max_columns: usize,
     /// Tables the family may have.
-    pub max_tables: usize,
+    pub(crate) max_tables: usize,
 }
 
-/// The type that a column of this name is to have, if any.
-pub type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
+/// Returns the type of the columns with a name, if it is fixed.
+pub(crate) type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
 
-impl ShredOptions {
-    pub(super) fn preferred(&self, column: &str) -> Option<DataType> {
-        self.preferred.as_ref().and_then(|preferred| preferred(column))
-    }
+/// Returns `true` if the nested values at a path are unnested. The path is the raw keys from the record's root;
+/// lists add none.
+pub(crate) type UnnestRule = Box<dyn Fn(&[String]) -> bool>;
 
-    /// The type of a new column that begins with this value, if its name does not tell.
-    pub(super) fn inferred(&self, value: Scalar<'_>) -> Kind {
-        if self.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
-    }
+/// Where the ids of root rows come from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum RootId {
+    /// The values of these columns: the primary key.
+    Key(Vec<String>),
+    /// The load and the number of the row in it.
+    Numbered,
+    /// The whole record, what is nested in it too.
+    Record,
 }
 
-/// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged
-/// only, never kept: it ranks rows of one key, and ties child rows to one of several root rows that
-/// share an id.
+/// What the rows nested in a row carry as `_dlt_root_id`.
+/// Source: dlt 1.31, `common/normalizers/json/relational.py`, `extend_table` and `_get_propagated_values`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum RootKey {
+    /// The value of one of these columns of the row: of those that it has, the last one.
+    Columns {
+        /// Names, normalised.
+        names: Vec<String>,
+        /// The row's id is used if it has none of the columns. Otherwise a row without them is an error.
+        or_id: bool,
+    },
+    /// The row's id.
+    Id,
+    /// Nothing.
+    None,
+}
+
+/// Rows that are elements of lists, and yet root rows of a family of their own: dlt's nested tables with a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct NestedRoot {
+    /// Where the rows' ids come from.
+    pub(crate) root_id: RootId,
+    /// What the rows nested in them carry as `_dlt_root_id`. `None`: what these rows carry themselves.
+    pub(crate) root_key: RootKey,
+    /// Which rows carry the number of their root row.
+    pub(crate) sequence: Sequence,
+}
+
+/// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged only, never stored:
+/// it ranks rows of one key, and ties child rows to one of several root rows that share an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sequence {
+pub(crate) enum Sequence {
     /// Root and child rows.
     All,
     /// None.
@@ -62,5 +95,38 @@ pub enum Sequence {
     Root,
 }
 
-/// The staged column that holds the number of the root row in the load.
-pub const SEQ: &str = "_snowcat_seq";
+impl ShredOptions {
+    /// The type of the columns with this name, if it is fixed.
+    pub(super) fn preferred(&self, column: &str) -> Option<DataType> {
+        self.preferred.as_ref().and_then(|preferred| preferred(column))
+    }
+
+    /// The type of a new column whose first value is this one.
+    pub(super) fn inferred(&self, value: Scalar<'_>) -> Kind {
+        if self.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
+    }
+
+    /// The columns a table may have with those that `max_columns` does not exclude: objects stored as JSON, variant
+    /// columns, keys whose name belongs to another key.
+    pub(super) fn most_columns(&self) -> usize {
+        self.max_columns.saturating_mul(2)
+    }
+}
+
+impl RootKey {
+    /// The root key of a table, by the columns from which its schema takes `_dlt_root_id`, in their order.
+    pub(crate) fn of(columns: &[&str]) -> Self {
+        const ID: &str = "_dlt_id";
+        // Every row has an id, so columns before it are never used.
+        let or_id = columns.iter().rposition(|name| *name == ID);
+        let behind = columns.get(or_id.map_or(0, |at| at + 1)..).unwrap_or_default();
+        match (behind, or_id) {
+            ([], None) => Self::None,
+            ([], Some(_)) => Self::Id,
+            (names, or_id) => {
+                let names = names.iter().map(|name| (*name).to_owned()).collect();
+                Self::Columns { names, or_id: or_id.is_some() }
+            }
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::load::plan::family;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::tables::Plan;
 use crate::protocol::{Report, TableReport};
-use crate::shred::{Family, KEY_HINT, SEQ, SeenColumn, ShredTable};
+use crate::shred::{Family, KEY_HINT, SEQ, SeenColumn, ShredTable, TableId};
 
 /// The tables of a resource, and the files of their rows.
 pub(crate) struct OpenFamily {
@@ -59,11 +59,11 @@ impl OpenFamily {
 
     fn add_to_schema(&self, schema: &mut Schema) -> Result<()> {
         let rules = schema.column_rules();
-        for at in self.family.descending() {
+        for id in self.family.descending() {
             // As in dlt, a table whose rows are all discarded keeps the columns that the contract admitted,
             // but it is not marked as one that has had rows.
-            let Some(table) = self.family.tables().get(at) else { continue };
-            let rows = self.staging.rows(at);
+            let table = self.family.table(id);
+            let rows = self.staging.rows(id);
             if rows > 0 || table.columns().iter().any(|column| column.seen) {
                 self.add_table(table, schema, &rules)?;
             }
@@ -74,7 +74,7 @@ impl OpenFamily {
         for (table, column, key) in self.family.keys() {
             schema.remember(table, column, KEY_HINT, key.into());
         }
-        for table in self.family.tables().iter().filter(|table| table.parent.is_none()) {
+        for (_, table) in self.family.tables().filter(|(_, table)| table.parent.is_none()) {
             schema.propagate(&table.name);
         }
         Ok(())
@@ -100,7 +100,7 @@ impl OpenFamily {
             )));
         }
         if schema.table(&table.name).is_none() {
-            let parent = table.parent.and_then(|parent| self.family.tables().get(parent));
+            let parent = table.parent.map(|parent| self.family.table(parent));
             let parent = parent.ok_or_else(|| Fault::internal("a table without a parent"))?;
             schema.add(Table::child(table.name.as_str(), &parent.name))?;
         }
@@ -133,12 +133,12 @@ impl OpenFamily {
         let reported = reported.filter(|(_, it)| it.resource == self.resource);
         let reported: FxHashMap<String, usize> =
             reported.map(|(at, it)| (it.name.clone(), at)).collect();
-        for (at, table) in self.family.tables().iter().enumerate() {
-            let root = self.family.root_of(at);
+        for (id, table) in self.family.tables() {
+            let root = self.family.root_of(id);
             let own = families.iter().position(|family| family.root == root).unwrap_or(0);
-            let all_discarded = at == 0 && self.family.has_left_out();
+            let all_discarded = id == TableId::ROOT && self.family.has_discarded();
             let Some(family) = families.get_mut(own) else { continue };
-            let staged = self.staged_table(at, table);
+            let staged = self.staged_table(id, table);
             // As in dlt, a root table is reported if it is emptied, or if the contract discarded its rows.
             let emptied = family.root == table.name
                 && (self.replaces && family.action == WriteAction::Replace || all_discarded)
@@ -178,23 +178,23 @@ impl OpenFamily {
             root,
             action,
             tables: Vec::new(),
-            discarded: self.family.has_left_out(),
+            discarded: self.family.has_discarded(),
         };
         families.map(family).collect()
     }
 
-    fn staged_table(&self, at: usize, table: &ShredTable) -> StagedTable {
+    fn staged_table(&self, id: TableId, table: &ShredTable) -> StagedTable {
         let columns = table.columns().into_iter().filter(|column| column.seen);
         let column = |column: SeenColumn<'_>| StagedColumn {
             name: column.name.to_owned(),
             kind: column.kind,
-            longest: self.staging.longest(at, column.name),
+            longest: self.staging.longest(id, column.name),
         };
         StagedTable {
             name: table.name.clone(),
             columns: columns.map(column).collect(),
-            rows: self.staging.rows(at),
-            directory: self.staging.directory(at, &table.name),
+            rows: self.staging.rows(id),
+            directory: self.staging.directory(id, &table.name),
         }
     }
 }

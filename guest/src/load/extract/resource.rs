@@ -75,7 +75,7 @@ impl ResourceExtraction<'_> {
             }
         }
         rows.finish(self.part, context).await?;
-        if rows.family.root_rows() == 0 && !rows.family.has_left_out() {
+        if rows.family.root_rows() == 0 && !rows.family.has_discarded() {
             self.restore_schema(&mut context.schema, before, &plan, rows.replaces);
         }
         Ok(rows.staged(plan, &context.schema, &mut context.report))

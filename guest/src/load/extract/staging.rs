@@ -9,7 +9,7 @@ use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
 use crate::protocol::FileReport;
-use crate::shred::{Family, ShredTable};
+use crate::shred::{Family, ShredTable, TableId};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
 /// A batch becomes a row group when its values weigh this many bytes.
@@ -64,26 +64,27 @@ impl Staging {
 
     /// Takes the rows of the current batch.
     pub(crate) fn take(&mut self, family: &mut Family) -> Result<()> {
-        for (at, table) in family.tables_mut().iter_mut().enumerate() {
+        for (id, table) in family.tables_mut() {
             if table.rows() > 0 {
-                table.settle();
-                self.append(at, table).at(|| format!("table {}", table.name))?;
+                table.flush_pending();
+                self.append(id, table).at(|| format!("table {}", table.name))?;
                 table.clear();
             }
         }
         while self.open_bytes() > OPEN_BYTES {
-            let largest = (0..self.tables.len()).max_by_key(|&at| self.open_size(at));
-            let Some(largest) = largest else { break };
-            let name = family.tables().get(largest).map_or("", |table| table.name.as_str());
-            self.close(largest, name)?;
+            let Some((largest, table)) = family.tables().max_by_key(|(id, _)| self.open_size(*id))
+            else {
+                break;
+            };
+            self.close(largest, &table.name)?;
         }
         Ok(())
     }
 
     /// Closes every file that is still open.
     pub(crate) fn finish(&mut self, family: &Family) -> Result<()> {
-        for (at, table) in family.tables().iter().enumerate() {
-            self.close(at, &table.name)?;
+        for (id, table) in family.tables() {
+            self.close(id, &table.name)?;
         }
         Ok(())
     }
@@ -94,24 +95,24 @@ impl Staging {
     }
 
     /// The directory of a table's files under the stage.
-    pub(crate) fn directory(&self, at: usize, table: &str) -> String {
+    pub(crate) fn directory(&self, id: TableId, table: &str) -> String {
         let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
         let name: String = table.chars().map(safe).take(80).collect();
-        format!("{}/{}.{at}.{name}", self.prefix, self.resource)
+        format!("{}/{}.{}.{name}", self.prefix, self.resource, id.number())
     }
 
     /// Rows of a table handed over so far.
-    pub(crate) fn rows(&self, at: usize) -> u64 {
-        self.tables.get(at).map_or(0, |staged| staged.rows)
+    pub(crate) fn rows(&self, id: TableId) -> u64 {
+        self.tables.get(id.number()).map_or(0, |staged| staged.rows)
     }
 
     /// Bytes of the longest value of a column, where it is longer than its type holds by default; else 0.
-    pub(crate) fn longest(&self, at: usize, column: &str) -> u64 {
-        let longest = self.tables.get(at).and_then(|staged| staged.longest.get(column));
+    pub(crate) fn longest(&self, id: TableId, column: &str) -> u64 {
+        let longest = self.tables.get(id.number()).and_then(|staged| staged.longest.get(column));
         longest.copied().unwrap_or(0)
     }
 
-    fn append(&mut self, at: usize, table: &ShredTable) -> Result<()> {
+    fn append(&mut self, id: TableId, table: &ShredTable) -> Result<()> {
         let columns = table.columns();
         let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();
         let fields: Vec<FileColumn> = columns
@@ -119,6 +120,7 @@ impl Staging {
             .map(|column| FileColumn { name: self.convention.fold(column.name), kind: column.kind })
             .collect();
         let values: Vec<&ColumnBuffer> = columns.iter().map(|column| column.values).collect();
+        let at = id.number();
         while self.tables.len() <= at {
             self.tables.push(Staged::default());
         }
@@ -126,7 +128,7 @@ impl Staging {
         // So does a batch that is a large file by itself: hosts copy a file whole.
         let is_alone = table.bytes() > LARGE_BATCH;
         if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields || is_alone) {
-            self.close(at, &table.name)?;
+            self.close(id, &table.name)?;
         }
         let staged = &mut self.tables[at];
         for column in &columns {
@@ -150,14 +152,14 @@ impl Staging {
         file.append(&values, table.rows(), &mut self.encoder)?;
         staged.rows += u64::from(table.rows());
         if file.size() > FILE_BYTES {
-            self.close(at, &table.name)?;
+            self.close(id, &table.name)?;
         }
         Ok(())
     }
 
-    fn close(&mut self, at: usize, table: &str) -> Result<()> {
-        let directory = self.directory(at, table);
-        let Some(staged) = self.tables.get_mut(at) else { return Ok(()) };
+    fn close(&mut self, id: TableId, table: &str) -> Result<()> {
+        let directory = self.directory(id, table);
+        let Some(staged) = self.tables.get_mut(id.number()) else { return Ok(()) };
         let Some((_, file)) = staged.open.take() else { return Ok(()) };
         let path = format!("{directory}/{}.parquet", staged.files);
         staged.files += 1;
@@ -168,12 +170,19 @@ impl Staging {
         Ok(())
     }
 
-    fn open_size(&self, at: usize) -> usize {
-        self.tables.get(at).and_then(|staged| staged.open.as_ref()).map_or(0, |(_, f)| f.size())
+    fn open_size(&self, id: TableId) -> usize {
+        self.tables
+            .get(id.number())
+            .and_then(|staged| staged.open.as_ref())
+            .map_or(0, |(_, f)| f.size())
     }
 
     fn open_bytes(&self) -> usize {
-        (0..self.tables.len()).map(|at| self.open_size(at)).sum()
+        self.tables
+            .iter()
+            .filter_map(|staged| staged.open.as_ref())
+            .map(|(_, file)| file.size())
+            .sum()
     }
 }
 

@@ -1,92 +1,94 @@
 //! Lists whose keys become one name: each has a table of its own.
 
-use super::super::layout::ListTarget;
-use super::super::{Family, Halt};
-use super::{Decided, own_name};
+use super::own_name::own_name;
 use crate::dlt::naming::says_little;
 use crate::fault::Fault;
 use crate::json::Reader;
+use crate::shred::arena::{LayoutId, TableId};
+use crate::shred::layout::ListTarget;
+use crate::shred::mapping::Mapping;
+use crate::shred::restart::Walked;
 
-impl Family {
-    /// The layout of a list that has not had elements before: its table is claimed, or is another one.
-    #[cold]
-    pub(in crate::shred) fn claim_table(
-        &mut self,
-        reader: &Reader<'_>,
-        list: usize,
-        parent: usize,
-    ) -> Result<usize, Halt> {
-        if !reader.clone().enter() {
-            return Ok(list);
-        }
-        let table = self.layouts[list].table;
-        let key = self.layouts[list].raw_path().to_vec();
-        let holder = self.claims.tables.get(&table);
-        if holder.is_some_and(|holder| *holder == key) {
-            self.layouts[list].is_claimed = true;
-            return Ok(list);
-        }
-        let Some((layout, entry)) = self.layouts[list].origin else {
-            return Err(Fault::internal("a list that stands nowhere").into());
-        };
-        let list = match holder.cloned() {
-            None => list,
-            Some(other) => self.own_table(list, &key, other, parent),
-        };
-        self.layouts[list].is_claimed = true;
-        self.layouts[layout].entries[entry].list = Some(ListTarget::List(list));
-        let table = self.layouts[list].table;
-        if self.claims.tables.contains_key(&table) {
-            // The schema has remembered its own one.
-            return Ok(list);
-        }
-        let naming = self.options.convention.naming;
-        let within = self.layouts[layout].within_row(entry);
-        if within.iter().any(|key| says_little(naming, key)) {
-            self.claims.told_tables.insert(key.clone(), table);
-        }
-        self.claims.tables.insert(table, key);
-        self.claims.decided.push(Decided::Table { layout, entry, list, table });
-        Ok(list)
+/// The layout of a list whose table is not decided. If the list has elements, its table becomes its own, or it gets
+/// another one.
+#[cold]
+pub(in crate::shred) fn own_table_of(
+    mapping: &mut Mapping,
+    reader: &Reader<'_>,
+    list: LayoutId,
+    parent: TableId,
+) -> Walked<LayoutId> {
+    if !reader.clone().enter() {
+        return Ok(list);
     }
+    let path = mapping.layouts[list].raw_path.clone();
+    let owner = mapping.owners.table_owner(mapping.layouts[list].table);
+    if owner.is_some_and(|owner| *owner == path) {
+        mapping.layouts[list].owns_table = true;
+        return Ok(list);
+    }
+    let Some(key) = mapping.layouts[list].origin else {
+        return Err(Fault::internal("a list that stands nowhere").into());
+    };
+    let list = match owner.map(<[String]>::to_vec) {
+        None => list,
+        Some(other) => with_own_table(mapping, list, other, parent),
+    };
+    mapping.layouts[list].owns_table = true;
+    mapping.layouts[key].list = Some(ListTarget::Rows(list));
+    let table = mapping.layouts[list].table;
+    if mapping.owners.table_owner(table).is_some() {
+        // The schema stores it as the table of this list.
+        return Ok(list);
+    }
+    let naming = mapping.options.convention.naming;
+    if mapping.layouts.within_row(key).iter().any(|key| says_little(naming, key)) {
+        mapping.owners.store_table(path.clone(), table);
+    }
+    mapping.owners.own_table(key, list, table, path);
+    Ok(list)
+}
 
-    /// The table that the lists of a key have to themselves, for its name is another's.
-    fn own_table(
-        &mut self,
-        list: usize,
-        key: &[String],
-        other: Vec<String>,
-        parent: usize,
-    ) -> usize {
-        let named = self.layouts[list].table;
-        let table = match self.claims.told_tables.get(key) {
-            Some(&table) => table,
-            None => {
-                let path: Vec<String> = self.layouts[list].table_path().to_vec();
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                let is_free = |own: &String| {
-                    let found = self.by_name.get(own);
-                    found.is_none_or(|table| !self.claims.tables.contains_key(table))
-                };
-                let mut names = (0..).map(|attempt| own_name(&path, key, attempt, self));
-                // There is always one more attempt.
-                let own = names.find(is_free).unwrap_or_default();
-                drop(names);
-                self.table(&own, Some(parent))
-            }
-        };
-        let name = self.tables[table].name.clone();
-        let layout = self.layouts[list].of_own_table(table, name.clone());
-        self.layouts.push(layout);
-        self.claims.told_tables.insert(key.to_vec(), table);
-        self.claims.told_tables.insert(other.clone(), named);
-        let (key, other) = (key.join("."), other.join("."));
-        let warning = format!(
-            "the lists {other:?} and {key:?} have the same name: the rows of {key:?} are in the table {name}, those of \
-             {other:?} in {}",
-            self.tables[named].name,
-        );
-        self.warn(warning);
-        self.layouts.len() - 1
-    }
+/// The layout of a list with a table that it has to itself, because the name of its table belongs to another list.
+fn with_own_table(
+    mapping: &mut Mapping,
+    list: LayoutId,
+    other: Vec<String>,
+    parent: TableId,
+) -> LayoutId {
+    let named = mapping.layouts[list].table;
+    let path = mapping.layouts[list].raw_path.clone();
+    let table = match mapping.owners.stored_table(&path) {
+        Some(table) => table,
+        None => {
+            let own = free_name(mapping, list, &path);
+            mapping.tables.find_or_add(&own, Some(parent))
+        }
+    };
+    let name = mapping.tables[table].name.clone();
+    let layout = mapping.layouts[list].with_table(table, name.clone());
+    let layout = mapping.layouts.all.push(layout);
+    let warning = format!(
+        "the lists {other:?} and {path:?} have the same name: the rows of {path:?} are in the table {name}, those of \
+         {other:?} in {}",
+        mapping.tables[named].name,
+        other = other.join("."),
+        path = path.join("."),
+    );
+    mapping.owners.store_table(path, table);
+    mapping.owners.store_table(other, named);
+    mapping.notices.warn(warning);
+    layout
+}
+
+/// A name for a table that no other list has.
+fn free_name(mapping: &Mapping, list: LayoutId, path: &[String]) -> String {
+    let parts: Vec<&str> = mapping.layouts[list].table_path.iter().map(String::as_str).collect();
+    let is_free = |own: &String| {
+        let found = mapping.tables.find(own);
+        found.is_none_or(|table| mapping.owners.table_owner(table).is_none())
+    };
+    let own = |attempt| own_name(&parts, path, attempt, &mapping.options.convention);
+    // There is always one more attempt.
+    (0..).map(own).find(is_free).unwrap_or_default()
 }

@@ -1,26 +1,18 @@
 //! Rows in which a column that must have a value has none.
 
 use super::ShredTable;
+use super::cell::Misfit;
 use crate::fault::Fault;
-
-/// A value that did not fit its column.
-pub(super) struct Misfit {
-    pub(super) row: u32,
-    pub(super) column: usize,
-    /// The column it went to.
-    pub(super) variant: usize,
-    /// The value, for people.
-    pub(super) value: String,
-}
+use crate::shred::arena::ColumnId;
 
 impl ShredTable {
-    /// The fault of a row in which a column has no value and must have one. `other`: the key of the row that
-    /// has a column of its own, because another key has this one.
+    /// The fault of a row in which a column has no value and must have one. `other`: the key of the row whose values
+    /// have a column of their own, because the column's name belongs to another key.
     #[cold]
-    pub(in crate::shred) fn lacks(&self, at: usize, row: u32, other: Option<String>) -> Fault {
-        let column = &self.columns[at];
+    pub(in crate::shred) fn lacks(&self, id: ColumnId, row: u32, other: Option<String>) -> Fault {
+        let column = &self.columns.all[id];
         let what = if column.primary_key { "a primary key" } else { "the column" };
-        let misfit = self.misfit.as_deref().filter(|m| (m.row, m.column) == (row, at));
+        let misfit = self.misfit.as_deref().filter(|m| (m.row, m.column) == (row, id));
         let message = match (misfit, other) {
             (Some(Misfit { value, variant, .. }), _) => format!(
                 "expected a value of the type {}, found {value}, which does not fit and is in the column {} \

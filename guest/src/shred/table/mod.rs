@@ -1,306 +1,139 @@
 //! One table of a family: its columns as they are known so far, and the rows of the current batch.
 
+mod cell;
+mod column;
 mod lack;
+mod order;
 mod put;
 mod record;
 mod system;
+mod undo;
+mod widen;
 
-use lack::Misfit;
-pub(super) use put::store;
-
-use rustc_hash::{FxHashMap, FxHashSet};
-
+use self::cell::Misfit;
+use self::column::Columns;
+use self::order::ColumnOrder;
+use self::undo::UndoLog;
+use super::arena::{ColumnId, TableId};
+use super::contract::{RejectedColumns, TableContract};
+use super::options::{NestedRoot, ShredOptions};
 use crate::columnar::batch::ColumnBuffer;
 use crate::dlt::schema::Mode;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::Kind;
+use crate::fault::{Fault, Result};
 
-use super::contract::TableContract;
-use super::{NestedRoot, SEQ};
+pub(super) use self::cell::{CellId, PutOutcome};
+pub(crate) use self::column::{KnownColumn, SeenColumn};
 
-/// How many times a text counts that does not come again. A longer batch makes such texts no smaller,
-/// as it does a dictionary; they are only farther away from the processor.
-const PLAIN: usize = 2;
+/// The factor for the weight of strings in mostly-unique columns. A longer batch compresses such strings no better, but
+/// no longer fits in the processor's cache.
+const UNIQUE_FACTOR: usize = 2;
 
-/// And how many times in a table of so many columns. The processor follows a few texts as they grow, not
-/// hundreds: there, every line of memory is waited for, unless the batch is small enough for its cache.
-const PLAIN_OF_WIDE: usize = 4;
+/// The same factor in tables of at least [`WIDE`] columns: hundreds of columns that grow by turns leave each a smaller
+/// part of the cache.
+const UNIQUE_FACTOR_OF_WIDE: usize = 4;
 const WIDE: usize = 256;
 
 /// A table, filling.
-pub struct ShredTable {
+#[derive(Debug)]
+pub(crate) struct ShredTable {
     /// Its name, normalised.
-    pub name: String,
-    /// The table its rows' parents are in.
-    pub parent: Option<usize>,
-    columns: Vec<ShredColumn>,
-    /// Those of them that have had a type, and so may have values: the others may be many more.
-    typed: Vec<usize>,
-    by_name: FxHashMap<String, usize>,
-    system: Vec<(&'static str, usize)>,
+    pub(crate) name: String,
+    /// The table of its rows' parents.
+    pub(crate) parent: Option<TableId>,
+    columns: Columns,
+    order: ColumnOrder,
+    /// dlt's columns that have values.
+    system: Vec<(&'static str, ColumnId)>,
+    /// The columns that must have a value.
+    required: Vec<ColumnId>,
+    /// Rows of the batch, and of the batches before it.
     rows: u32,
-    total_rows: u64,
-    /// Where the next new column goes.
-    next_rank: u32,
-    /// The columns first seen in the open row.
-    fresh: Vec<(Vec<u32>, usize)>,
-    /// The record that opened a row last, and what there was before it: rows, and the next rank.
-    record: u64,
-    first_row: u32,
-    first_rank: u32,
-    /// The columns first seen in that record.
-    first_seen: Vec<usize>,
-    required: Vec<usize>,
+    flushed_rows: u64,
+    undo: UndoLog,
     /// The parent row whose list was read last, and how many elements it had so far.
-    numbering: Option<((usize, u32), u64)>,
-    /// What the data may bring.
+    numbering: Option<((TableId, u32), u64)>,
     pub(super) contract: TableContract,
-    /// The columns that the rules refuse.
-    unwelcome: FxHashSet<usize>,
-    /// The columns for which rows were left out, and those for which the open row is.
-    refused: FxHashSet<usize>,
-    refusing: Vec<usize>,
-    /// Whether it had columns before the open row, and before the record that is being taken.
-    settled: bool,
-    first_settled: bool,
-    /// Whether the schema says what it is nested in.
-    pub(super) declared: bool,
-    /// For a table that begins a family of its own.
-    pub(super) rooted: Option<Box<NestedRoot>>,
+    rejected: RejectedColumns,
+    /// The table had columns before the open row.
+    has_columns: bool,
+    /// The schema declares its parent.
+    pub(super) is_declared: bool,
+    /// For a table of elements of lists that are root rows.
+    pub(super) nested_root: Option<Box<NestedRoot>>,
     /// The last value that did not fit a column that must have one.
     misfit: Option<Box<Misfit>>,
 }
 
-/// What became of a value.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum PutOutcome {
-    /// It is in the column, or in a variant of it.
-    Stored,
-    /// The rules refuse a column of this number: the row is to be left out, or the value was.
-    Rejected { column: usize, row: bool },
-    /// The row has a value there already: two keys of the record have the same name.
-    Occupied,
-}
-
-/// A column of a table.
-pub(super) struct ShredColumn {
-    pub(super) name: String,
-    pub(super) kind: Option<Kind>,
-    nullable: bool,
-    primary_key: bool,
-    variant: bool,
-    /// Whether values went in during this load.
-    seen: bool,
-    known: bool,
-    /// Whether it is among the table's columns that have had a type.
-    typed: bool,
-    rank: u32,
-    pub(super) values: ColumnBuffer,
-    variants: Vec<(&'static str, usize)>,
-    /// Whether the type is the data's choice in this load, so that it may still be widened.
-    pub(super) inferred: bool,
-    /// Whether what went into files by now stays the same as a double.
-    pub(super) exact: bool,
-}
-
-/// A column that is known from the saved schema or the job.
-#[derive(Clone, Debug, Default)]
-pub struct KnownColumn {
-    /// Its name, normalised.
-    pub name: String,
-    /// Its type, if that is known.
-    pub kind: Option<Kind>,
-    /// Whether it may be NULL.
-    pub nullable: bool,
-    /// Whether it is part of the primary key.
-    pub primary_key: bool,
-    /// The key whose values it holds, where the schema remembers it.
-    pub key: Option<Vec<String>>,
-}
-
-/// A column as it stands after some records.
-#[derive(Clone, Copy, Debug)]
-pub struct SeenColumn<'a> {
-    /// Its name, normalised.
-    pub name: &'a str,
-    /// Its type.
-    pub kind: Kind,
-    /// Whether it may be NULL.
-    pub nullable: bool,
-    /// Whether it holds what did not fit another column.
-    pub variant: bool,
-    /// Whether a value went in during this load.
-    pub seen: bool,
-    /// The rows' values.
-    pub values: &'a ColumnBuffer,
-}
-
-/// Where a value stands in its record.
-#[derive(Clone, Copy)]
-pub(super) struct Origin<'a> {
-    /// The places of the containers around it, from the row on.
-    pub(super) trail: &'a [u32],
-    /// Its place in the innermost.
-    pub(super) place: u32,
-}
-
-/// The rows of a table, by where they come from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum RowOrigin {
-    /// Elements of lists.
-    Element,
-    /// Records.
-    Record,
-    /// Elements of lists that begin a family of their own.
-    NestedRoot,
-}
-
-impl Origin<'_> {
-    /// Its place among the values of its row, as dlt comes to them: an object's own values first, then
-    /// the objects in it, the last one first.
-    pub(super) fn order(&self) -> Vec<u32> {
-        const NESTED: u32 = 1 << 31;
-        let mut order: Vec<u32> =
-            self.trail.iter().map(|place| u32::MAX - 1 - place.min(&(NESTED - 2))).collect();
-        order.push(self.place.min(NESTED - 1));
-        order
-    }
-}
-
-/// Whether a key of that name would hide a system column of its row.
-pub(super) fn is_system(name: &str, rows: RowOrigin) -> bool {
-    match name {
-        "_dlt_id" | SEQ => true,
-        "_dlt_load_id" => rows != RowOrigin::Element,
-        "_dlt_root_id" => rows != RowOrigin::Record,
-        "_dlt_parent_id" | "_dlt_list_idx" => rows == RowOrigin::Element,
-        _ => false,
-    }
-}
-
-impl ShredColumn {
-    /// Back to where no value of this load was in it.
-    fn forget(&mut self) {
-        self.seen = false;
-        if !self.known {
-            self.kind = None;
-            self.rank = u32::MAX;
-        }
-    }
-}
-
 impl ShredTable {
-    pub(super) fn new(name: String, parent: Option<usize>) -> Self {
+    pub(super) fn new(name: String, parent: Option<TableId>, contract: TableContract) -> Self {
         Self {
             name,
             parent,
-            columns: Vec::new(),
-            typed: Vec::new(),
-            by_name: FxHashMap::default(),
+            columns: Columns::default(),
+            order: ColumnOrder::default(),
             system: Vec::new(),
-            rows: 0,
-            total_rows: 0,
-            next_rank: 0,
-            fresh: Vec::new(),
-            record: 0,
-            first_row: 0,
-            first_rank: 0,
-            first_seen: Vec::new(),
             required: Vec::new(),
+            rows: 0,
+            flushed_rows: 0,
+            undo: UndoLog::default(),
             numbering: None,
-            contract: TableContract::EVOLVE,
-            unwelcome: FxHashSet::default(),
-            refused: FxHashSet::default(),
-            refusing: Vec::new(),
-            settled: false,
-            first_settled: false,
-            declared: false,
-            rooted: None,
+            contract,
+            rejected: RejectedColumns::default(),
+            has_columns: false,
+            is_declared: false,
+            nested_root: None,
             misfit: None,
         }
     }
 
     /// Rows in the current batch.
-    pub fn rows(&self) -> u32 {
+    pub(crate) fn rows(&self) -> u32 {
         self.rows
     }
 
     /// Rows of the load, those of the current batch included.
-    pub fn total_rows(&self) -> u64 {
-        self.total_rows + u64::from(self.rows)
+    pub(crate) fn total_rows(&self) -> u64 {
+        self.flushed_rows + u64::from(self.rows)
     }
 
-    /// How much the rows of the batch weigh: the memory they hold, and more than that for texts which
-    /// do not come again. It is not known before they are settled.
-    pub fn weight(&mut self) -> usize {
-        self.settle();
-        let more = if self.columns.len() < WIDE { PLAIN - 1 } else { PLAIN_OF_WIDE - 1 };
-        let weight = |values: &ColumnBuffer| values.bytes() + values.unique_bytes() * more;
-        self.columns.iter().map(|column| weight(&column.values)).sum()
+    /// The weight of the batch: a weighted estimate of its memory, in which strings of mostly-unique columns count
+    /// several times. It flushes pending strings.
+    pub(crate) fn weight(&mut self) -> usize {
+        self.flush_pending();
+        let factor =
+            if self.columns.all.len() < WIDE { UNIQUE_FACTOR } else { UNIQUE_FACTOR_OF_WIDE };
+        let weight = |values: &ColumnBuffer| values.bytes() + values.unique_bytes() * (factor - 1);
+        self.columns.all.iter().map(|column| weight(&column.values)).sum()
     }
 
     /// The memory that the values of the batch hold, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.columns.iter().map(|column| column.values.bytes()).sum()
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.all.iter().map(|column| column.values.bytes()).sum()
     }
 
-    /// Brings the values of all rows to their place in the columns.
-    pub fn settle(&mut self) {
-        for column in &mut self.columns {
+    /// Flushes the pending strings of all columns, so that their values can be read.
+    pub(crate) fn flush_pending(&mut self) {
+        for column in self.columns.all.iter_mut() {
             column.values.flush_pending();
         }
     }
 
-    /// How many columns there are, those without a type included, but not those that the rules refuse.
-    pub(super) fn width(&self) -> usize {
-        self.columns.len() - self.unwelcome.len()
-    }
-
-    /// The same without dlt's columns. It looks at every column.
-    pub(super) fn own_width(&self) -> usize {
-        let system = self.columns.iter().filter(|column| column.name.starts_with("_dlt_"));
-        self.width().saturating_sub(system.count())
-    }
-
-    /// Whether the rules refuse a new column, so that none is made.
-    pub(super) fn refuses_columns(&self) -> bool {
-        self.contract.modes.columns != Mode::Evolve && !self.contract.evolves_once && self.settled
-    }
-
-    /// The column of that name, if there is one.
-    pub(super) fn column_of(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
-    }
-
-    /// Whether a column holds what does not fit another one.
-    pub(super) fn is_variant(&self, at: usize) -> bool {
-        self.columns.get(at).is_some_and(|column| column.variant)
-    }
-
-    /// Whether a column has a value in the last row.
-    pub(super) fn has_value(&self, at: usize, row: u32) -> bool {
-        self.columns.get(at).is_some_and(|column| column.values.last_row() == Some(row))
-    }
-
-    /// The type of a column, if it has one.
-    pub(super) fn kind_at(&self, at: usize) -> Option<Kind> {
-        self.columns.get(at)?.kind
-    }
-
-    /// The name of a column.
-    pub(super) fn column_name(&self, at: usize) -> &str {
-        self.columns.get(at).map_or("", |column| column.name.as_str())
-    }
-
-    /// The columns that have a type, in the order dlt would have them.
-    pub fn columns(&self) -> Vec<SeenColumn<'_>> {
+    /// The columns that have a type, in dlt's order.
+    pub(crate) fn columns(&self) -> Vec<SeenColumn<'_>> {
         let mut columns: Vec<(u32, SeenColumn<'_>)> = self
             .columns
-            .iter()
-            .filter_map(|column| {
-                let ShredColumn { name, nullable, variant, seen, values, .. } = column;
-                let (nullable, variant, seen) = (*nullable, *variant, *seen);
-                let kind = column.kind?;
-                Some((column.rank, SeenColumn { name, kind, nullable, variant, seen, values }))
+            .all
+            .enumerate()
+            .filter_map(|(id, column)| {
+                let seen = SeenColumn {
+                    name: &column.name,
+                    kind: column.kind?,
+                    variant: column.is_variant,
+                    seen: column.seen,
+                    values: &column.values,
+                };
+                Some((self.order.rank(id).unwrap_or(u32::MAX), seen))
             })
             .collect();
         columns.sort_by_key(|(rank, _)| *rank);
@@ -308,121 +141,109 @@ impl ShredTable {
     }
 
     /// The type of a column, if there is one of that name and it has one.
-    pub fn kind_of(&self, name: &str) -> Option<Kind> {
-        self.columns.get(*self.by_name.get(name)?)?.kind
+    pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
+        self.kind_at(self.column_of(name)?)
     }
 
     /// Ends the batch: the rows are forgotten, the columns are not.
-    pub fn clear(&mut self) {
-        self.total_rows += u64::from(self.rows);
+    pub(crate) fn clear(&mut self) {
+        self.flushed_rows += u64::from(self.rows);
         self.rows = 0;
         self.numbering = None;
         self.misfit = None;
-        for column in &mut self.columns {
-            column.flushed();
-            column.values.clear();
+        for column in self.columns.all.iter_mut() {
+            column.end_batch();
         }
     }
 
-    /// Makes a column known. Returns its number if it was not known before.
-    pub(super) fn know(&mut self, known: KnownColumn) -> Option<usize> {
-        if self.by_name.contains_key(&known.name) {
-            return None;
-        }
-        let at = self.column(&known.name);
-        let rank = self.next_rank;
-        self.next_rank += 1;
-        let column = &mut self.columns[at];
-        column.nullable = known.nullable;
-        column.primary_key = known.primary_key;
-        column.rank = rank;
-        if let Some(kind) = known.kind {
-            column.known = true;
-            column.kind = Some(kind);
-            column.values = ColumnBuffer::new(kind);
-            self.settled = true;
-            self.note_type(at);
-        }
-        if !known.nullable && !known.name.starts_with("_dlt_") {
-            self.required.push(at);
-        }
-        Some(at)
+    /// How many columns there are, those without a type included, but not those that the contract rejects.
+    pub(super) fn width(&self) -> usize {
+        self.columns.all.len() - self.rejected.len()
     }
 
-    /// The column of that name; made, without a type, if there is none.
-    pub(super) fn column(&mut self, name: &str) -> usize {
-        if let Some(&at) = self.by_name.get(name) {
-            return at;
-        }
-        let at = self.columns.len();
-        self.columns.push(ShredColumn {
-            name: name.to_owned(),
-            kind: None,
-            nullable: true,
-            primary_key: false,
-            variant: false,
-            seen: false,
-            known: false,
-            typed: false,
-            rank: u32::MAX,
-            values: ColumnBuffer::new(Kind::of(DataType::Text)),
-            variants: Vec::new(),
-            inferred: false,
-            exact: true,
-        });
-        self.by_name.insert(name.to_owned(), at);
-        at
-    }
-
-    pub(super) fn open_row(&mut self) -> u32 {
-        let row = self.rows;
-        self.rows += 1;
-        row
-    }
-
-    /// Ends a row: new columns find their place. Returns a column that must have a value and has none.
-    pub(super) fn close_row(&mut self, row: u32) -> Option<usize> {
-        if !self.fresh.is_empty() {
-            self.place_fresh();
-        }
-        self.settled = true;
-        let lacks = |column: &&usize| self.columns[**column].values.last_row() != Some(row);
-        self.required.iter().find(lacks).copied()
-    }
-
-    /// The columns that the row brought have their places behind those that were there.
+    /// Fails if the table has so many columns that it may have no other one, whatever it is for.
     #[cold]
-    fn place_fresh(&mut self) {
-        self.fresh.sort();
-        for (_, column) in self.fresh.drain(..) {
-            self.columns[column].rank = self.next_rank;
-            self.next_rank += 1;
+    pub(super) fn check_columns(&self, name: &str, options: &ShredOptions) -> Result<()> {
+        let most = options.most_columns();
+        if self.width() < most || self.column_of(name).is_some() {
+            return Ok(());
         }
+        let is_system = |name: &str| name.starts_with("_dlt_");
+        let system = self.columns.all.iter().filter(|column| is_system(&column.name)).count();
+        if self.width().saturating_sub(system) < most {
+            return Ok(());
+        }
+        Err(Fault::data(format_args!(
+            "expected at most {most} columns, twice max_columns, found one more: {name}"
+        )))
     }
 
-    /// Whether it is not known yet what it is nested in, for no row has come.
-    pub(super) fn is_open(&self) -> bool {
-        !self.settled && !self.declared
+    /// Returns `true` if the contract rejects new columns.
+    pub(super) fn rejects_columns(&self) -> bool {
+        self.contract.new_columns(self.has_columns) != Mode::Evolve
     }
 
     /// The mode of new tables, if this table is new and may not simply be added.
     pub(super) fn rejected(&self) -> Option<Mode> {
         let mode = self.contract.modes.tables;
-        (!self.settled && mode != Mode::Evolve).then_some(mode)
+        (!self.has_columns && mode != Mode::Evolve).then_some(mode)
     }
 
-    pub(super) fn next_index(&self, parent: (usize, u32)) -> u64 {
-        match self.numbering {
-            Some((last, next)) if last == parent => next,
-            _ => 0,
+    /// Returns `true` if the parent is not fixed yet: the schema does not declare it, and there was no row.
+    pub(super) fn is_open(&self) -> bool {
+        !self.has_columns && !self.is_declared
+    }
+
+    /// The column of that name, if there is one.
+    pub(super) fn column_of(&self, name: &str) -> Option<ColumnId> {
+        self.columns.find(name)
+    }
+
+    /// The column of that name; a new one, without a type, if there is none.
+    pub(super) fn column(&mut self, name: &str) -> ColumnId {
+        self.columns.find_or_add(name)
+    }
+
+    /// Returns `true` if the column holds what does not fit another one.
+    pub(super) fn is_variant(&self, column: ColumnId) -> bool {
+        self.columns.all[column].is_variant
+    }
+
+    /// Returns `true` if the column has a value in this row, which is the last one.
+    pub(super) fn has_value(&self, column: ColumnId, row: u32) -> bool {
+        self.columns.all[column].values.last_row() == Some(row)
+    }
+
+    /// The type of a column, if it has one.
+    pub(super) fn kind_at(&self, column: ColumnId) -> Option<Kind> {
+        self.columns.all[column].kind
+    }
+
+    /// The name of a column.
+    pub(super) fn column_name(&self, column: ColumnId) -> &str {
+        &self.columns.all[column].name
+    }
+
+    /// Declares a column of the saved schema or the job. Returns its number if it is new.
+    pub(super) fn know(&mut self, known: &KnownColumn) -> Option<ColumnId> {
+        if self.column_of(&known.name).is_some() {
+            return None;
         }
-    }
-
-    pub(super) fn set_next_index(&mut self, parent: (usize, u32), next: u64) {
-        self.numbering = Some((parent, next));
-    }
-
-    pub(super) fn column_at(&mut self, at: usize) -> &mut ShredColumn {
-        &mut self.columns[at]
+        let id = self.columns.find_or_add(&known.name);
+        self.order.append(id);
+        let column = &mut self.columns.all[id];
+        column.nullable = known.nullable;
+        column.primary_key = known.primary_key;
+        if let Some(kind) = known.kind {
+            column.known = true;
+            column.kind = Some(kind);
+            column.values = ColumnBuffer::new(kind);
+            self.has_columns = true;
+            self.columns.note_type(id);
+        }
+        if !known.nullable && !known.name.starts_with("_dlt_") {
+            self.required.push(id);
+        }
+        Some(id)
     }
 }

@@ -1,84 +1,108 @@
-//! Where a record begins in a table, and how its rows are forgotten.
+//! Rows: how they begin and end, and how those of a record are forgotten.
 
 use super::ShredTable;
+use super::undo::Before;
+use crate::shred::arena::{ColumnId, TableId};
 
 impl ShredTable {
-    /// Remembers where a record begins. Returns `false` if this one has begun here before.
+    /// Remembers the state before a record. Returns `false` if the record has begun here already.
     #[inline]
     pub(in crate::shred) fn begin_record(&mut self, record: u64) -> bool {
-        if self.record == record {
+        if self.undo.has_begun(record) {
             return false;
         }
-        self.record = record;
-        self.first_row = self.rows;
-        self.first_rank = self.next_rank;
-        self.first_seen.clear();
-        self.first_settled = self.settled;
+        let (rows, has_columns) = (self.rows, self.has_columns);
+        self.undo.begin(record, Before { rows, order: self.order.mark(), has_columns });
         true
     }
 
+    /// Begins a row. Returns its number in the batch.
+    #[inline]
+    pub(in crate::shred) fn open_row(&mut self) -> u32 {
+        let row = self.rows;
+        self.rows += 1;
+        row
+    }
+
+    /// Ends a row: its new columns get their places. Returns a column that must have a value and has none.
+    #[inline]
+    pub(in crate::shred) fn close_row(&mut self, row: u32) -> Option<ColumnId> {
+        self.order.end_row();
+        self.has_columns = true;
+        self.required.iter().find(|column| !self.has_value(**column, row)).copied()
+    }
+
     /// Notes that the contract discards a value of this column.
-    pub(in crate::shred) fn refuse(&mut self, column: usize) {
-        self.unwelcome.insert(column);
+    pub(in crate::shred) fn reject_value(&mut self, column: ColumnId) {
+        self.rejected.reject(column);
     }
 
     /// Notes that the contract discards the open row, because of this column.
-    pub(in crate::shred) fn refusing(&mut self, column: usize) {
-        // dlt knows the next row of a kind by its keys, and none is named like a variant.
-        if !self.columns[column].variant {
-            self.refusing.push(column);
+    pub(in crate::shred) fn reject_row(&mut self, column: ColumnId) {
+        self.rejected.reject(column);
+        // dlt recognises the next such row by its keys, and no key has the name of a variant column.
+        if !self.is_variant(column) {
+            self.rejected.discard_row(column);
         }
     }
 
-    /// Leaves out the row that was opened last, which nothing is nested in. Columns it brought that
-    /// were welcome stay, as in dlt, which does not look twice at what it leaves out, though.
-    pub(in crate::shred) fn drop_row(&mut self, row: u32) {
-        if self.refusing.iter().any(|column| self.refused.contains(column)) {
-            for (_, at) in self.fresh.drain(..) {
-                self.columns[at].forget();
+    /// Discards the row that was opened last, which has no nested rows. Columns that it added stay, as in dlt, unless
+    /// an earlier row was discarded for the same columns: dlt does not infer columns of such a row again.
+    pub(in crate::shred) fn discard_row(&mut self, row: u32) {
+        if self.rejected.end_row() {
+            for column in self.order.take_new() {
+                self.forget(column);
             }
-            self.system.retain(|&(_, at)| self.columns[at].seen);
-        } else {
-            self.refused.extend(self.refusing.drain(..));
+            self.forget_system();
         }
-        self.refusing.clear();
-        self.place_fresh();
+        self.order.end_row();
         self.rows = row;
-        self.truncate(row);
+        self.columns.truncate(row);
     }
 
-    /// Forgets the values of all rows from this one on.
-    fn truncate(&mut self, row: u32) {
-        for &at in &self.typed {
-            self.columns[at].values.truncate(row);
-        }
-    }
-
-    /// Notes that a column has a type.
-    pub(super) fn note_type(&mut self, at: usize) {
-        if !std::mem::replace(&mut self.columns[at].typed, true) {
-            self.typed.push(at);
-        }
-    }
-
-    /// Back to where the record began.
+    /// Returns to the state before the record.
     pub(in crate::shred) fn undo_record(&mut self) {
-        let rows = self.first_row;
-        // The record may be walked again.
-        self.record = 0;
-        if self.rows > rows {
-            self.rows = rows;
-            self.truncate(rows);
+        let (before, first_seen) = self.undo.take();
+        if self.rows > before.rows {
+            self.rows = before.rows;
+            self.columns.truncate(before.rows);
         }
-        for at in self.first_seen.drain(..) {
-            self.columns[at].forget();
+        for column in first_seen {
+            self.forget(column);
         }
-        self.next_rank = self.first_rank;
-        self.system.retain(|&(_, at)| self.columns[at].seen);
+        self.order.undo(before.order);
+        self.forget_system();
         self.numbering = None;
         self.misfit = None;
-        self.refusing.clear();
-        self.fresh.clear();
-        self.settled = self.first_settled;
+        self.rejected.undo_row();
+        self.has_columns = before.has_columns;
+    }
+
+    /// Forgets that a column had values in this load.
+    fn forget(&mut self, column: ColumnId) {
+        let forgotten = &mut self.columns.all[column];
+        forgotten.forget();
+        if !forgotten.known {
+            self.order.forget(column);
+        }
+    }
+
+    /// Forgets the system columns without values.
+    fn forget_system(&mut self) {
+        self.system.retain(|&(_, column)| self.columns.all[column].seen);
+    }
+
+    /// The place of the next element of a list of this parent row.
+    #[inline]
+    pub(in crate::shred) fn next_index(&self, parent: (TableId, u32)) -> u64 {
+        match self.numbering {
+            Some((last, next)) if last == parent => next,
+            _ => 0,
+        }
+    }
+
+    #[inline]
+    pub(in crate::shred) fn set_next_index(&mut self, parent: (TableId, u32), next: u64) {
+        self.numbering = Some((parent, next));
     }
 }

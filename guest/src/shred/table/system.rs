@@ -1,12 +1,17 @@
 //! dlt's own columns: ids, places in lists, the load.
 
-use super::{Origin, ShredTable};
+use super::ShredTable;
+use super::column::store;
 use crate::columnar::batch::ColumnBuffer;
+use crate::dlt::coerce;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::shred::RowIdentity;
+use crate::shred::arena::ColumnId;
+use crate::shred::origin::Origin;
+use crate::shred::row_id::{RootValue, RowIdentity, with_scalar};
 
 impl ShredTable {
+    /// Sets an id column of a row.
     pub(in crate::shred) fn system_id(
         &mut self,
         row: u32,
@@ -16,31 +21,31 @@ impl ShredTable {
         if let RowIdentity::Value(value) = id {
             return self.system_value(row, name, value);
         }
-        let at = self.system(name, DataType::Text);
-        let values = &mut self.columns[at].values;
+        let column = self.system(name, DataType::Text);
+        let values = &mut self.columns.all[column].values;
         let set = match id {
             RowIdentity::Digest(id) => values.set_ascii(row, id.as_bytes()),
             other => values.set_text(row, other.as_str()),
         };
-        set.map_err(|refused| Fault::internal(refused).at(name))
+        set.map_err(|error| Fault::internal(error).at(name))
     }
 
-    /// The text that this column has in every row.
+    /// Sets a text column that has the same text in every row.
     pub(in crate::shred) fn system_text(
         &mut self,
         row: u32,
         name: &'static str,
         text: &str,
     ) -> Result<()> {
-        if self.repeats(row, name)? {
+        if self.repeat(row, name)? {
             return Ok(());
         }
-        let at = self.system(name, DataType::Text);
-        let set = self.columns[at].values.set_text(row, text);
-        set.map_err(|refused| Fault::internal(refused).at(name))
+        let column = self.system(name, DataType::Text);
+        let set = self.columns.all[column].values.set_text(row, text);
+        set.map_err(|error| Fault::internal(error).at(name))
     }
 
-    /// The same id as in the row before, which is known to be this one.
+    /// Sets an id column of a row to the id that the row before has there, which the caller knows to be this one.
     pub(in crate::shred) fn system_id_again(
         &mut self,
         row: u32,
@@ -50,81 +55,96 @@ impl ShredTable {
         if let RowIdentity::Value(value) = id {
             return self.system_value(row, name, value);
         }
-        if self.repeats(row, name)? { Ok(()) } else { self.system_id(row, name, id) }
+        if self.repeat(row, name)? { Ok(()) } else { self.system_id(row, name, id) }
     }
 
-    /// Puts the text of the row before into this one; no if there is none.
-    #[inline]
-    fn repeats(&mut self, row: u32, name: &'static str) -> Result<bool> {
-        let at = self.system(name, DataType::Text);
-        let repeated = self.columns[at].values.repeat_text(row);
-        repeated.map_err(|refused| Fault::internal(refused).at(name))
-    }
-
-    /// The column of that name, which is made with this type if it has none, for a value.
-    pub(in crate::shred) fn system_column(
-        &mut self,
-        name: &'static str,
-        kind: Kind,
-    ) -> (Kind, &mut ColumnBuffer) {
-        let at = self.system(name, kind.data_type);
-        let column = &mut self.columns[at];
-        (column.kind.unwrap_or(kind), &mut column.values)
-    }
-
+    /// Sets a column of numbers.
     pub(in crate::shred) fn system_int(
         &mut self,
         row: u32,
         name: &'static str,
         value: u64,
     ) -> Result<()> {
-        let at = self.system(name, DataType::Bigint);
+        let column = self.system(name, DataType::Bigint);
         let value = i64::try_from(value).map_err(|_| Fault::internal("a row number overflows"))?;
-        self.columns[at].values.set_int(row, value).map_err(|m| Fault::internal(m).at(name))
+        let set = self.columns.all[column].values.set_int(row, value);
+        set.map_err(|error| Fault::internal(error).at(name))
+    }
+
+    /// Notes that the record itself has a value for this text column: a new column stands where the record has it.
+    #[cold]
+    pub(in crate::shred) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
+        if !self.system.iter().any(|(known, _)| *known == name) {
+            self.add_system(name, DataType::Text, origin.order());
+        }
+    }
+
+    /// Sets the column by which a nested row knows its root row to a value of that row.
+    #[cold]
+    fn system_value(&mut self, row: u32, name: &'static str, value: &RootValue) -> Result<()> {
+        with_scalar(&value.raw, |scalar| {
+            let column = self.system(name, value.kind.data_type);
+            let column = &mut self.columns.all[column];
+            let kind = column.kind.unwrap_or(value.kind);
+            let datum = coerce::coerce(&scalar, &kind).ok_or_else(|| {
+                let (expected, found) = (kind.data_type.name(), scalar.form().name());
+                Fault::data(format_args!(
+                    "expected a row key of the type {expected}, found {found}"
+                ))
+            })?;
+            store(&mut column.values, row, datum).map_err(Fault::internal)
+        })
+        .map_err(|fault| fault.at(format_args!("column {name}")))
+        .map_err(|fault| fault.at(format_args!("table {}", self.name)))
+    }
+
+    /// Sets the text of the row before again. Returns `false` if there is none.
+    #[inline]
+    fn repeat(&mut self, row: u32, name: &'static str) -> Result<bool> {
+        let column = self.system(name, DataType::Text);
+        let repeated = self.columns.all[column].values.repeat_text(row);
+        repeated.map_err(|error| Fault::internal(error).at(name))
     }
 
     #[inline]
-    fn system(&mut self, name: &'static str, data_type: DataType) -> usize {
+    fn system(&mut self, name: &'static str, data_type: DataType) -> ColumnId {
         // Names are the same constants every time, mostly at the same address: texts are compared only
-        // where none is.
+        // if no address is the same.
         let system = &self.system;
         let same = || system.iter().find(|(known, _)| std::ptr::eq(*known, name));
         match same().or_else(|| system.iter().find(|(known, _)| *known == name)) {
-            Some(&(_, at)) => at,
+            Some(&(_, column)) => column,
             None => self.new_system(name, data_type),
         }
     }
 
-    /// The record itself brings this text column: a new one stands where the record has it.
     #[cold]
-    pub(in crate::shred) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
-        if !self.system.iter().any(|(known, _)| *known == name) {
-            self.place_system(name, DataType::Text, origin.order());
-        }
+    fn new_system(&mut self, name: &'static str, data_type: DataType) -> ColumnId {
+        // Behind everything that the row added.
+        let place = self.order.new_columns() as u32;
+        self.add_system(name, data_type, vec![u32::MAX, place])
     }
 
-    #[cold]
-    fn new_system(&mut self, name: &'static str, data_type: DataType) -> usize {
-        // Behind everything the row brought.
-        let place = self.fresh.len() as u32;
-        self.place_system(name, data_type, vec![u32::MAX, place])
-    }
-
-    fn place_system(&mut self, name: &'static str, data_type: DataType, order: Vec<u32>) -> usize {
-        let at = self.column(name);
-        let column = &mut self.columns[at];
+    fn add_system(
+        &mut self,
+        name: &'static str,
+        data_type: DataType,
+        position: Vec<u32>,
+    ) -> ColumnId {
+        let id = self.columns.find_or_add(name);
+        let column = &mut self.columns.all[id];
         column.seen = true;
         column.nullable = false;
-        self.first_seen.push(at);
+        self.undo.first_seen(id);
         if column.kind.is_none() {
             column.kind = Some(Kind::of(data_type));
             column.values = ColumnBuffer::new(Kind::of(data_type));
         }
         if !column.known {
-            self.fresh.push((order, at));
+            self.order.add_new(id, position);
         }
-        self.note_type(at);
-        self.system.push((name, at));
-        at
+        self.columns.note_type(id);
+        self.system.push((name, id));
+        id
     }
 }

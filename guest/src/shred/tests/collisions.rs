@@ -8,13 +8,13 @@ fn loads(loads: &[&str]) -> (String, Vec<String>) {
     for records in loads {
         let mut family = Family::new(options());
         if let Some(before) = &before {
-            for table in &before.tables {
+            for (_, table) in before.tables() {
                 if let Some(parent) = table.parent {
-                    family.know_table(&table.name, &before.tables[parent].name);
+                    family.know_table(&table.name, &before.table(parent).name);
                 }
             }
             let keys: Vec<_> = before.keys().collect();
-            for table in &before.tables {
+            for (_, table) in before.tables() {
                 for column in table.columns() {
                     let told = |(t, c, _): &&(&str, Option<&str>, &[String])| {
                         *t == table.name && *c == Some(column.name)
@@ -124,7 +124,7 @@ fn the_warning_names_both_keys() {
 }
 
 #[test]
-fn a_record_that_is_refused_claims_nothing() {
+fn a_rejected_record_owns_no_name() {
     let mut family = Family::new(options());
     for record in [r#"{"A":1,"B":[1],"x":}"#, r#"{"A":1,"a":2,"B":[1],"b":[2],"x":}"#] {
         assert!(take(&mut family, record).is_err());

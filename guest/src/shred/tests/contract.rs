@@ -1,4 +1,4 @@
-//! What the schema contract has left out. The expectations are what dlt 1.31 makes of the same.
+//! What the schema contract discards. The expectations are dlt 1.31's results.
 
 use super::*;
 use crate::dlt::schema::{Contract, Mode};
@@ -138,7 +138,7 @@ fn a_row_is_judged_before_its_lists() {
 }
 
 #[test]
-fn what_is_left_out_is_counted() {
+fn what_is_discarded_is_counted() {
     let mut family = known(always(Contract { columns: Mode::DiscardValue, ..EVOLVE }));
     // A record that is walked twice is counted once.
     take(&mut family, r#"{"id":1,"new":1,"id":2} {"new":1,"old":2}"#).unwrap();
@@ -158,7 +158,7 @@ fn children_rows_know_their_parents_under_a_contract() {
     family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
-    let system: Vec<u32> = family.tables()[1]
+    let system: Vec<u32> = nth_table(&family, 1)
         .columns()
         .iter()
         .filter(|column| column.name.starts_with("_dlt_"))
@@ -168,12 +168,12 @@ fn children_rows_know_their_parents_under_a_contract() {
 }
 
 #[test]
-fn tables_of_lists_may_begin_families() {
+fn elements_of_lists_may_be_root_rows() {
     let mut family =
         Family::new(ShredOptions { root_key: RootKey::Id, sequence: Sequence::Root, ..options() });
     let key = RootId::Key(vec!["sku".to_owned()]);
-    let rooted = NestedRoot { root_id: key, root_key: RootKey::Id, sequence: Sequence::All };
-    family.know_root("t__items", rooted);
+    let nested_root = NestedRoot { root_id: key, root_key: RootKey::Id, sequence: Sequence::All };
+    family.know_root("t__items", nested_root);
     take(
         &mut family,
         r#"{"id":1,"items":[{"sku":"a","tags":[1,2]},{"sku":"b"}]} {"items":[{"sku":"a"}],"x":[1]}"#,
@@ -181,7 +181,7 @@ fn tables_of_lists_may_begin_families() {
     .unwrap();
     let columns = |at: usize| -> Vec<String> {
         let name = |column: &SeenColumn<'_>| format!("{}*{}", column.name, column.values.count());
-        family.tables()[at].columns().iter().map(name).collect()
+        nth_table(&family, at).columns().iter().map(name).collect()
     };
     assert_eq!(columns(0), ["id*1", "_dlt_load_id*2", "_dlt_id*2", "_snowcat_seq*2"]);
     let items = ["sku*3", "_dlt_root_id*3", "_dlt_load_id*3", "_dlt_id*3", "_snowcat_seq*3"];
@@ -189,12 +189,12 @@ fn tables_of_lists_may_begin_families() {
     let tags = ["value*2", "_dlt_root_id*2", "_dlt_parent_id*2", "_dlt_list_idx*2", "_dlt_id*2"];
     assert_eq!(columns(2)[..5], tags);
     assert_eq!(columns(3).len(), 5);
-    let roots: Vec<&str> = (0..4).map(|at| family.root_of(at)).collect();
+    let roots: Vec<&str> = family.tables().map(|(table, _)| family.root_of(table)).collect();
     assert_eq!(roots, ["t", "t__items", "t__items", "t"]);
 }
 
 #[test]
-fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
+fn columns_of_a_discarded_row_stand_before_those_of_the_next() {
     let check = |modes: Contract, records: &str, expect: &[&str]| {
         let mut family = Family::new(options());
         family.know_contract("t", always(modes));
@@ -204,7 +204,7 @@ fn columns_of_a_row_that_is_left_out_stand_before_those_of_the_next() {
             KnownColumn { name: "a".to_owned(), kind, nullable: true, ..KnownColumn::default() },
         );
         take(&mut family, records).unwrap();
-        let columns = family.tables()[0].columns();
+        let columns = nth_table(&family, 0).columns();
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         assert_eq!(names, expect, "{records}");
     };

@@ -5,9 +5,13 @@ mod contract;
 mod limits;
 mod properties;
 
+use super::options::*;
+use super::table::SeenColumn;
 use super::*;
 use crate::dlt::naming::{Convention, Naming};
 use crate::dlt::types::{DataType, Kind};
+use crate::fault::Result;
+use crate::json::Reader;
 
 fn options() -> ShredOptions {
     ShredOptions {
@@ -39,7 +43,7 @@ fn take(family: &mut Family, records: &str) -> Result<()> {
 /// variants. System columns are left out where they are as always.
 fn describe(family: &Family) -> String {
     let mut text = String::new();
-    for table in family.tables().iter().filter(|table| table.rows() > 0) {
+    for table in family.tables().map(|(_, table)| table).filter(|table| table.rows() > 0) {
         let columns: Vec<String> = table
             .columns()
             .iter()
@@ -59,6 +63,10 @@ fn describe(family: &Family) -> String {
         text.push('\n');
     }
     text
+}
+
+fn nth_table(family: &Family, at: usize) -> &ShredTable {
+    family.tables().nth(at).unwrap().1
 }
 
 #[track_caller]
@@ -161,12 +169,12 @@ fn a_key_that_is_repeated_counts_once() {
         r#"{"a_b":1,"aB":2,"a\u0042":3}"#,
         "t[1]: a_b bigint*1, a_b__x_bc6ypg bigint*1",
     );
-    // In JSON that is kept, too: PARSE_JSON refuses it.
+    // In a value stored as JSON, too: PARSE_JSON rejects it.
     check(ShredOptions { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
 }
 
 #[test]
-fn a_record_that_is_refused_leaves_nothing() {
+fn a_rejected_record_leaves_nothing() {
     let mut family = Family::new(options());
     take(&mut family, r#"{"a":1}"#).unwrap();
     let mut reader = Reader::new(r#"{"a":2,"new":{"x":1},"l":[{"y":1}],"b":}"#);
@@ -229,8 +237,7 @@ fn nested_rows_may_know_their_root_by_a_value() {
     let check = |columns: &[&str], records: &str, expect: Result<&str, &str>| {
         let mut family = Family::new(ShredOptions { root_key: RootKey::of(columns), ..options() });
         let taken = take(&mut family, records).map(|()| {
-            let [_, nested, ..] = family.tables() else { panic!("no rows") };
-            let columns = nested.columns();
+            let columns = nth_table(&family, 1).columns();
             let found = columns.iter().find(|column| column.name == "_dlt_root_id");
             found.map_or(String::new(), |c| {
                 format!("{}*{}", c.kind.data_type.name(), c.values.count())
@@ -308,17 +315,17 @@ fn a_table_is_nested_where_its_first_row_is() {
     let mut family = Family::new(options());
     take(&mut family, r#"{"a":{"b":[]}} {"a":[{"b":[]}]} {"a":[{"b":[1]}]} {"a":{"b":[2]}}"#)
         .unwrap();
-    let names = |at: usize| family.tables()[at].name.as_str();
+    let names = |table: TableId| family.table(table).name.as_str();
     let parents: Vec<(&str, Option<&str>)> = family
         .descending()
         .into_iter()
-        .map(|at| (names(at), family.tables()[at].parent.map(names)))
+        .map(|table| (names(table), family.table(table).parent.map(names)))
         .collect();
     assert_eq!(parents, [("t", None), ("t__a", Some("t")), ("t__a__b", Some("t__a"))]);
 }
 
 #[test]
-fn texts_that_do_not_come_again_weigh_more_and_most_in_a_wide_table() {
+fn unique_strings_weigh_more_and_most_in_a_wide_table() {
     let check = |columns: usize, records: usize, again: bool, expect: std::ops::Range<usize>| {
         let mut family = Family::new(options());
         for record in 0..records {

@@ -60,7 +60,7 @@ fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tabl
     let mut family = Family::new(options);
     let mut tables = Tables::new();
     let gather = |family: &mut Family, tables: &mut Tables| {
-        for table in family.tables_mut() {
+        for (_, table) in family.tables_mut() {
             let (rows, columns) = tables.entry(table.name.clone()).or_default();
             for column in table.columns().into_iter().filter(|column| column.seen) {
                 let seen = columns.entry(column.name.to_owned());
@@ -85,7 +85,7 @@ fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tabl
     let order = |table: &ShredTable| -> Vec<String> {
         table.columns().iter().map(|column| format!("{}.{}", table.name, column.name)).collect()
     };
-    let order = family.tables().iter().flat_map(order).collect();
+    let order = family.tables().map(|(_, table)| table).flat_map(order).collect();
     gather(&mut family, &mut tables);
     (tables, order)
 }
