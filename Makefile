@@ -21,7 +21,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -104,6 +104,10 @@ demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Sn
 package: setup component ## What is installed in Snowflake: target/package
 	@echo "package: target/package"
 	@$(PYTHON) procedures/install/package.py --component $(COMPONENT) --out target/package
+
+scripts: setup ## The SQL of the package alone: target/package/*.sql
+	@echo "scripts: target/package"
+	@$(PYTHON) procedures/install/package.py --scripts --out target/package
 
 package-offline: setup component ## The same with the runtime (from the package index), for accounts without a package repository
 	@echo "package: target/package, with the runtime"

@@ -8,6 +8,8 @@ from snowcat_fault import LoadError
 
 # Snowflake passes a number in a VARIANT as a string if it is not an integer.
 DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+# The owner's policy among the imports. Every other file of JSON is a job.
+POLICY = "policy.json"
 # A string of JSON, and a placeholder within one.
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_]{1,64})\}\}")
@@ -73,14 +75,14 @@ def parsed(text, what, place=()):
 
 def policy(directory, section):
     """A section of the owner's `policy.json` among the imports, as the component takes it."""
-    path = os.path.join(directory, "policy.json")
+    path = os.path.join(directory, POLICY)
     if not os.path.exists(path):
         raise LoadError(
             "config",
             "expected policy.json among the imports of the procedure, found none: nothing is allowed",
         )
     with open(path, encoding="utf-8-sig") as opened:
-        found = parsed(opened.read(), "policy.json")
+        found = parsed(opened.read(), POLICY)
     if not isinstance(found, dict) or not isinstance(found.get(section), dict):
         raise LoadError(
             "config",
@@ -142,17 +144,18 @@ def filled(text, given):
     return STRING.sub(lambda string: PLACEHOLDER.sub(value, string[0]), text)
 
 
-def ready_made(directory, file, given, target_database, endpoints, force_full_load):
-    """The job of this file among the procedure's imports, its `{{placeholders}}` filled in."""
-    path = os.path.join(directory, file)
-    if not os.path.exists(path):
-        found = sorted(name for name in os.listdir(directory) if name.endswith(".json"))
+def ready_made(directory, given, target_database, endpoints, force_full_load):
+    """The job among the procedure's imports, its `{{placeholders}}` filled in."""
+    found = sorted(
+        name for name in os.listdir(directory) if name.endswith(".json") and name != POLICY
+    )
+    if len(found) != 1:
         raise LoadError(
-            "config", f"expected the job {file} among the imports of the procedure, found {found}"
+            "config", f"expected one job among the imports of the procedure, found {found}"
         )
-    with open(path, encoding="utf-8") as opened:
+    with open(os.path.join(directory, found[0]), encoding="utf-8") as opened:
         text = opened.read()
-    job = parsed(filled(text, given), file)
+    job = parsed(filled(text, given), found[0])
     if target_database is not None:
         job["database"] = target_database
     job["force_full_load"] = bool(force_full_load)

@@ -62,47 +62,15 @@ def run_approved(session, name):
 
 @reported
 def load_jira(session, target_database, endpoints, force_full_load):
-    """P_LOAD_JIRA: run `jira.json` for this database and these endpoints."""
-    return _load_jira(session, "jira.json", target_database, endpoints, force_full_load)
-
-
-@reported
-def load_jira_all(session, target_database, endpoints, force_full_load):
-    """P_LOAD_JIRA_ALL: the same, with `jira_all.json`."""
-    return _load_jira(session, "jira_all.json", target_database, endpoints, force_full_load)
-
-
-@reported
-def load_github(session, given, target_database, endpoints, force_full_load):
-    """P_LOAD_GITHUB: run `github.json` with these settings."""
-    return _load_ready_made(
-        session, "github.json", given, target_database, endpoints, force_full_load
-    )
-
-
-@reported
-def load_pagerduty(session, given, target_database, endpoints, force_full_load):
-    """P_LOAD_PAGERDUTY: run `pagerduty.json` with these settings."""
-    return _load_ready_made(
-        session, "pagerduty.json", given, target_database, endpoints, force_full_load
-    )
-
-
-@reported
-def load_graph(session, given, target_database, endpoints, force_full_load):
-    """P_LOAD_GRAPH: run `graph.json` with these settings."""
-    return _load_ready_made(
-        session, "graph.json", given, target_database, endpoints, force_full_load
-    )
-
-
-def _load_jira(session, file, *arguments):
+    """P_LOAD_JIRA, P_LOAD_JIRA_ALL: run the job for Jira among the imports, for the site that a secret names."""
     site = secret("get_generic_secret_string", "jira_subdomain").lower()
     if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
         raise LoadError(
             "config", "the secret jira_subdomain is not the name of a site", ["jira_subdomain"]
         )
-    job = ready_made(imports(), file, {"jira_subdomain": site}, *arguments)
+    job = ready_made(
+        imports(), {"jira_subdomain": site}, target_database, endpoints, force_full_load
+    )
     return _run_in_snowflake(
         session,
         Given(json.dumps(job)),
@@ -111,10 +79,12 @@ def _load_jira(session, file, *arguments):
     )
 
 
-def _load_ready_made(session, file, given, *arguments):
+@reported
+def load_ready_made(session, given, target_database, endpoints, force_full_load):
+    """P_LOAD_<JOB>: run the job among the imports with these settings."""
     given = settings(given)
     engine = given.pop("engine", None)
-    job = ready_made(imports(), file, given, *arguments)
+    job = ready_made(imports(), given, target_database, endpoints, force_full_load)
     return _run_in_snowflake(
         session, Given(json.dumps(job)), policy(imports(), "ready_made"), engine
     )

@@ -25,35 +25,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR(
   )
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
-    '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt'
-  )
+{{runtime pyarrow snowcat_doctor.py snowcat_doctor_host.py}}
   HANDLER = 'snowcat_doctor.doctor'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = (
@@ -72,35 +44,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR_SECOND(
   )
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
-    '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt'
-  )
+{{runtime pyarrow snowcat_doctor.py snowcat_doctor_host.py}}
   HANDLER = 'snowcat_doctor.second'
   COMMENT = 'The second session of P_DOCTOR'
   EXECUTE AS OWNER;
@@ -112,35 +56,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_DOCTOR_PROBE(
   )
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_doctor.py',
-    '@SNOWCAT.CODE.FILES/snowcat_doctor_host.py',
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt'
-  )
+{{runtime pyarrow snowcat_doctor.py snowcat_doctor_host.py}}
   HANDLER = 'snowcat_doctor.probe'
   COMMENT = 'One check of the doctor: CALL SNOWCAT.CODE.P_DOCTOR_PROBE(''engine default'')'
   EXECUTE AS OWNER;

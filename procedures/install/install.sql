@@ -119,34 +119,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD(JOB VARIANT)
   COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt',
-    '@SNOWCAT.CODE.FILES/policy.json'
-  )
+{{runtime pyarrow policy.json}}
   HANDLER = 'snowcat_procedure.load'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = ('jira_creds' = SNOWCAT.CODE.JIRA_CREDS)
@@ -158,34 +131,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_RUN(NAME VARCHAR)
   COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0', 'pyarrow==26.0.1')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt',
-    '@SNOWCAT.CODE.FILES/policy.json'
-  )
+{{runtime pyarrow policy.json}}
   HANDLER = 'snowcat_procedure.run_approved'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = ('jira_creds' = SNOWCAT.CODE.JIRA_CREDS)
@@ -200,35 +146,7 @@ CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P_LOAD_JIRA(
   COPY GRANTS
   RETURNS VARIANT
   LANGUAGE PYTHON
-  RUNTIME_VERSION = '3.11'
-  ARTIFACT_REPOSITORY = snowflake.snowpark.pypi_shared_repository
-  PACKAGES = ('snowflake-snowpark-python==1.56.0', 'wasmtime==48.0.0')
-  IMPORTS = (
-    '@SNOWCAT.CODE.FILES/snowcat_procedure.py',
-    '@SNOWCAT.CODE.FILES/snowcat_credentials.py',
-    '@SNOWCAT.CODE.FILES/snowcat_driver.py',
-    '@SNOWCAT.CODE.FILES/snowcat_echo.py',
-    '@SNOWCAT.CODE.FILES/snowcat_engine.py',
-    '@SNOWCAT.CODE.FILES/snowcat_fault.py',
-    '@SNOWCAT.CODE.FILES/snowcat_http.py',
-    '@SNOWCAT.CODE.FILES/snowcat_input.py',
-    '@SNOWCAT.CODE.FILES/snowcat_job.py',
-    '@SNOWCAT.CODE.FILES/snowcat_limits.py',
-    '@SNOWCAT.CODE.FILES/snowcat_release.py',
-    '@SNOWCAT.CODE.FILES/snowcat_runtime.py',
-    '@SNOWCAT.CODE.FILES/snowcat_session.py',
-    '@SNOWCAT.CODE.FILES/snowcat_text.py',
-    '@SNOWCAT.CODE.FILES/snowcat_wire.py',
-    '@SNOWCAT.CODE.FILES/snowcat.wasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.x86_64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.default.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.aarch64.limited.cwasm',
-    '@SNOWCAT.CODE.FILES/snowcat.pulley64.cwasm',
-    '@SNOWCAT.CODE.FILES/engine.txt',
-    '@SNOWCAT.CODE.FILES/policy.json',
-    '@SNOWCAT.CODE.FILES/jira.json'
-  )
+{{runtime policy.json jira.json}}
   HANDLER = 'snowcat_procedure.load_jira'
   EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA)
   SECRETS = (

@@ -10,27 +10,22 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from scripts import HERE, JIRA, MACHINES, PROCEDURES, RELEASE, STAGE, archive, jobs, scripts
 from snowcat_engine import AUTOMATIC, ENGINES, precompiled_key
 
-HERE = Path(__file__).resolve().parent
-PROCEDURES = HERE.parent
 DOCS = PROCEDURES / "docs/src"
 TARGET = PROCEDURES.parent / "target"
 PROGRAM = Path(os.environ.get("SNOWCAT_PROGRAM", TARGET / "debug/snowcat"))
-WASMTIME = "48.0.0"
-# The machines that Snowflake has. Code is for the baseline of each: no instruction that a warehouse may lack.
-MACHINES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
+WASMTIME = RELEASE["packages"]["wasmtime"]
 # Of each machine, the tag of the wheel with a library for it.
 WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
-READY_MADE = ("jira", "jira_all", "github", "pagerduty", "graph")
-STAGE = "SNOWCAT.CODE.FILES"
+READY_MADE = (JIRA, *(job.name for job in jobs()))
 POLICY = "policy.json"
 # Chapters of the book that are in the package.
 PAGES = ("doctor", "ready-made", "roles")
@@ -47,11 +42,6 @@ CREATE STAGE IF NOT EXISTS {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');
 
 {puts}
 """
-OFFLINE = """\
--- {name} for an account without a package repository: the runtime comes from the code stage, and the other packages
--- from Snowflake's channel of Anaconda, in the releases that it has.
---
-"""
 
 
 def main() -> None:
@@ -60,7 +50,12 @@ def main() -> None:
     parser.add_argument("--component", type=Path, default=TARGET / "component/snowcat.wasm")
     parser.add_argument("--out", type=Path, default=TARGET / "package")
     parser.add_argument("--offline-runtime", action="store_true", help="add the runtime and install_offline.sql")
+    parser.add_argument("--scripts", action="store_true", help="write the SQL and nothing else")
     given = parser.parse_args()
+    if given.scripts:
+        given.out.mkdir(parents=True, exist_ok=True)
+        write_scripts(given.out)
+        return
     package(given.component, given.out, wheels() if given.offline_runtime else {})
     for file in sorted(given.out.iterdir()):
         print(f"{file.stat().st_size:>12,}  {file.name}")
@@ -80,20 +75,27 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     (out / "engine.txt").write_text(f"{AUTOMATIC}\n")
     shutil.copy(HERE / POLICY, out)
     for machine, wheel in (runtime or {}).items():
-        shutil.copy(wheel, out / f"wasmtime-{WASMTIME}-{machine}.zip")
+        shutil.copy(wheel, out / archive(machine))
     staged = sorted(f.name for f in out.iterdir())
     # The owner's policy is not replaced by a newer package.
     puts = "\n".join(
         f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};" for n in staged
     )
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
-    scripts = [HERE / "install.sql", HERE / "doctor.sql", *sorted((PROCEDURES / "jobs").glob("*.sql"))]
-    for file in (*scripts, HERE / "task.sql", *(DOCS / f"{page}.md" for page in PAGES)):
-        shutil.copy(file, out)
-    for script in scripts if runtime else ():
-        (out / f"{script.stem}_offline.sql").write_text(offline(script, sorted(runtime)))
+    write_scripts(out, tuple(sorted(runtime)) if runtime else None)
+    for page in PAGES:
+        shutil.copy(DOCS / f"{page}.md", out)
     sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in sorted(out.iterdir())]
     (out / "SHA256SUMS").write_text("".join(sums))
+
+
+def write_scripts(out: Path, offline: tuple[str, ...] | None = None) -> None:
+    """The SQL; and that for accounts without a package repository, for these machines."""
+    shutil.copy(HERE / "task.sql", out)
+    for name, text in scripts().items():
+        (out / name).write_text(text)
+    for name, text in scripts(offline).items() if offline else ():
+        (out / f"{Path(name).stem}_offline.sql").write_text(text)
 
 
 def engines() -> dict[str, dict]:
@@ -143,22 +145,6 @@ def wheels() -> dict[str, Path]:
         )  # fmt: skip
         (found[machine],) = folder.glob(f"wasmtime-{WASMTIME}-*{tag}*.whl")
     return found
-
-
-def offline(script: Path, machines: list[str]) -> str:
-    """The script, without a package repository: the runtime is among the imports."""
-    text = re.sub(r"  ARTIFACT_REPOSITORY = .*\n", "", script.read_text())
-    text = re.sub(r"PACKAGES = \((.*)\)", lambda found: f"PACKAGES = ({_channel(found[1])})", text)
-    zips = "".join(f"    '@{STAGE}/wasmtime-{WASMTIME}-{machine}.zip',\n" for machine in machines)
-    text = text.replace("  IMPORTS = (\n", f"  IMPORTS = (\n{zips}")
-    text = re.sub(r"GRANT DATABASE ROLE SNOWFLAKE\.PYPI_REPOSITORY_USER .*\n", "", text)
-    return OFFLINE.format(name=script.name) + text
-
-
-def _channel(packages: str) -> str:
-    """The packages without the runtime, in any release."""
-    names = (package.split("==")[0].strip(" '") for package in packages.split(","))
-    return ", ".join(f"'{name}'" for name in names if name != "wasmtime")
 
 
 if __name__ == "__main__":

@@ -15,12 +15,13 @@ from importlib.metadata import version
 
 import package
 import pytest
+import scripts
 import snowcat_engine
 import snowcat_release
 import wasmtime
 
 PROCEDURES = pathlib.Path(package.__file__).parents[1]
-SCRIPTS = [PROCEDURES / "install/install.sql", *sorted((PROCEDURES / "jobs").glob("*.sql"))]
+SCRIPTS = scripts.scripts()
 # ELF: the numbers of the machines (wasmtime takes RISC-V's for its interpreter's), and what it writes for its own system
 # and for a component.
 MACHINES = {"x86_64": 62, "aarch64": 183, "pulley64": 243}
@@ -115,16 +116,16 @@ def imports(text: str) -> list[list[str]]:
     return [re.findall(r"@SNOWCAT\.CODE\.FILES/([^']+)", group) for group in re.findall(r"IMPORTS = \((.*?)\n  \)", text, re.S)]
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_procedure_imports_the_whole_handler(built_package, script):
     needed = {f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt|policy\.json", f.name)}
     # Only the doctor needs its own files.
-    if script.name != "doctor.sql":
+    if script != "doctor.sql":
         needed -= {"snowcat_doctor.py", "snowcat_doctor_host.py"}
     else:
         needed -= {"policy.json"}
-    found = imports(script.read_text())
-    assert found
+    found = imports(SCRIPTS[script])
+    assert found and SCRIPTS[script] == (built_package / script).read_text()
     for files in found:
         assert set(files) - needed <= {f"{name}.json" for name in package.READY_MADE}
         assert needed <= set(files) and all((built_package / name).exists() for name in files)
@@ -133,23 +134,65 @@ def test_a_procedure_imports_the_whole_handler(built_package, script):
     assert {name for files in found for name in files} <= set(put)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_a_ready_made_procedure_imports_the_job_of_its_handler(script):
-    text = script.read_text()
-    handlers = re.findall(r"HANDLER = 'snowcat_procedure\.load_?(\w*)'", text)
-    jobs = [name for files in imports(text) for name in files if name.endswith(".json") and name != "policy.json"]
-    assert jobs == [f"{h}.json" for h in handlers if h]
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_procedure_of_a_ready_made_job_imports_one_job(script):
+    """Which is how the handler knows what to run."""
+    for procedure in SCRIPTS[script].split("CREATE OR REPLACE PROCEDURE ")[1:]:
+        jobs = [name for name in imports(procedure)[0] if name.endswith(".json") and name != "policy.json"]
+        handler = re.search(r"HANDLER = '(.*)'", procedure)[1]
+        name = re.match(r"SNOWCAT\.CODE\.P_LOAD_(\w+)", procedure)
+        ready_made = handler in ("snowcat_procedure.load_jira", "snowcat_procedure.load_ready_made")
+        assert bool(name) == ready_made and jobs == ([f"{name[1].lower()}.json"] if name else [])
+
+
+def test_every_job_is_ready_made_and_every_ready_made_job_is_documented():
+    files = {file.stem for file in (PROCEDURES / "jobs").glob("*.json")} - {"job.schema", "jira_allow_list"}
+    assert files == set(package.READY_MADE)
+    pages = (PROCEDURES / "docs/src/ready-made.md").read_text()
+    for job in scripts.jobs():
+        row = next(line for line in pages.splitlines() if line.startswith(f"| `{job.name}.json` |"))
+        assert f"`{job.name}.sql`" in row, row
+        wanted = () if job.uses else (job.secret.name.upper(), *(f"`{host}:443`" for host in job.hosts))
+        assert all(word in row for word in wanted), row
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"title": "A"}, "a: .*comment"),
+        ({"title": "A", "comment": "c", "host": []}, "a: .*unexpected keyword argument 'host'"),
+        ({"title": "A", "comment": "c"}, "a: expected hosts and a secret, or uses = 'jira'"),
+        ({"title": "A", "comment": "c", "hosts": ["a"], "secret": {"name": "s"}}, "a: .*own"),
+        ({"title": "A", "comment": "c", "hosts": ["a"], "secret": {"name": "s", "own": "x"}}, "a: expected a string, or a username and a password"),
+    ],
+)
+def test_an_entry_with_a_mistake_names_it(entry, words):
+    with pytest.raises(ValueError, match=words):
+        scripts.Job.parse("a", entry)
+
+
+# What somebody edits who adds a ready-made job: job, entry, fake, its place in the list of fakes, documentation.
+MOST_FILES = 5
+
+
+@pytest.mark.parametrize("job", [job.name for job in scripts.jobs() if job.name in ("hubspot", "zendesk")])
+def test_a_ready_made_job_is_in_few_files(job):
+    found = subprocess.run(
+        ["git", "grep", "-l", "-i", job, "--", "procedures", "tests", ":!tests/python/test_package.py"],
+        cwd=PROCEDURES.parent, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert len(found) <= MOST_FILES, found
 
 
 def test_packages_have_one_release_everywhere():
     requirements = (PROCEDURES.parent / "tests/python/requirements.txt").read_text()
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", requirements, re.M))
     seen = set()
-    for script in SCRIPTS:
-        for group in re.findall(r"PACKAGES = \((.*)\)", script.read_text()):
+    for script, text in SCRIPTS.items():
+        for group in re.findall(r"PACKAGES = \((.*)\)", text):
             for asked in re.findall(r"'([^']*)'", group):
                 name, _, version = asked.partition("==")
-                assert version == pinned[name], f"{script.name}: {asked}"
+                assert version == pinned[name], f"{script}: {asked}"
                 seen.add(name)
     assert seen == {"snowflake-snowpark-python", "wasmtime", "pyarrow"}
     assert pinned["wasmtime"] == package.WASMTIME
@@ -235,12 +278,12 @@ def test_a_zip_that_is_none_is_reported(tmp_path):
         snowcat_runtime._unpacked(str(tmp_path / "wasmtime-1-x.zip"))
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_the_offline_script_asks_no_repository(script):
-    text = package.offline(script, ["aarch64", "x86_64"])
+    text = scripts.scripts(("aarch64", "x86_64"))[script]
     assert "REPOSITORY" not in text.replace("without a package repository", "") and "wasmtime==" not in text
-    before, after = imports(script.read_text()), imports(text)
-    zips = [f"wasmtime-{package.WASMTIME}-aarch64.zip", f"wasmtime-{package.WASMTIME}-x86_64.zip"]
+    before, after = imports(SCRIPTS[script]), imports(text)
+    zips = [f"wasmtime-{package.WASMTIME}-{machine}.zip" for machine in ("aarch64", "x86_64")]
     assert after == [zips + files for files in before]
     assert set(re.findall(r"PACKAGES = (.*)", text)) <= {"('snowflake-snowpark-python')", "('snowflake-snowpark-python', 'pyarrow')"}
 

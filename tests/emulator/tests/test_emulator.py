@@ -9,6 +9,7 @@ import json
 import threading
 import time
 
+import package
 import pyarrow as pa
 import pytest
 from emulating import FORMAT, STAGE, T, procedure, put, refused, rows
@@ -464,14 +465,13 @@ def installed(hollow_package):
 
 
 def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
-    assert installed.files("@SNOWCAT.CODE.FILES") == [
-        "engine.txt", "github.json", "graph.json", "jira.json", "jira_all.json", "pagerduty.json",
-        "policy.json", "snowcat.aarch64.default.cwasm", "snowcat.aarch64.limited.cwasm", "snowcat.pulley64.cwasm", "snowcat.wasm",
-        "snowcat.x86_64.default.cwasm", "snowcat.x86_64.limited.cwasm", "snowcat_credentials.py", "snowcat_doctor.py",
+    jobs = sorted(f"{name}.json" for name in (*package.READY_MADE, "policy"))
+    assert installed.files("@SNOWCAT.CODE.FILES") == sorted([
+        "engine.txt", *jobs, "snowcat.aarch64.default.cwasm", "snowcat.aarch64.limited.cwasm", "snowcat.pulley64.cwasm", "snowcat.wasm",
         "snowcat_doctor_host.py", "snowcat_driver.py", "snowcat_echo.py", "snowcat_engine.py", "snowcat_fault.py",
         "snowcat_http.py", "snowcat_input.py", "snowcat_job.py", "snowcat_limits.py", "snowcat_procedure.py",
         "snowcat_release.py", "snowcat_runtime.py", "snowcat_session.py", "snowcat_text.py", "snowcat_wire.py",
-    ]  # fmt: skip
+    ])  # fmt: skip
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)
     assert installed.secrets["JIRA_SUBDOMAIN"].properties["SECRET_STRING"] == "mine"

@@ -9,27 +9,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import snowcat_procedure as host
+import standin
 from conformance.emulated import START, Emulated
 
 JOBS = pathlib.Path(__file__).resolve().parents[3] / "procedures/jobs"
-SETTINGS = {"owner": "octo-org", "repository": "octo-repo", "since": "2025-06-01T00:00:00Z", "tenant": "contoso"}
-HOSTS = ("api.github.com", "api.pagerduty.com", "graph.microsoft.com", "login.microsoftonline.com")
 LARGEST = 1 << 20  # of a page, in bytes
-SECRETS = {
-    "github_token": "your-token", "pagerduty_key": "Token token=your-key",
-    "graph_client": SimpleNamespace(username="your-client-id", password="your-client-secret"),
-}  # fmt: skip
 
 
 def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> dict[str, Any]:
     """A job as the repository has it, for a service at this address, with small pages."""
     text = (JOBS / f"{name}.json").read_text("utf-8")
-    for setting, value in SETTINGS.items():
+    for setting, value in standin.settings(name).items():
         text = text.replace("{{" + setting + "}}", value)
-    for known in HOSTS:
-        text = text.replace(f"https://{known}", f"http://{address}").replace(f'"{known}"', f'"{address}"')
-    made = json.loads(text)
-    made |= {"database": "RAW", "dataset": "d"}
+    made = turned(name, text, address)
     for params in _all(made, "params"):
         for size in ("per_page", "$top"):
             if size in params:
@@ -42,9 +34,17 @@ def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> 
     return made
 
 
+def turned(name: str, text: str, address: str) -> dict[str, Any]:
+    """The text of a job, turned to a service at this address."""
+    for known in standin.JOBS[name].hosts:
+        text = text.replace(f"https://{known}", f"http://{address}").replace(f'"{known}"', f'"{address}"')
+    return json.loads(text) | {"database": "RAW", "dataset": "d"}
+
+
 def secrets(getter: str, alias: str) -> Any:  # noqa: ANN401
     """In place of `snowcat_credentials.secret`."""
-    return SECRETS[alias]
+    (secret,) = (job.secret for job in standin.JOBS.values() if job.secret and job.secret.name == alias)
+    return secret.string or SimpleNamespace(username=secret.username, password=secret.password)
 
 
 class Patient(host.Snowflake):

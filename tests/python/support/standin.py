@@ -1,12 +1,15 @@
-"""The stand-ins of `tests/rust/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with github() as it: ...`."""
+"""The fakes of `tests/rust/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with fake("github") as it: ...`."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
 import subprocess
 import urllib.request
+
+import scripts
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 USER, TOKEN = "you@example.com", "your-api-token"  # as install.sql has them
@@ -63,26 +66,35 @@ class StandIn(Service):
     """A Jira on localhost with generated issues."""
 
     def __init__(self, issues: int, seed: int = 1, faults: str = "") -> None:
-        super().__init__("jira", issues=issues, seed=seed, user=USER, token=TOKEN, faults=faults)
+        super().__init__("jira", size=issues, seed=seed, secret=f"{USER}:{TOKEN}", faults=faults)
 
     def ids(self) -> list[str]:
         """The ids of its issues."""
         return [issue["id"] for issue in self.ask("/_control/issues")["issues"]]
 
 
-def github(issues: int = 60, **options: object) -> Service:
-    """A GitHub with one repository, octo-org/octo-repo. The tokens are those of the jobs' SQL."""
-    return Service("github", issues=issues, token="your-token", **options)
+JOBS = {job.name: job for job in scripts.jobs()}
 
 
-def pagerduty(incidents: int = 60, **options: object) -> Service:
-    """A PagerDuty."""
-    return Service("pagerduty", incidents=incidents, token="your-key", **options)
+def fake(job: str, size: int | None = None, **options: object) -> Service:
+    """The service that a ready-made job loads from. Its secret is the one that the job's worksheet puts in."""
+    known = JOBS[job]
+    if known.uses:
+        return StandIn(size or 60, **options)
+    secret = known.secret
+    proof = secret.string if secret.string is not None else f"{secret.username}:{secret.password}"
+    return Service(job, size="" if size is None else size, secret=proof, **options)
 
 
-def graph(users: int = 30, **options: object) -> Service:
-    """A Microsoft Graph for the tenant contoso."""
-    return Service("graph", users=users, client="your-client-id", secret="your-client-secret", **options)
+@functools.cache
+def fakes() -> dict[str, dict]:
+    """Of every fake its `settings` (placeholders of its jobs) and `trials` (small loads)."""
+    return json.loads(subprocess.run([program(), "list"], check=True, capture_output=True, text=True).stdout)
+
+
+def settings(job: str) -> dict[str, str]:
+    """The settings with which a job loads from its fake."""
+    return {} if JOBS[job].uses else fakes()[job]["settings"]
 
 
 def program() -> pathlib.Path:

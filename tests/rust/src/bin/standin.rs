@@ -1,135 +1,64 @@
-//! Runs a stand-in: `standin jira|github|pagerduty|graph --port 0 --seed S [--faults SPEC]`.
-//! Its first line is `listening on http://127.0.0.1:PORT`; it ends when it is killed.
+//! Runs a fake: `standin NAME --port 0 --size 60 --seed 42 --secret TOKEN [--faults SPEC]`.
+//! Its first line is `listening on http://127.0.0.1:PORT`; it ends when it is killed. `standin list` prints
+//! what tests have to know of every fake, as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
-use snowcat_tests::standin::{Faults, Setup, github, graph, jira, pagerduty};
-
-#[derive(Parser)]
-#[command(about = "A stand-in for a service that is loaded from")]
-struct Cli {
-    #[command(subcommand)]
-    service: Service,
-}
-
-#[derive(Subcommand)]
-enum Service {
-    /// Jira Cloud
-    Jira(Jira),
-    /// GitHub: a repository
-    Github(GitHub),
-    /// PagerDuty: incidents and what belongs to them
-    Pagerduty(PagerDuty),
-    /// Microsoft Graph, and what gives out its tokens
-    Graph(Graph),
-}
-
-#[derive(Args)]
-struct Common {
-    /// The port of the loopback address; 0 for any that is free
-    #[arg(long, default_value_t = 0)]
-    port: u16,
-    /// Another seed gives other data
-    #[arg(long, default_value_t = 42)]
-    seed: u64,
-    /// What goes wrong, as PATH@WHICH=ACTION; e.g. `search/jql@2=throttle:1; search/jql@4-5=status:503`
-    #[arg(long, default_value = "", hide_default_value = true)]
-    faults: Faults,
-    /// Compress answers for clients that accept it
-    #[arg(long)]
-    gzip: bool,
-}
-
-#[derive(Args)]
-struct Jira {
-    #[command(flatten)]
-    common: Common,
-    /// How many issues there are
-    #[arg(long, default_value_t = jira::Options::default().issues)]
-    issues: u64,
-    /// Who may ask
-    #[arg(long, default_value_t = jira::Options::default().user)]
-    user: String,
-    /// The secret that proves it
-    #[arg(long, default_value_t = jira::Options::default().token)]
-    token: String,
-}
-
-#[derive(Args)]
-struct GitHub {
-    #[command(flatten)]
-    common: Common,
-    /// The repository
-    #[arg(long, default_value_t = github::Options::default().repository)]
-    repository: String,
-    /// How many issues there are, pull requests among them
-    #[arg(long, default_value_t = github::Options::default().issues)]
-    issues: u64,
-    /// The token that may ask
-    #[arg(long, default_value_t = github::Options::default().token)]
-    token: String,
-}
-
-#[derive(Args)]
-struct PagerDuty {
-    #[command(flatten)]
-    common: Common,
-    /// How many incidents there are
-    #[arg(long, default_value_t = pagerduty::Options::default().incidents)]
-    incidents: u64,
-    /// The key that may ask
-    #[arg(long, default_value_t = pagerduty::Options::default().token)]
-    token: String,
-}
-
-#[derive(Args)]
-struct Graph {
-    #[command(flatten)]
-    common: Common,
-    /// The tenant
-    #[arg(long, default_value_t = graph::Options::default().tenant)]
-    tenant: String,
-    /// How many users there are
-    #[arg(long, default_value_t = graph::Options::default().users)]
-    users: u64,
-    /// The id of the application that may ask
-    #[arg(long, default_value_t = graph::Options::default().client)]
-    client: String,
-    /// The secret that proves it
-    #[arg(long, default_value_t = graph::Options::default().secret)]
-    secret: String,
-}
-
-impl Common {
-    fn setup(self) -> Setup {
-        Setup { port: self.port, faults: self.faults, gzip: self.gzip }
-    }
-}
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use snowcat_tests::standin::{FAKES, Fake, Faults, Setup, Standin};
 
 fn main() -> io::Result<()> {
-    let standin = match Cli::parse().service {
-        Service::Jira(Jira { common, issues, user, token }) => {
-            let options = jira::Options { issues, seed: common.seed, user, token };
-            Arc::new(jira::Jira::new(&options)).start(common.setup())?
-        }
-        Service::Github(GitHub { common, repository, issues, token }) => {
-            let options = github::Options { repository, issues, seed: common.seed, token };
-            github::start(common.setup(), &options)?
-        }
-        Service::Pagerduty(PagerDuty { common, incidents, token }) => {
-            let options = pagerduty::Options { incidents, seed: common.seed, token };
-            pagerduty::start(common.setup(), &options)?
-        }
-        Service::Graph(Graph { common, tenant, users, client, secret }) => {
-            let options = graph::Options { tenant, users, seed: common.seed, client, secret };
-            graph::start(common.setup(), &options)?
-        }
-    };
+    let matches = command().get_matches();
     let mut out = io::stdout();
+    let Some((name, given)) = matches.subcommand() else { return Ok(()) };
+    if name == "list" {
+        let fakes: Result<BTreeMap<_, _>, String> =
+            FAKES.iter().map(|fake| Ok((fake.name, fake.to_json()?))).collect();
+        return writeln!(out, "{}", serde_json::to_string(&fakes.map_err(io::Error::other)?)?);
+    }
+    let standin = start(Fake::find(name).map_err(io::Error::other)?, given)?;
     writeln!(out, "listening on {}", standin.url())?;
     out.flush()?;
     standin.wait();
     Ok(())
+}
+
+fn command() -> Command {
+    let text = |name: &'static str, about: &'static str| Arg::new(name).long(name).help(about);
+    let arguments = [
+        text("port", "The port of the loopback address; 0 for any that is free")
+            .value_parser(value_parser!(u16)),
+        text("size", "How much data there is").value_parser(value_parser!(u64)),
+        text("seed", "Another seed gives other data").value_parser(value_parser!(u64)),
+        text("secret", "What a client has to prove: a token, or user:password"),
+        text("faults", "What goes wrong, as PATH@WHICH=ACTION; e.g. `search/jql@2=throttle:1; search/jql@4-5=status:503`")
+            .value_parser(value_parser!(Faults)),
+        text("gzip", "Compress answers for clients that accept it").action(ArgAction::SetTrue),
+    ];
+    let fakes = FAKES.iter().map(|fake| Command::new(fake.name).about(fake.about).args(&arguments));
+    Command::new("standin")
+        .about("A fake of a service that is loaded from")
+        .subcommand_required(true)
+        .subcommand(Command::new("list").about("Prints what tests have to know of every fake"))
+        .subcommands(fakes)
+}
+
+fn start(fake: &Fake, given: &ArgMatches) -> io::Result<Standin> {
+    let mut options = fake.options();
+    if let Some(size) = given.get_one("size") {
+        options.size = *size;
+    }
+    if let Some(seed) = given.get_one("seed") {
+        options.seed = *seed;
+    }
+    if let Some(secret) = given.get_one::<String>("secret") {
+        options.secret.clone_from(secret);
+    }
+    let setup = Setup {
+        port: given.get_one("port").copied().unwrap_or_default(),
+        faults: given.get_one::<Faults>("faults").cloned().unwrap_or_default(),
+        gzip: given.get_flag("gzip"),
+    };
+    fake.start(setup, &options)
 }

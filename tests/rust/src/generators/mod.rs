@@ -11,8 +11,8 @@ pub mod graph;
 pub mod jira;
 pub mod pagerduty;
 pub mod random;
-mod text;
-mod time;
+pub(crate) mod text;
+pub(crate) mod time;
 
 use std::fmt;
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 use super::random::Random;
 
 /// Words that sentences are made of.
-pub(super) const WORDS: &[&str] = &[
+pub(crate) const WORDS: &[&str] = &[
     "account", "adapter", "after", "alert", "answer", "archive", "audit", "backup", "balance",
     "basket", "batch", "before", "binary", "block", "border", "branch", "bridge", "broker",
     "bucket", "budget", "build", "button", "cache", "calendar", "canary", "change", "checkout",
@@ -84,17 +84,17 @@ const FAMILY: &[&str] = &[
 ];
 
 /// A given and a family name.
-pub(super) fn name(r: &mut Random) -> (&'static str, &'static str) {
+pub(crate) fn name(r: &mut Random) -> (&'static str, &'static str) {
     (r.pick(GIVEN), r.pick(FAMILY))
 }
 
 /// A name as logins and addresses have it: lower case ASCII letters only.
-pub(super) fn ascii(name: &str) -> String {
+pub(crate) fn ascii(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase()
 }
 
 /// From `low` to `high` words.
-pub(super) fn words(r: &mut Random, low: usize, high: usize) -> String {
+pub(crate) fn words(r: &mut Random, low: usize, high: usize) -> String {
     let mut text = String::new();
     for at in 0..r.count(low, high) {
         if at > 0 {
@@ -106,7 +106,7 @@ pub(super) fn words(r: &mut Random, low: usize, high: usize) -> String {
 }
 
 /// From `low` to `high` words with a capital and a full stop.
-pub(super) fn sentence(r: &mut Random, low: usize, high: usize) -> String {
+pub(crate) fn sentence(r: &mut Random, low: usize, high: usize) -> String {
     let mut text = capital(&words(r, low, high));
     text.push('.');
     text
@@ -114,7 +114,7 @@ pub(super) fn sentence(r: &mut Random, low: usize, high: usize) -> String {
 
 /// From `low` to `high` sentences; now and then with characters that JSON escapes, with letters
 /// beyond ASCII and with characters beyond the basic plane.
-pub(super) fn prose(r: &mut Random, low: usize, high: usize) -> String {
+pub(crate) fn prose(r: &mut Random, low: usize, high: usize) -> String {
     let mut text = String::new();
     for at in 0..r.count(low, high) {
         if at > 0 {
@@ -138,7 +138,7 @@ pub(super) fn prose(r: &mut Random, low: usize, high: usize) -> String {
 }
 
 /// The same text, its first letter a capital.
-pub(super) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

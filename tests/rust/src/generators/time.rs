@@ -14,14 +14,14 @@ pub fn zone_name() -> &'static str {
 }
 
 /// RFC 3339 in UTC, to the second.
-pub(super) fn utc(millis: i64) -> String {
+pub(crate) fn utc(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis)
         .unwrap_or_default()
         .to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-pub(super) fn utc_millis(millis: i64) -> String {
+pub(crate) fn utc_millis(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis)
         .unwrap_or_default()
         .to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -38,7 +38,7 @@ pub fn jira_time(millis: i64) -> String {
 }
 
 /// The day of an instant, `yyyy-MM-dd`.
-pub(super) fn day(millis: i64) -> String {
+pub(crate) fn day(millis: i64) -> String {
     let date = DateTime::from_timestamp_millis(millis).unwrap_or_default().with_timezone(&ZONE);
     format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
 }

@@ -1,55 +1,43 @@
 //! A stand-in for GitHub's REST API: the lists of one repository.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::http::{Request, Response};
-use super::{Credential, Service, Setup, Standin, lock};
+use super::registry::{Fake, Options, Trial, table};
+use super::{Credential, Service, lock};
 use crate::generators::github::Repository;
 use crate::generators::parse_time;
 
 const LIMIT: u64 = 5000;
 const STARS: &str = "application/vnd.github.star+json";
 
-/// What is in it, and who may ask.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The repository, `owner/name`.
-    pub repository: String,
-    /// How many issues it has, pull requests among them.
-    pub issues: u64,
-    /// Another seed gives another repository.
-    pub seed: u64,
-    /// The token that may ask.
-    pub token: String,
-}
+/// How the program and the tests of all ready-made jobs know it.
+pub(super) const FAKE: Fake = Fake {
+    name: "github",
+    about: "GitHub, a repository; the size is its number of issues, pull requests among them",
+    size: 60,
+    secret: "stand-in-token",
+    settings: &[("owner", "octo-org"), ("repository", "octo-repo")],
+    make: |options| Arc::new(GitHub::new(options)),
+    // Links in a header.
+    trials: &[Trial {
+        name: "issues, comments and stars",
+        job: "github",
+        size: 5,
+        seed: 42,
+        selected: &["issues", "comments", "stargazers"],
+        shrink: |job| job["resource_defaults"]["endpoint"]["params"]["per_page"] = 3.into(),
+    }],
+};
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            repository: "octo-org/octo-repo".to_owned(),
-            issues: 60,
-            seed: 42,
-            token: "stand-in-token".to_owned(),
-        }
-    }
-}
-
-/// Starts a stand-in.
-///
-/// # Errors
-///
-/// When the port cannot be had.
-pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    Standin::start(setup, Arc::new(GitHub::new(options)))
-}
+const REPOSITORY: &str = "octo-org/octo-repo";
 
 /// The service.
 #[derive(Debug)]
-pub(super) struct GitHub {
+struct GitHub {
     token: String,
     repository: Mutex<Repository>,
     used: AtomicU64,
@@ -62,6 +50,10 @@ impl Service for GitHub {
             Credential::Wrong => request.proves(&format!("token {}", self.token)),
             proven => proven,
         }
+    }
+
+    fn authorization(&self) -> Option<String> {
+        Some(format!("Bearer {}", self.token))
     }
 
     fn answer(&self, request: &Request, origin: &str) -> Response {
@@ -107,16 +99,24 @@ impl Service for GitHub {
             ("GET", "events") => repository.events.clone().into(),
             ("GET", "stargazers") => repository.stargazers.clone().into(),
             ("GET", "commits") => repository.commits.clone().into(),
+            ("GET", "tables") => json!({
+                "ISSUES": table(&repository.issues, &[("ID", "id"), ("STATE", "state"), ("TITLE", "title")]),
+                "PULL_REQUESTS": table(&repository.pulls, &[("ID", "id"), ("STATE", "state"), ("HEAD__SHA", "head.sha")]),
+                "COMMENTS": table(&repository.comments, &[("ID", "id"), ("BODY", "body")]),
+                "ISSUE_EVENTS": table(&repository.events, &[("ID", "id"), ("EVENT", "event")]),
+                "STARGAZERS": table(&repository.stargazers, &[("USER__ID", "user.id")]),
+                "COMMITS": table(&repository.commits, &[("SHA", "sha"), ("COMMIT__MESSAGE", "commit.message")]),
+            }),
             _ => return None,
         }))
     }
 }
 
 impl GitHub {
-    pub(super) fn new(options: &Options) -> Self {
-        let repository = Repository::new(options.seed, &options.repository, options.issues);
+    fn new(options: &Options) -> Self {
+        let repository = Repository::new(options.seed, REPOSITORY, options.size);
         Self {
-            token: options.token.clone(),
+            token: options.secret.clone(),
             repository: Mutex::new(repository),
             used: AtomicU64::new(0),
         }

@@ -2,57 +2,51 @@
 //! credentials, pages with `@odata.nextLink`, the members of each group.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::control::parse;
 use super::http::{Request, Response};
-use super::{Credential, Service, Setup, Standin, lock};
+use super::registry::{Fake, Options, Trial, table};
+use super::{Credential, Service, lock};
 use crate::generators::graph::Directory;
 use crate::generators::parse_time;
 
-/// What is in it, and who may ask.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The tenant, whose name is in the address that gives out tokens.
-    pub tenant: String,
-    /// How many users there are.
-    pub users: u64,
-    /// Another seed gives another directory.
-    pub seed: u64,
-    /// The id of the application that may ask.
-    pub client: String,
-    /// The secret that proves it.
-    pub secret: String,
-}
+/// How the program and the tests of all ready-made jobs know it.
+pub(super) const FAKE: Fake = Fake {
+    name: "graph",
+    about: "Microsoft Graph, and what gives out its tokens; the size is its number of users",
+    size: 30,
+    secret: "stand-in-client:stand-in-secret",
+    settings: &[("tenant", "contoso")],
+    make: |options| Arc::new(Graph::new(options)),
+    // A token that is given out, links to the next page, a child.
+    trials: &[Trial {
+        name: "everything",
+        job: "graph",
+        size: 7,
+        seed: 42,
+        selected: &["users", "groups", "group_members", "sign_ins"],
+        shrink,
+    }],
+};
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            tenant: "contoso".to_owned(),
-            users: 30,
-            seed: 42,
-            client: "stand-in-client".to_owned(),
-            secret: "stand-in-secret".to_owned(),
-        }
+/// The name of the tenant is in the address that gives out tokens.
+const TENANT: &str = "contoso";
+
+fn shrink(job: &mut Value) {
+    for resource in job["resources"].as_array_mut().into_iter().flatten() {
+        let size = if resource["name"] == "sign_ins" { 5 } else { 3 };
+        resource["endpoint"]["params"]["$top"] = size.into();
     }
-}
-
-/// Starts a stand-in.
-///
-/// # Errors
-///
-/// When the port cannot be had.
-pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    Standin::start(setup, Arc::new(Graph::new(options)))
 }
 
 /// The service.
 #[derive(Debug)]
-pub(super) struct Graph {
-    options: Options,
+struct Graph {
+    /// The id of the application that may ask, and the secret that proves it.
+    client: (String, String),
     directory: Mutex<Directory>,
     tokens: Mutex<Tokens>,
 }
@@ -66,6 +60,10 @@ struct Tokens {
 }
 
 impl Service for Graph {
+    fn authorization(&self) -> Option<String> {
+        None
+    }
+
     fn credential(&self, request: &Request) -> Credential {
         let mut tokens = lock(&self.tokens);
         let proven = request.proves(&format!("Bearer {}", token(tokens.given)));
@@ -118,6 +116,18 @@ impl Service for Graph {
                 tokens.brief = body["uses"].as_u64().map(|uses| (tokens.given + 1, uses));
                 json!({ "given": tokens.given })
             }),
+            ("GET", "tables") => {
+                let members = directory.members.iter().flat_map(|(group, members)| {
+                    members.iter().map(move |member| json!({ "group": group, "id": member["id"] }))
+                });
+                let members = members.collect::<Vec<_>>();
+                Ok(json!({
+                    "USERS": table(&directory.users, &[("ID", "id"), ("DISPLAY_NAME", "displayName"), ("JOB_TITLE", "jobTitle")]),
+                    "GROUPS": table(&directory.groups, &[("ID", "id"), ("DISPLAY_NAME", "displayName")]),
+                    "GROUP_MEMBERS": table(&members, &[("_GROUPS_ID", "group"), ("ID", "id")]),
+                    "SIGN_INS": table(&directory.sign_ins, &[("ID", "id"), ("USER_ID", "userId")]),
+                }))
+            }
             ("GET", "users") => Ok(directory.users.clone().into()),
             ("GET", "groups") => Ok(directory.groups.clone().into()),
             ("GET", "members") => Ok(json!(directory.members)),
@@ -128,10 +138,11 @@ impl Service for Graph {
 }
 
 impl Graph {
-    pub(super) fn new(options: &Options) -> Self {
+    fn new(options: &Options) -> Self {
+        let (id, secret) = options.secret.split_once(':').unwrap_or((&options.secret, ""));
         Self {
-            options: options.clone(),
-            directory: Mutex::new(Directory::new(options.seed, options.users)),
+            client: (id.to_owned(), secret.to_owned()),
+            directory: Mutex::new(Directory::new(options.seed, options.size)),
             tokens: Mutex::default(),
         }
     }
@@ -141,7 +152,7 @@ impl Graph {
         let refused = |error: &str, description: &str| {
             Response::value(400, &json!({ "error": error, "error_description": description }))
         };
-        if request.path != format!("/{}/oauth2/v2.0/token", self.options.tenant) {
+        if request.path != format!("/{TENANT}/oauth2/v2.0/token") {
             return Err(refused("invalid_request", "AADSTS90002: Tenant not found."));
         }
         let form = form_urlencoded::parse(&request.body).into_owned().collect::<BTreeMap<_, _>>();
@@ -152,9 +163,7 @@ impl Graph {
         if !given("scope").ends_with("/.default") {
             return Err(refused("invalid_scope", "AADSTS1002012: The scope is not valid."));
         }
-        if given("client_id") != self.options.client
-            || given("client_secret") != self.options.secret
-        {
+        if given("client_id") != self.client.0 || given("client_secret") != self.client.1 {
             let body = json!({
                 "error": "invalid_client",
                 "error_description": "AADSTS7000215: Invalid client secret provided.",

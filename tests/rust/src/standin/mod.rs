@@ -9,16 +9,19 @@
 mod answer;
 mod control;
 mod faults;
-pub mod github;
-pub mod graph;
+mod github;
+mod graph;
 mod http;
+mod hubspot;
 pub mod jira;
 mod log;
-pub mod pagerduty;
+mod pagerduty;
+mod registry;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk;
+mod zendesk;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +37,12 @@ use serde_json::Value;
 pub use self::faults::{Action, Fault, Faults};
 use self::http::{Request, Response};
 pub use self::log::{Credential, Entry};
+pub use self::registry::{Fake, Options};
+
+/// Every fake. An entry makes it a subcommand of the program, and one of those that the tests of all
+/// ready-made jobs run against.
+pub const FAKES: &[Fake] =
+    &[jira::FAKE, github::FAKE, pagerduty::FAKE, graph::FAKE, hubspot::FAKE, zendesk::FAKE];
 
 /// How a stand-in is set up, whatever it stands in for.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +57,13 @@ pub struct Setup {
 
 /// What a stand-in stands in for.
 trait Service: fmt::Debug + Send + Sync {
+    /// The `Authorization` header of a client that may ask; none where tokens are given out.
+    fn authorization(&self) -> Option<String>;
+
     /// What a request proves about who sent it.
-    fn credential(&self, request: &Request) -> Credential;
+    fn credential(&self, request: &Request) -> Credential {
+        self.authorization().map_or(Credential::None, |right| request.proves(&right))
+    }
 
     /// Whether it needs to prove anything. What gives out tokens does not.
     fn is_open(&self, _request: &Request) -> bool {

@@ -1,13 +1,13 @@
 //! A stand-in for PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, when it
 //! is asked for, `total`.
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 use super::http::{Request, Response};
-use super::{Credential, Service, Setup, Standin, lock};
+use super::registry::{Fake, Options, Trial, table};
+use super::{Service, lock};
 use crate::generators::pagerduty::Account;
 use crate::generators::parse_time;
 
@@ -16,42 +16,49 @@ const DEEPEST: usize = 10_000;
 /// The longest range of time that can be asked for, in days.
 const RANGE: i64 = 180 * 86_400_000;
 
-/// What is in it, and who may ask.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many incidents there are.
-    pub incidents: u64,
-    /// Another seed gives another account.
-    pub seed: u64,
-    /// The key that may ask.
-    pub token: String,
-}
+/// How the program and the tests of all ready-made jobs know it.
+pub(super) const FAKE: Fake = Fake {
+    name: "pagerduty",
+    about: "PagerDuty; the size is its number of incidents",
+    size: 60,
+    secret: "Token token=stand-in-token",
+    settings: &[("since", "2025-06-01T00:00:00Z")],
+    make: |options| Arc::new(PagerDuty::new(options)),
+    // Offsets with a total.
+    trials: &[
+        Trial {
+            name: "incidents and their notes",
+            job: "pagerduty",
+            size: 7,
+            seed: 42,
+            selected: &["incidents", "incident_notes"],
+            shrink,
+        },
+        Trial {
+            name: "everything else",
+            job: "pagerduty",
+            size: 5,
+            seed: 42,
+            selected: &["users", "teams", "services", "log_entries"],
+            shrink,
+        },
+    ],
+};
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { incidents: 60, seed: 42, token: "stand-in-token".to_owned() }
-    }
-}
-
-/// Starts a stand-in.
-///
-/// # Errors
-///
-/// When the port cannot be had.
-pub fn start(setup: Setup, options: &Options) -> io::Result<Standin> {
-    Standin::start(setup, Arc::new(PagerDuty::new(options)))
+fn shrink(job: &mut Value) {
+    job["client"]["paginator"]["limit"] = 3.into();
 }
 
 /// The service.
 #[derive(Debug)]
-pub(super) struct PagerDuty {
+struct PagerDuty {
     authorization: String,
     account: Mutex<Account>,
 }
 
 impl Service for PagerDuty {
-    fn credential(&self, request: &Request) -> Credential {
-        request.proves(&self.authorization)
+    fn authorization(&self) -> Option<String> {
+        Some(self.authorization.clone())
     }
 
     fn answer(&self, request: &Request, _: &str) -> Response {
@@ -80,6 +87,21 @@ impl Service for PagerDuty {
         let mut account = lock(&self.account);
         Some(Ok(match (request.method.as_str(), name) {
             ("POST", "advance") => account.advance(),
+            ("GET", "tables") => {
+                let named = [("ID", "id"), ("NAME", "name")];
+                let notes = account.notes.iter();
+                let notes = notes.map(|(of, note)| json!({ "incident": of, "note": note }));
+                let note =
+                    [("_INCIDENTS_ID", "incident"), ("ID", "note.id"), ("CONTENT", "note.content")];
+                json!({
+                    "INCIDENTS": table(&account.incidents, &[("ID", "id"), ("STATUS", "status"), ("TITLE", "title")]),
+                    "INCIDENT_NOTES": table(&notes.collect::<Vec<_>>(), &note),
+                    "LOG_ENTRIES": table(&account.log_entries, &[("ID", "id"), ("TYPE", "type")]),
+                    "USERS": table(&account.users, &named),
+                    "TEAMS": table(&account.teams, &named),
+                    "SERVICES": table(&account.services, &named),
+                })
+            }
             ("GET", "users") => account.users.clone().into(),
             ("GET", "teams") => account.teams.clone().into(),
             ("GET", "services") => account.services.clone().into(),
@@ -96,9 +118,9 @@ impl Service for PagerDuty {
 }
 
 impl PagerDuty {
-    pub(super) fn new(options: &Options) -> Self {
-        let account = Mutex::new(Account::new(options.seed, options.incidents));
-        Self { authorization: format!("Token token={}", options.token), account }
+    fn new(options: &Options) -> Self {
+        let account = Mutex::new(Account::new(options.seed, options.size));
+        Self { authorization: options.secret.clone(), account }
     }
 
     fn list(&self, request: &Request) -> Result<Response, Response> {

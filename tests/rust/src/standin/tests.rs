@@ -46,16 +46,21 @@ const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 const RIGHT_FORM: &str = "grant_type=client_credentials&client_id=stand-in-client&\
      client_secret=stand-in-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
 
+fn start(name: &str, setup: Setup) -> Standin {
+    let fake = Fake::find(name).unwrap();
+    fake.start(setup, &fake.options()).unwrap()
+}
+
 fn github() -> Standin {
-    github::start(Setup::default(), &github::Options::default()).unwrap()
+    start("github", Setup::default())
 }
 
 fn pagerduty() -> Standin {
-    pagerduty::start(Setup::default(), &pagerduty::Options::default()).unwrap()
+    start("pagerduty", Setup::default())
 }
 
 fn graph() -> Standin {
-    graph::start(Setup::default(), &graph::Options::default()).unwrap()
+    start("graph", Setup::default())
 }
 
 /// Every item of a list that is followed by its links, and how many pages there were.
@@ -213,7 +218,7 @@ fn faults_of_an_answer_that_is_otherwise_right() {
     let faults = "issues@1=repeat; issues@3=repeat; issues@4=gzip; issues@5=not-gzip; issues@6=huge:90000; \
                   issues@7=type:text/plain; issues@8=limit:5";
     let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };
-    let standin = github::start(setup, &github::Options::default()).unwrap();
+    let standin = start("github", setup);
     let page = |number: u64| {
         let target = format!("/repos/octo-org/octo-repo/issues?per_page=5&page={number}");
         ask(&standin, "GET", &target, GITHUB, "")

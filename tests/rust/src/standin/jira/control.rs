@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::control::parse;
 use super::super::http::Request;
 use super::super::lock;
+use super::super::registry::table;
 use super::{Brief, Jira};
 use crate::generators::parse_time;
 
@@ -12,6 +13,23 @@ use crate::generators::parse_time;
 pub(super) fn answer(jira: &Jira, request: &Request, name: &str) -> Option<Result<Value, String>> {
     let site = || lock(&jira.site);
     Some(match (request.method.as_str(), name) {
+        ("POST", "advance") => {
+            let mut site = site();
+            let some = site.briefs().into_iter().take(2).map(|brief| brief.id).collect::<Vec<_>>();
+            let some = some.iter().map(String::as_str).collect::<Vec<_>>();
+            site.edit(&some, None).map(
+                |edited| json!({ "edited": list(&edited), "created": list(&site.create(1, None)) }),
+            )
+        }
+        ("GET", "tables") => {
+            let site = site();
+            let briefs = site.briefs();
+            let issues: Vec<Value> =
+                briefs.iter().filter_map(|brief| site.document(&brief.id)).collect();
+            Ok(
+                json!({ "ISSUES": table(&issues, &[("ID", "id"), ("FIELDS__SUMMARY", "fields.summary")]) }),
+            )
+        }
         ("POST", "edit") => Order::parse(request).and_then(|order| {
             Ok(json!({ "edited": list(&site().edit(&order.names(), order.at)?) }))
         }),

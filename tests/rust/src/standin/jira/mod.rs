@@ -11,35 +11,75 @@ mod tests;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::http::{Request, Response};
-use super::{Credential, Service, Setup, Standin, lock};
+use super::registry::{Fake, Options, Trial, basic};
+use super::{Service, Setup, Standin, lock};
 
 pub use self::site::{Brief, Site};
 
-/// What is in it, and who may ask.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many issues there are.
-    pub issues: u64,
-    /// The seed of the issues.
-    pub seed: u64,
-    /// Who may ask.
-    pub user: String,
-    /// The secret that proves it.
-    pub token: String,
-}
+/// How the program and the tests of all ready-made jobs know it.
+pub(super) const FAKE: Fake = Fake {
+    name: "jira",
+    about: "Jira Cloud; the size is its number of issues",
+    size: 250,
+    secret: "loader@example.org:stand-in-token",
+    settings: &[("jira_subdomain", "example-team")],
+    make: |options| Arc::new(Jira::new(options)),
+    trials: &[
+        Trial {
+            name: "issues",
+            job: "jira_all",
+            size: 3,
+            // With this seed one changelog of three is longer than what a search gives.
+            seed: 107,
+            selected: &[
+                "issues",
+                "changed_issues",
+                "issue_changelogs",
+                "issue_comments",
+                "issue_worklogs",
+            ],
+            shrink,
+        },
+        Trial {
+            name: "boards",
+            job: "jira_all",
+            size: 3,
+            seed: 107,
+            selected: &["projects", "boards", "sprints"],
+            shrink,
+        },
+    ],
+};
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            issues: 250,
-            seed: 42,
-            user: "loader@example.org".to_owned(),
-            token: "stand-in-token".to_owned(),
+/// Pages by a token, by `startAt` with and without a total, of children of issues and of boards; few of the
+/// hundreds of fields of an issue.
+fn shrink(job: &mut Value) {
+    let usual = job["resource_defaults"]["endpoint"]["paginator"].clone();
+    for resource in job["resources"].as_array_mut().into_iter().flatten() {
+        let size = match resource["name"].as_str() {
+            Some("boards") => 4,
+            Some("sprints") => 20,
+            Some("issue_changelogs") => 30,
+            Some("projects") => 5,
+            _ => 0,
+        };
+        if size > 0 {
+            let paginator = &mut resource["endpoint"]["paginator"];
+            if paginator.is_null() {
+                *paginator = usual.clone();
+            }
+            paginator["limit"] = size.into();
+        }
+        let params = &mut resource["endpoint"]["params"];
+        if params["fields"] == "*all" {
+            params["fields"] = "summary,updated,project,labels,customfield_10020".into();
+            params["expand"] = "".into();
+        }
+        if let Some(size) = params.get_mut("maxResults") {
+            *size = 1.into();
         }
     }
 }
@@ -54,10 +94,9 @@ pub struct Jira {
 impl Jira {
     /// Fills it.
     pub fn new(options: &Options) -> Self {
-        let credential = STANDARD.encode(format!("{}:{}", options.user, options.token));
         Self {
-            authorization: format!("Basic {credential}"),
-            site: Mutex::new(Site::new(options.seed, options.issues)),
+            authorization: basic(&options.secret),
+            site: Mutex::new(Site::new(options.seed, options.size)),
         }
     }
 
@@ -77,8 +116,8 @@ impl Jira {
 }
 
 impl Service for Jira {
-    fn credential(&self, request: &Request) -> Credential {
-        request.proves(&self.authorization)
+    fn authorization(&self) -> Option<String> {
+        Some(self.authorization.clone())
     }
 
     fn answer(&self, request: &Request, origin: &str) -> Response {

@@ -88,7 +88,7 @@ fn post(standin: &Running, target: &str, body: &str) -> Answer {
 }
 
 fn start(faults: &str) -> Running {
-    let jira = Arc::new(Jira::new(&Options { issues: 30, ..Options::default() }));
+    let jira = Arc::new(Jira::new(&Options { size: 30, ..FAKE.options() }));
     let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };
     Running { standin: jira.start(setup).unwrap(), jira }
 }
@@ -287,7 +287,7 @@ fn a_connection_serves_many_requests() {
 
 #[test]
 fn answers_are_compressed_for_those_who_accept_it() {
-    let jira = Arc::new(Jira::new(&Options::default()));
+    let jira = Arc::new(Jira::new(&FAKE.options()));
     let standin = jira.start(Setup { gzip: true, ..Setup::default() }).unwrap();
     let standin = Running { standin, jira };
     let target = jql("&maxResults=5&fields=*all");
@@ -303,7 +303,7 @@ fn answers_are_compressed_for_those_who_accept_it() {
 
 #[test]
 fn a_changelog_is_whole_where_it_is_asked_for_alone() {
-    let jira = Arc::new(Jira::new(&Options { issues: 300, seed: 1, ..Options::default() }));
+    let jira = Arc::new(Jira::new(&Options { size: 300, seed: 1, ..FAKE.options() }));
     let standin = Running { standin: jira.start(Setup::default()).unwrap(), jira };
     let briefs = standin.site().briefs();
     let long = briefs

@@ -19,7 +19,8 @@ type List = (String, BTreeSet<(String, String)>);
 /// Bytes of a body that are taken.
 const LARGEST: usize = 1 << 20;
 /// What makes a page of a list another one.
-const PLACES: &[&str] = &["nextPageToken", "startAt", "offset", "page", "$skiptoken"];
+const PLACES: &[&str] =
+    &["nextPageToken", "startAt", "offset", "page", "$skiptoken", "after", "cursor", "start_time"];
 
 /// One run.
 pub(super) struct Host<'w> {
@@ -97,8 +98,8 @@ impl<'w> Host<'w> {
 
     fn send(&mut self, request: &Request, action: Option<&Action>) -> Answer {
         let state = &self.walk.state;
-        let authorization = match self.walk.authorization {
-            Some(known) => known.to_owned(),
+        let authorization = match &self.walk.authorization {
+            Some(known) => known.clone(),
             None => format!("Bearer {}", self.token()),
         };
         let asked = asked(request, Some(authorization));

@@ -15,7 +15,7 @@ use snowcat_guest::protocol::{Report, Request};
 use snowcat_guest::sources::rest;
 
 use self::host::{Host, list};
-use self::jobs::{OF_BOARDS, OF_ISSUES, github, graph, jira, pagerduty};
+use self::jobs::{walk, walks};
 use super::*;
 
 /// Trouble that a load gets over, how many requests more that takes, and the least it has to wait.
@@ -74,22 +74,22 @@ const FAILS: &[(&str, &str)] = &[
 /// A job and who answers it.
 struct Walk {
     job: Value,
-    service: Box<dyn Fn() -> Arc<dyn Service>>,
+    service: Box<dyn Fn() -> Arc<dyn Service> + Send>,
     state: State,
     /// What is sent as `authorization`; nothing where there are tokens.
-    authorization: Option<&'static str>,
+    authorization: Option<String>,
 }
 
 /// What happened.
 #[derive(Default)]
-struct Run {
+pub(super) struct Run {
     /// One for each attempt.
-    requests: Vec<Request>,
+    pub(super) requests: Vec<Request>,
     waited: f64,
     sql: Vec<String>,
     uploads: Vec<(String, Vec<u8>)>,
-    report: Report,
-    fault: Option<String>,
+    pub(super) report: Report,
+    pub(super) fault: Option<String>,
     /// How often a token was given out.
     tokens: usize,
     /// Whether the trouble made a difference to any answer.
@@ -103,13 +103,15 @@ struct Trouble<'t> {
     lasts: bool,
 }
 
+/// A run of a job against a service, without trouble.
+pub(super) fn undisturbed(job: Value, service: Arc<dyn Service>) -> Run {
+    Walk::new(job, move || Arc::clone(&service)).run(None)
+}
+
 impl Walk {
-    fn new(
-        job: Value,
-        service: impl Fn() -> Arc<dyn Service> + 'static,
-        authorization: Option<&'static str>,
-    ) -> Self {
+    fn new(job: Value, service: impl Fn() -> Arc<dyn Service> + Send + 'static) -> Self {
         let state = State::new(Setup::default(), service());
+        let authorization = state.service.authorization();
         Self { job, service: Box::new(service), state, authorization }
     }
 
@@ -218,59 +220,46 @@ impl Run {
 }
 
 #[test]
-fn issues_of_jira_get_over_what_passes() {
-    jira(OF_ISSUES).passes();
+fn every_ready_made_job_gets_over_what_passes() {
+    each(Walk::passes);
 }
 
 #[test]
-fn issues_of_jira_fail_for_what_lasts() {
-    jira(OF_ISSUES).fails();
+fn every_ready_made_job_fails_for_what_lasts() {
+    each(Walk::fails);
 }
 
-#[test]
-fn boards_of_jira_get_over_what_passes() {
-    jira(OF_BOARDS).passes();
+/// Does this with every small load, a few at a time.
+fn each(judge: fn(Walk)) {
+    let walks = Mutex::new(walks());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let next = lock(&walks).next();
+                    let Some((name, walk)) = next else { break };
+                    // The name of a load that fails the test.
+                    println!("{name}");
+                    judge(walk);
+                }
+            });
+        }
+    });
 }
 
+/// A service without a small load would pass every test here.
 #[test]
-fn boards_of_jira_fail_for_what_lasts() {
-    jira(OF_BOARDS).fails();
-}
-
-#[test]
-fn graph_gets_over_what_passes() {
-    graph().passes();
-}
-
-#[test]
-fn graph_fails_for_what_lasts() {
-    graph().fails();
-}
-
-#[test]
-fn pagerduty_gets_over_what_passes() {
-    pagerduty().passes();
-}
-
-#[test]
-fn pagerduty_fails_for_what_lasts() {
-    pagerduty().fails();
-}
-
-#[test]
-fn github_gets_over_what_passes() {
-    github().passes();
-}
-
-#[test]
-fn github_fails_for_what_lasts() {
-    github().fails();
+fn every_fake_has_a_small_load() {
+    let without: Vec<_> = FAKES.iter().filter(|fake| fake.trials.is_empty()).collect();
+    assert!(without.is_empty(), "{:?}", without.iter().map(|fake| fake.name).collect::<Vec<_>>());
+    assert!(FAKES.len() >= 6);
 }
 
 /// After whichever request a token expires, another is got, once.
 #[test]
 fn a_token_that_expires_anywhere_is_renewed_once() {
-    let walk = graph();
+    let fake = Fake::find("graph").unwrap();
+    let walk = walk(fake, &fake.trials[0]);
     let good = walk.run(None);
     let expires_after = |uses: usize| {
         let body = json!({ "uses": uses }).to_string().into_bytes();
