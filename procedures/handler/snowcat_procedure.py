@@ -62,7 +62,7 @@ def run_approved(session, name):
 
 @reported
 def load_jira(session, target_database, endpoints, force_full_load):
-    """P_LOAD_JIRA, P_LOAD_JIRA_ALL: run the job for Jira among the imports, for the site that a secret names."""
+    """P_LOAD_JIRA, P_LOAD_JIRA_ALL: run the job among the imports, for the site in a secret."""
     site = secret("get_generic_secret_string", "jira_subdomain").lower()
     if not re.fullmatch(r"[a-z0-9-]{1,63}", site):
         raise LoadError(

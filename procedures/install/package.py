@@ -49,7 +49,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--component", type=Path, default=TARGET / "component/snowcat.wasm")
     parser.add_argument("--out", type=Path, default=TARGET / "package")
-    parser.add_argument("--offline-runtime", action="store_true", help="add the runtime and install_offline.sql")
+    parser.add_argument(
+        "--offline-runtime", action="store_true", help="add the runtime and install_offline.sql"
+    )
     parser.add_argument("--scripts", action="store_true", help="write the SQL and nothing else")
     given = parser.parse_args()
     if given.scripts:
@@ -79,13 +81,16 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     staged = sorted(f.name for f in out.iterdir())
     # The owner's policy is not replaced by a newer package.
     puts = "\n".join(
-        f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};" for n in staged
+        f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};"
+        for n in staged
     )
     (out / "put.sql").write_text(PUT.format(stage=STAGE, puts=puts))
     write_scripts(out, tuple(sorted(runtime)) if runtime else None)
     for page in PAGES:
         shutil.copy(DOCS / f"{page}.md", out)
-    sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in sorted(out.iterdir())]
+    sums = [
+        f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.name}\n" for f in sorted(out.iterdir())
+    ]
     (out / "SHA256SUMS").write_text("".join(sums))
 
 
@@ -112,7 +117,9 @@ def precompiled(component: Path) -> list[Path]:
     """The component, compiled for each machine and engine; kept, for it takes half a minute."""
     if not PROGRAM.exists():
         sys.exit(f"{PROGRAM} is not there: build it first (make component)")
-    key = hashlib.sha256(component.read_bytes() + PROGRAM.read_bytes() + json.dumps(engines()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        component.read_bytes() + PROGRAM.read_bytes() + json.dumps(engines()).encode()
+    ).hexdigest()[:16]
     kept = TARGET / "precompiled"
     kept.mkdir(parents=True, exist_ok=True)
     with open(kept / "lock", "w") as lock:
@@ -122,12 +129,25 @@ def precompiled(component: Path) -> list[Path]:
             with tempfile.TemporaryDirectory(dir=kept) as fresh:
                 shutil.copy(component, Path(fresh) / "snowcat.wasm")
                 subprocess.run(
-                    [PROGRAM, "precompile", Path(fresh) / "snowcat.wasm", "--engines", "-", "--out", Path(fresh) / "out"],
-                    input=json.dumps(engines()), text=True, check=True, stdout=subprocess.DEVNULL,
-                )  # fmt: skip
+                    [
+                        PROGRAM,
+                        "precompile",
+                        Path(fresh) / "snowcat.wasm",
+                        "--engines",
+                        "-",
+                        "--out",
+                        Path(fresh) / "out",
+                    ],
+                    input=json.dumps(engines()),
+                    text=True,
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
                 os.replace(Path(fresh) / "out", folder)
         os.utime(folder)
-        old = sorted((f for f in kept.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)[:-KEPT]
+        old = sorted((f for f in kept.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)[
+            :-KEPT
+        ]
         for unused in old:
             shutil.rmtree(unused)
         return sorted(folder.iterdir())
@@ -139,10 +159,25 @@ def wheels() -> dict[str, Path]:
     for machine, tag in WHEELS.items():
         folder = TARGET / "wheels" / machine
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-             "--only-binary=:all:", "--python-version", "3.11", "--platform", tag, "--dest", folder, f"wasmtime=={WASMTIME}"],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--python-version",
+                "3.11",
+                "--platform",
+                tag,
+                "--dest",
+                folder,
+                f"wasmtime=={WASMTIME}",
+            ],
             check=True,
-        )  # fmt: skip
+        )
         (found[machine],) = folder.glob(f"wasmtime-{WASMTIME}-*{tag}*.whl")
     return found
 

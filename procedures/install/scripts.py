@@ -12,11 +12,11 @@ another has that one's integration and secrets. A secret has a `name` (as the jo
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tomllib
 from snowcat_engine import ENGINES, precompiled_key
 
 HERE = Path(__file__).resolve().parent

@@ -16,26 +16,48 @@ from collections.abc import Iterator
 import local_jobs
 import pytest
 import snowcat_credentials
-import snowcat_wire
 import snowcat_procedure as host
+import snowcat_wire
 import standin
 
 # What a load gets over, and the least that it has to wait for it.
 PASSES = {
-    "status:500": 1, "status:502": 1, "status:503": 1, "status:408": 1, "drop": 0, "cut": 1, "slow:1500": 0,
-    "short": 1, "throttle:7": 7, "throttle": 1, "throttle-date:9": 8, "limit:6": 5, "gzip": 0, "not-gzip": 1,
-    "short-gzip": 1, "wrong-gzip": 1, "type:text/plain": 0,
-}  # fmt: skip
+    "status:500": 1,
+    "status:502": 1,
+    "status:503": 1,
+    "status:408": 1,
+    "drop": 0,
+    "cut": 1,
+    "slow:1500": 0,
+    "short": 1,
+    "throttle:7": 7,
+    "throttle": 1,
+    "throttle-date:9": 8,
+    "limit:6": 5,
+    "gzip": 0,
+    "not-gzip": 1,
+    "short-gzip": 1,
+    "wrong-gzip": 1,
+    "type:text/plain": 0,
+}
 # What is no trouble at all: nothing is asked for again.
 AT_ONCE = ("gzip", "type:text/plain")
 # What it does not, and the words of the reason.
 FAILS = {
-    "html": ["text/html"], "broken": ["JSON"], "garbled": ["UTF-8"], "empty": ["no body"], "huge:2000000": ["larger"],
-    "status:400": ["400"], "status:401": ["401", "credential"], "status:403": ["403"], "status:404": ["404"],
+    "html": ["text/html"],
+    "broken": ["JSON"],
+    "garbled": ["UTF-8"],
+    "empty": ["no body"],
+    "huge:2000000": ["larger"],
+    "status:400": ["400"],
+    "status:401": ["401", "credential"],
+    "status:403": ["403"],
+    "status:404": ["404"],
     "throttle:4000": ["4000 s"],
-}  # fmt: skip
+}
 # A page that comes again: it would come for ever, or in the place of another.
 REPEATED = "repeat"
+
 
 @pytest.fixture
 def other_host() -> Iterator[tuple[str, list]]:
@@ -108,7 +130,9 @@ def test_a_fault_that_lasts_fails_the_load_and_changes_nothing(guest, impatient,
         site.advance()
         for fault, words in fails.items():
             begun = len(account.lab.trace)
-            for (method, path), number in ((place, n) for place, count in places.items() for n in range(1, min(count, 3) + 1)):
+            for (method, path), number in (
+                (place, n) for place, count in places.items() for n in range(1, min(count, 3) + 1)
+            ):
                 if fault == REPEATED and number == 1:
                     continue  # there is nothing yet that could come again
                 where = f"{path}@{number}={fault}"

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import standin
+from snowflake.snowpark.exceptions import SnowparkSQLException
+from standin import SITE, StandIn, fake
+
 from emulator import Lab
 from emulator.text import split_script
-from snowflake.snowpark.exceptions import SnowparkSQLException
-import standin
-from standin import SITE, Service, StandIn, fake
 
 GITHUB = """CALL SNOWCAT.CODE.P_LOAD_GITHUB(PARSE_JSON('{"owner": "octo-org", "repository": "octo-repo"}'))"""
 PAGERDUTY = """CALL SNOWCAT.CODE.P_LOAD_PAGERDUTY(PARSE_JSON('{"since": "2025-06-01T00:00:00Z"}'))"""
@@ -67,7 +68,7 @@ def account(built_package) -> Iterator[Callable[..., Account]]:
 def of(items: list[dict], *keys: str) -> list[tuple]:
     """The values at these paths (keys with dots between them), in order."""
 
-    def value(item: Any, path: str) -> Any:  # noqa: ANN401
+    def value(item: Any, path: str) -> Any:
         for key in path.split("."):
             item = None if item is None else item.get(key)
         return item
@@ -166,7 +167,7 @@ def test_pagerduty(account):
 def test_graph(account):
     with fake("graph") as site:
         hosts = ("graph.microsoft.com:443", "login.microsoftonline.com:443")
-        made = account("graph", {host: site.address for host in hosts})
+        made = account("graph", dict.fromkeys(hosts, site.address))
 
         def check() -> None:
             assert made.rows("USERS", "ID", "DISPLAY_NAME", "JOB_TITLE") == of(
@@ -210,7 +211,9 @@ def test_jira_with_everything(account):
             # What a search gives is not all of a long changelog: then all of it is beside it.
             long = [issue for issue in issues if issue["changelog"]["total"] > 40]
             histories = [(issue["id"], h) for issue in long for h in issue["changelog"]["histories"]]
-            assert made.rows("ISSUE_CHANGELOGS", "_CHANGED_ISSUES_ID", "ID") == sorted((i, h["id"]) for i, h in histories)
+            assert made.rows("ISSUE_CHANGELOGS", "_CHANGED_ISSUES_ID", "ID") == sorted(
+                (i, h["id"]) for i, h in histories
+            )
             assert made.count("ISSUE_CHANGELOGS__ITEMS") == sum(len(h["items"]) for _, h in histories)
             given = sum(min(40, issue["changelog"]["total"]) for issue in issues)
             assert made.count("ISSUES__CHANGELOG__HISTORIES") == given
@@ -229,7 +232,9 @@ def test_jira_with_everything(account):
         site.ask("/_control/edit", {"issues": sorted({*with_comments[:3], longest})})
         made.call(JIRA)
         check()
-        edited = made.lab.sql("SELECT COUNT(*) FROM RAW.JIRA.ISSUE_COMMENTS WHERE BODY::VARCHAR LIKE '%Changed by edit%'")
+        edited = made.lab.sql(
+            "SELECT COUNT(*) FROM RAW.JIRA.ISSUE_COMMENTS WHERE BODY::VARCHAR LIKE '%Changed by edit%'"
+        )
         assert edited[0][0] >= 3
         asked = [r["path"] for r in site.requests() if r["path"].endswith("/comment")]
         assert 3 <= len(asked) <= 6, "only issues that changed are asked for theirs"
@@ -241,7 +246,10 @@ def test_jira_with_everything(account):
         ("{}", "'owner' is missing"),
         ('{"owner": "a/../b", "repository": "r"}', "letters, digits"),
         ('{"owner": "a", "repository": "r", "branch": "x"}', "has no setting 'branch'"),
-        ('{"owner": "a", "repository": "r", "engine": "jit"}', "expected an engine of automatic, default, limited, pulley64"),
+        (
+            '{"owner": "a", "repository": "r", "engine": "jit"}',
+            "expected an engine of automatic, default, limited, pulley64",
+        ),
         # The rule lets the procedure go to a site that is not there: by then the engine has run.
         ('{"owner": "a", "repository": "r", "engine": "pulley64"}', '"engine": "pulley64"'),
     ],

@@ -27,10 +27,12 @@ SCRIPTS = scripts.scripts()
 MACHINES = {"x86_64": 62, "aarch64": 183, "pulley64": 243}
 WASMTIME_ABI, COMPONENT = 200, 2
 FILES = {
-    "snowcat.x86_64.default.cwasm": ("x86_64", "default"), "snowcat.x86_64.limited.cwasm": ("x86_64", "limited"),
-    "snowcat.aarch64.default.cwasm": ("aarch64", "default"), "snowcat.aarch64.limited.cwasm": ("aarch64", "limited"),
+    "snowcat.x86_64.default.cwasm": ("x86_64", "default"),
+    "snowcat.x86_64.limited.cwasm": ("x86_64", "limited"),
+    "snowcat.aarch64.default.cwasm": ("aarch64", "default"),
+    "snowcat.aarch64.limited.cwasm": ("aarch64", "limited"),
     "snowcat.pulley64.cwasm": ("pulley64", "pulley64"),
-}  # fmt: skip
+}
 
 
 # --- precompiled files -------------------------------------------------------------
@@ -113,12 +115,17 @@ def test_what_is_compiled_once_is_kept(component):
 
 def imports(text: str) -> list[list[str]]:
     """The files that each procedure of a script imports."""
-    return [re.findall(r"@SNOWCAT\.CODE\.FILES/([^']+)", group) for group in re.findall(r"IMPORTS = \((.*?)\n  \)", text, re.S)]
+    return [
+        re.findall(r"@SNOWCAT\.CODE\.FILES/([^']+)", group)
+        for group in re.findall(r"IMPORTS = \((.*?)\n  \)", text, re.S)
+    ]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_procedure_imports_the_whole_handler(built_package, script):
-    needed = {f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt|policy\.json", f.name)}
+    needed = {
+        f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt|policy\.json", f.name)
+    }
     # Only the doctor needs its own files.
     if script != "doctor.sql":
         needed -= {"snowcat_doctor.py", "snowcat_doctor_host.py"}
@@ -163,7 +170,10 @@ def test_every_job_is_ready_made_and_every_ready_made_job_is_documented():
         ({"title": "A", "comment": "c", "host": []}, "a: .*unexpected keyword argument 'host'"),
         ({"title": "A", "comment": "c"}, "a: expected hosts and a secret, or uses = 'jira'"),
         ({"title": "A", "comment": "c", "hosts": ["a"], "secret": {"name": "s"}}, "a: .*own"),
-        ({"title": "A", "comment": "c", "hosts": ["a"], "secret": {"name": "s", "own": "x"}}, "a: expected a string, or a username and a password"),
+        (
+            {"title": "A", "comment": "c", "hosts": ["a"], "secret": {"name": "s", "own": "x"}},
+            "a: expected a string, or a username and a password",
+        ),
     ],
 )
 def test_an_entry_with_a_mistake_names_it(entry, words):
@@ -179,8 +189,11 @@ MOST_FILES = 5
 def test_a_ready_made_job_is_in_few_files(job):
     found = subprocess.run(
         ["git", "grep", "-l", "-i", job, "--", "procedures", "tests", ":!tests/python/test_package.py"],
-        cwd=PROCEDURES.parent, capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+        cwd=PROCEDURES.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     assert len(found) <= MOST_FILES, found
 
 
@@ -229,9 +242,12 @@ def alone(folder: pathlib.Path, path: str = "", **environment: str) -> subproces
     """A process whose only packages are those of the folder, and of `path`."""
     code = f"import sys; sys.path.insert(0, {path!r})\n{ALONE}" if path else ALONE
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", code, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-I", "-S", "-c", code, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, **environment},
-    )  # fmt: skip
+    )
 
 
 def fault(process: subprocess.Popen) -> dict:
@@ -285,7 +301,10 @@ def test_the_offline_script_asks_no_repository(script):
     before, after = imports(SCRIPTS[script]), imports(text)
     zips = [f"wasmtime-{package.WASMTIME}-{machine}.zip" for machine in ("aarch64", "x86_64")]
     assert after == [zips + files for files in before]
-    assert set(re.findall(r"PACKAGES = (.*)", text)) <= {"('snowflake-snowpark-python')", "('snowflake-snowpark-python', 'pyarrow')"}
+    assert set(re.findall(r"PACKAGES = (.*)", text)) <= {
+        "('snowflake-snowpark-python')",
+        "('snowflake-snowpark-python', 'pyarrow')",
+    }
 
 
 def test_the_offline_installation_runs(component, wheel, tmp_path):
@@ -310,7 +329,10 @@ def test_the_offline_installation_runs(component, wheel, tmp_path):
 FAKE = {
     # The wheel that has no library for Linux.
     "py3-none-any": ("raise OSError('win32-x86_64/_libwasmtime.so: cannot open shared object file')", ["win32-x86_64"]),
-    "py3-none-manylinux1_x86_64": ("raise RuntimeError('unsupported architecture for wasmtime: riscv64')", ["linux-x86_64"]),
+    "py3-none-manylinux1_x86_64": (
+        "raise RuntimeError('unsupported architecture for wasmtime: riscv64')",
+        ["linux-x86_64"],
+    ),
 }
 
 
@@ -327,7 +349,11 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
     (installed / f"wasmtime-{package.WASMTIME}.dist-info").mkdir()
     (installed / f"wasmtime-{package.WASMTIME}.dist-info/WHEEL").write_text(f"Wheel-Version: 1.0\nTag: {tag}\n")
     reported = fault(alone(imported, str(installed)))
-    assert reported["kind"] == "host" and "cannot be imported" in reported["message"] and "install_offline.sql" in reported["message"]
+    assert (
+        reported["kind"] == "host"
+        and "cannot be imported" in reported["message"]
+        and "install_offline.sql" in reported["message"]
+    )
     context = dict(line.split(": ", 1) for line in reported["context"])
     assert context.keys() == {"machine", "system", "libc", "python", "wheel", "directories", "zips among the imports"}
     assert (context["wheel"], context["directories"]) == (tag, " ".join(directories))
@@ -352,6 +378,7 @@ def test_the_handler_states_the_versions_of_the_files_that_decide_them():
 
 def test_the_engines_are_those_of_the_handler():
     assert {key: settings for key, settings in package.engines().items() if key.startswith("x86_64")} == {
-        f"x86_64.{name}": {"target": "x86_64-unknown-linux-gnu", **snowcat_engine.ENGINES[name]} for name in ("default", "limited")
+        f"x86_64.{name}": {"target": "x86_64-unknown-linux-gnu", **snowcat_engine.ENGINES[name]}
+        for name in ("default", "limited")
     }
     assert package.engines()["pulley64"] == snowcat_engine.ENGINES["pulley64"]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
-import pytest
-import snowcat_credentials
-from conformance import compare, reference  # before dlt: it sets dlt's environment
 import dlt
 import dlt_sources
+import duckdb
 import local_jobs
+import pytest
+import snowcat_credentials
 import standin
+from conformance import compare, reference  # before dlt: it sets dlt's environment
 
 
-def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:  # noqa: ANN401
+def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:
     """A run of dlt; the ids of its loads."""
     info = pipeline.run(getattr(dlt_sources, source)(address, page), loader_file_format="parquet")
     return [package.load_id for package in info.load_packages]
@@ -36,7 +36,7 @@ def test_the_same_tables(guest, tmp_path, monkeypatch, source):
             snowcat.run_job(job)
             by_snowcat = site.requests()
             with duckdb.connect(database) as connection:
-                tables, schema = reference._dataset(pipeline, connection, loads, False)  # noqa: SLF001
+                tables, schema = reference._dataset(pipeline, connection, loads, False)
             found = snowcat.shown()
             assert sum(map(len, tables.values())) > 100
             differences = compare.differences({"tables": tables, "schema": schema}, found, ("schema", "tables"))

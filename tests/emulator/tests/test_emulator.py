@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import datetime as dt
 import decimal
+import gzip
 import json
 import threading
 import time
@@ -13,10 +13,11 @@ import package
 import pyarrow as pa
 import pytest
 from emulating import FORMAT, STAGE, T, procedure, put, refused, rows
-from emulator import Lab
-from emulator.text import Reader, split_script
 from snowflake.connector.errors import Error
 from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from emulator import Lab
+from emulator.text import Reader, split_script
 
 # --- reading text --------------------------------------------------------------
 
@@ -43,16 +44,28 @@ def test_reads_properties():
         ('SELECT * FROM "NO"."NO"."NO"', "002003 (02000) SQL compilation error:\nDatabase 'NO' does not exist or "),
         ('SELECT "NO" FROM "RAW"."J"."T"', "000904 (42000) SQL compilation error:\n"),
         ('CREATE TABLE "RAW"."J"."T" ("A" VARCHAR)', "002002 (42710) SQL compilation error:\nObject 'RAW.J.T' already"),
-        ('ALTER TABLE "RAW"."J"."T" ADD COLUMN "ID" VARCHAR', "001430 (42601) SQL compilation error:\ncolumn 'ID' already"),
-        ('INSERT INTO "RAW"."J"."T" ("ID") SELECT NULL', "100072 (22000) DML operation failed: NULL result in a non-nul"),
-        ("INSERT INTO \"RAW\".\"J\".\"T\" (\"ID\") SELECT 'x'", "100038 (22018) "),
-        ("INSERT INTO \"RAW\".\"J\".\"T\" (\"ID\", \"SHORT\") SELECT 1, 'abcd'", "100078 (22000) String 'abcd' is too long"),
+        (
+            'ALTER TABLE "RAW"."J"."T" ADD COLUMN "ID" VARCHAR',
+            "001430 (42601) SQL compilation error:\ncolumn 'ID' already",
+        ),
+        (
+            'INSERT INTO "RAW"."J"."T" ("ID") SELECT NULL',
+            "100072 (22000) DML operation failed: NULL result in a non-nul",
+        ),
+        ('INSERT INTO "RAW"."J"."T" ("ID") SELECT \'x\'', "100038 (22018) "),
+        ('INSERT INTO "RAW"."J"."T" ("ID", "SHORT") SELECT 1, \'abcd\'', "100078 (22000) String 'abcd' is too long"),
         ("SELECT PARSE_JSON('{')", "100069 (22P02) Error parsing JSON"),
-        ("COPY INTO \"RAW\".\"J\".\"T\" FROM @\"RAW\".\"J\".\"NO\"/a FILE_FORMAT = (TYPE = PARQUET) "
-         "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", "002003 (02000) SQL compilation error:\nStage 'RAW.J.NO' does not"),
-        ('CREATE TEMPORARY TABLE "RAW"."J"."T" (A VARCHAR)', "099999 (0A000) emulator: a temporary table that has the name"),
+        (
+            'COPY INTO "RAW"."J"."T" FROM @"RAW"."J"."NO"/a FILE_FORMAT = (TYPE = PARQUET) '
+            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE",
+            "002003 (02000) SQL compilation error:\nStage 'RAW.J.NO' does not",
+        ),
+        (
+            'CREATE TEMPORARY TABLE "RAW"."J"."T" (A VARCHAR)',
+            "099999 (0A000) emulator: a temporary table that has the name",
+        ),
     ],
-)  # fmt: skip
+)
 def test_errors_reach_the_client(lab, sql, error):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0) NOT NULL, "SHORT" VARCHAR(3))')
     assert refused(lab.session, sql).startswith(error)
@@ -83,7 +96,9 @@ def test_an_owners_rights_procedure_is_refused(lab, sql, kind):
 
 def test_the_user_stage_is_refused(lab):
     procedure(lab, "import io\nsession.file.put_stream(io.BytesIO(b'x'), '@~/x')")
-    assert "User stage file access is not allowed within an owner's rights SP" in refused(lab.session, "CALL RAW.PUBLIC.P()")
+    assert "User stage file access is not allowed within an owner's rights SP" in refused(
+        lab.session, "CALL RAW.PUBLIC.P()"
+    )
 
 
 def test_a_callers_rights_procedure_is_not(lab):
@@ -92,7 +107,9 @@ def test_a_callers_rights_procedure_is_not(lab):
 
 
 def test_a_procedure_has_the_owners_role_and_its_own_schema(lab):
-    lab.script("CREATE ROLE CALLER; GRANT USAGE ON DATABASE RAW TO ROLE CALLER; GRANT USAGE ON SCHEMA RAW.PUBLIC TO ROLE CALLER")
+    lab.script(
+        "CREATE ROLE CALLER; GRANT USAGE ON DATABASE RAW TO ROLE CALLER; GRANT USAGE ON SCHEMA RAW.PUBLIC TO ROLE CALLER"
+    )
     asked = "SELECT CURRENT_ROLE(), INVOKER_ROLE(), CURRENT_DATABASE(), CURRENT_SCHEMA()"
     procedure(lab, f"return list(session.sql('{asked}').collect()[0])")
     assert "does not exist or not authorized" in refused(lab.connect("CALLER"), "CALL RAW.PUBLIC.P()")
@@ -109,7 +126,9 @@ def test_an_open_transaction_at_the_end_fails_the_call(lab):
 
 def test_a_procedure_that_dies_leaves_nothing_open(lab):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))')
-    body = "\n".join(f"session.sql({s!r}).collect()" for s in ("BEGIN", f"DELETE FROM {T}", f"INSERT INTO {T} SELECT 1", "COMMIT"))
+    body = "\n".join(
+        f"session.sql({s!r}).collect()" for s in ("BEGIN", f"DELETE FROM {T}", f"INSERT INTO {T} SELECT 1", "COMMIT")
+    )
     procedure(lab, f"try:\n    {body.replace(chr(10), chr(10) + '    ')}\nexcept Exception:\n    pass")
     for operations, left in ((3, 0), (4, 1)):
         with pytest.raises(SnowparkSQLException, match=f"killed after operation {operations}"):
@@ -146,15 +165,22 @@ def test_declared_types_are_verdict(lab):
         'ORDER BY "TABLE_SCHEMA", "ORDINAL_POSITION"',
     )
     assert found == [
-        ("J", "N", "NUMBER", 19, 0, None, "NO"), ("J", "V", "TEXT", None, None, None, "YES"),
-        ("J", "F", "FLOAT", None, None, None, "YES"), ("J", "B", "BOOLEAN", None, None, None, "YES"),
-        ("J", "L", "TIMESTAMP_LTZ", None, None, 6, "YES"), ("J", "NT", "TIMESTAMP_NTZ", None, None, 6, "YES"),
-        ("J", "D", "DATE", None, None, None, "YES"), ("J", "TI", "TIME", None, None, 9, "YES"),
-        ("J", "BI", "BINARY", None, None, None, "YES"), ("J", "DOC", "VARIANT", None, None, None, "YES"),
-        ("J", "DEC", "NUMBER", 38, 9, None, "YES"), ("J", "LAST", "TEXT", None, None, None, "YES"),
-        ("JS", "A.b", "TEXT", None, None, None, "YES"), ("JS", "select", "TEXT", None, None, None, "YES"),
+        ("J", "N", "NUMBER", 19, 0, None, "NO"),
+        ("J", "V", "TEXT", None, None, None, "YES"),
+        ("J", "F", "FLOAT", None, None, None, "YES"),
+        ("J", "B", "BOOLEAN", None, None, None, "YES"),
+        ("J", "L", "TIMESTAMP_LTZ", None, None, 6, "YES"),
+        ("J", "NT", "TIMESTAMP_NTZ", None, None, 6, "YES"),
+        ("J", "D", "DATE", None, None, None, "YES"),
+        ("J", "TI", "TIME", None, None, 9, "YES"),
+        ("J", "BI", "BINARY", None, None, None, "YES"),
+        ("J", "DOC", "VARIANT", None, None, None, "YES"),
+        ("J", "DEC", "NUMBER", 38, 9, None, "YES"),
+        ("J", "LAST", "TEXT", None, None, None, "YES"),
+        ("JS", "A.b", "TEXT", None, None, None, "YES"),
+        ("JS", "select", "TEXT", None, None, None, "YES"),
         ("JS", 'Größe"', "TEXT", None, None, None, "YES"),
-    ]  # fmt: skip
+    ]
     lab.sql(f'ALTER TABLE {T} CLUSTER BY ("N", "D")')
     tables = 'SELECT "TABLE_SCHEMA", "CLUSTERING_KEY", "IS_TRANSIENT" FROM "RAW".INFORMATION_SCHEMA.TABLES ORDER BY 1'
     assert rows(lab.session, tables) == [("J", "LINEAR(N, D)", "NO"), ("JS", None, "YES")]
@@ -177,7 +203,9 @@ def test_a_variant_is_an_object_only_when_parsed(lab):
     lab.sql(f"""INSERT INTO {T} ("ID", "DOC") SELECT 1, PARSE_JSON('{{"k": {{"n": [1, "x"]}}}}')""")
     asked = f'SELECT "DOC":"k":"n"[1]::VARCHAR, "DOC":"k":"n"[0]::NUMBER(19,0), "DOC":"none"::VARCHAR FROM {T}'
     assert rows(lab.session, asked) == [("x", 1, None)]
-    refusal = "002023 (22000) SQL compilation error:\nExpression type does not match column data type, expecting VARIANT"
+    refusal = (
+        "002023 (22000) SQL compilation error:\nExpression type does not match column data type, expecting VARIANT"
+    )
     assert refused(lab.session, f"""INSERT INTO {T} ("ID", "DOC") SELECT 1, '{{}}'""").startswith(refusal)
     assert refused(lab.session, f"""INSERT INTO {T} VALUES (1, PARSE_JSON('1'))""").startswith("002014 (22000)")
 
@@ -185,14 +213,22 @@ def test_a_variant_is_an_object_only_when_parsed(lab):
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
-        ("TO_CHAR('2024-01-02T03:04:05.678901Z'::TIMESTAMP_LTZ(6), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6TZH:TZM')",
-         "2024-01-01T19:04:05.678901-08:00"),
-        ("TO_CHAR('2024-01-02T03:04:05.678901'::TIMESTAMP_NTZ(6), 'YYYY-MM-DD HH24:MI:SS.FF3')", "2024-01-02 03:04:05.678"),
+        (
+            "TO_CHAR('2024-01-02T03:04:05.678901Z'::TIMESTAMP_LTZ(6), 'YYYY-MM-DD\"T\"HH24:MI:SS.FF6TZH:TZM')",
+            "2024-01-01T19:04:05.678901-08:00",
+        ),
+        (
+            "TO_CHAR('2024-01-02T03:04:05.678901'::TIMESTAMP_NTZ(6), 'YYYY-MM-DD HH24:MI:SS.FF3')",
+            "2024-01-02 03:04:05.678",
+        ),
         ("TO_CHAR(CONVERT_TIMEZONE('UTC', '2024-01-02T03:04:05Z'::TIMESTAMP_LTZ), 'YYYYMMDD')", "20240102"),
-        ("1.0::FLOAT::VARCHAR", "1"), ("(0.5::FLOAT + 0.5)::VARCHAR", "1"), ("(1 = 1)::VARCHAR", "true"),
-        ("12.50::NUMBER(10,2)::VARCHAR", "12.50"), ("TO_CHAR(TO_BINARY('00FF', 'HEX'), 'HEX')", "00FF"),
+        ("1.0::FLOAT::VARCHAR", "1"),
+        ("(0.5::FLOAT + 0.5)::VARCHAR", "1"),
+        ("(1 = 1)::VARCHAR", "true"),
+        ("12.50::NUMBER(10,2)::VARCHAR", "12.50"),
+        ("TO_CHAR(TO_BINARY('00FF', 'HEX'), 'HEX')", "00FF"),
     ],
-)  # fmt: skip
+)
 def test_texts(lab, expression, text):
     assert rows(lab.session, f"SELECT {expression}") == [(text,)]
 
@@ -202,18 +238,37 @@ def test_texts(lab, expression, text):
 
 def everything() -> pa.Table:
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901)
-    return pa.table({
-        "ID": pa.array([1, 2], pa.int64()), "L": pa.array([at.replace(tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")),
-        "NT": pa.array([at, None], pa.timestamp("us")), "DOC": ['{"a": [1]}', None], "F": [0.5, float("nan")],
-        "B": [True, None], "D": pa.array([at.date(), None]), "TI": pa.array([at.time(), None], pa.time64("us")),
-        "BI": [b"\x00\xff", b""], "DEC": pa.array([decimal.Decimal("1.5"), None], pa.decimal128(38, 9)), "S": ["é", ""],
-    })  # fmt: skip
+    return pa.table(
+        {
+            "ID": pa.array([1, 2], pa.int64()),
+            "L": pa.array([at.replace(tzinfo=dt.UTC), None], pa.timestamp("us", "UTC")),
+            "NT": pa.array([at, None], pa.timestamp("us")),
+            "DOC": ['{"a": [1]}', None],
+            "F": [0.5, float("nan")],
+            "B": [True, None],
+            "D": pa.array([at.date(), None]),
+            "TI": pa.array([at.time(), None], pa.time64("us")),
+            "BI": [b"\x00\xff", b""],
+            "DEC": pa.array([decimal.Decimal("1.5"), None], pa.decimal128(38, 9)),
+            "S": ["é", ""],
+        }
+    )
 
 
 COLUMNS = {
-    "ID": "NUMBER(19,0)", "L": "TIMESTAMP_LTZ(6)", "NT": "TIMESTAMP_NTZ(6)", "DOC": "VARIANT", "F": "FLOAT",
-    "B": "BOOLEAN", "D": "DATE", "TI": "TIME", "BI": "BINARY", "DEC": "NUMBER(38,9)", "S": "VARCHAR", "NEW": "VARCHAR",
-}  # fmt: skip
+    "ID": "NUMBER(19,0)",
+    "L": "TIMESTAMP_LTZ(6)",
+    "NT": "TIMESTAMP_NTZ(6)",
+    "DOC": "VARIANT",
+    "F": "FLOAT",
+    "B": "BOOLEAN",
+    "D": "DATE",
+    "TI": "TIME",
+    "BI": "BINARY",
+    "DEC": "NUMBER(38,9)",
+    "S": "VARCHAR",
+    "NEW": "VARCHAR",
+}
 
 
 def copy(path: str, columns: dict[str, str] = COLUMNS, table: str = T) -> str:
@@ -241,11 +296,23 @@ def test_copy_with_a_transformation(staged):
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901)
     assert first[1].astimezone(dt.UTC) == at.replace(tzinfo=dt.UTC)
     assert (first[0], *first[2:]) == (
-        1, at, '{"a":[1]}', 0.5, True, at.date(), at.time(), b"\x00\xff", decimal.Decimal("1.5"), "é", None
-    )  # fmt: skip
-    assert second[:4] == (2, None, None, None) and second[4] != second[4] and second[5:] == (
-        None, None, None, b"", None, "", None
-    )  # fmt: skip
+        1,
+        at,
+        '{"a":[1]}',
+        0.5,
+        True,
+        at.date(),
+        at.time(),
+        b"\x00\xff",
+        decimal.Decimal("1.5"),
+        "é",
+        None,
+    )
+    assert (
+        second[:4] == (2, None, None, None)
+        and second[4] != second[4]
+        and second[5:] == (None, None, None, b"", None, "", None)
+    )
     assert rows(staged.session, f'SELECT "DOC":"a"[0]::NUMBER(19,0) FROM {T} WHERE "ID" = 1') == [(1,)]
 
 
@@ -263,7 +330,7 @@ def test_copy_loads_a_file_once_and_a_rollback_forgets_it(staged):
 def test_text_stays_text_in_a_variant(staged):
     staged.sql('CREATE TABLE "RAW"."J"."V" ("DOC" VARIANT)')
     into = '"RAW"."J"."V"'
-    staged.sql(f"COPY INTO {into} (\"DOC\") FROM (SELECT $1:\"DOC\" FROM @{STAGE}/1.5/T/) {FORMAT}")
+    staged.sql(f'COPY INTO {into} ("DOC") FROM (SELECT $1:"DOC" FROM @{STAGE}/1.5/T/) {FORMAT}')
     shown = json.dumps('{"a": [1]}')
     assert rows(staged.session, f'SELECT "DOC", "DOC":"a" FROM {into}') == [(shown, None), (None, None)]
 
@@ -332,7 +399,7 @@ def test_delete_and_insert(lab):
     )
     update = f'UPDATE {T} SET "U" = 9 WHERE "ID" = 3'
     assert [rows(lab.session, s)[0] for s in (child, root, insert, update)] == [(2,), (1,), (2,), (1, 0)]
-    assert rows(lab.session, f'SELECT * FROM {T} ORDER BY 1') == [(1, 3, "d"), (2, 1, "b"), (3, 9, "f")]
+    assert rows(lab.session, f"SELECT * FROM {T} ORDER BY 1") == [(1, 3, "d"), (2, 1, "b"), (3, 9, "f")]
 
 
 def test_merge(lab):
@@ -342,13 +409,13 @@ def test_merge(lab):
     merge = (
         f'MERGE INTO {T} d USING (SELECT "ID", PARSE_JSON("DOC") AS "DOC", "S" FROM "RAW"."JS"."T" '
         'QUALIFY ROW_NUMBER() OVER (PARTITION BY "ID" ORDER BY "S" DESC NULLS LAST) = 1) s ON d."ID" = s."ID" '
-        'WHEN MATCHED AND s."S" = \'gone\' THEN DELETE '
+        "WHEN MATCHED AND s.\"S\" = 'gone' THEN DELETE "
         'WHEN MATCHED THEN UPDATE SET "DOC" = s."DOC", "S" = s."S" '
         'WHEN NOT MATCHED THEN INSERT ("ID", "DOC", "S") VALUES (s."ID", s."DOC", s."S")'
     )
     (first,) = lab.sql(merge)
     assert first.as_dict() == {"number of rows inserted": 2, "number of rows updated": 0, "number of rows deleted": 0}
-    lab.sql("UPDATE \"RAW\".\"JS\".\"T\" SET \"S\" = 'gone' WHERE \"ID\" = 1")
+    lab.sql('UPDATE "RAW"."JS"."T" SET "S" = \'gone\' WHERE "ID" = 1')
     assert tuple(lab.sql(merge)[0]) == (0, 1, 1)
     assert rows(lab.session, f'SELECT "ID", "DOC":"a"::NUMBER(19,0), "S" FROM {T}') == [(2, 2, "z")]
     double = f'MERGE INTO {T} d USING "RAW"."JS"."T" s ON d."ID" = s."ID" WHEN MATCHED THEN UPDATE SET "S" = s."S"'
@@ -358,7 +425,7 @@ def test_merge(lab):
 
 
 FENCE = (
-    f"MERGE INTO {T} d USING (SELECT 'p' AS P, {{}} AS V) s ON d.\"NAME\" = s.P AND d.\"VERSION\" >= s.V "
+    f'MERGE INTO {T} d USING (SELECT \'p\' AS P, {{}} AS V) s ON d."NAME" = s.P AND d."VERSION" >= s.V '
     'WHEN NOT MATCHED THEN INSERT ("NAME", "VERSION") VALUES (s.P, s.V)'
 )
 
@@ -466,12 +533,31 @@ def installed(hollow_package):
 
 def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     jobs = sorted(f"{name}.json" for name in (*package.READY_MADE, "policy"))
-    assert installed.files("@SNOWCAT.CODE.FILES") == sorted([
-        "engine.txt", *jobs, "snowcat.aarch64.default.cwasm", "snowcat.aarch64.limited.cwasm", "snowcat.pulley64.cwasm", "snowcat.wasm",
-        "snowcat_doctor_host.py", "snowcat_driver.py", "snowcat_echo.py", "snowcat_engine.py", "snowcat_fault.py",
-        "snowcat_http.py", "snowcat_input.py", "snowcat_job.py", "snowcat_limits.py", "snowcat_procedure.py",
-        "snowcat_release.py", "snowcat_runtime.py", "snowcat_session.py", "snowcat_text.py", "snowcat_wire.py",
-    ])  # fmt: skip
+    assert installed.files("@SNOWCAT.CODE.FILES") == sorted(
+        [
+            "engine.txt",
+            *jobs,
+            "snowcat.aarch64.default.cwasm",
+            "snowcat.aarch64.limited.cwasm",
+            "snowcat.pulley64.cwasm",
+            "snowcat.wasm",
+            "snowcat_doctor_host.py",
+            "snowcat_driver.py",
+            "snowcat_echo.py",
+            "snowcat_engine.py",
+            "snowcat_fault.py",
+            "snowcat_http.py",
+            "snowcat_input.py",
+            "snowcat_job.py",
+            "snowcat_limits.py",
+            "snowcat_procedure.py",
+            "snowcat_release.py",
+            "snowcat_runtime.py",
+            "snowcat_session.py",
+            "snowcat_text.py",
+            "snowcat_wire.py",
+        ]
+    )
     installed.sql("ALTER SECRET SNOWCAT.CODE.JIRA_SUBDOMAIN SET SECRET_STRING = 'mine'")
     installed.install(hollow_package, task=True)
     assert installed.secrets["JIRA_SUBDOMAIN"].properties["SECRET_STRING"] == "mine"
@@ -481,8 +567,10 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
 
 
 def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_package):
-    create = "CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P() {} RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' " \
-        "PACKAGES = ('snowflake-snowpark-python') HANDLER = 'f' AS $$\ndef f(session):\n    return 'x'\n$$"  # fmt: skip
+    create = (
+        "CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P() {} RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
+        "PACKAGES = ('snowflake-snowpark-python') HANDLER = 'f' AS $$\ndef f(session):\n    return 'x'\n$$"
+    )
     installed.sql(create.format(""))
     installed.sql("GRANT USAGE ON PROCEDURE SNOWCAT.CODE.P() TO ROLE SNOWCAT_CALLER")
     installed.sql(create.format("COPY GRANTS"))
@@ -507,15 +595,27 @@ def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_packa
     [
         ("SNOWCAT_CALLER", "CREATE SCHEMA RAW.X", "Database 'RAW' does not exist or not authorized"),
         ("SNOWCAT_CALLER", "LIST @SNOWCAT.CODE.FILES", "Stage 'SNOWCAT.CODE.FILES' does not exist or not authorized"),
-        ("SNOWCAT_CALLER", "CREATE TABLE SNOWCAT.CODE.X (A VARCHAR)", "Insufficient privileges to operate on schema 'CODE'"),
+        (
+            "SNOWCAT_CALLER",
+            "CREATE TABLE SNOWCAT.CODE.X (A VARCHAR)",
+            "Insufficient privileges to operate on schema 'CODE'",
+        ),
         ("SNOWCAT_CALLER", "EXECUTE TASK SNOWCAT.CODE.T_LOAD_JIRA", "does not exist or not authorized"),
         ("SNOWCAT_OWNER", "CREATE DATABASE X", "Insufficient privileges to operate on account"),
-        ("SNOWCAT_OWNER", "CREATE TABLE SNOWCAT.CODE.X (A VARCHAR)", "Insufficient privileges to operate on schema 'CODE'"),
-        ("SNOWCAT_OWNER", "CREATE TABLE RAW.PUBLIC.X (A VARCHAR)", "Schema 'RAW.PUBLIC' does not exist or not authorized"),
+        (
+            "SNOWCAT_OWNER",
+            "CREATE TABLE SNOWCAT.CODE.X (A VARCHAR)",
+            "Insufficient privileges to operate on schema 'CODE'",
+        ),
+        (
+            "SNOWCAT_OWNER",
+            "CREATE TABLE RAW.PUBLIC.X (A VARCHAR)",
+            "Schema 'RAW.PUBLIC' does not exist or not authorized",
+        ),
         ("SNOWCAT_OWNER", "DROP STAGE SNOWCAT.CODE.FILES", "Insufficient privileges to operate on stage 'FILES'"),
         ("SNOWCAT_OWNER", "ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET PASSWORD = 'x'", "Insufficient privileges"),
     ],
-)  # fmt: skip
+)
 def test_the_roles_may_do_no_more_than_they_must(installed, role, sql, error):
     session = installed.connect(role)
     assert error in refused(session, sql)
@@ -541,15 +641,35 @@ NETWORK = "EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA) SECRETS = ('creds' = SN
         ("return _snowflake.get_generic_secret_string('creds')", NETWORK, "Secret creds is not of type GENERIC_STRING"),
         ("return _snowflake.get_username_password('other')", NETWORK, "Secret other does not exist or not authorized"),
         ("return _snowflake.get_username_password('creds')", "", "Secret creds does not exist or not authorized"),
-        ("import concurrent.futures as f\nwith f.ThreadPoolExecutor() as p: "
-         "return p.submit(_snowflake.get_username_password, 'creds').result()", NETWORK, "only be accessed from the main thread"),
-        ("import socket\nsocket.create_connection(('example.com', 443))", NETWORK, "[Errno 16] Device or resource busy"),
-        ("import socket\nsocket.create_connection(('your-site.atlassian.net', 80))", NETWORK, "[Errno 16] Device or resou"),
+        (
+            "import concurrent.futures as f\nwith f.ThreadPoolExecutor() as p: "
+            "return p.submit(_snowflake.get_username_password, 'creds').result()",
+            NETWORK,
+            "only be accessed from the main thread",
+        ),
+        (
+            "import socket\nsocket.create_connection(('example.com', 443))",
+            NETWORK,
+            "[Errno 16] Device or resource busy",
+        ),
+        (
+            "import socket\nsocket.create_connection(('your-site.atlassian.net', 80))",
+            NETWORK,
+            "[Errno 16] Device or resou",
+        ),
         ("import socket\nsocket.socket().connect(('127.0.0.1', 1))", NETWORK, "[Errno 16] Device or resource busy"),
-        ("import socket\nsocket.create_connection(('your-site.atlassian.net', 443))", "", "[Errno 16] Device or resource "),
-        ("import socket\nsocket.create_connection(('your-site.atlassian.net', 443))", NETWORK, "no stand-in for your-site"),
+        (
+            "import socket\nsocket.create_connection(('your-site.atlassian.net', 443))",
+            "",
+            "[Errno 16] Device or resource ",
+        ),
+        (
+            "import socket\nsocket.create_connection(('your-site.atlassian.net', 443))",
+            NETWORK,
+            "no stand-in for your-site",
+        ),
     ],
-)  # fmt: skip
+)
 def test_secrets_and_network(installed, body, extra, outcome):
     installed.sql("USE DATABASE RAW")
     procedure(installed, SECRETS + body, extra=extra)
@@ -567,8 +687,12 @@ def test_a_secret_must_be_allowed_by_the_integration(installed):
 
 def test_an_oauth_secret_gives_access_tokens(installed):
     installed.sql("USE DATABASE RAW")
-    installed.sql("CREATE SECRET SNOWCAT.CODE.OAUTH TYPE = OAUTH2 API_AUTHENTICATION = SOME_INTEGRATION OAUTH_REFRESH_TOKEN = 'r'")
-    installed.sql("ALTER EXTERNAL ACCESS INTEGRATION SNOWCAT_JIRA SET ALLOWED_AUTHENTICATION_SECRETS = (SNOWCAT.CODE.OAUTH)")
+    installed.sql(
+        "CREATE SECRET SNOWCAT.CODE.OAUTH TYPE = OAUTH2 API_AUTHENTICATION = SOME_INTEGRATION OAUTH_REFRESH_TOKEN = 'r'"
+    )
+    installed.sql(
+        "ALTER EXTERNAL ACCESS INTEGRATION SNOWCAT_JIRA SET ALLOWED_AUTHENTICATION_SECRETS = (SNOWCAT.CODE.OAUTH)"
+    )
     extra = NETWORK.replace("JIRA_CREDS", "OAUTH")
     procedure(installed, SECRETS + "return _snowflake.get_oauth_access_token('creds')", extra=extra)
     assert installed.call("CALL RAW.PUBLIC.P()") == "access-for-r"
@@ -580,7 +704,7 @@ def test_a_mapped_host_is_reached_through_tls(installed):
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     class Hello(BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802
+        def do_GET(self):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"hello")
@@ -607,7 +731,9 @@ def test_a_task_runs_as_its_owner(lab):
     )
     procedure(lab, "return session.sql('SELECT CURRENT_ROLE()').collect()[0][0]")
     session = lab.connect("O")
-    session.sql("CREATE TASK RAW.PUBLIC.K WAREHOUSE = W SCHEDULE = 'USING CRON 0 2 * * * UTC' AS CALL RAW.PUBLIC.P()").collect()
+    session.sql(
+        "CREATE TASK RAW.PUBLIC.K WAREHOUSE = W SCHEDULE = 'USING CRON 0 2 * * * UTC' AS CALL RAW.PUBLIC.P()"
+    ).collect()
     assert "Insufficient privileges" in refused(session, "ALTER TASK RAW.PUBLIC.K RESUME")
     lab.sql("GRANT EXECUTE TASK ON ACCOUNT TO ROLE O")
     assert "does not exist or not authorized" in refused(session, "EXECUTE TASK RAW.PUBLIC.K")  # no USAGE on P
@@ -625,7 +751,9 @@ def test_a_client_of_another_language_gets_json_and_can_put(lab):
     base = f"http://127.0.0.1:{lab.server.port}"
 
     def post(path: str, body: dict, token: str | None = None) -> dict:
-        headers = {"content-type": "application/json"} | ({"authorization": f'Snowflake Token="{token}"'} if token else {})
+        headers = {"content-type": "application/json"} | (
+            {"authorization": f'Snowflake Token="{token}"'} if token else {}
+        )
         request = urllib.request.Request(base + path, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
@@ -639,7 +767,7 @@ def test_a_client_of_another_language_gets_json_and_can_put(lab):
     answer = query("SELECT 1, NULL, 'x', '2024-01-02'::DATE, 0.5::FLOAT, 1 = 1, '2024-01-02T00:00:00Z'::TIMESTAMP_LTZ")
     assert answer["success"] and answer["data"]["rowset"] == [
         ["1", None, "x", "19724", "0.5", "1", "1704153600.000000000 1440"]
-    ]  # fmt: skip
+    ]
     failed = query("SELECT * FROM RAW.J.NO")
     assert not failed["success"] and failed["code"] == "002003" and failed["data"]["sqlState"] == "42S02"
     query(f"CREATE STAGE {STAGE}")
@@ -655,7 +783,7 @@ def test_a_temporary_table_is_one_sessions_own(lab):
     one, other = lab.connect(schema="J"), lab.connect(schema="J")
     one.sql("CREATE TEMPORARY TABLE mine_1 AS SELECT 1 AS A").collect()
     one.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))').collect()
-    one.sql(f'INSERT INTO {T} SELECT 1 UNION ALL SELECT 2').collect()
+    one.sql(f"INSERT INTO {T} SELECT 1 UNION ALL SELECT 2").collect()
     one.sql(f'DELETE FROM {T} WHERE "ID" IN (SELECT * FROM mine_1)').collect()
     assert [tuple(r) for r in lab.sql(f"SELECT * FROM {T}")] == [(2,)]
     assert "002003 (42S02)" in refused(other, "SELECT * FROM MINE_1")
@@ -687,7 +815,9 @@ def test_a_script_in_one_request(lab):
 @pytest.mark.parametrize("packed", [False, True])
 def test_json_from_a_tables_own_stage(lab, tmp_path, packed):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0), "V" VARIANT, "AT" TIMESTAMP_LTZ, "B" BINARY, "OTHER" VARCHAR)')
-    rows = b'{"id": 1, "v": {"a": [1.5]}, "at": "2024-01-01T00:00:00.123456Z", "b": "AAE="}\n{"id": "2", "unknown": 1}\n'
+    rows = (
+        b'{"id": 1, "v": {"a": [1.5]}, "at": "2024-01-01T00:00:00.123456Z", "b": "AAE="}\n{"id": "2", "unknown": 1}\n'
+    )
     file = tmp_path / "t.jsonl"
     file.write_bytes(gzip.compress(rows) if packed else rows)
     stage = '\'@"RAW"."J"."%T"/"1700000000.5"\''

@@ -41,7 +41,7 @@ def turned(name: str, text: str, address: str) -> dict[str, Any]:
     return json.loads(text) | {"database": "RAW", "dataset": "d"}
 
 
-def secrets(getter: str, alias: str) -> Any:  # noqa: ANN401
+def secrets(getter: str, alias: str) -> Any:
     """In place of `snowcat_credentials.secret`."""
     (secret,) = (job.secret for job in standin.JOBS.values() if job.secret and job.secret.name == alias)
     return secret.string or SimpleNamespace(username=secret.username, password=secret.password)
@@ -50,7 +50,7 @@ def secrets(getter: str, alias: str) -> Any:  # noqa: ANN401
 class Patient(host.Snowflake):
     """A procedure's warehouse that remembers how long it should have waited, and does not wait."""
 
-    def __init__(self, session: Any, credentials: dict[str, Any]) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, credentials: dict[str, Any]) -> None:
         super().__init__(session, host.Http(credentials, largest_body=LARGEST))
         self.waits: list[float] = []
 
@@ -62,7 +62,7 @@ class Patient(host.Snowflake):
 class Local(Emulated):
     """An emulated account in which jobs run."""
 
-    def __init__(self, guest: Any) -> None:  # noqa: ANN401
+    def __init__(self, guest: Any) -> None:
         super().__init__()
         self.guest = guest
         self.began: list[tuple[str, dt.datetime]] = []
@@ -93,7 +93,7 @@ class Local(Emulated):
         return [name for (name,) in self.lab.sql("SELECT STAGE_NAME FROM RAW.INFORMATION_SCHEMA.STAGES")]
 
 
-def _all(value: Any, key: str) -> list[dict]:  # noqa: ANN401
+def _all(value: Any, key: str) -> list[dict]:
     """Every object under this key, wherever it is."""
     if isinstance(value, list):
         return [found for item in value for found in _all(item, key)]
