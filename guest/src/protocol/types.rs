@@ -1,0 +1,296 @@
+//! The types of `wit/loads.wit`, field by field; the promises are written there.
+
+/// What the load needs next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// SQL for the host's session.
+    Sql(Script),
+    /// HTTP requests.
+    Fetch(Vec<Request>),
+    /// The next page of what the host holds for a resource.
+    Pull(Pull),
+    /// A file to create; its bytes are in [`super::Load::payload`].
+    Upload(Upload),
+    /// A wait.
+    Wait(Pause),
+    /// The load is over.
+    Finished(Report),
+    /// The examination is over.
+    Examined(Examination),
+    /// The search is over: the job that was found.
+    Found(String),
+}
+
+/// SQL statements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// One statement each.
+    pub statements: Vec<String>,
+    /// Whether they may run in any order.
+    pub any_order: bool,
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// `GET`, `POST`, ...
+    pub method: String,
+    /// Absolute, encoded.
+    pub url: String,
+    /// Lower case names.
+    pub headers: Vec<(String, String)>,
+    /// The name of the credential to add.
+    pub auth: Option<String>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+/// A request for the next page of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pull {
+    /// The resource.
+    pub resource: String,
+    /// The locations of its files; empty: the host's own input for the resource.
+    pub files: Vec<String>,
+    /// What a page consists of.
+    pub content: Content,
+    /// Whether the rest of the file that was named last is skipped.
+    pub skip: bool,
+    /// The encoding of text, if it is not UTF-8.
+    pub encoding: Option<String>,
+}
+
+/// What a page of pulled input consists of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// JSON values, whole.
+    Values,
+    /// Text, cut anywhere between two characters.
+    Text,
+    /// Parquet, decoded to cells, or to JSON values.
+    Parquet,
+    /// Arrow IPC, decoded to cells, or to JSON values.
+    Arrow,
+    /// Cells, whose columns the host says first.
+    Cells,
+}
+
+/// A file of pulled input.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InputFile {
+    /// Its name.
+    pub name: String,
+    /// Changes when its content does; empty if unknown.
+    pub version: String,
+}
+
+/// A column of rows of cells.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InputColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as the source calls it.
+    pub native: String,
+    /// Its type in the terms of the interface; empty if unknown.
+    pub kind: String,
+    /// Digits of a decimal; digits of the fraction of a time or a timestamp.
+    pub precision: Option<u32>,
+    /// Digits of a decimal behind the point.
+    pub scale: Option<u32>,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+/// A file to create on a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upload {
+    /// The stage, qualified and quoted, without `@`.
+    pub stage: String,
+    /// Path under the stage.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A wait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pause {
+    /// Seconds.
+    pub seconds: f64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was loaded into one table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableReport {
+    /// The table.
+    pub name: String,
+    /// The resource.
+    pub resource: String,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// One staged file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileReport {
+    /// Path under the stage.
+    pub path: String,
+    /// The table.
+    pub table: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// The cursor of an incremental resource before and after the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CursorReport {
+    /// The resource.
+    pub resource: String,
+    /// The path of the cursor.
+    pub path: String,
+    /// Where this run began.
+    pub start: Option<String>,
+    /// Where the next one begins.
+    pub last: Option<String>,
+}
+
+/// What a finished run did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// The load's id.
+    pub load_id: String,
+    /// The pipeline.
+    pub pipeline: String,
+    /// The database.
+    pub database: String,
+    /// The dataset.
+    pub dataset: String,
+    /// Rows by table.
+    pub tables: Vec<TableReport>,
+    /// Files uploaded.
+    pub files: Vec<FileReport>,
+    /// Cursors.
+    pub cursors: Vec<CursorReport>,
+    /// Statements sent.
+    pub statements: u32,
+    /// Requests sent.
+    pub requests: u32,
+    /// Pages read.
+    pub pages: u32,
+    /// The saved state, JSON.
+    pub state: String,
+    /// Warnings.
+    pub warnings: Vec<String>,
+}
+
+/// The result of one check of an examination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// The assumption holds.
+    Holds,
+    /// The assumption does not hold.
+    Fails,
+    /// The check was not run, or could not be.
+    Untried,
+}
+
+/// One check of an examination.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    /// Subject and check.
+    pub name: String,
+    /// The result.
+    pub verdict: Verdict,
+    /// What loads assume of the account.
+    pub assumed: String,
+    /// What was found.
+    pub seen: String,
+    /// What to do; empty if the assumption holds.
+    pub remedy: String,
+}
+
+/// What an examination found.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Examination {
+    /// Every check, in the order of the subjects.
+    pub checks: Vec<Check>,
+    /// Statements sent.
+    pub statements: u32,
+}
+
+/// The outcome of one statement.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The rows it returned.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows changed, where known.
+    pub affected: Option<u64>,
+}
+
+/// Why the host could not do something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Error number or empty.
+    pub code: String,
+    /// For a person.
+    pub message: String,
+    /// Whether a retry may succeed.
+    pub transient: bool,
+}
+
+/// An HTTP response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Lower case names.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// The host's answer to a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Before the first step.
+    Start,
+    /// To SQL.
+    Outcomes(Vec<Outcome>),
+    /// To SQL in a rehearsal.
+    Assumed,
+    /// To requests.
+    Responses(Vec<Result<Response, Failure>>),
+    /// To a pull.
+    Page(String),
+    /// To a pull: the pages from here on are of this file.
+    File(InputFile),
+    /// To a pull: the pages from here on are cells of these columns.
+    Columns(Vec<InputColumn>),
+    /// To a pull: no more.
+    End,
+    /// To an upload or a wait.
+    Done,
+    /// The host could not do the step.
+    Failed(Failure),
+}
+
+impl Reply {
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Outcomes(_) => "outcomes",
+            Self::Assumed => "assumed",
+            Self::Responses(_) => "responses",
+            Self::Page(_) => "page",
+            Self::File(_) => "file",
+            Self::Columns(_) => "columns",
+            Self::End => "end",
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
