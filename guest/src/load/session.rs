@@ -81,6 +81,16 @@ pub(crate) enum SqlReply {
     Ran(Outcome),
 }
 
+impl SqlReply {
+    /// The rows that the statement returned; none in a dry run.
+    pub(crate) fn rows(&self) -> &[Vec<Option<String>>] {
+        match self {
+            Self::Assumed => &[],
+            Self::Ran(outcome) => &outcome.rows,
+        }
+    }
+}
+
 /// What the host answers to a pull.
 pub(crate) enum PullReply {
     /// A page.

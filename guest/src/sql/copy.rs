@@ -56,3 +56,11 @@ fn fine(column: &Column, value: &str) -> String {
         _ => format!("{}::{kind}", in_utc(&instant)),
     }
 }
+
+/// How many rows [`copy_into`] loaded, by its answer; `None` if the answer does not say. A row has file, status,
+/// rows_parsed, rows_loaded, and others; it has one column if there was no file.
+pub fn rows_loaded(rows: &[Vec<Option<String>>]) -> Option<u64> {
+    rows.iter()
+        .map(|row| row.get(3).map_or(Some(0), |n| n.as_deref().unwrap_or("0").parse().ok()))
+        .sum()
+}

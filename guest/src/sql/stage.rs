@@ -12,6 +12,22 @@ pub struct StagePlace {
     path: String,
 }
 
+/// A row of [`StagePlace::list`].
+pub struct ListedFile<'r> {
+    /// The file, as Snowflake names it: see [`StagePlace::path_of`].
+    pub name: &'r str,
+    /// Its size and MD5: changes when the content does.
+    pub version: String,
+}
+
+impl<'r> ListedFile<'r> {
+    /// Reads a row: name, size, MD5, last modified.
+    pub fn read(row: &'r [Option<String>]) -> Self {
+        let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
+        Self { name: cell(0), version: format!("{} {}", cell(1), cell(2)) }
+    }
+}
+
 impl StagePlace {
     /// Whether a place is one on a stage.
     pub fn is(place: &str) -> bool {

@@ -2,6 +2,7 @@
 //! `_dlt_pipeline_state`; and asking what is there at all.
 
 use super::{Column, Name, join, literal, quote};
+use crate::fault::{Fault, Result};
 
 /// A value of a row that is written with the statement itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +64,71 @@ pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) 
     )
 }
 
+/// A row of [`select_catalogue`].
+pub struct CatalogRow<'r> {
+    /// The schema of the table or stage.
+    pub schema: &'r str,
+    /// The table or stage.
+    pub name: &'r str,
+    /// What the row is about.
+    pub entry: CatalogEntry<'r>,
+    /// How many rows the whole answer has.
+    pub rows: Option<usize>,
+}
+
+/// What a row of [`select_catalogue`] is about.
+pub enum CatalogEntry<'r> {
+    /// A column of a table.
+    Column {
+        /// The column.
+        name: &'r str,
+        /// Its data type.
+        data_type: &'r str,
+        /// The length of a string in characters, or of a binary in bytes.
+        length: Option<u64>,
+    },
+    /// A stage.
+    Stage {
+        /// Whether it was created more than 30 days ago.
+        old: bool,
+    },
+}
+
+impl<'r> CatalogRow<'r> {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A destination fault if the row has other columns.
+    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+        let [kind, schema, name, column, data_type, length, old, rows] = cells(row)?;
+        let (Some(schema), Some(name)) = (schema, name) else {
+            return Err(Fault::destination("expected a schema and a name, found NULL"));
+        };
+        let entry = match (kind, column) {
+            (Some("stage"), _) => CatalogEntry::Stage { old: old == Some("1") },
+            (Some("column"), Some(column)) => CatalogEntry::Column {
+                name: column,
+                data_type: data_type.unwrap_or_default(),
+                length: length.and_then(|length| length.parse().ok()),
+            },
+            (kind, _) => {
+                return Err(Fault::destination(format_args!(
+                    "expected a column or a stage, found {kind:?} for {name:?}"
+                )));
+            }
+        };
+        Ok(Self { schema, name, entry, rows: rows.and_then(|rows| rows.parse().ok()) })
+    }
+}
+
+/// The cells of a row that has this many columns.
+fn cells<const N: usize>(row: &[Option<String>]) -> Result<[Option<&str>; N]> {
+    let cells: Vec<Option<&str>> = row.iter().map(|cell| cell.as_deref()).collect();
+    cells.try_into().map_err(|cells: Vec<_>| {
+        Fault::destination(format_args!("expected {N} columns, found {}", cells.len()))
+    })
+}
+
 /// The columns of every table of a schema, for when the information schema refuses: 10,000 rows at most.
 /// Source: Snowflake documentation, "SHOW COLUMNS".
 pub fn show_columns_of_schema(schema: &Name) -> String {
@@ -74,10 +140,44 @@ pub fn show_columns_of_table(table: &Name) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
 
+/// A row of [`show_columns_of_schema`] or [`show_columns_of_table`].
+pub struct ShownColumn<'r> {
+    /// The table.
+    pub table: &'r str,
+    /// Its schema.
+    pub schema: &'r str,
+    /// The column.
+    pub name: &'r str,
+    /// Its data type, a JSON object.
+    pub data_type: &'r str,
+}
+
+impl<'r> ShownColumn<'r> {
+    /// Reads a row: table_name, schema_name, column_name, data_type, and others.
+    ///
+    /// # Errors
+    /// A destination fault if one of them is NULL.
+    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+        match row {
+            [Some(table), Some(schema), Some(name), Some(data_type), ..] => {
+                Ok(Self { table, schema, name, data_type })
+            }
+            _ => {
+                Err(Fault::destination("expected table, schema, column and data type, found NULL"))
+            }
+        }
+    }
+}
+
 /// The tables of a schema: 10,000 rows at most.
 /// Source: Snowflake documentation, "SHOW TABLES".
 pub fn show_tables(schema: &Name) -> String {
     format!("SHOW TABLES IN SCHEMA {schema}")
+}
+
+/// The name of the table in a row of [`show_tables`]: created_on, name, and others.
+pub fn shown_table(row: &[Option<String>]) -> Option<&str> {
+    row.get(1)?.as_deref()
 }
 
 /// The most rows that a SHOW statement returns.
@@ -93,6 +193,65 @@ pub fn select_rows(count: usize) -> String {
 /// Source: Snowflake documentation, "OBJECT_CONSTRUCT": with `*` the keys are the names of the columns.
 pub const SELECT_QUOTED_CASE: &str =
     "SELECT OBJECT_KEYS(OBJECT_CONSTRUCT(*))[0]::VARCHAR AS \"KEY\" FROM (SELECT 1 AS \"a\")";
+
+/// Returns `true` if an answer to [`SELECT_QUOTED_CASE`] says that quoted names lose their case.
+pub fn folds_quoted_names(rows: &[Vec<Option<String>>]) -> bool {
+    matches!(rows, [row, ..] if row.first().and_then(|key| key.as_deref()) == Some("A"))
+}
+
+/// A row of [`Bookkeeping::select_state`].
+pub struct StoredState<'r> {
+    /// The state as it is stored.
+    pub state: &'r str,
+    /// The load that stored it.
+    pub load_id: Option<&'r str>,
+    /// Whether that load has finished.
+    pub finished: bool,
+    /// The greatest version of any row of the pipeline.
+    pub greatest_version: u64,
+    /// The greatest id of any load of the dataset.
+    pub last_load: Option<&'r str>,
+}
+
+impl<'r> StoredState<'r> {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A destination fault if the row has other columns.
+    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+        let [_version, state, _hash, load_id, finished, greatest, last_load] = cells(row)?;
+        let greatest = greatest.unwrap_or("0");
+        let greatest_version = greatest.parse().map_err(|_| {
+            Fault::destination(format_args!("expected a version number, found {greatest:?}"))
+        })?;
+        let (state, finished) = (state.unwrap_or_default(), finished == Some("1"));
+        Ok(Self { state, load_id, finished, greatest_version, last_load })
+    }
+}
+
+/// A row of [`Bookkeeping::select_schema`].
+pub struct StoredSchema<'r> {
+    /// The schema as it is stored.
+    pub schema: &'r str,
+    /// When it was stored, in microseconds since 1970.
+    pub stored_at: Option<i64>,
+}
+
+impl<'r> StoredSchema<'r> {
+    /// Reads a row.
+    ///
+    /// # Errors
+    /// A destination fault if the row has other columns.
+    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+        let [_version, _hash, schema, stored_at] = cells(row)?;
+        let stored_at = stored_at.map(|micros| {
+            micros.parse().map_err(|_| {
+                Fault::destination(format_args!("expected microseconds, found {micros:?}"))
+            })
+        });
+        Ok(Self { schema: schema.unwrap_or_default(), stored_at: stored_at.transpose()? })
+    }
+}
 
 /// How the columns of dlt's tables are called here.
 pub struct Bookkeeping<'a> {

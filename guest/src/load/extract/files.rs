@@ -18,7 +18,7 @@ use crate::json::{Path, Reader, place};
 use crate::load::session::{PullReply, Session, SqlReply};
 use crate::protocol::{Content, InputFile, Pull};
 use crate::sources::formats::{Frame, Frames, legible};
-use crate::sql::stage::StagePlace;
+use crate::sql::stage::{ListedFile, StagePlace};
 
 /// How far the input of a resource is read.
 pub(crate) struct InputReader {
@@ -85,10 +85,8 @@ impl InputReader {
                 )));
             };
             for row in &outcome.rows {
-                let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
-                // Name, size, MD5, last modified.
-                let Some(path) = stage.path_of(cell(0))? else { continue };
-                let version = format!("{} {}", cell(1), cell(2));
+                let ListedFile { name, version } = ListedFile::read(row);
+                let Some(path) = stage.path_of(name)? else { continue };
                 let name = stage.file(path);
                 files.push((InputFile { name: path.to_owned(), version }, name));
             }

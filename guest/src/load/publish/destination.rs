@@ -8,7 +8,7 @@ use crate::load::session::{Session, SqlReply};
 use crate::load::target::Target;
 use crate::load::target::catalog::Catalog;
 use crate::shred::SEQ;
-use crate::sql::copy::{Json, copy_into};
+use crate::sql::copy::{Json, copy_into, rows_loaded};
 use crate::sql::{Column, Name};
 
 /// The dataset that a load writes.
@@ -49,12 +49,7 @@ impl Destination<'_> {
         let stage = &self.target.stage;
         let statement = copy_into(into, &columns, stage, &table.directory, json);
         let SqlReply::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
-        // file, status, rows_parsed, rows_loaded, ...: one row a file; one column when there was none.
-        let loaded: Option<u64> = outcome
-            .rows
-            .iter()
-            .map(|row| row.get(3).map_or(Some(0), |n| n.as_deref().unwrap_or("0").parse().ok()))
-            .sum();
+        let loaded = rows_loaded(&outcome.rows);
         if loaded != Some(table.rows) {
             return Err(Fault::destination(format_args!(
                 "expected COPY to load the {} rows that were staged, found {}: \

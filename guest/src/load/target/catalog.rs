@@ -13,8 +13,8 @@ use crate::load::session::{Session, SqlReply};
 use crate::protocol::Outcome;
 use crate::sql::Name;
 use crate::sql::state::{
-    MOST_SHOWN, select_catalogue, select_rows, show_columns_of_schema, show_columns_of_table,
-    show_tables,
+    CatalogEntry, CatalogRow, MOST_SHOWN, ShownColumn, select_catalogue, select_rows,
+    show_columns_of_schema, show_columns_of_table, show_tables, shown_table,
 };
 
 /// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
@@ -105,9 +105,9 @@ impl Catalog {
         &self.stages
     }
 
-    fn add(&mut self, table: Name, column: String, data_type: &str, length: Option<u64>) {
+    fn add(&mut self, table: Name, column: &str, data_type: &str, length: Option<u64>) {
         let column_type = CatalogColumn { with_offset: data_type == "TIMESTAMP_TZ", length };
-        self.tables.entry(table).or_default().insert(column, column_type);
+        self.tables.entry(table).or_default().insert(column.to_owned(), column_type);
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn read(session: &mut Session, target: &Target) -> Result<Catal
     let statement = select_catalogue(&target.database, &schemas, &target.stage_prefix);
     match session.try_sql(statement).await? {
         Ok(SqlReply::Assumed) => Ok(Catalog::default()),
-        Ok(SqlReply::Ran(outcome)) => read_rows(target, outcome).at(|| "reading the catalogue"),
+        Ok(SqlReply::Ran(outcome)) => read_rows(target, &outcome).at(|| "reading the catalogue"),
         Err(refusal) if refusal.is_too_much_data() => {
             show(session, target).await.at(|| "reading the catalogue with SHOW")
         }
@@ -126,35 +126,21 @@ pub(crate) async fn read(session: &mut Session, target: &Target) -> Result<Catal
 }
 
 /// Reads the answer to [`select_catalogue`].
-fn read_rows(target: &Target, outcome: Outcome) -> Result<Catalog> {
+fn read_rows(target: &Target, outcome: &Outcome) -> Result<Catalog> {
     let mut catalog = Catalog::default();
     let found = outcome.rows.len();
-    for row in outcome.rows {
-        let row: Result<[Option<String>; 8], _> = row.try_into();
-        let row = row.map_err(|row| {
-            Fault::destination(format_args!("expected 8 columns, found {}", row.len()))
-        })?;
-        let [kind, schema, name, column, data_type, length, old, rows] = row;
-        let rows: Option<usize> = rows.and_then(|rows| rows.parse().ok());
+    for row in &outcome.rows {
+        let CatalogRow { schema, name, entry, rows } = CatalogRow::read(row)?;
         if rows != Some(found) {
             return Err(cut_short(rows, found));
         }
-        let (Some(schema), Some(name)) = (schema, name) else {
-            return Err(Fault::destination("expected a schema and a name, found NULL"));
-        };
-        match (kind.as_deref(), column) {
-            (Some("stage"), _) => {
-                catalog.stages.push(EarlierStage { name, old: old.as_deref() == Some("1") });
+        match entry {
+            CatalogEntry::Stage { old } => {
+                catalog.stages.push(EarlierStage { name: name.to_owned(), old });
             }
-            (Some("column"), Some(column)) => {
-                let table = Name::schema(&target.database, &schema).object(&name);
-                let length = length.and_then(|length| length.parse().ok());
-                catalog.add(table, column, data_type.as_deref().unwrap_or_default(), length);
-            }
-            (kind, _) => {
-                return Err(Fault::destination(format_args!(
-                    "expected a column or a stage, found {kind:?} for {name:?}"
-                )));
+            CatalogEntry::Column { name: column, data_type, length } => {
+                let table = Name::schema(&target.database, schema).object(name);
+                catalog.add(table, column, data_type, length);
             }
         }
     }
@@ -182,7 +168,7 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
         };
         most = most.max(rows.len());
         if rows.len() < MOST_SHOWN {
-            read_shown(&mut catalog, target, rows)?;
+            read_shown(&mut catalog, target, &rows)?;
             continue;
         }
         let SqlReply::Ran(tables) = session.sql(show_tables(schema)).await? else { continue };
@@ -192,12 +178,11 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
             )));
         }
         most = most.max(tables.rows.len());
-        // created_on, name, ...
-        for name in tables.rows.iter().filter_map(|row| row.get(1)?.as_deref()) {
+        for name in tables.rows.iter().filter_map(|row| shown_table(row)) {
             let statement = show_columns_of_table(&schema.object(name));
             if let SqlReply::Ran(outcome) = session.sql(statement).await? {
                 most = most.max(outcome.rows.len());
-                read_shown(&mut catalog, target, outcome.rows)?;
+                read_shown(&mut catalog, target, &outcome.rows)?;
             }
         }
     }
@@ -211,30 +196,19 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
     }
 }
 
-/// Reads rows of SHOW COLUMNS: table_name, schema_name, column_name, data_type (JSON), ...
-fn read_shown(
-    catalog: &mut Catalog,
-    target: &Target,
-    rows: Vec<Vec<Option<String>>>,
-) -> Result<()> {
+/// Reads the answer to SHOW COLUMNS.
+fn read_shown(catalog: &mut Catalog, target: &Target, rows: &[Vec<Option<String>>]) -> Result<()> {
     for row in rows {
-        let mut cells = row.into_iter();
-        let (Some(Some(table)), Some(Some(schema)), Some(Some(column)), Some(Some(data_type))) =
-            (cells.next(), cells.next(), cells.next(), cells.next())
-        else {
-            return Err(Fault::destination(
-                "expected table, schema, column and data type, found NULL",
-            ));
-        };
-        let described: serde_json::Value = serde_json::from_str(&data_type).map_err(|error| {
+        let ShownColumn { table, schema, name, data_type } = ShownColumn::read(row)?;
+        let described: serde_json::Value = serde_json::from_str(data_type).map_err(|error| {
             Fault::destination(format_args!(
                 "expected the data type as JSON, found {data_type:?}: {error}"
             ))
         })?;
         let data_type = described.get("type").and_then(|name| name.as_str()).unwrap_or_default();
         let length = described.get("length").and_then(serde_json::Value::as_u64);
-        let table = Name::schema(&target.database, &schema).object(&table);
-        catalog.add(table, column, data_type, length);
+        let table = Name::schema(&target.database, schema).object(table);
+        catalog.add(table, name, data_type, length);
     }
     Ok(())
 }
