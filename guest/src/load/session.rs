@@ -12,9 +12,9 @@ use crate::sql::{Name, ddl, merge};
 /// A conversation with the host.
 pub(crate) struct Session {
     io: Io,
-    /// What may be asked for; none where the host set no policy.
+    /// The policy for requests; `None` if the host set none.
     policy: Option<Policy>,
-    /// Whether the texts of failures are kept from whoever runs the load.
+    /// Whether error texts of the server are hidden from whoever runs the load.
     quiet: bool,
     /// SQL statements sent.
     pub(crate) statements: u32,
@@ -24,11 +24,11 @@ pub(crate) struct Session {
     pub(crate) pages: u32,
     /// Parts of the load that are committed, all but the last.
     pub(crate) checkpoints: u32,
-    /// The stage to drop in the end, once it was made.
+    /// The stage of the load, once it is created.
     stage: Option<Name>,
     made_schema: bool,
     in_transaction: bool,
-    /// Whether the last statement that failed waited for a lock in vain.
+    /// Whether the last statement that failed waited for a lock too long.
     lock_refused: bool,
 }
 
@@ -40,19 +40,19 @@ pub(crate) struct SqlRefusal {
 }
 
 impl SqlRefusal {
-    /// Whether the statement waited too long for a lock, or too many waited already.
+    /// Returns `true` if the statement waited too long for a lock, or too many others waited already.
     /// Source: error 000625 of the service.
     fn is_lock(&self) -> bool {
         self.has_code("625")
     }
 
-    /// Whether the information schema has more to say than it will.
+    /// Returns `true` if the information schema refused an answer as too large.
     /// Source: error 090030, "Information schema query returned too much data".
     pub(crate) fn is_too_much_data(&self) -> bool {
         self.has_code("90030") || self.failure.message.contains("returned too much data")
     }
 
-    /// Whether the object is missing, or the role may not see it.
+    /// Returns `true` if the object is missing, or the role may not see it.
     /// Source: errors 002003 and 002043.
     pub(crate) fn is_missing_object(&self) -> bool {
         self.has_code("2003") || self.has_code("2043")
@@ -69,11 +69,11 @@ impl From<SqlRefusal> for Fault {
     }
 }
 
-/// In place of a text that may quote rows: a condition of a job can make the server say what is in them.
+/// Replaces an error text that may quote rows: a condition of a job can make the server quote them.
 const NOT_SHOWN: &str =
     "the server's text is not shown: the job has a condition, and the text may quote rows";
 
-/// What a statement gave: nothing is known in a rehearsal.
+/// The reply to a statement.
 pub(crate) enum SqlReply {
     /// The host did not run it.
     Assumed,
@@ -91,7 +91,7 @@ impl SqlReply {
     }
 }
 
-/// What the host answers to a pull.
+/// The reply to a pull.
 pub(crate) enum PullReply {
     /// A page.
     Page(String),
@@ -99,7 +99,7 @@ pub(crate) enum PullReply {
     File(InputFile),
     /// The pages of the file are cells of these columns.
     Columns(Vec<InputColumn>),
-    /// There is no more.
+    /// The input has ended.
     End,
 }
 
@@ -204,23 +204,23 @@ impl Session {
         std::mem::take(&mut self.lock_refused)
     }
 
-    /// Whether this load has made its stage.
+    /// Returns `true` if this load has created its stage.
     pub(crate) fn has_stage(&self) -> bool {
         self.stage.is_some()
     }
 
-    /// Makes the schema the stage is in.
+    /// Creates the schema that holds the stage.
     pub(crate) async fn make_schema(&mut self, schema: &Name) -> Result<()> {
         self.made_schema = true;
         self.sql(ddl::create_schema(schema)).await.map(drop)
     }
 
-    /// Whether this load has made the schema already.
+    /// Returns `true` if this load has created the schema.
     pub(crate) fn has_made_schema(&self) -> bool {
         self.made_schema
     }
 
-    /// Makes the load's stage, if it has not made it yet.
+    /// Creates the load's stage, if it does not exist yet.
     pub(crate) async fn make_stage(
         &mut self,
         stage: &Name,
@@ -233,7 +233,7 @@ impl Session {
         Ok(())
     }
 
-    /// Drops the load's stage, if it has made one.
+    /// Drops the load's stage, if it exists.
     pub(crate) async fn drop_stage(&mut self) -> Result<()> {
         match self.stage.take() {
             Some(stage) => self.sql(ddl::drop_stage(&stage)).await.map(drop),
@@ -271,7 +271,7 @@ impl Session {
         }
     }
 
-    /// The next page of what the host holds for a resource.
+    /// The next page of a resource's input.
     pub(crate) async fn pull(&mut self, pull: Pull) -> Result<PullReply> {
         match self.io.ask(Step::Pull(pull)).await {
             Reply::Page(page) => Ok(PullReply::Page(page)),
@@ -289,8 +289,8 @@ impl Session {
         self.io.wait(pause.seconds, pause.reason).await
     }
 
-    /// After a fault: undoes the transaction, drops the stage. What fails of that is said too, behind
-    /// what failed first.
+    /// After a fault: rolls the transaction back and drops the stage. A second fault is appended to the text of
+    /// the first.
     pub(crate) async fn abandon(&mut self, mut fault: Fault) -> Fault {
         if self.in_transaction
             && let Err(second) = self.roll_back().await

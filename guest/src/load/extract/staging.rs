@@ -186,8 +186,8 @@ impl Staging {
     }
 }
 
-/// How many bytes a value of this type may have by default, and at most; none where the type or its precision
-/// says so itself.
+/// The default and the greatest length in bytes of a value of this type; `None` if the type or its precision
+/// defines it.
 fn limits(kind: &Kind) -> Option<(u64, u64)> {
     match kind.data_type {
         DataType::Json => Some((DEFAULT_TEXT, MAX_TEXT)),

@@ -1,4 +1,4 @@
-//! The family of tables of a resource, with everything that the schema knows of it.
+//! The family of tables of a resource, with the tables and columns of the schema.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::shred::{
     Family, KEY_HINT, KnownColumn, NestedRoot, Preferred, RootKey, ShredOptions, TableContract,
 };
 
-/// The family of tables of the resource, with everything the schema knows of it.
+/// An empty family of tables of the resource, with the tables and columns of the schema.
 ///
 /// # Errors
 /// A config fault when a contract in the schema cannot be read.
@@ -48,7 +48,7 @@ pub(crate) fn of(
     Ok(family)
 }
 
-/// Tells the family what the schema knows of a table and of those nested in it.
+/// Adds a table of the schema and those nested in it to the family.
 fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
     for table in schema.chain(root) {
         let name = table.name();
@@ -93,7 +93,7 @@ fn key_hint(hint: Option<&Value>) -> Result<Option<Vec<String>>> {
     })
 }
 
-/// What the rows that begin a family are, by what is to become of them.
+/// The ids and numbers of the rows of a nested root table.
 fn rooted(schema: &Schema, plan: &Plan) -> NestedRoot {
     NestedRoot {
         root_id: plan.action.root_id(),

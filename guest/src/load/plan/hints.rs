@@ -16,7 +16,7 @@ pub(crate) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
-/// What is kept with a table just as the job gives it.
+/// The hints that the schema keeps as the job writes them.
 pub(crate) fn kept_hints<'v>(
     hints: [(&'v str, &'v Value); 2],
 ) -> impl Iterator<Item = (String, Value)> + use<'v> {

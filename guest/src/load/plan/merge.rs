@@ -1,5 +1,7 @@
-//! What is to become of the rows of a family of tables: read from the schema, which knows it in dlt's
-//! words, so that it is the same whether the job says it now or said it once.
+//! How the rows of a family of tables are written, by the hints of the schema.
+//!
+//! The schema is the source of truth, because dlt may have written it, or an earlier job: the hints of a job are
+//! merged into the schema first, and the plan is read from the result.
 
 use crate::dlt::datetime::parse_timestamp;
 use crate::dlt::merge_strategy::{MergeStrategy, RowIdSource};
@@ -9,7 +11,7 @@ use crate::job::WriteDisposition;
 use crate::shred::{RootId, Sequence};
 use crate::sql::condition::RowCondition;
 
-/// How the rows that came meet those that are there.
+/// How staged rows are combined with the existing ones.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WriteAction {
     Append,
@@ -21,22 +23,22 @@ pub(crate) enum WriteAction {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MergePlan {
     pub(crate) strategy: MergeStrategy,
-    /// What a row is known by.
+    /// The primary key.
     pub(crate) primary: Vec<String>,
-    /// What a group of rows that is replaced, or complete, as one is known by.
+    /// The merge key: rows with one value are replaced as a group.
     pub(crate) merge_key: Vec<String>,
-    /// Whether the rows of a load are known to have distinct primary keys.
+    /// Whether the job declares that staged rows have distinct primary keys.
     pub(crate) deduplicated: bool,
-    /// SQL: which of the rows that came count.
+    /// The staged rows that are merged; the others are deleted.
     pub(crate) source_filter: Option<RowCondition>,
-    /// SQL, with placeholders: which of the rows that are there may go because they did not come.
+    /// The existing rows that may be deleted because they are not staged.
     pub(crate) destination_scope: Option<RowCondition>,
-    /// Whether rows that did not change are left alone.
+    /// Whether unchanged rows are not written again.
     pub(crate) skip_unchanged: bool,
-    /// The column by which a row that came must not be older than the one that is there. Unlike all
-    /// else it is not kept in the schema: dlt knows nothing like it.
+    /// The column by which a staged row must not be older than the existing one. Unlike the other fields it is not
+    /// in the schema: dlt has no such option.
     pub(crate) newer_by: Option<String>,
-    /// Whether the row's own id is what tells its versions apart.
+    /// Whether the row's id is the version of the row.
     pub(crate) id_is_version: bool,
 }
 
@@ -80,7 +82,7 @@ pub(crate) fn check_conditions(
     Ok(())
 }
 
-/// What the schema says is to happen with the rows of a root table, and what a person should know.
+/// The write action of a root table, by the schema, and a warning for the report.
 ///
 /// # Errors
 /// A config fault when the hints do not go together.
@@ -90,8 +92,7 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(WriteAction, Option
     };
     match table.write_disposition() {
         Some("merge") => {}
-        // However it is to be replaced, it is one transaction here: there is no moment at which a
-        // reader finds the table empty.
+        // Every replace strategy is one transaction here: readers never find the table empty.
         Some("replace") => return Ok((WriteAction::Replace, None)),
         _ => return Ok((WriteAction::Append, None)),
     }
@@ -175,7 +176,7 @@ impl MergePlan {
         Ok(plan)
     }
 
-    /// Sets the column by which a row that came must not be older than the one that is there.
+    /// Sets the column by which a staged row must not be older than the existing one.
     ///
     /// # Errors
     /// A config fault where rows are replaced by the group: a row could go with its group, though the
@@ -193,26 +194,26 @@ impl MergePlan {
         Ok(())
     }
 
-    /// Whether rows that are there may end because they did not come.
+    /// Returns `true` if existing rows may end because they are not staged.
     pub(crate) fn ends_absent(&self) -> bool {
         self.strategy.ends_absent() || self.destination_scope.is_some()
     }
 
-    /// Whether child rows may have to wait in staging tables: when it depends on their root row which
-    /// of them come in, and their root row's id cannot tell.
+    /// Returns `true` if child rows may need staging tables: if it depends on their root row which of them are
+    /// inserted, and the root row's id does not show it.
     pub(crate) fn stages_children(&self) -> bool {
         self.strategy.stages_children() || self.source_filter.is_some() || self.newer_by.is_some()
     }
 }
 
-/// What scd2 needs to know of a table, besides its plan.
+/// The columns and instants of scd2.
 pub(crate) struct ValidityColumns<'a> {
-    /// The column that tells versions apart.
+    /// The column of the version.
     pub(crate) version: &'a str,
     /// The columns of the validity.
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,
-    /// The end of active versions, in microseconds; none for NULL.
+    /// The end of active versions, in microseconds since 1970; `None` for NULL.
     pub(crate) active: Option<i64>,
     /// The instant between versions, where the job sets it.
     pub(crate) boundary: Option<i64>,
@@ -246,7 +247,7 @@ impl<'a> ValidityColumns<'a> {
     }
 }
 
-/// The columns whose values tell whether a row changed.
+/// The columns whose values decide whether a row changed.
 /// Source: dlt 1.31, `common/destination/utils.py`, `get_merge_compare_columns`.
 pub(crate) fn compared(table: &Table) -> Vec<&Column> {
     const KEYS: [&str; 5] = ["primary_key", "row_key", "parent_key", "root_key", "hard_delete"];

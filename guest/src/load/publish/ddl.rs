@@ -18,42 +18,42 @@ use crate::load::target::catalog::{Catalog, CatalogColumn};
 use crate::shred::SEQ;
 use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
 
-/// What the load wants of the database.
+/// The tables and columns that the database should have.
 pub(crate) struct SchemaTarget<'a> {
     pub(crate) target: &'a Target,
     pub(crate) schema: &'a Schema,
     pub(crate) catalog: &'a Catalog,
     pub(crate) staged: &'a [StagedFamily],
-    /// Whether this load has made the dataset's schema.
+    /// Whether this load has created the dataset's schema.
     pub(crate) schema_made: bool,
     pub(crate) create_indexes: bool,
 }
 
-/// What was staged, by table: several resources may share one.
+/// The staged tables by name: several resources may share one.
 type Brought<'a> = FxHashMap<&'a str, Vec<&'a StagedTable>>;
 
 /// The DDL of a load.
 #[derive(Default)]
 pub(crate) struct SchemaChanges {
-    /// Statements that make schemas.
+    /// Statements that create schemas.
     schemas: Vec<String>,
-    /// What is made in them. The changes do not depend on one another.
+    /// Changes of tables. They do not depend on one another.
     changes: Vec<Change>,
 }
 
-/// One statement, and what it makes.
+/// One statement, and the columns that it creates.
 struct Change {
     statement: String,
     table: Name,
     columns: Vec<(String, CatalogColumn)>,
-    /// The statement that adds the columns, where the table is made and turns out to exist.
+    /// The statement that adds the columns if the table to create turns out to exist.
     adopts: Option<String>,
 }
 
-/// What the statements have made.
+/// The tables after the statements.
 #[derive(Default)]
 pub(crate) struct ChangedTables {
-    /// The tables that were made or changed, with their new columns.
+    /// The tables that were created or changed, with their new columns.
     pub(crate) tables: Vec<(Name, Vec<(String, CatalogColumn)>)>,
     /// The tables of the user's data that existed although the catalogue did not show them.
     pub(crate) adopted: Vec<Name>,
@@ -85,7 +85,7 @@ impl SchemaChanges {
 }
 
 impl SchemaTarget<'_> {
-    /// The statements that make it so.
+    /// The statements that create what the database lacks.
     ///
     /// # Errors
     /// A destination fault where a column of the database is too short for a value of the load.
@@ -115,7 +115,7 @@ impl SchemaTarget<'_> {
         Ok(changes)
     }
 
-    /// What a table of the dataset needs.
+    /// The change that a table of the dataset needs.
     fn dataset_table(
         &self,
         table: &Table,
@@ -124,7 +124,7 @@ impl SchemaTarget<'_> {
     ) -> Result<()> {
         let Self { target, catalog, .. } = self;
         let name = target.table(table.name());
-        // Tables that nothing came for may have to hold more too: the ids of their roots.
+        // A table without staged rows may need a column too: the ids of its roots.
         let root = self.schema.root(table.name()).map(Table::name);
         let of_family = || self.staged.iter().any(|i| Some(i.root.as_str()) == root);
         let wanted = is_dlt(table.name()) || brought.iter().any(|table| table.rows > 0);
@@ -191,7 +191,7 @@ impl SchemaTarget<'_> {
         Ok(())
     }
 
-    /// What the staging tables of a merge need. Returns `true` if there are any.
+    /// The changes that the staging tables of a merge need. Returns `true` if there are staging tables.
     fn staging_tables(
         &self,
         family: &StagedFamily,
@@ -279,7 +279,7 @@ impl SchemaTarget<'_> {
     }
 }
 
-/// The columns that a statement makes, as the catalogue will show them.
+/// The columns that a statement creates, as the catalogue will show them.
 fn made(columns: &[Column]) -> Vec<(String, CatalogColumn)> {
     let made = columns.iter().map(|column| {
         let length = match column.kind.data_type {

@@ -1,7 +1,7 @@
 //! Merges by keys: delete-insert, upsert, insert-only, cdc.
 //!
-//! Child rows go straight into their tables where all of them belong there. Where it depends on
-//! their root row, they wait in staging tables, and only those of kept rows come in.
+//! Child rows are copied straight into their tables if all of them are kept. If it depends on their root row,
+//! they pass through staging tables, and only those of kept rows are inserted.
 
 use super::destination::CopyInto;
 use super::merge::FamilyMerge;
@@ -12,7 +12,7 @@ use crate::load::session::{Session, SqlReply};
 use crate::sql::merge::{self, Match, Scope, Survey, children, keyed};
 use crate::sql::{Column, Name};
 
-/// Deletes what has a key of a row that came, or is in the user's scope, then inserts.
+/// Deletes the existing rows with a staged key or in the job's scope, then inserts the staged rows.
 pub(crate) async fn delete_insert(
     family: &FamilyMerge<'_>,
     session: &mut Session,
@@ -71,7 +71,7 @@ pub(crate) async fn delete_insert(
     Ok(())
 }
 
-/// Inserts what has a new key, and new elements of the lists of rows that are there.
+/// Inserts the staged rows with a new key, and new elements in the lists of existing rows.
 pub(crate) async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
     let keys: [&[Column]; 1] = [&family.primary];
     let survey = family.survey(session, &keys).await?;
@@ -82,8 +82,8 @@ pub(crate) async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session)
     insert_new_children(family, session).await
 }
 
-/// Updates what has the key of a row that came and inserts the others; with cdc, deletes what did
-/// not come.
+/// Updates the existing rows with a staged key and inserts the other staged rows; with cdc, deletes the existing
+/// rows that are not staged.
 pub(crate) async fn upsert(
     family: &FamilyMerge<'_>,
     session: &mut Session,
@@ -107,7 +107,7 @@ pub(crate) async fn upsert(
         };
         delete_absent(family, session, matched, scope).await?;
     }
-    // An old row did come, though it does not count: what is there in its stead is not absent.
+    // Done after the deletion: the existing row of a stale staged row is not absent.
     let pruned = filtered + family.drop_stale(session, matched).await?;
     if family.plan.skip_unchanged && family.existed {
         return upsert_changed(family, session, matched).await;
@@ -212,7 +212,7 @@ async fn insert_waiting(
     session.sql(merge::delete_all(&waiting)).await.map(drop)
 }
 
-/// Child rows by way of their staging table: those that are not there yet.
+/// Inserts child rows through their staging table: those that do not exist yet.
 pub(crate) async fn insert_new_children(
     family: &FamilyMerge<'_>,
     session: &mut Session,

@@ -1,4 +1,4 @@
-//! The lock under which a load publishes, and the check that no other load came first.
+//! The lock under which a load publishes, and the check that no other load committed first.
 //!
 //! The lock is a committed row of the pipeline in `_dlt_pipeline_state`, rewritten as it is: Snowflake
 //! documents that an UPDATE keeps other UPDATEs of the same rows out until its transaction ends. The check
@@ -19,7 +19,7 @@ use crate::load::records::cells;
 /// Seconds between two attempts at a transaction that found too many others waiting.
 const PAUSES: [f64; 5] = [5.0, 10.0, 20.0, 40.0, 60.0];
 
-/// What a load has read of its pipeline, and must still be so when it publishes.
+/// The versions of state and schema that a load has read. They must be unchanged when it publishes.
 #[derive(Clone)]
 pub(crate) struct Fence<'a> {
     pub(crate) target: &'a Target,
@@ -29,7 +29,7 @@ pub(crate) struct Fence<'a> {
     pub(crate) schema: &'a str,
     /// When the schema's row that was read was stored, in microseconds since 1970.
     pub(crate) schema_stored_at: Option<i64>,
-    /// Whether this dataset has a row of the schema.
+    /// Whether this dataset stores a version of the schema.
     pub(crate) has_schema_row: bool,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Fence<'a> {
         load_id: &LoadId,
         work: impl AsyncFn(&mut Session) -> Result<()>,
     ) -> Result<()> {
-        // Loads that were refused together do not come back together.
+        // Loads that failed together do not retry together.
         let spread = 1.0 + (load_id.micros() % 1000) as f64 / 2000.0;
         for pause in PAUSES {
             match self.attempt(session, &work).await {
@@ -205,16 +205,16 @@ impl<'a> Fence<'a> {
     }
 }
 
-/// What to do about a lock that nobody lets go of.
+/// Advice about a lock that stays held.
 const STUCK: &str = "; another session holds the lock: a load that runs, or one that was killed. Snowflake \
      ends the transaction of a killed session after 5 minutes if others wait for it, else after 4 hours. \
      To see it: SHOW LOCKS IN ACCOUNT; to end it: SELECT SYSTEM$ABORT_TRANSACTION(<its number>); then run \
      the load again. Nothing of this one was written";
 
-/// How many rows a statement changed; none in a dry run.
+/// The number of rows that a statement changed; `None` in a dry run.
 ///
 /// # Errors
-/// A protocol fault when the host does not tell: the lock depends on it.
+/// A protocol fault if the host does not report it: the lock depends on it.
 pub(crate) async fn rewritten(session: &mut Session, statement: String) -> Result<Option<u64>> {
     match session.sql(statement).await? {
         SqlReply::Assumed => Ok(None),

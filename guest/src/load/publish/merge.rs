@@ -19,24 +19,24 @@ pub(crate) struct FamilyMerge<'a> {
     pub(crate) destination: &'a Destination<'a>,
     pub(crate) load_id: &'a LoadId,
     pub(crate) plan: &'a MergePlan,
-    /// The root rows that came, and the child rows.
+    /// The staged root rows, and the staged child rows.
     pub(crate) root: &'a StagedTable,
     pub(crate) children: Vec<&'a StagedTable>,
     /// The root table as the schema has it.
     pub(crate) known: &'a Table,
-    /// The root table, and where its rows wait.
+    /// The root table, and its staging table.
     pub(crate) table: Name,
     pub(crate) staging: Name,
-    /// Whether the root table was there before this load.
+    /// Whether the root table existed before this load.
     pub(crate) existed: bool,
     pub(crate) primary: Vec<Column>,
     pub(crate) merge_key: Vec<Column>,
-    /// What ranks staged rows, where one of several is kept.
+    /// The columns by which staged rows are duplicates, of which one is kept.
     rank: Vec<Column>,
     order: String,
     /// The column that marks rows as deleted.
     pub(crate) deleted: Option<Column>,
-    /// The user's condition for rows that are there, ready to be said.
+    /// The job's condition on existing rows, as SQL.
     pub(crate) scope: Option<String>,
     id: String,
     key: String,
@@ -46,7 +46,7 @@ pub(crate) struct FamilyMerge<'a> {
 }
 
 impl<'a> FamilyMerge<'a> {
-    /// Nothing when there is nothing to merge.
+    /// The merge of a staged family; `None` if there is nothing to merge.
     pub(crate) fn new(
         destination: &'a Destination<'a>,
         load_id: &'a LoadId,
@@ -113,7 +113,7 @@ impl<'a> FamilyMerge<'a> {
         Ok(affected(&session.sql(delete).await?))
     }
 
-    /// Takes out of the staging table what is older than what is there; gives how many rows that was.
+    /// Deletes staged rows that are older than the existing row of their key. Returns how many those were.
     pub(crate) async fn drop_stale(
         &self,
         session: &mut Session,
@@ -130,7 +130,7 @@ impl<'a> FamilyMerge<'a> {
 
     /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
     pub(crate) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
-        // What is not there yet has nothing to be found by.
+        // A new table has no existing rows to find.
         let asked = if self.existed { keys } else { &[] };
         let nothing = Survey { dropped: 0, bounds: vec![Vec::new(); keys.len()] };
         if asked.is_empty() && self.rank.is_empty() && self.deleted.is_none() {
@@ -169,7 +169,7 @@ impl<'a> FamilyMerge<'a> {
         }
     }
 
-    /// The child tables that were there before this load: the name, what came for it, and its links.
+    /// The child tables that existed before this load: the name, its staged rows, and its links.
     pub(crate) fn existing_children(
         &self,
     ) -> Result<Vec<(Name, Option<&'a StagedTable>, Links<'_>)>> {
@@ -208,7 +208,7 @@ impl<'a> FamilyMerge<'a> {
         self.children.iter().try_for_each(|child| self.links_to(child).map(drop))
     }
 
-    /// The links of a child table that rows came for.
+    /// The links of a child table with staged rows.
     pub(crate) fn links_to(&self, child: &StagedTable) -> Result<Links<'_>> {
         match self.destination.schema.table(&child.name) {
             Some(known) => self.links_of(known),
@@ -216,7 +216,7 @@ impl<'a> FamilyMerge<'a> {
         }
     }
 
-    /// Puts child rows where they wait; gives the place.
+    /// Copies child rows into their staging table. Returns its name.
     pub(crate) async fn stage(&self, session: &mut Session, child: &StagedTable) -> Result<Name> {
         let waiting = self.destination.target.staging(&child.name);
         session.sql(merge::delete_all(&waiting)).await?;

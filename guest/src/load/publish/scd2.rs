@@ -1,4 +1,4 @@
-//! scd2: versions that did not come end, versions that are new begin.
+//! scd2: versions that are not staged end, new versions begin.
 
 use super::keyed::insert_new_children;
 use super::merge::FamilyMerge;

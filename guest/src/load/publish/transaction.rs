@@ -1,6 +1,6 @@
-//! From staged files to the tables people read: one transaction.
+//! The transaction that publishes.
 //!
-//! The lock first, then the check that no other load came first (see [`super::lock`]). Then the data, resource
+//! The lock first, then the check that no other load committed first (see [`super::lock`]). Then the data, resource
 //! by resource; then the load's own record. Files go straight into the tables they are for; only the root
 //! rows of a merge pass through a staging table, because the rows they replace have to be found and rows of
 //! one key have to be ranked. That table is empty before and after, inside the same transaction, so loads
@@ -28,7 +28,7 @@ use crate::sql::merge::{self, Links};
 /// and Snowflake's statements end at 1 MB.
 const MAX_TEXT: usize = 512 << 10;
 
-/// What is to be published.
+/// Everything that one transaction writes.
 pub(crate) struct Transaction<'a> {
     pub(crate) destination: Destination<'a>,
     /// Whether the schema's row must be written.
@@ -42,17 +42,17 @@ pub(crate) struct Transaction<'a> {
     pub(crate) now: Instant,
     /// When the schema's row is stored: after the one before, for dlt takes the last one.
     pub(crate) schema_stored_at: Instant,
-    /// What is started over with.
+    /// The tables that start over.
     pub(crate) refresh: &'a RefreshPlan,
     pub(crate) staged: &'a [StagedFamily],
     /// The schema as this load found it.
     pub(crate) before: &'a Schema,
-    /// What the load has read, and must still be so.
+    /// The versions that the load has read.
     pub(crate) fence: Fence<'a>,
 }
 
 impl Transaction<'_> {
-    /// That all of it can be done, as far as it can be told before a table is changed.
+    /// Checks, before a table is changed, that every merge can be done.
     pub(crate) fn check(&self) -> Result<()> {
         for staged in self.staged.iter().filter(|staged| staged.changes()) {
             if matches!(staged.action, WriteAction::Merge(_)) {
@@ -64,7 +64,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Does it all, or nothing.
+    /// Runs the transaction under the lock.
     pub(crate) async fn run(&self, session: &mut Session) -> Result<()> {
         let work = async |session: &mut Session| self.write(session).await;
         self.fence.transaction(session, self.load_id, work).await
@@ -123,8 +123,8 @@ impl Transaction<'_> {
         }
     }
 
-    /// Gives the rows of child tables the ids of their roots, where this load is the first that wants
-    /// them. Whether it is, the stored schema knows, which changes in the same transaction.
+    /// Fills the root ids of child tables if this load is the first that needs them. The stored schema shows
+    /// whether it is, and changes in the same transaction.
     async fn fill_root_ids(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();
         let fold = |name: &str| self.destination.fold(name);
@@ -170,9 +170,9 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Whether what a table held gives way to what came. A table of a list may say for itself, and for
-    /// those nested in it, what becomes of its rows: where its root is appended to, with every load
-    /// that brings some.
+    /// Returns `true` if the existing rows of a table are deleted. The table of a list may have a write disposition
+    /// of its own, which holds for the tables nested in it too: under a root that is appended to, its rows are
+    /// replaced by every load that has staged some.
     /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
     fn is_emptied(&self, staged: &StagedFamily, table: &Table) -> bool {
         let disposition = self.destination.schema.inherited(table.name(), "write_disposition");

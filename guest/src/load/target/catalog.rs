@@ -1,4 +1,4 @@
-//! What the database has: tables, columns and stages, as the catalogue tells.
+//! The tables, columns and stages of the database, by its catalogue.
 //!
 //! The information schema may refuse to answer, may lag behind other sessions, and hides what the role has
 //! no privilege on. A refusal falls back to SHOW. An answer that the session cuts short is a fault. What is
@@ -17,7 +17,7 @@ use crate::sql::state::{
     show_columns_of_schema, show_columns_of_table, show_tables, shown_table,
 };
 
-/// The tables and their columns, as Snowflake stores the names, and what is stored of the schema.
+/// The tables and columns of the dataset, as Snowflake stores the names, and the stored version of the schema.
 #[derive(Default)]
 pub(crate) struct Catalog {
     tables: HashMap<Name, HashMap<String, CatalogColumn>>,
@@ -31,7 +31,7 @@ pub(crate) struct Catalog {
 pub(crate) struct CatalogColumn {
     /// Whether its type is TIMESTAMP_TZ.
     pub(crate) with_offset: bool,
-    /// The length of a text in characters, or of a binary in bytes; none where it is not known.
+    /// The length of a string in characters, or of a binary in bytes, if known.
     pub(crate) length: Option<u64>,
 }
 
@@ -39,17 +39,17 @@ pub(crate) struct CatalogColumn {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct EarlierStage {
     pub(crate) name: String,
-    /// Whether it was made more than 30 days ago.
+    /// Whether it was created more than 30 days ago.
     pub(crate) old: bool,
 }
 
 impl Catalog {
-    /// Whether the database has this table.
+    /// Returns `true` if the database has this table.
     pub(crate) fn has(&self, table: &Name) -> bool {
         self.tables.contains_key(table)
     }
 
-    /// Notes that tables were made, or got more columns.
+    /// Adds created tables and columns.
     pub(crate) fn note(
         &mut self,
         made: impl IntoIterator<Item = (Name, Vec<(String, CatalogColumn)>)>,
@@ -85,17 +85,17 @@ impl Catalog {
         self.tables.get(table)?.get(column).copied()
     }
 
-    /// Whether the column is TIMESTAMP_TZ.
+    /// Returns `true` if the column is TIMESTAMP_TZ.
     pub(crate) fn has_offset(&self, table: &Name, column: &str) -> bool {
         self.column(table, column).is_some_and(|column| column.with_offset)
     }
 
-    /// Whether any table is in the schema of this table.
+    /// Returns `true` if any table is in the schema of this table.
     pub(crate) fn has_schema_of(&self, table: &Name) -> bool {
         self.tables.keys().any(|known| known.object("") == table.object(""))
     }
 
-    /// Whether the schema that was restored is stored in this dataset.
+    /// Returns `true` if this dataset stores a version of the schema.
     pub(crate) fn has_schema_row(&self) -> bool {
         self.schema_row
     }
@@ -186,7 +186,7 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
             }
         }
     }
-    // A SHOW does not count its rows: whether they are all shows an answer that is longer by one.
+    // A SHOW does not count its rows. An answer that is longer by one proves that all of them were returned.
     let longer = most + 1;
     match session.sql(select_rows(longer)).await? {
         SqlReply::Ran(outcome) if outcome.rows.len() != longer => {

@@ -1,4 +1,4 @@
-//! Where a load writes, and how names are spelled there.
+//! The database, the schemas and the stage that a load writes to, and the spelling of names there.
 
 pub(crate) mod catalog;
 
@@ -10,12 +10,12 @@ use crate::job::Job;
 use crate::sql::Name;
 use crate::sql::state::Bookkeeping;
 
-/// Where the load writes, and how names are spelled there.
+/// The database, the schemas and the stage that a load writes to, and the spelling of names there.
 pub(crate) struct Target {
     pub(crate) convention: Convention,
     pub(crate) schema: Name,
     pub(crate) staging_schema: Name,
-    /// What the names of the pipeline's stages begin with; the load's id follows.
+    /// The prefix of the names of the pipeline's stages; the load's id follows.
     pub(crate) stage_prefix: String,
     pub(crate) stage: Name,
     pub(crate) database: String,
@@ -24,7 +24,7 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn new(job: &Job) -> Self {
         let convention = job.convention();
-        // A database is named by whoever made it: in quotes exactly so, otherwise as SQL would read it.
+        // The job names an existing database: in quotes exactly, otherwise as SQL reads an identifier.
         let database = match job.database.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
         {
             Some(exact) => exact.to_owned(),
