@@ -1,7 +1,7 @@
 //! Whether the catalogue shows what a load needs to know of the dataset.
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
-use super::scratch::Scratch;
+use super::names::Scratch;
 use super::stage;
 use crate::protocol::Outcome;
 use crate::sql::{doctor, state};

@@ -1,6 +1,6 @@
 //! The conversation of an examination: a statement that fails is an answer, and every rule gets a check.
 
-use super::scratch::Scratch;
+use super::names::Scratch;
 use crate::fault::{Fault, Result};
 use crate::protocol::{
     Check, Failure, Io, Outcome, Pause, Pull, Reply, Script, Step, Upload, Verdict, unexpected,

@@ -11,6 +11,7 @@ mod ddl;
 mod end_to_end;
 mod examiner;
 mod lock;
+mod names;
 mod options;
 mod parameters;
 mod rights;
@@ -25,8 +26,8 @@ use crate::fault::{Context, Result};
 use crate::protocol::{Examination, Io, Load};
 
 use examiner::{Examiner, Found, Rule, Stop};
+use names::Scratch;
 use options::{Options, Role};
-use scratch::Scratch;
 
 /// Begins an examination. `now` is the current instant, RFC 3339 with an offset.
 ///

@@ -1,7 +1,7 @@
 //! What the owner of the procedures may do in the schemas that loads of the dataset write to.
 
 use super::examiner::{Examiner, Found, Rule, Stop, cell, shown};
-use super::scratch::Scratch;
+use super::names::Scratch;
 use crate::protocol::Outcome;
 use crate::sql::{Name, doctor};
 

@@ -1,9 +1,8 @@
 //! The schemas that everything an examination makes is in.
 
 use super::examiner::{Examiner, Found, Rule, Stop, cells, shown};
-use super::options::Options;
-use crate::dlt::naming::{Convention, Naming};
-use crate::sql::{Name, doctor};
+use super::names::Scratch;
+use crate::sql::doctor;
 
 const CREATE: Rule = Rule {
     name: "rights.create_schema",
@@ -20,46 +19,6 @@ pub(super) const RULES: &[&Rule] = &[&CREATE, &DROPPED];
 
 /// The comment of a scratch schema: only what has it is dropped.
 const MARK: &str = "Snowcat: made by P_DOCTOR, which drops it";
-
-/// The names of an examination.
-#[derive(Clone, Debug)]
-pub(super) struct Scratch {
-    /// As options and jobs name it.
-    pub(super) database_option: String,
-    pub(super) database: String,
-    /// The dataset of the load that is part of the examination.
-    pub(super) dataset: String,
-    pub(super) schema: Name,
-    staging: Name,
-    /// The schemas of the dataset that is examined.
-    pub(super) user_schemas: [Name; 2],
-}
-
-impl Scratch {
-    pub(super) fn new(options: &Options) -> Self {
-        // The names that loads of this dataset use.
-        let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
-        let given = &options.database;
-        let exact = given.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let database = exact.map_or_else(|| convention.fold(given), str::to_owned);
-        let user = convention.normalize_identifier(&options.dataset);
-        let dataset = format!("{user}_snowcat_doctor");
-        let schema = |name: &str| Name::schema(&database, &convention.fold(name));
-        Self {
-            schema: schema(&dataset),
-            staging: schema(&format!("{dataset}_staging")),
-            user_schemas: [schema(&user), schema(&format!("{user}_staging"))],
-            database_option: given.clone(),
-            database,
-            dataset,
-        }
-    }
-
-    /// An object of the scratch schema.
-    pub(super) fn object(&self, name: &str) -> Name {
-        self.schema.object(name)
-    }
-}
 
 /// Makes the scratch schemas; drops first what a killed examination left.
 pub(super) async fn create(x: &mut Examiner) -> Found {

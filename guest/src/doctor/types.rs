@@ -2,7 +2,7 @@
 
 use super::copy::file_of_instants;
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
-use super::scratch::Scratch;
+use super::names::Scratch;
 use super::stage;
 use crate::dlt::types::{DataType, Kind};
 use crate::sql::copy::{Json, copy_into};
