@@ -2,8 +2,10 @@
 //! `tests/data/sql/statements.sql`. `UPDATE_EXPECT=1` writes it anew.
 
 use super::copy::{Json, copy_into};
+use super::merge::children::{ChildMerge, fill_root_ids};
 use super::merge::history::{Validity, insert_versions, retire_absent};
-use super::merge::{Links, Match, Rank, Scope, Staged, Survey, children, keyed, survey};
+use super::merge::keyed::{self, AbsentRows};
+use super::merge::{Direction, KeyStats, Links, Match, Rank, Scope, Staged, key_stats};
 use super::state::{Bookkeeping, Value};
 use super::{Column, Name, ddl, literal, merge, quote, state, type_of};
 use crate::dlt::types::{DataType, Kind};
@@ -110,16 +112,17 @@ fn statements() -> String {
     let seq = column("_SNOWCAT_SEQ", DataType::Bigint);
     let with_seq = |columns: &[Column]| [columns, std::slice::from_ref(&seq)].concat();
     let keys = [columns[0].clone(), columns[3].clone()];
-    let order = merge::order_by(&[("κόσμε".to_owned(), true), ("_SNOWCAT_SEQ".to_owned(), true)]);
+    let newest = ["κόσμε", "_SNOWCAT_SEQ"].map(|name| (name.to_owned(), Direction::Descending));
+    let order = merge::order_by(&newest);
     let all = Staged { table: &staged_root, rank: None, deleted: None };
     let rank = Rank { keys: &keys, order: &order };
     let ranked = Staged { rank: Some(rank), ..all.clone() };
     let staged = Staged { deleted: columns.get(6), ..ranked.clone() };
     let seen = ["3", "2", "1", "2", "3"].map(|cell| Some(cell.to_owned()));
-    let Survey { bounds, .. } = Survey::read(&seen, &[&keys]).unwrap();
-    let matched = Match { keys: &keys, bounds: &bounds[0] };
+    let KeyStats { ranges, .. } = KeyStats::read(&seen, &[&keys]).unwrap();
+    let matched = Match { keys: &keys, ranges: &ranges[0] };
     let groups = [columns[1].clone()];
-    let partition = Match { keys: &groups, bounds: &[] };
+    let partition = Match { keys: &groups, ranges: &[] };
     let links = Links {
         id: "_DLT_ID",
         key: "_DLT_ID",
@@ -127,6 +130,7 @@ fn statements() -> String {
         root_id: "_DLT_ROOT_ID",
         seq: "_SNOWCAT_SEQ",
     };
+    let of = |staged, links| ChildMerge { child: &child, root: &root, staged, links };
     let valid = ["_DLT_VALID_FROM", "_DLT_VALID_TO"].map(|name| column(name, DataType::Timestamp));
     let validity = Validity {
         version: "_DLT_ID",
@@ -218,7 +222,7 @@ fn statements() -> String {
     );
     say("delete-insert: a column of TIMESTAMP_TZ", keyed::insert_kept(&root, &odd, &all));
     say("upsert: a column of TIMESTAMP_TZ", keyed::merge_kept(&root, &odd, &ranked, matched, &[]));
-    say("merge: what is staged", survey(&staged, &[&keys]));
+    say("merge: what is staged", key_stats(&staged, &[&keys]));
     say(
         "merge, source_filter: what does not count",
         merge::delete_filtered(&staged_root, &columns, "\"GROUP\" <> 'zzz'", links),
@@ -229,12 +233,12 @@ fn statements() -> String {
     );
     say(
         "delete-insert: the children of what is replaced",
-        children::delete_replaced(&child, &root, &staged_root, matched, links),
+        of(&staged, links).delete_replaced(matched),
     );
     say("delete-insert: what is replaced", keyed::delete_matched(&root, &staged_root, matched));
     say(
         "delete-insert, destination_scope: the children",
-        children::delete_scope(&child, &root, "\"GROUP\" = 'b'", links),
+        of(&staged, links).delete_scope("\"GROUP\" = 'b'"),
     );
     say(
         "delete-insert, destination_scope: what may go",
@@ -244,7 +248,7 @@ fn statements() -> String {
     say("delete-insert: all rows", keyed::insert_kept(&root, &columns, &all));
     say(
         "delete-insert: the children of rows that are not kept",
-        children::delete_dropped(&child, &staged, links),
+        of(&staged, links).delete_dropped(),
     );
     say(
         "upsert: the rows that are kept",
@@ -252,11 +256,11 @@ fn statements() -> String {
     );
     say(
         "upsert: the children of rows that are kept",
-        children::insert_kept(&child, &child_columns, &staged_child, &staged, links),
+        of(&staged, links).insert_kept(&child_columns, &staged_child),
     );
     say(
         "upsert, skip_unchanged_rows: children that are gone",
-        children::delete_removed(&child, &root, &staged_child, &staged, matched, links),
+        of(&staged, links).delete_removed(&staged_child, matched),
     );
     say(
         "upsert, hard_delete and skip_unchanged_rows: the rows",
@@ -264,19 +268,12 @@ fn statements() -> String {
     );
     say(
         "upsert, skip_unchanged_rows: their children",
-        children::merge_kept(
-            &child,
-            &child_columns,
-            &staged_child,
-            &staged,
-            &child_columns[..1],
-            links,
-        ),
+        of(&staged, links).merge_kept(&child_columns, &staged_child, &child_columns[..1]),
     );
     say("insert-only: the rows", keyed::merge_new(&root, &columns, &staged, matched));
     say(
         "insert-only, scd2: their children",
-        children::insert_new(&child, &child_columns, &staged_child, &root, &staged, links),
+        of(&staged, links).insert_new(&child_columns, &staged_child),
     );
     let condition = Scope::Condition("\"GROUP\" <> 'zzz'");
     for (what, scope) in [
@@ -286,11 +283,12 @@ fn statements() -> String {
     ] {
         say(
             &format!("{what}: the children of what did not come"),
-            children::delete_absent(&child, &root, &staged_root, matched, scope, links),
+            of(&staged, links).delete_absent(matched, scope),
         );
         say(
             &format!("{what}: what did not come"),
-            keyed::delete_absent(&root, &staged_root, matched, scope, links),
+            AbsentRows { root: &root, staging: &staged_root, matched, scope, seq: links.seq }
+                .delete(links.id),
         );
     }
     let version = Rank { keys: std::slice::from_ref(&id), order: &order };
@@ -309,14 +307,14 @@ fn statements() -> String {
         "scd2, active_record_timestamp: versions begin",
         insert_versions(&root, &columns, &staged, &far),
     );
-    let fill = |parent, links| children::fill_root_ids(&child, parent, &root, links);
+    let fill = |parent, links| fill_root_ids(&child, parent, &root, links);
     say("root ids that were not asked for before", fill(None, links));
     say("the same for the children of children", fill(Some(&child), links));
     let links = Links { key: "GROUP", ..links };
     say("row_key: root ids that were not asked for before", fill(None, links));
     say(
         "row_key, delete-insert: the children of what is replaced",
-        children::delete_replaced(&child, &root, &staged_root, matched, links),
+        of(&staged, links).delete_replaced(matched),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
     say("refresh: a table, gone", ddl::drop_table(&root));

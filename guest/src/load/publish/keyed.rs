@@ -9,7 +9,8 @@ use crate::fault::{Fault, Result};
 use crate::load::extract::staged::StagedTable;
 use crate::load::plan::merge::compared;
 use crate::load::session::{Session, SqlReply};
-use crate::sql::merge::{self, Match, Scope, Survey, children, keyed};
+use crate::sql::merge::keyed::{self, AbsentRows};
+use crate::sql::merge::{self, KeyStats, Match, Scope};
 use crate::sql::{Column, Name};
 
 /// Deletes the existing rows with a staged key or in the job's scope, then inserts the staged rows.
@@ -18,22 +19,22 @@ pub(crate) async fn delete_insert(
     session: &mut Session,
     filtered: u64,
 ) -> Result<()> {
-    let primary = Match { keys: &family.primary, bounds: &[] };
+    let primary = Match { keys: &family.primary, ranges: &[] };
     let pruned = filtered + family.drop_stale(session, primary).await?;
     let keys = [family.primary.as_slice(), family.merge_key.as_slice()];
     let keys = keys.into_iter().filter(|key| !key.is_empty() && family.scope.is_none());
     let keys: Vec<&[Column]> = keys.collect();
-    let survey = family.survey(session, &keys).await?;
-    let matches: Vec<Match<'_>> = pair(&keys, &survey);
+    let stats = family.key_stats(session, &keys).await?;
+    let matches: Vec<Match<'_>> = pair(&keys, &stats);
     if family.existed {
         for (child, _, links) in family.existing_children()? {
+            let staged = family.staged();
+            let child = family.child(&child, &staged, links);
             for matched in &matches {
-                let (root, staging) = (&family.table, &family.staging);
-                let delete = children::delete_replaced(&child, root, staging, *matched, links);
-                session.sql(delete).await?;
+                session.sql(child.delete_replaced(*matched)).await?;
             }
             if let Some(scope) = &family.scope {
-                session.sql(children::delete_scope(&child, &family.table, scope, links)).await?;
+                session.sql(child.delete_scope(scope)).await?;
             }
         }
         for matched in &matches {
@@ -45,7 +46,7 @@ pub(crate) async fn delete_insert(
     }
     let columns = family.destination.columns(family.root, &family.table);
     let insert = keyed::insert_kept(&family.table, &columns, &family.staged());
-    let expected = family.root.rows.saturating_sub(pruned).saturating_sub(survey.dropped);
+    let expected = family.root.rows.saturating_sub(pruned).saturating_sub(stats.dropped);
     match session.sql(insert).await? {
         SqlReply::Ran(outcome) if outcome.affected.is_some_and(|rows| rows != expected) => {
             return Err(Fault::destination(format_args!(
@@ -63,9 +64,10 @@ pub(crate) async fn delete_insert(
         }
         let table = family.destination.target.table(&child.name);
         family.destination.copy(session, child, CopyInto::Table(&table)).await?;
-        if survey.dropped > 0 {
+        if stats.dropped > 0 {
             let links = family.links_to(child)?;
-            session.sql(children::delete_dropped(&table, &family.staged(), links)).await?;
+            let staged = family.staged();
+            session.sql(family.child(&table, &staged, links).delete_dropped()).await?;
         }
     }
     Ok(())
@@ -74,9 +76,9 @@ pub(crate) async fn delete_insert(
 /// Inserts the staged rows with a new key, and new elements in the lists of existing rows.
 pub(crate) async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
     let keys: [&[Column]; 1] = [&family.primary];
-    let survey = family.survey(session, &keys).await?;
+    let stats = family.key_stats(session, &keys).await?;
     let columns = family.destination.columns(family.root, &family.table);
-    for matched in pair(&keys, &survey) {
+    for matched in pair(&keys, &stats) {
         session.sql(keyed::merge_new(&family.table, &columns, &family.staged(), matched)).await?;
     }
     insert_new_children(family, session).await
@@ -94,8 +96,8 @@ pub(crate) async fn upsert(
         .filter(|key| !key.is_empty());
     let keys: Vec<&[Column]> =
         [Some(family.primary.as_slice()), partition].into_iter().flatten().collect();
-    let survey = family.survey(session, &keys).await?;
-    let matches = pair(&keys, &survey);
+    let stats = family.key_stats(session, &keys).await?;
+    let matches = pair(&keys, &stats);
     let Some(matched) = matches.first().copied() else {
         return Err(Fault::internal("an upsert without a key"));
     };
@@ -115,15 +117,14 @@ pub(crate) async fn upsert(
     let staged = family.staged();
     if family.existed {
         for (child, _, links) in family.existing_children()? {
-            let (root, staging) = (&family.table, &family.staging);
-            let delete = children::delete_replaced(&child, root, staging, matched, links);
-            session.sql(delete).await?;
+            let child = family.child(&child, &staged, links);
+            session.sql(child.delete_replaced(matched)).await?;
         }
     }
     let columns = family.destination.all_columns(family.known);
     session.sql(keyed::merge_kept(&family.table, &columns, &staged, matched, &[])).await?;
     for child in &family.children {
-        if pruned > 0 || survey.dropped > 0 {
+        if pruned > 0 || stats.dropped > 0 {
             insert_waiting(family, session, child).await?;
         } else {
             let table = family.destination.target.table(&child.name);
@@ -139,13 +140,14 @@ async fn delete_absent(
     matched: Match<'_>,
     scope: Scope<'_>,
 ) -> Result<()> {
-    let (root, staging) = (&family.table, &family.staging);
+    let staged = family.staged();
     for (child, _, links) in family.existing_children()? {
-        let delete = children::delete_absent(&child, root, staging, matched, scope, links);
-        session.sql(delete).await?;
+        let child = family.child(&child, &staged, links);
+        session.sql(child.delete_absent(matched, scope)).await?;
     }
-    let delete = keyed::delete_absent(root, staging, matched, scope, family.links());
-    session.sql(delete).await.map(drop)
+    let (root, staging, seq) = (&family.table, &family.staging, family.links().seq);
+    let absent = AbsentRows { root, staging, matched, scope, seq };
+    session.sql(absent.delete(family.links().id)).await.map(drop)
 }
 
 /// The same, but for rows that do not differ: nothing of those is written again.
@@ -163,10 +165,10 @@ async fn upsert_changed(
     let catalog = family.existing_children()?;
     for (child, came, links) in &catalog {
         let place = came.map(|came| destination.target.staging(&came.name));
-        let (root, staging) = (&family.table, &family.staging);
+        let merged = family.child(child, &staged, *links);
         let delete = match &place {
-            Some(place) => children::delete_removed(child, root, place, &staged, matched, *links),
-            None => children::delete_replaced(child, root, staging, matched, *links),
+            Some(place) => merged.delete_removed(place, matched),
+            None => merged.delete_replaced(matched),
         };
         session.sql(delete).await?;
     }
@@ -177,19 +179,19 @@ async fn upsert_changed(
     session.sql(keyed::merge_kept(&family.table, &columns, &staged, matched, &differ)).await?;
     for (child, place) in family.children.iter().zip(&waiting) {
         let table = destination.target.table(&child.name);
-        let links = family.links_to(child)?;
+        let merged = family.child(&table, &staged, family.links_to(child)?);
         let known = destination.schema.table(&child.name);
         let statement = match known.filter(|_| catalog.iter().any(|(name, ..)| *name == table)) {
             None => {
                 let columns = destination.columns(child, &table);
-                children::insert_kept(&table, &columns, place, &staged, links)
+                merged.insert_kept(&columns, place)
             }
             Some(known) => {
                 let columns = destination.all_columns(known);
                 let differ = compared(known).into_iter();
                 let differ: Vec<Column> =
                     differ.map(|found| destination.column(known, found.name())).collect();
-                children::merge_kept(&table, &columns, place, &staged, &differ, links)
+                merged.merge_kept(&columns, place, &differ)
             }
         };
         session.sql(statement).await?;
@@ -208,7 +210,8 @@ async fn insert_waiting(
     let table = family.destination.target.table(&child.name);
     let columns = family.destination.columns(child, &table);
     let (staged, links) = (family.staged(), family.links());
-    session.sql(children::insert_kept(&table, &columns, &waiting, &staged, links)).await?;
+    let insert = family.child(&table, &staged, links).insert_kept(&columns, &waiting);
+    session.sql(insert).await?;
     session.sql(merge::delete_all(&waiting)).await.map(drop)
 }
 
@@ -221,15 +224,15 @@ pub(crate) async fn insert_new_children(
         let waiting = family.stage(session, child).await?;
         let table = family.destination.target.table(&child.name);
         let columns = family.destination.columns(child, &table);
-        let (root, staged, links) = (&family.table, family.staged(), family.links());
-        let insert = children::insert_new(&table, &columns, &waiting, root, &staged, links);
+        let (staged, links) = (family.staged(), family.links());
+        let insert = family.child(&table, &staged, links).insert_new(&columns, &waiting);
         session.sql(insert).await?;
         session.sql(merge::delete_all(&waiting)).await?;
     }
     Ok(())
 }
 
-/// Each key with its bounds.
-fn pair<'a>(keys: &[&'a [Column]], survey: &'a Survey) -> Vec<Match<'a>> {
-    keys.iter().zip(&survey.bounds).map(|(keys, bounds)| Match { keys, bounds }).collect()
+/// Each key with its ranges.
+fn pair<'a>(keys: &[&'a [Column]], stats: &'a KeyStats) -> Vec<Match<'a>> {
+    keys.iter().zip(&stats.ranges).map(|(keys, ranges)| Match { keys, ranges }).collect()
 }

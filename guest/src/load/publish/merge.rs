@@ -11,7 +11,8 @@ use crate::load::plan::merge::{MergePlan, WriteAction, hint_of};
 use crate::load::session::{Session, SqlReply};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
-use crate::sql::merge::{self, Links, Match, Rank, Staged, Survey, survey};
+use crate::sql::merge::children::ChildMerge;
+use crate::sql::merge::{self, Direction, KeyStats, Links, Match, Rank, Staged, key_stats};
 use crate::sql::{Column, Name};
 
 /// A merge of one family of tables.
@@ -128,24 +129,38 @@ impl<'a> FamilyMerge<'a> {
         Ok(affected(&session.sql(delete).await?))
     }
 
-    /// Looks at the staged rows: how many are not kept, and the bounds of these keys.
-    pub(crate) async fn survey(&self, session: &mut Session, keys: &[&[Column]]) -> Result<Survey> {
+    /// The statistics of the staged rows: how many are not kept, and the ranges of these keys.
+    pub(crate) async fn key_stats(
+        &self,
+        session: &mut Session,
+        keys: &[&[Column]],
+    ) -> Result<KeyStats> {
         // A new table has no existing rows to find.
         let asked = if self.existed { keys } else { &[] };
-        let nothing = Survey { dropped: 0, bounds: vec![Vec::new(); keys.len()] };
+        let nothing = KeyStats { dropped: 0, ranges: vec![Vec::new(); keys.len()] };
         if asked.is_empty() && self.rank.is_empty() && self.deleted.is_none() {
             return Ok(nothing);
         }
-        let SqlReply::Ran(outcome) = session.sql(survey(&self.staged(), asked)).await? else {
+        let SqlReply::Ran(outcome) = session.sql(key_stats(&self.staged(), asked)).await? else {
             return Ok(nothing);
         };
         let row = outcome.rows.first().map(Vec::as_slice).unwrap_or_default();
-        let found = Survey::read(row, asked).ok_or_else(|| {
+        let found = KeyStats::read(row, asked).ok_or_else(|| {
             Fault::destination(format_args!("expected one row with counts, found {row:?}"))
         })?;
-        let mut bounds = found.bounds;
-        bounds.resize(keys.len(), Vec::new());
-        Ok(Survey { bounds, ..found })
+        let mut ranges = found.ranges;
+        ranges.resize(keys.len(), Vec::new());
+        Ok(KeyStats { ranges, ..found })
+    }
+
+    /// The statements for a child table.
+    pub(crate) fn child<'m>(
+        &'m self,
+        child: &'m Name,
+        staged: &'m Staged<'m>,
+        links: Links<'m>,
+    ) -> ChildMerge<'m> {
+        ChildMerge { child, root: &self.table, staged, links }
     }
 
     /// The staged root rows.
@@ -268,12 +283,19 @@ fn order(destination: &Destination<'_>, plan: &MergePlan, known: &Table) -> Resu
             ))
             .at("newer_by"));
         }
-        order.push((fold(age), true));
+        order.push((fold(age), Direction::Descending));
     }
     if let Some(column) = hint_of(known, "dedup_sort").filter(|column| column.is_complete()) {
-        let ascending = column.hint("dedup_sort").is_some_and(|sort| sort.as_str() == Some("asc"));
-        order.push((fold(column.name()), !ascending));
+        let direction = match column.hint("dedup_sort").and_then(|sort| sort.as_str()) {
+            Some("asc") => Direction::Ascending,
+            _ => Direction::Descending,
+        };
+        order.push((fold(column.name()), direction));
     }
-    order.push((fold(SEQ), !plan.strategy.keeps_first()));
+    let direction = match plan.strategy.keeps_first() {
+        true => Direction::Ascending,
+        false => Direction::Descending,
+    };
+    order.push((fold(SEQ), direction));
     Ok(merge::order_by(&order))
 }

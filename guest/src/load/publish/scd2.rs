@@ -27,14 +27,14 @@ pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Sessio
     let staged = family.staged();
     if family.existed {
         let keys: [&[Column]; 1] = [&family.merge_key];
-        let survey;
+        let stats;
         let scope = match &family.scope {
             Some(condition) => Scope::Condition(condition),
             None if family.merge_key.is_empty() => Scope::All,
             None => {
-                survey = family.survey(session, &keys).await?;
-                let bounds = survey.bounds.first().map(Vec::as_slice).unwrap_or_default();
-                Scope::Key(Match { keys: &family.merge_key, bounds })
+                stats = family.key_stats(session, &keys).await?;
+                let ranges = stats.ranges.first().map(Vec::as_slice).unwrap_or_default();
+                Scope::Key(Match { keys: &family.merge_key, ranges })
             }
         };
         let retire = retire_absent(&family.table, &staged, &validity, scope, family.links());

@@ -1,148 +1,135 @@
-//! Child rows: they belong to root rows, and go and come with them.
+//! Child rows: they belong to root rows, and are inserted and deleted with them.
 
-use super::keyed::{absent, changed, insert};
+use super::keyed::{AbsentRows, changed, insert};
 use super::{Column, Links, Match, Name, Scope, Staged, join, list, parsed_of, quote};
 
-/// The rows of a child table whose root is about to be replaced.
-pub fn delete_replaced(
-    child: &Name,
-    root: &Name,
-    staging: &Name,
-    matched: Match<'_>,
-    links: Links<'_>,
-) -> String {
-    format!(
-        "DELETE FROM {child} WHERE {} IN (SELECT d.{} FROM {root} AS d JOIN {staging} AS s ON {})",
-        quote(links.root_id),
-        quote(links.key),
-        matched.condition("d", "s")
-    )
+/// A child table in a merge of its root table.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildMerge<'a> {
+    /// The child table.
+    pub child: &'a Name,
+    /// The root table.
+    pub root: &'a Name,
+    /// The staged root rows.
+    pub staged: &'a Staged<'a>,
+    /// How the tables are tied together.
+    pub links: Links<'a>,
 }
 
-/// The rows of a child table whose root meets the user's condition.
-pub fn delete_scope(child: &Name, root: &Name, condition: &str, links: Links<'_>) -> String {
-    format!(
-        "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {root} WHERE ({condition}))",
-        quote(links.root_id),
-        quote(links.key),
-    )
-}
+impl ChildMerge<'_> {
+    /// Deletes the child rows of the root rows that staged rows replace.
+    pub fn delete_replaced(&self, matched: Match<'_>) -> String {
+        let Self { child, root, staged, links } = self;
+        format!(
+            "DELETE FROM {child} WHERE {} IN (SELECT d.{} FROM {root} AS d JOIN {} AS s ON {})",
+            quote(links.root_id),
+            quote(links.key),
+            staged.table,
+            matched.condition("d", "s")
+        )
+    }
 
-/// The rows of a child table whose root did not come, in the scope.
-pub fn delete_absent(
-    child: &Name,
-    root: &Name,
-    staging: &Name,
-    matched: Match<'_>,
-    scope: Scope<'_>,
-    links: Links<'_>,
-) -> String {
-    let root_id = quote(links.root_id);
-    let absent = absent(links.key, root, staging, matched, scope, links);
-    format!("DELETE FROM {child} WHERE {root_id} IN ({absent})")
-}
+    /// Deletes the child rows of the root rows that meet the user's condition.
+    pub fn delete_scope(&self, condition: &str) -> String {
+        let Self { child, root, links, .. } = self;
+        format!(
+            "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {root} WHERE ({condition}))",
+            quote(links.root_id),
+            quote(links.key),
+        )
+    }
 
-/// The rows of a child table that belong to staged roots which are not kept.
-pub fn delete_dropped(child: &Name, staged: &Staged<'_>, links: Links<'_>) -> String {
-    format!(
-        "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {})",
-        quote(links.root_id),
-        quote(links.key),
-        staged.dropped()
-    )
-}
+    /// Deletes the child rows of the root rows in the scope that are not staged.
+    pub fn delete_absent(&self, matched: Match<'_>, scope: Scope<'_>) -> String {
+        let Self { child, root, staged, links } = self;
+        let absent = AbsentRows { root, staging: staged.table, matched, scope, seq: links.seq };
+        format!(
+            "DELETE FROM {child} WHERE {} IN ({})",
+            quote(links.root_id),
+            absent.select(links.key)
+        )
+    }
 
-/// The rows of a child table that their roots no longer have: of the roots that came, what is not
-/// staged for one that is kept.
-pub fn delete_removed(
-    child: &Name,
-    root: &Name,
-    waiting: &Name,
-    staged: &Staged<'_>,
-    matched: Match<'_>,
-    links: Links<'_>,
-) -> String {
-    let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);
-    format!(
-        "DELETE FROM {child} WHERE {id} IN (SELECT c.{id} FROM {child} AS c JOIN \
-         (SELECT DISTINCT d.{key} FROM {root} AS d JOIN {} AS s ON {}) AS r ON r.{key} = c.{root_id} \
-         LEFT JOIN (SELECT c.{id} FROM {}) AS k ON k.{id} = c.{id} WHERE k.{id} IS NULL)",
-        staged.table,
-        matched.condition("d", "s"),
-        of_kept(waiting, staged, links),
-    )
-}
+    /// Deletes the child rows of the staged root rows that are not kept.
+    pub fn delete_dropped(&self) -> String {
+        let Self { child, staged, links, .. } = self;
+        format!(
+            "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {})",
+            quote(links.root_id),
+            quote(links.key),
+            staged.dropped()
+        )
+    }
 
-/// The staged child rows whose root row is kept, into the child table.
-pub fn insert_kept(
-    child: &Name,
-    columns: &[Column],
-    waiting: &Name,
-    staged: &Staged<'_>,
-    links: Links<'_>,
-) -> String {
-    format!(
-        "INSERT INTO {child} ({}) SELECT {} FROM {}",
-        list(columns),
-        join(columns, ", ", |column| parsed_of("c.", column)),
-        of_kept(waiting, staged, links),
-    )
-}
+    /// Deletes the child rows that their root rows no longer have: of the staged root rows, those that are not
+    /// among the `waiting` child rows of one that is kept.
+    pub fn delete_removed(&self, waiting: &Name, matched: Match<'_>) -> String {
+        let Self { child, root, staged, links } = self;
+        let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);
+        format!(
+            "DELETE FROM {child} WHERE {id} IN (SELECT c.{id} FROM {child} AS c JOIN \
+             (SELECT DISTINCT d.{key} FROM {root} AS d JOIN {} AS s ON {}) AS r ON r.{key} = c.{root_id} \
+             LEFT JOIN (SELECT c.{id} FROM {}) AS k ON k.{id} = c.{id} WHERE k.{id} IS NULL)",
+            staged.table,
+            matched.condition("d", "s"),
+            self.of_kept(waiting),
+        )
+    }
 
-/// The staged child rows whose root row is kept: those that differ in a column that is compared
-/// update, and those that are new are added.
-pub fn merge_kept(
-    child: &Name,
-    columns: &[Column],
-    waiting: &Name,
-    staged: &Staged<'_>,
-    compared: &[Column],
-    links: Links<'_>,
-) -> String {
-    let id = quote(links.id);
-    let set = join(columns.iter().filter(|column| column.name != links.id), ", ", |column| {
-        let name = column.quoted();
-        format!("{name} = s.{name}")
-    });
-    format!(
-        "MERGE INTO {child} AS d USING (SELECT {} FROM {}) AS s ON d.{id} = s.{id} \
-         WHEN MATCHED{} THEN UPDATE SET {set} WHEN NOT MATCHED THEN {}",
-        join(columns, ", ", |column| {
-            format!("{} AS {}", parsed_of("c.", column), column.quoted())
-        }),
-        of_kept(waiting, staged, links),
-        changed(compared),
-        insert(columns),
-    )
-}
+    /// Inserts the `waiting` child rows of the root rows that are kept.
+    pub fn insert_kept(&self, columns: &[Column], waiting: &Name) -> String {
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {}",
+            self.child,
+            list(columns),
+            join(columns, ", ", |column| parsed_of("c.", column)),
+            self.of_kept(waiting),
+        )
+    }
 
-/// The staged child rows of kept rows that are in the root table, those whose ids are not there.
-pub fn insert_new(
-    child: &Name,
-    columns: &[Column],
-    waiting: &Name,
-    root: &Name,
-    staged: &Staged<'_>,
-    links: Links<'_>,
-) -> String {
-    let id = quote(links.id);
-    format!(
-        "INSERT INTO {child} ({}) SELECT {} FROM {} LEFT JOIN {child} AS d ON d.{id} = c.{id} \
-         WHERE d.{id} IS NULL AND w.{id} IN (SELECT {id} FROM {root})",
-        list(columns),
-        join(columns, ", ", |column| parsed_of("c.", column)),
-        of_kept(waiting, staged, links),
-    )
-}
+    /// Merges the `waiting` child rows of the root rows that are kept: updates those that differ in a column of
+    /// `compared`, and inserts the new ones.
+    pub fn merge_kept(&self, columns: &[Column], waiting: &Name, compared: &[Column]) -> String {
+        let Self { child, links, .. } = self;
+        let id = quote(links.id);
+        let set = join(columns.iter().filter(|column| column.name != links.id), ", ", |column| {
+            let name = column.quoted();
+            format!("{name} = s.{name}")
+        });
+        format!(
+            "MERGE INTO {child} AS d USING (SELECT {} FROM {}) AS s ON d.{id} = s.{id} \
+             WHEN MATCHED{} THEN UPDATE SET {set} WHEN NOT MATCHED THEN {}",
+            join(columns, ", ", |column| {
+                format!("{} AS {}", parsed_of("c.", column), column.quoted())
+            }),
+            self.of_kept(waiting),
+            changed(compared),
+            insert(columns),
+        )
+    }
 
-/// What follows FROM: the staged child rows, as `c`, of the root rows that are kept, as `w`. A root
-/// row is known by its number in the load: ids repeat where they are made of keys.
-fn of_kept(waiting: &Name, staged: &Staged<'_>, links: Links<'_>) -> String {
-    let (id, seq) = (quote(links.id), quote(links.seq));
-    format!(
-        "{waiting} AS c JOIN (SELECT {seq}, {id} FROM {}) AS w ON w.{seq} = c.{seq}",
-        staged.kept()
-    )
+    /// Inserts the `waiting` child rows whose ids do not exist, of the root rows that are kept and exist.
+    pub fn insert_new(&self, columns: &[Column], waiting: &Name) -> String {
+        let Self { child, root, links, .. } = self;
+        let id = quote(links.id);
+        format!(
+            "INSERT INTO {child} ({}) SELECT {} FROM {} LEFT JOIN {child} AS d ON d.{id} = c.{id} \
+             WHERE d.{id} IS NULL AND w.{id} IN (SELECT {id} FROM {root})",
+            list(columns),
+            join(columns, ", ", |column| parsed_of("c.", column)),
+            self.of_kept(waiting),
+        )
+    }
+
+    /// What follows FROM: the `waiting` child rows, as `c`, of the root rows that are kept, as `w`. They are
+    /// joined by the number of the root row in the load: ids repeat where they are made of keys.
+    fn of_kept(&self, waiting: &Name) -> String {
+        let (id, seq) = (quote(self.links.id), quote(self.links.seq));
+        format!(
+            "{waiting} AS c JOIN (SELECT {seq}, {id} FROM {}) AS w ON w.{seq} = c.{seq}",
+            self.staged.kept()
+        )
+    }
 }
 
 /// The ids of roots for child rows that have none because nothing asked for them when they came.

@@ -1,55 +1,57 @@
 //! Root rows by their keys: delete-insert, upsert, insert-only, cdc.
 
 use super::{
-    Column, Links, Match, Name, Scope, Staged, is_deleted, join, list, parsed, parsed_as, quote,
-    same,
+    Column, Match, Name, Scope, Staged, is_deleted, join, list, parsed, parsed_as, quote, same,
 };
 
-/// The root rows that staged rows replace.
+/// Deletes the root rows that staged rows replace.
 pub fn delete_matched(root: &Name, staging: &Name, matched: Match<'_>) -> String {
-    let bounds = join(matched.bounds, "", |bound| format!("{} AND ", bound.condition("d")));
+    let ranges = join(matched.ranges, "", |range| format!("{} AND ", range.condition("d")));
     let same = join(matched.keys, " AND ", |key| same(key, "d", "s"));
     format!(
-        "DELETE FROM {root} AS d WHERE {bounds}EXISTS (SELECT 1 FROM {staging} AS s WHERE {same})"
+        "DELETE FROM {root} AS d WHERE {ranges}EXISTS (SELECT 1 FROM {staging} AS s WHERE {same})"
     )
 }
 
-/// The root rows that meet the user's condition.
+/// Deletes the root rows that meet the user's condition.
 pub fn delete_scope(root: &Name, condition: &str) -> String {
     format!("DELETE FROM {root} WHERE ({condition})")
 }
 
-/// The root rows that did not come, in the scope.
-pub fn delete_absent(
-    root: &Name,
-    staging: &Name,
-    matched: Match<'_>,
-    scope: Scope<'_>,
-    links: Links<'_>,
-) -> String {
-    let id = quote(links.id);
-    let absent = absent(links.id, root, staging, matched, scope, links);
-    format!("DELETE FROM {root} WHERE {id} IN ({absent})")
+/// The root rows in a scope that are not staged.
+#[derive(Clone, Copy, Debug)]
+pub struct AbsentRows<'a> {
+    /// The root table.
+    pub root: &'a Name,
+    /// The staging table.
+    pub staging: &'a Name,
+    /// How root rows are found by staged rows.
+    pub matched: Match<'a>,
+    /// The rows that may be absent.
+    pub scope: Scope<'a>,
+    /// The column of a staged row's number.
+    pub seq: &'a str,
 }
 
-/// This column of root rows that did not come, in the scope.
-pub(super) fn absent(
-    column: &str,
-    root: &Name,
-    staging: &Name,
-    matched: Match<'_>,
-    scope: Scope<'_>,
-    links: Links<'_>,
-) -> String {
-    // The bounds are of the rows that came: those that did not may be beyond.
-    let matched = Match { bounds: &[], ..matched };
-    format!(
-        "SELECT d.{} FROM {} LEFT JOIN {staging} AS s ON {} WHERE s.{} IS NULL",
-        quote(column),
-        scope.rows(root, staging),
-        matched.condition("d", "s"),
-        quote(links.seq),
-    )
+impl AbsentRows<'_> {
+    /// Deletes them by the column of their ids.
+    pub fn delete(&self, id: &str) -> String {
+        format!("DELETE FROM {} WHERE {} IN ({})", self.root, quote(id), self.select(id))
+    }
+
+    /// This column of them.
+    pub(super) fn select(&self, column: &str) -> String {
+        // The key ranges are those of the staged rows: absent rows may be outside of them.
+        let matched = Match { ranges: &[], ..self.matched };
+        format!(
+            "SELECT d.{} FROM {} LEFT JOIN {} AS s ON {} WHERE s.{} IS NULL",
+            quote(column),
+            self.scope.rows(self.root, self.staging),
+            self.staging,
+            matched.condition("d", "s"),
+            quote(self.seq),
+        )
+    }
 }
 
 impl Scope<'_> {
@@ -69,7 +71,7 @@ impl Scope<'_> {
     }
 }
 
-/// The staged rows that are kept, into the root table.
+/// Inserts the staged rows that are kept.
 pub fn insert_kept(root: &Name, columns: &[Column], staged: &Staged<'_>) -> String {
     format!(
         "INSERT INTO {root} ({}) SELECT {} FROM {}",
@@ -79,7 +81,7 @@ pub fn insert_kept(root: &Name, columns: &[Column], staged: &Staged<'_>) -> Stri
     )
 }
 
-/// The staged rows that are kept: those with a new key are added, and nothing else happens.
+/// Inserts the staged rows that are kept and whose key does not exist.
 pub fn merge_new(
     root: &Name,
     columns: &[Column],
@@ -95,9 +97,9 @@ pub fn merge_new(
     )
 }
 
-/// The staged rows that are kept, updating the root rows of the same key and adding the others.
-/// Those that are deleted at the source delete, and are never added. Where columns to compare are
-/// given, rows that do not differ in them are left alone.
+/// Merges the staged rows that are kept: they update the root rows of the same key, or are inserted. Rows
+/// that are deleted at the source delete the root row, and are not inserted. If `compared` has columns, rows
+/// that do not differ in them are not updated.
 pub fn merge_kept(
     root: &Name,
     columns: &[Column],
@@ -128,7 +130,7 @@ pub fn merge_kept(
     )
 }
 
-/// ` AND` that the staged row differs in one of these columns; nothing where there are none.
+/// ` AND` that the staged row differs in one of these columns; empty if there are none.
 pub(super) fn changed(compared: &[Column]) -> String {
     if compared.is_empty() {
         return String::new();
@@ -140,7 +142,7 @@ pub(super) fn changed(compared: &[Column]) -> String {
     format!(" AND NOT ({equal})")
 }
 
-/// What is selected from the staging table: the columns, and these too where they are not among them.
+/// The columns to select from the staging table: `columns`, and those of `more` that are not among them.
 fn select(columns: &[Column], more: &[&[Column]]) -> String {
     let missing = more.iter().copied().flatten();
     let missing = missing.filter(|column| columns.iter().all(|other| other.name != column.name));

@@ -1,20 +1,20 @@
-//! Moving staged rows into the tables people read: transactions, DELETE, INSERT, MERGE.
+//! Statements that move staged rows into the final tables: transactions, DELETE, INSERT, MERGE.
 //!
 //! No `OR` in a join and no `NOT IN (subquery)`: neither becomes a hash join. Rows are de-duplicated in
 //! the source of each statement, by a total order, because Snowflake refuses a MERGE whose source
 //! repeats a matched key (error 100090) and silently inserts repeated unmatched ones.
 //! Source: Snowflake documentation, "MERGE", nondeterministic results.
 //!
-//! In every statement `d` is the table people read and `s` are the staged rows. What a user of dlt
-//! writes as SQL (`source_filter`, `destination_scope`) names columns without either, so it stands in
-//! a SELECT of its own, where it can mean one table only.
+//! In every statement `d` is the final table and `s` are the staged rows. The user's conditions
+//! (`source_filter`, `destination_scope`) name columns without an alias, so each is in a SELECT of its own,
+//! where a column belongs to one table only.
 
 pub mod children;
 pub mod history;
+mod key_stats;
 pub mod keyed;
-mod survey;
 
-pub use survey::{Bound, Survey, survey};
+pub use key_stats::{KeyRange, KeyStats, key_stats};
 
 use super::{Column, Name, in_utc, join, list, quote};
 use crate::dlt::types::DataType;
@@ -26,42 +26,41 @@ pub const COMMIT: &str = "COMMIT";
 /// Undoes it.
 pub const ROLLBACK: &str = "ROLLBACK";
 
-/// The staged root rows of a merge, and which of them count.
+/// The staged root rows of a merge, and which of them are kept.
 #[derive(Clone, Debug)]
 pub struct Staged<'a> {
     /// The staging table.
     pub table: &'a Name,
-    /// What tells which of several rows is kept; none where all are.
+    /// Which of several rows of one key is kept. `None`: all are.
     pub rank: Option<Rank<'a>>,
     /// The column that marks rows as deleted at the source.
     pub deleted: Option<&'a Column>,
 }
 
-/// Of the staged rows that share these columns, one is kept.
+/// The order of the staged rows of one key, of which the first is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank<'a> {
-    /// The columns: the primary key.
+    /// The columns of the key.
     pub keys: &'a [Column],
-    /// What ranks the rows of one key, best first, such as `"UPDATED" DESC NULLS LAST`.
+    /// The order, such as `"UPDATED" DESC NULLS LAST`.
     pub order: &'a str,
 }
 
-/// How rows that are there are found by rows that came.
+/// How existing rows are found by staged rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'a> {
-    /// Rows that share these columns are the same.
+    /// The columns of the key: rows with the same values match.
     pub keys: &'a [Column],
-    /// Between which literals the keys of all staged rows are, so that Snowflake reads only the
-    /// partitions in which they can be.
-    pub bounds: &'a [Bound],
+    /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have them.
+    pub ranges: &'a [KeyRange],
 }
 
-/// Which rows that are there may be deleted or retired because they did not come.
+/// Which existing rows are deleted or retired if they are not staged.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
     /// All of them.
     All,
-    /// Those that share these columns, the merge key, with a row that came.
+    /// Those that have the same merge key as a staged row.
     Key(Match<'a>),
     /// Those that meet a condition of the user.
     Condition(&'a str),
@@ -123,11 +122,11 @@ impl Rank<'_> {
 }
 
 impl Match<'_> {
-    /// `left` and `right` have the same key, within the bounds.
+    /// `left` and `right` have the same key, which is in the ranges.
     fn condition(&self, left: &str, right: &str) -> String {
-        let bounds = self.bounds.iter().map(|bound| bound.condition(left));
+        let ranges = self.ranges.iter().map(|range| range.condition(left));
         let same = self.keys.iter().map(|key| same(key, left, right));
-        bounds.chain(same).collect::<Vec<_>>().join(" AND ")
+        ranges.chain(same).collect::<Vec<_>>().join(" AND ")
     }
 }
 
@@ -148,21 +147,33 @@ fn is_deleted(alias: &str, column: &Column) -> String {
     }
 }
 
-/// Every row of a table, inside the transaction (TRUNCATE would do too, but also forgets the load
-/// history).
+/// Deletes all rows of a table. TRUNCATE would also reset the load history.
 pub fn delete_all(table: &Name) -> String {
     format!("DELETE FROM {table}")
 }
 
-/// What ranks rows, best first: these columns, each by its greatest value or by its least.
-pub fn order_by(columns: &[(String, bool)]) -> String {
-    join(columns, ", ", |(name, descending)| {
-        format!("{} {} NULLS LAST", quote(name), if *descending { "DESC" } else { "ASC" })
+/// The direction of an order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// The least value first.
+    Ascending,
+    /// The greatest value first.
+    Descending,
+}
+
+/// An order by these columns.
+pub fn order_by(columns: &[(String, Direction)]) -> String {
+    join(columns, ", ", |(name, direction)| {
+        let direction = match direction {
+            Direction::Ascending => "ASC",
+            Direction::Descending => "DESC",
+        };
+        format!("{} {direction} NULLS LAST", quote(name))
     })
 }
 
-/// Staged root rows that do not meet the user's condition, gone. `columns` are those of the table:
-/// the condition sees JSON as JSON.
+/// Deletes the staged root rows that do not meet the user's condition. `columns` are those of the final table:
+/// the condition reads JSON as JSON.
 pub fn delete_filtered(
     staging: &Name,
     columns: &[Column],
@@ -181,8 +192,8 @@ pub fn delete_filtered(
     )
 }
 
-/// Staged root rows that are older than the row of the same key that is there, gone. A row without
-/// an age is older than any that has one.
+/// Deletes the staged root rows that are older than the existing row of the same key. A row without an age is
+/// older than any with one.
 pub fn delete_stale(
     staging: &Name,
     root: &Name,
@@ -199,7 +210,7 @@ pub fn delete_stale(
     )
 }
 
-/// A staged value as the final table wants it.
+/// A staged value, converted for the final table.
 fn parsed(column: &Column) -> String {
     parsed_of("", column)
 }

@@ -1,38 +1,38 @@
-//! One look at the staged root rows before they are merged: how many are not kept, and between which
-//! values their keys are.
+//! Statistics of the staged root rows before they are merged: the number of rows that are not kept, and the
+//! ranges of their keys.
 
 use super::{Column, Staged, is_deleted};
 use crate::dlt::types::DataType;
 use crate::sql::{join, literal};
 
-/// A text longer than this is no bound: it would be said several times.
+/// A longer text does not bound a range: statements would repeat it several times.
 const LONGEST: usize = 256;
 
-/// The values of a key column are between these two, as SQL.
+/// The least and the greatest value of a key column, as SQL.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Bound {
+pub struct KeyRange {
     column: String,
     least: String,
     greatest: String,
 }
 
-impl Bound {
+impl KeyRange {
     pub(super) fn condition(&self, alias: &str) -> String {
         format!("{alias}.{} BETWEEN {} AND {}", self.column, self.least, self.greatest)
     }
 }
 
-/// What the look gave.
+/// The statistics.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Survey {
-    /// Staged rows that are not kept.
+pub struct KeyStats {
+    /// The number of staged rows that are not kept.
     pub dropped: u64,
-    /// For each set of columns asked about, its bounds.
-    pub bounds: Vec<Vec<Bound>>,
+    /// The ranges of each key, a range for each of its columns that can have one.
+    pub ranges: Vec<Vec<KeyRange>>,
 }
 
-/// The question: one row of texts.
-pub fn survey(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
+/// The statement: its result is one row of strings.
+pub fn key_stats(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
     let columns: Vec<&Column> = bounded(keys).map(|(_, column)| column).collect();
     let kept = [
         staged.rank.map(|rank| format!("{} = 1", rank.number())),
@@ -40,7 +40,7 @@ pub fn survey(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
     ];
     let kept: Vec<String> = kept.into_iter().flatten().collect();
     let kept = if kept.is_empty() { "TRUE".to_owned() } else { kept.join(" AND ") };
-    let bounds: Vec<String> = (0..columns.len())
+    let ranges: Vec<String> = (0..columns.len())
         .map(|n| {
             let text = |of: &str| match columns.get(n).map(|column| column.kind.data_type) {
                 Some(DataType::Date) => format!("TO_VARCHAR({of}(\"K{n}\"), 'YYYY-MM-DD')"),
@@ -51,7 +51,7 @@ pub fn survey(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
         .collect();
     format!(
         "SELECT COUNT(*)::VARCHAR, COUNT_IF(\"KEPT\")::VARCHAR{} FROM (SELECT {kept} AS \"KEPT\"{} FROM {})",
-        bounds.concat(),
+        ranges.concat(),
         join(columns.iter().enumerate(), "", |(n, column)| {
             format!(", {} AS \"K{n}\"", column.quoted())
         }),
@@ -59,34 +59,34 @@ pub fn survey(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
     )
 }
 
-impl Survey {
-    /// Reads the answer to [`survey`] of these keys; none if it is not one.
+impl KeyStats {
+    /// Reads the result of [`key_stats`] of these keys. `None` if the row has another form.
     pub fn read(row: &[Option<String>], keys: &[&[Column]]) -> Option<Self> {
         let text = |at: usize| row.get(at).and_then(Option::as_deref);
         let count = |at: usize| text(at)?.parse::<u64>().ok();
         let rows = count(0)?;
-        // Of no rows, a count under a condition may be NULL.
+        // COUNT_IF of no rows may be NULL.
         let kept = if rows == 0 { 0 } else { count(1)? };
-        let mut bounds = vec![Vec::new(); keys.len()];
+        let mut ranges = vec![Vec::new(); keys.len()];
         for (n, (set, column)) in bounded(keys).enumerate() {
             let at = 2 + 3 * n;
-            // A NULL is between no two values, and may be equal to a NULL that is there.
+            // A NULL is in no range, and may match an existing NULL.
             if count(at + 2)? != rows {
                 continue;
             }
             let value = |at: usize| spelled(text(at)?, column.kind.data_type);
             if let (Some(least), Some(greatest), Some(set)) =
-                (value(at), value(at + 1), bounds.get_mut(set))
+                (value(at), value(at + 1), ranges.get_mut(set))
             {
-                set.push(Bound { column: column.quoted(), least, greatest });
+                set.push(KeyRange { column: column.quoted(), least, greatest });
             }
         }
-        Some(Self { dropped: rows.checked_sub(kept)?, bounds })
+        Some(Self { dropped: rows.checked_sub(kept)?, ranges })
     }
 }
 
-/// The columns that can have bounds, each with the number of its set: those whose values are the same
-/// when they are written as literals, and are in the same order.
+/// The columns that can have a range, each with the index of its key: those whose literals are exact and have
+/// the order of the values.
 fn bounded<'a>(keys: &[&'a [Column]]) -> impl Iterator<Item = (usize, &'a Column)> {
     let exact = |column: &&Column| {
         matches!(column.kind.data_type, DataType::Bigint | DataType::Text | DataType::Date)
@@ -95,7 +95,7 @@ fn bounded<'a>(keys: &[&'a [Column]]) -> impl Iterator<Item = (usize, &'a Column
     sets.flat_map(move |(set, key)| key.iter().filter(exact).map(move |column| (set, column)))
 }
 
-/// A value as a literal that no session parameter changes.
+/// A value as a literal that does not depend on session parameters.
 fn spelled(value: &str, data_type: DataType) -> Option<String> {
     match data_type {
         DataType::Bigint => value.parse::<i128>().ok().map(|number| number.to_string()),
@@ -114,15 +114,15 @@ mod tests {
     use crate::dlt::types::Kind;
 
     #[test]
-    fn reads_bounds() {
+    fn reads_ranges() {
         let column = |data_type| Column::new("K", Kind::of(data_type));
         let check = |data_type, [least, greatest, filled]: [Option<&str>; 3], expect: &str| {
             let key = [column(data_type)];
             let row = [Some("9"), Some("7"), least, greatest, filled];
             let row: Vec<_> = row.map(|cell| cell.map(str::to_owned)).into();
-            let survey = Survey::read(&row, &[&key]).unwrap();
-            assert_eq!(survey.dropped, 2);
-            let found: Vec<_> = survey.bounds[0].iter().map(|b| b.condition("d")).collect();
+            let stats = KeyStats::read(&row, &[&key]).unwrap();
+            assert_eq!(stats.dropped, 2);
+            let found: Vec<_> = stats.ranges[0].iter().map(|b| b.condition("d")).collect();
             assert_eq!(found.concat(), expect, "{data_type:?}");
         };
         let all = Some("9");
@@ -133,7 +133,7 @@ mod tests {
             [Some("2024-01-02"), Some("2024-02-01"), all],
             "d.\"K\" BETWEEN TO_DATE('2024-01-02', 'YYYY-MM-DD') AND TO_DATE('2024-02-01', 'YYYY-MM-DD')",
         );
-        // A NULL among the keys, nothing but NULLs, and what no literal of ours is exact for.
+        // A NULL among the keys, only NULLs, and values without an exact literal.
         check(DataType::Bigint, [Some("1"), Some("2"), Some("8")], "");
         check(DataType::Bigint, [None, None, Some("0")], "");
         check(DataType::Date, [Some("0024-01-022"), Some("x"), all], "");
@@ -141,10 +141,10 @@ mod tests {
         check(DataType::Text, [Some("a"), Some(&long), all], "");
         let empty = [Some("0".to_owned()), None, None, None, Some("0".to_owned())];
         let key = [column(DataType::Bigint)];
-        let nothing = Survey { dropped: 0, bounds: vec![Vec::new()] };
-        assert_eq!(Survey::read(&empty, &[&key]), Some(nothing));
+        let nothing = KeyStats { dropped: 0, ranges: vec![Vec::new()] };
+        assert_eq!(KeyStats::read(&empty, &[&key]), Some(nothing));
         for row in [&[][..], &[None, None], &[Some("1".to_owned()), Some("2".to_owned())]] {
-            assert_eq!(Survey::read(row, &[]), None);
+            assert_eq!(KeyStats::read(row, &[]), None);
         }
     }
 
