@@ -8,29 +8,24 @@
 //! as the instants or numbers they are; the state keeps them as the source writes them.
 
 pub(crate) mod convert;
+mod lag;
+mod saved;
 mod window;
 
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-use chrono::{DateTime, NaiveDateTime};
+use chrono::NaiveDateTime;
 use indexmap::IndexSet;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use self::convert::delta;
+use self::lag::lag_off;
+use self::saved::hash;
 use self::window::like;
 pub use self::window::scheduled;
-use crate::dlt::hash::b64_digest;
-use crate::dlt::orjson::canonical_sorted;
-use crate::dlt::state::Tag;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Key, Last, OnMissing, Sort};
 
-/// The bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in `extract/utils.py`).
-const HASH_BYTES: usize = 9;
-/// The same before dlt 1.29: 20 characters.
-const LEGACY_HASH_BYTES: usize = 15;
-const LEGACY_HASH_CHARS: usize = 20;
 /// From how many records with one cursor value a person should know of it.
 const MANY: usize = 200;
 
@@ -230,82 +225,6 @@ impl Incremental {
         Ok(verdict)
     }
 
-    /// dlt's state of this cursor after this run; none where there is an end, for then nothing is
-    /// saved.
-    ///
-    /// # Errors
-    /// A data fault when a record that has to be hashed cannot be.
-    pub fn state(&mut self) -> Result<Option<Map<String, Value>>> {
-        if self.cursor.end_value.is_some() {
-            return Ok(None);
-        }
-        self.settle()?;
-        let value = |value: &Option<CursorValue<'_>>| {
-            // To the letter, where nothing has changed.
-            if *value == self.saved_last && !self.saved.is_null() {
-                return self.saved.clone();
-            }
-            self.typed(value.as_ref().map_or(Value::Null, CursorValue::to_value))
-        };
-        let (last, hashes, start) = if self.touched {
-            let start = if self.kept { value(&self.saved_last) } else { self.saved_start.clone() };
-            // Without deduplication dlt keeps none, whatever there was.
-            let hashes = if self.deduplicates { self.hashes.clone() } else { IndexSet::new() };
-            (value(&self.last_value()?), hashes, start)
-        } else {
-            (value(&self.saved_last), self.start_hashes.clone(), self.saved_start.clone())
-        };
-        Ok(Some(Map::from_iter([
-            ("initial_value".to_owned(), self.initial_value.clone()),
-            ("last_value".to_owned(), last),
-            ("unique_hashes".to_owned(), hashes.into_iter().collect()),
-            ("start_value".to_owned(), start),
-        ])))
-    }
-
-    /// What was seen so far, for a run that goes on in the midst of it: see [`Incremental::go_on`].
-    ///
-    /// # Errors
-    /// A data fault when a record that has to be hashed cannot be.
-    pub fn progress(&mut self) -> Result<Value> {
-        self.settle()?;
-        let mut progress = json!({
-            "last_value": self.last.as_ref().map_or(Value::Null, CursorValue::to_value),
-            "unique_hashes": self.hashes.iter().collect::<Vec<_>>(),
-            "kept": self.kept,
-        });
-        if let Some(at) = self.cursor.saved_at_most {
-            progress["saved_at_most"] = at.and_utc().timestamp_micros().into();
-        }
-        Ok(progress)
-    }
-
-    /// Goes on from the progress of a run that began where this one did.
-    ///
-    /// # Errors
-    /// A data fault when it is no progress.
-    pub fn go_on(&mut self, progress: &Value) -> Result<()> {
-        let last = progress.get("last_value").unwrap_or(&Value::Null);
-        if !last.is_null() {
-            let value = CursorValue::of(last).ok_or_else(|| {
-                Fault::data(format_args!("expected a cursor's value, found {last}"))
-            })?;
-            self.last = Some(value);
-        }
-        let hashes = progress.get("unique_hashes").and_then(Value::as_array);
-        let hashes = hashes.into_iter().flatten().filter_map(Value::as_str);
-        self.hashes = hashes.map(str::to_owned).collect();
-        self.kept = progress.get("kept") == Some(&Value::Bool(true));
-        self.touched = true;
-        // The first pages are as old as the load that read them.
-        let earlier = progress.get("saved_at_most").and_then(Value::as_i64);
-        let earlier = earlier.and_then(DateTime::from_timestamp_micros);
-        if let (Some(at), Some(earlier)) = (&mut self.cursor.saved_at_most, earlier) {
-            *at = earlier.naive_utc().min(*at);
-        }
-        Ok(())
-    }
-
     /// Whether a run can begin anew at the last value that was seen, and miss nothing: what comes is in
     /// the order of the cursor.
     pub fn is_ordered(&self) -> bool {
@@ -333,43 +252,6 @@ impl Incremental {
             )
         });
         many.into_iter().chain(as_text).collect()
-    }
-
-    fn restore(&mut self, state: &Map<String, Value>) -> Result<()> {
-        self.saved = state.get("last_value").cloned().unwrap_or_default();
-        let plain = Tag::strip(&self.saved);
-        self.saved_last = match (self.saved.as_str().and_then(Tag::split), &plain) {
-            (_, Value::Null) => None,
-            (Some((Tag::Decimal | Tag::Wei, number)), _) => {
-                CursorValue::parse(number)?.map(CursorValue::into_owned)
-            }
-            (tagged, _) => {
-                self.times = matches!(tagged, Some((Tag::DateTime | Tag::Date, _)));
-                Some(CursorValue::of(&plain).ok_or_else(|| {
-                    Fault::data(format_args!(
-                        "expected last_value to be a text or a number, found {plain}"
-                    ))
-                })?)
-            }
-        };
-        self.saved_start = state.get("start_value").cloned().unwrap_or_default();
-        self.initial_value = state.get("initial_value").cloned().unwrap_or_default();
-        match state.get("unique_hashes") {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(hashes)) if hashes.iter().all(Value::is_string) => {
-                self.start_hashes =
-                    hashes.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            }
-            Some(other) => {
-                return Err(Fault::data(format_args!(
-                    "expected unique_hashes to be a list of texts, found {other}"
-                )));
-            }
-        }
-        self.start_legacy = self.start_hashes.iter().any(|hash| hash.len() == LEGACY_HASH_CHARS);
-        self.legacy = self.start_legacy;
-        self.hashes.clone_from(&self.start_hashes);
-        Ok(())
     }
 
     /// The saved last value with the lag taken off, but never before the initial value.
@@ -443,28 +325,6 @@ impl Incremental {
         Ok(Verdict::Keep)
     }
 
-    /// A value as it is saved: with the type the saved one has, so that dlt finds it again.
-    fn typed(&self, value: Value) -> Value {
-        let iso = |text: &str| {
-            let instant = Instant::parse(text).filter(|_| self.times)?;
-            let is_date = matches!(self.saved.as_str().and_then(Tag::split), Some((Tag::Date, _)));
-            Some(if is_date { instant.utc_day()?.to_string() } else { instant.iso() })
-        };
-        let value = match value.as_str().and_then(iso) {
-            Some(text) => Value::String(text),
-            None => value,
-        };
-        Tag::like(&self.saved, value)
-    }
-
-    fn settle(&mut self) -> Result<()> {
-        if let Some(unique) = self.pending.take() {
-            let hash = hash(&unique, self.legacy)?;
-            self.hashes.insert(hash);
-        }
-        Ok(())
-    }
-
     fn is_later(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<bool> {
         Ok(self.compare(one, other)?.is_gt())
     }
@@ -505,58 +365,6 @@ fn utc(text: &str, format: &CursorFormat) -> Result<NaiveDateTime> {
     instant.and_then(|instant| instant.utc()).ok_or_else(|| {
         Fault::data(format_args!("expected a date or a time, for such was saved, found {text:?}"))
     })
-}
-
-fn hash(unique: &str, legacy: bool) -> Result<String> {
-    let bytes = if legacy { LEGACY_HASH_BYTES } else { HASH_BYTES };
-    Ok(b64_digest(canonical_sorted(unique)?.as_bytes(), bytes))
-}
-
-/// A value with the lag taken off (`extract/incremental/lag.py`); none where that means nothing.
-fn lag_off(
-    lag: f64,
-    value: &CursorValue<'_>,
-    cursor: &Cursor,
-    initial: Option<&CursorValue<'_>>,
-) -> Option<CursorValue<'static>> {
-    let back = match cursor.last {
-        Last::Max => -lag,
-        Last::Min => lag,
-    };
-    let text = match value {
-        CursorValue::Bool(_) => return None,
-        CursorValue::Real(real) => return Some(CursorValue::Real(real + back)),
-        CursorValue::Whole(whole) if back.fract() == 0.0 && back.abs() < 1e18 => {
-            return Some(CursorValue::Whole(whole.checked_add(back as i128)?));
-        }
-        CursorValue::Whole(whole) => {
-            return Some(CursorValue::Whole((*whole as f64 + back).trunc() as i128));
-        }
-        CursorValue::Text(text) => text,
-    };
-    let instant = cursor.format.instant(text)?;
-    let declared = match initial {
-        Some(CursorValue::Text(initial)) => cursor.format.instant(initial).map(|i| i.is_date()),
-        _ => None,
-    };
-    let lagged = if declared.unwrap_or(instant.is_date()) {
-        // Days of the calendar; a part of a day counts as one.
-        let days = chrono::TimeDelta::try_days(back.floor() as i64)?;
-        let day = instant.utc_day()?.checked_add_signed(days)?;
-        if instant.is_date() {
-            instant.plus(days)?
-        } else {
-            // The whole day stays in range.
-            let boundary = match cursor.last {
-                Last::Max => chrono::NaiveTime::MIN,
-                Last::Min => chrono::NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?,
-            };
-            instant.at_utc(day.and_time(boundary))?
-        }
-    } else {
-        instant.plus(delta(back)?)?
-    };
-    Some(CursorValue::Text(lagged.text().into()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use serde_json::json;
 
+use chrono::DateTime;
+
 use super::*;
+use crate::dlt::hash::b64_digest;
 use crate::job::Job;
 
 /// A cursor of a job, so that it is read as jobs are.
