@@ -11,7 +11,7 @@ use super::hints::{SORTS, Sort};
 use super::key::Key;
 use super::ordering::CursorFormat;
 use super::parse::{Keys, Object};
-use super::template::{Hole, Piece, Template};
+use super::template::{Placeholder, Template, TemplatePart};
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
 use crate::json::Path;
@@ -250,7 +250,7 @@ impl Convert {
             None => None,
             Some(text) => Some(
                 Template::parse(text, |name| match name {
-                    "value" => Ok(Piece::Hole(Hole::Value)),
+                    "value" => Ok(TemplatePart::Placeholder(Placeholder::Value)),
                     other => Err(Fault::config(format_args!(
                         "expected {{value}}, found {{{other}}}: write {{{{ and }}}} for braces that are meant"
                     ))),

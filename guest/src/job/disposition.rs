@@ -1,4 +1,4 @@
-//! How rows are written, and what a schema may become: dlt's write dispositions and contracts.
+//! How rows are written: dlt's write dispositions.
 
 use serde_json::{Map, Value, json};
 
@@ -62,70 +62,6 @@ pub enum ReplaceStrategy {
     StagingOptimized,
     /// Truncate first.
     TruncateAndInsert,
-}
-
-/// What a schema may become when the data brings something new.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Contract {
-    /// New tables.
-    pub tables: ContractMode,
-    /// New columns.
-    pub columns: ContractMode,
-    /// Values that do not fit their column's type.
-    pub data_type: ContractMode,
-}
-
-/// What happens to what is new.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ContractMode {
-    /// The row is left out.
-    DiscardRow,
-    /// The value is left out.
-    DiscardValue,
-    /// The schema grows.
-    Evolve,
-    /// The load fails.
-    Freeze,
-}
-
-impl Default for Contract {
-    fn default() -> Self {
-        Self::all(ContractMode::Evolve)
-    }
-}
-
-impl Contract {
-    /// One mode for everything.
-    pub const fn all(mode: ContractMode) -> Self {
-        Self { tables: mode, columns: mode, data_type: mode }
-    }
-
-    /// Reads a contract; what it does not mention evolves, as in dlt.
-    pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
-        if value.is_string() {
-            return choice(value, place, MODES).map(Self::all);
-        }
-        let object = Object::new(value, place, Keys::of(&["tables", "columns", "data_type"]))?;
-        let mode =
-            |key| -> Result<_> { Ok(object.choice(key, MODES)?.unwrap_or(ContractMode::Evolve)) };
-        Ok(Self {
-            tables: mode("tables")?,
-            columns: mode("columns")?,
-            data_type: mode("data_type")?,
-        })
-    }
-}
-
-impl ContractMode {
-    /// Its name in dlt.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::DiscardRow => "discard_row",
-            Self::DiscardValue => "discard_value",
-            Self::Evolve => "evolve",
-            Self::Freeze => "freeze",
-        }
-    }
 }
 
 impl Merge {
@@ -215,6 +151,12 @@ impl WriteDisposition {
     }
 }
 
+/// The disposition of an object, if it has one.
+pub(super) fn disposition(object: &Object<'_>) -> Result<Option<WriteDisposition>> {
+    let Some(value) = object.get("write_disposition") else { return Ok(None) };
+    WriteDisposition::parse(value, &object.place_of("write_disposition")).map(Some)
+}
+
 #[derive(Clone, Copy)]
 enum Word {
     Append,
@@ -292,12 +234,6 @@ const REPLACE_STRATEGIES: &[(&str, ReplaceStrategy)] = &[
     ("insert-from-staging", ReplaceStrategy::InsertFromStaging),
     ("staging-optimized", ReplaceStrategy::StagingOptimized),
 ];
-const MODES: &[(&str, ContractMode)] = &[
-    ("evolve", ContractMode::Evolve),
-    ("freeze", ContractMode::Freeze),
-    ("discard_row", ContractMode::DiscardRow),
-    ("discard_value", ContractMode::DiscardValue),
-];
 
 #[cfg(test)]
 mod tests {
@@ -371,30 +307,6 @@ mod tests {
         check(
             json!({"disposition": "merge", "strategy": "scd2", "validity_column_names": ["f"]}),
             "wd.validity_column_names: expected two column names, found 1",
-        );
-    }
-
-    #[test]
-    fn reads_contracts() {
-        use ContractMode::{DiscardRow, DiscardValue, Evolve, Freeze};
-        let check = |value: Value, modes: [ContractMode; 3]| {
-            let found = Contract::parse(&value, "schema_contract").unwrap();
-            assert_eq!([found.tables, found.columns, found.data_type], modes, "{value}");
-        };
-        check(json!("freeze"), [Freeze; 3]);
-        check(json!({}), [Evolve; 3]);
-        check(
-            json!({"columns": "discard_row", "data_type": "discard_value"}),
-            [Evolve, DiscardRow, DiscardValue],
-        );
-        let check = |value: Value, message: &str| {
-            assert_eq!(Contract::parse(&value, "c").unwrap_err().to_string(), message);
-        };
-        check(json!("discard_rows"), "c: unknown \"discard_rows\", did you mean \"discard_row\"?");
-        check(json!({"table": "freeze"}), "c: unknown key \"table\", did you mean \"tables\"?");
-        check(
-            json!({"tables": true}),
-            "c.tables: expected one of \"evolve\", \"freeze\", \"discard_row\", \"discard_value\", found true",
         );
     }
 }

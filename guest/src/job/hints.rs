@@ -151,7 +151,14 @@ impl Hints {
 }
 
 /// Reads the hints of columns: an object by name or, as dlt allows too, a list with names.
-pub(super) fn columns(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
+pub(super) fn columns(object: &Object<'_>) -> Result<IndexMap<String, Hints>> {
+    match object.get("columns") {
+        None => Ok(IndexMap::new()),
+        Some(value) => columns_at(value, &object.place_of("columns")),
+    }
+}
+
+fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
     let mut columns = IndexMap::new();
     match value {
         Value::Array(list) => {
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn reads_hints() {
-        let hints = columns(
+        let hints = columns_at(
             &json!({
                 "a": {"data_type": "decimal", "precision": 20, "scale": 4, "nullable": false},
                 "b": {"cluster": true, "x-mine": {"deep": [1]}, "dedup_sort": "desc"},
@@ -252,14 +259,14 @@ mod tests {
         assert_eq!(c.data_type(), Some(DataType::Json));
         assert_eq!((c.timezone(), c.get("sort")), (Some(false), None));
         let list = json!([{"name": "a", "cluster": true}]);
-        let list = columns(&list, "columns").unwrap();
+        let list = columns_at(&list, "columns").unwrap();
         assert_eq!(Value::from(list["a"].as_map().clone()), json!({"cluster": true}));
     }
 
     #[test]
     fn names_mistakes() {
         let check = |value: Value, message: &str| {
-            assert_eq!(columns(&value, "columns").unwrap_err().to_string(), message);
+            assert_eq!(columns_at(&value, "columns").unwrap_err().to_string(), message);
         };
         check(json!(1), "columns: expected an object or a list, found 1");
         check(json!({"a": 1}), "columns.a: expected an object, found 1");
@@ -301,7 +308,7 @@ mod tests {
     #[test]
     fn lays_hints_over_defaults() {
         let check = |defaults: Value, own: Value, merged: Value| {
-            let [defaults, own] = [defaults, own].map(|v| columns(&v, "").unwrap());
+            let [defaults, own] = [defaults, own].map(|v| columns_at(&v, "").unwrap());
             let found: Map<String, Value> =
                 merge(&defaults, own).into_iter().map(|(k, v)| (k, Value::Object(v.map))).collect();
             assert_eq!(Value::Object(found).to_string(), merged.to_string());

@@ -21,12 +21,12 @@ pub struct Instant {
     local: NaiveDateTime,
     /// The offset from UTC, where one is written.
     offset: Option<FixedOffset>,
-    shape: Shape,
+    notation: Notation,
 }
 
 /// How an instant is written.
 #[derive(Clone, Debug, PartialEq)]
-enum Shape {
+enum Notation {
     /// In this strftime format; no time of day.
     Day(&'static str),
     /// In the job's strftime format.
@@ -102,8 +102,8 @@ impl Instant {
             return None;
         }
         let time = NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?;
-        let shape = Shape::Time { separator, fields, fraction: fraction.len(), zone };
-        Some(Self { local: date.and_time(time), offset, shape })
+        let notation = Notation::Time { separator, fields, fraction: fraction.len(), zone };
+        Some(Self { local: date.and_time(time), offset, notation })
     }
 
     /// Reads a date and a time as mails have them.
@@ -112,7 +112,7 @@ impl Instant {
         Some(Self {
             local: read.naive_local(),
             offset: Some(*read.offset()),
-            shape: Shape::Rfc2822,
+            notation: Notation::Rfc2822,
         })
     }
 
@@ -126,15 +126,19 @@ impl Instant {
             Ok(local) => (local, false),
             Err(_) => (parsed.to_naive_date().ok()?.and_time(NaiveTime::MIN), true),
         };
-        Some(Self { local, offset, shape: Shape::Pattern { pattern: pattern.to_owned(), is_date } })
+        Some(Self {
+            local,
+            offset,
+            notation: Notation::Pattern { pattern: pattern.to_owned(), is_date },
+        })
     }
 
     /// Whether it is a date in one of the two formats in which dlt takes a date for one, or in the job's.
     pub fn is_date(&self) -> bool {
-        match &self.shape {
-            Shape::Day(format) => matches!(*format, "%Y-%m-%d" | "%Y%m%d"),
-            Shape::Pattern { is_date, .. } => *is_date,
-            Shape::Rfc2822 | Shape::Time { .. } => false,
+        match &self.notation {
+            Notation::Day(format) => matches!(*format, "%Y-%m-%d" | "%Y%m%d"),
+            Notation::Pattern { is_date, .. } => *is_date,
+            Notation::Rfc2822 | Notation::Time { .. } => false,
         }
     }
 
@@ -186,9 +190,9 @@ impl Instant {
 
     /// As it was written.
     pub fn text(&self) -> String {
-        let (separator, fields, fraction, zone) = match &self.shape {
-            Shape::Day(format) => return self.local.format(format).to_string(),
-            Shape::Pattern { pattern, .. } => {
+        let (separator, fields, fraction, zone) = match &self.notation {
+            Notation::Day(format) => return self.local.format(format).to_string(),
+            Notation::Pattern { pattern, .. } => {
                 let mut text = String::new();
                 // It was read in this format, so that it has all that the format names.
                 return match write!(text, "{}", self.format(pattern)) {
@@ -196,10 +200,10 @@ impl Instant {
                     Err(std::fmt::Error) => self.iso(),
                 };
             }
-            Shape::Rfc2822 => {
+            Notation::Rfc2822 => {
                 return self.format("%a, %d %b %Y %H:%M:%S %z").to_string();
             }
-            &Shape::Time { separator, fields, fraction, zone } => {
+            &Notation::Time { separator, fields, fraction, zone } => {
                 (separator, fields, fraction, zone)
             }
         };
@@ -248,7 +252,11 @@ fn day(text: &str) -> Option<Instant> {
         10 => (iso_day(text), "%Y-%m-%d"),
         _ => return None,
     };
-    Some(Instant { local: date?.and_time(NaiveTime::MIN), offset: None, shape: Shape::Day(format) })
+    Some(Instant {
+        local: date?.and_time(NaiveTime::MIN),
+        offset: None,
+        notation: Notation::Day(format),
+    })
 }
 
 fn iso_day(text: &str) -> Option<NaiveDate> {

@@ -4,6 +4,7 @@
 //! It is parsed once into types that cannot be wrong. What nobody knows is an error that names its
 //! place and the nearest thing that is known; so is a secret, for a job is no place for one.
 
+mod contract;
 mod credential;
 mod cursor;
 mod disposition;
@@ -12,6 +13,7 @@ mod file;
 mod hints;
 mod instant;
 mod key;
+mod nested;
 mod order;
 mod ordering;
 pub(crate) mod paginator;
@@ -32,14 +34,13 @@ use serde_json::Value;
 
 pub use self::credential::{Credential, Location, Scheme};
 pub use self::cursor::{Convert, Cursor, Last, OnMissing};
-pub use self::disposition::{
-    Contract, ContractMode, Merge, MergeOptions, ReplaceStrategy, WriteDisposition,
-};
-pub use self::endpoint::{Action, Client, Endpoint, Method, ResponseAction};
+pub use self::disposition::{Merge, MergeOptions, ReplaceStrategy, WriteDisposition};
+pub use self::endpoint::{Client, Endpoint, Method, ResponseAction, ResponseRule};
 pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{Hints, Sort};
 pub(crate) use self::instant::Instant;
 pub use self::key::Key;
+pub use self::nested::NestedHints;
 pub use self::ordering::CursorFormat;
 pub use self::paginator::Paginator;
 pub use self::parent::Parent;
@@ -47,8 +48,8 @@ use self::parse::{Keys, Object, at, element, nearest};
 pub use self::policy::Policy;
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::resource::Defaults;
-pub use self::resource::{Input, NestedHints, OnTypeConflict, Resource};
-pub use self::template::{Bound, Hole, Piece, Shape, Template};
+pub use self::resource::{Input, OnTypeConflict, Resource};
+pub(crate) use self::template::{CursorBound, JsonTemplate, Placeholder, Template};
 pub use self::unnest::Unnest;
 pub use self::value::CursorValue;
 use crate::dlt::naming::{Convention, Naming};
@@ -78,8 +79,8 @@ pub struct Job {
     pub max_tables: usize,
     /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
     pub root_key: Option<bool>,
-    /// The contract of the whole schema as the job gives it, null where it does not.
-    pub schema_contract_hint: Value,
+    /// The contract of the schema as the job writes it; null if there is none.
+    pub schema_contract: Value,
     /// Whether tables are made with PRIMARY KEY and UNIQUE, as the hints have them.
     pub create_indexes: bool,
     /// How the files of the load's stage are encrypted.
@@ -144,10 +145,6 @@ impl Job {
         // Where editors find the description of a job; of no meaning here.
         object.text("$schema")?;
         let pipeline = object.required_text("pipeline")?.to_owned();
-        let contract = match object.get("schema_contract") {
-            None => Contract::default(),
-            Some(value) => Contract::parse(value, "schema_contract")?,
-        };
         let client = object.get("client").map(Client::parse).transpose()?;
         let job = Self {
             database: object.required_text("database")?.to_owned(),
@@ -169,7 +166,7 @@ impl Job {
                 .and_then(|tables| usize::try_from(tables).ok())
                 .unwrap_or(MAX_TABLES),
             root_key: object.boolean("root_key")?,
-            schema_contract_hint: object.get("schema_contract").cloned().unwrap_or_default(),
+            schema_contract: contract::contract(&object)?,
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             stage_encryption: object.choice("stage_encryption", ENCRYPTIONS)?.unwrap_or_default(),
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
@@ -178,7 +175,7 @@ impl Job {
             dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
-            resources: resources(&object, contract)?,
+            resources: resources(&object)?,
         };
         job.check_requests()?;
         order::check(&job.resources)?;
@@ -242,7 +239,7 @@ impl Job {
     }
 
     /// The URL of an endpoint, nothing filled in: placeholders are in what follows the host, or are all of it.
-    fn url_without_holes(&self, endpoint: &Endpoint) -> Result<String> {
+    fn url_without_placeholders(&self, endpoint: &Endpoint) -> Result<String> {
         let base = self.client.as_ref().map_or("", |client| client.base_url.as_str());
         Ok(url::join(base, &endpoint.path.fill(|_| Ok(String::new()))?))
     }
@@ -296,7 +293,7 @@ impl Job {
             if let Some(auth) = &endpoint.auth {
                 known(auth, &format!("{place}.endpoint.auth"))?;
             }
-            let whole = self.url_without_holes(endpoint)?;
+            let whole = self.url_without_placeholders(endpoint)?;
             if self.client.is_none() && url::scheme(&whole).is_none() {
                 return Err(at("client", "expected an object with a base_url, found nothing"));
             }
@@ -410,7 +407,7 @@ fn interval(value: &Value) -> Result<(String, String)> {
     Ok((end("start")?, end("end")?))
 }
 
-fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
+fn resources(object: &Object<'_>) -> Result<Vec<Resource>> {
     let defaults = Defaults::parse(object.get("resource_defaults"))?;
     let list = object.list("resources")?.map_or(&[][..], Vec::as_slice);
     if list.is_empty() {
@@ -423,7 +420,7 @@ fn resources(object: &Object<'_>, contract: Contract) -> Result<Vec<Resource>> {
     let mut resources: Vec<Resource> = Vec::new();
     for (n, value) in list.iter().enumerate() {
         let place = element("resources", n);
-        let resource = Resource::parse(value, &place, &defaults, contract)?;
+        let resource = Resource::parse(value, &place, &defaults)?;
         if resources.iter().any(|other| other.name == resource.name) {
             let message = format!("the resource {:?} is given twice", resource.name);
             return Err(at(&format!("{place}.name"), message));

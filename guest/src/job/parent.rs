@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::parse::{Keys, Object};
-use super::template::{Hole, Piece};
+use super::template::{Placeholder, TemplatePart};
 use crate::fault::{Fault, Result};
 use crate::json::Path;
 
@@ -33,16 +33,16 @@ impl Parent {
 
 /// What an endpoint has named of its parent so far.
 #[derive(Default)]
-pub(super) struct Parents(Option<Parent>);
+pub(super) struct ParentReferences(Option<Parent>);
 
-impl Parents {
+impl ParentReferences {
     /// `{resources.<reference>}`, where `name` is what stands between the braces.
-    pub(super) fn placeholder(&mut self, name: &str, reference: &str) -> Result<Piece> {
+    pub(super) fn placeholder(&mut self, name: &str, reference: &str) -> Result<TemplatePart> {
         match reference.split_once('.') {
             Some((resource, field)) if !resource.is_empty() && !field.is_empty() => {
                 let path =
                     Path::parse(field).map_err(|fault| fault.at(format_args!("{{{name}}}")))?;
-                Ok(Piece::Hole(Hole::Parent(self.field(resource, path)?)))
+                Ok(TemplatePart::Placeholder(Placeholder::Parent(self.field(resource, path)?)))
             }
             _ => Err(Fault::config(format_args!(
                 "expected {{resources.<parent>.<field>}}, found {{{name}}}"

@@ -4,19 +4,20 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
+use super::contract::contract;
 use super::cursor::Cursor;
-use super::disposition::{Contract, WriteDisposition};
+use super::disposition::{WriteDisposition, disposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
-use super::hints::{self, Hints};
+use super::hints::{self, Hints, columns};
 use super::key::Key;
+use super::nested::{NestedHints, REFUSED, nested_hints};
 use super::parent::Parent;
-use super::parse::{Keys, Object, at, element, member, text};
+use super::parse::{Keys, Object, element, text};
 use super::processing::{self, ProcessingStep};
 use super::references::references;
 use super::unnest::Unnest;
-use crate::fault::{Context, Fault, Result};
-use crate::json::{Path, Segment};
+use crate::fault::Result;
 
 /// A resource: records of one kind, loaded into one table and its children.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,10 +52,8 @@ pub struct Resource {
     pub processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
     pub selected: bool,
-    /// What its tables may become; the job's where it says nothing.
-    pub schema_contract: Contract,
-    /// The contract as the resource gives it (dlt keeps it on the table), null where it does not.
-    pub schema_contract_hint: Value,
+    /// The contract of its tables as the resource writes it; null if there is none.
+    pub schema_contract: Value,
     /// What its table refers to, as the schema keeps it; null where nothing is said.
     pub references: Value,
     /// Hints for its child tables, the shorter paths first.
@@ -85,29 +84,6 @@ pub enum Input {
     Endpoint(Box<Endpoint>),
     /// The host, which holds them: records, or pages as the endpoint would give them.
     Pull(Pulled),
-}
-
-/// Hints for a child table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NestedHints {
-    /// The keys from the record to the list, not normalized.
-    pub path: Vec<String>,
-    /// The parent, where it is not the table above.
-    pub parent_table_name: Option<String>,
-    /// How rows are written, where it is not as the root table's.
-    pub write_disposition: Option<WriteDisposition>,
-    /// The primary key; with one the table is a root table.
-    pub primary_key: Key,
-    /// The merge key; with one the table is a root table.
-    pub merge_key: Key,
-    /// Hints by the name of the column, not normalized.
-    pub columns: IndexMap<String, Hints>,
-    /// What the table may become, where it is not as for the root table.
-    pub schema_contract: Option<Contract>,
-    /// The contract as the job gives it (dlt keeps it on the table), null where it does not.
-    pub schema_contract_hint: Value,
-    /// What the table refers to, as the schema keeps it; null where nothing is said.
-    pub references: Value,
 }
 
 /// What the job says of where the records are and how they are read: all but what becomes of them. A checkpoint
@@ -173,12 +149,7 @@ impl Defaults {
 
 impl Resource {
     /// Reads a resource laid over the defaults. A text is a name and a path at once, as in dlt.
-    pub(super) fn parse(
-        value: &Value,
-        place: &str,
-        defaults: &Defaults,
-        contract: Contract,
-    ) -> Result<Self> {
+    pub(super) fn parse(value: &Value, place: &str, defaults: &Defaults) -> Result<Self> {
         let mut own = match value {
             Value::String(path) => {
                 text(value, place)?;
@@ -206,11 +177,7 @@ impl Resource {
             false => hints::merge(&defaults.columns, own_columns),
         };
         let (input, cursor) = input(&object, &alone, name)?;
-        let schema_contract_hint = object.get("schema_contract").cloned().unwrap_or_default();
-        let schema_contract = match object.get("schema_contract") {
-            Some(value) => Contract::parse(value, &object.place_of("schema_contract"))?,
-            None => contract,
-        };
+        let schema_contract = contract(&object)?;
         let resource = Self {
             name: name.to_owned(),
             reading: reading(&merged),
@@ -228,7 +195,6 @@ impl Resource {
             processing_steps: processing::steps(&object)?,
             selected: object.boolean("selected")?.unwrap_or(true),
             schema_contract,
-            schema_contract_hint,
             references: references(&object)?,
             nested_hints: nested_hints(&object)?,
             on_type_conflict: object
@@ -284,7 +250,7 @@ impl Resource {
                 "record": {"data_type": "text"},
             },
         });
-        Self::parse(&value, REJECTED, &Defaults::parse(None)?, Contract::default())
+        Self::parse(&value, REJECTED, &Defaults::parse(None)?)
     }
 
     /// Whether records of it that cannot be read are set aside.
@@ -319,7 +285,6 @@ pub(super) fn nesting(object: &Object<'_>) -> Result<Option<u32>> {
 
 const ON_TYPE_CONFLICT: &[(&str, OnTypeConflict)] =
     &[("variant", OnTypeConflict::Variant), ("widen", OnTypeConflict::Widen)];
-const NO_CODE: &str = "it is code, and a job is data";
 const KEYS: Keys = Keys {
     known: &[
         "name",
@@ -349,26 +314,8 @@ const KEYS: Keys = Keys {
         "nested_hints",
         "on_type_conflict",
     ],
-    refused: &[
-        ("parallelized", "how requests are sent is the host's business"),
-        ("validator", NO_CODE),
-        ("data_from", "name the parent's fields in the endpoint: {resources.<parent>.<field>}"),
-        ("file_format", "files are always Parquet"),
-    ],
+    refused: REFUSED,
 };
-const NESTED_KEYS: Keys = Keys {
-    known: &[
-        "parent_table_name",
-        "write_disposition",
-        "primary_key",
-        "merge_key",
-        "columns",
-        "schema_contract",
-        "references",
-    ],
-    refused: KEYS.refused,
-};
-
 /// The defaults with a resource's own keys over them. Endpoints are merged, all else is replaced.
 fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
@@ -382,18 +329,6 @@ fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<Strin
         merged.insert(key.clone(), value);
     }
     merged
-}
-
-fn columns(object: &Object<'_>) -> Result<IndexMap<String, Hints>> {
-    match object.get("columns") {
-        None => Ok(IndexMap::new()),
-        Some(value) => hints::columns(value, &object.place_of("columns")),
-    }
-}
-
-fn disposition(object: &Object<'_>) -> Result<Option<WriteDisposition>> {
-    let Some(value) = object.get("write_disposition") else { return Ok(None) };
-    WriteDisposition::parse(value, &object.place_of("write_disposition")).map(Some)
 }
 
 fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
@@ -454,51 +389,4 @@ fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, 
         Input::Pull(Pulled { selector: parsed.data_selector, ..pulled })
     };
     Ok((input, own.or(cursor)))
-}
-
-/// The keys of a path such as `a.b`, or `['a.b'].c` where a key has a dot of its own.
-fn keys_of(path: &str) -> Result<Vec<String>> {
-    if !path.contains("['") {
-        return Ok(path.split('.').map(str::to_owned).collect());
-    }
-    let key = |segment: &Segment| match segment {
-        Segment::Key(key) => Ok(key.clone()),
-        _ => Err(Fault::config(format_args!(
-            "expected the keys to a list and nothing else, found {path:?}"
-        ))),
-    };
-    Path::parse(path)?.segments().iter().map(key).collect()
-}
-
-fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
-    let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
-    let place = object.place_of("nested_hints");
-    let read = |(path, value): (&String, &Value)| {
-        let place = member(&place, path);
-        let keys = keys_of(path).at(|| place.clone())?;
-        if keys.iter().any(String::is_empty) {
-            let message =
-                format!("expected the keys to a list with dots between them, found {path:?}");
-            return Err(at(&place, message));
-        }
-        let hints = Object::new(value, place, NESTED_KEYS)?;
-        Ok(NestedHints {
-            path: keys,
-            parent_table_name: hints.text("parent_table_name")?.map(str::to_owned),
-            write_disposition: disposition(&hints)?,
-            primary_key: Key::parse(&hints, "primary_key")?.unwrap_or_default(),
-            merge_key: Key::parse(&hints, "merge_key")?.unwrap_or_default(),
-            columns: columns(&hints)?,
-            schema_contract: match hints.get("schema_contract") {
-                None => None,
-                Some(value) => Some(Contract::parse(value, &hints.place_of("schema_contract"))?),
-            },
-            schema_contract_hint: hints.get("schema_contract").cloned().unwrap_or_default(),
-            references: references(&hints)?,
-        })
-    };
-    let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;
-    // Parents come before their children, otherwise in the order given (a stable sort).
-    nested.sort_by_key(|hints| hints.path.len());
-    Ok(nested)
 }

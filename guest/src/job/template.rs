@@ -1,4 +1,4 @@
-//! Texts with holes, written as Python's `str.format` writes them, for that is how dlt's
+//! Texts with placeholders, written as Python's `str.format` writes them, for that is how dlt's
 //! configurations are written: `{incremental.start_value}`, and `{{` and `}}` for braces.
 
 use indexmap::IndexMap;
@@ -6,64 +6,67 @@ use serde_json::Value;
 
 use crate::fault::{Fault, Result};
 
-/// A value of the cursor that a template can name.
+/// A value of the cursor that a placeholder can name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Bound {
+pub enum CursorBound {
     /// The end of the range.
     EndValue,
-    /// The value before anything was loaded.
+    /// The initial value that the job gives.
     InitialValue,
-    /// Where this run begins, with the lag taken off.
+    /// The start of this run's range, minus the lag.
     StartValue,
 }
 
-/// What can be named between braces.
+/// What a name between braces stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hole {
-    /// `{incremental.start_value}` and its kin.
-    Bound(Bound),
-    /// `{resources.parent.field}`: a value of the parent's record, by its number among
+pub enum Placeholder {
+    /// `{incremental.start_value}`, `{incremental.initial_value}`, `{incremental.end_value}`.
+    Cursor(CursorBound),
+    /// `{resources.parent.field}`: a value of the parent's record, by its index in
     /// [`super::Parent::fields`].
     Parent(usize),
-    /// `{value}`: what a conversion converts.
+    /// `{value}`: the value that a conversion converts.
     Value,
 }
 
 /// A part of a template.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Piece {
-    /// To be filled in.
-    Hole(Hole),
-    /// As it is.
+pub enum TemplatePart {
+    /// A placeholder, to be replaced by a value.
+    Placeholder(Placeholder),
+    /// Literal text.
     Text(String),
 }
 
-/// A text with holes.
+/// A string with placeholders.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Template {
-    pieces: Vec<Piece>,
+    parts: Vec<TemplatePart>,
 }
 
-/// A JSON value with templates for texts.
+/// A JSON value whose strings are templates.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub enum JsonTemplate {
     /// A list.
-    List(Vec<Shape>),
+    List(Vec<JsonTemplate>),
     /// An object.
-    Object(IndexMap<String, Shape>),
-    /// Anything that is no text.
+    Object(IndexMap<String, JsonTemplate>),
+    /// Any other value.
     Plain(Value),
-    /// A text. One that is a hole and nothing else takes the value as it is, a number say.
+    /// A string. One that is a placeholder alone becomes the value itself, for example a number.
     Text(Template),
 }
 
 impl Template {
-    /// Reads a template; `resolve` says what a name between braces stands for.
+    /// Parses a template; `resolve` returns what a name between braces stands for.
     ///
     /// # Errors
-    /// A config fault for a brace out of place or a name that stands for nothing.
-    pub fn parse(text: &str, mut resolve: impl FnMut(&str) -> Result<Piece>) -> Result<Self> {
-        let mut pieces = Vec::new();
+    /// A config fault for an unpaired brace; the faults of `resolve`.
+    pub fn parse(
+        text: &str,
+        mut resolve: impl FnMut(&str) -> Result<TemplatePart>,
+    ) -> Result<Self> {
+        let mut parts = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
         while let Some(at) = rest.find(['{', '}']) {
@@ -79,12 +82,12 @@ impl Template {
                 after.strip_prefix('{').and_then(|n| n.split_once('}'))
             {
                 match resolve(name)? {
-                    Piece::Text(value) => literal.push_str(&value),
-                    hole @ Piece::Hole(_) => {
+                    TemplatePart::Text(value) => literal.push_str(&value),
+                    placeholder @ TemplatePart::Placeholder(_) => {
                         if !literal.is_empty() {
-                            pieces.push(Piece::Text(std::mem::take(&mut literal)));
+                            parts.push(TemplatePart::Text(std::mem::take(&mut literal)));
                         }
-                        pieces.push(hole);
+                        parts.push(placeholder);
                     }
                 }
                 rest = next;
@@ -97,59 +100,51 @@ impl Template {
         }
         literal.push_str(rest);
         if !literal.is_empty() {
-            pieces.push(Piece::Text(literal));
+            parts.push(TemplatePart::Text(literal));
         }
-        Ok(Self { pieces })
+        Ok(Self { parts })
     }
 
-    /// The text, where it has no holes.
+    /// The text, if it has no placeholders.
     pub fn plain(&self) -> Option<&str> {
-        match self.pieces.as_slice() {
+        match self.parts.as_slice() {
             [] => Some(""),
-            [Piece::Text(text)] => Some(text),
+            [TemplatePart::Text(text)] => Some(text),
             _ => None,
         }
     }
 
-    /// The holes.
-    pub fn holes(&self) -> impl Iterator<Item = Hole> + '_ {
-        self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Hole(hole) => Some(*hole),
-            Piece::Text(_) => None,
-        })
+    /// Returns `true` if it begins with a placeholder.
+    pub fn begins_with_placeholder(&self) -> bool {
+        matches!(self.parts.first(), Some(TemplatePart::Placeholder(_)))
     }
 
-    /// Whether it begins with a hole: what follows is told by the value then.
-    pub fn begins_with_hole(&self) -> bool {
-        matches!(self.pieces.first(), Some(Piece::Hole(_)))
-    }
-
-    /// The hole, where it is a hole and nothing else.
-    pub fn single(&self) -> Option<Hole> {
-        match self.pieces.as_slice() {
-            [Piece::Hole(hole)] => Some(*hole),
+    /// The placeholder, if the template is one and nothing else.
+    pub fn single(&self) -> Option<Placeholder> {
+        match self.parts.as_slice() {
+            [TemplatePart::Placeholder(placeholder)] => Some(*placeholder),
             _ => None,
         }
     }
 
-    /// The text with its holes filled in.
+    /// The text with `value` in place of each placeholder.
     ///
     /// # Errors
-    /// Those of `value`.
-    pub fn fill(&self, mut value: impl FnMut(Hole) -> Result<String>) -> Result<String> {
+    /// The faults of `value`.
+    pub fn fill(&self, mut value: impl FnMut(Placeholder) -> Result<String>) -> Result<String> {
         let mut text = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Hole(hole) => text.push_str(&value(*hole)?),
-                Piece::Text(literal) => text.push_str(literal),
+        for part in &self.parts {
+            match part {
+                TemplatePart::Placeholder(placeholder) => text.push_str(&value(*placeholder)?),
+                TemplatePart::Text(literal) => text.push_str(literal),
             }
         }
         Ok(text)
     }
 }
 
-impl Shape {
-    /// Reads a JSON value; `text` reads its texts, each with the path of keys to it.
+impl JsonTemplate {
+    /// Parses a JSON value; `text` parses its strings, each with its path.
     pub(super) fn parse(
         value: &Value,
         place: &str,
@@ -167,8 +162,8 @@ impl Shape {
             Value::Object(map) => Self::Object(
                 map.iter()
                     .map(|(key, value)| {
-                        let shape = Self::parse(value, &super::parse::member(place, key), text)?;
-                        Ok((key.clone(), shape))
+                        let template = Self::parse(value, &super::parse::member(place, key), text)?;
+                        Ok((key.clone(), template))
                     })
                     .collect::<Result<_>>()?,
             ),
@@ -183,8 +178,8 @@ mod tests {
 
     fn parse(text: &str) -> Result<Template> {
         Template::parse(text, |name| match name {
-            "value" => Ok(Piece::Hole(Hole::Value)),
-            "owner" => Ok(Piece::Text("rust-lang".to_owned())),
+            "value" => Ok(TemplatePart::Placeholder(Placeholder::Value)),
+            "owner" => Ok(TemplatePart::Text("rust-lang".to_owned())),
             other => Err(Fault::config(format_args!("no {other}"))),
         })
     }
@@ -203,7 +198,7 @@ mod tests {
         check("{{value}}", "{value}");
         check("{{{value}}}", "{42}");
         check("updated >= \"{value}\"", "updated >= \"42\"");
-        assert_eq!(parse("{value}").unwrap().single(), Some(Hole::Value));
+        assert_eq!(parse("{value}").unwrap().single(), Some(Placeholder::Value));
         assert_eq!(parse("{value} ").unwrap().single(), None);
         assert_eq!(parse("a{{{owner}").unwrap().plain(), Some("a{rust-lang"));
     }

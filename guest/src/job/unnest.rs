@@ -21,11 +21,11 @@ use crate::json::{Bracket, Token, tokens};
 /// An allow-list of paths.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Unnest {
-    patterns: Vec<Vec<Piece>>,
+    patterns: Vec<Vec<KeyPattern>>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Piece {
+enum KeyPattern {
     /// Everything from here on.
     Deep,
     /// A key with wildcards: the texts between the stars, at least two.
@@ -42,7 +42,7 @@ impl Unnest {
     pub fn allow(&mut self, path: &str) -> Result<()> {
         let mut pieces = Vec::new();
         for token in tokens(path)? {
-            if pieces.last() == Some(&Piece::Deep) {
+            if pieces.last() == Some(&KeyPattern::Deep) {
                 return Err(refused(
                     path,
                     "\"**\" may only end a path: what is below cannot be known before it is read",
@@ -56,14 +56,14 @@ impl Unnest {
                 Token::Bracket(Bracket::FromEnd(_) | Bracket::Index(_)) => {
                     return Err(refused(path, "a list is unnested whole, not by position"));
                 }
-                Token::Name { text, quoted: false } if text == "**" => Piece::Deep,
+                Token::Name { text, quoted: false } if text == "**" => KeyPattern::Deep,
                 Token::Name { text, quoted: false } if text.contains("**") => {
                     return Err(refused(path, "\"**\" stands alone between dots"));
                 }
                 Token::Name { text, quoted: false } if text.contains('*') => {
-                    Piece::Glob(text.split('*').map(str::to_owned).collect())
+                    KeyPattern::Glob(text.split('*').map(str::to_owned).collect())
                 }
-                Token::Name { text, .. } => Piece::Key(text),
+                Token::Name { text, .. } => KeyPattern::Key(text),
             });
         }
         if pieces.is_empty() {
@@ -81,14 +81,14 @@ impl Unnest {
 }
 
 /// Whether the pattern matches the path, or something below it.
-fn reaches<K: AsRef<str>>(pattern: &[Piece], keys: &[K]) -> bool {
+fn reaches<K: AsRef<str>>(pattern: &[KeyPattern], keys: &[K]) -> bool {
     let mut pieces = pattern.iter();
     for key in keys {
         let matches = match pieces.next() {
             None => false,
-            Some(Piece::Deep) => return true,
-            Some(Piece::Glob(texts)) => glob(texts, key.as_ref()),
-            Some(Piece::Key(text)) => text == key.as_ref(),
+            Some(KeyPattern::Deep) => return true,
+            Some(KeyPattern::Glob(texts)) => glob(texts, key.as_ref()),
+            Some(KeyPattern::Key(text)) => text == key.as_ref(),
         };
         if !matches {
             return false;

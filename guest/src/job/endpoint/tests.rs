@@ -182,7 +182,7 @@ fn knows_parents() {
 fn knows_what_to_ignore() {
     let check = |status: Option<u16>, content: Option<&str>, found: (u16, &str), ignored: bool| {
         let content = content.map(str::to_owned);
-        let it = ResponseAction { status, content, action: Action::Ignore };
+        let it = ResponseRule { status, content, action: ResponseAction::Ignore };
         assert_eq!(it.matches(found.0, found.1), ignored);
     };
     check(Some(404), None, (404, "x"), true);

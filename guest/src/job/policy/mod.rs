@@ -157,7 +157,7 @@ impl Listed {
     fn check_endpoint(&self, job: &Job, endpoint: &Endpoint) -> Result<()> {
         check_method_is_plain(job, endpoint)?;
         let Some(used) = job.credential(endpoint) else {
-            let url = job.url_without_holes(endpoint)?;
+            let url = job.url_without_placeholders(endpoint)?;
             // A URL that is in the parent's record is checked when it is asked for.
             return if url::scheme(&url).is_some() { self.check_host(&url) } else { Ok(()) };
         };

@@ -120,8 +120,7 @@ fn lays_resources_over_defaults() {
     let selected: Vec<&str> = job.selected().map(|r| r.name.as_str()).collect();
     assert_eq!(selected, ["a", "users"]);
     assert!(a.merge_key.is_empty() && !users.merge_key.is_empty());
-    assert_eq!(a.schema_contract.tables, ContractMode::Evolve);
-    assert_eq!(b.schema_contract, Contract::all(ContractMode::Freeze));
+    assert_eq!((&job.schema_contract, &b.schema_contract), (&json!("freeze"), &json!(null)));
     assert!(a.columns["a"].flag("cluster") && a.columns["a"].data_type().is_some());
     assert!(users.columns["a"].flag("cluster") && b.columns.is_empty());
     assert_eq!(b.primary_key, Key { columns: vec!["m".to_owned(), "n".to_owned()], single: false });
@@ -166,7 +165,7 @@ fn reads_nested_hints_and_pulled_cursors() {
     let [parent, child, dotted] = job.resources[0].nested_hints.as_slice() else { panic!() };
     assert_eq!(dotted.path, ["x.y", "b", "c"]);
     assert_eq!((parent.path.join("/"), child.path.join("/")), ("a".to_owned(), "a/b".to_owned()));
-    assert_eq!(parent.schema_contract, Some(Contract::all(ContractMode::Freeze)));
+    assert_eq!(parent.schema_contract, json!("freeze"));
     assert_eq!(child.columns["x"].data_type(), Some(DataType::Text));
 }
 

@@ -12,7 +12,9 @@ use crate::json::select::{self, Facts, Walked};
 use crate::json::{Peek, Reader};
 use crate::load::session::Session;
 use crate::protocol::{Failure, Pause, Request, Response};
-use crate::sources::rest::{self, Decision, Empty, PageFacts, Parents, Requests, Retry, Row};
+use crate::sources::rest::{
+    self, Decision, Empty, PageFacts, ParentRow, ParentRows, Requests, Retry,
+};
 
 /// The most parent records that one step has requests about: as many pages are in memory then.
 const AT_ONCE: usize = 8;
@@ -34,7 +36,7 @@ pub(crate) struct OpenRequests {
 /// The pages of a resource, or those about one record of its parent.
 struct PageChain<'p> {
     requests: Requests,
-    parent: Option<Row<'p>>,
+    parent: Option<ParentRow<'p>>,
     /// The fields that the records get from their parent, as JSON members.
     members: String,
     /// The next request; `None` after the last page.
@@ -53,7 +55,7 @@ struct PageChain<'p> {
 /// pages are taken in the order of those records, so that the order of rows does not depend on the batching.
 pub(crate) async fn read(
     reading: &mut Reading<'_>,
-    parents: Option<&Parents>,
+    parents: Option<&ParentRows>,
     open: &mut Option<OpenRequests>,
 ) -> Result<Stop> {
     let mut notes = Notes::default();
@@ -64,11 +66,11 @@ pub(crate) async fn read(
 
 async fn read_chains(
     reading: &mut Reading<'_>,
-    parents: Option<&Parents>,
+    parents: Option<&ParentRows>,
     open: &mut Option<OpenRequests>,
     notes: &mut Notes,
 ) -> Result<Stop> {
-    let mut rows: Box<dyn Iterator<Item = Option<Row<'_>>>> = match parents {
+    let mut rows: Box<dyn Iterator<Item = Option<ParentRow<'_>>>> = match parents {
         None => Box::new(std::iter::once(None)),
         Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
     };
@@ -243,8 +245,8 @@ impl Attempt<'_> {
             // RFC 8259, section 8.1: a reader may ignore it.
             response.body.drain(..BYTE_ORDER_MARK.len_utf8());
         }
-        let rules = self.chain.requests.rules(self.chain.page == 1);
-        match self.retry.judge(self.request, rules, &response) {
+        let policy = self.chain.requests.policy(self.chain.page == 1);
+        match self.retry.judge(self.request, policy, &response) {
             Decision::Proceed => {
                 let response = response.map_err(|failure| {
                     Fault::internal(format_args!("no answer to read: {}", failure.message))
@@ -262,7 +264,7 @@ impl Attempt<'_> {
 
 impl<'p> PageChain<'p> {
     /// The pages of a resource, or those about one record of its parent, from the first.
-    fn new(reading: &Reading<'_>, parent: Option<Row<'p>>) -> Result<Self> {
+    fn new(reading: &Reading<'_>, parent: Option<ParentRow<'p>>) -> Result<Self> {
         let start = reading.sink.cursor().and_then(|cursor| cursor.start_value());
         let requests = Requests::new(reading.part.job, reading.resource, start, parent)?;
         let next = Some(requests.first()?);

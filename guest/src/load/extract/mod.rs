@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 
 use crate::fault::{Context, Result};
 use crate::job::{Job, Resource, WriteDisposition};
-use crate::sources::rest::Parents;
+use crate::sources::rest::ParentRows;
 
 use super::context::LoadContext;
 use checkpoint::OpenResource;
@@ -38,7 +38,7 @@ pub(crate) struct Extraction<'a> {
     /// How many of them are read.
     done: usize,
     /// What the child resources that are still to be read need of their parents' records.
-    parents: IndexMap<&'a str, Parents>,
+    parents: IndexMap<&'a str, ParentRows>,
     /// The resource in whose midst the last part ended.
     open: Option<OpenResource>,
 }
@@ -113,12 +113,12 @@ impl<'a> Extraction<'a> {
     }
 
     /// The names of the child resources of a resource, and what each will need of its records.
-    fn children(&self, resource: &Resource) -> (Vec<&'a str>, Vec<Parents>) {
+    fn children(&self, resource: &Resource) -> (Vec<&'a str>, Vec<ParentRows>) {
         self.resources
             .iter()
             .filter_map(|(child, _)| Some((child.name.as_str(), child.parent()?)))
             .filter(|(_, parent)| parent.resource == resource.name)
-            .map(|(child, parent)| (child, Parents::new(parent)))
+            .map(|(child, parent)| (child, ParentRows::new(parent)))
             .unzip()
     }
 }

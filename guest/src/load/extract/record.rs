@@ -14,13 +14,13 @@ use crate::json::{Peek, Reader};
 use crate::shred::{CellTargets, Family};
 use crate::sources::incremental::{Incremental, Unique, Verdict};
 use crate::sources::process::process;
-use crate::sources::rest::Parents;
+use crate::sources::rest::ParentRows;
 
 /// Where the records of a resource go.
 pub(crate) struct RecordSink<'i> {
     family: Option<&'i mut Family>,
     cursor: Option<&'i mut Incremental>,
-    children: &'i mut [Parents],
+    children: &'i mut [ParentRows],
     steps: &'i [ProcessingStep],
     /// Records since the batch was weighed, and where in the text it is weighed next.
     records: u32,
@@ -39,7 +39,7 @@ impl<'i> RecordSink<'i> {
         resource: &'i Resource,
         family: Option<&'i mut Family>,
         cursor: Option<&'i mut Incremental>,
-        children: &'i mut [Parents],
+        children: &'i mut [ParentRows],
     ) -> Self {
         let steps = &resource.processing_steps;
         Self { family, cursor, children, steps, records: 0, weighed_at: WEIGH_BYTES }

@@ -15,7 +15,7 @@ use crate::job::{Input, Resource};
 use crate::load::context::LoadContext;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::tables::{self, Plan};
-use crate::sources::rest::Parents;
+use crate::sources::rest::ParentRows;
 
 /// A resource that is read next.
 pub(crate) struct ResourceExtraction<'a> {
@@ -24,13 +24,13 @@ pub(crate) struct ResourceExtraction<'a> {
     /// Its number in the load.
     pub(crate) number: usize,
     /// The records of its parent, if it has one.
-    pub(crate) parents: Option<&'a Parents>,
+    pub(crate) parents: Option<&'a ParentRows>,
 }
 
 /// What is kept of a resource's records besides the rows of its tables.
 pub(crate) struct SideOutputs<'r> {
     /// What each child resource needs of them.
-    pub(crate) children: &'r mut [Parents],
+    pub(crate) children: &'r mut [ParentRows],
     pub(crate) rejects: &'r mut Rejects,
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn table_hints(resource: &Resource) -> Map<String, Value> {
         hints.insert("table_format".to_owned(), "native".into());
     }
     let kept =
-        [("schema_contract", &resource.schema_contract_hint), ("references", &resource.references)];
+        [("schema_contract", &resource.schema_contract), ("references", &resource.references)];
     hints.extend(kept_hints(kept));
     hints
 }

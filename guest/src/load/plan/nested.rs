@@ -18,8 +18,7 @@ pub(crate) fn declare(
     convention: Convention,
 ) -> Result<()> {
     let (name, parent) = names(nested, root, convention);
-    let kept =
-        [("schema_contract", &nested.schema_contract_hint), ("references", &nested.references)];
+    let kept = [("schema_contract", &nested.schema_contract), ("references", &nested.references)];
     let hints = Hints {
         columns: columns(&nested.columns),
         primary_key: given(&nested.primary_key.columns),

@@ -25,8 +25,8 @@ pub(crate) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     if let Some(root_key) = job.root_key {
         schema.set_root_key(root_key);
     }
-    if !job.schema_contract_hint.is_null() {
-        schema.set_contract(job.schema_contract_hint.clone());
+    if !job.schema_contract.is_null() {
+        schema.set_contract(job.schema_contract.clone());
     }
     let convention = job.convention();
     let table = convention.normalize_path(resource.table());

@@ -1,9 +1,7 @@
-//! What is kept of a parent's records while they are read, for the requests of its children: the
-//! values the child names, as the JSON they are, packed one after the other. Nothing else of the
-//! records stays in memory.
+//! The fields of a parent's records that the requests of a child need: their raw JSON, packed. Nothing else of
+//! the records stays in memory.
 //!
-//! As in dlt, every record that is kept of the parent is asked about, in the order read, those that
-//! are alike too.
+//! As in dlt, the child is requested once for every record of the parent, in the order read, duplicates included.
 
 use crate::dlt::orjson::push_string;
 use crate::fault::{Fault, Result, excerpt};
@@ -11,27 +9,27 @@ use crate::job::Parent;
 use crate::json::Path;
 use crate::json::select;
 
-/// What one child wants of its parent's records.
+/// The fields of a parent's records that one child needs.
 #[derive(Clone, Debug)]
-pub struct Parents {
+pub struct ParentRows {
     parent: Parent,
-    /// The fields requests are made with, then the keys that are taken over.
+    /// The fields that requests need, then the keys that are copied to the child's records.
     paths: Vec<Path>,
-    /// The raw values, record by record; nothing where a record has no such value.
+    /// The raw values, record by record; empty where a record has no such value.
     text: String,
     /// Where each value ends.
     ends: Vec<usize>,
 }
 
-/// What is known of one record of a parent.
+/// The fields of one record of a parent.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'p> {
-    parents: &'p Parents,
+pub struct ParentRow<'p> {
+    parents: &'p ParentRows,
     number: usize,
 }
 
-impl Parents {
-    /// No record yet.
+impl ParentRows {
+    /// Without records.
     pub fn new(parent: &Parent) -> Self {
         let taken_over = parent.include.iter().map(|key| Path::of_keys(&[key]));
         Self {
@@ -42,10 +40,10 @@ impl Parents {
         }
     }
 
-    /// Keeps what is wanted of a record, which is JSON that was checked.
+    /// Adds the fields of a record, which is valid JSON.
     ///
     /// # Errors
-    /// A data fault when it is not JSON after all.
+    /// A data fault if it is not JSON.
     pub fn keep(&mut self, record: &str) -> Result<()> {
         for path in &self.paths {
             self.text.push_str(select::find(record, path)?.unwrap_or_default());
@@ -54,36 +52,36 @@ impl Parents {
         Ok(())
     }
 
-    /// How many records there were.
+    /// The number of records.
     pub fn len(&self) -> usize {
-        // There is at least one path: that is what makes a child.
+        // A child has at least one path.
         self.ends.len() / self.paths.len().max(1)
     }
 
-    /// Whether there was none.
+    /// Returns `true` if there is no record.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// One record, counted from 0.
-    pub const fn row(&self, number: usize) -> Row<'_> {
-        Row { parents: self, number }
+    pub const fn row(&self, number: usize) -> ParentRow<'_> {
+        ParentRow { parents: self, number }
     }
 }
 
-impl<'p> Row<'p> {
+impl<'p> ParentRow<'p> {
     /// The raw value of a field, by its number among [`Parent::fields`].
     ///
     /// # Errors
-    /// A data fault when the record has no such field.
+    /// A data fault if the record has no such field.
     pub fn field(&self, field: usize) -> Result<&'p str> {
         self.value(field)
     }
 
-    /// The members a child's record gets of it, as they stand in JSON; empty where it gets none.
+    /// The members that are copied to a child's record, as JSON; empty if there are none.
     ///
     /// # Errors
-    /// A data fault when the record has no such key.
+    /// A data fault if the record has no such key.
     pub fn members(&self) -> Result<String> {
         let parent = &self.parents.parent;
         let mut members = String::new();
@@ -118,7 +116,7 @@ impl<'p> Row<'p> {
 }
 
 /// The record, for a person: its number, and the fields that are asked with.
-impl std::fmt::Display for Row<'_> {
+impl std::fmt::Display for ParentRow<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parent = &self.parents.parent;
         write!(f, "parent {} {}", parent.resource, self.number + 1)?;
@@ -134,8 +132,8 @@ impl std::fmt::Display for Row<'_> {
 mod tests {
     use super::*;
 
-    fn parents(records: &[&str]) -> Parents {
-        let mut parents = Parents::new(&Parent {
+    fn parents(records: &[&str]) -> ParentRows {
+        let mut parents = ParentRows::new(&Parent {
             resource: "posts".to_owned(),
             fields: vec![Path::parse("id").unwrap(), Path::parse("user.name").unwrap()],
             include: vec!["id".to_owned(), "a.b".to_owned()],

@@ -1,30 +1,31 @@
-//! What the placeholders of a request stand for: the ends of the cursor's range, and values of the
-//! parent's record.
+//! The values of a request's placeholders: the bounds of the cursor's range, and fields of the parent's record.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::parents::Row;
+use super::parents::ParentRow;
 use crate::dlt::orjson::string_content;
 use crate::fault::{Context as _, Fault, Result, excerpt};
-use crate::job::{Bound, Cursor, CursorValue, Endpoint, Hole, Shape, Template, url};
+use crate::job::{
+    Cursor, CursorBound, CursorValue, Endpoint, JsonTemplate, Placeholder, Template, url,
+};
 use crate::sources::incremental::convert::{convert, plain};
 
-/// The values placeholders stand for.
-pub(super) struct Bounds<'a> {
+/// The values of placeholders.
+pub(super) struct PlaceholderValues<'a> {
     pub(super) cursor: Option<&'a Cursor>,
     pub(super) start: Option<&'a CursorValue<'a>>,
-    pub(super) parent: Option<Row<'a>>,
+    pub(super) parent: Option<ParentRow<'a>>,
 }
 
-impl Bounds<'_> {
-    /// An end of the range as the source wants it.
-    pub(super) fn bound(&self, bound: Bound) -> Result<Option<Value>> {
+impl PlaceholderValues<'_> {
+    /// A bound of the cursor's range, in the source's format.
+    pub(super) fn bound(&self, bound: CursorBound) -> Result<Option<Value>> {
         let cursor = self.cursor;
         let value = match bound {
-            Bound::StartValue => self.start,
-            Bound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
-            Bound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
+            CursorBound::StartValue => self.start,
+            CursorBound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
+            CursorBound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
         };
         let Some((cursor, value)) = cursor.zip(value) else {
             return Ok(value.map(CursorValue::to_value));
@@ -37,11 +38,11 @@ impl Bounds<'_> {
     /// to no other place than the job says: whoever writes such values at the source must not choose
     /// what is asked for.
     pub(super) fn path(&self, template: &Template) -> Result<String> {
-        let mut first = template.begins_with_hole();
-        let path = template.fill(|hole| {
+        let mut first = template.begins_with_placeholder();
+        let path = template.fill(|placeholder| {
             let whole = std::mem::take(&mut first);
-            let text = self.text(hole)?;
-            let Hole::Parent(_) = hole else { return Ok(text) };
+            let text = self.text(placeholder)?;
+            let Placeholder::Parent(_) = placeholder else { return Ok(text) };
             if text.is_empty() || leads_away(&text) {
                 return Err(astray(&text));
             }
@@ -62,9 +63,9 @@ impl Bounds<'_> {
         }
     }
 
-    pub(super) fn text(&self, hole: Hole) -> Result<String> {
-        let (bound, name) = match hole {
-            Hole::Parent(field) => {
+    pub(super) fn text(&self, placeholder: Placeholder) -> Result<String> {
+        let (bound, name) = match placeholder {
+            Placeholder::Parent(field) => {
                 let raw = self.of_parent(field)?;
                 return match raw.as_bytes().first() {
                     Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
@@ -75,10 +76,12 @@ impl Bounds<'_> {
                     Some(_) => Ok(raw.to_owned()),
                 };
             }
-            Hole::Bound(bound @ Bound::StartValue) => (bound, "initial_value"),
-            Hole::Bound(bound @ Bound::InitialValue) => (bound, "initial_value"),
-            Hole::Bound(bound @ Bound::EndValue) => (bound, "end_value"),
-            Hole::Value => return Err(Fault::internal("a conversion's placeholder in a request")),
+            Placeholder::Cursor(bound @ CursorBound::StartValue) => (bound, "initial_value"),
+            Placeholder::Cursor(bound @ CursorBound::InitialValue) => (bound, "initial_value"),
+            Placeholder::Cursor(bound @ CursorBound::EndValue) => (bound, "end_value"),
+            Placeholder::Value => {
+                return Err(Fault::internal("a conversion's placeholder in a request"));
+            }
         };
         match self.bound(bound)? {
             Some(value) => Ok(plain(&value)),
@@ -88,27 +91,27 @@ impl Bounds<'_> {
         }
     }
 
-    /// A value with its placeholders filled in; none where it is a placeholder for nothing.
-    pub(super) fn value(&self, shape: &Shape) -> Result<Option<Value>> {
-        Ok(Some(match shape {
-            Shape::Plain(value) => value.clone(),
-            Shape::Text(template) => match template.single() {
-                Some(Hole::Bound(bound)) => return self.bound(bound),
-                Some(Hole::Parent(field)) => {
+    /// A value with its placeholders replaced; `None` if it is a placeholder without a value.
+    pub(super) fn value(&self, template: &JsonTemplate) -> Result<Option<Value>> {
+        Ok(Some(match template {
+            JsonTemplate::Plain(value) => value.clone(),
+            JsonTemplate::Text(template) => match template.single() {
+                Some(Placeholder::Cursor(bound)) => return self.bound(bound),
+                Some(Placeholder::Parent(field)) => {
                     let raw = self.of_parent(field)?;
                     serde_json::from_str(raw).map_err(|error| {
                         Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
                     })?
                 }
-                _ => Value::String(template.fill(|hole| self.text(hole))?),
+                _ => Value::String(template.fill(|placeholder| self.text(placeholder))?),
             },
-            Shape::List(items) => Value::Array(
+            JsonTemplate::List(items) => Value::Array(
                 items
                     .iter()
                     .map(|item| Ok(self.value(item)?.unwrap_or_default()))
                     .collect::<Result<_>>()?,
             ),
-            Shape::Object(members) => Value::Object(
+            JsonTemplate::Object(members) => Value::Object(
                 members
                     .iter()
                     .map(|(key, member)| Ok((key.clone(), self.value(member)?.unwrap_or_default())))
@@ -133,13 +136,16 @@ fn astray(found: &str) -> Fault {
 }
 
 /// The texts of a parameter: none for null, several for a list.
-pub(super) fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> {
-    let value = match shape {
+pub(super) fn values(
+    given: &PlaceholderValues<'_>,
+    template: &JsonTemplate,
+) -> Result<Vec<String>> {
+    let value = match template {
         // A text in any case, so that no digit of a number is lost.
-        Shape::Text(text) if matches!(text.single(), Some(Hole::Parent(_))) => {
-            return Ok(vec![text.fill(|hole| bounds.text(hole))?]);
+        JsonTemplate::Text(text) if matches!(text.single(), Some(Placeholder::Parent(_))) => {
+            return Ok(vec![text.fill(|placeholder| given.text(placeholder))?]);
         }
-        shape => bounds.value(shape)?,
+        _ => given.value(template)?,
     };
     Ok(match value {
         None | Some(Value::Null) => Vec::new(),
@@ -153,20 +159,20 @@ pub(super) fn values(bounds: &Bounds<'_>, shape: &Shape) -> Result<Vec<String>> 
 /// The query: what the job says, and the ends of the cursor's range.
 pub(super) fn params(
     endpoint: &Endpoint,
-    bounds: &Bounds<'_>,
+    given: &PlaceholderValues<'_>,
 ) -> Result<IndexMap<String, Vec<String>>> {
     let mut params = IndexMap::new();
-    for (name, shape) in &endpoint.params {
+    for (name, template) in &endpoint.params {
         // Without a value it keeps its place in the query, for the cursor may yet give it one.
-        let values = values(bounds, shape).at(|| format!("endpoint.params.{name}"))?;
+        let values = values(given, template).at(|| format!("endpoint.params.{name}"))?;
         params.insert(name.clone(), values);
     }
-    let Some(cursor) = bounds.cursor else { return Ok(params) };
+    let Some(cursor) = given.cursor else { return Ok(params) };
     for (param, bound) in
-        [(&cursor.start_param, Bound::StartValue), (&cursor.end_param, Bound::EndValue)]
+        [(&cursor.start_param, CursorBound::StartValue), (&cursor.end_param, CursorBound::EndValue)]
     {
         let Some(param) = param else { continue };
-        let value = bounds.bound(bound).at(|| format!("endpoint.params.{param}"))?;
+        let value = given.bound(bound).at(|| format!("endpoint.params.{param}"))?;
         // A first run without an initial value asks for everything.
         params.insert(param.clone(), value.iter().map(plain).collect());
     }

@@ -6,13 +6,16 @@ use serde_json::{Map, Value, json};
 use super::detect::{FirstPage, Records, paginator, records};
 use super::outline::Outline;
 use super::paginate::{Pager, Repeats};
-use super::parents::Row;
-use super::placeholders::{Bounds, params, values};
-use super::retry::Rules;
+use super::parents::ParentRow;
+use super::placeholders::{PlaceholderValues, params, values};
+use super::retry::ResponsePolicy;
 use super::trouble::check_failure;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::paginator::{Detection, NextPage, PageFacts, ParamLocation};
-use crate::job::{Credential, CursorValue, Job, Paginator, Resource, ResponseAction, Shape, url};
+use crate::job::{
+    Client, Credential, CursorValue, Endpoint, Job, JsonTemplate, Paginator, Resource,
+    ResponseRule, url,
+};
 use crate::json::Path;
 use crate::protocol::{Request, Response};
 use crate::sources::incremental::convert::plain;
@@ -37,7 +40,7 @@ pub struct Requests {
     found: Vec<String>,
     pager: Pager,
     repeats: Repeats,
-    actions: Vec<ResponseAction>,
+    rules: Vec<ResponseRule>,
     /// Where the pages went on; a paginator that is found later has to know.
     number: Option<i64>,
 }
@@ -55,53 +58,22 @@ impl Requests {
         job: &Job,
         resource: &Resource,
         start: Option<&CursorValue<'_>>,
-        parent: Option<Row<'_>>,
+        parent: Option<ParentRow<'_>>,
     ) -> Result<Self> {
         let Some(endpoint) = resource.endpoint() else {
             return Err(Fault::internal("requests of a resource that is pulled"));
         };
-        let bounds = Bounds { cursor: resource.cursor.as_ref(), start, parent };
+        let placeholders = PlaceholderValues { cursor: resource.cursor.as_ref(), start, parent };
         let client = job.client.as_ref();
-        let path = bounds.path(&endpoint.path).at(|| "endpoint.path")?;
-        let mut headers: Vec<(String, String)> =
-            client.map_or_else(Vec::new, |client| client.headers.clone());
-        for (name, template) in &endpoint.headers {
-            let value = template
-                .fill(|hole| bounds.text(hole))
-                .and_then(|value| match value.contains(char::is_control) {
-                    true => Err(Fault::data(format_args!(
-                        "expected no control characters in a header, found {value:?}"
-                    ))),
-                    false => Ok(value),
-                })
-                .at(|| format!("endpoint.headers.{name}"))?;
-            match headers.iter_mut().find(|(known, _)| known == name) {
-                Some(header) => header.1 = value,
-                None => headers.push((name.clone(), value)),
-            }
-        }
+        let path = placeholders.path(&endpoint.path).at(|| "endpoint.path")?;
+        let headers = headers(client, endpoint, &placeholders)?;
         let body = endpoint
             .json
             .as_ref()
-            .map(|shape| bounds.value(shape))
+            .map(|template| placeholders.value(template))
             .transpose()
             .at(|| "endpoint.json")?;
-        let data = match &endpoint.data {
-            None => None,
-            Some(Shape::Object(members)) => Some(Data::Form(
-                members
-                    .iter()
-                    .map(|(name, shape)| {
-                        let values = values(&bounds, shape);
-                        Ok((name.clone(), values.at(|| format!("endpoint.data.{name}"))?))
-                    })
-                    .collect::<Result<_>>()?,
-            )),
-            Some(shape) => {
-                let text = bounds.value(shape).at(|| "endpoint.data")?;
-                Some(Data::Text(text.as_ref().map(plain).unwrap_or_default()))
-            }
-        };
+        let data = data(endpoint, &placeholders)?;
         let paginator = endpoint
             .paginator
             .clone()
@@ -110,7 +82,7 @@ impl Requests {
         let mut requests = Self {
             method: endpoint.method.name(),
             url: url::join(client.map_or("", |client| &client.base_url), &path),
-            params: params(endpoint, &bounds)?,
+            params: params(endpoint, &placeholders)?,
             body: body.map(|body| body.unwrap_or_default()),
             data,
             headers,
@@ -121,7 +93,7 @@ impl Requests {
             found: Vec::new(),
             pager: Pager::new(paginator),
             repeats: Repeats::new(!resource.primary_key.is_empty()),
-            actions: endpoint.response_actions.clone(),
+            rules: endpoint.response_rules.clone(),
             number: None,
         };
         if requests.data.is_some() && requests.pager.writes_body() {
@@ -288,11 +260,11 @@ impl Requests {
         self.pager.reads()
     }
 
-    /// What the job says about answers; those to the first page do not end the pages by their status.
-    pub fn rules(&self, first: bool) -> Rules<'_> {
+    /// How responses are judged. The status of the first one does not end the pages.
+    pub fn policy(&self, first: bool) -> ResponsePolicy<'_> {
         let renews = self.credential.as_ref().is_some_and(Credential::renews);
-        let ends = if first { &[] } else { self.pager.end_statuses() };
-        Rules { actions: &self.actions, ends, renews }
+        let end_statuses = if first { &[] } else { self.pager.end_statuses() };
+        ResponsePolicy { rules: &self.rules, end_statuses, renews }
     }
 
     /// The request after a page, if there is one.
@@ -372,6 +344,46 @@ impl Requests {
             ParamLocation::Body(keys) => set(self.body.get_or_insert_default(), keys, value),
         }
     }
+}
+
+/// The headers of the client, and those of the endpoint, which replace them.
+fn headers(
+    client: Option<&Client>,
+    endpoint: &Endpoint,
+    placeholders: &PlaceholderValues<'_>,
+) -> Result<Vec<(String, String)>> {
+    let mut headers: Vec<(String, String)> =
+        client.map_or_else(Vec::new, |client| client.headers.clone());
+    for (name, template) in &endpoint.headers {
+        let value = template
+            .fill(|placeholder| placeholders.text(placeholder))
+            .and_then(|value| match value.contains(char::is_control) {
+                true => Err(Fault::data(format_args!(
+                    "expected no control characters in a header, found {value:?}"
+                ))),
+                false => Ok(value),
+            })
+            .at(|| format!("endpoint.headers.{name}"))?;
+        match headers.iter_mut().find(|(known, _)| known == name) {
+            Some(header) => header.1 = value,
+            None => headers.push((name.clone(), value)),
+        }
+    }
+    Ok(headers)
+}
+
+/// The body of a form, or a text, if the endpoint has one.
+fn data(endpoint: &Endpoint, placeholders: &PlaceholderValues<'_>) -> Result<Option<Data>> {
+    let Some(template) = &endpoint.data else { return Ok(None) };
+    let JsonTemplate::Object(members) = template else {
+        let text = placeholders.value(template).at(|| "endpoint.data")?;
+        return Ok(Some(Data::Text(text.as_ref().map(plain).unwrap_or_default())));
+    };
+    let member = |(name, template): (&String, &JsonTemplate)| {
+        let values = values(placeholders, template);
+        Ok((name.clone(), values.at(|| format!("endpoint.data.{name}"))?))
+    };
+    members.iter().map(member).collect::<Result<_>>().map(Data::Form).map(Some)
 }
 
 /// The last part of a path, without its query.

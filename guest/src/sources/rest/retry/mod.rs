@@ -1,4 +1,4 @@
-//! What to think of an answer: take it, wait and ask again, or give up and say why.
+//! What to do with a response: read it, retry the request after a delay, or fail.
 //!
 //! As dlt's HTTP client (`sources/helpers/requests/retry.py`): up to five attempts, waits that
 //! double from one second, patience where the source asks for it (`retry-after`, and besides
@@ -9,14 +9,14 @@ use chrono::DateTime;
 
 use crate::fault::{Fault, excerpt};
 use crate::job::paginator::header;
-use crate::job::{Action, ResponseAction, url};
+use crate::job::{ResponseAction, ResponseRule, url};
 use crate::protocol::{Failure, Request, Response};
 
-/// How often a request is sent at most.
+/// The greatest number of attempts.
 const ATTEMPTS: u32 = 5;
-/// The longest wait nobody asked for, in seconds.
+/// The longest delay that the source does not request, in seconds.
 const MAX_BACKOFF: f64 = 300.0;
-/// The longest wait a source may ask for, in seconds: a warehouse is paid by the second too.
+/// The longest delay that a source may request, in seconds: the warehouse is paid by the second.
 const MAX_ASKED: f64 = 900.0;
 
 /// The attempts of one request.
@@ -24,33 +24,33 @@ const MAX_ASKED: f64 = 900.0;
 pub struct Retry {
     attempts: u32,
     seed: u64,
-    /// It was sent again because its credential was refused.
+    /// Whether the request was retried because the source rejected its credential.
     renewed: bool,
 }
 
-/// What the job says about answers.
+/// How responses are judged, as the job says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rules<'a> {
-    /// What to do about answers of some kinds.
-    pub actions: &'a [ResponseAction],
-    /// Statuses of answers that end the pages.
-    pub ends: &'a [u16],
-    /// Whether the host can get another token when the one it has is refused.
+pub struct ResponsePolicy<'a> {
+    /// What to do about some responses.
+    pub rules: &'a [ResponseRule],
+    /// The statuses that end the pages.
+    pub end_statuses: &'a [u16],
+    /// Whether the host can renew a token that the source rejects.
     pub renews: bool,
 }
 
-/// What to do with an answer.
+/// What to do with a response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Stop: the source will not answer.
+    /// Fail: a retry would not help.
     GiveUp(Fault),
-    /// There are no more pages, and that is as the job says.
+    /// There are no more pages.
     Ignore,
-    /// Take it: it is an answer that can be read.
+    /// Read it.
     Proceed,
-    /// Ask again at once: the host gets another token first.
+    /// Retry at once, after the host has renewed the token.
     Resend,
-    /// Ask again, later.
+    /// Retry after a delay.
     Wait {
         /// Seconds.
         seconds: f64,
@@ -68,11 +68,11 @@ impl Retry {
         Self { attempts: 0, seed, renewed: false }
     }
 
-    /// Decides about the answer to the request, which is one attempt.
+    /// Decides about the response to a request, which is one attempt.
     pub fn judge(
         &mut self,
         request: &Request,
-        rules: Rules<'_>,
+        policy: ResponsePolicy<'_>,
         answer: &Result<Response, Failure>,
     ) -> Decision {
         let response = match answer {
@@ -83,8 +83,8 @@ impl Retry {
             Ok(response) => response,
         };
         let (status, body) = (response.status, response.body.as_str());
-        let action = rules.actions.iter().find(|it| it.matches(status, body)).map(|it| it.action);
-        if action.is_none() && status == 401 && rules.renews && !self.renewed {
+        let action = policy.rules.iter().find(|it| it.matches(status, body)).map(|it| it.action);
+        if action.is_none() && status == 401 && policy.renews && !self.renewed {
             // The token has expired on the way: this is no attempt that failed.
             self.renewed = true;
             return Decision::Resend;
@@ -92,12 +92,12 @@ impl Retry {
         self.attempts += 1;
         let what = || format!("status {status}{}", said(response));
         match action {
-            Some(Action::Ignore) => Decision::Ignore,
-            Some(Action::Raise) => {
+            Some(ResponseAction::Ignore) => Decision::Ignore,
+            Some(ResponseAction::Raise) => {
                 give_up(request, &format!("{}, which the job says is a failure", what()))
             }
-            Some(Action::Retry) => self.again(request, &what(), asked(&response.headers)),
-            None if rules.ends.contains(&status) => Decision::Ignore,
+            Some(ResponseAction::Retry) => self.again(request, &what(), asked(&response.headers)),
+            None if policy.end_statuses.contains(&status) => Decision::Ignore,
             None => self.answered(request, response),
         }
     }

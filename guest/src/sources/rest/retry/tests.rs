@@ -19,7 +19,7 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Result<Response,
 }
 
 fn first(answer: &Result<Response, Failure>) -> Decision {
-    Retry::new("load", &request()).judge(&request(), Rules::default(), answer)
+    Retry::new("load", &request()).judge(&request(), ResponsePolicy::default(), answer)
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn gives_up() {
     let mut plain = request();
     plain.auth = None;
     let Decision::GiveUp(fault) =
-        Retry::new("l", &plain).judge(&plain, Rules::default(), &answer(401, &[], ""))
+        Retry::new("l", &plain).judge(&plain, ResponsePolicy::default(), &answer(401, &[], ""))
     else {
         panic!()
     };
@@ -109,28 +109,27 @@ fn asks_again_for_what_is_not_ready() {
     }
     assert_eq!(first(&answer(202, &[], "[{\"id\":1}]")), Decision::Proceed);
     assert_eq!(first(&answer(200, &[], "{}")), Decision::Proceed);
-    let ignore = [ResponseAction { status: Some(202), content: None, action: Action::Ignore }];
-    let rules = Rules { actions: &ignore, ..Rules::default() };
+    let ignore =
+        [ResponseRule { status: Some(202), content: None, action: ResponseAction::Ignore }];
+    let rules = ResponsePolicy { rules: &ignore, ..ResponsePolicy::default() };
     let judged = Retry::new("l", &request()).judge(&request(), rules, &answer(202, &[], "{}"));
     assert_eq!(judged, Decision::Ignore);
 }
 
 #[test]
 fn does_what_the_job_says() {
-    let action = |status: Option<u16>, content: Option<&str>, action: Action| ResponseAction {
-        status,
-        content: content.map(str::to_owned),
-        action,
+    let action = |status: Option<u16>, content: Option<&str>, action: ResponseAction| {
+        ResponseRule { status, content: content.map(str::to_owned), action }
     };
     let actions = [
-        action(Some(404), Some("gone"), Action::Ignore),
-        action(Some(202), None, Action::Retry),
-        action(None, Some("denied"), Action::Raise),
-        action(Some(500), None, Action::Ignore),
-        action(Some(401), None, Action::Ignore),
+        action(Some(404), Some("gone"), ResponseAction::Ignore),
+        action(Some(202), None, ResponseAction::Retry),
+        action(None, Some("denied"), ResponseAction::Raise),
+        action(Some(500), None, ResponseAction::Ignore),
+        action(Some(401), None, ResponseAction::Ignore),
     ];
     let check = |answer: Result<Response, Failure>, expect: &str| {
-        let rules = Rules { actions: &actions, ends: &[], renews: true };
+        let rules = ResponsePolicy { rules: &actions, end_statuses: &[], renews: true };
         let found = match Retry::new("l", &request()).judge(&request(), rules, &answer) {
             Decision::GiveUp(fault) => fault.message,
             Decision::Wait { reason, .. } => reason,
@@ -155,7 +154,7 @@ fn does_what_the_job_says() {
 #[test]
 fn sends_once_more_when_a_token_has_expired() {
     let expired = answer(401, &[], "expired");
-    let rules = Rules { actions: &[], ends: &[], renews: true };
+    let rules = ResponsePolicy { rules: &[], end_statuses: &[], renews: true };
     let mut retry = Retry::new("l", &request());
     assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
     let Decision::GiveUp(fault) = retry.judge(&request(), rules, &expired) else { panic!() };
@@ -196,7 +195,7 @@ fn waits_longer_and_longer() {
         let mut retry = Retry::new("load", &request());
         let mut total = 0.0;
         for doubled in [1.0, 2.0, 4.0, 8.0] {
-            match retry.judge(&request(), Rules::default(), &trouble) {
+            match retry.judge(&request(), ResponsePolicy::default(), &trouble) {
                 Decision::Wait { seconds, .. } => {
                     assert!(
                         (doubled..=doubled * 1.5).contains(&seconds),
@@ -208,7 +207,8 @@ fn waits_longer_and_longer() {
             }
         }
         assert!(total > 15.0);
-        let Decision::GiveUp(fault) = retry.judge(&request(), Rules::default(), &trouble) else {
+        let Decision::GiveUp(fault) = retry.judge(&request(), ResponsePolicy::default(), &trouble)
+        else {
             panic!()
         };
         assert!(fault.message.ends_with(", at the 5th attempt"), "{fault}");
@@ -219,7 +219,11 @@ fn waits_longer_and_longer() {
 fn waits_the_same_for_the_same_and_not_for_others() {
     let wait = |load: &str, url: &str| {
         let request = Request { url: url.to_owned(), ..request() };
-        match Retry::new(load, &request).judge(&request, Rules::default(), &answer(500, &[], "")) {
+        match Retry::new(load, &request).judge(
+            &request,
+            ResponsePolicy::default(),
+            &answer(500, &[], ""),
+        ) {
             Decision::Wait { seconds, .. } => seconds,
             other => panic!("{other:?}"),
         }
