@@ -33,12 +33,6 @@ TITLES = {
     "client": "Client",
     "paginator": "Paginator",
     "paginator_plain": "Paginator: auto, single_page",
-    "paginator_json_link": "Paginator: json_link",
-    "paginator_header_link": "Paginator: header_link",
-    "paginator_header_cursor": "Paginator: header_cursor",
-    "paginator_cursor": "Paginator: cursor",
-    "paginator_offset": "Paginator: offset",
-    "paginator_page_number": "Paginator: page_number",
     "response_action": "Response action",
     "params": "Parameters",
     "headers": "Headers",
@@ -81,7 +75,10 @@ TYPES = {
 def reference(schema: dict) -> str:
     """The chapter."""
     definitions = {"": schema, **schema["definitions"]}
-    order = [*TITLES, *(name for name in definitions if name not in TITLES)]
+    kinds = [name for name in definitions if name.startswith("paginator_") and name not in TITLES]
+    at = list(TITLES).index("paginator_plain") + 1
+    headed = [*list(TITLES)[:at], *kinds, *list(TITLES)[at:]]
+    order = [*headed, *(name for name in definitions if name not in headed)]
     return "\n".join([HEAD, *(section(name, definitions) for name in order if name in definitions)])
 
 
@@ -163,6 +160,8 @@ def link(name: str) -> str:
 
 def title(name: str) -> str:
     """The heading of a definition."""
+    if name.startswith("paginator_") and name not in TITLES:
+        return f"Paginator: {name.removeprefix('paginator_')}"
     return TITLES.get(name, name.replace("_", " ").capitalize())
 
 

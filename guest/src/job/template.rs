@@ -10,11 +10,11 @@ use crate::fault::{Fault, Result};
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CursorBound {
     /// The end of the range.
-    EndValue,
+    End,
     /// The initial value that the job gives.
-    InitialValue,
+    Initial,
     /// The start of this run's range, minus the lag.
-    StartValue,
+    Start,
 }
 
 /// What a name between braces stands for.

@@ -170,10 +170,10 @@ fn typed(value: &Value) -> Option<&str> {
 /// What the name of a cursor's value between braces stands for.
 fn of_cursor(name: &str, has_cursor: bool) -> Result<TemplatePart> {
     let bounds = [
-        ("incremental.start_value", CursorBound::StartValue),
-        ("incremental.last_value", CursorBound::StartValue),
-        ("incremental.initial_value", CursorBound::InitialValue),
-        ("incremental.end_value", CursorBound::EndValue),
+        ("incremental.start_value", CursorBound::Start),
+        ("incremental.last_value", CursorBound::Start),
+        ("incremental.initial_value", CursorBound::Initial),
+        ("incremental.end_value", CursorBound::End),
     ];
     match bounds.iter().find(|(known, _)| *known == name) {
         Some((_, bound)) if has_cursor => {

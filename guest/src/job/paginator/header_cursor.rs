@@ -62,7 +62,7 @@ pub(super) fn detect(evidence: &Evidence<'_>) -> Option<Finding<HeaderCursorPage
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_parsed, header_steps};
+    use super::super::testing::{check_detected, check_parsed, header_steps};
     use super::*;
 
     #[test]
@@ -80,5 +80,14 @@ mod tests {
         let pages: &[&[(&str, &str)]] =
             &[&[("x-next", "abc")], &[("x-next", "")], &[("x-other", "abc")]];
         assert_eq!(header_steps(&paginator, pages), ["after=\"abc\"", "end", "end"]);
+    }
+
+    #[test]
+    fn is_detected() {
+        check_detected(
+            &[("x-next-page", "2"), ("x-total-pages", "3")],
+            json!({"type": "header_cursor", "cursor_key": "x-next-page", "cursor_param": "page"}),
+        );
+        check_detected(&[("x-next-page", ""), ("x-total-pages", "1")], json!("single_page"));
     }
 }

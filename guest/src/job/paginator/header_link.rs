@@ -66,7 +66,7 @@ fn link(headers: &[(String, String)], rel: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check_parsed, header_steps};
+    use super::super::testing::{check_detected, check_parsed, header_steps};
     use super::*;
 
     #[test]
@@ -100,5 +100,11 @@ mod tests {
         check("</a>; rel=\"prev start\"", "start", Some("/a"));
         check("<a", "next", None);
         check("", "next", None);
+    }
+
+    #[test]
+    fn is_detected() {
+        check_detected(&[("link", "</2>; rel=\"next\"")], json!("header_link"));
+        check_detected(&[("link", "</2>; rel=\"prev\"")], json!("single_page"));
     }
 }

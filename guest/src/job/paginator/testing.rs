@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::Paginator;
+use super::evidence::{Evidence, Signs};
 use super::options::ParamLocation;
 use super::page::{NextPage, PageFacts};
+use super::{Detection, Paginator, detect};
 
 fn read(paginator: &Value) -> Paginator {
     Paginator::parse(paginator, "paginator").unwrap()
@@ -55,6 +56,24 @@ pub(super) fn header_steps(paginator: &Value, pages: &[&[(&str, &str)]]) -> Vec<
         shown(&read.pages().after(&page, &mut 0).unwrap())
     };
     pages.iter().map(step).collect()
+}
+
+/// The paginator that is detected in a response with these headers and nothing in its body.
+pub(super) fn check_detected(headers: &[(&str, &str)], expect: Value) {
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let detection = detect(&Evidence {
+        headers: &headers,
+        params: &[],
+        has_body: false,
+        selector: None,
+        records: Some(1),
+        is_record: false,
+        page_param: "page".to_owned(),
+        signs: Signs::default(),
+    });
+    let Detection::Found(paginator, _) = detection else { panic!("{detection:?}") };
+    assert_eq!(paginator.describe(), expect, "{headers:?}");
 }
 
 fn shown(next: &NextPage) -> String {

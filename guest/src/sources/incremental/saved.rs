@@ -62,8 +62,8 @@ impl Incremental {
             "unique_hashes": self.hashes.iter().collect::<Vec<_>>(),
             "kept": self.kept,
         });
-        if let Some(at) = self.cursor.saved_at_most {
-            progress["saved_at_most"] = at.and_utc().timestamp_micros().into();
+        if let (Some(at), Value::Object(progress)) = (self.cursor.saved_at_most, &mut progress) {
+            progress.insert("saved_at_most".to_owned(), at.and_utc().timestamp_micros().into());
         }
         Ok(progress)
     }

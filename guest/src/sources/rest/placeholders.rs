@@ -23,9 +23,9 @@ impl PlaceholderValues<'_> {
     pub(super) fn bound(&self, bound: CursorBound) -> Result<Option<Value>> {
         let cursor = self.cursor;
         let value = match bound {
-            CursorBound::StartValue => self.start,
-            CursorBound::InitialValue => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
-            CursorBound::EndValue => cursor.and_then(|cursor| cursor.end_value.as_ref()),
+            CursorBound::Start => self.start,
+            CursorBound::Initial => cursor.and_then(|cursor| cursor.initial_value.as_ref()),
+            CursorBound::End => cursor.and_then(|cursor| cursor.end_value.as_ref()),
         };
         let Some((cursor, value)) = cursor.zip(value) else {
             return Ok(value.map(CursorValue::to_value));
@@ -76,9 +76,9 @@ impl PlaceholderValues<'_> {
                     Some(_) => Ok(raw.to_owned()),
                 };
             }
-            Placeholder::Cursor(bound @ CursorBound::StartValue) => (bound, "initial_value"),
-            Placeholder::Cursor(bound @ CursorBound::InitialValue) => (bound, "initial_value"),
-            Placeholder::Cursor(bound @ CursorBound::EndValue) => (bound, "end_value"),
+            Placeholder::Cursor(bound @ CursorBound::Start) => (bound, "initial_value"),
+            Placeholder::Cursor(bound @ CursorBound::Initial) => (bound, "initial_value"),
+            Placeholder::Cursor(bound @ CursorBound::End) => (bound, "end_value"),
             Placeholder::Value => {
                 return Err(Fault::internal("a conversion's placeholder in a request"));
             }
@@ -169,7 +169,7 @@ pub(super) fn params(
     }
     let Some(cursor) = given.cursor else { return Ok(params) };
     for (param, bound) in
-        [(&cursor.start_param, CursorBound::StartValue), (&cursor.end_param, CursorBound::EndValue)]
+        [(&cursor.start_param, CursorBound::Start), (&cursor.end_param, CursorBound::End)]
     {
         let Some(param) = param else { continue };
         let value = given.bound(bound).at(|| format!("endpoint.params.{param}"))?;

@@ -86,17 +86,10 @@ fn follows_urls() {
 }
 
 #[test]
-fn follows_headers() {
+fn counts_in_headers_show_more_pages() {
     let check = |headers: &[(&str, &str)], expect: &str| {
         assert_eq!(found("[{}]", headers, &[], false), expect, "{headers:?}");
     };
-    check(&[("link", "</2>; rel=\"next\"")], "\"header_link\"");
-    check(&[("link", "</2>; rel=\"prev\"")], SINGLE);
-    check(
-        &[("x-next-page", "2"), ("x-total-pages", "3")],
-        r#"{"type":"header_cursor","cursor_key":"x-next-page","cursor_param":"page"}"#,
-    );
-    check(&[("x-next-page", ""), ("x-total-pages", "1")], SINGLE);
     check(&[("x-total-pages", "3")], "? the header x-total-pages");
     check(&[("x-wp-totalpages", "3")], "? the header x-wp-totalpages");
     check(&[("x-total-count", "3")], "? the header x-total-count");
