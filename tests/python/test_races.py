@@ -7,7 +7,9 @@ they hold after the loads that reported success ran one after the other.
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +21,10 @@ from racing import EVERYTHING, Load, alone, clear, race, tables
 
 from emulator import Lab
 
-MERGE = {
-    strategy: {"disposition": "merge", "strategy": strategy}
-    for strategy in ("delete-insert", "upsert", "insert-only", "scd2", "cdc")
-}
+SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "procedures/jobs/job.schema.json").read_text("utf-8"))
+REPLACE = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
+STRATEGIES = SCHEMA["definitions"]["disposition_with_options"]["properties"]["strategy"]["enum"]
+MERGE = {strategy: {"disposition": "merge", "strategy": strategy} for strategy in STRATEGIES if strategy not in REPLACE}
 DISPOSITIONS: dict[str, Any] = {"append": "append", "replace": "replace", **MERGE}
 REFRESHES = ("drop_data", "drop_resources", "drop_sources")
 # What a load may say that lost. A load that cannot commit any more may find its stage dropped, and what a refresh drops

@@ -34,7 +34,7 @@ pub struct Merge {
 pub struct MergeOptions {
     /// delete-insert: the rows of a load are known to have distinct keys.
     pub deduplicated: bool,
-    /// SQL: which rows of a load count. Not insert-only.
+    /// SQL: which rows of a load are kept.
     pub source_filter: Option<String>,
     /// SQL: which rows that are there may be deleted or retired. delete-insert, scd2, cdc.
     pub destination_scope: Option<String>,
@@ -256,7 +256,7 @@ mod tests {
             json!("replace"),
         );
         check(json!("merge"), "merge", json!({"disposition": "merge"}));
-        for strategy in ["delete-insert", "upsert", "insert-only", "scd2", "cdc"] {
+        for strategy in MergeStrategy::ALL.map(MergeStrategy::name) {
             let given = json!({"disposition": "merge", "strategy": strategy});
             check(given.clone(), "merge", given);
         }

@@ -91,7 +91,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
 @pytest.mark.parametrize(
     ("versions", "first", "second", "then", "expected"),
     [
-        # The fence of an insert-only MERGE: one row in the kind reading, two in every other one.
+        # The fence of a MERGE that only inserts: one row in the kind reading, two in every other one.
         (
             [1],
             [FENCE.format(2)],
