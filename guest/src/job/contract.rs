@@ -3,20 +3,20 @@
 
 use serde_json::Value;
 
-use super::parse::{Keys, Object, choice};
+use super::parse::{JobObject, Keys, choice};
 use crate::fault::Result;
 
 /// The contract of an object as the job writes it; null if there is none.
 ///
 /// # Errors
 /// A config fault if it is neither a mode nor an object of modes.
-pub(super) fn contract(object: &Object<'_>) -> Result<Value> {
+pub(super) fn contract(object: &JobObject<'_>) -> Result<Value> {
     const KEY: &str = "schema_contract";
     let Some(value) = object.get(KEY) else { return Ok(Value::Null) };
     if value.is_string() {
         choice(value, &object.place_of(KEY), MODES)?;
     } else {
-        let modes = Object::new(value, object.place_of(KEY), Keys::of(ENTITIES))?;
+        let modes = JobObject::new(value, object.place_of(KEY), Keys::of(ENTITIES))?;
         for entity in ENTITIES {
             modes.choice(entity, MODES)?;
         }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     fn parse(given: &Value) -> Result<Value> {
-        contract(&Object::new(
+        contract(&JobObject::new(
             &json!({"schema_contract": given}),
             "",
             Keys::of(&["schema_contract"]),

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::parse::{Keys, Object, element, member};
+use super::parse::{JobObject, Keys, element, member};
 use super::url;
 use crate::fault::Result;
 
@@ -71,7 +71,7 @@ impl Credential {
     }
 
     pub(super) fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
-        let object = Object::new(value, place, KEYS)?;
+        let object = JobObject::new(value, place, KEYS)?;
         let Some(kind) = object.choice("type", TYPES)? else {
             let names: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
             return Err(object.missing("type", &format!("one of {}", names.join(", "))));
@@ -132,7 +132,7 @@ impl Credential {
 
     /// The endpoint of tokens gets the secret, so it must be one of the hosts, over TLS unless it is
     /// this machine.
-    fn oauth2(&self, object: &Object<'_>, refresh: bool) -> Result<Scheme> {
+    fn oauth2(&self, object: &JobObject<'_>, refresh: bool) -> Result<Scheme> {
         let url = object.required_text("access_token_url")?;
         url::check_base(url).map_err(|fault| fault.at(object.place_of("access_token_url")))?;
         let authority = url::authority(url).unwrap_or_default();

@@ -1,5 +1,4 @@
-//! What a job says about loading only what is new: the cursor, where it starts, and how it is said
-//! to the source.
+//! Incremental loading: the cursor of a resource, its range, and how its values are formatted for the source.
 
 use std::cmp::Ordering;
 
@@ -10,7 +9,7 @@ use serde_json::Value;
 use super::hints::{SORTS, Sort};
 use super::key::Key;
 use super::ordering::CursorFormat;
-use super::parse::{Keys, Object};
+use super::parse::{JobObject, Keys};
 use super::template::{Placeholder, Template, TemplatePart};
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
@@ -19,34 +18,34 @@ use crate::json::Path;
 /// An incremental cursor: dlt's `Incremental`, as configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cursor {
-    /// Where the cursor is in a record. Its text is the key of the saved state.
+    /// The path of the cursor value in a record. Its text is the key of the saved state.
     pub path: Path,
-    /// How its texts are written, which says how they are compared.
+    /// The format of its strings, which decides how they are compared.
     pub format: CursorFormat,
-    /// Where the first run begins.
+    /// The start of the first run's range.
     pub initial_value: Option<CursorValue<'static>>,
-    /// Where the range ends. With it nothing is read from or saved to the state.
+    /// The end of the range. With it the state is neither read nor saved.
     pub end_value: Option<CursorValue<'static>>,
-    /// How far back a run looks again: seconds, days for dates, units for numbers.
+    /// How far before the saved value a run begins: seconds, days for dates, units for numbers.
     pub lag: Option<f64>,
-    /// The order in which the source gives records, where it is known.
+    /// The order in which the source sends records, if it is known.
     pub row_order: Option<Sort>,
-    /// What becomes of records that have no cursor.
+    /// What happens to records without a cursor value.
     pub on_missing: OnMissing,
-    /// Records at the start of the range belong to it: closed, the default.
+    /// Whether records at the start of the range belong to it, which is the default.
     pub start_closed: bool,
-    /// Records at the end of the range belong to it: not by default.
+    /// Whether records at the end of the range belong to it.
     pub end_closed: bool,
     /// Which of two values is the later one.
     pub last: Last,
-    /// What tells records with one cursor value apart; none means the resource's primary key, an
-    /// empty key that nothing does.
+    /// The columns that deduplicate records with equal cursor values. `None`: the resource's primary key. Empty: no
+    /// deduplication.
     pub key: Option<Key>,
-    /// The parameter of the query that gets the start.
+    /// The parameter of the query for the start.
     pub start_param: Option<String>,
-    /// The parameter of the query that gets the end.
+    /// The parameter of the query for the end.
     pub end_param: Option<String>,
-    /// How values are said to the source.
+    /// How values are formatted for the source.
     pub convert: Option<Convert>,
     /// Whether its column is hinted to be the cursor's. The cursor of an endpoint is the resource's own
     /// and hints it; one that only sifts the records that come does not (dlt's `add_step`).
@@ -59,10 +58,10 @@ pub struct Cursor {
     pub saved_at_most: Option<NaiveDateTime>,
 }
 
-/// What becomes of a record without a cursor value.
+/// What happens to a record without a cursor value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnMissing {
-    /// It is left out.
+    /// It is discarded.
     Exclude,
     /// It is loaded.
     Include,
@@ -81,30 +80,30 @@ pub enum Last {
     Min,
 }
 
-/// How a cursor's value is said to the source, as data. In this order: shifted, formatted, cut,
-/// put into a text.
+/// How a cursor's value is formatted for the source: it is shifted, formatted, truncated and put into a template,
+/// in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Convert {
-    /// Seconds to add to it; it has to be a date or a time.
+    /// Seconds to add; the value must be a date or a time.
     pub shift_seconds: Option<f64>,
-    /// A `strftime` format; it has to be a date or a time, and keeps its own offset.
+    /// A `strftime` format; the value must be a date or a time, and keeps its own offset.
     pub format: Option<String>,
-    /// Characters to keep.
+    /// The number of characters to keep.
     pub truncate: Option<usize>,
-    /// A text with `{value}` in it.
+    /// A template with `{value}`.
     pub template: Option<Template>,
 }
 
 impl Cursor {
-    /// Reads a cursor. `requests` says whether there are any to give it to.
+    /// Parses a cursor. `requests` says whether the resource has requests that may contain it.
     pub(super) fn parse(value: &Value, place: &str, requests: bool) -> Result<Self> {
-        let object = Object::new(value, place, KEYS)?;
+        let object = JobObject::new(value, place, KEYS)?;
         Self::read(&object, requests)
     }
 
-    /// Reads dlt's other way to write it: a parameter that is `{"type": "incremental", ...}`.
+    /// Parses a parameter that is `{"type": "incremental", ...}`, dlt's other notation.
     pub(super) fn parse_param(param: &str, value: &Value, place: &str) -> Result<Self> {
-        let object = Object::new(value, place, PARAM_KEYS)?;
+        let object = JobObject::new(value, place, PARAM_KEYS)?;
         for key in ["end_value", "end_param", "start_param"] {
             if object.get(key).is_some() {
                 let message =
@@ -115,7 +114,7 @@ impl Cursor {
         Ok(Self { start_param: Some(param.to_owned()), ..Self::read(&object, true)? })
     }
 
-    fn read(object: &Object<'_>, requests: bool) -> Result<Self> {
+    fn read(object: &JobObject<'_>, requests: bool) -> Result<Self> {
         let path = object.required_text("cursor_path")?;
         let path = Path::parse(path).map_err(|fault| fault.at(object.place_of("cursor_path")))?;
         if path.segments().is_empty() {
@@ -191,7 +190,7 @@ impl Cursor {
         self.saved_at_most = now.naive_utc().checked_sub_signed(back);
     }
 
-    fn check_range(&self, object: &Object<'_>) -> Result<()> {
+    fn check_range(&self, object: &JobObject<'_>) -> Result<()> {
         let Some(end) = &self.end_value else {
             return match self.end_param {
                 Some(_) => Err(object.missing("end_value", "a value for end_param")),
@@ -223,7 +222,7 @@ impl Cursor {
     }
 }
 
-fn saved_before_start(object: &Object<'_>) -> Result<Option<f64>> {
+fn saved_before_start(object: &JobObject<'_>) -> Result<Option<f64>> {
     const CENTURY: f64 = 100.0 * 366.0 * 86_400.0;
     match object.number("saved_before_start")? {
         Some(seconds) if !(0.0..=CENTURY).contains(&seconds) => Err(object.fault_at(
@@ -237,7 +236,7 @@ fn saved_before_start(object: &Object<'_>) -> Result<Option<f64>> {
 impl Convert {
     fn parse(value: &Value, place: &str) -> Result<Self> {
         let keys = Keys::of(&["shift_seconds", "format", "truncate", "template"]);
-        let object = Object::new(value, place, keys)?;
+        let object = JobObject::new(value, place, keys)?;
         let format = object.text("format")?.map(str::to_owned);
         if let Some(text) = &format
             && StrftimeItems::new(text).any(|item| item == Item::Error)

@@ -2,54 +2,54 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parse::{Keys, Object, choice};
+use super::parse::{JobObject, Keys, choice};
 use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::Result;
 use crate::sql::condition::RowCondition;
 
-/// How a resource's rows meet those that are there.
+/// How the rows of a load change the table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WriteDisposition {
-    /// Added to them.
+    /// They are added.
     Append,
-    /// Matched with them by key.
-    Merge(Box<Merge>),
-    /// In their stead.
+    /// They are merged with the existing rows by key.
+    Merge(Box<MergeDisposition>),
+    /// They replace the existing rows.
     Replace(Option<ReplaceStrategy>),
-    /// Not at all.
+    /// They are not written.
     Skip,
 }
 
 /// How rows are merged.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Merge {
-    /// The strategy; none where the job names none, which means delete-insert.
+pub struct MergeDisposition {
+    /// The strategy. `None`: delete-insert.
     pub strategy: Option<MergeStrategy>,
-    /// What the job says besides, in dlt's words: checked to be of the strategy.
+    /// The options, each of which belongs to the strategy.
     pub options: MergeOptions,
 }
 
 /// The options of the merge strategies; the defaults are dlt's.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MergeOptions {
-    /// delete-insert: the rows of a load are known to have distinct keys.
+    /// The staged rows have distinct keys. delete-insert.
     pub deduplicated: bool,
-    /// SQL: which rows of a load are kept.
+    /// SQL: which staged rows are kept.
     pub source_filter: Option<String>,
-    /// SQL: which rows that are there may be deleted or retired. delete-insert, scd2, cdc.
+    /// SQL: which existing rows may be deleted or retired. delete-insert, scd2, cdc.
     pub destination_scope: Option<String>,
-    /// upsert, cdc: leave alone what did not change.
+    /// Rows that do not change are not written. upsert, cdc.
     pub skip_unchanged_rows: bool,
-    /// scd2, upsert, cdc: the column that tells versions of a row apart.
+    /// The column of a row's version. scd2, upsert, cdc.
     pub row_version_column_name: Option<String>,
-    /// scd2: the columns of the validity, from and to.
+    /// The columns of the time in which a version is valid, from and to. scd2.
     pub validity_column_names: Option<(String, String)>,
-    /// scd2: what the end of validity of an active record is, if not NULL.
+    /// The end of that time of an active version; NULL by default. scd2.
     pub active_record_timestamp: Option<String>,
-    /// scd2: the instant between old and new versions, if not the load's.
+    /// The instant between old and new versions; the load's by default. scd2.
     pub boundary_timestamp: Option<String>,
-    /// delete-insert, upsert, cdc: the column that tells the age of a row. A row that is older than the
-    /// one of the same key that is there does not count. Not of dlt.
+    /// The column of a row's age. A staged row that is older than the existing row of the same key is discarded.
+    /// Not an option of dlt. delete-insert, upsert, cdc.
     pub newer_by: Option<String>,
 }
 
@@ -64,8 +64,8 @@ pub enum ReplaceStrategy {
     TruncateAndInsert,
 }
 
-impl Merge {
-    /// The strategy that is meant: Snowflake's default in dlt is delete-insert.
+impl MergeDisposition {
+    /// The strategy; dlt's default for Snowflake is delete-insert.
     pub fn strategy(&self) -> MergeStrategy {
         self.strategy.unwrap_or_default()
     }
@@ -93,11 +93,11 @@ impl WriteDisposition {
         }
     }
 
-    /// The disposition as dlt's users write it, which is what the schema's hints are made of. What dlt
-    /// does not know is left out.
+    /// The disposition as dlt's users write it, which the hints of the schema are made of. Options that dlt does
+    /// not have are omitted.
     pub fn hint(&self) -> Value {
         let Self::Merge(merge) = self else { return self.name().into() };
-        let Merge { strategy, options } = merge.as_ref();
+        let MergeDisposition { strategy, options } = merge.as_ref();
         let mut hint = Map::new();
         let mut put = |key: &str, value: Option<Value>| {
             hint.extend(value.map(|value| (key.to_owned(), value)));
@@ -117,7 +117,7 @@ impl WriteDisposition {
         Value::Object(hint)
     }
 
-    /// Reads a disposition: a word, or an object with options.
+    /// Parses a disposition: a name, or an object with options.
     pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
         if value.is_string() {
             return Ok(match choice(value, place, WORDS)? {
@@ -127,7 +127,7 @@ impl WriteDisposition {
                 Word::Skip => Self::Skip,
             });
         }
-        let object = Object::new(value, place, KEYS)?;
+        let object = JobObject::new(value, place, KEYS)?;
         let Some(word) = object.choice("disposition", WORDS)? else {
             return Err(object.missing("disposition", "append, merge, replace or skip"));
         };
@@ -152,7 +152,7 @@ impl WriteDisposition {
 }
 
 /// The disposition of an object, if it has one.
-pub(super) fn disposition(object: &Object<'_>) -> Result<Option<WriteDisposition>> {
+pub(super) fn disposition(object: &JobObject<'_>) -> Result<Option<WriteDisposition>> {
     let Some(value) = object.get("write_disposition") else { return Ok(None) };
     WriteDisposition::parse(value, &object.place_of("write_disposition")).map(Some)
 }
@@ -186,7 +186,7 @@ const KEYS: Keys = Keys::of(&[
     "newer_by",
 ]);
 
-fn merge(object: &Object<'_>) -> Result<Merge> {
+fn merge(object: &JobObject<'_>) -> Result<MergeDisposition> {
     let words = MergeStrategy::ALL.map(|strategy| (strategy.name(), strategy));
     let strategy = object.choice("strategy", &words)?;
     let meant = strategy.unwrap_or_default();
@@ -226,7 +226,7 @@ fn merge(object: &Object<'_>) -> Result<Merge> {
         boundary_timestamp: text("boundary_timestamp")?,
         newer_by: text("newer_by")?,
     };
-    Ok(Merge { strategy, options })
+    Ok(MergeDisposition { strategy, options })
 }
 
 const REPLACE_STRATEGIES: &[(&str, ReplaceStrategy)] = &[

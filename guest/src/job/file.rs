@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::parse::{Keys, Object, at, describe, element, member, text, wrong_type};
+use super::parse::{JobObject, Keys, at, describe, element, member, text, wrong_type};
 use crate::fault::{Fault, Result};
 use crate::json::Path;
 use crate::sql::stage::StagePlace;
@@ -126,7 +126,7 @@ impl Default for Csv {
 impl Checkpoint {
     /// Reads it.
     pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
-        let object = Object::new(value, place, Keys::of(&["pages", "bytes"]))?;
+        let object = JobObject::new(value, place, Keys::of(&["pages", "bytes"]))?;
         let count = |key, most| {
             let count = object.whole(key, 1, most)?;
             Ok::<_, Fault>(count.and_then(|count| u64::try_from(count).ok()))
@@ -149,7 +149,7 @@ impl Checkpoint {
 
 impl Pulled {
     /// Reads what a resource says of it.
-    pub(super) fn parse(object: &Object<'_>) -> Result<Self> {
+    pub(super) fn parse(object: &JobObject<'_>) -> Result<Self> {
         let files = match object.get("files") {
             None => Vec::new(),
             Some(Value::String(_)) => {
@@ -201,7 +201,7 @@ impl Pulled {
 
 impl Pulled {
     /// Whether what it says of an encoding can be meant: only text has one.
-    pub(super) fn check_encoding(&self, object: &Object<'_>) -> Result<()> {
+    pub(super) fn check_encoding(&self, object: &JobObject<'_>) -> Result<()> {
         match self.format {
             Format::Values | Format::Parquet | Format::Arrow if self.encoding.is_some() => {
                 let why =
@@ -283,7 +283,7 @@ impl Format {
         match find(kind, &member(place, "type"))? {
             Self::Csv(_) => Ok(Self::Csv(Box::new(Csv::parse(value, place)?))),
             other => {
-                Object::new(value, place, Keys::of(&["type"]))?;
+                JobObject::new(value, place, Keys::of(&["type"]))?;
                 Ok(other)
             }
         }
@@ -355,7 +355,7 @@ const CSV_KEYS: Keys = Keys {
 
 impl Csv {
     fn parse(value: &Value, place: &str) -> Result<Self> {
-        let object = Object::new(value, place, CSV_KEYS)?;
+        let object = JobObject::new(value, place, CSV_KEYS)?;
         let plain = Self::default();
         // Null is an answer here: no such character.
         let character = |key: &str, default: Option<u8>| match (object.has(key), object.get(key)) {

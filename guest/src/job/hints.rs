@@ -3,13 +3,13 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use super::parse::{Keys, Object, element, member, text};
+use super::parse::{JobObject, Keys, element, member, text};
 use crate::dlt::types::DataType;
 use crate::fault::Result;
 
 /// The hints a job gives for one column. The name is not among them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Hints {
+pub struct ColumnHints {
     map: Map<String, Value>,
 }
 
@@ -68,7 +68,7 @@ pub enum Sort {
 
 pub(super) const SORTS: &[(&str, Sort)] = &[("asc", Sort::Ascending), ("desc", Sort::Descending)];
 
-impl Hints {
+impl ColumnHints {
     /// The hints as dlt stores them in a schema, in the order given.
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.map
@@ -116,7 +116,7 @@ impl Hints {
     }
 
     fn parse(value: &Value, place: &str) -> Result<(Option<String>, Self)> {
-        // Hints that begin with x- are dlt's way to extend the list: anything goes.
+        // ColumnHints that begin with x- are dlt's way to extend the list: anything goes.
         let mut map = match value {
             Value::Object(map) => map.clone(),
             other => return Err(super::parse::wrong_type("an object", other, place)),
@@ -124,7 +124,7 @@ impl Hints {
         let known: Map<String, Value> =
             map.iter().filter(|(key, _)| !key.starts_with("x-")).map(clone).collect();
         let known = Value::Object(known);
-        let object = Object::new(&known, place, KEYS)?;
+        let object = JobObject::new(&known, place, KEYS)?;
         if let Some(name) = object.text("data_type")? {
             let data_type = super::parse::choice(
                 &Value::from(name),
@@ -151,20 +151,20 @@ impl Hints {
 }
 
 /// Reads the hints of columns: an object by name or, as dlt allows too, a list with names.
-pub(super) fn columns(object: &Object<'_>) -> Result<IndexMap<String, Hints>> {
+pub(super) fn columns(object: &JobObject<'_>) -> Result<IndexMap<String, ColumnHints>> {
     match object.get("columns") {
         None => Ok(IndexMap::new()),
         Some(value) => columns_at(value, &object.place_of("columns")),
     }
 }
 
-fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
+fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, ColumnHints>> {
     let mut columns = IndexMap::new();
     match value {
         Value::Array(list) => {
             for (n, item) in list.iter().enumerate() {
                 let place = element(place, n);
-                let (name, hints) = Hints::parse(item, &place)?;
+                let (name, hints) = ColumnHints::parse(item, &place)?;
                 let Some(name) = name else {
                     return Err(super::parse::at(
                         &member(&place, "name"),
@@ -181,7 +181,7 @@ fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
             for (name, item) in map {
                 let place = member(place, name);
                 text(&Value::from(name.as_str()), &place)?;
-                let (inner, hints) = Hints::parse(item, &place)?;
+                let (inner, hints) = ColumnHints::parse(item, &place)?;
                 if inner.is_some_and(|inner| inner != *name) {
                     return Err(super::parse::at(
                         &member(&place, "name"),
@@ -200,9 +200,9 @@ fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, Hints>> {
 /// resource gives a data type the defaults do not moves to the end, as dlt has it
 /// (`common/schema/utils.py`, `merge_columns`).
 pub(super) fn merge(
-    defaults: &IndexMap<String, Hints>,
-    own: IndexMap<String, Hints>,
-) -> IndexMap<String, Hints> {
+    defaults: &IndexMap<String, ColumnHints>,
+    own: IndexMap<String, ColumnHints>,
+) -> IndexMap<String, ColumnHints> {
     let mut merged = defaults.clone();
     for (name, hints) in own {
         let mut base = merged.get(&name).cloned().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parse::{Object, at, element};
+use super::parse::{JobObject, at, element};
 use crate::fault::Result;
 
 /// Columns that together tell records apart.
@@ -10,18 +10,18 @@ use crate::fault::Result;
 pub struct Key {
     /// Their names, in the source's spelling.
     pub columns: Vec<String>,
-    /// The job gave one name, not a list. dlt hashes the bare value then, not a list of one.
+    /// Whether the job has one name and not a list: dlt hashes the value then, and not a list of one value.
     pub single: bool,
 }
 
 impl Key {
-    /// Whether there is no key.
+    /// Returns `true` if there is no key.
     pub fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
 
-    /// Reads a name or a list of names.
-    pub(super) fn parse(object: &Object<'_>, key: &str) -> Result<Option<Self>> {
+    /// Parses a name or a list of names.
+    pub(super) fn parse(object: &JobObject<'_>, key: &str) -> Result<Option<Self>> {
         match object.get(key) {
             None => Ok(None),
             Some(Value::String(_)) => Ok(object

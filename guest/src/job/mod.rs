@@ -34,17 +34,17 @@ use serde_json::Value;
 
 pub use self::credential::{Credential, Location, Scheme};
 pub use self::cursor::{Convert, Cursor, Last, OnMissing};
-pub use self::disposition::{Merge, MergeOptions, ReplaceStrategy, WriteDisposition};
+pub use self::disposition::{MergeDisposition, MergeOptions, ReplaceStrategy, WriteDisposition};
 pub use self::endpoint::{Client, Endpoint, Method, ResponseAction, ResponseRule};
 pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
-pub use self::hints::{Hints, Sort};
+pub use self::hints::{ColumnHints, Sort};
 pub(crate) use self::instant::Instant;
 pub use self::key::Key;
 pub use self::nested::NestedHints;
 pub use self::ordering::CursorFormat;
 pub use self::paginator::Paginator;
 pub use self::parent::Parent;
-use self::parse::{Keys, Object, at, element, nearest};
+use self::parse::{JobObject, Keys, at, element, nearest};
 pub use self::policy::Policy;
 pub use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::resource::Defaults;
@@ -141,7 +141,7 @@ impl Job {
     /// and what was found; for text that is not JSON, line and column.
     pub fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
-        let object = Object::new(&value, "", KEYS)?;
+        let object = JobObject::new(&value, "", KEYS)?;
         // Where editors find the description of a job; of no meaning here.
         object.text("$schema")?;
         let pipeline = object.required_text("pipeline")?.to_owned();
@@ -315,7 +315,7 @@ impl Job {
     }
 
     /// Applies the job's own selection.
-    fn select(mut self, object: &Object<'_>) -> Result<Self> {
+    fn select(mut self, object: &JobObject<'_>) -> Result<Self> {
         let Some(names) = object.texts("selected")? else { return Ok(self) };
         for (n, name) in names.iter().enumerate() {
             if self.resource(name).is_none() {
@@ -402,12 +402,12 @@ const KEYS: Keys = Keys {
 };
 
 fn interval(value: &Value) -> Result<(String, String)> {
-    let object = Object::new(value, "interval", Keys::of(&["start", "end"]))?;
+    let object = JobObject::new(value, "interval", Keys::of(&["start", "end"]))?;
     let end = |key| object.required_text(key).map(str::to_owned);
     Ok((end("start")?, end("end")?))
 }
 
-fn resources(object: &Object<'_>) -> Result<Vec<Resource>> {
+fn resources(object: &JobObject<'_>) -> Result<Vec<Resource>> {
     let defaults = Defaults::parse(object.get("resource_defaults"))?;
     let list = object.list("resources")?.map_or(&[][..], Vec::as_slice);
     if list.is_empty() {

@@ -1,18 +1,18 @@
-//! Hints for the child tables of a resource.
+//! ColumnHints for the child tables of a resource.
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::contract::contract;
 use super::disposition::{WriteDisposition, disposition};
-use super::hints::{Hints, columns};
+use super::hints::{ColumnHints, columns};
 use super::key::Key;
-use super::parse::{Keys, Object, at, member};
+use super::parse::{JobObject, Keys, at, member};
 use super::references::references;
 use crate::fault::{Context as _, Fault, Result};
 use crate::json::{Path, Segment};
 
-/// Hints for a child table.
+/// ColumnHints for a child table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NestedHints {
     /// The keys from the record to the list, not normalized.
@@ -25,8 +25,8 @@ pub struct NestedHints {
     pub primary_key: Key,
     /// The merge key; with one the table is a root table.
     pub merge_key: Key,
-    /// Hints by the name of the column, not normalized.
-    pub columns: IndexMap<String, Hints>,
+    /// ColumnHints by the name of the column, not normalized.
+    pub columns: IndexMap<String, ColumnHints>,
     /// The contract of the table as the job writes it; null if it is that of the root table.
     pub schema_contract: Value,
     /// What the table refers to, as the schema keeps it; null where nothing is said.
@@ -71,7 +71,7 @@ fn keys_of(path: &str) -> Result<Vec<String>> {
 }
 
 /// Parses the hints for the child tables of a resource, the shorter paths first.
-pub(super) fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
+pub(super) fn nested_hints(object: &JobObject<'_>) -> Result<Vec<NestedHints>> {
     let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
     let place = object.place_of("nested_hints");
     let read = |(path, value): (&String, &Value)| {
@@ -82,7 +82,7 @@ pub(super) fn nested_hints(object: &Object<'_>) -> Result<Vec<NestedHints>> {
                 format!("expected the keys to a list with dots between them, found {path:?}");
             return Err(at(&place, message));
         }
-        let hints = Object::new(value, place, KEYS)?;
+        let hints = JobObject::new(value, place, KEYS)?;
         Ok(NestedHints {
             path: keys,
             parent_table_name: hints.text("parent_table_name")?.map(str::to_owned),

@@ -6,7 +6,7 @@ use super::parse::{at, element, nearest};
 use super::resource::Resource;
 use crate::fault::Result;
 
-/// Checks that every parent is a resource of the job, and that none is below itself.
+/// Checks that every parent is a resource of the job, and that none is its own ancestor.
 pub(super) fn check(resources: &[Resource]) -> Result<()> {
     for (n, resource) in resources.iter().enumerate() {
         let mut line = vec![resource.name.as_str()];
@@ -38,8 +38,8 @@ pub(super) fn check(resources: &[Resource]) -> Result<()> {
     Ok(())
 }
 
-/// The resources a run reads, parents before their children, otherwise in the order given; and
-/// whether they are loaded: a parent that is not selected is read for its children only.
+/// The resources that a run reads, parents before their children, otherwise in the order given; and whether they
+/// are loaded: a parent that is not selected is read only for its children.
 pub(super) fn reading(resources: &[Resource]) -> Vec<(&Resource, bool)> {
     let parent_of = |resource: &Resource| {
         let parent = resource.parent()?;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use chrono::format::{Item, StrftimeItems};
 
 use super::instant::Instant;
-use super::parse::Object;
+use super::parse::JobObject;
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
 
@@ -34,7 +34,7 @@ pub struct Compared {
 
 impl CursorFormat {
     /// Reads the key `format` of a cursor.
-    pub(super) fn parse(object: &Object<'_>) -> Result<Self> {
+    pub(super) fn parse(object: &JobObject<'_>) -> Result<Self> {
         let Some(text) = object.text("format")? else { return Ok(Self::Any) };
         match text {
             "text" => return Ok(Self::Text),

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::parse::{Keys, Object};
+use super::parse::{JobObject, Keys};
 use super::template::{Placeholder, TemplatePart};
 use crate::fault::{Fault, Result};
 use crate::json::Path;
@@ -18,20 +18,20 @@ pub(super) const RESOURCES: &str = "resources.";
 pub struct Parent {
     /// Its name.
     pub resource: String,
-    /// The fields of its records that requests are made with.
+    /// The fields of its records that requests need.
     pub fields: Vec<Path>,
-    /// The keys of its records whose values are taken over, as `_<parent>_<key>`.
+    /// The keys of its records that are copied to the child's records, as `_<parent>_<key>`.
     pub include: Vec<String>,
 }
 
 impl Parent {
-    /// The key that a value of the parent has in a record.
+    /// The key of a copied value in the child's record.
     pub fn key_of(&self, key: &str) -> String {
         format!("_{}_{key}", self.resource)
     }
 }
 
-/// What an endpoint has named of its parent so far.
+/// The fields of a parent that an endpoint references.
 #[derive(Default)]
 pub(super) struct ParentReferences(Option<Parent>);
 
@@ -52,15 +52,19 @@ impl ParentReferences {
 
     /// A parameter that is `{"type": "resolve", "resource": .., "field": ..}`.
     pub(super) fn resolve(&mut self, value: &Value, place: &str) -> Result<usize> {
-        let object = Object::new(value, place, Keys::of(&["type", "resource", "field"]))?;
+        let object = JobObject::new(value, place, Keys::of(&["type", "resource", "field"]))?;
         let resource = object.required_text("resource")?;
         let field = object.required_text("field")?;
         let path = Path::parse(field).map_err(|fault| fault.at(object.place_of("field")))?;
         self.field(resource, path).map_err(|fault| fault.at(place))
     }
 
-    /// The parent, if one was named.
-    pub(super) fn finish(self, include: &[String], object: &Object<'_>) -> Result<Option<Parent>> {
+    /// The parent, if one is referenced.
+    pub(super) fn finish(
+        self,
+        include: &[String],
+        object: &JobObject<'_>,
+    ) -> Result<Option<Parent>> {
         match self.0 {
             Some(parent) => Ok(Some(Parent { include: include.to_vec(), ..parent })),
             None if include.is_empty() => Ok(None),
@@ -71,7 +75,7 @@ impl ParentReferences {
         }
     }
 
-    /// The number of a field.
+    /// The index of a field.
     fn field(&mut self, resource: &str, path: Path) -> Result<usize> {
         let parent = self
             .0

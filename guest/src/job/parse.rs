@@ -1,6 +1,5 @@
-//! Reading the job's JSON so that every mistake is named with its place: keys nobody knows, keys
-//! given twice, values of the wrong type. A key that begins with `//` is a comment, wherever it is:
-//! JSON has no other.
+//! Parsing the JSON of a job, so that every error has a path: unknown keys, repeated keys, values of the wrong
+//! type. A key that begins with `//` is a comment, in any object.
 
 use std::fmt;
 
@@ -9,8 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::fault::{Fault, Result};
 
-/// Parses JSON, with or without a byte order mark before it. Unlike `serde_json` it refuses a key that
-/// is given twice.
+/// Parses JSON, with or without a byte order mark. Unlike `serde_json` it rejects a repeated key.
 pub(super) fn json(text: &str) -> Result<Value> {
     match serde_json::from_str::<Strict>(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         Ok(Strict(value)) => Ok(value),
@@ -19,15 +17,15 @@ pub(super) fn json(text: &str) -> Result<Value> {
     }
 }
 
-/// What the key of a comment begins with.
+/// The prefix of the key of a comment.
 const COMMENT: &str = "//";
 
-/// Keys an object may have.
+/// The keys of an object.
 #[derive(Clone, Copy)]
 pub(super) struct Keys {
-    /// Those that mean something.
+    /// The keys that the object may have.
     pub(super) known: &'static [&'static str],
-    /// Those dlt knows, and why a job has no use for them.
+    /// The keys of dlt that a job does not have, and the reason.
     pub(super) refused: &'static [(&'static str, &'static str)],
 }
 
@@ -38,14 +36,14 @@ impl Keys {
     }
 }
 
-/// An object of the job and its place, all keys of which are known.
-pub(super) struct Object<'a> {
+/// An object of the job and its path. All its keys are known.
+pub(super) struct JobObject<'a> {
     place: String,
     map: &'a Map<String, Value>,
 }
 
-impl<'a> Object<'a> {
-    /// The object at this place.
+impl<'a> JobObject<'a> {
+    /// The object at this path.
     pub(super) fn new(value: &'a Value, place: impl Into<String>, keys: Keys) -> Result<Self> {
         let place = place.into();
         let Value::Object(map) = value else {
@@ -79,27 +77,27 @@ impl<'a> Object<'a> {
         at(&self.place_of(key), message)
     }
 
-    /// The place of a member.
+    /// The path of a member.
     pub(super) fn place_of(&self, key: &str) -> String {
         member(&self.place, key)
     }
 
-    /// A member, where it is given and not null.
+    /// A member that is not null.
     pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
-    /// All of it.
+    /// All members.
     pub(super) const fn map_of_all(&self) -> &'a Map<String, Value> {
         self.map
     }
 
-    /// Whether a member is given, be it null.
+    /// Returns `true` if it has this member, null included.
     pub(super) fn has(&self, key: &str) -> bool {
         self.map.contains_key(key)
     }
 
-    /// A text that is not empty.
+    /// A string that is not empty.
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>> {
         match self.get(key) {
             None => Ok(None),
@@ -111,12 +109,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A text that must be there.
+    /// A required string.
     pub(super) fn required_text(&self, key: &str) -> Result<&'a str> {
         self.text(key)?.ok_or_else(|| self.missing(key, "a text"))
     }
 
-    /// True or false.
+    /// A boolean.
     pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
         match self.get(key) {
             None => Ok(None),
@@ -125,7 +123,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A whole number in a range.
+    /// An integer in a range.
     pub(super) fn whole(&self, key: &str, from: i64, to: i64) -> Result<Option<i64>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_i64() {
@@ -143,7 +141,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// One of a few words.
+    /// One of several words.
     pub(super) fn choice<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>> {
         self.get(key).map(|value| choice(value, &self.place_of(key), words)).transpose()
     }
@@ -157,7 +155,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A list of texts, none of them empty.
+    /// A list of strings that are not empty.
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>> {
         let Some(items) = self.list(key)? else { return Ok(None) };
         let place = self.place_of(key);
@@ -169,7 +167,7 @@ impl<'a> Object<'a> {
             .map(Some)
     }
 
-    /// An object with keys of its own.
+    /// An object with any keys.
     pub(super) fn map(&self, key: &str) -> Result<Option<&'a Map<String, Value>>> {
         match self.get(key) {
             None => Ok(None),
@@ -178,7 +176,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The fault of a member that must be there.
+    /// The fault of a missing member.
     #[cold]
     pub(super) fn missing(&self, key: &str, expected: &str) -> Fault {
         self.fault_at(key, format_args!("expected {expected}, found nothing"))
@@ -191,7 +189,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A text that is not empty.
+/// A string that is not empty.
 pub(super) fn text(value: &Value, place: &str) -> Result<String> {
     match value {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
@@ -199,7 +197,7 @@ pub(super) fn text(value: &Value, place: &str) -> Result<String> {
     }
 }
 
-/// One of a few words.
+/// One of several words.
 pub(super) fn choice<T: Copy>(value: &Value, place: &str, words: &[(&str, T)]) -> Result<T> {
     if let Value::String(text) = value {
         if let Some((_, choice)) = words.iter().find(|(word, _)| word == text) {
@@ -219,14 +217,14 @@ pub(super) fn wrong_type(expected: &str, found: &Value, place: &str) -> Fault {
     at(place, format_args!("expected {expected}, found {}", describe(found)))
 }
 
-/// A configuration fault at a place.
+/// A config fault at a path.
 #[cold]
 pub(super) fn at(place: &str, message: impl fmt::Display) -> Fault {
     let fault = Fault::config(message);
     if place.is_empty() { fault } else { fault.at(place) }
 }
 
-/// The place of a member of what is at a place.
+/// The path of a member of the object at a path.
 pub(super) fn member(place: &str, key: &str) -> String {
     let plain =
         !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
@@ -237,15 +235,15 @@ pub(super) fn member(place: &str, key: &str) -> String {
     }
 }
 
-/// The place of an element of the list at a place.
+/// The path of an element of the list at a path.
 pub(super) fn element(place: &str, index: usize) -> String {
     format!("{place}[{index}]")
 }
 
-/// Of longer words nobody asks which is meant: they would take long to compare.
+/// The length of words that are compared at most: longer ones would take long.
 const LONGEST_WORD: usize = 100;
 
-/// The word most like this one, if one is alike at all.
+/// The most similar word, if one is similar enough.
 pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let limit = (word.chars().count() / 3).clamp(1, 4);
     let length = word.chars().count();
@@ -261,7 +259,7 @@ pub(super) fn nearest<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> O
         .map(|(_, known)| known)
 }
 
-/// What a value is, for a person; long texts are cut.
+/// A value for a message; long strings are truncated.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
@@ -274,8 +272,8 @@ pub(super) fn describe(value: &Value) -> String {
     }
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours from one word to the other (optimal
-/// string alignment).
+/// The number of insertions, deletions, replacements and swaps of neighbours between two words (optimal string
+/// alignment).
 fn distance(one: &str, other: &str) -> usize {
     let [one, other]: [Vec<char>; 2] = [one, other].map(|word| word.chars().collect());
     let mut above = Vec::new();

@@ -1,9 +1,9 @@
-//! What is done to each record before it is loaded: dlt's `processing_steps`, as data rather than
-//! lambdas. Records are filtered, keys renamed, and parts left out.
+//! The processing steps of a resource: dlt's `processing_steps`, as data and not as lambdas. They discard records,
+//! rename keys and remove members.
 
 use serde_json::{Map, Value};
 
-use super::parse::{Keys, Object, element, member, wrong_type};
+use super::parse::{JobObject, Keys, element, member, wrong_type};
 use super::value::CursorValue;
 use crate::fault::Result;
 use crate::json::{Path, Segment};
@@ -11,35 +11,35 @@ use crate::json::{Path, Segment};
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProcessingStep {
-    /// Everything at these paths is left out.
+    /// Removes the values at these paths.
     Exclude(Vec<Path>),
-    /// Records for which this does not hold are left out.
+    /// Discards the records that do not match.
     Filter(Filter),
-    /// Everything that is not at these paths, or on the way to them, is left out.
+    /// Removes the values that are neither at these paths nor on the way to them.
     Include(Vec<Path>),
-    /// What is at a path gets another key.
+    /// Renames the keys at these paths.
     Rename(Vec<(Path, String)>),
 }
 
-/// What has to hold for a record.
+/// A condition that may be negated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     /// The condition.
     pub condition: Condition,
-    /// Whether it must not hold.
+    /// Whether records match that do not meet it.
     pub not: bool,
 }
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// One of these holds.
+    /// At least one of these matches.
     Any(Vec<Filter>),
-    /// All these hold for the value at a path: the first where it matches several.
+    /// All tests pass for the value at a path, the first one where the path matches several.
     Value(Path, Vec<Test>),
 }
 
-/// What has to hold for a value.
+/// A test of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Test {
     /// It is greater.
@@ -50,18 +50,18 @@ pub enum Test {
     AtMost(CursorValue<'static>),
     /// It is less.
     Below(CursorValue<'static>),
-    /// It is a text with this in it.
+    /// It is a string that contains this.
     Contains(String),
-    /// It is there and not null, or it is not.
+    /// It exists and is not null, or not.
     Exists(bool),
-    /// It is one of these; none stands for null, and for nothing.
+    /// It is one of these; `None` is null or nothing.
     In(Vec<Option<CursorValue<'static>>>),
-    /// It is a text that begins with this.
+    /// It is a string that begins with this.
     StartsWith(String),
 }
 
-/// Reads the steps of a resource.
-pub(super) fn steps(object: &Object<'_>) -> Result<Vec<ProcessingStep>> {
+/// Parses the steps of a resource.
+pub(super) fn steps(object: &JobObject<'_>) -> Result<Vec<ProcessingStep>> {
     const KEY: &str = "processing_steps";
     let Some(steps) = object.list(KEY)? else { return Ok(Vec::new()) };
     let place = object.place_of(KEY);
@@ -69,7 +69,7 @@ pub(super) fn steps(object: &Object<'_>) -> Result<Vec<ProcessingStep>> {
 }
 
 fn read(value: &Value, place: &str) -> Result<ProcessingStep> {
-    let object = Object::new(value, place, KEYS)?;
+    let object = JobObject::new(value, place, KEYS)?;
     let given: Vec<&str> =
         KEYS.known.iter().copied().filter(|key| object.get(key).is_some()).collect();
     let [key] = given.as_slice() else {
@@ -107,7 +107,7 @@ fn read(value: &Value, place: &str) -> Result<ProcessingStep> {
     })
 }
 
-fn paths(object: &Object<'_>, key: &str) -> Result<Vec<Path>> {
+fn paths(object: &JobObject<'_>, key: &str) -> Result<Vec<Path>> {
     let texts = object.texts(key)?.unwrap_or_default();
     let place = object.place_of(key);
     texts.iter().enumerate().map(|(n, text)| inner(text, &element(&place, n))).collect()
@@ -126,7 +126,7 @@ fn inner(text: &str, place: &str) -> Result<Path> {
 }
 
 fn filter(value: &Value, place: &str, depth: u32) -> Result<Filter> {
-    let object = Object::new(value, place, FILTER_KEYS)?;
+    let object = JobObject::new(value, place, FILTER_KEYS)?;
     let not = object.boolean("not")?.unwrap_or(false);
     if let Some(filters) = object.list("any")? {
         if object.map_of_all().keys().any(|key| key != "any" && key != "not") || depth > 8 {

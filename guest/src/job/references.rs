@@ -3,17 +3,17 @@
 
 use serde_json::Value;
 
-use super::parse::{Keys, Object, element};
+use super::parse::{JobObject, Keys, element};
 use crate::fault::Result;
 
 /// The references of a table as the schema keeps them; null where none are given.
 ///
 /// Source: dlt 1.31, `common/schema/typing.py` (`TTableReferenceInline`).
-pub(super) fn references(object: &Object<'_>) -> Result<Value> {
+pub(super) fn references(object: &JobObject<'_>) -> Result<Value> {
     let Some(list) = object.list("references")? else { return Ok(Value::Null) };
     let place = object.place_of("references");
     let read = |(n, value): (usize, &Value)| {
-        let reference = Object::new(value, element(&place, n), KEYS)?;
+        let reference = JobObject::new(value, element(&place, n), KEYS)?;
         reference.required_text("referenced_table")?;
         let mut counts = Vec::new();
         for key in ["columns", "referenced_columns"] {
@@ -64,7 +64,7 @@ mod tests {
 
     fn read(value: Value) -> Result<Value> {
         let job = json!({ "references": value });
-        references(&Object::new(&job, "t", Keys::of(&["references"])).unwrap())
+        references(&JobObject::new(&job, "t", Keys::of(&["references"])).unwrap())
     }
 
     #[test]

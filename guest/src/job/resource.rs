@@ -9,11 +9,11 @@ use super::cursor::Cursor;
 use super::disposition::{WriteDisposition, disposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
-use super::hints::{self, Hints, columns};
+use super::hints::{self, ColumnHints, columns};
 use super::key::Key;
 use super::nested::{NestedHints, REFUSED, nested_hints};
 use super::parent::Parent;
-use super::parse::{Keys, Object, element, text};
+use super::parse::{JobObject, Keys, element, text};
 use super::processing::{self, ProcessingStep};
 use super::references::references;
 use super::unnest::Unnest;
@@ -40,8 +40,8 @@ pub struct Resource {
     pub merge_key: Key,
     /// How deep its records are unnested; none means the job's limit.
     pub max_table_nesting: Option<u32>,
-    /// Hints by the name of the column, not normalized.
-    pub columns: IndexMap<String, Hints>,
+    /// ColumnHints by the name of the column, not normalized.
+    pub columns: IndexMap<String, ColumnHints>,
     /// What is unnested at all; none means everything.
     pub unnest: Option<Unnest>,
     /// Where the records come from.
@@ -56,7 +56,7 @@ pub struct Resource {
     pub schema_contract: Value,
     /// What its table refers to, as the schema keeps it; null where nothing is said.
     pub references: Value,
-    /// Hints for its child tables, the shorter paths first.
+    /// ColumnHints for its child tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
     pub on_type_conflict: OnTypeConflict,
@@ -115,7 +115,7 @@ fn reading(merged: &Value) -> Value {
 /// `resource_defaults`, checked as far as that goes without a resource.
 pub(super) struct Defaults {
     map: Map<String, Value>,
-    columns: IndexMap<String, Hints>,
+    columns: IndexMap<String, ColumnHints>,
 }
 
 impl Defaults {
@@ -124,7 +124,7 @@ impl Defaults {
         let Some(value) = value else {
             return Ok(Self { map: Map::new(), columns: IndexMap::new() });
         };
-        let object = Object::new(value, PLACE, KEYS)?;
+        let object = JobObject::new(value, PLACE, KEYS)?;
         if object.has("name") {
             return Err(
                 object.fault_at("name", "expected nothing: every resource has a name of its own")
@@ -165,11 +165,11 @@ impl Resource {
         }
         // First the resource alone, so that its unknown keys are named before anything is merged.
         let own_value = Value::Object(own);
-        let alone = Object::new(&own_value, place, KEYS)?;
+        let alone = JobObject::new(&own_value, place, KEYS)?;
         let own_columns = columns(&alone)?;
         let merged = overlay(&defaults.map, alone.map_of_all());
         let merged = Value::Object(merged);
-        let object = Object::new(&merged, place, KEYS)?;
+        let object = JobObject::new(&merged, place, KEYS)?;
 
         let name = object.required_text("name")?;
         let columns = match alone.has("columns") && alone.get("columns").is_none() {
@@ -278,7 +278,7 @@ impl Resource {
 }
 
 /// A limit of nesting, for a resource or the whole job.
-pub(super) fn nesting(object: &Object<'_>) -> Result<Option<u32>> {
+pub(super) fn nesting(object: &JobObject<'_>) -> Result<Option<u32>> {
     let limit = object.whole("max_table_nesting", 0, 1000)?;
     Ok(limit.and_then(|limit| u32::try_from(limit).ok()))
 }
@@ -331,7 +331,7 @@ fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<Strin
     merged
 }
 
-fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
+fn unnest(object: &JobObject<'_>) -> Result<Option<Unnest>> {
     let Some(paths) = object.texts("unnest")? else { return Ok(None) };
     let mut unnest = Unnest::default();
     for (n, path) in paths.iter().enumerate() {
@@ -342,7 +342,11 @@ fn unnest(object: &Object<'_>) -> Result<Option<Unnest>> {
 }
 
 /// Where the records come from, and the cursor, which an endpoint or the resource can have.
-fn input(object: &Object<'_>, alone: &Object<'_>, name: &str) -> Result<(Input, Option<Cursor>)> {
+fn input(
+    object: &JobObject<'_>,
+    alone: &JobObject<'_>,
+    name: &str,
+) -> Result<(Input, Option<Cursor>)> {
     let own_endpoint = alone.get("endpoint").is_some();
     let endpoint = object
         .choice("source", &[("endpoint", true), ("pull", false)])?

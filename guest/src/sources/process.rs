@@ -106,7 +106,7 @@ enum Edit<'e> {
 
 /// How far a path has been followed, by its number.
 #[derive(Clone, Copy)]
-struct Active<'p> {
+struct OpenPath<'p> {
     path: usize,
     rest: &'p [Segment],
 }
@@ -116,8 +116,8 @@ fn edit<'p>(
     edit: &Edit<'_>,
     paths: impl Iterator<Item = &'p Path>,
 ) -> Result<Option<Option<String>>> {
-    let active: Vec<Active<'_>> =
-        paths.enumerate().map(|(path, p)| Active { path, rest: p.segments() }).collect();
+    let active: Vec<OpenPath<'_>> =
+        paths.enumerate().map(|(path, p)| OpenPath { path, rest: p.segments() }).collect();
     let mut out = String::with_capacity(record.len());
     rewrite(&mut Reader::new(record), edit, &active, &mut out)?;
     Ok(Some(Some(out)))
@@ -127,7 +127,7 @@ fn edit<'p>(
 fn rewrite(
     reader: &mut Reader<'_>,
     edit: &Edit<'_>,
-    active: &[Active<'_>],
+    active: &[OpenPath<'_>],
     out: &mut String,
 ) -> Result<()> {
     let object = match reader.peek()? {
@@ -146,7 +146,7 @@ fn rewrite(
     while more {
         let key = if object { Some(reader.key()?) } else { None };
         let next = follow(active, key);
-        let is_end = |next: &Active<'_>| next.rest.is_empty();
+        let is_end = |next: &OpenPath<'_>| next.rest.is_empty();
         let ends = next.iter().any(is_end);
         let mut inside = reader.clone();
         let container = matches!(inside.peek()?, Peek::Object | Peek::Array);
@@ -186,7 +186,7 @@ fn rewrite(
             if copies {
                 out.push_str(reader.skip()?);
             } else {
-                let on: Vec<Active<'_>> = next.into_iter().filter(|next| !is_end(next)).collect();
+                let on: Vec<OpenPath<'_>> = next.into_iter().filter(|next| !is_end(next)).collect();
                 rewrite(reader, edit, &on, out)?;
             }
         } else {
@@ -221,7 +221,7 @@ impl Names<'_> {
 }
 
 /// The paths that lead on through a member: of a list, where there is no key.
-fn follow<'p>(active: &[Active<'p>], key: Option<&str>) -> Vec<Active<'p>> {
+fn follow<'p>(active: &[OpenPath<'p>], key: Option<&str>) -> Vec<OpenPath<'p>> {
     let matches = |step: &Segment| match (step, key) {
         (Segment::Key(name), Some(key)) => {
             key == name || (key.contains('\\') && unescape(key) == *name)
@@ -230,9 +230,9 @@ fn follow<'p>(active: &[Active<'p>], key: Option<&str>) -> Vec<Active<'p>> {
         (Segment::Items, Some(_)) | (Segment::Key(_), None) => false,
         (Segment::Index(_) | Segment::FromEnd(_), _) => false,
     };
-    let on = |active: &Active<'p>| {
+    let on = |active: &OpenPath<'p>| {
         let (step, rest) = active.rest.split_first()?;
-        matches(step).then_some(Active { path: active.path, rest })
+        matches(step).then_some(OpenPath { path: active.path, rest })
     };
     active.iter().filter_map(on).collect()
 }

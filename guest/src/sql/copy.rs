@@ -1,25 +1,24 @@
-//! COPY INTO: staged Parquet to rows.
+//! COPY INTO: rows from staged Parquet files.
 //!
 //! One form for every table, a SELECT over the file: Parquet carries JSON as text, and a plain
-//! MATCH_BY_COLUMN_NAME would keep it as a *string* in the VARIANT, so it is parsed on the way; every
-//! other value is cast to the declared type, so that neither the file's nor the session's idea of it
-//! counts. A column that an older file of the load lacks is NULL.
+//! MATCH_BY_COLUMN_NAME would keep it as a *string* in the VARIANT, so it is parsed in the SELECT; every
+//! other value is cast to the declared type, so that it depends neither on the file nor on the session. A column that an older file of the load lacks is NULL.
 //! Source: Snowflake documentation, "Transforming data during a load" and "COPY INTO <table>".
 
 use super::{Column, Name, in_utc, join, list, literal, quote};
 use crate::dlt::types::DataType;
 
-/// Whether JSON is parsed on the way in, or kept as text for a later statement to parse.
+/// Whether JSON is parsed by COPY, or stored as a string that a later statement parses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Json {
-    /// To VARIANT.
+    /// Parsed to VARIANT.
     Parse,
-    /// As VARCHAR: a staging table.
+    /// Stored as VARCHAR, in a staging table.
     Text,
 }
 
-/// All files under a path of a stage into a table. The order of columns is the same in the table's
-/// list and in the SELECT; the files name their columns as the table does.
+/// Copies all files under a path of a stage into a table. The columns have the same order in the table's list and in
+/// the SELECT, and the same names in the files and in the table.
 pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, json: Json) -> String {
     let select = join(columns, ", ", |column| {
         let value = format!("$1:{}", quote(&column.name));
@@ -43,8 +42,8 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
     )
 }
 
-/// A time or a timestamp that the file has as a whole number of nanoseconds. A clock's reading is that of the
-/// instant in UTC, so that the session's time zone does not count.
+/// A time or a timestamp that the file has as an integer of nanoseconds. One without a time zone is the instant in
+/// UTC, so that it does not depend on the session's time zone.
 /// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
 fn fine(column: &Column, value: &str) -> String {
     let instant = format!("TO_TIMESTAMP_LTZ({value}::NUMBER(38,0), 9)");

@@ -1,27 +1,26 @@
-//! CREATE, ALTER and DROP. Everything here may run twice, and all but a refresh only adds: two loads that
-//! race, or one that comes after a crash, find what is there already. DDL commits in Snowflake, so none of this is ever
-//! said between BEGIN and COMMIT.
+//! CREATE, ALTER and DROP. Every statement may run twice, and all but those of a refresh only add: a load may run
+//! beside another, or after one that crashed. DDL commits in Snowflake, so none of it is between BEGIN and COMMIT.
 
 use super::{Column, Name, join, literal, quote};
 
-/// A schema, if it is not there.
+/// Creates a schema if it does not exist.
 pub fn create_schema(schema: &Name) -> String {
     format!("CREATE SCHEMA IF NOT EXISTS {schema}")
 }
 
-/// What is said of a table besides its columns, when it is made and never again: a clustering key that
-/// somebody sets by hand later stays.
+/// The properties of a table besides its columns. They are set when the table is created and never changed: a
+/// clustering key that is set by hand later stays.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TableOptions<'a> {
-    /// The columns it is clustered by.
+    /// The columns of its clustering key.
     pub cluster: &'a [String],
-    /// What COMMENT says of it.
+    /// Its comment.
     pub comment: Option<&'a str>,
-    /// The columns of its primary key, which Snowflake keeps and does not check.
+    /// The columns of its primary key, which Snowflake stores and does not enforce.
     pub primary_key: &'a [String],
 }
 
-/// A table, if it is not there, with its columns in this order.
+/// Creates a table if it does not exist, with its columns in this order.
 pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -> String {
     let names = |names: &[String]| join(names, ", ", |name| quote(name));
     let mut text =
@@ -39,7 +38,7 @@ pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -
     text
 }
 
-/// A table for rows on their way: neither fail-safe nor Time Travel storage is paid for it.
+/// Creates a staging table, which has neither Fail-safe nor Time Travel storage.
 pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
     format!(
         "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n) DATA_RETENTION_TIME_IN_DAYS = 0",
@@ -47,14 +46,14 @@ pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
     )
 }
 
-/// New columns of a staging table.
+/// Adds columns to a staging table.
 pub fn add_staging_columns(table: &Name, columns: &[Column]) -> String {
     let columns =
         join(columns, ",\n", |column| format!("IF NOT EXISTS {}", staging_definition(column)));
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
 }
 
-/// A column of a staging table that takes longer values from now on.
+/// Increases the length of a column of a staging table.
 /// Source: Snowflake documentation, "ALTER TABLE ... ALTER COLUMN": a length may grow.
 pub fn widen_staging_column(table: &Name, column: &Column) -> String {
     format!(
@@ -64,7 +63,7 @@ pub fn widen_staging_column(table: &Name, column: &Column) -> String {
     )
 }
 
-/// New columns. They are nullable whatever the schema says: the rows of the table have no value for them.
+/// Adds columns. They are nullable, because existing rows have no value for them.
 pub fn add_columns(table: &Name, columns: &[Column]) -> String {
     let columns = join(columns, ",\n", |column| {
         let column = Column { nullable: true, unique: false, ..column.clone() };
@@ -73,23 +72,23 @@ pub fn add_columns(table: &Name, columns: &[Column]) -> String {
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
 }
 
-/// A table, gone with its rows.
+/// Drops a table.
 pub fn drop_table(table: &Name) -> String {
     format!("DROP TABLE IF EXISTS {table}")
 }
 
-/// A named internal stage of one load; refused if it is there, for then another load has the same id.
-/// `encryption` is the type's name in Snowflake.
+/// Creates the named internal stage of one load. It fails if the stage exists, because another load has the same id
+/// then. `encryption` is the name of the type in Snowflake.
 pub fn create_stage(stage: &Name, encryption: &str) -> String {
     format!("CREATE STAGE {stage} ENCRYPTION = (TYPE = {})", literal(encryption))
 }
 
-/// A stage and its files, gone.
+/// Drops a stage and its files.
 pub fn drop_stage(stage: &Name) -> String {
     format!("DROP STAGE IF EXISTS {stage}")
 }
 
-/// A column of a staging table: everything may be NULL there, and JSON waits as text.
+/// The definition of a column of a staging table: it is nullable, and JSON is a string.
 fn staging_definition(column: &Column) -> String {
     format!("{} {}", column.quoted(), column.text_type_name())
 }

@@ -1,12 +1,12 @@
-//! The SQL text, and nothing else: statements for an owner's-rights procedure on Snowflake.
+//! The text of all SQL statements, for an owner's-rights procedure on Snowflake.
 //!
-//! What may be said there (Snowflake documentation, "Understanding caller's rights and owner's rights
+//! What such a procedure may run (Snowflake documentation, "Understanding caller's rights and owner's rights
 //! stored procedures" and "Limitations on owner's rights"): SELECT, DML, DDL, SHOW, DESCRIBE; no temporary
 //! object, no user or table stage, no PUT, GET or REMOVE, no USE, no ALTER SESSION. So every name is
-//! qualified in full, there are no binds, and nothing relies on a session parameter: texts are cast
-//! explicitly, and instants are written as numbers of microseconds.
+//! fully qualified, there are no binds, and nothing depends on a session parameter: strings are cast explicitly, and
+//! instants are numbers of microseconds.
 //!
-//! Identifiers are quoted by [`quote`] and by nothing else, texts by [`literal`] and by nothing else.
+//! Only [`quote`] quotes identifiers, and only [`literal`] quotes strings.
 
 pub mod approved;
 pub mod condition;
@@ -28,13 +28,13 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A text between single quotes. In a single-quoted constant the backslash escapes too.
+/// A string between single quotes. In a single-quoted constant the backslash is an escape too.
 /// Source: Snowflake documentation, "String & binary data types", string constants.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// A schema, or an object in it, qualified in full. The names are as Snowflake stores them.
+/// A schema, or an object in it, fully qualified. The names are those that Snowflake stores.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Name(Vec<String>);
 
@@ -65,18 +65,18 @@ impl fmt::Display for Name {
     }
 }
 
-/// A column as the statements need it.
+/// A column in a statement.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Column {
-    /// As Snowflake stores it.
+    /// The name that Snowflake stores.
     pub name: String,
     /// Its type.
     pub kind: Kind,
     /// Whether it may be NULL.
     pub nullable: bool,
-    /// Whether UNIQUE is said of it, which Snowflake keeps and does not check.
+    /// Whether it is UNIQUE, which Snowflake stores and does not enforce.
     pub unique: bool,
-    /// What COMMENT says of it.
+    /// Its comment.
     pub comment: Option<String>,
     /// Whether the column is TIMESTAMP_TZ in the database: dlt before 1.27 made such columns.
     pub with_offset: bool,
@@ -115,7 +115,7 @@ impl Column {
         }
     }
 
-    /// Its type where JSON is kept as text.
+    /// Its type in a staging table, where JSON is a string.
     pub fn text_type_name(&self) -> String {
         match self.kind.data_type {
             DataType::Json if self.large => format!("VARCHAR({MAX_TEXT})"),
@@ -125,12 +125,12 @@ impl Column {
     }
 }
 
-/// The most characters of a VARCHAR that says no length, and the most of one that does.
+/// The greatest length of a VARCHAR without a declared length, and of one with it, in characters.
 /// Source: Snowflake documentation, "String & binary data types".
 pub const DEFAULT_TEXT: u64 = 16 << 20;
 /// See [`DEFAULT_TEXT`].
 pub const MAX_TEXT: u64 = 128 << 20;
-/// The most bytes of a BINARY that says no length, and the most of one that does.
+/// The greatest length of a BINARY without a declared length, and of one with it, in bytes.
 pub const DEFAULT_BINARY: u64 = 8 << 20;
 /// See [`DEFAULT_BINARY`].
 pub const MAX_BINARY: u64 = 64 << 20;
@@ -172,7 +172,7 @@ fn list<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     join(columns, ", ", Column::quoted)
 }
 
-/// The items as texts, separated.
+/// The texts of the items, separated.
 fn join<T>(items: impl IntoIterator<Item = T>, by: &str, text: impl Fn(T) -> String) -> String {
     items.into_iter().map(text).collect::<Vec<_>>().join(by)
 }

@@ -1,9 +1,9 @@
-//! Files on stages: what a job calls a place, what Snowflake calls it, and which files it means.
+//! Files on stages: the location that a job gives, its name in Snowflake, and the files that it matches.
 
 use crate::fault::{Fault, Result};
 use crate::sql::{identifier, literal, quote};
 
-/// A place on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
+/// A location on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
 /// pattern with `*` and `?` (within a folder) and `**` (any folders).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StagePlace {
@@ -29,16 +29,15 @@ impl<'r> ListedFile<'r> {
 }
 
 impl StagePlace {
-    /// Whether a place is one on a stage.
+    /// Returns `true` if a location is on a stage.
     pub fn is(place: &str) -> bool {
         place.starts_with('@')
     }
 
-    /// Reads a place.
+    /// Parses a location.
     ///
     /// # Errors
-    /// A config fault when the stage is not a named one, or its name not whole: a procedure has no
-    /// database of its own.
+    /// A config fault if the stage has no name, or the name is not qualified: a procedure has no current database.
     pub fn parse(place: &str) -> Result<Self> {
         let fault = || {
             Fault::config(format_args!(
@@ -54,7 +53,7 @@ impl StagePlace {
         Ok(Self { stage, path: path.to_owned() })
     }
 
-    /// Whether every file that `other` may mean is a file of this place, which is a stage or a folder of it.
+    /// Returns `true` if every file that `other` may match is in this location, which is a stage or a folder of it.
     pub fn contains(&self, other: &Self) -> bool {
         let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
         let below = |rest: &str| folder.is_empty() || rest.is_empty() || rest.starts_with('/');
@@ -63,7 +62,7 @@ impl StagePlace {
         self.stage == other.stage && is_plain && other.path.strip_prefix(folder).is_some_and(below)
     }
 
-    /// The statement that lists what may be meant.
+    /// The statement that lists the files that may match.
     pub fn list(&self) -> String {
         let wild = self.path.find(['*', '?']).unwrap_or(self.path.len());
         let prefix = self.path.get(..wild).unwrap_or_default();
@@ -71,8 +70,8 @@ impl StagePlace {
         format!("LIST {}", literal(&format!("@{}{slash}{prefix}", self.stage)))
     }
 
-    /// The path of a listed file under the stage, if it is meant. Snowflake begins names with that of
-    /// the stage, in small letters; for external stages with their URL.
+    /// The path of a listed file in the stage, if it matches. Snowflake prefixes it with the name of the stage in lower
+    /// case, or with the URL of an external stage.
     pub fn path_of<'n>(&self, name: &'n str) -> Result<Option<&'n str>> {
         if name.contains("://") {
             return Err(Fault::config(format_args!(
@@ -91,7 +90,7 @@ impl StagePlace {
         Ok(meant.then_some(path))
     }
 
-    /// A file under the stage as a host opens it.
+    /// A file of the stage as a host opens it.
     pub fn file(&self, path: &str) -> String {
         format!("@{}/{path}", self.stage)
     }
@@ -104,8 +103,7 @@ impl std::fmt::Display for StagePlace {
     }
 }
 
-/// Whether a pattern matches a path. The time is that of one length times the other, whatever the
-/// pattern.
+/// Returns `true` if a pattern matches a path, in time proportional to the product of their lengths.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
     // Where in the path the rest of the pattern may begin, in order.
     let mut at = vec![0];

@@ -1,21 +1,20 @@
-//! Reading and writing what dlt keeps beside the data: `_dlt_loads`, `_dlt_version`,
-//! `_dlt_pipeline_state`; and asking what is there at all.
+//! Statements for dlt's own tables, `_dlt_loads`, `_dlt_version` and `_dlt_pipeline_state`, and for the catalog.
 
 use super::{Column, Name, join, literal, quote};
 use crate::fault::{Fault, Result};
 
-/// A value of a row that is written with the statement itself.
+/// A value in the text of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// An instant: microseconds since 1970 UTC.
     Instant(i64),
-    /// The same for a column of TIMESTAMP_TZ: with the offset of UTC, whatever the session's time zone is.
+    /// The same for a column of TIMESTAMP_TZ, with the offset of UTC.
     InstantWithOffset(i64),
-    /// A text.
+    /// A string.
     Text(String),
-    /// Nothing.
+    /// NULL.
     Null,
 }
 
@@ -39,10 +38,9 @@ impl Value {
     }
 }
 
-/// What the catalogue says of these schemas, and of the stages in the first of them whose names begin
-/// with the prefix. Each row: `column` or `stage`, schema, table or stage, column, data type, length of
-/// texts and binaries, `1` for a stage made more than 30 days ago (else `0`), and how many rows the whole
-/// answer has: a session's ROWS_PER_RESULTSET cuts answers short without an error.
+/// The columns of these schemas, and the stages in the first of them whose names have the prefix. Each row: `column` or `stage`, schema, table or stage, column, data type, length of
+/// texts and binaries, `1` for a stage made more than 30 days ago (else `0`), and the number of rows of the
+/// result, because a session's ROWS_PER_RESULTSET truncates results without an error.
 /// Source: Snowflake documentation, "COLUMNS view" and "STAGES view" of the information schema.
 pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) -> String {
     let view =
@@ -129,13 +127,13 @@ fn cells<const N: usize>(row: &[Option<String>]) -> Result<[Option<&str>; N]> {
     })
 }
 
-/// The columns of every table of a schema, for when the information schema refuses: 10,000 rows at most.
+/// The columns of every table of a schema, where the information schema fails: 10,000 rows at most.
 /// Source: Snowflake documentation, "SHOW COLUMNS".
 pub fn show_columns_of_schema(schema: &Name) -> String {
     format!("SHOW COLUMNS IN SCHEMA {schema}")
 }
 
-/// The columns of one table, for a schema that has more than `SHOW COLUMNS IN SCHEMA` gives.
+/// The columns of one table, for a schema with more columns than `SHOW COLUMNS IN SCHEMA` returns.
 pub fn show_columns_of_table(table: &Name) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
@@ -183,12 +181,12 @@ pub fn shown_table(row: &[Option<String>]) -> Option<&str> {
 /// The most rows that a SHOW statement returns.
 pub const MOST_SHOWN: usize = 10_000;
 
-/// An answer of this many rows. A session whose ROWS_PER_RESULTSET is smaller returns fewer.
+/// A result of this many rows. A session whose ROWS_PER_RESULTSET is smaller returns fewer.
 pub fn select_rows(count: usize) -> String {
     format!("SELECT 1 AS \"ONE\" FROM TABLE(GENERATOR(ROWCOUNT => {count}))")
 }
 
-/// What a quoted lower-case name becomes in this session: `a`, or `A` where the parameter
+/// The name that a quoted lower-case name has in this session: `a`, or `A` where the parameter
 /// QUOTED_IDENTIFIERS_IGNORE_CASE is TRUE.
 /// Source: Snowflake documentation, "OBJECT_CONSTRUCT": with `*` the keys are the names of the columns.
 pub const SELECT_QUOTED_CASE: &str =
@@ -253,7 +251,7 @@ impl<'r> StoredSchema<'r> {
     }
 }
 
-/// How the columns of dlt's tables are called here.
+/// The names of dlt's tables and of their columns.
 pub struct Bookkeeping<'a> {
     /// `_dlt_loads`
     pub loads: Name,
@@ -261,7 +259,7 @@ pub struct Bookkeeping<'a> {
     pub version: Name,
     /// `_dlt_pipeline_state`
     pub state: Name,
-    /// Spells a column's name as Snowflake stores it.
+    /// Converts the name of a column to the one that Snowflake stores.
     pub fold: Box<dyn Fn(&str) -> String + 'a>,
 }
 
@@ -313,13 +311,12 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// Everything that is stored of the schema of that name: dlt takes a content it finds there for
-    /// one that the tables have.
+    /// Deletes all versions of the schema of that name. dlt assumes that the tables have every version that is stored.
     pub fn delete_versions(&self, table: &Name, schema: &str) -> String {
         format!("DELETE FROM {table} WHERE {} = {}", self.column("schema_name"), literal(schema))
     }
 
-    /// One row.
+    /// Inserts one row.
     pub fn insert(&self, table: &Name, row: &[(&str, Value)]) -> String {
         format!(
             "INSERT INTO {table} ({}) SELECT {}",
@@ -328,8 +325,8 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The states of a pipeline from this version on, rewritten as they are. It takes the lock of the
-    /// committed rows it rewrites, and its count says how many there are.
+    /// Rewrites the states of a pipeline from this version on without a change. It takes the lock of the committed rows
+    /// that it rewrites, and returns their number.
     pub fn rewrite_states(&self, pipeline: &str, from: u64) -> String {
         let version = self.column("version");
         format!(
@@ -340,14 +337,14 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The states of all pipelines, rewritten as they are.
+    /// Rewrites the states of all pipelines without a change.
     pub fn rewrite_all_states(&self) -> String {
         let version = self.column("version");
         format!("UPDATE {} SET {version} = {version}", self.state)
     }
 
-    /// The rows of a schema that were stored at this instant (microseconds since 1970) or later, rewritten
-    /// as they are.
+    /// Rewrites the rows of a schema that were stored at this instant (microseconds since 1970) or later, without a
+    /// change.
     pub fn rewrite_versions(&self, schema: &str, from: Option<i64>) -> String {
         let version = self.column("version");
         format!(
@@ -366,7 +363,7 @@ impl Bookkeeping<'_> {
         })
     }
 
-    /// The seed rows of a pipeline: version 0, which no load ever has.
+    /// Deletes the seed rows of a pipeline: version 0, which no load has.
     pub fn delete_seeds(&self, pipeline: &str) -> String {
         format!(
             "DELETE FROM {} WHERE {} = {} AND {} = 0",
@@ -377,8 +374,7 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The state's row, unless the pipeline has a row of this version or a later one: no row is inserted
-    /// then. Begun when the lock of [`Self::rewrite_states`] is held, it sees what others committed.
+    /// Inserts the row of a state, unless the pipeline has a row of this version or a later one. Begun when the lock of [`Self::rewrite_states`] is held, it sees what others committed.
     pub fn insert_state_fenced(
         &self,
         pipeline: &str,
@@ -394,8 +390,8 @@ impl Bookkeeping<'_> {
         self.insert_unless(&self.state, &on, row)
     }
 
-    /// The schema's row, unless one of that name was stored at this instant (microseconds since 1970) or
-    /// later; none: at all. No row is inserted then.
+    /// Inserts the row of a schema, unless one of that name was stored at this instant (microseconds since 1970) or
+    /// later, or, without an instant, at all.
     pub fn insert_version_fenced(
         &self,
         schema: &str,
@@ -407,7 +403,7 @@ impl Bookkeeping<'_> {
         self.insert_unless(&self.version, &on, row)
     }
 
-    /// One row, unless the table has a row `d` that meets the condition.
+    /// Inserts one row, unless the table has a row `d` that meets the condition.
     fn insert_unless(&self, table: &Name, on: &str, row: &[(&str, Value)]) -> String {
         format!(
             "MERGE INTO {table} AS d USING (SELECT 1 AS \"ONE\") AS s ON {on} \

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::options::{auth, headers, paginator};
 use crate::fault::Result;
 use crate::job::paginator::Paginator;
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 use crate::job::url;
 
 /// What the requests of all resources have in common.
@@ -23,7 +23,7 @@ pub struct Client {
 
 impl Client {
     pub(in crate::job) fn parse(value: &Value) -> Result<Self> {
-        let object = Object::new(value, "client", KEYS)?;
+        let object = JobObject::new(value, "client", KEYS)?;
         let base_url = object.required_text("base_url")?;
         url::check_base(base_url).map_err(|fault| fault.at(object.place_of("base_url")))?;
         let headers = headers(&object, |text, _| Ok(text.to_owned()))?;

@@ -13,7 +13,7 @@ use self::params::{Params, check_flat};
 use super::cursor::Cursor;
 use super::paginator::Paginator;
 use super::parent::Parent;
-use super::parse::{Keys, Object, member};
+use super::parse::{JobObject, Keys, member};
 use super::template::{JsonTemplate, Template};
 use crate::fault::Result;
 use crate::json::Path;
@@ -76,7 +76,7 @@ impl Endpoint {
         name: &str,
         include: &[String],
     ) -> Result<(Self, Option<Cursor>)> {
-        let object = Object::new(value, place, KEYS)?;
+        let object = JobObject::new(value, place, KEYS)?;
         let no_params = Map::new();
         let mut given = Params::parse(&object, &no_params)?;
         let path_text = object.text("path")?.unwrap_or(name);
@@ -120,7 +120,11 @@ impl Endpoint {
 }
 
 /// The body in place of JSON: the members of a form, or a text.
-fn form(object: &Object<'_>, given: &Params<'_>, has_json: bool) -> Result<Option<JsonTemplate>> {
+fn form(
+    object: &JobObject<'_>,
+    given: &Params<'_>,
+    has_json: bool,
+) -> Result<Option<JsonTemplate>> {
     let Some(value) = object.get("data") else { return Ok(None) };
     if has_json {
         return Err(object.fault("expected \"json\" or \"data\", found both"));
@@ -136,7 +140,7 @@ fn form(object: &Object<'_>, given: &Params<'_>, has_json: bool) -> Result<Optio
 /// Checks the keys of an endpoint in `resource_defaults`, and what can be checked without a
 /// resource.
 pub(super) fn check_defaults(value: &Value, place: &str) -> Result<()> {
-    let object = Object::new(value, place, KEYS)?;
+    let object = JobObject::new(value, place, KEYS)?;
     object.text("path")?;
     object.map("params")?;
     object.map("json")?;
@@ -189,7 +193,7 @@ const KEYS: Keys = Keys {
 pub(super) const METHODS: &[(&str, Method)] =
     &[("GET", Method::Get), ("POST", Method::Post), ("get", Method::Get), ("post", Method::Post)];
 
-fn method(object: &Object<'_>) -> Result<Method> {
+fn method(object: &JobObject<'_>) -> Result<Method> {
     Ok(object.choice("method", METHODS)?.unwrap_or(Method::Get))
 }
 

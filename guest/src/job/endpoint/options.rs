@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::fault::Result;
 use crate::job::paginator::Paginator;
-use crate::job::parse::{Object, at, member, wrong_type};
+use crate::job::parse::{JobObject, at, member, wrong_type};
 
 /// The name of a credential.
-pub(super) fn auth(object: &Object<'_>) -> Result<Option<String>> {
+pub(super) fn auth(object: &JobObject<'_>) -> Result<Option<String>> {
     match object.get("auth") {
         Some(found @ (Value::Object(_) | Value::Array(_))) => Err(object.wrong_type(
             "the name of one of the job's credentials (secrets stay with the host)",
@@ -18,7 +18,7 @@ pub(super) fn auth(object: &Object<'_>) -> Result<Option<String>> {
     }
 }
 
-pub(super) fn paginator(object: &Object<'_>) -> Result<Option<Paginator>> {
+pub(super) fn paginator(object: &JobObject<'_>) -> Result<Option<Paginator>> {
     let Some(value) = object.get("paginator") else { return Ok(None) };
     let paginator = Paginator::parse(value, &object.place_of("paginator"))?;
     // In dlt too "auto" means that nothing was said.
@@ -27,7 +27,7 @@ pub(super) fn paginator(object: &Object<'_>) -> Result<Option<Paginator>> {
 
 /// The headers, names in lower case; `parse` parses a value, which has this path.
 pub(super) fn headers<T>(
-    object: &Object<'_>,
+    object: &JobObject<'_>,
     mut parse: impl FnMut(&str, &str) -> Result<T>,
 ) -> Result<Vec<(String, T)>> {
     let Some(map) = object.map("headers")? else { return Ok(Vec::new()) };

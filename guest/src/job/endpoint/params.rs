@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::fault::{Fault, Result};
 use crate::job::cursor::Cursor;
 use crate::job::parent::{Parent, ParentReferences, RESOURCES};
-use crate::job::parse::{Object, at, member, nearest, wrong_type};
+use crate::job::parse::{JobObject, at, member, nearest, wrong_type};
 use crate::job::template::{CursorBound, JsonTemplate, Placeholder, Template, TemplatePart};
 
 /// The parameters of an endpoint as the job gives them, the cursor, and what its strings name of the parent.
@@ -32,7 +32,7 @@ struct Resolved {
 
 impl<'v> Params<'v> {
     /// Parses the keys `params` and `incremental` of an endpoint. `none` is the value of absent parameters.
-    pub(super) fn parse(object: &Object<'v>, none: &'v Map<String, Value>) -> Result<Self> {
+    pub(super) fn parse(object: &JobObject<'v>, none: &'v Map<String, Value>) -> Result<Self> {
         let given = object.map("params")?.unwrap_or(none);
         let cursor = match object.get("incremental") {
             None => None,
@@ -149,7 +149,7 @@ impl<'v> Params<'v> {
     pub(super) fn finish(
         self,
         include: &[String],
-        object: &Object<'_>,
+        object: &JobObject<'_>,
     ) -> Result<(Option<Parent>, Option<Cursor>)> {
         Ok((self.parent.into_inner().finish(include, object)?, self.cursor))
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fault::Result;
-use crate::job::parse::{Keys, Object, element};
+use crate::job::parse::{JobObject, Keys, element};
 
 /// What to do about some responses (dlt's `response_actions`): those with this status and this content.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,11 +36,11 @@ impl ResponseRule {
 }
 
 /// Parses `response_actions`.
-pub(super) fn rules(object: &Object<'_>) -> Result<Vec<ResponseRule>> {
+pub(super) fn rules(object: &JobObject<'_>) -> Result<Vec<ResponseRule>> {
     let Some(actions) = object.list("response_actions")? else { return Ok(Vec::new()) };
     let read = |(n, action): (usize, &Value)| {
         let place = element(&object.place_of("response_actions"), n);
-        let given = Object::new(action, place, Keys::of(&["status_code", "content", "action"]))?;
+        let given = JobObject::new(action, place, Keys::of(&["status_code", "content", "action"]))?;
         let Some(action) = given.choice("action", ACTIONS)? else {
             return Err(given.missing("action", "\"ignore\", \"retry\" or \"raise\""));
         };

@@ -8,7 +8,7 @@ use super::options::{
 };
 use super::page::{NextPage, PageFacts, Pages, Repetition, captured};
 use crate::fault::{Fault, Result, excerpt};
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 use crate::json::Path;
 
 pub(super) const KEYS: Keys = Keys::of(&[
@@ -34,7 +34,7 @@ pub struct CursorPages {
     pub more: Option<MorePages>,
 }
 
-pub(super) fn parse(object: &Object<'_>) -> Result<CursorPages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<CursorPages> {
     Ok(CursorPages {
         token: match path(object, "cursor_path")? {
             Some(path) => path,

@@ -6,7 +6,7 @@ use super::evidence::{Evidence, Finding};
 use super::options::ParamLocation;
 use super::page::{NextPage, PageFacts, Pages, header};
 use crate::fault::Result;
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 
 pub(super) const KEYS: Keys = Keys::of(&["type", "cursor_key", "cursor_param"]);
 
@@ -19,7 +19,7 @@ pub struct HeaderCursorPages {
     pub param: String,
 }
 
-pub(super) fn parse(object: &Object<'_>) -> Result<HeaderCursorPages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<HeaderCursorPages> {
     Ok(HeaderCursorPages {
         header: object.text("cursor_key")?.unwrap_or("next").to_ascii_lowercase(),
         param: object.text("cursor_param")?.unwrap_or("cursor").to_owned(),

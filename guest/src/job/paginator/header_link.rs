@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::evidence::{Evidence, Finding};
 use super::page::{NextPage, PageFacts, Pages};
 use crate::fault::Result;
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 
 pub(super) const KEYS: Keys = Keys::of(&["type", "links_next_key"]);
 
@@ -19,7 +19,7 @@ pub struct HeaderLinkPages {
     pub rel: String,
 }
 
-pub(super) fn parse(object: &Object<'_>) -> Result<HeaderLinkPages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<HeaderLinkPages> {
     Ok(HeaderLinkPages { rel: object.text("links_next_key")?.unwrap_or(NEXT).to_owned() })
 }
 

@@ -6,7 +6,7 @@ use super::evidence::{Evidence, Finding, shown};
 use super::options::{MorePages, is_more, path, reads, with_more, written_path};
 use super::page::{NextPage, PageFacts, Pages, Repetition, captured};
 use crate::fault::{Fault, Result, excerpt};
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 use crate::json::Path;
 
 pub(super) const KEYS: Keys =
@@ -23,7 +23,7 @@ pub struct LinkPages {
     pub more: Option<MorePages>,
 }
 
-pub(super) fn parse(object: &Object<'_>) -> Result<LinkPages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<LinkPages> {
     Ok(LinkPages {
         next_url: match path(object, "next_url_path")? {
             Some(path) => path,

@@ -35,7 +35,7 @@ pub use self::page::PageFacts;
 pub(crate) use self::page::{NextPage, Pages, Repetition, header};
 pub(crate) use self::range::RangePages;
 pub(crate) use self::single_page::SinglePage;
-use super::parse::{Keys, Object, at, choice, member, wrong_type};
+use super::parse::{JobObject, Keys, at, choice, member, wrong_type};
 use crate::fault::Result;
 
 /// A way to get from one page to the next.
@@ -58,7 +58,7 @@ pub enum Paginator {
 }
 
 /// The keys of a kind in a job, and how it is parsed.
-type Kind = (Keys, fn(&Object<'_>) -> Result<Paginator>);
+type Kind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
 
 /// The kinds by the names they have in a job.
 const KINDS: &[(&str, Kind)] = &[
@@ -143,7 +143,7 @@ impl Paginator {
         let empty = Value::Object(Map::new());
         if value.is_string() {
             let (keys, parse) = choice(value, place, KINDS)?;
-            return parse(&Object::new(&empty, place, keys)?);
+            return parse(&JobObject::new(&empty, place, keys)?);
         }
         let names = KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let Value::Object(map) = value else {
@@ -153,7 +153,7 @@ impl Paginator {
             return Err(at(place, format_args!("expected a \"type\", one of {names}")));
         };
         let (keys, parse) = choice(name, &member(place, "type"), KINDS)?;
-        parse(&Object::new(value, place, keys)?)
+        parse(&JobObject::new(value, place, keys)?)
     }
 }
 

@@ -4,7 +4,7 @@ use super::evidence::{Evidence, Finding, shown};
 use super::options::ParamLocation;
 use super::range::{MAXIMUM, RangePages};
 use crate::fault::Result;
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 use crate::json::Path;
 
 pub(super) const KEYS: Keys = Keys::of(&[
@@ -24,7 +24,7 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "end_status_codes",
 ]);
 
-pub(super) fn parse(object: &Object<'_>) -> Result<RangePages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<RangePages> {
     let Some(limit) = object.whole("limit", 1, i64::from(u32::MAX))? else {
         return Err(object.missing("limit", "a whole number"));
     };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::page::{PageFacts, captured};
 use crate::fault::{Fault, Result, excerpt};
-use crate::job::parse::Object;
+use crate::job::parse::JobObject;
 use crate::json::{Path, Segment};
 
 /// Where a value goes in a request.
@@ -19,7 +19,7 @@ pub enum ParamLocation {
 impl ParamLocation {
     /// Reads `param` or `body`, the keys for a parameter of the query and for a path in the body.
     pub(super) fn parse(
-        object: &Object<'_>,
+        object: &JobObject<'_>,
         param: &str,
         body: &str,
         default: &str,
@@ -72,7 +72,7 @@ pub struct MorePages {
 
 impl MorePages {
     /// Reads `has_more_path`, at which the last page has false, or `end_path`, at which it has true.
-    pub(super) fn parse(object: &Object<'_>) -> Result<Option<Self>> {
+    pub(super) fn parse(object: &JobObject<'_>) -> Result<Option<Self>> {
         match (path(object, "has_more_path")?, path(object, "end_path")?) {
             (Some(_), Some(_)) => {
                 Err(object.fault("expected \"has_more_path\" or \"end_path\", found both"))
@@ -139,7 +139,7 @@ pub(super) fn with_more(description: Value, more: Option<&MorePages>) -> Value {
 }
 
 /// Reads a path.
-pub(super) fn path(object: &Object<'_>, key: &str) -> Result<Option<Path>> {
+pub(super) fn path(object: &JobObject<'_>, key: &str) -> Result<Option<Path>> {
     let Some(text) = object.text(key)? else { return Ok(None) };
     Path::parse(text).map(Some).map_err(|fault| fault.at(object.place_of(key)))
 }

@@ -6,7 +6,7 @@ use super::evidence::{Evidence, Finding, shown};
 use super::options::{ParamLocation, written};
 use super::range::{MAXIMUM, RangePages};
 use crate::fault::Result;
-use crate::job::parse::{Keys, Object};
+use crate::job::parse::{JobObject, Keys};
 use crate::json::Path;
 
 pub(super) const KEYS: Keys = Keys::of(&[
@@ -25,7 +25,7 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "end_status_codes",
 ]);
 
-pub(super) fn parse(object: &Object<'_>) -> Result<RangePages> {
+pub(super) fn parse(object: &JobObject<'_>) -> Result<RangePages> {
     let base = object.whole("base_page", 0, MAXIMUM)?.unwrap_or(0);
     let first = object.whole("page", 0, MAXIMUM)?.unwrap_or(base);
     let location = ParamLocation::parse(object, "page_param", "page_body_path", "page")?;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::options::{MorePages, ParamLocation, is_more, path, reads, with_more, written_path};
 use super::page::{NextPage, PageFacts, Pages, Repetition, captured};
 use crate::fault::{Fault, Result, excerpt};
-use crate::job::parse::{Object, element, wrong_type};
+use crate::job::parse::{JobObject, element, wrong_type};
 use crate::json::Path;
 
 /// Pages named by a number.
@@ -57,7 +57,7 @@ impl RangePages {
     }
 
     /// Reads the options that end the pages.
-    pub(super) fn ended(self, object: &Object<'_>) -> Result<Self> {
+    pub(super) fn ended(self, object: &JobObject<'_>) -> Result<Self> {
         let short = object.boolean("stop_at_short_page")?.unwrap_or(false);
         if short && self.full_page.is_none() {
             return Err(
@@ -199,7 +199,7 @@ fn total(path: &Path, unit: &str, page: &PageFacts<'_>) -> Result<i64> {
     })
 }
 
-fn end_statuses(object: &Object<'_>) -> Result<Vec<u16>> {
+fn end_statuses(object: &JobObject<'_>) -> Result<Vec<u16>> {
     let codes = object.list("end_status_codes")?.map_or(&[][..], Vec::as_slice);
     let read = |(n, code): (usize, &Value)| {
         let status = code.as_u64().and_then(|code| u16::try_from(code).ok());

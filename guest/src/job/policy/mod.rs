@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::credential::Credential;
 use super::endpoint::{Endpoint, METHODS, Method};
-use super::parse::{self, Keys, Object, at, element, member};
+use super::parse::{self, JobObject, Keys, at, element, member};
 use super::resource::Input;
 use super::{Job, url};
 use crate::fault::{Fault, Result};
@@ -26,12 +26,12 @@ use crate::sql::stage::StagePlace;
 #[derive(Clone, Debug)]
 pub struct Policy {
     schemas: Vec<SchemaPattern>,
-    sources: Sources,
+    sources: AllowedSources,
 }
 
 /// What jobs may read.
 #[derive(Clone, Debug)]
-enum Sources {
+enum AllowedSources {
     /// Whatever the job names: it is the owner's own.
     Any,
     /// These only.
@@ -69,10 +69,10 @@ impl Policy {
     /// A config fault that names the place, what was expected there and what was found.
     pub fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
-        let object = Object::new(&value, "", KEYS)?;
+        let object = JobObject::new(&value, "", KEYS)?;
         let schemas = parsed(&object, "schemas", SchemaPattern::parse)?;
         if object.choice("sources", &[("any", ())])?.is_some() {
-            return Ok(Self { schemas, sources: Sources::Any });
+            return Ok(Self { schemas, sources: AllowedSources::Any });
         }
         let mut credentials = IndexMap::new();
         for (name, value) in object.map("credentials")?.into_iter().flatten() {
@@ -82,7 +82,7 @@ impl Policy {
         let hosts = object.texts("hosts")?.unwrap_or_default();
         let hosts = hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let stages = parsed(&object, "stages", StagePlace::parse)?;
-        Ok(Self { schemas, sources: Sources::Listed(Listed { stages, hosts, credentials }) })
+        Ok(Self { schemas, sources: AllowedSources::Listed(Listed { stages, hosts, credentials }) })
     }
 
     /// Checks a job that writes to this schema.
@@ -95,7 +95,7 @@ impl Policy {
             let message = format!("the schema {database}.{schema} is not allowed");
             return Err(refused("dataset", &message, "schemas", allowed));
         }
-        let Sources::Listed(listed) = &self.sources else { return Ok(()) };
+        let AllowedSources::Listed(listed) = &self.sources else { return Ok(()) };
         listed.check_credentials(job)?;
         for (n, resource) in job.resources.iter().enumerate() {
             let place = element("resources", n);
@@ -111,7 +111,7 @@ impl Policy {
 
     /// Whether the jobs are of others than the owner.
     pub fn is_for_others(&self) -> bool {
-        matches!(self.sources, Sources::Listed(_))
+        matches!(self.sources, AllowedSources::Listed(_))
     }
 
     /// Checks a request that is about to be sent.
@@ -120,8 +120,8 @@ impl Policy {
     /// A config fault, if the host of the URL is not allowed.
     pub fn check_request(&self, url: &str) -> Result<()> {
         match &self.sources {
-            Sources::Any => Ok(()),
-            Sources::Listed(listed) => listed.check_host(url),
+            AllowedSources::Any => Ok(()),
+            AllowedSources::Listed(listed) => listed.check_host(url),
         }
     }
 }
@@ -194,7 +194,7 @@ impl Permit {
         };
         let methods = map.remove("methods");
         let of = Value::Object(Map::from_iter(methods.map(|it| ("methods".to_owned(), it))));
-        let object = Object::new(&of, place, Keys::of(&["methods"]))?;
+        let object = JobObject::new(&of, place, Keys::of(&["methods"]))?;
         let methods = match object.list("methods")? {
             None => vec![Method::Get],
             Some(items) => items
@@ -281,7 +281,7 @@ fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
 const OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// The items of a list of texts, each parsed.
-fn parsed<T>(object: &Object<'_>, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
+fn parsed<T>(object: &JobObject<'_>, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
     let texts = object.texts(key)?.unwrap_or_default();
     let place = object.place_of(key);
     texts

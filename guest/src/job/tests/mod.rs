@@ -46,7 +46,7 @@ fn reads_the_reference_job() {
     assert_eq!(issues.max_table_nesting, Some(3));
     assert_eq!(issues.columns.len(), 21);
     assert!(issues.columns["fields__project__id"].flag("cluster"));
-    let as_json = |hints: &&Hints| hints.data_type() == Some(DataType::Json);
+    let as_json = |hints: &&ColumnHints| hints.data_type() == Some(DataType::Json);
     assert_eq!(issues.columns.values().filter(as_json).count(), 20);
     let endpoint = issues.endpoint().unwrap();
     assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), ["maxResults", "fields", "expand"]);

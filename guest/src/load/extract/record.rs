@@ -12,7 +12,7 @@ use crate::json::Path;
 use crate::json::select::{self, Flow};
 use crate::json::{Peek, Reader};
 use crate::shred::{CellTargets, Family};
-use crate::sources::incremental::{Incremental, Unique, Verdict};
+use crate::sources::incremental::{Incremental, RecordVerdict, Unique};
 use crate::sources::process::process;
 use crate::sources::rest::ParentRows;
 
@@ -152,10 +152,10 @@ impl<'i> RecordSink<'i> {
     /// Returns `true` if a record is new by the cursor. The children keep the fields that they need of it.
     fn is_new(&mut self, raw: &str) -> Result<bool> {
         let verdict = match &mut self.cursor {
-            None => Verdict::Keep,
+            None => RecordVerdict::Keep,
             Some(cursor) => judge(raw, cursor)?,
         };
-        if verdict != Verdict::Keep {
+        if verdict != RecordVerdict::Keep {
             return Ok(false);
         }
         for child in &mut *self.children {
@@ -209,7 +209,7 @@ pub(crate) fn check_size(bytes: usize) -> Result<()> {
 }
 
 /// The cursor's verdict on a record.
-fn judge(raw: &str, cursor: &mut Incremental) -> Result<Verdict> {
+fn judge(raw: &str, cursor: &mut Incremental) -> Result<RecordVerdict> {
     let value = select::find(raw, &cursor.cursor().path)?;
     let unique = match cursor.unique() {
         Unique::Field(field) => Some(vec![field.to_owned()]),

@@ -7,7 +7,7 @@ use crate::job::{self, Resource};
 
 /// The hints of columns as the schema takes them.
 pub(crate) fn columns(
-    columns: &IndexMap<String, job::Hints>,
+    columns: &IndexMap<String, job::ColumnHints>,
 ) -> IndexMap<String, Map<String, Value>> {
     columns.iter().map(|(name, hints)| (name.clone(), hints.as_map().clone())).collect()
 }

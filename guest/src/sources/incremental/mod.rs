@@ -26,7 +26,7 @@ pub use self::window::scheduled;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Key, Last, OnMissing, Sort};
 
-/// From how many records with one cursor value a person should know of it.
+/// The number of records with one cursor value above which there is a warning.
 const MANY: usize = 200;
 
 /// The cursor of one resource in one run.
@@ -35,8 +35,7 @@ pub struct Incremental {
     cursor: Cursor,
     key: Key,
     deduplicates: bool,
-    /// The state holds dates or times (dlt's, of a source that gave such values): the texts of records
-    /// are compared as what they mean.
+    /// Whether the state holds dates or times: the strings of records are compared as dates or times then.
     times: bool,
     /// The last value as it was saved.
     saved: Value,
@@ -50,33 +49,33 @@ pub struct Incremental {
     last: Option<CursorValue<'static>>,
     hashes: IndexSet<String>,
     legacy: bool,
-    /// What identifies the record that set `last`, not hashed yet: the next record is likely to
+    /// The unique value of the record that set `last`. It is not hashed yet, because the next record is likely to
     /// set another.
     pending: Option<String>,
     touched: bool,
     kept: bool,
     closed: bool,
-    /// Texts of which nothing is known were compared as texts.
+    /// Whether strings of an unknown format were compared as strings.
     as_text: Cell<bool>,
 }
 
-/// What becomes of a record.
+/// What happens to a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// It is out of range, or was loaded before.
+pub enum RecordVerdict {
+    /// It is discarded: out of range, or loaded before.
     Drop,
     /// It is loaded.
     Keep,
 }
 
-/// What tells records with the same cursor value apart.
+/// The values that deduplicate records with equal cursor values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unique<'a> {
     /// The value of this key of the record: its raw JSON.
     Field(&'a str),
     /// The values of these keys: a JSON list of them.
     Fields(&'a [String]),
-    /// Nothing: it is never asked for.
+    /// Nothing: records are not deduplicated.
     Nothing,
     /// The whole record: its raw JSON.
     Record,
@@ -137,7 +136,7 @@ impl Incremental {
         Ok(incremental)
     }
 
-    /// What has to be handed to [`Incremental::keep`] by its `unique`.
+    /// The value that `unique` returns to [`Incremental::keep`].
     pub fn unique(&self) -> Unique<'_> {
         match self.key.columns.as_slice() {
             _ if !self.deduplicates => Unique::Nothing,
@@ -147,7 +146,7 @@ impl Incremental {
         }
     }
 
-    /// Where this run begins, the lag taken off: what the source is asked for.
+    /// The start of this run's range, minus the lag: the value for requests.
     pub fn start_value(&self) -> Option<&CursorValue<'static>> {
         self.start.as_ref()
     }
@@ -198,7 +197,7 @@ impl Incremental {
         self.closed
     }
 
-    /// Decides about a record and remembers it.
+    /// Decides whether a record is loaded.
     ///
     /// `value` is the raw JSON at the cursor's path (where the path matches several, the first),
     /// none where there is nothing. `unique` gives the raw JSON that [`Incremental::unique`] names;
@@ -211,17 +210,17 @@ impl Incremental {
         &mut self,
         value: Option<&str>,
         unique: impl FnOnce() -> Result<String>,
-    ) -> Result<Verdict> {
+    ) -> Result<RecordVerdict> {
         self.touched = true;
         let verdict = match value.map(CursorValue::parse).transpose()? {
             Some(Some(found)) => self.judge(&found, unique)?,
             missing => match self.cursor.on_missing {
-                OnMissing::Exclude => Verdict::Drop,
-                OnMissing::Include => Verdict::Keep,
+                OnMissing::Exclude => RecordVerdict::Drop,
+                OnMissing::Include => RecordVerdict::Keep,
                 OnMissing::Raise => return Err(self.missing(missing.is_some())),
             },
         };
-        self.kept |= verdict == Verdict::Keep;
+        self.kept |= verdict == RecordVerdict::Keep;
         Ok(verdict)
     }
 
@@ -279,12 +278,12 @@ impl Incremental {
         &mut self,
         found: &CursorValue<'_>,
         unique: impl FnOnce() -> Result<String>,
-    ) -> Result<Verdict> {
+    ) -> Result<RecordVerdict> {
         if let Some(end) = &self.cursor.end_value {
             let ordering = self.compare(found, end)?;
             if ordering.is_gt() || (ordering.is_eq() && !self.cursor.end_closed) {
                 self.closed |= self.cursor.row_order == Some(Sort::Ascending);
-                return Ok(Verdict::Drop);
+                return Ok(RecordVerdict::Drop);
             }
         }
         let to_last = match &self.last {
@@ -298,7 +297,7 @@ impl Incremental {
                 self.legacy = false;
                 self.pending = Some(unique()?);
             }
-            return Ok(Verdict::Keep);
+            return Ok(RecordVerdict::Keep);
         }
         let to_start = match &self.start {
             None => Ordering::Greater,
@@ -306,23 +305,23 @@ impl Incremental {
         };
         if to_start.is_lt() || (to_start.is_eq() && !self.cursor.start_closed) {
             self.closed |= self.cursor.row_order == Some(Sort::Descending);
-            return Ok(Verdict::Drop);
+            return Ok(RecordVerdict::Drop);
         }
         if !self.deduplicates || (to_start.is_gt() && to_last.is_lt()) {
-            return Ok(Verdict::Keep);
+            return Ok(RecordVerdict::Keep);
         }
         // At the start it may have been loaded before; at the last value the next run may see it.
         let unique = unique()?;
         if to_start.is_eq() && self.start_hashes.contains(&hash(&unique, self.start_legacy)?) {
             self.closed |= self.cursor.row_order == Some(Sort::Descending);
-            return Ok(Verdict::Drop);
+            return Ok(RecordVerdict::Drop);
         }
         if to_last.is_eq() {
             self.settle()?;
             let hash = hash(&unique, self.legacy)?;
             self.hashes.insert(hash);
         }
-        Ok(Verdict::Keep)
+        Ok(RecordVerdict::Keep)
     }
 
     fn is_later(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<bool> {

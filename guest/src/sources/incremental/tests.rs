@@ -33,7 +33,7 @@ fn page(incremental: &mut Incremental, records: &[Value]) -> Result<Vec<Value>> 
             Unique::Record => record.to_string(),
         };
         let cursor = record.get("c").map(Value::to_string);
-        if incremental.keep(cursor.as_deref(), || Ok(unique))? == Verdict::Keep {
+        if incremental.keep(cursor.as_deref(), || Ok(unique))? == RecordVerdict::Keep {
             kept.push(record["n"].clone());
         }
     }

@@ -1,6 +1,6 @@
 //! From the words of a condition to its tree.
 
-use super::token::{Token, TokenKind, fault, tokens};
+use super::token::{ConditionToken, TokenKind, fault, tokens};
 use super::{Argument, ColumnName, Expression, Step};
 use crate::fault::Result;
 
@@ -89,7 +89,7 @@ const COMPARISONS: [(&str, &str); 7] =
 
 pub(super) fn condition(text: &str, placeholders: bool) -> Result<Expression> {
     let tokens = tokens(text)?;
-    let placeholder = |token: &&Token| matches!(token.kind, TokenKind::Placeholder(_));
+    let placeholder = |token: &&ConditionToken| matches!(token.kind, TokenKind::Placeholder(_));
     if let Some(found) = tokens.iter().find(placeholder).filter(|_| !placeholders) {
         return Err(fault(found.at, "no placeholder", &found.kind.shown()));
     }
@@ -102,7 +102,7 @@ pub(super) fn condition(text: &str, placeholders: bool) -> Result<Expression> {
 }
 
 struct Parser<'t> {
-    tokens: &'t [Token],
+    tokens: &'t [ConditionToken],
     at: usize,
     depth: usize,
     operators: usize,

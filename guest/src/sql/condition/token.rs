@@ -11,7 +11,7 @@ const MORE_MARKS: [&str; 3] = [":", "[", "]"];
 
 /// A word, and where it begins, in characters from 1.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Token {
+pub(super) struct ConditionToken {
     pub(super) kind: TokenKind,
     pub(super) at: usize,
 }
@@ -52,21 +52,21 @@ impl TokenKind {
 ///
 /// # Errors
 /// A config fault at a sign that no word begins with, or at a text, name or placeholder that does not end.
-pub(super) fn tokens(text: &str) -> Result<Vec<Token>> {
+pub(super) fn tokens(text: &str) -> Result<Vec<ConditionToken>> {
     if text.len() > LONGEST {
         return Err(Fault::config(format_args!(
             "expected a condition of at most {LONGEST} bytes, found {}",
             text.len()
         )));
     }
-    let mut scanner = Scanner { rest: text, at: 1 };
+    let mut scanner = ConditionScanner { rest: text, at: 1 };
     let mut found = Vec::new();
     loop {
         scanner.skip_space();
         let at = scanner.at;
         let kind = scanner.next()?;
         let ends = kind == TokenKind::End;
-        found.push(Token { kind, at });
+        found.push(ConditionToken { kind, at });
         if ends {
             return Ok(found);
         }
@@ -78,12 +78,12 @@ pub(super) fn fault(at: usize, expected: &str, found: &str) -> Fault {
     Fault::config(format_args!("expected {expected}, found {found} at character {at}"))
 }
 
-struct Scanner<'t> {
+struct ConditionScanner<'t> {
     rest: &'t str,
     at: usize,
 }
 
-impl<'t> Scanner<'t> {
+impl<'t> ConditionScanner<'t> {
     fn skip_space(&mut self) {
         while self.rest.starts_with(char::is_whitespace) {
             self.take(1);

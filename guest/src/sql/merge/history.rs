@@ -3,18 +3,18 @@
 use super::{Column, Links, Name, Scope, Staged, join, list, parsed_of, quote};
 use crate::sql::state::Value;
 
-/// The columns of the validity, and the instants of this load.
+/// The columns of the time in which a version is valid, and the instants of this load.
 #[derive(Clone, Debug)]
 pub struct Validity<'a> {
-    /// The column that tells versions of rows apart: equal in it, equal in all.
+    /// The column of the version: rows with equal versions are equal.
     pub version: &'a str,
-    /// The column of the instant a version begins.
+    /// The column of the start.
     pub from: &'a Column,
-    /// The column of the instant it ends.
+    /// The column of the end.
     pub to: &'a Column,
-    /// The end of the versions that are active: microseconds since 1970, or NULL.
+    /// The end of active versions: microseconds since 1970. `None`: NULL.
     pub active: Option<i64>,
-    /// The instant between the versions that were there and those that came.
+    /// The instant between existing and staged versions.
     pub boundary: i64,
 }
 
@@ -28,7 +28,7 @@ impl Validity<'_> {
     }
 }
 
-/// The active versions that did not come, in the scope, end.
+/// Ends the active versions in the scope that are not staged.
 pub fn retire_absent(
     root: &Name,
     staged: &Staged<'_>,
@@ -51,7 +51,7 @@ pub fn retire_absent(
     )
 }
 
-/// The staged versions that are not active yet begin. `columns` are all but those of the validity.
+/// Inserts the staged versions that are not active yet. `columns` are all but those of the validity.
 pub fn insert_versions(
     root: &Name,
     columns: &[Column],
