@@ -113,7 +113,7 @@ class Job:
         lines = [
             f"-- {self.title}: run it in a worksheet as ACCOUNTADMIN, after install.sql. What it loads, and into"
         ]
-        lines += ["-- which tables, is told in ready-made.md."]
+        lines += ["-- which tables, is in ready-made.md."]
         lines += [f"-- {self.note}"] if self.note else []
         if self.secret:
             lines += ["--", "-- Put your own in:", f"--   {self.secret.put()}"]

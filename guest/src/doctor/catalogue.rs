@@ -57,8 +57,8 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
         };
         let columns = has("column", TABLE, "A") && has("column", TABLE, "B");
         let stage = has("stage", STAGE, "");
-        let told = |is: bool| if is { "is shown" } else { "is not shown" };
-        let seen = format!("the table {}, the stage {}", told(columns), told(stage));
+        let shown = |is: bool| if is { "is shown" } else { "is not shown" };
+        let seen = format!("the table {}, the stage {}", shown(columns), shown(stage));
         x.note(&AT_ONCE, columns && stage, seen);
         let said: Vec<&str> = outcome.rows.iter().map(|row| cell(row, 7)).collect();
         let found = outcome.rows.len().to_string();

@@ -14,7 +14,7 @@ const REWRITE: Rule = Rule {
 const INSERT: Rule = Rule {
     name: "lock.fenced_insert",
     assumed: "A MERGE inserts the new state if there is no later one, and says so",
-    remedy: "Please report it: loads cannot tell whether another one came first",
+    remedy: "Please report it: loads cannot tell whether another one committed first",
 };
 
 pub(super) const RULES: &[&Rule] = &[&REWRITE, &INSERT];

@@ -95,7 +95,7 @@ pub(super) async fn first(x: &mut Examiner, options: &Options) -> Found {
     signal(x, FIRST, READY).await?;
     if !heard(x, SECOND, READY, options.wait_seconds).await? {
         for rule in FIRST_RULES {
-            x.untried(rule, "no second session came", &call);
+            x.untried(rule, "no second session was started", &call);
         }
         return Ok(());
     }
@@ -201,7 +201,7 @@ pub(super) async fn second(x: &mut Examiner, options: &Options) -> Found {
         signal(x, SECOND, MERGE_PASSED).await?;
     }
     if !x.has(&REFUSED) {
-        x.untried(&REFUSED, "the lock came in time", REFUSED.remedy);
+        x.untried(&REFUSED, "the lock was granted in time", REFUSED.remedy);
     }
     Ok(())
 }

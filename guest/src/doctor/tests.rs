@@ -78,12 +78,12 @@ fn every_rule() -> Vec<&'static Rule> {
 }
 
 #[test]
-fn every_rule_is_named_once_and_told_in_the_documentation() {
-    let told = include_str!("../../../procedures/docs/src/doctor.md");
+fn every_rule_is_named_once_and_described_in_the_documentation() {
+    let page = include_str!("../../../procedures/docs/src/doctor.md");
     let mut names = HashSet::new();
     for rule in every_rule() {
         assert!(names.insert(rule.name), "{} is named twice", rule.name);
-        assert!(told.contains(&format!("| `{}` |", rule.name)), "{} is not told", rule.name);
+        assert!(page.contains(&format!("| `{}` |", rule.name)), "{} is not described", rule.name);
         assert!(!rule.assumed.is_empty() && !rule.remedy.is_empty(), "{}", rule.name);
     }
     for subject in Subject::ALL {
@@ -324,7 +324,7 @@ fn what_the_first_session_finds_while_it_holds_the_lock() {
 }
 
 #[test]
-fn a_session_waits_for_the_other_as_long_as_it_is_told() {
+fn a_session_waits_for_the_other_as_long_as_the_options_say() {
     let check = |wait: u32, seconds: f64| {
         let options = format!(
             r#"{{"database": "R", "dataset": "D", "subjects": ["sessions"], "wait_seconds": {wait}}}"#

@@ -173,6 +173,6 @@ async fn clean_up(session: &mut Session, publisher: &Publisher<'_>) -> Result<()
 fn ignored(schema: &Schema) -> Vec<String> {
     let settings = schema.ignored_settings().into_iter();
     settings
-        .map(|setting| format!("the stored schema says what is not heeded: {setting}"))
+        .map(|setting| format!("the stored schema has a setting that is not applied: {setting}"))
         .collect()
 }

@@ -260,7 +260,7 @@ pub enum Reply {
     Start,
     /// To SQL.
     Outcomes(Vec<Outcome>),
-    /// To SQL in a rehearsal.
+    /// To SQL in a dry run.
     Assumed,
     /// To requests.
     Responses(Vec<Result<Response, Failure>>),

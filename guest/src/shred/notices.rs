@@ -59,7 +59,7 @@ impl Discarded {
 
     fn lines(&self) -> impl Iterator<Item = String> {
         self.counts.iter().map(|((table, what), count)| {
-            format!("table {table}: {what}, as the schema contract has it; {count} left out")
+            format!("table {table}: {what}, as the schema contract has it; {count} discarded")
         })
     }
 }
@@ -81,7 +81,7 @@ mod tests {
         }
         notices.warn("once".to_owned());
         notices.warn("once".to_owned());
-        let expect = ["once", "table t: rows, as the schema contract has it; 2 left out"];
+        let expect = ["once", "table t: rows, as the schema contract has it; 2 discarded"];
         assert_eq!(notices.lines(), expect);
     }
 }

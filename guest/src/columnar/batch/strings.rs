@@ -300,7 +300,7 @@ pub(crate) fn index_width(entries: usize) -> u32 {
 struct Dictionary {
     /// The string of each value.
     indices: Vec<u32>,
-    /// Of each string, in the order they came.
+    /// Of each string, in the order they were added.
     entries: Vec<DictionaryEntry>,
     /// None, or a power of two.
     slots: Vec<DictionarySlot>,
@@ -311,7 +311,7 @@ struct Dictionary {
 #[derive(Clone, Copy, Debug)]
 struct DictionaryEntry {
     hash: u32,
-    /// The value it came with.
+    /// The value that added it.
     first_use: u32,
 }
 
@@ -376,7 +376,7 @@ impl Dictionary {
         true
     }
 
-    /// Removes the string that came last. Nothing was put behind it, so its slot is simply freed.
+    /// Removes the string that was added last. Nothing was put behind it, so its slot is simply freed.
     fn remove_last(&mut self) {
         let Some(entry) = self.entries.pop() else { return };
         let last = DictionarySlot::new(self.entries.len() as u32, entry.hash);
@@ -392,7 +392,7 @@ impl Dictionary {
         }
     }
 
-    /// Doubles the slots. Strings enter again in the order they came, as `remove_last` needs it.
+    /// Doubles the slots. Strings enter again in the order they were added, as `remove_last` needs it.
     #[cold]
     fn grow(&mut self) {
         let len = (self.slots.len() * 2).max(32);

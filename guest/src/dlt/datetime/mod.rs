@@ -140,7 +140,7 @@ pub fn truncate(micros: i64, precision: u32) -> i64 {
 }
 
 /// The instant as Python's `isoformat` writes it: `2024-01-01T10:00:00.500000+00:00`, or without
-/// the offset; the fraction is left out when it is zero.
+/// the offset; a fraction of zero is omitted.
 pub fn timestamp_text(micros: i64, with_offset: bool) -> String {
     let date = date_text(date_of(micros));
     let time = time_text(micros.rem_euclid(DAY_MICROS));

@@ -191,7 +191,7 @@ impl Column {
     }
 
     /// Takes over what another column says, but for what goes without saying.
-    pub(super) fn merge_told(&mut self, other: &Self) {
+    pub(super) fn merge_hints_of(&mut self, other: &Self) {
         for (hint, value) in &other.hints {
             if !is_default(hint, value) {
                 self.hints.insert(hint.clone(), value.clone());

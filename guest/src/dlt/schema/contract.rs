@@ -15,9 +15,9 @@ pub enum Mode {
     Evolve,
     /// The load fails.
     Freeze,
-    /// The row that brings it is left out.
+    /// The row that has it is discarded.
     DiscardRow,
-    /// The value is left out.
+    /// The value is discarded.
     DiscardValue,
 }
 
@@ -182,8 +182,8 @@ impl Contract {
 /// Whether a column says of its type something else than another one.
 fn changes_type(known: &Column, column: &Column) -> bool {
     ["data_type", "nullable", "precision", "scale", "timezone"].iter().any(|property| {
-        let told = column.hints().get(*property);
-        told.is_some_and(|told| known.hint(property).unwrap_or(&Value::Null) != told)
+        let hint = column.hints().get(*property);
+        hint.is_some_and(|hint| known.hint(property).unwrap_or(&Value::Null) != hint)
     })
 }
 

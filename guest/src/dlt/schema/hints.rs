@@ -101,9 +101,9 @@ impl Hints {
         for (name, hints) in columns {
             let name = normalize(&name);
             let column = Column::from_hints(name.as_str(), hints)?;
-            // Names that have become one: the later column has its say where it says something.
+            // Names that have become one: the hints of the later column win.
             match table.columns_mut().entry(name) {
-                Entry::Occupied(mut known) => known.get_mut().merge_told(&column),
+                Entry::Occupied(mut known) => known.get_mut().merge_hints_of(&column),
                 Entry::Vacant(place) => {
                     place.insert(column);
                 }

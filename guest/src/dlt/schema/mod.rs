@@ -107,7 +107,7 @@ impl Schema {
         &self.previous_hashes
     }
 
-    /// All tables, dlt's own among them, in the order they came.
+    /// All tables, dlt's own among them, in the order they were added.
     pub fn tables(&self) -> &IndexMap<String, Table> {
         &self.tables
     }
@@ -244,7 +244,7 @@ impl Schema {
     ///
     /// Source: dlt 1.31, `extract/extractors.py`, `_compute_and_update_tables`.
     ///
-    /// The contract has its say: no, if the table is not to be.
+    /// Returns `false` if the contract discards the new table.
     ///
     /// # Errors
     /// A config fault when the table cannot become what is asked for; a contract fault when the

@@ -56,7 +56,7 @@ impl Schema {
         detections.is_none_or(|names| names.iter().any(|name| name == TIMESTAMPS))
     }
 
-    /// What dlt would heed and Snowcat does not: some regular expressions, other detections, row
+    /// What dlt applies and Snowcat does not: some regular expressions, other detections, row
     /// filters.
     pub fn ignored_settings(&self) -> Vec<String> {
         let settings = self.settings();
@@ -102,8 +102,8 @@ impl ColumnRules {
 
     fn hinted(&self, column: Column) -> Column {
         let name = column.name().to_owned();
-        let told = self.hints.iter().filter(|(_, names)| names.iter().any(|n| n.fits(&name)));
-        told.fold(column, |column, (hint, _)| match hint.as_str() {
+        let hints = self.hints.iter().filter(|(_, names)| names.iter().any(|n| n.fits(&name)));
+        hints.fold(column, |column, (hint, _)| match hint.as_str() {
             "not_null" => column.with("nullable", false),
             hint => column.with(hint, true),
         })
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heeds_names_and_expressions() {
+    fn applies_names_and_expressions() {
         let mut schema = Schema::new("s", "snake_case");
         assert_eq!(schema.ignored_settings(), Vec::<String>::new());
         assert!(schema.detects_timestamps() && !schema.column_rules().prefers());

@@ -175,8 +175,8 @@ impl Table {
             self.check_type(column).at(|| format!("table {}", self.name))?;
         }
         if authoritative {
-            let told = |hint: &&str| other.columns_with(hint).next().is_some();
-            for hint in COMPOUND.iter().filter(|hint| told(hint)) {
+            let has = |hint: &&str| other.columns_with(hint).next().is_some();
+            for hint in COMPOUND.iter().filter(|hint| has(hint)) {
                 for column in self.columns.values_mut() {
                     column.remove(hint);
                 }

@@ -43,7 +43,7 @@ pub struct IncrementalState {
     pub last_value: Value,
     /// Where the last run began.
     pub start_value: Value,
-    /// The rows at `last_value`, by their hashes: they come again and are left out then.
+    /// The rows at `last_value`, by their hashes: the next load reads them again and discards them.
     pub unique_hashes: Vec<String>,
 }
 

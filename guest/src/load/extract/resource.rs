@@ -47,7 +47,7 @@ impl ResourceExtraction<'_> {
         let Some(plan) = tables::declare(self.part.job, self.resource, &mut context.schema)? else {
             context.warn(
                 &self.resource.name,
-                "its table is new, and left out as the schema contract has it",
+                "its table is new, and discarded by the schema contract",
             );
             if !side.children.is_empty() {
                 self.read_for_children(context, side).await?;

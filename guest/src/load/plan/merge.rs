@@ -180,7 +180,7 @@ impl MergePlan {
     ///
     /// # Errors
     /// A config fault where rows are replaced by the group: a row could go with its group, though the
-    /// one that came is older and does not count.
+    /// a staged row that is older is ignored.
     pub(crate) fn guard(&mut self, newer_by: String) -> Result<()> {
         let in_groups = !self.merge_key.is_empty() || self.destination_scope.is_some();
         let deletes_groups = self.strategy == MergeStrategy::DeleteInsert && in_groups;

@@ -163,8 +163,8 @@ async fn upsert_changed(
         waiting.push(family.stage(session, child).await?);
     }
     let catalog = family.existing_children()?;
-    for (child, came, links) in &catalog {
-        let place = came.map(|came| destination.target.staging(&came.name));
+    for (child, in_load, links) in &catalog {
+        let place = in_load.map(|child| destination.target.staging(&child.name));
         let merged = family.child(child, &staged, *links);
         let delete = match &place {
             Some(place) => merged.delete_removed(place, matched),

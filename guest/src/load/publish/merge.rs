@@ -192,8 +192,8 @@ impl<'a> FamilyMerge<'a> {
         for child in self.destination.schema.chain(self.known.name()).into_iter().skip(1) {
             let name = self.destination.target.table(child.name());
             if self.destination.catalog.has(&name) {
-                let came = self.children.iter().find(|came| came.name == child.name());
-                found.push((name, came.copied(), self.links_of(child)?));
+                let staged = self.children.iter().find(|staged| staged.name == child.name());
+                found.push((name, staged.copied(), self.links_of(child)?));
             }
         }
         Ok(found)
@@ -271,7 +271,7 @@ fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
     }
 }
 
-/// What ranks the rows that came with one key: the newest, then the column the job names, then the
+/// What ranks the staged rows of one key: the newest, then the column the job names, then the
 /// last one read; the first one, where later rows are not to change anything.
 fn order(destination: &Destination<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
     let fold = |name: &str| destination.target.convention.fold(name);

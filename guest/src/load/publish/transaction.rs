@@ -176,9 +176,9 @@ impl Transaction<'_> {
     /// Source: dlt 1.31, `load/utils.py`, `_extend_tables_with_table_chain`.
     fn is_emptied(&self, staged: &StagedFamily, table: &Table) -> bool {
         let disposition = self.destination.schema.inherited(table.name(), "write_disposition");
-        let came = || staged.tables.iter().any(|came| came.name == table.name() && came.rows > 0);
+        let has_rows = || staged.tables.iter().any(|it| it.name == table.name() && it.rows > 0);
         let replaced = disposition.and_then(|disposition| disposition.as_str()) == Some("replace");
-        replaced && (staged.action == WriteAction::Replace || came())
+        replaced && (staged.action == WriteAction::Replace || has_rows())
     }
 }
 

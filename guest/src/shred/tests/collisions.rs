@@ -16,10 +16,10 @@ fn loads(loads: &[&str]) -> (String, Vec<String>) {
             let keys: Vec<_> = before.keys().collect();
             for (_, table) in before.tables() {
                 for column in table.columns() {
-                    let told = |(t, c, _): &&(&str, Option<&str>, &[String])| {
+                    let named = |(t, c, _): &&(&str, Option<&str>, &[String])| {
                         *t == table.name && *c == Some(column.name)
                     };
-                    let key = keys.iter().find(told).map(|(_, _, key)| key.to_vec());
+                    let key = keys.iter().find(named).map(|(_, _, key)| key.to_vec());
                     let (name, kind) = (column.name.to_owned(), Some(column.kind));
                     let nullable = true;
                     let known = KnownColumn { name, kind, nullable, key, ..KnownColumn::default() };

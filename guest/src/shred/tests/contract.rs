@@ -68,7 +68,7 @@ fn new_columns_of_tables_that_are_not_new() {
             t__kids[2]: v bigint*2
             t__kids__g[1]: value bigint*1"),
     );
-    // What is not there, or null, is nothing new, whatever came before.
+    // What is not there, or null, is nothing new, whatever the rows before have.
     check_contract(
         columns(Mode::DiscardRow),
         r#"{"id":1,"new":null} {"id":2,"new":1} {"id":3,"new":null} {"id":4,"new":{},"l":[]}"#,
@@ -145,8 +145,8 @@ fn what_is_discarded_is_counted() {
     assert_eq!(
         family.warnings(),
         [
-            "table t: values of the new column new, as the schema contract has it; 2 left out",
-            "table t: values of the new column old, as the schema contract has it; 1 left out",
+            "table t: values of the new column new, as the schema contract has it; 2 discarded",
+            "table t: values of the new column old, as the schema contract has it; 1 discarded",
         ]
     );
 }
@@ -216,7 +216,7 @@ fn columns_of_a_discarded_row_stand_before_those_of_the_next() {
     );
     // The first of a table brings its system columns, too.
     check(types, r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
-    // Of rows that are left out for the same new column only the first brings anything.
+    // Of rows that are discarded for the same new column, only the first adds columns.
     let columns = Contract { columns: Mode::DiscardRow, ..EVOLVE };
     let kept = &["a", "_dlt_load_id", "_dlt_id"];
     check(columns, r#"{"a":1} {"a":2,"b":1} {"a":"x","b":1}"#, kept);

@@ -40,7 +40,7 @@ fn take(family: &mut Family, records: &str) -> Result<()> {
 }
 
 /// Each table with its rows, each column with its type and the number of values in it; `~` marks
-/// variants. System columns are left out where they are as always.
+/// variants. System columns are omitted where they are as always.
 fn describe(family: &Family) -> String {
     let mut text = String::new();
     for table in family.tables().map(|(_, table)| table).filter(|table| table.rows() > 0) {
@@ -229,7 +229,7 @@ fn root_rows_may_bring_their_ids() {
     let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
     take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
     assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
-    assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was left out"]);
+    assert_eq!(family.warnings(), ["table t: the data's own _dlt_load_id was discarded"]);
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn numbers_widen_the_column_they_meet() {
     let widen = || ShredOptions { widen: true, ..options() };
     check(widen(), r#"{"n":1} {"n":2.5} {"n":3}"#, "t[3]: n double*3");
     check(widen(), r#"{"n":1} {"n":12345678901234567890}"#, "t[2]: n wei*2");
-    // What a double cannot hold keeps its digits beside it, whenever it came.
+    // What a double cannot hold keeps its digits beside it, in whichever row it is.
     let beside = "t[3]: n double*2, n__v_bigint~ bigint*1";
     check(widen(), r#"{"n":1} {"n":9007199254740993} {"n":2.5}"#, beside);
     check(widen(), r#"{"n":2.5} {"n":9007199254740993} {"n":1}"#, beside);
@@ -243,7 +243,7 @@ fn documents_whose_keys_are_data_are_kept_as_json() {
 }
 
 #[test]
-fn preferred_types_and_detections_are_heeded() {
+fn preferred_types_and_detections_are_applied() {
     let preferred = |name: &str| (name == "p").then_some(DataType::Double);
     let options =
         || ShredOptions { preferred: Some(Box::new(preferred)), texts_only: true, ..options() };

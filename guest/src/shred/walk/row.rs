@@ -97,7 +97,7 @@ impl Walk {
             let id = Restart::GivenId(id.to_owned());
             return if row.may_bring_id { Err(id.into()) } else { Ok(()) };
         }
-        let warning = format!("table {}: the data's own {name} was left out", table.name);
+        let warning = format!("table {}: the data's own {name} was discarded", table.name);
         self.mapping.notices.warn(warning);
         Ok(())
     }

@@ -30,7 +30,7 @@ pub struct RowCondition(Expression);
 pub struct Scoped<'a> {
     /// The columns of the table, as Snowflake stores their names.
     pub columns: &'a [String],
-    /// The table of the rows that came.
+    /// The table of the staged rows.
     pub staging: &'a Name,
 }
 

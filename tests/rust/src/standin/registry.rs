@@ -106,12 +106,12 @@ impl Trial {
     pub(super) fn job(&self, settings: &[(&str, &str)]) -> Result<Value, String> {
         let jobs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../procedures/jobs");
         let file = jobs.join(format!("{}.json", self.job));
-        let told = |error: &dyn ToString| format!("{}: {}", file.display(), error.to_string());
-        let text = std::fs::read_to_string(&file).map_err(|error| told(&error))?;
+        let named = |error: &dyn ToString| format!("{}: {}", file.display(), error.to_string());
+        let text = std::fs::read_to_string(&file).map_err(|error| named(&error))?;
         let text = settings
             .iter()
             .fold(text, |text, (name, value)| text.replace(&format!("{{{{{name}}}}}"), value));
-        let mut job: Value = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        let mut job: Value = serde_json::from_str(&text).map_err(|error| named(&error))?;
         (self.shrink)(&mut job);
         job["selected"] = json!(self.selected);
         Ok(job)

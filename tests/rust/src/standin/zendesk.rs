@@ -45,7 +45,7 @@ const HOUR: i64 = 3600;
 /// When the last change before the first load was made, in seconds.
 const LAST: i64 = 1_762_000_000;
 const LARGEST_PAGE: usize = 1000;
-/// Exports leave out what changed within this many seconds.
+/// Exports omit what changed within this many seconds.
 const RECENT: i64 = 60;
 
 /// Smaller pages, so that there are several.

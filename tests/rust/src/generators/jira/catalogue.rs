@@ -92,7 +92,7 @@ const TYPES: [(Type, u64); 5] = [
             id: "10004",
             avatar: 10303,
             level: 0,
-            description: "A problem or an error that somebody came across.",
+            description: "A problem or an error that somebody has found.",
         },
         25,
     ),
