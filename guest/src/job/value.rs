@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
-use crate::dlt::orjson::string_content;
 use crate::fault::{Fault, Result};
+use crate::json::string_content;
 
 /// A value of a cursor: as the source gives it, never changed.
 #[derive(Clone, Debug, PartialEq)]

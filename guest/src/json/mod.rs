@@ -1,14 +1,21 @@
-//! JSON as text: a reader without a tree, paths into it, and the selection of records on a page.
+//! JSON as text: one reader without a tree, one writer, paths, and the selection of records on a page.
 
-mod dedup;
+mod boundary;
 mod path;
 mod reader;
 pub mod select;
+mod strings;
+mod visit;
+mod writer;
 
-pub use self::dedup::{has_repeats, without_repeats};
+pub(crate) use self::boundary::{Boundaries, Boundary};
 pub(crate) use self::path::{Bracket, Token, tokens};
 pub use self::path::{Path, Segment};
-pub use self::reader::{MAX_DEPTH, Peek, Reader, place, unescape};
+pub use self::reader::{Peek, Reader};
+pub(crate) use self::reader::{line_column, string_content};
+pub use self::strings::unescape;
+pub use self::visit::MAX_DEPTH;
+pub(crate) use self::writer::{HalfPairs, Style, compact, print, push_string};
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,15 @@
-//! Reading JSON once, without building a tree: a cursor over the text of a page.
+//! The reader of JSON: a position in a text of values, and no tree.
 //!
-//! RFC 8259, strictly, with two leniencies a loader wants: values may follow one another separated
-//! by white space (NDJSON), and a lone surrogate escape becomes U+FFFD. Numbers are handed out as
-//! the text they are, so that no digit is lost. The text is UTF-8 already (it crossed the interface as
-//! a string), so the reader looks at bytes and slices at ASCII characters only.
+//! It reads RFC 8259, strictly, with two exceptions: values may follow one another separated by white
+//! space (NDJSON), and half a surrogate pair becomes U+FFFD. Numbers are returned as they are spelled,
+//! so that no digit is lost. The text is UTF-8 already (it crossed the interface as a string), so the
+//! reader compares bytes and cuts at ASCII characters only.
 
 use std::borrow::Cow;
 
+use super::strings::{Part, Parts, half_pair, unescape};
+use super::visit::{Container, MAX_DEPTH, Skip, Span, TooDeep, Visit};
 use crate::fault::{Fault, Result};
-
-/// Containers deeper than this are refused: the walk is recursive and a component's stack is small.
-pub const MAX_DEPTH: u32 = 256;
 
 /// What the next value is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,13 +44,15 @@ impl<'a> Reader<'a> {
         Self::from_line(text, 1)
     }
 
-    /// At the beginning of a text that begins on a line of a file.
+    /// At the beginning of a text that begins on a line of a file. A byte order mark is skipped.
     pub fn from_line(text: &'a str, first_line: u64) -> Self {
-        let mut reader = Self { text, bytes: text.as_bytes(), pos: 0, first_line };
-        if text.starts_with('\u{feff}') {
-            reader.pos = 3;
-        }
-        reader
+        let pos = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        Self { first_line, pos, ..Self::of_value(text) }
+    }
+
+    /// At the beginning of a value. A byte order mark is not JSON here.
+    pub(super) fn of_value(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), pos: 0, first_line: 1 }
     }
 
     /// Bytes from the beginning of the text.
@@ -59,24 +60,24 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
-    /// Goes to a position that this reader, or one of the same text, has had.
+    /// Goes to a position that this reader, or another one of the same text, has had.
     pub fn seek(&mut self, position: usize) {
         self.pos = position;
     }
 
-    /// The text between two positions, which must lie at the borders of values.
+    /// The text between two positions, which must be at the borders of values.
     pub fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()
     }
 
-    /// Whether nothing but white space is left.
+    /// Returns `true` if only white space is left.
     #[inline]
     pub fn at_end(&mut self) -> bool {
         self.white();
         self.pos >= self.bytes.len()
     }
 
-    /// What comes next; the position is at its first byte then.
+    /// The type of the next value. Leaves the position at its first byte.
     #[inline]
     pub fn peek(&mut self) -> Result<Peek> {
         self.white();
@@ -91,7 +92,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Steps over `{` or `[`, which [`Self::peek`] has seen. Says whether the container has members.
+    /// Steps over `{` or `[`, which [`Self::peek`] has seen. Returns `true` if the container has members; if not,
+    /// steps over its closing bracket too.
     #[inline]
     pub fn enter(&mut self) -> bool {
         // In ASCII each closing bracket is two behind its opening one.
@@ -105,7 +107,7 @@ impl<'a> Reader<'a> {
         true
     }
 
-    /// After a member: steps over `,` (true) or over the closing bracket (false).
+    /// After a member: steps over `,` and returns `true`, or over the closing bracket and returns `false`.
     #[inline]
     pub fn more(&mut self, close: u8) -> Result<bool> {
         self.white();
@@ -122,7 +124,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// If the next key is spelled like this, steps over it and its colon.
+    /// If the next key is spelled like this, steps over it and its colon and returns `true`.
     #[inline]
     pub fn key_is(&mut self, raw: &[u8]) -> Result<bool> {
         self.white();
@@ -141,19 +143,26 @@ impl<'a> Reader<'a> {
 
     /// The next key, as it is spelled between its quotes; steps over it and its colon.
     pub fn key(&mut self) -> Result<&'a str> {
+        let Span { from, to, .. } = self.key_span()?;
+        Ok(self.slice(from, to))
+    }
+
+    /// The next key; steps over it and its colon.
+    #[inline]
+    fn key_span(&mut self) -> Result<Span> {
         self.white();
         if self.bytes.get(self.pos) != Some(&b'"') {
             return Err(self.expected("a key in double quotes"));
         }
-        let (from, to, _) = self.string_span()?;
+        let span = self.string_span()?;
         self.colon()?;
-        Ok(self.slice(from, to))
+        Ok(span)
     }
 
     /// The string that [`Self::peek`] has seen, unescaped.
     #[inline]
     pub fn string(&mut self) -> Result<Cow<'a, str>> {
-        let (from, to, escaped) = self.string_span()?;
+        let Span { from, to, escaped } = self.string_span()?;
         let raw = self.slice(from, to);
         Ok(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
     }
@@ -205,78 +214,103 @@ impl<'a> Reader<'a> {
         self.word("null")
     }
 
-    /// Any value, checked but not read: its text.
+    /// Steps over any value and checks it. Returns its text.
     pub fn skip(&mut self) -> Result<&'a str> {
         self.white();
         let from = self.pos;
-        // One bit a level: set for an object. MAX_DEPTH of them.
-        let mut stack = [0u64; (MAX_DEPTH as usize).div_ceil(64)];
-        let mut depth = 0u32;
+        self.visit(&mut Skip::default())?;
+        Ok(self.slice(from, self.pos))
+    }
+
+    /// Steps over any value, and hands its parts to the visitor.
+    #[inline]
+    pub(super) fn visit<V: Visit>(&mut self, visitor: &mut V) -> Result<()> {
         loop {
             let peek = self.peek()?;
+            let from = self.pos;
             match peek {
                 Peek::Object | Peek::Array => {
-                    let object = peek == Peek::Object;
+                    let container =
+                        if peek == Peek::Object { Container::Object } else { Container::Array };
                     if self.enter() {
-                        if depth >= MAX_DEPTH {
-                            return Err(self.too_deep());
-                        }
-                        set_bit(&mut stack, depth, object);
-                        depth += 1;
-                        if object {
-                            self.key()?;
-                        }
+                        let opened = visitor.open(from, container);
+                        opened.map_err(|TooDeep(limit)| self.deeper_than(limit))?;
+                        self.visit_key(container, visitor)?;
                         continue;
                     }
+                    let empty = visitor.empty(from, self.pos - 1);
+                    empty.map_err(|TooDeep(limit)| self.deeper_than(limit))?;
                 }
-                Peek::String => drop(self.string_span()?),
-                Peek::Number => drop(self.number()?),
-                Peek::Bool => drop(self.bool()?),
-                Peek::Null => self.null()?,
+                Peek::String => visitor.string(self.string_span()?)?,
+                Peek::Number => {
+                    self.number()?;
+                    visitor.number(from, self.pos)?;
+                }
+                Peek::Bool => {
+                    self.bool()?;
+                    visitor.word(from, self.pos);
+                }
+                Peek::Null => {
+                    self.null()?;
+                    visitor.word(from, self.pos);
+                }
             }
-            // A value ended: close what ends with it.
+            // A value has ended: so do the containers that it is the last member of.
             loop {
-                if depth == 0 {
-                    return Ok(self.slice(from, self.pos));
-                }
-                let object = bit(&stack, depth - 1);
-                if self.more(if object { b'}' } else { b']' })? {
-                    if object {
-                        self.key()?;
-                    }
+                let Some(container) = visitor.inside() else { return Ok(()) };
+                if self.more(container.closing())? {
+                    visitor.comma(self.pos - 1);
+                    self.visit_key(container, visitor)?;
                     break;
                 }
-                depth -= 1;
+                visitor.close(self.pos - 1);
             }
         }
     }
 
-    /// The fault of a text that goes on differently than JSON must.
+    /// Steps over the key of the next member, if its container is an object.
+    #[inline]
+    fn visit_key<V: Visit>(&mut self, container: Container, visitor: &mut V) -> Result<()> {
+        match container {
+            Container::Array => Ok(()),
+            Container::Object => {
+                let key = self.key_span()?;
+                visitor.key(key, self.pos - 1)
+            }
+        }
+    }
+
+    /// The fault of a text in which something else follows at the position.
     #[cold]
     pub fn expected(&self, what: &str) -> Fault {
         let found = match self.text.get(self.pos..).and_then(|rest| rest.chars().next()) {
             None => "the end of the text".to_owned(),
             Some(c) => format!("{c:?}"),
         };
-        let (line, column) = self.place();
+        let (line, column) = self.line_column();
         Fault::data(format_args!(
             "not JSON: expected {what}, found {found} at line {line} column {column} (byte {})",
             self.pos
         ))
     }
 
-    /// The fault of a text nested too deep.
+    /// The fault of a text that is nested too deep.
     #[cold]
     pub fn too_deep(&self) -> Fault {
-        let (line, column) = self.place();
+        self.deeper_than(MAX_DEPTH as usize)
+    }
+
+    #[cold]
+    fn deeper_than(&self, limit: usize) -> Fault {
+        let (line, column) = self.line_column();
         Fault::data(format_args!(
-            "expected at most {MAX_DEPTH} levels of nesting, found more at line {line} column {column}"
+            "expected at most {limit} levels of nesting, found more at line {line} column {column}"
         ))
     }
 
     #[cold]
-    fn place(&self) -> (u64, usize) {
-        let (line, column) = place(self.text, self.pos);
+    fn line_column(&self) -> (u64, usize) {
+        let (line, column) = line_column(self.text, self.pos);
         (line as u64 + self.first_line - 1, column)
     }
 
@@ -320,27 +354,18 @@ impl<'a> Reader<'a> {
         if self.pos == from { Err(self.expected("a digit")) } else { Ok(()) }
     }
 
-    /// Steps over the string at the position: where its characters begin and end, and whether it
-    /// holds escapes.
+    /// Steps over the string at the position, and checks it.
     #[inline]
-    fn string_span(&mut self) -> Result<(usize, usize, bool)> {
+    fn string_span(&mut self) -> Result<Span> {
         let from = self.pos + 1;
         let mut at = from;
         let mut escaped = false;
         loop {
-            // Eight bytes at a time while none of them is special.
-            while let Some(word) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-                let special = special(u64::from_le_bytes(*word));
-                if special != 0 {
-                    at += (special.trailing_zeros() / 8) as usize;
-                    break;
-                }
-                at += 8;
-            }
+            at = plain_end(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b'"') => {
                     self.pos = at + 1;
-                    return Ok((from, at, escaped));
+                    return Ok(Span { from, to: at, escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -359,7 +384,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Checks the escape at the position; gives the position behind it.
+    /// Checks the escape at a position. Returns the position behind it.
     fn escape(&mut self, at: usize) -> Result<usize> {
         match self.bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
@@ -379,51 +404,29 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The characters of a string as it is spelled between its quotes (checked before).
-pub fn unescape(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        out.push_str(plain);
-        let mut chars = escape.chars();
-        match chars.next() {
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('u') => {
-                let (c, behind) = unicode(chars.as_str());
-                out.push(c);
-                rest = behind;
-                continue;
-            }
-            Some(c) => out.push(c),
-            None => {}
-        }
-        rest = chars.as_str();
+/// The characters of a JSON string, given with its quotes.
+///
+/// # Errors
+/// A data fault if the text is not one JSON string, or has half a surrogate pair.
+pub(crate) fn string_content(raw: &str) -> Result<Cow<'_, str>> {
+    let mut reader = Reader::of_value(raw);
+    if !raw.starts_with('"') {
+        return Err(reader.expected("a string"));
     }
-    out.push_str(rest);
-    out
-}
-
-/// The character of `XXXX` (and of a second escape, when the two are surrogates), and what follows.
-fn unicode(text: &str) -> (char, &str) {
-    let unit = |text: &str| text.get(..4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    let behind = text.get(4..).unwrap_or_default();
-    let Some(first) = unit(text) else { return (char::REPLACEMENT_CHARACTER, behind) };
-    if (0xd800..0xdc00).contains(&first)
-        && let Some(next) = behind.strip_prefix("\\u")
-        && let Some(second @ 0xdc00..0xe000) = unit(next)
-        && let Some(c) = char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+    let content = reader.string()?;
+    if reader.position() < raw.len() {
+        return Err(reader.expected("the end of the text"));
+    }
+    if let Cow::Owned(_) = content
+        && Parts(raw).any(|part| part == Part::HalfPair)
     {
-        return (c, next.get(4..).unwrap_or_default());
+        return Err(half_pair(raw));
     }
-    (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), behind)
+    Ok(content)
 }
 
-/// Whether `text` begins with `key`. Inline and by words, for both are short and a call of memcmp
-/// costs more than the comparison, in wasm above all.
+/// Returns `true` if `text` begins with `key`. Inline and by words: both are short, and a call of memcmp
+/// costs more than the comparison, in WebAssembly above all.
 #[inline]
 fn same(text: &[u8], key: &[u8]) -> bool {
     let (mut text, mut key) = (text, key);
@@ -438,6 +441,21 @@ fn same(text: &[u8], key: &[u8]) -> bool {
     text.len() >= key.len() && text.iter().zip(key).all(|(a, b)| a == b)
 }
 
+/// The position of the next quote, backslash or control character from a position on, or of one of the last eight
+/// bytes before it.
+#[inline]
+pub(super) fn plain_end(bytes: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    at
+}
+
 /// The high bit of each byte that ends a run of plain characters: a quote, a backslash, a control
 /// character. (Carries between bytes can only flag bytes behind the first flagged one.)
 #[inline]
@@ -450,19 +468,8 @@ fn special(word: u64) -> u64 {
         | (word.wrapping_sub(ONES * 0x20) & !word & HIGH)
 }
 
-fn set_bit(words: &mut [u64], at: u32, on: bool) {
-    if let Some(word) = words.get_mut(at as usize / 64) {
-        let mask = 1 << (at % 64);
-        *word = if on { *word | mask } else { *word & !mask };
-    }
-}
-
-fn bit(words: &[u64], at: u32) -> bool {
-    words.get(at as usize / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
-}
-
 /// Line and column (in characters, from 1) of a byte position.
-pub fn place(text: &str, pos: usize) -> (usize, usize) {
+pub(crate) fn line_column(text: &str, pos: usize) -> (usize, usize) {
     let before = text.get(..pos).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.bytes().filter(|&b| b == b'\n').count() + 1;

@@ -86,16 +86,37 @@ fn depth_is_limited() {
 }
 
 #[test]
-fn the_last_of_repeated_keys_counts() {
-    for (text, expect) in [
-        (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
-        (r#"[{"a":{"x":1},"\u0061":{"y":[{"z":1,"z":2}]}}]"#, r#"[{"\u0061":{"y":[{"z":2}]}}]"#),
-    ] {
-        assert_eq!(without_repeats(text).unwrap(), expect);
-    }
+fn values_follow_one_another() {
+    assert_eq!(values("{\"a\":1}\n\n[2] \"x\"").unwrap(), ["{\"a\":1}", "[2]", "\"x\""]);
 }
 
 #[test]
-fn values_follow_one_another() {
-    assert_eq!(values("{\"a\":1}\n\n[2] \"x\"").unwrap(), ["{\"a\":1}", "[2]", "\"x\""]);
+fn reads_the_content_of_strings() {
+    let check = |raw: &str, expect: &str| {
+        let found = string_content(raw);
+        assert_eq!(
+            found.map_or_else(|fault| fault.message, std::borrow::Cow::into_owned),
+            expect,
+            "{raw}"
+        );
+    };
+    check("\"abc\"", "abc");
+    check("\"\"", "");
+    check("\"a\\nb\\u00e9\\ud83d\\ude00\\/\"", "a\nbé😀/");
+    check("abc", "not JSON: expected a string, found 'a' at line 1 column 1 (byte 0)");
+    check("", "not JSON: expected a string, found the end of the text at line 1 column 1 (byte 0)");
+    check(
+        "\"a\"b\"",
+        "not JSON: expected the end of the text, found 'b' at line 1 column 4 (byte 3)",
+    );
+    check(
+        "\"a\" ",
+        "not JSON: expected the end of the text, found ' ' at line 1 column 4 (byte 3)",
+    );
+    check("\"\\ud800\"", "expected both halves of each surrogate pair, found \"\\ud800\"");
+    check("\"x\\ude00\"", "expected both halves of each surrogate pair, found \"x\\ude00\"");
+    check(
+        "\"\\ud800\\u0041\"",
+        "expected both halves of each surrogate pair, found \"\\ud800\\u0041\"",
+    );
 }

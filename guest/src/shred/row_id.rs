@@ -14,7 +14,7 @@ use crate::dlt::naming::Convention;
 use crate::dlt::orjson;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
-use crate::json::{Peek, Reader, unescape};
+use crate::json::{Peek, Reader, push_string, unescape};
 
 /// What nested rows know a row by.
 pub(super) enum RowIdentity {
@@ -102,7 +102,7 @@ pub(super) fn record_hash(record: &str) -> Result<String> {
         if text.len() > 1 {
             text.push(',');
         }
-        orjson::push_string(&mut text, key);
+        push_string(&mut text, key);
         text.push(':');
         text.push_str(&orjson::canonical_sorted(raw)?);
     }
@@ -125,7 +125,7 @@ pub(super) fn key_hash(
         if text.len() > 1 {
             text.push(',');
         }
-        orjson::push_string(&mut text, name);
+        push_string(&mut text, name);
         text.push(':');
         // A key column may be NULL, or missing, where the job allows it. If it does not, the row is rejected later.
         let value = found.get(name.as_str()).map(|raw| orjson::canonical(raw)).transpose()?;

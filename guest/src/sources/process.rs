@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::dlt::orjson::push_string;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Condition, CursorValue, Filter, ProcessingStep, Test};
-use crate::json::select;
 use crate::json::{Path, Segment};
 use crate::json::{Peek, Reader, unescape};
+use crate::json::{push_string, select};
 
 /// A record after the steps; none where one left it out. `record` is JSON that was checked.
 ///

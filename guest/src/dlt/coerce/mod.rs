@@ -12,8 +12,8 @@
 //! Source: dlt 1.31, `common/data_types/type_helpers.py` (`coerce_value`) and
 //! `common/schema/detections.py`.
 
-mod compact;
 mod decimal;
+mod json;
 mod typed;
 
 use std::borrow::Cow;
@@ -21,12 +21,11 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::IgnoredAny;
 
-pub use compact::compact;
 pub use typed::{Typed, hexadecimal_of};
 
 use crate::dlt::datetime;
+use crate::dlt::orjson::is_integer;
 use crate::dlt::python;
 use crate::dlt::types::{DataType, Kind};
 
@@ -134,9 +133,9 @@ pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
             }
             _ => None,
         },
-        Scalar::Json(json) => match to.data_type {
-            DataType::Json => Some(Datum::Json(compact(json))),
-            DataType::Text => Some(Datum::Text(compact::spelled(compact(json)))),
+        Scalar::Json(text) => match to.data_type {
+            DataType::Json => Some(Datum::Json(json::in_json_column(text)?)),
+            DataType::Text => Some(Datum::Text(json::in_text_column(text)?)),
             _ => None,
         },
     }
@@ -161,14 +160,10 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
         DataType::Time => time(datetime::parse_time(text)?, to),
         DataType::Decimal | DataType::Wei => Datum::Decimal(decimal_of_text(text, to)?),
         DataType::Binary => Datum::Bytes(bytes_of_text(text)?),
-        DataType::Json => {
-            serde_json::from_str::<IgnoredAny>(text).ok()?;
-            let json = compact(text);
-            match json.as_ref() {
-                "null" => Datum::Null,
-                _ => compact::is_readable(text, &json).then_some(Datum::Json(json))?,
-            }
-        }
+        DataType::Json => match json::from_text(text)? {
+            json if json == "null" => Datum::Null,
+            json => Datum::Json(json),
+        },
     })
 }
 
@@ -252,11 +247,6 @@ fn small_integer(number: &str) -> Option<i64> {
 fn integer_of_number(number: &str) -> Option<i64> {
     // 19 digits hold every i64, and some numbers more.
     decimal::scaled(number, (19, 0))?.try_into().ok()
-}
-
-/// Whether Python reads a JSON number as an int.
-fn is_integer(number: &str) -> bool {
-    !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
 }
 
 /// Whether an integer is one that dlt would not read as an int.

@@ -57,7 +57,7 @@ pub fn hash<'a>(
     document: &Map<String, Value>,
     more: impl IntoIterator<Item = &'a str>,
 ) -> Result<String> {
-    let mut content = canonical_sorted(&print(document))?;
+    let mut content = canonical_sorted(&print(document))?.into_owned();
     content.extend(more);
     Ok(STANDARD.encode(sha3_256(content.as_bytes())))
 }

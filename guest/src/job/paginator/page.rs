@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::options::ParamLocation;
-use crate::dlt::orjson::string_content;
 use crate::fault::{Fault, Result, excerpt};
-use crate::json::Path;
+use crate::json::{Path, string_content};
 
 /// What is known of a page when the next request is made.
 #[derive(Clone, Copy, Debug)]

@@ -172,7 +172,8 @@ fn digest(job: &Job, resource: &Resource) -> Result<String> {
         "interval": job.interval,
         "force_full_load": job.force_full_load,
     });
-    let text = canonical_sorted(&document.to_string())?;
+    let document = document.to_string();
+    let text = canonical_sorted(&document)?;
     Ok(format!("{DIGEST_VERSION}{}", b64_digest(text.as_bytes(), 12)))
 }
 

@@ -9,12 +9,11 @@ use super::record::{FileRecords, check_size};
 use super::rejects::RejectedRecord;
 use super::typed;
 use crate::columnar::cells::CellColumn;
-use crate::dlt::orjson::push_string;
 use crate::fault::{Context, Fault, Result};
 use crate::job::url::decoded;
 use crate::job::{self, Format, OfFile, OnBadRecord};
 use crate::json::select::{self, Flow, Walked};
-use crate::json::{Path, Reader, place};
+use crate::json::{Path, Reader, line_column, push_string};
 use crate::load::session::{PullReply, Session, SqlReply};
 use crate::protocol::{Content, InputFile, Pull};
 use crate::sources::formats::{Frame, Frames, legible};
@@ -281,7 +280,7 @@ async fn take_frames(
                 let mut values = Values { reader, selector, records: &mut *records, begins: 0 };
                 let taken = values.take(reading).await;
                 let begins = values.begins;
-                let lines_before = || place(text, begins).0.saturating_sub(1) as u64;
+                let lines_before = || line_column(text, begins).0.saturating_sub(1) as u64;
                 taken.at(|| format!("line {}", line + lines_before())).at(location)?;
             }
             Frame::Bad { raw, line, reason } => {

@@ -93,7 +93,7 @@ impl Family {
                 }
                 Stop::Restart(Restart::RepeatedKey) => {
                     restarts += 1;
-                    record = Cow::Owned(json::without_repeats(&record)?);
+                    record = Cow::Owned(json::compact(&record)?.into_owned());
                 }
             }
             let reader = &mut Reader::new(&record);

@@ -16,8 +16,7 @@ use super::row::OpenRow;
 use super::table::PutOutcome;
 use crate::dlt::coerce::{self, Scalar, Typed};
 use crate::dlt::types::{DataType, Kind};
-use crate::fault::Result;
-use crate::json::{self, MAX_DEPTH, Peek, Reader};
+use crate::json::{MAX_DEPTH, Peek, Reader};
 
 /// A walk over records, one after the other.
 pub(super) struct Walk {
@@ -153,10 +152,7 @@ impl Walk {
                     self.trail.pop();
                     return Ok(());
                 }
-                ObjectTarget::Json => {
-                    text = stored_json(reader)?;
-                    Scalar::Json(&text)
-                }
+                ObjectTarget::Json => Scalar::Json(reader.skip()?),
             },
             Peek::Array => match self.mapping.list_target(key, row.table) {
                 ListTarget::Rows(_) if self.values_only => return Ok(reader.skip().map(drop)?),
@@ -166,10 +162,7 @@ impl Walk {
                     self.trail.pop();
                     return Ok(());
                 }
-                ListTarget::Json => {
-                    text = stored_json(reader)?;
-                    Scalar::Json(&text)
-                }
+                ListTarget::Json => Scalar::Json(reader.skip()?),
             },
         };
         self.scalar(scalar, key, place, row)
@@ -261,16 +254,6 @@ impl Walk {
         let entry = self.mapping.entry_named(layout, key);
         self.member(reader, KeyId { layout, entry }, 0, row)
     }
-}
-
-/// A container that is stored as JSON. Snowflake's PARSE_JSON rejects an object that repeats a key.
-fn stored_json<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>> {
-    let raw = reader.skip()?;
-    Ok(if json::has_repeats(raw)? {
-        Cow::Owned(json::without_repeats(raw)?)
-    } else {
-        Cow::Borrowed(raw)
-    })
 }
 
 /// The value of a record of cells that was written as JSON, with the type that its column has in the input.

@@ -4,11 +4,11 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::parents::ParentRow;
-use crate::dlt::orjson::string_content;
 use crate::fault::{Context as _, Fault, Result, excerpt};
 use crate::job::{
     Cursor, CursorBound, CursorValue, Endpoint, JsonTemplate, Placeholder, Template, url,
 };
+use crate::json::string_content;
 use crate::sources::incremental::convert::{convert, plain};
 
 /// The values of placeholders.
