@@ -21,7 +21,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 # is built beside it.
 test: setup lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
 
-lint: lint-format lint-python lint-clippy ## Format and lints, warnings are errors
+lint: lint-format lint-python lint-clippy lint-doc ## Format, lints and documentation, warnings are errors
 
 lint-format:
 	@echo "lint: rustfmt"
@@ -55,6 +55,10 @@ lint-python:
 lint-clippy:
 	@echo "lint: clippy"
 	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+
+lint-doc:
+	@echo "lint: rustdoc"
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet $(LOCKED) --workspace --no-deps
 
 lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
 	@echo "lint: cargo-deny"

@@ -22,7 +22,15 @@ use serde::{Deserialize, Deserializer};
 /// In characters: what is shorter is no secret.
 pub(crate) const SHORTEST: usize = 4;
 
-/// A text that does not show itself.
+/// A text that is never printed.
+///
+/// ```
+/// use snowcat_host::credentials::Secret;
+///
+/// let secret = Secret::new("hunter2".to_owned());
+/// assert_eq!(format!("{secret:?}"), "***");
+/// assert_eq!(secret.reveal(), "hunter2");
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct Secret(String);
 
@@ -58,6 +66,28 @@ pub enum Part {
 }
 
 /// Where the values of secrets are.
+///
+/// ```
+/// use snowcat_host::credentials::{Credentials, Part, Secret, Secrets};
+///
+/// /// One token for every credential.
+/// struct OneToken(Secret);
+///
+/// impl Secrets for OneToken {
+///     fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
+///         match part {
+///             Part::Token => Ok(self.0.clone()),
+///             Part::Username | Part::Password => Err(format!("expected a token for {secret}")),
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), String> {
+/// let job = serde_json::json!({"credentials": {"api": {"type": "bearer", "hosts": ["api.example.com"]}}});
+/// Credentials::of_job(&job, Box::new(OneToken(Secret::new("hunter2".to_owned()))))?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Secrets: Send + Sync {
     /// A part of the secret of this name.
     ///
@@ -68,6 +98,13 @@ pub trait Secrets: Send + Sync {
 
 /// Secrets in variables of the environment: `SNOWCAT_<SECRET>_USERNAME`, `_PASSWORD`, `_TOKEN`, the
 /// secret's name in upper case with `_` for whatever is not a letter or a digit.
+///
+/// ```
+/// use snowcat_host::credentials::{Environment, Part, Secrets};
+///
+/// let missing = Environment.part("my-api", Part::Token);
+/// assert_eq!(missing, Err("expected the variable SNOWCAT_MY_API_TOKEN in the environment".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Environment;
 
@@ -91,7 +128,20 @@ impl Secrets for Environment {
     }
 }
 
-/// The credentials of a job.
+/// The credentials of a job. A credential is added only to requests to its hosts.
+///
+/// ```
+/// use snowcat_host::credentials::{Credentials, Environment, Origin};
+///
+/// # fn main() -> Result<(), String> {
+/// let job = serde_json::json!({"credentials": {"api": {"type": "bearer", "hosts": ["api.example.com"]}}});
+/// let credentials = Credentials::of_job(&job, Box::new(Environment))?;
+/// assert!(credentials.is_for("api", &Origin::new("API.example.com", None, 443)));
+/// assert!(!credentials.is_for("api", &Origin::new("api.example.com", Some(8443), 443)));
+/// assert!(!credentials.is_for("api", &Origin::new("example.com", None, 443)));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Credentials {
     named: BTreeMap<String, Credential>,
     secrets: Box<dyn Secrets>,
@@ -327,6 +377,14 @@ impl fmt::Debug for Credentials {
 }
 
 /// Where a URL leads: host and port.
+///
+/// ```
+/// use snowcat_host::credentials::Origin;
+///
+/// assert_eq!(Origin::new("Example.com", Some(443), 443).to_string(), "example.com");
+/// assert_eq!(Origin::new("localhost", Some(8080), 443).to_string(), "localhost:8080");
+/// assert!(Origin::new("127.0.0.1", None, 80).is_local());
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Origin {
     host: String,

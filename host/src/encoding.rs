@@ -89,7 +89,7 @@ const ALIASES: [(&str, &str); 20] = [
     ("x-sjis", "shift_jis"),
 ];
 
-/// A byte that stands for no character; none where it is several, of which nothing is told.
+/// A byte that stands for no character; `None` for several bytes, which are not shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bad {
     /// Where it is, in all that was decoded.
@@ -99,12 +99,12 @@ pub(crate) struct Bad {
 
 /// Decodes what comes in parts, cut anywhere.
 pub(crate) struct Decoder {
-    state: State,
+    state: DecoderState,
     /// Bytes of the parts before.
     before: usize,
 }
 
-enum State {
+enum DecoderState {
     /// With the beginning of a character.
     Utf8(Vec<u8>),
     /// With the beginning of a mark.
@@ -156,10 +156,10 @@ impl Encoding {
     /// A decoder, at the beginning of a text.
     pub(crate) fn decoder(self) -> Decoder {
         let state = match self.how {
-            How::Utf8 => State::Utf8(Vec::new()),
-            How::Utf16 => State::Utf16(Vec::new()),
+            How::Utf8 => DecoderState::Utf8(Vec::new()),
+            How::Utf16 => DecoderState::Utf16(Vec::new()),
             How::Latin1 => {
-                State::Bytes(Box::new(std::array::from_fn(|n| char::from_u32(n as u32))))
+                DecoderState::Bytes(Box::new(std::array::from_fn(|n| char::from_u32(n as u32))))
             }
             How::Bytes(encoding) => {
                 let windows = self.name.starts_with("windows");
@@ -171,7 +171,7 @@ impl Encoding {
                     // Browsers take what Windows does not define for a control character.
                     text.chars().next().filter(|c| !(windows && matches!(c, '\u{80}'..='\u{9f}')))
                 });
-                State::Bytes(Box::new(table))
+                DecoderState::Bytes(Box::new(table))
             }
             How::Several(encoding) => several(encoding),
         };
@@ -196,8 +196,8 @@ impl Decoder {
     /// Bytes that begin a character, of which more has to come.
     pub(crate) fn held(&self) -> usize {
         match &self.state {
-            State::Utf8(rest) | State::Utf16(rest) => rest.len(),
-            State::Bytes(_) | State::Several(_) => 0,
+            DecoderState::Utf8(rest) | DecoderState::Utf16(rest) => rest.len(),
+            DecoderState::Bytes(_) | DecoderState::Several(_) => 0,
         }
     }
 
@@ -213,7 +213,7 @@ impl Decoder {
         let before = self.before;
         self.before += bytes.len();
         match &mut self.state {
-            State::Utf8(rest) => {
+            DecoderState::Utf8(rest) => {
                 let at = before - rest.len();
                 rest.extend_from_slice(bytes);
                 let kept = utf_8(rest, last, text, &mut |text, found| {
@@ -221,7 +221,7 @@ impl Decoder {
                 });
                 rest.drain(..rest.len() - kept);
             }
-            State::Utf16(mark) => {
+            DecoderState::Utf16(mark) => {
                 mark.extend_from_slice(bytes);
                 if mark.len() < 2 && !last {
                     return;
@@ -236,7 +236,7 @@ impl Decoder {
                 self.before = skip;
                 self.decode(bytes.get(skip..).unwrap_or_default(), last, text, bad);
             }
-            State::Bytes(table) => {
+            DecoderState::Bytes(table) => {
                 for (at, &byte) in (before..).zip(bytes) {
                     match table[usize::from(byte)] {
                         Some(c) => text.push(c),
@@ -244,7 +244,7 @@ impl Decoder {
                     }
                 }
             }
-            State::Several(decoder) => {
+            DecoderState::Several(decoder) => {
                 let mut done = 0;
                 loop {
                     let rest = bytes.get(done..).unwrap_or_default();
@@ -267,8 +267,8 @@ impl Decoder {
     }
 }
 
-fn several(encoding: &'static encoding_rs::Encoding) -> State {
-    State::Several(Box::new(encoding.new_decoder_without_bom_handling()))
+fn several(encoding: &'static encoding_rs::Encoding) -> DecoderState {
+    DecoderState::Several(Box::new(encoding.new_decoder_without_bom_handling()))
 }
 
 /// Adds the text of bytes in UTF-8; returns how many at their end begin a character that is not whole.

@@ -17,12 +17,12 @@ pub const COMPONENT: &[u8] = include_bytes!(env!("SNOWCAT_COMPONENT_PATH"));
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Keep the compiled code in the user's cache directory, and find it there the next time: seconds
-    /// become milliseconds. On unless told; where there is no such directory, it is compiled each time.
+    /// become milliseconds. On by default; where there is no such directory, it is compiled each time.
     pub cache: bool,
-    /// Count fuel, for [`Limits::fuel`]; costs some speed. Off unless told.
+    /// Count fuel, for [`Limits::fuel`]; costs some speed. Off by default.
     pub fuel: bool,
     /// Compile in the checks that [`Limits::time`] needs to end a step that takes too long; they cost a
-    /// tenth of the speed. On unless told: without, something else must be able to end the whole run, as
+    /// tenth of the speed. On by default: without, something else must be able to end the whole run, as
     /// the statement's time-out does in a procedure.
     pub watch: bool,
 }
@@ -34,6 +34,17 @@ impl Default for Settings {
 }
 
 /// The compiled component. Cheap to clone; clones share everything.
+///
+/// ```
+/// use snowcat_host::{Engine, Settings};
+///
+/// # fn main() -> Result<(), snowcat_host::Error> {
+/// let engine = Engine::new(&Settings::default())?;
+/// assert!(engine.imports().is_empty());
+/// assert!(Engine::with_component(&Settings::default(), b"no component").is_err());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 

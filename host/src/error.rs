@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::interface::{Fault, FaultKind};
 
 /// Why a run ended without a report. The data and the saved state are as they were before it began; a
-/// transaction may be open in the warehouse's session after anything but a [`Fault`](Self::Fault).
+/// transaction may be open in the host's session after anything but a [`Fault`](Self::Fault).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,8 +27,8 @@ pub enum Error {
     /// The load used more than it may.
     #[error(transparent)]
     Limit(#[from] Limit),
-    /// The [`Warehouse`](crate::Warehouse) broke its obligations.
-    #[error("the warehouse broke its contract: {0}")]
+    /// The [`Host`](crate::Host) broke its obligations.
+    #[error("the host broke the interface: {0}")]
     Misuse(String),
     /// The transcript could not be written or read.
     #[error("the transcript: {0}")]
@@ -71,7 +71,21 @@ pub enum Limit {
 }
 
 impl Error {
-    /// The fault, when the load itself ended the run.
+    /// Returns the fault, if the load itself ended the run.
+    ///
+    /// ```
+    /// use snowcat_host::{Error, Fault, FaultKind};
+    ///
+    /// let fault = Fault {
+    ///     kind: FaultKind::Data,
+    ///     message: "expected JSON, found <".to_owned(),
+    ///     context: vec!["resource orders".to_owned(), "page 1".to_owned()],
+    /// };
+    /// let error = Error::Fault(fault.clone());
+    /// assert_eq!(error.to_string(), "data: resource orders: page 1: expected JSON, found <");
+    /// assert_eq!(error.as_fault(), Some(&fault));
+    /// assert_eq!(Error::Misuse("no reply".to_owned()).as_fault(), None);
+    /// ```
     #[must_use]
     pub const fn as_fault(&self) -> Option<&Fault> {
         match self {

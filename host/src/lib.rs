@@ -1,33 +1,54 @@
 //! Runs Snowcat's component in a Rust program.
 //!
-//! The component does no I/O. It says what it needs as a [`Step`], a [`Warehouse`] of yours does it, and
-//! [`Runner::run`] carries the answers back until the load is over:
+//! The component is a load as a state machine: it does no I/O, and imports nothing. It returns what it needs as
+//! a [`Step`], a [`Host`] does it, and [`Runner::run`] passes the answers back until the load is over:
+//!
+//! ```text
+//!             Step::Sql, Fetch, Pull, Upload, Wait
+//!   +-----------+ ------------------------> +--------+ ---> database and stages
+//!   | component |          Runner           |  Host  | ---> sources (http)
+//!   +-----------+ <------------------------ +--------+ ---> files (input)
+//!             Reply::Outcomes, Responses, Page, Done, Failed
+//! ```
+//!
+//! A [`DryRun`] is a host without a database: it reads real input, and shows what a load would do.
 //!
 //! ```
-//! use snowcat_host::{Engine, Rehearsal, Runner, Settings};
+//! use snowcat_host::input::files::Input;
+//! use snowcat_host::{DryRun, Engine, Runner, Settings};
 //!
 //! # fn main() -> Result<(), snowcat_host::Error> {
 //! let engine = Engine::new(&Settings::default())?; // compile once, share between threads
-//! let mut warehouse = Rehearsal::new();            // or a session of yours
-//! match Runner::new(&engine).run("{}", "2026-01-01T00:00:00Z", &mut warehouse) {
-//!     Ok(report) => println!("{} tables", report.tables.len()),
-//!     Err(error) => println!("nothing was loaded: {error}"),
-//! }
+//! let orders = Input::of_reader(&br#"{"id": 1, "items": [{"sku": "A-1"}, {"sku": "B-2"}]}"#[..]);
+//! let mut host = DryRun::new().input("orders", orders);
+//! let job = r#"{
+//!     "pipeline": "shop", "database": "RAW", "dataset": "shop",
+//!     "resources": [{"name": "orders", "source": "pull", "format": "json"}]
+//! }"#;
+//! let report = Runner::new(&engine).run(job, "2026-01-01T00:00:00Z", &mut host)?;
+//! let rows = |name| report.tables.iter().find(|it| it.name == name).map(|it| it.rows);
+//! assert_eq!((rows("orders"), rows("orders__items")), (Some(1), Some(2)));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - `interface`: the types of `wit/loads.wit`, all re-exported here.
-//! - [`Warehouse`], [`dry_run`]: what a host has to do, and two hosts that need no database: a [`Rehearsal`], and the
-//!   [`Replay`] of a transcript.
-//! - [`Runner`], [`drive`], [`Limits`]: one run, and what it may use.
-//! - [`transcript`]: a run written down, one JSON object a line.
-//! - [`http`], [`credentials`]: requests sent on a load's behalf, and the secrets that go with them.
-//! - [`input`]: the files of a job, on disks and in buckets, cut into pages.
-//! - [`dry_run::samples`]: saved answers, for a rehearsal without the source.
+//! # Modules
+//! | module | contents |
+//! |---|---|
+//! | `interface` | the types of `wit/loads.wit`, all re-exported here |
+//! | `engine`, `runner`, `limits` | [`Engine`], [`Runner`], [`drive`], [`Limits`]: one run, and what it may use |
+//! | `host` | [`Host`]: what a load asks for |
+//! | [`dry_run`], `replay` | two hosts without a database: [`DryRun`], and the [`Replay`] of a transcript |
+//! | [`transcript`] | a run in writing, one JSON object a line |
+//! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
+//! | [`input`] | the files of a job, on disks and in buckets, as pages |
 //!
-//! Invariants: this crate knows the interface and a `.wasm`, and nothing of the guest's library; a
-//! component that imports anything is refused; no secret is in a type that prints it.
+//! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`.
+//!
+//! # Invariants
+//! - This crate depends on the interface and on a `.wasm`, and not on the guest's library.
+//! - A component that imports anything is rejected.
+//! - No type that holds a secret prints it.
 
 pub mod credentials;
 pub mod dry_run;
@@ -44,10 +65,10 @@ mod replay;
 mod runner;
 pub mod transcript;
 
-pub use dry_run::Rehearsal;
+pub use dry_run::DryRun;
 pub use engine::{COMPONENT, Engine, Settings};
 pub use error::{Error, Limit};
-pub use host::{Pulled, SqlReply, Warehouse};
+pub use host::{Host, Pulled, SqlReply};
 pub use interface::{
     Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
     FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,

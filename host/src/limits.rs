@@ -9,16 +9,28 @@ use wasmtime::ResourceLimiter;
 
 use crate::error::Limit;
 
-/// What a run may use.
+/// What a run may use. A run that needs more ends with [`Error::Limit`](crate::Error::Limit).
+///
+/// ```
+/// use snowcat_host::{DryRun, Engine, Error, Limit, Limits, Runner, Settings};
+///
+/// # fn main() -> Result<(), Error> {
+/// let engine = Engine::new(&Settings::default())?;
+/// let limits = Limits { memory: 64 << 10, ..Limits::default() };
+/// let run = Runner::new(&engine).limits(limits).run("{}", "2026-01-01T00:00:00Z", &mut DryRun::new());
+/// assert!(matches!(run, Err(Error::Limit(Limit::Memory { limit: 65_536, .. }))));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Bytes of linear memory. 1 GiB unless told.
+    /// Bytes of linear memory. 1 GiB by default.
     pub memory: usize,
-    /// Time one step may take, of the component's own work. 120 s unless told. Watched with a grain of
+    /// Time one step may take, of the component's own work. 120 s by default. Watched with a grain of
     /// about 50 ms, by an engine whose [`Settings`](crate::Settings) say so.
     pub time: Duration,
     /// Fuel one step may burn, about one unit an instruction: a limit that does not depend on how fast
-    /// the machine is. Needs an engine whose [`Settings`](crate::Settings) count fuel. None unless told.
+    /// the machine is. Needs an engine whose [`Settings`](crate::Settings) count fuel. None by default.
     pub fuel: Option<u64>,
 }
 
@@ -80,12 +92,12 @@ pub(crate) struct Watch<'a>(&'a Shared);
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<WatchState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchState {
     at_work: usize,
     stop: bool,
 }
@@ -153,7 +165,7 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WatchState> {
         // Nothing is done under the lock that could leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

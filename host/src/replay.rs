@@ -1,17 +1,39 @@
-//! A warehouse that answers from a transcript, and sees whether the load says the same again.
+//! A host that answers from a transcript, and sees whether the load says the same again.
 
 use std::collections::VecDeque;
 
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::host::{Pulled, SqlReply, Warehouse};
+use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{
     Failure, Fetches, Pause, Pull, Reply, Request, Response, Script, Step, Upload,
 };
 use crate::transcript;
 
-/// The other side of a recorded run. The same component, job and `now` must say the same steps: the
+/// The host of a recorded run.
+///
+/// ```
+/// use snowcat_host::transcript::Transcript;
+/// use snowcat_host::{DryRun, Engine, Replay, Runner, Settings};
+/// # use snowcat_host::input::files::Input;
+///
+/// # fn main() -> Result<(), snowcat_host::Error> {
+/// let job = r#"{"pipeline": "p", "database": "D", "dataset": "d", "resources": ["t"]}"#;
+/// let (runner, now) = (Runner::new(&Engine::new(&Settings::default())?), "2026-01-01T00:00:00Z");
+///
+/// let mut transcript = Transcript::new(Vec::new());
+/// let mut host = DryRun::new().input("t", Input::of_pages(std::iter::once(Ok(r#"{"id": 1}"#.to_owned()))));
+/// runner.run_observed(job, now, &mut host, &mut [&mut transcript])?;
+///
+/// let recorded = String::from_utf8(transcript.into_inner()).unwrap_or_default();
+/// let mut replay = Replay::new(&recorded)?;
+/// runner.run(job, now, &mut replay)?;
+/// replay.finish()
+/// # }
+/// ```
+///
+/// The same component, job and `now` must say the same steps: the
 /// first that differs fails the run, and [`finish`](Self::finish) tells what was expected.
 #[derive(Debug)]
 pub struct Replay {
@@ -94,10 +116,10 @@ impl Replay {
     }
 }
 
-impl Warehouse for Replay {
+impl Host for Replay {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
         match self.answer(&Step::Sql(script.clone()), &[])? {
-            Reply::Assumed => Ok(SqlReply::Assumed),
+            Reply::Assumed => Ok(SqlReply::DryRun),
             Reply::Failed(failure) => Err(failure),
             Reply::Outcomes(outcomes) => Ok(SqlReply::Outcomes(outcomes)),
             other => Err(self.unfit("outcomes", &other)),

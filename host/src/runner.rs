@@ -7,7 +7,7 @@ use wasmtime::{Store, Trap};
 
 use crate::engine::Engine;
 use crate::error::{Error, Limit};
-use crate::host::{Pulled, SqlReply, Warehouse};
+use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{
     Examination, Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
 };
@@ -15,6 +15,19 @@ use crate::limits::{Limits, Memory, Watchdog};
 use crate::{Failure, Outcome};
 
 /// Runs loads on an [`Engine`].
+///
+/// ```
+/// use snowcat_host::{DryRun, Engine, Error, FaultKind, Runner, Settings};
+///
+/// # fn main() -> Result<(), Error> {
+/// let engine = Engine::new(&Settings::default())?;
+/// let run = Runner::new(&engine).run(r#"{"pipelin": "p"}"#, "2026-01-01T00:00:00Z", &mut DryRun::new());
+/// let Err(Error::Fault(fault)) = run else { return Ok(()) };
+/// assert_eq!(fault.kind, FaultKind::Config);
+/// assert_eq!(fault.message, "unknown key \"pipelin\", did you mean \"pipeline\"?");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Runner {
     engine: Engine,
@@ -50,13 +63,8 @@ impl Runner {
     /// # Errors
     /// See [`Error`]. Nothing was committed, unless the error says that the outcome of the last
     /// statement is unknown.
-    pub fn run(
-        &self,
-        job: &str,
-        now: &str,
-        warehouse: &mut dyn Warehouse,
-    ) -> Result<Report, Error> {
-        self.run_observed(job, now, warehouse, &mut [])
+    pub fn run(&self, job: &str, now: &str, host: &mut dyn Host) -> Result<Report, Error> {
+        self.run_observed(job, now, host, &mut [])
     }
 
     /// The same, with witnesses: a [`Transcript`](crate::transcript::Transcript), a progress bar.
@@ -67,17 +75,17 @@ impl Runner {
         &self,
         job: &str,
         now: &str,
-        warehouse: &mut dyn Warehouse,
+        host: &mut dyn Host,
         observers: &mut [&mut dyn Observer],
     ) -> Result<Report, Error> {
         match self.start(job, now) {
-            Ok(mut run) => drive(&mut run, warehouse, observers),
+            Ok(mut run) => drive(&mut run, host, observers),
             Err(error) => Err(told(error, observers)?),
         }
     }
 
     /// Examines an account instead: `options` are those of `start-doctor` in `wit/loads.wit` (JSON). A
-    /// failure of the warehouse is a finding and no error.
+    /// failure of the host is a finding and no error.
     ///
     /// # Errors
     /// See [`Error`].
@@ -85,10 +93,10 @@ impl Runner {
         &self,
         options: &str,
         now: &str,
-        warehouse: &mut dyn Warehouse,
+        host: &mut dyn Host,
     ) -> Result<Examination, Error> {
         let mut run = self.begin(Begin::Examination, options, now)?;
-        match drive_to_end(&mut run, warehouse, &mut [])? {
+        match drive_to_end(&mut run, host, &mut [])? {
             End::Examined(examination) => Ok(examination),
             end => Err(Error::Defect(format!("an examination ended as {}", end.name()))),
         }
@@ -99,14 +107,9 @@ impl Runner {
     ///
     /// # Errors
     /// [`Error::Fault`] if there is no such job, or more than one.
-    pub fn find(
-        &self,
-        table: &str,
-        name: &str,
-        warehouse: &mut dyn Warehouse,
-    ) -> Result<String, Error> {
+    pub fn find(&self, table: &str, name: &str, host: &mut dyn Host) -> Result<String, Error> {
         let mut run = self.begin(Begin::Search, table, name)?;
-        match drive_to_end(&mut run, warehouse, &mut [])? {
+        match drive_to_end(&mut run, host, &mut [])? {
             End::Found(job) => Ok(job),
             end => Err(Error::Defect(format!("a search ended as {}", end.name()))),
         }
@@ -224,9 +227,34 @@ impl std::fmt::Debug for Run {
     }
 }
 
-/// A witness of a run. What it returns as an error ends the run.
+/// An observer of a run. An error that it returns ends the run.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use snowcat_host::{DryRun, Engine, Error, Fault, Observer, Runner, Settings};
+///
+/// #[derive(Default)]
+/// struct Faults(Vec<String>);
+///
+/// impl Observer for Faults {
+///     fn fault(&mut self, fault: &Fault) -> Result<(), Error> {
+///         self.0.push(fault.message.clone());
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Error> {
+/// let (engine, mut faults) = (Engine::new(&Settings::default())?, Faults::default());
+/// let runner = Runner::new(&engine);
+/// let run = runner.run_observed("[]", "2026-01-01T00:00:00Z", &mut DryRun::new(), &mut [&mut faults]);
+/// assert!(run.is_err());
+/// assert_eq!(faults.0.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Observer {
-    /// The load was given this answer; the warehouse took this long to find it.
+    /// The load was given this answer; the host took this long to find it.
     ///
     /// # Errors
     /// Whatever should end the run.
@@ -247,23 +275,43 @@ pub trait Observer {
     /// The load cannot go on.
     ///
     /// # Errors
-    /// Whatever should be told instead of the fault.
+    /// Whatever should be reported instead of the fault.
     fn fault(&mut self, fault: &Fault) -> Result<(), Error> {
         _ = fault;
         Ok(())
     }
 }
 
-/// Drives a load to its end, and holds both sides to the interface.
+/// Drives a load to its end, and checks that both sides keep to the interface.
+///
+/// ```
+/// use snowcat_host::{DryRun, Error, Guest, Reply, Step, drive};
+///
+/// /// A guest that asks for a wait without an end.
+/// struct Endless;
+///
+/// impl Guest for Endless {
+///     fn resume(&mut self, _: &Reply) -> Result<Step, Error> {
+///         let reason = "forever".to_owned();
+///         Ok(Step::Wait(snowcat_host::Pause { seconds: f64::INFINITY, reason }))
+///     }
+///     fn payload(&mut self) -> Result<Vec<u8>, Error> {
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// let run = drive(&mut Endless, &mut DryRun::new(), &mut []);
+/// assert!(matches!(run, Err(Error::Defect(_))));
+/// ```
 ///
 /// # Errors
 /// See [`Error`].
 pub fn drive(
     guest: &mut dyn Guest,
-    warehouse: &mut dyn Warehouse,
+    host: &mut dyn Host,
     observers: &mut [&mut dyn Observer],
 ) -> Result<Report, Error> {
-    match drive_to_end(guest, warehouse, observers)? {
+    match drive_to_end(guest, host, observers)? {
         End::Finished(report) => Ok(report),
         end => Err(Error::Defect(format!("a load ended as {}", end.name()))),
     }
@@ -288,7 +336,7 @@ impl End {
 
 fn drive_to_end(
     guest: &mut dyn Guest,
-    warehouse: &mut dyn Warehouse,
+    host: &mut dyn Host,
     observers: &mut [&mut dyn Observer],
 ) -> Result<End, Error> {
     let mut reply = Reply::Start;
@@ -315,24 +363,24 @@ fn drive_to_end(
         }
         let clock = Instant::now();
         reply = match step {
-            Step::Fetch(fetches) => responses(&fetches.requests, warehouse)?,
+            Step::Fetch(fetches) => responses(&fetches.requests, host)?,
             Step::Finished(report) => return Ok(End::Finished(report)),
             Step::Examined(examination) => return Ok(End::Examined(examination)),
             Step::Found(found) => return Ok(End::Found(found.job)),
-            Step::Pull(pull) => match warehouse.pull(&pull) {
+            Step::Pull(pull) => match host.pull(&pull) {
                 Ok(Pulled::End) => Reply::End,
                 Ok(Pulled::File(file)) => Reply::File(file),
                 Ok(Pulled::Columns(columns)) => Reply::Columns(columns),
                 Ok(Pulled::Page(page)) => Reply::Page(page),
                 Err(failure) => Reply::Failed(failure),
             },
-            Step::Sql(script) => outcomes(&script, warehouse)?,
-            Step::Upload(upload) => match warehouse.upload(&upload, payload) {
+            Step::Sql(script) => outcomes(&script, host)?,
+            Step::Upload(upload) => match host.upload(&upload, payload) {
                 Ok(()) => Reply::Done,
                 Err(failure) => Reply::Failed(failure),
             },
             Step::Wait(pause) => {
-                warehouse.wait(seconds(&pause)?, &pause.reason);
+                host.wait(seconds(&pause)?, &pause.reason);
                 Reply::Done
             }
         };
@@ -350,7 +398,7 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
             payload.len()
         )));
     }
-    // A warehouse makes file names of it.
+    // A host makes file names of it.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     let sound = |part: &str| !part.is_empty() && part != "." && part != "..";
     if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
@@ -388,9 +436,9 @@ fn is_quoted(mut stage: &str) -> bool {
     false
 }
 
-fn outcomes(script: &Script, warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
-    let outcomes: Vec<Outcome> = match warehouse.sql(script) {
-        Ok(SqlReply::Assumed) => return Ok(Reply::Assumed),
+fn outcomes(script: &Script, host: &mut dyn Host) -> Result<Reply, Error> {
+    let outcomes: Vec<Outcome> = match host.sql(script) {
+        Ok(SqlReply::DryRun) => return Ok(Reply::Assumed),
         Ok(SqlReply::Outcomes(outcomes)) => outcomes,
         Err(failure) => return Ok(Reply::Failed(failure)),
     };
@@ -404,11 +452,11 @@ fn outcomes(script: &Script, warehouse: &mut dyn Warehouse) -> Result<Reply, Err
     Ok(Reply::Outcomes(outcomes))
 }
 
-fn responses(requests: &[Request], warehouse: &mut dyn Warehouse) -> Result<Reply, Error> {
+fn responses(requests: &[Request], host: &mut dyn Host) -> Result<Reply, Error> {
     if requests.is_empty() {
         return Err(Error::Defect("a fetch of no requests".to_owned()));
     }
-    let responses: Vec<Result<Response, Failure>> = warehouse.fetch(requests);
+    let responses: Vec<Result<Response, Failure>> = host.fetch(requests);
     if responses.len() != requests.len() {
         return Err(Error::Misuse(format!(
             "expected one answer to each of {} requests, found {}",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::show::counted;
+use super::quantity::counted;
 use super::terminal::printable;
 
 /// Characters of a line.

@@ -7,62 +7,37 @@ use snowcat_host::dry_run::samples::Sample;
 
 /// A file for a resource.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Input {
+pub(super) struct ResourceFile {
     /// The resource.
     pub(super) resource: String,
     /// The file; `-` is the standard input.
     pub(super) file: PathBuf,
 }
 
-impl Input {
+impl ResourceFile {
     /// The saved pages for each record of a parent, where the file's name says that it is such.
     pub(super) fn sample(&self) -> Option<Sample> {
         Sample::new(&self.resource, self.file.to_str()?)
     }
 }
 
-/// Has these resources read what files hold, and leaves all others out. With no input the job stays as
+/// Changes a job so that these resources read files and no others are loaded. Without an input the job stays as
 /// it is. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
-pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, String> {
+pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFile>, String> {
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
-    // What the defaults say of a format counts where no file's name says more.
+    // A format among the defaults is used if no file's name has one.
     let default = job.pointer("/resource_defaults/format").is_some();
     let resources = job
         .get_mut("resources")
         .and_then(Value::as_array_mut)
         .ok_or("expected a list of resources in the job")?;
     let names: Vec<String> = resources.iter().filter_map(name).map(str::to_owned).collect();
-    let mut fed: Vec<Input> = Vec::new();
-    for input in inputs {
-        let input = match input.split_once('=') {
-            Some((resource, file)) if names.iter().any(|name| name == resource) => {
-                Input { resource: resource.to_owned(), file: file.into() }
-            }
-            // A name with `=` in it is that of a file, if there is one.
-            Some((resource, _)) if !PathBuf::from(input).exists() => {
-                return Err(format!(
-                    "there is no resource {resource:?} in the job, expected one of {}",
-                    names.join(", ")
-                ));
-            }
-            _ => Input {
-                resource: names.first().ok_or("expected a resource in the job")?.clone(),
-                file: input.into(),
-            },
-        };
-        if fed.iter().any(|other| other.resource == input.resource) {
-            return Err(format!("the resource {:?} has two inputs", input.resource));
-        }
-        if input.file.as_os_str() == "-" && fed.iter().any(|other| other.file == input.file) {
-            return Err("the standard input can be read once only".to_owned());
-        }
-        fed.push(input);
-    }
-    for sample in fed.iter().filter_map(Input::sample) {
+    let files = assign(inputs, &names)?;
+    for sample in files.iter().filter_map(ResourceFile::sample) {
         if let Some(parent) =
-            sample.parents().find(|parent| !fed.iter().any(|other| other.resource == **parent))
+            sample.parents().find(|parent| !files.iter().any(|other| other.resource == **parent))
         {
             return Err(format!(
                 "the input of {:?} is one for each record of {parent:?}, which needs an input too",
@@ -72,44 +47,84 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<Input>, Str
     }
     for resource in resources {
         let Some(name) = name(resource).map(str::to_owned) else { continue };
-        let Some(input) = fed.iter().find(|input| input.resource == name) else { continue };
+        let Some(file) = files.iter().find(|file| file.resource == name) else { continue };
         if resource.is_string() {
             *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
         }
         let Some(map) = resource.as_object_mut() else { continue };
-        if let Some(sample) = input.sample() {
-            for key in ["files", "format", "encoding", "on_bad_record"] {
-                map.shift_remove(key);
-            }
-            map.insert("source".to_owned(), Value::from("endpoint"));
-            let endpoint = map.entry("endpoint").or_insert_with(|| json!({}));
-            // A text is the path.
-            if endpoint.is_string() {
-                *endpoint = json!({"path": endpoint.take()});
-            }
-            if let Some(endpoint) = endpoint.as_object_mut() {
-                sample.prepare(endpoint);
-            }
-        } else {
-            map.insert("source".to_owned(), Value::from("pull"));
-            // Records without a parent have no fields of it, in the primary key neither.
-            if let Some(included) = map.shift_remove("include_from_parent") {
-                without_parent(map, &included);
-            }
-            map.remove("files");
-            let format = format(&input.file).or_else(|| (!default).then(|| json!("json")));
-            if let Some(format) = format.filter(|_| !map.contains_key("format")) {
-                map.insert("format".to_owned(), format);
-            }
+        match file.sample() {
+            Some(sample) => read_sample(map, &sample),
+            None => read_file(map, &file.file, default),
         }
     }
-    // In the job's own order, whatever that of the arguments.
+    // In the order of the job, whatever the order of the arguments.
     let selected: Vec<String> =
-        names.into_iter().filter(|name| fed.iter().any(|input| input.resource == *name)).collect();
+        names.into_iter().filter(|name| files.iter().any(|file| file.resource == *name)).collect();
     if let Some(map) = job.as_object_mut() {
         map.insert("selected".to_owned(), Value::from(selected));
     }
-    Ok(fed)
+    Ok(files)
+}
+
+/// Returns which resource reads which file.
+fn assign(inputs: &[String], names: &[String]) -> Result<Vec<ResourceFile>, String> {
+    let mut files: Vec<ResourceFile> = Vec::new();
+    for input in inputs {
+        let input = match input.split_once('=') {
+            Some((resource, file)) if names.iter().any(|name| name == resource) => {
+                ResourceFile { resource: resource.to_owned(), file: file.into() }
+            }
+            // A name with `=` in it is that of a file, if there is one.
+            Some((resource, _)) if !PathBuf::from(input).exists() => {
+                return Err(format!(
+                    "there is no resource {resource:?} in the job, expected one of {}",
+                    names.join(", ")
+                ));
+            }
+            _ => ResourceFile {
+                resource: names.first().ok_or("expected a resource in the job")?.clone(),
+                file: input.into(),
+            },
+        };
+        if files.iter().any(|other| other.resource == input.resource) {
+            return Err(format!("the resource {:?} has two inputs", input.resource));
+        }
+        if input.file.as_os_str() == "-" && files.iter().any(|other| other.file == input.file) {
+            return Err("the standard input can be read once only".to_owned());
+        }
+        files.push(input);
+    }
+    Ok(files)
+}
+
+/// Changes a resource so that its requests are answered with saved pages.
+fn read_sample(resource: &mut Map<String, Value>, sample: &Sample) {
+    for key in ["files", "format", "encoding", "on_bad_record"] {
+        resource.shift_remove(key);
+    }
+    resource.insert("source".to_owned(), Value::from("endpoint"));
+    let endpoint = resource.entry("endpoint").or_insert_with(|| json!({}));
+    // A string is the path.
+    if endpoint.is_string() {
+        *endpoint = json!({"path": endpoint.take()});
+    }
+    if let Some(endpoint) = endpoint.as_object_mut() {
+        sample.prepare(endpoint);
+    }
+}
+
+/// Changes a resource so that it reads a file. `default`: the defaults of the job have a format.
+fn read_file(resource: &mut Map<String, Value>, file: &Path, default: bool) {
+    resource.insert("source".to_owned(), Value::from("pull"));
+    // Records without a parent have no fields of it, in the primary key neither.
+    if let Some(included) = resource.shift_remove("include_from_parent") {
+        without_parent(resource, &included);
+    }
+    resource.remove("files");
+    let format = format(file).or_else(|| (!default).then(|| json!("json")));
+    if let Some(format) = format.filter(|_| !resource.contains_key("format")) {
+        resource.insert("format".to_owned(), format);
+    }
 }
 
 /// Takes fields of the parent out of a primary key.

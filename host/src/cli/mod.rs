@@ -11,6 +11,7 @@ mod plan;
 mod precompile;
 mod private;
 mod progress;
+mod quantity;
 mod show;
 mod statement;
 mod terminal;
@@ -90,7 +91,7 @@ impl Component {
             [] => "none".to_owned(),
             some => some.join(", "),
         };
-        let size = show::bytes(COMPONENT.len() as u64);
+        let size = quantity::bytes(COMPONENT.len() as u64);
         writeln!(io::stdout(), "{}: {size}, imports: {imports}", self.file.display())
             .map_err(|e| work(&e))
     }

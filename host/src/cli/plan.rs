@@ -1,6 +1,7 @@
 //! `snowcat plan`: a load without a database. What it would create, run and upload is shown; its input
 //! is real.
 
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use snowcat_host::http::{Http, HttpLimits};
 use snowcat_host::input::buckets::Buckets;
 use snowcat_host::input::files::{Input, LocalFiles, Store};
 use snowcat_host::transcript::Transcript;
-use snowcat_host::{Engine, Error, Limits, Observer, Rehearsal, Report, Runner, Settings};
+use snowcat_host::{DryRun, Engine, Error, Limits, Observer, Report, Runner, Settings};
 
 use super::placeholders::{Setting, filled};
 use super::progress::Progress;
@@ -70,32 +71,66 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let began = Instant::now();
-        let path = self.job.display();
-        let text =
-            fs::read_to_string(&self.job).map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut job: Value = filled(text, &self.set)
-            .and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()))
-            .map_err(|e| Failed::Usage(format!("{path}: {e}")))?;
+        let mut job = self.job()?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
         let notes = select(&mut job, &inputs);
+        let mut host = self.host(&job, &inputs)?;
+        let mut transcript = self.transcript()?;
 
+        let engine = Engine::new(&Settings::default()).map_err(|e| failed(&e))?;
+        let compiled = began.elapsed();
+        let mut progress = Progress::new();
+        let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
+        if let Some(transcript) = &mut transcript {
+            observers.push(transcript);
+        }
+        let run = Runner::new(&engine).limits(self.limits()).run_observed(
+            &job.to_string(),
+            &self.now(),
+            &mut host,
+            &mut observers,
+        );
+        progress.finish();
+        let mut report = run.map_err(|e| failed_load(e, &host))?;
+        drop_paginators(&mut report, &host);
+        report.warnings.splice(..0, notes);
+        report_missing_files(&host);
+        self.print(&show::Shown {
+            report: &report,
+            scripts: host.scripts(),
+            files: host.files(),
+            timings: progress.timings,
+            compiled,
+            total: began.elapsed(),
+        })
+    }
+
+    fn job(&self) -> Result<Value, Failed> {
+        let wrong = |why: &dyn Display| Failed::Usage(format!("{}: {why}", self.job.display()));
+        let text = fs::read_to_string(&self.job).map_err(|e| wrong(&e))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let text = filled(text, &self.set).map_err(|e| wrong(&e))?;
+        serde_json::from_str(&text).map_err(|e| wrong(&e))
+    }
+
+    /// Returns the host of the run, with what it reads: stores, files, recorded answers and the sources.
+    fn host(&self, job: &Value, inputs: &[job::ResourceFile]) -> Result<DryRun, Failed> {
         let stores = stores();
-        let mut warehouse = Rehearsal::new().stores(stores.iter().cloned());
+        let mut host = DryRun::new().stores(stores.iter().cloned());
         if !self.json {
-            warehouse = warehouse.keep_rows(show::SHOWN);
+            host = host.keep_rows(show::SHOWN);
         }
         if let Some(directory) = &self.out {
-            warehouse = warehouse.keep_files(directory.clone());
+            host = host.keep_files(directory.clone());
         }
         if let Some(file) = &self.answers {
             let wrong = |why: String| Failed::Usage(format!("{}: {why}", file.display()));
             let text = fs::read_to_string(file).map_err(|e| wrong(e.to_string()))?;
-            warehouse = warehouse.answers(Answers::new(&text).map_err(wrong)?);
+            host = host.answers(Answers::new(&text).map_err(wrong)?);
         }
-        for input in &inputs {
+        for input in inputs {
             if let Some(sample) = input.sample() {
-                warehouse = warehouse.sample(sample);
+                host = host.sample(sample);
                 continue;
             }
             let file = input.file.display().to_string();
@@ -104,69 +139,56 @@ impl Plan {
                 _ => Input::of_places(&stores, &[file]),
             };
             let given = given.map_err(|e| Failed::Usage(e.to_string()))?;
-            warehouse = warehouse.input(&input.resource, given);
+            host = host.input(&input.resource, given);
         }
-        // The load says it better than this if the credentials are not valid; it reads them first.
-        if let Ok(credentials) = Credentials::of_job(&job, Box::new(Environment)) {
-            warehouse = warehouse.http(Http::new(credentials, HttpLimits::default()));
+        // If the credentials are not valid, the error of the load is better: it reads them first.
+        if let Ok(credentials) = Credentials::of_job(job, Box::new(Environment)) {
+            host = host.http(Http::new(credentials, HttpLimits::default()));
         }
-        let mut transcript = match &self.transcript {
-            None => None,
-            Some(file) => {
-                let created = private::create(file)
-                    .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
-                Some(Transcript::new(BufWriter::new(created)))
-            }
-        };
+        Ok(host)
+    }
 
-        let engine = Engine::new(&Settings::default()).map_err(|e| failed(&e))?;
-        let compiled = began.elapsed();
-        let limits = Limits { memory: usize::from(self.memory) << 20, ..Limits::default() };
-        let now = self.now.map_or_else(
+    fn transcript(&self) -> Result<Option<Transcript<BufWriter<File>>>, Failed> {
+        let Some(file) = &self.transcript else { return Ok(None) };
+        let created =
+            private::create(file).map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+        Ok(Some(Transcript::new(BufWriter::new(created))))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { memory: usize::from(self.memory) << 20, ..Limits::default() }
+    }
+
+    fn now(&self) -> String {
+        self.now.map_or_else(
             || Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             |now| now.to_rfc3339(),
-        );
-        let mut progress = Progress::new();
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
-        if let Some(transcript) = &mut transcript {
-            observers.push(transcript);
-        }
-        let run = Runner::new(&engine).limits(limits).run_observed(
-            &job.to_string(),
-            &now,
-            &mut warehouse,
-            &mut observers,
-        );
-        progress.finish();
-        let mut report = run.map_err(|e| refused(e, &warehouse))?;
-        drop_paginators(&mut report, &warehouse);
-        report.warnings.splice(..0, notes);
-        for sample in warehouse.samples() {
-            let (asked, missing) = sample.found();
-            if missing > 0 {
-                let note = format!(
-                    "snowcat: {}: no file for {missing} of {asked} records of its parent",
-                    sample.resource()
-                );
-                _ = writeln!(io::stderr(), "{note}");
-            }
-        }
+        )
+    }
 
-        let shown = show::Shown {
-            report: &report,
-            scripts: warehouse.scripts(),
-            files: warehouse.files(),
-            timings: progress.timings,
-            compiled,
-            total: began.elapsed(),
-        };
+    fn print(&self, shown: &show::Shown<'_>) -> Result<(), Failed> {
         let mut out = Escaped(BufWriter::new(io::stdout()));
         let written =
             if self.json { shown.json(&mut out.0) } else { shown.text(&mut out, self.sql) };
         match written.and_then(|()| out.flush()) {
-            // Whoever reads this has seen enough: `snowcat plan .. | head`.
+            // The reader has closed the pipe: `snowcat plan .. | head`.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|e| Failed::Work(e.to_string())),
+        }
+    }
+}
+
+/// Prints how many records of a parent have no file of saved pages.
+fn report_missing_files(host: &DryRun) {
+    for sample in host.samples() {
+        let (requested, missing) = sample.found();
+        if missing > 0 {
+            let resource = sample.resource();
+            // With nothing to write to, the exit code is enough.
+            _ = writeln!(
+                io::stderr(),
+                "snowcat: {resource}: no file for {missing} of {requested} records of its parent"
+            );
         }
     }
 }
@@ -181,7 +203,7 @@ const LARGEST_PAGE: u64 = 64 << 20;
 
 /// Puts the path to the records into the job, for inputs that are one page of an API. Returns a warning for each
 /// path.
-fn select(job: &mut Value, inputs: &[job::Input]) -> Vec<String> {
+fn select(job: &mut Value, inputs: &[job::ResourceFile]) -> Vec<String> {
     let mut notes = Vec::new();
     for input in inputs {
         let path = job::path(job, &input.resource);
@@ -200,9 +222,9 @@ fn select(job: &mut Value, inputs: &[job::Input]) -> Vec<String> {
 }
 
 /// Removes the warnings about paginators of resources whose pages are files: their names give the order.
-fn drop_paginators(report: &mut Report, warehouse: &Rehearsal) {
+fn drop_paginators(report: &mut Report, host: &DryRun) {
     const SAID: &str = "the paginator that is named found no page";
-    let samples = warehouse.samples().iter();
+    let samples = host.samples().iter();
     let warnings: Vec<String> =
         samples.map(|it| format!("resource {}: {SAID}", it.resource())).collect();
     report.warnings.retain(|it| !warnings.iter().any(|begin| it.starts_with(begin)));
@@ -227,14 +249,14 @@ fn selector(file: &Path, names: &[&str]) -> Option<String> {
 
 /// The error of a load. If the host could not read or fetch something, the message names the place itself, and the
 /// fault's places that say the same are removed.
-fn refused(error: Error, warehouse: &Rehearsal) -> Failed {
-    let own = warehouse.failure().map(|it| it.message.as_str());
+fn failed_load(error: Error, host: &DryRun) -> Failed {
+    let own = host.failure().map(|it| it.message.as_str());
     match (error, own) {
         (Error::Fault(mut fault), Some(own)) if fault.message.ends_with(own) => {
             fault.message = own.to_owned();
             fault.context.retain(|place| {
-                let told = own.starts_with(place.strip_prefix("file ").unwrap_or(place));
-                !told && place != "page 0"
+                let repeated = own.starts_with(place.strip_prefix("file ").unwrap_or(place));
+                !repeated && place != "page 0"
             });
             failed(&Error::Fault(fault))
         }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use wasmtime::{Config, Engine};
 
-use super::{Failed, show};
+use super::{Failed, quantity};
 
 /// Compile a component ahead of time: NAME.KEY.cwasm for each key of the engines
 ///
@@ -62,7 +62,7 @@ impl Precompile {
                 .compile(&component)
                 .map_err(|e| Failed::Work(format!("{}: {key}: {e:#}", self.component.display())))?;
             fs::write(&file, &code).map_err(|e| Failed::Work(at(&file, &e)))?;
-            let size = show::bytes(code.len() as u64);
+            let size = quantity::bytes(code.len() as u64);
             writeln!(io::stdout(), "{}: {size}", file.display())
                 .map_err(|e| Failed::Work(e.to_string()))?;
         }

@@ -62,7 +62,7 @@ impl Progress {
         self.bar.set_message(format!(
             "{} pages, {} read, {} files; {what}",
             self.pages,
-            super::show::bytes(self.bytes_read),
+            super::quantity::bytes(self.bytes_read),
             self.files
         ));
     }

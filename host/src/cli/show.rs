@@ -11,6 +11,7 @@ use snowcat_host::{Order, Report, Script, TableReport};
 use super::columns::{Created, created, is_ddl};
 use super::grid::{self, Grid, Row};
 use super::progress::Timings;
+use super::quantity::{bytes, counted, grouped};
 use super::statement::Readable;
 use super::terminal::printable;
 
@@ -82,9 +83,11 @@ impl Shown<'_> {
         for line in grid::wrapped(kinds) {
             writeln!(out, "  {line}")?;
         }
-        let told = |path: &str| self.report.files.iter().find(|it| it.path == path);
-        let files =
-            self.files.iter().filter(|it| told(&it.path).is_some_and(|it| it.table == table.name));
+        let reported = |path: &str| self.report.files.iter().find(|it| it.path == path);
+        let files = self
+            .files
+            .iter()
+            .filter(|it| reported(&it.path).is_some_and(|it| it.table == table.name));
         let rows = files.flat_map(|file| &file.rows).take(SHOWN);
         let rows: Vec<Row<'_>> = rows.filter_map(|row| serde_json::from_str(row).ok()).collect();
         let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
@@ -98,12 +101,12 @@ impl Shown<'_> {
         heading(out, "Files", "")?;
         let mut rows = vec![["file", "rows", "size", "table"].map(str::to_owned)];
         for file in self.files {
-            let told = self.report.files.iter().find(|it| it.path == file.path);
+            let reported = self.report.files.iter().find(|it| it.path == file.path);
             rows.push([
                 file.kept.as_ref().map_or_else(|| file.path.clone(), |p| p.display().to_string()),
-                told.map_or_else(String::new, |it| grouped(it.rows)),
+                reported.map_or_else(String::new, |it| grouped(it.rows)),
                 bytes(file.bytes),
-                told.map_or_else(String::new, |it| printable(&it.table)),
+                reported.map_or_else(String::new, |it| printable(&it.table)),
             ]);
         }
         aligned(out, &rows)
@@ -183,14 +186,14 @@ impl Shown<'_> {
             })
         });
         let files = self.files.iter().map(|file| {
-            let told = self.report.files.iter().find(|it| it.path == file.path);
+            let reported = self.report.files.iter().find(|it| it.path == file.path);
             json!({
                 "bytes": file.bytes,
                 "kept": file.kept.as_ref().map(|path| path.display().to_string()),
                 "path": file.path,
-                "rows": told.map(|it| it.rows),
+                "rows": reported.map(|it| it.rows),
                 "stage": file.stage,
-                "table": told.map(|it| &it.table),
+                "table": reported.map(|it| &it.table),
             })
         });
         let statements = (1_u32..).zip(self.scripts).flat_map(|(script, it)| {
@@ -237,19 +240,6 @@ impl Shown<'_> {
     }
 }
 
-/// A size for people.
-pub(super) fn bytes(count: u64) -> String {
-    let mut size = count as f64;
-    for unit in ["B", "KB", "MB", "GB"] {
-        if size < 1000.0 {
-            let digits = usize::from(unit != "B" && size < 100.0);
-            return format!("{size:.digits$} {unit}");
-        }
-        size /= 1000.0;
-    }
-    format!("{size:.1} TB")
-}
-
 fn heading(out: &mut impl Write, title: &str, detail: &str) -> io::Result<()> {
     let title = if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") };
     writeln!(out, "\n{title}\n{}", "-".repeat(title.chars().count()))
@@ -265,42 +255,4 @@ fn aligned(out: &mut impl Write, rows: &[[String; 4]]) -> io::Result<()> {
         writeln!(out, "  {a:first$}  {b:>second$}  {c:>third$}  {d}")?;
     }
     Ok(())
-}
-
-/// `1 row`, `2,000 rows`.
-pub(super) fn counted(count: impl TryInto<u64>, what: &str) -> String {
-    let count = count.try_into().unwrap_or(u64::MAX);
-    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number with a comma before every third digit.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_easy_to_read() {
-        let check = |number, expected: &str| assert_eq!(grouped(number), expected);
-        check(0, "0");
-        check(999, "999");
-        check(1_000, "1,000");
-        check(1_234_567, "1,234,567");
-        let check = |count, expected: &str| assert_eq!(bytes(count), expected);
-        check(999, "999 B");
-        check(1_049, "1.0 KB");
-        check(123_456, "123 KB");
-        check(2_500_000_000, "2.5 GB");
-    }
 }

@@ -1,4 +1,4 @@
-//! A warehouse that runs nothing: what a load would do, seen without a database.
+//! A host that runs nothing: what a load would do, seen without a database.
 
 pub mod samples;
 
@@ -11,16 +11,39 @@ use std::thread;
 use std::time::Duration;
 
 use crate::dry_run::samples::{Answers, Sample};
-use crate::host::{Pulled, SqlReply, Warehouse};
-use crate::http::{Http, Place};
-use crate::input::Parquet;
+use crate::host::{Host, Pulled, SqlReply};
+use crate::http::{Http, ShownRequest};
+use crate::input::ParquetRows;
 use crate::input::files::{Input, Store};
 use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
 
-/// Records the SQL of a load and answers [`SqlReply::Assumed`]; leaves its files in a directory, or
+/// A host that runs no SQL and uploads no files.
+///
+/// ```
+/// use snowcat_host::input::files::Input;
+/// use snowcat_host::{DryRun, Engine, Runner, Settings};
+///
+/// # fn main() -> Result<(), snowcat_host::Error> {
+/// let job = r#"{
+///     "pipeline": "shop", "database": "RAW", "dataset": "shop",
+///     "resources": [{"name": "orders", "source": "pull", "format": "csv"}]
+/// }"#;
+/// let orders = Input::of_reader(&b"id,price\n1,9.5\n"[..]);
+/// let mut host = DryRun::new().input("orders", orders).keep_rows(5);
+/// Runner::new(&Engine::new(&Settings::default())?).run(job, "2026-01-01T00:00:00Z", &mut host)?;
+///
+/// let statements = host.scripts().iter().flat_map(|script| &script.statements);
+/// assert_eq!(statements.filter(|it| it.starts_with("CREATE TABLE")).count() > 0, true);
+/// let rows: Vec<&String> = host.files().iter().flat_map(|file| &file.rows).collect();
+/// assert!(rows.iter().any(|row| row.contains("9.5")));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It records the SQL of a load and answers [`SqlReply::DryRun`]; leaves its files in a directory, or
 /// drops them. Its input is real: pages of files, or responses of the sources, be they saved.
 #[derive(Default)]
-pub struct Rehearsal {
+pub struct DryRun {
     directory: Option<PathBuf>,
     /// Rows that are kept of each table.
     rows: usize,
@@ -45,12 +68,12 @@ pub struct StagedFile {
     pub bytes: u64,
     /// Where it is instead, if it was kept.
     pub kept: Option<PathBuf>,
-    /// Its first rows, objects of JSON by the names of columns; see [`Rehearsal::keep_rows`].
+    /// Its first rows, objects of JSON by the names of columns; see [`DryRun::keep_rows`].
     /// Numbers have every digit.
     pub rows: Vec<String>,
 }
 
-impl Rehearsal {
+impl DryRun {
     /// No input, no network, and the files are dropped.
     #[must_use]
     pub fn new() -> Self {
@@ -137,19 +160,19 @@ impl Rehearsal {
     }
 }
 
-impl fmt::Debug for Rehearsal {
+impl fmt::Debug for DryRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rehearsal")
+        f.debug_struct("DryRun")
             .field("inputs", &self.inputs)
             .field("files", &self.files)
             .finish_non_exhaustive()
     }
 }
 
-impl Warehouse for Rehearsal {
+impl Host for DryRun {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
         self.scripts.push(script.clone());
-        Ok(SqlReply::Assumed)
+        Ok(SqlReply::DryRun)
     }
 
     fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
@@ -191,7 +214,7 @@ impl Warehouse for Rehearsal {
             Some(http) => http.fetch(&open),
             None => open
                 .iter()
-                .map(|request| Err(failure(format!("{}: no network here", Place(request)))))
+                .map(|request| Err(failure(format!("{}: no network here", ShownRequest(request)))))
                 .collect(),
         }
         .into_iter();
@@ -215,7 +238,7 @@ impl Warehouse for Rehearsal {
     }
 }
 
-impl Rehearsal {
+impl DryRun {
     fn pulled(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
         let known = self.inputs.iter().any(|(name, _)| *name == pull.resource);
         if !known && !pull.files.is_empty() {
@@ -248,7 +271,7 @@ fn first_rows(payload: &[u8], count: usize) -> io::Result<Vec<String>> {
     }
     let mut file = tempfile::tempfile()?;
     file.write_all(payload)?;
-    let mut found = Parquet::new(file, 1)?;
+    let mut found = ParquetRows::new(file, 1)?;
     while rows.len() < count
         && let Some(row) = found.next_object()?
     {

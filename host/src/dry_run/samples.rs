@@ -1,5 +1,5 @@
 //! Answers of a source that were saved: pages in files, for each record of a parent, and those in a
-//! transcript. A [`Rehearsal`](crate::Rehearsal) gives them in the place of the source's.
+//! transcript. A [`DryRun`](crate::DryRun) gives them in the place of the source's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,6 +21,15 @@ const PAGE: &str = "?x-snowcat-page=";
 /// The saved pages of a resource that is asked for once for each record of its parent: files whose names
 /// have something of that record in them, such as `comments/{resources.posts.id}/*.json`. Each file is a
 /// page, as the source answers.
+///
+/// ```
+/// use snowcat_host::dry_run::samples::Sample;
+///
+/// let sample = Sample::new("comments", "comments/{resources.posts.id}/*.json");
+/// let parents = sample.as_ref().map(|sample| sample.parents().collect::<Vec<_>>());
+/// assert_eq!(parents, Some(vec!["posts"]));
+/// assert!(Sample::new("comments", "comments.json").is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sample {
     resource: String,
@@ -187,6 +196,13 @@ fn part(value: &str) -> String {
 }
 
 /// The answers in a transcript of another run.
+///
+/// ```
+/// use snowcat_host::dry_run::samples::Answers;
+///
+/// assert!(Answers::new("{\"reply\":\"start\"}\n").is_ok());
+/// assert!(Answers::new("id,name\n").is_err());
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Answers(BTreeMap<(String, String, Option<String>), Response>);
 

@@ -1,6 +1,7 @@
-//! Bearer tokens: fetched when they are needed, kept while they hold, forgotten when they are refused.
+//! Bearer tokens: fetched when they are needed, kept while they are valid, dropped when a source rejects them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use serde_json::value::RawValue;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use super::{Http, check, encoded, is_transient};
-use crate::credentials::{Secret, TokenRequest, basic};
+use super::secrets::KnownSecrets;
+use super::target::{check, encoded};
+use crate::credentials::{Credentials, Origin, Secret, TokenRequest, basic};
 use crate::interface::Failure;
 
 /// The tokens of a client, by credential.
@@ -22,6 +24,13 @@ struct Kept {
     token: Option<(Secret, Instant)>,
     /// The refresh token that came in the place of the one in the secret.
     refresh: Option<Secret>,
+}
+
+/// What tokens are fetched with.
+pub(super) struct TokenClient<'a> {
+    pub(super) credentials: &'a Credentials,
+    pub(super) known: &'a KnownSecrets,
+    pub(super) agent: &'a dyn Fn(&Origin) -> &'a Agent,
 }
 
 /// How long a token holds where the server does not say.
@@ -39,13 +48,16 @@ impl Tokens {
             kept.token = None;
         }
     }
-}
 
-impl Http {
-    /// The bearer token of a credential, fetched when there is none or it is about to expire.
-    pub(super) fn token(&self, credential: &str, wanted: &TokenRequest) -> Result<Secret, Failure> {
+    /// Returns the bearer token of a credential. It is fetched if there is none or it is about to expire.
+    pub(super) fn bearer(
+        &self,
+        credential: &str,
+        wanted: &TokenRequest,
+        client: &TokenClient<'_>,
+    ) -> Result<Secret, Failure> {
         // Held while fetching: of several requests at once, one asks.
-        let mut tokens = self.tokens.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = tokens.entry(credential.to_owned()).or_default();
         if let Some((token, expiry)) = &kept.token
             && Instant::now() < *expiry
@@ -54,32 +66,35 @@ impl Http {
         }
         let failed = |why: String, transient| Failure {
             code: String::new(),
-            message: format!("the token of the credential {credential}: {}", self.scrub(why)),
+            message: format!(
+                "the token of the credential {credential}: {}",
+                client.known.scrub(why)
+            ),
             transient,
         };
         let uri: Uri = wanted.url.parse().map_err(|_| failed("not a URL".to_owned(), false))?;
         let origin = check(&uri).map_err(|why| failed(why, false))?;
-        if !self.credentials.is_for(credential, &origin) {
+        if !client.credentials.is_for(credential, &origin) {
             return Err(failed(format!("the credential is not for the host {origin}"), false));
         }
         let refresh = wanted.refresh.as_ref().map(|given| kept.refresh.as_ref().unwrap_or(given));
         if let Some(refresh) = refresh {
-            self.learn(credential, "refresh", refresh.clone());
+            client.known.learn(credential, "refresh", refresh.clone());
         }
-        self.learn(credential, "client", wanted.secret.clone());
+        client.known.learn(credential, "client", wanted.secret.clone());
         let coded = |secret: &Secret| Secret::new(encoded(secret.reveal()));
         let header = wanted.basic.then(|| {
             let (id, secret) = (coded(&wanted.id), coded(&wanted.secret));
             let pair = Secret::new(format!("{}:{}", id.reveal(), secret.reveal()));
             let header = basic(&id, &secret);
-            self.learn(credential, "coded", pair);
-            self.learn(credential, "quoted", secret);
+            client.known.learn(credential, "coded", pair);
+            client.known.learn(credential, "quoted", secret);
             header
         });
-        let fetched = fetch(self.agent(&origin), uri, &form(wanted, refresh), header)
+        let fetched = fetch((client.agent)(&origin), uri, &form(wanted, refresh), header)
             .map_err(|(why, transient)| failed(why, transient))?;
         if let Some(refresh) = &fetched.refresh {
-            self.learn(credential, "refresh", refresh.clone());
+            client.known.learn(credential, "refresh", refresh.clone());
         }
         kept.refresh = fetched.refresh.or_else(|| kept.refresh.take());
         kept.token = fetched.until.map(|until| (fetched.token.clone(), until));
@@ -91,7 +106,7 @@ impl Http {
 pub(crate) struct Fetched {
     /// To be sent as `Bearer`.
     pub(crate) token: Secret,
-    /// Until when it is good, some time for requests on their way left out.
+    /// Until when it is valid, less a margin for requests on their way.
     pub(crate) until: Option<Instant>,
     /// The refresh token that came with it.
     pub(crate) refresh: Option<Secret>,
@@ -119,7 +134,7 @@ pub(crate) fn fetch(
         let transient = status.is_server_error() || status == 429;
         return Err((format!("the server said {}{}", status.as_u16(), reason(&body)), transient));
     }
-    let answer: Answer = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
+    let answer: TokenResponse = serde_json::from_slice(&body).map_err(|_| unfit(()))?;
     if answer.access_token.is_empty() {
         return Err(unfit(()));
     }
@@ -147,7 +162,7 @@ fn form<'a>(wanted: &'a TokenRequest, refresh: Option<&'a Secret>) -> Vec<(&'a s
 }
 
 #[derive(serde::Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: String,
     /// Not read as a number yet: one may be larger than any that there is.
     expires_in: Option<Box<RawValue>>,
@@ -161,7 +176,7 @@ fn seconds(value: &RawValue) -> Option<f64> {
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-/// The word for what is wrong (RFC 6749, section 5.2); nothing else of the answer is told.
+/// Returns the error code (RFC 6749, section 5.2); nothing else of the answer is shown.
 fn reason(body: &[u8]) -> String {
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match answer.get("error").and_then(serde_json::Value::as_str) {
@@ -171,5 +186,15 @@ fn reason(body: &[u8]) -> String {
             format!(" ({word})")
         }
         _ => String::new(),
+    }
+}
+
+/// Whether another attempt may succeed.
+pub(crate) fn is_transient(error: &ureq::Error) -> bool {
+    match error {
+        // A certificate that is not valid arrives as invalid data.
+        ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
+        ureq::Error::ConnectionFailed | ureq::Error::HostNotFound | ureq::Error::Timeout(_) => true,
+        _ => false,
     }
 }

@@ -5,6 +5,6 @@ mod columns;
 pub mod files;
 mod pages;
 
-pub(crate) use self::columns::Parquet;
+pub(crate) use self::columns::ParquetRows;
 pub(crate) use self::pages::MARK;
 pub use self::pages::{PAGE, Pages};

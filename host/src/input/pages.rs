@@ -21,6 +21,19 @@ pub const PAGE: usize = 4 << 20;
 pub(crate) const MARK: char = '\u{fdd0}';
 
 /// The pages of one input. They are read and made by a thread, one page ahead of the load.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use snowcat_host::input::Pages;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let pages: Vec<String> = Pages::of_text(Cursor::new("id\n1\né\n"), 4)?.collect::<Result<_, _>>()?;
+/// assert_eq!(pages.concat(), "id\n1\né\n");
+/// assert!(pages.iter().all(|page| page.len() <= 4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Pages {
     pages: Receiver<io::Result<String>>,
@@ -61,7 +74,7 @@ impl Pages {
     /// # Errors
     /// If it is none, or there can be no thread.
     pub fn of_parquet(file: File, size: usize) -> io::Result<Self> {
-        let mut rows = guarded(|| columns::Parquet::new(file, size))?;
+        let mut rows = guarded(|| columns::ParquetRows::new(file, size))?;
         let columns = Some(rows.columns());
         Self::spawn(columns, move || guarded(|| rows.next_page()))
     }

@@ -1,6 +1,6 @@
 //! The component that is embedded.
 
-use snowcat_host::{COMPONENT, Engine, Error, Rehearsal, Runner, Settings};
+use snowcat_host::{COMPONENT, DryRun, Engine, Error, Runner, Settings};
 
 #[test]
 fn it_imports_nothing() {
@@ -30,7 +30,7 @@ fn it_names_no_place_of_the_machine_that_built_it() {
 #[test]
 fn a_job_that_is_not_valid_is_a_fault() {
     let engine = Engine::new(&Settings::default()).unwrap();
-    let run = Runner::new(&engine).run("", "2026-01-01T00:00:00Z", &mut Rehearsal::new());
+    let run = Runner::new(&engine).run("", "2026-01-01T00:00:00Z", &mut DryRun::new());
     let error = run.unwrap_err();
     assert!(error.as_fault().is_some(), "{error}");
 }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{
-    Content, Error, Failure, Fault, FaultKind, Fetches, Guest, Order, Outcome, Pause, Pull, Pulled,
-    Replay, Reply, Report, Request, Response, Script, SqlReply, Step, Upload, Warehouse, drive,
+    Content, Error, Failure, Fault, FaultKind, Fetches, Guest, Host, Order, Outcome, Pause, Pull,
+    Pulled, Replay, Reply, Report, Request, Response, Script, SqlReply, Step, Upload, drive,
 };
 
 /// Says these steps, whatever it hears.
@@ -31,7 +31,7 @@ struct Fixed {
     calls: Vec<String>,
 }
 
-impl Warehouse for Fixed {
+impl Host for Fixed {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
         self.calls.push(format!("sql {}", script.statements.len()));
         let outcome = Outcome { rows: vec![vec![Some("1".into()), None]], affected: Some(2) };

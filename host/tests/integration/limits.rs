@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use snowcat_host::{
-    Engine, Error, Failure, Fault, FaultKind, Limit, Limits, Pull, Pulled, Rehearsal, Request,
-    Response, Runner, Script, Settings, SqlReply, Upload, Warehouse,
+    DryRun, Engine, Error, Failure, Fault, FaultKind, Host, Limit, Limits, Pull, Pulled, Request,
+    Response, Runner, Script, Settings, SqlReply, Upload,
 };
 
 use crate::stub;
@@ -84,9 +84,9 @@ fn the_time_of_the_warehouse_does_not_count() {
     /// Takes longer than a step may, and fails the second time to come to an end.
     struct Slow(u32);
 
-    impl Warehouse for Slow {
+    impl Host for Slow {
         fn sql(&mut self, _: &Script) -> Result<SqlReply, Failure> {
-            Ok(SqlReply::Assumed)
+            Ok(SqlReply::DryRun)
         }
 
         fn upload(&mut self, _: &Upload, _: Vec<u8>) -> Result<(), Failure> {
@@ -136,7 +136,7 @@ fn one_engine_serves_many_threads() {
     let engine = engine(ENDLESS, false);
     let limits = Limits { time: Duration::from_millis(100), ..Limits::default() };
     thread::scope(|scope| {
-        let run = || Runner::new(&engine).limits(limits).run("{}", "", &mut Rehearsal::new());
+        let run = || Runner::new(&engine).limits(limits).run("{}", "", &mut DryRun::new());
         let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
         for run in runs {
             assert!(matches!(run.join().unwrap(), Err(Error::Limit(Limit::Time { .. }))));
@@ -147,7 +147,7 @@ fn one_engine_serves_many_threads() {
 fn run(resume: &str, fuel: bool, limits: Limits) -> Error {
     Runner::new(&engine(resume, fuel))
         .limits(limits)
-        .run("{}", "2026-01-01T00:00:00Z", &mut Rehearsal::new())
+        .run("{}", "2026-01-01T00:00:00Z", &mut DryRun::new())
         .expect_err("the stub never finishes")
 }
 

@@ -6,6 +6,7 @@ mod buckets;
 mod command;
 mod component;
 mod driver;
+mod examples;
 mod first_job;
 mod limits;
 mod network;

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use snowcat_host::input::files::Input;
 use snowcat_host::{
-    Content, Engine, Error, Failure, Guest, Pull, Pulled, Reply, Request, Response, Run, Runner,
-    Script, Settings, SqlReply, Step, Upload, Warehouse, drive,
+    Content, Engine, Error, Failure, Guest, Host, Pull, Pulled, Reply, Request, Response, Run,
+    Runner, Script, Settings, SqlReply, Step, Upload, drive,
 };
 use snowcat_tests::generators::Kind;
 
@@ -225,9 +225,9 @@ impl Source {
     }
 }
 
-impl Warehouse for Source {
+impl Host for Source {
     fn sql(&mut self, _: &Script) -> Result<SqlReply, Failure> {
-        Ok(SqlReply::Assumed)
+        Ok(SqlReply::DryRun)
     }
 
     fn upload(&mut self, _: &Upload, _: Vec<u8>) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ impl Init {
         if let Some(url) = urls.first() {
             api.skipped.push(format!(
                 "{} to URLs such as {url} that were not followed",
-                super::super::show::counted(urls.len() as u64, "reference")
+                super::super::quantity::counted(urls.len() as u64, "reference")
             ));
         }
         if api.resources.is_empty() {
@@ -51,7 +51,7 @@ impl Init {
         job.insert("client".to_owned(), client.into());
         if !api.open.is_empty() {
             let open = api.open.into_iter().map(|(name, count)| {
-                let resources = super::super::show::counted(count as u64, "resource");
+                let resources = super::super::quantity::counted(count as u64, "resource");
                 (name, format!("{OPEN}: {resources}").into())
             });
             job.insert("//params".to_owned(), open.collect::<Map<String, Value>>().into());

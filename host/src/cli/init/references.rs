@@ -183,7 +183,7 @@ impl Bundle<'_> {
         let read = file.take(left.saturating_add(1)).read_to_string(&mut text);
         self.bytes += read.map_err(|e| wrong(&e))? as u64;
         if self.bytes > self.limits.bytes {
-            let most = super::super::show::bytes(self.limits.bytes);
+            let most = super::super::quantity::bytes(self.limits.bytes);
             return Err(wrong(&format_args!("the files of the description have more than {most}")));
         }
         match serde_json::from_str(&text) {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use serde_json::{Map, Value, json};
 use snowcat_host::input::files::Input;
-use snowcat_host::{Engine, Rehearsal, Runner};
+use snowcat_host::{DryRun, Engine, Runner};
 
 use super::asked::{Asked, is_id};
 use super::{Failed, Init, NOW, names, sample, stem, word};
@@ -35,15 +35,7 @@ impl Init {
         let mut resource = Map::new();
         resource.insert("name".to_owned(), name.clone().into());
         keys(&found, &mut resource);
-        let mut endpoint = Map::new();
-        if let Some(asked) = &asked {
-            let path = if asked.path.is_empty() { "/" } else { asked.path.as_str() };
-            endpoint.insert("path".to_owned(), path.into());
-            let params = other_params(&asked.params, found.paginator.as_ref().map(|(it, _)| it));
-            if !params.is_empty() {
-                endpoint.insert("params".to_owned(), params.into());
-            }
-        } else {
+        if asked.is_none() {
             resource.insert(
                 "//source".to_owned(),
                 "Records come from the host (snowcat plan --input). To read from an API, remove this and add a client with a \
@@ -52,24 +44,7 @@ impl Init {
             );
             resource.insert("source".to_owned(), "pull".into());
         }
-        if !found.others.is_empty() {
-            let note = format!("Other lists in the sample: {}.", found.others.join(", "));
-            endpoint.insert("//data_selector".to_owned(), note.into());
-        }
-        if let Some(selector) = selector.filter(|it| asked.is_some() || *it != "$") {
-            endpoint.insert("data_selector".to_owned(), selector.into());
-        }
-        match &found.paginator {
-            Some((paginator, note)) if asked.is_some() => {
-                endpoint.insert("//paginator".to_owned(), (*note).into());
-                endpoint.insert("paginator".to_owned(), paginator.clone());
-            }
-            None if asked.is_some() => {
-                let note = "The sample shows no pages: the load finds the paginator in the first answer and its headers.";
-                endpoint.insert("//paginator".to_owned(), note.into());
-            }
-            _ => {}
-        }
+        let mut endpoint = endpoint(asked.as_ref(), &found);
         let holder = if endpoint.is_empty() { &mut resource } else { &mut endpoint };
         cursor(&found, holder);
         if !endpoint.is_empty() {
@@ -94,6 +69,39 @@ impl Init {
         }
         Ok(job)
     }
+}
+
+/// Returns the endpoint of a sample: from its URL, where it has one, and from what was found in it.
+fn endpoint(asked: Option<&Asked>, found: &sample::Found) -> Map<String, Value> {
+    let mut endpoint = Map::new();
+    if let Some(asked) = asked {
+        let path = if asked.path.is_empty() { "/" } else { asked.path.as_str() };
+        endpoint.insert("path".to_owned(), path.into());
+        let params = other_params(&asked.params, found.paginator.as_ref().map(|(it, _)| it));
+        if !params.is_empty() {
+            endpoint.insert("params".to_owned(), params.into());
+        }
+    }
+    if !found.others.is_empty() {
+        let note = format!("Other lists in the sample: {}.", found.others.join(", "));
+        endpoint.insert("//data_selector".to_owned(), note.into());
+    }
+    let selector = found.selector.as_deref();
+    if let Some(selector) = selector.filter(|it| asked.is_some() || *it != "$") {
+        endpoint.insert("data_selector".to_owned(), selector.into());
+    }
+    match &found.paginator {
+        Some((paginator, note)) if asked.is_some() => {
+            endpoint.insert("//paginator".to_owned(), (*note).into());
+            endpoint.insert("paginator".to_owned(), paginator.clone());
+        }
+        None if asked.is_some() => {
+            let note = "The sample shows no pages: the load finds the paginator in the first answer and its headers.";
+            endpoint.insert("//paginator".to_owned(), note.into());
+        }
+        _ => {}
+    }
+    endpoint
 }
 
 /// The name of the records in a path: its last part that is no id.
@@ -187,8 +195,8 @@ fn preview(job: &Value, resource: &str, text: &str, engine: &Engine) -> Value {
     }
     let run = || {
         let input = Input::of_reader(Cursor::new(text.to_owned()));
-        let mut warehouse = Rehearsal::new().input(resource, input);
-        let run = Runner::new(engine).run(&job.to_string(), NOW, &mut warehouse);
+        let mut host = DryRun::new().input(resource, input);
+        let run = Runner::new(engine).run(&job.to_string(), NOW, &mut host);
         run.map_err(|e| e.to_string())
     };
     match run() {

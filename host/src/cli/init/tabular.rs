@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use snowcat_host::input::files::{Input, LocalFiles, Store};
-use snowcat_host::{Engine, Rehearsal, Runner};
+use snowcat_host::{DryRun, Engine, Runner};
 
 use super::super::job::format;
 use super::sampled::{cursor, keys};
@@ -98,9 +98,9 @@ impl Init {
         let stores: Vec<Arc<dyn Store>> = vec![Arc::new(LocalFiles)];
         let place = self.file.display().to_string();
         let input = Input::of_places(&stores, &[place]).map_err(|e| e.to_string())?;
-        let mut warehouse = Rehearsal::new().input(name, input).keep_rows(ROWS);
+        let mut host = DryRun::new().input(name, input).keep_rows(ROWS);
         let job = Value::Object(job).to_string();
-        let report = Runner::new(engine).run(&job, NOW, &mut warehouse);
+        let report = Runner::new(engine).run(&job, NOW, &mut host);
         let report = report.map_err(|e| e.to_string())?;
         let own = |table: &str| {
             report
@@ -108,7 +108,7 @@ impl Init {
                 .iter()
                 .any(|it| it.name == table && it.resource == name && !table.contains("__"))
         };
-        let files = warehouse.files().iter();
+        let files = host.files().iter();
         let rows = files.filter(|file| {
             let told = report.files.iter().find(|it| it.path == file.path);
             told.is_some_and(|it| own(&it.table))

@@ -5,8 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use ring::{digest, hmac};
 
+use super::api::{Api, Entry, Page, now, range};
+use super::variables::Variables;
 use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire, decoded};
-use super::{Api, Entry, Page, Variables, now, range, xml};
+use super::xml;
 use crate::credentials::Secret;
 use crate::http::encoded;
 

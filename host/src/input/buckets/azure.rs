@@ -5,10 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::amazon::{mac, size};
-use super::place::{Host, is_account};
-use super::token::{Grant, Token};
+use super::api::{Api, Entry, Page, now, range};
+use super::location::{AzureHost, is_account};
+use super::token::{BearerToken, Grant};
+use super::variables::Variables;
 use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire, decoded};
-use super::{Api, Entry, Page, Variables, now, range, xml};
+use super::xml;
 use crate::credentials::Secret;
 
 /// A container.
@@ -16,16 +18,16 @@ pub(super) struct Azure {
     container: String,
     account: String,
     endpoint: Endpoint,
-    proof: Proof,
+    proof: AzureAuth,
 }
 
-enum Proof {
+enum AzureAuth {
     None,
     /// The account's.
     Key(Vec<u8>),
     /// Parameters of the query, decoded.
     Signature(Vec<(String, Secret)>),
-    Token(Token),
+    BearerToken(BearerToken),
 }
 
 /// Since then a name that makes no XML comes encoded.
@@ -34,7 +36,7 @@ const VERSION: &str = "2021-08-06";
 impl Azure {
     pub(super) fn new(
         container: &str,
-        host: Option<Host<'_>>,
+        host: Option<AzureHost<'_>>,
         variables: &Variables,
     ) -> Result<Self, Trouble> {
         let own = variables.first(&["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"]);
@@ -54,9 +56,11 @@ impl Azure {
             (None, Some(given)) => given,
             (None, None) => Endpoint::of_host(&format!("{account}.blob.core.windows.net")),
         };
-        let proof = Proof::of(variables)?;
+        let proof = AzureAuth::of(variables)?;
         // Tokens are for all that somebody may read; keys and signatures are an account's.
-        if matches!(proof, Proof::Key(_) | Proof::Signature(_)) && own.as_ref() != Some(&account) {
+        if matches!(proof, AzureAuth::Key(_) | AzureAuth::Signature(_))
+            && own.as_ref() != Some(&account)
+        {
             return Err(Trouble::lasting(format!(
                 "the key or signature in the environment is for AZURE_STORAGE_ACCOUNT, and that is \
                  not the account {account}"
@@ -73,7 +77,7 @@ impl Azure {
     }
 }
 
-impl Proof {
+impl AzureAuth {
     fn of(variables: &Variables) -> Result<Self, Trouble> {
         if let Some(key) = variables.secret(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"]) {
             let key = STANDARD.decode(key.reveal().trim());
@@ -99,15 +103,15 @@ impl Proof {
         let host = host.unwrap_or_else(|| "https://login.microsoftonline.com".to_owned());
         let url = format!("{}/{tenant}/oauth2/v2.0/token", host.trim_end_matches('/'));
         let scope = "https://storage.azure.com/.default".to_owned();
-        Ok(Self::Token(Token::new(Grant::Client { url, id, secret, scope })))
+        Ok(Self::BearerToken(BearerToken::new(Grant::Client { url, id, secret, scope })))
     }
 }
 
 impl Cloud for Azure {
     fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble> {
         match &self.proof {
-            Proof::None => Ok(Vec::new()),
-            Proof::Key(key) => {
+            AzureAuth::None => Ok(Vec::new()),
+            AzureAuth::Key(key) => {
                 let date = now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
                 ask.headers.push(("x-ms-date", date));
                 let signature = STANDARD.encode(mac(key, &to_sign(ask, &self.account)));
@@ -115,7 +119,7 @@ impl Cloud for Azure {
                 ask.headers.push(("authorization", value));
                 Ok(vec![Secret::new(signature)])
             }
-            Proof::Signature(pairs) => {
+            AzureAuth::Signature(pairs) => {
                 let pair =
                     |(name, value): &(String, Secret)| (name.clone(), value.reveal().to_owned());
                 ask.query.extend(pairs.iter().map(pair));
@@ -125,18 +129,18 @@ impl Cloud for Azure {
                     .flat_map(|it| [it.clone(), Secret::new(crate::http::encoded(it.reveal()))])
                     .collect())
             }
-            Proof::Token(token) => token.add(ask, wire),
+            AzureAuth::BearerToken(token) => token.add(ask, wire),
         }
     }
 
     fn learn(&self, answer: &Answer) -> bool {
-        matches!(&self.proof, Proof::Token(token) if answer.status == 401 && token.forget())
+        matches!(&self.proof, AzureAuth::BearerToken(token) if answer.status == 401 && token.forget())
     }
 
     fn unsigned(&self) -> Option<&'static str> {
         let hint = "not signed, for there is no AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or \
                     AZURE_CLIENT_SECRET in the environment";
-        matches!(self.proof, Proof::None).then_some(hint)
+        matches!(self.proof, AzureAuth::None).then_some(hint)
     }
 }
 
@@ -229,14 +233,14 @@ fn to_sign(ask: &Ask, account: &str) -> String {
 mod tests {
     use super::*;
 
-    fn azure(host: Option<Host<'_>>, more: &[(&str, &str)]) -> Result<Azure, String> {
+    fn azure(host: Option<AzureHost<'_>>, more: &[(&str, &str)]) -> Result<Azure, String> {
         let more: Vec<(String, String)> =
             more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let find = move |name: &str| Some(more.iter().find(|(other, _)| other == name)?.1.clone());
         Azure::new("c", host, &Variables::new(find)).map_err(|it| it.message)
     }
 
-    const HOST: Host<'_> = Host { account: "acc", domain: "core.usgovcloudapi.net" };
+    const HOST: AzureHost<'_> = AzureHost { account: "acc", domain: "core.usgovcloudapi.net" };
 
     #[test]
     fn an_account_has_a_host_of_its_own() {

@@ -3,32 +3,35 @@
 use serde_json::Value;
 
 use super::amazon::size;
-use super::token::{Grant, Token};
+use super::api::{Api, Entry, Page, range};
+use super::token::{BearerToken, Grant};
+use super::variables::Variables;
 use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire};
-use super::{Api, Entry, Page, Variables, range};
 use crate::credentials::Secret;
 
 /// A bucket.
 pub(super) struct Google {
     bucket: String,
     endpoint: Endpoint,
-    proof: Proof,
+    proof: GoogleAuth,
 }
 
-enum Proof {
+enum GoogleAuth {
     None,
     Given(Secret),
-    Token(Token),
+    BearerToken(BearerToken),
 }
 
 impl Google {
     pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, Trouble> {
         let endpoint = variables.endpoint(&["STORAGE_EMULATOR_HOST"])?;
         let proof = match variables.secret(&["GOOGLE_OAUTH_ACCESS_TOKEN"]) {
-            Some(token) => Proof::Given(token),
+            Some(token) => GoogleAuth::Given(token),
             None => match variables.first(&["GOOGLE_APPLICATION_CREDENTIALS"]) {
-                Some(file) => Proof::Token(Token::new(Grant::of_google_file(&file)?)),
-                None => Proof::None,
+                Some(file) => {
+                    GoogleAuth::BearerToken(BearerToken::new(Grant::of_google_file(&file)?))
+                }
+                None => GoogleAuth::None,
             },
         };
         Ok(Self {
@@ -54,23 +57,23 @@ impl Google {
 impl Cloud for Google {
     fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble> {
         match &self.proof {
-            Proof::None => Ok(Vec::new()),
-            Proof::Given(token) => {
+            GoogleAuth::None => Ok(Vec::new()),
+            GoogleAuth::Given(token) => {
                 ask.headers.push(("authorization", format!("Bearer {}", token.reveal())));
                 Ok(vec![token.clone()])
             }
-            Proof::Token(token) => token.add(ask, wire),
+            GoogleAuth::BearerToken(token) => token.add(ask, wire),
         }
     }
 
     fn learn(&self, answer: &Answer) -> bool {
-        matches!(&self.proof, Proof::Token(token) if answer.status == 401 && token.forget())
+        matches!(&self.proof, GoogleAuth::BearerToken(token) if answer.status == 401 && token.forget())
     }
 
     fn unsigned(&self) -> Option<&'static str> {
         let hint = "not signed, for there is no GOOGLE_APPLICATION_CREDENTIALS or \
                     GOOGLE_OAUTH_ACCESS_TOKEN in the environment";
-        matches!(self.proof, Proof::None).then_some(hint)
+        matches!(self.proof, GoogleAuth::None).then_some(hint)
     }
 }
 

@@ -9,10 +9,12 @@
 //! the file is still the one that was listed.
 
 mod amazon;
+mod api;
 mod azure;
 mod google;
-mod place;
+mod location;
 mod token;
+mod variables;
 mod wire;
 mod xml;
 
@@ -21,16 +23,15 @@ use std::env;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
-
-use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 use self::amazon::Amazon;
+use self::api::{Api, Entry};
 use self::azure::Azure;
 use self::google::Google;
-use self::place::{Name, Pattern, Place};
-use self::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire};
-use crate::credentials::Secret;
+use self::location::{Location, Name, Pattern};
+use self::variables::Variables;
+use self::wire::{Answer, Trouble, Wire};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 
@@ -42,10 +43,19 @@ const PART: u64 = 8 << 20;
 /// # Errors
 /// What was expected.
 pub fn check(place: &str) -> io::Result<()> {
-    if Place::is(place) { Place::parse(place).map(|_| ()) } else { Ok(()) }
+    if Location::is(place) { Location::parse(place).map(|_| ()) } else { Ok(()) }
 }
 
 /// The files of buckets, wherever they are.
+///
+/// ```
+/// use snowcat_host::input::buckets::{self, Buckets};
+/// use snowcat_host::input::files::Store as _;
+///
+/// assert!(Buckets::with(|_| None).knows("s3://bucket/orders/*.csv.gz"));
+/// assert!(buckets::check("az://container/orders/").is_ok());
+/// assert!(buckets::check("s3://").is_err());
+/// ```
 pub struct Buckets {
     variables: Variables,
     wire: Arc<Wire>,
@@ -72,14 +82,14 @@ impl Buckets {
     }
 
     /// Wait so long before a request that failed is sent again, twice as long the next time; one second
-    /// unless told.
+    /// by default.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
         self.wire = Arc::new(Wire::new().waiting(wait));
         self
     }
 
-    fn api(&self, place: &Place<'_>) -> io::Result<Arc<dyn Api>> {
+    fn api(&self, place: &Location<'_>) -> io::Result<Arc<dyn Api>> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(api) = opened.get(place.root) {
             return Ok(Arc::clone(api));
@@ -174,11 +184,11 @@ impl fmt::Debug for Buckets {
 
 impl Store for Buckets {
     fn knows(&self, place: &str) -> bool {
-        Place::is(place)
+        Location::is(place)
     }
 
     fn find(&self, place: &str) -> io::Result<Vec<File>> {
-        let place = Place::parse(place)?;
+        let place = Location::parse(place)?;
         let api = self.api(&place)?;
         let file = |entry: Entry| File {
             name: format!("{}/{}", place.root, entry.key),
@@ -202,81 +212,12 @@ impl Store for Buckets {
     }
 
     fn open(&self, file: &File) -> io::Result<Bytes> {
-        let place = Place::parse(&file.name)?;
+        let place = Location::parse(&file.name)?;
         let api = self.api(&place)?;
         let entry = Entry::of_version(place.path, &file.version)?;
         let wire = Arc::clone(&self.wire);
         let part = io::Cursor::default();
         Ok(Bytes::Stream(Box::new(Object { wire, api, entry, next: 0, part })))
-    }
-}
-
-/// What one cloud calls things.
-trait Api: Cloud {
-    /// Asks for a page of the names that begin so; `next` is from the page before.
-    fn list(&self, prefix: &str, next: Option<&str>) -> Ask;
-
-    /// Reads one.
-    fn page(&self, body: &str) -> Result<Page, String>;
-
-    /// Asks about a file.
-    fn about(&self, key: &str) -> Ask;
-
-    /// Reads what came of that; `None` for what is no file.
-    fn of_about(&self, key: &str, answer: &Answer) -> Result<Option<Entry>, String> {
-        Entry::of_head(key, answer).map(Some)
-    }
-
-    /// Asks for the bytes of a file from here to before there.
-    fn read(&self, entry: &Entry, from: u64, to: u64) -> Ask;
-}
-
-#[derive(Debug, Default, Eq, PartialEq)]
-struct Page {
-    entries: Vec<Entry>,
-    next: Option<String>,
-}
-
-/// A file in a bucket.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Entry {
-    key: String,
-    /// In bytes.
-    size: u64,
-    /// Changes when the file does. In quotes or not.
-    tag: String,
-}
-
-impl Entry {
-    /// What the headers of an answer say.
-    fn of_head(key: &str, answer: &Answer) -> Result<Self, String> {
-        let size = answer.header("content-length").and_then(|it| it.trim().parse().ok());
-        Ok(Self {
-            key: key.to_owned(),
-            size: size.ok_or("expected the size in the header content-length, found none")?,
-            tag: answer.header("etag").unwrap_or_default().to_owned(),
-        })
-    }
-
-    fn version(&self) -> String {
-        format!("{}-{}", self.size, self.tag.trim_matches('"'))
-    }
-
-    fn of_version(key: &str, version: &str) -> io::Result<Self> {
-        let parsed = version.split_once('-');
-        let parsed = parsed.and_then(|(size, tag)| Some((size.parse().ok()?, tag.to_owned())));
-        let (size, tag) = parsed.ok_or_else(|| {
-            io::Error::other(format!(
-                "expected the version of a file in a bucket, found {version:?}"
-            ))
-        })?;
-        Ok(Self { key: key.to_owned(), size, tag })
-    }
-
-    /// The value of the header `If-Match`. A weak tag matches nothing there.
-    fn condition(&self) -> Option<String> {
-        let tag = self.tag.trim_matches('"');
-        (!tag.is_empty() && !tag.starts_with("W/")).then(|| format!("\"{tag}\""))
     }
 }
 
@@ -320,49 +261,5 @@ impl Read for Object {
         self.next = to;
         self.part = io::Cursor::new(answer.body);
         self.part.read(into)
-    }
-}
-
-/// The value of a header that asks for the bytes from here to before there.
-fn range(from: u64, to: u64) -> String {
-    format!("bytes={from}-{}", to.saturating_sub(1))
-}
-
-/// The instant, for signatures.
-fn now() -> DateTime<Utc> {
-    SystemTime::now().into()
-}
-
-/// The variables of the environment, or what stands for them.
-struct Variables(Box<dyn Find>);
-
-trait Find: Send + Sync {
-    fn find(&self, name: &str) -> Option<String>;
-}
-
-impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {
-    fn find(&self, name: &str) -> Option<String> {
-        self(name)
-    }
-}
-
-impl Variables {
-    fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Box::new(find))
-    }
-
-    /// The first of these that there is, and that is not empty.
-    fn first(&self, names: &[&str]) -> Option<String> {
-        names.iter().filter_map(|name| self.0.find(name)).find(|value| !value.trim().is_empty())
-    }
-
-    fn secret(&self, names: &[&str]) -> Option<Secret> {
-        self.first(names).map(Secret::new)
-    }
-
-    fn endpoint(&self, names: &[&str]) -> Result<Option<Endpoint>, Trouble> {
-        let Some(value) = self.first(names) else { return Ok(None) };
-        let unfit = || Trouble::lasting(format!("expected a URL in {}", names.join(" or ")));
-        Endpoint::parse(&value).map(Some).ok_or_else(unfit)
     }
 }

@@ -11,13 +11,13 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use ureq::http::Uri;
 
-use super::now;
+use super::api::now;
 use super::wire::{Ask, Trouble, Wire};
 use crate::credentials::Secret;
 use crate::http::token::fetch;
 
 /// A token that is fetched.
-pub(super) struct Token {
+pub(super) struct BearerToken {
     grant: Grant,
     kept: Mutex<Option<(Secret, Instant)>>,
 }
@@ -35,7 +35,7 @@ pub(super) enum Grant {
 const GOOGLE: &str = "https://oauth2.googleapis.com/token";
 const READ_ONLY: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 
-impl Token {
+impl BearerToken {
     pub(super) fn new(grant: Grant) -> Self {
         Self { grant, kept: Mutex::default() }
     }

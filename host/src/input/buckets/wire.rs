@@ -1,4 +1,4 @@
-//! Requests to buckets: sent, tried again, and told of when they fail.
+//! Requests to buckets: sent, retried, and reported when they fail.
 
 use std::fmt;
 use std::io;
@@ -309,7 +309,7 @@ fn refused(answer: &Answer, unsigned: Option<&str>) -> Trouble {
     Trouble { status, transient, message }
 }
 
-/// The word for what is wrong, and a sentence; nothing else of the answer is told.
+/// Returns the error code and message; nothing else of the answer is shown.
 fn reason(body: &[u8]) -> (Option<String>, Option<String>) {
     let text = String::from_utf8_lossy(body);
     let text = text.trim();

@@ -7,7 +7,7 @@ use quick_xml::reader::Reader;
 
 /// An element that holds a text.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Leaf {
+pub(super) struct Element {
     /// The names of the elements around it and its own, with `/` between, without the outermost.
     pub(super) path: String,
     pub(super) text: String,
@@ -19,12 +19,12 @@ pub(super) struct Leaf {
 ///
 /// # Errors
 /// What is wrong with the text.
-pub(super) fn leaves(text: &str) -> Result<Vec<Leaf>, String> {
+pub(super) fn leaves(text: &str) -> Result<Vec<Element>, String> {
     // Azure begins with the mark of an order of bytes.
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let mut found = Vec::new();
     let mut open: Vec<String> = Vec::new();
-    let mut leaf: Option<Leaf> = None;
+    let mut leaf: Option<Element> = None;
     let unfit = |e: &dyn std::fmt::Display| format!("expected XML, found none: {e}");
     let path = |open: &[String]| open.get(1..).unwrap_or_default().join("/");
     loop {
@@ -33,18 +33,18 @@ pub(super) fn leaves(text: &str) -> Result<Vec<Leaf>, String> {
                 open.push(start.local_name().as_ref().to_owned());
                 let encoded = start.try_get_attribute("Encoded").ok().flatten();
                 let encoded = encoded.is_some_and(|it| &*it.value == "true");
-                leaf = Some(Leaf { path: path(&open), text: String::new(), encoded });
+                leaf = Some(Element { path: path(&open), text: String::new(), encoded });
             }
             Event::Empty(empty) => {
                 open.push(empty.local_name().as_ref().to_owned());
-                found.push(Leaf { path: path(&open), text: String::new(), encoded: false });
+                found.push(Element { path: path(&open), text: String::new(), encoded: false });
                 open.pop();
             }
             Event::End(_) => {
                 let ended = path(&open);
                 open.pop();
                 // The end of what holds others is worth knowing as well: it has no text.
-                found.push(leaf.take().unwrap_or(Leaf {
+                found.push(leaf.take().unwrap_or(Element {
                     path: ended,
                     text: String::new(),
                     encoded: false,

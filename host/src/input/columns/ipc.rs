@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use arrow_format::ipc::planus::{Builder, ReadAsRoot as _};
 use arrow_format::ipc::{Buffer, CompressionType, Message, MessageHeader, MessageRef, RecordBatch};
 
-use super::invalid;
+use super::fault::invalid;
 
 /// A stream of messages, whose record batches are as if never compressed. Holds one message.
 pub(super) struct Plain<R> {

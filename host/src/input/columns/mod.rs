@@ -4,25 +4,14 @@
 //! The procedure's handler writes the same text with another library, and a test compares the two.
 
 mod arrow;
+mod fault;
 mod ipc;
 mod kind;
 mod parquet;
 mod text;
 
-use std::io;
-
 pub(crate) use self::arrow::of_arrow;
-pub(crate) use self::parquet::Rows as Parquet;
-
-/// A column's name, as JSON.
-fn name(name: &str) -> io::Result<Vec<u8>> {
-    Ok(serde_json::to_vec(name)?)
-}
-
-#[cold]
-fn invalid(message: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, message.to_owned())
-}
+pub(crate) use self::parquet::ParquetRows;
 
 #[cfg(test)]
 mod tests {
@@ -36,6 +25,6 @@ mod tests {
         assert!(error.to_string().contains("first version of Feather"), "{error}");
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"no such thing, and far too short").unwrap();
-        assert!(Parquet::new(file, 9).is_err());
+        assert!(ParquetRows::new(file, 9).is_err());
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike as _, NaiveDate, Timelike as _};
 
-use super::invalid;
+use super::fault::invalid;
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -263,6 +263,11 @@ pub(super) fn uuid(value: &[u8], form: Form, out: &mut Vec<u8>) -> io::Result<()
 fn hexadecimal(byte: u8, out: &mut Vec<u8>) {
     let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
     out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+}
+
+/// Returns a column's name as JSON.
+pub(super) fn name(name: &str) -> io::Result<Vec<u8>> {
+    Ok(serde_json::to_vec(name)?)
 }
 
 #[cfg(test)]

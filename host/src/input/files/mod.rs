@@ -3,16 +3,17 @@
 //! A [`Store`] knows places of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
 //! adds a store of its own and leaves the rest to [`Input`].
 
-use std::collections::{BTreeSet, VecDeque};
+mod local;
+
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, BufReader, Cursor, Read, Seek as _};
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
 
+pub use self::local::LocalFiles;
+use super::{PAGE, Pages};
 use crate::gzip::Members;
 use crate::host::Pulled;
-use crate::input::{PAGE, Pages};
 use crate::interface::{Content, File, Pull};
 
 /// The bytes of a file, compressed perhaps.
@@ -24,6 +25,41 @@ pub enum Bytes {
 }
 
 /// Files of one kind of places: a disk, a bucket.
+///
+/// ```
+/// use std::io;
+/// use std::sync::Arc;
+///
+/// use snowcat_host::input::files::{Bytes, Input, Store};
+/// use snowcat_host::{Content, File, Pull, Pulled};
+///
+/// /// One file in memory.
+/// struct Memory;
+///
+/// impl Store for Memory {
+///     fn knows(&self, place: &str) -> bool {
+///         place.starts_with("memory://")
+///     }
+///     fn find(&self, place: &str) -> io::Result<Vec<File>> {
+///         Ok(vec![File { name: place.to_owned(), version: "1".to_owned() }])
+///     }
+///     fn open(&self, _: &File) -> io::Result<Bytes> {
+///         Ok(Bytes::Stream(Box::new(&b"id,name\n1,a\n"[..])))
+///     }
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let stores: [Arc<dyn Store>; 1] = [Arc::new(Memory)];
+/// let mut input = Input::of_places(&stores, &["memory://a.csv".to_owned()])?;
+/// let pull = Pull {
+///     resource: "a".to_owned(), files: Vec::new(), content: Content::Text, skip: false, encoding: None,
+/// };
+/// assert!(matches!(input.pull(&pull)?, Pulled::File(file) if file.name == "memory://a.csv"));
+/// assert_eq!(input.pull(&pull)?, Pulled::Page("id,name\n1,a\n".to_owned()));
+/// assert_eq!(input.pull(&pull)?, Pulled::End);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Store: Send + Sync {
     /// Whether this is a place of its kind.
     fn knows(&self, place: &str) -> bool;
@@ -41,123 +77,22 @@ pub trait Store: Send + Sync {
     fn open(&self, file: &File) -> io::Result<Bytes>;
 }
 
-/// The files of this machine. A job can name any file that this program may read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LocalFiles;
-
-impl Store for LocalFiles {
-    fn knows(&self, place: &str) -> bool {
-        !place.starts_with('@') && !place.contains("://")
-    }
-
-    fn find(&self, place: &str) -> io::Result<Vec<File>> {
-        let mut found = Vec::new();
-        let mut parts: Vec<Component<'_>> = Path::new(place).components().collect();
-        parts.reverse();
-        expand(PathBuf::new(), &parts, &mut found)?;
-        once(&mut found)?;
-        let file = |path: PathBuf| {
-            let about = fs::metadata(&path)?;
-            let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-            let at = since.map_or(0, |since| since.as_nanos());
-            let name = path.into_os_string().into_string().map_err(|name| {
-                io::Error::other(format!("expected a name in UTF-8, found {}", name.display()))
-            })?;
-            Ok(File { name, version: format!("{}-{at}", about.len()) })
-        };
-        found.into_iter().map(file).collect()
-    }
-
-    fn open(&self, file: &File) -> io::Result<Bytes> {
-        Ok(Bytes::File(fs::File::open(&file.name)?))
-    }
-}
-
-/// Keeps each file once, under the first of its names, where links give it several.
-fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
-    found.sort();
-    let mut seen = BTreeSet::new();
-    let mut kept = Vec::with_capacity(found.len());
-    for path in found.drain(..) {
-        if seen.insert(fs::canonicalize(&path)?) {
-            kept.push(path);
-        }
-    }
-    *found = kept;
-    Ok(())
-}
-
-/// The files below a folder that the rest of a pattern matches; the parts are last to first.
-fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let Some((part, rest)) = parts.split_last() else {
-        if folder.is_file() {
-            found.push(folder);
-        }
-        return Ok(());
-    };
-    let pattern = match part {
-        Component::Normal(name) => name.to_string_lossy(),
-        other => return expand(folder.join(other), rest, found),
-    };
-    if !pattern.contains(['*', '?']) {
-        return expand(folder.join(part), rest, found);
-    }
-    let deep = pattern == "**";
-    if deep {
-        expand(folder.clone(), rest, found)?;
-    }
-    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
-    if !here.is_dir() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(here)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let shown = name.to_string_lossy();
-        let path = folder.join(&name);
-        // As in a shell, what begins with a dot is not meant.
-        if shown.starts_with('.') && !pattern.starts_with('.') {
-            continue;
-        }
-        if deep {
-            // Not through links, which may lead back to where they are.
-            if entry.file_type()?.is_dir() {
-                expand(path, parts, found)?;
-            }
-        } else if matches(pattern.as_bytes(), shown.as_bytes()) {
-            expand(path, rest, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a pattern of `*` and `?` matches a name. The last `*` takes as little as it can, and more when
-/// what follows does not match: no other has to be tried again.
-pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut here) = (0, 0);
-    // Behind the last `*`, and where the name goes on behind what it took.
-    let mut star = None;
-    while let Some(byte) = name.get(here) {
-        match pattern.get(at) {
-            Some(b'*') => {
-                at += 1;
-                star = Some((at, here));
-            }
-            Some(one) if *one == b'?' || one == byte => {
-                at += 1;
-                here += 1;
-            }
-            _ => {
-                let Some((behind, taken)) = star else { return false };
-                star = Some((behind, taken + 1));
-                (at, here) = (behind, taken + 1);
-            }
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|one| *one == b'*')
-}
-
 /// The input of one resource.
+///
+/// ```
+/// use snowcat_host::input::files::Input;
+/// use snowcat_host::{Content, Pull, Pulled};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut input = Input::of_reader(&b"id,name\n1,a\n"[..]);
+/// let pull = Pull {
+///     resource: "orders".to_owned(), files: Vec::new(), content: Content::Text, skip: false, encoding: None,
+/// };
+/// assert_eq!(input.pull(&pull)?, Pulled::Page("id,name\n1,a\n".to_owned()));
+/// assert_eq!(input.pull(&pull)?, Pulled::End);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Input {
     files: VecDeque<(Arc<dyn Store>, File)>,
     /// Opened, its pages not cut yet.
@@ -297,7 +232,7 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
-/// What a file holds, be it compressed: gzip and zstd are told by how they begin.
+/// Returns the bytes of a file, decompressed: gzip and zstd are detected by their first bytes.
 fn plain(mut bytes: Bytes) -> io::Result<Bytes> {
     let mut head = Vec::new();
     match &mut bytes {
@@ -406,55 +341,6 @@ mod tests {
             all(&mut Input::of_places(&stores, &places).unwrap(), Content::Text, &[])
         };
         assert!(found[1].starts_with("cut.csv.gz: "), "{found:?}");
-    }
-
-    #[test]
-    fn patterns() {
-        let check = |pattern: &str, name: &str, expected: bool| {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
-        };
-        check("", "", true);
-        check("*", "", true);
-        check("?", "", false);
-        check("a*c", "abc", true);
-        check("a*c", "ac", true);
-        check("a*c", "acb", false);
-        check("*a?", "aab", true);
-        check("*ab*", "aab", true);
-        check("*a*b", "aabab", true);
-        check("**", "a", true);
-        check("a?", "a", false);
-        // However many ways there are to try.
-        let long = "a".repeat(5000);
-        check(&("*a".repeat(100) + "b"), &long, false);
-        check(&"*a".repeat(100), &long, true);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_is_read_once_whatever_links_there_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        fs::create_dir_all(path("a/b")).unwrap();
-        fs::write(path("a/b/1.csv"), "x").unwrap();
-        fs::write(path("2.csv"), "y").unwrap();
-        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, path(name)).unwrap();
-        link("..", "a/up");
-        link(".", "a/b/self");
-        link("2.csv", "3.csv");
-        link("a", "c");
-        let check = |pattern: &str, expected: &[&str]| {
-            let found = LocalFiles.find(&path(pattern).display().to_string()).unwrap();
-            let from = folder.path().display().to_string().len() + 1;
-            let found: Vec<&str> = found.iter().map(|file| &file.name[from..]).collect();
-            assert_eq!(found, expected, "{pattern}");
-        };
-        check("**/*.csv", &["2.csv", "a/b/1.csv"]);
-        check("*.csv", &["2.csv"]);
-        check("3.csv", &["3.csv"]);
-        // What is asked for by its name may be a link.
-        check("c/**/*.csv", &["c/b/1.csv"]);
-        check("*/b/*.csv", &["a/b/1.csv"]);
     }
 
     #[test]

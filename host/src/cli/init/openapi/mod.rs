@@ -3,6 +3,7 @@
 
 mod client;
 mod examples;
+mod list;
 mod pages;
 mod paths;
 
@@ -12,11 +13,12 @@ use serde_json::{Map, Value, json};
 
 use self::client::{base_url, credential};
 pub(super) use self::examples::add_examples;
+use self::list::List;
 use self::pages::{Query, parameters};
 use self::paths::{Above, Placed, name_of, place, placeholders};
-use super::names::{RECORD_KEYS, is_credential, key_rank, plain};
+use super::names::{RECORD_KEYS, is_credential};
 use super::sample::path_of;
-use super::schema::{Properties, Schemas, text};
+use super::schema::{Schemas, text};
 
 /// The value of a parameter that only the user knows.
 pub(in super::super) const OPEN: &str = "TO BE FILLED IN";
@@ -166,7 +168,8 @@ impl Reading {
             params.insert(name.clone(), OPEN.into());
             open.push(name.clone());
         }
-        let resource = resource(schemas, &name, operation, &query, &placed, params);
+        let resource = described(&name, operation);
+        let resource = completed(resource, schemas, &query, &placed, params);
         self.resources.push(Resource {
             resource,
             parent: placed.parent.map(|(parent, _)| parent),
@@ -220,89 +223,24 @@ fn is_secret(name: &str, credential: Option<&(String, Map<String, Value>)>) -> b
     of_credential || is_credential(name)
 }
 
-/// Whether one of the objects around a list has an id.
-fn is_in_entity<'d>(schemas: &Schemas<'d>, schema: &'d Value, path: &[String]) -> bool {
-    let mut holder = Some(schema);
-    path.iter().any(|key| {
-        let properties = holder.map(|it| schemas.properties(it)).unwrap_or_else(|| [].into());
-        holder = properties.iter().find(|(name, _)| name == key).map(|(_, value)| *value);
-        properties.iter().any(|(name, _)| is_id(name))
-    })
-}
-
-fn is_id(name: &str) -> bool {
-    matches!(plain(name).as_str(), "id" | "uuid")
-}
-
-/// A list in the answer of an operation.
-struct List<'d> {
-    path: Vec<String>,
-    /// The properties of its elements.
-    record: Properties<'d>,
-    /// The properties beside it, and the keys to them.
-    beside: Vec<(Vec<String>, &'d Value)>,
-    /// Whether the answer has a `Link` header.
-    link_header: bool,
-}
-
-impl<'d> List<'d> {
-    fn of(schemas: &Schemas<'d>, operation: &'d Value) -> Option<Self> {
-        let responses = schemas.resolve(operation.get("responses")?).as_object()?;
-        let response = ["200", "2XX", "201", "default"].iter().find_map(|it| responses.get(*it))?;
-        let response = schemas.resolve(response);
-        let schema = match response.get("content").and_then(Value::as_object) {
-            Some(content) => content
-                .iter()
-                .find(|(kind, _)| kind.contains("json") || *kind == "*/*")?
-                .1
-                .get("schema")?,
-            None => response.get("schema")?,
-        };
-        let mut lists = schemas.lists(schema);
-        let named =
-            |path: &[String]| path.last().is_none_or(|key| RECORD_KEYS.contains(&key.as_str()));
-        // The list of an entity is not a list of entities. A page with a usual key may have an id.
-        lists.retain(|(path, _)| {
-            (path.len() == 1 && named(path)) || !is_in_entity(schemas, schema, path)
-        });
-        let (path, record) = lists.iter().find(|(path, _)| named(path)).or(lists.first())?.clone();
-        let headers = response.get("headers").and_then(Value::as_object);
-        Some(Self {
-            path,
-            record: schemas.properties(record),
-            beside: schemas.scalars(schema),
-            link_header: headers
-                .is_some_and(|it| it.keys().any(|k| k.eq_ignore_ascii_case("link"))),
-        })
+/// Returns a resource of this name, with the summary of its operation.
+fn described(name: &str, operation: &Value) -> Map<String, Value> {
+    let mut resource = Map::from_iter([("name".to_owned(), Value::from(name))]);
+    if let Some(summary) = text(operation.get("summary")).filter(|it| !it.trim().is_empty()) {
+        resource.insert("description".to_owned(), summary.trim().into());
     }
-
-    /// Whether the object of the answer has an id.
-    fn is_in_entity(&self) -> bool {
-        self.beside.iter().any(|(path, _)| matches!(path.as_slice(), [name] if is_id(name)))
-    }
-
-    /// The property that looks most like a key.
-    fn key(&self, resource: &str) -> Option<String> {
-        let ranked =
-            self.record.iter().filter_map(|(name, _)| Some((key_rank(name, resource)?, *name)));
-        ranked.min().map(|(_, name)| name.to_owned())
-    }
+    resource
 }
 
-fn resource<'d>(
+/// Returns the resource with its keys and its endpoint.
+fn completed<'d>(
+    mut resource: Map<String, Value>,
     schemas: &Schemas<'d>,
-    name: &str,
-    operation: &Value,
     query: &Query<'_, 'd>,
     placed: &Placed,
     mut params: Map<String, Value>,
 ) -> Map<String, Value> {
-    let mut resource = Map::new();
     let mut put = |key: &str, value: Value| drop(resource.insert(key.to_owned(), value));
-    put("name", name.into());
-    if let Some(summary) = text(operation.get("summary")).filter(|it| !it.trim().is_empty()) {
-        put("description", summary.trim().into());
-    }
     match query.key {
         Some(key) => {
             put("primary_key", key.into());

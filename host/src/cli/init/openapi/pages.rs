@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::names::{
     LAST_KEY_PARAMS, LIMITS, MORE, OFFSETS, PAGE_TOTALS, PAGES, SINCE, TOKEN_PARAMS, TOKENS,
-    TOTALS, cursor_rank, first, is_next, is_next_link, plain,
+    TOTALS, cursor_rank, first, plain,
 };
 use super::super::sample::{last_record, path_of, tells_changes};
 use super::super::schema::{Schemas, text};
-use super::List;
+use super::list::{List, is_url};
 
 /// A parameter of an operation.
 pub(super) struct Parameter<'d> {
@@ -210,32 +210,6 @@ impl<'d> Query<'_, 'd> {
             _ => {}
         }
     }
-}
-
-impl List<'_> {
-    /// A property beside the list that has one of these names and fits.
-    fn find(&self, names: &[&str], fits: impl Fn(&Value) -> bool) -> Option<&[String]> {
-        names.iter().find_map(|name| {
-            let named = |path: &[String]| path.last().is_some_and(|key| plain(key) == plain(name));
-            let found = self.beside.iter().find(|(path, schema)| named(path) && fits(schema));
-            found.map(|(path, _)| path.as_slice())
-        })
-    }
-
-    /// Where the URL of the next page is.
-    fn next_link(&self) -> Option<&[String]> {
-        let link =
-            |path: &[String], schema| is_next_link(path) || (is_next(path) && is_url(schema));
-        let found = self.beside.iter().find(|(path, schema)| link(path, schema));
-        found.map(|(path, _)| path.as_slice())
-    }
-}
-
-/// Whether values are URLs: the format says so, or an example is one.
-fn is_url(schema: &Value) -> bool {
-    let begins =
-        |key: &str, begin: &str| text(schema.get(key)).is_some_and(|it| it.starts_with(begin));
-    begins("format", "ur") || begins("example", "https://") || begins("example", "http://")
 }
 
 fn is_boolean(schema: &Value) -> bool {

@@ -5,8 +5,10 @@ use serde_json::{Map, Value};
 use super::names::{MADE, RECORD_KEYS, cursor_rank, key_rank, plain};
 
 mod pages;
+mod path;
 
 pub(super) use self::pages::last_record;
+pub(super) use self::path::path_of;
 
 /// What was found in a sample.
 #[derive(Debug, Default, PartialEq)]
@@ -71,23 +73,6 @@ pub(super) fn look(
         selector: selector.map(|path| path_of(&path)),
         records: records.len(),
     }
-}
-
-/// A path as a job writes it.
-pub(super) fn path_of(keys: &[String]) -> String {
-    if keys.is_empty() {
-        return "$".to_owned();
-    }
-    let plain = |key: &String| {
-        let mut chars = key.chars();
-        chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    if keys.iter().all(plain) {
-        return keys.join(".");
-    }
-    let quoted = keys.iter().map(|key| format!("['{}']", key.replace('\'', "\\'")));
-    format!("${}", quoted.collect::<String>())
 }
 
 /// The list of records on a page, and the paths to the other lists of objects. It is the list of objects that is

@@ -6,7 +6,7 @@ use super::super::names::{
     LAST_KEY_PARAMS, LIMITS, MORE, OFFSETS, PAGE_NUMBERS, PAGE_TOTALS, PAGES, TOKEN_PARAMS, TOKENS,
     TOTALS, first, is_next, is_next_link, is_token, param_of_page, param_of_token, plain,
 };
-use super::path_of;
+use super::path::path_of;
 
 /// A page, and what is known about it.
 pub(super) struct Page<'p> {
@@ -24,11 +24,11 @@ pub(super) struct Page<'p> {
 /// A plain value beside the records, and the keys to it.
 type Plain<'p> = (Vec<String>, &'p Value);
 /// A paginator, and a comment.
-type Found = Option<(Value, &'static str)>;
+type FoundPaginator = Option<(Value, &'static str)>;
 
 impl<'p> Page<'p> {
     /// The paginator, if there is a sign of one.
-    pub(super) fn paginator(&self) -> Found {
+    pub(super) fn paginator(&self) -> FoundPaginator {
         let mut beside = Vec::new();
         scalars(self.value, &mut Vec::new(), self.list, &mut beside);
         let more = find(&beside, MORE, Value::is_boolean).map(|(path, _)| path_of(path));
@@ -41,7 +41,7 @@ impl<'p> Page<'p> {
     }
 
     /// The token of the next page. A null or empty one is found by its name only.
-    fn token(&self, beside: &[Plain<'p>], more: Option<&str>) -> Found {
+    fn token(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
         let given =
             |value: &Value| value.as_str().is_some_and(|it| !it.is_empty()) || value.is_u64();
         let last = |(path, value): &&Plain<'_>| {
@@ -57,7 +57,7 @@ impl<'p> Page<'p> {
         Some((paginator, "The next page's token is in the answer; cursor_param is a guess."))
     }
 
-    fn offset(&self, beside: &[Plain<'p>], more: Option<&str>) -> Found {
+    fn offset(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
         let (offset, _) = find(beside, OFFSETS, Value::is_u64)?;
         let limit = find(beside, LIMITS, Value::is_u64);
         let total = find(beside, TOTALS, Value::is_u64).map(|(path, _)| path_of(path));
@@ -79,7 +79,7 @@ impl<'p> Page<'p> {
         ))
     }
 
-    fn number(&self, beside: &[Plain<'p>], more: Option<&str>) -> Found {
+    fn number(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
         let pages = find(beside, PAGE_TOTALS, Value::is_u64).map(|(path, _)| path_of(path));
         let known = || find(beside, PAGES, Value::is_u64);
         let (path, value) = known()
@@ -112,7 +112,7 @@ impl<'p> Page<'p> {
     }
 
     /// A cursor with the key of the last record, if the answer says only that there are more pages.
-    fn last_key(&self, more: Option<&str>) -> Found {
+    fn last_key(&self, more: Option<&str>) -> FoundPaginator {
         let (more, key) = more.zip(self.key)?;
         let asked = first(self.asked.keys().map(String::as_str), LAST_KEY_PARAMS);
         let paginator = json!({
@@ -127,7 +127,7 @@ impl<'p> Page<'p> {
     }
 
     /// The paginator that the parameters of the URL show.
-    fn asked(&self) -> Found {
+    fn asked(&self) -> FoundPaginator {
         let names = || self.asked.keys().map(String::as_str);
         let number = |name: &str| self.asked.get(name)?.as_str()?.parse::<u64>().ok();
         if let (Some(offset), Some(limit)) = (first(names(), OFFSETS), first(names(), LIMITS)) {
@@ -158,7 +158,7 @@ pub(in super::super) fn last_record(list: &[String], key: &str) -> String {
 }
 
 /// The URL of the next page. A null or empty one is found by its name only.
-fn link(beside: &[Plain<'_>]) -> Found {
+fn link(beside: &[Plain<'_>]) -> FoundPaginator {
     let known = |(path, value): &&Plain<'_>| {
         let last = path.last().is_some_and(|key| plain(key).starts_with("next"));
         (is_url(value) && is_next(path) && (last || is_link_word(path)))

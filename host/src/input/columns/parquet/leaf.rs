@@ -8,11 +8,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::RowGroupReader;
 
 use super::super::text::{Form, boolean, double};
+use super::fault::{damaged, unreadable};
 use super::meaning::{Meaning, array, int32, int64, int96};
-use super::{damaged, unreadable};
 
 /// A column of a row group.
-pub(super) struct Leaf {
+pub(super) struct LeafColumn {
     meaning: Meaning,
     values: Values,
     /// Levels of the rows that are decoded; none where there is only one.
@@ -37,7 +37,7 @@ enum Values {
     Fixed(ColumnReaderImpl<parquet::data_type::FixedLenByteArrayType>, Vec<FixedLenByteArray>),
 }
 
-impl Leaf {
+impl LeafColumn {
     pub(super) fn open(
         group: &dyn RowGroupReader,
         number: usize,

@@ -14,12 +14,12 @@ use parquet::data_type::Int96;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::ColumnDescriptor;
 
-use super::super::invalid;
+use super::super::fault::invalid;
 use super::super::kind::Kind as ColumnKind;
 use super::super::text::{
     Form, bytes, date, decimal, double, duration, instant, moment, text, time, uuid,
 };
-use super::damaged;
+use super::fault::damaged;
 
 /// What the values of a column mean.
 #[derive(Clone, Copy)]

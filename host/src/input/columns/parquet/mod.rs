@@ -3,6 +3,7 @@
 //! A level says how much of a value's path is there, and which list on it goes on. Rows are put together as
 //! the format says, list by list and struct by struct, and written on the way.
 
+mod fault;
 mod leaf;
 mod meaning;
 
@@ -11,36 +12,35 @@ use std::io;
 use std::ops::Range;
 
 use parquet::basic::{ConvertedType as Converted, LogicalType as Logical, Repetition};
-use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{Type, TypePtr};
 
-use self::leaf::Leaf;
+use self::fault::{damaged, unreadable};
+use self::leaf::LeafColumn;
 use self::meaning::{Meaning, column_kind, durations, meaning};
 use super::kind::Kind as ColumnKind;
-use super::text::{Form, json, null};
-use super::{invalid, name};
+use super::text::{Form, json, name, null};
 use crate::interface::Column;
 
 /// So many rows are decoded at once.
 const ROWS: usize = 4096;
 
 /// The rows of a Parquet file, as cells.
-pub(crate) struct Rows {
+pub(crate) struct ParquetRows {
     file: SerializedFileReader<File>,
     /// The columns of the file at the top.
     fields: Vec<(Vec<u8>, Node)>,
     meanings: Vec<Meaning>,
     /// The row group that is read next.
     group: usize,
-    leaves: Vec<Leaf>,
+    leaves: Vec<LeafColumn>,
     /// Rows that are decoded and not written yet, and those of the row group that are not decoded yet.
     decoded: usize,
     left: usize,
     size: usize,
 }
 
-impl Rows {
+impl ParquetRows {
     pub(crate) fn new(file: File, size: usize) -> io::Result<Self> {
         let file = SerializedFileReader::new(file).map_err(unreadable)?;
         let schema = file.metadata().file_metadata().schema_descr();
@@ -67,7 +67,7 @@ impl Rows {
                 Some(column_kind(*self.meanings.get(at)?, schema.columns().get(at)?))
             };
             let told = match &node.shape {
-                Shape::Leaf => leaf().unwrap_or_else(|| ColumnKind::of("unknown", "text")),
+                Shape::LeafColumn => leaf().unwrap_or_else(|| ColumnKind::of("unknown", "text")),
                 Shape::List { is_map: true, .. } => ColumnKind::of("map", "json"),
                 Shape::List { .. } => ColumnKind::of("list", "json"),
                 Shape::Struct(_) => ColumnKind::of("struct", "json"),
@@ -112,7 +112,7 @@ impl Rows {
                 }
                 let group = self.file.get_row_group(self.group).map_err(unreadable)?;
                 self.left = usize::try_from(group.metadata().num_rows()).map_err(|_| damaged())?;
-                let open = |(n, meaning): (usize, &Meaning)| Leaf::open(&*group, n, *meaning);
+                let open = |(n, meaning): (usize, &Meaning)| LeafColumn::open(&*group, n, *meaning);
                 self.leaves =
                     self.meanings.iter().enumerate().map(open).collect::<io::Result<_>>()?;
                 self.group += 1;
@@ -138,7 +138,7 @@ struct Node {
 }
 
 enum Shape {
-    Leaf,
+    LeafColumn,
     Struct(Vec<(Vec<u8>, Node)>),
     List {
         element: Box<Node>,
@@ -168,7 +168,7 @@ fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Node> {
 fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape> {
     if kind.is_primitive() {
         *leaf += 1;
-        return Ok(Shape::Leaf);
+        return Ok(Shape::LeafColumn);
     }
     let about = kind.get_basic_info();
     let listed = match (about.logical_type_ref(), about.converted_type()) {
@@ -217,7 +217,7 @@ fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> i
 /// The cells of a row; `nested` is a place to write JSON in.
 fn row(
     fields: &[(Vec<u8>, Node)],
-    leaves: &mut [Leaf],
+    leaves: &mut [LeafColumn],
     nested: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
@@ -225,7 +225,7 @@ fn row(
         if n > 0 {
             out.push(b'\t');
         }
-        if matches!(node.shape, Shape::Leaf) {
+        if matches!(node.shape, Shape::LeafColumn) {
             value(node, leaves, Form::Cell, out)?;
             continue;
         }
@@ -236,7 +236,11 @@ fn row(
     Ok(())
 }
 
-fn object(fields: &[(Vec<u8>, Node)], leaves: &mut [Leaf], out: &mut Vec<u8>) -> io::Result<()> {
+fn object(
+    fields: &[(Vec<u8>, Node)],
+    leaves: &mut [LeafColumn],
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     out.push(b'{');
     for (n, (name, node)) in fields.iter().enumerate() {
         if n > 0 {
@@ -250,14 +254,14 @@ fn object(fields: &[(Vec<u8>, Node)], leaves: &mut [Leaf], out: &mut Vec<u8>) ->
     Ok(())
 }
 
-fn value(node: &Node, leaves: &mut [Leaf], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+fn value(node: &Node, leaves: &mut [LeafColumn], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let level = first(node, leaves)?.def()?;
     if level < node.def {
         skip(node, leaves)?;
         return null(form, out);
     }
     match &node.shape {
-        Shape::Leaf => first(node, leaves)?.write(form, out),
+        Shape::LeafColumn => first(node, leaves)?.write(form, out),
         Shape::Struct(fields) => object(fields, leaves, out),
         Shape::List { element, rep, .. } => {
             out.push(b'[');
@@ -279,22 +283,13 @@ fn value(node: &Node, leaves: &mut [Leaf], form: Form, out: &mut Vec<u8>) -> io:
     }
 }
 
-fn first<'l>(node: &Node, leaves: &'l mut [Leaf]) -> io::Result<&'l mut Leaf> {
+fn first<'l>(node: &Node, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut LeafColumn> {
     leaves.get_mut(node.leaves.start).ok_or_else(damaged)
 }
 
 /// Goes on behind what is null or empty: each column has one level for it.
-fn skip(node: &Node, leaves: &mut [Leaf]) -> io::Result<()> {
+fn skip(node: &Node, leaves: &mut [LeafColumn]) -> io::Result<()> {
     let leaves = leaves.get_mut(node.leaves.clone()).ok_or_else(damaged)?;
-    leaves.iter_mut().for_each(Leaf::pass);
+    leaves.iter_mut().for_each(LeafColumn::pass);
     Ok(())
-}
-
-fn unreadable(error: ParquetError) -> io::Error {
-    invalid(&error.to_string())
-}
-
-#[cold]
-fn damaged() -> io::Error {
-    invalid("the Parquet is damaged")
 }

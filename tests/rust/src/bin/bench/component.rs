@@ -3,8 +3,8 @@
 use std::io;
 
 use snowcat_host::{
-    Engine, Failure as HostFailure, Pull, Pulled, Request, Response, Runner, Script, Settings,
-    SqlReply, Upload, Warehouse, drive,
+    Engine, Failure as HostFailure, Host, Pull, Pulled, Request, Response, Runner, Script,
+    Settings, SqlReply, Upload, drive,
 };
 use snowcat_tests::bench::{Driver, Failure, Stats};
 
@@ -48,9 +48,9 @@ struct Counting<'a> {
     stats: Stats,
 }
 
-impl Warehouse for Counting<'_> {
+impl Host for Counting<'_> {
     fn sql(&mut self, _: &Script) -> Result<SqlReply, HostFailure> {
-        Ok(SqlReply::Assumed)
+        Ok(SqlReply::DryRun)
     }
 
     fn upload(&mut self, _: &Upload, payload: Vec<u8>) -> Result<(), HostFailure> {

@@ -4,7 +4,7 @@ use std::io;
 
 /// A place in a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Place<'a> {
+pub(super) struct Location<'a> {
     /// What comes before the path and its slash: it names the bucket.
     pub(super) root: &'a str,
     /// A key, a folder or a pattern; empty for the whole bucket.
@@ -21,7 +21,7 @@ pub(super) enum Name<'a> {
     Azure {
         container: &'a str,
         /// The account's host, where the place says it: the one of blobs.
-        host: Option<Host<'a>>,
+        host: Option<AzureHost<'a>>,
     },
     Google {
         bucket: &'a str,
@@ -30,7 +30,7 @@ pub(super) enum Name<'a> {
 
 /// An account's host in Azure. Credentials go there: it must be Microsoft's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Host<'a> {
+pub(super) struct AzureHost<'a> {
     pub(super) account: &'a str,
     /// Behind `<account>.blob.`.
     pub(super) domain: &'a str,
@@ -39,7 +39,7 @@ pub(super) struct Host<'a> {
 /// Where Azure has storage: everywhere, in China, for the government of the United States.
 const AZURE: [&str; 3] = ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
 
-impl<'a> Place<'a> {
+impl<'a> Location<'a> {
     /// Whether this is written as a place in a bucket.
     pub(super) fn is(place: &str) -> bool {
         place.split_once("://").is_some_and(|(scheme, _)| scheme_of(scheme).is_some())
@@ -66,13 +66,13 @@ impl<'a> Place<'a> {
                 let (container, host, path) = if let Some((container, host)) = first.split_once('@')
                 {
                     (container, Some(host), below)
-                } else if Host::parse(first).is_some() {
+                } else if AzureHost::parse(first).is_some() {
                     let (container, path) = below.split_once('/').unwrap_or((below, ""));
                     (container, Some(first), path)
                 } else {
                     (first, None, below)
                 };
-                let host = host.map(|host| Host::parse(host).ok_or_else(fault)).transpose()?;
+                let host = host.map(|host| AzureHost::parse(host).ok_or_else(fault)).transpose()?;
                 (Name::Azure { container: name(container)?, host }, path)
             }
         };
@@ -114,7 +114,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && !text.contains("..") && text.bytes().all(legal)
 }
 
-impl<'a> Host<'a> {
+impl<'a> AzureHost<'a> {
     /// `account.blob.core.windows.net`; `dfs` is the same account by another protocol.
     fn parse(host: &'a str) -> Option<Self> {
         let (account, rest) = host.split_once('.')?;
@@ -132,10 +132,10 @@ pub(super) fn is_account(text: &str) -> bool {
 /// A pattern as on a stage: `*` and `?` stand for characters of one name, `**` for any, and `**/` for any
 /// folders or none.
 #[derive(Debug)]
-pub(super) struct Pattern(Vec<Token>);
+pub(super) struct Pattern(Vec<PatternToken>);
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Token {
+enum PatternToken {
     Is(char),
     /// `?`
     One,
@@ -153,11 +153,11 @@ impl Pattern {
         let mut rest = pattern;
         while let Some(c) = rest.chars().next() {
             let (token, length) = match c {
-                _ if rest.starts_with("**/") => (Token::Folders, 3),
-                _ if rest.starts_with("**") => (Token::Any, 2),
-                '*' => (Token::Some, 1),
-                '?' => (Token::One, 1),
-                c => (Token::Is(c), c.len_utf8()),
+                _ if rest.starts_with("**/") => (PatternToken::Folders, 3),
+                _ if rest.starts_with("**") => (PatternToken::Any, 2),
+                '*' => (PatternToken::Some, 1),
+                '?' => (PatternToken::One, 1),
+                c => (PatternToken::Is(c), c.len_utf8()),
             };
             tokens.push(token);
             rest = rest.get(length..).unwrap_or_default();
@@ -176,13 +176,13 @@ impl Pattern {
                     continue;
                 }
                 match token {
-                    Token::Is(is) if *is == c => self.enter(&mut next, n + 1),
-                    Token::One if c != '/' => self.enter(&mut next, n + 1),
-                    Token::Some if c != '/' => self.enter(&mut next, n),
-                    Token::Any => self.enter(&mut next, n),
-                    Token::Folders if c == '/' => self.enter(&mut next, n),
+                    PatternToken::Is(is) if *is == c => self.enter(&mut next, n + 1),
+                    PatternToken::One if c != '/' => self.enter(&mut next, n + 1),
+                    PatternToken::Some if c != '/' => self.enter(&mut next, n),
+                    PatternToken::Any => self.enter(&mut next, n),
+                    PatternToken::Folders if c == '/' => self.enter(&mut next, n),
                     // Within the name of a folder: not yet at what follows.
-                    Token::Folders => set(&mut next, n),
+                    PatternToken::Folders => set(&mut next, n),
                     _ => {}
                 }
             }
@@ -194,7 +194,8 @@ impl Pattern {
     /// Reaches a place in the pattern, and those behind it that need no character.
     fn enter(&self, at: &mut [bool], n: usize) {
         set(at, n);
-        if let Some(Token::Some | Token::Any | Token::Folders) = self.0.get(n) {
+        if let Some(PatternToken::Some | PatternToken::Any | PatternToken::Folders) = self.0.get(n)
+        {
             self.enter(at, n + 1);
         }
     }
@@ -213,12 +214,12 @@ mod tests {
     #[test]
     fn places_are_told_apart() {
         let check = |place: &str, expect: Option<(&str, &str, Name<'_>)>| {
-            let found = Place::parse(place).ok().map(|it| (it.root, it.path, it.bucket));
+            let found = Location::parse(place).ok().map(|it| (it.root, it.path, it.bucket));
             assert_eq!(found, expect, "{place}");
         };
         let s3 = |bucket| Name::Amazon { bucket };
         let az = |host| Name::Azure { container: "c", host };
-        let host = Some(Host { account: "acc", domain: "core.windows.net" });
+        let host = Some(AzureHost { account: "acc", domain: "core.windows.net" });
         check("s3://b/a/*.csv", Some(("s3://b", "a/*.csv", s3("b"))));
         check("s3a://my.b", Some(("s3a://my.b", "", s3("my.b"))));
         check("s3://b//a//x?y", Some(("s3://b", "/a//x?y", s3("b"))));
@@ -246,7 +247,7 @@ mod tests {
             check(other, None);
         }
         for (place, is) in [("s3://b", true), ("@d.s.stage/a", false), ("https://x/y", false)] {
-            assert_eq!(Place::is(place), is, "{place}");
+            assert_eq!(Location::is(place), is, "{place}");
         }
     }
 
@@ -254,7 +255,7 @@ mod tests {
     fn what_is_listed_is_little() {
         for (path, prefix) in [("a/b", "a/b"), ("a/2024-*/x", "a/2024-"), ("**/x", ""), ("", "")] {
             let place = format!("s3://b/{path}");
-            assert_eq!(Place::parse(&place).unwrap().prefix(), prefix, "{path}");
+            assert_eq!(Location::parse(&place).unwrap().prefix(), prefix, "{path}");
         }
     }
 

@@ -1,0 +1,87 @@
+//! What each cloud does in its own way, and files in buckets.
+
+use std::io;
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
+
+use super::wire::{Answer, Ask, Cloud};
+
+/// What one cloud calls things.
+pub(super) trait Api: Cloud {
+    /// Asks for a page of the names that begin so; `next` is from the page before.
+    fn list(&self, prefix: &str, next: Option<&str>) -> Ask;
+
+    /// Reads one.
+    fn page(&self, body: &str) -> Result<Page, String>;
+
+    /// Asks about a file.
+    fn about(&self, key: &str) -> Ask;
+
+    /// Reads what came of that; `None` for what is no file.
+    fn of_about(&self, key: &str, answer: &Answer) -> Result<Option<Entry>, String> {
+        Entry::of_head(key, answer).map(Some)
+    }
+
+    /// Asks for the bytes of a file from here to before there.
+    fn read(&self, entry: &Entry, from: u64, to: u64) -> Ask;
+}
+
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Page {
+    pub(super) entries: Vec<Entry>,
+    pub(super) next: Option<String>,
+}
+
+/// A file in a bucket.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    /// In bytes.
+    pub(super) size: u64,
+    /// Changes when the file does. In quotes or not.
+    pub(super) tag: String,
+}
+
+impl Entry {
+    /// What the headers of an answer say.
+    pub(super) fn of_head(key: &str, answer: &Answer) -> Result<Self, String> {
+        let size = answer.header("content-length").and_then(|it| it.trim().parse().ok());
+        Ok(Self {
+            key: key.to_owned(),
+            size: size.ok_or("expected the size in the header content-length, found none")?,
+            tag: answer.header("etag").unwrap_or_default().to_owned(),
+        })
+    }
+
+    pub(super) fn version(&self) -> String {
+        format!("{}-{}", self.size, self.tag.trim_matches('"'))
+    }
+
+    pub(super) fn of_version(key: &str, version: &str) -> io::Result<Self> {
+        let parsed = version.split_once('-');
+        let parsed = parsed.and_then(|(size, tag)| Some((size.parse().ok()?, tag.to_owned())));
+        let (size, tag) = parsed.ok_or_else(|| {
+            io::Error::other(format!(
+                "expected the version of a file in a bucket, found {version:?}"
+            ))
+        })?;
+        Ok(Self { key: key.to_owned(), size, tag })
+    }
+
+    /// The value of the header `If-Match`. A weak tag matches nothing there.
+    pub(super) fn condition(&self) -> Option<String> {
+        let tag = self.tag.trim_matches('"');
+        (!tag.is_empty() && !tag.starts_with("W/")).then(|| format!("\"{tag}\""))
+    }
+}
+
+/// The value of a header that asks for the bytes from here to before there.
+pub(super) fn range(from: u64, to: u64) -> String {
+    format!("bytes={from}-{}", to.saturating_sub(1))
+}
+
+/// The instant, for signatures.
+pub(super) fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}

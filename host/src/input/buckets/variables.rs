@@ -1,0 +1,38 @@
+//! The variables of the environment that hold credentials and endpoints.
+
+use super::wire::{Endpoint, Trouble};
+use crate::credentials::Secret;
+
+/// The variables of the environment, or what stands for them.
+pub(super) struct Variables(Box<dyn Find>);
+
+trait Find: Send + Sync {
+    fn find(&self, name: &str) -> Option<String>;
+}
+
+impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {
+    fn find(&self, name: &str) -> Option<String> {
+        self(name)
+    }
+}
+
+impl Variables {
+    pub(super) fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Box::new(find))
+    }
+
+    /// The first of these that there is, and that is not empty.
+    pub(super) fn first(&self, names: &[&str]) -> Option<String> {
+        names.iter().filter_map(|name| self.0.find(name)).find(|value| !value.trim().is_empty())
+    }
+
+    pub(super) fn secret(&self, names: &[&str]) -> Option<Secret> {
+        self.first(names).map(Secret::new)
+    }
+
+    pub(super) fn endpoint(&self, names: &[&str]) -> Result<Option<Endpoint>, Trouble> {
+        let Some(value) = self.first(names) else { return Ok(None) };
+        let unfit = || Trouble::lasting(format!("expected a URL in {}", names.join(" or ")));
+        Endpoint::parse(&value).map(Some).ok_or_else(unfit)
+    }
+}
