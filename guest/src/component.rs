@@ -103,7 +103,7 @@ impl From<wit::Reply> for protocol::Reply {
                     .map(|wit::Outcome { rows, affected }| protocol::Outcome { rows, affected })
                     .collect(),
             ),
-            wit::Reply::Assumed => Self::Assumed,
+            wit::Reply::DryRun => Self::DryRun,
             wit::Reply::Responses(responses) => Self::Responses(
                 responses
                     .into_iter()
@@ -177,8 +177,9 @@ impl From<protocol::Step> for wit::Step {
 }
 
 impl From<protocol::Request> for wit::Request {
-    fn from(protocol::Request { method, url, headers, auth, body }: protocol::Request) -> Self {
-        Self { method, url, headers, auth, body }
+    fn from(request: protocol::Request) -> Self {
+        let protocol::Request { resource, parent, method, url, headers, auth, body } = request;
+        Self { resource, parent, method, url, headers, auth, body }
     }
 }
 

@@ -119,7 +119,7 @@ impl Replay {
 impl Host for Replay {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
         match self.answer(&Step::Sql(script.clone()), &[])? {
-            Reply::Assumed => Ok(SqlReply::DryRun),
+            Reply::DryRun => Ok(SqlReply::DryRun),
             Reply::Failed(failure) => Err(failure),
             Reply::Outcomes(outcomes) => Ok(SqlReply::Outcomes(outcomes)),
             other => Err(self.unfit("outcomes", &other)),

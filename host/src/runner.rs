@@ -438,7 +438,7 @@ fn is_quoted(mut stage: &str) -> bool {
 
 fn outcomes(script: &Script, host: &mut dyn Host) -> Result<Reply, Error> {
     let outcomes: Vec<Outcome> = match host.sql(script) {
-        Ok(SqlReply::DryRun) => return Ok(Reply::Assumed),
+        Ok(SqlReply::DryRun) => return Ok(Reply::DryRun),
         Ok(SqlReply::Outcomes(outcomes)) => outcomes,
         Err(failure) => return Ok(Reply::Failed(failure)),
     };

@@ -110,7 +110,10 @@ def _shown(tag, detail, data):
         digest = hashlib.sha256(data).hexdigest()
         return {key: detail[key] for key in ("path", "size", "stage")} | {"sha256": digest}
     if tag == "fetch":
-        return detail["requests"]
+        # A transcript has neither the resource of a request nor the fields of its parent.
+        hidden = ("parent", "resource")
+        requests = detail["requests"]
+        return [{key: it[key] for key in it if key not in hidden} for it in requests]
     if tag == "pull" and detail.get("encoding") is None:
         return {key: value for key, value in detail.items() if key != "encoding"}
     return detail

@@ -182,7 +182,7 @@ fn a_host_that_breaks_the_interface_ends_the_examination_after_the_schemas_are_d
             Ok(Step::Sql(script)) => {
                 let sql = script.statements[0].clone();
                 reply = match sql.contains("DOCTOR_OWNED") {
-                    true => Reply::Assumed,
+                    true => Reply::DryRun,
                     false => Reply::Outcomes(vec![Outcome::default()]),
                 };
                 asked.push(sql);

@@ -141,7 +141,7 @@ impl Session {
         let place = format!("statement {}", excerpt(&statement));
         let script = Script { statements: vec![statement], any_order: false };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::Assumed => Ok(Ok(SqlReply::Assumed)),
+            Reply::DryRun => Ok(Ok(SqlReply::Assumed)),
             Reply::Outcomes(mut outcomes) if outcomes.len() == 1 => {
                 Ok(Ok(outcomes.pop().map_or(SqlReply::Assumed, SqlReply::Ran)))
             }
@@ -151,7 +151,7 @@ impl Session {
             ))
             .at(place)),
             Reply::Failed(failure) => Ok(Err(SqlRefusal { failure, place, quiet: self.quiet })),
-            other => Err(unexpected("outcomes, assumed or failed", &other).at(place)),
+            other => Err(unexpected("outcomes, dry-run or failed", &other).at(place)),
         }
     }
 
@@ -165,14 +165,14 @@ impl Session {
         self.statements += expected as u32;
         let script = Script { statements, any_order: true };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::Assumed => Ok(Vec::new()),
+            Reply::DryRun => Ok(Vec::new()),
             Reply::Outcomes(outcomes) if outcomes.len() == expected => Ok(outcomes),
             Reply::Outcomes(outcomes) => Err(Fault::protocol(format_args!(
                 "expected {expected} outcomes from the host, found {}",
                 outcomes.len()
             ))),
             Reply::Failed(failure) => Err(refused(&failure, self.quiet)),
-            other => Err(unexpected("outcomes, assumed or failed", &other)),
+            other => Err(unexpected("outcomes, dry-run or failed", &other)),
         }
     }
 

@@ -33,6 +33,10 @@ pub struct Script {
 /// An HTTP request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
+    /// The resource that the request is for.
+    pub resource: String,
+    /// The fields of the parent's record that it is made with: path and value.
+    pub parent: Vec<(String, String)>,
     /// `GET`, `POST`, ...
     pub method: String,
     /// Absolute, encoded.
@@ -261,7 +265,7 @@ pub enum Reply {
     /// To SQL.
     Outcomes(Vec<Outcome>),
     /// To SQL in a dry run.
-    Assumed,
+    DryRun,
     /// To requests.
     Responses(Vec<Result<Response, Failure>>),
     /// To a pull.
@@ -283,7 +287,7 @@ impl Reply {
         match self {
             Self::Start => "start",
             Self::Outcomes(_) => "outcomes",
-            Self::Assumed => "assumed",
+            Self::DryRun => "dry-run",
             Self::Responses(_) => "responses",
             Self::Page(_) => "page",
             Self::File(_) => "file",

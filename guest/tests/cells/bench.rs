@@ -25,7 +25,7 @@ fn measured(form: Form) -> (Duration, usize) {
         let step = load.resume(reply).unwrap();
         spent += clock.elapsed();
         reply = match step {
-            Step::Sql(_) => Reply::Assumed,
+            Step::Sql(_) => Reply::DryRun,
             Step::Pull(_) if !std::mem::replace(&mut said, true) => Reply::Columns(columns()),
             Step::Pull(_) => match pages.next() {
                 Some(page) => {

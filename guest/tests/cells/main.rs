@@ -50,7 +50,7 @@ pub(crate) fn run(resource: &Value, replies: &[Reply]) -> Result<Run, Fault> {
         reply = match load.resume(reply)? {
             Step::Sql(script) => {
                 sql.extend(script.statements);
-                Reply::Assumed
+                Reply::DryRun
             }
             Step::Pull(_) => pulls.next().unwrap_or(Reply::End),
             Step::Upload(upload) => {

@@ -44,7 +44,7 @@ fn time(resource: &Value, page: &str) -> Duration {
     let mut reply = Reply::Start;
     loop {
         reply = match load.resume(reply).unwrap() {
-            Step::Sql(_) => Reply::Assumed,
+            Step::Sql(_) => Reply::DryRun,
             Step::Pull(_) => page.take().map_or(Reply::End, Reply::Page),
             Step::Upload(_) => Reply::Done,
             Step::Finished(_) => return spent() - began,

@@ -54,7 +54,7 @@ pub(crate) fn run(
         reply = match step {
             Step::Sql(script) => {
                 run.sql.extend(script.statements);
-                Reply::Assumed
+                Reply::DryRun
             }
             Step::Fetch(asked) => {
                 let answer = |request| {

@@ -230,11 +230,6 @@ mod tests {
                 {"name": "a", "source": "pull", "format": "json"},
                 {"name": "b", "source": "endpoint", "include_from_parent": ["id"], "endpoint": {
                     "path": "a/{resources.a.id}/b",
-                    "headers": {
-                        "x-snowcat-sample": "b",
-                        "x-snowcat-sample-0": "{resources.a.id}",
-                        "x-snowcat-sample-1": "{resources.a.by.name}",
-                    },
                     "paginator": "header_link",
                 }},
             ], "selected": ["a", "b"]}),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::host::Pulled;
 use crate::input::MARK;
@@ -13,8 +13,6 @@ use crate::input::files::{Input, Store};
 use crate::interface::{Content, Failure, Pull, Reply, Request, Response};
 use crate::transcript;
 
-/// Says whose pages a request asks for, and with what of the parent's record.
-const RESOURCE: &str = "x-snowcat-sample";
 /// Begins the parameter with the number of a page, from 2.
 const PAGE: &str = "?x-snowcat-page=";
 
@@ -85,16 +83,8 @@ impl Sample {
         (self.asked.len(), self.missing.len())
     }
 
-    /// Changes the resource's endpoint in a job so that its requests tell which pages they are for.
+    /// Changes the resource's endpoint in a job so that its pages follow one another as the saved ones do.
     pub fn prepare(&self, endpoint: &mut Map<String, Value>) {
-        let headers = endpoint.entry("headers").or_insert_with(|| json!({}));
-        if let Some(headers) = headers.as_object_mut() {
-            headers.insert(RESOURCE.to_owned(), self.resource.as_str().into());
-            for (at, (parent, field)) in self.fields().enumerate() {
-                let value = format!("{{resources.{parent}.{field}}}");
-                headers.insert(format!("{RESOURCE}-{at}"), value.into());
-            }
-        }
         endpoint.insert("paginator".to_owned(), "header_link".into());
     }
 
@@ -111,15 +101,15 @@ impl Sample {
         stores: &[Arc<dyn Store>],
         request: &Request,
     ) -> Option<Result<Response, Failure>> {
-        let header = |name: &str| {
-            request.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-        };
-        if header(RESOURCE)? != self.resource {
+        if request.resource != self.resource {
             return None;
         }
-        let count = self.fields().count();
-        let record: Vec<String> =
-            (0..count).filter_map(|at| header(&format!("{RESOURCE}-{at}"))).collect();
+        let record: Result<Vec<String>, Failure> =
+            self.fields().map(|(parent, field)| value(request, parent, field)).collect();
+        let record = match record {
+            Ok(record) => record,
+            Err(failure) => return Some(Err(failure)),
+        };
         let page = match request.url.rsplit_once(PAGE) {
             Some((_, number)) => number.parse().unwrap_or(1),
             None => 1,
@@ -187,6 +177,19 @@ impl Sample {
         }
         Ok(Response { status: 200, headers, body })
     }
+}
+
+/// Returns a field of the parent's record that a request is made with.
+fn value(request: &Request, parent: &str, field: &str) -> Result<String, Failure> {
+    let known = request.parent.iter().find(|(path, _)| path == field);
+    known.map(|(_, value)| value.clone()).ok_or_else(|| {
+        let known: Vec<&str> = request.parent.iter().map(|(path, _)| path.as_str()).collect();
+        failure(format!(
+            "expected {{resources.{parent}.{field}}} in the endpoint of {}, as in the name of its file, found {}",
+            request.resource,
+            if known.is_empty() { "no field of a parent".to_owned() } else { known.join(", ") }
+        ))
+    })
 }
 
 /// A value as a part of a file's name.
@@ -276,6 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_the_request_name_the_file() {
+        let check = |parent: &[(&str, &str)], field: &str, expected: Result<&str, &str>| {
+            let parent = parent.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let request = Request {
+                resource: "comments".to_owned(),
+                parent,
+                method: "GET".to_owned(),
+                url: "https://x/1".to_owned(),
+                headers: Vec::new(),
+                auth: None,
+                body: None,
+            };
+            let found = value(&request, "posts", field).map_err(|it| it.message);
+            assert_eq!(found.as_deref().map_err(String::as_str), expected);
+        };
+        check(&[("id", "7"), ("by.name", "a")], "by.name", Ok("a"));
+        let start = "expected {resources.posts.slug} in the endpoint of comments, as in the name of its file, found ";
+        check(&[("id", "7")], "slug", Err(&format!("{start}id")));
+        check(&[], "slug", Err(&format!("{start}no field of a parent")));
+    }
+
+    #[test]
     fn a_value_is_one_part_of_a_name() {
         let check = |value: &str, expected: &str| assert_eq!(part(value), expected);
         check("7", "7");
@@ -298,6 +323,8 @@ mod tests {
         ];
         let answers = Answers::new(&text.join("\n")).unwrap();
         let request = |method: &str, url: &str, body: Option<&str>| Request {
+            resource: String::new(),
+            parent: Vec::new(),
             method: method.to_owned(),
             url: url.to_owned(),
             headers: Vec::new(),

@@ -64,6 +64,8 @@ impl Default for HttpLimits {
 /// let credentials = Credentials::of_job(&serde_json::json!({}), Box::new(Environment))?;
 /// let http = Http::new(credentials, HttpLimits::default());
 /// let request = Request {
+///     resource: "orders".to_owned(),
+///     parent: Vec::new(),
 ///     method: "GET".to_owned(),
 ///     url: "http://example.com/orders?key=1".to_owned(),
 ///     headers: Vec::new(),

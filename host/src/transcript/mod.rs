@@ -182,7 +182,7 @@ fn check_value(check: &Check) -> Value {
 #[must_use]
 pub fn reply_line(reply: &Reply) -> String {
     let reply = match reply {
-        Reply::Assumed => json!("assumed"),
+        Reply::DryRun => json!("dry-run"),
         Reply::Columns(columns) => {
             json!({ "columns": columns.iter().map(column_value).collect::<Vec<_>>() })
         }

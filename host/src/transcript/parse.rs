@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::interface::{Column, Failure, File, Outcome, Reply, Request, Response};
 
-/// The requests of a step.
+/// Returns the requests of a step. A transcript does not hold their resources and parents.
 pub(crate) fn parse_requests(value: &Value) -> Result<Vec<Request>, String> {
     let optional = |value: &Value, key: &str| match value.get(key) {
         None | Some(Value::Null) => Ok(None),
@@ -12,6 +12,8 @@ pub(crate) fn parse_requests(value: &Value) -> Result<Vec<Request>, String> {
     };
     list(value, |value| {
         Ok(Request {
+            resource: String::new(),
+            parent: Vec::new(),
             method: text(field(value, "method")?)?,
             url: text(field(value, "url")?)?,
             headers: list(field(value, "headers")?, parse_header)?,
@@ -26,7 +28,7 @@ pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
     let reply = line.get("reply").ok_or_else(|| format!("expected a reply, found {line}"))?;
     if let Some(word) = reply.as_str() {
         return match word {
-            "assumed" => Ok(Reply::Assumed),
+            "dry-run" => Ok(Reply::DryRun),
             "done" => Ok(Reply::Done),
             "end" => Ok(Reply::End),
             "start" => Ok(Reply::Start),

@@ -12,6 +12,8 @@ fn steps_are_said_in_one_way() {
     check_step(
         Step::Fetch(Fetches {
             requests: vec![Request {
+                resource: "r".into(),
+                parent: vec![("id".into(), "1".into())],
                 method: "GET".into(),
                 url: "https://x/1".into(),
                 headers: vec![("accept".into(), "*/*".into())],
@@ -58,7 +60,7 @@ fn steps_are_said_in_one_way() {
 #[test]
 fn replies_are_said_in_one_way_and_read_back() {
     check_reply(Reply::Start, r#"{"reply":"start"}"#);
-    check_reply(Reply::Assumed, r#"{"reply":"assumed"}"#);
+    check_reply(Reply::DryRun, r#"{"reply":"dry-run"}"#);
     check_reply(Reply::End, r#"{"reply":"end"}"#);
     check_reply(Reply::Done, r#"{"reply":"done"}"#);
     check_reply(

@@ -196,6 +196,8 @@ fn sql(statements: usize) -> Step {
 
 fn fetch(requests: usize) -> Step {
     let request = Request {
+        resource: "r".into(),
+        parent: vec![],
         method: "GET".into(),
         url: "https://x.example/".into(),
         headers: vec![],

@@ -72,6 +72,8 @@ fn send(http: &Http, url: &str, auth: Option<&str>) -> Result<Response, Failure>
 
 fn get(url: &str, auth: Option<&str>) -> Request {
     Request {
+        resource: "r".to_owned(),
+        parent: vec![],
         method: "GET".to_owned(),
         url: url.to_owned(),
         headers: vec![("accept".to_owned(), "application/json".to_owned())],

@@ -131,6 +131,8 @@ fn request_of(request: &Value) -> Request {
     let header =
         |pair: &Value| (pair[0].as_str().unwrap().to_owned(), pair[1].as_str().unwrap().to_owned());
     Request {
+        resource: "r".to_owned(),
+        parent: vec![],
         method: text("method").unwrap(),
         url: text("url").unwrap(),
         headers: request

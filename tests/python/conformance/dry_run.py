@@ -63,7 +63,7 @@ def dry_run(guest: Component | Library, job: dict[str, Any], pages: Iterable[str
             sent.files.append((detail["path"], pq.read_table(io.BytesIO(data))))
             reply = Variant("done")
         else:
-            reply = Variant("assumed")
+            reply = Variant("dry-run")
 
 
 def _checked(result: Any) -> Any:

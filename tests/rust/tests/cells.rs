@@ -28,7 +28,7 @@ fn measured(engine: &Engine, form: Form) -> (Duration, usize) {
         let step = load.resume(&reply).unwrap();
         spent += clock.elapsed();
         reply = match step {
-            Step::Sql(_) => Reply::Assumed,
+            Step::Sql(_) => Reply::DryRun,
             Step::Pull(_) if !std::mem::replace(&mut said, true) => {
                 let column = |column: snowcat_guest::protocol::InputColumn| Column {
                     name: column.name,

@@ -98,7 +98,7 @@ fn reply_of(reply: &host::Reply) -> protocol::Reply {
                 .map(|o| protocol::Outcome { rows: o.rows.clone(), affected: o.affected })
                 .collect(),
         ),
-        host::Reply::Assumed => protocol::Reply::Assumed,
+        host::Reply::DryRun => protocol::Reply::DryRun,
         host::Reply::Responses(responses) => protocol::Reply::Responses(
             responses
                 .iter()
@@ -144,6 +144,8 @@ fn step_of(step: protocol::Step) -> host::Step {
             requests: requests
                 .into_iter()
                 .map(|r| host::Request {
+                    resource: r.resource,
+                    parent: r.parent,
                     method: r.method,
                     url: r.url,
                     headers: r.headers,

@@ -3,6 +3,7 @@
 //!
 //! As in dlt, the child is requested once for every record of the parent, in the order read, duplicates included.
 
+use crate::dlt::orjson::{push_string, string_content};
 use crate::fault::{Fault, Result, excerpt};
 use crate::job::Parent;
 use crate::json::select;
@@ -75,6 +76,20 @@ impl<'p> ParentRow<'p> {
     /// A data fault if the record has no such field.
     pub fn field(&self, field: usize) -> Result<&'p str> {
         self.value(field)
+    }
+
+    /// Returns the fields that requests are made with: the path of each, and its value, a string as it is.
+    ///
+    /// # Errors
+    /// A data fault when the record has no such field.
+    pub fn fields(&self) -> Result<Vec<(String, String)>> {
+        let paths = self.parents.parent.fields.iter().enumerate();
+        let field = |(index, path): (usize, &Path)| {
+            let raw = self.value(index)?;
+            let value = if raw.starts_with('"') { string_content(raw)? } else { raw.into() };
+            Ok((path.as_str().to_owned(), value.into_owned()))
+        };
+        paths.map(field).collect()
     }
 
     /// The members that are copied to a child's record, as JSON; empty if there are none.
@@ -152,6 +167,9 @@ mod tests {
         assert_eq!(parents.len(), 2);
         let one = parents.row(0);
         assert_eq!((one.field(0).unwrap(), one.field(1).unwrap()), ("1", r#""a\"b""#));
+        let fields = one.fields().unwrap();
+        let fields: Vec<_> = fields.iter().map(|(path, value)| (&**path, &**value)).collect();
+        assert_eq!(fields, [("id", "1"), ("user.name", "a\"b")]);
         assert_eq!(one.members().unwrap(), r#""_posts_id":1,"_posts_a.b":[1, {"c":2}]"#);
         assert_eq!(one.to_string(), r#"parent posts 1 (id 1, user.name "a\"b")"#);
         let two = parents.row(1);
@@ -164,6 +182,7 @@ mod tests {
             two.members().unwrap_err().to_string(),
             "expected a field \"a.b\" in the record of parent \"posts\", found nothing"
         );
+        assert!(two.fields().is_err());
         assert!(parents.row(2).field(0).is_err());
     }
 }

@@ -60,7 +60,7 @@ fn answer(current: &mut Option<Load>, line: &str) -> Result<Value, Fault> {
 fn reply(value: &Value) -> Result<Reply, Fault> {
     match value.as_str() {
         Some("start") => return Ok(Reply::Start),
-        Some("assumed") => return Ok(Reply::Assumed),
+        Some("dry-run") => return Ok(Reply::DryRun),
         Some("end") => return Ok(Reply::End),
         Some("done") => return Ok(Reply::Done),
         _ => {}
@@ -131,6 +131,8 @@ fn response(value: &Value) -> Option<Result<Response, Failure>> {
 
 fn request(request: &Request) -> Value {
     json!({
+        "resource": request.resource,
+        "parent": request.parent,
         "method": request.method,
         "url": request.url,
         "headers": request.headers,

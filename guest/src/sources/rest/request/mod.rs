@@ -23,6 +23,8 @@ use crate::sources::incremental::convert::plain;
 /// The requests of one resource in one run: the first, and what comes after each page.
 #[derive(Clone, Debug)]
 pub struct Requests {
+    /// The fields of the parent's record that requests are made with: path and value.
+    parent: Vec<(String, String)>,
     method: &'static str,
     url: String,
     params: IndexMap<String, Vec<String>>,
@@ -80,6 +82,7 @@ impl Requests {
             .or_else(|| client.and_then(|client| client.paginator.clone()))
             .unwrap_or(Paginator::auto());
         let mut requests = Self {
+            parent: parent.map(|row| row.fields()).transpose()?.unwrap_or_default(),
             method: endpoint.method.name(),
             url: url::join(client.map_or("", |client| &client.base_url), &path),
             params: params(endpoint, &placeholders)?,
@@ -322,7 +325,10 @@ impl Requests {
             Some(Data::Form(_)) => default("content-type", "application/x-www-form-urlencoded"),
             Some(Data::Text(_)) | None => {}
         }
+        let [resource, _] = &self.names;
         Ok(Request {
+            resource: resource.clone(),
+            parent: self.parent.clone(),
             method: self.method.to_owned(),
             url,
             headers,

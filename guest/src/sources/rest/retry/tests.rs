@@ -5,6 +5,8 @@ use crate::fault::FaultKind;
 
 fn request() -> Request {
     Request {
+        resource: "items".to_owned(),
+        parent: Vec::new(),
         method: "GET".to_owned(),
         url: "https://x.net/items?token=s3cret&page=1".to_owned(),
         headers: Vec::new(),

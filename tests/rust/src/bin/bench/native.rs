@@ -22,7 +22,7 @@ impl Driver for Native {
         let mut reply = Reply::Start;
         loop {
             reply = match load.resume(reply).map_err(Failure::new)? {
-                Step::Sql(_) => Reply::Assumed,
+                Step::Sql(_) => Reply::DryRun,
                 Step::Pull(_) => match pages.next().transpose()? {
                     Some(page) => Reply::Page(page),
                     None => Reply::End,

@@ -49,7 +49,7 @@ impl<'w> Host<'w> {
             reply = match load.resume(reply)? {
                 Step::Sql(script) => {
                     self.run.sql.extend(script.statements);
-                    Reply::Assumed
+                    Reply::DryRun
                 }
                 Step::Fetch(requests) => Reply::Responses(
                     requests.iter().map(|request| self.answer(request, trouble)).collect(),
