@@ -238,7 +238,7 @@ impl Decoder {
             }
             DecoderState::Bytes(table) => {
                 for (at, &byte) in (before..).zip(bytes) {
-                    match table[usize::from(byte)] {
+                    match table.get(usize::from(byte)).copied().flatten() {
                         Some(c) => text.push(c),
                         None => bad(text, Bad { at, byte: Some(byte) }),
                     }

@@ -247,10 +247,11 @@ fn heading(out: &mut impl Write, title: &str, detail: &str) -> io::Result<()> {
 
 /// The first and the last column to the left, the two between to the right.
 fn aligned(out: &mut impl Write, rows: &[[String; 4]]) -> io::Result<()> {
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    let width = |cell: fn(&[String; 4]) -> &String| {
+        rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or_default()
     };
-    let (first, second, third) = (width(0), width(1), width(2));
+    let (first, second, third) =
+        (width(|[a, ..]| a), width(|[_, b, ..]| b), width(|[_, _, c, _]| c));
     for [a, b, c, d] in rows {
         writeln!(out, "  {a:first$}  {b:>second$}  {c:>third$}  {d}")?;
     }

@@ -20,7 +20,7 @@ impl fmt::Display for Readable<'_> {
                 rest = after;
                 continue;
             }
-            rest = &rest[c.len_utf8()..];
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
             f.write_char(c)?;
             match c {
                 '(' => depth += 1,
@@ -50,7 +50,7 @@ fn write_quoted(f: &mut fmt::Formatter<'_>, quoted: &str, quote: char) -> fmt::R
         return f.write_str(quoted);
     }
     let end = quoted.char_indices().nth(SHOWN).map_or(quoted.len(), |(at, _)| at);
-    write!(f, "{}...' /* {length} characters */", &quoted[..end])
+    write!(f, "{}...' /* {length} characters */", quoted.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ impl Asked {
                 json!({"api": {"type": "api_key", "name": name, "location": "query", "hosts": hosts,
                     "secret": "api"}}),
             );
-            client["auth"] = "api".into();
+            if let Some(client) = client.as_object_mut() {
+                client.insert("auth".to_owned(), "api".into());
+            }
         } else {
             job.insert(
                 "//credentials".to_owned(),

@@ -72,7 +72,9 @@ pub(in crate::http) fn json(text: &str) -> Option<String> {
 pub(super) fn html(text: &str) -> Option<String> {
     replaced(text, '&', |rest| {
         let named = |(name, _): &&(&str, char)| {
-            rest[1..].strip_prefix(name).is_some_and(|rest| rest.starts_with(';'))
+            rest.get(1..)
+                .and_then(|rest| rest.strip_prefix(*name))
+                .is_some_and(|rest| rest.starts_with(';'))
         };
         if let Some((name, c)) = NAMES.iter().find(named) {
             return Some((c.to_string(), name.len() + 2));
@@ -108,11 +110,12 @@ pub(super) fn unwrapped(text: &str) -> Option<String> {
             continue;
         }
         if run > 0 && space(char::from(byte)) {
-            let rest = &text[at..];
+            let rest = text.get(at..).unwrap_or_default();
             let len = rest.find(|c| !space(c)).unwrap_or(rest.len());
             let next = rest.as_bytes().get(len).is_some_and(|&byte| coded(byte));
-            if next && (run >= LINE || rest[..len].contains(['\r', '\n'])) {
-                made.push_str(&text[done..at]);
+            if next && (run >= LINE || rest.get(..len).is_some_and(|it| it.contains(['\r', '\n'])))
+            {
+                made.push_str(text.get(done..at).unwrap_or_default());
                 done = at + len;
             }
             at += len;
@@ -124,7 +127,7 @@ pub(super) fn unwrapped(text: &str) -> Option<String> {
     if done == 0 {
         return None;
     }
-    made.push_str(&text[done..]);
+    made.push_str(text.get(done..).unwrap_or_default());
     Some(made)
 }
 
@@ -248,8 +251,9 @@ fn replaced(
     let mut rest = text;
     let mut changed = false;
     while let Some(at) = rest.find(mark) {
-        made.push_str(&rest[..at]);
-        rest = &rest[at..];
+        let (before, marked) = rest.split_at(at);
+        made.push_str(before);
+        rest = marked;
         let (new, len) = match plain(rest) {
             Some(found) => {
                 changed = true;

@@ -155,11 +155,11 @@ pub(super) fn hide_parameter(text: String, name: &str, value: &str) -> String {
         hidden.push_str(before);
         hidden.push_str(name);
         rest = after;
-        let Some(sign) = ["=", "\\u003d", "\\u003D"].into_iter().find(|it| after.starts_with(it))
+        let mut signs = ["=", "\\u003d", "\\u003D"].into_iter();
+        let Some((sign, after)) = signs.find_map(|sign| Some((sign, after.strip_prefix(sign)?)))
         else {
             continue;
         };
-        let after = &after[sign.len()..];
         let (found, behind) = after.split_at(value_len(after));
         hidden.push_str(sign);
         rest = behind;
@@ -182,8 +182,9 @@ fn value_len(text: &str) -> usize {
         |c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'' | '<' | '>' | '#' | '\\');
     let mut at = 0;
     loop {
-        at += text[at..].find(ends).unwrap_or(text.len() - at);
-        let rest = &text[at..];
+        let rest = text.get(at..).unwrap_or_default();
+        let (_, rest) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+        at = text.len() - rest.len();
         if rest.starts_with("\\/") {
             at += 2;
         } else if let Some(code) = rest.strip_prefix("\\u00").and_then(|it| it.get(..2))
