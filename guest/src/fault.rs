@@ -23,7 +23,11 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Its name in the interface.
+    /// Returns its name in the interface.
+    ///
+    /// ```
+    /// assert_eq!(snowcat_guest::fault::FaultKind::Source.name(), "source");
+    /// ```
     pub const fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -38,6 +42,15 @@ impl FaultKind {
 }
 
 /// Why a load cannot go on: what was expected, what was found, and where.
+///
+/// ```
+/// use snowcat_guest::fault::{Fault, FaultKind};
+///
+/// let fault = Fault::data("expected JSON, found <").at("page 1").at("resource orders");
+/// assert_eq!(fault.kind, FaultKind::Data);
+/// assert_eq!(fault.context, ["resource orders", "page 1"]);
+/// assert_eq!(fault.to_string(), "resource orders: page 1: expected JSON, found <");
+/// ```
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct Fault {
     /// Whose fault it is.
@@ -77,6 +90,11 @@ impl Fault {
     }
 
     /// A defect of this crate.
+    ///
+    /// ```
+    /// let fault = snowcat_guest::fault::Fault::internal("an empty table has rows");
+    /// assert!(fault.to_string().ends_with("(a defect in Snowcat: please report it)"));
+    /// ```
     #[cold]
     pub fn internal(message: impl fmt::Display) -> Self {
         Self::new(
@@ -116,6 +134,19 @@ impl fmt::Display for Fault {
 }
 
 /// Adds places to the faults of results.
+///
+/// ```
+/// use snowcat_guest::fault::{Context as _, Fault, Result};
+///
+/// fn number(text: &str) -> Result<i32> {
+///     text.parse().map_err(|_| Fault::data(format_args!("expected a number, found {text:?}")))
+/// }
+///
+/// let place = |column: &'static str| move || format!("column {column}");
+/// assert_eq!(number("7").at(place("a")), Ok(7));
+/// let fault = number("x").at(place("a"));
+/// assert_eq!(fault.unwrap_err().to_string(), "column a: expected a number, found \"x\"");
+/// ```
 pub trait Context<T> {
     /// Says where the fault happened; only called when there is one.
     fn at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T>;

@@ -68,7 +68,10 @@ pub enum Pulled {
 /// }
 ///
 /// # fn main() -> Result<(), snowcat_host::Error> {
-/// let job = r#"{"pipeline": "shop", "database": "RAW", "dataset": "shop", "resources": ["orders"]}"#;
+/// let job = r#"{
+///     "pipeline": "shop", "database": "RAW", "dataset": "shop",
+///     "resources": [{"name": "orders", "source": "pull"}]
+/// }"#;
 /// let mut host = OnePage(Some(r#"{"id": 1}{"id": 2}"#.to_owned()));
 /// let engine = Engine::new(&Settings::default())?;
 /// let report = Runner::new(&engine).run(job, "2026-01-01T00:00:00Z", &mut host)?;

@@ -19,7 +19,10 @@ use crate::transcript;
 /// # use snowcat_host::input::files::Input;
 ///
 /// # fn main() -> Result<(), snowcat_host::Error> {
-/// let job = r#"{"pipeline": "p", "database": "D", "dataset": "d", "resources": ["t"]}"#;
+/// let job = r#"{
+///     "pipeline": "p", "database": "D", "dataset": "d",
+///     "resources": [{"name": "t", "source": "pull"}]
+/// }"#;
 /// let (runner, now) = (Runner::new(&Engine::new(&Settings::default())?), "2026-01-01T00:00:00Z");
 ///
 /// let mut transcript = Transcript::new(Vec::new());

@@ -33,6 +33,14 @@ use target::Target;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
 ///
+/// ```
+/// use snowcat_guest::load;
+///
+/// let fault = load::start(r#"{"pipelin": "p"}"#, "2026-01-01T00:00:00Z").err();
+/// let message = fault.map(|fault| fault.message);
+/// assert_eq!(message.as_deref(), Some("unknown key \"pipelin\", did you mean \"pipeline\"?"));
+/// ```
+///
 /// # Errors
 /// A config fault where the job is not valid.
 pub fn start(job: &str, now: &str) -> Result<Load> {
@@ -40,6 +48,18 @@ pub fn start(job: &str, now: &str) -> Result<Load> {
 }
 
 /// Begins a run of the job, if the policy of the installation allows it.
+///
+/// ```
+/// use snowcat_guest::load;
+///
+/// let job = r#"{
+///     "pipeline": "shop", "database": "RAW", "dataset": "shop",
+///     "resources": [{"name": "orders", "source": "pull"}]
+/// }"#;
+/// let (allowed, now) = (r#"{"schemas": ["RAW.SHOP"]}"#, "2026-01-01T00:00:00Z");
+/// assert!(load::start_within(job, allowed, now).is_ok());
+/// assert!(load::start_within(job, r#"{"schemas": ["RAW.OTHER"]}"#, now).is_err());
+/// ```
 ///
 /// # Errors
 /// A config fault where the job or the policy is not valid, or the job wants what the policy does not name.

@@ -76,7 +76,7 @@ const NOT_SHOWN: &str =
 /// The reply to a statement.
 pub(crate) enum SqlReply {
     /// The host did not run it.
-    Assumed,
+    DryRun,
     /// It ran.
     Ran(Outcome),
 }
@@ -85,7 +85,7 @@ impl SqlReply {
     /// The rows that the statement returned; none in a dry run.
     pub(crate) fn rows(&self) -> &[Vec<Option<String>>] {
         match self {
-            Self::Assumed => &[],
+            Self::DryRun => &[],
             Self::Ran(outcome) => &outcome.rows,
         }
     }
@@ -141,9 +141,9 @@ impl Session {
         let place = format!("statement {}", excerpt(&statement));
         let script = Script { statements: vec![statement], any_order: false };
         match self.io.ask(Step::Sql(script)).await {
-            Reply::DryRun => Ok(Ok(SqlReply::Assumed)),
+            Reply::DryRun => Ok(Ok(SqlReply::DryRun)),
             Reply::Outcomes(mut outcomes) if outcomes.len() == 1 => {
-                Ok(Ok(outcomes.pop().map_or(SqlReply::Assumed, SqlReply::Ran)))
+                Ok(Ok(outcomes.pop().map_or(SqlReply::DryRun, SqlReply::Ran)))
             }
             Reply::Outcomes(outcomes) => Err(Fault::protocol(format_args!(
                 "expected 1 outcome from the host, found {}",

@@ -12,7 +12,22 @@ use std::task::{Context, Poll, Waker};
 use super::types::{Examination, Pause, Reply, Report, Step, Upload};
 use crate::fault::{Fault, Result};
 
-/// The load's end of the connection to its host.
+/// The connection between a load and its host, as the load sees it.
+///
+/// ```
+/// use snowcat_guest::protocol::{Io, Load, Report, Reply, Step};
+///
+/// # fn main() -> snowcat_guest::fault::Result<()> {
+/// let io = Io::default();
+/// let load = Load::new(io.clone(), async move {
+///     io.wait(2.0, "429".to_owned()).await?;
+///     Ok(Report::default())
+/// });
+/// assert!(matches!(load.resume(Reply::Start)?, Step::Wait(pause) if pause.seconds == 2.0));
+/// assert_eq!(load.resume(Reply::Done)?, Step::Finished(Report::default()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct Io(Rc<RefCell<Slot>>);
 
@@ -100,6 +115,25 @@ impl Load {
     }
 
     /// Takes the reply to the last step and returns the next step.
+    ///
+    /// ```
+    /// use snowcat_guest::load;
+    /// use snowcat_guest::protocol::{Reply, Step};
+    ///
+    /// # fn main() -> snowcat_guest::fault::Result<()> {
+    /// let job = r#"{
+    ///     "pipeline": "p", "database": "D", "dataset": "d",
+    ///     "resources": [{"name": "t", "source": "pull"}]
+    /// }"#;
+    /// let load = load::start(job, "2026-01-01T00:00:00Z")?;
+    /// // The first step restores what is known of the dataset.
+    /// assert!(matches!(load.resume(Reply::Start)?, Step::Sql(_)));
+    /// // A reply that answers another step ends the load.
+    /// assert!(load.resume(Reply::End).is_err());
+    /// assert!(load.resume(Reply::DryRun).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(&self, reply: Reply) -> Result<Step> {
         let Ok(mut slot) = self.run.try_borrow_mut() else {
             return Err(Fault::protocol("resume was called while it was running"));
@@ -133,7 +167,32 @@ impl Load {
         }
     }
 
-    /// The bytes of the file the pending upload names.
+    /// Returns the bytes of the file that the pending upload names.
+    ///
+    /// ```
+    /// use snowcat_guest::load;
+    /// use snowcat_guest::protocol::{Reply, Step};
+    ///
+    /// # fn main() -> snowcat_guest::fault::Result<()> {
+    /// let job = r#"{
+    ///     "pipeline": "p", "database": "D", "dataset": "d",
+    ///     "resources": [{"name": "t", "source": "pull"}]
+    /// }"#;
+    /// let load = load::start(job, "2026-01-01T00:00:00Z")?;
+    /// assert!(load.payload().is_err());
+    ///
+    /// let mut pages = vec![r#"{"id": 1}"#.to_owned()];
+    /// let mut step = load.resume(Reply::Start)?;
+    /// while !matches!(step, Step::Upload(_)) {
+    ///     step = load.resume(match step {
+    ///         Step::Pull(_) => pages.pop().map_or(Reply::End, Reply::Page),
+    ///         _ => Reply::DryRun,
+    ///     })?;
+    /// }
+    /// assert!(load.payload()?.starts_with(b"PAR1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn payload(&self) -> Result<Rc<Vec<u8>>> {
         let slot = self.io.0.borrow();
         match slot.step {

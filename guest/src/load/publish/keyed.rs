@@ -55,7 +55,7 @@ pub(crate) async fn delete_insert(
             ))
             .at(format_args!("table {}", family.root.name)));
         }
-        SqlReply::Ran(_) | SqlReply::Assumed => {}
+        SqlReply::Ran(_) | SqlReply::DryRun => {}
     }
     for child in &family.children {
         if pruned > 0 {

@@ -217,7 +217,7 @@ const STUCK: &str = "; another session holds the lock: a load that runs, or one 
 /// A protocol fault if the host does not report it: the lock depends on it.
 pub(crate) async fn rewritten(session: &mut Session, statement: String) -> Result<Option<u64>> {
     match session.sql(statement).await? {
-        SqlReply::Assumed => Ok(None),
+        SqlReply::DryRun => Ok(None),
         SqlReply::Ran(outcome) => match outcome.affected {
             Some(rows) => Ok(Some(rows)),
             None => Err(Fault::protocol(

@@ -253,7 +253,7 @@ fn names(destination: &Destination<'_>, table: &Table) -> Vec<String> {
 fn affected(answer: &SqlReply) -> u64 {
     match answer {
         SqlReply::Ran(outcome) => outcome.affected.unwrap_or(0),
-        SqlReply::Assumed => 0,
+        SqlReply::DryRun => 0,
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) async fn read(session: &mut Session, target: &Target) -> Result<Catal
     let schemas = [target.schema.last().to_owned(), target.staging_schema.last().to_owned()];
     let statement = select_catalogue(&target.database, &schemas, &target.stage_prefix);
     match session.try_sql(statement).await? {
-        Ok(SqlReply::Assumed) => Ok(Catalog::default()),
+        Ok(SqlReply::DryRun) => Ok(Catalog::default()),
         Ok(SqlReply::Ran(outcome)) => read_rows(target, &outcome).at(|| "reading the catalogue"),
         Err(refusal) if refusal.is_too_much_data() => {
             show(session, target).await.at(|| "reading the catalogue with SHOW")
@@ -162,7 +162,7 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
     for schema in [&target.schema, &target.staging_schema] {
         let rows = match session.try_sql(show_columns_of_schema(schema)).await? {
             Ok(SqlReply::Ran(outcome)) => outcome.rows,
-            Ok(SqlReply::Assumed) => Vec::new(),
+            Ok(SqlReply::DryRun) => Vec::new(),
             Err(refusal) if refusal.is_missing_object() => continue,
             Err(refusal) => return Err(refusal.into()),
         };
@@ -192,7 +192,7 @@ async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
         SqlReply::Ran(outcome) if outcome.rows.len() != longer => {
             Err(cut_short(Some(longer), outcome.rows.len()))
         }
-        SqlReply::Ran(_) | SqlReply::Assumed => Ok(catalog),
+        SqlReply::Ran(_) | SqlReply::DryRun => Ok(catalog),
     }
 }
 
