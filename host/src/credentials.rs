@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 
-/// In characters: what is shorter is no secret.
+/// In characters: a shorter text is not treated as a secret.
 pub(crate) const SHORTEST: usize = 4;
 
 /// A text that is never printed.
@@ -156,7 +156,7 @@ pub enum Addition {
         name: String,
         /// The value.
         value: Secret,
-        /// What no answer may bring into the load: the secrets that the value is made of.
+        /// The secrets in the value: no answer may bring them into the load.
         secrets: Vec<Secret>,
     },
     /// A parameter of the query.
@@ -196,7 +196,7 @@ struct Credential {
     secret: Option<String>,
     name: Option<String>,
     #[serde(default, deserialize_with = "default_of_null")]
-    location: Location,
+    location: KeyLocation,
     access_token_url: Option<String>,
     #[serde(default, deserialize_with = "default_of_null")]
     access_token_request_data: BTreeMap<String, String>,
@@ -220,7 +220,7 @@ enum Type {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
-enum Location {
+enum KeyLocation {
     Cookie,
     #[default]
     Header,
@@ -237,7 +237,7 @@ enum ClientAuthentication {
 }
 
 impl Credentials {
-    /// The credentials of this job; all else in it is the load's affair.
+    /// Returns the credentials of this job. The rest of the job is not read.
     ///
     /// # Errors
     /// What is wrong with them, in a sentence.
@@ -284,13 +284,13 @@ impl Credentials {
                 let key = credential.name.as_deref().unwrap_or("Authorization");
                 let value = part(Part::Token)?;
                 match credential.location {
-                    Location::Header => Addition::Header {
+                    KeyLocation::Header => Addition::Header {
                         name: key.to_ascii_lowercase(),
                         secrets: vec![value.clone()],
                         value,
                     },
-                    Location::Query => Addition::Parameter { name: key.to_owned(), value },
-                    Location::Cookie => cookie(name, key, &value)?,
+                    KeyLocation::Query => Addition::Parameter { name: key.to_owned(), value },
+                    KeyLocation::Cookie => cookie(name, key, &value)?,
                 }
             }
             Type::Bearer | Type::SnowflakeOauth => {

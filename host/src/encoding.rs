@@ -114,7 +114,7 @@ enum DecoderState {
 }
 
 impl Encoding {
-    /// What text is in where nothing is said.
+    /// The encoding of text that names none.
     pub(crate) const UTF_8: Self = Self { name: "utf-8", how: How::Utf8 };
 
     /// The encoding of this name.

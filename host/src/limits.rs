@@ -40,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// Refuses memory above the limit, and remembers the most that was had.
+/// Rejects memory above the limit, and holds the largest size.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,

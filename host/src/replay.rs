@@ -1,4 +1,4 @@
-//! A host that answers from a transcript, and sees whether the load says the same again.
+//! A host that answers from a transcript, and checks that the load gives the same steps again.
 
 use std::collections::VecDeque;
 
@@ -36,8 +36,8 @@ use crate::transcript;
 /// # }
 /// ```
 ///
-/// The same component, job and `now` must say the same steps: the
-/// first that differs fails the run, and [`finish`](Self::finish) tells what was expected.
+/// The same component, job and `now` must give the same steps: the
+/// first that differs fails the run, and [`finish`](Self::finish) returns what was expected.
 #[derive(Debug)]
 pub struct Replay {
     lines: VecDeque<(usize, String)>,
@@ -63,7 +63,7 @@ impl Replay {
         }
     }
 
-    /// Whether all went as recorded, once the run is over.
+    /// Checks that the run that is over was the recorded one.
     ///
     /// # Errors
     /// [`Error::Transcript`] with the first difference.
@@ -72,7 +72,7 @@ impl Replay {
             return Err(Error::Transcript(divergence));
         }
         match self.lines.front() {
-            // The last line is the end of the run itself: no one asked for it here.
+            // The last line is the end of the run itself, which no method answers.
             Some((line, text)) if self.lines.len() > 1 => {
                 Err(Error::Transcript(format!("line {line} was never reached: {text}")))
             }
@@ -80,7 +80,7 @@ impl Replay {
         }
     }
 
-    /// The recorded answer to this step.
+    /// Returns the recorded answer to this step.
     fn answer(&mut self, step: &Step, payload: &[u8]) -> Result<Reply, Failure> {
         if self.divergence.is_none() {
             let found = transcript::step_line(step, payload);
@@ -111,7 +111,7 @@ impl Replay {
         transcript::parse_reply(&value).map_err(|e| format!("line {line}: {e}"))
     }
 
-    /// A recorded answer that does not fit the step.
+    /// The failure for a recorded answer that does not fit the step.
     fn unfit(&mut self, expected: &str, found: &Reply) -> Failure {
         let message = format!("expected {expected}, found {}", transcript::reply_line(found));
         self.divergence.get_or_insert_with(|| message.clone());

@@ -67,7 +67,7 @@ impl Runner {
         self.run_observed(job, now, host, &mut [])
     }
 
-    /// The same, with witnesses: a [`Transcript`](crate::transcript::Transcript), a progress bar.
+    /// The same, with observers: a [`Transcript`](crate::transcript::Transcript), a progress bar.
     ///
     /// # Errors
     /// As [`run`](Self::run), and what an observer returns.
@@ -80,7 +80,7 @@ impl Runner {
     ) -> Result<Report, Error> {
         match self.start(job, now) {
             Ok(mut run) => drive(&mut run, host, observers),
-            Err(error) => Err(told(error, observers)?),
+            Err(error) => Err(reported(error, observers)?),
         }
     }
 
@@ -147,7 +147,7 @@ impl Runner {
     }
 }
 
-/// What an instance is to do.
+/// What a run is.
 #[derive(Clone, Copy, Debug)]
 enum Begin {
     Load,
@@ -187,7 +187,7 @@ impl Run {
         self.store.data().peak
     }
 
-    /// Time and fuel begin anew with each call.
+    /// Resets the limits of time and fuel, which are those of one call.
     fn refill(&mut self) -> Result<(), Error> {
         self.store.set_epoch_deadline(Watchdog::ticks(self.limits.time));
         if let Some(fuel) = self.limits.fuel {
@@ -254,7 +254,7 @@ impl std::fmt::Debug for Run {
 /// # }
 /// ```
 pub trait Observer {
-    /// The load was given this answer; the host took this long to find it.
+    /// The load gets this answer, which took the host this long.
     ///
     /// # Errors
     /// Whatever should end the run.
@@ -263,7 +263,7 @@ pub trait Observer {
         Ok(())
     }
 
-    /// The load said this, after so much work of its own. `payload` is that of an upload, else empty.
+    /// The load returned this step, after working this long. `payload` is that of an upload, else empty.
     ///
     /// # Errors
     /// Whatever should end the run.
@@ -351,7 +351,7 @@ fn drive_to_end(
         drop(reply);
         let step = match next {
             Ok(step) => step,
-            Err(error) => return Err(told(error, observers)?),
+            Err(error) => return Err(reported(error, observers)?),
         };
         let payload = match &step {
             Step::Upload(upload) => payload(guest, upload)?,
@@ -398,7 +398,7 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
             payload.len()
         )));
     }
-    // A host makes file names of it.
+    // A host uses it as a file name.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     let sound = |part: &str| !part.is_empty() && part != "." && part != "..";
     if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
@@ -410,7 +410,7 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
     Ok(payload)
 }
 
-/// Whether it is one to three names, each in quotes, with dots between them: nothing but a named stage.
+/// Returns `true` if it is a named stage: one to three names, each in quotes, with dots between them.
 fn is_quoted(mut stage: &str) -> bool {
     for names in 1.. {
         let Some(mut rest) = stage.strip_prefix('"') else { return false };
@@ -467,7 +467,7 @@ fn responses(requests: &[Request], host: &mut dyn Host) -> Result<Reply, Error> 
     Ok(Reply::Responses(responses))
 }
 
-/// In seconds. The load gives up on sources that ask for more.
+/// Seconds. The load fails if a source requests a longer wait.
 const LONGEST_WAIT: f64 = 900.0;
 
 fn seconds(pause: &Pause) -> Result<f64, Error> {
@@ -478,8 +478,8 @@ fn seconds(pause: &Pause) -> Result<f64, Error> {
     }
 }
 
-/// Tells the observers of a fault; gives back what ended the run.
-fn told(error: Error, observers: &mut [&mut dyn Observer]) -> Result<Error, Error> {
+/// Passes a fault to the observers; returns what ended the run.
+fn reported(error: Error, observers: &mut [&mut dyn Observer]) -> Result<Error, Error> {
     if let Error::Fault(fault) = &error {
         for observer in observers.iter_mut() {
             observer.fault(fault)?;

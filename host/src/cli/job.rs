@@ -1,4 +1,4 @@
-//! The job, as far as the command line changes it: which resources are fed from files.
+//! How the command line changes a job: resources that read files.
 
 use std::path::{Path, PathBuf};
 

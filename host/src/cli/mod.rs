@@ -52,9 +52,9 @@ struct Component {
 
 /// Why a command failed.
 enum Failed {
-    /// What was asked for cannot be: exit code 2.
+    /// The arguments cannot be carried out: exit code 2.
     Usage(String),
-    /// It was tried, and did not go: exit code 1.
+    /// It was tried and failed: exit code 1.
     Work(String),
 }
 

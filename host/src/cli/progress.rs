@@ -21,7 +21,7 @@ pub(super) struct Progress {
 pub(super) struct Timings {
     /// The load's own work.
     pub(super) load: Duration,
-    /// Waiting for pages of files and sources, and waits the load asked for.
+    /// Waiting for pages of files and sources, and waits that the load requested.
     pub(super) source: Duration,
     /// Writing files.
     pub(super) files: Duration,

@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 /// Characters of a literal that are shown.
 const SHOWN: usize = 120;
 
-/// Writes a statement with a semicolon. Only what would not fit on a screen is left out, and what is left
-/// out is said, in a comment.
+/// Writes a statement with a semicolon. What would not fit on a screen is
+/// replaced by a comment with its length.
 pub(super) struct Readable<'a>(pub(super) &'a str);
 
 impl fmt::Display for Readable<'_> {

@@ -45,7 +45,7 @@ use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
 #[derive(Default)]
 pub struct DryRun {
     directory: Option<PathBuf>,
-    /// Rows that are kept of each table.
+    /// The number of rows that are kept of each table.
     rows: usize,
     http: Option<Http>,
     inputs: Vec<(String, Input)>,
@@ -66,7 +66,7 @@ pub struct StagedFile {
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Where it is instead, if it was kept.
+    /// The local file that has its content, if it is kept.
     pub kept: Option<PathBuf>,
     /// Its first rows, objects of JSON by the names of columns; see [`DryRun::keep_rows`].
     /// Numbers have every digit.
@@ -74,7 +74,7 @@ pub struct StagedFile {
 }
 
 impl DryRun {
-    /// No input, no network, and the files are dropped.
+    /// Returns a host without input and network, which discards files.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -135,25 +135,25 @@ impl DryRun {
         self
     }
 
-    /// The scripts of the load, in the order it said them.
+    /// Returns the scripts of the load, in order.
     #[must_use]
     pub fn scripts(&self) -> &[Script] {
         &self.scripts
     }
 
-    /// The saved pages, with what was found of them.
+    /// Returns the saved pages, with the counts of records that have them.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The last failure of a request or of an input.
+    /// Returns the last failure of a request or of an input.
     #[must_use]
     pub const fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
     }
 
-    /// The files of the load, in the order it uploaded them.
+    /// Returns the files of the load, in the order of the uploads.
     #[must_use]
     pub fn files(&self) -> &[StagedFile] {
         &self.files
@@ -255,7 +255,7 @@ impl DryRun {
         }
     }
 
-    /// The answer to a request, where it is not one for the source.
+    /// Returns the saved answer to a request, if there is one.
     fn saved(&mut self, request: &Request) -> Option<Result<Response, Failure>> {
         let stores = &self.stores;
         let of_sample = self.samples.iter_mut().find_map(|sample| sample.answer(stores, request));

@@ -16,8 +16,8 @@ use crate::transcript;
 /// Begins the parameter with the number of a page, from 2.
 const PAGE: &str = "?x-snowcat-page=";
 
-/// The saved pages of a resource that is asked for once for each record of its parent: files whose names
-/// have something of that record in them, such as `comments/{resources.posts.id}/*.json`. Each file is a
+/// The saved pages of a resource that is requested once for each record of its parent: files whose names
+/// contain a field of that record, such as `comments/{resources.posts.id}/*.json`. Each file is a
 /// page, as the source answers.
 ///
 /// ```
@@ -32,7 +32,7 @@ const PAGE: &str = "?x-snowcat-page=";
 pub struct Sample {
     resource: String,
     pieces: Vec<Piece>,
-    /// The records that were asked for.
+    /// The records that were requested.
     asked: BTreeSet<Vec<String>>,
     /// Those of them without a file.
     missing: BTreeSet<Vec<String>>,
@@ -72,12 +72,12 @@ impl Sample {
         &self.resource
     }
 
-    /// The resources whose records the names of files are made of.
+    /// Returns the resources whose records are in the names of files.
     pub fn parents(&self) -> impl Iterator<Item = &str> {
         self.fields().map(|(parent, _)| parent)
     }
 
-    /// How many records were asked for, and for how many of them there was no file.
+    /// Returns how many records were requested, and how many of them have no file.
     #[must_use]
     pub fn found(&self) -> (usize, usize) {
         (self.asked.len(), self.missing.len())
@@ -95,7 +95,7 @@ impl Sample {
         })
     }
 
-    /// The page that is asked for, if it is one of these.
+    /// Returns the requested page, if the request is for this resource.
     pub(crate) fn answer(
         &mut self,
         stores: &[Arc<dyn Store>],

@@ -13,15 +13,15 @@ pub(super) const ENCODINGS: &str = "gzip, deflate";
 /// A body in more pieces than these costs more than it says.
 const MEMBERS: u64 = 1000;
 
-/// Why a body is none.
+/// Why a body is not valid.
 pub(super) enum Unfit {
-    /// It broke off, or its bytes are not what its headers say: another attempt may do.
+    /// It broke off, or its bytes are not what its headers say: another attempt may succeed.
     Broken(String),
-    /// It will not do.
+    /// Another attempt would give the same.
     Lasting(String),
 }
 
-/// The text of a body that came with this `content-encoding` and `content-type`.
+/// Returns the text of a body with this `content-encoding` and `content-type`.
 pub(super) fn text(
     bytes: Vec<u8>,
     encoding: Option<&str>,
@@ -70,12 +70,12 @@ fn charset(kind: &str) -> Option<&str> {
     })
 }
 
-/// What is said of a body that is too large.
+/// Returns the message for a body that is too large.
 pub(super) fn too_large(limit: u64) -> String {
     format!("the body is larger than the limit of {limit} bytes")
 }
 
-/// A few bytes can stand for many: no more are unpacked than may be.
+/// Decompresses at most `limit` bytes: a few compressed bytes can stand for many.
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     let unpacked: io::Result<usize> = decoder.take(limit.saturating_add(1)).read_to_end(&mut bytes);

@@ -20,9 +20,9 @@ pub(super) struct Tokens(Mutex<BTreeMap<String, Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    /// The token, and until when it holds.
+    /// The token, and until when it is valid.
     token: Option<(Secret, Instant)>,
-    /// The refresh token that came in the place of the one in the secret.
+    /// The refresh token that replaces the one in the secret.
     refresh: Option<Secret>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct TokenClient<'a> {
     pub(super) agent: &'a dyn Fn(&Origin) -> &'a Agent,
 }
 
-/// How long a token holds where the server does not say.
+/// Seconds that a token is valid if the server does not say.
 const USUAL: f64 = 3600.0;
 /// The longest time a token is given up before its end, for requests on their way: 30 s, or a tenth.
 const MARGIN: f64 = 30.0;
@@ -108,7 +108,7 @@ pub(crate) struct Fetched {
     pub(crate) token: Secret,
     /// Until when it is valid, less a margin for requests on their way.
     pub(crate) until: Option<Instant>,
-    /// The refresh token that came with it.
+    /// The refresh token of the same answer.
     pub(crate) refresh: Option<Secret>,
 }
 

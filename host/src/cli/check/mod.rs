@@ -191,8 +191,8 @@ impl Mistake {
     }
 }
 
-/// All mistakes that can be told apart. After each the job is mended where it is clear what was meant, or
-/// the wrong part left out, and judged again; where that could bring up what is no mistake, that is the end.
+/// Returns all independent mistakes. After each the job is corrected if the intention is clear, else the wrong
+/// part is removed, and it is checked again; it stops where that could report what is not a mistake.
 fn mistakes(
     text: &str,
     settings: &[Setting],
@@ -209,7 +209,7 @@ fn mistakes(
         let Some(fault) = judge(&filled_as_given(&document.to_string(), settings)) else { break };
         let place = fault.context.first().map(String::as_str).unwrap_or_default();
         let Some(path) = steps(place) else {
-            // It came up in the run, which says the resource.
+            // It is a fault of the run, which names the resource.
             found.push(of_run(text, &document, parsed.as_ref().ok(), &fault));
             break;
         };

@@ -95,7 +95,7 @@ pub(in crate::http) fn percent(text: &str) -> Option<String> {
     )
 }
 
-/// Without white space within base64: a line break, or what has been made of one.
+/// Returns the text without white space within base64: a line break, or what replaced one.
 pub(super) fn unwrapped(text: &str) -> Option<String> {
     let coded =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');

@@ -78,7 +78,7 @@ impl Needles {
         &self.secret
     }
 
-    /// Quick, and never wrong where it says no: most texts hold nothing.
+    /// Returns `false` if the text surely holds none; quick, for most texts hold none.
     fn may_be_in(&self, text: &str) -> bool {
         self.parts.iter().any(|part| part.len() < LEAST || text.contains(part))
     }

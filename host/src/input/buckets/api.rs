@@ -9,21 +9,21 @@ use super::wire::{Answer, Ask, Cloud};
 
 /// What one cloud calls things.
 pub(super) trait Api: Cloud {
-    /// Asks for a page of the names that begin so; `next` is from the page before.
+    /// Requests a page of the names with this prefix; `next` is from the page before.
     fn list(&self, prefix: &str, next: Option<&str>) -> Ask;
 
-    /// Reads one.
+    /// Reads such a page.
     fn page(&self, body: &str) -> Result<Page, String>;
 
-    /// Asks about a file.
+    /// Requests the size and version of a file.
     fn about(&self, key: &str) -> Ask;
 
-    /// Reads what came of that; `None` for what is no file.
+    /// Reads the answer to it; `None` if it is not a file.
     fn of_about(&self, key: &str, answer: &Answer) -> Result<Option<Entry>, String> {
         Entry::of_head(key, answer).map(Some)
     }
 
-    /// Asks for the bytes of a file from here to before there.
+    /// Requests the bytes of a file from `from` up to, not including, `to`.
     fn read(&self, entry: &Entry, from: u64, to: u64) -> Ask;
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// What the headers of an answer say.
+    /// Reads the headers of an answer.
     pub(super) fn of_head(key: &str, answer: &Answer) -> Result<Self, String> {
         let size = answer.header("content-length").and_then(|it| it.trim().parse().ok());
         Ok(Self {
@@ -76,7 +76,7 @@ impl Entry {
     }
 }
 
-/// The value of a header that asks for the bytes from here to before there.
+/// Returns the header value that requests the bytes from `from` up to, not including, `to`.
 pub(super) fn range(from: u64, to: u64) -> String {
     format!("bytes={from}-{}", to.saturating_sub(1))
 }

@@ -1,8 +1,8 @@
-//! Places in buckets, as a job writes them, and the patterns in them.
+//! Locations in buckets, as a job writes them, and the patterns in them.
 
 use std::io;
 
-/// A place in a bucket.
+/// A location in a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Location<'a> {
     /// What comes before the path and its slash: it names the bucket.
@@ -12,7 +12,7 @@ pub(super) struct Location<'a> {
     pub(super) bucket: Name<'a>,
 }
 
-/// A bucket's name, made of nothing that would lead a request elsewhere.
+/// A bucket's name, without characters that would lead a request elsewhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Name<'a> {
     Amazon {
@@ -20,7 +20,7 @@ pub(super) enum Name<'a> {
     },
     Azure {
         container: &'a str,
-        /// The account's host, where the place says it: the one of blobs.
+        /// The account's host, where the location has it: the one of blobs.
         host: Option<AzureHost<'a>>,
     },
     Google {
@@ -40,12 +40,12 @@ pub(super) struct AzureHost<'a> {
 const AZURE: [&str; 3] = ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
 
 impl<'a> Location<'a> {
-    /// Whether this is written as a place in a bucket.
+    /// Returns `true` if this is written as a location in a bucket.
     pub(super) fn is(place: &str) -> bool {
         place.split_once("://").is_some_and(|(scheme, _)| scheme_of(scheme).is_some())
     }
 
-    /// Reads a place.
+    /// Parses a location.
     pub(super) fn parse(place: &'a str) -> io::Result<Self> {
         let fault = || {
             io::Error::new(

@@ -35,10 +35,10 @@ use self::wire::{Answer, Trouble, Wire};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 
-/// So many bytes of a file are asked for at once, and in memory.
+/// Bytes of a file that are requested at once, and held in memory.
 const PART: u64 = 8 << 20;
 
-/// Whether a place that is written as one in a bucket can be one; others are somebody else's.
+/// Checks a location that is written as one in a bucket; accepts any other.
 ///
 /// # Errors
 /// What was expected.

@@ -22,7 +22,7 @@ pub(super) struct BearerToken {
     kept: Mutex<Option<(Secret, Instant)>>,
 }
 
-/// What a token is asked for with.
+/// What a token is requested with.
 pub(super) enum Grant {
     /// The client's own id and secret.
     Client { url: String, id: String, secret: Secret, scope: String },

@@ -105,7 +105,7 @@ pub(super) fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// What came.
+/// An answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -138,7 +138,7 @@ pub(super) trait Cloud: Send + Sync {
 /// Why a request has no answer.
 #[derive(Debug)]
 pub(super) struct Trouble {
-    /// HTTP's; 0 where nothing came.
+    /// The status of HTTP; 0 if there was no answer.
     pub(super) status: u16,
     pub(super) transient: bool,
     pub(super) message: String,

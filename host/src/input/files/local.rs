@@ -184,7 +184,7 @@ mod tests {
         check("**/*.csv", &["2.csv", "a/b/1.csv"]);
         check("*.csv", &["2.csv"]);
         check("3.csv", &["3.csv"]);
-        // What is asked for by its name may be a link.
+        // A file that is named in full may be a link.
         check("c/**/*.csv", &["c/b/1.csv"]);
         check("*/b/*.csv", &["a/b/1.csv"]);
     }

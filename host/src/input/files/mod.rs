@@ -1,6 +1,6 @@
-//! Where the files of a job are: places to files in order, and files to text.
+//! The files of a job: locations to files in order, and files to text.
 //!
-//! A [`Store`] knows places of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
+//! A [`Store`] reads locations of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
 //! adds a store of its own and leaves the rest to [`Input`].
 
 mod local;
@@ -16,15 +16,15 @@ use crate::gzip::Members;
 use crate::host::Pulled;
 use crate::interface::{Content, File, Pull};
 
-/// The bytes of a file, compressed perhaps.
+/// The bytes of a file, compressed or not.
 pub enum Bytes {
     /// A file of this machine, which can be read in any order.
     File(fs::File),
-    /// What comes one byte after the other.
+    /// Bytes that can be read once, in order.
     Stream(Box<dyn Read + Send>),
 }
 
-/// Files of one kind of places: a disk, a bucket.
+/// Files of one kind of locations: a disk, a bucket.
 ///
 /// ```
 /// use std::io;
@@ -61,16 +61,16 @@ pub enum Bytes {
 /// # }
 /// ```
 pub trait Store: Send + Sync {
-    /// Whether this is a place of its kind.
+    /// Returns `true` if this is a location of its kind.
     fn knows(&self, place: &str) -> bool;
 
-    /// The files at a place, a path or a pattern with `*`, `?` and `**`; in any order.
+    /// Returns the files at a location, a path or a pattern with `*`, `?` and `**`, in any order.
     ///
     /// # Errors
-    /// When the place cannot be looked at. A place without files is none.
+    /// If the location cannot be read. A location without files is not an error.
     fn find(&self, place: &str) -> io::Result<Vec<File>>;
 
-    /// The bytes of a file that was found.
+    /// Opens a file that was found.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -103,24 +103,24 @@ pub struct Input {
 }
 
 impl Input {
-    /// What a reader gives.
+    /// Returns an input of what a reader reads.
     #[must_use]
     pub fn of_reader(reader: impl Read + Send + 'static) -> Self {
         let next = Some(Bytes::Stream(Box::new(reader)));
         Self { files: VecDeque::new(), next, pages: None, name: String::new() }
     }
 
-    /// Pages that are made elsewhere: of JSON values, whole, where the job says no format.
+    /// Returns an input of these pages. If the job has no format they are whole JSON values.
     #[must_use]
     pub fn of_pages(pages: impl Iterator<Item = io::Result<String>> + Send + 'static) -> Self {
         let pages: Box<dyn Iterator<Item = _> + Send> = Box::new(pages);
         Self { files: VecDeque::new(), next: None, pages: Some(pages), name: String::new() }
     }
 
-    /// The files at these places, each file once, in the order of their names.
+    /// Returns an input of the files at these locations, each file once, in the order of their names.
     ///
     /// # Errors
-    /// When no store knows a place, when it cannot be looked at, or when there is no file there.
+    /// If no store knows a location, it cannot be read, or there is no file.
     pub fn of_places(stores: &[Arc<dyn Store>], places: &[String]) -> io::Result<Self> {
         let mut files: Vec<(Arc<dyn Store>, File)> = Vec::new();
         for place in places {
@@ -140,10 +140,10 @@ impl Input {
         Ok(Self { files: files.into(), next, pages, name: String::new() })
     }
 
-    /// What comes next: a file begins, its columns, a page of it, or the end.
+    /// Returns what is next: the beginning of a file, its columns, a page of it, or the end.
     ///
     /// # Errors
-    /// What the reader says, with the file's name.
+    /// The error of the reader, with the name of the file.
     pub fn pull(&mut self, pull: &Pull) -> io::Result<Pulled> {
         if pull.skip {
             (self.next, self.pages) = (None, None);

@@ -89,7 +89,7 @@ pub(super) fn durations(metadata: &ParquetMetaData) -> Vec<Option<TimeUnit>> {
     let schema = schema.and_then(|it| STANDARD.decode(it.value.as_deref()?).ok());
     let schema = schema.and_then(|it| {
         let message = it.strip_prefix(&[0xff; 4]).and_then(|it| it.get(4..)).unwrap_or(&it);
-        // Types that came later are no reason not to read the file: its own types count.
+        // A type that is newer than this code does not prevent reading: the physical type counts.
         Some(deserialize_schema(message).ok()?.0)
     });
     let mut leaves = Vec::new();
