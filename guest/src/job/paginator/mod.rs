@@ -9,6 +9,7 @@ mod evidence;
 mod header_cursor;
 mod header_link;
 mod json_link;
+mod location;
 mod offset;
 mod options;
 mod page;
@@ -28,7 +29,7 @@ pub(crate) use self::evidence::{Evidence, KeyPath, Signs};
 pub(crate) use self::header_cursor::HeaderCursorPages;
 pub(crate) use self::header_link::HeaderLinkPages;
 pub(crate) use self::json_link::{LINKS, LinkPages, RELATIONS};
-pub(crate) use self::options::ParamLocation;
+pub(crate) use self::location::ParamLocation;
 #[cfg(test)]
 pub(crate) use self::options::written;
 pub use self::page::PageFacts;

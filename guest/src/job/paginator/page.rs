@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::options::ParamLocation;
+use super::location::ParamLocation;
 use crate::fault::{Fault, Result, excerpt};
 use crate::json::{Path, string_content};
 
