@@ -4,11 +4,9 @@
 //! It reads like a program that blocks, and never does: each `await` is a [`crate::protocol::Step`].
 
 pub mod approved;
-mod context;
 mod extract;
 mod plan;
 mod publish;
-mod records;
 mod restore;
 mod session;
 mod target;
@@ -21,7 +19,6 @@ use crate::protocol::{Io, Load, Report};
 use crate::sources::incremental::scheduled;
 use crate::sql::ddl;
 
-use context::LoadContext;
 use extract::Extraction;
 use extract::part::Part;
 use plan::refresh::RefreshPlan;
@@ -29,6 +26,7 @@ use publish::Publisher;
 use publish::drop::ResetState;
 use restore::Restored;
 use session::Session;
+use session::context::LoadContext;
 use target::Target;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.

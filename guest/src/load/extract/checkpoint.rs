@@ -16,7 +16,7 @@ use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Input, Job, Resource, WriteDisposition};
-use crate::load::context::LoadContext;
+use crate::load::session::context::LoadContext;
 use crate::sources::rest::Requests;
 
 /// A resource that is being read.

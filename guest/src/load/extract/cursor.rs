@@ -6,7 +6,7 @@ use crate::dlt::schema::Schema;
 use crate::dlt::state::{IncrementalState, State};
 use crate::fault::Result;
 use crate::job::{CursorValue, Job, Resource};
-use crate::load::context::LoadContext;
+use crate::load::session::context::LoadContext;
 use crate::protocol::CursorReport;
 use crate::sources::incremental::Incremental;
 

@@ -9,10 +9,10 @@ use super::staging::Staging;
 use crate::dlt::schema::{Column, ColumnRules, Schema, Table};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Resource, WriteDisposition};
-use crate::load::context::LoadContext;
 use crate::load::plan::family;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::tables::Plan;
+use crate::load::session::context::LoadContext;
 use crate::protocol::{Report, TableReport};
 use crate::shred::{Family, KEY_HINT, SEQ, SeenColumn, ShredTable, TableId};
 

@@ -21,7 +21,7 @@ use crate::fault::{Context, Result};
 use crate::job::{Job, Resource, WriteDisposition};
 use crate::sources::rest::ParentRows;
 
-use super::context::LoadContext;
+use super::session::context::LoadContext;
 use checkpoint::OpenResource;
 use part::Part;
 use rejects::Rejects;

@@ -9,8 +9,8 @@ use crate::dlt::schema::Schema;
 use crate::fault::{Context, Fault, Result};
 use crate::job::Resource;
 use crate::json::Reader;
-use crate::load::context::LoadContext;
 use crate::load::plan::tables::{self, Plan};
+use crate::load::session::context::LoadContext;
 use crate::sources::formats::quote;
 
 /// Bytes of a rejected record that are kept.

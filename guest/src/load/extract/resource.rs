@@ -12,9 +12,9 @@ use super::{files, http};
 use crate::dlt::schema::{Schema, Table};
 use crate::fault::{Fault, Result};
 use crate::job::{Input, Resource};
-use crate::load::context::LoadContext;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::tables::{self, Plan};
+use crate::load::session::context::LoadContext;
 use crate::sources::rest::ParentRows;
 
 /// A resource that is read next.

@@ -20,9 +20,9 @@ use crate::dlt::schema::{Schema, VERSION_TABLE};
 use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow};
 use crate::fault::{Context, Result};
 use crate::load::plan::refresh::RefreshPlan;
-use crate::load::records::cells;
 use crate::load::session::Session;
 use crate::load::target::catalog::Catalog;
+use crate::load::target::records::cells;
 use crate::sql::{Name, ddl, merge};
 
 /// What is saved before the tables are dropped: a load of its own that brought nothing.

@@ -14,7 +14,7 @@ use crate::load::target::{Target, catalog::Catalog};
 use crate::protocol::Pause;
 use crate::sql::state::Bookkeeping;
 
-use crate::load::records::cells;
+use crate::load::target::records::cells;
 
 /// Seconds between two attempts at a transaction that found too many others waiting.
 const PAUSES: [f64; 5] = [5.0, 10.0, 20.0, 40.0, 60.0];

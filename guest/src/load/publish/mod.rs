@@ -20,10 +20,10 @@ use crate::dlt::schema::Schema;
 use crate::dlt::state::{Instant, LoadId, State};
 use crate::fault::{Context, Result};
 use crate::job::Job;
-use crate::load::context::LoadContext;
 use crate::load::extract::staged::StagedFamily;
 use crate::load::plan::refresh::RefreshPlan;
 use crate::load::session::Session;
+use crate::load::session::context::LoadContext;
 use crate::load::target::Target;
 use crate::load::target::catalog::Catalog;
 

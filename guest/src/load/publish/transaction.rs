@@ -19,8 +19,8 @@ use crate::fault::{Context, Result};
 use crate::load::extract::staged::StagedFamily;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::refresh::RefreshPlan;
-use crate::load::records::cells;
 use crate::load::session::Session;
+use crate::load::target::records::cells;
 use crate::sql::merge::children::fill_root_ids;
 use crate::sql::merge::{self, Links};
 

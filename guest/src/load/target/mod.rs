@@ -1,6 +1,7 @@
 //! The database, the schemas and the stage that a load writes to, and the spelling of names there.
 
 pub(crate) mod catalog;
+pub(crate) mod records;
 
 use crate::dlt::hash::sha3_256;
 use crate::dlt::naming::Convention;

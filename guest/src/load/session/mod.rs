@@ -1,6 +1,8 @@
 //! The load's side of the conversation: steps asked, replies checked, everything counted; and the way
 //! out when something fails.
 
+pub(crate) mod context;
+
 use crate::fault::{Fault, Result};
 use crate::job::{Policy, StageEncryption};
 use crate::protocol::{

@@ -1,7 +1,7 @@
 //! Rows of dlt's own tables, as the columns of the database take them.
 
-use super::target::Target;
-use super::target::catalog::Catalog;
+use super::Target;
+use super::catalog::Catalog;
 use crate::dlt::state::Cell;
 use crate::sql::Name;
 use crate::sql::state::Value;

@@ -1,6 +1,6 @@
 //! What every phase of a load changes.
 
-use super::session::Session;
+use super::Session;
 use crate::dlt::schema::Schema;
 use crate::dlt::state::State;
 use crate::protocol::Report;
