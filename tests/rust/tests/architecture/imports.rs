@@ -18,6 +18,8 @@ pub(crate) struct File {
     module: Vec<String>,
     /// Its text without comments and tests.
     pub(crate) code: String,
+    /// The comment at its head.
+    pub(crate) doc: String,
     /// Names that it re-exports, with the paths they come from.
     exports: BTreeMap<String, Vec<String>>,
 }
@@ -44,7 +46,12 @@ impl Crate {
             let code = lines(false);
             let code =
                 code.split_once("#[cfg(test)]\nmod tests {").map_or(&*code, |(before, _)| before);
-            let mut file = File { module, code: code.to_owned(), exports: BTreeMap::new() };
+            let head = text.lines().take_while(|line| line.starts_with("//!"));
+            let doc = head
+                .map(|line| line.trim_start_matches("//!").trim())
+                .collect::<Vec<_>>()
+                .join("\n");
+            let mut file = File { module, code: code.to_owned(), doc, exports: BTreeMap::new() };
             file.exports = exports(&file);
             files.insert(name, file);
         }
