@@ -5,6 +5,7 @@
 mod buckets;
 mod command;
 mod component;
+mod contract;
 mod driver;
 mod examples;
 mod first_job;
