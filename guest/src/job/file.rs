@@ -342,7 +342,7 @@ const CSV_KEYS: Keys = Keys {
     ],
     refused: &[
         ("encoding", "it is said beside \"format\""),
-        ("compression", "it is told by how the file begins"),
+        ("compression", "the first bytes of the file show it"),
         ("lineterminator", "lines end in LF, CR LF or CR"),
         ("sep", "it is called \"delimiter\""),
         ("quotechar", "it is called \"quote\""),

@@ -23,7 +23,7 @@ pub enum CursorFormat {
     Text,
 }
 
-/// What a comparison came to.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Compared {
     /// Which is larger.
@@ -46,11 +46,11 @@ impl CursorFormat {
         let valid = StrftimeItems::new(text).all(|item| item != Item::Error);
         let sample = Instant::parse("2001-02-03T04:05:06.789+01:00").filter(|_| valid);
         let mut written = String::new();
-        let told = sample.as_ref().is_some_and(|sample| {
+        let has_offset = sample.as_ref().is_some_and(|sample| {
             std::fmt::Write::write_fmt(&mut written, format_args!("{}", sample.format(text)))
                 .is_ok()
         });
-        let read = format.instant(&written).filter(|_| told);
+        let read = format.instant(&written).filter(|_| has_offset);
         match read.and_then(|read| read.utc()).zip(sample.and_then(|sample| sample.utc())) {
             Some((read, sample)) if (read - sample).num_hours().abs() < 24 => Ok(format),
             _ => Err(object.fault_at(

@@ -46,7 +46,7 @@ pub struct Resource {
     pub unnest: Option<Unnest>,
     /// Where the records come from.
     pub input: Input,
-    /// What is new, where that can be told.
+    /// What is new, if the source can say so.
     pub cursor: Option<Cursor>,
     /// What is done to each record first.
     pub processing_steps: Vec<ProcessingStep>,
@@ -253,7 +253,7 @@ impl Resource {
         Self::parse(&value, REJECTED, &Defaults::parse(None)?)
     }
 
-    /// Whether records of it that cannot be read are set aside.
+    /// Whether records that cannot be read are stored in `_rejected`.
     pub fn rejects(&self) -> bool {
         matches!(&self.input, Input::Pull(pulled) if pulled.on_bad_record == OnBadRecord::Reject)
     }

@@ -74,7 +74,7 @@ pub(crate) fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
-/// A reference found in a response, seen from the URL the response came from (RFC 3986 section
+/// A reference found in a response, relative to the URL of the response (RFC 3986 section
 /// 5.2).
 pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let Some((base_scheme, rest)) = scheme(base) else { return reference.to_owned() };

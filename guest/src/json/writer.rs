@@ -1,6 +1,6 @@
 //! JSON values printed anew: one engine, and a [`Style`] for each text that a value is needed as.
 //!
-//! Every style leaves out white space and unneeded escapes, and prints each key of an object once: the
+//! Every style omits white space and unneeded escapes, and prints each key of an object once: the
 //! last value counts, in the place of the first, as in every JSON parser of Python. (Snowflake's PARSE_JSON
 //! refuses an object that has a key twice.) Text that is in its style already is borrowed, not copied.
 
@@ -39,7 +39,7 @@ pub(crate) enum HalfPairs {
     Replace,
 }
 
-/// The value as it is, without what [`print`] always leaves out.
+/// The value as it is, without what [`print`] always omits.
 const COMPACT: Style =
     Style { half_pairs: HalfPairs::Replace, max_depth: None, number: None, sorted: false };
 

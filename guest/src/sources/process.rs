@@ -61,7 +61,7 @@ fn passes(test: &Test, raw: Option<&str>) -> Result<bool> {
     if let Test::Exists(exists) = test {
         return Ok(raw.is_some() == *exists);
     }
-    // Lists and objects are no scalars: nothing but their being there can be told.
+    // Lists and objects are no scalars: only their presence can be compared.
     let value = match raw.filter(|raw| !raw.starts_with(['[', '{'])) {
         None => None,
         Some(raw) => CursorValue::parse(raw)?,

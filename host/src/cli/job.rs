@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_format_is_told_by_the_name() {
+    fn the_format_follows_from_the_name() {
         let check = |resource: Value, file: &str, format: Value| {
             let mut job = json!({"resources": [resource]});
             feed(&mut job, &owned(&[file])).unwrap();

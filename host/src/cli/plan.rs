@@ -37,7 +37,7 @@ pub(super) struct Plan {
     job: PathBuf,
     /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API, or
     /// what the name or the resource's format tells; - is the standard input); resources without a
-    /// file are left out. A file for each record of a parent, with pages as the API answers, has a
+    /// file are skipped. A file for each record of a parent, with pages as the API answers, has a
     /// field of that record in its name, as in comments/{resources.posts.id}.json; children from other
     /// files have nothing of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]

@@ -25,7 +25,7 @@ fn a_program_brings_its_own_files() {
     let mut out = Vec::new();
     custom_store::run(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert!(text.contains("orders: 3 rows\n") && text.contains("\"PRICE\":9.5"), "{text}");
+    assert!(text.contains("orders: 3 rows\n") && text.contains("\"PRICE\":\"9.5\""), "{text}");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn every_word_is_described_and_every_described_word_is_known() {
             let Some(words) = property.get("enum").and_then(Value::as_array) else { continue };
             enumerations += 1;
             let place = format!("{}.{key}", definition.name);
-            // Far from any word, so that all are told and none is proposed.
+            // Far from any word, so that all are reported and none is proposed.
             let mut known: BTreeSet<String> = BTreeSet::new();
             for said in definition.with(key, &json!("~~~~~~~~~~~~")) {
                 let said = said.unwrap_err();

@@ -147,7 +147,7 @@ impl Frames {
                 let rest = self.text.get(self.at..).unwrap_or_default();
                 let marks = self.marked.then_some(Marks(self.encoding));
                 let found = values.next(rest, &mut self.at, &mut self.line, last, self.lenient)?;
-                told(found, marks, self.lenient)
+                describe(found, marks, self.lenient)
             }
             Kind::Lines(searched) => {
                 let found = line(&self.text, &mut self.at, &mut self.line, searched, last)?;
@@ -157,7 +157,7 @@ impl Frames {
                     Some(reason) => Frame::Bad { raw: text, line, reason },
                     None => Frame::Values { text, line },
                 };
-                told(Some(found), marks, self.lenient)
+                describe(Some(found), marks, self.lenient)
             }
         }
     }
@@ -190,7 +190,7 @@ impl Marks {
 }
 
 /// The frame; bad, where a byte of it stands for no character.
-fn told(
+fn describe(
     frame: Option<Frame<'_>>,
     marks: Option<Marks>,
     lenient: bool,

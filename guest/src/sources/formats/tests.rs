@@ -139,7 +139,7 @@ fn dialects_of_csv() {
 }
 
 #[test]
-fn bad_rows_of_csv_are_told_apart() {
+fn bad_rows_of_csv_are_distinguished() {
     check(
         json!("csv"),
         true,
@@ -277,7 +277,7 @@ fn bytes_that_are_no_character() {
 }
 
 #[test]
-fn the_encoding_of_the_job_is_told() {
+fn the_encoding_of_the_job_is_passed_on() {
     let check = |encoding: &str, text: &str, expect: &str| {
         let job = json!({"pipeline": "p", "database": "D", "dataset": "d",
             "resources": [{"name": "r", "files": "a.jsonl", "encoding": encoding}]});

@@ -3,7 +3,7 @@
 //!
 //! The saved state is dlt's: `initial_value`, `last_value`, `unique_hashes` and `start_value`. A run
 //! begins where the last one ended, with the records there included: those that were loaded then
-//! are known by their hashes and left out. Hashes of dlt before 1.29 (20 characters) are understood,
+//! are known by their hashes and discarded. Hashes of dlt before 1.29 (20 characters) are understood,
 //! and values JSON has no type for: a saved date or time is one of ISO 8601. Unlike dlt, texts are compared
 //! as the instants or numbers they are; the state keeps them as the source writes them.
 

@@ -1,7 +1,7 @@
 //! A scheduler's interval as the range of a cursor: dlt's `allow_external_schedulers`.
 //!
 //! The interval takes the place of what was saved, and what the job says of the cursor's ends narrows it.
-//! How its two instants are written is told by the cursor's `initial_value`: dlt takes the type from there,
+//! How its two instants are written follows the cursor's `initial_value`: dlt takes the type from there,
 //! and does so with texts only after the resource has made datetimes of them.
 //!
 //! Source: dlt 1.31, `extract/incremental/__init__.py` (`_join_external_scheduler`),

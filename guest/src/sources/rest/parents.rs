@@ -3,11 +3,10 @@
 //!
 //! As in dlt, the child is requested once for every record of the parent, in the order read, duplicates included.
 
-use crate::dlt::orjson::{push_string, string_content};
 use crate::fault::{Fault, Result, excerpt};
 use crate::job::Parent;
 use crate::json::select;
-use crate::json::{Path, push_string};
+use crate::json::{Path, push_string, string_content};
 
 /// The fields of a parent's records that one child needs.
 #[derive(Clone, Debug)]

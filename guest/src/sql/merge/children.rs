@@ -132,7 +132,7 @@ impl ChildMerge<'_> {
     }
 }
 
-/// The ids of roots for child rows that have none because nothing asked for them when they came.
+/// The ids of roots for child rows that have none because nothing needed them when they were loaded.
 /// Tables are done from the root on: `parent` has the ids, unless it is the root itself.
 pub fn fill_root_ids(child: &Name, parent: Option<&Name>, root: &Name, links: Links<'_>) -> String {
     let [id, parent_id, root_id] = [links.id, links.parent_id, links.root_id].map(quote);

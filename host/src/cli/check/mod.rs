@@ -347,11 +347,11 @@ fn proposed(message: &str) -> Option<&str> {
 
 /// Text that is not JSON: the parser says the line and the column.
 fn syntax(text: &str, fault: &Fault) -> Mistake {
-    let told = fault.message.rsplit_once(" at line ").and_then(|(message, place)| {
+    let located = fault.message.rsplit_once(" at line ").and_then(|(message, place)| {
         let (line, column) = place.split_once(" column ")?;
         Some((message, line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
     });
-    let Some((message, line, column)) = told else {
+    let Some((message, line, column)) = located else {
         return Mistake::at(text, 0, String::new(), sentence(fault));
     };
     let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();

@@ -39,7 +39,7 @@ fn mistakes_are_found_in_the_file() {
             "2:13 pipeline|expected nonsense, found \"p\"",
         ],
     );
-    // Everything that the job lacks is told.
+    // Everything that the job lacks is reported.
     check(
         "{\n \"pipeline\": \"p\"}",
         &[
@@ -65,7 +65,7 @@ fn mistakes_are_found_in_the_file() {
             "2:2 resources[1]|unknown key \"primary_keys\", did you mean \"primary_key\"?",
         ],
     );
-    // What is missing is told at the object it is missing in, and what is wrong in the defaults there.
+    // What is missing is reported at the object it is missing in, and what is wrong in the defaults there.
     check(
         job,
         &[("resources[0].endpoint.path", "expected a text, found nothing")],

@@ -34,7 +34,7 @@ use super::Failed;
 pub(super) struct Init {
     /// A sample, a file of records or a description; - is the standard input
     file: PathBuf,
-    /// Where the sample came from, so that the job can ask there
+    /// The URL of the sample, so that the job can request it
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// What the resource of the sample is called
@@ -46,7 +46,7 @@ pub(super) struct Init {
     /// The database to load into
     #[arg(long, default_value = "RAW")]
     database: String,
-    /// The dataset to load into; named after the host or the file, if left out
+    /// The dataset to load into; named after the host or the file by default
     #[arg(long)]
     dataset: Option<String>,
     /// Write the job to this file

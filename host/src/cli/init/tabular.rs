@@ -110,8 +110,8 @@ impl Init {
         };
         let files = host.files().iter();
         let rows = files.filter(|file| {
-            let told = report.files.iter().find(|it| it.path == file.path);
-            told.is_some_and(|it| own(&it.table))
+            let kept = report.files.iter().find(|it| it.path == file.path);
+            kept.is_some_and(|it| own(&it.table))
         });
         // The names of columns are in upper case.
         let rows = rows.flat_map(|file| &file.rows).map(|row| {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_records_are_told_by_their_names() {
+    fn files_of_records_are_known_by_their_names() {
         let check = |file: &str, expected: Option<Kind>| {
             assert_eq!(kind(Path::new(file)), expected, "{file}")
         };

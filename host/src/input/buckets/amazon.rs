@@ -83,11 +83,11 @@ impl Cloud for Amazon {
 
     /// A bucket is in one region, and servers in others say which.
     fn learn(&self, answer: &Answer) -> bool {
-        let told = answer.header("x-amz-bucket-region").filter(|it| is_region(it));
+        let named = answer.header("x-amz-bucket-region").filter(|it| is_region(it));
         let mut region = self.region.lock().unwrap_or_else(PoisonError::into_inner);
-        match told {
-            Some(told) if self.endpoint.is_none() && *region != told => {
-                told.clone_into(&mut region);
+        match named {
+            Some(named) if self.endpoint.is_none() && *region != named => {
+                named.clone_into(&mut region);
                 true
             }
             _ => false,
@@ -286,10 +286,11 @@ mod tests {
         let mut answer =
             Answer { status: 301, headers: ureq::http::HeaderMap::new(), body: Vec::new() };
         assert!(!bucket.learn(&answer));
-        for (told, learned) in [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)]
+        for (named, learned) in
+            [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)]
         {
-            answer.headers.insert("x-amz-bucket-region", told.parse().unwrap());
-            assert_eq!(bucket.learn(&answer), learned, "{told}");
+            answer.headers.insert("x-amz-bucket-region", named.parse().unwrap());
+            assert_eq!(bucket.learn(&answer), learned, "{named}");
         }
         assert_eq!(bucket.about("a").origin, "https://b.s3.eu-west-3.amazonaws.com");
     }

@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_told_apart() {
+    fn locations_are_distinguished() {
         let check = |place: &str, expect: Option<(&str, &str, Name<'_>)>| {
             let found = Location::parse(place).ok().map(|it| (it.root, it.path, it.bucket));
             assert_eq!(found, expect, "{place}");

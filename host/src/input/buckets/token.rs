@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_of_no_use_is_told_without_its_text() {
+    fn a_file_that_is_of_no_use_is_reported_without_its_text() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key.json");
         let check = |text: &str, expect: &str| {

@@ -344,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_in_a_line() {
+    fn a_refusal_is_reported_in_a_line() {
         let check = |status, body: &str, unsigned, expect: &str| {
             let headers = HeaderMap::new();
             let answer = Answer { status, headers, body: body.as_bytes().to_vec() };

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_neither_is_told() {
+    fn what_is_neither_is_reported() {
         let error = of_arrow(&b"FEA1...."[..], 9).err().unwrap();
         assert!(error.to_string().contains("first version of Feather"), "{error}");
         let mut file = tempfile::tempfile().unwrap();

@@ -1,4 +1,4 @@
-//! What a job leaves out, found in the first answer: where the records are, and how pages follow. What
+//! What a job omits, detected in the first response: where the records are, and how pages follow. What
 //! was found is said in the warnings of the load; where an answer shows that there is more and not how to
 //! ask for it, the load fails.
 

@@ -132,17 +132,17 @@ impl<'s> Search<'_, 's> {
         } else if !echo && is_about(key, Topic::Opaque) && (text.is_some() || value.is_number()) {
             self.signs.opaque.get_or_insert_with(here);
         }
-        if let Some(told) = flag(value)
+        if let Some(more) = flag(value)
             && self.signs.more.is_none()
         {
             let general =
                 matches!(key, "complete" | "done" | "end" | "last" | "more" | "truncated");
             if is_about(key, Topic::More) && !(general && self.is_record) {
                 self.signs.more = Some((here(), false));
-                self.signs.is_more = told;
+                self.signs.is_more = more;
             } else if is_about(key, Topic::End) && !(general && self.is_record) {
                 self.signs.more = Some((here(), true));
-                self.signs.is_more = !told;
+                self.signs.is_more = !more;
             }
         }
         let Some(number) = whole(value).filter(|_| !self.is_record || about) else { return };

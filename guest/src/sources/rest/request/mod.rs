@@ -210,7 +210,7 @@ impl Requests {
     }
 
     /// Looks whether an answer, and the part of it that its records are, is another one than the last,
-    /// where the source may not heed what it is asked for; and whether it comes to an end.
+    /// where the source may ignore what is requested; and whether it comes to an end.
     ///
     /// # Errors
     /// A source fault when it is the same, or there were too many answers without records.

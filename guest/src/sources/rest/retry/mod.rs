@@ -192,7 +192,7 @@ impl Retry {
             );
             return give_up(request, &found);
         }
-        // Cut where the length was not told: most likely the next attempt brings all of it.
+        // Cut off, without a stated length: most likely the next attempt brings all of it.
         let end = body.trim_end().bytes().next_back();
         let whole = match body.bytes().next() {
             Some(b'{') => end == Some(b'}'),

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lists_are_told() {
+    fn other_lists_are_reported() {
         let check = |page: Value, selector: &str, others: &[&str]| {
             let found = found(&[page]);
             assert_eq!(

@@ -66,14 +66,14 @@ impl ParquetRows {
                 let at = node.leaves.start;
                 Some(column_kind(*self.meanings.get(at)?, schema.columns().get(at)?))
             };
-            let told = match &node.shape {
+            let described = match &node.shape {
                 Shape::LeafColumn => leaf().unwrap_or_else(|| ColumnKind::of("unknown", "text")),
                 Shape::List { is_map: true, .. } => ColumnKind::of("map", "json"),
                 Shape::List { .. } => ColumnKind::of("list", "json"),
                 Shape::Struct(_) => ColumnKind::of("struct", "json"),
             };
             let nullable = field.get_basic_info().repetition() != Repetition::REQUIRED;
-            told.column(field.name(), nullable)
+            described.column(field.name(), nullable)
         };
         fields.map(column).collect()
     }
