@@ -4,7 +4,7 @@
 //!
 //! Nothing of it is the real thing: each is written from the public description of the REST API.
 //! What they share (HTTP, the log, what goes wrong, how tests steer them) is here; each of them is a
-//! [`Service`].
+//! `Service`.
 
 mod answer;
 mod control;
