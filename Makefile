@@ -58,7 +58,7 @@ lint-clippy:
 
 lint-doc:
 	@echo "lint: rustdoc"
-	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet $(LOCKED) --workspace --no-deps
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet $(LOCKED) --workspace --lib --no-deps
 
 lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
 	@echo "lint: cargo-deny"

@@ -1,5 +1,5 @@
 //! The merge strategies of dlt, and what each of them needs. Every question about a strategy is a method
-//! here: a new strategy is a variant, a row of [`MergeStrategy::facts`], and the statements that it runs.
+//! here: a new strategy is a variant, a row of `MergeStrategy::facts`, and the statements that it runs.
 
 /// How the staged rows of a table are merged with the existing ones.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

@@ -3,7 +3,7 @@
 //! One form for every table, a SELECT over the file: Parquet carries JSON as text, and a plain
 //! MATCH_BY_COLUMN_NAME would keep it as a *string* in the VARIANT, so it is parsed in the SELECT; every
 //! other value is cast to the declared type, so that it depends neither on the file nor on the session. A column that an older file of the load lacks is NULL.
-//! Source: Snowflake documentation, "Transforming data during a load" and "COPY INTO <table>".
+//! Source: Snowflake documentation, "Transforming data during a load" and `COPY INTO <table>`.
 
 use super::{Column, Name, in_utc, join, list, literal, quote};
 use crate::dlt::types::DataType;

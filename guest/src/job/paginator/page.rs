@@ -11,7 +11,7 @@ use crate::json::{Path, string_content};
 pub struct PageFacts<'a> {
     /// The number of its records, discarded ones included.
     pub records: u64,
-    /// The raw JSON found at each of the paths that the paginator reads ([`Pages::reads`]), in their order:
+    /// The raw JSON found at each of the paths that the paginator reads (`Pages::reads`), in their order:
     /// the first value where a path matches several, `None` where it matches nothing.
     pub captured: &'a [Option<String>],
     /// The headers of the response; names in lower case.
