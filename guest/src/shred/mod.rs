@@ -3,14 +3,14 @@
 //! The tables are dlt's (`common/normalizers/json/relational.py`): objects are flattened into their
 //! row, lists become child tables, every row has an id that its children refer to. dlt builds the record, a flat copy of
 //! it and a list of rows; here nothing is built. Each key of each object is resolved once, to a column, a nested object
-//! or a child table ([`mapping`]), and looked up by comparing bytes from then on.
+//! or a child table (`mapping`), and looked up by comparing bytes from then on.
 //!
 //! A record that needs another look (it repeats a key, or brings its own row id) is undone and walked again
-//! ([`restart`]). A rejected record is undone: nothing of it remains.
+//! (`restart`). A rejected record is undone: nothing of it remains.
 //!
-//! From the top down: [`family`] is what the load uses. It starts a [`walk`] for each record, which asks [`mapping`]
-//! where a value goes and puts it into a [`table`]. [`collisions`], [`collapse`] and [`discard`] are what happens
-//! where several keys have one name, where there are too many keys, and where a [`contract`] forbids new ones.
+//! From the top down: `family` is what the load uses. It starts a `walk` for each record, which asks `mapping`
+//! where a value goes and puts it into a `table`. `collisions`, `collapse` and `discard` are what happens
+//! where several keys have one name, where there are too many keys, and where a `contract` forbids new ones.
 
 mod arena;
 mod collapse;
