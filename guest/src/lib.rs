@@ -56,6 +56,8 @@
 //! | [`protocol`] | the types of the interface, and the driver of a load |
 //! | [`fault`] | the one error |
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod columnar;
 pub mod dlt;
 pub mod doctor;

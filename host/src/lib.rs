@@ -50,6 +50,8 @@
 //! - A component that imports anything is rejected.
 //! - No type that holds a secret prints it.
 
+#![warn(clippy::indexing_slicing)]
+
 pub mod credentials;
 pub mod dry_run;
 mod encoding;

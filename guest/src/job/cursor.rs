@@ -318,6 +318,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn names_mistakes() {
         let check = |value: Value, message: &str| {
             let fault = Cursor::parse(&value, "incremental", true).unwrap_err();

@@ -59,6 +59,10 @@ impl Walked {
 /// Without a selector every value is a record, and every element of an array is. With one, what it
 /// matches is: an array by its elements. An object that the selector does not match is a record itself
 /// when `loose` (a file may hold pages or records), and is not otherwise.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what is read, what is looked for, and where it goes"
+)]
 pub fn walk(
     mut reader: Reader<'_>,
     selector: Option<&Path>,

@@ -83,6 +83,7 @@ fn statements_fit_an_owners_rights_procedure() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn statements() -> String {
     let dataset = Name::schema("RAW", "MY \"DATA\".SET");
     let staging = Name::schema("RAW", "MY \"DATA\".SET_STAGING");

@@ -271,6 +271,7 @@ fn an_error_that_says_200_is_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_cursor_that_goes_in_circles_is_named() {
     let check = |paginator: Value, page: fn(usize) -> Answer, message: &str| {
         let endpoint = json!({"path": "items", "data_selector": "items", "paginator": paginator});

@@ -30,6 +30,7 @@ fn in_body(request: &Request, pointer: &str) -> usize {
     body.pointer(pointer).and_then(Value::as_u64).map_or(0, |n| n as usize)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn ways() -> Vec<Way> {
     let way = |name, paginator: Value, from, page| Way {
         name,

@@ -148,6 +148,7 @@ pub(super) fn permute<L: Lane>(mut state: [L; 25]) -> [L; 25] {
 
 /// One round; the lane at column x and row y is number x + 5 y.
 #[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "the state has 25 lanes, and x is below 5")]
 fn round<L: Lane>(a: &[L; 25], constant: u64) -> [L; 25] {
     // Theta: the parity of the columns left and right of each column.
     let parity = |x: usize| a[x].xor(a[x + 5]).xor(a[x + 10]).xor(a[x + 15]).xor(a[x + 20]);

@@ -62,6 +62,10 @@ impl RowId {
     }
 
     /// The id in the first 80 bits of a state.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the alphabet has 64 digits, and the index is below 64"
+    )]
     fn of(low: u64, high: u64) -> Self {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -149,6 +153,7 @@ impl ChildIds {
 
     /// The ids at a position and at the next: cheaper than asking twice where the target has
     /// vectors, and no dearer elsewhere.
+    #[expect(clippy::indexing_slicing, reason = "all three arrays have 25 lanes")]
     pub fn pair(&self, position: u64) -> [RowId; 2] {
         let next = position.saturating_add(1);
         if self.long.is_some() || !Pair::IS_FAST {

@@ -275,6 +275,7 @@ impl Table {
     }
 
     /// References are identified by the table that they refer to.
+    #[expect(clippy::indexing_slicing, reason = "a JSON value without the key is null")]
     fn merge_references(&mut self, new: Vec<Value>) {
         let known = self.hints.entry("references").or_insert(Value::Array(Vec::new()));
         let Value::Array(known) = known else {

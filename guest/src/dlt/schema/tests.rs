@@ -114,6 +114,7 @@ fn builds_what_dlt_builds() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn takes_hints_as_dlt_does() {
     let hints = |text: &str| match value(text) {
         Value::Object(map) => {

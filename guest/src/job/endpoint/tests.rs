@@ -40,6 +40,7 @@ fn merges_with_defaults() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn names_mistakes() {
     let check = |value: Value, message: &str| {
         let fault = Endpoint::parse(&value, "endpoint", "items", &[]).unwrap_err();

@@ -170,6 +170,7 @@ fn reads_nested_hints_and_pulled_cursors() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn names_mistakes() {
     let check = |pointer: &str, value: Value, message: &str| {
         let job = with(&[(pointer, value)]);

@@ -112,6 +112,7 @@ impl Staging {
         longest.copied().unwrap_or(0)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the table was pushed just before")]
     fn append(&mut self, id: TableId, table: &ShredTable) -> Result<()> {
         let columns = table.columns();
         let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();

@@ -75,6 +75,10 @@ impl Rows {
     }
 
     /// The next row of `text`, which begins at `at` of what is held.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a scanner that is resumed with the position of its host"
+    )]
     pub(super) fn next<'a>(
         &'a mut self,
         mut text: &'a str,
@@ -181,6 +185,7 @@ impl Rows {
 
 impl Row {
     /// Reads the row at the beginning of a text that is not empty.
+    #[expect(clippy::too_many_lines, reason = "one state machine")]
     fn read(&mut self, dialect: &Csv, text: &str, last: bool) -> Found {
         self.values.clear();
         self.ends.clear();

@@ -19,6 +19,10 @@ pub(super) struct Values {
 impl Values {
     /// The next values of `text`, which begins at `at` of the text that is held: all up to the last boundary,
     /// or, if `single`, one value or element.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a scanner that is resumed with the position of its host"
+    )]
     pub(super) fn next<'a>(
         &'a mut self,
         text: &str,

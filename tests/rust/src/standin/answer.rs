@@ -80,6 +80,7 @@ fn serve_one(
 }
 
 /// The answer to a request that befalls this.
+#[expect(clippy::too_many_lines, reason = "one arm for each kind of trouble")]
 pub(super) fn respond(
     request: &Request,
     state: &State,

@@ -161,6 +161,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     fn parents_are_found() {
         let above =
             |path: &str, in_job: &str, name: &str, key: Option<&str>, properties: &[&str]| Above {
