@@ -39,7 +39,7 @@
 //! ```
 //!
 //! # Modules
-//! Each module uses only modules below it; `tests/rust/tests/architecture.rs` has the table.
+//! Each module uses only modules below it; `tests/rust/tests/architecture/` tests it, and prints the map in ARCHITECTURE.md.
 //!
 //! | module | contents |
 //! |---|---|

@@ -1,4 +1,7 @@
 //! The host contract (`tests/data/HOST.md`) for the driver: scripted components, and a session that is made for the test.
+//!
+//! The session runs statements in their order and overwrites files, so that these two prove nothing here. What is tested is
+//! the driver: what it refuses, what reaches the session, and what the component is answered.
 
 use std::collections::VecDeque;
 

@@ -177,6 +177,40 @@ fn sentence(doc: &str) -> String {
 }
 
 #[test]
+fn imports_are_followed_to_the_file_that_defines_a_name() {
+    let folder = std::env::temp_dir().join(format!("snowcat-imports-{}", std::process::id()));
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("lib.rs", "pub mod a;\npub mod b;\npub mod c;");
+    write("a/mod.rs", "//! A.\nmod inner;\npub use self::inner::{Inner, other as Other};");
+    write("a/inner.rs", "use super::leaf;\npub struct Inner;\npub fn other() {}");
+    write("a/leaf.rs", "// use crate::b::B;\n#[cfg(test)]\nmod tests {\n    use crate::b::B;\n}");
+    write("b.rs", "use crate::a::{\n    Inner,\n    leaf::{self},\n};\npub struct B;");
+    write("c.rs", "use std::fmt;\nfn c() { crate::a::Other(); d::f() }\nmod d;");
+    write("c/d.rs", "use crate::b::B;\npub fn f() { crate::c::c() }");
+    for filler in 0..6 {
+        write(&format!("filler{filler}.rs"), "");
+    }
+    let read = Crate::read(&folder);
+    let check = |file: &str, expect: &[&str]| {
+        let found: Vec<&str> = read.arrows()[file].iter().copied().collect();
+        assert_eq!(found, expect, "{file}");
+    };
+    check("a/mod.rs", &[]);
+    check("a/inner.rs", &["a/leaf.rs"]);
+    check("a/leaf.rs", &[]);
+    check("b.rs", &["a/inner.rs", "a/leaf.rs"]);
+    check("c.rs", &["a/inner.rs", "c/d.rs"]);
+    check("c/d.rs", &["b.rs", "c.rs"]);
+    assert_eq!(read.circles(), [BTreeSet::from(["c.rs", "c/d.rs"])]);
+    assert_eq!(read.rooms("")["c"], BTreeSet::from(["a".to_owned(), "b".to_owned()]));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn the_host_knows_only_the_interface() {
     let manifest = std::fs::read_to_string(root().join("host/Cargo.toml")).unwrap();
     let (dependencies, _) = manifest.split_once("[build-dependencies]").unwrap_or((&manifest, ""));
