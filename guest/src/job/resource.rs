@@ -221,8 +221,8 @@ impl Resource {
                 return Some("for what replaces a table is published in one piece");
             }
             WriteDisposition::Merge(merge) => match merge.strategy() {
-                strategy if strategy.keeps_versions() => {
-                    return Some("for scd2 retires the rows that a load does not bring");
+                strategy if strategy.ends_absent() => {
+                    return Some("for scd2 and cdc end the rows that a load does not have");
                 }
                 _ if !self.merge_key.is_empty() => {
                     return Some("for rows of one merge_key are replaced together");

@@ -34,6 +34,31 @@ fn parse(job: &Value) -> Result<Job> {
 }
 
 #[test]
+fn a_load_in_parts_needs_rows_that_do_not_depend_on_each_other() {
+    let check = |disposition: Value, merge_key: Value, expect: Option<&str>| {
+        let job = with(&[
+            ("/resources/0/checkpoint", json!({"pages": 1})),
+            ("/resources/0/primary_key", json!("id")),
+            ("/resources/0/merge_key", merge_key),
+            ("/resources/0/write_disposition", disposition.clone()),
+        ]);
+        let found = parse(&job).map(|_| ()).map_err(|fault| fault.message);
+        let expect = expect.map_or(Ok(()), |why| Err(format!("expected none, {why}")));
+        assert_eq!(found, expect, "{disposition}");
+    };
+    let merge = |strategy: &str| json!({"disposition": "merge", "strategy": strategy});
+    let ends = Some("for scd2 and cdc end the rows that a load does not have");
+    check(json!("append"), json!([]), None);
+    check(json!("replace"), json!([]), Some("for what replaces a table is published in one piece"));
+    check(json!("merge"), json!([]), None);
+    check(merge("upsert"), json!([]), None);
+    check(merge("insert-only"), json!([]), None);
+    check(merge("scd2"), json!([]), ends);
+    check(merge("cdc"), json!([]), ends);
+    check(json!("merge"), json!("day"), Some("for rows of one merge_key are replaced together"));
+}
+
+#[test]
 fn reads_the_reference_job() {
     let job = Job::parse(&JIRA.replace("{{jira_subdomain}}", "snowcat")).unwrap();
     assert_eq!((job.pipeline.as_str(), job.schema_name.as_deref()), ("jira", None));
