@@ -126,7 +126,7 @@ reference: ## Write the book's reference of the job anew, from procedures/jobs/j
 	@python3 procedures/docs/reference.py
 
 book: reference ## Render the user's book (procedures/docs) to target/book (needs mdbook)
-	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked mdbook
+	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked mdbook@0.5.4
 	@mdbook build procedures/docs
 	@# Links that leave the book lead to the files of this repository.
 	@sed -i 's#"\.\./\.\./\.\./\([A-Z]*\)\.html#"../../\1.md#g; s#"\.\./\.\./jobs/#"../../procedures/jobs/#g' target/book/*.html
