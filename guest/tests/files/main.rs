@@ -329,6 +329,6 @@ fn what_cannot_be_published_in_parts_is_refused() {
     check(json!({"write_disposition": "merge", "merge_key": "k"}), "for rows of one merge_key");
     check(
         json!({"write_disposition": {"disposition": "merge", "strategy": "scd2"}}),
-        "for scd2 retires",
+        "for scd2 and cdc end the rows that a load does not have",
     );
 }
