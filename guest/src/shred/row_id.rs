@@ -2,8 +2,8 @@
 //!
 //! A child row's id is always dlt's: a digest of its parent's id, its table and its position. A root row's id is
 //! random in dlt where nothing depends on it; here it is a digest of the load and the row's number, so that the same
-//! input gives the same bytes. Where dlt derives it from the primary key (upsert, insert-only), it is the same
-//! digest here.
+//! input gives the same bytes. Where dlt derives it from the primary key (which the merge strategy decides), it is
+//! the same digest here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

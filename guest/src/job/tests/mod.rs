@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::dlt::merge_strategy::MergeStrategy;
 use crate::dlt::types::DataType;
 use crate::job::paginator::ParamLocation;
 
@@ -51,10 +52,10 @@ fn a_load_in_parts_needs_rows_that_do_not_depend_on_each_other() {
     check(json!("append"), json!([]), None);
     check(json!("replace"), json!([]), Some("for what replaces a table is published in one piece"));
     check(json!("merge"), json!([]), None);
-    check(merge("upsert"), json!([]), None);
-    check(merge("insert-only"), json!([]), None);
-    check(merge("scd2"), json!([]), ends);
-    check(merge("cdc"), json!([]), ends);
+    for strategy in MergeStrategy::ALL {
+        let expect = ends.filter(|_| ["scd2", "cdc"].contains(&strategy.name()));
+        check(merge(strategy.name()), json!([]), expect);
+    }
     check(json!("merge"), json!("day"), Some("for rows of one merge_key are replaced together"));
 }
 

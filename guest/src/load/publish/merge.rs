@@ -240,6 +240,20 @@ impl<'a> FamilyMerge<'a> {
         Ok(waiting)
     }
 
+    /// Inserts child rows through their staging table: those that do not exist yet.
+    pub(crate) async fn insert_new_children(&self, session: &mut Session) -> Result<()> {
+        for child in &self.children {
+            let waiting = self.stage(session, child).await?;
+            let table = self.destination.target.table(&child.name);
+            let columns = self.destination.columns(child, &table);
+            let (staged, links) = (self.staged(), self.links());
+            let insert = self.child(&table, &staged, links).insert_new(&columns, &waiting);
+            session.sql(insert).await?;
+            session.sql(merge::delete_all(&waiting)).await?;
+        }
+        Ok(())
+    }
+
     fn seq_column(&self) -> Column {
         Column::new(self.seq.clone(), Kind::of(DataType::Bigint))
     }

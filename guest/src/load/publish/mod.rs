@@ -4,10 +4,10 @@
 mod ddl;
 mod destination;
 pub(crate) mod drop;
-mod keyed;
 mod lock;
 mod merge;
 mod scd2;
+mod strategies;
 mod transaction;
 
 use ddl::{ChangedTables, SchemaTarget};

@@ -1,6 +1,5 @@
 //! scd2: versions that are not staged end, new versions begin.
 
-use super::keyed::insert_new_children;
 use super::merge::FamilyMerge;
 use crate::fault::Result;
 use crate::load::plan::merge::ValidityColumns;
@@ -44,5 +43,5 @@ pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Sessio
     let columns: Vec<Column> =
         columns.filter(|column| column.name != from.name && column.name != to.name).collect();
     session.sql(insert_versions(&family.table, &columns, &staged, &validity)).await?;
-    insert_new_children(family, session).await
+    family.insert_new_children(session).await
 }

@@ -11,8 +11,7 @@
 use super::destination::{CopyInto, Destination};
 use super::lock::{Fence, rewritten};
 use super::merge::FamilyMerge;
-use super::{keyed, scd2};
-use crate::dlt::merge_strategy::MergeStrategy;
+use super::strategies;
 use crate::dlt::schema::{Schema, Table};
 use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow, VersionRow};
 use crate::fault::{Context, Result};
@@ -185,13 +184,6 @@ impl Transaction<'_> {
 /// Stages the root rows, merges the family by its strategy, and leaves the staging table empty.
 async fn run_merge(merge: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
     let filtered = merge.stage_root(session).await?;
-    match merge.plan.strategy {
-        MergeStrategy::DeleteInsert => keyed::delete_insert(merge, session, filtered).await?,
-        MergeStrategy::InsertOnly => keyed::insert_only(merge, session).await?,
-        MergeStrategy::Upsert | MergeStrategy::Cdc => {
-            keyed::upsert(merge, session, filtered).await?;
-        }
-        MergeStrategy::Scd2 => scd2::keep_versions(merge, session).await?,
-    }
+    strategies::run(merge, session, filtered).await?;
     session.sql(merge::delete_all(&merge.staging)).await.map(drop)
 }

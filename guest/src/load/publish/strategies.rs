@@ -1,10 +1,12 @@
-//! Merges by keys: delete-insert, upsert, insert-only, cdc.
+//! The run of each merge strategy: delete-insert, upsert, insert-only, cdc; scd2 has a file of its own.
 //!
 //! Child rows are copied straight into their tables if all of them are kept. If it depends on their root row,
 //! they pass through staging tables, and only those of kept rows are inserted.
 
 use super::destination::CopyInto;
 use super::merge::FamilyMerge;
+use super::scd2;
+use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::{Fault, Result};
 use crate::load::extract::staged::StagedTable;
 use crate::load::plan::merge::compared;
@@ -13,8 +15,22 @@ use crate::sql::merge::keyed::{self, AbsentRows};
 use crate::sql::merge::{self, KeyStats, Match, Scope};
 use crate::sql::{Column, Name};
 
+/// Merges the staged rows by the strategy of the plan. `filtered` staged root rows were deleted by the job's filter.
+pub(crate) async fn run(
+    family: &FamilyMerge<'_>,
+    session: &mut Session,
+    filtered: u64,
+) -> Result<()> {
+    match family.plan.strategy {
+        MergeStrategy::DeleteInsert => delete_insert(family, session, filtered).await,
+        MergeStrategy::InsertOnly => insert_only(family, session).await,
+        MergeStrategy::Upsert | MergeStrategy::Cdc => upsert(family, session, filtered).await,
+        MergeStrategy::Scd2 => scd2::keep_versions(family, session).await,
+    }
+}
+
 /// Deletes the existing rows with a staged key or in the job's scope, then inserts the staged rows.
-pub(crate) async fn delete_insert(
+async fn delete_insert(
     family: &FamilyMerge<'_>,
     session: &mut Session,
     filtered: u64,
@@ -74,23 +90,19 @@ pub(crate) async fn delete_insert(
 }
 
 /// Inserts the staged rows with a new key, and new elements in the lists of existing rows.
-pub(crate) async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
+async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
     let keys: [&[Column]; 1] = [&family.primary];
     let stats = family.key_stats(session, &keys).await?;
     let columns = family.destination.columns(family.root, &family.table);
     for matched in pair(&keys, &stats) {
         session.sql(keyed::merge_new(&family.table, &columns, &family.staged(), matched)).await?;
     }
-    insert_new_children(family, session).await
+    family.insert_new_children(session).await
 }
 
 /// Updates the existing rows with a staged key and inserts the other staged rows; with cdc, deletes the existing
 /// rows that are not staged.
-pub(crate) async fn upsert(
-    family: &FamilyMerge<'_>,
-    session: &mut Session,
-    filtered: u64,
-) -> Result<()> {
+async fn upsert(family: &FamilyMerge<'_>, session: &mut Session, filtered: u64) -> Result<()> {
     let partition = (family.plan.strategy.ends_absent() && family.scope.is_none())
         .then_some(family.merge_key.as_slice())
         .filter(|key| !key.is_empty());
@@ -213,23 +225,6 @@ async fn insert_waiting(
     let insert = family.child(&table, &staged, links).insert_kept(&columns, &waiting);
     session.sql(insert).await?;
     session.sql(merge::delete_all(&waiting)).await.map(drop)
-}
-
-/// Inserts child rows through their staging table: those that do not exist yet.
-pub(crate) async fn insert_new_children(
-    family: &FamilyMerge<'_>,
-    session: &mut Session,
-) -> Result<()> {
-    for child in &family.children {
-        let waiting = family.stage(session, child).await?;
-        let table = family.destination.target.table(&child.name);
-        let columns = family.destination.columns(child, &table);
-        let (staged, links) = (family.staged(), family.links());
-        let insert = family.child(&table, &staged, links).insert_new(&columns, &waiting);
-        session.sql(insert).await?;
-        session.sql(merge::delete_all(&waiting)).await?;
-    }
-    Ok(())
 }
 
 /// Each key with its ranges.
