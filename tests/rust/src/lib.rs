@@ -2,4 +2,5 @@
 
 pub mod bench;
 pub mod generators;
+pub mod recorded;
 pub mod standin;

@@ -4,6 +4,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use super::Credential;
@@ -14,57 +15,96 @@ const HEADERS: usize = 64;
 
 /// A request.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) method: String,
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// The path and the query as they were sent; of an absolute address nothing else.
+    pub(crate) target: String,
     /// Without the query.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Decoded, in their order.
-    pub(super) query: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
     /// Names in lower case.
     headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// One without a connection; names of headers in lower case.
     #[cfg(test)]
-    pub(super) fn new(
+    pub(crate) fn new(
         method: &str,
         target: &str,
         headers: Vec<(String, String)>,
         body: Vec<u8>,
     ) -> Self {
+        Self { headers, body, ..Self::addressed(method, target) }
+    }
+
+    /// One with no headers and no body.
+    fn addressed(method: &str, target: &str) -> Self {
+        // A client that takes this for its proxy sends an absolute address.
+        let target = match target.split_once("://") {
+            Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+            None => target,
+        };
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Self { method: method.to_owned(), path: path.to_owned(), query, headers, body }
+        Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            path: path.to_owned(),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// The first header of this name, which is in lower case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// The headers of this name, which is in lower case.
+    pub(crate) fn headers_named(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(found, _)| found == name);
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The fields of a body that is a form.
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(&self.body).into_owned().collect()
+    }
+
+    /// The cookies by name.
+    pub(crate) fn cookies(&self) -> Vec<(String, String)> {
+        let pairs = self.headers_named("cookie").into_iter().flat_map(|list| list.split(';'));
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.trim().to_owned(), value.trim().to_owned())
+        };
+        pairs.map(pair).collect()
+    }
+
     /// The first parameter of this name.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// Where the client thinks it is: plain HTTP on this machine, HTTPS for any real name.
-    pub(super) fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let host = self.header("host").unwrap_or("127.0.0.1");
         let local = host.starts_with("127.0.0.1") || host.starts_with("localhost");
         format!("{}://{host}", if local { "http" } else { "https" })
     }
 
     /// A parameter that is a whole number, or the default.
-    pub(super) fn number(&self, name: &str, default: usize) -> Result<usize, String> {
+    pub(crate) fn number(&self, name: &str, default: usize) -> Result<usize, String> {
         self.parameter(name).map_or(Ok(default), |text| {
             text.parse().map_err(|_| format!("The value '{text}' of {name} is not a number."))
         })
     }
 
     /// What an `Authorization` header proves, when the right one is known.
-    pub(super) fn proves(&self, right: &str) -> Credential {
+    pub(crate) fn proves(&self, right: &str) -> Credential {
         match self.header("authorization") {
             None => Credential::None,
             Some(found) if found == right => Credential::Right,
@@ -73,70 +113,70 @@ impl Request {
     }
 
     /// Whether the client hangs up after the answer.
-    pub(super) fn closes(&self) -> bool {
+    pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
 /// A response; `content-length` is added when it is sent.
 #[derive(Clone, Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(&'static str, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
     /// JSON that is ready to be sent.
-    pub(super) fn json(status: u16, body: Vec<u8>) -> Self {
+    pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", "application/json;charset=UTF-8".to_owned())];
         Self { status, headers, body }
     }
 
     /// JSON.
-    pub(super) fn value(status: u16, body: &Value) -> Self {
+    pub(crate) fn value(status: u16, body: &Value) -> Self {
         Self::json(status, body.to_string().into_bytes())
     }
 
     /// A text for people.
-    pub(super) fn text(status: u16, text: &str) -> Self {
+    pub(crate) fn text(status: u16, text: &str) -> Self {
         let headers = vec![("content-type", "text/plain;charset=UTF-8".to_owned())];
         Self { status, headers, body: text.as_bytes().to_vec() }
     }
 
     /// The header of this name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
     /// The same with this header, in place of one of that name.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value.into()));
         self
     }
 
     /// The same with this header, unless it has one of that name.
-    pub(super) fn with_default(self, name: &'static str, value: String) -> Self {
+    pub(crate) fn with_default(self, name: &'static str, value: String) -> Self {
         if self.header(name).is_some() { self } else { self.with(name, value) }
     }
 }
 
 /// One end of a connection.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     /// Bytes that were read and are not yet part of a request.
     ahead: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) const fn new(stream: TcpStream) -> Self {
+    pub(crate) const fn new(stream: TcpStream) -> Self {
         Self { stream, ahead: Vec::new() }
     }
 
     /// The next request; none when the client has hung up.
-    pub(super) fn receive(&mut self) -> io::Result<Option<Request>> {
-        let (mut request, head, length) = loop {
+    pub(crate) fn receive(&mut self) -> io::Result<Option<Request>> {
+        let (mut request, head) = loop {
             if let Some(found) = parse_head(&self.ahead)? {
                 break found;
             }
@@ -147,25 +187,72 @@ impl Connection {
                 return Ok(None);
             }
         };
-        if length > BODY_LIMIT {
-            return Err(invalid("the body of the request is too long"));
-        }
+        self.ahead.drain(..head);
         if request.header("expect").is_some() {
             self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
-        while self.ahead.len() < head + length {
+        request.body = if request.header("transfer-encoding").is_some() {
+            self.receive_chunks()?
+        } else {
+            let length = request.header("content-length").unwrap_or("0").trim();
+            self.receive_bytes(length.parse().map_err(invalid)?)?
+        };
+        if request.header("content-encoding") == Some("gzip") {
+            let mut plain = Vec::new();
+            GzDecoder::new(request.body.as_slice()).read_to_end(&mut plain)?;
+            request.body = plain;
+        }
+        Ok(Some(request))
+    }
+
+    /// The next bytes, so many.
+    fn receive_bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        if length > BODY_LIMIT {
+            return Err(invalid("the body of the request is too long"));
+        }
+        while self.ahead.len() < length {
             if self.fill()? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        let rest = self.ahead.split_off(head + length);
-        request.body = self.ahead.split_off(head);
-        self.ahead = rest;
-        Ok(Some(request))
+        let rest = self.ahead.split_off(length);
+        Ok(std::mem::replace(&mut self.ahead, rest))
+    }
+
+    /// A body in chunks (RFC 9112, section 7.1); trailers are not supported.
+    fn receive_chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                if let Some(end) = self.ahead.windows(2).position(|pair| pair == b"\r\n") {
+                    break self.receive_bytes(end + 2)?;
+                }
+                if self.fill()? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            };
+            let line = String::from_utf8_lossy(&line);
+            let size = line.split(';').next().unwrap_or_default().trim();
+            let size = usize::from_str_radix(size, 16).map_err(invalid)?;
+            if body.len().saturating_add(size) > BODY_LIMIT {
+                return Err(invalid("the body of the request is too long"));
+            }
+            body.extend(self.receive_bytes(size)?);
+            self.receive_bytes(2)?;
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    /// Sends these bytes as they are.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
     }
 
     /// Sends the response, but of its body only so many bytes.
-    pub(super) fn send(&mut self, response: &Response, bytes: usize) -> io::Result<()> {
+    pub(crate) fn send(&mut self, response: &Response, bytes: usize) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
         for (name, value) in &response.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -184,45 +271,34 @@ impl Connection {
     }
 }
 
-/// The request with no body yet, the length of its head, the length of its body; none when more of
-/// the head has to come.
-fn parse_head(bytes: &[u8]) -> io::Result<Option<(Request, usize, usize)>> {
+/// The request with no body yet and the length of its head; none when more of the head has to come.
+fn parse_head(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(head) = parsed.parse(bytes).map_err(invalid)? else {
         return Ok(None);
     };
-    let (path, query) =
-        parsed.path.unwrap_or("/").split_once('?').unwrap_or((parsed.path.unwrap_or("/"), ""));
-    let request = Request {
-        method: parsed.method.unwrap_or_default().to_owned(),
-        path: path.to_owned(),
-        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-        headers: parsed
-            .headers
-            .iter()
-            .map(|header| {
-                let value = String::from_utf8_lossy(header.value).into_owned();
-                (header.name.to_ascii_lowercase(), value)
-            })
-            .collect(),
-        body: Vec::new(),
+    let named = |header: &httparse::Header<'_>| {
+        let value = String::from_utf8_lossy(header.value).into_owned();
+        (header.name.to_ascii_lowercase(), value)
     };
-    if request.header("transfer-encoding").is_some() {
-        return Err(invalid("a request in chunks is not understood"));
-    }
-    let length = request.header("content-length").unwrap_or("0").trim().parse().map_err(invalid)?;
-    Ok(Some((request, head, length)))
+    let (method, target) = (parsed.method.unwrap_or_default(), parsed.path.unwrap_or("/"));
+    let headers = parsed.headers.iter().map(named).collect();
+    let request = Request { headers, ..Request::addressed(method, target) };
+    Ok(Some((request, head)))
 }
 
 fn invalid(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-const fn reason(status: u16) -> &'static str {
+pub(crate) const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        201 => "Created",
         302 => "Found",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

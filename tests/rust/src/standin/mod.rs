@@ -11,7 +11,7 @@ mod control;
 mod faults;
 mod github;
 mod graph;
-mod http;
+pub(crate) mod http;
 mod hubspot;
 pub mod jira;
 mod log;
