@@ -23,6 +23,8 @@ pub(crate) struct Account {
     /// Rows by table, as they were committed.
     pub(crate) rows: BTreeMap<String, Vec<Value>>,
     pub(crate) commits: usize,
+    /// Every statement, in order.
+    pub(crate) sql: Vec<String>,
 }
 
 /// What a transaction would leave.
@@ -86,6 +88,7 @@ impl Account {
     }
 
     fn sql(&mut self, sql: &str, host: &Host<'_>, pending: &mut Pending) -> Outcome {
+        self.sql.push(sql.to_owned());
         let mut rows = Vec::new();
         let some = |text: &str| Some(text.to_owned());
         let literals: Vec<&str> = sql.split('\'').skip(1).step_by(2).collect();

@@ -80,6 +80,20 @@ fn begins_as_dlt_does() {
     assert_eq!(state.version(), 2);
 }
 
+/// The stored form: loads of other versions read it.
+#[test]
+fn a_load_that_drops_tables_is_stored() {
+    let mut state = State::new("p");
+    let stored = |state: &State| value(&state.to_json()).get("snowcat_refreshing").cloned();
+    let load_id =
+        LoadId::new(Instant::parse("2026-11-21T00:04:00.318528Z").unwrap(), None).unwrap();
+    state.set_refreshing(&load_id);
+    assert_eq!(stored(&state), Some(json!("1795219440.318528")));
+    assert_eq!(state.take_refreshing().as_deref(), Some("1795219440.318528"));
+    assert_eq!(stored(&state), None);
+    assert_eq!(state.take_refreshing(), None);
+}
+
 #[test]
 fn migrates_and_says_what_is_wrong() {
     let check = |text: &str, expect: &str| {

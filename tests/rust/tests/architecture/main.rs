@@ -244,6 +244,62 @@ fn statements_are_written_in_one_place() {
     assert!(found > 3, "the words of statements are not those that are looked for");
 }
 
+/// What stores a value or makes a digest of it: calls, and functions that return what is stored.
+const STORES: &[&str] = &[
+    "digest(",
+    "sha3_256(",
+    "shake128(",
+    "canonical_sorted(",
+    "set_checkpoint(",
+    "set_incremental(",
+    "fn position(",
+    "fn progress(",
+    "fn to_json(",
+    "fn cells(",
+];
+
+#[test]
+fn nothing_stored_is_made_by_debug() {
+    // A derived `Debug` changes with the name of a field or variant, so earlier documents would not be recognized.
+    let mut found = 0;
+    for (name, file) in Crate::read(&root().join("guest/src")).files {
+        for function in functions(&file.code) {
+            if STORES.iter().any(|word| function.contains(word)) {
+                found += 1;
+                let debug = [":?}", ":#?}", "Debug"].iter().find(|word| function.contains(**word));
+                assert_eq!(debug, None, "{name}: a function that stores something\n{function}");
+            }
+        }
+    }
+    assert!(found > 15, "{found} functions store something, expected more: STORES is out of date");
+}
+
+/// The functions of a text, each from its first line to its last.
+fn functions(code: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut end: Option<String> = None;
+    for line in code.lines() {
+        let head = line.trim_start();
+        let words = head.split('(').next().unwrap_or_default();
+        if end.is_none() && words.split_whitespace().any(|word| word == "fn") {
+            let indent = &line[..line.len() - head.len()];
+            end = (!line.ends_with(['}', ';'])).then(|| format!("{indent}}}"));
+            found.push(line.to_owned());
+        } else if let Some(last) = &end
+            && let Some(function) = found.last_mut()
+        {
+            function.push('\n');
+            function.push_str(line);
+            // A declaration in a trait has no body.
+            let declared = line.ends_with(';') && line.len() - head.len() < last.len();
+            if line == last || declared {
+                end = None;
+            }
+        }
+    }
+    found
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
