@@ -42,6 +42,7 @@
 //! | [`transcript`] | a run in writing, one JSON object a line |
 //! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
 //! | [`input`] | the files of a job, on disks and in buckets, as pages |
+//! | [`snowflake`] | a session with Snowflake |
 //!
 //! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`.
 //!
@@ -65,6 +66,7 @@ mod interface;
 mod limits;
 mod replay;
 mod runner;
+pub mod snowflake;
 pub mod transcript;
 
 pub use dry_run::DryRun;

@@ -11,5 +11,6 @@ mod examples;
 mod first_job;
 mod limits;
 mod network;
+mod snowflake;
 mod stub;
 mod table;

@@ -55,6 +55,7 @@ const FLOORS: &[Floors] = &[
         folder: "",
         rooms: &[
             "cli",
+            "snowflake",
             "dry_run",
             "input",
             "http",

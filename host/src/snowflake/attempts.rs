@@ -1,0 +1,152 @@
+//! Attempts: what may be tried again, after which wait, and what is known when none succeeded.
+
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::connection::Pace;
+use super::error::{ErrorKind, SnowflakeError};
+
+/// The wait after the first attempt. Each further wait is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// No wait between attempts is longer, unless the server requests it.
+const LONGEST_WAIT: Duration = Duration::from_secs(16);
+/// No wait is longer, even if the server requests it.
+const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
+
+/// Why an attempt has no answer.
+#[derive(Debug)]
+pub(super) enum Miss {
+    /// Another attempt may have one.
+    Again(Trouble),
+    /// No attempt will.
+    Never(SnowflakeError),
+}
+
+/// What went wrong in an attempt.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// The HTTP status; 0 if no answer arrived.
+    pub(super) status: u16,
+    /// The server may have executed the request.
+    pub(super) executed: bool,
+    /// The server requests this wait.
+    pub(super) wait: Option<Duration>,
+    pub(super) message: String,
+}
+
+/// The attempts for one request.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// How many were made, those before a renewal of the token included.
+    pub(super) made: u32,
+    /// The HTTP status of the last one that failed.
+    pub(super) reason: u16,
+    /// One of them may have been executed.
+    pub(super) executed: bool,
+}
+
+impl Attempts {
+    /// Tries until there is an answer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if no attempt was executed, [`ErrorKind::OutcomeUnknown`] if one may have been.
+    pub(super) fn run<T>(
+        &mut self,
+        pace: &Pace,
+        mut once: impl FnMut(&Self) -> Result<T, Miss>,
+    ) -> Result<T, SnowflakeError> {
+        let mut wait = FIRST_WAIT;
+        let mut tried = 0;
+        loop {
+            let answer = once(self);
+            self.made = self.made.saturating_add(1);
+            tried += 1;
+            let trouble = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(Miss::Never(error)) => return Err(error),
+                Err(Miss::Again(trouble)) => trouble,
+            };
+            self.reason = trouble.status;
+            self.executed |= trouble.executed;
+            if tried >= pace.attempts {
+                return Err(self.given_up(&trouble, tried));
+            }
+            let requested = trouble.wait.map(|it| it.min(LONGEST_REQUESTED));
+            (pace.sleep)(requested.unwrap_or_else(|| jittered(wait)));
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    fn given_up(&self, trouble: &Trouble, tried: u32) -> SnowflakeError {
+        let kind = if self.executed { ErrorKind::OutcomeUnknown } else { ErrorKind::Unavailable };
+        let times = if tried == 1 { "once".to_owned() } else { format!("{tried} times") };
+        let status = if trouble.status == 0 { String::new() } else { trouble.status.to_string() };
+        SnowflakeError::new(kind, format!("{} (tried {times})", trouble.message)).with_code(status)
+    }
+}
+
+/// Half of the wait, and a random part of the other half.
+fn jittered(wait: Duration) -> Duration {
+    let mut byte = [0_u8];
+    // Without randomness the wait is the whole one.
+    let part = match SystemRandom::new().fill(&mut byte) {
+        Ok(()) => f64::from(byte[0]) / 255.0,
+        Err(_) => 1.0,
+    };
+    wait.mul_f64(0.5 + part / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn again(status: u16, executed: bool, wait: Option<u64>) -> Miss {
+        let wait = wait.map(Duration::from_secs);
+        Miss::Again(Trouble { status, executed, wait, message: format!("status {status}") })
+    }
+
+    /// Runs attempts that fail with these, then succeed.
+    fn run(misses: Vec<Miss>, most: u32) -> (Result<(), SnowflakeError>, Vec<Duration>) {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&waits);
+        let sleep = Arc::new(move |wait| kept.lock().unwrap().push(wait));
+        let pace = Pace { attempts: most, timeout: Duration::ZERO, sleep };
+        let mut misses = misses.into_iter();
+        let result = Attempts::default().run(&pace, |_| misses.next().map_or(Ok(()), Err));
+        let waits = waits.lock().unwrap().clone();
+        (result, waits)
+    }
+
+    #[test]
+    fn waits_double_and_obey_the_server() {
+        let misses =
+            vec![again(0, false, None), again(429, false, Some(3)), again(500, true, None)];
+        let (result, waits) = run(misses, 4);
+        assert_eq!(result, Ok(()));
+        let range = |number: usize, low: u64, high: u64| {
+            let wait = waits[number].as_millis() as u64;
+            assert!((low..=high).contains(&wait), "{waits:?}");
+        };
+        range(0, 125, 250);
+        range(1, 3000, 3000);
+        range(2, 500, 1000);
+        assert_eq!(run(vec![again(429, false, Some(86_400))], 2).1, [LONGEST_REQUESTED]);
+    }
+
+    #[test]
+    fn the_error_says_whether_an_attempt_may_have_been_executed() {
+        let check = |misses, kind, message: &str| {
+            let error = run(misses, 2).0.unwrap_err();
+            assert_eq!((error.kind(), error.message()), (kind, message));
+        };
+        let busy = || again(503, false, None);
+        check(vec![busy(), busy()], ErrorKind::Unavailable, "status 503 (tried 2 times)");
+        let lost = vec![again(0, true, None), busy()];
+        check(lost, ErrorKind::OutcomeUnknown, "status 503 (tried 2 times)");
+        let never = Miss::Never(SnowflakeError::answer("no"));
+        check(vec![never], ErrorKind::Answer, "no");
+    }
+}

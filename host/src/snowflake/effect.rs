@@ -1,0 +1,48 @@
+//! What a statement does to a transaction, by its first word.
+
+/// What a statement does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Effect {
+    /// It begins a transaction.
+    Begin,
+    /// It commits one.
+    Commit,
+    /// It rolls one back.
+    Rollback,
+    /// It reads.
+    Read,
+    /// Anything else, which may change something.
+    Change,
+}
+
+impl Effect {
+    pub(super) fn of(statement: &str) -> Self {
+        let word = statement.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next();
+        match word.unwrap_or_default().to_ascii_uppercase().as_str() {
+            "BEGIN" => Self::Begin,
+            "COMMIT" => Self::Commit,
+            "ROLLBACK" => Self::Rollback,
+            "DESC" | "DESCRIBE" | "LIST" | "SELECT" | "SHOW" => Self::Read,
+            _ => Self::Change,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_word_says_what_a_statement_does() {
+        let check = |statement: &str, expected| assert_eq!(Effect::of(statement), expected);
+        check("BEGIN", Effect::Begin);
+        check(" begin TRANSACTION", Effect::Begin);
+        check("COMMIT", Effect::Commit);
+        check("ROLLBACK;", Effect::Rollback);
+        check("SELECT 1", Effect::Read);
+        check("SELECTED", Effect::Change);
+        check("WITH a AS (SELECT 1) SELECT 1", Effect::Change);
+        check("INSERT INTO t SELECT 1", Effect::Change);
+        check("", Effect::Change);
+    }
+}

@@ -1,0 +1,31 @@
+//! Snowflake, spoken to directly: a session over the protocol of the drivers.
+//!
+//! ```text
+//!   Connection --> Session --> query ------> wire -------> HTTPS
+//!                  |           one id        attempts,     |
+//!                  |           a statement   redirects     v
+//!                  +--> tokens: login, renewal        the service
+//!                  +--> heartbeat (a thread)
+//! ```
+//!
+//! A statement has one request id. However often it is sent after a lost answer, the service executes it once.
+
+mod account;
+mod answer;
+mod attempts;
+mod connection;
+mod effect;
+mod envelope;
+mod error;
+mod heartbeat;
+mod id;
+mod login;
+mod query;
+mod session;
+mod tokens;
+mod wire;
+
+pub use self::answer::Answer;
+pub use self::connection::Connection;
+pub use self::error::{ErrorKind, SnowflakeError};
+pub use self::session::{Aborter, Session};

@@ -1,0 +1,199 @@
+//! A session: statements one after the other, in one transaction or in none.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Method;
+
+use super::answer::Answer;
+use super::attempts::Attempts;
+use super::connection::Connection;
+use super::effect::Effect;
+use super::error::{ErrorKind, SnowflakeError};
+use super::heartbeat::Heartbeat;
+use super::query::{self, Running};
+use super::tokens::Tokens;
+use super::wire::Call;
+
+/// A log-out, and an abort, takes no longer.
+const PARTING: Duration = Duration::from_secs(5);
+
+/// A session with Snowflake. It is closed when it is dropped.
+///
+/// ```no_run
+/// use snowcat_host::snowflake::{Connection, Session, SnowflakeError};
+///
+/// # fn main() -> Result<(), SnowflakeError> {
+/// let connection =
+///     Connection::of([("account", "acme-prod"), ("user", "loader"), ("password", "hunter2")])?;
+/// let mut session = Session::open(&connection)?;
+/// let answer = session.execute("SELECT CURRENT_VERSION()")?;
+/// println!("{:?}", answer.rows);
+/// session.close()
+/// # }
+/// ```
+pub struct Session {
+    tokens: Arc<Tokens>,
+    running: Arc<Running>,
+    heartbeat: Option<Heartbeat>,
+    /// A transaction is open, as far as the statements say.
+    transaction: bool,
+    open: bool,
+}
+
+impl Session {
+    /// Logs in.
+    ///
+    /// # Errors
+    /// If the service cannot be reached, or rejects the login.
+    pub fn open(connection: &Connection) -> Result<Self, SnowflakeError> {
+        let tokens = Tokens::open(connection).map_err(|error| {
+            // Nothing but a login was sent.
+            let unknown = error.kind() == ErrorKind::OutcomeUnknown;
+            let error = if unknown { error.with_kind(ErrorKind::Unavailable) } else { error };
+            error.during(format_args!("login at {}", connection.address()))
+        })?;
+        let tokens = Arc::new(tokens);
+        let heartbeat = Some(Heartbeat::start(&tokens));
+        let running = Arc::default();
+        Ok(Self { tokens, running, heartbeat, transaction: false, open: true })
+    }
+
+    /// Runs one statement. It is executed once at most, however often it has to be sent.
+    ///
+    /// A session that was lost outside of a transaction is opened anew, and the statement runs in the new one.
+    ///
+    /// # Errors
+    /// If the statement fails, or if there is no answer: [`SnowflakeError::kind`] says whether it may have been
+    /// executed.
+    pub fn execute(&mut self, statement: &str) -> Result<Answer, SnowflakeError> {
+        self.run(statement, query::execute)
+    }
+
+    /// Runs a PUT, and returns what the service answers: where files are uploaded to, and with which credentials.
+    ///
+    /// # Errors
+    /// Those of [`Self::execute`].
+    pub fn upload_info(&mut self, statement: &str) -> Result<Value, SnowflakeError> {
+        self.run(statement, query::upload_info)
+    }
+
+    /// Returns what aborts the statement that runs, from another thread.
+    #[must_use]
+    pub fn aborter(&self) -> Aborter {
+        Aborter { tokens: Arc::clone(&self.tokens), running: Arc::clone(&self.running) }
+    }
+
+    /// Returns `true` if a transaction is open, as far as the statements say.
+    #[must_use]
+    pub const fn in_transaction(&self) -> bool {
+        self.transaction
+    }
+
+    /// Logs out, within 5 seconds. The service rolls back a transaction that is open.
+    ///
+    /// # Errors
+    /// If the service did not confirm it. The session ends then when it has been idle for some hours.
+    pub fn close(mut self) -> Result<(), SnowflakeError> {
+        self.log_out()
+    }
+
+    fn run<T>(
+        &mut self,
+        statement: &str,
+        run: impl Fn(&Tokens, &Running, &str) -> Result<T, SnowflakeError>,
+    ) -> Result<T, SnowflakeError> {
+        let effect = Effect::of(statement);
+        let token = self.tokens.session();
+        let mut result = run(&self.tokens, &self.running, statement);
+        if lost(&result) {
+            // A new session has no transaction. A rollback needs none.
+            let alone = !self.transaction || effect == Effect::Rollback;
+            self.transaction = false;
+            if !alone {
+                return result;
+            }
+            self.tokens.replace(&token)?;
+            result = run(&self.tokens, &self.running, statement);
+        }
+        match (&result, effect) {
+            (Ok(_), Effect::Begin) => self.transaction = true,
+            (Ok(_), Effect::Commit | Effect::Rollback) => self.transaction = false,
+            _ => {}
+        }
+        result.map_err(|error| self.weighed(error, effect))
+    }
+
+    /// The same error, where a lost answer changes nothing that lasts.
+    fn weighed(&self, error: SnowflakeError, effect: Effect) -> SnowflakeError {
+        let lost = error.kind() == ErrorKind::OutcomeUnknown;
+        let lasts = match effect {
+            Effect::Read | Effect::Begin | Effect::Rollback => false,
+            Effect::Commit => true,
+            Effect::Change => !self.transaction,
+        };
+        if lost && !lasts { error.with_kind(ErrorKind::NoAnswer) } else { error }
+    }
+
+    fn log_out(&mut self) -> Result<(), SnowflakeError> {
+        self.open = false;
+        self.heartbeat = None;
+        let token = self.tokens.session();
+        let query = [("delete", "true".to_owned())];
+        let call = Call {
+            query: &query,
+            token: Some(&token),
+            timeout: Some(PARTING),
+            ..Call::new(Method::POST, "/session")
+        };
+        let answer = self.tokens.wire.call::<Value>(&call, &mut Attempts::default())?;
+        if answer.success { Ok(()) } else { Err(answer.error(ErrorKind::Answer)) }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.open {
+            // There is no caller to return an error to. The service ends an idle session.
+            _ = self.log_out();
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("transaction", &self.transaction).finish_non_exhaustive()
+    }
+}
+
+/// Aborts the statement of a session, from another thread.
+#[derive(Clone)]
+pub struct Aborter {
+    tokens: Arc<Tokens>,
+    running: Arc<Running>,
+}
+
+impl Aborter {
+    /// Aborts the statement that runs, if one does. It then fails with the code 604.
+    ///
+    /// # Errors
+    /// If the service does not confirm it within 5 seconds.
+    pub fn abort(&self) -> Result<(), SnowflakeError> {
+        match self.running.id() {
+            Some(id) => query::abort(&self.tokens, &id, PARTING),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Aborter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Aborter")
+    }
+}
+
+fn lost<T>(result: &Result<T, SnowflakeError>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorKind::SessionLost)
+}

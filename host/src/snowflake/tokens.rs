@@ -1,0 +1,154 @@
+//! The tokens of a session: renewed when they expire, replaced by a new login when the session is lost.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use ureq::http::Method;
+
+use super::attempts::Attempts;
+use super::connection::Connection;
+use super::envelope::Envelope;
+use super::error::{ErrorKind, SnowflakeError};
+use super::login::{LoggedIn, login};
+use super::wire::{Call, Wire};
+use crate::credentials::Secret;
+
+/// The session token has expired.
+const EXPIRED: &str = "390112";
+/// The session does not exist; the master token was not found, has expired, or is not valid.
+const LOST: [&str; 4] = ["390111", "390113", "390114", "390115"];
+
+/// The service, and the tokens by which it knows a session.
+pub(super) struct Tokens {
+    pub(super) wire: Wire,
+    connection: Connection,
+    current: Mutex<LoggedIn>,
+}
+
+/// What an answer says of the token that it was requested with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    Valid,
+    Expired,
+    Lost,
+}
+
+impl Standing {
+    pub(super) fn of<T>(answer: &Envelope<T>) -> Self {
+        match answer.code.as_str() {
+            _ if answer.success => Self::Valid,
+            EXPIRED => Self::Expired,
+            code if LOST.contains(&code) => Self::Lost,
+            _ if answer.status == 401 => Self::Expired,
+            _ => Self::Valid,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Renewed {
+    session_token: Option<String>,
+    master_token: Option<String>,
+    #[serde(rename = "validityInSecondsMT")]
+    master_life: Option<u64>,
+}
+
+impl Tokens {
+    /// Logs in.
+    pub(super) fn open(connection: &Connection) -> Result<Self, SnowflakeError> {
+        let wire = Wire::new(connection.address.clone(), connection.pace.clone());
+        let current = Mutex::new(login(&wire, connection)?);
+        Ok(Self { wire, connection: connection.clone(), current })
+    }
+
+    /// Returns the session token.
+    pub(super) fn session(&self) -> Secret {
+        self.lock().session.clone()
+    }
+
+    /// Returns how long the master token is valid.
+    pub(super) fn life(&self) -> Duration {
+        self.lock().life
+    }
+
+    /// Replaces an expired session token, unless it has been replaced already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SessionLost`] if the service knows the master token no more.
+    pub(super) fn renew(&self, expired: &Secret) -> Result<(), SnowflakeError> {
+        // Held while renewing: of several threads, one asks.
+        let mut current = self.lock();
+        if current.session != *expired {
+            return Ok(());
+        }
+        let query = [("requestId", super::id::new()?)];
+        let body = || {
+            let old = expired.reveal();
+            Ok(json!({"oldSessionToken": old, "requestType": "RENEW"}).to_string())
+        };
+        let call = Call {
+            query: &query,
+            token: Some(&current.master),
+            body: &body,
+            ..Call::new(Method::POST, "/session/token-request")
+        };
+        let answer: Envelope<Renewed> = self
+            .wire
+            .call(&call, &mut Attempts::default())
+            // A renewal executes no statement.
+            .map_err(|error| error.with_kind(ErrorKind::Unavailable).during("renewal"))?;
+        if !answer.success {
+            return Err(answer.error(ErrorKind::SessionLost).during("the session was not renewed"));
+        }
+        let data = answer.into_data(ErrorKind::SessionLost)?;
+        let session = data.session_token.filter(|it| !it.is_empty()).map(Secret::new);
+        current.session = session
+            .ok_or_else(|| SnowflakeError::answer("expected a session token, found none"))?;
+        if let Some(master) = data.master_token.filter(|it| !it.is_empty()) {
+            current.master = Secret::new(master);
+        }
+        if let Some(life) = data.master_life {
+            current.life = Duration::from_secs(life);
+        }
+        Ok(())
+    }
+
+    /// Opens another session in place of a lost one, unless that has been done already.
+    pub(super) fn replace(&self, lost: &Secret) -> Result<(), SnowflakeError> {
+        let mut current = self.lock();
+        if current.session == *lost {
+            *current = login(&self.wire, &self.connection)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LoggedIn> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_or_the_status_says_what_a_token_is_worth() {
+        let check = |status, body: &str, expected| {
+            let answer: Envelope<()> = match Envelope::parse(status, body.as_bytes()) {
+                Ok(answer) => answer,
+                Err(_) => Envelope::of_status(status),
+            };
+            assert_eq!(Standing::of(&answer), expected, "{status} {body}");
+        };
+        check(200, r#"{"success": true}"#, Standing::Valid);
+        check(200, r#"{"success": false, "code": "390112"}"#, Standing::Expired);
+        check(401, "Session expired", Standing::Expired);
+        check(401, r#"{"success": false, "code": "390111"}"#, Standing::Lost);
+        check(200, r#"{"success": false, "code": "390114"}"#, Standing::Lost);
+        check(200, r#"{"success": false, "code": "002003"}"#, Standing::Valid);
+        check(403, "", Standing::Valid);
+    }
+}

@@ -1,0 +1,6 @@
+//! Sessions with Snowflake: against the emulator, and against a service that answers as a test says.
+
+mod emulator;
+mod service;
+mod sessions;
+mod statements;
