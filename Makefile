@@ -102,7 +102,7 @@ races: setup component ## Two loads that race, at every pair of steps, in every 
 	@SNOWCAT_RACES=all $(PYTHON) -m pytest -q --numprocesses 2 --dist worksteal tests/python/test_races.py
 
 demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
-	@echo "demo: an emulated Snowflake and a stand-in Jira on this machine"
+	@echo "demo: an emulated Snowflake and a fake Jira on this machine"
 	@$(PYTHON) tests/python/support/demo.py
 
 package: setup component ## What is installed in Snowflake: target/package

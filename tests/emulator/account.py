@@ -37,7 +37,7 @@ class Entry:
 
 
 class Hosts:
-    """Stand-ins for hosts: `your-site.atlassian.net:443` is really a server on this machine."""
+    """Hosts that are faked: `your-site.atlassian.net:443` leads to a server on this machine."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
@@ -53,7 +53,7 @@ class Hosts:
         self._open[f"{host}:{port}"] = Terminator(self.authority.context(host), address)
 
     def route(self, place: str) -> tuple[str, int] | None:
-        """Where a place really is."""
+        """The real address of `host:port`, or `None`."""
         if place in self._open:
             return self._open[place].address
         host, _, port = place.rpartition(":")
@@ -64,7 +64,7 @@ class Hosts:
         return self._open[place.lower()].connections
 
     def close(self) -> None:
-        """Close every stand-in."""
+        """Close every fake."""
         for terminator in self._open.values():
             terminator.close()
 

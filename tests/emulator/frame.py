@@ -83,7 +83,7 @@ class Frame:
             raise OSError(16, "Device or resource busy")
         found = self.account.hosts.route(place)
         if found is None:
-            raise OSError(-2, f"Name or service not known (the emulator has no stand-in for {place})")
+            raise OSError(-2, f"Name or service not known (the emulator has no fake for {place})")
         self.opened.add(found)
         return found
 

@@ -195,7 +195,7 @@ class Lab:
 
     @property
     def hosts(self) -> Any:
-        """Stand-ins for hosts: `lab.hosts.map("site.example:443", "127.0.0.1:8080")`."""
+        """The faked hosts: `lab.hosts.map("site.example:443", "127.0.0.1:8080")`."""
         return self.account.hosts
 
     @property

@@ -2,7 +2,7 @@
 
 A procedure runs in a thread of this process. Inside it, name look-up, `connect`
 and `sleep` go through `Guard`; elsewhere they are as they always were. A host
-that a test maps to a stand-in is reached through `Terminator`: real TLS, with
+that a test maps to a fake is reached through `Terminator`: real TLS, with
 a certificate for the real name from a CA made for the test.
 """
 

@@ -13,12 +13,12 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import fakes
 import local_jobs
 import pytest
 import snowcat_credentials
 import snowcat_procedure as host
 import snowcat_wire
-import standin
 
 # What a load gets over, and the least that it has to wait for it.
 PASSES = {
@@ -90,9 +90,9 @@ def impatient(monkeypatch) -> None:
 
 # Jira's searches share a path, so that the number of a request is not that of a page; tokens of Graph are renewed, which
 # has tests of its own.
-ALL = [name for name, job in standin.JOBS.items() if not job.uses and name != "graph"]
+ALL = [name for name, job in fakes.JOBS.items() if not job.uses and name != "graph"]
 # Each takes minutes: one whose links are in a header and one with offsets, or all of them where SNOWCAT_LONG is set. The tests
-# in Rust (`tests/rust/src/standin/walk`) disturb every request of every job; the host of the procedure is what these are for.
+# in Rust (`tests/rust/src/fakes/walk`) disturb every request of every job; the host of the procedure is what these are for.
 SOURCES = ALL if os.environ.get("SNOWCAT_LONG") else ["github", "pagerduty"]
 
 
@@ -100,13 +100,13 @@ class Small:
     """A small load of a ready-made job, and where it can be disturbed."""
 
     def __init__(self, source: str) -> None:
-        self.source, self.trial = source, standin.fakes()[source]["trials"][0]
+        self.source, self.trial = source, fakes.fakes()[source]["trials"][0]
 
-    def fake(self) -> standin.Service:
+    def fake(self) -> fakes.Service:
         """The service it loads from."""
-        return standin.fake(self.source, self.trial["size"], seed=self.trial["seed"])
+        return fakes.fake(self.source, self.trial["size"], seed=self.trial["seed"])
 
-    def job(self, site: standin.Service) -> dict:
+    def job(self, site: fakes.Service) -> dict:
         """The job, turned to that service."""
         return local_jobs.turned(self.source, json.dumps(self.trial["job"]), site.address)
 
@@ -185,7 +185,7 @@ def failure(account: local_jobs.Local, job: dict) -> str:
 
 
 def test_five_attempts_and_no_more(guest, impatient):
-    with standin.fake("github", 3) as site, local_jobs.Local(guest) as account:
+    with fakes.fake("github", 3) as site, local_jobs.Local(guest) as account:
         job = local_jobs.job("github", site.address, 2, ("issues",))
         site.faults("issues@2-5=status:500")
         account.run_job(job)
@@ -201,7 +201,7 @@ def test_five_attempts_and_no_more(guest, impatient):
 
 
 def test_a_token_that_expires_in_the_middle_is_renewed(guest, impatient):
-    with standin.fake("graph", 7) as site, local_jobs.Local(guest) as account:
+    with fakes.fake("graph", 7) as site, local_jobs.Local(guest) as account:
         job = local_jobs.job("graph", site.address, 2, ("users", "groups", "group_members"))
         account.run_job(job)
         wanted = account.shown()

@@ -1,4 +1,4 @@
-"""The reference job against the stand-in Jira: what it costs, that it forgets nothing, what goes wrong."""
+"""The reference job against the fake Jira: what it costs, that it forgets nothing, what goes wrong."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pathlib
 import re
 
 import pytest
+from fakes import SITE, FakeJira
 from jira import Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
-from standin import SITE, StandIn
 
 from emulator import Lab
 
@@ -20,7 +20,7 @@ FULL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('{}', NULL, TRUE)"
 
 @pytest.fixture
 def jira():
-    with StandIn(issues=260) as jira:
+    with FakeJira(issues=260) as jira:
         yield jira
 
 

@@ -1,4 +1,4 @@
-"""The ready-made jobs, as they are installed, against the stand-ins: a load, and another after something has changed."""
+"""The ready-made jobs, as they are installed, against the fakes: a load, and another after something has changed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import fakes
 import pytest
-import standin
+from fakes import SITE, FakeJira, fake
 from snowflake.snowpark.exceptions import SnowparkSQLException
-from standin import SITE, StandIn, fake
 
 from emulator import Lab
 from emulator.text import split_script
@@ -76,14 +76,14 @@ def of(items: list[dict], *keys: str) -> list[tuple]:
     return sorted(tuple(value(item, key) for key in keys) for item in items)
 
 
-@pytest.mark.parametrize("name", standin.JOBS)
+@pytest.mark.parametrize("name", fakes.JOBS)
 def test_a_ready_made_job_loads_everything_and_then_what_changed(account, name):
     """Installed by its worksheet and called by its role: no row is lost, and none is there twice."""
     with fake(name, 30) as site:
-        job = standin.JOBS[name]
+        job = fakes.JOBS[name]
         hosts = {f"{host}:443": site.address for host in job.hosts} or {SITE: site.address}
         made = account(name, hosts)
-        settings = "" if job.uses else f"PARSE_JSON('{json.dumps(standin.settings(name))}')"
+        settings = "" if job.uses else f"PARSE_JSON('{json.dumps(fakes.settings(name))}')"
         for turn in ("the first load", "the second, after something has changed"):
             made.call(f"CALL SNOWCAT.CODE.P_LOAD_{name.upper()}({settings})")
             for table, wanted in site.held("tables").items():
@@ -192,11 +192,11 @@ def test_graph(account):
         asked = site.requests()
         assert len([r for r in asked if r["path"].endswith("/oauth2/v2.0/token")]) >= 2
         reported = repr([second, made.lab.statements("P_LOAD_GRAPH")])
-        assert "your-client-secret" not in reported and "stand-in.token" not in reported
+        assert "your-client-secret" not in reported and "fake.token" not in reported
 
 
 def test_jira_with_everything(account):
-    with StandIn(issues=25, seed=6) as site:
+    with FakeJira(issues=25, seed=6) as site:
         made = account("jira_all", {SITE: site.address})
 
         def check() -> None:

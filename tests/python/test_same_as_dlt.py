@@ -7,10 +7,10 @@ from typing import Any
 import dlt
 import dlt_sources
 import duckdb
+import fakes
 import local_jobs
 import pytest
 import snowcat_credentials
-import standin
 from conformance import compare, reference  # before dlt: it sets dlt's environment
 
 
@@ -28,7 +28,7 @@ def test_the_same_tables(guest, tmp_path, monkeypatch, source):
     destination = dlt.destinations.duckdb(database, max_identifier_length=255, max_column_identifier_length=255)
     pipeline = dlt.pipeline(source, pipelines_dir=str(tmp_path / "p"), destination=destination, dataset_name="d")
     loads: list[str] = []
-    with standin.fake(source, 24) as site, local_jobs.Local(guest) as snowcat:
+    with fakes.fake(source, 24) as site, local_jobs.Local(guest) as snowcat:
         job = local_jobs.job(source, site.address, 7)
         for turn in ("the first load", "the second, after something has changed"):
             loads += of_dlt(source, site.address, 7, pipeline)

@@ -655,7 +655,7 @@ NETWORK = "EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA) SECRETS = ('creds' = SN
         (
             "import socket\nsocket.create_connection(('your-site.atlassian.net', 443))",
             NETWORK,
-            "no stand-in for your-site",
+            "no fake for your-site",
         ),
     ],
 )

@@ -1,6 +1,6 @@
 """`make demo`: a laptop watches a stored procedure load a Jira project, twice.
 
-A Snowflake emulator and a stand-in Jira run on this machine. The installation SQL and the procedure are
+A Snowflake emulator and a fake Jira run on this machine. The installation SQL and the procedure are
 those that a real account gets, unchanged.
 """
 
@@ -13,7 +13,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 import package
-from standin import SITE, StandIn
+from fakes import SITE, FakeJira
 
 from emulator import Lab
 
@@ -36,7 +36,7 @@ def main() -> None:
     say("1. A Snowflake on this machine, and a Jira with", f"{issues:,} issues")
     folder = ROOT / "target/package"
     package.package(ROOT / "target/component/snowcat.wasm", folder)
-    with StandIn(issues) as jira, Lab(databases=(), longest_nap=None) as lab:
+    with FakeJira(issues) as jira, Lab(databases=(), longest_nap=None) as lab:
         lab.hosts.map(SITE, jira.address)
         say("2. procedures/install/install.sql, unchanged:", "roles, secrets, network rule, procedures")
         lab.install(folder)

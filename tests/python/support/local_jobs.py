@@ -1,4 +1,4 @@
-"""The ready-made jobs, turned to stand-ins on this machine and run by the procedure's own loop, on the emulator."""
+"""The ready-made jobs, pointed at fakes on this machine and run by the procedure's own loop, on the emulator."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pathlib
 from types import SimpleNamespace
 from typing import Any
 
+import fakes
 import snowcat_procedure as host
-import standin
 from conformance.emulated import START, Emulated
 
 JOBS = pathlib.Path(__file__).resolve().parents[3] / "procedures/jobs"
@@ -19,7 +19,7 @@ LARGEST = 1 << 20  # of a page, in bytes
 def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> dict[str, Any]:
     """A job as the repository has it, for a service at this address, with small pages."""
     text = (JOBS / f"{name}.json").read_text("utf-8")
-    for setting, value in standin.settings(name).items():
+    for setting, value in fakes.settings(name).items():
         text = text.replace("{{" + setting + "}}", value)
     made = turned(name, text, address)
     for params in _all(made, "params"):
@@ -36,14 +36,14 @@ def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> 
 
 def turned(name: str, text: str, address: str) -> dict[str, Any]:
     """The text of a job, turned to a service at this address."""
-    for known in standin.JOBS[name].hosts:
+    for known in fakes.JOBS[name].hosts:
         text = text.replace(f"https://{known}", f"http://{address}").replace(f'"{known}"', f'"{address}"')
     return json.loads(text) | {"database": "RAW", "dataset": "d"}
 
 
 def secrets(getter: str, alias: str) -> Any:
     """In place of `snowcat_credentials.secret`."""
-    (secret,) = (job.secret for job in standin.JOBS.values() if job.secret and job.secret.name == alias)
+    (secret,) = (job.secret for job in fakes.JOBS.values() if job.secret and job.secret.name == alias)
     return secret.string or SimpleNamespace(username=secret.username, password=secret.password)
 
 

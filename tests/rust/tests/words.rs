@@ -25,6 +25,9 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("rehearsal", "dry run"),
     ("intake", "record sink"),
     ("aside", "side output"),
+    ("standin", "fake"),
+    ("stand in", "fake"),
+    ("stand ins", "fakes"),
 ];
 /// What the sources and documents are, below the root.
 const FOLDERS: &[&str] = &["guest", "host", "wit", "procedures", "tests"];

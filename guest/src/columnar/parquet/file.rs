@@ -33,7 +33,7 @@ pub(crate) struct ParquetFile {
     fields: Vec<FileColumn>,
     /// The pages so far.
     body: Vec<u8>,
-    /// The row groups so far, as they stand in the footer, one after the other.
+    /// The encoded entries of the footer for the row groups so far, one after the other.
     groups: Vec<u8>,
     group_count: u32,
     rows: u64,

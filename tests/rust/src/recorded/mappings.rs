@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::mapping::{Mapping, STARTED};
-use crate::standin::http::Request;
+use crate::fakes::http::Request;
 
 /// Mappings and the states of their scenarios.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::mapping::{FaultKind, Mapping, Prepared};
 use super::mappings::Mappings;
 use super::template::rendered;
-use crate::standin::http::{Connection, Request, reason};
+use crate::fakes::http::{Connection, Request, reason};
 
 /// How long a connection is kept that sends nothing.
 const IDLE: Duration = Duration::from_secs(120);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::value_pattern::{ValuePattern, Whole};
-use crate::standin::http::Request;
+use crate::fakes::http::Request;
 
 /// Which requests a mapping answers.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::json_path::JsonPath;
-use crate::standin::http::Request;
+use crate::fakes::http::Request;
 
 /// Replaces each `{{expression}}`; an unknown one is replaced by nothing.
 pub(crate) fn rendered(text: &str, request: &Request) -> String {

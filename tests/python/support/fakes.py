@@ -1,4 +1,4 @@
-"""The fakes of `tests/rust/src/standin`, as processes: `with StandIn(issues=300) as jira: ...`, `with fake("github") as it: ...`."""
+"""The fakes of `tests/rust/src/fakes`, as processes: `with FakeJira(issues=300) as jira`, `with fake("github") as it`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Service:
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("listening on http://"):
-            raise RuntimeError(f"the stand-in did not start: {line!r}")
+            raise RuntimeError(f"the fake did not start: {line!r}")
         self.address = line.split("http://")[1].strip()
         return self
 
@@ -44,25 +44,25 @@ class Service:
         return json.loads(text) if text.strip() else None
 
     def held(self, what: str) -> list[dict]:
-        """What it holds of something, as it holds it now."""
+        """The current items of a list."""
         return self.ask(f"/_control/{what}")
 
     def advance(self) -> dict:
-        """Time passes: says what was changed."""
+        """Changes the data as time would, and returns what changed."""
         return self.ask("/_control/advance", {})
 
     def requests(self) -> list[dict]:
-        """The requests since the last time, and forgets them."""
+        """The requests since the last call. Clears the log."""
         found = self.ask("/_control/log")["requests"]
         self.ask("/_control/log", method="DELETE")
         return found
 
     def faults(self, spec: str) -> None:
-        """What goes wrong from now on."""
+        """Replaces the faults: the requests that fail from now on, and how."""
         self.ask("/_control/faults", {"faults": spec})
 
 
-class StandIn(Service):
+class FakeJira(Service):
     """A Jira on localhost with generated issues."""
 
     def __init__(self, issues: int, seed: int = 1, faults: str = "") -> None:
@@ -77,10 +77,10 @@ JOBS = {job.name: job for job in scripts.jobs()}
 
 
 def fake(job: str, size: int | None = None, **options: object) -> Service:
-    """The service that a ready-made job loads from. Its secret is the one that the job's worksheet puts in."""
+    """The fake of the service that a ready-made job loads from, with the secret of the job's worksheet."""
     known = JOBS[job]
     if known.uses:
-        return StandIn(size or 60, **options)
+        return FakeJira(size or 60, **options)
     secret = known.secret
     proof = secret.string if secret.string is not None else f"{secret.username}:{secret.password}"
     return Service(job, size="" if size is None else size, secret=proof, **options)
@@ -88,7 +88,7 @@ def fake(job: str, size: int | None = None, **options: object) -> Service:
 
 @functools.cache
 def fakes() -> dict[str, dict]:
-    """Of every fake its `settings` (placeholders of its jobs) and `trials` (small loads)."""
+    """By name of each fake: `settings` (placeholders of its jobs) and `trials` (small loads)."""
     return json.loads(subprocess.run([program(), "list"], check=True, capture_output=True, text=True).stdout)
 
 
@@ -99,7 +99,7 @@ def settings(job: str) -> dict[str, str]:
 
 def program() -> pathlib.Path:
     """The binary: `make component` builds it."""
-    for place in (os.environ.get("SNOWCAT_STANDIN"), ROOT / "target/debug/standin", ROOT / "target/release/standin"):
+    for place in (os.environ.get("SNOWCAT_FAKE"), ROOT / "target/debug/fake", ROOT / "target/release/fake"):
         if place and pathlib.Path(place).exists():
             return pathlib.Path(place)
-    raise RuntimeError("target/debug/standin is not there: run make component first")
+    raise RuntimeError("target/debug/fake does not exist: run make component first")

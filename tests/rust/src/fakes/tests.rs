@@ -1,4 +1,4 @@
-//! The stand-ins of GitHub, PagerDuty and Microsoft Graph as their clients see them, over a socket.
+//! The fakes of GitHub, PagerDuty and Microsoft Graph as their clients see them, over a socket.
 
 use std::io::{Read, Write};
 
@@ -23,14 +23,14 @@ impl Answer {
     }
 }
 
-fn ask(standin: &Standin, method: &str, target: &str, headers: &str, body: &str) -> Answer {
-    let target = target.strip_prefix(&standin.url()).unwrap_or(target);
-    let (host, length) = (standin.address, body.len());
+fn ask(server: &FakeServer, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+    let target = target.strip_prefix(&server.url()).unwrap_or(target);
+    let (host, length) = (server.address, body.len());
     let request = format!(
         "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nuser-agent: tests\r\n\
          content-length: {length}\r\n{headers}\r\n{body}"
     );
-    let mut stream = TcpStream::connect(standin.address).unwrap();
+    let mut stream = TcpStream::connect(server.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -40,35 +40,35 @@ fn ask(standin: &Standin, method: &str, target: &str, headers: &str, body: &str)
     Answer { status: head[9..12].parse().unwrap(), head, body }
 }
 
-const GITHUB: &str = "authorization: Bearer stand-in-token\r\n";
-const PAGERDUTY: &str = "authorization: Token token=stand-in-token\r\n";
+const GITHUB: &str = "authorization: Bearer fake-token\r\n";
+const PAGERDUTY: &str = "authorization: Token token=fake-token\r\n";
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
-const RIGHT_FORM: &str = "grant_type=client_credentials&client_id=stand-in-client&\
-     client_secret=stand-in-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
+const RIGHT_FORM: &str = "grant_type=client_credentials&client_id=fake-client&\
+     client_secret=fake-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
 
-fn start(name: &str, setup: Setup) -> Standin {
+fn start(name: &str, setup: Setup) -> FakeServer {
     let fake = Fake::find(name).unwrap();
     fake.start(setup, &fake.options()).unwrap()
 }
 
-fn github() -> Standin {
+fn github() -> FakeServer {
     start("github", Setup::default())
 }
 
-fn pagerduty() -> Standin {
+fn pagerduty() -> FakeServer {
     start("pagerduty", Setup::default())
 }
 
-fn graph() -> Standin {
+fn graph() -> FakeServer {
     start("graph", Setup::default())
 }
 
 /// Every item of a list that is followed by its links, and how many pages there were.
-fn followed(standin: &Standin, target: &str) -> (Vec<Value>, usize) {
+fn followed(server: &FakeServer, target: &str) -> (Vec<Value>, usize) {
     let (mut items, mut pages) = (Vec::new(), 0);
     let mut next = Some(target.to_owned());
     while let Some(target) = next {
-        let answer = ask(standin, "GET", &target, GITHUB, "");
+        let answer = ask(server, "GET", &target, GITHUB, "");
         assert_eq!(answer.status, 200, "{target}");
         items.extend(answer.json().as_array().unwrap().iter().cloned());
         pages += 1;
@@ -82,41 +82,41 @@ const ISSUES: &str =
 
 #[test]
 fn links_lead_through_every_issue_once() {
-    let standin = github();
-    let (issues, pages) = followed(&standin, ISSUES);
+    let server = github();
+    let (issues, pages) = followed(&server, ISSUES);
     assert_eq!((issues.len(), pages), (60, 3));
     assert!(issues.is_sorted_by_key(|issue| issue["updated_at"].as_str().unwrap().to_owned()));
     assert_eq!(issues.iter().filter(|issue| issue["pull_request"].is_object()).count(), 15);
-    let (stars, _) = followed(&standin, "/repos/octo-org/octo-repo/stargazers?per_page=100");
+    let (stars, _) = followed(&server, "/repos/octo-org/octo-repo/stargazers?per_page=100");
     assert_eq!(stars.len(), 120);
     assert!(stars[0]["login"].is_string(), "without its media type a star has no date");
 }
 
 #[test]
 fn a_day_of_work_shows_in_what_changed_since() {
-    let standin = github();
-    let (before, _) = followed(&standin, ISSUES);
+    let server = github();
+    let (before, _) = followed(&server, ISSUES);
     let last = before.last().unwrap()["updated_at"].as_str().unwrap().to_owned();
-    let done = ask(&standin, "POST", "/_control/advance", "", "").json();
-    let (changed, _) = followed(&standin, &format!("{ISSUES}&since={last}"));
+    let done = ask(&server, "POST", "/_control/advance", "", "").json();
+    let (changed, _) = followed(&server, &format!("{ISSUES}&since={last}"));
     // The last one again, the two that were closed, and the new one.
     assert_eq!(changed.len(), 4);
     let closed = changed.iter().filter(|issue| issue["state"] == "closed").count();
     assert_eq!((done["closed"].as_array().unwrap().len(), closed >= 2), (2, true));
     let comments = "/repos/octo-org/octo-repo/issues/comments?sort=updated&direction=desc";
-    let (comments, _) = followed(&standin, comments);
+    let (comments, _) = followed(&server, comments);
     assert!(
         comments.iter().any(|comment| comment["id"] == done["edited_comment"]
             && comment["body"] == "Edited on day 1.")
     );
-    let (events, _) = followed(&standin, "/repos/octo-org/octo-repo/issues/events");
+    let (events, _) = followed(&server, "/repos/octo-org/octo-repo/issues/events");
     let newest = events.iter().take(3).map(|event| event["event"].as_str().unwrap());
     assert_eq!(newest.filter(|event| *event == "closed").count(), 2);
 }
 
 #[test]
 fn what_github_refuses_is_refused() {
-    let standin = github();
+    let server = github();
     for (target, headers, status, says) in [
         (ISSUES, "", 401, "Bad credentials"),
         (ISSUES, "authorization: Bearer wrong\r\n", 401, "Bad credentials"),
@@ -124,7 +124,7 @@ fn what_github_refuses_is_refused() {
         ("/repos/octo-org/octo-repo/issues?state=closd", GITHUB, 422, "Validation Failed"),
         ("/repos/octo-org/octo-repo/issues?since=yesterday", GITHUB, 422, "Validation Failed"),
     ] {
-        let answer = ask(&standin, "GET", target, headers, "");
+        let answer = ask(&server, "GET", target, headers, "");
         assert_eq!((answer.status, &answer.json()["message"]), (status, &says.into()), "{target}");
         assert!(answer.head.contains("x-ratelimit-remaining: "));
     }
@@ -132,8 +132,8 @@ fn what_github_refuses_is_refused() {
 
 #[test]
 fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
-    let standin = pagerduty();
-    let get = |target: &str| ask(&standin, "GET", target, PAGERDUTY, "");
+    let server = pagerduty();
+    let get = |target: &str| ask(&server, "GET", target, PAGERDUTY, "");
     let mut found = Vec::new();
     for (offset, count, more) in [(0, 25, true), (25, 25, true), (50, 10, false), (75, 0, false)] {
         let page = get(&format!("/incidents?limit=25&offset={offset}&total=true")).json();
@@ -145,7 +145,7 @@ fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
     found.dedup();
     assert_eq!(found.len(), 60);
     assert!(get("/incidents").json()["total"].is_null());
-    let done = ask(&standin, "POST", "/_control/advance", "", "").json();
+    let done = ask(&server, "POST", "/_control/advance", "", "").json();
     let resolved = done["resolved"].as_str().unwrap();
     let notes = get(&format!("/incidents/{resolved}/notes")).json();
     assert!(!notes["notes"].as_array().unwrap().is_empty());
@@ -161,15 +161,15 @@ fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
     ] {
         assert_eq!(get(target).status, status, "{target}");
     }
-    assert_eq!(ask(&standin, "GET", "/users", "", "").status, 401);
+    assert_eq!(ask(&server, "GET", "/users", "", "").status, 401);
 }
 
 #[test]
 fn a_token_opens_the_directory_for_as_long_as_it_is_good() {
-    let standin = graph();
-    let token = |form: &str| ask(&standin, "POST", "/contoso/oauth2/v2.0/token", FORM, form);
+    let server = graph();
+    let token = |form: &str| ask(&server, "POST", "/contoso/oauth2/v2.0/token", FORM, form);
     for (form, status, error) in [
-        (RIGHT_FORM.replace("stand-in-secret", "wrong"), 401, "invalid_client"),
+        (RIGHT_FORM.replace("fake-secret", "wrong"), 401, "invalid_client"),
         (RIGHT_FORM.replace("client_credentials", "password"), 400, "unsupported_grant_type"),
         (RIGHT_FORM.replace("default", "else"), 400, "invalid_scope"),
     ] {
@@ -184,32 +184,28 @@ fn a_token_opens_the_directory_for_as_long_as_it_is_good() {
     let mut next = Some("/v1.0/users?$top=12".to_owned());
     let mut users = Vec::new();
     while let Some(target) = next {
-        let page = ask(&standin, "GET", &target, &first, "").json();
+        let page = ask(&server, "GET", &target, &first, "").json();
         users.extend(page["value"].as_array().unwrap().iter().cloned());
         next = page["@odata.nextLink"].as_str().map(str::to_owned);
     }
     assert_eq!(users.len(), 30);
-    ask(&standin, "POST", "/_control/tokens", "", r#"{"uses": 1}"#);
+    ask(&server, "POST", "/_control/tokens", "", r#"{"uses": 1}"#);
     let brief = bearer();
-    assert_eq!(
-        ask(&standin, "GET", "/v1.0/groups", &first, "").status,
-        401,
-        "there is a newer one"
-    );
-    assert_eq!(ask(&standin, "GET", "/v1.0/groups", &brief, "").status, 200);
-    let refused = ask(&standin, "GET", "/v1.0/groups", &brief, "");
+    assert_eq!(ask(&server, "GET", "/v1.0/groups", &first, "").status, 401, "there is a newer one");
+    assert_eq!(ask(&server, "GET", "/v1.0/groups", &brief, "").status, 200);
+    let refused = ask(&server, "GET", "/v1.0/groups", &brief, "");
     assert_eq!(refused.status, 401);
     assert_eq!(refused.json()["error"]["code"], "InvalidAuthenticationToken");
     let second = bearer();
-    let groups = ask(&standin, "GET", "/v1.0/groups", &second, "").json();
+    let groups = ask(&server, "GET", "/v1.0/groups", &second, "").json();
     let group = groups["value"][4]["id"].as_str().unwrap();
-    let members = ask(&standin, "GET", &format!("/v1.0/groups/{group}/members"), &second, "");
+    let members = ask(&server, "GET", &format!("/v1.0/groups/{group}/members"), &second, "");
     assert_eq!(members.json()["value"], Value::Array(Vec::new()));
-    assert_eq!(ask(&standin, "GET", "/v1.0/groups/none/members", &second, "").status, 404);
-    assert_eq!(ask(&standin, "GET", "/v1.0/users?$top=1000", &second, "").status, 400);
+    assert_eq!(ask(&server, "GET", "/v1.0/groups/none/members", &second, "").status, 404);
+    assert_eq!(ask(&server, "GET", "/v1.0/users?$top=1000", &second, "").status, 400);
     let recent = "/v1.0/auditLogs/signIns?$filter=createdDateTime%20ge%202025-11-01T12:00:00Z";
     assert!(
-        ask(&standin, "GET", recent, &second, "").json()["value"].as_array().unwrap().len() < 60
+        ask(&server, "GET", recent, &second, "").json()["value"].as_array().unwrap().len() < 60
     );
 }
 
@@ -218,10 +214,10 @@ fn faults_of_an_answer_that_is_otherwise_right() {
     let faults = "issues@1=repeat; issues@3=repeat; issues@4=gzip; issues@5=not-gzip; issues@6=huge:90000; \
                   issues@7=type:text/plain; issues@8=limit:5";
     let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };
-    let standin = start("github", setup);
+    let server = start("github", setup);
     let page = |number: u64| {
         let target = format!("/repos/octo-org/octo-repo/issues?per_page=5&page={number}");
-        ask(&standin, "GET", &target, GITHUB, "")
+        ask(&server, "GET", &target, GITHUB, "")
     };
     let (first, second, again) = (page(1), page(2), page(3));
     assert_ne!(first.body, second.body);

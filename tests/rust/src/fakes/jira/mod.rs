@@ -1,4 +1,4 @@
-//! A stand-in for Jira Cloud: searches, and the lists that belong to an issue or a board.
+//! A fake of Jira Cloud: searches, and the lists that belong to an issue or a board.
 
 mod api;
 mod control;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::http::{Request, Response};
 use super::registry::{Fake, Options, Trial, basic};
-use super::{Service, Setup, Standin, lock};
+use super::{FakeServer, Service, Setup, lock};
 
 pub use self::site::{Brief, Site};
 
@@ -24,7 +24,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "jira",
     about: "Jira Cloud; the size is its number of issues",
     size: 250,
-    secret: "loader@example.org:stand-in-token",
+    secret: "loader@example.org:fake-token",
     settings: &[("jira_subdomain", "example-team")],
     make: |options| Arc::new(Jira::new(options)),
     trials: &[
@@ -100,13 +100,13 @@ impl Jira {
         }
     }
 
-    /// Starts a stand-in for it.
+    /// Starts a fake of it.
     ///
     /// # Errors
     ///
     /// When the port cannot be had.
-    pub fn start(self: &Arc<Self>, setup: Setup) -> io::Result<Standin> {
-        Standin::start(setup, Arc::<Self>::clone(self))
+    pub fn start(self: &Arc<Self>, setup: Setup) -> io::Result<FakeServer> {
+        FakeServer::start(setup, Arc::<Self>::clone(self))
     }
 
     /// The data behind it. No request is answered while the guard is held.
@@ -128,7 +128,7 @@ impl Service for Jira {
         let response = refusal(status, message);
         if status == 401 {
             return response
-                .with("www-authenticate", "OAuth realm=\"stand-in\"")
+                .with("www-authenticate", "OAuth realm=\"fake\"")
                 .with("x-seraph-loginreason", "AUTHENTICATED_FAILED");
         }
         response

@@ -1,4 +1,4 @@
-//! The ready-made jobs against the stand-ins, with every kind of trouble at every request: the load is that
+//! The ready-made jobs against the fakes, with every kind of trouble at every request: the load is that
 //! of an undisturbed run, or it fails with an error that names request, page and reason, and nothing was
 //! published.
 //!

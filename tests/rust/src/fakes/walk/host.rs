@@ -9,9 +9,9 @@ use snowcat_guest::load;
 use snowcat_guest::protocol::{Failure, Reply, Request, Response, Step};
 
 use super::{Run, Trouble, Walk};
-use crate::standin::Action;
-use crate::standin::answer::respond;
-use crate::standin::http::{self, Request as Asked};
+use crate::fakes::Action;
+use crate::fakes::answer::respond;
+use crate::fakes::http::{self, Request as Asked};
 
 type Answer = Result<Response, Failure>;
 type List = (String, BTreeSet<(String, String)>);
@@ -123,8 +123,8 @@ impl<'w> Host<'w> {
         let tokens = &mut self.run.tokens;
         let token = self.token.get_or_insert_with(|| {
             *tokens += 1;
-            let form = "grant_type=client_credentials&client_id=stand-in-client&\
-                 client_secret=stand-in-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
+            let form = "grant_type=client_credentials&client_id=fake-client&\
+                 client_secret=fake-secret&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default";
             let target = "/contoso/oauth2/v2.0/token";
             let answer = service.answer(&Asked::new("POST", target, Vec::new(), form.into()), "");
             let answer: Value = serde_json::from_slice(&answer.body).unwrap();

@@ -1,4 +1,4 @@
-//! A stand-in for Microsoft Graph and the service that gives out its tokens: OAuth2 client
+//! A fake of Microsoft Graph and the service that gives out its tokens: OAuth2 client
 //! credentials, pages with `@odata.nextLink`, the members of each group.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "graph",
     about: "Microsoft Graph, and what gives out its tokens; the size is its number of users",
     size: 30,
-    secret: "stand-in-client:stand-in-secret",
+    secret: "fake-client:fake-secret",
     settings: &[("tenant", "contoso")],
     make: |options| Arc::new(Graph::new(options)),
     // A token that is given out, links to the next page, a child.
@@ -253,5 +253,5 @@ impl Graph {
 
 /// The text of a token.
 fn token(number: u64) -> String {
-    format!("stand-in.token.{number}")
+    format!("fake.token.{number}")
 }

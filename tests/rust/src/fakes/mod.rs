@@ -1,10 +1,9 @@
-//! Stand-ins for services that are loaded from: what a load needs of them, with the manners of the
-//! real ones, over deterministic data. Tests change the data underneath a running load, have
-//! requests fail in chosen ways, and read back which requests arrived.
+//! Fakes of the services that ready-made jobs load from: the endpoints that a load uses, over
+//! deterministic data. Tests change the data while a load runs, choose which requests fail and how,
+//! and read which requests arrived.
 //!
-//! Nothing of it is the real thing: each is written from the public description of the REST API.
-//! What they share (HTTP, the log, what goes wrong, how tests steer them) is here; each of them is a
-//! `Service`.
+//! Each fake is written from the public description of the REST API. What they share (HTTP, the log,
+//! faults, control addresses) is here; each of them is a `Service`.
 
 mod answer;
 mod control;
@@ -39,41 +38,41 @@ use self::http::{Request, Response};
 pub use self::log::{Credential, Entry};
 pub use self::registry::{Fake, Options};
 
-/// Every fake. An entry makes it a subcommand of the program, and one of those that the tests of all
-/// ready-made jobs run against.
+/// Every fake. Each entry is a subcommand of the program, and the tests of all ready-made jobs run
+/// against it.
 pub const FAKES: &[Fake] =
     &[jira::FAKE, github::FAKE, pagerduty::FAKE, graph::FAKE, hubspot::FAKE, zendesk::FAKE];
 
-/// How a stand-in is set up, whatever it stands in for.
+/// The settings of a fake server, of whichever service.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// The port of the loopback address; 0 for any that is free.
+    /// The port on the loopback address; 0 chooses a free one.
     pub port: u16,
-    /// What goes wrong, and when.
+    /// The requests that fail, and how.
     pub faults: Faults,
-    /// Compress answers for clients that accept gzip, as the real ones do.
+    /// Compresses answers for clients that accept gzip, as the real services do.
     pub gzip: bool,
 }
 
-/// What a stand-in stands in for.
+/// The service that a fake server imitates.
 trait Service: fmt::Debug + Send + Sync {
-    /// The `Authorization` header of a client that may ask; none where tokens are given out.
+    /// The `Authorization` header that is accepted. `None` if the service issues tokens.
     fn authorization(&self) -> Option<String>;
 
-    /// What a request proves about who sent it.
+    /// The credential that a request proves.
     fn credential(&self, request: &Request) -> Credential {
         self.authorization().map_or(Credential::None, |right| request.proves(&right))
     }
 
-    /// Whether it needs to prove anything. What gives out tokens does not.
+    /// Returns `true` if the request needs no credential, such as one for a token.
     fn is_open(&self, _request: &Request) -> bool {
         false
     }
 
-    /// Answers a request that proved who it is from. `origin` is where addresses in the answer begin.
+    /// Answers a request whose credential was accepted. Addresses in the answer begin with `origin`.
     fn answer(&self, request: &Request, origin: &str) -> Response;
 
-    /// A refusal in the service's own form.
+    /// An error in the service's own form.
     fn refusal(&self, status: u16, message: &str) -> Response;
 
     /// The headers of every answer.
@@ -81,20 +80,20 @@ trait Service: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// Answers a request to a control address of its own, such as `GET` `issues`. None when it has no
-    /// such address.
+    /// Answers a request to a control address of this service, such as `GET` `issues`. Returns `None`
+    /// if it has no such address.
     fn control(&self, request: &Request, name: &str) -> Option<Result<Value, String>>;
 }
 
-/// A running stand-in; it ends when dropped.
+/// A running fake. It stops when dropped.
 #[derive(Debug)]
-pub struct Standin {
+pub struct FakeServer {
     address: SocketAddr,
     state: Arc<State>,
     accepting: Option<JoinHandle<()>>,
 }
 
-/// What connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 struct State {
     service: Arc<dyn Service>,
@@ -123,12 +122,12 @@ impl State {
     }
 }
 
-impl Standin {
+impl FakeServer {
     /// Starts to listen on the loopback address.
     ///
     /// # Errors
     ///
-    /// When the port cannot be had.
+    /// If the port cannot be bound.
     fn start(setup: Setup, service: Arc<dyn Service>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, setup.port))?;
         let address = listener.local_addr()?;
@@ -138,12 +137,12 @@ impl Standin {
         Ok(Self { address, state, accepting: Some(accepting) })
     }
 
-    /// Where it listens, with no slash at the end.
+    /// The address on which it listens, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Replaces what goes wrong; requests are counted anew.
+    /// Replaces the faults, and counts requests from 1 again.
     pub fn set_faults(&self, faults: Faults) {
         *lock(&self.state.faults) = faults;
     }
@@ -156,17 +155,17 @@ impl Standin {
     /// Serves until the process ends.
     pub fn wait(mut self) {
         if let Some(accepting) = self.accepting.take() {
-            // It ends in a panic only, which has been printed already.
+            // The thread ends only by a panic, which is printed already.
             drop(accepting.join());
         }
     }
 }
 
-impl Drop for Standin {
+impl Drop for FakeServer {
     fn drop(&mut self) {
         self.state.stopping.store(true, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {
-            // A connection wakes the thread that waits for one, and it sees the flag.
+            // A connection wakes the accepting thread, which then sees the flag.
             drop(TcpStream::connect(self.address));
             drop(accepting.join());
         }
@@ -180,12 +179,12 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         }
         let Ok(stream) = stream else { continue };
         let state = Arc::clone(state);
-        // Its end is of no interest: a client may hang up whenever it likes.
+        // An error here is no failure: a client may close its connection at any time.
         thread::spawn(move || drop(answer::serve(stream, &state)));
     }
 }
 
-/// A panic of one test must not become that of all that share the stand-in.
+/// A panic of one test must not poison the mutex for all that share the fake.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

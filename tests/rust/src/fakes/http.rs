@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as clients need to talk to the stand-in, written by hand because it has to be
+//! As much of HTTP/1.1 as clients need to talk to the fake, written by hand because it has to be
 //! able to break the protocol: to hang up half-way, or to promise more bytes than it sends.
 
 use std::io::{self, Read, Write};

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::Walk;
-use crate::standin::http::{Request, Response};
-use crate::standin::registry::Trial;
-use crate::standin::{Credential, FAKES, Fake, Options, Service, lock};
+use crate::fakes::http::{Request, Response};
+use crate::fakes::registry::Trial;
+use crate::fakes::{Credential, FAKES, Fake, Options, Service, lock};
 
 /// Every small load, with its name.
 pub(super) fn walks() -> impl Iterator<Item = (String, Walk)> {

@@ -17,7 +17,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "zendesk",
     about: "Zendesk Support; the size is its number of tickets",
     size: 40,
-    secret: "loader@example.org/token:stand-in-token",
+    secret: "loader@example.org/token:fake-token",
     settings: &[("subdomain", "your-subdomain")],
     make: |options| Arc::new(Zendesk::new(options)),
     trials: &[

@@ -1,4 +1,4 @@
-//! What the program and the tests of all ready-made jobs have to know of a fake.
+//! The table of fakes: what the program and the tests of all ready-made jobs read.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{FAKES, Service, Setup, Standin};
+use super::{FAKES, FakeServer, Service, Setup};
 
 /// A fake service: one entry in [`FAKES`].
 pub struct Fake {
@@ -17,9 +17,9 @@ pub struct Fake {
     pub name: &'static str,
     /// The service, and what its size counts.
     pub about: &'static str,
-    /// The size where none is given.
+    /// The default size.
     pub(super) size: u64,
-    /// What a client has to prove where nothing else is given: a token, or `user:password`.
+    /// The default secret: a token, or `user:password`.
     pub(super) secret: &'static str,
     /// The values of the placeholders of its jobs.
     pub(super) settings: &'static [(&'static str, &'static str)],
@@ -29,20 +29,20 @@ pub struct Fake {
     pub(super) trials: &'static [Trial],
 }
 
-/// The data of a fake, and who may ask.
+/// The data of a fake, and the secret that it accepts.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How much there is.
+    /// The number of objects; see [`Fake::about`].
     pub size: u64,
-    /// Another seed gives other data.
+    /// The seed of the generated data.
     pub seed: u64,
-    /// What a client has to prove: a token, or `user:password`.
+    /// The secret that a client must prove: a token, or `user:password`.
     pub secret: String,
 }
 
 /// A small load of a ready-made job.
 pub(super) struct Trial {
-    /// What it is of, for people.
+    /// Its name in messages.
     pub(super) name: &'static str,
     /// The job: the name of its file.
     pub(super) job: &'static str,
@@ -50,7 +50,7 @@ pub(super) struct Trial {
     pub(super) seed: u64,
     /// The resources that are loaded.
     pub(super) selected: &'static [&'static str],
-    /// Makes pages so small that there are several.
+    /// Lowers the page sizes of the job so that there are several pages.
     pub(super) shrink: fn(&mut Value),
 }
 
@@ -59,7 +59,7 @@ impl Fake {
     ///
     /// # Errors
     ///
-    /// Says which there are.
+    /// If there is none. The message lists all names.
     pub fn find(name: &str) -> Result<&'static Self, String> {
         FAKES.iter().find(|fake| fake.name == name).ok_or_else(|| {
             let names: Vec<_> = FAKES.iter().map(|fake| fake.name).collect();
@@ -67,7 +67,7 @@ impl Fake {
         })
     }
 
-    /// Its data and secret where nothing else is given.
+    /// Its default options.
     pub fn options(&self) -> Options {
         Options { size: self.size, seed: 42, secret: self.secret.to_owned() }
     }
@@ -76,16 +76,16 @@ impl Fake {
     ///
     /// # Errors
     ///
-    /// When the port cannot be had.
-    pub fn start(&self, setup: Setup, options: &Options) -> io::Result<Standin> {
-        Standin::start(setup, (self.make)(options))
+    /// If the port cannot be bound.
+    pub fn start(&self, setup: Setup, options: &Options) -> io::Result<FakeServer> {
+        FakeServer::start(setup, (self.make)(options))
     }
 
-    /// What tests in another language have to know of it.
+    /// Its settings and trials as JSON, for the tests in Python.
     ///
     /// # Errors
     ///
-    /// When the job of a trial cannot be read.
+    /// If the job of a trial cannot be read.
     pub fn to_json(&self) -> Result<Value, String> {
         let settings: BTreeMap<_, _> = self.settings.iter().copied().collect();
         let trials = self.trials.iter().map(|trial| {
@@ -118,7 +118,7 @@ impl Trial {
     }
 }
 
-/// Rows that a load makes of items: of each column, the value at a path (keys with dots between them).
+/// The rows that a load makes of items. Each column is the value at a path (keys separated by dots).
 pub(super) fn table(items: &[Value], columns: &[(&str, &str)]) -> Value {
     let at = |item: &Value, path: &str| {
         path.split('.').try_fold(item, |item, key| item.get(key)).cloned().unwrap_or_default()
@@ -130,7 +130,7 @@ pub(super) fn table(items: &[Value], columns: &[(&str, &str)]) -> Value {
     })
 }
 
-/// The `Authorization` header of a user and a password with a colon between them.
+/// The `Authorization` header of `user:password`.
 pub(super) fn basic(secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(secret))
 }

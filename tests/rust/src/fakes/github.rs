@@ -1,4 +1,4 @@
-//! A stand-in for GitHub's REST API: the lists of one repository.
+//! A fake of GitHub's REST API: the lists of one repository.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "github",
     about: "GitHub, a repository; the size is its number of issues, pull requests among them",
     size: 60,
-    secret: "stand-in-token",
+    secret: "fake-token",
     settings: &[("owner", "octo-org"), ("repository", "octo-repo")],
     make: |options| Arc::new(GitHub::new(options)),
     // Links in a header.

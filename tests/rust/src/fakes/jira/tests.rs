@@ -1,4 +1,4 @@
-//! The stand-in as its clients see it, over a socket.
+//! The fake as its clients see it, over a socket.
 
 use std::io::{Read, Write};
 
@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use super::*;
 
-/// A stand-in and what is behind it.
+/// A fake and what is behind it.
 struct Running {
-    standin: Standin,
+    server: FakeServer,
     jira: Arc<Jira>,
 }
 
@@ -24,10 +24,10 @@ impl Running {
 }
 
 impl Deref for Running {
-    type Target = Standin;
+    type Target = FakeServer;
 
-    fn deref(&self) -> &Standin {
-        &self.standin
+    fn deref(&self) -> &FakeServer {
+        &self.server
     }
 }
 
@@ -46,8 +46,8 @@ impl Answer {
 }
 
 /// None when the connection ended with no answer.
-fn send(standin: &Running, request: &str) -> Option<Answer> {
-    let mut stream = TcpStream::connect(standin.standin.address).unwrap();
+fn send(server: &Running, request: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(server.server.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
@@ -63,34 +63,31 @@ fn send(standin: &Running, request: &str) -> Option<Answer> {
     })
 }
 
-fn get_with(standin: &Running, target: &str, headers: &str) -> Option<Answer> {
-    send(
-        standin,
-        &format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"),
-    )
+fn get_with(server: &Running, target: &str, headers: &str) -> Option<Answer> {
+    send(server, &format!("GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"))
 }
 
-fn right(standin: &Running) -> String {
-    format!("authorization: {}\r\n", standin.jira.authorization)
+fn right(server: &Running) -> String {
+    format!("authorization: {}\r\n", server.jira.authorization)
 }
 
-fn get(standin: &Running, target: &str) -> Answer {
-    get_with(standin, target, &right(standin)).unwrap()
+fn get(server: &Running, target: &str) -> Answer {
+    get_with(server, target, &right(server)).unwrap()
 }
 
-fn post(standin: &Running, target: &str, body: &str) -> Answer {
+fn post(server: &Running, target: &str, body: &str) -> Answer {
     let length = body.len();
     let request = format!(
         "POST {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{}\r\n{body}",
-        right(standin)
+        right(server)
     );
-    send(standin, &request).unwrap()
+    send(server, &request).unwrap()
 }
 
 fn start(faults: &str) -> Running {
     let jira = Arc::new(Jira::new(&Options { size: 30, ..FAKE.options() }));
     let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };
-    Running { standin: jira.start(setup).unwrap(), jira }
+    Running { server: jira.start(setup).unwrap(), jira }
 }
 
 fn jql(rest: &str) -> String {
@@ -105,12 +102,12 @@ fn ids(page: &Value) -> Vec<String> {
 
 #[test]
 fn a_search_pages_through_everything() {
-    let standin = start("");
+    let server = start("");
     let mut found = Vec::new();
     let mut token = String::new();
     let pages = (1..).find(|_| {
         let page =
-            get(&standin, &jql(&format!("&maxResults=12&fields=*all&expand=changelog{token}")));
+            get(&server, &jql(&format!("&maxResults=12&fields=*all&expand=changelog{token}")));
         let page = page.json();
         found.extend(ids(&page));
         assert_eq!(page["isLast"], page["nextPageToken"].is_null());
@@ -118,7 +115,7 @@ fn a_search_pages_through_everything() {
         page["isLast"] == true
     });
     assert_eq!(pages, Some(3));
-    let mut expected = standin.site().briefs();
+    let mut expected = server.site().briefs();
     let instant = |brief: &Brief| crate::generators::parse_time(&brief.updated).unwrap();
     expected.sort_by_key(|brief| (instant(brief), brief.id.clone()));
     assert_eq!(found, expected.iter().map(|brief| brief.id.clone()).collect::<Vec<_>>());
@@ -126,10 +123,10 @@ fn a_search_pages_through_everything() {
 
 #[test]
 fn an_issue_has_the_parts_that_are_asked_for() {
-    let standin = start("");
-    let whole = get(&standin, &jql("&maxResults=1&fields=*all&expand=changelog")).json();
+    let server = start("");
+    let whole = get(&server, &jql("&maxResults=1&fields=*all&expand=changelog")).json();
     let id = ids(&whole).remove(0);
-    assert_eq!(Some(whole["issues"][0].clone()), standin.site().document(&id));
+    assert_eq!(Some(whole["issues"][0].clone()), server.site().document(&id));
     for (query, changelog, fields) in [
         ("", false, None),
         ("&fields=*all", false, Some(60..80)),
@@ -137,7 +134,7 @@ fn an_issue_has_the_parts_that_are_asked_for() {
         ("&fields=summary,updated", false, Some(2..3)),
         ("&fields=summary&fields=updated&expand=changelog", true, Some(2..3)),
     ] {
-        let page = get(&standin, &jql(&format!("&maxResults=1{query}"))).json();
+        let page = get(&server, &jql(&format!("&maxResults=1{query}"))).json();
         let issue = page["issues"][0].as_object().unwrap().clone();
         assert_eq!(issue.contains_key("changelog"), changelog, "{query}");
         let count = issue.get("fields").map(|fields| fields.as_object().unwrap().len());
@@ -147,15 +144,15 @@ fn an_issue_has_the_parts_that_are_asked_for() {
         }
     }
     let body = r#"{"jql": "id > 0 ORDER BY id", "maxResults": 3, "fields": ["summary"]}"#;
-    let page = post(&standin, "/rest/api/3/search/jql", body).json();
+    let page = post(&server, "/rest/api/3/search/jql", body).json();
     assert_eq!(ids(&page), ["10000", "10001", "10002"]);
 }
 
 #[test]
 fn what_jira_refuses_is_refused() {
-    let standin = start("");
+    let server = start("");
     let (none, wrong) = ("", "authorization: Basic d3Jvbmc=\r\n");
-    let (jql, right) = (jql(""), right(&standin));
+    let (jql, right) = (jql(""), right(&server));
     for (target, headers, status, says) in [
         (jql.as_str(), none, 401, "authenticated"),
         (&jql, wrong, 401, "authenticated"),
@@ -166,26 +163,26 @@ fn what_jira_refuses_is_refused() {
         ("/rest/api/3/search?jql=id%3E0", &right, 410, "removed"),
         ("/rest/api/3/nothing", &right, 404, "nothing"),
     ] {
-        let answer = get_with(&standin, target, headers).unwrap();
+        let answer = get_with(&server, target, headers).unwrap();
         assert_eq!(answer.status, status, "{target}");
         let message = answer.json()["errorMessages"][0].as_str().unwrap().to_owned();
         assert!(message.contains(says), "{target}: {message}");
     }
-    let token = get(&standin, &format!("{jql}&maxResults=5")).json()["nextPageToken"].clone();
+    let token = get(&server, &format!("{jql}&maxResults=5")).json()["nextPageToken"].clone();
     let other =
         format!("/rest/api/3/search/jql?jql=id%3E0&nextPageToken={}", token.as_str().unwrap());
-    assert_eq!(get(&standin, &other).status, 400, "a token of another query");
+    assert_eq!(get(&server, &other).status, 400, "a token of another query");
 }
 
 #[test]
 fn projects_come_in_pages() {
-    let standin = start("");
+    let server = start("");
     let mut keys = Vec::new();
     for (start, count, last) in [(0, 5, false), (5, 5, false), (10, 2, true)] {
         let target = format!(
             "/rest/api/3/project/search?startAt={start}&maxResults=5&expand=lead,issueTypes,insight"
         );
-        let page = get(&standin, &target).json();
+        let page = get(&server, &target).json();
         let values = page["values"].as_array().unwrap();
         assert_eq!((values.len(), page["total"].as_u64()), (count, Some(12)));
         assert_eq!((page["isLast"] == true, page["nextPage"].is_null()), (last, last));
@@ -195,19 +192,19 @@ fn projects_come_in_pages() {
     }
     keys.dedup();
     assert_eq!(keys.len(), 12);
-    let end = get(&standin, "/rest/api/3/project/search?startAt=99").json();
+    let end = get(&server, "/rest/api/3/project/search?startAt=99").json();
     assert_eq!((end["values"].as_array().unwrap().len(), end["isLast"] == true), (0, true));
 }
 
 #[test]
 fn faults_happen_where_they_were_asked_for() {
-    let standin = start(
+    let server = start(
         "jql@1=status:503; jql@2=throttle:7; jql@3=throttle; jql@4=throttle-date:60; jql@5=cut; \
          jql@6=drop; jql@7=html; jql@8=short; jql@9=garbled; jql@10=empty; jql@11=slow:60; \
          jql@12=redirect:http://127.0.0.1:1/",
     );
     let target = jql("&maxResults=3&fields=*all");
-    let ask = || get_with(&standin, &target, &right(&standin));
+    let ask = || get_with(&server, &target, &right(&server));
     let status = |status: u16, header: &str| {
         let answer = ask().unwrap();
         assert_eq!(answer.status, status);
@@ -233,7 +230,7 @@ fn faults_happen_where_they_were_asked_for() {
     status(302, "location: http://127.0.0.1:1/");
     assert_eq!(ids(&status(200, "").json()).len(), 3);
 
-    let log = standin.log();
+    let log = server.log();
     assert_eq!(log.len(), 13);
     assert_eq!((log[5].status, log[5].fault.as_deref()), (None, Some("jql@6=drop")));
     assert_eq!((log[12].status, log[12].fault.as_deref()), (Some(200), None));
@@ -241,29 +238,29 @@ fn faults_happen_where_they_were_asked_for() {
 
 #[test]
 fn tests_steer_it_from_outside() {
-    let standin = start("");
+    let server = start("");
     let edit = r#"{"issues": ["10003", 10004], "at": "2026-11-21T10:00:00.000+0100"}"#;
-    let edited = post(&standin, "/_control/edit", edit).json();
+    let edited = post(&server, "/_control/edit", edit).json();
     assert_eq!(edited["edited"][1]["updated"], "2026-11-21T10:00:00.000+0100");
-    let created = post(&standin, "/_control/create", r#"{"count": 2}"#).json();
+    let created = post(&server, "/_control/create", r#"{"count": 2}"#).json();
     assert_eq!(created["created"][0]["id"], "10030");
     let since = "/rest/api/3/search/jql?jql=updated%3E%3D%222026-11-20%2001:00%22+ORDER+BY+id";
-    assert_eq!(ids(&get(&standin, since).json()), ["10003", "10004", "10030", "10031"]);
-    post(&standin, "/_control/delete", r#"{"issues": ["10004"]}"#);
-    assert_eq!(ids(&get(&standin, since).json()), ["10003", "10030", "10031"]);
-    assert_eq!(get(&standin, "/_control/issues").json()["issues"].as_array().unwrap().len(), 31);
-    let document = get(&standin, "/_control/issues/10003").json();
-    assert_eq!(Some(document), standin.site().document("10003"));
+    assert_eq!(ids(&get(&server, since).json()), ["10003", "10004", "10030", "10031"]);
+    post(&server, "/_control/delete", r#"{"issues": ["10004"]}"#);
+    assert_eq!(ids(&get(&server, since).json()), ["10003", "10030", "10031"]);
+    assert_eq!(get(&server, "/_control/issues").json()["issues"].as_array().unwrap().len(), 31);
+    let document = get(&server, "/_control/issues/10003").json();
+    assert_eq!(Some(document), server.site().document("10003"));
 
-    assert_eq!(post(&standin, "/_control/faults", r#"{"faults": "jql@1=status:500"}"#).status, 200);
-    assert_eq!(get(&standin, since).status, 500);
+    assert_eq!(post(&server, "/_control/faults", r#"{"faults": "jql@1=status:500"}"#).status, 200);
+    assert_eq!(get(&server, since).status, 500);
     for (path, body) in
         [("edit", r#"{"issues": ["1"]}"#), ("faults", r#"{"faults": "x"}"#), ("dance", "{}")]
     {
-        assert_eq!(post(&standin, &format!("/_control/{path}"), body).status, 400, "{path}");
+        assert_eq!(post(&server, &format!("/_control/{path}"), body).status, 400, "{path}");
     }
-    get_with(&standin, since, "authorization: Basic c2VjcmV0\r\n");
-    let log = get(&standin, "/_control/log").json();
+    get_with(&server, since, "authorization: Basic c2VjcmV0\r\n");
+    let log = get(&server, "/_control/log").json();
     let text = log.to_string();
     assert!(!text.contains("c2VjcmV0") && !text.contains("Basic"), "{text}");
     let seen = log["requests"].as_array().unwrap();
@@ -274,10 +271,10 @@ fn tests_steer_it_from_outside() {
 
 #[test]
 fn a_connection_serves_many_requests() {
-    let standin = start("");
-    let one = format!("GET /rest/api/3/myself HTTP/1.1\r\nhost: x\r\n{}\r\n", right(&standin));
+    let server = start("");
+    let one = format!("GET /rest/api/3/myself HTTP/1.1\r\nhost: x\r\n{}\r\n", right(&server));
     let last = one.replace("host: x\r\n", "connection: close\r\n");
-    let mut stream = TcpStream::connect(standin.standin.address).unwrap();
+    let mut stream = TcpStream::connect(server.server.address).unwrap();
     stream.write_all(format!("{one}{one}{last}").as_bytes()).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
@@ -288,12 +285,12 @@ fn a_connection_serves_many_requests() {
 #[test]
 fn answers_are_compressed_for_those_who_accept_it() {
     let jira = Arc::new(Jira::new(&FAKE.options()));
-    let standin = jira.start(Setup { gzip: true, ..Setup::default() }).unwrap();
-    let standin = Running { standin, jira };
+    let server = jira.start(Setup { gzip: true, ..Setup::default() }).unwrap();
+    let server = Running { server, jira };
     let target = jql("&maxResults=5&fields=*all");
-    let plain = get(&standin, &target);
-    let headers = format!("{}accept-encoding: gzip\r\n", right(&standin));
-    let packed = get_with(&standin, &target, &headers).unwrap();
+    let plain = get(&server, &target);
+    let headers = format!("{}accept-encoding: gzip\r\n", right(&server));
+    let packed = get_with(&server, &target, &headers).unwrap();
     assert!(packed.head.contains("content-encoding: gzip"));
     assert!(packed.body.len() < plain.body.len() / 2);
     let mut unpacked = Vec::new();
@@ -304,47 +301,47 @@ fn answers_are_compressed_for_those_who_accept_it() {
 #[test]
 fn a_changelog_is_whole_where_it_is_asked_for_alone() {
     let jira = Arc::new(Jira::new(&Options { size: 300, seed: 1, ..FAKE.options() }));
-    let standin = Running { standin: jira.start(Setup::default()).unwrap(), jira };
-    let briefs = standin.site().briefs();
+    let server = Running { server: jira.start(Setup::default()).unwrap(), jira };
+    let briefs = server.site().briefs();
     let long = briefs
         .into_iter()
         .map(|brief| brief.id)
-        .find(|id| standin.site().document(id).unwrap()["changelog"]["total"].as_u64() > Some(40));
+        .find(|id| server.site().document(id).unwrap()["changelog"]["total"].as_u64() > Some(40));
     let id = long.unwrap();
-    let document = standin.site().document(&id).unwrap();
+    let document = server.site().document(&id).unwrap();
     let total = document["changelog"]["total"].as_u64().unwrap();
     let target = format!(
         "/rest/api/3/search/jql?jql=id%3D{id}&fields=updated&expand=changelog&maxResults=1"
     );
-    let found = get(&standin, &target).json()["issues"][0]["changelog"].clone();
+    let found = get(&server, &target).json()["issues"][0]["changelog"].clone();
     assert_eq!((found["total"].as_u64(), found["maxResults"].as_u64()), (Some(total), Some(40)));
     let mut histories = Vec::new();
     for start in (0..total).step_by(30) {
         let target = format!("/rest/api/3/issue/{id}/changelog?startAt={start}&maxResults=30");
-        let page = get(&standin, &target).json();
+        let page = get(&server, &target).json();
         assert_eq!(page["isLast"], start + 30 >= total);
         histories.extend(page["values"].as_array().unwrap().iter().cloned());
     }
     histories.reverse();
     assert_eq!(Value::Array(histories), document["changelog"]["histories"]);
     for (list, part) in [("comment", "comments"), ("worklog", "worklogs")] {
-        let page = get(&standin, &format!("/rest/api/3/issue/{id}/{list}")).json();
+        let page = get(&server, &format!("/rest/api/3/issue/{id}/{list}")).json();
         assert_eq!(page[part], document["fields"][list][part]);
     }
 }
 
 #[test]
 fn users_boards_and_sprints_come_in_pages() {
-    let standin = start("");
-    let users = get(&standin, "/rest/api/3/users/search?startAt=100&maxResults=50").json();
+    let server = start("");
+    let users = get(&server, "/rest/api/3/users/search?startAt=100&maxResults=50").json();
     assert_eq!(users.as_array().unwrap().len(), 20);
-    let boards = get(&standin, "/rest/agile/1.0/board?maxResults=4").json();
+    let boards = get(&server, "/rest/agile/1.0/board?maxResults=4").json();
     assert_eq!((boards["total"].as_u64(), boards["isLast"] == false), (Some(6), true));
-    let sprints = get(&standin, "/rest/agile/1.0/board/2/sprint?maxResults=10&startAt=20").json();
+    let sprints = get(&server, "/rest/agile/1.0/board/2/sprint?maxResults=10&startAt=20").json();
     assert_eq!(sprints["values"].as_array().unwrap().len(), 4);
     assert!(sprints["total"].is_null() && sprints["isLast"] == true);
     for (board, status, says) in [("6", 400, "does not support sprints"), ("9", 404, "exist")] {
-        let answer = get(&standin, &format!("/rest/agile/1.0/board/{board}/sprint"));
+        let answer = get(&server, &format!("/rest/agile/1.0/board/{board}/sprint"));
         let message = answer.json()["errorMessages"][0].as_str().unwrap().to_owned();
         assert!(answer.status == status && message.contains(says), "{board}: {message}");
     }

@@ -1,12 +1,12 @@
-//! Runs a fake: `standin NAME --port 0 --size 60 --seed 42 --secret TOKEN [--faults SPEC]`.
-//! Its first line is `listening on http://127.0.0.1:PORT`; it ends when it is killed. `standin list` prints
-//! what tests have to know of every fake, as JSON.
+//! Runs a fake: `fake NAME --port 0 --size 60 --seed 42 --secret TOKEN [--faults SPEC]`.
+//! It prints `listening on http://127.0.0.1:PORT` and runs until it is killed. `fake list` prints the
+//! settings and trials of every fake as JSON.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use snowcat_tests::standin::{FAKES, Fake, Faults, Setup, Standin};
+use snowcat_tests::fakes::{FAKES, Fake, FakeServer, Faults, Setup};
 
 fn main() -> io::Result<()> {
     let matches = command().get_matches();
@@ -17,34 +17,34 @@ fn main() -> io::Result<()> {
             FAKES.iter().map(|fake| Ok((fake.name, fake.to_json()?))).collect();
         return writeln!(out, "{}", serde_json::to_string(&fakes.map_err(io::Error::other)?)?);
     }
-    let standin = start(Fake::find(name).map_err(io::Error::other)?, given)?;
-    writeln!(out, "listening on {}", standin.url())?;
+    let server = start(Fake::find(name).map_err(io::Error::other)?, given)?;
+    writeln!(out, "listening on {}", server.url())?;
     out.flush()?;
-    standin.wait();
+    server.wait();
     Ok(())
 }
 
 fn command() -> Command {
     let text = |name: &'static str, about: &'static str| Arg::new(name).long(name).help(about);
     let arguments = [
-        text("port", "The port of the loopback address; 0 for any that is free")
+        text("port", "The port on the loopback address; 0 chooses a free one")
             .value_parser(value_parser!(u16)),
-        text("size", "How much data there is").value_parser(value_parser!(u64)),
-        text("seed", "Another seed gives other data").value_parser(value_parser!(u64)),
-        text("secret", "What a client has to prove: a token, or user:password"),
-        text("faults", "What goes wrong, as PATH@WHICH=ACTION; e.g. `search/jql@2=throttle:1; search/jql@4-5=status:503`")
+        text("size", "The number of objects").value_parser(value_parser!(u64)),
+        text("seed", "The seed of the generated data").value_parser(value_parser!(u64)),
+        text("secret", "The secret that a client must prove: a token, or user:password"),
+        text("faults", "Requests that fail, as PATH@WHICH=ACTION; e.g. `search/jql@2=throttle:1; search/jql@4-5=status:503`")
             .value_parser(value_parser!(Faults)),
         text("gzip", "Compress answers for clients that accept it").action(ArgAction::SetTrue),
     ];
     let fakes = FAKES.iter().map(|fake| Command::new(fake.name).about(fake.about).args(&arguments));
-    Command::new("standin")
+    Command::new("fake")
         .about("A fake of a service that is loaded from")
         .subcommand_required(true)
-        .subcommand(Command::new("list").about("Prints what tests have to know of every fake"))
+        .subcommand(Command::new("list").about("Prints the settings and trials of every fake"))
         .subcommands(fakes)
 }
 
-fn start(fake: &Fake, given: &ArgMatches) -> io::Result<Standin> {
+fn start(fake: &Fake, given: &ArgMatches) -> io::Result<FakeServer> {
     let mut options = fake.options();
     if let Some(size) = given.get_one("size") {
         options.size = *size;

@@ -95,7 +95,7 @@ pub(super) fn respond(
         service.answer(request, &request.origin())
     };
     let response = match action {
-        Some(Action::Status(code)) => service.refusal(*code, "The stand-in fails on request."),
+        Some(Action::Status(code)) => service.refusal(*code, "This fake fails on purpose."),
         Some(Action::Throttle(seconds)) => {
             let response = throttled(state);
             match seconds {

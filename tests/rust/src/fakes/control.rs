@@ -1,5 +1,5 @@
-//! The addresses under `/_control`, with which tests steer the stand-in from outside its process.
-//! They ask for no credential.
+//! The addresses under `/_control`, with which tests in other processes control a fake.
+//! They need no credential.
 
 use serde_json::{Value, json};
 
@@ -25,12 +25,12 @@ fn respond(request: &Request, state: &State) -> Result<Value, String> {
             let faults = match &body["faults"] {
                 Value::String(text) => text.parse::<Faults>()?,
                 Value::Array(texts) => {
-                    let texts = texts.iter().map(|text| text.as_str().unwrap_or("(not a text)"));
+                    let texts = texts.iter().map(|text| text.as_str().unwrap_or("(not a string)"));
                     texts.collect::<Vec<_>>().join(";").parse()?
                 }
                 other => {
                     return Err(format!(
-                        "expected faults as text or a list of texts, found {other}"
+                        "expected faults as a string or a list of strings, found {other}"
                     ));
                 }
             };
@@ -48,7 +48,7 @@ fn respond(request: &Request, state: &State) -> Result<Value, String> {
         }
         (method, _) => state.service.control(request, name).unwrap_or_else(|| {
             Err(format!(
-                "expected POST faults, GET or DELETE log, or what this stand-in has besides, \
+                "expected POST faults, GET or DELETE log, or an address of this fake, \
                  found {method} {name}"
             ))
         }),

@@ -1,4 +1,4 @@
-//! A stand-in for PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, when it
+//! A fake of PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, when it
 //! is asked for, `total`.
 
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "pagerduty",
     about: "PagerDuty; the size is its number of incidents",
     size: 60,
-    secret: "Token token=stand-in-token",
+    secret: "Token token=fake-token",
     settings: &[("since", "2025-06-01T00:00:00Z")],
     make: |options| Arc::new(PagerDuty::new(options)),
     // Offsets with a total.

@@ -1,4 +1,4 @@
-//! The control addresses that only the stand-in for Jira has: its issues, and what happens to them.
+//! The control addresses that only the fake of Jira has: its issues, and what happens to them.
 
 use serde_json::{Value, json};
 

@@ -30,7 +30,7 @@ pub struct Entry {
     pub status: Option<u16>,
     /// The fault that befell it, as it was specified.
     pub fault: Option<String>,
-    /// When it arrived, in milliseconds since the stand-in was started.
+    /// When it arrived, in milliseconds since the fake was started.
     pub millis: u64,
     /// How many requests were being answered when it arrived, itself included.
     pub in_flight: usize,

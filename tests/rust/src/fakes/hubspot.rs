@@ -19,7 +19,7 @@ pub(super) const FAKE: Fake = Fake {
     name: "hubspot",
     about: "HubSpot's CRM; the size is its number of contacts",
     size: 40,
-    secret: "stand-in-token",
+    secret: "fake-token",
     settings: &[],
     make: |options| Arc::new(HubSpot::new(options)),
     trials: &[
@@ -482,7 +482,7 @@ fn with(record: &Value, kind: &str, asked: &[&str]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::standin::walk::undisturbed;
+    use crate::fakes::walk::undisturbed;
 
     fn service(size: u64) -> HubSpot {
         HubSpot::new(&Options { size, ..FAKE.options() })
