@@ -160,7 +160,7 @@ ECHO = {
         (
             endpoint("https://127.0.0.1:1/x", auth="jira_creds") | {"credentials": {"jira_creds": ECHO}},
             "credentials.jira_creds",
-            "expected the options that the owner's policy has",
+            "expected the options of this credential in the owner's policy",
         ),
         (
             endpoint("https://evil.example/x", auth="jira_creds")

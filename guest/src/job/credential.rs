@@ -1,4 +1,5 @@
-//! Who asks, as far as the load may know: which credential goes to which hosts, never what it is.
+//! The credentials of a job: which hosts each is for and how the host sends it. The secret itself
+//! never reaches the component.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -7,44 +8,44 @@ use super::parse::{JobObject, Keys, element, member};
 use super::url;
 use crate::fault::Result;
 
-/// A credential the host keeps.
+/// A credential that the host holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Credential {
-    /// Its name in the job, which requests name.
+    /// Its name in the job, by which requests refer to it.
     pub name: String,
     /// How the host adds it to a request.
     pub scheme: Scheme,
-    /// The only hosts it is for, each with its port where that is not the scheme's own.
+    /// The only hosts it may be sent to, each with its port unless that is the scheme's default.
     pub hosts: Vec<String>,
-    /// Where the host finds it: the name of a secret.
+    /// The name of the secret in the host.
     pub secret: String,
-    /// All that is said of it but its hosts, as it is written.
+    /// All options except the hosts, as written in the job.
     pub options: Map<String, Value>,
 }
 
 /// How a credential is added to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scheme {
-    /// As a text of its own.
+    /// As a plain value.
     ApiKey {
         /// The name of the header, parameter or cookie.
         name: String,
-        /// Which of them it is.
+        /// Where it is sent.
         location: Location,
     },
     /// `Authorization: Bearer`.
     Bearer,
     /// `Authorization: Basic`.
     HttpBasic,
-    /// A bearer token fetched with an id and a secret, and, where there is one, a refresh token.
+    /// A bearer token that is fetched with a client id and secret, or with a refresh token.
     Oauth2 {
-        /// Where it is fetched: one of the hosts the credential is for.
+        /// The endpoint of tokens. Its host is one of `hosts`.
         access_token_url: String,
-        /// Whether a refresh token is given for it (RFC 6749, section 6); else it is the client's own
-        /// (section 4.4).
+        /// `true` for a refresh token (RFC 6749, section 6), `false` for the client's own
+        /// credentials (section 4.4).
         refresh: bool,
     },
-    /// A bearer token that Snowflake keeps fresh, by an integration of its own.
+    /// A bearer token that a Snowflake integration renews.
     SnowflakeOauth,
 }
 
@@ -60,12 +61,12 @@ pub enum Location {
 }
 
 impl Credential {
-    /// Whether it may be sent with a request for this URL.
+    /// Returns `true` if the credential may be sent with a request for this URL.
     pub fn is_for(&self, url: &str) -> bool {
         url::place(url).is_some_and(|place| self.hosts.contains(&place))
     }
 
-    /// Whether the host can get another token when a source refuses the one it has.
+    /// Returns `true` if the host can fetch another token after a source rejects the current one.
     pub const fn renews(&self) -> bool {
         matches!(self.scheme, Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth)
     }
@@ -130,8 +131,8 @@ impl Credential {
         Ok(read)
     }
 
-    /// The endpoint of tokens gets the secret, so it must be one of the hosts, over TLS unless it is
-    /// this machine.
+    /// Checks the endpoint of tokens. It receives the secret, so its host must be one of the
+    /// credential's, and it must use TLS unless it is on this machine.
     fn oauth2(&self, object: &JobObject<'_>, refresh: bool) -> Result<Scheme> {
         let url = object.required_text("access_token_url")?;
         url::check_base(url).map_err(|fault| fault.at(object.place_of("access_token_url")))?;
@@ -185,7 +186,7 @@ pub(super) fn credentials(
         .collect()
 }
 
-/// The options without the hosts, and without what is null.
+/// The options without the hosts and without nulls.
 fn options(given: &Map<String, Value>) -> Map<String, Value> {
     given
         .iter()
@@ -228,7 +229,7 @@ const LOCATIONS: &[(&str, Location)] = &[
 
 const OAUTH2: &[Type] = &[Type::ClientCredentials, Type::RefreshToken];
 
-/// Which option is of which types.
+/// The options, each with the types that have it.
 const OPTIONS: &[(&str, &[Type])] = &[
     ("name", &[Type::ApiKey]),
     ("location", &[Type::ApiKey]),
@@ -241,7 +242,7 @@ const OPTIONS: &[(&str, &[Type])] = &[
 const NO_SECRETS: &str =
     "a secret does not belong in the job: keep it with the host and name it in \"secret\"";
 
-/// What a request for a token holds, and the host adds.
+/// Parameters of a token request that only the host adds.
 const NEVER_SENT: &[&str] = &["client_secret", "refresh_token", "password", "client_assertion"];
 
 const KEYS: Keys = Keys {

@@ -1,5 +1,5 @@
-//! What a job says about input that the host holds: where its files are, how they are written, and
-//! what becomes of records that cannot be read.
+//! Input that the host reads: the location and format of its files, and the handling of records
+//! that cannot be read.
 
 use serde_json::Value;
 
@@ -8,103 +8,103 @@ use crate::fault::{Fault, Result};
 use crate::json::Path;
 use crate::sql::stage::StagePlace;
 
-/// Input that the host holds.
+/// Input that the host reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pulled {
-    /// Where the records are in a value, where the job says so.
+    /// The path of the records in each value, if the job has one.
     pub selector: Option<Path>,
-    /// Where its files are; empty: what the host was given for the resource.
+    /// Its files. Empty: the files that the host was given for the resource.
     pub files: Vec<String>,
-    /// How they are written.
+    /// The format of the files.
     pub format: Format,
-    /// What text is written in, where it is not UTF-8.
+    /// The encoding of the text. `None`: UTF-8.
     pub encoding: Option<Encoding>,
-    /// What becomes of a record that cannot be read.
+    /// The handling of a record that cannot be read.
     pub on_bad_record: OnBadRecord,
-    /// What each record gets of the name of its file.
+    /// Columns that are made from the name of each record's file.
     pub include: Vec<OfFile>,
 }
 
-/// What a record gets of the name of its file.
+/// A column that is made from the name of a record's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OfFile {
     /// `_file_<key>`: the value of a folder `<key>=<value>`.
     Partition(String),
-    /// `_file_path`: the whole name.
+    /// `_file_path`: the full name.
     Path,
 }
 
-/// What text is written in, as hosts know it.
+/// The name of a text encoding that both hosts support.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Encoding(&'static str);
 
-/// How input is written.
+/// The format of input.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Format {
-    /// JSON values, which the host gives whole.
+    /// JSON values, each delivered in one piece by the host.
     #[default]
     Values,
-    /// JSON values one after the other, or arrays of them, of any size.
+    /// JSON values, or arrays of them, of any size.
     Json,
-    /// One JSON value a line.
+    /// One JSON value per line.
     JsonLines,
-    /// Rows of texts.
+    /// Delimited text.
     Csv(Box<Csv>),
-    /// Parquet, which the host decodes.
+    /// Parquet, decoded by the host.
     Parquet,
-    /// Arrow IPC, which the host decodes.
+    /// Arrow IPC, decoded by the host.
     Arrow,
 }
 
-/// What becomes of a record that cannot be read.
+/// The handling of a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum OnBadRecord {
     /// The load fails.
     #[default]
     Fail,
-    /// It goes to the table of rejected records.
+    /// The record is stored in `_rejected`.
     Reject,
 }
 
-/// How often a load commits what it has, so that an interrupted one goes on from there. At least one of
-/// the two is given; whichever is reached first counts.
+/// How often a load commits what it has read, so that an interrupted load can resume. At least one
+/// limit is set; the first that is reached applies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Checkpoint {
-    /// After so many pages.
+    /// After this many pages.
     pub pages: Option<u64>,
-    /// After so many bytes of pages.
+    /// After this many bytes of pages.
     pub bytes: Option<u64>,
 }
 
-/// A dialect of CSV. The characters are ASCII.
+/// A dialect of CSV. All special characters are ASCII.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Csv {
-    /// Between two fields.
+    /// The separator of fields.
     pub delimiter: u8,
-    /// Around a field; within it, twice for once.
+    /// The character that encloses a field. Doubled within a field, it stands for itself.
     pub quote: Option<u8>,
-    /// Before a character that is meant as such.
+    /// The character that makes the next one literal.
     pub escape: Option<u8>,
-    /// At the beginning of a line that is none.
+    /// The first character of a comment line.
     pub comment: Option<u8>,
-    /// Where the names of the columns come from.
+    /// The source of the column names.
     pub header: Header,
-    /// Fields that stand for nothing, where they are not quoted.
+    /// Unquoted fields that are read as NULL.
     pub null: Vec<String>,
-    /// Lines before the header.
+    /// The number of lines before the header.
     pub skip_lines: u32,
     /// Whether a row may have fewer fields than there are columns.
     pub short_rows: bool,
 }
 
-/// Where the names of columns come from.
+/// The source of column names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Header {
     /// The first row of each file.
     First,
     /// Their numbers: `column_1`.
     Numbers,
-    /// The job.
+    /// The names in the job.
     Names(Vec<String>),
 }
 
@@ -124,7 +124,7 @@ impl Default for Csv {
 }
 
 impl Checkpoint {
-    /// Reads it.
+    /// Parses a checkpoint.
     pub(super) fn parse(value: &Value, place: &str) -> Result<Self> {
         let object = JobObject::new(value, place, Keys::of(&["pages", "bytes"]))?;
         let count = |key, most| {
@@ -141,14 +141,14 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// Whether it is time, after so much.
+    /// Returns `true` if one of the limits is reached.
     pub fn is_due(&self, pages: u64, bytes: u64) -> bool {
         self.pages.is_some_and(|most| pages >= most) || self.bytes.is_some_and(|most| bytes >= most)
     }
 }
 
 impl Pulled {
-    /// Reads what a resource says of it.
+    /// Parses the keys of a resource that concern its files.
     pub(super) fn parse(object: &JobObject<'_>) -> Result<Self> {
         let files = match object.get("files") {
             None => Vec::new(),
@@ -169,7 +169,8 @@ impl Pulled {
         };
         let words = [("fail", OnBadRecord::Fail), ("reject", OnBadRecord::Reject)];
         let on_bad_record = object.choice("on_bad_record", &words)?.unwrap_or_default();
-        // The host's values are whole, or are not: only text has a next record to go on with.
+        // Values from the host are valid or invalid as a whole. Only text formats can skip one
+        // record.
         let format = match (format, on_bad_record) {
             (Format::Values, OnBadRecord::Reject) => Format::Json,
             (format, _) => format,
@@ -186,7 +187,7 @@ impl Pulled {
             _ => Ok(OfFile::Partition(key)),
         });
         let encoding = object.choice("encoding", &Encoding::words())?;
-        // As if nothing were said.
+        // UTF-8 is the default.
         let encoding = encoding.filter(|it| it.0 != "utf-8");
         Ok(Self {
             selector: None,
@@ -200,12 +201,11 @@ impl Pulled {
 }
 
 impl Pulled {
-    /// Whether what it says of an encoding can be meant: only text has one.
+    /// Checks that an encoding is set only for a text format.
     pub(super) fn check_encoding(&self, object: &JobObject<'_>) -> Result<()> {
         match self.format {
             Format::Values | Format::Parquet | Format::Arrow if self.encoding.is_some() => {
-                let why =
-                    "expected it where the format is csv, json or jsonl: nothing else is text";
+                let why = "expected a format of csv, json or jsonl: no other has an encoding";
                 Err(object.fault_at("encoding", why))
             }
             _ => Ok(()),
@@ -214,7 +214,7 @@ impl Pulled {
 }
 
 impl Encoding {
-    /// All of them.
+    /// All names that a job may use.
     const NAMES: [&str; 30] = [
         "utf-8",
         "utf-16",
@@ -252,7 +252,7 @@ impl Encoding {
         Self::NAMES.map(|name| (name, Self(name)))
     }
 
-    /// Its name.
+    /// The name of the encoding.
     pub fn name(self) -> &'static str {
         self.0
     }
@@ -289,7 +289,7 @@ impl Format {
         }
     }
 
-    /// The format that the names of files tell.
+    /// The format that the extensions of the files imply.
     fn of_files(files: &[String], place: &str) -> Result<Self> {
         let mut found: Option<(&str, Self)> = None;
         for (n, file) in files.iter().enumerate() {
@@ -311,7 +311,7 @@ impl Format {
         Ok(found.map(|(_, format)| format).unwrap_or_default())
     }
 
-    /// The format that a file's name tells.
+    /// The format that the extension of a file implies.
     fn of_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
@@ -341,7 +341,7 @@ const CSV_KEYS: Keys = Keys {
         "short_rows",
     ],
     refused: &[
-        ("encoding", "it is said beside \"format\""),
+        ("encoding", "it is a key beside \"format\""),
         ("compression", "the first bytes of the file show it"),
         ("lineterminator", "lines end in LF, CR LF or CR"),
         ("sep", "it is called \"delimiter\""),
@@ -357,7 +357,7 @@ impl Csv {
     fn parse(value: &Value, place: &str) -> Result<Self> {
         let object = JobObject::new(value, place, CSV_KEYS)?;
         let plain = Self::default();
-        // Null is an answer here: no such character.
+        // An explicit null disables the character.
         let character = |key: &str, default: Option<u8>| match (object.has(key), object.get(key)) {
             (false, _) => Ok(default),
             (true, None) => Ok(None),
@@ -417,13 +417,13 @@ impl Csv {
         };
         let given = [Some(csv.delimiter), csv.quote, csv.escape, csv.comment];
         for (n, one) in given.iter().enumerate() {
-            // An escape that is the quote is what quotes do anyway.
+            // The quote may also be its own escape: that is how quotes are escaped by default.
             let pair = |other: usize| (n, other) == (2, 1);
             if let Some(c) = one
                 && (0..n).any(|other| !pair(other) && given.get(other) == Some(one))
             {
                 let found = describe(&Value::from(char::from(*c).to_string()));
-                return Err(at(place, format!("{found} cannot mean two things at once")));
+                return Err(at(place, format!("{found} has two meanings")));
             }
         }
         Ok(csv)

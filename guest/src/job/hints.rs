@@ -1,4 +1,4 @@
-//! Column hints: dlt's, checked, and kept as the ordered map the schema stores.
+//! Column hints: dlt's, validated, and stored in the order given.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -7,13 +7,13 @@ use super::parse::{JobObject, Keys, element, member, text};
 use crate::dlt::types::DataType;
 use crate::fault::Result;
 
-/// The hints a job gives for one column. The name is not among them.
+/// The hints of one column. The name is not among them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ColumnHints {
     map: Map<String, Value>,
 }
 
-/// dlt's hints that are true or false (`common/schema/typing.py`).
+/// dlt's boolean hints (`common/schema/typing.py`).
 const FLAGS: &[&str] = &[
     "cluster",
     "hard_delete",
@@ -74,12 +74,12 @@ impl ColumnHints {
         &self.map
     }
 
-    /// A hint by its name in dlt, `x-` hints included; none where it is null.
+    /// A hint by its name in dlt, `x-` hints included. `None` if it is null or not set.
     pub fn get(&self, hint: &str) -> Option<&Value> {
         self.map.get(hint).filter(|value| !value.is_null())
     }
 
-    /// Whether a hint is given and true.
+    /// Returns `true` if the hint is set and true.
     pub fn flag(&self, hint: &str) -> bool {
         self.get(hint) == Some(&Value::Bool(true))
     }
@@ -89,7 +89,7 @@ impl ColumnHints {
         self.get("data_type").and_then(Value::as_str).and_then(DataType::parse)
     }
 
-    /// Whether NULL is allowed, where the job says so.
+    /// Whether NULL is allowed. `None`: not set.
     pub fn nullable(&self) -> Option<bool> {
         self.get("nullable").and_then(Value::as_bool)
     }
@@ -104,19 +104,19 @@ impl ColumnHints {
         self.get("scale").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
     }
 
-    /// Whether a timestamp is an instant, where the job says so.
+    /// Whether a timestamp has a time zone. `None`: not set.
     pub fn timezone(&self) -> Option<bool> {
         self.get("timezone").and_then(Value::as_bool)
     }
 
-    /// Which of several rows with one key is kept: the first in this order.
+    /// The sort order by which one of several rows with the same key is kept: the first.
     pub fn dedup_sort(&self) -> Option<Sort> {
         let word = self.get("dedup_sort").and_then(Value::as_str)?;
         SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| *sort)
     }
 
     fn parse(value: &Value, place: &str) -> Result<(Option<String>, Self)> {
-        // ColumnHints that begin with x- are dlt's way to extend the list: anything goes.
+        // dlt allows any value for hints that begin with `x-`.
         let mut map = match value {
             Value::Object(map) => map.clone(),
             other => return Err(super::parse::wrong_type("an object", other, place)),
@@ -150,7 +150,7 @@ impl ColumnHints {
     }
 }
 
-/// Reads the hints of columns: an object by name or, as dlt allows too, a list with names.
+/// Parses the hints of columns: an object by name or, as in dlt, a list of objects with names.
 pub(super) fn columns(object: &JobObject<'_>) -> Result<IndexMap<String, ColumnHints>> {
     match object.get("columns") {
         None => Ok(IndexMap::new()),
@@ -196,8 +196,8 @@ fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, ColumnHints
     Ok(columns)
 }
 
-/// The columns of the defaults with those of a resource laid over them, hint by hint. A column the
-/// resource gives a data type the defaults do not moves to the end, as dlt has it
+/// Merges the columns of the defaults with those of a resource, hint by hint. If the resource sets
+/// a data type that the defaults lack, the column moves to the end, as in dlt
 /// (`common/schema/utils.py`, `merge_columns`).
 pub(super) fn merge(
     defaults: &IndexMap<String, ColumnHints>,
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn lays_hints_over_defaults() {
+    fn hints_of_a_resource_override_defaults() {
         let check = |defaults: Value, own: Value, merged: Value| {
             let [defaults, own] = [defaults, own].map(|v| columns_at(&v, "").unwrap());
             let found: Map<String, Value> =

@@ -1,4 +1,4 @@
-//! How values of cursors are compared: as what they are, not as the texts they are written in.
+//! The comparison of cursor values: by the numbers or times they represent, not by their text.
 
 use std::cmp::Ordering;
 
@@ -9,31 +9,31 @@ use super::parse::JobObject;
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
 
-/// How the texts of a cursor are written.
+/// The format of string cursors.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum CursorFormat {
-    /// Dates and times of ISO 8601, or numbers; other texts are compared as texts.
+    /// ISO 8601 dates and times, or numbers. Other strings are compared as strings.
     #[default]
     Any,
-    /// In this format of `strptime`.
+    /// A `strptime` format.
     Pattern(String),
-    /// As in mails: `Fri, 06 Sep 2024 10:00:00 +0000`.
+    /// RFC 2822: `Fri, 06 Sep 2024 10:00:00 +0000`.
     Rfc2822,
-    /// As texts: later ones have larger code points, as in dlt.
+    /// Strings, compared by code points as in dlt.
     Text,
 }
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Compared {
-    /// Which is larger.
+    /// The order of the two values.
     pub ordering: Ordering,
-    /// They are texts of which nothing else is known.
+    /// `true` if they were compared as strings because their format is unknown.
     pub as_text: bool,
 }
 
 impl CursorFormat {
-    /// Reads the key `format` of a cursor.
+    /// Parses the key `format` of a cursor.
     pub(super) fn parse(object: &JobObject<'_>) -> Result<Self> {
         let Some(text) = object.text("format")? else { return Ok(Self::Any) };
         match text {
@@ -41,7 +41,7 @@ impl CursorFormat {
             "rfc2822" => return Ok(Self::Rfc2822),
             _ => {}
         }
-        // Written and read again it has to be the same day, or it cannot tell one from another.
+        // A format whose output does not parse back to the same day cannot order days.
         let format = Self::Pattern(text.to_owned());
         let valid = StrftimeItems::new(text).all(|item| item != Item::Error);
         let sample = Instant::parse("2001-02-03T04:05:06.789+01:00").filter(|_| valid);
@@ -63,7 +63,7 @@ impl CursorFormat {
         }
     }
 
-    /// The date or time that a text is.
+    /// The date or time that a string represents.
     pub fn instant(&self, text: &str) -> Option<Instant> {
         match self {
             Self::Any | Self::Text => Instant::parse(text),
@@ -75,7 +75,7 @@ impl CursorFormat {
     /// Compares two values of a cursor.
     ///
     /// # Errors
-    /// A data fault when they are not of one type, or not written in the format.
+    /// A data fault if they differ in type or do not have the format.
     pub fn compare(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<Compared> {
         let known = |ordering| Ok(Compared { ordering, as_text: false });
         let (CursorValue::Text(a), CursorValue::Text(b)) = (one, other) else {
@@ -122,8 +122,8 @@ fn instant_of(format: &CursorFormat, text: &str) -> Option<chrono::NaiveDateTime
     format.instant(text)?.utc()
 }
 
-/// Whether two texts are times of ISO 8601 of one length and one offset: their order is that of the
-/// texts then. Most cursors are so, and are compared with each record.
+/// Returns `true` if two strings are ISO 8601 times of the same length and offset: they then sort
+/// as strings. This fast path covers most cursors, which are compared for every record.
 fn are_alike(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     let is_digit = |at: usize| one.get(at).is_some_and(u8::is_ascii_digit);
@@ -137,17 +137,17 @@ fn are_alike(one: &str, other: &str) -> bool {
         && [0, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18].into_iter().all(is_digit);
     let digits_alike =
         one.iter().zip(other).all(|(a, b)| a == b || (a.is_ascii_digit() && b.is_ascii_digit()));
-    // The offset begins behind the seconds.
+    // The offset is after the seconds.
     let offset = one.iter().skip(19).position(|byte| b"Z+-".contains(byte)).map(|at| at + 19);
     shaped && digits_alike && offset.is_none_or(|at| one.get(at..) == other.get(at..))
 }
 
-/// A number in plain digits, any number of them.
+/// A decimal number of any length.
 struct Decimal<'t> {
     negative: bool,
-    /// Without zeros before it.
+    /// The integer digits, without leading zeros.
     whole: &'t str,
-    /// Without zeros behind it.
+    /// The fraction digits, without trailing zeros.
     fraction: &'t str,
 }
 
@@ -167,7 +167,7 @@ impl<'t> Decimal<'t> {
             return None;
         }
         let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-        // There is one zero only.
+        // There is no negative zero.
         let negative = negative && !(whole.is_empty() && fraction.is_empty());
         Some(Self { negative, whole, fraction })
     }
@@ -207,11 +207,11 @@ mod tests {
         };
         any("2024-01-01", "2024-01-02", less);
         any("2024-01-01T00:00:00.000+0100", "2024-01-01T00:00:00.001+0100", less);
-        // The end of summer time, and offsets of several kinds.
+        // The end of daylight saving time, and several forms of offsets.
         any("2024-11-03T01:50:00.000-0700", "2024-11-03T01:20:00.000-0800", less);
         any("2024-01-01T01:00:00+01:00", "2024-01-01T00:00:00Z", equal);
         any("2024-01-01T12:00:00-05:00", "2024-01-01T12:00:00-06:00", less);
-        // With a fraction and without.
+        // With and without a fraction.
         any("2024-01-01T00:00:00Z", "2024-01-01T00:00:00.750Z", less);
         any("2024-01-01T00:00:00.5Z", "2024-01-01T00:00:00.75Z", less);
         any("2024-01-01T00:00:00Z", "2024-01-01 00:00:00.000+0000", equal);

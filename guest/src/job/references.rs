@@ -1,12 +1,12 @@
-//! References from a table to others: dlt keeps them in its schema, for people and for tools that draw
-//! or check a model. Nothing enforces them.
+//! References from a table to other tables. dlt stores them in the schema for people and for tools
+//! that draw or check a model. They are not enforced.
 
 use serde_json::Value;
 
 use super::parse::{JobObject, Keys, element};
 use crate::fault::Result;
 
-/// The references of a table as the schema keeps them; null where none are given.
+/// The references of a table in the form of the stored schema, or null.
 ///
 /// Source: dlt 1.31, `common/schema/typing.py` (`TTableReferenceInline`).
 pub(super) fn references(object: &JobObject<'_>) -> Result<Value> {

@@ -1,19 +1,20 @@
-//! Which parts of a document become columns and tables, as an allow-list.
+//! The allow-list of paths that become columns and nested tables.
 //!
-//! Without a list everything is unnested (as dlt does) down to the nesting limit. With one, an
-//! object is flattened, and a list becomes a child table, only where a listed path says so; every
-//! other object or list is kept as one JSON column. Scalars are always columns.
+//! Without a list everything down to the nesting limit is unnested, as in dlt. With a list, an
+//! object is flattened, or a list becomes a nested table, only if a listed path says so. Every
+//! other object or list is stored as one JSON column. Scalars are always columns.
 //!
-//! - A path is made of the keys of the source document, from the record: `fields.comment.comments`.
+//! - A path consists of keys of the source document, starting at the record:
+//!   `fields.comment.comments`.
 //! - `*` stands for any characters within one key: `fields.customfield_1001*`, `fields.*`.
-//! - Lists have no step of their own; `[*]` may be written after a key and says nothing:
-//!   `changelog.histories[*].items` is `changelog.histories.items`. What is in a list of lists is at
-//!   the path of the outer list.
+//! - Lists are not segments of a path. `[*]` after a key is allowed and has no effect:
+//!   `changelog.histories[*].items` is `changelog.histories.items`. The items of a list of lists
+//!   have the path of the outer list.
 //! - A listed path implies its ancestors: `a.b` flattens `a` too (its scalars become columns, its
 //!   other objects and lists stay JSON).
-//! - `**` ends a path and stands for any depth: `fields.project.**` is all of `fields.project`.
+//! - `**` at the end of a path matches any depth: `fields.project.**` is all of `fields.project`.
 //!
-//! The nesting limit and `data_type: json` hints go on to hold: the stricter one wins.
+//! The nesting limit and `data_type: json` hints still apply; the stricter one wins.
 
 use crate::fault::{Fault, Result};
 use crate::json::{Bracket, Token, tokens};
@@ -26,39 +27,39 @@ pub struct Unnest {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum KeyPattern {
-    /// Everything from here on.
+    /// Everything below.
     Deep,
-    /// A key with wildcards: the texts between the stars, at least two.
+    /// A key with wildcards: the strings between the stars, at least two.
     Glob(Vec<String>),
-    /// That key.
+    /// This key.
     Key(String),
 }
 
 impl Unnest {
-    /// Reads one path and adds it.
+    /// Parses a path and adds it.
     ///
     /// # Errors
-    /// A config fault that says what is wrong with the path.
+    /// A config fault that states what is wrong with the path.
     pub fn allow(&mut self, path: &str) -> Result<()> {
         let mut pieces = Vec::new();
         for token in tokens(path)? {
             if pieces.last() == Some(&KeyPattern::Deep) {
-                return Err(refused(
+                return Err(invalid(
                     path,
                     "\"**\" may only end a path: what is below cannot be known before it is read",
                 ));
             }
             pieces.push(match token {
                 Token::Bracket(Bracket::All) if pieces.is_empty() => {
-                    return Err(refused(path, "it begins with a key of the record"));
+                    return Err(invalid(path, "it begins with a key of the record"));
                 }
                 Token::Bracket(Bracket::All) => continue,
                 Token::Bracket(Bracket::FromEnd(_) | Bracket::Index(_)) => {
-                    return Err(refused(path, "a list is unnested whole, not by position"));
+                    return Err(invalid(path, "a list is unnested whole, not by position"));
                 }
                 Token::Name { text, quoted: false } if text == "**" => KeyPattern::Deep,
                 Token::Name { text, quoted: false } if text.contains("**") => {
-                    return Err(refused(path, "\"**\" stands alone between dots"));
+                    return Err(invalid(path, "\"**\" stands alone between dots"));
                 }
                 Token::Name { text, quoted: false } if text.contains('*') => {
                     KeyPattern::Glob(text.split('*').map(str::to_owned).collect())
@@ -67,20 +68,21 @@ impl Unnest {
             });
         }
         if pieces.is_empty() {
-            return Err(refused(path, "it begins with a key of the record"));
+            return Err(invalid(path, "it begins with a key of the record"));
         }
         self.patterns.push(pieces);
         Ok(())
     }
 
-    /// Whether the object or list at this path of keys is opened: flattened or made a table. The
-    /// record itself (no keys) always is. The answer depends on nothing but the path: remember it.
+    /// Returns `true` if the object or list at this path is flattened or made a table. Always
+    /// `true` for the record itself (no keys). The result depends on the path only and can be
+    /// cached.
     pub fn opens<K: AsRef<str>>(&self, keys: &[K]) -> bool {
         keys.is_empty() || self.patterns.iter().any(|pattern| reaches(pattern, keys))
     }
 }
 
-/// Whether the pattern matches the path, or something below it.
+/// Returns `true` if the pattern matches the path or something below it.
 fn reaches<K: AsRef<str>>(pattern: &[KeyPattern], keys: &[K]) -> bool {
     let mut pieces = pattern.iter();
     for key in keys {
@@ -97,12 +99,12 @@ fn reaches<K: AsRef<str>>(pattern: &[KeyPattern], keys: &[K]) -> bool {
     true
 }
 
-/// Whether a key is these texts with anything between them.
+/// Returns `true` if a key consists of these strings with anything between them.
 fn glob(texts: &[String], key: &str) -> bool {
     let [first, middle @ .., last] = texts else { return false };
     let Some(mut rest) = key.strip_prefix(first.as_str()) else { return false };
     for text in middle {
-        // The leftmost match leaves most for the others.
+        // The leftmost match leaves the longest rest for the others.
         let Some(at) = rest.find(text.as_str()) else { return false };
         rest = rest.get(at + text.len()..).unwrap_or_default();
     }
@@ -110,7 +112,7 @@ fn glob(texts: &[String], key: &str) -> bool {
 }
 
 #[cold]
-fn refused(path: &str, why: &str) -> Fault {
+fn invalid(path: &str, why: &str) -> Fault {
     Fault::config(format_args!(
         "expected a path such as fields.comment.comments, changelog.histories[*].items or \
          fields.project.**, found {path:?}: {why}"

@@ -1,11 +1,11 @@
-//! URLs, as much of them as a loader needs: joining, percent-encoding once, and who is asked.
+//! URLs: joining, percent-encoding exactly once, and the host of a URL.
 //!
-//! Encoding follows Python's `requests`, which dlt uses: names and values of a query as HTML forms
-//! write them (a blank is `+`), everything else left alone where it is legal or already encoded.
+//! Encoding follows Python's `requests`, which dlt uses: names and values of a query are
+//! form-encoded (a blank is `+`); everything else that is legal or already encoded is unchanged.
 
 use crate::fault::{Fault, Result};
 
-/// The host of an absolute URL, with its port where one is written, in lower case.
+/// The host of an absolute URL in lower case, with its port if the URL has one.
 pub(crate) fn authority(url: &str) -> Option<String> {
     let (_, rest) = scheme(url)?;
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
@@ -14,14 +14,14 @@ pub(crate) fn authority(url: &str) -> Option<String> {
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
-/// The same without the port that its scheme has anyway.
+/// The host without a port that is the default of its scheme.
 pub(crate) fn place(url: &str) -> Option<String> {
     let authority = authority(url)?;
     let port = if scheme(url).is_some_and(|(s, _)| s == "https://") { ":443" } else { ":80" };
     Some(authority.strip_suffix(port).map(str::to_owned).unwrap_or(authority))
 }
 
-/// Splits `http://` or `https://` off.
+/// Splits `http://` or `https://` off. Returns `None` for any other URL.
 pub(crate) fn scheme(url: &str) -> Option<(&'static str, &str)> {
     ["https://", "http://"].into_iter().find_map(|scheme| {
         let head = url.get(..scheme.len())?;
@@ -29,12 +29,12 @@ pub(crate) fn scheme(url: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// Checks the base of a client's URLs.
+/// Checks the base URL of a client.
 ///
 /// # Errors
-/// A config fault that says what is wrong with it.
+/// A config fault that states what is wrong with it.
 pub(crate) fn check_base(url: &str) -> Result<()> {
-    let refused = |why: &str| {
+    let invalid = |why: &str| {
         Err(Fault::config(format_args!(
             "expected a URL such as https://api.example.com/v1/, found {url:?}: {why}"
         )))
@@ -42,28 +42,28 @@ pub(crate) fn check_base(url: &str) -> Result<()> {
     if let Some((_, rest)) = url.split_once("{{")
         && let Some((name, _)) = rest.split_once("}}")
     {
-        return refused(&format!(
+        return invalid(&format!(
             "the placeholder {name} was not filled in (--set {name}=VALUE does)"
         ));
     }
     let Some((_, rest)) = scheme(url) else {
-        return refused("it begins with neither https:// nor http://");
+        return invalid("it begins with neither https:// nor http://");
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if host.contains('@') {
-        return refused("a secret does not belong in a URL: name a credential in auth");
+        return invalid("a secret does not belong in a URL: name a credential in auth");
     }
     if host.is_empty() || host.contains(['{', '}', ' ', '\\', '"', '<', '>', '^', '`', '|']) {
-        return refused("it names no host");
+        return invalid("it names no host");
     }
     if rest.contains(['?', '#']) {
-        return refused("it has a query or a fragment: put them in endpoint.params");
+        return invalid("it has a query or a fragment: put them in endpoint.params");
     }
     Ok(())
 }
 
-/// A path or URL under a base, joined as dlt does: exactly one slash between them, and a whole URL
-/// stands for itself.
+/// Joins a path to a base as dlt does: with exactly one slash between them. An absolute URL is
+/// returned unchanged.
 pub(crate) fn join(base: &str, path: &str) -> String {
     if scheme(path).is_some() || base.is_empty() {
         return path.to_owned();
@@ -74,11 +74,10 @@ pub(crate) fn join(base: &str, path: &str) -> String {
     format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'))
 }
 
-/// A reference found in a response, relative to the URL of the response (RFC 3986 section
-/// 5.2).
+/// Resolves a reference found in a response against the URL of the response (RFC 3986 section 5.2).
 pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let Some((base_scheme, rest)) = scheme(base) else { return reference.to_owned() };
-    // A colon before the first slash ends a scheme, be it one that is not followed.
+    // A colon before the first slash ends a scheme, including those that are not supported.
     let head = reference.split(['/', '?', '#']).next().unwrap_or_default();
     if head.contains(':') {
         return reference.to_owned();
@@ -122,9 +121,9 @@ pub(crate) fn resolve(base: &str, reference: &str) -> String {
     format!("{base_scheme}{host}/{}{query}", segments.join("/"))
 }
 
-/// Appends parameters to a URL's query, encoding them.
+/// Appends encoded parameters to the query of a URL.
 pub(crate) fn with_query(url: &str, params: &[(String, String)]) -> String {
-    // What follows a # never reaches the server.
+    // The fragment is never sent.
     let mut out = quote(url.split('#').next().unwrap_or_default());
     let separator = if !out.contains('?') {
         "?"
@@ -140,7 +139,7 @@ pub(crate) fn with_query(url: &str, params: &[(String, String)]) -> String {
     out
 }
 
-/// Names and values as HTML forms write them.
+/// Form-encodes names and values.
 pub(crate) fn form_of(params: &[(String, String)]) -> String {
     let mut out = String::new();
     for (n, (name, value)) in params.iter().enumerate() {
@@ -154,8 +153,8 @@ pub(crate) fn form_of(params: &[(String, String)]) -> String {
     out
 }
 
-/// A URL as it may be shown: without the values of its query, which may be secrets, and not all of one
-/// that is very long.
+/// A URL for messages: without the values of its query, which may be secrets, and truncated if very
+/// long.
 pub(crate) fn shown(url: &str) -> String {
     let (address, query) =
         url.split_once('?').map_or((url, None), |(url, query)| (url, Some(query)));
@@ -176,10 +175,10 @@ pub(crate) fn shown(url: &str) -> String {
     shown
 }
 
-/// So many names of a query are shown.
+/// The maximum number of query names that are shown.
 const SHOWN_NAMES: usize = 30;
 
-/// At most 300 characters of a text.
+/// The first 300 characters of a text.
 fn cut(text: &str) -> String {
     const CHARACTERS: usize = 300;
     match text.char_indices().nth(CHARACTERS) {
@@ -188,7 +187,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// What percent-encoded text stands for.
+/// Decodes percent-encoded text.
 pub(crate) fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -209,7 +208,8 @@ pub(crate) fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// Encodes what a URL may not hold. What is encoded stays as it is (`requote_uri` in `requests`).
+/// Encodes characters that a URL may not have. Encoded sequences are unchanged (`requote_uri` in
+/// `requests`).
 fn quote(url: &str) -> String {
     let mut out = String::with_capacity(url.len());
     for (at, byte) in url.bytes().enumerate() {
@@ -222,7 +222,7 @@ fn quote(url: &str) -> String {
     out
 }
 
-/// Encodes a name or value of a query (`urllib.parse.quote_plus`).
+/// Form-encodes a name or value of a query (`urllib.parse.quote_plus`).
 fn form(out: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte == b' ' {

@@ -1,4 +1,4 @@
-//! Values of cursors: what makes one record later than another.
+//! Cursor values, and their order.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,24 +9,24 @@ use serde_json::{Number, Value};
 use crate::fault::{Fault, Result};
 use crate::json::string_content;
 
-/// A value of a cursor: as the source gives it, never changed.
+/// A cursor value, unchanged from the source.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CursorValue<'a> {
     /// True or false.
     Bool(bool),
     /// A number with a fraction or an exponent.
     Real(f64),
-    /// A text; later ones have larger code points.
+    /// A string, ordered by code points.
     Text(Cow<'a, str>),
-    /// A whole number.
+    /// An integer.
     Whole(i128),
 }
 
 impl<'a> CursorValue<'a> {
-    /// The value a raw JSON text is; none for `null`.
+    /// Parses a raw JSON value. Returns `None` for `null`.
     ///
     /// # Errors
-    /// A data fault when it is a list or an object, or no JSON at all.
+    /// A data fault if it is a list, an object or invalid JSON.
     pub fn parse(raw: &'a str) -> Result<Option<Self>> {
         Ok(Some(match raw.as_bytes().first() {
             Some(b'"') => Self::Text(string_content(raw)?),
@@ -42,7 +42,7 @@ impl<'a> CursorValue<'a> {
         }))
     }
 
-    /// The value a JSON value is; none where it cannot be a cursor's.
+    /// The cursor value of a JSON value, or `None` if it cannot be one.
     pub fn of(value: &Value) -> Option<CursorValue<'static>> {
         Some(match value {
             Value::Bool(flag) => CursorValue::Bool(*flag),
@@ -57,7 +57,7 @@ impl<'a> CursorValue<'a> {
         })
     }
 
-    /// The same value as JSON.
+    /// The value as JSON.
     pub fn to_value(&self) -> Value {
         match self {
             Self::Bool(flag) => Value::Bool(*flag),
@@ -66,13 +66,13 @@ impl<'a> CursorValue<'a> {
             Self::Whole(whole) => match (i64::try_from(*whole), u64::try_from(*whole)) {
                 (Ok(signed), _) => Value::from(signed),
                 (_, Ok(unsigned)) => Value::from(unsigned),
-                // dlt's JSON makes a float of it too.
+                // dlt's JSON makes a float of it, too.
                 _ => Number::from_f64(*whole as f64).map_or(Value::Null, Value::Number),
             },
         }
     }
 
-    /// The same value, kept for longer.
+    /// The value without a borrow.
     pub fn into_owned(self) -> CursorValue<'static> {
         match self {
             Self::Bool(flag) => CursorValue::Bool(flag),
@@ -82,10 +82,10 @@ impl<'a> CursorValue<'a> {
         }
     }
 
-    /// Numbers compare as numbers and texts by their code points, as in Python.
+    /// Compares numbers by value and strings by code points, as Python does.
     ///
     /// # Errors
-    /// A data fault when one is a text and the other a number, and the like.
+    /// A data fault if the types differ, such as a string and a number.
     pub fn compare(&self, other: &CursorValue<'_>) -> Result<Ordering> {
         let ordering = match (self, other) {
             (Self::Text(one), CursorValue::Text(two)) => Some(one.as_ref().cmp(two.as_ref())),
@@ -104,7 +104,7 @@ impl<'a> CursorValue<'a> {
     }
 }
 
-/// The value as a JSON text.
+/// The value as JSON text.
 impl fmt::Display for CursorValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_value().fmt(f)

@@ -1,5 +1,6 @@
-//! What the owner of an installation allows the jobs of others: the schemas they write to, the stages they read,
-//! the hosts they ask, and how each credential is used. What a policy does not name is refused.
+//! The policy of an installation: what its owner allows in the jobs of others. It lists the schemas
+//! they write to, the stages they read, the hosts they request, and how each credential is used.
+//! Everything else is rejected.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -29,19 +30,19 @@ pub struct Policy {
     sources: AllowedSources,
 }
 
-/// What jobs may read.
+/// The stages that jobs may read.
 #[derive(Clone, Debug)]
 enum AllowedSources {
-    /// Whatever the job names: it is the owner's own.
+    /// Any stage: the jobs are the owner's own.
     Any,
-    /// These only.
+    /// Only the listed ones.
     Listed(Listed),
 }
 
 #[derive(Clone, Debug)]
 struct Listed {
     stages: Vec<StagePlace>,
-    /// Hosts that are asked without a credential.
+    /// Hosts that are requested without a credential.
     hosts: Vec<String>,
     credentials: IndexMap<String, Permit>,
 }
@@ -53,7 +54,7 @@ struct Permit {
     methods: Vec<Method>,
 }
 
-/// A schema, or those of a database whose names begin alike.
+/// One schema, or all schemas of a database with a common prefix.
 #[derive(Clone, Debug)]
 struct SchemaPattern {
     text: String,
@@ -63,10 +64,10 @@ struct SchemaPattern {
 }
 
 impl Policy {
-    /// Reads a policy.
+    /// Parses a policy.
     ///
     /// # Errors
-    /// A config fault that names the place, what was expected there and what was found.
+    /// A config fault with the path, the expected value and the value found.
     pub fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
         let object = JobObject::new(&value, "", KEYS)?;
@@ -85,15 +86,15 @@ impl Policy {
         Ok(Self { schemas, sources: AllowedSources::Listed(Listed { stages, hosts, credentials }) })
     }
 
-    /// Checks a job that writes to this schema.
+    /// Checks a job that writes to the given schema.
     ///
     /// # Errors
-    /// A config fault that names the place in the job, and what the policy allows there.
+    /// A config fault with the path in the job and what the policy allows there.
     pub fn check(&self, job: &Job, database: &str, schema: &str) -> Result<()> {
         if !self.schemas.iter().any(|allowed| allowed.covers(database, schema)) {
             let allowed = self.schemas.iter().map(|allowed| allowed.text.as_str());
             let message = format!("the schema {database}.{schema} is not allowed");
-            return Err(refused("dataset", &message, "schemas", allowed));
+            return Err(not_allowed("dataset", &message, "schemas", allowed));
         }
         let AllowedSources::Listed(listed) = &self.sources else { return Ok(()) };
         listed.check_credentials(job)?;
@@ -109,7 +110,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether the jobs are of others than the owner.
+    /// Returns `true` if the jobs are those of others, not the owner's.
     pub fn is_for_others(&self) -> bool {
         matches!(self.sources, AllowedSources::Listed(_))
     }
@@ -117,7 +118,7 @@ impl Policy {
     /// Checks a request that is about to be sent.
     ///
     /// # Errors
-    /// A config fault, if the host of the URL is not allowed.
+    /// A config fault if the host of the URL is not allowed.
     pub fn check_request(&self, url: &str) -> Result<()> {
         match &self.sources {
             AllowedSources::Any => Ok(()),
@@ -133,7 +134,7 @@ impl Listed {
             let Some(permit) = self.credentials.get(name) else {
                 let known = self.credentials.keys().map(String::as_str);
                 let message = format!("the credential {name:?} is not allowed");
-                return Err(refused(&place, &message, "credentials", known));
+                return Err(not_allowed(&place, &message, "credentials", known));
             };
             permit.check(credential, &place)?;
         }
@@ -148,7 +149,7 @@ impl Listed {
                 let message = format!("the place {file:?} is not allowed");
                 let allowed: Vec<String> = self.stages.iter().map(ToString::to_string).collect();
                 let allowed = allowed.iter().map(String::as_str);
-                return Err(refused(&place, &message, "stages", allowed));
+                return Err(not_allowed(&place, &message, "stages", allowed));
             }
         }
         Ok(())
@@ -158,7 +159,7 @@ impl Listed {
         check_method_is_plain(job, endpoint)?;
         let Some(used) = job.credential(endpoint) else {
             let url = job.url_without_placeholders(endpoint)?;
-            // A URL that is in the parent's record is checked when it is asked for.
+            // A URL from the parent's record is checked when it is requested.
             return if url::scheme(&url).is_some() { self.check_host(&url) } else { Ok(()) };
         };
         let methods = self.credentials.get(&used.name).map_or(&[][..], |permit| &permit.methods);
@@ -168,10 +169,11 @@ impl Listed {
         let method = endpoint.method.name();
         let message = format!("{method} is not allowed with the credential {:?}", used.name);
         let key = format!("credentials.{}.methods", used.name);
-        Err(refused("", &message, &key, methods.iter().map(|method| method.name())))
+        Err(not_allowed("", &message, &key, methods.iter().map(|method| method.name())))
     }
 
-    /// Checks the host of a URL: it is one without a credential, or one of a credential.
+    /// Checks that the host of a URL is listed, for requests without a credential or in a
+    /// credential.
     fn check_host(&self, url: &str) -> Result<()> {
         let place = url::place(url);
         let of_credentials = self.credentials.values().flat_map(|it| &it.credential.hosts);
@@ -182,13 +184,13 @@ impl Listed {
         }
         let place = place.as_deref().unwrap_or("of no URL");
         let message = format!("the host {place} is not allowed");
-        Err(refused("", &message, "hosts", known.into_iter()))
+        Err(not_allowed("", &message, "hosts", known.into_iter()))
     }
 }
 
 impl Permit {
     fn parse(name: &str, value: &Value, place: &str) -> Result<Self> {
-        // All but the methods is as in a job.
+        // Everything but the methods is parsed as in a job.
         let Value::Object(mut map) = value.clone() else {
             return Err(parse::wrong_type("an object", value, place));
         };
@@ -208,13 +210,14 @@ impl Permit {
         Ok(Self { credential: Credential::parse(name, &Value::Object(map), place)?, methods })
     }
 
-    /// Checks that a job uses the credential as it is here, for hosts of it.
+    /// Checks that a job uses the credential with the options of the policy, for hosts of the
+    /// policy.
     fn check(&self, used: &Credential, place: &str) -> Result<()> {
         let allowed = &self.credential;
         if used.options != allowed.options {
             let options = Value::Object(allowed.options.clone()).to_string();
             let message = format!(
-                "expected the options that the owner's policy has for this credential ({options}), found others"
+                "expected the options of this credential in the owner's policy ({options}), found others"
             );
             return Err(at(place, message));
         }
@@ -226,7 +229,7 @@ impl Permit {
                     format!("the credential {:?} is not allowed for the host {host}", used.name);
                 let key = format!("credentials.{}.hosts", used.name);
                 let place = element(&format!("{place}.hosts"), n);
-                Err(refused(&place, &message, &key, allowed.hosts.iter().map(String::as_str)))
+                Err(not_allowed(&place, &message, &key, allowed.hosts.iter().map(String::as_str)))
             }
         }
     }
@@ -256,7 +259,7 @@ impl SchemaPattern {
         Ok(Self { text: text.to_owned(), database, schema, is_prefix })
     }
 
-    /// Whether the schema is one of these.
+    /// Returns `true` if the pattern matches the schema.
     fn covers(&self, database: &str, schema: &str) -> bool {
         let alike =
             if self.is_prefix { schema.starts_with(&self.schema) } else { schema == self.schema };
@@ -264,7 +267,7 @@ impl SchemaPattern {
     }
 }
 
-/// Checks that no header stands for another method: some servers take the method from it.
+/// Rejects headers that override the method: some servers apply them.
 fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
     let of_client =
         job.client.iter().flat_map(|client| client.headers.iter().map(|(name, _)| name));
@@ -272,15 +275,15 @@ fn check_method_is_plain(job: &Job, endpoint: &Endpoint) -> Result<()> {
     match of_client.chain(own).find(|name| OVERRIDES.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(Fault::config(format_args!(
-            "the header {name} is not allowed by the owner's policy: it stands for another method"
+            "the header {name} is not allowed by the owner's policy: it overrides the method"
         ))),
     }
 }
 
-/// Headers that stand for a method, in lower case.
+/// Headers that override the method, in lower case.
 const OVERRIDES: &[&str] = &["x-http-method", "x-http-method-override", "x-method-override"];
 
-/// The items of a list of texts, each parsed.
+/// Parses each item of a list of strings.
 fn parsed<T>(object: &JobObject<'_>, key: &str, parse: fn(&str) -> Result<T>) -> Result<Vec<T>> {
     let texts = object.texts(key)?.unwrap_or_default();
     let place = object.place_of(key);
@@ -291,9 +294,9 @@ fn parsed<T>(object: &JobObject<'_>, key: &str, parse: fn(&str) -> Result<T>) ->
         .collect()
 }
 
-/// The fault of what the policy does not name.
+/// The fault for a value that the policy does not allow.
 #[cold]
-fn refused<'a>(
+fn not_allowed<'a>(
     place: &str,
     message: &str,
     key: &str,

@@ -29,14 +29,14 @@ fn job(change: &Value) -> Value {
     job
 }
 
-/// What a policy says of a job that writes to the schema of its own names.
+/// The result of checking a job against a policy. The job writes to the schema that it names.
 fn verdict(policy: &Value, job: &Value) -> Result<(), String> {
     crate::load::start_within(&job.to_string(), &policy.to_string(), "2026-01-01T00:00:00Z")
         .map(drop)
         .map_err(|fault| fault.to_string())
 }
 
-/// `expect` is a part of the fault, or empty where the job is allowed.
+/// `expect` is a part of the error, or empty if the job is allowed.
 fn check(change: Value, expect: &str) {
     match verdict(&policy(), &job(&change)) {
         Ok(()) => assert_eq!(expect, "", "{change}"),
@@ -45,7 +45,7 @@ fn check(change: Value, expect: &str) {
 }
 
 #[test]
-fn a_job_writes_to_the_schemas_of_the_policy_only() {
+fn only_listed_schemas_are_written() {
     check(json!({}), "");
     check(json!({"dataset": "SALES"}), "");
     check(json!({"dataset": "Sales!"}), "the schema RAW.SALESX is not allowed");
@@ -63,7 +63,7 @@ fn a_job_writes_to_the_schemas_of_the_policy_only() {
 }
 
 #[test]
-fn a_job_reads_the_stages_of_the_policy_only() {
+fn only_listed_stages_are_read() {
     let files =
         |files: &[&str]| json!({"resources": [{"name": "r", "files": files, "format": "csv"}]});
     check(files(&["@RAW.PUBLIC.LANDING/sales"]), "");
@@ -79,7 +79,7 @@ fn a_job_reads_the_stages_of_the_policy_only() {
 }
 
 #[test]
-fn a_job_uses_hosts_and_credentials_as_the_policy_has_them() {
+fn only_listed_hosts_and_credentials_are_used() {
     let shop = json!({"type": "bearer", "hosts": ["api.shop.example"]});
     let asks = |base: &str, auth: Option<&str>, method: &str, credentials: Value| {
         let endpoint = json!({"path": "items", "method": method});
@@ -112,16 +112,12 @@ fn a_job_uses_hosts_and_credentials_as_the_policy_has_them() {
     of_graph(json!({"graph": graph}), "POST", "POST is not allowed with the credential \"graph\"");
     of_graph(with("//", json!("a comment")), "GET", "");
     of_graph(with("secret", json!(null)), "GET", "");
-    of_graph(
-        with("secret", json!("shop")),
-        "GET",
-        "expected the options that the owner's policy has",
-    );
+    of_graph(with("secret", json!("shop")), "GET", "expected the options of this credential in");
     let elsewhere = json!("https://login.example/echo");
     of_graph(
         with("access_token_url", elsewhere),
         "GET",
-        "expected the options that the owner's policy has",
+        "expected the options of this credential in",
     );
     let form = json!({"comment": "x"});
     of_graph(with("access_token_request_data", form), "GET", "expected the options");
@@ -129,14 +125,11 @@ fn a_job_uses_hosts_and_credentials_as_the_policy_has_them() {
     of_graph(with("hosts", more), "GET", "not allowed for the host evil.example");
     check(json!({"credentials": {"jira": shop}}), "the credential \"jira\" is not allowed");
     let key = json!({"type": "api_key", "location": "query", "hosts": ["api.shop.example"]});
-    check(
-        json!({"credentials": {"shop": key}}),
-        "expected the options that the owner's policy has",
-    );
+    check(json!({"credentials": {"shop": key}}), "expected the options of this credential in");
 }
 
 #[test]
-fn a_header_does_not_stand_for_another_method() {
+fn headers_that_override_the_method_are_rejected() {
     let with = |of_client: Value, own: Value| {
         json!({
             "client": {"base_url": "https://api.example.com", "headers": of_client},
@@ -150,7 +143,7 @@ fn a_header_does_not_stand_for_another_method() {
 }
 
 #[test]
-fn what_a_policy_does_not_name_is_refused() {
+fn sections_absent_from_the_policy_allow_nothing() {
     let check = |policy: Value, change: Value, expect: &str| {
         let found = verdict(&policy, &job(&change));
         let fault = found.err().unwrap_or_default();
@@ -178,7 +171,7 @@ fn what_a_policy_does_not_name_is_refused() {
 }
 
 #[test]
-fn a_request_goes_to_the_hosts_of_the_policy_only() {
+fn requests_to_hosts_not_listed_are_rejected() {
     let policy = Policy::parse(&policy().to_string()).unwrap();
     let check = |url: &str, expect: bool| {
         assert_eq!(policy.check_request(url).is_ok(), expect, "{url}");

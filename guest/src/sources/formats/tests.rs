@@ -349,7 +349,7 @@ fn formats_of_a_job() {
     );
     check(
         json!({"name": "r", "format": {"type": "csv", "delimiter": "\""}}),
-        "resources[0].format: \"\\\"\" cannot mean two things at once",
+        "resources[0].format: \"\\\"\" has two meanings",
     );
     check(
         json!({"name": "r", "endpoint": "https://x/", "on_bad_record": "reject"}),
@@ -365,10 +365,7 @@ fn formats_of_a_job() {
         json!({"name": "r", "files": "a.parquet", "encoding": "koi8-r"}),
         json!({"name": "r", "encoding": "koi8-r"}),
     ] {
-        check(
-            resource,
-            "resources[0].encoding: expected it where the format is csv, json or jsonl",
-        );
+        check(resource, "resources[0].encoding: expected a format of csv, json or jsonl");
     }
     check(
         json!({"name": "r", "endpoint": "https://x/", "encoding": "koi8-r"}),
@@ -376,7 +373,7 @@ fn formats_of_a_job() {
     );
     check(
         json!({"name": "r", "files": "a.csv", "format": {"type": "csv", "encoding": "koi8-r"}}),
-        "resources[0].format: unknown key \"encoding\": it is said beside \"format\"",
+        "resources[0].format: unknown key \"encoding\": it is a key beside \"format\"",
     );
     check(
         json!({"name": "_rejected", "on_bad_record": "reject"}),
