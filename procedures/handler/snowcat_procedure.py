@@ -35,7 +35,7 @@ PUT_SITE = (
 
 @reported
 def load(session, job):
-    """P_LOAD: run the caller's job, a text or an object, within the owner's policy."""
+    """P_LOAD: run the caller's job, a string or an object, within the owner's policy."""
     return _run_in_snowflake(session, Given(job), policy(imports(), "jobs"))
 
 

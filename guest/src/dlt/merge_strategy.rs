@@ -1,5 +1,5 @@
-//! The merge strategies of dlt, and what each of them needs. Every question about a strategy is a method
-//! here: a new strategy is a variant, a row of `MergeStrategy::facts`, and the statements that it runs.
+//! The merge strategies of dlt and their properties. Each question about a strategy is a method
+//! here. A new strategy is a variant, a row of `MergeStrategy::facts`, and its statements.
 
 /// How the staged rows of a table are merged with the existing ones.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -11,7 +11,7 @@ pub enum MergeStrategy {
     Upsert,
     /// Inserts the staged rows whose key does not exist.
     InsertOnly,
-    /// Keeps every version of a row with the time in which it was valid.
+    /// Keeps every version of a row, with the time span in which it was valid.
     Scd2,
     /// As `Upsert`, and deletes the existing rows that are not staged.
     Cdc,
@@ -22,20 +22,20 @@ pub enum MergeStrategy {
 pub enum RootKeyNeed {
     /// In all nested tables.
     Always,
-    /// Only where all nested tables are new. dlt does not add the column for the strategy, so tables that
-    /// dlt created keep the columns they have.
+    /// Only if all nested tables are new. dlt does not add the column for the strategy, so tables
+    /// that dlt created keep their columns.
     IfNew,
 }
 
-/// What the id of a root row is made of.
+/// The source of the id of a root row.
 /// Source: dlt 1.31, `common/normalizers/json/helpers.py`, `get_root_row_id_type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RowIdSource {
-    /// The load and the number of the record.
+    /// The load id and the number of the record.
     Number,
     /// The primary key.
     PrimaryKey,
-    /// The content of the record, where the id is the version of the row.
+    /// The content of the record: the id identifies the version of the row.
     Content,
 }
 
@@ -52,19 +52,19 @@ pub enum Duplicates {
 
 struct Facts {
     name: &'static str,
-    /// The options that a job may give (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`); `newer_by` is
-    /// not an option of dlt.
+    /// The options that a job may set (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`).
+    /// `newer_by` is not an option of dlt.
     options: &'static [&'static str],
     root_key: RootKeyNeed,
     row_id: RowIdSource,
     duplicates: Duplicates,
-    /// Whether the first of several duplicates is kept, not the last.
+    /// Whether the first of several duplicates is kept rather than the last.
     keeps_first: bool,
-    /// Whether existing rows may end because no row of the same key is staged.
+    /// Whether existing rows may end because no row with their key is staged.
     ends_absent: bool,
-    /// Whether child rows always go through staging tables.
+    /// Whether nested rows always go through staging tables.
     stages_children: bool,
-    /// Whether existing child rows are deleted with their root row.
+    /// Whether existing nested rows are deleted with their root row.
     deletes_children: bool,
 }
 
@@ -83,7 +83,7 @@ impl MergeStrategy {
         self.facts().name
     }
 
-    /// Returns `true` if a job may give this option.
+    /// Returns `true` if a job may set this option.
     pub fn allows(self, option: &str) -> bool {
         self.facts().options.contains(&option)
     }
@@ -93,12 +93,12 @@ impl MergeStrategy {
         self.facts().root_key
     }
 
-    /// What the id of a root row is made of.
+    /// The source of the id of a root row.
     pub const fn row_id(self) -> RowIdSource {
         self.facts().row_id
     }
 
-    /// Returns `true` if rows are matched by the primary key alone, which is required then.
+    /// Returns `true` if rows are matched by the primary key only, which is then required.
     pub const fn matches_by_primary_key(self) -> bool {
         matches!(self.row_id(), RowIdSource::PrimaryKey)
     }
@@ -113,23 +113,24 @@ impl MergeStrategy {
         self.facts().keeps_first
     }
 
-    /// Returns `true` if existing rows may end because no row of the same key is staged.
+    /// Returns `true` if existing rows may end because no row with their key is staged.
     pub const fn ends_absent(self) -> bool {
         self.facts().ends_absent
     }
 
-    /// Returns `true` if existing rows are retired, and new versions inserted: no row is changed otherwise.
+    /// Returns `true` if existing rows are retired and new versions inserted; rows are not changed
+    /// otherwise.
     pub const fn keeps_versions(self) -> bool {
         matches!(self.duplicates(), Duplicates::Version)
     }
 
-    /// Returns `true` if child rows always go through staging tables, because it depends on their root row
-    /// which of them are inserted.
+    /// Returns `true` if nested rows always go through staging tables, because their root rows
+    /// decide which are inserted.
     pub const fn stages_children(self) -> bool {
         self.facts().stages_children
     }
 
-    /// Returns `true` if existing child rows are deleted with their root row.
+    /// Returns `true` if existing nested rows are deleted with their root row.
     pub const fn deletes_children(self) -> bool {
         self.facts().deletes_children
     }

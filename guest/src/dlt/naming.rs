@@ -1,36 +1,36 @@
 //! Names: how keys of the input become names of tables and columns, how long names are shortened,
-//! and which identifier Snowflake gets to see.
+//! and the resulting identifiers in Snowflake.
 //!
-//! Source: dlt 1.31, `common/normalizers/naming/`. The names are exactly dlt's, so that the tables
-//! of a dlt user go on under the same names.
+//! Source: dlt 1.31, `common/normalizers/naming/`. The names are exactly dlt's, so that existing
+//! tables of a dlt pipeline keep their names.
 
 use crate::dlt::hash::b64_digest;
 use crate::dlt::python::{digit, is_blank, trim};
 
-/// What stands for a key of the input that is blank.
+/// The name of a blank key.
 pub(crate) const EMPTY_KEY: &str = "_empty";
-/// Bytes hashed into the tag of a shortened name.
+/// The number of hashed bytes in the tag of a shortened name.
 ///
 /// Source: dlt's `_compute_tag` with its default collision probability of 0.001.
 const TAG_BYTES: usize = 4;
 
-/// The rules by which identifiers are made.
+/// A naming convention.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Naming {
     /// `snake_case`, the default: lower case, words separated by single underscores.
     SnakeCase,
-    /// `sql_cs_v1`: letters as they are, everything else but digits becomes an underscore.
+    /// `sql_cs_v1`: letters unchanged; everything else except digits becomes an underscore.
     SqlCs,
-    /// `sql_ci_v1`: the same in lower case.
+    /// `sql_ci_v1`: like `sql_cs_v1`, in lower case.
     SqlCi,
-    /// `duck_case`: as it is, but for line breaks, double quotes and runs of underscores.
+    /// `duck_case`: unchanged except line breaks, double quotes and runs of underscores.
     DuckCase,
-    /// `direct`: as it is, but for line breaks, quotes and the path separator `▶`.
+    /// `direct`: unchanged except line breaks, quotes and the path separator `▶`.
     Direct,
 }
 
 impl Naming {
-    /// The convention that dlt calls so.
+    /// The convention with the given name in dlt.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "snake_case" => Self::SnakeCase,
@@ -42,7 +42,7 @@ impl Naming {
         })
     }
 
-    /// What dlt calls it.
+    /// Its name in dlt.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SnakeCase => "snake_case",
@@ -53,8 +53,8 @@ impl Naming {
         }
     }
 
-    /// What stands between the parts of a path: between a nested key and the keys around it,
-    /// between a nested table and its parents.
+    /// The separator of the parts of a path: between a nested key and its parents, and between a
+    /// nested table and its parents.
     pub const fn separator(self) -> &'static str {
         match self {
             Self::Direct => "▶",
@@ -62,7 +62,7 @@ impl Naming {
         }
     }
 
-    /// Whether names that differ only in case are different names.
+    /// Returns `true` if names that differ only in case are distinct.
     pub const fn is_case_sensitive(self) -> bool {
         match self {
             Self::SnakeCase | Self::SqlCi => false,
@@ -70,7 +70,7 @@ impl Naming {
         }
     }
 
-    /// The identifier before it is shortened; `identifier` is neither blank nor padded.
+    /// Normalizes an identifier without shortening it. It must be neither blank nor padded.
     fn apply(self, identifier: &str) -> String {
         match self {
             Self::SnakeCase => snake_case(identifier),
@@ -90,15 +90,15 @@ impl Naming {
 /// A naming convention with its limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Convention {
-    /// The rules.
+    /// The naming convention.
     pub naming: Naming,
-    /// The most characters an identifier may have; 0 is no limit, 255 is Snowflake's.
+    /// The maximum number of characters; 0 is unlimited, 255 is Snowflake's limit.
     pub max_length: usize,
 }
 
 impl Convention {
-    /// The name of one identifier, shortened. A blank identifier, which dlt refuses, has an empty
-    /// name; so have some that consist of underscores, in `sql_cs_v1` and `sql_ci_v1`.
+    /// Normalizes and shortens one identifier. The name of a blank identifier, which dlt rejects,
+    /// is empty; so is that of some identifiers of underscores in `sql_cs_v1` and `sql_ci_v1`.
     pub fn normalize_identifier(&self, identifier: &str) -> String {
         let identifier = trim(identifier);
         if identifier.is_empty() {
@@ -111,11 +111,11 @@ impl Convention {
         }
     }
 
-    /// The name of a path: each part of it is normalized, blank parts vanish, and the whole is
+    /// Normalizes a path: each part is normalized, blank parts are dropped, and the result is
     /// shortened.
     pub fn normalize_path(&self, path: &str) -> String {
         if !path.contains(self.naming.separator()) {
-            // One part: shortening what is short enough changes nothing.
+            // There is one part: a short name is not shortened again.
             return self.normalize_identifier(path);
         }
         let parts = path.split(self.naming.separator()).filter(|part| !is_blank(part));
@@ -123,17 +123,17 @@ impl Convention {
         self.shorten(self.join(names.iter().map(String::as_str)), path)
     }
 
-    /// The name of a key of the input: of a column, or one part of a nested one's.
+    /// Normalizes a key of the input: the name of a column, or one part of a nested column's name.
     ///
-    /// The key of a list is different: its part of the table's name is [`Self::normalize_path`],
-    /// which is empty for a blank key.
+    /// The key of a list differs: its part of the table's name is [`Self::normalize_path`], which
+    /// is empty for a blank key.
     ///
     /// Source: `common/normalizers/json/relational.py` (`_flatten`).
     pub fn norm(&self, key: &str) -> String {
         if is_blank(key) { EMPTY_KEY.to_owned() } else { self.normalize_path(key) }
     }
 
-    /// The name made of normalized parts: joined, without the blank ones, and shortened as a whole.
+    /// Joins normalized parts, without the blank ones, and shortens the result.
     pub fn shorten_fragments(&self, fragments: &[&str]) -> String {
         let path = self.join(fragments.iter().copied());
         match self.shortened(&path, &path) {
@@ -142,12 +142,12 @@ impl Convention {
         }
     }
 
-    /// Whether names that differ only in case are different names.
+    /// Returns `true` if names that differ only in case are distinct.
     pub const fn is_case_sensitive(&self) -> bool {
         self.naming.is_case_sensitive()
     }
 
-    /// The identifier in Snowflake, to be quoted: upper case, unless case matters.
+    /// The identifier in Snowflake, to be quoted: upper case unless case matters.
     pub fn fold(&self, name: &str) -> String {
         if self.is_case_sensitive() { name.to_owned() } else { name.to_uppercase() }
     }
@@ -167,9 +167,9 @@ impl Convention {
         self.shortened(&name, original).unwrap_or(name)
     }
 
-    /// The name with a tag made of `original` in its middle, if it is too long.
+    /// Inserts a tag made of `original` into a name that is too long. `None` if it is not.
     fn shortened(&self, name: &str, original: &str) -> Option<String> {
-        // There are no more characters than bytes.
+        // A string never has more characters than bytes.
         if self.max_length == 0 || name.len() <= self.max_length {
             return None;
         }
@@ -186,8 +186,9 @@ impl Convention {
     }
 }
 
-/// Whether the name of a key says little of it: the key has characters that tell it from other keys and are
-/// gone from the name, such as `#` and letters that are not ASCII, and not only case and what separates words.
+/// Returns `true` if a name says little of its key: the key has characters that distinguish it from
+/// other keys and are not in the name, such as `#` and non-ASCII letters. Case and word separators
+/// do not count.
 pub(crate) fn says_little(naming: Naming, key: &str) -> bool {
     let key = trim(key);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || " _-./:@$".contains(c);
@@ -203,8 +204,8 @@ fn snake_case(identifier: &str) -> String {
         '|' => 'l',
         _ => c,
     }));
-    // A word begins at a capital that follows a lower case letter or a digit, and at a capital
-    // that a lower case letter follows: `HTTPServer2Go` is `http_server2_go`.
+    // A word begins at a capital after a lower case letter or a digit, and at a capital before a
+    // lower case letter: `HTTPServer2Go` becomes `http_server2_go`.
     let mut words = String::with_capacity(alphabet.len() + 8);
     let mut previous = None;
     let mut rest = alphabet.chars().peekable();
@@ -225,13 +226,13 @@ fn snake_case(identifier: &str) -> String {
         words.push(c.to_ascii_lowercase());
         previous = Some(c);
     }
-    // The underscores at the end are kept apart from those that join paths: as many x.
+    // Trailing underscores become as many `x`, so that they differ from path separators.
     let body = words.trim_end_matches('_');
     let trailing = words.len() - body.len();
     single_underscores(body.chars().chain(std::iter::repeat_n('x', trailing)))
 }
 
-/// Letters and digits as they are, with single underscores between them and none at the end.
+/// Letters and digits unchanged, separated by single underscores, without underscores at the end.
 fn sql(identifier: &str) -> String {
     let mut name = alphanumeric(identifier.chars());
     if name.chars().next().is_some_and(|first| digit(first).is_some()) {
@@ -241,8 +242,8 @@ fn sql(identifier: &str) -> String {
     single_underscores(name.chars())
 }
 
-/// One underscore for each run of what is no ASCII letter, no digit (of any script) and no
-/// underscore.
+/// Replaces each run of characters that are not ASCII letters, digits of any script, or underscores
+/// by one underscore.
 fn alphanumeric(chars: impl Iterator<Item = char>) -> String {
     let mut name = String::new();
     let mut in_run = false;
@@ -258,7 +259,7 @@ fn alphanumeric(chars: impl Iterator<Item = char>) -> String {
     name
 }
 
-/// One underscore for each run of underscores.
+/// Replaces each run of underscores by one.
 fn single_underscores(chars: impl Iterator<Item = char>) -> String {
     let mut name = String::new();
     for c in chars {
@@ -282,13 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn names_of_dlt() {
+    fn normalizes_identifiers_as_dlt() {
         let mut checked = 0;
         let mut wrong = 0;
         for case in corpus("naming.json") {
             let input = case["in"].as_str().unwrap();
             let mut check = |key: &str, found: String| {
-                // Where dlt refuses a blank identifier, its name is empty.
+                // dlt rejects a blank identifier; its name is empty here.
                 let expect = match &case[key] {
                     serde_json::Value::Object(error) if error.contains_key("$err") => "",
                     text => text.as_str().unwrap(),
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_shortened_by_dlt() {
+    fn shortens_paths_as_dlt() {
         let corpus = corpus("shorten.json");
         let mut wrong = 0;
         for case in &corpus {
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_without_names_vanish() {
+    fn blank_fragments_are_dropped() {
         let snake = Convention { naming: Naming::SnakeCase, max_length: 0 };
         assert_eq!(snake.shorten_fragments(&["a", "", " ", "b"]), "a__b");
         assert_eq!(snake.shorten_fragments(&[]), "");
@@ -358,7 +359,7 @@ mod tests {
         assert_eq!(direct.shorten_fragments(&["a", "b"]), "a▶b");
     }
 
-    /// The limit counts characters, and holds even where the tag alone is longer.
+    /// The limit counts characters, and holds even if the tag alone is longer.
     #[test]
     fn limits() {
         for max_length in 1..40 {

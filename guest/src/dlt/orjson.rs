@@ -1,10 +1,10 @@
-//! The text orjson gives a JSON value: dlt hashes it, so every hash that is compared with one of dlt's is
-//! made of it.
+//! The text in which orjson prints a JSON value. dlt hashes this text, so every hash that is
+//! compared with dlt's is made of it.
 //!
 //! `canonical(raw)` is `orjson.dumps(orjson.loads(raw))` (3.13), `canonical_sorted` the same with
-//! `OPT_SORT_KEYS`: no white space, integers beyond 64 bits become floats, floats in their shortest form
-//! (`1e+20`, `1.5e-7`, positional from 1e-5 up to below 1e16), the last of repeated keys in the place of
-//! the first, and only `"`, `\` and control characters escaped.
+//! `OPT_SORT_KEYS`: no whitespace, integers beyond 64 bits become floats, floats in their shortest
+//! form (`1e+20`, `1.5e-7`, positional from 1e-5 to below 1e16), the last of repeated keys at the
+//! position of the first, and only `"`, `\` and control characters escaped.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::json::{self, HalfPairs, Style, print};
 
 const PLAIN: Style = Style {
     half_pairs: HalfPairs::Refuse,
-    // orjson refuses values that are nested deeper.
+    // orjson rejects deeper nesting.
     max_depth: Some(254),
     number: Some(number),
     sorted: false,
@@ -25,14 +25,13 @@ const SORTED: Style = Style { sorted: true, ..PLAIN };
 /// The canonical text of a JSON value.
 ///
 /// # Errors
-/// A data fault if the text is not one JSON value, is nested more than 254 levels deep, has half a surrogate
-/// pair, or has a number too large for a 64 bit float.
+/// A data fault if the text is not exactly one JSON value, is nested more than 254 levels deep, has
+/// an unpaired surrogate, or has a number too large for a 64 bit float.
 pub fn canonical(raw: &str) -> Result<Cow<'_, str>> {
     print(raw, &PLAIN)
 }
 
-/// The canonical text of a JSON value with the keys of all its objects in the order of their code
-/// points.
+/// The canonical text of a JSON value, with the keys of all objects sorted by code points.
 ///
 /// # Errors
 /// As [`canonical`].
@@ -40,16 +39,16 @@ pub fn canonical_sorted(raw: &str) -> Result<Cow<'_, str>> {
     print(raw, &SORTED)
 }
 
-/// Appends a string with this content.
+/// Appends a JSON string with the given content.
 #[inline]
 pub(crate) fn push_string(out: &mut String, content: &str) {
     json::push_string(out, content);
 }
 
-/// The text of a number, from its spelling in JSON.
+/// The canonical text of a JSON number.
 ///
 /// # Errors
-/// A data fault if it is beyond the range of a 64 bit float.
+/// A data fault if it is outside the range of a 64 bit float.
 pub(super) fn number(raw: &str) -> Result<Cow<'_, str>> {
     if is_integer(raw) {
         if raw == "-0" {
@@ -74,8 +73,8 @@ pub(super) fn is_integer(number: &str) -> bool {
 
 /// The text of a finite float.
 fn double(value: f64) -> String {
-    // orjson's digits are Python's. It uses no exponent for one power of ten more, and writes exponents
-    // without leading zeros.
+    // orjson's digits are Python's. It uses positional notation for one more power of ten, and
+    // writes exponents without leading zeros.
     let text = float_repr(value);
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |m| ("-", m));
@@ -91,7 +90,7 @@ fn double(value: f64) -> String {
 mod tests {
     use super::*;
 
-    /// What orjson 3.13.0 prints: (input, plain, sorted).
+    /// The output of orjson 3.13.0: (input, plain, sorted).
     #[test]
     fn prints_as_orjson() {
         let check = |raw: &str, plain: &str, sorted: &str| {
@@ -113,7 +112,7 @@ mod tests {
         same("0.5", "0.5");
         same("-1.25e-5", "-0.0000125");
         same("-1.25e-9", "-1.25e-9");
-        // Between two shortest texts: the even one.
+        // Between two shortest texts, the one with an even last digit.
         same("71004853874333523e-2", "710048538743335.2");
         same("5e-324", "5e-324");
         same("1.7976931348623157e308", "1.7976931348623157e+308");
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_orjson_does_not_read() {
+    fn rejects_what_orjson_rejects() {
         let check = |raw: &str, message: &str| {
             assert_eq!(canonical(raw).unwrap_err().to_string(), message, "{raw}");
         };

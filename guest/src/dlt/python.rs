@@ -1,11 +1,11 @@
-//! Text as Python reads and writes it. dlt is Python: where it strips, matches `\d`, or turns a
-//! number into text, its tables hold what these functions say.
+//! Text as Python reads and writes it. dlt's tables depend on how Python strips strings, matches
+//! `\d`, and converts numbers to text.
 //!
 //! Source: CPython 3.11 with Unicode 14, `Objects/unicodeobject.c`, `Python/pystrtod.c`.
 
 use std::borrow::Cow;
 
-/// Whether `str.strip` removes the character and `str.isspace` counts it as a space.
+/// Returns `true` if `str.strip` removes the character and `str.isspace` accepts it.
 pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -19,7 +19,7 @@ pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// Whether nothing is left after `str.strip`.
+/// Returns `true` if `str.strip` leaves nothing.
 pub(crate) fn is_blank(text: &str) -> bool {
     text.chars().all(is_space)
 }
@@ -35,7 +35,7 @@ pub(crate) fn digit(c: char) -> Option<u8> {
     u8::try_from(code - zero).ok().filter(|value| *value < 10)
 }
 
-/// The same text with the decimal digits of every script written in ASCII.
+/// Replaces the decimal digits of every script by ASCII digits.
 pub(crate) fn ascii_digits(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -46,11 +46,11 @@ pub(crate) fn ascii_digits(text: &str) -> Cow<'_, str> {
 /// `float(text)`.
 pub(crate) fn float(text: &str) -> Option<f64> {
     let text = ascii_digits(trim_number(text));
-    // Rust's grammar is Python's, but for underscores.
+    // Rust's grammar is Python's except for underscores.
     if text.contains('_') { without_underscores(&text)?.parse() } else { text.parse() }.ok()
 }
 
-/// `int(text, radix)`, for a radix of 10 or 16: the sign, and the digits in ASCII.
+/// `int(text, radix)` for a radix of 10 or 16: whether it is negative, and the digits in ASCII.
 pub(crate) fn int(text: &str, radix: u32) -> Option<(bool, String)> {
     let text = ascii_digits(trim_number(text));
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(&text);
@@ -58,7 +58,7 @@ pub(crate) fn int(text: &str, radix: u32) -> Option<(bool, String)> {
     if radix == 16
         && let Some(rest) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"))
     {
-        // After a prefix, and only there, an underscore may come first.
+        // An underscore may be first only after a prefix.
         digits = rest.strip_prefix('_').unwrap_or(rest);
     }
     let is_separated = |digits: &str| digits.split('_').all(|part| !part.is_empty());
@@ -67,7 +67,7 @@ pub(crate) fn int(text: &str, radix: u32) -> Option<(bool, String)> {
         .then(|| (text.starts_with('-'), digits.replace('_', "")))
 }
 
-/// What `int` and `float` strip of their argument: in ASCII, C's spaces only.
+/// Strips what `int` and `float` strip: of ASCII characters, only C's whitespace.
 fn trim_number(text: &str) -> &str {
     text.trim_matches(|c: char| match c {
         ' ' | '\t'..='\r' => true,
@@ -75,7 +75,7 @@ fn trim_number(text: &str) -> &str {
     })
 }
 
-/// The text without its underscores, each of which must stand between two digits.
+/// Removes underscores. `None` if one of them is not between two digits.
 fn without_underscores(text: &str) -> Option<String> {
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let bytes = text.as_bytes();
@@ -85,8 +85,8 @@ fn without_underscores(text: &str) -> Option<String> {
     text.match_indices('_').all(between).then(|| text.replace('_', ""))
 }
 
-/// `repr` and `str` of a float: the shortest digits that read back as the same float, in
-/// exponential notation below 1e-4 and from 1e16 on.
+/// `repr` of a float: the shortest digits that parse to the same float, in exponential notation
+/// below 1e-4 and from 1e16 on.
 pub(crate) fn float_repr(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
@@ -102,16 +102,16 @@ pub(crate) fn float_repr(value: f64) -> String {
         let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |e| ('-', e));
         return format!("{digits}e{sign}{exponent:0>2}");
     }
-    // Debug keeps the ".0" of whole numbers.
+    // Debug formatting keeps the ".0" of integers.
     let text = format!("{value:?}");
     tie(value, &text).unwrap_or(text)
 }
 
-/// Python's text of a float that lies exactly between two shortest ones: Python takes the one that
-/// ends in an even digit, Rust the larger. None where they agree.
+/// Python's text of a float exactly between two shortest ones: Python chooses the even last digit,
+/// Rust the larger. `None` if they agree.
 fn tie(value: f64, shortest: &str) -> Option<String> {
-    // Such a float has one decimal place more, and therefore as many binary ones; in exponential
-    // notation there is none.
+    // Such a float has one more decimal place, and as many binary places. In exponential notation
+    // there are none.
     let decimals = shortest.split_once('.')?.1.len() + 1;
     let bits = value.to_bits();
     let exponent = i64::try_from(bits >> 52 & 0x7ff).ok()? - 1075;
@@ -125,7 +125,7 @@ fn tie(value: f64, shortest: &str) -> Option<String> {
     (is_even && smaller.parse() == Ok(value)).then(|| smaller.to_owned())
 }
 
-/// The zeros of Unicode's decimal digits, each followed by the digits up to nine.
+/// The zeros of Unicode's decimal digits. The digits one to nine follow each of them.
 const ZEROS: [u32; 66] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
     0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_floats() {
+    fn prints_floats_as_python() {
         let check = |text, expect: Option<f64>| {
             assert_eq!(float(text).map(f64::to_bits), expect.map(f64::to_bits), "{text:?}");
         };

@@ -1,6 +1,6 @@
-//! The types a column can have: dlt's data types, with precision, scale and time zone.
+//! The data types of columns: dlt's, with precision, scale and time zone.
 //!
-//! Source: dlt 1.31, `common/data_types/typing.py`; the Snowflake types they become are in
+//! Source: dlt 1.31, `common/data_types/typing.py`. Their Snowflake types are in
 //! [`crate::sql`].
 
 /// dlt's data types.
@@ -14,24 +14,24 @@ pub enum DataType {
     Bool,
     /// A calendar date.
     Date,
-    /// A fixed-point number, (38, 9) where nothing else is said.
+    /// A fixed-point number, by default of (38, 9).
     Decimal,
     /// A 64 bit float.
     Double,
-    /// Any JSON value, kept as it is.
+    /// Any JSON value, stored unchanged.
     Json,
-    /// Unicode text.
+    /// A Unicode string.
     Text,
     /// A time of day.
     Time,
-    /// A point in time, microseconds where nothing else is said.
+    /// An instant, by default in microseconds.
     Timestamp,
-    /// A whole number of up to 38 digits (in dlt: of 256 bits).
+    /// An integer of up to 38 digits (in dlt: of 256 bits).
     Wei,
 }
 
 impl DataType {
-    /// The name dlt uses in schemas and variant columns.
+    /// Its name in schemas and variant columns.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Binary => "binary",
@@ -48,7 +48,7 @@ impl DataType {
         }
     }
 
-    /// The type with that name.
+    /// The type with the given name.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "binary" => Self::Binary,
@@ -68,11 +68,12 @@ impl DataType {
 }
 
 impl DataType {
-    /// The smallest type that takes the numbers of both, or the type they share; none where there is
-    /// no such type. Numbers are a chain, bigint, wei, double: so it does not matter in which order
-    /// types meet, nor how often.
+    /// The smallest type that represents the numbers of both, or the type they share. `None` if
+    /// there is none. The numeric types form a chain (bigint, wei, double), so the result does not
+    /// depend on the order or number of joins.
     ///
-    /// A double takes no integer whose digits it cannot hold: that goes to a variant column all the same.
+    /// A double does not accept an integer that it cannot represent exactly: that value goes to a
+    /// variant column.
     pub fn join(self, other: Self) -> Option<Self> {
         let rank = |data_type| match data_type {
             Self::Bigint => Some(0),
@@ -87,34 +88,34 @@ impl DataType {
     }
 }
 
-/// A data type and what narrows it.
+/// A data type with its parameters.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Kind {
     /// The data type.
     pub data_type: DataType,
-    /// Digits of a decimal, characters of a text, fractional digits of a timestamp or time.
+    /// The digits of a decimal, characters of a text, or fractional digits of a timestamp or time.
     pub precision: Option<u32>,
-    /// Digits after the point of a decimal.
+    /// The fractional digits of a decimal.
     pub scale: Option<u32>,
-    /// Whether a timestamp is an instant (the default) or a wall clock reading in UTC.
+    /// Whether a timestamp is an instant (the default) or a local time.
     pub timezone: bool,
 }
 
 impl Kind {
-    /// The type with nothing to narrow it.
+    /// The type without parameters.
     pub const fn of(data_type: DataType) -> Self {
         Self { data_type, precision: None, scale: None, timezone: true }
     }
 
-    /// Whether values have digits behind those of microseconds: such a time or timestamp is kept as a whole
-    /// number of nanoseconds.
+    /// Returns `true` if values have more than six fractional digits: such a time or timestamp is
+    /// stored as an integer of nanoseconds.
     pub const fn is_fine(&self) -> bool {
         let moment = matches!(self.data_type, DataType::Time | DataType::Timestamp);
         moment && matches!(self.precision, Some(7..))
     }
 
-    /// Precision and scale of a decimal or wei column: each falls back on its own default, so a
-    /// precision alone keeps nine digits after the point.
+    /// The precision and scale of a decimal or wei column. Each has its own default, so a precision
+    /// alone keeps nine fractional digits.
     ///
     /// Source: dlt 1.31, `destinations/type_mapping.py` (`decimal_precision`, `wei_precision`) with
     /// the capabilities in `destinations/impl/snowflake/factory.py`.
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn joining_is_commutative_associative_and_idempotent() {
-        // What has no type in common stays so, whatever comes.
+        // Types without a common type stay so, whatever is joined next.
         let join = |a: Option<DataType>, b: Option<DataType>| a?.join(b?);
         for a in ALL {
             assert_eq!(a.join(a), Some(a));

@@ -26,7 +26,7 @@ const STAGING: Rule = Rule {
 };
 const WIDEN: Rule = Rule {
     name: "ddl.widen_column",
-    assumed: "ALTER COLUMN .. SET DATA TYPE makes a text longer, to VARCHAR(134217728)",
+    assumed: "ALTER COLUMN .. SET DATA TYPE raises the length of a string column to VARCHAR(134217728)",
     remedy: "Keep values under 16 MiB",
 };
 

@@ -334,7 +334,7 @@ mod tests {
         );
         check(
             json!({"type": "oauth2_client_credentials", "hosts": ["x"]}),
-            ".access_token_url: expected a text, found nothing",
+            ".access_token_url: expected a string, found nothing",
         );
         let oauth2 = |url: &str, more: Value| {
             let mut job = json!({

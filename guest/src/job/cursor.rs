@@ -127,7 +127,7 @@ impl Cursor {
             None => Ok(None),
             Some(value) => match CursorValue::of(value) {
                 Some(bound) => Ok(Some(bound)),
-                None => Err(object.wrong_type("a text, a number, true or false", value, key)),
+                None => Err(object.wrong_type("a string, a number, true or false", value, key)),
             },
         };
         let range = |key| object.choice(key, &[("open", false), ("closed", true)]);
@@ -324,7 +324,7 @@ mod tests {
             let fault = Cursor::parse(&value, "incremental", true).unwrap_err();
             assert_eq!(fault.to_string(), format!("incremental{message}"));
         };
-        check(json!({}), ".cursor_path: expected a text, found nothing");
+        check(json!({}), ".cursor_path: expected a string, found nothing");
         check(
             json!({"cursor_path": "$"}),
             ".cursor_path: expected a path to a value of the record, found the record",
@@ -335,7 +335,7 @@ mod tests {
         );
         check(
             json!({"cursor_path": "a", "initial_value": {}}),
-            ".initial_value: expected a text, a number, true or false, found an object",
+            ".initial_value: expected a string, a number, true or false, found an object",
         );
         check(
             json!({"cursor_path": "a", "end_value": 1}),

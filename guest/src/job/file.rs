@@ -393,12 +393,12 @@ impl Csv {
                 let place = object.place_of("null");
                 let text = |(n, item): (usize, &Value)| match item {
                     Value::String(text) => Ok(text.clone()),
-                    other => Err(wrong_type("a text", other, &element(&place, n))),
+                    other => Err(wrong_type("a string", other, &element(&place, n))),
                 };
                 items.iter().enumerate().map(text).collect::<Result<_>>()?
             }
             Some(other) => {
-                return Err(object.wrong_type("a text or a list of texts", other, "null"));
+                return Err(object.wrong_type("a string or a list of strings", other, "null"));
             }
         };
         let csv = Self {

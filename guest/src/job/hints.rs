@@ -168,7 +168,7 @@ fn columns_at(value: &Value, place: &str) -> Result<IndexMap<String, ColumnHints
                 let Some(name) = name else {
                     return Err(super::parse::at(
                         &member(&place, "name"),
-                        "expected a text, found nothing",
+                        "expected a string, found nothing",
                     ));
                 };
                 if columns.insert(name.clone(), hints).is_some() {
@@ -270,7 +270,7 @@ mod tests {
         };
         check(json!(1), "columns: expected an object or a list, found 1");
         check(json!({"a": 1}), "columns.a: expected an object, found 1");
-        check(json!({"": {}}), "columns[\"\"]: expected a text, found \"\"");
+        check(json!({"": {}}), "columns[\"\"]: expected a string, found \"\"");
         check(
             json!({"a": {"datatype": "text"}}),
             "columns.a: unknown key \"datatype\", did you mean \"data_type\"?",
@@ -291,13 +291,13 @@ mod tests {
         );
         check(
             json!({"a": {"scale": 99}}),
-            "columns.a.scale: expected a whole number from 0 to 37, found 99",
+            "columns.a.scale: expected an integer from 0 to 37, found 99",
         );
         check(
             json!({"a": {"dedup_sort": "down"}}),
             "columns.a.dedup_sort: expected one of \"asc\", \"desc\", found \"down\"",
         );
-        check(json!([{"cluster": true}]), "columns[0].name: expected a text, found nothing");
+        check(json!([{"cluster": true}]), "columns[0].name: expected a string, found nothing");
         check(json!([{"name": "a"}, {"name": "a"}]), "columns[1]: the column \"a\" is given twice");
         check(
             json!({"a": {"name": "b"}}),

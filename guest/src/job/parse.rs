@@ -103,15 +103,15 @@ impl<'a> JobObject<'a> {
             None => Ok(None),
             Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
             Some(Value::String(_)) => {
-                Err(self.fault_at(key, "expected a text, found an empty one"))
+                Err(self.fault_at(key, "expected a string, found an empty one"))
             }
-            Some(other) => Err(self.wrong_type("a text", other, key)),
+            Some(other) => Err(self.wrong_type("a string", other, key)),
         }
     }
 
     /// A required string.
     pub(super) fn required_text(&self, key: &str) -> Result<&'a str> {
-        self.text(key)?.ok_or_else(|| self.missing(key, "a text"))
+        self.text(key)?.ok_or_else(|| self.missing(key, "a string"))
     }
 
     /// A boolean.
@@ -128,7 +128,7 @@ impl<'a> JobObject<'a> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_i64() {
             Some(number) if (from..=to).contains(&number) => Ok(Some(number)),
-            _ => Err(self.wrong_type(&format!("a whole number from {from} to {to}"), value, key)),
+            _ => Err(self.wrong_type(&format!("an integer from {from} to {to}"), value, key)),
         }
     }
 
@@ -193,7 +193,7 @@ impl<'a> JobObject<'a> {
 pub(super) fn text(value: &Value, place: &str) -> Result<String> {
     match value {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
-        other => Err(wrong_type("a text", other, place)),
+        other => Err(wrong_type("a string", other, place)),
     }
 }
 

@@ -181,7 +181,7 @@ fn scalar(value: &Value, place: &str) -> Result<Option<CursorValue<'static>>> {
     }
     match CursorValue::of(value) {
         Some(scalar) => Ok(Some(scalar)),
-        None => Err(wrong_type("a text, a number, true, false or null", value, place)),
+        None => Err(wrong_type("a string, a number, true, false or null", value, place)),
     }
 }
 
@@ -227,14 +227,14 @@ mod tests {
             json!({"filter": {"path": "a"}}),
             ".filter: expected what has to hold for the value: equals, in, exists, above, at_least, below, at_most, contains or starts_with",
         );
-        check(json!({"filter": {"equals": 1}}), ".filter.path: expected a text, found nothing");
+        check(json!({"filter": {"equals": 1}}), ".filter.path: expected a string, found nothing");
         check(
             json!({"filter": {"path": "a", "in": [[1]]}}),
-            ".filter.in[0]: expected a text, a number, true, false or null, found a list",
+            ".filter.in[0]: expected a string, a number, true, false or null, found a list",
         );
         check(
             json!({"filter": {"any": [{"path": "a", "above": {}}]}}),
-            ".filter.any[0].above: expected a text, a number, true, false or null, found an object",
+            ".filter.any[0].above: expected a string, a number, true, false or null, found an object",
         );
         check(
             json!({"exclude": ["a[0]"]}),
@@ -248,6 +248,6 @@ mod tests {
             json!({"rename": {"a[*]": "b"}}),
             ".rename[\"a[*]\"]: expected a path that ends in a key",
         );
-        check(json!({"rename": {"a": ""}}), ".rename.a: expected a text, found \"\"");
+        check(json!({"rename": {"a": ""}}), ".rename.a: expected a string, found \"\"");
     }
 }

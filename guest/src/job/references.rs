@@ -87,7 +87,7 @@ mod tests {
         check(json!({}), "t.references: expected a list, found an object");
         check(
             json!([{"columns": ["a"], "referenced_columns": ["b"]}]),
-            "t.references[0].referenced_table: expected a text, found nothing",
+            "t.references[0].referenced_table: expected a string, found nothing",
         );
         check(
             json!([{"columns": ["a"], "referenced_table": "u"}]),

@@ -157,7 +157,7 @@ impl Resource {
                 Map::from_iter([("name".to_owned(), path.clone()), ("endpoint".to_owned(), path)])
             }
             Value::Object(map) => map.clone(),
-            other => return Err(super::parse::wrong_type("an object or a text", other, place)),
+            other => return Err(super::parse::wrong_type("an object or a string", other, place)),
         };
         if let Some(Value::String(path)) = own.get("endpoint") {
             let endpoint = Map::from_iter([("path".to_owned(), Value::from(path.as_str()))]);

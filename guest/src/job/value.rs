@@ -115,7 +115,7 @@ impl fmt::Display for CursorValue<'_> {
 fn unfit(raw: &str) -> Fault {
     let shown: String = raw.chars().take(60).collect();
     Fault::data(format_args!(
-        "expected the cursor to be a text, a number, true or false, found {shown}"
+        "expected the cursor to be a string, a number, true or false, found {shown}"
     ))
 }
 
@@ -160,7 +160,7 @@ mod tests {
             let message = CursorValue::parse(raw).unwrap_err().to_string();
             assert_eq!(
                 message,
-                format!("expected the cursor to be a text, a number, true or false, found {raw}")
+                format!("expected the cursor to be a string, a number, true or false, found {raw}")
             );
         }
         assert_eq!(CursorValue::parse("null").unwrap(), None);

@@ -203,7 +203,7 @@ fn values_go_everywhere() {
     );
     check(
         json!({"path": "c/{resources.p.n}"}),
-        "pipeline p: resource c: parent p 1 (n null): endpoint.path: expected a text or a number in the parent's record to ask with, found null",
+        "pipeline p: resource c: parent p 1 (n null): endpoint.path: expected a string or a number in the parent's record to ask with, found null",
     );
     check(
         json!({"path": "c/{resources.p.x}"}),
@@ -230,7 +230,7 @@ fn values_lead_to_no_other_path() {
             None => {
                 let fault = ended.unwrap_err().to_string();
                 let expect = format!(
-                    "endpoint.path: expected a text without \".\" and \"..\" as parts of a path, found {value:?}"
+                    "endpoint.path: expected a string without \".\" and \"..\" as parts of a path, found {value:?}"
                 );
                 assert!(fault.ends_with(&expect), "{fault}");
                 assert_eq!(run.asked(), ["p"]);

@@ -134,5 +134,5 @@ fn list<T>(value: &Value, item: impl Fn(&Value) -> Result<T, String>) -> Result<
 }
 
 fn text(value: &Value) -> Result<String, String> {
-    value.as_str().map(str::to_owned).ok_or_else(|| format!("expected a text, found {value}"))
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("expected a string, found {value}"))
 }

@@ -1,11 +1,11 @@
-//! Fixed-point numbers, digit by digit: no float comes near them.
+//! Fixed-point numbers, parsed digit by digit without floats.
 
-/// The most digits Snowflake's NUMBER and an i128 have room for.
+/// The maximum number of digits of Snowflake's NUMBER. An `i128` holds them.
 const MAX_DIGITS: u32 = 38;
 
-/// The number times ten to the power of `scale`, if it has no more than `precision` digits in all
-/// and no digit but zero after the scale. `number` is a number in ASCII as in JSON or Python:
-/// `-12`, `.5`, `5.`, `1.5e-3`.
+/// The number times ten to the power of `scale`. `None` if it has more than `precision` digits in
+/// total, or a digit other than zero after the scale. `number` is an ASCII number as in JSON or
+/// Python: `-12`, `.5`, `5.`, `1.5e-3`.
 pub(super) fn scaled(number: &str, (precision, scale): (u32, u32)) -> Option<i128> {
     let (negative, unsigned) = match number.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
@@ -23,8 +23,8 @@ pub(super) fn scaled(number: &str, (precision, scale): (u32, u32)) -> Option<i12
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    // Zeros at the end are held back until a digit follows them, so that they neither count nor
-    // overflow; `shift` is the power of ten of the last digit taken.
+    // Trailing zeros are held back until another digit follows, so that they neither count nor
+    // overflow. `shift` is the power of ten of the last digit used.
     let mut value: i128 = 0;
     let mut digits = 0;
     let mut held = 0;
@@ -36,7 +36,7 @@ pub(super) fn scaled(number: &str, (precision, scale): (u32, u32)) -> Option<i12
             1..=9 => {
                 digits += held + 1;
                 if digits > MAX_DIGITS {
-                    // Only what is left to check could still make it no number at all.
+                    // From here on the digits are only checked for validity.
                     held = 0;
                     continue;
                 }
@@ -59,7 +59,7 @@ pub(super) fn scaled(number: &str, (precision, scale): (u32, u32)) -> Option<i12
     Some(if negative { -value } else { value })
 }
 
-/// The digits of an exponent; one too large for any number is cut to a size that is.
+/// The value of an exponent. One that is too large for any number is clamped.
 fn exponent(digits: &[u8]) -> Option<i64> {
     const TOO_LARGE: i64 = i32::MAX as i64;
     let (negative, digits) = match digits {
@@ -120,7 +120,7 @@ mod tests {
         {
             check(number, (38, 9), None);
         }
-        // Too many digits do not hide that it is none.
+        // A text with too many digits is still checked for validity.
         check(&format!("{}x", "7".repeat(50)), (38, 9), None);
     }
 }

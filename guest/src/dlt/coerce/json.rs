@@ -1,4 +1,4 @@
-//! JSON in columns of JSON and of text.
+//! JSON values in columns of type `json` and `text`.
 
 use std::borrow::Cow;
 
@@ -6,8 +6,8 @@ use crate::dlt::orjson;
 use crate::fault::{Fault, Result};
 use crate::json::{HalfPairs, Style, compact, print};
 
-/// JSON in a column of text, which shows how numbers are spelled: floats as orjson writes them. Integers
-/// beyond 64 bits, which orjson would make floats of, keep their digits.
+/// JSON in a text column: floats are written as orjson writes them. Integers beyond 64 bits keep
+/// their digits; orjson would turn them into floats.
 const SPELLED: Style = Style {
     half_pairs: HalfPairs::Replace,
     max_depth: None,
@@ -15,8 +15,8 @@ const SPELLED: Style = Style {
     sorted: false,
 };
 
-/// JSON that orjson reads: no half of a surrogate pair, no number too large for a float. Numbers keep their
-/// digits.
+/// JSON that orjson accepts: without unpaired surrogates and without numbers too large for a float.
+/// Numbers keep their digits.
 const READABLE: Style = Style {
     half_pairs: HalfPairs::Refuse,
     max_depth: None,
@@ -24,17 +24,17 @@ const READABLE: Style = Style {
     sorted: false,
 };
 
-/// A value in a column of JSON. `None`: it is not JSON.
+/// A value in a `json` column. `None`: it is invalid JSON.
 pub(super) fn in_json_column(json: &str) -> Option<Cow<'_, str>> {
     compact(json).ok()
 }
 
-/// A value in a column of text. `None`: it is not JSON.
+/// A value in a `text` column. `None`: it is invalid JSON.
 pub(super) fn in_text_column(json: &str) -> Option<Cow<'_, str>> {
     print(json, &SPELLED).ok()
 }
 
-/// A text as a value of a column of JSON. `None`: orjson does not read it.
+/// A string as a value of a `json` column. `None`: orjson rejects it.
 pub(super) fn from_text(text: &str) -> Option<Cow<'_, str>> {
     print(text, &READABLE).ok()
 }
@@ -43,7 +43,7 @@ fn spelled_number(raw: &str) -> Result<Cow<'_, str>> {
     if orjson::is_integer(raw) && raw != "-0" {
         return Ok(Cow::Borrowed(raw));
     }
-    // A number too large for a float has no spelling but its own.
+    // A number too large for a float is written as in the input.
     Ok(orjson::number(raw).unwrap_or(Cow::Borrowed(raw)))
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_orjson_reads() {
+    fn accepts_what_orjson_accepts() {
         let check = |json: &str, expect| assert_eq!(from_text(json).is_some(), expect, "{json}");
         check(r#"{"a":[1,-2.5e300,"1e999",{}],"\\ud800":null}"#, true);
         check("1e308", true);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_a_column_of_text() {
+    fn writes_floats_as_orjson_in_text_columns() {
         let check = |json: &str, expect: &str| {
             assert_eq!(in_text_column(json).as_deref(), Some(expect), "{json}");
         };

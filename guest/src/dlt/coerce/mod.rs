@@ -1,13 +1,14 @@
-//! Values: which type a JSON value has, and what it becomes in a column of another type.
+//! Values: the type of a JSON value, and its conversion to the type of a column.
 //!
-//! The matrix is dlt's. Where dlt would lose digits or fail the load, the value is kept exactly or
-//! does not fit, and what does not fit becomes a variant column:
+//! The conversions are dlt's. Where dlt would lose digits or fail the load, the value is stored
+//! exactly or goes to a variant column:
 //!
-//! - an integer of more than 64 bits is a `wei` of up to 38 digits, or text; never a float, but where
-//!   a float has the same digits;
-//! - a decimal takes the digits of the input, not those of the nearest float, and nothing is
-//!   rounded to the scale of its column;
-//! - what Python raises other exceptions for than `ValueError` does not fit, as if it were one.
+//! - An integer of more than 64 bits is a `wei` of up to 38 digits, or text. It is a float only if
+//!   a float has the same digits.
+//! - A decimal has the digits of the input, not those of the nearest float. Nothing is rounded to
+//!   the scale of the column.
+//! - A value for which Python raises an exception other than `ValueError` is treated as one that
+//!   does not fit.
 //!
 //! Source: dlt 1.31, `common/data_types/type_helpers.py` (`coerce_value`) and
 //! `common/schema/detections.py`.
@@ -29,24 +30,24 @@ use crate::dlt::orjson::is_integer;
 use crate::dlt::python;
 use crate::dlt::types::{DataType, Kind};
 
-/// A value of the input that is not null.
+/// A non-null value of the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar<'a> {
     /// `true` or `false`.
     Bool(bool),
-    /// A number, as the page has it.
+    /// A number, as written in the page.
     Number(&'a str),
-    /// A string, without its escapes.
+    /// An unescaped string.
     Text(&'a str),
-    /// An object or an array, as the page has it.
+    /// An object or an array, as written in the page.
     Json(&'a str),
-    /// A value whose type the source tells.
+    /// A value whose type is declared by the source.
     Typed(&'a Typed<'a>),
 }
 
 impl Scalar<'_> {
-    /// The type of the value by its form alone: a string is text, even if it reads as a timestamp.
-    /// A variant column is named for it.
+    /// The type of the value by its JSON form: a string is text, even if it is a timestamp. Variant
+    /// columns are named by it.
     pub fn form(&self) -> DataType {
         match self {
             Self::Bool(_) => DataType::Bool,
@@ -57,7 +58,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// The text of a text or a number.
+    /// The content of a string or number.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Number(text) | Self::Text(text) => Some(text),
@@ -66,7 +67,7 @@ impl Scalar<'_> {
         }
     }
 
-    /// The number that may widen its column, as JSON writes it.
+    /// The number that may widen its column, in JSON's notation.
     pub fn number(&self) -> Option<&str> {
         match self {
             Self::Number(number) => Some(number),
@@ -78,36 +79,36 @@ impl Scalar<'_> {
     }
 }
 
-/// A value of a column that is not null.
+/// A non-null value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum<'a> {
-    /// Of a bool column.
+    /// In a `bool` column.
     Bool(bool),
-    /// Of a bigint column.
+    /// In a `bigint` column.
     Int(i64),
-    /// Of a double column.
+    /// In a `double` column.
     Double(f64),
-    /// Of a text column.
+    /// In a `text` column.
     Text(Cow<'a, str>),
-    /// Of a timestamp column: microseconds since 1970-01-01T00:00:00 UTC.
+    /// In a `timestamp` column: microseconds since 1970-01-01T00:00:00 UTC.
     Micros(i64),
-    /// Of a date column: days since 1970-01-01.
+    /// In a `date` column: days since 1970-01-01.
     Days(i32),
-    /// Of a time column: microseconds since midnight UTC.
+    /// In a `time` column: microseconds since midnight UTC.
     TimeMicros(i64),
-    /// Of a time or timestamp column of more than six digits behind the seconds: nanoseconds.
+    /// In a `time` or `timestamp` column of more than six fractional digits: nanoseconds.
     Nanos(i128),
-    /// Of a decimal or wei column, times ten to the power of the column's scale.
+    /// In a `decimal` or `wei` column: the value times ten to the power of the column's scale.
     Decimal(i128),
-    /// Of a binary column.
+    /// In a `binary` column.
     Bytes(Vec<u8>),
-    /// Of a json column: compact JSON.
+    /// In a `json` column: compact JSON.
     Json(Cow<'a, str>),
-    /// None after all: the text `null` in a json column.
+    /// NULL: the string `null` in a `json` column.
     Null,
 }
 
-/// The type of a column whose first value is this one. The value always fits it.
+/// The type of a new column whose first value this is. The value always fits it.
 pub fn infer(value: Scalar<'_>) -> Kind {
     match value {
         Scalar::Text(text) if datetime::parse_iso(text).is_some() => Kind::of(DataType::Timestamp),
@@ -116,7 +117,8 @@ pub fn infer(value: Scalar<'_>) -> Kind {
     }
 }
 
-/// The value in a column of that type. None: it does not fit, and becomes a variant.
+/// Converts the value to the type of a column. `None`: it does not fit, and goes to a variant
+/// column.
 pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
     match *value {
         Scalar::Number(number) if to.data_type == DataType::Bigint => {
@@ -141,8 +143,8 @@ pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
     }
 }
 
-/// What names the variant column of a value that does not fit: `{column}__v_{suffix}`. `of` is the
-/// value's [`Scalar::form`].
+/// The suffix of the variant column for a value that does not fit: `{column}__v_{suffix}`. `of` is
+/// the value's [`Scalar::form`].
 pub fn variant_suffix(of: Kind) -> &'static str {
     of.data_type.name()
 }
@@ -167,7 +169,7 @@ fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
     })
 }
 
-/// A JSON number without fraction and exponent: in Python an int.
+/// A JSON number without fraction and exponent: an int in Python.
 fn from_integer<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Bigint => Datum::Int(integer_of_number(number)?),
@@ -181,7 +183,7 @@ fn from_integer<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
         }
         DataType::Decimal | DataType::Wei => Datum::Decimal(decimal::scaled(number, to.decimal())?),
         DataType::Binary => {
-            // Little-endian, without leading zeros; nothing for zero, and negative ones do not fit.
+            // Little-endian without leading zeros; empty for zero. Negative integers do not fit.
             let value: u64 = if number == "-0" { 0 } else { number.parse().ok()? };
             let len = (u64::BITS - value.leading_zeros()).div_ceil(8);
             Datum::Bytes(value.to_le_bytes().into_iter().take(len as usize).collect())
@@ -190,7 +192,7 @@ fn from_integer<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
     })
 }
 
-/// A JSON number with a fraction or an exponent: in Python a float.
+/// A JSON number with a fraction or an exponent: a float in Python.
 fn from_float<'a>(number: &'a str, to: &Kind) -> Option<Datum<'a>> {
     Some(match to.data_type {
         DataType::Double => Datum::Double(finite(number)?),
@@ -215,19 +217,19 @@ fn form_of_number(number: &str) -> DataType {
     } else if is_integer(number) {
         match number.strip_prefix('-').unwrap_or(number).len() {
             _ if number.parse::<i64>().is_ok() => DataType::Bigint,
-            // What Snowflake's NUMBER has room for.
+            // The range of Snowflake's NUMBER.
             0..=38 => DataType::Wei,
             _ => DataType::Text,
         }
     } else if finite(number).is_some() {
         DataType::Double
     } else {
-        // 1e400: dlt does not read the page.
+        // For example 1e400, where dlt cannot read the page.
         DataType::Text
     }
 }
 
-/// The integer of up to 18 digits that a JSON number is; None says nothing.
+/// The integer value of a JSON number of up to 18 digits. `None`: not decided here.
 fn small_integer(number: &str) -> Option<i64> {
     let (negative, digits) = match number.as_bytes() {
         [b'-', digits @ ..] => (true, digits),
@@ -243,18 +245,18 @@ fn small_integer(number: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// The integer that a JSON number is, however it is written.
+/// The integer value of a JSON number in any notation.
 fn integer_of_number(number: &str) -> Option<i64> {
-    // 19 digits hold every i64, and some numbers more.
+    // 19 digits cover every `i64` and more.
     decimal::scaled(number, (19, 0))?.try_into().ok()
 }
 
-/// Whether an integer is one that dlt would not read as an int.
+/// Returns `true` if dlt would not read an integer as an int.
 fn is_beyond_64_bits(number: &str) -> bool {
     number.len() > 18 && number.parse::<u64>().is_err() && number.parse::<i64>().is_err()
 }
 
-/// Whether a double holds the digits of an integer: whether those that count are no more than 53 bits.
+/// Returns `true` if a double represents an integer exactly: it has at most 53 significant bits.
 pub fn is_exact(number: &str) -> bool {
     match number.parse::<i128>() {
         Ok(value) => is_exact_integer(value),
@@ -262,7 +264,7 @@ pub fn is_exact(number: &str) -> bool {
     }
 }
 
-/// As [`is_exact`].
+/// Like [`is_exact`], for an integer.
 pub fn is_exact_integer(value: i128) -> bool {
     let magnitude = value.unsigned_abs();
     magnitude == 0 || 128 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
@@ -282,7 +284,7 @@ fn time<'a>(micros: i64, to: &Kind) -> Datum<'a> {
     )
 }
 
-/// What a text says, which is these microseconds and the digits behind them, in nanoseconds.
+/// Adds the digits of a text behind its microseconds, in nanoseconds.
 fn nanos<'a>(text: &str, micros: i64, to: &Kind) -> Datum<'a> {
     let unit = 10_i128.pow(9_u32.saturating_sub(to.precision.unwrap_or(9)));
     let nanos = i128::from(micros) * 1000 + i128::from(datetime::nanos_of(text));
@@ -291,7 +293,7 @@ fn nanos<'a>(text: &str, micros: i64, to: &Kind) -> Datum<'a> {
 
 /// Source: `_text_to_bigint`.
 fn integer_of_text(text: &str) -> Option<i64> {
-    // Rust reads an optional sign and ASCII digits, which mean the same to Python.
+    // Rust parses an optional sign and ASCII digits, which have the same value in Python.
     if let Ok(value) = text.parse() {
         return Some(value);
     }
@@ -302,7 +304,7 @@ fn integer_of_text(text: &str) -> Option<i64> {
     i64::try_from(if negative { -magnitude } else { magnitude }).ok()
 }
 
-/// Source: `_text_to_double`. It may be infinite or not a number, if the text says so.
+/// Source: `_text_to_double`. The result may be infinite or NaN if the text says so.
 fn double_of_text(text: &str) -> Option<f64> {
     let text = python::trim(text);
     let Some(digits) = hexadecimal(text) else {
@@ -310,8 +312,8 @@ fn double_of_text(text: &str) -> Option<f64> {
     };
     let (negative, digits) = python::int(digits, 16)?;
     let digits = digits.trim_start_matches('0');
-    // The first 31 digits are more than a float holds; of the others it only matters for the
-    // rounding whether they are all zero.
+    // The first 31 digits exceed the precision of a float. The rest affects the rounding only by
+    // whether it is all zeros.
     let (head, tail) = digits.split_at(digits.len().min(31));
     let head = if head.is_empty() { 0 } else { u128::from_str_radix(head, 16).ok()? };
     let sticky = u128::from(tail.bytes().any(|byte| byte != b'0'));
@@ -339,7 +341,7 @@ fn decimal_of_text(text: &str, to: &Kind) -> Option<i128> {
     decimal::scaled(&text, to.decimal())
 }
 
-/// What follows `0x`, if the trimmed text begins with it.
+/// The digits after `0x`, if the trimmed text begins with it.
 fn hexadecimal(text: &str) -> Option<&str> {
     text.strip_prefix("0x")
 }
@@ -360,18 +362,18 @@ fn bool_of_text(text: &str) -> Option<bool> {
 fn bytes_of_text(text: &str) -> Option<Vec<u8>> {
     static BASE64: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,
-        // Python does not look at the bits behind the last byte.
+        // Python ignores the bits behind the last byte.
         GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
     );
     let Some(hex) = hexadecimal(text) else {
-        // Nor does it mind padding where there is nothing to pad.
+        // Python also accepts superfluous padding.
         let unpadded = text.trim_end_matches('=');
         let whole = !unpadded.is_empty() && unpadded.len().is_multiple_of(4);
         return BASE64.decode(if whole { unpadded } else { text }).ok();
     };
-    // White space may stand between bytes, but not between the digits of one.
+    // Whitespace is allowed between bytes, not between the two digits of one.
     let words = hex.split([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
     let mut bytes = Vec::with_capacity(hex.len() / 2);
     for word in words {

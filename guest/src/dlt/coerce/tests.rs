@@ -7,7 +7,7 @@ fn corpus(file: &str) -> Vec<Value> {
     serde_json::from_str(&std::fs::read_to_string(format!("{folder}{file}")).unwrap()).unwrap()
 }
 
-/// The scalar with that JSON text; `text` keeps an unescaped string.
+/// The scalar of a JSON text. `text` is the buffer for an unescaped string.
 fn scalar<'a>(json: &'a str, text: &'a mut String) -> Scalar<'a> {
     match json.as_bytes()[0] {
         b'"' => {
@@ -20,7 +20,8 @@ fn scalar<'a>(json: &'a str, text: &'a mut String) -> Scalar<'a> {
     }
 }
 
-/// A decimal as dlt shows it, as whole units of the column; None where the column cannot hold it.
+/// A decimal as dlt prints it, times ten to the power of the scale. `None` if the column cannot
+/// represent it.
 fn units(decimal: &str, scale: i32) -> Option<i128> {
     let (mantissa, exponent) = decimal.split_once('E').unwrap_or((decimal, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -35,7 +36,8 @@ fn units(decimal: &str, scale: i32) -> Option<i128> {
     units.filter(|units| units.unsigned_abs() < 10_u128.pow(38))
 }
 
-/// What the corpus expects, in our terms. The second says why we differ, if we do.
+/// The result that the corpus expects, in our types. The second value is the reason if ours
+/// differs.
 fn expected(
     case: &Value,
     to: &Kind,
@@ -102,7 +104,7 @@ fn expected(
 
 fn same(a: &Option<Datum<'_>>, b: &Option<Datum<'_>>) -> bool {
     match (a, b) {
-        // serde_json, which read the corpus, may be one unit in the last place off.
+        // serde_json, which parsed the corpus, may be off by one unit in the last place.
         (Some(Datum::Double(a)), Some(Datum::Double(b))) => {
             a.to_bits().abs_diff(b.to_bits()) <= 1 || a.is_nan() && b.is_nan()
         }
@@ -115,7 +117,7 @@ fn same(a: &Option<Datum<'_>>, b: &Option<Datum<'_>>) -> bool {
 }
 
 #[test]
-fn coercions_of_dlt() {
+fn coerces_as_dlt() {
     let corpus = corpus("coerce.json");
     let mut wrong = 0;
     for case in &corpus {
@@ -135,7 +137,8 @@ fn coercions_of_dlt() {
         if expect.is_none() && case.get("variant").is_some() {
             let form = value.form();
             let suffix = format!("__v_{}", variant_suffix(Kind::of(form)));
-            // On purpose: an integer of more than 64 bits is no bigint and no double.
+            // Deliberate difference: an integer of more than 64 bits is neither a bigint nor a
+            // double.
             if case["variant"] != suffix.as_str() && form != DataType::Wei {
                 wrong += 1;
                 println!("{case}: the variant is {suffix}");
@@ -146,7 +149,7 @@ fn coercions_of_dlt() {
 }
 
 #[test]
-fn types_of_dlt() {
+fn infers_types_as_dlt() {
     let corpus = corpus("infer.json");
     let mut wrong = 0;
     for case in &corpus {
@@ -154,7 +157,7 @@ fn types_of_dlt() {
         let value = scalar(case["in"].as_str().unwrap(), &mut text);
         let found = infer(value);
         let expect = match (&value, case["type"].as_str().unwrap()) {
-            // On purpose: dlt's bigint has no limit until the load fails.
+            // Deliberate difference: dlt's bigint has no limit until the load fails.
             (Scalar::Number(number), "bigint") if number.parse::<i64>().is_err() => "wei",
             (_, expect) => expect,
         };
@@ -269,7 +272,7 @@ fn values() {
 }
 
 #[test]
-fn precision_cuts_instants_and_narrows_decimals() {
+fn precision_truncates_instants_and_limits_decimals() {
     let kind = |data_type, precision, scale| Kind { precision, scale, ..Kind::of(data_type) };
     let check =
         |text: &str, kind: &Kind, expect| assert_eq!(coerce(&Scalar::Text(text), kind), expect);
@@ -283,7 +286,7 @@ fn precision_cuts_instants_and_narrows_decimals() {
 }
 
 #[test]
-fn json_in_a_text_has_numbers_as_dlt_writes_them() {
+fn json_in_a_text_column_has_numbers_as_dlt_writes_them() {
     let check = |json: &str, expect: &str| {
         let datum = coerce(&Scalar::Json(json), &Kind::of(DataType::Text));
         assert_eq!(datum, Some(Datum::Text(Cow::Borrowed(expect))), "{json}");

@@ -1,8 +1,8 @@
-//! Values whose type the source tells: those of Parquet, Arrow and databases.
+//! Values whose type is declared by the source: Parquet, Arrow and databases.
 //!
-//! Such a value goes into a column of another type only if the column holds all of it: every digit of a
-//! decimal, the time of a timestamp. If it does not, the value goes to a variant column of its own type.
-//! (JSON is read by dlt's rules, which cut a text to the date of a date column, for example.)
+//! Such a value is converted to the type of another column only if nothing is lost: every digit of
+//! a decimal, the time of a timestamp. Otherwise it goes to a variant column of its own type. (JSON
+//! values follow dlt's rules, which for example truncate a timestamp to the date of a date column.)
 
 use std::borrow::Cow;
 
@@ -17,15 +17,15 @@ use crate::dlt::types::{DataType, Kind};
 /// A value and its type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Typed<'a> {
-    /// The value as a cell has it: binary in hexadecimal digits, everything else as in JSON, without
-    /// quotes and escapes.
+    /// The value in the notation of cells: binary in hexadecimal digits, everything else as in JSON
+    /// without quotes and escapes.
     pub text: Cow<'a, str>,
     /// Its type.
     pub kind: Kind,
 }
 
 impl Typed<'_> {
-    /// The value as JSON has it: a number, true or false, or a text.
+    /// The value as a JSON scalar: a number, a boolean or a string.
     #[inline]
     pub fn scalar(&self) -> Scalar<'_> {
         let text = self.text.as_ref();
@@ -37,7 +37,7 @@ impl Typed<'_> {
         }
     }
 
-    /// The text of the value in JSON, without escapes: binary is base64 there.
+    /// The text of the value in JSON, unescaped: binary is base64.
     pub fn spelled(&self) -> Cow<'_, str> {
         let text = Cow::Borrowed(self.text.as_ref());
         match self.kind.data_type {
@@ -48,7 +48,7 @@ impl Typed<'_> {
         }
     }
 
-    /// The value in a text column. What is not what its type says is kept as it is.
+    /// The value in a text column. A value that contradicts its type is unchanged.
     fn shown(&self) -> Cow<'_, str> {
         let python = match self.scalar() {
             Scalar::Bool(_) | Scalar::Number(_) if self.kind.data_type != DataType::Decimal => {
@@ -62,7 +62,7 @@ impl Typed<'_> {
         }
     }
 
-    /// The type of a new column for it, which it fits: text if it is not what its type says.
+    /// The type of a new column for it, which it fits: text if it contradicts its type.
     pub(super) fn own(&self) -> Kind {
         match self.datum(&self.kind) {
             Some(_) => self.kind,
@@ -70,12 +70,12 @@ impl Typed<'_> {
         }
     }
 
-    /// The value in a column of that type. None: it does not fit.
+    /// Converts the value to the type of a column. `None`: it does not fit.
     pub(super) fn datum(&self, to: &Kind) -> Option<Datum<'_>> {
         use DataType as T;
         let text = self.text.as_ref();
         Some(match (self.kind.data_type, to.data_type) {
-            // Every value is a text.
+            // Every value has a text form.
             (_, T::Text) => Datum::Text(self.shown()),
             (T::Bool, _) => return coerce(&Scalar::Bool(bool_of(text)?), to),
             (T::Text | T::Json, _) => return from_text(text, to),
@@ -122,8 +122,9 @@ impl Typed<'_> {
     }
 }
 
-/// The number times ten to the power of the scale, if it has exactly so many digits behind its point and no
-/// more than 18 in all: what most decimals of a file are. None says nothing.
+/// The number times ten to the power of the scale, if it has exactly that many fractional digits
+/// and at most 18 digits in total. This fast path covers most decimals of files. `None`: not
+/// decided here.
 fn small_decimal(text: &str, scale: u32) -> Option<i128> {
     let bytes = text.as_bytes();
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
@@ -145,7 +146,7 @@ fn small_decimal(text: &str, scale: u32) -> Option<i128> {
     Some(i128::from(if digits.len() < bytes.len() { -value } else { value }))
 }
 
-/// `t` and `f`, as PostgreSQL writes them, or JSON's words.
+/// `t` and `f`, as PostgreSQL writes them, or JSON's `true` and `false`.
 fn bool_of(text: &str) -> Option<bool> {
     match text {
         "t" | "true" => Some(true),
@@ -154,7 +155,7 @@ fn bool_of(text: &str) -> Option<bool> {
     }
 }
 
-/// Whether a text is the digits of an integer, as in JSON.
+/// Returns `true` if a text is an integer in JSON's notation.
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -164,7 +165,7 @@ fn double(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// Whether a text is a number of JSON.
+/// Returns `true` if a text is a JSON number.
 fn is_number(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => {
@@ -178,7 +179,7 @@ fn is_number(text: &str) -> bool {
     [whole, fraction, exponent].into_iter().all(digits) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// The double that means the same decimal number: its shortest digits are those of the number.
+/// The double with the same decimal value: its shortest digits are those of the number.
 fn exact_double(text: &str, kind: &Kind) -> Option<f64> {
     let value = finite(text)?;
     let limits = (38, kind.decimal().1);
@@ -187,20 +188,20 @@ fn exact_double(text: &str, kind: &Kind) -> Option<f64> {
     same.then_some(value)
 }
 
-/// An instant or a time of day, if it has no digit that the column cuts off.
+/// An instant or a time of day, if the column truncates no digit of it.
 fn exact(text: &str, micros: i64, to: &Kind) -> Option<i64> {
     let precision = to.precision.unwrap_or(6).min(6);
     let cut = datetime::truncate(micros, precision) != micros || datetime::is_finer(text, false);
     (!cut).then_some(micros)
 }
 
-/// The same in nanoseconds.
+/// Like [`exact`], in nanoseconds.
 fn exact_nanos<'a>(text: &str, micros: i64, to: &Kind) -> Option<Datum<'a>> {
     let all = nanos(text, micros, &Kind { precision: Some(9), ..*to });
     (all == nanos(text, micros, to) && !datetime::is_finer(text, true)).then_some(all)
 }
 
-/// The bytes that a text in base64 stands for, in hexadecimal digits.
+/// Converts base64 to hexadecimal digits.
 pub fn hexadecimal_of(base64: &str) -> Option<String> {
     let bytes = STANDARD.decode(base64).ok()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_takes_what_it_holds_in_full() {
+    fn converts_only_without_loss() {
         let check = |of: &str, text: &str, to: &str, expect: Option<Datum<'_>>| {
             let typed = Typed { text: Cow::Borrowed(text), kind: kind(of) };
             assert_eq!(typed.datum(&kind(to)), expect, "{of} {text} {to}");
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn small_decimals_are_those_that_any_way_makes() {
+    fn small_decimal_agrees_with_the_general_conversion() {
         for scale in [0, 1, 2, 18] {
             for number in [
                 "0",

@@ -1,13 +1,13 @@
-//! Points in time, dates and times of day: which texts dlt takes for them, what they mean, and how
-//! they are written.
+//! Instants, dates and times of day: which texts dlt accepts, their value, and how they are
+//! written.
 //!
-//! Every text of a timestamp column passes here, and so does the first text of every new column:
-//! ordinary text is refused after a look at its first characters, and the usual shape is read at
+//! Every string of a timestamp column is parsed here, and so is the first string of every new
+//! column: ordinary text is rejected by its first characters, and the most common format is read at
 //! fixed positions.
 //!
-//! Everything is in UTC: a text without an offset is taken to be, as in dlt with its default
-//! context. A text that dlt accepts and then fails on (an offset of a day or more, an instant
-//! outside the years 1 to 9999) is refused here.
+//! All values are in UTC: a text without an offset is UTC, as in dlt's default context. Texts that
+//! dlt accepts and then fails on (an offset of a day or more, an instant outside the years 1 to
+//! 9999) are rejected.
 //!
 //! Source: dlt 1.31, `common/time.py`, and pendulum 3.3: first its ISO 8601 parser, then its
 //! "common formats" (`parsing/__init__.py`).
@@ -22,21 +22,21 @@ const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 /// A day, in microseconds.
 pub const DAY_MICROS: i64 = DAY_SECONDS * MICROS;
-/// 0001-01-01T00:00:00 in seconds: the first instant of Python's `datetime`.
+/// 0001-01-01T00:00:00 in seconds: the minimum of Python's `datetime`.
 const FIRST_SECOND: i64 = -62_135_596_800;
-/// 9999-12-31T23:59:59 in seconds: its last.
+/// 9999-12-31T23:59:59 in seconds: the maximum of Python's `datetime`.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// A point in time, as read from a text.
+/// An instant parsed from a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Timestamp {
     /// Microseconds since 1970-01-01T00:00:00 UTC.
     pub micros: i64,
-    /// Whether the text named its offset from UTC.
+    /// Whether the text has an offset from UTC.
     pub had_offset: bool,
 }
 
-/// Reads a text that dlt infers to be a timestamp: a date *and* a time.
+/// Parses a text that dlt infers to be a timestamp: a date *and* a time.
 pub fn parse_iso(text: &str) -> Option<Timestamp> {
     if !may_have_date(text) {
         return None;
@@ -50,8 +50,8 @@ pub fn parse_iso(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// Reads a text as dlt coerces it to a timestamp: also a date, or a count of seconds since 1970.
-/// In microseconds since 1970-01-01T00:00:00 UTC.
+/// Parses a text as dlt coerces it to a timestamp: also a date alone, or a number of seconds since
+/// 1970. Returns microseconds since 1970-01-01T00:00:00 UTC.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     if let Some(timestamp) = parse::usual(text.as_bytes()) {
         return Some(timestamp.micros);
@@ -64,22 +64,21 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
     }
 }
 
-/// Reads a text as dlt coerces it to a date: the day, in UTC, of what it is as a timestamp. In days
-/// since 1970-01-01.
+/// Parses a text as dlt coerces it to a date: the UTC day of its timestamp, in days since
+/// 1970-01-01.
 ///
-/// CPython 3.11, whose `date.fromisoformat` dlt asks first, overlooks two bytes behind an eight
-/// character date (`20240101 Z`, `2024010199`); here such a text is what it says, or nothing.
+/// CPython 3.11's `date.fromisoformat`, which dlt tries first, ignores two bytes behind a date of
+/// eight characters (`20240101 Z`, `2024010199`). Such a text is parsed in full here.
 pub fn parse_date(text: &str) -> Option<i32> {
     parse_timestamp(text).map(date_of)
 }
 
-/// Reads a day that is written `2024-01-31`. In days since 1970-01-01.
+/// Parses a day such as `2024-01-31`, in days since 1970-01-01.
 pub fn parse_day(text: &str) -> Option<i32> {
     parse::day(text.as_bytes())
 }
 
-/// The seventh to ninth digit of the fraction of a second in a text, and whether there are others behind
-/// them that are not zero.
+/// The seventh to ninth fractional digit of a text, and whether a later one is not zero.
 fn behind_micros(text: &str) -> (u32, bool) {
     let fraction = text.split_once(['.', ',']).map_or("", |(_, fraction)| fraction);
     let mut digits = fraction.bytes().take_while(u8::is_ascii_digit).skip(6);
@@ -88,18 +87,19 @@ fn behind_micros(text: &str) -> (u32, bool) {
     (nanos, digits.any(|digit| digit != b'0'))
 }
 
-/// Nanoseconds behind the microseconds of a text.
+/// The nanoseconds of a text beyond its microseconds.
 pub fn nanos_of(text: &str) -> u32 {
     behind_micros(text).0
 }
 
-/// Whether a text has a digit behind its microseconds, or behind its nanoseconds, that is not zero.
+/// Returns `true` if a text has a digit other than zero behind its microseconds, or its
+/// nanoseconds.
 pub fn is_finer(text: &str, than_nanos: bool) -> bool {
     let (nanos, rest) = behind_micros(text);
     rest || !than_nanos && nanos != 0
 }
 
-/// Reads a text as dlt coerces it to a time: a time of day alone, in UTC if it has an offset. In
+/// Parses a text as dlt coerces it to a time: a time of day, in UTC if it has an offset. Returns
 /// microseconds since midnight.
 pub fn parse_time(text: &str) -> Option<i64> {
     match moment(text)? {
@@ -108,12 +108,12 @@ pub fn parse_time(text: &str) -> Option<i64> {
     }
 }
 
-/// The instant so many seconds after 1970, in microseconds, to the nearest one, half to even.
+/// Converts seconds since 1970 to microseconds, rounding to the nearest, ties to even.
 ///
 /// Source: CPython 3.11, `Python/pytime.c` (`_PyTime_DoubleToDenominator`).
 pub fn from_epoch_seconds(seconds: f64) -> Option<i64> {
     let whole = seconds.trunc();
-    // Not a number is outside, too.
+    // NaN is out of range, too.
     if !(whole >= FIRST_SECOND as f64 - 1.0 && whole <= LAST_SECOND as f64 + 1.0) {
         return None;
     }
@@ -121,26 +121,26 @@ pub fn from_epoch_seconds(seconds: f64) -> Option<i64> {
     in_range(whole as i64 * MICROS + micros as i64)
 }
 
-/// The instant so many whole seconds after 1970, in microseconds.
+/// Converts whole seconds since 1970 to microseconds.
 pub fn from_epoch(seconds: i64) -> Option<i64> {
     seconds.checked_mul(MICROS).and_then(in_range)
 }
 
-/// The day of an instant in UTC, in days since 1970-01-01.
+/// The UTC day of an instant, in days since 1970-01-01.
 pub fn date_of(micros: i64) -> i32 {
-    // An i64 of microseconds spans 107 million days to either side.
+    // An `i64` of microseconds spans 107 million days in each direction.
     micros.div_euclid(DAY_MICROS) as i32
 }
 
-/// The instant or time of day with no more digits after the point than `precision`; further ones
-/// are cut off, as by dlt's `reduce_pendulum_datetime_precision`.
+/// Truncates an instant or a time of day to `precision` fractional digits, as dlt's
+/// `reduce_pendulum_datetime_precision` does.
 pub fn truncate(micros: i64, precision: u32) -> i64 {
     let unit = 10_i64.pow(6_u32.saturating_sub(precision));
     micros - micros.rem_euclid(unit)
 }
 
-/// The instant as Python's `isoformat` writes it: `2024-01-01T10:00:00.500000+00:00`, or without
-/// the offset; a fraction of zero is omitted.
+/// An instant in Python's `isoformat`: `2024-01-01T10:00:00.500000+00:00`, or without the offset. A
+/// fraction of zero is omitted.
 pub fn timestamp_text(micros: i64, with_offset: bool) -> String {
     let date = date_text(date_of(micros));
     let time = time_text(micros.rem_euclid(DAY_MICROS));
@@ -148,13 +148,13 @@ pub fn timestamp_text(micros: i64, with_offset: bool) -> String {
     format!("{date}T{time}{offset}")
 }
 
-/// The date as Python's `isoformat` writes it: `2024-01-01`.
+/// A date in Python's `isoformat`: `2024-01-01`.
 pub fn date_text(days: i32) -> String {
     let (year, month, day) = civil(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// The time of day as Python's `isoformat` writes it: `10:00:00`, or `10:00:00.500000`.
+/// A time of day in Python's `isoformat`: `10:00:00`, or `10:00:00.500000`.
 pub fn time_text(micros: i64) -> String {
     let (seconds, fraction) = (micros.div_euclid(MICROS), micros.rem_euclid(MICROS));
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -165,15 +165,15 @@ pub fn time_text(micros: i64) -> String {
     text
 }
 
-/// Whether a text can begin with a year: a cheap look that most texts do not pass.
+/// Returns `false` if a text cannot begin with a year: a cheap check that rejects most texts.
 fn may_have_date(text: &str) -> bool {
-    // The shortest is "20241:2", which pendulum reads as year, hour and minute.
+    // The shortest such text is "20241:2", which pendulum reads as year, hour and minute.
     let Some(head) = text.as_bytes().first_chunk::<7>() else {
         return false;
     };
     let [year @ .., _, _, _] = head;
     year.iter().all(u8::is_ascii_digit)
-        // The common formats take the digits of any script.
+        // The common formats accept the digits of any script.
         || !head.is_ascii() && text.chars().take(4).all(|c| python::digit(c).is_some())
 }
 
@@ -182,7 +182,7 @@ fn in_range(micros: i64) -> Option<i64> {
     range.contains(&micros).then_some(micros)
 }
 
-/// Days since 1970-01-01 of a day in the proleptic Gregorian calendar.
+/// Converts a date of the proleptic Gregorian calendar to days since 1970-01-01.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn days_of(year: i32, month: u32, day: u32) -> i32 {
@@ -195,7 +195,7 @@ fn days_of(year: i32, month: u32, day: u32) -> i32 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Year, month and day of a day.
+/// Converts days since 1970-01-01 to year, month and day.
 ///
 /// Source: as [`days_of`].
 fn civil(days: i32) -> (i32, u32, u32) {

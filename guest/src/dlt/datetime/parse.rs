@@ -3,7 +3,7 @@
 use super::{DAY_MICROS, DAY_SECONDS, MICROS, Timestamp, days_of, in_range};
 use crate::dlt::python;
 
-/// What a text turned out to be.
+/// The result of parsing a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Moment {
     /// A date with a time.
@@ -12,15 +12,15 @@ pub(super) enum Moment {
     Date(i32),
     /// A time of day alone, in microseconds since midnight.
     Time {
-        /// As the clock at that offset shows it.
+        /// In local time at the offset.
         micros: i64,
-        /// East of UTC, in microseconds; 0 where none is named.
+        /// East of UTC, in microseconds; 0 if the text has no offset.
         offset: i64,
     },
 }
 
-/// The usual shape, `YYYY-MM-DDTHH:MM:SS` with or without a fraction and an offset, and maybe with
-/// a space for the `T`. None says nothing: the text may still have another shape.
+/// Parses the most common format: `YYYY-MM-DDTHH:MM:SS`, or a space for the `T`, with or without a
+/// fraction and an offset. `None`: the text may still have another format.
 pub(super) fn usual(text: &[u8]) -> Option<Timestamp> {
     let (head, tail) = text.split_first_chunk::<19>()?;
     let &[a, b, c, d, b'-', e, f, b'-', g, h, b'T' | b' ', i, j, b':', k, l, b':', m, n] = head
@@ -43,7 +43,7 @@ pub(super) fn usual(text: &[u8]) -> Option<Timestamp> {
     instant(day, clock.micros()?, offset)
 }
 
-/// The shape `YYYY-MM-DD`, in days since 1970-01-01.
+/// Parses `YYYY-MM-DD`, in days since 1970-01-01.
 pub(super) fn day(text: &[u8]) -> Option<i32> {
     let &[a, b, c, d, b'-', e, f, b'-', g, h] = text else { return None };
     let digits = [a, b, c, d, e, f, g, h].map(|byte| byte.wrapping_sub(b'0'));
@@ -54,13 +54,13 @@ pub(super) fn day(text: &[u8]) -> Option<i32> {
     date(a * 1000 + b * 100 + c * 10 + d, e * 10 + f, g * 10 + h)
 }
 
-/// What a text is, if it is a date, a time, or both.
+/// Parses a date, a time, or both.
 pub(super) fn moment(text: &str) -> Option<Moment> {
     iso(text.as_bytes()).or_else(|| common(python::ascii_digits(text).as_bytes()))
 }
 
-/// Dates and times as pendulum's ISO 8601 parser reads them. Its intervals and durations are of no
-/// use to dlt.
+/// Dates and times as pendulum's ISO 8601 parser reads them. Its intervals and durations are
+/// omitted: dlt does not use them.
 fn iso(text: &[u8]) -> Option<Moment> {
     let mut text = Cursor { rest: text };
     if text.peek() == b'T' {
@@ -82,12 +82,12 @@ fn iso(text: &[u8]) -> Option<Moment> {
     Some(Moment::Instant(instant(day, time.clock.micros()?, time.offset)?))
 }
 
-/// The common formats: what is left of pendulum's regular expression `COMMON`, whose date and time
-/// are both optional and need nothing between them.
+/// The common formats: the part of pendulum's regular expression `COMMON` that remains. Its date
+/// and time are both optional and need no separator.
 fn common(text: &[u8]) -> Option<Moment> {
     let whole = Cursor { rest: text };
-    // The first way to match the whole text decides, even when it makes no sense, as in
-    // "202410:00", which is the month 10 and the day 00.
+    // The first match of the whole text decides, even if its value is invalid: "202410:00" has the
+    // month 10 and the day 00.
     let mut rest = whole;
     if let Some((year, month, day)) = rest.common_date()
         && let Some(time) = rest.common_time()
@@ -112,7 +112,7 @@ fn with_time(day: i32, time: Option<Clock>) -> Option<Moment> {
     }
 }
 
-/// A day of the calendar, in days since 1970-01-01.
+/// A calendar date in days since 1970-01-01.
 fn date(year: u32, month: u32, day: u32) -> Option<i32> {
     let days_in_month = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
@@ -129,13 +129,13 @@ fn is_leap(year: u32) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-/// The instant of a day, a time of day and an offset, the latter two in microseconds.
+/// An instant from a day, a time of day and an offset, the latter two in microseconds.
 fn instant(day: i32, micros: i64, offset: Option<i64>) -> Option<Timestamp> {
     let micros = in_range(i64::from(day) * DAY_MICROS + micros - offset.unwrap_or(0))?;
     Some(Timestamp { micros, had_offset: offset.is_some() })
 }
 
-/// What a clock shows.
+/// A time of day by its parts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     hour: u32,
@@ -146,7 +146,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Microseconds since midnight; there is no hour 24 and no second 60.
+    /// Microseconds since midnight. The hour 24 and the second 60 are invalid.
     fn micros(self) -> Option<i64> {
         let Self { hour, minute, second, fraction } = self;
         let exists = hour < 24 && minute < 60 && second < 60;
@@ -155,7 +155,7 @@ impl Clock {
     }
 }
 
-/// A time of day as ISO 8601 has it.
+/// A time of day in ISO 8601.
 struct IsoTime {
     clock: Clock,
     /// East of UTC, in microseconds.
@@ -163,14 +163,14 @@ struct IsoTime {
 }
 
 impl IsoTime {
-    /// The time as all there is in the text.
+    /// The time, if it ends the text.
     fn alone(&self, rest: &Cursor<'_>) -> Option<Moment> {
         let micros = self.clock.micros()?;
         rest.is_at_end().then(|| Moment::Time { micros, offset: self.offset.unwrap_or(0) })
     }
 }
 
-/// What is still to be read.
+/// The unread rest of the text.
 #[derive(Clone, Copy)]
 struct Cursor<'a> {
     rest: &'a [u8],
@@ -181,7 +181,7 @@ impl Cursor<'_> {
         self.rest.is_empty()
     }
 
-    /// The next byte; 0 at the end, which nothing below looks for.
+    /// The next byte, or 0 at the end. No caller looks for 0.
     fn peek(&self) -> u8 {
         self.rest.first().copied().unwrap_or(0)
     }
@@ -190,7 +190,7 @@ impl Cursor<'_> {
         self.rest = self.rest.get(1..).unwrap_or_default();
     }
 
-    /// Skips the next byte if it is that one.
+    /// Skips the next byte if it is the given one.
     fn take(&mut self, byte: u8) -> bool {
         let found = !self.is_at_end() && self.peek() == byte;
         if found {
@@ -208,7 +208,7 @@ impl Cursor<'_> {
         Some(u32::from(digit))
     }
 
-    /// A number of exactly so many digits.
+    /// A number of exactly `count` digits.
     fn digits(&mut self, count: u32) -> Option<u32> {
         (0..count).try_fold(0, |value, _| Some(value * 10 + self.digit()?))
     }
@@ -219,8 +219,8 @@ impl Cursor<'_> {
         Some(self.digit().map_or(value, |next| value * 10 + next))
     }
 
-    /// Microseconds, if there is a point or a comma; at least one digit, those after the sixth do
-    /// not count.
+    /// Microseconds after a point or a comma. At least one digit is required; digits after the
+    /// sixth are ignored.
     fn fraction(&mut self) -> Option<u32> {
         if !self.take(b'.') && !self.take(b',') {
             return Some(0);
@@ -237,7 +237,7 @@ impl Cursor<'_> {
     }
 
     /// The offset from UTC in microseconds, if there is one: `Z`, `+hh`, `+hhmm`, `+hh:mm`, and
-    /// even `+hh:`.
+    /// `+hh:`.
     fn offset(&mut self) -> Option<Option<i64>> {
         if self.take(b'Z') {
             return Some(Some(0));
@@ -255,7 +255,7 @@ impl Cursor<'_> {
         (seconds < DAY_SECONDS).then_some(Some(sign * seconds * MICROS))
     }
 
-    /// The rest of a date after the year, and whether it is in the extended format, with hyphens.
+    /// The rest of a date after the year, and whether it has the extended format, with hyphens.
     fn iso_date(&mut self, year: u32) -> Option<(i32, bool)> {
         let extended = self.take(b'-');
         if self.take(b'W') {
@@ -295,8 +295,8 @@ impl Cursor<'_> {
         self.is_at_end() || matches!(self.peek(), b' ' | b'T')
     }
 
-    /// A time of day after a `T` or a space; or after the hour, where that is read already. Its
-    /// format, extended or basic, must be the date's, except in an hour or minute alone.
+    /// A time of day after a `T` or a space, or after an hour that is already read. Its format,
+    /// extended or basic, must be the date's, unless it is an hour or minute only.
     fn iso_time(&mut self, extended: bool, hour: Option<u32>) -> Option<IsoTime> {
         let hour = match hour {
             Some(hour) => hour,
@@ -328,7 +328,7 @@ impl Cursor<'_> {
         self.is_at_end() || matches!(self.peek(), b'Z' | b'+' | b'-')
     }
 
-    /// Year, month and day, with slashes, colons or nothing between them.
+    /// Year, month and day, separated by slashes, colons or nothing.
     fn common_date(&mut self) -> Option<(u32, u32, u32)> {
         let year = self.digits(4)?;
         let _ = self.take(b'/') || self.take(b':');
@@ -337,8 +337,8 @@ impl Cursor<'_> {
         Some((year, month, self.digits(2)?))
     }
 
-    /// The time of day that is the rest of the text; `Some(None)` when nothing is left. The minute
-    /// may be missing in the grammar, which dlt fails on.
+    /// The time of day at the end of the text; `Some(None)` if the text has ended. The grammar
+    /// allows a missing minute, on which dlt fails.
     fn common_time(&mut self) -> Option<Option<Clock>> {
         if self.is_at_end() {
             return Some(None);
@@ -348,7 +348,7 @@ impl Cursor<'_> {
         if !self.take(b':') {
             return None;
         }
-        // 60 is no minute: it makes a time that does not exist, as it should.
+        // A minute of 60 makes the time invalid.
         let minute = self.one_or_two_digits().unwrap_or(60);
         let second = if self.take(b':') { self.one_or_two_digits()? } else { 0 };
         let mut fraction = 0;
@@ -369,13 +369,13 @@ impl Cursor<'_> {
     }
 }
 
-/// The day with that number in its year.
+/// The day with the given number in its year.
 fn day_of_year(year: u32, ordinal: u32) -> Option<i32> {
     let exists = (1..=365 + u32::from(is_leap(year))).contains(&ordinal);
     if exists { Some(date(year, 1, 1)? + ordinal as i32 - 1) } else { None }
 }
 
-/// The day of an ISO week. The weekday 0, which pendulum lets pass, is the Sunday before.
+/// A day of an ISO week. pendulum accepts the weekday 0: the Sunday before.
 fn iso_week(year: u32, week: u32, weekday: u32) -> Option<i32> {
     let first = week_one(year)?;
     let weeks = (week_one(year + 1)? - first) / 7;
@@ -383,7 +383,7 @@ fn iso_week(year: u32, week: u32, weekday: u32) -> Option<i32> {
         return None;
     }
     let day = first + (week as i32 - 1) * 7 + weekday as i32 - 1;
-    // The week 0 passes as well.
+    // The week 0 is accepted, too.
     (days_of(1, 1, 1)..=days_of(9999, 12, 31)).contains(&day).then_some(day)
 }
 

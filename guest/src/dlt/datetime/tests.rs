@@ -2,9 +2,9 @@ use serde_json::Value;
 
 use super::*;
 
-/// The corpus holds what dlt makes of each text; errors are None here.
+/// The corpus has dlt's result for each text; errors are `None` here.
 #[test]
-fn timestamps_of_dlt() {
+fn parses_timestamps_as_dlt() {
     let path =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/timestamps.json");
     let corpus: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -18,7 +18,8 @@ fn timestamps_of_dlt() {
             }
         };
         let instant = case["timestamp"]["$ts"].as_str();
-        // Deliberate: what dlt infers to be a timestamp and then fails on is text.
+        // Deliberate difference: a text that dlt infers to be a timestamp and then fails on stays
+        // text.
         let inferred = if case["infer"] == "timestamp" { instant } else { None };
         let show = |micros| {
             let text = timestamp_text(micros, false);
@@ -82,9 +83,9 @@ fn shapes() {
     }
 }
 
-/// Every text that dlt can read as a timestamp must pass the first look.
+/// Every text that dlt can read as a timestamp passes the first check.
 #[test]
-fn the_first_look_refuses_nothing_good() {
+fn the_first_check_rejects_no_timestamp() {
     for text in ["20241:3", "2024W01T10", "2024001T10", "2024-01T10", "٢٠٢٤1:3", "2024٠١01 1:3"]
     {
         assert!(may_have_date(text) && parse_iso(text).is_some(), "{text:?}");
@@ -117,12 +118,12 @@ fn precisions() {
     check(1_234_567, 9, 1_234_567);
     check(1_234_567, 3, 1_234_000);
     check(1_234_567, 0, 1_000_000);
-    // The fraction is cut off, and it counts upwards before 1970, too.
+    // The fraction is truncated towards negative infinity, before 1970 too.
     check(-1, 3, -1_000);
 }
 
 #[test]
-fn every_day_is_itself() {
+fn every_day_converts_to_a_date_and_back() {
     let first = days_of(1, 1, 1);
     let mut previous = (0, 12, 31);
     for days in first..=days_of(9999, 12, 31) {

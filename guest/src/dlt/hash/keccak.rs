@@ -1,13 +1,13 @@
 //! The permutation Keccak-f\[1600\], for one state or for two at once.
 //!
-//! It is no crate's because none hashes two messages at once in the vectors of WebAssembly, which
-//! takes a third off the time of an id.
+//! Implemented here because no crate hashes two messages at once in WebAssembly's vectors, which
+//! saves a third of the time per id.
 //!
 //! Source: FIPS 202, section 3.
 
-/// A 64 bit lane, or several side by side that go through the same steps.
+/// A 64 bit lane, or several lanes processed in parallel.
 pub(super) trait Lane: Copy {
-    /// The same constant in each.
+    /// A constant in each lane.
     fn constant(value: u64) -> Self;
     /// Exclusive or.
     fn xor(self, other: Self) -> Self;
@@ -53,7 +53,7 @@ mod portable {
     pub(in super::super) struct Pair([u64; 2]);
 
     impl Pair {
-        /// Whether a pair takes less time than two lanes.
+        /// Whether a pair is faster than two single lanes.
         pub(in super::super) const IS_FAST: bool = false;
 
         pub(in super::super) fn join(a: u64, b: u64) -> Self {
@@ -102,7 +102,7 @@ mod vector {
     pub(in super::super) struct Pair(v128);
 
     impl Pair {
-        /// Whether a pair takes less time than two lanes.
+        /// Whether a pair is faster than two single lanes.
         pub(in super::super) const IS_FAST: bool = true;
 
         pub(in super::super) fn join(a: u64, b: u64) -> Self {
@@ -150,7 +150,7 @@ pub(super) fn permute<L: Lane>(mut state: [L; 25]) -> [L; 25] {
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "the state has 25 lanes, and x is below 5")]
 fn round<L: Lane>(a: &[L; 25], constant: u64) -> [L; 25] {
-    // Theta: the parity of the columns left and right of each column.
+    // Theta: the parity of the columns to the left and right of each column.
     let parity = |x: usize| a[x].xor(a[x + 5]).xor(a[x + 10]).xor(a[x + 15]).xor(a[x + 20]);
     let c = [parity(0), parity(1), parity(2), parity(3), parity(4)];
     let d = [
@@ -160,7 +160,7 @@ fn round<L: Lane>(a: &[L; 25], constant: u64) -> [L; 25] {
         c[2].xor(c[4].rotate::<1>()),
         c[3].xor(c[0].rotate::<1>()),
     ];
-    // Rho and pi: which lane comes where, and how far it is turned. Chi, row by row.
+    // Rho and pi: the target position and rotation of each lane. Chi: row by row.
     let r0 = chi([
         a[0].xor(d[0]),
         a[6].xor(d[1]).rotate::<44>(),

@@ -1,12 +1,11 @@
 //! Hashes: row ids and the tags of shortened names are SHAKE128, schema versions are SHA3-256.
 //!
-//! Every row of a nested table needs a hash of its own, so this is one of the hottest places of a
-//! load: an id takes one permutation and no allocation, and the rows of one list share what their
-//! texts have in common. Two ids of a list are hashed at once where the target has vectors of two
-//! 64 bit lanes.
+//! Every row of a nested table needs a hash, so this is one of the hottest parts of a load: an id
+//! takes one permutation and no allocation, and the rows of a list share the state of their common
+//! prefix. Two ids of a list are hashed at once if the target has vectors of two 64 bit lanes.
 //!
-//! Source: FIPS 202; which texts are hashed is dlt 1.31's, `common/normalizers/json/helpers.py`
-//! and `common/utils.py` (`digest128`).
+//! Source: FIPS 202. The hashed texts are dlt 1.31's, `common/normalizers/json/helpers.py` and
+//! `common/utils.py` (`digest128`).
 
 use std::fmt;
 
@@ -17,13 +16,13 @@ mod keccak;
 
 use keccak::{Pair, permute};
 
-/// Bytes SHAKE128 takes in, or gives out, before each permutation.
+/// The rate of SHAKE128: bytes absorbed or squeezed per permutation.
 const SHAKE128_RATE: usize = 168;
-/// The same of SHA3-256.
+/// The rate of SHA3-256.
 const SHA3_256_RATE: usize = 136;
-/// What FIPS 202 puts after a message of SHAKE: its suffix and the first bit of the padding.
+/// The suffix that FIPS 202 appends to a message of SHAKE, with the first bit of the padding.
 const SHAKE_SUFFIX: u8 = 0x1f;
-/// The same of SHA-3.
+/// The suffix of SHA-3, with the first bit of the padding.
 const SHA3_SUFFIX: u8 = 0x06;
 /// The last bit of the padding.
 const PADDING_END: u8 = 0x80;
@@ -33,7 +32,7 @@ const PADDING_END: u8 = 0x80;
 pub struct RowId([u8; 14]);
 
 impl RowId {
-    /// The id of a row that is known by its content: `text` is its key, or the whole row, as
+    /// The id of a row that is identified by its content: `text` is its key, or the whole row, as
     /// compact JSON with sorted keys.
     ///
     /// Source: dlt 1.31, `common/normalizers/json/helpers.py` (`get_row_hash`).
@@ -43,20 +42,20 @@ impl RowId {
         Self::of_digest(&digest)
     }
 
-    /// The id that these bytes of a digest are.
+    /// The id made of the bytes of a digest.
     pub fn of_digest(digest: &[u8; 10]) -> Self {
         let [a, b, c, d, e, f, g, h, x, y] = *digest;
         let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         Self::of(low, u64::from(u16::from_le_bytes([x, y])))
     }
 
-    /// The id as text; 14 ASCII characters.
+    /// The id as text: 14 ASCII characters.
     pub fn as_str(&self) -> &str {
-        // Base64 is ASCII, so the default is never taken.
+        // Base64 is ASCII, so the default is never used.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// The id's characters.
+    /// The id as bytes.
     pub const fn as_bytes(&self) -> &[u8; 14] {
         &self.0
     }
@@ -69,8 +68,8 @@ impl RowId {
     fn of(low: u64, high: u64) -> Self {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        // Ten digits of six bits come from the first lane; its last four bits and the next two
-        // bytes make four more, with four zero bits behind them.
+        // The first lane makes ten digits of six bits. Its last four bits and the next two bytes
+        // make four more, padded with four zero bits.
         let head = low.swap_bytes();
         let tail = (head & 0xf) << 20 | (high.swap_bytes() >> 48) << 4;
         Self(std::array::from_fn(|i| {
@@ -86,25 +85,25 @@ impl fmt::Display for RowId {
     }
 }
 
-/// The ids of the rows of one list: of the rows in a nested table that share their parent.
+/// The ids of the rows of one list: rows of a nested table with the same parent.
 ///
 /// Source: dlt 1.31, `common/normalizers/json/helpers.py` (`get_nested_row_hash`).
 #[derive(Clone, Debug)]
 pub struct ChildIds {
-    /// The state that has taken in the text up to the position, and the end of the padding.
+    /// The state after absorbing the text up to the position, and the end of the padding.
     state: [u64; 25],
-    /// How many bytes of text that are.
+    /// The number of bytes absorbed.
     len: usize,
-    /// The same text instead, where it may be too long for one block.
+    /// The same text, if it may be too long for one block.
     long: Option<String>,
-    /// Whether an id was asked for in its turn.
+    /// Whether [`Self::in_turn`] has returned an id.
     begun: bool,
-    /// The id made with the last one, and its position.
+    /// The id that was computed ahead, and its position.
     ahead: Option<(u64, RowId)>,
 }
 
 impl ChildIds {
-    /// The ids of the rows of `table` below the row with the id `parent`.
+    /// Creates the ids of rows of `table` whose parent has the id `parent`.
     pub fn new(parent: &str, table: &str) -> Self {
         let len = parent.len() + table.len() + 2;
         let mut state = [0; 25];
@@ -134,8 +133,9 @@ impl ChildIds {
         RowId::of(state[0], state[1])
     }
 
-    /// The same id, where they are asked for one after the other: with vectors, the second and the
-    /// third are made at once, and so on. The first is made alone, for many lists have one row.
+    /// The same id, for positions requested in ascending order: with vectors the second and third
+    /// id are computed together, and so on. The first is computed alone, because many lists have
+    /// one row.
     pub fn in_turn(&mut self, position: u64) -> RowId {
         match self.ahead.take() {
             Some((at, id)) if at == position => id,
@@ -151,8 +151,8 @@ impl ChildIds {
         }
     }
 
-    /// The ids at a position and at the next: cheaper than asking twice where the target has
-    /// vectors, and no dearer elsewhere.
+    /// The ids at a position and the next one: cheaper than two single ids if the target has
+    /// vectors, and no more expensive otherwise.
     #[expect(clippy::indexing_slicing, reason = "all three arrays have 25 lanes")]
     pub fn pair(&self, position: u64) -> [RowId; 2] {
         let next = position.saturating_add(1);
@@ -165,7 +165,7 @@ impl ChildIds {
         [RowId::of(a, c), RowId::of(b, d)]
     }
 
-    /// The state that has taken in the whole text.
+    /// The state after absorbing the whole text.
     fn state(&self, position: u64) -> [u64; 25] {
         let mut state = self.state;
         let (mut rest, mut count) = (position, 1);
@@ -183,15 +183,15 @@ impl ChildIds {
     }
 }
 
-/// Digits of the largest position.
+/// The number of digits of the largest position.
 const POSITION_DIGITS: usize = 20;
 
-/// The id of one row of a nested table; [`ChildIds`] is cheaper for the rows of a list.
+/// The id of one row of a nested table. [`ChildIds`] is cheaper for all rows of a list.
 pub fn row_id_child(parent: &str, table: &str, position: u64) -> RowId {
     ChildIds::new(parent, table).id(position)
 }
 
-/// `bytes` bytes of SHAKE128 of a text, in base64 without padding (dlt's `digest128`).
+/// The first `bytes` bytes of SHAKE128 of a text, in base64 without padding (dlt's `digest128`).
 pub fn b64_digest(text: &[u8], bytes: usize) -> String {
     let mut digest = vec![0; bytes];
     shake128(text, &mut digest);
@@ -236,7 +236,7 @@ fn absorb(state: &mut [u64; 25], block: &[u8]) {
     }
 }
 
-/// Adds one byte to a state; there is nothing behind byte 200.
+/// Adds one byte to a state. Positions beyond 200 are ignored.
 fn put(state: &mut [u64; 25], at: usize, byte: u8) {
     if let Some(lane) = state.get_mut(at / 8) {
         *lane ^= u64::from(byte) << (at % 8 * 8);
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_of_the_standard() {
+    fn digests_are_those_of_the_standard() {
         let check = |input: &[u8], shake: &str, sha: &str| {
             let mut out = [0; 32];
             shake128(input, &mut out);
@@ -266,10 +266,10 @@ mod tests {
         );
     }
 
-    /// Around the block sizes of both, against Python's hashlib: the ends of 500 bytes of SHAKE128,
-    /// the beginning of SHA3-256.
+    /// Compares digests around the block sizes of both with Python's hashlib: the end of 500 bytes
+    /// of SHAKE128, the beginning of SHA3-256.
     #[test]
-    fn digests_at_block_borders() {
+    fn digests_around_block_sizes() {
         let cases = [
             (0, "7f9c2ba4e88f827ddd544512dda25298", "a7ffc6f8bf1ed766"),
             (1, "776915233d1e790962c65156480a97d0", "e3ed56bd086d8958"),
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn row_ids_of_dlt() {
+    fn row_ids_are_those_of_dlt() {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/conformance/corpus/rowhash.json");
         let text = std::fs::read_to_string(path).unwrap();
@@ -324,7 +324,7 @@ mod tests {
         assert!(checked >= 10, "the corpus holds {checked} texts");
     }
 
-    /// However an id is asked for, it is the digest of the same text.
+    /// Each method returns the digest of the same text.
     #[test]
     fn child_ids_are_digests_of_their_texts() {
         for table in ["", "t", "issues__fields__comment", &"long".repeat(35), &"é".repeat(255)] {
@@ -344,9 +344,9 @@ mod tests {
         }
     }
 
-    /// Whatever was asked for before.
+    /// The order of requests does not change an id.
     #[test]
-    fn ids_in_turn() {
+    fn ids_requested_in_any_order_are_equal() {
         let mut ids = ChildIds::new("z5jIxXIbUnmbKw", "t");
         for position in (0..12).chain([12, 13, 13, 20, 7]) {
             assert_eq!(ids.in_turn(position), ids.id(position));

@@ -1,4 +1,4 @@
-//! What a schema allows the data to bring: dlt's schema contracts.
+//! dlt's schema contracts: the changes of the schema that data may cause.
 //!
 //! Source: dlt 1.31, `common/schema/schema.py` (`expand_schema_contract_settings`,
 //! `resolve_contract_settings_for_table`).
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Column, Schema, Table, is_dlt};
 use crate::fault::{Context, Fault, FaultKind, Result};
 
-/// What becomes of something new.
+/// What happens with something new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
     /// It is added to the schema.
@@ -22,7 +22,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The fault of something new where this is frozen.
+    /// Returns a fault if the mode is `freeze`.
     fn refuse(self, expected: &str, found: &str) -> Result<()> {
         match self {
             Self::Freeze => Err(Fault::new(
@@ -35,7 +35,7 @@ impl Mode {
         }
     }
 
-    /// The mode dlt calls so.
+    /// The mode with the given name in dlt.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "evolve" => Self::Evolve,
@@ -47,26 +47,26 @@ impl Mode {
     }
 }
 
-/// What becomes of new tables, of new columns, and of values another type is needed for.
+/// The modes for new tables, new columns, and values that need another type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Contract {
     /// New tables.
     pub tables: Mode,
-    /// New columns of tables that are not new.
+    /// New columns of existing tables.
     pub columns: Mode,
-    /// Values a column cannot hold.
+    /// Values that a column cannot store.
     pub data_type: Mode,
 }
 
 impl Contract {
-    /// Everything is welcome.
+    /// The default: everything is added to the schema.
     pub const EVOLVE: Self =
         Self { tables: Mode::Evolve, columns: Mode::Evolve, data_type: Mode::Evolve };
 
-    /// From one mode for everything, or one for each: what is not said evolves.
+    /// Parses one mode for everything, or an object with a mode for each. Missing ones evolve.
     ///
     /// # Errors
-    /// A config fault that names what is not known.
+    /// A config fault that names an unknown mode or entity.
     pub fn parse(settings: &Value) -> Result<Self> {
         let mode = |value: &Value| {
             value.as_str().and_then(Mode::parse).ok_or_else(|| {
@@ -102,7 +102,7 @@ impl Contract {
         Ok(contract)
     }
 
-    /// The contract of a table. For a table the data brings, ask for its parent's.
+    /// The contract of a table. For a table that is created by data, pass its parent.
     ///
     /// # Errors
     /// As [`Contract::parse`].
@@ -115,14 +115,15 @@ impl Contract {
         settings.map_or(Ok(Self::EVOLVE), Self::parse).at(|| format!("table {table}"))
     }
 
-    /// Whether a table that a resource declares may be, less the columns that may not. The contract
-    /// bears on what is new: a table that has no columns yet, columns of one that has, and other types
-    /// for columns that have one.
+    /// Applies the contract to a table that a resource declares. Removes the columns that are not
+    /// allowed. Returns `false` if the table is discarded. The contract concerns what is new:
+    /// tables without columns, new columns of existing tables, and other types for existing
+    /// columns.
     ///
     /// Source: dlt 1.31, `common/schema/schema.py`, `apply_schema_contract`.
     ///
     /// # Errors
-    /// A contract fault when something new is frozen; it names the table and the column.
+    /// A contract fault if something new is frozen. It names the table and the column.
     pub(super) fn admits(&self, schema: &Schema, table: &mut Table) -> Result<bool> {
         if is_dlt(table.name()) || *self == Self::EVOLVE {
             return Ok(true);
@@ -167,7 +168,7 @@ impl Contract {
         Ok(true)
     }
 
-    /// The contract of a table that is about to be declared.
+    /// The contract for a table that is being declared.
     pub(super) fn of_new(schema: &Schema, table: &Table) -> Result<Self> {
         match (table.hint("schema_contract"), table.parent()) {
             (Some(settings), _) if !is_dlt(table.name()) => Self::parse(settings),
@@ -179,7 +180,7 @@ impl Contract {
     }
 }
 
-/// Whether a column says of its type something else than another one.
+/// Returns `true` if a column declares another type than the known one.
 fn changes_type(known: &Column, column: &Column) -> bool {
     ["data_type", "nullable", "precision", "scale", "timezone"].iter().any(|property| {
         let hint = column.hints().get(*property);

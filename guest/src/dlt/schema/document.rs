@@ -1,19 +1,19 @@
-//! The schema as dlt stores it, the hash of its content, and how the two count up.
+//! The stored form of the schema, the hash of its content, and its version.
 
 use serde_json::{Map, Value};
 
 use super::{Column, ENGINE_VERSION, Schema, Table, migrate, packed};
 use crate::fault::{Context, Fault, FaultKind, Result};
 
-/// dlt remembers this many former hashes.
+/// The number of previous hashes that dlt keeps.
 const HISTORY: usize = 10;
 
 impl Schema {
-    /// A schema as `_dlt_version` holds it: JSON, or JSON compressed and in base64.
+    /// Parses `_dlt_version.schema`: JSON, or JSON compressed and in base64.
     ///
     /// # Errors
-    /// A destination fault that names what is not as dlt stores it, or was stored by a dlt that is
-    /// too new or too old.
+    /// A destination fault that names what differs from dlt's form, or if it was stored by a dlt
+    /// that is too new or too old.
     pub fn parse(text: &str) -> Result<Self> {
         let parse = || {
             let mut document = packed::unpack(text)?;
@@ -21,30 +21,30 @@ impl Schema {
             Self::from_document(document)
         };
         parse()
-            // Whatever is wrong here, it is the stored schema and not the job.
+            // An error here concerns the stored schema, not the job.
             .map_err(|fault| Fault { kind: FaultKind::Destination, ..fault })
             .at(|| "stored schema")
     }
 
-    /// The text for `_dlt_version.schema`: JSON, or JSON compressed and in base64 when it is longer
-    /// than `limit` bytes. dlt reads either, and takes Snowflake's 16 MiB for the limit.
+    /// The text for `_dlt_version.schema`: JSON, or JSON compressed and in base64 if it is longer
+    /// than `limit` bytes. dlt reads both; its limit is Snowflake's 16 MiB.
     pub fn to_text(&self, limit: usize) -> String {
         let text = self.to_json();
         if text.len() > limit { packed::pack(&text) } else { text }
     }
 
-    /// The schema as dlt stores it, as JSON.
+    /// The stored form as JSON.
     pub fn to_json(&self) -> String {
         packed::print(&self.to_document())
     }
 
-    /// Notes a change of the content, if there was one: the version and its hash. Call it when the
-    /// load knows all its tables and columns, before the schema is stored.
+    /// Updates the version and its hash if the content has changed. Call it when the load knows all
+    /// tables and columns, before the schema is stored. Returns `true` if it has changed.
     ///
     /// Source: dlt 1.31, `common/schema/utils.py`, `bump_version_if_modified`.
     ///
     /// # Errors
-    /// A destination fault when the content has no canonical form.
+    /// A destination fault if the content has no canonical form.
     pub fn bump(&mut self) -> Result<bool> {
         let hash = self.content_hash()?;
         if hash == self.version_hash {
@@ -101,7 +101,7 @@ impl Schema {
         let text = |key: &str, found: Value| match found {
             Value::String(text) => Ok(text),
             Value::Null if key == "version_hash" => Ok(String::new()),
-            other => Err(wrong(key, "a text", &other)),
+            other => Err(wrong(key, "a string", &other)),
         };
         let object = |key: &str, found: Value| match found {
             Value::Object(map) => Ok(map),
@@ -111,7 +111,7 @@ impl Schema {
         take("engine_version");
         let version = match take("version") {
             Value::Null => 0,
-            found => found.as_u64().ok_or_else(|| wrong("version", "a whole number", &found))?,
+            found => found.as_u64().ok_or_else(|| wrong("version", "an integer", &found))?,
         };
         let previous_hashes = match take("previous_hashes") {
             Value::Array(hashes) => hashes

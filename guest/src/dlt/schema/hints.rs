@@ -1,4 +1,4 @@
-//! What a job says of a resource, as a table of the schema.
+//! The hints of a resource, converted to a table of the schema.
 //!
 //! Source: dlt 1.31, `extract/hints.py` (`_hints_to_table_schema`, `compute_table_schema`,
 //! `compute_nested_table_schemas`) and `common/schema/utils.py` (`normalize_table_identifiers`).
@@ -11,7 +11,7 @@ use super::{Column, Table};
 use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::{Context, Fault, Result};
 
-/// The keys of a merge disposition, and the hints of the table that keep them.
+/// The keys of a merge disposition, and the table hints that store them.
 const MERGE_HINTS: [(&str, &str); 5] = [
     ("strategy", "x-merge-strategy"),
     ("deduplicated", "x-stage-data-deduplicated"),
@@ -20,31 +20,32 @@ const MERGE_HINTS: [(&str, &str); 5] = [
     ("skip_unchanged_rows", "x-merge-skip-unchanged-rows"),
 ];
 
-/// What a job says of a resource, or of a table nested in it. Names are the job's, not normalised.
+/// The hints of a resource, or of a table nested in it. Names are not normalized.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    /// Columns in their order, and what is said of each.
+    /// The columns in order, each with its hints.
     pub columns: IndexMap<String, Map<String, Value>>,
-    /// The primary key, where one is given for the table; an empty one takes back what the columns
-    /// say.
+    /// The primary key of the table, if one is set. An empty key removes the `primary_key` hints of
+    /// the columns.
     pub primary_key: Option<Vec<String>>,
-    /// The merge key, likewise.
+    /// The merge key, in the same way.
     pub merge_key: Option<Vec<String>>,
-    /// `append`, `replace`, `merge`, or an object with a `disposition` and what it needs.
+    /// `append`, `replace`, `merge`, or an object with a `disposition` and its options.
     pub write_disposition: Option<Value>,
-    /// The column of the incremental cursor, where the cursor's path is a plain name.
+    /// The column of the incremental cursor, if the cursor's path is a plain name.
     pub cursor: Option<String>,
-    /// How deep values are taken apart.
+    /// The maximum nesting level.
     pub max_nesting: Option<u64>,
-    /// What is kept in the table as it is: `schema_contract`, `description`, `references`, ...
+    /// Hints that are stored in the table unchanged: `schema_contract`, `description`,
+    /// `references`, ...
     pub table: Map<String, Value>,
 }
 
 impl Hints {
-    /// The table of a resource. `name` is normalised; `normalize` does so with the columns' names.
+    /// The table of a resource. `name` is normalized; `normalize` is applied to the columns' names.
     ///
     /// # Errors
-    /// A config fault that names the column or the option that is not what dlt allows.
+    /// A config fault that names the column or option that dlt does not allow.
     pub fn root(
         &self,
         name: &str,
@@ -54,8 +55,7 @@ impl Hints {
         self.fill(Table::root(name, resource), &normalize).at(|| format!("table {name}"))
     }
 
-    /// A table nested in one of a resource's tables. With a key of its own it is nested no longer,
-    /// but a root table of the resource.
+    /// The table of nested hints. With a key of its own it is a root table of the resource.
     ///
     /// # Errors
     /// As [`Hints::root`].
@@ -101,7 +101,7 @@ impl Hints {
         for (name, hints) in columns {
             let name = normalize(&name);
             let column = Column::from_hints(name.as_str(), hints)?;
-            // Names that have become one: the hints of the later column win.
+            // If two names normalize to the same one, the hints of the later column win.
             match table.columns_mut().entry(name) {
                 Entry::Occupied(mut known) => known.get_mut().merge_hints_of(&column),
                 Entry::Vacant(place) => {
@@ -119,7 +119,7 @@ fn set_key(columns: &mut IndexMap<String, Map<String, Value>>, hint: &str, key: 
     }
     for name in key {
         let column = columns.entry(name.clone()).or_default();
-        // What is in the key is not NULL, unless the job says that it may be.
+        // Key columns are not nullable unless the job says so.
         column.entry("nullable").or_insert(Value::Bool(false));
         column.insert(hint.into(), true.into());
     }
@@ -134,7 +134,9 @@ fn set_disposition(
         Value::String(_) => &Map::new(),
         Value::Object(options) => options,
         other => {
-            return Err(Fault::config(format_args!("expected a text or an object, found {other}")));
+            return Err(Fault::config(format_args!(
+                "expected a string or an object, found {other}"
+            )));
         }
     };
     let kind = options.get("disposition").unwrap_or(disposition);
@@ -191,14 +193,14 @@ fn set_disposition(
         columns.insert(name.to_owned(), hints.collect());
     };
     let timestamp = ("data_type", Value::from("timestamp"));
-    // They are empty while the rows are staged.
+    // They are NULL in the staged rows.
     let nullable = ("nullable", Value::from(true));
     set(from, &[timestamp.clone(), nullable.clone(), ("x-valid-from", true.into())]);
     set(
         to,
         &[timestamp, nullable, ("x-valid-to", true.into()), ("x-active-record-timestamp", active)],
     );
-    // A row may come back after it had gone, so its hash is not unique.
+    // A row may return after it was retired, so its hash is not unique.
     let is_not = |hint| (hint, Value::from(false));
     set(
         version.unwrap_or("_dlt_id"),
@@ -207,7 +209,7 @@ fn set_disposition(
     Ok(())
 }
 
-/// As Python takes a value for true.
+/// Returns `true` if Python treats the value as true.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Null => false,

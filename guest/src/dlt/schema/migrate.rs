@@ -1,4 +1,4 @@
-//! Schemas an older dlt has stored, brought to the form of dlt 1.31.
+//! Migration of schemas that an older dlt stored to the form of dlt 1.31.
 //!
 //! Source: dlt 1.31, `common/schema/migrations.py`.
 
@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::ENGINE_VERSION;
 use crate::fault::{Fault, Result};
 
-/// The oldest form that is understood: dlt 0.3 of 2023.
+/// The oldest supported form: dlt 0.3 of 2023.
 const OLDEST: u64 = 7;
 
-/// Brings a stored schema to the current form.
+/// Migrates a stored schema to the current form.
 ///
 /// # Errors
-/// A destination fault when it was stored by a dlt that is too old or too new.
+/// A destination fault if it was stored by a dlt that is too old or too new.
 pub(super) fn migrate(schema: &mut Map<String, Value>) -> Result<()> {
     let engine = schema.get("engine_version").and_then(Value::as_u64);
     let Some(engine @ OLDEST..=ENGINE_VERSION) = engine else {
@@ -48,7 +48,7 @@ pub(super) fn migrate(schema: &mut Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// Engine 10: `row_key` and `parent_key` take the place of `foreign_key`, `json` of `complex`.
+/// Engine 10: `row_key` and `parent_key` replace `foreign_key`; `json` replaces `complex`.
 fn name_keys(schema: &mut Map<String, Value>) {
     for table in tables(schema) {
         for (name, column) in columns(table).into_iter().flatten() {
@@ -85,7 +85,7 @@ fn name_keys(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Columns of which only NULL was seen were kept for some time.
+/// Removes columns with only NULLs, which some versions stored.
 fn forget_nulls(schema: &mut Map<String, Value>) {
     for columns in tables(schema).filter_map(columns) {
         columns.retain(|_, column| {

@@ -1,13 +1,12 @@
-//! The schema: every table a pipeline has, as dlt describes and stores it, so that dlt can go on
-//! after Snowcat and Snowcat after dlt.
+//! The schema: all tables of a pipeline in the form that dlt stores, so that dlt and Snowcat can
+//! load the same dataset in turns.
 //!
-//! dlt compares schemas by a hash of their content and writes a row to `_dlt_version` for each hash
-//! that is not there yet. The hash is made of the JSON with sorted keys, and of the order of the
-//! columns. So every key dlt wrote is kept, known or not, and nothing is added that dlt would not
-//! add.
+//! dlt compares schemas by a hash of their content and writes a row to `_dlt_version` for each new
+//! hash. The hash covers the JSON with sorted keys and the order of the columns. So every key that
+//! dlt wrote is kept, known or not, and nothing is added that dlt would not add.
 //!
-//! Names in a schema are normalised already. dlt's own names are the same in every naming
-//! convention dlt brings.
+//! Names in a schema are normalized. dlt's own names are the same in every naming convention of
+//! dlt.
 //!
 //! Source: dlt 1.31, `common/schema/`.
 
@@ -35,32 +34,32 @@ pub use table::Table;
 use crate::dlt::merge_strategy::{MergeStrategy, RootKeyNeed};
 use crate::fault::{Fault, Result};
 
-/// The version of the form schemas are stored in; dlt's `SCHEMA_ENGINE_VERSION`.
+/// The version of the stored form; dlt's `SCHEMA_ENGINE_VERSION`.
 pub const ENGINE_VERSION: u64 = 11;
 
-/// The normaliser whose configuration tells nesting and propagation.
+/// The normalizer whose configuration has the nesting limit and the propagation of root keys.
 const RELATIONAL: &str = "dlt.common.normalizers.json.relational";
 
 /// All the tables of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
     name: String,
-    /// 0 until it is stored for the first time.
+    /// 0 before it is first stored.
     version: u64,
-    /// Empty until then.
+    /// Empty before it is first stored.
     version_hash: String,
     previous_hashes: Vec<String>,
     tables: IndexMap<String, Table>,
     settings: Map<String, Value>,
     normalizers: Map<String, Value>,
-    /// What else is stored: `description`, `imported_version_hash`, and what is not known here.
+    /// Other stored keys: `description`, `imported_version_hash`, and unknown ones.
     rest: Map<String, Value>,
 }
 
 impl Schema {
-    /// A schema with nothing but dlt's own tables, as dlt makes it.
+    /// A new schema with dlt's own tables only.
     ///
-    /// `naming` is the name of the naming convention: `snake_case` where the job says nothing.
+    /// `naming` is the name of the naming convention; the default of a job is `snake_case`.
     pub fn new(name: impl Into<String>, naming: &str) -> Self {
         let mut schema = Self {
             name: name.into(),
@@ -80,7 +79,7 @@ impl Schema {
         schema
     }
 
-    /// A schema of the same name and naming with nothing in it.
+    /// An empty schema with the same name and naming.
     #[must_use]
     pub fn fresh(&self) -> Self {
         let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
@@ -92,34 +91,35 @@ impl Schema {
         &self.name
     }
 
-    /// Counts the contents it had; 0 when it was never stored.
+    /// The number of its versions; 0 if it was never stored.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The hash of the content when it was bumped last; empty when it never was.
+    /// The hash of the content at the last [`Self::bump`]; empty before the first.
     pub fn version_hash(&self) -> &str {
         &self.version_hash
     }
 
-    /// The hashes it had before, the last one first.
+    /// The previous hashes, latest first.
     pub fn previous_hashes(&self) -> &[String] {
         &self.previous_hashes
     }
 
-    /// All tables, dlt's own among them, in the order they were added.
+    /// All tables, including dlt's own, in the order in which they were added.
     pub fn tables(&self) -> &IndexMap<String, Table> {
         &self.tables
     }
 
-    /// A table.
+    /// The table with this name.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }
 
-    /// A table and the tables nested in it, each after its parent.
+    /// A table and its nested tables, each after its parent.
     pub fn chain(&self, root: &str) -> Vec<&Table> {
-        // By parent, the last one first: asking every table for every table would be quadratic.
+        // Grouped by parent in reverse order: comparing each table with each other would be
+        // quadratic.
         let mut nested: FxHashMap<&str, Vec<&Table>> = FxHashMap::default();
         for table in self.tables.values().rev() {
             if let Some(parent) = table.parent() {
@@ -127,7 +127,7 @@ impl Schema {
             }
         }
         let mut chain = Vec::new();
-        // A stack, so that a circle of parents, which dlt never stores, could not overflow one.
+        // An explicit stack cannot overflow, even with cyclic parents, which dlt never stores.
         let mut next: Vec<_> = self.table(root).into_iter().collect();
         while let Some(table) = next.pop() {
             if chain.len() >= self.tables.len() {
@@ -139,7 +139,7 @@ impl Schema {
         chain
     }
 
-    /// The root table of a table: the table itself when it is not nested.
+    /// The root table of a table: itself if it is not nested.
     pub fn root(&self, table: &str) -> Option<&Table> {
         let mut table = self.table(table)?;
         for _ in 0..self.tables.len() {
@@ -151,7 +151,7 @@ impl Schema {
         None
     }
 
-    /// A hint of a table, or of the nearest table it is nested in that has one.
+    /// A hint of a table, or of its nearest ancestor that has it.
     pub fn inherited(&self, table: &str, hint: &str) -> Option<&Value> {
         let mut table = self.table(table)?;
         for _ in 0..self.tables.len() {
@@ -163,15 +163,15 @@ impl Schema {
         None
     }
 
-    /// The strategy a table is merged with; none when it is not merged.
+    /// The merge strategy of a table, or `None` if it is not merged.
     pub fn merge_strategy(&self, table: &str) -> Option<&str> {
         let disposition = self.inherited(table, "write_disposition")?.as_str()?;
         let strategy = self.inherited(table, "x-merge-strategy").and_then(Value::as_str);
         (disposition == "merge").then_some(strategy.unwrap_or(MergeStrategy::default().name()))
     }
 
-    /// The columns of this root table whose value nested rows carry as `_dlt_root_id`: of those that a
-    /// row has, the last one. Most often it is `_dlt_id` alone; none where they carry nothing.
+    /// The columns of a root table whose value nested rows carry as `_dlt_root_id`: the last one
+    /// that a row has. Usually only `_dlt_id`; empty if nested rows carry none.
     pub fn root_keys(&self, root: &str) -> Vec<&str> {
         let tables = self.config("propagation").and_then(|propagation| propagation.get("tables"));
         let columns = tables.and_then(|tables| tables.get(root)?.as_object());
@@ -179,7 +179,7 @@ impl Schema {
         columns.into_iter().flatten().filter(to_root_id).map(|(from, _)| from.as_str()).collect()
     }
 
-    /// The column of this root table by which nested rows know their root row.
+    /// The column of a root table by which nested rows refer to their root row.
     pub fn root_key(&self, root: &str) -> &str {
         let complete = |name: &&str| {
             self.table(root).and_then(|table| table.column(name)).is_some_and(Column::is_complete)
@@ -187,10 +187,10 @@ impl Schema {
         self.root_keys(root).into_iter().rev().find(complete).unwrap_or("_dlt_id")
     }
 
-    /// The naming convention, as dlt calls it in short: `snake_case`, `direct`, `sql_cs_v1`, ...
+    /// The short name of the naming convention in dlt: `snake_case`, `direct`, `sql_cs_v1`, ...
     ///
     /// # Errors
-    /// A destination fault when it is not one of dlt's.
+    /// A destination fault if it is not one of dlt's.
     pub fn naming(&self) -> Result<&str> {
         let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
         let module = names.strip_suffix(".NamingConvention").unwrap_or(names);
@@ -206,28 +206,29 @@ impl Schema {
         Ok(short)
     }
 
-    /// Whether `__` in a key separates two names. It does, but in schemas of an older dlt.
+    /// Returns `true` if `__` in a key separates two names: always, except in schemas of an older
+    /// dlt.
     pub fn breaks_paths(&self) -> bool {
         self.normalizers.get("use_break_path_on_normalize") != Some(&Value::Bool(false))
     }
 
-    /// How deep values are taken apart where the resource does not say it.
+    /// The nesting limit of resources that set none.
     pub fn max_nesting(&self) -> Option<u64> {
         self.config("max_nesting")?.as_u64()
     }
 
-    /// Sets how deep values are taken apart where the resource does not say it.
+    /// Sets the nesting limit of resources that set none.
     pub fn set_max_nesting(&mut self, levels: u64) {
         self.set_config(&["max_nesting"], levels.into());
     }
 
-    /// Says for the whole schema whether nested tables have their root's id: without it they have
-    /// where merging needs it.
+    /// Sets for the whole schema whether nested tables carry their root's id. By default they do if
+    /// merging needs it.
     pub fn set_root_key(&mut self, propagate: bool) {
         self.set_config(&["root_key_propagation"], propagate.into());
     }
 
-    /// Says that the rows of a root table are replaced, and nothing else of it.
+    /// Sets the write disposition `replace` of a root table.
     pub fn set_replaced(&mut self, table: &str) {
         if let Some(table) = self.tables.get_mut(table) {
             table.hints_mut().insert("write_disposition".into(), "replace".into());
@@ -239,16 +240,16 @@ impl Schema {
         &self.settings
     }
 
-    /// Adds a table a resource declares, or brings it up to date: what the resource says of keys,
-    /// partitions and clusters replaces what was said before.
+    /// Adds or updates a table that a resource declares: the resource's keys, partitions and
+    /// clusters replace the previous ones.
     ///
     /// Source: dlt 1.31, `extract/extractors.py`, `_compute_and_update_tables`.
     ///
     /// Returns `false` if the contract discards the new table.
     ///
     /// # Errors
-    /// A config fault when the table cannot become what is asked for; a contract fault when the
-    /// contract freezes what is new.
+    /// A config fault if the table cannot be changed as declared; a contract fault if the contract
+    /// freezes what is new.
     pub fn declare(&mut self, mut table: Table) -> Result<bool> {
         let contract = Contract::of_new(self, &table)?;
         if contract.columns != Mode::Evolve && self.table(table.name()).is_none_or(Table::is_new) {
@@ -263,25 +264,25 @@ impl Schema {
         Ok(true)
     }
 
-    /// Sets the contract of tables that have none of their own.
+    /// Sets the contract of tables without their own.
     pub fn set_contract(&mut self, contract: Value) {
         self.settings.insert("schema_contract".into(), contract);
     }
 
-    /// Adds a table the data brought, or columns of it. Call [`Self::propagate`] for its root table
-    /// after the last one.
+    /// Adds a table or columns that were created by data. Call [`Self::propagate`] for its root
+    /// table after the last one.
     ///
     /// # Errors
-    /// A config fault when the table is there already and the two do not go together.
+    /// A config fault if the table exists and the two are incompatible.
     pub fn add(&mut self, table: Table) -> Result<()> {
         self.update(table, false)
     }
 
-    /// Adds a column the data brought to a table; see [`Table::add_column`]. Call [`Self::propagate`]
+    /// Adds a column that was created by data; see [`Table::add_column`]. Call [`Self::propagate`]
     /// for its root table after the last one.
     ///
     /// # Errors
-    /// An internal fault when there is no such table.
+    /// An internal fault if the table does not exist.
     pub fn add_column(&mut self, table: &str, column: Column) -> Result<()> {
         match self.tables.get_mut(table) {
             Some(found) => found.add_column(column),
@@ -290,16 +291,16 @@ impl Schema {
         Ok(())
     }
 
-    /// Notes that rows have come for a table.
+    /// Records that the table has received rows.
     ///
     /// # Errors
-    /// An internal fault when there is no such table.
+    /// An internal fault if the table does not exist.
     pub fn mark_seen(&mut self, table: &str) -> Result<()> {
         self.tables.get_mut(table).ok_or_else(|| no_table(table))?.mark_seen();
         Ok(())
     }
 
-    /// Sets a hint of a table, or of a column of it, if there is one.
+    /// Sets a hint of a table, or of a column of it if it exists.
     pub fn remember(&mut self, table: &str, column: Option<&str>, hint: &str, value: Value) {
         let Some(table) = self.tables.get_mut(table) else { return };
         match column {
@@ -312,7 +313,7 @@ impl Schema {
         }
     }
 
-    /// Removes a table and the tables nested in it; gives their names.
+    /// Removes a table and its nested tables, and returns their names.
     pub fn drop(&mut self, root: &str) -> Vec<String> {
         let names: Vec<_> = self.chain(root).into_iter().map(|t| t.name().to_owned()).collect();
         for name in &names {
@@ -345,8 +346,8 @@ impl Schema {
         self.tables.insert(table.name().to_owned(), table);
     }
 
-    /// Notes that the rows nested in the root table of this one carry its rows' ids, where they do.
-    /// It looks at every table and column of the family: call it once for a batch, not for a column.
+    /// Records which column of the root table nested rows carry, if any. It visits every table and
+    /// column of the family: call it once per batch, not per column.
     ///
     /// Source: dlt 1.31, `common/normalizers/json/relational.py`, `extend_table`.
     pub fn propagate(&mut self, table: &str) {

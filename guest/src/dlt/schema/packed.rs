@@ -1,5 +1,5 @@
-//! JSON documents as dlt keeps them in a text column: plain, or compressed and in base64; and the
-//! hash it compares them by.
+//! JSON documents as dlt stores them in a text column: plain, or compressed and in base64; and the
+//! hash by which it compares them.
 //!
 //! Source: dlt 1.31, `common/versioned_state.py`, `destinations/job_client_impl.py`
 //! (`_update_schema_in_storage`, `_row_to_schema_info`), `common/schema/utils.py`
@@ -15,21 +15,21 @@ use crate::dlt::hash::sha3_256;
 use crate::dlt::orjson::canonical_sorted;
 use crate::fault::{Fault, Result};
 
-/// As dlt compresses: the smallest result.
+/// dlt's compression level: the smallest result.
 const LEVEL: u8 = 9;
 
-/// A document that inflates to more than this is refused: Snowflake keeps no text beyond 128 MiB.
+/// The maximum size of an inflated document: Snowflake stores no text beyond 128 MiB.
 const LIMIT: usize = 128 << 20;
 
-/// The text compressed with zlib, in base64.
+/// Compresses a text with zlib and encodes it in base64.
 pub fn pack(text: &str) -> String {
     STANDARD.encode(compress_to_vec_zlib(text.as_bytes(), LEVEL))
 }
 
-/// The JSON object in a text that may be packed.
+/// The JSON object in a text that may be compressed.
 ///
 /// # Errors
-/// A destination fault when it is neither a JSON object nor a packed one.
+/// A destination fault if it is neither a JSON object nor a compressed one.
 pub fn unpack(text: &str) -> Result<Map<String, Value>> {
     let parse = |text: &str| {
         serde_json::from_str(text).map_err(|e| {
@@ -49,10 +49,10 @@ pub fn unpack(text: &str) -> Result<Map<String, Value>> {
     parse(std::str::from_utf8(&bytes).map_err(|e| broken(&e))?)
 }
 
-/// The SHA3-256 of a document with sorted keys, and of some more texts after it, in base64.
+/// The SHA3-256 of a document with sorted keys and of the texts after it, in base64.
 ///
 /// # Errors
-/// A destination fault when orjson could not print the document either.
+/// A destination fault if orjson cannot print the document.
 pub fn hash<'a>(
     document: &Map<String, Value>,
     more: impl IntoIterator<Item = &'a str>,
@@ -62,7 +62,7 @@ pub fn hash<'a>(
     Ok(STANDARD.encode(sha3_256(content.as_bytes())))
 }
 
-/// The document as compact JSON, its keys in their own order.
+/// The document as compact JSON, with the keys in their own order.
 pub fn print(document: &Map<String, Value>) -> String {
     struct Object<'a>(&'a Map<String, Value>);
     impl std::fmt::Display for Object<'_> {
@@ -79,7 +79,7 @@ pub fn print(document: &Map<String, Value>) -> String {
     Object(document).to_string()
 }
 
-/// Sets what is under a path of keys; objects are made on the way.
+/// Sets the value at a path of keys, creating objects as needed.
 pub fn set(map: &mut Map<String, Value>, path: &[&str], value: Value) {
     match path {
         [] => {}
@@ -108,7 +108,7 @@ mod tests {
         };
         check(&pack("{\"b\":\"é\",\"a\":[1.5]}"), "{\"b\":\"é\",\"a\":[1.5]}");
         check(" {\"a\":1}", "{\"a\":1}");
-        // Needs serde_json's `float_roundtrip`: without it the last digits are others.
+        // This needs serde_json's `float_roundtrip`; without it the last digits differ.
         check(
             "{\"a\":[31.245270191439438,121.48791951161945]}",
             "{\"a\":[31.245270191439438,121.48791951161945]}",

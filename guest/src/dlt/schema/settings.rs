@@ -1,9 +1,9 @@
-//! What a schema says of columns by their names, wherever they turn up: dlt's `default_hints`,
-//! `preferred_types` and `detections`.
+//! Settings of a schema that apply to columns by name: dlt's `default_hints`, `preferred_types` and
+//! `detections`.
 //!
-//! A setting is a name, or `re:` and a regular expression that is looked for anywhere in one. Python's
-//! expressions know what ours do not, such as looking ahead; those, and what else of the settings is not
-//! honoured, [`Schema::ignored_settings`] names, so that a load can warn.
+//! A setting is a name, or `re:` and a regular expression that is searched for in the name. Some of
+//! Python's regular expressions are not supported, such as lookahead. [`Schema::ignored_settings`]
+//! lists all settings that have no effect, so that a load can warn.
 //!
 //! Source: dlt 1.31, `common/schema/schema.py` (`_infer_hint`, `get_preferred_type`),
 //! `common/schema/utils.py` (`compile_simple_regex`, `hint_to_column_prop`).
@@ -14,29 +14,29 @@ use serde_json::Value;
 use super::{Column, Schema};
 use crate::dlt::types::{DataType, Kind};
 
-/// The only detection dlt switches on by itself.
+/// The only detection that dlt enables by default.
 const TIMESTAMPS: &str = "iso_timestamp";
 
-/// What a schema says of columns by their names, ready to be asked.
+/// The settings of a schema that apply to columns by name, compiled.
 #[derive(Debug, Default)]
 pub struct ColumnRules {
-    /// Each hint, and the columns that have it.
+    /// The hints, each with the columns that have it.
     hints: Vec<(String, Vec<Pattern>)>,
-    /// Columns, and the type they are to have.
+    /// Columns with their preferred types.
     types: Vec<(Pattern, DataType)>,
 }
 
-/// Names of columns.
+/// A pattern of column names.
 #[derive(Debug)]
 enum Pattern {
-    /// This one.
+    /// Exactly this name.
     Name(String),
-    /// Those in which this is found.
+    /// Names in which the expression is found.
     Expression(Regex),
 }
 
 impl Schema {
-    /// What the settings say of columns.
+    /// Compiles the settings that apply to columns.
     pub fn column_rules(&self) -> ColumnRules {
         let object = |key| self.settings().get(key).and_then(Value::as_object);
         let hints = object("default_hints").into_iter().flatten().map(|(hint, names)| {
@@ -50,14 +50,14 @@ impl Schema {
         ColumnRules { hints: hints.collect(), types: types.collect() }
     }
 
-    /// Whether texts that look like timestamps are taken for some.
+    /// Returns `true` if strings that look like timestamps become timestamps.
     pub fn detects_timestamps(&self) -> bool {
         let detections = self.settings().get("detections").and_then(Value::as_array);
         detections.is_none_or(|names| names.iter().any(|name| name == TIMESTAMPS))
     }
 
-    /// What dlt applies and Snowcat does not: some regular expressions, other detections, row
-    /// filters.
+    /// The settings that dlt applies and Snowcat does not: some regular expressions, other
+    /// detections, row filters.
     pub fn ignored_settings(&self) -> Vec<String> {
         let settings = self.settings();
         let names = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten();
@@ -79,23 +79,23 @@ impl Schema {
 }
 
 impl ColumnRules {
-    /// A column the data brings, with what is said of columns of that name.
+    /// A column created by data, with the hints for its name.
     pub fn inferred(&self, name: &str, kind: Kind) -> Column {
         self.hinted(Column::inferred(name, kind))
     }
 
-    /// The same of a column for what another one cannot hold.
+    /// A variant column, with the hints for its name.
     pub fn variant(&self, name: &str, kind: Kind) -> Column {
         self.hinted(Column::variant(name, kind))
     }
 
-    /// The type that a column of this name is to have, whatever its first value is: the first that is
-    /// said counts.
+    /// The type that a column of this name has, regardless of its first value. The first matching
+    /// setting applies.
     pub fn preferred(&self, name: &str) -> Option<DataType> {
         self.types.iter().find(|(pattern, _)| pattern.fits(name)).map(|(_, data_type)| *data_type)
     }
 
-    /// Whether any column is to have a type by its name.
+    /// Returns `true` if a setting sets the type of any column.
     pub fn prefers(&self) -> bool {
         !self.types.is_empty()
     }
@@ -111,7 +111,7 @@ impl ColumnRules {
 }
 
 impl Pattern {
-    /// None for an expression that only Python understands.
+    /// Returns `None` for an expression that only Python supports.
     fn new(setting: &str) -> Option<Self> {
         let Some(expression) = setting.strip_prefix("re:") else {
             return Some(Self::Name(setting.to_owned()));

@@ -1,4 +1,4 @@
-//! dlt's own tables, and what its schemas say of its own columns.
+//! dlt's own tables, and the hints of dlt's own columns.
 //!
 //! Source: dlt 1.31, `common/schema/utils.py` (`version_table`, `loads_table`,
 //! `pipeline_state_table`), `common/normalizers/json/relational.py` (`extend_schema`).
@@ -8,19 +8,19 @@ use serde_json::{Map, Value, json};
 use super::{Column, Table};
 use crate::dlt::types::{DataType, Kind};
 
-/// One row a finished load.
+/// One row per finished load.
 pub const LOADS_TABLE: &str = "_dlt_loads";
-/// One row a content a schema had.
+/// One row per version of a schema.
 pub const VERSION_TABLE: &str = "_dlt_version";
-/// One row a content the state of a pipeline had.
+/// One row per version of the state of a pipeline.
 pub const STATE_TABLE: &str = "_dlt_pipeline_state";
 
-/// Whether a table or a column is one of dlt's own.
+/// Returns `true` if a table or a column is dlt's own.
 pub fn is_dlt(name: &str) -> bool {
     name.starts_with("_dlt")
 }
 
-/// What a fresh schema has to say in general.
+/// The settings of a new schema.
 pub(super) fn settings() -> Map<String, Value> {
     let hints = json!({
         "not_null": ["_dlt_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_list_idx", "_dlt_load_id"],
@@ -86,7 +86,7 @@ pub(super) fn loads_table() -> Table {
     ])
 }
 
-/// dlt loads this one as it loads any data: it has a row id, and it has seen data.
+/// dlt loads this table like any data: it has a row id, and has seen data.
 pub(super) fn state_table() -> Table {
     let mut table =
         Table::root(STATE_TABLE, STATE_TABLE).with("file_format", "preferred").with_columns([

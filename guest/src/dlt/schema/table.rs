@@ -1,4 +1,4 @@
-//! A table of the schema: its columns, and what is said about it, in dlt's words.
+//! A table of the schema: its columns and its hints, in dlt's terms.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -6,17 +6,17 @@ use serde_json::{Map, Value};
 use super::column::{COMPOUND, Column};
 use crate::fault::{Context, Fault, Result};
 
-/// A table. A table with a parent is nested: its rows belong to rows of the parent.
+/// A table. If it has a parent, it is nested: its rows belong to rows of the parent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     name: String,
     columns: IndexMap<String, Column>,
-    /// All but the name and the columns.
+    /// All hints, without the name and the columns.
     hints: Map<String, Value>,
 }
 
 impl Table {
-    /// A table a resource loads into, to append to where nothing else is said.
+    /// The root table of a resource. Its default disposition is `append`.
     pub fn root(name: impl Into<String>, resource: &str) -> Self {
         let mut hints = Map::new();
         hints.insert("write_disposition".into(), "append".into());
@@ -24,21 +24,21 @@ impl Table {
         Self { name: name.into(), columns: IndexMap::new(), hints }
     }
 
-    /// A table for the lists in the rows of another.
+    /// A nested table, for lists in the rows of its parent.
     pub fn child(name: impl Into<String>, parent: &str) -> Self {
         let mut hints = Map::new();
         hints.insert("parent".into(), parent.into());
         Self { name: name.into(), columns: IndexMap::new(), hints }
     }
 
-    /// The same table with one hint more.
+    /// Adds a hint.
     #[must_use]
     pub fn with(mut self, hint: &str, value: impl Into<Value>) -> Self {
         self.hints.insert(hint.into(), value.into());
         self
     }
 
-    /// The same table with these columns after those it has.
+    /// Appends columns.
     #[must_use]
     pub fn with_columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
         for column in columns {
@@ -47,22 +47,22 @@ impl Table {
         self
     }
 
-    /// The name, normalised.
+    /// The normalized name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The columns in dlt's order, those whose type is not known yet among them.
+    /// The columns in dlt's order, including those without a known type.
     pub fn columns(&self) -> &IndexMap<String, Column> {
         &self.columns
     }
 
-    /// The columns that exist, or will, in the destination: those with a type.
+    /// The columns that exist, or will exist, in the destination: those with a type.
     pub fn complete_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.values().filter(|column| column.is_complete())
     }
 
-    /// A column, whether its type is known or not.
+    /// A column, with or without a known type.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)
     }
@@ -77,51 +77,52 @@ impl Table {
         self.text("parent").filter(|parent| !parent.is_empty())
     }
 
-    /// The resource that loads into a root table.
+    /// The resource of a root table.
     pub fn resource(&self) -> Option<&str> {
         self.text("resource")
     }
 
-    /// `append`, `replace`, `merge` or `skip`; a nested table has none of its own.
+    /// `append`, `replace`, `merge` or `skip`. Nested tables have none.
     pub fn write_disposition(&self) -> Option<&str> {
         self.text("write_disposition")
     }
 
-    /// How deep values of this table are taken apart, where the resource says so.
+    /// The nesting limit of this table, if the resource sets one.
     pub fn max_nesting(&self) -> Option<u64> {
         self.hint("x-normalizer")?.get("max_nesting")?.as_u64()
     }
 
-    /// Whether rows have come for the table, so that it exists in the destination.
+    /// Returns `true` if the table has received rows, so that it exists in the destination.
     pub fn has_seen_data(&self) -> bool {
         self.normalizer_flag("seen-data")
     }
 
-    /// Whether the table is new, so that its first rows may bring columns whatever the contract says.
+    /// Returns `true` if the table is new: its first rows may add columns regardless of the
+    /// contract.
     pub fn evolves_once(&self) -> bool {
         self.normalizer_flag("evolve-columns-once")
     }
 
-    /// A hint, if it is given: `schema_contract`, `x-merge-strategy`, `description`, ...
+    /// A hint, if it is set: `schema_contract`, `x-merge-strategy`, `description`, ...
     pub fn hint(&self, hint: &str) -> Option<&Value> {
         self.hints.get(hint)
     }
 
-    /// Everything said of it but its name and columns, in dlt's order.
+    /// All hints except name and columns, in dlt's order.
     pub fn hints(&self) -> &Map<String, Value> {
         &self.hints
     }
 
-    /// Whether no column has a type yet.
+    /// Returns `true` if no column has a type yet.
     pub fn is_new(&self) -> bool {
         self.complete_columns().next().is_none()
     }
 
-    /// Adds a column the data brought.
+    /// Adds a column that was created by data.
     ///
-    /// Where the table knows hints for a column of that name, but no type, they stay and win; the
-    /// column moves to the end, for there it is created. A column that is there already takes over
-    /// what the new one says.
+    /// If the table has hints for this name without a type, they are kept and take precedence; the
+    /// column moves to the end, where it is created. An existing column receives the hints of the
+    /// new one.
     ///
     /// Source: dlt 1.31, `common/schema/utils.py`, `merge_columns`, and
     /// `normalize/items_normalizers/jsonl.py`, `_coerce_non_null_value`.
@@ -137,7 +138,7 @@ impl Table {
         self.columns.insert(column.name().to_owned(), column);
     }
 
-    /// Notes that rows have come for the table.
+    /// Records that the table has received rows.
     ///
     /// Source: dlt 1.31, `normalize/normalize.py`, `clean_x_normalizer`.
     pub fn mark_seen(&mut self) {
@@ -153,14 +154,14 @@ impl Table {
         });
     }
 
-    /// Takes over what another description of the same table says. With `authoritative`, what it says
-    /// of keys, of partitions and of clusters is all there is: the table forgets its own.
+    /// Merges another description of the same table into this one. If `authoritative`, its keys,
+    /// partitions and clusters replace the existing ones.
     ///
     /// Source: dlt 1.31, `common/schema/utils.py`, `merge_table`.
     ///
     /// # Errors
-    /// A config fault when the two have different parents, or different types for a column: types
-    /// are never changed.
+    /// A config fault if the two have different parents, or different types for a column: types
+    /// never change.
     pub(super) fn merge(&mut self, other: Self, authoritative: bool) -> Result<()> {
         if self.parent() != other.parent() {
             let parent = |table: &Self| table.parent().unwrap_or("no table").to_owned();
@@ -195,7 +196,7 @@ impl Table {
         }
         for (hint, value) in other.hints {
             match (hint.as_str(), value) {
-                // dlt replaces this one, and so forgets for a while that the table has seen data.
+                // dlt replaces this hint, and so loses for a while that the table has seen data.
                 ("x-normalizer", Value::Object(flags)) => {
                     self.change_normalizer(|known| known.extend(flags))
                 }
@@ -208,7 +209,7 @@ impl Table {
         Ok(())
     }
 
-    /// From the form it is stored in.
+    /// Parses the stored form.
     pub(super) fn parse(name: &str, value: Value) -> Result<Self> {
         let object = |value: Value, what: &str| match value {
             Value::Object(map) => Ok(map),
@@ -226,7 +227,7 @@ impl Table {
         let mut table =
             Self { name: name.to_owned(), columns: columns.collect::<Result<_>>()?, hints };
         if table.parent().is_none() {
-            // What dlt takes for granted; `apply_defaults` in `common/schema/utils.py`.
+            // dlt's defaults; `apply_defaults` in `common/schema/utils.py`.
             for (hint, default) in [("write_disposition", "append"), ("resource", name)] {
                 if table.hint(hint).is_none_or(Value::is_null) {
                     table = table.with(hint, default);
@@ -262,7 +263,7 @@ impl Table {
         self.hint("x-normalizer").and_then(|hints| hints.get(flag)) == Some(&Value::Bool(true))
     }
 
-    /// Changes what dlt's normaliser keeps in the table.
+    /// Changes the table's `x-normalizer` hint.
     fn change_normalizer(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
         let hints = self.hints.entry("x-normalizer").or_insert(Value::Null);
         if let Value::Object(map) = hints {
@@ -274,7 +275,7 @@ impl Table {
         }
     }
 
-    /// References are identified by the table that they refer to.
+    /// References are identified by the table they refer to.
     #[expect(clippy::indexing_slicing, reason = "a JSON value without the key is null")]
     fn merge_references(&mut self, new: Vec<Value>) {
         let known = self.hints.entry("references").or_insert(Value::Array(Vec::new()));

@@ -1,4 +1,5 @@
-//! Against what dlt stored: `tests/data/conformance/schemas`, made by `record.py` there.
+//! Comparison with schemas that dlt stored: `tests/data/conformance/schemas`, made by `record.py`
+//! there.
 
 use super::*;
 use crate::dlt::types::{DataType, Kind};
@@ -44,7 +45,7 @@ fn reads_and_writes_what_dlt_stored() {
 }
 
 #[test]
-fn migrates_as_dlt_does() {
+fn migrates_as_dlt() {
     for row in recorded("old") {
         let mut schema = Schema::parse(&row["stored"].to_string()).unwrap();
         assert_eq!(schema.bump().unwrap(), row["stored"]["version_hash"] == "");
@@ -59,9 +60,9 @@ fn migrates_as_dlt_does() {
     }
 }
 
-/// The same schemas, built from what the jobs say and the data bring: dlt's hashes come out.
+/// The same schemas, built from the jobs' hints and the data, have dlt's hashes.
 #[test]
-fn builds_what_dlt_builds() {
+fn builds_the_schemas_that_dlt_builds() {
     let kind = Kind::of;
     let mut schema = Schema::new("plain", "snake_case");
     let hints = Hints::default();
@@ -115,7 +116,7 @@ fn builds_what_dlt_builds() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-fn takes_hints_as_dlt_does() {
+fn applies_hints_as_dlt() {
     let hints = |text: &str| match value(text) {
         Value::Object(map) => {
             map.into_iter().map(|(k, v)| (k, v.as_object().unwrap().clone())).collect()
@@ -181,7 +182,7 @@ fn takes_hints_as_dlt_does() {
         ] {
             schema.declare(table).unwrap();
         }
-        // What the rows bring is taken from the recording: every column, as it would be inferred.
+        // The columns of the rows are taken from the recording, as they would be inferred.
         let (_, text) = &stored("hints")[usize::from(schema.version() > 0)];
         for (name, table) in
             value(text)["tables"].as_object().unwrap().iter().filter(|(n, _)| !is_dlt(n))
@@ -224,7 +225,7 @@ fn takes_hints_as_dlt_does() {
 }
 
 #[test]
-fn remembers_ten_hashes() {
+fn keeps_ten_previous_hashes() {
     let mut schema = Schema::new("s", "snake_case");
     for n in 0..15 {
         schema.declare(Table::root(format!("t{n}"), "r")).unwrap();
@@ -253,7 +254,7 @@ fn new_tables_under_a_contract_evolve_once() {
 }
 
 #[test]
-fn hints_that_the_contract_refuses_fail_before_anything_is_read() {
+fn declared_columns_that_the_contract_freezes_are_faults() {
     let check = |contract: Value, expect: Result<bool, &str>| {
         let mut schema = Schema::new("s", "snake_case");
         let table = || Table::root("t", "r").with("schema_contract", contract.clone());
@@ -280,7 +281,7 @@ fn hints_that_the_contract_refuses_fail_before_anything_is_read() {
 }
 
 #[test]
-fn says_what_is_wrong() {
+fn invalid_schemas_are_reported() {
     let (_, text) = &stored("plain")[0];
     let check = |change: fn(&mut Value), expect: &str| {
         let mut stored = value(text);
@@ -305,7 +306,7 @@ fn says_what_is_wrong() {
         |s| s["tables"]["orders"]["parent"] = "orders__lines".into(),
         "stored schema: table orders: expected the table's parents in the schema",
     );
-    check(|s| s["name"] = 1.into(), "stored schema: expected a text as name, found 1");
+    check(|s| s["name"] = 1.into(), "stored schema: expected a string as name, found 1");
     check(|s| s["tables"] = Value::Null, "stored schema: expected an object as tables, found null");
 
     let mut schema = Schema::parse(text).unwrap();
@@ -338,7 +339,7 @@ fn says_what_is_wrong() {
         assert_eq!(fault.to_string(), format!("table t: write_disposition: expected {expect}"));
     };
     check(json!("upsert"), "append, replace, merge or skip, found \"upsert\"");
-    check(json!(["merge"]), "a text or an object, found [\"merge\"]");
+    check(json!(["merge"]), "a string or an object, found [\"merge\"]");
     check(
         json!({"disposition": "merge", "strategy": "scd2", "validity_column_names": ["a"]}),
         "two names as validity_column_names, found [\"a\"]",
@@ -346,7 +347,7 @@ fn says_what_is_wrong() {
 }
 
 #[test]
-fn knows_the_naming_convention() {
+fn naming_convention_is_read_from_the_schema() {
     let check = |names: &str, expect: Result<&str, &str>| {
         let schema = Schema::new("s", names);
         let found = schema.naming().map_err(|fault| fault.to_string());

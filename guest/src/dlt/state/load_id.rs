@@ -1,4 +1,4 @@
-//! When a load began, and what it is called after it.
+//! The instant at which a load begins, and the load id made of it.
 //!
 //! Source: dlt 1.31, `common/storages/load_package.py`, `create_load_id`.
 
@@ -6,15 +6,15 @@ use std::fmt;
 
 use crate::fault::{Fault, Result};
 
-/// A point in time: microseconds since 1970 in UTC, not before.
+/// An instant: microseconds since 1970 in UTC, not negative.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Instant(i64);
 
 impl Instant {
-    /// From RFC 3339 with an offset; finer than microseconds is cut off.
+    /// Parses RFC 3339 with an offset; truncates to microseconds.
     ///
     /// # Errors
-    /// A config fault when it is something else, or a time before 1970.
+    /// A config fault for any other text, or a time before 1970.
     pub fn parse(now: &str) -> Result<Self> {
         let fault = |why: &dyn fmt::Display| {
             Fault::config(format_args!(
@@ -31,31 +31,30 @@ impl Instant {
         self.0
     }
 
-    /// This instant, or the one after the given microseconds where the clock is late.
+    /// The later of this instant and the one after `last` microseconds, in case the clock is late.
     #[must_use]
     pub fn after(self, last: Option<i64>) -> Self {
         Self(last.map_or(self.0, |last| self.0.max(last.saturating_add(1))))
     }
 
-    /// As a date and a time.
+    /// The instant as date and time.
     pub fn to_utc(self) -> chrono::DateTime<chrono::Utc> {
         chrono::DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 }
 
-/// The id of a load in `_dlt_loads`: the seconds since 1970.
+/// The id of a load in `_dlt_loads`: seconds since 1970.
 ///
-/// dlt takes the state with the greatest load id for the newest, and has the database compare them as
-/// texts. So a load's id must be greater than the one before, as a number and as a text.
+/// dlt takes the state with the greatest load id for the newest, and the database compares ids as
+/// text. So an id must be greater than the previous one, both as a number and as text.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct LoadId(String);
 
 impl LoadId {
-    /// The id of a load that begins now and comes after the load `last`: later than it, though the
-    /// clock be late.
+    /// The id of a load that begins now. It is greater than `last`, even if the clock is late.
     ///
     /// # Errors
-    /// A destination fault when the last load's id is not one of dlt's.
+    /// A destination fault if `last` is not an id of dlt.
     pub fn new(now: Instant, last: Option<&str>) -> Result<Self> {
         let mut micros = now.micros();
         if let Some(last) = last {
@@ -66,13 +65,14 @@ impl LoadId {
                     END / 1_000_000
                 ))
             })?;
-            // dlt's ids may be finer than a microsecond: the next whole one is greater than any.
+            // dlt's ids may be finer than a microsecond: the next whole one is greater than all of
+            // them.
             micros = micros.max(last.saturating_add(1));
         }
         Ok(Self::of(micros))
     }
 
-    /// An id before all others, of no load: that of a row which only serves as a lock.
+    /// An id before all others: that of a row that only serves as a lock.
     #[must_use]
     pub fn none() -> Self {
         Self("0".to_owned())
@@ -88,12 +88,12 @@ impl LoadId {
         Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
     }
 
-    /// The instant it stands for: microseconds since 1970 in UTC.
+    /// Its instant: microseconds since 1970 in UTC.
     pub fn micros(&self) -> i64 {
         whole_micros(&self.0).unwrap_or_default()
     }
 
-    /// The same as an instant.
+    /// Its instant.
     pub fn instant(&self) -> Instant {
         Instant(self.micros())
     }
@@ -110,10 +110,10 @@ impl fmt::Display for LoadId {
     }
 }
 
-/// The first microsecond whose id has more digits: as a text it is less than those before it.
+/// The first microsecond whose id has one digit more: as text it sorts before the others.
 const END: i64 = 10_000_000_000 * 1_000_000;
 
-/// The microseconds in a text of seconds; finer is cut off.
+/// The microseconds in a text of seconds, truncated.
 fn whole_micros(text: &str) -> Option<i64> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comes_after() {
+    fn is_later_than_the_last_load() {
         let check = |now: i64, last: Option<i64>, expect: i64| {
             assert_eq!(Instant(now).after(last), Instant(expect));
         };

@@ -1,10 +1,10 @@
-//! The state of a pipeline, as dlt keeps it in `_dlt_pipeline_state`: where its incremental resources
-//! stand, and what its sources remember.
+//! The state of a pipeline as dlt stores it in `_dlt_pipeline_state`: the positions of its
+//! incremental resources, and other state of its sources.
 //!
-//! The text there is JSON, compressed with zlib, in base64. What JSON has no type for is a text that
-//! begins with a private use character (see [`Tag`]). dlt restores the state of the newest finished
-//! load when it is newer than what it has, and appends a row only when the content's hash has
-//! changed. Keys that are not known here are kept.
+//! The stored text is JSON, compressed with zlib, in base64. A type that JSON lacks is a string
+//! that begins with a private use character (see [`Tag`]). dlt restores the state of the newest
+//! finished load if it is newer than its own, and appends a row only if the hash of the content has
+//! changed. Unknown keys are kept.
 //!
 //! Source: dlt 1.31, `common/versioned_state.py`, `pipeline/state_sync.py`, `common/json/__init__.py`,
 //! `extract/incremental/typing.py`.
@@ -22,28 +22,29 @@ pub use tag::Tag;
 use crate::dlt::schema::packed;
 use crate::fault::{Context, Fault, Result};
 
-/// The version of the form states are stored in; dlt's `PIPELINE_STATE_ENGINE_VERSION`.
+/// The version of the stored form; dlt's `PIPELINE_STATE_ENGINE_VERSION`.
 pub const ENGINE_VERSION: u64 = 4;
 
-/// Where a resource's checkpoint is among what it remembers. dlt leaves alone what it does not know.
+/// The key of a resource's checkpoint. dlt leaves unknown keys alone.
 const CHECKPOINT: &str = "snowcat_checkpoint";
 
-/// Where a state names the load that drops tables. dlt leaves alone what it does not know.
+/// The key of the load that is dropping tables. dlt leaves unknown keys alone.
 const REFRESHING: &str = "snowcat_refreshing";
 
-/// What dlt calls its Snowflake destination.
+/// dlt's name of its Snowflake destination.
 const DESTINATION: &str = "dlt.destinations.snowflake";
 
-/// Where an incremental resource stands.
+/// The position of an incremental resource.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IncrementalState {
-    /// Where the first run began.
+    /// The start of the first run.
     pub initial_value: Value,
-    /// The largest (or smallest) value seen: where the next run begins.
+    /// The largest (or smallest) value seen: the start of the next run.
     pub last_value: Value,
-    /// Where the last run began.
+    /// The start of the last run.
     pub start_value: Value,
-    /// The rows at `last_value`, by their hashes: the next load reads them again and discards them.
+    /// The hashes of the rows at `last_value`: the next load reads these rows again and discards
+    /// them.
     pub unique_hashes: Vec<String>,
 }
 
@@ -54,7 +55,7 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a pipeline that never ran. Its version is 0 until it is bumped.
+    /// The state of a pipeline that never ran. Its version is 0 until the first [`Self::bump`].
     pub fn new(pipeline: &str) -> Self {
         let document = [
             ("_state_version", 0.into()),
@@ -68,11 +69,11 @@ impl State {
         }
     }
 
-    /// A state as `_dlt_pipeline_state.state` holds it.
+    /// Parses `_dlt_pipeline_state.state`.
     ///
     /// # Errors
-    /// A destination fault that names what is not as dlt stores it, or was stored by a dlt that is
-    /// too new.
+    /// A destination fault that names what differs from dlt's form, or if it was stored by a dlt
+    /// that is too new.
     pub fn parse(text: &str) -> Result<Self> {
         Self::from_document(packed::unpack(text)?).at(|| "stored pipeline state")
     }
@@ -87,13 +88,13 @@ impl State {
         packed::print(&self.document)
     }
 
-    /// Notes a change of the content, if there was one: the version and its hash. Call it at the end
-    /// of a load, and store the state only if it says `true`.
+    /// Updates the version and its hash if the content has changed. Call it at the end of a load,
+    /// and store the state only if it returns `true`.
     ///
     /// Source: dlt 1.31, `common/versioned_state.py`, `bump_state_version_if_modified`.
     ///
     /// # Errors
-    /// A destination fault when the content has no canonical form.
+    /// A destination fault if the content has no canonical form.
     pub fn bump(&mut self) -> Result<bool> {
         let mut content = self.document.clone();
         for key in ["_state_version", "_state_engine_version", "_version_hash", "_local"] {
@@ -108,29 +109,30 @@ impl State {
         Ok(true)
     }
 
-    /// Counts the contents it had.
+    /// The number of its versions.
     pub fn version(&self) -> u64 {
         self.document.get("_state_version").and_then(Value::as_u64).unwrap_or(0)
     }
 
-    /// The hash of the content when it was bumped last; empty when it never was.
+    /// The hash of the content at the last [`Self::bump`]; empty before the first.
     pub fn version_hash(&self) -> &str {
         self.text("_version_hash").unwrap_or_default()
     }
 
-    /// Counts on from this version, if that is later: a load that failed half-way may have left it.
+    /// Raises the version to `version` if that is later: a load that failed half-way may have
+    /// stored it.
     pub fn continue_from(&mut self, version: u64) {
         let version = version.max(self.version());
         self.document.insert("_state_version".into(), version.into());
     }
 
-    /// The pipeline.
+    /// The name of the pipeline.
     pub fn pipeline(&self) -> &str {
         self.text("pipeline_name").unwrap_or_default()
     }
 
-    /// Says where the pipeline loads to, as dlt does at the beginning of a run: the dataset, and the
-    /// names of its schemas, sorted. The first schema stays the default one.
+    /// Sets the target of the pipeline, as dlt does when a run begins: the dataset, and the sorted
+    /// names of its schemas. The first schema stays the default.
     pub fn set_target(&mut self, dataset: &str, schema: &str) {
         self.document.insert("dataset_name".into(), dataset.into());
         if self.text("default_schema_name").is_none() {
@@ -150,11 +152,11 @@ impl State {
         names.into_iter().flatten().filter_map(Value::as_str).collect()
     }
 
-    /// Where an incremental resource stands; none when it never ran. `cursor` is the path of the
-    /// cursor as the job says it. A source has the name of its schema.
+    /// The position of an incremental resource, or `None` if it never ran. `cursor` is the path of
+    /// the cursor as in the job. A source has the name of its schema.
     ///
     /// # Errors
-    /// A destination fault when what is stored is not what dlt stores there.
+    /// A destination fault if the stored value is not in dlt's form.
     pub fn incremental(
         &self,
         source: &str,
@@ -185,10 +187,10 @@ impl State {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(hashes)) => {
                 let text = |hash: &Value| hash.as_str().map(str::to_owned);
-                let texts = hashes.iter().map(|h| text(h).ok_or_else(|| fault("a text", h)));
+                let texts = hashes.iter().map(|h| text(h).ok_or_else(|| fault("a string", h)));
                 texts.collect::<Result<_>>()?
             }
-            Some(other) => return Err(fault("a list of texts as unique_hashes", other)),
+            Some(other) => return Err(fault("a list of strings as unique_hashes", other)),
         };
         let value = |key: &str| stored.get(key).cloned().unwrap_or(Value::Null);
         Ok(Some(IncrementalState {
@@ -199,7 +201,7 @@ impl State {
         }))
     }
 
-    /// Says where an incremental resource stands now.
+    /// Sets the position of an incremental resource.
     pub fn set_incremental(
         &mut self,
         source: &str,
@@ -219,13 +221,13 @@ impl State {
         }
     }
 
-    /// How far an interrupted load of a resource had come.
+    /// The checkpoint of an interrupted load of a resource.
     pub fn checkpoint(&self, source: &str, resource: &str) -> Option<&Value> {
         let resources = self.document.get("sources")?.get(source)?.get("resources")?;
         resources.get(resource)?.get(CHECKPOINT)
     }
 
-    /// Says how far a load of a resource has come; none: it is complete.
+    /// Sets the checkpoint of a resource. `None`: the load is complete.
     pub fn set_checkpoint(&mut self, source: &str, resource: &str, checkpoint: Option<Value>) {
         let path = ["sources", source, "resources", resource, CHECKPOINT];
         if let Some(checkpoint) = checkpoint {
@@ -239,7 +241,7 @@ impl State {
         }
     }
 
-    /// Forgets what a resource remembers, its cursors included; whether there was anything.
+    /// Removes the state of a resource, including its cursors. Returns `true` if there was any.
     pub fn forget_resource(&mut self, source: &str, resource: &str) -> bool {
         let resources = self.document.get_mut("sources").and_then(|s| s.get_mut(source));
         let resources = resources.and_then(|s| s.get_mut("resources"));
@@ -247,8 +249,8 @@ impl State {
         resources.is_some_and(|resources| resources.shift_remove(resource).is_some())
     }
 
-    /// Forgets what a source and all its resources remember. As in dlt the source itself stays, and
-    /// that it has resources.
+    /// Removes the state of a source and of all its resources. As in dlt, the source keeps an empty
+    /// entry.
     pub fn reset_source(&mut self, source: &str) {
         let sources = self.document.get_mut("sources").and_then(|sources| sources.get_mut(source));
         let Some(source) = sources.and_then(Value::as_object_mut) else { return };
@@ -258,24 +260,25 @@ impl State {
         }
     }
 
-    /// Notes that a load drops the tables of a source, for whoever restores this state meanwhile.
+    /// Records that a load is dropping the tables of a source, for loads that restore this state
+    /// meanwhile.
     pub fn set_refreshing(&mut self, load: &LoadId) {
         self.document.insert(REFRESHING.to_owned(), load.as_str().into());
     }
 
-    /// Forgets that a load drops tables; the load, if there was one. Whoever restores such a state and
-    /// commits changes it, so that the load which drops notices.
+    /// Removes and returns the load that is dropping tables, if any. A load that restores such a
+    /// state and commits changes it, so that the dropping load detects the conflict.
     pub fn take_refreshing(&mut self) -> Option<String> {
         let load = self.document.shift_remove(REFRESHING)?;
         Some(load.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Counts the version up, though the content be the same.
+    /// Raises the version although the content is unchanged.
     pub fn touch(&mut self) {
         self.continue_from(self.version().saturating_add(1));
     }
 
-    /// The schema that is used where none is named.
+    /// The default schema.
     pub fn default_schema_name(&self) -> Option<&str> {
         self.text("default_schema_name")
     }
@@ -300,7 +303,7 @@ impl State {
             }
         }
         document.shift_remove("_local");
-        // `migrate_pipeline_state`: the type of a destination used to be all that was known of it.
+        // `migrate_pipeline_state`: older states have only the type of a destination.
         for kind in ["destination", "staging"] {
             let [type_key, name_key] = ["type", "name"].map(|what| format!("{kind}_{what}"));
             if engine < ENGINE_VERSION

@@ -1,23 +1,23 @@
 //! The rows of dlt's own tables, column by column in dlt's order.
 //!
-//! Which columns there are, with their types, the schema tells ([`crate::dlt::schema::LOADS_TABLE`] and
-//! the others in [`crate::dlt::schema::Schema::table`]); the names here are those.
+//! The schema has the columns and their types ([`crate::dlt::schema::LOADS_TABLE`] and the others
+//! in [`crate::dlt::schema::Schema::table`]); the names here are the same.
 
 use super::{Instant, LoadId, State};
 use crate::dlt::hash::b64_digest;
 use crate::dlt::schema::{self, Schema};
 
-/// Bytes in an id of a row; dlt's `DLT_ID_LENGTH_BYTES`.
+/// The number of bytes in a row id; dlt's `DLT_ID_LENGTH_BYTES`.
 const ID_BYTES: usize = 10;
 
-/// A value of one of these rows.
+/// A value of such a row.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cell {
-    /// A whole number.
+    /// An integer.
     Int(u64),
     /// A point in time.
     Instant(Instant),
-    /// A text.
+    /// A string.
     Text(String),
 }
 
@@ -39,21 +39,21 @@ impl<T: AsRef<str>> From<&T> for Cell {
     }
 }
 
-/// A row of `_dlt_loads`: a load that has finished.
+/// A row of `_dlt_loads`: a finished load.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoadRow {
-    /// The load.
+    /// The id of the load.
     pub load_id: LoadId,
-    /// The schema's name.
+    /// The name of the schema.
     pub schema_name: String,
     /// When the load finished.
     pub inserted_at: Instant,
-    /// The schema's hash.
+    /// The hash of the schema.
     pub schema_version_hash: String,
 }
 
 impl LoadRow {
-    /// The row of a load with this schema, which has been bumped.
+    /// The row of a load with this schema, after [`Schema::bump`].
     pub fn new(load_id: &LoadId, schema: &Schema, now: Instant) -> Self {
         Self {
             load_id: load_id.clone(),
@@ -68,7 +68,7 @@ impl LoadRow {
         [
             ("load_id", Cell::Text(self.load_id.to_string())),
             ("schema_name", (&self.schema_name).into()),
-            // 0 is success: a load that fails leaves no row.
+            // 0 is success: a failed load has no row.
             ("status", 0.into()),
             ("inserted_at", self.inserted_at.into()),
             ("schema_version_hash", (&self.schema_version_hash).into()),
@@ -76,24 +76,24 @@ impl LoadRow {
     }
 }
 
-/// A row of `_dlt_version`: a content of a schema.
+/// A row of `_dlt_version`: one version of a schema.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VersionRow {
-    /// The schema's version.
+    /// The version of the schema.
     pub version: u64,
     /// When it was stored.
     pub inserted_at: Instant,
-    /// The schema's name.
+    /// The name of the schema.
     pub schema_name: String,
     /// The hash of its content.
     pub version_hash: String,
-    /// The schema.
+    /// The stored form of the schema.
     pub schema: String,
 }
 
 impl VersionRow {
-    /// The row of a schema that has been bumped; its text is compressed when it is longer than
-    /// `limit` bytes.
+    /// The row of a schema after [`Schema::bump`]. Its text is compressed if longer than `limit`
+    /// bytes.
     pub fn new(schema: &Schema, now: Instant, limit: usize) -> Self {
         Self {
             version: schema.version(),
@@ -117,25 +117,25 @@ impl VersionRow {
     }
 }
 
-/// A row of `_dlt_pipeline_state`: a content of the state of a pipeline.
+/// A row of `_dlt_pipeline_state`: one version of the state of a pipeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StateRow {
-    /// The state's version.
+    /// The version of the state.
     pub version: u64,
-    /// The pipeline.
+    /// The name of the pipeline.
     pub pipeline_name: String,
-    /// The state.
+    /// The stored form of the state.
     pub state: String,
     /// When it was stored.
     pub created_at: Instant,
     /// The hash of its content.
     pub version_hash: String,
-    /// The load that brought it.
+    /// The load that stored it.
     pub load_id: LoadId,
 }
 
 impl StateRow {
-    /// The row of a state that has been bumped.
+    /// The row of a state after [`State::bump`].
     pub fn new(load_id: &LoadId, state: &State, now: Instant) -> Self {
         Self {
             version: state.version(),
@@ -149,7 +149,7 @@ impl StateRow {
 
     /// The columns and their values.
     pub fn cells(&self) -> [(&'static str, Cell); 8] {
-        // dlt's is random. This one is its own for each load of each pipeline.
+        // dlt's id is random. Ours is determined by the load and the pipeline.
         let row = format!("{}_{}", self.pipeline_name, self.load_id);
         [
             ("version", self.version.into()),

@@ -1,4 +1,4 @@
-//! Values JSON has no type for: dlt writes their text behind a private use character.
+//! Values of types that JSON lacks: dlt writes their text after a private use character.
 //!
 //! Source: dlt 1.31, `common/json/__init__.py` (`custom_pua_encode`, `DECODERS`).
 
@@ -7,12 +7,12 @@ use serde_json::Value;
 /// The first of the characters.
 const FIRST: u32 = 0xf026;
 
-/// What kind of value a marked text is.
+/// The type of a tagged text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tag {
     /// A fixed-point number: `1.50`.
     Decimal,
-    /// A point in time, ISO 8601; a wall clock reading when it has no offset.
+    /// An ISO 8601 date and time; without an offset it is local time.
     DateTime,
     /// A calendar date, ISO 8601.
     Date,
@@ -22,14 +22,14 @@ pub enum Tag {
     HexBytes,
     /// Bytes in base64.
     Base64,
-    /// A whole number of up to 256 bits.
+    /// An integer of up to 256 bits.
     Wei,
     /// A time of day, ISO 8601.
     Time,
 }
 
 impl Tag {
-    /// All of them in the order of their characters.
+    /// All tags in the order of their characters.
     const ALL: [Self; 8] = [
         Self::Decimal,
         Self::DateTime,
@@ -41,16 +41,16 @@ impl Tag {
         Self::Time,
     ];
 
-    /// The tag of a text and what is behind it; none for a text that is just a text.
+    /// Splits a text into its tag and the rest. `None` for a text without a tag.
     pub fn split(text: &str) -> Option<(Self, &str)> {
         let mut chars = text.chars();
         let place = u32::from(chars.next()?).checked_sub(FIRST)?;
         let tag = Self::ALL.get(usize::try_from(place).ok()?)?;
-        // dlt takes the mark alone for a text.
+        // dlt takes the character alone for a text.
         (!chars.as_str().is_empty()).then_some((*tag, chars.as_str()))
     }
 
-    /// The text with this tag in front.
+    /// Adds this tag to a text.
     pub fn mark(self, text: &str) -> String {
         let place = Self::ALL.iter().position(|tag| *tag == self).unwrap_or_default();
         let place = u32::try_from(place).unwrap_or_default();
@@ -58,7 +58,7 @@ impl Tag {
         mark.into_iter().chain(text.chars()).collect()
     }
 
-    /// A value without its tag, if it has one: what records of JSON hold, and can be compared with.
+    /// A value without its tag, for comparison with values of records.
     pub fn strip(value: &Value) -> Value {
         match value.as_str().and_then(Self::split) {
             Some((_, text)) => text.into(),
@@ -66,8 +66,8 @@ impl Tag {
         }
     }
 
-    /// A new value with the tag an old one has: when a text takes the place of a point in time, dlt
-    /// must find a point in time again.
+    /// Adds the tag of an old value to a new one: dlt must find an instant where it stored an
+    /// instant.
     pub fn like(old: &Value, new: Value) -> Value {
         match (old.as_str().and_then(Self::split), &new) {
             (Some((tag, _)), Value::String(text)) if Self::split(text).is_none() => {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_tag_of_what_was_there() {
+    fn new_value_gets_the_tag_of_the_old() {
         let check = |old: &str, new: Value, expect: Value| {
             assert_eq!(Tag::like(&old.into(), new.clone()), expect, "{old:?} {new}");
         };

@@ -1,4 +1,5 @@
-//! Against what dlt stored: `tests/data/conformance/state`, made by `../schemas/record.py`.
+//! Comparison with states that dlt stored: `tests/data/conformance/state`, made by
+//! `../schemas/record.py`.
 
 use super::*;
 use crate::dlt::schema::{LOADS_TABLE, STATE_TABLE, Schema, VERSION_TABLE};
@@ -26,9 +27,9 @@ fn reads_and_writes_what_dlt_stored() {
     }
 }
 
-/// Our first state and dlt's have the same hash, and so have the next ones.
+/// The hashes of our first state and of the following ones are dlt's.
 #[test]
-fn changes_as_dlt_does() {
+fn changes_as_dlt() {
     let rows = recorded();
     let stored = State::parse(rows[1]["state"].as_str().unwrap()).unwrap();
     let mut state = State::parse(rows[0]["state"].as_str().unwrap()).unwrap();
@@ -37,7 +38,7 @@ fn changes_as_dlt_does() {
         let before = state.incremental("cursors", resource, cursor).unwrap().unwrap();
         let after = stored.incremental("cursors", resource, cursor).unwrap().unwrap();
         assert_eq!(after.initial_value, before.initial_value, "{resource}");
-        // A run begins where the last one has ended.
+        // A run starts where the last one ended.
         let start_value = before.last_value.clone();
         let last_value = Tag::like(&before.last_value, Tag::strip(&after.last_value));
         state.set_incremental(
@@ -67,11 +68,11 @@ fn changes_as_dlt_does() {
 }
 
 #[test]
-fn begins_as_dlt_does() {
+fn first_state_is_that_of_dlt() {
     let mut state = State::new("oraclesf");
     state.set_target("d", "src");
     assert!(state.bump().unwrap());
-    // dlt's hash for a pipeline without cursors to that dataset and schema.
+    // dlt's hash for a pipeline without cursors, with this dataset and schema.
     assert_eq!(state.version_hash(), "jzRCctXbQeAzHulCx/b1X256D1t9G2LbeIK0ce2VVjI=");
     assert_eq!(state.version(), 1);
     state.set_target("d", "also");
@@ -95,7 +96,7 @@ fn a_load_that_drops_tables_is_stored() {
 }
 
 #[test]
-fn migrates_and_says_what_is_wrong() {
+fn old_states_are_migrated_and_invalid_ones_reported() {
     let check = |text: &str, expect: &str| {
         let found = State::parse(text).map_or_else(|f| f.to_string(), |state| state.to_json());
         assert_eq!(found, expect);
@@ -125,14 +126,14 @@ fn migrates_and_says_what_is_wrong() {
         assert_eq!(found, expect.map_err(str::to_owned));
     };
     let place = "stored pipeline state: sources.s.resources.r.incremental";
-    check("a", Err(&format!("{place}.a: expected a text, found 1")));
+    check("a", Err(&format!("{place}.a: expected a string, found 1")));
     check("b", Err(&format!("{place}.b: expected an object, found 7")));
     check("c", Ok(None));
 }
 
-/// The rows have the columns the schema has, in its order.
+/// The rows have the columns of the schema, in its order.
 #[test]
-fn makes_rows() {
+fn rows_have_the_columns_of_the_schema() {
     let now = Instant::parse("2026-11-21T00:04:00.318528Z").unwrap();
     let load_id = LoadId::new(now, None).unwrap();
     let mut schema = Schema::new("s", "snake_case");

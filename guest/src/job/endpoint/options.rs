@@ -51,7 +51,7 @@ pub(super) fn headers<T>(
         let value = match value {
             Value::String(text) if !text.chars().any(char::is_control) => text.clone(),
             Value::Number(number) => number.to_string(),
-            other => return Err(wrong_type("a text without control characters", other, &place)),
+            other => return Err(wrong_type("a string without control characters", other, &place)),
         };
         headers.push((lower, parse(&value, &place)?));
     }

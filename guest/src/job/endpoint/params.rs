@@ -73,8 +73,8 @@ impl<'v> Params<'v> {
             Some("") => {
                 return Err(at(
                     &place,
-                    "expected a text, a number, true, false, a list of those, or an object with a \
-                     \"type\", found an object: where the source takes JSON, write it as a text, with \
+                    "expected a string, a number, true, false, a list of those, or an object with a \
+                     \"type\", found an object: where the source takes JSON, write it as a string, with \
                      doubled braces: \"{{\\\"a\\\": 1}}\"",
                 ));
             }
@@ -201,7 +201,7 @@ fn in_path(value: &Value, place: &str) -> Result<String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-        other => Err(wrong_type("a text or a number, for it is part of the path", other, place)),
+        other => Err(wrong_type("a string or a number, for it is part of the path", other, place)),
     }
 }
 
@@ -213,7 +213,7 @@ pub(super) fn check_flat(value: &Value, place: &str) -> Result<()> {
     };
     match items.iter().find(|item| item.is_array() || item.is_object()) {
         Some(found) => {
-            Err(wrong_type("a text, a number, true, false or a list of those", found, place))
+            Err(wrong_type("a string, a number, true, false or a list of those", found, place))
         }
         None => Ok(()),
     }

@@ -50,7 +50,7 @@ fn names_mistakes() {
     check(json!({"data": "x", "json": {}}), ": expected \"json\" or \"data\", found both");
     check(
         json!({"data": {"a": {"b": 1}}}),
-        ".data.a: expected a text, a number, true, false or a list of those, found an object",
+        ".data.a: expected a string, a number, true, false or a list of those, found an object",
     );
     check(json!({"data": [1]}), ".data: expected an object, found a list");
     check(
@@ -67,7 +67,7 @@ fn names_mistakes() {
     );
     check(
         json!({"path": "a/{id}", "params": {"id": [1]}}),
-        ".path: endpoint.params.id: expected a text or a number, for it is part of the path, found a list",
+        ".path: endpoint.params.id: expected a string or a number, for it is part of the path, found a list",
     );
     check(
         json!({"params": {"q": "{incremental.start_value}"}}),
@@ -95,7 +95,7 @@ fn names_mistakes() {
     );
     check(
         json!({"path": "{id}", "params": {"id": {"type": "resolve", "resource": "a"}}}),
-        ".params.id.field: expected a text, found nothing",
+        ".params.id.field: expected a string, found nothing",
     );
     check(
         json!({"params": {"id": {"type": "x"}}}),
@@ -103,7 +103,7 @@ fn names_mistakes() {
     );
     check(
         json!({"params": {"id": [[1]]}}),
-        ".params.id: expected a text, a number, true, false or a list of those, found a list",
+        ".params.id: expected a string, a number, true, false or a list of those, found a list",
     );
     check(
         json!({"params": {"a": {"type": "incremental", "cursor_path": "x"}}, "incremental": {"cursor_path": "y"}}),
@@ -120,7 +120,7 @@ fn names_mistakes() {
     check(json!({"headers": {"A": "x", "a": "y"}}), ".headers.a: the header is given twice");
     check(
         json!({"headers": {"a": "x\r\ny: z"}}),
-        ".headers.a: expected a text without control characters, found \"x\\r\\ny: z\"",
+        ".headers.a: expected a string without control characters, found \"x\\r\\ny: z\"",
     );
     check(
         json!({"auth": {"token": "x"}}),

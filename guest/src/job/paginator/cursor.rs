@@ -64,7 +64,7 @@ impl Pages for CursorPages {
             Some(token @ Value::Array(_)) if self.location.is_body() => Some(token),
             Some(other) => {
                 return Err(Fault::source(format_args!(
-                    "expected a cursor at {:?}, a text or a number, found {}",
+                    "expected a cursor at {:?}, a string or a number, found {}",
                     self.token.as_str(),
                     excerpt(&other.to_string()),
                 )));
@@ -178,7 +178,7 @@ mod tests {
         check(
             cursor,
             &[(9, &["{\"a\":1}"])],
-            &["expected a cursor at \"next\", a text or a number, found {\"a\":1}"],
+            &["expected a cursor at \"next\", a string or a number, found {\"a\":1}"],
         );
         check(
             json!({"type": "cursor", "cursor_body_path": "page.after", "stop_after_empty_page": true}),

@@ -26,7 +26,7 @@ pub(super) const KEYS: Keys = Keys::of(&[
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<RangePages> {
     let Some(limit) = object.whole("limit", 1, i64::from(u32::MAX))? else {
-        return Err(object.missing("limit", "a whole number"));
+        return Err(object.missing("limit", "an integer"));
     };
     let first = object.whole("offset", 0, MAXIMUM)?.unwrap_or(0);
     let location = ParamLocation::parse(object, "offset_param", "offset_body_path", "offset")?;
@@ -82,10 +82,10 @@ mod tests {
                 "total_path": "total",
             }),
         );
-        check_fault(json!("offset"), ".limit: expected a whole number, found nothing");
+        check_fault(json!("offset"), ".limit: expected an integer, found nothing");
         check_fault(
             json!({"type": "offset", "limit": 0}),
-            ".limit: expected a whole number from 1 to 4294967295, found 0",
+            ".limit: expected an integer from 1 to 4294967295, found 0",
         );
         check_fault(
             json!({"type": "offset", "limit": 1, "total_path": null, "stop_after_empty_page": false}),

@@ -209,9 +209,9 @@ fn names_mistakes() {
         json!("x"),
         "unknown key \"colour\", expected one of $schema, pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, max_tables, root_key, schema_contract, selected, create_indexes, stage_encryption, force_full_load, refresh, interval, dev_mode, credentials, client, resource_defaults, resources",
     );
-    check("/database", json!(null), "database: expected a text, found nothing");
-    check("/dataset", json!(""), "dataset: expected a text, found an empty one");
-    check("/dataset", json!(["x"]), "dataset: expected a text, found a list");
+    check("/database", json!(null), "database: expected a string, found nothing");
+    check("/dataset", json!(""), "dataset: expected a string, found an empty one");
+    check("/dataset", json!(["x"]), "dataset: expected a string, found a list");
     check(
         "/naming",
         json!("snake"),
@@ -220,17 +220,17 @@ fn names_mistakes() {
     check(
         "/max_identifier_length",
         json!(256),
-        "max_identifier_length: expected a whole number from 10 to 255, found 256",
+        "max_identifier_length: expected an integer from 10 to 255, found 256",
     );
     check(
         "/max_table_nesting",
         json!(-1),
-        "max_table_nesting: expected a whole number from 0 to 1000, found -1",
+        "max_table_nesting: expected an integer from 0 to 1000, found -1",
     );
     check(
         "/max_table_nesting",
         json!(1.5),
-        "max_table_nesting: expected a whole number from 0 to 1000, found 1.5",
+        "max_table_nesting: expected an integer from 0 to 1000, found 1.5",
     );
     check("/root_key", json!("yes"), "root_key: expected true or false, found \"yes\"");
     check("/force_full_load", json!(1), "force_full_load: expected true or false, found 1");
@@ -255,11 +255,11 @@ fn names_mistakes() {
         json!(["orders"]),
         "selected[0]: there is no resource \"orders\", expected one of items",
     );
-    check("/selected", json!([1]), "selected[0]: expected a text, found 1");
+    check("/selected", json!([1]), "selected[0]: expected a string, found 1");
     check("/resources", json!([]), "resources: expected at least one resource, found nothing");
     check("/resources", json!({}), "resources: expected a list, found an object");
-    check("/resources", json!([1]), "resources[0]: expected an object or a text, found 1");
-    check("/resources", json!([{}]), "resources[0].name: expected a text, found nothing");
+    check("/resources", json!([1]), "resources[0]: expected an object or a string, found 1");
+    check("/resources", json!([{}]), "resources[0].name: expected a string, found nothing");
     check(
         "/resources",
         json!([{"name": "a"}, {"name": "a"}]),

@@ -106,7 +106,7 @@ impl Incremental {
                 self.times = matches!(tagged, Some((Tag::DateTime | Tag::Date, _)));
                 Some(CursorValue::of(&plain).ok_or_else(|| {
                     Fault::data(format_args!(
-                        "expected last_value to be a text or a number, found {plain}"
+                        "expected last_value to be a string or a number, found {plain}"
                     ))
                 })?)
             }
@@ -121,7 +121,7 @@ impl Incremental {
             }
             Some(other) => {
                 return Err(Fault::data(format_args!(
-                    "expected unique_hashes to be a list of texts, found {other}"
+                    "expected unique_hashes to be a list of strings, found {other}"
                 )));
             }
         }

@@ -222,16 +222,16 @@ fn names_what_is_wrong() {
     check(
         cursor,
         json!({"c": [1]}),
-        "expected the cursor to be a text, a number, true or false, found [1]",
+        "expected the cursor to be a string, a number, true or false, found [1]",
     );
     let check = |state: Value, message: &str| {
         let fault = incremental(&json!({"cursor_path": "c"}), &Value::Null, &state).unwrap_err();
         assert_eq!(fault.to_string(), format!("the saved state of cursor c: {message}"));
     };
-    check(json!({"last_value": {}}), "expected last_value to be a text or a number, found {}");
+    check(json!({"last_value": {}}), "expected last_value to be a string or a number, found {}");
     check(
         json!({"unique_hashes": "x"}),
-        "expected unique_hashes to be a list of texts, found \"x\"",
+        "expected unique_hashes to be a list of strings, found \"x\"",
     );
 }
 

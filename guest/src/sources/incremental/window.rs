@@ -212,7 +212,7 @@ mod tests {
         check(
             json!({"start": "2024-01-02"}),
             json!({}),
-            "interval.end: expected a text, found nothing",
+            "interval.end: expected a string, found nothing",
         );
     }
 }

@@ -70,7 +70,7 @@ impl PlaceholderValues<'_> {
                 return match raw.as_bytes().first() {
                     Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
                     Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
-                        "expected a text or a number in the parent's record to ask with, found {}",
+                        "expected a string or a number in the parent's record to ask with, found {}",
                         excerpt(raw)
                     ))),
                     Some(_) => Ok(raw.to_owned()),
@@ -130,7 +130,7 @@ fn leads_away(path: &str) -> bool {
 #[cold]
 fn astray(found: &str) -> Fault {
     Fault::data(format_args!(
-        "expected a text without \".\" and \"..\" as parts of a path, found {:?}",
+        "expected a string without \".\" and \"..\" as parts of a path, found {:?}",
         excerpt(found)
     ))
 }

@@ -415,7 +415,7 @@ impl Parser<'_> {
                     self.at += 1;
                     numbers.push(n);
                 }
-                _ => return Err(self.expected("a whole number")),
+                _ => return Err(self.expected("an integer")),
             }
             if !self.mark(",") {
                 break;

@@ -101,7 +101,7 @@ fn refuses_the_rest_with_its_place() {
     check("id =", "expected a column or a value, found the end");
     check("id IN ()", "expected a column or a value, found )");
     check("id BETWEEN 1", "expected AND, found the end");
-    check("name LIKE 'a", "expected a text with an end");
+    check("name LIKE 'a", "expected a string with an end");
     check("id = 1 id = 2", "expected AND, OR or the end, found id at character 8");
     check("{tables} = 1", "expected {table} or {staging_table}, found {tables");
     check("id::REGCLASS = 1", "expected one of the types");

@@ -137,7 +137,7 @@ impl<'t> ConditionScanner<'t> {
         let mut text = String::new();
         loop {
             match self.take(1) {
-                "" => return Err(fault(at, "a text with an end", "none")),
+                "" => return Err(fault(at, "a string with an end", "none")),
                 "'" if self.rest.starts_with('\'') => text.push_str(self.take(1)),
                 "'" => return Ok(text),
                 "\\" => text.push_str(match self.take(1) {

@@ -281,7 +281,7 @@ fn unfilled(text: &str, settings: &[Setting], others: Vec<Mistake>) -> Vec<Mista
 /// A value for a key of the job that is missing.
 fn missing(message: &str) -> Option<&'static str> {
     match message {
-        "expected a text, found nothing" => Some("\"x\""),
+        "expected a string, found nothing" => Some("\"x\""),
         "expected at least one resource, found nothing" => Some("[{\"name\": \"x\"}]"),
         _ => None,
     }

@@ -32,7 +32,7 @@ fn mistakes_are_found_in_the_file() {
         &[
             ("", "unknown key \"pipelin\", did you mean \"pipeline\"?"),
             ("pipeline", "expected nonsense, found \"p\""),
-            ("pipeline", "expected a text, found nothing"),
+            ("pipeline", "expected a string, found nothing"),
         ],
         &[
             "2:2 |unknown key \"pipelin\", did you mean \"pipeline\"?",
@@ -43,13 +43,13 @@ fn mistakes_are_found_in_the_file() {
     check(
         "{\n \"pipeline\": \"p\"}",
         &[
-            ("database", "expected a text, found nothing"),
-            ("dataset", "expected a text, found nothing"),
+            ("database", "expected a string, found nothing"),
+            ("dataset", "expected a string, found nothing"),
             ("resources", "expected at least one resource, found nothing"),
         ],
         &[
-            "1:1 database|expected a text, found nothing",
-            "1:1 dataset|expected a text, found nothing",
+            "1:1 database|expected a string, found nothing",
+            "1:1 dataset|expected a string, found nothing",
             "1:1 resources|expected at least one resource, found nothing",
         ],
     );
@@ -68,8 +68,8 @@ fn mistakes_are_found_in_the_file() {
     // What is missing is reported at the object it is missing in, and what is wrong in the defaults there.
     check(
         job,
-        &[("resources[0].endpoint.path", "expected a text, found nothing")],
-        &["5:16 resources[0].endpoint.path|expected a text, found nothing"],
+        &[("resources[0].endpoint.path", "expected a string, found nothing")],
+        &["5:16 resources[0].endpoint.path|expected a string, found nothing"],
     );
     check(
         job,

@@ -72,7 +72,7 @@ impl Grant {
         let value: Value = serde_json::from_str(&text).map_err(|_| unfit("expected JSON"))?;
         let part = |key: &str| {
             let found = value.get(key).and_then(Value::as_str).map(str::to_owned);
-            found.ok_or_else(|| unfit(&format!("expected a text in {key}")))
+            found.ok_or_else(|| unfit(&format!("expected a string in {key}")))
         };
         let url = part("token_uri").unwrap_or_else(|_| GOOGLE.to_owned());
         match part("type")?.as_str() {
@@ -174,7 +174,7 @@ mod tests {
             r#"{"type": "service_account", "private_key": "4711", "client_email": "e"}"#,
             "expected an RSA key",
         );
-        check(r#"{"type": "authorized_user", "client_id": "4711"}"#, "a text in client_secret");
+        check(r#"{"type": "authorized_user", "client_id": "4711"}"#, "a string in client_secret");
         let none = Grant::of_google_file("none.json").err().unwrap();
         assert!(none.message.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{}", none.message);
     }

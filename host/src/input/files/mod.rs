@@ -187,7 +187,7 @@ fn pages(bytes: Bytes, pull: &Pull) -> io::Result<Pages> {
     match pull.content {
         // The load takes text apart where the job says that it is text: not twice.
         Content::Values => Err(io::Error::other(
-            "expected a \"format\" in the job: this input is a text, which a host does not take apart",
+            "expected a \"format\" in the job: this input is text, which a host does not split into records",
         )),
         Content::Cells => Err(io::Error::other(
             "expected a source that knows its columns, found a file whose format the job does not say",
