@@ -26,8 +26,8 @@ impl wit::Guest for Component {
 struct Load(protocol::Load);
 
 thread_local! {
-    /// What the last panic said. A host sees a trap without its message, so the first call after it
-    /// could tell; there is none, for a trap ends the instance. Kept where a debugger finds it.
+    /// The message of the last panic. A trap has no message and ends the instance, so no later call
+    /// can return it; it is stored for a debugger.
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 

@@ -1,24 +1,24 @@
-//! Why a load cannot go on. One error type for the whole guest, with the path built while
-//! unwinding: each level adds where it was, and a run that succeeds carries no path at all.
+//! The one error type of the guest: what was expected, what was found, and where. The path is added
+//! while unwinding, one part per level, so a successful run builds none.
 
 use std::fmt;
 
-/// Who or what is to blame.
+/// The party that caused a fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FaultKind {
     /// The job is not valid.
     Config,
-    /// A schema contract forbids what the data brings.
+    /// A schema contract forbids a change that the data requires.
     Contract,
-    /// The input is not what was promised.
+    /// The input is not as declared.
     Data,
-    /// The destination failed, or another load won.
+    /// The destination failed, or another load committed first.
     Destination,
     /// A defect of this crate.
     Internal,
     /// The host broke the interface.
     Protocol,
-    /// The source failed, and retrying did not help.
+    /// The source failed, and retries did not help.
     Source,
 }
 
@@ -41,7 +41,7 @@ impl FaultKind {
     }
 }
 
-/// Why a load cannot go on: what was expected, what was found, and where.
+/// The reason why a load failed: what was expected, what was found, and where.
 ///
 /// ```
 /// use snowcat_guest::fault::{Fault, FaultKind};
@@ -53,19 +53,19 @@ impl FaultKind {
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct Fault {
-    /// Whose fault it is.
+    /// The party that caused it.
     pub kind: FaultKind,
     /// What was expected and what was found, in one line.
     pub message: String,
-    /// Where, from the outside in.
+    /// The path, from the outside in.
     pub context: Vec<String>,
 }
 
-/// The result of anything that can fail.
+/// The result of a fallible function.
 pub type Result<T, E = Fault> = std::result::Result<T, E>;
 
 impl Fault {
-    /// A fault with no place yet.
+    /// Creates a fault without a path.
     #[cold]
     pub fn new(kind: FaultKind, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), context: Vec::new() }
@@ -77,7 +77,7 @@ impl Fault {
         Self::new(FaultKind::Config, message)
     }
 
-    /// The input is not what was promised.
+    /// The input is not as declared.
     #[cold]
     pub fn data(message: impl fmt::Display) -> Self {
         Self::new(FaultKind::Data, message)
@@ -115,7 +115,7 @@ impl Fault {
         Self::new(FaultKind::Source, message)
     }
 
-    /// The same fault, seen from one level further out.
+    /// Adds a level to the front of the path.
     #[cold]
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
@@ -133,7 +133,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Adds places to the faults of results.
+/// Adds a path to the faults of results.
 ///
 /// ```
 /// use snowcat_guest::fault::{Context as _, Fault, Result};
@@ -148,7 +148,7 @@ impl fmt::Display for Fault {
 /// assert_eq!(fault.unwrap_err().to_string(), "column a: expected a number, found \"x\"");
 /// ```
 pub trait Context<T> {
-    /// Says where the fault happened; only called when there is one.
+    /// Adds a level to the path of a fault. `place` is called only for a fault.
     fn at<D: fmt::Display>(self, place: impl FnOnce() -> D) -> Result<T>;
 }
 
@@ -158,7 +158,7 @@ impl<T> Context<T> for Result<T> {
     }
 }
 
-/// The first 200 characters of a text from outside, on one line: for messages.
+/// The first 200 characters of a text from outside, on one line, for messages.
 pub(crate) fn excerpt(text: &str) -> String {
     const CHARACTERS: usize = 200;
     let mut line = String::new();

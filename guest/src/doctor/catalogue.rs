@@ -1,4 +1,4 @@
-//! Whether the catalogue shows what a load needs to know of the dataset.
+//! Checks that the catalogue shows what a load reads of the dataset.
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
 use super::names::Scratch;
@@ -73,7 +73,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
     outcome.map(drop)
 }
 
-/// Rows of SHOW COLUMNS: table_name, schema_name, column_name, data_type (JSON), ...
+/// The rows of SHOW COLUMNS: table_name, schema_name, column_name, data_type (JSON), ...
 fn show(x: &mut Examiner, shown: &Outcome) {
     let row = shown.rows.iter().find(|row| cell(row, 0) == TABLE && cell(row, 2) == "A");
     let Some(row) = row else {

@@ -1,4 +1,5 @@
-//! COPY of Parquet files that this component writes: every type, read back; and what COPY refuses.
+//! COPY of Parquet files that this component writes: every type is read back, and errors of COPY
+//! are checked.
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, first, has_code, shown};
 use super::stage;
@@ -53,7 +54,7 @@ const LARGE: Rule = Rule {
 pub(super) const RULES: &[&Rule] =
     &[&VALUES, &PAGES, &JSON, &RESULT, &BARE, &EMPTY, &TOO_LONG, &LARGE];
 
-/// Rows of the second file: more than a page of 1 MiB holds.
+/// The number of rows of the second file: more than one page of 1 MiB.
 const MANY: u32 = 150_000;
 const LARGE_BYTES: usize = 17 << 20;
 
@@ -199,7 +200,7 @@ async fn large(x: &mut Examiner, stage: &Name) -> Found {
     Ok(())
 }
 
-/// Columns of every type, with names that need quotes, and one without any value.
+/// Columns of every type, with names that need quotes; one has no values.
 fn columns() -> Vec<Column> {
     let sized = |data_type, precision, scale| Kind { precision, scale, ..Kind::of(data_type) };
     let local = Kind { timezone: false, ..Kind::of(DataType::Timestamp) };
@@ -222,7 +223,7 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-/// What the columns hold, as texts: dates and times in numbers of days and microseconds, bytes in
+/// The expected values as text: dates and times as numbers of days and microseconds, bytes as
 /// hexadecimal digits.
 const EXPECTED: [[Option<&str>; 15]; 4] = [
     [
@@ -279,10 +280,10 @@ const EXPECTED: [[Option<&str>; 15]; 4] = [
     [Some("3"), None, None, None, None, None, None, None, None, None, None, None, None, None, None],
 ];
 
-/// Days since 1970 of the dates above, by row.
+/// The dates above as days since 1970, by row.
 const DAYS: [i32; 3] = [20_778, -719_162, 2_932_896];
 
-/// The file of [`EXPECTED`], in two row groups.
+/// A file with the values of [`EXPECTED`], in two row groups.
 fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
     let mut file = create(columns)?;
     let mut encoder = PageEncoder::new();
@@ -331,7 +332,7 @@ fn set(values: &mut ColumnBuffer, kind: Kind, number: u32, row: usize, text: &st
     .map_err(refused)
 }
 
-/// A file of one row with one text or JSON.
+/// A file of one row with one string or JSON value.
 pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
     let kind = columns.first().map_or(Kind::of(DataType::Text), |column| column.kind);
     let mut values = ColumnBuffer::new(kind);
@@ -342,7 +343,7 @@ pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
     file.finish()
 }
 
-/// A file of these instants.
+/// A file with the given instants.
 pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8>> {
     let mut values = ColumnBuffer::new(column.kind);
     for (row, micros) in (0u32..).zip(micros) {

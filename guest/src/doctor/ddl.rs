@@ -1,4 +1,4 @@
-//! DDL that loads send: each may run twice, and only adds.
+//! The DDL of loads: every statement may run twice, and only adds objects.
 
 use super::examiner::{Examiner, Found, Rule, cells, shown};
 use crate::dlt::types::{DataType, Kind};

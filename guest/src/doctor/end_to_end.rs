@@ -1,5 +1,5 @@
-//! Whole loads, from records that this component holds: a first one, one that merges and brings a new
-//! column, and one that starts over. They are ordinary loads; their steps are passed on to the host.
+//! Complete loads of records that this component contains: a first one, one that merges and adds a
+//! column, and one that starts over. They are ordinary loads whose steps are passed on to the host.
 
 use std::collections::HashMap;
 
@@ -63,7 +63,8 @@ const RECORDS: [(&Rule, [(&str, &str); 2]); 3] = [
     ),
 ];
 
-/// The rows of these tables after each load; one that starts over is two, in `_dlt_loads` as well.
+/// The number of rows of these tables after each load. A load that starts over has two rows in
+/// `_dlt_loads`.
 const TABLES: [&str; 4] = ["ORDERS", "ORDERS__ITEMS", "CUSTOMERS", "_DLT_LOADS"];
 const ROWS: [[u64; 4]; 3] = [[2, 3, 2, 1], [3, 5, 1, 2], [1, 1, 1, 4]];
 
@@ -111,7 +112,7 @@ pub(super) async fn run(x: &mut Examiner, now: &str) -> Found {
     Ok(())
 }
 
-/// Runs a load to its end: its report, or the fault that ended it.
+/// Runs a load to its end. Returns its report or its fault.
 async fn drive(
     x: &mut Examiner,
     job: &str,

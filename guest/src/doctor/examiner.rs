@@ -1,4 +1,5 @@
-//! The conversation of an examination: a statement that fails is an answer, and every rule gets a check.
+//! The driver of an examination: a statement that fails is a result, and every rule gets exactly
+//! one check.
 
 use super::names::Scratch;
 use crate::fault::{Fault, Result};
@@ -7,20 +8,20 @@ use crate::protocol::{
 };
 use crate::sql::{Name, merge};
 
-/// What loads assume in one respect, and what a person does where it is not so.
+/// One assumption of loads, and the remedy if it does not hold.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Rule {
-    /// Subject and check.
+    /// The subject and the name of the check.
     pub(super) name: &'static str,
     pub(super) assumed: &'static str,
     pub(super) remedy: &'static str,
 }
 
-/// Why a subject ends before its end.
+/// The reason why a subject ends early.
 pub(super) enum Stop {
     /// The host broke the interface: the examination ends.
     Fault(Fault),
-    /// A statement that the rest needs failed: the rest of the subject is not tried.
+    /// A required statement failed: the rest of the subject is skipped.
     Reason(String),
 }
 
@@ -30,7 +31,7 @@ impl From<Fault> for Stop {
     }
 }
 
-/// What a part of a subject gives.
+/// The result of a part of a subject.
 pub(super) type Found<T = ()> = Result<T, Stop>;
 
 /// An examination in progress.
@@ -64,7 +65,7 @@ impl Examiner {
         }
     }
 
-    /// Runs one statement that the rest of the subject needs.
+    /// Runs one statement that the rest of the subject requires.
     pub(super) async fn need(&mut self, statement: String) -> Found<Outcome> {
         let what = excerpt(&statement);
         match self.sql(statement).await? {
@@ -73,7 +74,7 @@ impl Examiner {
         }
     }
 
-    /// Begins a transaction; it is undone at the end of the subject, if it is still open then.
+    /// Begins a transaction. It is rolled back at the end of the subject if it is still open.
     pub(super) async fn begin(&mut self) -> Found {
         self.in_transaction = true;
         self.need(merge::BEGIN.to_owned()).await.map(drop)
@@ -90,16 +91,16 @@ impl Examiner {
         self.need(merge::ROLLBACK.to_owned()).await.map(drop)
     }
 
-    /// Undoes what a subject left open.
+    /// Rolls back the transaction that a subject left open.
     pub(super) async fn settle(&mut self) -> Result<()> {
         if std::mem::take(&mut self.in_transaction) {
-            // Where this fails, the next statement tells.
+            // If this fails, the next statement reports it.
             _ = self.sql(merge::ROLLBACK.to_owned()).await?;
         }
         Ok(())
     }
 
-    /// Puts a file on a stage.
+    /// Uploads a file to a stage.
     pub(super) async fn upload(
         &mut self,
         stage: &Name,
@@ -115,7 +116,7 @@ impl Examiner {
         }
     }
 
-    /// Puts a file on a stage that the rest of the subject needs.
+    /// Uploads a file to a stage that the rest of the subject requires.
     pub(super) async fn need_upload(&mut self, stage: &Name, path: &str, bytes: Vec<u8>) -> Found {
         match self.upload(stage, path, bytes).await? {
             Ok(()) => Ok(()),
@@ -123,7 +124,7 @@ impl Examiner {
         }
     }
 
-    /// The next page of a file.
+    /// Returns the next page of a file.
     pub(super) async fn pull(&mut self, pull: Pull) -> Result<Result<Option<String>, Failure>> {
         match self.io.ask(Step::Pull(pull)).await {
             Reply::Page(page) => Ok(Ok(Some(page))),
@@ -153,24 +154,24 @@ impl Examiner {
         }
     }
 
-    /// What is assumed is so, or is not.
+    /// Records whether an assumption holds, and what was observed.
     pub(super) fn note(&mut self, rule: &Rule, holds: bool, seen: impl Into<String>) {
         let verdict = if holds { Verdict::Holds } else { Verdict::Fails };
         let remedy = if holds { "" } else { rule.remedy };
         self.push(rule, verdict, seen.into(), remedy.to_owned());
     }
 
-    /// A rule was not tried, for this reason.
+    /// Records that a rule was not checked, with the reason.
     pub(super) fn untried(&mut self, rule: &Rule, reason: impl Into<String>, remedy: &str) {
         self.push(rule, Verdict::Untried, reason.into(), remedy.to_owned());
     }
 
-    /// Whether the rule has its check.
+    /// Returns `true` if the rule has its check.
     pub(super) fn has(&self, rule: &Rule) -> bool {
         self.checks.iter().any(|check| check.name == rule.name)
     }
 
-    /// Whether the rule was found not to hold.
+    /// Returns `true` if the rule was found not to hold.
     pub(super) fn fails(&self, rule: &Rule) -> bool {
         let mut found = self.checks.iter().filter(|check| check.name == rule.name);
         found.any(|check| check.verdict == Verdict::Fails)
@@ -193,7 +194,7 @@ impl Examiner {
     }
 }
 
-/// The cells of an outcome, for a person: rows separated by semicolons.
+/// The cells of an outcome for a message: rows separated by semicolons.
 pub(super) fn cells(outcome: &Outcome) -> String {
     let rows = outcome.rows.iter().map(|row| {
         let cells = row.iter().map(|cell| cell.as_deref().unwrap_or("NULL"));
@@ -215,18 +216,18 @@ pub(super) fn first(outcome: &Outcome) -> Option<&str> {
     outcome.rows.first()?.first()?.as_deref()
 }
 
-/// A number in the first cell of the first row.
+/// The number in the first cell of the first row.
 pub(super) fn number(outcome: &Outcome) -> Option<u64> {
     first(outcome)?.parse().ok()
 }
 
-/// A failure for a person: its number and its text on one line.
+/// A failure for a message: its code and its text on one line.
 pub(super) fn shown(failure: &Failure) -> String {
     let text = failure.message.split_whitespace().collect::<Vec<_>>().join(" ");
     if failure.code.is_empty() { text } else { format!("error {}: {text}", failure.code) }
 }
 
-/// Whether a failure has this number, however many zeros are before it.
+/// Returns `true` if a failure has this code, ignoring leading zeros.
 pub(super) fn has_code(failure: &Failure, code: &str) -> bool {
     failure.code.trim_start_matches('0') == code
 }

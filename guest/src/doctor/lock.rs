@@ -1,5 +1,5 @@
-//! The statements with which loads of one pipeline keep each other out, in one session: what each says it
-//! changed. Two sessions are in [`super::sessions`].
+//! The statements by which loads of one pipeline exclude each other, in one session, with the
+//! number of rows that each reports. Checks with two sessions are in [`super::sessions`].
 
 use super::examiner::{Examiner, Found, Rule};
 use crate::dlt::types::{DataType, Kind};
@@ -22,10 +22,10 @@ pub(super) const RULES: &[&Rule] = &[&REWRITE, &INSERT];
 pub(super) const PIPELINE: &str = "snowcat_doctor";
 /// The version of the state that is committed first.
 pub(super) const OLD: u64 = 7;
-/// The version that a load writes after it.
+/// The version that a load writes next.
 pub(super) const NEW: u64 = 8;
 
-/// dlt's tables, with the state in this table.
+/// dlt's tables, with the state in the given table.
 pub(super) fn books(state: &Name) -> Bookkeeping<'_> {
     Bookkeeping {
         loads: state.object("DOCTOR_LOADS"),
@@ -41,7 +41,7 @@ pub(super) fn row(version: u64) -> [(&'static str, Value); 2] {
     [("version", version), ("pipeline_name", Value::Text(PIPELINE.to_owned()))]
 }
 
-/// A table of states.
+/// Creates a table of states.
 pub(super) async fn make(x: &mut Examiner, name: &str) -> Found<Name> {
     let table = x.scratch.object(name);
     let columns = [
@@ -68,7 +68,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
     x.commit().await
 }
 
-/// A number of rows for a person.
+/// A number of rows for a message.
 pub(super) fn count(rows: Option<u64>) -> String {
     rows.map_or("an unknown number".to_owned(), |rows| rows.to_string())
 }

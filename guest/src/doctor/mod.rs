@@ -1,9 +1,9 @@
 //! An examination of an account: the statements and files that loads send, each with what loads assume of
 //! the answer, and whether it is so.
 //!
-//! Everything it makes is in two scratch schemas that it drops at the end. A statement that fails is an
-//! answer; the rest of its subject is then not tried, and the next subject begins. Checks of what may end
-//! the process, and of the host itself, are the host's.
+//! All objects that it creates are in two scratch schemas, which it drops at the end. A statement
+//! that fails is a result: the rest of its subject is skipped, and the next subject begins. The
+//! host checks itself, and whatever may end the process.
 
 mod catalogue;
 mod copy;
@@ -32,7 +32,7 @@ use options::{Options, Role};
 /// Begins an examination. `now` is the current instant, RFC 3339 with an offset.
 ///
 /// # Errors
-/// A config fault where the options are not valid.
+/// A config fault if the options are not valid.
 pub fn start(options: &str, now: &str) -> Result<Load> {
     let options = Options::parse(options).at(|| "the options of the examination")?;
     let subjects = options.subjects().at(|| "the options of the examination")?;
@@ -50,7 +50,7 @@ pub fn start(options: &str, now: &str) -> Result<Load> {
     }))
 }
 
-/// What a check is about.
+/// The subject of a group of checks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Subject {
     Session,
@@ -71,7 +71,7 @@ impl Subject {
     /// All subjects, in the order in which they are examined.
     const ALL: [Self; 12] = [
         Self::Session,
-        // Before what takes long: the other session waits for it.
+        // First of the slow subjects, because the other session waits for it.
         Self::Sessions,
         Self::Rights,
         Self::Parameters,
@@ -102,7 +102,7 @@ impl Subject {
         }
     }
 
-    /// What is checked: each has its check in the end, tried or not.
+    /// The rules of a subject: each has one check at the end, performed or not.
     const fn rules(self) -> &'static [&'static Rule] {
         match self {
             Self::Session => session::RULES,
@@ -144,7 +144,7 @@ async fn examine(
     subjects: &[Subject],
     now: &str,
 ) -> Result<()> {
-    // Before the first statement that could change the answer.
+    // Before the first statement that could change the result.
     if subjects.contains(&Subject::Session) {
         let stop = Subject::Session.run(x, options, now).await;
         finish(x, Subject::Session.rules(), stop).await?;
@@ -179,7 +179,7 @@ async fn examine(
     broken.map_or(Ok(()), Err)
 }
 
-/// The end of a subject: what it left open is undone, and what it did not try is noted.
+/// Ends a subject: rolls back what it left open, and records the rules that were not checked.
 async fn finish(x: &mut Examiner, rules: &[&Rule], stop: Found) -> Result<()> {
     let reason = match stop {
         Ok(()) => "this check has no result".to_owned(),

@@ -1,26 +1,26 @@
-//! The names of an examination: its schemas, and the dataset that it examines.
+//! The names in an examination: its schemas, and the dataset that it examines.
 
 use super::options::Options;
 use crate::dlt::naming::{Convention, Naming};
 use crate::sql::Name;
 
-/// The names of an examination.
+/// The names in an examination.
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
-    /// As options and jobs name it.
+    /// The database as options and jobs write it.
     pub(super) database_option: String,
     pub(super) database: String,
     /// The dataset of the load that is part of the examination.
     pub(super) dataset: String,
     pub(super) schema: Name,
     pub(super) staging: Name,
-    /// The schemas of the dataset that is examined.
+    /// The schemas of the examined dataset.
     pub(super) user_schemas: [Name; 2],
 }
 
 impl Scratch {
     pub(super) fn new(options: &Options) -> Self {
-        // The names that loads of this dataset use.
+        // The naming convention of loads of this dataset.
         let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
         let given = &options.database;
         let exact = given.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

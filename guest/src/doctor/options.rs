@@ -1,11 +1,11 @@
-//! What an examination is asked for.
+//! The options of an examination.
 
 use serde::Deserialize;
 
 use super::Subject;
 use crate::fault::{Fault, Result};
 
-/// The options, as JSON names them.
+/// The options, with the names of their JSON form.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
@@ -13,7 +13,7 @@ pub(super) struct Options {
     pub(super) dataset: String,
     #[serde(default)]
     pub(super) role: Role,
-    /// None: all.
+    /// `None`: all.
     subjects: Option<Vec<String>>,
     #[serde(default = "wait_seconds")]
     pub(super) wait_seconds: u32,
@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub(super) hold_seconds: u32,
 }
 
-/// Which of two sessions this is.
+/// The role of this session in checks with two sessions.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Role {
@@ -30,12 +30,12 @@ pub(super) enum Role {
     Second,
 }
 
-/// The longest wait that an option may ask for.
+/// The longest wait that an option may set, in seconds.
 const LONGEST: u32 = 3600;
 
 impl Options {
     /// # Errors
-    /// A config fault that names what is wrong.
+    /// A config fault that names the invalid option.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let options: Self = serde_json::from_str(text)
             .map_err(|error| Fault::config(format_args!("the options are not valid: {error}")))?;
@@ -56,7 +56,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The subjects to examine, in their order.
+    /// The selected subjects in order.
     pub(super) fn subjects(&self) -> Result<Vec<Subject>> {
         let Some(names) = &self.subjects else { return Ok(Subject::ALL.to_vec()) };
         for name in names {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_parsed_or_refused_by_name() {
+    fn invalid_options_are_reported_by_name() {
         let check = |text: &str, expect: Result<usize, &str>| {
             let found = Options::parse(text).and_then(|options| options.subjects());
             match (found, expect) {

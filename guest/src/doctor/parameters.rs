@@ -1,5 +1,5 @@
-//! Parameters of the session that change what loads see. SHOW PARAMETERS is refused to procedures with
-//! owner's rights, so each is probed.
+//! Session parameters that change the results of loads. Procedures with owner's rights may not run
+//! SHOW PARAMETERS, so each one is tested by its effect.
 
 use super::examiner::{Examiner, Found, Rule, first, has_code, shown};
 use crate::sql::{doctor, merge, state};
@@ -35,7 +35,7 @@ const HIDDEN: Rule = Rule {
 
 pub(super) const RULES: &[&Rule] = &[&QUOTED, &ROWS, &AUTOCOMMIT, &MERGE, &HIDDEN];
 
-/// More than any value that somebody sets to see the beginning of an answer.
+/// More rows than any limit that is set to preview results.
 const MANY_ROWS: usize = 10_001;
 
 pub(super) async fn run(x: &mut Examiner) -> Found {

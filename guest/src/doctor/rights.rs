@@ -1,4 +1,4 @@
-//! What the owner of the procedures may do in the schemas that loads of the dataset write to.
+//! The rights of the procedures' owner in the schemas that loads of the dataset write to.
 
 use super::examiner::{Examiner, Found, Rule, Stop, cell, shown};
 use super::names::Scratch;
@@ -33,7 +33,7 @@ const FUTURE: Rule = Rule {
     remedy: "REVOKE OWNERSHIP ON FUTURE TABLES IN SCHEMA <the schema> FROM ROLE <the other role>",
 };
 
-/// Those of the scratch schemas are checked first and last.
+/// Those that concern the scratch schemas are checked first and last.
 pub(super) const RULES: &[&Rule] = &[&TABLE_OWNER, &SCHEMAS, &TABLES, &VIEWS, &FUTURE];
 
 pub(super) async fn run(x: &mut Examiner) -> Found {
@@ -92,7 +92,7 @@ async fn schemas(x: &mut Examiner, there: &[&Name], found: &Outcome, own: &str) 
                 return Ok(());
             }
         };
-        // When, privilege, kind, name, kind of grantee, grantee, ...
+        // Columns: when, privilege, kind, name, kind of grantee, grantee, ...
         let granted = |privilege: &str| {
             grants.rows.iter().any(|row| {
                 matches!(cell(row, 1), given if given == privilege || given == "ALL")
@@ -129,7 +129,7 @@ async fn tables(x: &mut Examiner, database: &str, there: &[&Name], own: &str) ->
     Ok(())
 }
 
-/// The most objects that an answer names.
+/// The maximum number of objects that a result names.
 const MOST_NAMED: usize = 10;
 
 fn listed(seen: String, names: impl Iterator<Item = String>) -> String {
@@ -141,7 +141,7 @@ async fn future_grants(x: &mut Examiner, there: &[&Name], own: &str) -> Found {
     let mut others = Vec::new();
     for schema in there {
         match x.sql(doctor::show_future_grants(schema)).await? {
-            // When, privilege, kind, name, kind of grantee, grantee, ...
+            // Columns: when, privilege, kind, name, kind of grantee, grantee, ...
             Ok(outcome) => others.extend(
                 outcome
                     .rows

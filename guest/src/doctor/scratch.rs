@@ -1,4 +1,4 @@
-//! The schemas that everything an examination makes is in.
+//! The schemas that contain all objects of an examination.
 
 use super::examiner::{Examiner, Found, Rule, Stop, cells, shown};
 use super::names::Scratch;
@@ -17,10 +17,10 @@ const DROPPED: Rule = Rule {
 
 pub(super) const RULES: &[&Rule] = &[&CREATE, &DROPPED];
 
-/// The comment of a scratch schema: only what has it is dropped.
+/// The comment of a scratch schema. Only schemas with this comment are dropped.
 const MARK: &str = "Snowcat: made by P_DOCTOR, which drops it";
 
-/// Makes the scratch schemas; drops first what a killed examination left.
+/// Creates the scratch schemas. First drops those that an interrupted examination left behind.
 pub(super) async fn create(x: &mut Examiner) -> Found {
     let Scratch { schema, staging, database, .. } = x.scratch.clone();
     for schema in [&schema, &staging] {
@@ -38,7 +38,7 @@ pub(super) async fn create(x: &mut Examiner) -> Found {
             x.need(doctor::create_scratch(schema, MARK)).await?;
             continue;
         }
-        // Not by this examination: it is not dropped either.
+        // This examination did not create it, so it does not drop it.
         x.untried(&DROPPED, "there is no scratch schema", "");
         if schema == &staging {
             x.need(doctor::drop_schema(&x.scratch.schema.clone())).await?;

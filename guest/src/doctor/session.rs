@@ -1,4 +1,4 @@
-//! What the session is, before anything is done in it.
+//! The properties of the session, before anything is done in it.
 
 use super::examiner::{Examiner, Found, Rule, cells, first, shown};
 use crate::sql::doctor;
@@ -49,7 +49,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
         return Ok(());
     };
     let seen = match x.sql(doctor::show_warehouse(&name)).await? {
-        // Name, state, type, size, ...
+        // Columns: name, state, type, size, ...
         Ok(outcome) => outcome.rows.first().map_or_else(
             || name.clone(),
             |row| row.iter().take(4).flatten().map(String::as_str).collect::<Vec<_>>().join(", "),

@@ -1,9 +1,10 @@
-//! Checks that need two sessions. The first takes the lock of a load and holds it; the second wants it
-//! meanwhile, must wait, and must then see what the first committed.
+//! Checks that need two sessions. The first takes the lock of a load and holds it. Meanwhile the
+//! second requests the lock, must wait, and must then see what the first committed.
 //!
-//! The two speak through a table of signals. A signal is committed before the next thing is done, and each
-//! side says what it saw of the other. Neither has a clock: whether the second waited, the first knows,
-//! which looks for a signal that the second sends only after it got the lock.
+//! The two communicate through a table of signals. A signal is committed before the next action,
+//! and each side reports what it saw of the other. Neither has a clock. The first session decides
+//! whether the second waited: it looks for a signal that the second sends only once it has the
+//! lock.
 
 use super::examiner::{Examiner, Found, Rule, Stop, cell, has_code, shown};
 use super::lock::{NEW, OLD, PIPELINE, books, count, make, row};
@@ -58,7 +59,7 @@ pub(super) const SECOND_RULES: &[&Rule] = &[&SEES, &FENCED, &MERGE_SEES, &READ, 
 const SIGNALS: &str = "DOCTOR_SIGNALS";
 const LOCKED: &str = "DOCTOR_LOCKED";
 const MERGED: &str = "DOCTOR_MERGED";
-/// What each says, before or after what.
+/// The signals of each session.
 const FIRST: &str = "first";
 const SECOND: &str = "second";
 const READY: &str = "is ready";
@@ -67,11 +68,11 @@ const LOCK_PASSED: &str = "has had the lock";
 const MERGE_BEGINS: &str = "begins with the merge";
 const MERGE_PASSED: &str = "has merged";
 
-/// Seconds between two looks at the signals.
+/// Seconds between two reads of the signals.
 const LOOK: f64 = 2.0;
-/// Seconds that the second gives the first to take its lock.
+/// Seconds that the second session leaves the first to take its lock.
 const HEAD_START: f64 = 3.0;
-/// How often the second tries to have the lock.
+/// The number of times that the second session requests the lock.
 const ATTEMPTS: u32 = 20;
 
 /// The session that holds the lock.
@@ -119,11 +120,12 @@ pub(super) async fn first(x: &mut Examiner, options: &Options) -> Found {
     x.begin().await?;
     x.need(books(&merged).insert_state_fenced(PIPELINE, NEW, &row(NEW))).await?;
     hold(x, &MERGE_WAITS, options, MERGE_BEGINS, MERGE_PASSED).await?;
-    // The second still reads what is dropped after this.
+    // The second session still reads the table that is dropped after this.
     heard(x, SECOND, MERGE_PASSED, options.wait_seconds).await.map(drop)
 }
 
-/// Keeps the transaction open for a while, looks whether the second got past it, and commits.
+/// Keeps the transaction open for a while, checks whether the second session passed it, and
+/// commits.
 async fn hold(
     x: &mut Examiner,
     rule: &Rule,
@@ -156,7 +158,7 @@ async fn hold(
     Ok(())
 }
 
-/// The session that wants the lock.
+/// The session that requests the lock.
 pub(super) async fn second(x: &mut Examiner, options: &Options) -> Found {
     let call =
         "CALL P_DOCTOR with the same arguments in another worksheet first; this one waits for it";
@@ -182,7 +184,7 @@ pub(super) async fn second(x: &mut Examiner, options: &Options) -> Found {
         x.need(books(&locked).insert_state_fenced(PIPELINE, NEW, &row(NEW))).await?.affected;
     x.note(&FENCED, inserted == Some(0), format!("it inserted {} rows", count(inserted)));
     let read = x.need(doctor::select_texts(&locked, &["VERSION"])).await?;
-    // One row more where this session inserted its own.
+    // One row more if this session inserted its own.
     let states = read.rows.len() as u64;
     let expected = 2 + inserted.unwrap_or(0);
     x.note(&READ, states == expected, format!("{states} states of {expected}"));
@@ -206,8 +208,8 @@ pub(super) async fn second(x: &mut Examiner, options: &Options) -> Found {
     Ok(())
 }
 
-/// Begins a transaction with a statement that waits for a lock; again where the lock is refused. The rows it
-/// changed.
+/// Begins a transaction with a statement that waits for a lock, and retries if the lock is denied.
+/// Returns the number of rows that the statement changed.
 async fn patiently(x: &mut Examiner, statement: String) -> Found<Option<u64>> {
     for _ in 0..ATTEMPTS {
         x.begin().await?;
@@ -222,15 +224,15 @@ async fn patiently(x: &mut Examiner, statement: String) -> Found<Option<u64>> {
     Err(Stop::Reason("the lock was refused each time".to_owned()))
 }
 
-/// Says something to the other session.
+/// Sends a signal to the other session.
 async fn signal(x: &mut Examiner, who: &str, what: &str) -> Found {
     let signals = x.scratch.object(SIGNALS);
     x.need(doctor::insert_texts(&signals, &[who, what])).await?;
-    // A session without AUTOCOMMIT has begun a transaction.
+    // Without AUTOCOMMIT the session has begun a transaction.
     x.need(merge::COMMIT.to_owned()).await.map(drop)
 }
 
-/// What was said so far.
+/// The signals that were sent so far.
 async fn said(x: &mut Examiner) -> Found<Vec<(String, String)>> {
     let signals = x.scratch.object(SIGNALS);
     let outcome = x.need(select(&signals)).await?;
@@ -242,7 +244,7 @@ fn select(signals: &Name) -> String {
     doctor::select_texts(signals, &["WHO", "WHAT"])
 }
 
-/// Waits until the other session has said this, for so long; whether it did.
+/// Waits up to `seconds` for a signal of the other session. Returns `true` if it was sent.
 async fn heard(x: &mut Examiner, who: &str, what: &str, seconds: u32) -> Found<bool> {
     let signals = x.scratch.object(SIGNALS);
     let looks = looks(seconds);
@@ -253,7 +255,7 @@ async fn heard(x: &mut Examiner, who: &str, what: &str, seconds: u32) -> Found<b
                     return Ok(true);
                 }
             }
-            // The second session may come before the table.
+            // The second session may start before the table exists.
             Err(failure) if is_missing(&failure) => {}
             Err(failure) => return Err(Stop::Reason(shown(&failure))),
         }
@@ -264,12 +266,12 @@ async fn heard(x: &mut Examiner, who: &str, what: &str, seconds: u32) -> Found<b
     Ok(false)
 }
 
-/// How many looks, with a wait before each, take about so many seconds.
+/// The number of reads that take about `seconds`, with a wait before each.
 fn looks(seconds: u32) -> u32 {
     (f64::from(seconds) / LOOK).ceil() as u32
 }
 
-/// Whether an object, or the schema it is in, is missing.
+/// Returns `true` if an object, or its schema, does not exist.
 /// Source: errors 002003 and 002043.
 fn is_missing(failure: &Failure) -> bool {
     has_code(failure, "2003") || has_code(failure, "2043")

@@ -1,10 +1,11 @@
-//! Stages: names that need quotes, uploads, overwriting, reading back, and what a procedure may do there.
+//! Stages: names that need quotes, uploads, overwriting, reading back, and the rights of a
+//! procedure there.
 
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};
 use crate::protocol::{Content, Pull};
 use crate::sql::{Name, ddl, doctor};
 
-/// How the files of a stage are encrypted where the job does not say otherwise.
+/// The default encryption of a stage.
 const ENCRYPTION: &str = "SNOWFLAKE_SSE";
 const FULL: &str = "SNOWFLAKE_FULL";
 
@@ -60,7 +61,7 @@ pub(super) const RULES: &[&Rule] =
 const PATH: &str = "1.5/0.a-b.c/0.txt";
 const CONTENT: &str = "Snowcat\nκόσμε\n";
 
-/// A stage of this name with whichever encryption the account takes.
+/// Creates a stage with this name and the first encryption that the account accepts.
 pub(super) async fn make(x: &mut Examiner, name: &str) -> Found<Name> {
     let stage = x.scratch.object(name);
     if x.sql(ddl::create_stage(&stage, ENCRYPTION)).await?.is_err() {
@@ -104,7 +105,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
 async fn overwrite(x: &mut Examiner, stage: &Name) -> Found {
     x.need_upload(stage, PATH, CONTENT.as_bytes().to_vec()).await?;
     let listed = x.need(doctor::list(stage, "1.5/")).await?;
-    // Name, size, ...
+    // Columns: name, size, ...
     let sizes: Vec<&str> = listed.rows.iter().map(|row| cell(row, 1)).collect();
     let seen = format!("{} files of {} bytes", sizes.len(), sizes.join(", "));
     x.note(&OVERWRITE, sizes == [CONTENT.len().to_string()], seen);

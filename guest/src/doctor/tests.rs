@@ -1,5 +1,5 @@
-//! Examinations against a host that answers as each test says: what is noted, what is undone, and what is
-//! dropped.
+//! Examinations against a host whose answers each test defines: the checks, the rollbacks, and the
+//! objects dropped.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::protocol::{Check, Failure, Outcome, Reply, Step, Verdict};
 const OPTIONS: &str = r#"{"database": "raw", "dataset": "Jira", "wait_seconds": 4}"#;
 const NOW: &str = "2026-11-28T07:08:09.123456+00:00";
 
-/// A host: the answer to each statement, and what it was asked.
+/// A host with an answer to each statement. It records the statements.
 struct Host<'a> {
     answer: &'a dyn Fn(&str) -> Result<Outcome, Failure>,
     asked: Vec<String>,
@@ -128,7 +128,8 @@ fn scratch_schemas_are_dropped_at_the_end_if_this_examination_made_them() {
     let mark = "Snowcat: made by P_DOCTOR, which drops it";
     let drop_scratch = "DROP SCHEMA IF EXISTS \"RAW\".\"JIRA_SNOWCAT_DOCTOR\"";
     let drop_staging = "DROP SCHEMA IF EXISTS \"RAW\".\"JIRA_SNOWCAT_DOCTOR_STAGING\"";
-    // The comment of a schema that exists, which is first at CREATE; the statements that drop.
+    // `existing` is the comment of a schema that exists, reported by the first CREATE; `drops` are
+    // the statements that drop.
     let check = |existing: Option<(&str, &str)>, drops: &[&str], verdict: Verdict| {
         let first = std::cell::Cell::new(true);
         let answer = |sql: &str| match existing {
@@ -160,7 +161,7 @@ fn scratch_schemas_are_dropped_at_the_end_if_this_examination_made_them() {
 }
 
 #[test]
-fn nothing_is_made_inside_a_transaction_of_the_caller() {
+fn nothing_is_created_inside_a_transaction_of_the_caller() {
     let answer = |sql: &str| match sql.contains("CURRENT_TRANSACTION") {
         true => Ok(cells(&[&["179"]])),
         false => nothing(sql),
@@ -173,7 +174,7 @@ fn nothing_is_made_inside_a_transaction_of_the_caller() {
 }
 
 #[test]
-fn a_host_that_breaks_the_interface_ends_the_examination_after_the_schemas_are_dropped() {
+fn a_protocol_fault_ends_the_examination_after_schemas_are_dropped() {
     let load = start(OPTIONS, NOW).unwrap();
     let mut reply = Reply::Start;
     let mut asked = Vec::new();
@@ -213,7 +214,7 @@ fn a_transaction_that_a_failure_left_open_is_undone() {
 }
 
 #[test]
-fn one_answer_decides_one_check() {
+fn each_answer_decides_one_check() {
     let check =
         |subject: &str, part: &str, answer: Result<Outcome, Failure>, name: &str, verdict| {
             let options = OPTIONS.replace('}', &format!(r#", "subjects": ["{subject}"]}}"#));
@@ -263,9 +264,9 @@ fn one_answer_decides_one_check() {
     check("lock", "UPDATE", nothing(""), "lock.rewritten_rows", Fails);
 }
 
-/// The second session, with the signals and states of a table that the first has.
+/// The second session, with the signals and states that the first has written to the tables.
 #[test]
-fn what_the_second_session_finds() {
+fn second_session_reports_what_it_finds() {
     let check = |later: u64, inserted: u64, states: usize, expect: [Verdict; 3]| {
         let answer = |sql: &str| {
             let affected = |rows| Ok(Outcome { affected: Some(rows), ..Outcome::default() });
@@ -296,7 +297,7 @@ fn what_the_second_session_finds() {
 }
 
 #[test]
-fn what_the_first_session_finds_while_it_holds_the_lock() {
+fn first_session_reports_whether_the_second_waited() {
     let check = |said: &[&str], expect: Verdict| {
         let begun = std::cell::Cell::new(false);
         let answer = |sql: &str| {
@@ -324,7 +325,7 @@ fn what_the_first_session_finds_while_it_holds_the_lock() {
 }
 
 #[test]
-fn a_session_waits_for_the_other_as_long_as_the_options_say() {
+fn sessions_wait_for_each_other_as_long_as_the_options_say() {
     let check = |wait: u32, seconds: f64| {
         let options = format!(
             r#"{{"database": "R", "dataset": "D", "subjects": ["sessions"], "wait_seconds": {wait}}}"#

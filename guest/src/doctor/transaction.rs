@@ -1,4 +1,4 @@
-//! Transactions of one session: what a rollback undoes, what a failure leaves, what DDL does.
+//! Transactions of one session: the effects of a rollback, of a failure, and of DDL.
 
 use super::copy::file_of_text;
 use super::examiner::{Examiner, Found, Rule, cells, first, number};

@@ -1,4 +1,5 @@
-//! TIMESTAMP_TZ, which dlt made before 1.27: an instant keeps an offset there, which must be that of UTC.
+//! TIMESTAMP_TZ, the type that dlt used before 1.27. Such a value stores an offset, which must be
+//! that of UTC.
 
 use super::copy::file_of_instants;
 use super::examiner::{Examiner, Found, Rule, cell, cells, shown};

@@ -1,15 +1,15 @@
-//! Vectors whose elements are never removed, each with numbers of a type of its own: a number that an arena gave
-//! out stays valid.
+//! Vectors whose elements are never removed, each indexed by a type of its own: an index that an
+//! arena returned stays valid.
 
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
-/// The number of an element.
+/// The index of an element.
 pub(crate) trait ArenaId: Copy {
-    /// The number of the element at this place.
+    /// The id of the element at this index.
     fn new(index: usize) -> Self;
 
-    /// The place of the element.
+    /// The index of the element.
     fn index(self) -> usize;
 }
 
@@ -21,13 +21,13 @@ pub(super) struct Arena<I, T> {
 }
 
 impl<I: ArenaId, T> Arena<I, T> {
-    /// Adds an element.
+    /// Adds an element and returns its id.
     pub(super) fn push(&mut self, item: T) -> I {
         self.items.push(item);
         I::new(self.items.len() - 1)
     }
 
-    /// The number that the next element will have.
+    /// The id that the next element will have.
     pub(super) fn next_id(&self) -> I {
         I::new(self.items.len())
     }
@@ -36,7 +36,7 @@ impl<I: ArenaId, T> Arena<I, T> {
         self.items.len()
     }
 
-    /// The element at a guessed place, if there is one.
+    /// The element at a guessed index, if it exists.
     #[inline]
     pub(super) fn at(&self, guess: I) -> Option<&T> {
         self.items.get(guess.index())
@@ -50,7 +50,7 @@ impl<I: ArenaId, T> Arena<I, T> {
         self.items.iter_mut()
     }
 
-    /// The elements with their numbers.
+    /// The elements with their ids.
     pub(super) fn enumerate(&self) -> impl Iterator<Item = (I, &T)> {
         self.items.iter().enumerate().map(|(index, item)| (I::new(index), item))
     }
@@ -70,10 +70,7 @@ impl<I: ArenaId, T> Index<I> for Arena<I, T> {
     type Output = T;
 
     #[inline]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the arena gave out the number; nothing is removed"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "the arena returned the id, and removes nothing")]
     fn index(&self, id: I) -> &T {
         &self.items[id.index()]
     }
@@ -81,16 +78,13 @@ impl<I: ArenaId, T> Index<I> for Arena<I, T> {
 
 impl<I: ArenaId, T> IndexMut<I> for Arena<I, T> {
     #[inline]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "the arena gave out the number; nothing is removed"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "the arena returned the id, and removes nothing")]
     fn index_mut(&mut self, id: I) -> &mut T {
         &mut self.items[id.index()]
     }
 }
 
-/// A type of numbers for an [`Arena`].
+/// A type of ids for an [`Arena`].
 macro_rules! arena_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -120,7 +114,7 @@ arena_id!(
     ColumnId
 );
 arena_id!(
-    /// The layout of the objects at one place of the documents.
+    /// The layout of the objects at one path of the documents.
     LayoutId
 );
 arena_id!(
@@ -132,7 +126,7 @@ impl TableId {
     /// The table of the records.
     pub(crate) const ROOT: Self = Self(0);
 
-    /// Its place among the tables, in the order of first sight.
+    /// Its index among the tables, in the order of first use.
     pub(crate) fn number(self) -> usize {
         self.0
     }
@@ -144,16 +138,16 @@ impl LayoutId {
 }
 
 impl EntryId {
-    /// The entry that most objects begin with, until they are seen not to.
+    /// The first entry, with which most objects begin.
     pub(super) const FIRST: Self = Self(0);
 
-    /// The entry behind this one.
+    /// The next entry.
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
 
-/// One key of the objects at one place.
+/// One key of the objects at one path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct KeyId {
     pub(super) layout: LayoutId,

@@ -1,8 +1,8 @@
-//! Documents whose keys are data: `{"users": {"u1": {..}, "u2": {..}, ..}}` would give a table a column
-//! for each user. When a table has as many columns as it may have, the widest object around the next
-//! new key is collapsed: stored as JSON from then on, in one column of its parent. Its columns stay.
-//! This depends on nothing but the records and their order, and the schema remembers it: the
-//! column is a JSON column, and dlt does the same with it.
+//! Documents whose keys are data: `{"users": {"u1": {..}, "u2": {..}, ..}}` would give a table one
+//! column per user. When a table has reached its maximum of columns, the widest object around the
+//! next new key is collapsed: from then on it is stored as JSON, in one column of its parent. Its
+//! existing columns stay. The result depends only on the records and their order. The schema stores
+//! the collapsed key as a JSON column, which dlt treats in the same way.
 
 use super::arena::{KeyId, LayoutId, TableId};
 use super::layout::{ListTarget, ObjectTarget};
@@ -10,8 +10,8 @@ use super::mapping::Mapping;
 use super::restart::Walked;
 use crate::fault::Fault;
 
-/// Returns `true` if the table may have a column for this key; `false` if the value is nested in what is collapsed from
-/// now on, so that the record is walked again.
+/// Returns `true` if the table may have a column for this key; `false` if the value is nested in an
+/// object that is now collapsed, so that the walk over the record restarts.
 pub(super) fn may_have_column(mapping: &mut Mapping, key: KeyId, table: TableId) -> Walked<bool> {
     let resolved = &mapping.layouts[key];
     let known = &mapping.tables[table];
@@ -28,8 +28,8 @@ pub(super) fn may_have_column(mapping: &mut Mapping, key: KeyId, table: TableId)
     Ok(true)
 }
 
-/// Collapses the widest object around a key. The walk goes on, so that everything in the record that has to be
-/// collapsed is found at once; then the record is walked again.
+/// Collapses the widest object around a key. The walk continues, so that it collapses everything in
+/// the record that must be; then it restarts.
 fn collapse_around(mapping: &mut Mapping, key: KeyId, table: TableId) -> Walked<()> {
     if mapping.layouts.is_collapsed(key.layout) {
         return Ok(());
@@ -53,8 +53,7 @@ fn collapse_around(mapping: &mut Mapping, key: KeyId, table: TableId) -> Walked<
     Ok(())
 }
 
-/// Of the objects around a key, up to its row, the one with the most keys, the innermost of several: the key that it
-/// stands under.
+/// The key of the object with the most keys around a key, up to its row; of several, the innermost.
 fn widest(mapping: &Mapping, innermost: LayoutId) -> Option<KeyId> {
     let mut widest = None;
     let mut most = 0;
@@ -73,8 +72,8 @@ fn widest(mapping: &Mapping, innermost: LayoutId) -> Option<KeyId> {
     }
 }
 
-/// The fault of a key that needs a column in a table that has all it may have, and stands in no
-/// object that could be collapsed.
+/// The fault for a key that needs a column in a table with the maximum of columns, if no object
+/// around it can be collapsed.
 #[cold]
 fn too_many_columns(mapping: &Mapping, key: KeyId, table: TableId) -> Fault {
     let most = mapping.options.max_columns;

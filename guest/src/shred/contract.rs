@@ -1,8 +1,8 @@
 //! The schema contract of a table: dlt's, applied to one row at a time.
 //!
-//! A row is judged before the lists in it are read, as in dlt: a discarded row takes its descendants along, and they
-//! are never read. So each object of a family with a contract is walked twice, first for its values and then for its
-//! lists ([`super::walk`]); families without a contract are walked once.
+//! A row is judged before its lists are read, as in dlt: a discarded row has no descendants, and
+//! they are never read. So each object of a family with a contract is walked twice, first for its
+//! values and then for its lists ([`super::walk`]). Families without a contract are walked once.
 //!
 //! Source: dlt 1.31, `common/schema/schema.py` (`apply_schema_contract`) and
 //! `normalize/items_normalizers/jsonl.py` (`_normalize_chunk`).
@@ -16,10 +16,10 @@ use crate::fault::{Fault, FaultKind};
 /// The schema contract of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TableContract {
-    /// What becomes of new tables (this one, and those nested in it), of new columns of a table that is not
-    /// new, and of values that need a variant column.
+    /// The modes for new tables (this one, and nested ones), for new columns of an existing table,
+    /// and for values that need a variant column.
     pub(crate) modes: Contract,
-    /// The table is new in this load: all of its rows may add columns.
+    /// Whether the table is new in this load: all of its rows may add columns.
     pub(crate) evolves_once: bool,
 }
 
@@ -47,9 +47,9 @@ impl TableContract {
 #[derive(Debug, Default)]
 pub(super) struct RejectedColumns {
     all: FxHashSet<ColumnId>,
-    /// Those because of which a row was discarded.
+    /// Columns that caused a row to be discarded.
     discarded_rows: FxHashSet<ColumnId>,
-    /// Those because of which the open row is discarded.
+    /// Columns that cause the open row to be discarded.
     of_open_row: Vec<ColumnId>,
 }
 
@@ -58,18 +58,18 @@ impl RejectedColumns {
         self.all.len()
     }
 
-    /// Notes that the contract discards a value of this column.
+    /// Records that the contract discards a value of this column.
     pub(super) fn reject(&mut self, column: ColumnId) {
         self.all.insert(column);
     }
 
-    /// Notes that the contract discards the open row because of this column.
+    /// Records that the contract discards the open row because of this column.
     pub(super) fn discard_row(&mut self, column: ColumnId) {
         self.of_open_row.push(column);
     }
 
-    /// Ends the open row, which is discarded. Returns `true` if an earlier row was discarded because of one of the same
-    /// columns.
+    /// Ends the discarded open row. Returns `true` if an earlier row was discarded because of one
+    /// of the same columns.
     pub(super) fn end_row(&mut self) -> bool {
         let is_again = self.of_open_row.iter().any(|column| self.discarded_rows.contains(column));
         if !is_again {
@@ -79,13 +79,13 @@ impl RejectedColumns {
         is_again
     }
 
-    /// Forgets the open row.
+    /// Removes the records of the open row.
     pub(super) fn undo_row(&mut self) {
         self.of_open_row.clear();
     }
 }
 
-/// The fault of something new that a contract freezes.
+/// The fault for something new that a contract freezes.
 #[cold]
 pub(super) fn frozen(expected: &str, found: impl std::fmt::Display) -> Fault {
     Fault::new(
@@ -100,7 +100,7 @@ mod tests {
     use crate::shred::arena::ArenaId;
 
     #[test]
-    fn a_row_is_discarded_again_for_a_column_of_an_earlier_one() {
+    fn rows_discarded_for_a_known_column_are_recognized() {
         let mut rejected = RejectedColumns::default();
         let mut row = |columns: &[usize]| {
             for column in columns {
@@ -110,14 +110,14 @@ mod tests {
         };
         assert!(!row(&[1]));
         assert!(row(&[2, 1]));
-        // A row that is discarded again adds no column.
+        // A later row that is discarded for the same columns adds none.
         assert!(!row(&[2]));
         assert!(row(&[2]));
         assert!(!row(&[]));
     }
 
     #[test]
-    fn an_undone_row_leaves_nothing() {
+    fn undone_row_leaves_no_records() {
         let mut rejected = RejectedColumns::default();
         rejected.discard_row(ColumnId::new(1));
         rejected.undo_row();

@@ -1,4 +1,4 @@
-//! What a schema contract discards: values, rows, and the lists of new tables.
+//! Values, rows and lists of new tables that a schema contract discards.
 
 use super::arena::{ColumnId, TableId};
 use super::contract::frozen;
@@ -9,7 +9,7 @@ use crate::dlt::schema::Mode;
 use crate::fault::{Fault, Result};
 use crate::json::Reader;
 
-/// Handles a put whose value may not have gone into its column. Returns `false` if the row has a value there already.
+/// Handles the outcome of a put. Returns `false` if the row already has a value in the column.
 #[cold]
 pub(super) fn handle_put(
     mapping: &mut Mapping,
@@ -39,7 +39,7 @@ fn note(mapping: &mut Mapping, what: &str, table: TableId, column: ColumnId) {
     mapping.notices.discarded.add(&table.name, what);
 }
 
-/// Steps over a list if its table is new and the contract discards new tables. Returns `true` if it did.
+/// Skips a list if its table is new and the contract discards new tables. Returns `true` if it did.
 #[cold]
 pub(super) fn discards_list(
     mapping: &mut Mapping,

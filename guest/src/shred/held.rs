@@ -1,4 +1,4 @@
-//! Values that wait for the end of their row, which decides which key has their name.
+//! Values that wait for the end of their row, which decides the owner of their name.
 
 use super::arena::{KeyId, TableId};
 use super::origin::Origin;
@@ -25,11 +25,11 @@ enum HeldValue {
     Typed(Typed<'static>),
 }
 
-/// The values that wait.
+/// The waiting values.
 #[derive(Debug, Default)]
 pub(super) struct HeldValues {
     values: Vec<Held>,
-    /// Values of names without an owner wait for the end of their row.
+    /// Whether values of unowned names wait for the end of their row.
     pub(super) is_weighing: bool,
 }
 
@@ -76,13 +76,14 @@ impl HeldValues {
         self.values.push(Held { table, row, key, trail, place, value });
     }
 
-    /// Takes the values of a row that ends. The rows nested in it have taken theirs, so its own are the last.
+    /// Takes the values of a row that ends. Nested rows have taken theirs, so those of the row are
+    /// the last.
     pub(super) fn take(&mut self, row: (TableId, u32)) -> Vec<Held> {
         let others = self.values.iter().rposition(|held| (held.table, held.row) != row);
         self.values.split_off(others.map_or(0, |at| at + 1))
     }
 
-    /// Forgets the values of a record that is undone.
+    /// Drops the values of a record that is undone.
     pub(super) fn clear(&mut self) {
         self.values.clear();
     }

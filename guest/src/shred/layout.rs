@@ -1,8 +1,9 @@
-//! What is known about the objects at one place of the documents: for each key, where its values go.
+//! What is known about the objects at one path of the documents: for each key, the target of its
+//! values.
 //!
-//! A layout belongs to a table and has a level: dlt counts `max_table_nesting` down, one for each object
-//! and one for each list, and the rows of a list begin at their parent row's level minus one, however deep
-//! in it the list stands.
+//! A layout belongs to a table and has a level: dlt counts `max_table_nesting` down by one for each
+//! object and each list. The rows of a list begin at the level of their parent row minus one,
+//! however deep the list is nested in it.
 
 use std::ops::{Index, IndexMut};
 
@@ -13,88 +14,88 @@ use super::options::SEQ;
 use crate::dlt::types::Kind;
 use crate::json::unescape;
 
-/// The objects at one place.
+/// The objects at one path.
 #[derive(Debug)]
 pub(super) struct ObjectLayout {
     /// The table of their scalars.
     pub(super) table: TableId,
-    /// Levels left; at 0 what is nested here is stored as JSON.
+    /// The remaining levels; at 0 nested values are stored as JSON.
     pub(super) level: i64,
     /// The level of the row that these objects belong to.
     pub(super) row_level: i64,
-    /// The name of the row's table, in parts as they are joined.
+    /// The parts of the name of the row's table, as they are joined.
     pub(super) table_path: Vec<String>,
-    /// The normalised keys from the row to here.
+    /// The normalized keys from the row to here.
     pub(super) path: Vec<String>,
     /// The raw keys from the record to here.
     pub(super) raw_path: Vec<String>,
     pub(super) entries: Arena<EntryId, LayoutEntry>,
     by_key: FxHashMap<Box<str>, EntryId>,
-    /// The entry that most objects begin with.
+    /// The entry with which most objects begin.
     pub(super) first: EntryId,
     /// The layout of `{"list": [..]}` rows, for lists in the list of this layout.
     pub(super) list_in_list: Option<LayoutId>,
-    /// The key that these objects stand under; none for records.
+    /// The key of these objects. `None` for records.
     pub(super) origin: Option<KeyId>,
-    /// The objects are rows, not parts of one.
+    /// Whether the objects are rows rather than parts of one.
     pub(super) is_row: bool,
-    /// For the elements of lists: it is decided that the table is theirs.
+    /// For elements of lists: whether the table is decided.
     pub(super) owns_table: bool,
 }
 
 /// One key of a layout.
 #[derive(Debug)]
 pub(super) struct LayoutEntry {
-    /// As the documents spell it.
+    /// As spelled in the documents.
     pub(super) key: Box<str>,
     /// The name of its column.
     pub(super) name: String,
-    /// What becomes of its values.
+    /// The handling of its values.
     pub(super) role: KeyRole,
-    /// The type that the input gives for its values.
+    /// The type that the input declares for its values.
     pub(super) typed: Option<Kind>,
-    /// The number of the object that had it last.
+    /// The number of the last object that had it.
     pub(super) object_number: u64,
-    /// Its column, once there was a scalar.
+    /// Its column, after its first scalar.
     pub(super) column: Option<ColumnId>,
-    /// What is nested here is stored as JSON because the table has too many columns.
+    /// Whether its nested values are stored as JSON because the table has too many columns.
     pub(super) is_collapsed: bool,
     pub(super) object: Option<ObjectTarget>,
     pub(super) list: Option<ListTarget>,
-    /// The entry that follows it in most objects.
+    /// The entry that follows in most objects.
     pub(super) next: EntryId,
 }
 
-/// What becomes of the values of a key.
+/// The handling of the values of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum KeyRole {
-    /// They go into its column.
+    /// Stored in its column.
     Plain,
-    /// They go into its column, with the type that the input gives.
+    /// Stored in its column, with the type that the input declares.
     Typed,
-    /// It has the name of a system column of its row.
+    /// The key has the name of a system column of its row.
     System,
 }
 
-/// Where an object goes.
+/// The target of an object.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ObjectTarget {
-    /// Into a column, as JSON.
+    /// A column, as JSON.
     Json,
-    /// Into the row, by this layout.
+    /// The columns of the row, by this layout.
     Row(LayoutId),
 }
 
-/// Where a list goes.
+/// The target of a list.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ListTarget {
-    /// Into a column, as JSON.
+    /// A column, as JSON.
     Json,
-    /// Into rows, by the layout of its elements.
+    /// Rows, by the layout of its elements.
     Rows(LayoutId),
 }
 
-/// The rows of a table, by their source.
+/// The source of the rows of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum RowOrigin {
     /// Elements of lists.
@@ -142,7 +143,8 @@ impl ObjectLayout {
         Self { origin, raw_path, ..Self::new(table, level, table_path) }
     }
 
-    /// The layout of the same lists with their rows in another table, whose name does not follow from their path.
+    /// The layout of the same lists with their rows in another table, whose name does not follow
+    /// from the path.
     pub(super) fn with_table(&self, table: TableId, name: String) -> Self {
         Self::of_list(self.origin, self.raw_path.clone(), table, self.level, vec![name])
     }
@@ -198,7 +200,8 @@ impl Layouts {
         path.get(row..).unwrap_or_default().to_vec()
     }
 
-    /// Returns `true` if what is nested at anything around a layout, up to its record, is stored as JSON from now on.
+    /// Returns `true` if an object around a layout, up to its record, is stored as JSON from now
+    /// on.
     pub(super) fn is_collapsed(&self, innermost: LayoutId) -> bool {
         let around = |key: &KeyId| self[key.layout].origin;
         std::iter::successors(self[innermost].origin, around).any(|key| self[key].is_collapsed)
@@ -238,7 +241,7 @@ impl IndexMut<KeyId> for Layouts {
 }
 
 impl RowOrigin {
-    /// Returns `true` if a key of that name would hide a system column of the row.
+    /// Returns `true` if a key of this name would hide a system column of the row.
     pub(super) fn has_system(self, name: &str) -> bool {
         match name {
             "_dlt_id" | SEQ => true,
@@ -250,7 +253,7 @@ impl RowOrigin {
     }
 }
 
-/// A path with one more key.
+/// Appends a key to a path.
 pub(super) fn with(path: &[String], last: &str) -> Vec<String> {
     path.iter().cloned().chain([last.to_owned()]).collect()
 }

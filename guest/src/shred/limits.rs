@@ -1,5 +1,5 @@
-//! How many tables a family may have, and how many rows a record. The number of columns is limited where new ones are
-//! needed ([`super::collapse`]).
+//! The limits for the tables of a family and the rows of a record. The number of columns is limited
+//! where columns are added ([`super::collapse`]).
 
 use super::arena::{LayoutId, TableId};
 use super::mapping::Mapping;
@@ -8,20 +8,22 @@ use super::tables::Tables;
 use crate::fault::Fault;
 use crate::json::Reader;
 
-/// After so many rows of a nested table the record is weighed.
+/// The weight of a record is checked after this number of rows of a nested table.
 pub(super) const WEIGHED: u32 = 4096;
-/// What the rows of a batch may hold of memory while a record is walked, in one table and in all: a record is whole in
-/// one batch, a table's rows of a batch are in one file, and a file crosses the border of the component in one piece.
+/// The maximum memory of the rows of a batch while a record is walked, per table and in total: a
+/// record is in one batch, the rows of a table in a batch are one file, and a file is passed to the
+/// host in one piece.
 const MOST_OF_TABLE: usize = 88 << 20;
 const MOST: usize = 384 << 20;
 
-/// Fails if this list is the first with elements for its table, and the family has all its tables.
+/// Fails if this list is the first with elements for its table, and the family has reached its
+/// maximum of tables.
 #[cold]
 pub(super) fn check_tables(mapping: &Mapping, reader: &Reader<'_>, list: LayoutId) -> Walked<()> {
     let most = mapping.options.max_tables;
     let layout = &mapping.layouts[list];
     let table = &mapping.tables[layout.table];
-    // This one is among them already.
+    // The table of the list is counted already.
     if mapping.tables.all.len() <= most || table.rows() > 0 || !reader.clone().enter() {
         return Ok(());
     }
@@ -39,7 +41,7 @@ pub(super) fn check_tables(mapping: &Mapping, reader: &Reader<'_>, list: LayoutI
     .into())
 }
 
-/// Fails if the record that is being walked has more rows than a batch can hold.
+/// Fails if the current record has more rows than a batch can store.
 #[cold]
 pub(super) fn check_weight(tables: &Tables, table: TableId) -> Walked<()> {
     let table = &tables[table];

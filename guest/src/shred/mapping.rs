@@ -1,5 +1,6 @@
-//! What a family knows of its documents and tables, and how a key is resolved: once, to a column, a nested object or a
-//! child table. From then on it is looked up by comparing bytes.
+//! The documents and tables that a family knows, and the resolution of keys: each key is resolved
+//! once, to a column, a nested object or a nested table. From then on it is found by comparing
+//! bytes.
 
 use super::arena::{EntryId, KeyId, LayoutId, TableId};
 use super::held::HeldValues;
@@ -15,7 +16,7 @@ use crate::dlt::types::{DataType, Kind};
 use crate::fault::Result;
 use crate::json::{Reader, unescape};
 
-/// What is known of the documents and of the tables that they become.
+/// The known layouts of documents, and the tables they become.
 pub(super) struct Mapping {
     pub(super) options: ShredOptions,
     pub(super) tables: Tables,
@@ -23,9 +24,9 @@ pub(super) struct Mapping {
     pub(super) owners: NameOwners,
     pub(super) held: HeldValues,
     pub(super) notices: Notices,
-    /// Something in the record is stored as JSON from now on.
+    /// Whether something in the record is stored as JSON from now on.
     pub(super) collapsed: bool,
-    /// The contract discards the row whose values are being read.
+    /// Whether the contract discards the current row.
     pub(super) row_rejected: bool,
 }
 
@@ -48,7 +49,7 @@ impl Mapping {
         }
     }
 
-    /// Forgets the record that is being walked, except for its rows in the tables.
+    /// Drops the state of the current record, except for its rows in the tables.
     pub(super) fn undo(&mut self) {
         self.held.clear();
         self.owners.undo(&mut self.layouts);
@@ -57,8 +58,8 @@ impl Mapping {
         self.row_rejected = false;
     }
 
-    /// The entry of the next key; steps over the key. Most keys are where the last object had them, so
-    /// the guess costs one comparison of bytes.
+    /// Finds the entry of the next key and skips the key. Most keys are in the same position as in
+    /// the previous object, so the guess costs one comparison of bytes.
     #[inline]
     pub(super) fn entry(
         &mut self,
@@ -86,7 +87,7 @@ impl Mapping {
         Ok(entry)
     }
 
-    /// The entry of a key that the document does not spell: the wrapped value of a list.
+    /// The entry of a key that is not in the document: that of a wrapped value of a list.
     pub(super) fn entry_named(&mut self, layout: LayoutId, key: &str) -> EntryId {
         match self.layouts[layout].find(key) {
             Some(entry) => entry,
@@ -106,7 +107,8 @@ impl Mapping {
             self.options.convention.shorten_fragments(&parts)
         };
         if name.is_empty() {
-            // `__` is a path of blank parts. dlt makes a column without a name of it, and loses its values.
+            // `__` is a path of blank parts. dlt creates a column without a name for it, and loses
+            // its values.
             EMPTY_KEY.clone_into(&mut name);
         }
         let rows = match known.table {
@@ -118,7 +120,7 @@ impl Mapping {
         known.add(key, name, role)
     }
 
-    /// Where an object under this key goes.
+    /// The target of an object under this key.
     #[inline]
     pub(super) fn object_target(&mut self, key: KeyId) -> ObjectTarget {
         match self.layouts[key].object {
@@ -141,7 +143,7 @@ impl Mapping {
         target
     }
 
-    /// Where a list under this key goes. `parent`: the table of the row around it.
+    /// The target of a list under this key. `parent`: the table of the row around it.
     #[inline]
     pub(super) fn list_target(&mut self, key: KeyId, parent: TableId) -> ListTarget {
         match self.layouts[key].list {
@@ -160,8 +162,8 @@ impl Mapping {
             let mut table_path = known.table_path.clone();
             table_path.extend(known.path.iter().cloned());
             let part = self.options.convention.normalize_path(&raw);
-            // dlt has an empty part for a blank key: the rows of the list become rows of the table above,
-            // and the load fails.
+            // dlt uses an empty part for a blank key: the rows of the list become rows of the
+            // parent table, and the load fails.
             table_path.push(if part.is_empty() { EMPTY_KEY.to_owned() } else { part });
             let level = known.row_level - 1;
             let raw_path = with(&known.raw_path, &raw);
@@ -175,7 +177,7 @@ impl Mapping {
         target
     }
 
-    /// The layout of the row `{"list": [..]}` that a list in a list becomes, one level further down.
+    /// The layout of the row `{"list": [..]}` for a list in a list, one level further down.
     pub(super) fn list_in_list(&mut self, list: LayoutId) -> LayoutId {
         if let Some(inner) = self.layouts[list].list_in_list {
             return inner;
@@ -189,7 +191,7 @@ impl Mapping {
         inner
     }
 
-    /// Returns `true` if what is nested under this key is stored as JSON.
+    /// Returns `true` if nested values under this key are stored as JSON.
     fn is_stored_as_json(&self, key: KeyId, raw: &str) -> bool {
         let known = &self.layouts[key.layout];
         if known.level <= 0 {

@@ -1,16 +1,18 @@
 //! Documents to rows: one walk over each record, straight into typed columns of a family of tables.
 //!
 //! The tables are dlt's (`common/normalizers/json/relational.py`): objects are flattened into their
-//! row, lists become child tables, every row has an id that its children refer to. dlt builds the record, a flat copy of
-//! it and a list of rows; here nothing is built. Each key of each object is resolved once, to a column, a nested object
-//! or a child table (`mapping`), and looked up by comparing bytes from then on.
+//! row, lists become nested tables, and every row has an id that its nested rows refer to. dlt
+//! builds the record, a flat copy of it and a list of rows; here nothing is built. Each key of each
+//! object is resolved once, to a column, a nested object or a nested table (`mapping`), and is
+//! found by comparing bytes from then on.
 //!
-//! A record that needs another look (it repeats a key, or brings its own row id) is undone and walked again
-//! (`restart`). A rejected record is undone: nothing of it remains.
+//! The walk over a record restarts if it repeats a key or contains its own row id (`restart`);
+//! before that, its rows are undone. A rejected record is undone completely.
 //!
-//! From the top down: `family` is what the load uses. It starts a `walk` for each record, which asks `mapping`
-//! where a value goes and puts it into a `table`. `collisions`, `collapse` and `discard` are what happens
-//! where several keys have one name, where there are too many keys, and where a `contract` forbids new ones.
+//! From the top down: `family` is the interface for the load. It starts a `walk` for each record,
+//! which asks `mapping` for the target of each value and puts it into a `table`. `collisions`
+//! handles keys that share a name, `collapse` too many keys, and `discard` what a `contract` does
+//! not allow.
 
 mod arena;
 mod collapse;

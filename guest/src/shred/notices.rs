@@ -1,4 +1,5 @@
-//! What a person should know of the records of a family: warnings, and what the schema contract discarded.
+//! Messages about the records of a family: warnings, and counts of what the schema contract
+//! discarded.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Adds a warning, unless it is among them.
+    /// Adds a warning unless it exists.
     #[cold]
     pub(super) fn warn(&mut self, warning: String) {
         const MOST: usize = 100;
@@ -19,7 +20,7 @@ impl Notices {
         }
     }
 
-    /// The warnings, those of discarded rows and values included.
+    /// The warnings, including those about discarded rows and values.
     pub(super) fn lines(&self) -> Vec<String> {
         self.warnings.iter().cloned().chain(self.discarded.lines()).collect()
     }
@@ -29,7 +30,7 @@ impl Notices {
 #[derive(Debug, Default)]
 pub(super) struct Discarded {
     counts: BTreeMap<(String, String), u64>,
-    /// Those of the record that is being walked.
+    /// Those of the current record.
     open: Vec<(String, String)>,
 }
 
@@ -39,12 +40,12 @@ impl Discarded {
         self.counts.is_empty()
     }
 
-    /// Notes that the record lost a row or a value of a table.
+    /// Records that a row or a value of a table was discarded.
     pub(super) fn add(&mut self, table: &str, what: String) {
         self.open.push((table.to_owned(), what));
     }
 
-    /// Counts what the record lost.
+    /// Counts what was discarded of the record.
     #[inline]
     pub(super) fn keep(&mut self) {
         for what in self.open.drain(..) {
@@ -52,7 +53,7 @@ impl Discarded {
         }
     }
 
-    /// Forgets what the record lost: it is rejected, or walked again.
+    /// Drops the counts of the record: it is rejected, or its walk restarts.
     pub(super) fn undo(&mut self) {
         self.open.clear();
     }
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_walked_records_lost_is_counted() {
+    fn only_completed_records_are_counted() {
         let mut notices = Notices::default();
         notices.discarded.add("t", "rows".to_owned());
         notices.discarded.undo();

@@ -1,39 +1,39 @@
-//! What a family of tables is made of, decided before its first record.
+//! The options of a family of tables, set before its first record.
 
 use crate::dlt::coerce::{self, Scalar};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 
-/// The staged column that holds the number of the root row in the load.
+/// The staged column with the number of the root row in the load.
 pub(crate) const SEQ: &str = "_snowcat_seq";
 
-/// What a family of tables is made of.
+/// The options of a family of tables.
 pub(crate) struct ShredOptions {
-    /// How names are made.
+    /// The naming convention.
     pub(crate) convention: Convention,
-    /// The root table's name, normalised.
+    /// The normalized name of the root table.
     pub(crate) table: String,
-    /// Levels of nesting that become columns and tables; what is deeper is stored as JSON.
+    /// The levels of nesting that become columns and tables; deeper values are stored as JSON.
     pub(crate) max_nesting: i64,
     /// The load's id, for `_dlt_load_id`.
     pub(crate) load_id: String,
-    /// Where a root row's id comes from.
+    /// The source of a root row's id.
     pub(crate) root_id: RootId,
-    /// What child rows carry as `_dlt_root_id`.
+    /// The value that nested rows carry as `_dlt_root_id`.
     pub(crate) root_key: RootKey,
-    /// Which rows carry the number of their root row.
+    /// The rows that carry the number of their root row.
     pub(crate) sequence: Sequence,
-    /// What is unnested; everything else that is nested is stored as JSON. `None`: everything is unnested.
+    /// The paths that are unnested; other nested values are stored as JSON. `None`: all paths.
     pub(crate) unnest: Option<UnnestRule>,
-    /// The types of columns with certain names, whatever their first value is.
+    /// The types of columns by name, regardless of the first value.
     pub(crate) preferred: Option<Preferred>,
-    /// Strings are never read as timestamps.
+    /// Whether strings are never read as timestamps.
     pub(crate) texts_only: bool,
-    /// The numbers of a new column may widen its type.
+    /// Whether the numbers of a new column may widen its type.
     pub(crate) widen: bool,
-    /// Columns a table may have before the widest objects are stored as JSON.
+    /// The maximum number of columns of a table, after which the widest objects are stored as JSON.
     pub(crate) max_columns: usize,
-    /// Tables the family may have.
+    /// The maximum number of tables of the family.
     pub(crate) max_tables: usize,
 }
 
@@ -44,26 +44,27 @@ pub(crate) type Preferred = Box<dyn Fn(&str) -> Option<DataType>>;
 /// lists add none.
 pub(crate) type UnnestRule = Box<dyn Fn(&[String]) -> bool>;
 
-/// Where the ids of root rows come from.
+/// The source of the ids of root rows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RootId {
     /// The values of these columns: the primary key.
     Key(Vec<String>),
-    /// The load and the number of the row in it.
+    /// The load and the number of the row.
     Numbered,
-    /// The whole record, what is nested in it too.
+    /// The complete record, including nested values.
     Record,
 }
 
-/// What the rows nested in a row carry as `_dlt_root_id`.
+/// The value that the rows nested in a row carry as `_dlt_root_id`.
 /// Source: dlt 1.31, `common/normalizers/json/relational.py`, `extend_table` and `_get_propagated_values`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum RootKey {
-    /// The value of one of these columns of the row: of those that it has, the last one.
+    /// The last of these columns that the row has.
     Columns {
-        /// Names, normalised.
+        /// Normalized names.
         names: Vec<String>,
-        /// The row's id is used if it has none of the columns. Otherwise a row without them is an error.
+        /// Whether the row's id is used if it has none of the columns. Otherwise such a row is an
+        /// error.
         or_id: bool,
     },
     /// The row's id.
@@ -72,24 +73,27 @@ pub(crate) enum RootKey {
     None,
 }
 
-/// Rows that are elements of lists, and yet root rows of a family of their own: dlt's nested tables with a key.
+/// Rows that are elements of lists, and also root rows of their own family: dlt's nested tables
+/// with a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct NestedRoot {
-    /// Where the rows' ids come from.
+    /// The source of the rows' ids.
     pub(crate) root_id: RootId,
-    /// What the rows nested in them carry as `_dlt_root_id`. `None`: what these rows carry themselves.
+    /// The value that the rows nested in them carry as `_dlt_root_id`. `None`: the value that these
+    /// rows carry.
     pub(crate) root_key: RootKey,
-    /// Which rows carry the number of their root row.
+    /// The rows that carry the number of their root row.
     pub(crate) sequence: Sequence,
 }
 
-/// Which rows carry the number of their root row in the load, in the column [`SEQ`]. It is staged only, never stored:
-/// it ranks rows of one key, and ties child rows to one of several root rows that share an id.
+/// The rows that carry the number of their root row in the load, in the column [`SEQ`]. The column
+/// is only staged, never stored: it orders rows of one key, and assigns nested rows to one of
+/// several root rows that share an id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Sequence {
-    /// Root and child rows.
+    /// Root rows and nested rows.
     All,
-    /// None.
+    /// No rows.
     None,
     /// Root rows.
     Root,
@@ -101,20 +105,21 @@ impl ShredOptions {
         self.preferred.as_ref().and_then(|preferred| preferred(column))
     }
 
-    /// The type of a new column whose first value is this one.
+    /// The type of a new column whose first value this is.
     pub(super) fn inferred(&self, value: Scalar<'_>) -> Kind {
         if self.texts_only { Kind::of(value.form()) } else { coerce::infer(value) }
     }
 
-    /// The columns a table may have with those that `max_columns` does not exclude: objects stored as JSON, variant
-    /// columns, keys whose name belongs to another key.
+    /// The maximum number of columns including those that `max_columns` does not limit: objects
+    /// stored as JSON, variant columns, and separate columns of keys that share a name.
     pub(super) fn most_columns(&self) -> usize {
         self.max_columns.saturating_mul(2)
     }
 }
 
 impl RootKey {
-    /// The root key of a table, by the columns from which its schema takes `_dlt_root_id`, in their order.
+    /// The root key of a table, made of the columns from which its schema takes `_dlt_root_id`, in
+    /// order.
     pub(crate) fn of(columns: &[&str]) -> Self {
         const ID: &str = "_dlt_id";
         // Every row has an id, so columns before it are never used.

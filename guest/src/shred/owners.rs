@@ -1,35 +1,36 @@
-//! Which key has which name: the keys whose values the columns hold, and the lists whose rows the tables hold.
+//! The owners of names: the keys whose values the columns store, and the lists whose rows the
+//! tables store.
 
 use rustc_hash::FxHashMap;
 
 use super::arena::{ColumnId, KeyId, LayoutId, TableId};
 use super::layout::Layouts;
 
-/// The keys that have the names of columns and tables.
+/// The keys that own the names of columns and tables.
 #[derive(Debug, Default)]
 pub(super) struct NameOwners {
     columns: FxHashMap<(TableId, ColumnId), ColumnOwner>,
-    /// The keys of tables, from the record on.
+    /// The keys of tables: the path from the record.
     tables: FxHashMap<TableId, Vec<String>>,
-    /// The keys that the schema stores, or is to store: of columns, by the table.
+    /// The keys of columns that the schema stores or will store, by table.
     stored_columns: FxHashMap<(TableId, Vec<String>), ColumnId>,
     stored_tables: FxHashMap<Vec<String>, TableId>,
-    /// What the record that is being walked decided.
+    /// The decisions of the current record.
     decisions: Vec<Decision>,
     /// The number of that record.
     record: u64,
 }
 
-/// The key that has a column.
+/// The key that owns a column.
 #[derive(Debug)]
 pub(super) enum ColumnOwner {
-    /// This key, since a row of a record.
+    /// A key of the documents, and the row of the record in which it became the owner.
     Key { key: KeyId, record: u64, row: u32 },
-    /// These keys from the row on, as the schema stores them.
+    /// A path from the row that the schema stores.
     Stored(Vec<String>),
 }
 
-/// What is forgotten if the record is undone.
+/// A decision that is dropped if the record is undone.
 #[derive(Debug)]
 enum Decision {
     /// The column of a key.
@@ -46,19 +47,19 @@ impl NameOwners {
         self.decisions.clear();
     }
 
-    /// Takes the key of a column from the schema.
+    /// Sets the key of a column from the schema.
     pub(super) fn know_column(&mut self, table: TableId, column: ColumnId, key: Vec<String>) {
         self.stored_columns.insert((table, key.clone()), column);
         self.columns.insert((table, column), ColumnOwner::Stored(key));
     }
 
-    /// Takes the key of a table from the schema.
+    /// Sets the key of a table from the schema.
     pub(super) fn know_table(&mut self, table: TableId, key: Vec<String>) {
         self.stored_tables.insert(key.clone(), table);
         self.tables.insert(table, key);
     }
 
-    /// The keys that the schema is to store: of a table, or of a column of it.
+    /// The keys that the schema must store, of tables and their columns.
     pub(super) fn stored(&self) -> impl Iterator<Item = (TableId, Option<ColumnId>, &[String])> {
         let columns = self.stored_columns.iter();
         let columns = columns.map(|((table, key), column)| (*table, Some(*column), key.as_slice()));
@@ -66,12 +67,12 @@ impl NameOwners {
         columns.chain(tables)
     }
 
-    /// Returns `true` if the schema stores, or is to store, the key of any column.
+    /// Returns `true` if the schema stores, or will store, the key of any column.
     pub(super) fn stores_columns(&self) -> bool {
         !self.stored_columns.is_empty()
     }
 
-    /// The column that the schema stores for a key: the keys from the row on.
+    /// The column that the schema stores for a key: the path from the row.
     pub(super) fn stored_column(
         &self,
         table: TableId,
@@ -80,7 +81,7 @@ impl NameOwners {
         self.stored_columns.get(&(table, within_row)).copied()
     }
 
-    /// The columns of a table that the schema stores keys for.
+    /// The columns of a table whose keys the schema stores.
     pub(super) fn stored_columns_of(
         &self,
         table: TableId,
@@ -89,7 +90,7 @@ impl NameOwners {
         stored.map(|((_, key), column)| (key.as_slice(), *column))
     }
 
-    /// Has the schema store the key of a column.
+    /// Marks the key of a column to be stored in the schema.
     pub(super) fn store_column(
         &mut self,
         table: TableId,
@@ -99,12 +100,12 @@ impl NameOwners {
         self.stored_columns.insert((table, within_row), column);
     }
 
-    /// The table that the schema stores for a key: the keys from the record on.
+    /// The table that the schema stores for a key: the path from the record.
     pub(super) fn stored_table(&self, key: &[String]) -> Option<TableId> {
         self.stored_tables.get(key).copied()
     }
 
-    /// Has the schema store the key of a table.
+    /// Marks the key of a table to be stored in the schema.
     pub(super) fn store_table(&mut self, key: Vec<String>, table: TableId) {
         self.stored_tables.insert(key, table);
     }
@@ -114,18 +115,18 @@ impl NameOwners {
         self.columns.get(&(table, column))
     }
 
-    /// The owner of a table: the keys from the record on.
+    /// The owner of a table: the path from the record.
     pub(super) fn table_owner(&self, table: TableId) -> Option<&[String]> {
         self.tables.get(&table).map(Vec::as_slice)
     }
 
-    /// Gives a column to a key, since this row of the record.
+    /// Makes a key the owner of a column, since this row of the record.
     pub(super) fn own_column(&mut self, key: KeyId, table: TableId, column: ColumnId, row: u32) {
         let owner = ColumnOwner::Key { key, record: self.record, row };
         self.columns.insert((table, column), owner);
     }
 
-    /// Gives a table to the lists under a key, whose path from the record on is this one.
+    /// Makes the lists under a key the owner of a table. `path` starts at the record.
     pub(super) fn own_table(
         &mut self,
         key: KeyId,
@@ -137,12 +138,12 @@ impl NameOwners {
         self.decisions.push(Decision::Table { key, list, table });
     }
 
-    /// Returns `true` if the key that owns a column got it in this row of the record.
+    /// Returns `true` if the key became the owner of the column in this row of the record.
     pub(super) fn is_of_row(&self, owner: &ColumnOwner, of_row: u32) -> bool {
         matches!(owner, ColumnOwner::Key { record, row, .. } if (*record, *row) == (self.record, of_row))
     }
 
-    /// Notes that the values of a key go to a column from now on.
+    /// Records that the values of a key go to a column from now on.
     pub(super) fn resolve(
         &mut self,
         layouts: &mut Layouts,
@@ -154,7 +155,7 @@ impl NameOwners {
         self.decisions.push(Decision::Column { key, table, column });
     }
 
-    /// Forgets what the record decided.
+    /// Drops the decisions of the record.
     pub(super) fn undo(&mut self, layouts: &mut Layouts) {
         for decision in std::mem::take(&mut self.decisions) {
             match decision {
@@ -190,7 +191,7 @@ impl ColumnOwner {
         }
     }
 
-    /// The keys from the row on whose values the column holds.
+    /// The path of the values in the column, starting at the row.
     pub(super) fn path(&self, layouts: &Layouts) -> Vec<String> {
         match self {
             Self::Key { key, .. } => layouts.within_row(*key),

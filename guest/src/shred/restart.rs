@@ -1,25 +1,26 @@
-//! Why the walk over a record ends early.
+//! The reasons why the walk over a record ends early.
 
 use crate::fault::Fault;
 
 /// The result of a part of a walk.
 pub(super) type Walked<T> = Result<T, Stop>;
 
-/// Why a walk ended early.
+/// The reason why a walk ended early.
 pub(super) enum Stop {
     /// The record is rejected.
     Fault(Fault),
-    /// The record is undone, and walked again.
+    /// The record is undone, and its walk restarts.
     Restart(Restart),
 }
 
-/// Why a record is walked again.
+/// The reason why the walk over a record restarts.
 pub(super) enum Restart {
-    /// Two keys of a row have one name that no key had before: the end of the row decides which of them has it.
+    /// Two keys of a row share a name that no key had before: the end of the row decides which of
+    /// them owns it.
     NameContested,
-    /// The record brings its own row id, which its children need from the start.
+    /// The record contains its own row id, which its nested rows need from the start.
     GivenId(String),
-    /// A key stands twice in one object.
+    /// A key is repeated in one object.
     RepeatedKey,
     /// Objects of the record are stored as JSON from now on.
     Collapsed,

@@ -12,22 +12,23 @@ pub(super) struct OpenRow<'r> {
     /// Its number in the batch.
     pub(super) row: u32,
     pub(super) id: &'r RowIdentity,
-    /// What the rows nested in it have for `_dlt_root_id`, if they have it.
+    /// The value that nested rows carry as `_dlt_root_id`, if there is one.
     pub(super) root: Option<&'r RowIdentity>,
     /// The number of its root row.
     pub(super) seq: u64,
     pub(super) sequence: Sequence,
-    /// Where this row's part of the trail begins.
+    /// The start of this row's part of the trail.
     pub(super) base: usize,
-    /// It is a root row whose id the record may still bring.
+    /// Whether it is a root row whose id may still follow in the record.
     pub(super) may_bring_id: bool,
 }
 
-/// How a row is tied to others.
+/// The link of a row to other rows.
 pub(super) enum RowLink<'r> {
-    /// An element of a list: its parent's id, its place in the list, and what it knows its root row by.
+    /// An element of a list: its parent's id, its position in the list, and the value that refers
+    /// to its root row.
     Nested(&'r RowIdentity, u64, Option<&'r RowIdentity>),
-    /// A root row: what it knows the root row around it by, if it is an element of a list.
+    /// A root row. If it is an element of a list: the value that refers to the root row around it.
     Root(Option<&'r RowIdentity>),
 }
 
@@ -38,7 +39,7 @@ impl OpenRow<'_> {
         CellId { row: self.row, column }
     }
 
-    /// The position of a value in this row. `trail`: the places of all open containers.
+    /// The position of a value in this row. `trail`: the positions of all open containers.
     #[inline]
     pub(super) fn origin<'t>(&self, trail: &'t [u32], place: u32) -> Origin<'t> {
         Origin { trail: trail.get(self.base..).unwrap_or_default(), place }

@@ -1,9 +1,9 @@
-//! Row ids, and what nested rows carry of their root row.
+//! Row ids, and the values by which nested rows refer to their root row.
 //!
-//! A child row's id is always dlt's: a digest of its parent's id, its table and its position. A root row's id is
-//! random in dlt where nothing depends on it; here it is a digest of the load and the row's number, so that the same
-//! input gives the same bytes. Where dlt derives it from the primary key (which the merge strategy decides), it is
-//! the same digest here.
+//! A nested row's id is always dlt's: a digest of its parent's id, its table and its position. In
+//! dlt the id of a root row is random if nothing depends on it; here it is a digest of the load and
+//! the row's number, so that the same input gives the same bytes. If dlt derives it from the
+//! primary key (which the merge strategy decides), the digest is the same here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +16,9 @@ use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::json::{Peek, Reader, push_string, unescape};
 
-/// What nested rows know a row by.
+/// The value by which nested rows refer to a row.
 pub(super) enum RowIdentity {
-    /// Its id: the record contains it, or it is a digest of its key.
+    /// Its id, contained in the record or a digest of its key.
     Given(String),
     /// Its id: a digest.
     Digest(hash::RowId),
@@ -28,9 +28,9 @@ pub(super) enum RowIdentity {
 
 /// A value of a root row, which nested rows carry as `_dlt_root_id`.
 pub(super) struct RootValue {
-    /// As the record spells it.
+    /// As spelled in the record.
     pub(super) raw: String,
-    /// Its type in a column that has none yet.
+    /// Its type for a column that has none yet.
     pub(super) kind: Kind,
 }
 
@@ -46,8 +46,8 @@ impl RowIdentity {
     }
 }
 
-/// The ids of root rows without a key: a stream of digest bytes, seeded with the load and the table, ten bytes a row.
-/// One permutation gives sixteen of them.
+/// The ids of root rows without a key: a stream of digest bytes, seeded with the load and the
+/// table, ten bytes per row. One permutation makes sixteen ids.
 pub(super) struct NumberedIds {
     seed: String,
     /// The number of the block in `bytes`.
@@ -55,7 +55,7 @@ pub(super) struct NumberedIds {
     bytes: [u8; BLOCK],
 }
 
-/// Bytes of one block: what SHAKE128 gives before it must permute again.
+/// The bytes of one block: the output of SHAKE128 between two permutations.
 const BLOCK: usize = 168;
 /// Bytes of an id, as in dlt.
 const ID: usize = 10;
@@ -78,8 +78,8 @@ impl NumberedIds {
     }
 }
 
-/// The id that dlt gives a root row whose id identifies its version: the digest of the record with its keys sorted,
-/// without dlt's own keys at the top.
+/// The id that dlt derives from a version of a root row: the digest of the record with sorted keys,
+/// without dlt's own keys at the top level.
 /// Source: dlt, `common/normalizers/json/relational.py`, `_add_row_id`, and `helpers.py`,
 /// `get_row_hash`.
 pub(super) fn record_hash(record: &str) -> Result<String> {
@@ -110,8 +110,8 @@ pub(super) fn record_hash(record: &str) -> Result<String> {
     Ok(hash::b64_digest(text.as_bytes(), 10))
 }
 
-/// The id that dlt derives from the key of a root row: the digest of an object of the key columns, sorted by name, with
-/// the values as the record spells them.
+/// The id that dlt derives from the key of a root row: the digest of an object of the key columns,
+/// sorted by name, with the values as spelled in the record.
 /// Source: dlt, `common/normalizers/json/helpers.py`, `get_row_hash`.
 pub(super) fn key_hash(
     record: &str,
@@ -127,7 +127,8 @@ pub(super) fn key_hash(
         }
         push_string(&mut text, name);
         text.push(':');
-        // A key column may be NULL, or missing, where the job allows it. If it does not, the row is rejected later.
+        // A key column may be NULL or missing if the job allows it. Otherwise the row is rejected
+        // later.
         let value = found.get(name.as_str()).map(|raw| orjson::canonical(raw)).transpose()?;
         text.push_str(value.as_deref().unwrap_or("null"));
     }
@@ -135,7 +136,7 @@ pub(super) fn key_hash(
     Ok(hash::b64_digest(text.as_bytes(), 10))
 }
 
-/// The values of these columns, as the record spells them; of a repeated key, the last one.
+/// The values of these columns as spelled in the record; of a repeated key, the last one.
 fn raw_values<'r, 'c>(
     record: &'r str,
     columns: &'c [String],
@@ -182,7 +183,8 @@ fn find<'r, 'c>(
     Ok(())
 }
 
-/// The value of a record that the rows nested in it carry as `_dlt_root_id`; `None` if they carry its id, or nothing.
+/// The value of a record that nested rows carry as `_dlt_root_id`. `None` if they carry its id, or
+/// nothing.
 #[cold]
 pub(super) fn root_value(
     key: &RootKey,
@@ -198,17 +200,17 @@ pub(super) fn root_value(
     };
     let kind = match (options.preferred("_dlt_root_id"), raw) {
         (Some(data_type), _) => Kind::of(data_type),
-        // It is an error only if there are nested rows.
+        // This is an error only if there are nested rows.
         (None, "null") => Kind::of(DataType::Text),
         (None, raw) => with_scalar(raw, |value| Ok(options.inferred(value)))?,
     };
     Ok(Some(RowIdentity::Value(Box::new(RootValue { raw: raw.to_owned(), kind }))))
 }
 
-/// Calls a function with the value that is spelled so.
+/// Calls a function with the value of a raw JSON scalar.
 ///
 /// # Errors
-/// A data fault when it is null.
+/// A data fault if it is null.
 pub(super) fn with_scalar<T>(raw: &str, use_it: impl FnOnce(Scalar<'_>) -> Result<T>) -> Result<T> {
     let mut reader = Reader::new(raw);
     match reader.peek()? {

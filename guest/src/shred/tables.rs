@@ -8,7 +8,7 @@ use super::arena::{Arena, TableId};
 use super::contract::TableContract;
 use super::table::ShredTable;
 
-/// The tables of a family, in the order of first sight.
+/// The tables of a family, in the order of first use.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     pub(super) all: Arena<TableId, ShredTable>,
@@ -16,12 +16,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The table of that name, if there is one.
+    /// The table with this name.
     pub(super) fn find(&self, name: &str) -> Option<TableId> {
         self.by_name.get(name).copied()
     }
 
-    /// The table of that name; a new one, nested in this parent, if there is none.
+    /// The table with this name. Adds one with this parent if there is none.
     pub(super) fn find_or_add(&mut self, name: &str, parent: Option<TableId>) -> TableId {
         if let Some(table) = self.find(name) {
             return table;
@@ -33,34 +33,34 @@ impl Tables {
         table
     }
 
-    /// Nests a table in this parent.
+    /// Sets the parent of a table.
     pub(super) fn set_parent(&mut self, table: TableId, parent: TableId) {
         let contract = self[parent].contract.nested();
         let table = &mut self[table];
         (table.parent, table.contract) = (Some(parent), contract);
     }
 
-    /// The memory that the rows of the batch hold, in bytes.
+    /// The memory of the rows of the batch, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.all.iter().map(ShredTable::bytes).sum()
     }
 
-    /// The root table above a table: the one without a parent.
+    /// The root table of a table: its last ancestor.
     pub(super) fn root_of(&self, table: TableId) -> TableId {
         self.ancestors(table).last().unwrap_or(table)
     }
 
-    /// The tables, each behind its parent.
+    /// The tables, each after its parent.
     pub(super) fn descending(&self) -> Vec<TableId> {
         let mut tables: Vec<TableId> = self.all.enumerate().map(|(table, _)| table).collect();
         tables.sort_by_cached_key(|table| self.ancestors(*table).count());
         tables
     }
 
-    /// A table, its parent, the parent of that, and so on.
+    /// A table, its parent, and so on up to the root.
     fn ancestors(&self, table: TableId) -> impl Iterator<Item = TableId> {
         let parent = |table: &TableId| self[*table].parent;
-        // A table has no more ancestors than there are tables.
+        // A table has fewer ancestors than there are tables.
         std::iter::successors(Some(table), parent).take(self.all.len())
     }
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_stand_behind_their_parents() {
+    fn tables_come_after_their_parents() {
         let mut tables = Tables::default();
         let root = tables.find_or_add("t", None);
         let late = tables.find_or_add("t__a", Some(root));

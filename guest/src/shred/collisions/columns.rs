@@ -11,8 +11,8 @@ use crate::shred::origin::Origin;
 use crate::shred::restart::{Restart, Walked};
 use crate::shred::row::OpenRow;
 
-/// The column of a key that had no value yet. `None` if its value is not put anywhere now: it waits, or the record is
-/// walked again.
+/// Chooses the column of a key that had no value yet. `None` if the value is not stored now: it
+/// waits for the end of the row, or the walk restarts.
 #[cold]
 pub(in crate::shred) fn new_column(
     mapping: &mut Mapping,
@@ -32,7 +32,7 @@ pub(in crate::shred) fn new_column(
             mapping.owners.resolve(&mut mapping.layouts, key, row.table, column);
             Ok(Some(column))
         }
-        // The order of the two keys does not decide which of them has the name.
+        // The order of the two keys must not decide which of them gets the name.
         (_, Some(owner)) if mapping.owners.is_of_row(owner, row.row) && !is_weighing => {
             Err(Restart::NameContested.into())
         }
@@ -45,7 +45,7 @@ pub(in crate::shred) fn new_column(
     }
 }
 
-/// Gives a name without an owner to a key. `None` if the value is nested in what is collapsed.
+/// Gives an unowned name to a key. `None` if the value is nested in a collapsed object.
 pub(super) fn claim_column(
     mapping: &mut Mapping,
     key: KeyId,
@@ -83,7 +83,7 @@ fn stored_column(mapping: &mut Mapping, key: KeyId, table: TableId) -> Option<Co
     Some(column)
 }
 
-/// The column that a key has to itself, because its name belongs to another key.
+/// The column of a key whose name belongs to another key.
 #[cold]
 pub(super) fn own_column(mapping: &mut Mapping, key: KeyId, row: &OpenRow<'_>) -> Walked<ColumnId> {
     let column = add_own_column(mapping, key, row.table)?;
@@ -102,7 +102,7 @@ pub(super) fn own_column(mapping: &mut Mapping, key: KeyId, row: &OpenRow<'_>) -
     Ok(column)
 }
 
-/// Adds the column that a key has to itself.
+/// Adds the separate column of a key.
 pub(super) fn add_own_column(
     mapping: &mut Mapping,
     key: KeyId,
@@ -125,7 +125,8 @@ pub(super) fn add_own_column(
     Err(Fault::internal("no name is free").into())
 }
 
-/// The key of a row whose values have a column of their own, because this column belongs to another key.
+/// The key of a row whose values have a separate column, because this column belongs to another
+/// key.
 pub(in crate::shred) fn other_key(
     mapping: &Mapping,
     table: TableId,
@@ -146,7 +147,7 @@ pub(in crate::shred) fn other_key(
     Some(path.join("."))
 }
 
-/// The keys from the row on whose values a column holds.
+/// The keys of the values that a column stores, starting at the row.
 fn path_of(mapping: &Mapping, table: TableId, column: ColumnId) -> Option<Vec<String>> {
     Some(mapping.owners.column_owner(table, column)?.path(&mapping.layouts))
 }

@@ -1,4 +1,4 @@
-//! Lists whose keys become one name: each has a table of its own.
+//! Lists whose keys have the same name: each has its own table.
 
 use super::own_name::own_name;
 use crate::dlt::naming::says_little;
@@ -9,8 +9,8 @@ use crate::shred::layout::ListTarget;
 use crate::shred::mapping::Mapping;
 use crate::shred::restart::Walked;
 
-/// The layout of a list whose table is not decided. If the list has elements, its table becomes its own, or it gets
-/// another one.
+/// Decides the table of a list. If the list has elements, it becomes the owner of its table, or
+/// gets another table.
 #[cold]
 pub(in crate::shred) fn own_table_of(
     mapping: &mut Mapping,
@@ -49,7 +49,7 @@ pub(in crate::shred) fn own_table_of(
     Ok(list)
 }
 
-/// The layout of a list with a table that it has to itself, because the name of its table belongs to another list.
+/// The layout of a list with its own table, because the name of its table belongs to another list.
 fn with_own_table(
     mapping: &mut Mapping,
     list: LayoutId,
@@ -81,7 +81,7 @@ fn with_own_table(
     layout
 }
 
-/// A name for a table that no other list has.
+/// A table name that no other list has.
 fn free_name(mapping: &Mapping, list: LayoutId, path: &[String]) -> String {
     let parts: Vec<&str> = mapping.layouts[list].table_path.iter().map(String::as_str).collect();
     let is_free = |own: &String| {
@@ -89,6 +89,6 @@ fn free_name(mapping: &Mapping, list: LayoutId, path: &[String]) -> String {
         found.is_none_or(|table| mapping.owners.table_owner(table).is_none())
     };
     let own = |attempt| own_name(&parts, path, attempt, &mapping.options.convention);
-    // There is always one more attempt.
+    // The attempts never end, so one is free.
     (0..).map(own).find(is_free).unwrap_or_default()
 }

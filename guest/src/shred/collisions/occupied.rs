@@ -1,4 +1,4 @@
-//! Values whose column has a value in this row already.
+//! Values whose column already has a value in the same row.
 
 use super::columns::add_own_column;
 use crate::dlt::coerce::Scalar;
@@ -10,8 +10,8 @@ use crate::shred::origin::Origin;
 use crate::shred::restart::{Restart, Walked};
 use crate::shred::row::OpenRow;
 
-/// Handles a value whose column has a value in this row already: the same key comes twice, spelled with escapes, or
-/// the column is a variant of another one, which the value did not fit.
+/// Handles a value whose column already has a value in this row: the same key is repeated, spelled
+/// with escapes, or the column is a variant of another one, which the value did not fit.
 #[cold]
 pub(in crate::shred) fn put_into_occupied(
     mapping: &mut Mapping,
@@ -31,7 +31,7 @@ pub(in crate::shred) fn put_into_occupied(
     put_into_own_column(mapping, key, value, origin, row)
 }
 
-/// Puts a value into the column that its key has to itself.
+/// Puts a value into the separate column of its key.
 pub(super) fn put_into_own_column(
     mapping: &mut Mapping,
     key: KeyId,

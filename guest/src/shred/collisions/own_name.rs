@@ -1,10 +1,10 @@
-//! Names for what stands under a key whose own name belongs to another key.
+//! Names for the columns and tables of keys whose own name belongs to another key.
 
 use crate::dlt::hash;
 use crate::dlt::naming::Convention;
 
-/// The name for the values of a key whose own name belongs to another key. It depends on nothing but the path of the
-/// key; the first attempt is free, unless a key was given that name on purpose.
+/// The name for a key whose own name belongs to another key. It depends only on the path of the
+/// key. The first attempt is free unless an input uses that name on purpose.
 pub(super) fn own_name(
     parts: &[&str],
     path: &[String],

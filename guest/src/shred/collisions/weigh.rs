@@ -1,4 +1,4 @@
-//! Keys of one row whose name has no owner yet: the end of the row decides which of them has it.
+//! Keys of one row whose name has no owner yet: the end of the row decides which of them owns it.
 
 use rustc_hash::FxHashSet;
 
@@ -18,13 +18,14 @@ pub(in crate::shred) fn weigh_held(mapping: &mut Mapping, row: &OpenRow<'_>) -> 
     let held = mapping.held.take((row.table, row.row));
     let name = |held: &Held| mapping.layouts[held.key].name.clone();
     let mut named: Vec<(String, Held)> = held.into_iter().map(|held| (name(&held), held)).collect();
-    // Those of one name together, as dlt visits them.
+    // Values of one name together, in the order in which dlt visits them.
     named.sort_by_cached_key(|(name, held)| (name.clone(), held.origin().order()));
     for group in named.chunk_by(|a, b| a.0 == b.0) {
         if repeats_key(group, &mapping.layouts) {
             return Err(Restart::RepeatedKey.into());
         }
-        // dlt keeps the last value: its key has the name, and the column stands where dlt sees the name first.
+        // dlt keeps the last value: its key owns the name, and the column is ordered where dlt
+        // first sees the name.
         let mut first = group.first().map(|(_, first)| first.origin());
         for (_, held) in group.iter().rev() {
             let named_at = first.take();
@@ -44,7 +45,7 @@ pub(in crate::shred) fn weigh_held(mapping: &mut Mapping, row: &OpenRow<'_>) -> 
     Ok(())
 }
 
-/// Returns `true` if two of these are one key, spelled with escapes.
+/// Returns `true` if two of these have the same key, spelled with escapes.
 fn repeats_key(group: &[(String, Held)], layouts: &Layouts) -> bool {
     let key = |held: &Held| (held.key.layout, unescape(&layouts[held.key].key));
     let mut keys = FxHashSet::default();

@@ -1,9 +1,9 @@
-//! Rows of cells, straight into their columns: each column of the input is resolved once, to an entry of
-//! the root layout, and a cell of a scalar type goes from there into its column. What is nested in a JSON
-//! cell is walked as it is anywhere in a record.
+//! Rows of cells, stored directly: each column of the input is resolved once, to an entry of the
+//! root layout, and each scalar cell goes from there into its column. The content of a JSON cell is
+//! walked as anywhere in a record.
 //!
-//! Rows that need another look (ids derived from values, contracts, keys that share a name, objects that repeat
-//! a key) are written as JSON and walked as records are; the entries remember the types.
+//! Rows that need more (ids derived from values, contracts, keys that share a name, objects that
+//! repeat a key) are written as JSON and walked as records. The entries keep the types.
 
 use std::borrow::Cow;
 
@@ -19,18 +19,18 @@ use crate::shred::options::{RootId, RootKey};
 use crate::shred::restart::{Stop, Walked};
 use crate::shred::row::{OpenRow, RowLink};
 
-/// The columns of the input, and where their cells go.
+/// The columns of the input, and the targets of their cells.
 #[derive(Debug)]
 pub(crate) struct CellTargets<'f> {
     columns: &'f [CellColumn],
     /// The entry of each column in the root layout.
     entries: Vec<EntryId>,
-    /// A row as JSON, where that is needed.
+    /// A buffer for a row as JSON.
     json: String,
 }
 
 impl Family {
-    /// Resolves the columns of the input. Their types count until the next call.
+    /// Resolves the columns of the input. Their types apply until the next call.
     pub(crate) fn cells<'f>(&mut self, columns: &'f [CellColumn]) -> CellTargets<'f> {
         let mapping = &mut self.walk.mapping;
         for entry in mapping.layouts[LayoutId::ROOT].entries.iter_mut() {
@@ -53,7 +53,7 @@ impl Family {
         CellTargets { entries: entries.collect(), columns, json: String::new() }
     }
 
-    /// Reads the row at which `row` stands, as a record.
+    /// Reads the current row of `row` as a record.
     pub(crate) fn row(&mut self, row: &CellReader<'_>, cells: &mut CellTargets<'_>) -> Result<()> {
         let options = &self.walk.mapping.options;
         let is_plain = !self.walk.has_contracts
@@ -93,7 +93,7 @@ impl Family {
         Ok(())
     }
 
-    /// Puts a cell that is not NULL into its column, or walks what is nested in it.
+    /// Puts a non-null cell into its column, or walks its content.
     #[inline]
     fn cell(
         &mut self,
@@ -111,7 +111,7 @@ impl Family {
         };
         let typed = Typed { text: Cow::Borrowed(cell), kind };
         let scalar = match kind.data_type {
-            // JSON spells an integer as the cell does.
+            // JSON has the same notation for integers.
             DataType::Bigint => typed.scalar(),
             _ if !declared => Scalar::Typed(&typed),
             DataType::Binary => {

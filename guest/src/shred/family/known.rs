@@ -1,4 +1,5 @@
-//! What a family knows before its first record: tables and columns of the saved schema and of the job.
+//! Tables and columns that a family knows before its first record, from the saved schema and the
+//! job.
 
 use super::Family;
 use crate::shred::contract::TableContract;
@@ -6,7 +7,7 @@ use crate::shred::options::NestedRoot;
 use crate::shred::table::KnownColumn;
 
 impl Family {
-    /// Declares a child table before its first row.
+    /// Declares a nested table before its first row.
     pub(crate) fn know_table(&mut self, name: &str, parent: &str) {
         let tables = &mut self.walk.mapping.tables;
         let parent = tables.find(parent);
@@ -14,14 +15,14 @@ impl Family {
         tables[table].is_declared = true;
     }
 
-    /// Declares the key of the lists that a table holds: the keys from the record on.
+    /// Declares the key of the lists of a table: the path from the record.
     pub(crate) fn know_table_key(&mut self, name: &str, key: Vec<String>) {
         if let Some(table) = self.walk.mapping.tables.find(name) {
             self.walk.mapping.owners.know_table(table, key);
         }
     }
 
-    /// Declares a column before its first value, behind those that are declared already.
+    /// Declares a column before its first value, after the declared ones.
     pub(crate) fn know_column(&mut self, table: &str, mut column: KnownColumn) {
         let mapping = &mut self.walk.mapping;
         if let Some(table) = mapping.tables.find(table) {
@@ -40,7 +41,7 @@ impl Family {
         }
     }
 
-    /// Declares a table of elements of lists that are root rows.
+    /// Declares a table whose rows are elements of lists and also root rows.
     pub(crate) fn know_root(&mut self, name: &str, nested_root: NestedRoot) {
         let tables = &mut self.walk.mapping.tables;
         let table = tables.find_or_add(name, None);

@@ -1,4 +1,4 @@
-//! A family of tables, filling: what the load uses of this module.
+//! The family of tables of a resource: the interface of this module for the load.
 
 pub(super) mod cells;
 mod known;
@@ -16,10 +16,10 @@ use super::walk::Walk;
 use crate::fault::{Fault, Result};
 use crate::json::{self, Peek, Reader};
 
-/// A family of tables, filling.
+/// The tables of a resource, which records fill.
 pub(crate) struct Family {
     walk: Walk,
-    /// Records walked so far.
+    /// The number of records walked so far.
     root_rows: u64,
     root_ids: NumberedIds,
 }
@@ -31,7 +31,7 @@ impl Family {
         Self { walk: Walk::new(Mapping::new(options)), root_rows: 0, root_ids }
     }
 
-    /// Reads one record, whole: any JSON value. A null is no record.
+    /// Reads one complete record: any JSON value. A null is not a record.
     pub(crate) fn record(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         if reader.peek()? == Peek::Null {
             return reader.null();
@@ -50,7 +50,7 @@ impl Family {
             RootKey::None | RootKey::Id => None,
             key => root_value(key, reader.clone().skip()?, options)?,
         };
-        // Until the record is seen to bring its own id.
+        // Assume that the record does not contain its own id; the walk restarts if it does.
         match self.root_row(reader, id.as_deref(), root.as_ref(), true) {
             Ok(()) => Ok(()),
             Err(stop) => {
@@ -61,7 +61,7 @@ impl Family {
         }
     }
 
-    /// Walks a record again until nothing stops the walk.
+    /// Restarts the walk over a record until it completes.
     #[cold]
     fn walk_again(
         &mut self,
@@ -73,7 +73,7 @@ impl Family {
         let mut record = Cow::Borrowed(record);
         let mut may_bring_id = true;
         // A record restarts at most once for its id, once for a repeated key, once for a name that
-        // two keys share, and once for each place that is collapsed.
+        // two keys share, and once for each collapsed object.
         let mut restarts = 0;
         loop {
             self.walk.undo();
@@ -104,12 +104,12 @@ impl Family {
         }
     }
 
-    /// Every table with its number, in the order of first sight.
+    /// Every table with its id, in the order of first use.
     pub(crate) fn tables(&self) -> impl Iterator<Item = (TableId, &ShredTable)> {
         self.walk.mapping.tables.all.enumerate()
     }
 
-    /// The tables, to take their rows.
+    /// The tables, mutable so that their rows can be taken.
     pub(crate) fn tables_mut(&mut self) -> impl Iterator<Item = (TableId, &mut ShredTable)> {
         self.walk.mapping.tables.all.enumerate_mut()
     }
@@ -125,12 +125,12 @@ impl Family {
         &tables[tables.root_of(table)].name
     }
 
-    /// The tables, each behind its parent.
+    /// The tables, each after its parent.
     pub(crate) fn descending(&self) -> Vec<TableId> {
         self.walk.mapping.tables.descending()
     }
 
-    /// Records walked so far.
+    /// The number of records walked so far.
     pub(crate) fn root_rows(&self) -> u64 {
         self.root_rows
     }
@@ -140,7 +140,8 @@ impl Family {
         self.walk.mapping.tables.all.iter_mut().map(ShredTable::weight).sum()
     }
 
-    /// The keys that the schema is to store: the table, its column if the key is a column's, and the key.
+    /// The keys that the schema must store: the table, the column for keys of columns, and the
+    /// path.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, Option<&str>, &[String])> {
         self.walk.mapping.owners.stored().map(|(table, column, key)| {
             let table = self.table(table);
@@ -148,7 +149,7 @@ impl Family {
         })
     }
 
-    /// What a person should know; each thing once.
+    /// The warnings, each once.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.walk.mapping.notices.lines()
     }
@@ -158,7 +159,8 @@ impl Family {
         !self.walk.mapping.notices.discarded.is_empty()
     }
 
-    /// The row of a record. `id`: its id, if it has one already. `root`: what nested rows know it by instead.
+    /// Reads the row of a record. `id`: its id, if known. `root`: the value that nested rows carry
+    /// instead.
     fn root_row(
         &mut self,
         reader: &mut Reader<'_>,

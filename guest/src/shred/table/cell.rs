@@ -1,4 +1,4 @@
-//! One cell of a table, and what becomes of a value that is put into it.
+//! One cell of a table, and the outcome of putting a value into it.
 
 use crate::shred::arena::ColumnId;
 
@@ -9,16 +9,16 @@ pub(in crate::shred) struct CellId {
     pub(in crate::shred) column: ColumnId,
 }
 
-/// What became of a value.
+/// The outcome of putting a value into a cell.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::shred) enum PutOutcome {
-    /// It is in the column, or in a variant of it.
+    /// The value is in the column or in its variant.
     Stored,
-    /// The contract rejects this column: the value is discarded.
+    /// The contract rejects the column: the value is discarded.
     ValueRejected(ColumnId),
-    /// The contract rejects this column: the row is to be discarded.
+    /// The contract rejects the column: the row must be discarded.
     RowRejected(ColumnId),
-    /// The row has a value there already: two keys of the record have the same name.
+    /// The row already has a value there: two keys of the record share a name.
     Occupied,
 }
 
@@ -27,8 +27,8 @@ pub(in crate::shred) enum PutOutcome {
 pub(super) struct Misfit {
     pub(super) row: u32,
     pub(super) column: ColumnId,
-    /// The column that holds it.
+    /// The column that stores it.
     pub(super) variant: ColumnId,
-    /// The value, for people.
+    /// The value for messages.
     pub(super) value: String,
 }

@@ -15,50 +15,50 @@ pub(super) struct ShredColumn {
     pub(super) kind: Option<Kind>,
     pub(super) nullable: bool,
     pub(super) primary_key: bool,
-    /// It holds what does not fit another column.
+    /// Whether it is the variant of another column.
     pub(super) is_variant: bool,
-    /// Values went in during this load.
+    /// Whether it received values in this load.
     pub(super) seen: bool,
-    /// The saved schema or the job gives its type.
+    /// Whether the saved schema or the job sets its type.
     pub(super) known: bool,
-    /// It is among [`Columns::typed`].
+    /// Whether it is in [`Columns::typed`].
     typed: bool,
     pub(super) values: ColumnBuffer,
-    /// The columns for what does not fit this one, by the suffix of their names.
+    /// Its variant columns, by the suffix of their names.
     pub(super) variants: Vec<(&'static str, ColumnId)>,
-    /// The data chose the type in this load, so that it may still be widened.
+    /// Whether data chose the type in this load, so that it may still be widened.
     pub(super) inferred: bool,
-    /// The values that went into files are the same as doubles.
+    /// Whether all values in written files are unchanged as doubles.
     pub(super) exact: bool,
 }
 
 /// A column of the saved schema or the job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownColumn {
-    /// Its name, normalised.
+    /// Its normalized name.
     pub(crate) name: String,
-    /// Its type, if that is known.
+    /// Its type, if known.
     pub(crate) kind: Option<Kind>,
-    /// It may be NULL.
+    /// Whether it may be NULL.
     pub(crate) nullable: bool,
-    /// It is part of the primary key.
+    /// Whether it is part of the primary key.
     pub(crate) primary_key: bool,
-    /// The key whose values it holds, if the schema stores it.
+    /// The key of its values, if the schema stores it.
     pub(crate) key: Option<Vec<String>>,
 }
 
 /// A column after some records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeenColumn<'a> {
-    /// Its name, normalised.
+    /// Its normalized name.
     pub(crate) name: &'a str,
     /// Its type.
     pub(crate) kind: Kind,
-    /// It holds what did not fit another column.
+    /// Whether it is the variant of another column.
     pub(crate) variant: bool,
-    /// A value went in during this load.
+    /// Whether it received a value in this load.
     pub(crate) seen: bool,
-    /// The rows' values.
+    /// The values of the rows.
     pub(crate) values: &'a ColumnBuffer,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct SeenColumn<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     pub(super) all: Arena<ColumnId, ShredColumn>,
-    /// Those that have had a type, and so may have values: the others may be many more.
+    /// The columns that have a type, and so may have values. There may be many more without.
     typed: Vec<ColumnId>,
     by_name: FxHashMap<String, ColumnId>,
 }
@@ -93,7 +93,7 @@ impl ShredColumn {
     #[inline]
     pub(super) fn set(&mut self, row: u32, value: &Scalar<'_>) -> Result<bool> {
         let Some(kind) = &self.kind else { return Ok(false) };
-        // Most values are of their column's type as they stand.
+        // Most values have the type of their column.
         let stored = match (value, kind.data_type) {
             (Scalar::Text(text), DataType::Text) => self.values.set_text(row, text),
             (Scalar::Typed(typed), DataType::Text) if typed.kind.data_type == DataType::Text => {
@@ -111,7 +111,7 @@ impl ShredColumn {
         }
     }
 
-    /// Forgets that it had values in this load.
+    /// Resets the column to having no values in this load.
     pub(super) fn forget(&mut self) {
         self.seen = false;
         if !self.known {
@@ -119,7 +119,7 @@ impl ShredColumn {
         }
     }
 
-    /// Notes that the rows of the batch went into a file, and forgets them.
+    /// Clears the rows of the batch after they were written to a file.
     pub(super) fn end_batch(&mut self) {
         if self.inferred && self.exact {
             let values = self.values.integers();
@@ -130,12 +130,12 @@ impl ShredColumn {
 }
 
 impl Columns {
-    /// The column of that name, if there is one.
+    /// The column with this name.
     pub(super) fn find(&self, name: &str) -> Option<ColumnId> {
         self.by_name.get(name).copied()
     }
 
-    /// The column of that name; a new one, without a type, if there is none.
+    /// The column with this name. Adds one without a type if there is none.
     pub(super) fn find_or_add(&mut self, name: &str) -> ColumnId {
         if let Some(column) = self.find(name) {
             return column;
@@ -145,14 +145,14 @@ impl Columns {
         column
     }
 
-    /// Notes that a column has a type.
+    /// Records that a column has a type.
     pub(super) fn note_type(&mut self, column: ColumnId) {
         if !std::mem::replace(&mut self.all[column].typed, true) {
             self.typed.push(column);
         }
     }
 
-    /// Forgets the values of all rows from this one on.
+    /// Drops the values of all rows from this one on.
     pub(super) fn truncate(&mut self, row: u32) {
         for &column in &self.typed {
             self.all[column].values.truncate(row);
@@ -160,7 +160,7 @@ impl Columns {
     }
 }
 
-/// Sets the value of a row of a column that has its type.
+/// Sets the value of a row; the column has the value's type.
 #[inline]
 pub(super) fn store(
     values: &mut ColumnBuffer,

@@ -1,4 +1,4 @@
-//! Rows in which a column that must have a value has none.
+//! Rows that lack a required value.
 
 use super::ShredTable;
 use super::cell::Misfit;
@@ -6,8 +6,8 @@ use crate::fault::Fault;
 use crate::shred::arena::ColumnId;
 
 impl ShredTable {
-    /// The fault of a row in which a column has no value and must have one. `other`: the key of the row whose values
-    /// have a column of their own, because the column's name belongs to another key.
+    /// The fault for a row without a value in a required column. `other`: the key of the row whose
+    /// values have a separate column, because the column's name belongs to another key.
     #[cold]
     pub(in crate::shred) fn lacks(&self, id: ColumnId, row: u32, other: Option<String>) -> Fault {
         let column = &self.columns.all[id];

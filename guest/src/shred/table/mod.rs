@@ -1,4 +1,4 @@
-//! One table of a family: its columns as they are known so far, and the rows of the current batch.
+//! One table of a family: the columns known so far, and the rows of the current batch.
 
 mod cell;
 mod column;
@@ -25,19 +25,19 @@ use crate::fault::{Fault, Result};
 pub(super) use self::cell::{CellId, PutOutcome};
 pub(crate) use self::column::{KnownColumn, SeenColumn};
 
-/// The factor for the weight of strings in mostly-unique columns. A longer batch compresses such strings no better, but
-/// no longer fits in the processor's cache.
+/// The factor for the weight of strings in mostly-unique columns. A larger batch would not compress
+/// such strings better, and would no longer fit in the processor's cache.
 const UNIQUE_FACTOR: usize = 2;
 
-/// The same factor in tables of at least [`WIDE`] columns: hundreds of columns that grow by turns leave each a smaller
-/// part of the cache.
+/// The factor in tables of at least [`WIDE`] columns: with hundreds of columns growing in turn,
+/// each has a smaller share of the cache.
 const UNIQUE_FACTOR_OF_WIDE: usize = 4;
 const WIDE: usize = 256;
 
-/// A table, filling.
+/// A table with the rows of the current batch.
 #[derive(Debug)]
 pub(crate) struct ShredTable {
-    /// Its name, normalised.
+    /// The normalized name.
     pub(crate) name: String,
     /// The table of its rows' parents.
     pub(crate) parent: Option<TableId>,
@@ -45,23 +45,23 @@ pub(crate) struct ShredTable {
     order: ColumnOrder,
     /// dlt's columns that have values.
     system: Vec<(&'static str, ColumnId)>,
-    /// The columns that must have a value.
+    /// The required columns.
     required: Vec<ColumnId>,
-    /// Rows of the batch, and of the batches before it.
+    /// The rows of this batch and the ones before it.
     rows: u32,
     flushed_rows: u64,
     undo: UndoLog,
-    /// The parent row whose list was read last, and how many elements it had so far.
+    /// The parent row whose list was read last, and its number of elements so far.
     numbering: Option<((TableId, u32), u64)>,
     pub(super) contract: TableContract,
     rejected: RejectedColumns,
-    /// The table had columns before the open row.
+    /// Whether the table had columns before the open row.
     has_columns: bool,
-    /// The schema declares its parent.
+    /// Whether the schema declares its parent.
     pub(super) is_declared: bool,
-    /// For a table of elements of lists that are root rows.
+    /// For a table of list elements that are also root rows.
     pub(super) nested_root: Option<Box<NestedRoot>>,
-    /// The last value that did not fit a column that must have one.
+    /// The last value that did not fit a required column.
     misfit: Option<Box<Misfit>>,
 }
 
@@ -87,12 +87,12 @@ impl ShredTable {
         }
     }
 
-    /// Rows in the current batch.
+    /// The number of rows in the current batch.
     pub(crate) fn rows(&self) -> u32 {
         self.rows
     }
 
-    /// Rows of the load, those of the current batch included.
+    /// The number of rows of the load, including the current batch.
     pub(crate) fn total_rows(&self) -> u64 {
         self.flushed_rows + u64::from(self.rows)
     }
@@ -107,7 +107,7 @@ impl ShredTable {
         self.columns.all.iter().map(|column| weight(&column.values)).sum()
     }
 
-    /// The memory that the values of the batch hold, in bytes.
+    /// The memory of the batch's values, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.columns.all.iter().map(|column| column.values.bytes()).sum()
     }
@@ -140,12 +140,12 @@ impl ShredTable {
         columns.into_iter().map(|(_, column)| column).collect()
     }
 
-    /// The type of a column, if there is one of that name and it has one.
+    /// The type of the column with this name, if it exists and has one.
     pub(crate) fn kind_of(&self, name: &str) -> Option<Kind> {
         self.kind_at(self.column_of(name)?)
     }
 
-    /// Ends the batch: the rows are forgotten, the columns are not.
+    /// Ends the batch: clears the rows and keeps the columns.
     pub(crate) fn clear(&mut self) {
         self.flushed_rows += u64::from(self.rows);
         self.rows = 0;
@@ -156,12 +156,13 @@ impl ShredTable {
         }
     }
 
-    /// How many columns there are, those without a type included, but not those that the contract rejects.
+    /// The number of columns, including those without a type, but not those that the contract
+    /// rejects.
     pub(super) fn width(&self) -> usize {
         self.columns.all.len() - self.rejected.len()
     }
 
-    /// Fails if the table has so many columns that it may have no other one, whatever it is for.
+    /// Fails if the table has reached the maximum of columns for any purpose.
     #[cold]
     pub(super) fn check_columns(&self, name: &str, options: &ShredOptions) -> Result<()> {
         let most = options.most_columns();
@@ -183,28 +184,29 @@ impl ShredTable {
         self.contract.new_columns(self.has_columns) != Mode::Evolve
     }
 
-    /// The mode of new tables, if this table is new and may not simply be added.
+    /// The mode of new tables, if this table is new and its contract restricts new tables.
     pub(super) fn rejected(&self) -> Option<Mode> {
         let mode = self.contract.modes.tables;
         (!self.has_columns && mode != Mode::Evolve).then_some(mode)
     }
 
-    /// Returns `true` if the parent is not fixed yet: the schema does not declare it, and there was no row.
+    /// Returns `true` if the parent is not fixed yet: the schema does not declare it, and the table
+    /// has no rows.
     pub(super) fn is_open(&self) -> bool {
         !self.has_columns && !self.is_declared
     }
 
-    /// The column of that name, if there is one.
+    /// The column with this name.
     pub(super) fn column_of(&self, name: &str) -> Option<ColumnId> {
         self.columns.find(name)
     }
 
-    /// The column of that name; a new one, without a type, if there is none.
+    /// The column with this name. Adds one without a type if there is none.
     pub(super) fn column(&mut self, name: &str) -> ColumnId {
         self.columns.find_or_add(name)
     }
 
-    /// Returns `true` if the column holds what does not fit another one.
+    /// Returns `true` if the column is the variant of another one.
     pub(super) fn is_variant(&self, column: ColumnId) -> bool {
         self.columns.all[column].is_variant
     }
@@ -224,7 +226,7 @@ impl ShredTable {
         &self.columns.all[column].name
     }
 
-    /// Declares a column of the saved schema or the job. Returns its number if it is new.
+    /// Declares a column of the saved schema or the job. Returns its id if it is new.
     pub(super) fn know(&mut self, known: &KnownColumn) -> Option<ColumnId> {
         if self.column_of(&known.name).is_some() {
             return None;

@@ -1,8 +1,8 @@
-//! The order of a table's columns: dlt's.
+//! The order of a table's columns, as in dlt.
 
 use crate::shred::arena::{ArenaId, ColumnId};
 
-/// The rank of each column. The columns that a row brings stand behind those of the rows before it, in the order of
+/// The rank of each column. Columns that a row adds are ranked after those of earlier rows, by
 /// their positions in the row.
 #[derive(Debug, Default)]
 pub(super) struct ColumnOrder {
@@ -12,39 +12,39 @@ pub(super) struct ColumnOrder {
     new: Vec<(Vec<u32>, ColumnId)>,
 }
 
-/// What the next rank was at some time.
+/// The next rank at some time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OrderMark(u32);
 
 impl ColumnOrder {
-    /// The rank of a column that has one.
+    /// The rank of a column, if it has one.
     pub(super) fn rank(&self, column: ColumnId) -> Option<u32> {
         self.ranks.get(column.index()).copied().flatten()
     }
 
-    /// Puts a column behind all others.
+    /// Ranks a column after all others.
     pub(super) fn append(&mut self, column: ColumnId) {
         self.set(column, Some(self.next));
         self.next += 1;
     }
 
-    /// Notes that the open row added a column, which stands at this position of it.
+    /// Records that the open row added a column at this position.
     pub(super) fn add_new(&mut self, column: ColumnId, position: Vec<u32>) {
         self.new.push((position, column));
     }
 
-    /// How many columns the open row added.
+    /// The number of columns that the open row added.
     pub(super) fn new_columns(&self) -> usize {
         self.new.len()
     }
 
-    /// Takes a column out of those that the open row added, and puts it behind all others.
+    /// Ranks a column of the open row after all others at once.
     pub(super) fn append_now(&mut self, column: ColumnId) {
         self.new.retain(|(_, new)| *new != column);
         self.append(column);
     }
 
-    /// Ends a row: the columns that it added get their ranks.
+    /// Ends a row: ranks the columns that it added.
     #[inline]
     pub(super) fn end_row(&mut self) {
         if !self.new.is_empty() {
@@ -61,12 +61,12 @@ impl ColumnOrder {
         }
     }
 
-    /// Forgets the columns that the open row added, and returns them.
+    /// Removes and returns the columns that the open row added.
     pub(super) fn take_new(&mut self) -> Vec<ColumnId> {
         self.new.drain(..).map(|(_, column)| column).collect()
     }
 
-    /// Forgets the rank of a column.
+    /// Removes the rank of a column.
     pub(super) fn forget(&mut self, column: ColumnId) {
         self.set(column, None);
     }
@@ -75,7 +75,7 @@ impl ColumnOrder {
         OrderMark(self.next)
     }
 
-    /// Forgets the columns that the open row added. The next column gets the rank that was the next at the mark.
+    /// Removes the columns that the open row added. The next rank is that of the mark again.
     pub(super) fn undo(&mut self, mark: OrderMark) {
         self.next = mark.0;
         self.new.clear();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_of_a_row_stand_by_position_behind_those_before() {
+    fn columns_of_a_row_are_ranked_by_position_after_earlier_ones() {
         let mut order = ColumnOrder::default();
         order.append(id(7));
         order.add_new(id(1), vec![2]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undone_record_leaves_ranks_as_they_were() {
+    fn undone_record_restores_the_ranks() {
         let mut order = ColumnOrder::default();
         order.append(id(0));
         let mark = order.mark();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_placed_at_once_is_not_placed_again() {
+    fn column_ranked_at_once_is_not_ranked_again() {
         let mut order = ColumnOrder::default();
         order.add_new(id(0), vec![0]);
         order.add_new(id(1), vec![1]);

@@ -1,4 +1,4 @@
-//! Values into columns, and what becomes of those that do not fit.
+//! Puts values into columns, and handles those that do not fit.
 
 use super::ShredTable;
 use super::cell::{CellId, Misfit, PutOutcome};
@@ -16,9 +16,9 @@ use crate::shred::origin::Origin;
 impl ShredTable {
     /// Puts a value into a column of the row, or into the variant of that column that it fits.
     ///
-    /// The value is borrowed on purpose. A copy, made right after it was put together, is read in wider
-    /// pieces than it was written in; the processor then waits until every write before it has reached
-    /// the cache, which was an eighth of a load's time.
+    /// The value is borrowed on purpose. A fresh copy would be read in wider pieces than it was
+    /// written in; the processor would then wait until all earlier writes have reached the cache,
+    /// which took an eighth of a load's time.
     #[inline(always)]
     pub(in crate::shred) fn put(
         &mut self,
@@ -39,7 +39,7 @@ impl ShredTable {
         self.put_otherwise(cell, value, origin, options)
     }
 
-    /// Puts a value that is its column's first, may change its type, or does not fit it.
+    /// Puts a value that is the first of its column, may change its type, or does not fit it.
     #[inline(never)]
     fn put_otherwise(
         &mut self,
@@ -99,7 +99,7 @@ impl ShredTable {
         frozen(expected, value.form().name()).at(format_args!("column {}", column.name))
     }
 
-    /// Prepares a column for its first value in this load, which may decide its type.
+    /// Prepares a column for its first value in this load, which may set its type.
     #[cold]
     fn first_value(
         &mut self,
@@ -128,8 +128,8 @@ impl ShredTable {
         self.columns.note_type(id);
     }
 
-    /// Returns `true` if the variant of a column for these digits has a value in this row or a later one: the data
-    /// itself has a key of that name.
+    /// Returns `true` if the variant column for these digits has a value in this row or a later
+    /// one: the data has a key with that name.
     pub(super) fn has_variant_from(
         &mut self,
         id: ColumnId,
@@ -141,8 +141,8 @@ impl ShredTable {
         Ok(self.columns.all[variant].values.last_row().is_some_and(|last| last >= row))
     }
 
-    /// Moves an integer of an earlier row into the variant of a column that was widened. The variant
-    /// stays, even if the record that widened the column is undone.
+    /// Moves an integer of an earlier row to the variant of a column that was widened. The variant
+    /// stays even if the record that widened the column is undone.
     pub(super) fn spill(
         &mut self,
         id: ColumnId,
@@ -164,7 +164,7 @@ impl ShredTable {
         Ok(())
     }
 
-    /// The column for values that do not fit this one.
+    /// The variant column for values that do not fit this one.
     #[cold]
     fn variant(
         &mut self,
@@ -187,7 +187,7 @@ impl ShredTable {
     }
 }
 
-/// The beginning of a value, as JSON has it.
+/// The beginning of a value in JSON's notation.
 fn shown(value: Scalar<'_>) -> String {
     const MOST: usize = 60;
     let beginning = |text: &str| text.chars().take(MOST).collect::<String>();

@@ -1,11 +1,12 @@
-//! Rows: how they begin and end, and how those of a record are forgotten.
+//! The begin and end of rows, and the undo of a record's rows.
 
 use super::ShredTable;
 use super::undo::Before;
 use crate::shred::arena::{ColumnId, TableId};
 
 impl ShredTable {
-    /// Remembers the state before a record. Returns `false` if the record has begun here already.
+    /// Saves the state before a record. Returns `false` if the record has begun in this table
+    /// already.
     #[inline]
     pub(in crate::shred) fn begin_record(&mut self, record: u64) -> bool {
         if self.undo.has_begun(record) {
@@ -24,7 +25,7 @@ impl ShredTable {
         row
     }
 
-    /// Ends a row: its new columns get their places. Returns a column that must have a value and has none.
+    /// Ends a row and ranks its new columns. Returns a required column without a value.
     #[inline]
     pub(in crate::shred) fn close_row(&mut self, row: u32) -> Option<ColumnId> {
         self.order.end_row();
@@ -32,22 +33,24 @@ impl ShredTable {
         self.required.iter().find(|column| !self.has_value(**column, row)).copied()
     }
 
-    /// Notes that the contract discards a value of this column.
+    /// Records that the contract discards a value of this column.
     pub(in crate::shred) fn reject_value(&mut self, column: ColumnId) {
         self.rejected.reject(column);
     }
 
-    /// Notes that the contract discards the open row, because of this column.
+    /// Records that the contract discards the open row because of this column.
     pub(in crate::shred) fn reject_row(&mut self, column: ColumnId) {
         self.rejected.reject(column);
-        // dlt recognises the next such row by its keys, and no key has the name of a variant column.
+        // dlt recognizes the next such row by its keys, and no key has the name of a variant
+        // column.
         if !self.is_variant(column) {
             self.rejected.discard_row(column);
         }
     }
 
-    /// Discards the row that was opened last, which has no nested rows. Columns that it added stay, as in dlt, unless
-    /// an earlier row was discarded for the same columns: dlt does not infer columns of such a row again.
+    /// Discards the last row, which has no nested rows. Columns that it added stay, as in dlt,
+    /// unless an earlier row was discarded for the same columns: dlt does not infer columns of such
+    /// a row again.
     pub(in crate::shred) fn discard_row(&mut self, row: u32) {
         if self.rejected.end_row() {
             for column in self.order.take_new() {
@@ -60,7 +63,7 @@ impl ShredTable {
         self.columns.truncate(row);
     }
 
-    /// Returns to the state before the record.
+    /// Restores the state before the record.
     pub(in crate::shred) fn undo_record(&mut self) {
         let (before, first_seen) = self.undo.take();
         if self.rows > before.rows {
@@ -78,7 +81,7 @@ impl ShredTable {
         self.has_columns = before.has_columns;
     }
 
-    /// Forgets that a column had values in this load.
+    /// Resets a column to having no values in this load.
     fn forget(&mut self, column: ColumnId) {
         let forgotten = &mut self.columns.all[column];
         forgotten.forget();
@@ -87,12 +90,12 @@ impl ShredTable {
         }
     }
 
-    /// Forgets the system columns without values.
+    /// Removes the system columns without values.
     fn forget_system(&mut self) {
         self.system.retain(|&(_, column)| self.columns.all[column].seen);
     }
 
-    /// The place of the next element of a list of this parent row.
+    /// The index of the next element in a list of this parent row.
     #[inline]
     pub(in crate::shred) fn next_index(&self, parent: (TableId, u32)) -> u64 {
         match self.numbering {

@@ -1,4 +1,4 @@
-//! dlt's own columns: ids, places in lists, the load.
+//! dlt's own columns: ids, list indices, and the load.
 
 use super::ShredTable;
 use super::column::store;
@@ -30,7 +30,7 @@ impl ShredTable {
         set.map_err(|error| Fault::internal(error).at(name))
     }
 
-    /// Sets a text column that has the same text in every row.
+    /// Sets a text column that has the same value in every row.
     pub(in crate::shred) fn system_text(
         &mut self,
         row: u32,
@@ -45,7 +45,8 @@ impl ShredTable {
         set.map_err(|error| Fault::internal(error).at(name))
     }
 
-    /// Sets an id column of a row to the id that the row before has there, which the caller knows to be this one.
+    /// Sets an id column of a row to the value of the previous row, which the caller knows to be
+    /// the same.
     pub(in crate::shred) fn system_id_again(
         &mut self,
         row: u32,
@@ -71,7 +72,8 @@ impl ShredTable {
         set.map_err(|error| Fault::internal(error).at(name))
     }
 
-    /// Notes that the record itself has a value for this text column: a new column stands where the record has it.
+    /// Records that the record itself has a value for this system column: a new column is ranked by
+    /// its position there.
     #[cold]
     pub(in crate::shred) fn bring_system(&mut self, name: &'static str, origin: Origin<'_>) {
         if !self.system.iter().any(|(known, _)| *known == name) {
@@ -79,7 +81,7 @@ impl ShredTable {
         }
     }
 
-    /// Sets the column by which a nested row knows its root row to a value of that row.
+    /// Sets the column by which a nested row refers to its root row to a value of that row.
     #[cold]
     fn system_value(&mut self, row: u32, name: &'static str, value: &RootValue) -> Result<()> {
         with_scalar(&value.raw, |scalar| {
@@ -98,7 +100,7 @@ impl ShredTable {
         .map_err(|fault| fault.at(format_args!("table {}", self.name)))
     }
 
-    /// Sets the text of the row before again. Returns `false` if there is none.
+    /// Repeats the string of the previous row. Returns `false` if there is none.
     #[inline]
     fn repeat(&mut self, row: u32, name: &'static str) -> Result<bool> {
         let column = self.system(name, DataType::Text);
@@ -108,8 +110,8 @@ impl ShredTable {
 
     #[inline]
     fn system(&mut self, name: &'static str, data_type: DataType) -> ColumnId {
-        // Names are the same constants every time, mostly at the same address: texts are compared only
-        // if no address is the same.
+        // Names are constants and usually have the same address: strings are compared only if no
+        // address matches.
         let system = &self.system;
         let same = || system.iter().find(|(known, _)| std::ptr::eq(*known, name));
         match same().or_else(|| system.iter().find(|(known, _)| *known == name)) {
@@ -120,7 +122,7 @@ impl ShredTable {
 
     #[cold]
     fn new_system(&mut self, name: &'static str, data_type: DataType) -> ColumnId {
-        // Behind everything that the row added.
+        // After all columns that the row added.
         let place = self.order.new_columns() as u32;
         self.add_system(name, data_type, vec![u32::MAX, place])
     }

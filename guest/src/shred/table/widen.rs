@@ -1,16 +1,16 @@
-//! Numbers of several types under one key, where the job says that the column is to be widened for them:
-//! 1 and then 1.5 make a column of doubles, where dlt makes a column of integers and a variant column. Off unless the
-//! job says so.
+//! Widening: numbers of several types under one key. 1 and then 1.5 make a column of doubles, where
+//! dlt makes a column of integers and a variant column. Enabled by the job only.
 //!
-//! Only a column that is new in the load can be widened, for Snowflake turns no NUMBER into a FLOAT; and
-//! only by rules under which the order of the rows does not matter and no digit is lost:
+//! Only a column that is new in the load can be widened, because Snowflake does not convert a
+//! NUMBER column to FLOAT. The rules make the result independent of the order of rows, and lose no
+//! digit:
 //!
-//! - types join as [`DataType::join`] has it;
-//! - an integer that a double cannot hold goes to the variant column of a column of doubles, whether its row is before
-//!   or after the one that widened the column;
-//! - COPY converts the values of files that are written already, so they must be the same as doubles. If one is not,
-//!   the column stays as it is, and the fraction goes to a variant column. (This takes integers beyond
-//!   2^53 in a batch that is full before the first fraction.)
+//! - Types are joined by [`DataType::join`].
+//! - An integer that a double cannot represent goes to the variant column of a column of doubles,
+//!   whether its row is before or after the one that widened the column.
+//! - COPY converts the values of files that are already written, so they must be unchanged as
+//!   doubles. If one is not, the column keeps its type, and the fraction goes to a variant column.
+//!   (This requires integers beyond 2^53 in a batch that is full before the first fraction.)
 
 use super::ShredTable;
 use crate::columnar::batch::{BufferError, ColumnBuffer};
@@ -21,19 +21,19 @@ use crate::fault::{Fault, Result};
 use crate::shred::arena::ColumnId;
 use crate::shred::options::ShredOptions;
 
-/// What became of a column for a number.
+/// The effect of a number on its column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum WidenOutcome {
-    /// The column is as it was. If it cannot hold the number, its variant column does.
+    /// The column keeps its type. A number that does not fit goes to its variant column.
     Fits,
-    /// The column cannot hold the number's digits.
+    /// The column cannot represent the number's digits.
     Variant,
-    /// The column has another type.
+    /// The column has a new type.
     Widened,
 }
 
 impl ShredTable {
-    /// Widens a column for a number, where that is necessary and possible.
+    /// Widens a column for a number if necessary and possible.
     pub(super) fn widen_for(
         &mut self,
         id: ColumnId,
@@ -48,7 +48,7 @@ impl ShredTable {
             DataType::Double if form != DataType::Double && !is_exact(number) => {
                 WidenOutcome::Variant
             }
-            // 1e2 fits a column of integers, but its type must not depend on the order of the rows.
+            // 1e2 fits a column of integers, but the type must not depend on the order of the rows.
             DataType::Bigint | DataType::Wei
                 if form != kind.data_type && self.widen(id, value, options)? =>
             {
@@ -58,7 +58,7 @@ impl ShredTable {
         })
     }
 
-    /// Widens a column so that it takes this number. Returns `false` if that is not possible.
+    /// Widens a column for this number. Returns `false` if that is not possible.
     #[cold]
     fn widen(&mut self, id: ColumnId, value: Scalar<'_>, options: &ShredOptions) -> Result<bool> {
         let evolves = self.contract.modes.data_type == Mode::Evolve;
@@ -81,7 +81,7 @@ impl ShredTable {
         for (row, value) in column.values.integers() {
             match wider.data_type {
                 DataType::Double if !is_exact_integer(value) => spilled.push((row, value)),
-                // Exact: the arm above takes the others.
+                // This is exact: the arm above handles the others.
                 DataType::Double => values.set_double(row, value as f64).map_err(place)?,
                 _ => values.set_decimal(row, value).map_err(place)?,
             }

@@ -1,8 +1,9 @@
-//! Keys that become one name.
+//! Keys that share a name.
 
 use super::*;
 
-/// What the tables hold after these loads, the last one's rows; each knows what the one before it has learned.
+/// The tables after these loads, with the rows of the last one. Each load starts with what the
+/// previous one stored.
 fn loads(loads: &[&str]) -> (String, Vec<String>) {
     let mut before: Option<Family> = None;
     for records in loads {
@@ -52,17 +53,18 @@ fn loads(loads: &[&str]) -> (String, Vec<String>) {
 }
 
 #[test]
-fn a_key_has_one_column() {
+fn each_key_has_one_column() {
     let check =
         |records: &[&str], expect: &str| assert_eq!(loads(records).0, expect, "{records:?}");
     let own = "user_id__x_ceemmg";
-    // Of one record, dlt's winner has the name: the last one it comes to, which is one in an object.
+    // If one record has both keys, dlt's winner owns the name: the last one that dlt visits, which
+    // is one in an object.
     check(&[r#"{"userId":1,"user_id":2}"#], "t[1]: user_id*1, user_id__x_blr0jg*1");
     check(&[r#"{"user_id":2,"userId":1}"#], &format!("t[1]: user_id*1, {own}*1"));
     check(&[r#"{"a":{"b":1},"a__b":2}"#], "t[1]: a__b*1, a__b__x_uqd2ww*1");
     check(&[r#"{"a__b":2,"a":{"b":1}}"#], "t[1]: a__b*1, a__b__x_uqd2ww*1");
     check(&[r#"{"a":{"b":1},"A":{"b":2}}"#], "t[1]: a__b*1, a__b__x_reywng*1");
-    // Later records do not change that, whatever else is in them.
+    // Later records do not change the owner, whatever keys they have.
     let rest = r#"{"userId":1} {"user_id":2} {"user_id":3,"userId":4} {"userId":5,"user_id":6}"#;
     check(&[rest], &format!("t[4]: user_id*3, {own}*3"));
     let before = r#"{"user_id":0,"userId":0}"#;
@@ -71,18 +73,19 @@ fn a_key_has_one_column() {
     check(&[before, rest], &format!("t[4]: user_id*3, {own}*3"));
     check(&[before, r#"{"x":1}"#, r#"{"user_id":2}"#], &format!("t[1]: {own}*1"));
     check(&[before, r#"{"user_id":2}"#, r#"{"userId":2}"#], "t[1]: user_id*1");
-    // Where a name says little of its key, from the first load on.
+    // If a name says little of its key, from the first load on.
     let (count, percent) = (r##"{"f":{"# of items":1}}"##, r#"{"f":{"% of items":2}}"#);
     check(&[count, percent], "t[1]: f___of_items__x_u1f8ya*1");
     check(&[percent, count, percent], "t[1]: f___of_items*1");
     check(&[r#"{"名前":1}"#, r#"{"住所":2,"名前":1}"#], "t[1]: x*1, x__x_bw4kkg*1");
-    // Otherwise a name is taken for the same key where no load has seen both.
+    // Otherwise a name is the same key if no load has seen both keys.
     check(&[r#"{"userId":1}"#, r#"{"user_id":2}"#], "t[1]: user_id*1");
-    // The rows of lists, each by itself.
+    // The rows of a list are independent.
     check(&[r#"{"l":[{"A":1},{"a":2},{"a":3,"A":4}]}"#], "t[1]: ; t__l[3]: a*2, a__x_v7opsw*2");
-    // Objects that are kept, too.
+    // Objects that are flattened, too.
     check(&[r#"{"A":{"x":1}} {"a":{"x":2}}"#], "t[2]: a__x*1, a__x__x_utxdbq*1");
-    // A key with the name of another's variant column gets a column of its own when the two meet in a row.
+    // A key with the name of another key's variant column has a separate column once both are in
+    // one row.
     check(
         &[r#"{"a":1} {"a":"x","a__v_text":"y"}"#],
         "t[2]: a*1, a__v_text~ text*1, a__v_text__x_djj45q text*1",
@@ -90,7 +93,7 @@ fn a_key_has_one_column() {
 }
 
 #[test]
-fn a_list_has_one_table() {
+fn each_list_has_one_table() {
     let check =
         |records: &[&str], expect: &str| assert_eq!(loads(records).0, expect, "{records:?}");
     let both = r#"{"w":{"The":[0,9],"the":[3]}} {"w":{"the":[5]}} {"w":{"THE":[{"a":[1]}]}}"#;
@@ -100,7 +103,7 @@ fn a_list_has_one_table() {
     check(&[both, both], tables);
     check(&[both, r#"{"w":{"the":[5]}}"#], "t[1]: ; t__w__the__x_cdylaa[1]: value*1");
     check(&[both, r#"{"w":{"The":[5]}}"#], "t[1]: ; t__w__the[1]: value*1");
-    // The first with elements has the name.
+    // The first list with elements owns the name.
     check(
         &[r#"{"a":[],"A":[1]} {"a":[2]}"#],
         "t[2]: ; t__a[1]: value*1; t__a__x_hcjeia[1]: value*1",
@@ -142,8 +145,8 @@ fn a_rejected_record_owns_no_name() {
 }
 
 #[test]
-fn a_name_that_somebody_has_taken_before_is_no_obstacle() {
-    // A key that is called as another's own column.
+fn separate_names_that_are_taken_are_skipped() {
+    // A key with the name of another key's separate column.
     let mut family = Family::new(options());
     take(&mut family, r#"{"user_id__x_ceemmg":1,"userId":2} {"user_id":3} {"user_id":4}"#).unwrap();
     let described = describe(&family);

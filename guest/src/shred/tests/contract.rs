@@ -36,7 +36,7 @@ fn check_contract(contract: TableContract, records: &str, expect: Result<&str, &
 }
 
 #[test]
-fn new_columns_of_tables_that_are_not_new() {
+fn new_columns_of_existing_tables() {
     let columns = |mode| always(Contract { columns: mode, ..EVOLVE });
     let records = r#"{"id":1,"new":1,"kids":[{"v":1,"g":[1]},{"v":2,"w":3,"g":[2]},{"v":4}]}
                      {"id":2,"kids":[{"w":1}]}"#;
@@ -47,7 +47,7 @@ fn new_columns_of_tables_that_are_not_new() {
             t__kids[4]: v bigint*3
             t__kids__g[2]: value bigint*2"),
     );
-    // The first row goes with all that is nested in it; so the table of kids is new for the second.
+    // The first row is discarded with its nested rows; so the table of kids is new for the second.
     check_contract(
         columns(Mode::DiscardRow),
         records,
@@ -60,7 +60,8 @@ fn new_columns_of_tables_that_are_not_new() {
             "table t: column new: expected no new columns, for the schema contract freezes them, found bigint",
         ),
     );
-    // A table that is new with the load evolves with all its rows; its lists' tables with their first.
+    // All rows of a table that is new in the load may add columns; of its nested tables, only the
+    // first row.
     check_contract(
         TableContract { evolves_once: true, ..columns(Mode::DiscardRow) },
         records,
@@ -68,7 +69,7 @@ fn new_columns_of_tables_that_are_not_new() {
             t__kids[2]: v bigint*2
             t__kids__g[1]: value bigint*1"),
     );
-    // What is not there, or null, is nothing new, whatever the rows before have.
+    // A missing or null value is nothing new, whatever earlier rows have.
     check_contract(
         columns(Mode::DiscardRow),
         r#"{"id":1,"new":null} {"id":2,"new":1} {"id":3,"new":null} {"id":4,"new":{},"l":[]}"#,
@@ -84,7 +85,7 @@ fn new_columns_of_tables_that_are_not_new() {
 #[test]
 fn values_that_need_a_variant() {
     let data_type = |mode| always(Contract { data_type: mode, ..EVOLVE });
-    // What else the row brought is welcome: the column stays, the row does not.
+    // The other new columns of a discarded row stay.
     check_contract(
         data_type(Mode::DiscardRow),
         r#"{"id":1,"kids":[{"x":1}],"a":"no","new":1} {"id":2,"a":"7"} {"id":"x"}"#,
@@ -138,9 +139,9 @@ fn a_row_is_judged_before_its_lists() {
 }
 
 #[test]
-fn what_is_discarded_is_counted() {
+fn discarded_rows_and_values_are_counted() {
     let mut family = known(always(Contract { columns: Mode::DiscardValue, ..EVOLVE }));
-    // A record that is walked twice is counted once.
+    // A restarted record is counted once.
     take(&mut family, r#"{"id":1,"new":1,"id":2} {"new":1,"old":2}"#).unwrap();
     assert_eq!(
         family.warnings(),
@@ -152,7 +153,7 @@ fn what_is_discarded_is_counted() {
 }
 
 #[test]
-fn children_rows_know_their_parents_under_a_contract() {
+fn nested_rows_refer_to_their_parents_under_a_contract() {
     let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
     let modes = Contract { columns: Mode::DiscardRow, ..EVOLVE };
     family.know_contract("t", TableContract { modes, evolves_once: true });
@@ -194,7 +195,7 @@ fn elements_of_lists_may_be_root_rows() {
 }
 
 #[test]
-fn columns_of_a_discarded_row_stand_before_those_of_the_next() {
+fn columns_of_a_discarded_row_come_before_those_of_the_next() {
     let check = |modes: Contract, records: &str, expect: &[&str]| {
         let mut family = Family::new(options());
         family.know_contract("t", always(modes));
@@ -214,9 +215,9 @@ fn columns_of_a_discarded_row_stand_before_those_of_the_next() {
         r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
         &["a", "_dlt_load_id", "_dlt_id", "o__p", "b", "c__d", "e"],
     );
-    // The first of a table brings its system columns, too.
+    // The first row of a table adds its system columns, too.
     check(types, r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
-    // Of rows that are discarded for the same new column, only the first adds columns.
+    // Of several rows discarded for the same new column, only the first adds columns.
     let columns = Contract { columns: Mode::DiscardRow, ..EVOLVE };
     let kept = &["a", "_dlt_load_id", "_dlt_id"];
     check(columns, r#"{"a":1} {"a":2,"b":1} {"a":"x","b":1}"#, kept);

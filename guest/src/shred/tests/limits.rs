@@ -1,4 +1,4 @@
-//! How many tables and columns there may be.
+//! The limits for tables, columns and rows.
 
 use super::*;
 use crate::dlt::schema::{Contract, Mode};
@@ -8,7 +8,7 @@ fn most(max_columns: usize, max_tables: usize) -> ShredOptions {
 }
 
 #[test]
-fn what_is_too_much_is_a_fault_that_names_the_place() {
+fn exceeded_limits_are_faults_with_the_path() {
     let check = |(columns, tables), records: &str, expect: Result<&str, &str>| {
         let mut family = Family::new(most(columns, tables));
         let found = take(&mut family, records).map(|()| describe(&family));
@@ -24,13 +24,13 @@ fn what_is_too_much_is_a_fault_that_names_the_place() {
                  exclude keys (processing_steps)";
     check((2, 9), r#"{"a":1,"b":2,"c":3}"#, Err(fault));
     check((2, 9), r#"{"l":[{"a":1,"b":1},{"c":1}]}"#, Ok("t[1]: l json*1"));
-    // Nulls have no column, and what is nested is kept as JSON.
+    // Nulls have no column, and nested values are stored as JSON.
     check(
         (2, 9),
         r#"{"a":1,"b":2,"c":null,"d":{"e":1}}"#,
         Ok("t[1]: a bigint*1, b bigint*1, d json*1"),
     );
-    // Columns beyond that which no limit keeps out.
+    // Columns that `max_columns` does not limit.
     let fault = "table t: expected at most 4 columns, twice max_columns, found one more: ";
     check(
         (2, 9),
@@ -60,18 +60,18 @@ fn what_is_too_much_is_a_fault_that_names_the_place() {
 }
 
 #[test]
-fn tables_that_are_known_count() {
+fn declared_tables_count() {
     let mut family = Family::new(most(9, 3));
     family.know_table("t__known", "t");
     take(&mut family, r#"{"a":[1]}"#).unwrap();
     assert!(take(&mut family, r#"{"b":[1]}"#).is_err());
-    // Nothing of the record remains, so its table does not count.
+    // The undone record leaves no table that counts.
     take(&mut family, r#"{"known":[1],"a":[1]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__known[1]: value bigint*1\nt__a[2]: value bigint*2\n");
 }
 
 #[test]
-fn what_a_contract_rejects_does_not_count() {
+fn rejected_columns_and_tables_do_not_count() {
     for mode in [Mode::DiscardValue, Mode::DiscardRow] {
         let mut family = Family::new(most(6, 2));
         take(&mut family, r#"{"id":1}"#).unwrap();

@@ -1,4 +1,4 @@
-//! What tables records become. Values are checked where they can be read: in the conformance cases.
+//! The tables of records. Values are checked by the conformance cases.
 
 mod collisions;
 mod contract;
@@ -39,8 +39,8 @@ fn take(family: &mut Family, records: &str) -> Result<()> {
     Ok(())
 }
 
-/// Each table with its rows, each column with its type and the number of values in it; `~` marks
-/// variants. System columns are omitted where they are as always.
+/// Each table with its number of rows, and each column with its type and number of values; `~`
+/// marks variants. System columns are omitted unless they differ from the usual.
 fn describe(family: &Family) -> String {
     let mut text = String::new();
     for table in family.tables().map(|(_, table)| table).filter(|table| table.rows() > 0) {
@@ -89,7 +89,7 @@ fn objects_are_flattened_and_lists_are_tables() {
 }
 
 #[test]
-fn columns_come_in_the_order_of_dlt() {
+fn columns_are_in_the_order_of_dlt() {
     // An object's own values first, then the objects in it, the last one first.
     check(
         options(),
@@ -111,7 +111,7 @@ fn elements_of_every_kind() {
 }
 
 #[test]
-fn nesting_is_counted_down() {
+fn nesting_limit_counts_objects_and_lists() {
     let nesting = |max_nesting| ShredOptions { max_nesting, ..options() };
     let record = r#"{"a":{"b":{"c":1}},"l":[{"m":[{"n":1}]}]}"#;
     check(nesting(0), record, "t[1]: a json*1, l json*1");
@@ -120,7 +120,7 @@ fn nesting_is_counted_down() {
 }
 
 #[test]
-fn only_what_is_allowed_is_unnested() {
+fn only_listed_paths_are_unnested() {
     let allowed = |path: &[String]| ["a", "a.l"].contains(&path.join(".").as_str());
     let options = ShredOptions { unnest: Some(Box::new(allowed)), ..options() };
     check(
@@ -131,7 +131,7 @@ fn only_what_is_allowed_is_unnested() {
 }
 
 #[test]
-fn what_does_not_fit_goes_to_a_variant() {
+fn values_that_do_not_fit_go_to_a_variant() {
     check(
         options(),
         r#"{"i":1} {"i":"x"} {"i":"7"} {"i":1.5} {"i":true} {"i":[1]} {"i":99999999999999999999}"#,
@@ -141,7 +141,7 @@ fn what_does_not_fit_goes_to_a_variant() {
 }
 
 #[test]
-fn hints_decide_before_the_data() {
+fn hints_take_precedence_over_data() {
     let mut family = Family::new(options());
     let json = Some(Kind::of(DataType::Json));
     family.know_column(
@@ -157,24 +157,24 @@ fn hints_decide_before_the_data() {
 }
 
 #[test]
-fn a_key_that_is_repeated_counts_once() {
+fn last_value_of_a_repeated_key_is_stored() {
     check(
         options(),
         r#"{"a":1,"b":{"x":1},"a":"z","b":{"y":[{"k":1,"k":2}]}}"#,
         "t[1]: a text*1\n t__b__y[1]: k bigint*1",
     );
-    // However it is spelled.
+    // In any spelling.
     check(
         options(),
         r#"{"a_b":1,"aB":2,"a\u0042":3}"#,
         "t[1]: a_b bigint*1, a_b__x_bc6ypg bigint*1",
     );
-    // In a value stored as JSON, too: PARSE_JSON rejects it.
+    // In a value stored as JSON, too: PARSE_JSON rejects repeated keys.
     check(ShredOptions { max_nesting: 0, ..options() }, r#"{"a":{"x":1,"x":2}}"#, "t[1]: a json*1");
 }
 
 #[test]
-fn a_rejected_record_leaves_nothing() {
+fn rejected_record_leaves_no_rows() {
     let mut family = Family::new(options());
     take(&mut family, r#"{"a":1}"#).unwrap();
     let mut reader = Reader::new(r#"{"a":2,"new":{"x":1},"l":[{"y":1}],"b":}"#);
@@ -189,7 +189,7 @@ fn a_rejected_record_leaves_nothing() {
 }
 
 #[test]
-fn required_columns_are_required() {
+fn missing_values_of_required_columns_are_faults() {
     let check = |primary_key: bool, records: &str, expect: &str| {
         let mut family = Family::new(options());
         let kind = Some(Kind::of(DataType::Bigint));
@@ -215,7 +215,7 @@ fn required_columns_are_required() {
         r#"{"id":1} {"id":1.5}"#,
         r#"expected a value of the type bigint, found 1.5, which does not fit and is in the column id__v_double now: the column may not be null. Give the column a type that holds both in "columns", such as text"#,
     );
-    // A value of an earlier row explains nothing.
+    // A value of an earlier row does not change the message.
     check(true, r#"{"id":2} {"v":1}"#, "expected a value, found null or nothing");
     check(
         true,
@@ -225,7 +225,7 @@ fn required_columns_are_required() {
 }
 
 #[test]
-fn root_rows_may_bring_their_ids() {
+fn ids_in_root_records_are_used() {
     let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
     take(&mut family, r#"{"l":[1],"_dlt_id":"mine","_dlt_load_id":"theirs"}"#).unwrap();
     assert_eq!(describe(&family), "t[1]:\nt__l[1]: value bigint*1\n");
@@ -233,7 +233,7 @@ fn root_rows_may_bring_their_ids() {
 }
 
 #[test]
-fn nested_rows_may_know_their_root_by_a_value() {
+fn nested_rows_may_refer_to_their_root_by_a_value() {
     let check = |columns: &[&str], records: &str, expect: Result<&str, &str>| {
         let mut family = Family::new(ShredOptions { root_key: RootKey::of(columns), ..options() });
         let taken = take(&mut family, records).map(|()| {
@@ -271,14 +271,14 @@ fn nested_rows_may_know_their_root_by_a_value() {
 }
 
 #[test]
-fn keys_make_ids() {
-    // The ids that dlt gives these keys.
+fn ids_derived_from_keys_are_those_of_dlt() {
+    // dlt's ids for these keys.
     let convention = Convention { naming: Naming::SnakeCase, max_length: 255 };
     for (record, columns, expect) in [
         (r#"{"id":1,"name":"a"}"#, &["id"][..], Ok("z5jIxXIbUnmbKw")),
         (r#"{"Id": 3}"#, &["id"], Ok("hKdQ/VhGat+Pgw")),
         (r#"{"n":-0.0}"#, &["n"], Ok("vonB1L3Nwn2xYg")),
-        // Where a key may be NULL, nothing is as good as null.
+        // If a key may be NULL, a missing one counts as null.
         (r#"{"id":null}"#, &["id"], Ok("ljdFSlj0Tv4BqQ")),
         (r#"{"value":5}"#, &["value"], Ok("8eiyCrxroatjOg")),
         ("5", &["value"], Ok("8eiyCrxroatjOg")),
@@ -291,8 +291,8 @@ fn keys_make_ids() {
 }
 
 #[test]
-fn records_make_ids() {
-    // The ids that dlt gives versions of rows: what is nested counts, its own columns do not.
+fn ids_derived_from_records_are_those_of_dlt() {
+    // dlt's ids for versions of rows: nested values count, dlt's own columns do not.
     for (record, expect) in [
         (r#"{"id": 3, "name": "c", "upd": "2024-01-03T00:00:00Z", "items": []}"#, "YIw11qvrdteQqQ"),
         (
@@ -311,7 +311,7 @@ fn records_make_ids() {
 }
 
 #[test]
-fn a_table_is_nested_where_its_first_row_is() {
+fn parent_of_a_table_is_that_of_its_first_row() {
     let mut family = Family::new(options());
     take(&mut family, r#"{"a":{"b":[]}} {"a":[{"b":[]}]} {"a":[{"b":[1]}]} {"a":{"b":[2]}}"#)
         .unwrap();

@@ -1,11 +1,11 @@
-//! What holds whatever the documents are, and what keeps a table from growing without end.
+//! Properties that hold for all documents, and the limits of a table's growth.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::dlt::schema::{Contract, Mode};
 
-/// Numbers that look random and are the same every time (splitmix64).
+/// A deterministic generator of pseudo-random numbers (splitmix64).
 struct Dice(u64);
 
 impl Dice {
@@ -52,10 +52,10 @@ impl Dice {
     }
 }
 
-/// Tables with their columns: types, how many values, the integers among them by row.
+/// Tables with their columns: types, the number of values, and the integers by row.
 type Tables = BTreeMap<String, (u64, BTreeMap<String, (Kind, u32, Vec<(u64, i128)>)>)>;
 
-/// Takes the records, and ends a batch before those with these numbers.
+/// Reads the records, and ends a batch before those with these numbers.
 fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tables, Vec<String>) {
     let mut family = Family::new(options);
     let mut tables = Tables::new();
@@ -73,7 +73,7 @@ fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tabl
             *rows += u64::from(table.rows());
             table.clear();
         }
-        // What a table is does not depend on whether it was heard of before its first row.
+        // Tables that are declared but have no rows do not count.
         tables.retain(|_, (rows, _)| *rows > 0);
     };
     for (number, record) in records.iter().enumerate() {
@@ -91,7 +91,7 @@ fn tables(options: ShredOptions, records: &[String], flushes: &[usize]) -> (Tabl
 }
 
 #[test]
-fn where_a_batch_ends_does_not_matter() {
+fn result_does_not_depend_on_where_batches_end() {
     let mut dice = Dice(1);
     for round in 0..300 {
         let records: Vec<String> = (0..6).map(|_| dice.document("k", 3)).collect();
@@ -106,13 +106,13 @@ fn where_a_batch_ends_does_not_matter() {
 }
 
 #[test]
-fn the_order_of_pages_with_keys_of_their_own_does_not_matter() {
+fn tables_do_not_depend_on_the_order_of_pages() {
     let mut dice = Dice(2);
     for _ in 0..300 {
         let mut pages: Vec<Vec<String>> = ["a", "b", "c"]
             .map(|prefix| (0..3).map(|_| dice.document(prefix, 3)).collect())
             .to_vec();
-        // Which rows there are, but not their numbers.
+        // The set of rows, without their numbers.
         let layout = |pages: &[Vec<String>]| {
             let (mut tables, _) = tables(options(), &pages.concat(), &[]);
             for (_, columns) in tables.values_mut() {
@@ -130,7 +130,7 @@ fn the_order_of_pages_with_keys_of_their_own_does_not_matter() {
 }
 
 #[test]
-fn the_order_of_numbers_does_not_matter_where_they_widen() {
+fn widening_does_not_depend_on_the_order_of_numbers() {
     const NUMBERS: [&str; 7] =
         ["1", "-2.5", "9007199254740993", "12345678901234567890", "1e2", "9007199254740992", "0"];
     let mut dice = Dice(3);
@@ -156,11 +156,12 @@ fn the_order_of_numbers_does_not_matter_where_they_widen() {
 }
 
 #[test]
-fn numbers_widen_the_column_they_meet() {
+fn numbers_widen_new_columns() {
     let widen = || ShredOptions { widen: true, ..options() };
     check(widen(), r#"{"n":1} {"n":2.5} {"n":3}"#, "t[3]: n double*3");
     check(widen(), r#"{"n":1} {"n":12345678901234567890}"#, "t[2]: n wei*2");
-    // What a double cannot hold keeps its digits beside it, in whichever row it is.
+    // An integer that a double cannot represent keeps its digits in the variant, in whichever row
+    // it is.
     let beside = "t[3]: n double*2, n__v_bigint~ bigint*1";
     check(widen(), r#"{"n":1} {"n":9007199254740993} {"n":2.5}"#, beside);
     check(widen(), r#"{"n":2.5} {"n":9007199254740993} {"n":1}"#, beside);
@@ -169,7 +170,7 @@ fn numbers_widen_the_column_they_meet() {
         r#"{"n":1} {"n":12345678901234567891} {"n":2.5}"#,
         "t[3]: n double*2, n__v_wei~ wei*1",
     );
-    // Only numbers do; and not those of a column that is there, or that the contract has a say in.
+    // Only numbers widen, and not those of an existing column, or of one under a contract.
     check(widen(), r#"{"n":1} {"n":"x"}"#, "t[2]: n bigint*1, n__v_text~ text*1");
     let mut family = Family::new(widen());
     let kind = Some(Kind::of(DataType::Bigint));
@@ -184,7 +185,7 @@ fn numbers_widen_the_column_they_meet() {
     family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"n":1} {"n":1.5}"#).unwrap();
     assert_eq!(describe(&family), "t[2]: n bigint*1\n");
-    // A record that is walked again leaves what it moved where it is.
+    // A restarted record leaves the values that it moved.
     check(
         widen(),
         r#"{"n":9007199254740993} {"n":2.5,"a":1,"a":2}"#,
@@ -194,7 +195,7 @@ fn numbers_widen_the_column_they_meet() {
 }
 
 #[test]
-fn files_that_are_closed_are_as_they_are() {
+fn values_in_written_files_limit_widening() {
     let columns = |numbers: [&str; 2]| {
         let records = numbers.map(|number| format!("{{\"n\":{number}}}"));
         let (tables, _) = tables(ShredOptions { widen: true, ..options() }, &records, &[1]);
@@ -216,15 +217,15 @@ fn files_that_are_closed_are_as_they_are() {
 }
 
 #[test]
-fn documents_whose_keys_are_data_are_kept_as_json() {
+fn objects_whose_keys_are_data_are_collapsed() {
     let most = |max_columns| ShredOptions { max_columns, ..options() };
-    // The object with the most keys is kept, and what is in columns by then stays there.
+    // The object with the most keys is collapsed; its existing columns stay.
     check(
         most(4),
         r#"{"a":{"x":1,"u":{"k1":1,"k2":2}}} {"a":{"x":2,"u":{"k2":1,"k3":1,"k4":1,"k5":1}}} {"a":{"x":3,"u":{"k9":1}}}"#,
         "t[3]: a__x bigint*3, a__u__k1 bigint*1, a__u__k2 bigint*1, a__u json*2",
     );
-    // The elements of a list, too; in a row's own keys there is nothing to keep.
+    // Elements of a list, too. In a row's own keys nothing can be collapsed.
     check(
         most(5),
         r#"{"l":[{"a":1,"b":1},{"c":1,"d":1,"e":1,"f":1}]} {"l":[{"z":1}]}"#,

@@ -1,5 +1,5 @@
-//! Rows of a family with a schema contract: the values of a row are read first; if the contract keeps the row, its lists
-//! are read then.
+//! Rows of a family with a schema contract: the values of a row are read first; its lists are read
+//! only if the contract keeps the row.
 
 use super::Walk;
 use crate::json::{MAX_DEPTH, Peek, Reader};
@@ -10,7 +10,7 @@ use crate::shred::restart::Walked;
 use crate::shred::row::OpenRow;
 
 impl Walk {
-    /// The values of a row, then its lists. Returns `false` if the contract discards the row.
+    /// Reads the values of a row, then its lists. Returns `false` if the contract discards the row.
     #[cold]
     pub(super) fn fill_by_contract(
         &mut self,
@@ -43,7 +43,7 @@ impl Walk {
         Ok(true)
     }
 
-    /// The lists of an object, and of the objects in it, whose values have been read.
+    /// Reads the lists of an object and of its nested objects, whose values have been read.
     fn lists(
         &mut self,
         reader: &mut Reader<'_>,
@@ -63,7 +63,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The lists under one key.
+    /// Reads the lists under one key.
     fn lists_of(
         &mut self,
         reader: &mut Reader<'_>,

@@ -14,7 +14,7 @@ use crate::shred::row::{OpenRow, RowLink};
 use crate::shred::row_id::{NumberedIds, RowIdentity, key_hash, record_hash, root_value};
 
 impl Walk {
-    /// The elements of a list, each a row of the list's table.
+    /// Reads the elements of a list, each a row of the list's table.
     pub(super) fn list(
         &mut self,
         reader: &mut Reader<'_>,
@@ -26,7 +26,7 @@ impl Walk {
         if self.mapping.tables[table].nested_root.is_some() {
             return self.nested_roots(reader, list, parent);
         }
-        // A key may stand twice, spelled with escapes: its elements are numbered through.
+        // A key may be repeated, spelled with escapes: its elements are numbered consecutively.
         let mut index = self.mapping.tables[table].next_index((parent.table, parent.row));
         let mut ids = hash::ChildIds::new(parent.id.as_str(), &self.mapping.tables[table].name);
         let mut more = reader.enter();
@@ -52,8 +52,9 @@ impl Walk {
         Ok(())
     }
 
-    /// Decides which table the rows of a list go to. Returns the layout of its elements, or `None` if the contract
-    /// discards the list. A function of its own: lists are nested, and its stack frame is needed only once.
+    /// Decides the table of a list's rows. Returns the layout of its elements, or `None` if the
+    /// contract discards the list. This is a separate function because lists are nested, and its
+    /// stack frame is not needed for the elements.
     fn begin_list(
         &mut self,
         reader: &mut Reader<'_>,
@@ -68,8 +69,8 @@ impl Walk {
             list = own_table_of(mapping, reader, list, parent)?;
         }
         let table = mapping.layouts[list].table;
-        // A list that has elements makes this table the parent of its own, unless a list has done so before: another
-        // list, which had no elements, may have the same name for its table.
+        // A list with elements makes this table the parent of its own, unless another list has done
+        // so before: another list without elements may have the same table name.
         if mapping.tables[table].is_open()
             && mapping.tables[table].parent != Some(parent)
             && reader.clone().enter()
@@ -85,7 +86,7 @@ impl Walk {
         Ok(Some(list))
     }
 
-    /// An element of a list, as a row. Returns `false` if the contract discards it.
+    /// Reads an element of a list as a row. Returns `false` if the contract discards it.
     #[inline]
     fn element(
         &mut self,
@@ -107,7 +108,7 @@ impl Walk {
         }
     }
 
-    /// The elements of a list, each a root row.
+    /// Reads the elements of a list, each a root row.
     #[cold]
     fn nested_roots(
         &mut self,

@@ -1,4 +1,4 @@
-//! The walk over a record: what each value of it becomes.
+//! The walk over a record: the target of each value.
 
 mod judge;
 mod list;
@@ -21,17 +21,17 @@ use crate::json::{MAX_DEPTH, Peek, Reader};
 /// A walk over records, one after the other.
 pub(super) struct Walk {
     pub(super) mapping: Mapping,
-    /// Counts objects, so that a repeated key in one object is noticed.
+    /// The number of objects, for the detection of keys repeated in one object.
     objects: u64,
-    /// The place of each open container among its siblings, for the order of new columns.
+    /// The position of each open container among its siblings, for the order of new columns.
     trail: Vec<u32>,
-    /// The number of the record, from 1, and the tables that it has opened rows of: the cost of a record does not
-    /// depend on the number of tables.
+    /// The number of the record, from 1, and the tables in which it opened rows: the cost of a
+    /// record does not depend on the number of tables.
     record: u64,
     opened: Vec<TableId>,
-    /// Any table has a contract that is not to evolve.
+    /// Whether any table has a contract that restricts something.
     pub(super) has_contracts: bool,
-    /// Lists are stepped over: the contract judges the row first.
+    /// Whether lists are skipped, because the contract judges the row first.
     values_only: bool,
 }
 
@@ -57,7 +57,7 @@ impl Walk {
         self.mapping.held.is_weighing = false;
     }
 
-    /// Ends a record whose rows are complete. Fails if objects of it were collapsed.
+    /// Ends a record whose rows are complete. Fails if it collapsed objects.
     #[inline]
     pub(super) fn end_record(&mut self) -> Walked<()> {
         if self.mapping.collapsed {
@@ -67,7 +67,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Forgets the rows of the record.
+    /// Drops the rows of the record.
     pub(super) fn undo(&mut self) {
         self.mapping.undo();
         for table in self.opened.drain(..) {
@@ -77,8 +77,8 @@ impl Walk {
         self.trail.clear();
     }
 
-    /// The values of a row: the members of an object, or one value under a key. Returns `false` if the contract
-    /// discards the row.
+    /// Reads the values of a row: the members of an object, or one value under a key. Returns
+    /// `false` if the contract discards the row.
     #[inline]
     pub(super) fn fill(
         &mut self,
@@ -97,7 +97,7 @@ impl Walk {
         Ok(true)
     }
 
-    /// The members of an object, into the row.
+    /// Reads the members of an object into the row.
     fn object(
         &mut self,
         reader: &mut Reader<'_>,
@@ -128,7 +128,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The value of one key of an object.
+    /// Reads the value of one key of an object.
     pub(super) fn member(
         &mut self,
         reader: &mut Reader<'_>,
@@ -168,7 +168,7 @@ impl Walk {
         self.scalar(scalar, key, place, row)
     }
 
-    /// A scalar of a key, or what is stored as JSON.
+    /// Stores a scalar of a key, or a value that is stored as JSON.
     #[inline(always)]
     pub(super) fn scalar(
         &mut self,
@@ -183,7 +183,7 @@ impl Walk {
         self.plain(scalar, key, place, row)
     }
 
-    /// A cell of a column of the input whose type the caller has applied.
+    /// Stores a cell whose type the caller has applied.
     #[inline]
     pub(super) fn typed_scalar(
         &mut self,
@@ -198,7 +198,7 @@ impl Walk {
         }
     }
 
-    /// The scalar of a key that is not a plain one.
+    /// Stores the scalar of a key with a special role.
     #[cold]
     fn special(
         &mut self,
@@ -216,7 +216,7 @@ impl Walk {
         }
     }
 
-    /// The scalar of a plain key, into its column.
+    /// Stores the scalar of a plain key in its column.
     #[inline(always)]
     fn plain(
         &mut self,
@@ -243,7 +243,7 @@ impl Walk {
         }
     }
 
-    /// A value that is not a member of an object, as if it were one.
+    /// Reads a value that is not a member of an object as if it were.
     fn value(
         &mut self,
         reader: &mut Reader<'_>,
@@ -256,7 +256,7 @@ impl Walk {
     }
 }
 
-/// The value of a record of cells that was written as JSON, with the type that its column has in the input.
+/// The value of a record of cells that was written as JSON, with the declared type of its column.
 fn typed_text<'v>(scalar: Scalar<'v>, kind: Kind) -> Option<Typed<'v>> {
     let text = match (scalar, kind.data_type) {
         (Scalar::Number(_), DataType::Bigint) => return None,

@@ -1,4 +1,4 @@
-//! How rows begin and end, and their system columns.
+//! The begin and end of rows, and their system columns.
 
 use super::Walk;
 use crate::dlt::coerce::Scalar;
@@ -21,8 +21,8 @@ impl Walk {
         table.open_row()
     }
 
-    /// Ends a row: its system columns, the order of its new columns, and the check that no value is missing. A discarded row
-    /// leaves the columns that it added, system columns included, as in dlt.
+    /// Ends a row: sets its system columns, ranks its new columns, and checks required values. A
+    /// discarded row leaves the columns that it added, system columns included, as in dlt.
     #[inline]
     pub(in crate::shred) fn end_row(
         &mut self,
@@ -37,7 +37,7 @@ impl Walk {
         let is_root = matches!(link, RowLink::Root(_));
         match link {
             RowLink::Nested(parent, index, root) => {
-                // The elements of a list have one parent, which the first of them has set.
+                // The elements of a list have one parent, set by the first of them.
                 let again = index != 0 && !self.has_contracts;
                 let set = if again { ShredTable::system_id_again } else { ShredTable::system_id };
                 if let Some(root) = root {
@@ -71,8 +71,8 @@ impl Walk {
         Ok(())
     }
 
-    /// A value under the name of a system column: a root row may bring its own id; any other value is discarded, with a
-    /// warning.
+    /// Handles a value with the name of a system column: a root row may contain its own id; any
+    /// other value is discarded with a warning.
     #[cold]
     pub(super) fn system_value(
         &mut self,

@@ -1,23 +1,23 @@
-//! CSV: rows of texts to JSON objects.
+//! CSV: rows to JSON objects.
 //!
-//! RFC 4180, in the dialect of the job: LF, CR LF or CR end a row, quoted fields may hold them. A quote
-//! inside a field that is not quoted is a character like others; text behind a closing quote is an
-//! error. After a row that cannot be read the next line is tried, so that one stray quote costs a line
-//! and not a file. Blank lines are no rows.
+//! RFC 4180, in the dialect of the job: LF, CR LF or CR end a row, and quoted fields may contain
+//! them. A quote inside an unquoted field is an ordinary character; text behind a closing quote is
+//! an error. After an invalid row, reading continues at the next line, so that one stray quote
+//! costs a line rather than the file. Blank lines are skipped.
 
 use super::{Frame, Marks};
 use crate::fault::{Fault, Result};
 use crate::job::{Csv, Header};
 
-/// A row may have this many bytes; Snowflake's texts used to end there.
+/// The maximum size of a row in bytes: the former limit of Snowflake's strings.
 const MAX_ROW: usize = 16 << 20;
 
-/// The rows of files of one dialect.
+/// The rows of files in one dialect.
 pub(super) struct Rows {
     dialect: Csv,
     /// The columns as members of an object: `"name":`.
     keys: Vec<String>,
-    /// The header is still to come.
+    /// Whether the header is still to be read.
     headless: bool,
     skip_lines: u32,
     row: Row,
@@ -27,19 +27,19 @@ pub(super) struct Rows {
 /// The fields of one row.
 #[derive(Default)]
 struct Row {
-    /// All their values, one after the other.
+    /// The values, concatenated.
     values: String,
-    /// Where each ends, and whether it stands for nothing.
+    /// The end of each value, and whether it is NULL.
     ends: Vec<(usize, bool)>,
 }
 
-/// What was found at the beginning of a text.
+/// The result of reading the beginning of a text.
 enum Found {
-    /// A row of so many bytes, the end of its line included; whether any field is quoted.
+    /// A row and its length in bytes, including the line end; whether any field is quoted.
     Row { length: usize, quoted: bool },
-    /// The beginning of one, perhaps.
+    /// Possibly the beginning of a row.
     Incomplete,
-    /// None, for this reason.
+    /// An invalid row, with the reason.
     Broken(&'static str),
 }
 
@@ -65,7 +65,7 @@ impl Rows {
         rows
     }
 
-    /// A file begins.
+    /// Begins a file.
     pub(super) fn begin(&mut self) {
         self.skip_lines = self.dialect.skip_lines;
         self.headless = self.dialect.header == Header::First;
@@ -74,7 +74,7 @@ impl Rows {
         }
     }
 
-    /// The next row of `text`, which begins at `at` of what is held.
+    /// Reads the next row of `text`, starting at `at`.
     #[expect(
         clippy::too_many_arguments,
         reason = "a scanner that is resumed with the position of its host"
@@ -145,7 +145,7 @@ impl Rows {
                         Found::Broken(why) => why,
                         _ => "expected a row of at most 16 MiB, found no end of it",
                     };
-                    // Its first line is to blame; the row may begin anew behind it.
+                    // The row's first line is invalid; a row may begin behind it.
                     let length = match line_length(text, last) {
                         None if text.len() <= MAX_ROW => return Ok(None),
                         length => length.unwrap_or(text.len()),
@@ -161,7 +161,7 @@ impl Rows {
         }
     }
 
-    /// The row that was read names the columns.
+    /// Uses the row just read as the header.
     fn header(&mut self) -> Result<()> {
         let mut names: Vec<String> = Vec::new();
         for (n, field) in self.row.fields().enumerate() {
@@ -184,7 +184,7 @@ impl Rows {
 }
 
 impl Row {
-    /// Reads the row at the beginning of a text that is not empty.
+    /// Reads the row at the beginning of a text, which is not empty.
     #[expect(clippy::too_many_lines, reason = "one state machine")]
     fn read(&mut self, dialect: &Csv, text: &str, last: bool) -> Found {
         self.values.clear();
@@ -193,7 +193,7 @@ impl Row {
         let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
         let escape =
             |at: usize| dialect.escape.is_some() && bytes.get(at).copied() == dialect.escape;
-        // The character after an escape: where it ends.
+        // The end of the character after an escape.
         let escaped = |at: usize| {
             text.get(at..).and_then(|rest| rest.chars().next()).map(|c| at + c.len_utf8())
         };
@@ -231,7 +231,7 @@ impl Row {
                             match bytes.get(at) {
                                 None if !last => return Found::Incomplete,
                                 Some(next) if next == b => {
-                                    // The second of the two is the character that is meant.
+                                    // Of a doubled quote, the second is kept.
                                     from = at;
                                     at += 1;
                                 }
@@ -294,7 +294,7 @@ impl Row {
         }
     }
 
-    /// The values; none where a field stands for nothing.
+    /// The values; `None` for NULL.
     fn fields(&self) -> impl Iterator<Item = Option<&str>> {
         let mut from = 0;
         self.ends.iter().map(move |&(end, null)| {
@@ -323,7 +323,7 @@ impl Row {
     }
 }
 
-/// The bytes of the first line, its end included; none when its end has not come yet.
+/// The length of the first line, including its end. `None` if its end is not read yet.
 fn line_length(text: &str, last: bool) -> Option<usize> {
     let bytes = text.as_bytes();
     let end = bytes.iter().position(|b| matches!(b, b'\n' | b'\r'));
@@ -338,7 +338,7 @@ fn line_length(text: &str, last: bool) -> Option<usize> {
     }
 }
 
-/// How many lines end in a text.
+/// The number of line ends in a text.
 fn lines(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let ends =
@@ -357,7 +357,7 @@ fn key(name: &str) -> String {
     key
 }
 
-/// Writes a text as JSON has it.
+/// Writes a string as JSON.
 pub(crate) fn quote(text: &str, json: &mut String) {
     json.push('"');
     let mut from = 0;

@@ -1,24 +1,24 @@
-//! JSON values of any size: a file that is one array is split between its elements.
+//! JSON values of any size: a file that consists of one array is split between its elements.
 
 use super::{Frame, MAX_VALUE, check, too_large};
 use crate::fault::Result;
 use crate::json::{Boundaries, Boundary};
 
-/// The state between two parts of a text.
+/// The state between two parts of a file.
 #[derive(Default)]
 pub(super) struct Values {
     boundaries: Boundaries,
-    /// How many bytes of the text `boundaries` has read.
+    /// The number of bytes of the text that `boundaries` has read.
     seen: usize,
-    /// The text begins inside a top-level array.
+    /// Whether the text begins inside a top-level array.
     inside: bool,
-    /// The values that were returned last.
+    /// The values returned last.
     values: String,
 }
 
 impl Values {
-    /// The next values of `text`, which begins at `at` of the text that is held: all up to the last boundary,
-    /// or, if `single`, one value or element.
+    /// Reads the next values of `text`, starting at `at`: all up to the last boundary, or, if
+    /// `single`, one value or element.
     #[expect(
         clippy::too_many_arguments,
         reason = "a scanner that is resumed with the position of its host"
@@ -57,7 +57,7 @@ impl Values {
             let taken = self.take(text, end, boundary == Boundary::Element);
             *at += taken;
             let lead = text.len() - text.trim_ascii_start().len();
-            // The first line that is not blank.
+            // The line of the first value.
             let begins = *line + newlines(text.get(..lead.min(taken)).unwrap_or_default());
             *line += newlines(text.get(..taken).unwrap_or_default());
             text = text.get(taken..).unwrap_or_default();
@@ -74,8 +74,8 @@ impl Values {
         }
     }
 
-    /// Copies the text before the cut to `values`: whole values, and of an array that is cut an array of these
-    /// elements. Returns how many bytes of the text that are.
+    /// Copies the text before the cut to `values`. If the cut is inside an array, the elements
+    /// before it become an array. Returns the number of bytes copied.
     fn take(&mut self, text: &str, end: usize, element: bool) -> usize {
         self.values.clear();
         if std::mem::replace(&mut self.inside, element) {

@@ -1,8 +1,8 @@
-//! Text of files to JSON values: pages that were cut anywhere are put together again and taken apart
-//! where records begin and end. What cannot be read comes as such, with its line.
+//! Converts the text of files to JSON values. Pages may be cut anywhere; they are joined and split
+//! again between records. Invalid records are returned with their line.
 //!
-//! No more is held than a page and the record that a page ends in; how large a record may be is
-//! bounded, so that a quote nobody closed does not have the rest of the input pile up.
+//! The memory needed is a page and the record in which it ends. The size of a record is limited, so
+//! that an unclosed quote cannot accumulate the rest of the input.
 
 mod csv;
 mod json;
@@ -15,61 +15,61 @@ use crate::fault::{Fault, Result};
 use crate::job::{Encoding, Format};
 use crate::json::Reader;
 
-/// A line or a top-level value may have this many bytes.
+/// The maximum size of a line or a top-level value in bytes.
 const MAX_VALUE: usize = 128 << 20;
 
 /// The records of files, page by page.
 pub struct Frames {
     kind: Kind,
-    /// Whether bad records are handed over; if not, the first is the last.
+    /// Whether bad records are returned. Otherwise the first one is a fault.
     lenient: bool,
-    /// What was fed and is not handed over yet begins at `at`.
+    /// The text that is not returned yet begins at `at`.
     text: String,
     at: usize,
-    /// The line of what is at `at`, from 1.
+    /// The line number of `at`, from 1.
     line: u64,
-    /// Nothing of the file was fed yet.
+    /// Whether the file has had no page yet.
     fresh: bool,
-    /// What the file is written in, where it is not UTF-8.
+    /// The encoding of the file. `None`: UTF-8.
     encoding: Option<Encoding>,
-    /// Something of the file that was fed has the mark of a byte that stands for no character.
+    /// Whether a page of the file has a mark of an undecodable byte.
     marked: bool,
 }
 
-/// What hosts write before the character of a byte that stands for no character (`wit/loads.wit`).
+/// The mark that hosts write before the character of an undecodable byte (`wit/loads.wit`).
 const MARK: char = '\u{fdd0}';
 
 enum Kind {
     Csv(Box<csv::Rows>),
     Json(json::Values),
-    /// How much of the text holds no end of a line.
+    /// The number of bytes without a line end.
     Lines(usize),
 }
 
-/// A piece of the input.
+/// A part of the input.
 #[derive(Debug, PartialEq)]
 pub enum Frame<'a> {
-    /// What can be read.
+    /// Valid input.
     Values {
-        /// JSON values, whole.
+        /// Complete JSON values.
         text: &'a str,
-        /// The line they begin on.
+        /// The line where they begin.
         line: u64,
     },
-    /// What cannot.
+    /// An invalid record.
     Bad {
-        /// As it stands in the file.
+        /// Its text as in the file.
         raw: &'a str,
-        /// The line it begins on.
+        /// The line where it begins.
         line: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Frames {
-    /// Frames of this format; none for those that the host takes apart. `lenient`: bad records are
-    /// handed over one by one.
+    /// Creates the frames of a format. `None` for formats that the host decodes. `lenient`: bad
+    /// records are returned one by one.
     pub fn new(format: &Format, lenient: bool) -> Option<Self> {
         let kind = match format {
             Format::Csv(dialect) => Kind::Csv(Box::new(csv::Rows::new(dialect))),
@@ -89,12 +89,12 @@ impl Frames {
         })
     }
 
-    /// The same, of files in this encoding.
+    /// Sets the encoding of the files.
     pub fn encoded(self, encoding: Option<Encoding>) -> Self {
         Self { encoding, ..self }
     }
 
-    /// A file begins. What was fed before must have been taken, to its end.
+    /// Begins a file. The previous one must have been read to its end.
     pub fn begin(&mut self) {
         self.text.clear();
         self.at = 0;
@@ -108,7 +108,7 @@ impl Frames {
         }
     }
 
-    /// Takes a page.
+    /// Adds a page.
     pub fn feed(&mut self, page: String) {
         self.marked |= page.contains(MARK);
         if self.at >= self.text.len() {
@@ -127,15 +127,16 @@ impl Frames {
         }
     }
 
-    /// Bytes that are held.
+    /// The number of bytes in memory.
     pub fn held(&self) -> usize {
         self.text.len().saturating_sub(self.at)
     }
 
-    /// The next piece; none when more has to be fed. `last`: there is no more in this file.
+    /// Returns the next part, or `None` if more pages are needed. `last`: the file has no more
+    /// pages.
     ///
     /// # Errors
-    /// A data fault with the line, for what cannot be read.
+    /// A data fault with the line, for an invalid record.
     pub fn next(&mut self, last: bool) -> Result<Option<Frame<'_>>> {
         match &mut self.kind {
             Kind::Csv(rows) => {
@@ -163,12 +164,12 @@ impl Frames {
     }
 }
 
-/// Bytes that stand for no character in this encoding are to be found.
+/// A search for undecodable bytes in this encoding.
 #[derive(Clone, Copy)]
 struct Marks(Option<Encoding>);
 
 impl Marks {
-    /// What is wrong with the first such byte of a text, and how many lines end before it.
+    /// The error for the first undecodable byte of a text, and the number of line ends before it.
     fn find(self, text: &str) -> Option<(String, u64)> {
         let (at, c) = text.match_indices(MARK).find_map(|(at, mark)| {
             let c = text.get(at + mark.len()..)?.chars().next().filter(|c| is_marked(*c))?;
@@ -189,7 +190,7 @@ impl Marks {
     }
 }
 
-/// The frame; bad, where a byte of it stands for no character.
+/// The frame of a text; bad if it has an undecodable byte.
 fn describe(
     frame: Option<Frame<'_>>,
     marks: Option<Marks>,
@@ -205,12 +206,12 @@ fn describe(
     }
 }
 
-/// Whether a mark before this character is one.
+/// Returns `true` if a mark before this character marks an undecodable byte.
 fn is_marked(c: char) -> bool {
     matches!(c, '\u{80}'..='\u{ff}' | char::REPLACEMENT_CHARACTER)
 }
 
-/// The text of a record that cannot be read, with U+FFFD for what stands for no character.
+/// The text of a bad record, with U+FFFD for undecodable bytes.
 pub fn legible(raw: &str) -> Cow<'_, str> {
     if !raw.contains(MARK) {
         return Cow::Borrowed(raw);
@@ -224,7 +225,7 @@ pub fn legible(raw: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The next line that is not blank.
+/// Returns the next line that is not blank.
 fn line<'a>(
     text: &'a str,
     at: &mut usize,
@@ -258,7 +259,7 @@ fn line<'a>(
     }
 }
 
-/// Why a text is not JSON, if it is not.
+/// The error if a text is not JSON.
 fn check(text: &str, line: u64) -> Option<String> {
     let mut reader = Reader::from_line(text, line);
     while !reader.at_end() {

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::job::{Input, Job};
 
-/// The format as a job says it.
+/// The format, as parsed from a job.
 fn format(format: &Value) -> Format {
     let job = json!({"pipeline": "p", "database": "D", "dataset": "d",
         "resources": [{"name": "r", "source": "pull", "format": format}]});
@@ -13,7 +13,8 @@ fn format(format: &Value) -> Format {
     }
 }
 
-/// `12 text` for what can be read, `12! reason: raw` for what cannot, `fault` for the end of it.
+/// Each frame as a line: `12 text` for values, `12! reason: raw` for a bad record, or the fault at
+/// the end.
 fn read(format: &Format, lenient: bool, pages: &[&str]) -> Vec<String> {
     let mut frames = Frames::new(format, lenient).unwrap();
     let mut found = Vec::new();
@@ -45,12 +46,12 @@ fn read(format: &Format, lenient: bool, pages: &[&str]) -> Vec<String> {
     }
 }
 
-/// Cut anywhere, and in pages of all sizes, an input is the same records.
+/// Wherever an input is cut into pages, the records are the same.
 #[track_caller]
 fn check(dialect: Value, lenient: bool, input: &str, expect: &[&str]) {
     let format = format(&dialect);
     assert_eq!(read(&format, lenient, &[input]), expect, "{input:?}");
-    // JSON that is not taken apart record by record is handed over as it comes.
+    // If JSON is not split into records, the frames depend on the pages.
     if !lenient && format == Format::Json {
         return;
     }
@@ -74,12 +75,12 @@ fn csv() {
     check("a,b\r1,2\r3,4", &[r#"2 {"a":"1","b":"2"}"#, r#"3 {"a":"3","b":"4"}"#]);
     // A byte order mark, blank lines, quotes in quotes, and a quote that is a character.
     check("\u{feff}a,b\n\n\"x\"\"y\",it\"s\n\n", &[r#"3 {"a":"x\"y","b":"it\"s"}"#]);
-    // Lines go on being counted within fields.
+    // Line ends within fields are counted.
     check(
         "a,b\n\"1\n2\r\n3\",\"é,\"\nx,y\n",
         &[r#"2 {"a":"1\n2\r\n3","b":"é,"}"#, r#"5 {"a":"x","b":"y"}"#],
     );
-    // What is quoted is a text, be it empty.
+    // A quoted field is a string, even if it is empty.
     check("a,b\n\"\",\n", &[r#"2 {"a":"","b":null}"#]);
     check("a,,b\n1,2,3\n", &[r#"2 {"a":"1","column_2":"2","b":"3"}"#]);
     check("a\n\u{1}\\\t\n", &[r#"2 {"a":"\u0001\\\t"}"#]);
@@ -190,7 +191,7 @@ fn json_values() {
         "[ {\"a\":1},\n{\"a\":[1,2]} ,\n3]\n4 \"5\"{}",
         &["1 [ {\"a\":1}]", "2 [\n{\"a\":[1,2]} ]", "3 [\n3]", "4 4", "4 \"5\"", "4 {}"],
     );
-    // What is balanced is one record, be it bad.
+    // A balanced text is one record, even if it is invalid.
     let found = read(&format(&json!("json")), true, &["[1,{\"a\":},\n2]\n{]\n3\n"]);
     assert_eq!(found.len(), 5, "{found:?}");
     assert_eq!([&found[0], &found[2], &found[4]], ["1 [1]", "2 [\n2]", "4 3"]);
@@ -198,7 +199,7 @@ fn json_values() {
         found[1].starts_with("1! not JSON: ") && found[3].starts_with("3! not JSON: "),
         "{found:?}"
     );
-    // The end of the file is the end of a record that never ends.
+    // An unfinished record ends with the file.
     let found = read(&format(&json!("json")), true, &["[1,\n{\"a\":\"x\n"]);
     assert_eq!(found[0], "1 [1]");
     assert!(found[1].starts_with("2! not JSON"), "{found:?}");
@@ -207,9 +208,9 @@ fn json_values() {
     assert!(found[2].starts_with("1! not JSON"), "{found:?}");
 }
 
-/// However long an input is, no more is held than a page and a record.
+/// Whatever the length of an input, memory is limited to a page and a record.
 #[test]
-fn what_is_held_is_bounded() {
+fn memory_is_bounded() {
     let record = |n: u64| format!("{{\"n\":{n},\"t\":\"{}\"}}", "x".repeat(100));
     let all: Vec<(Value, String)> = vec![
         (json!("jsonl"), (0..2000).map(|n| record(n) + "\n").collect()),
@@ -230,7 +231,7 @@ fn what_is_held_is_bounded() {
 }
 
 #[test]
-fn bytes_that_are_no_character() {
+fn undecodable_bytes_are_reported() {
     let utf_8 = "expected text in UTF-8, found the byte 0xFF \
          (\"encoding\" says what else a file is written in)";
     let bad = |line: u64, raw: &str| format!("{line}! {utf_8}: {raw}");
@@ -253,11 +254,11 @@ fn bytes_that_are_no_character() {
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     check(json!("csv"), true, csv, &rows);
     check(json!("csv"), false, csv, &[rows[0], &fault(3)]);
-    // Of what is in the header all rows depend.
+    // All rows depend on the header.
     for lenient in [false, true] {
         check(json!("csv"), lenient, "a,\u{fdd0}ÿ\n1,2\n", &[&fault(1)]);
     }
-    // Comments and lines that are skipped are no data.
+    // Comments and skipped lines are not data.
     let dialect = json!({"type": "csv", "comment": "#", "skip_lines": 1});
     check(dialect, false, "\u{fdd0}ÿ\na\n#\u{fdd0}ÿ\n1\n", &["4 {\"a\":\"1\"}"]);
 
@@ -270,7 +271,7 @@ fn bytes_that_are_no_character() {
     check(json!("json"), true, values, &["1 [{\"a\":1}]", &inner, "3 [\n{\"a\":2}]"]);
     check(json!("json"), false, values, &[&fault(2)]);
 
-    // What only looks like a mark is text.
+    // Text that resembles a mark is kept.
     for text in ["\u{fdd0}", "\u{fdd0}a", "ÿ", "\u{fffd}", "\u{fdd0}\u{100}"] {
         check(json!("jsonl"), false, &format!("\"{text}\"\n"), &[&format!("1 \"{text}\"")]);
     }
@@ -295,7 +296,7 @@ fn the_encoding_of_the_job_is_passed_on() {
 }
 
 #[test]
-fn what_is_rejected_can_be_read() {
+fn rejected_records_are_legible() {
     let check = |raw: &str, expect: &str| assert_eq!(legible(raw), expect);
     check("a\u{fdd0}ÿb", "a\u{fffd}b");
     check("\u{fdd0}\u{80}\u{fdd0}\u{fffd}", "\u{fffd}\u{fffd}");
