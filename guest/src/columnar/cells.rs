@@ -1,8 +1,9 @@
-//! Rows of cells: input whose host knows the types of its columns.
+//! Rows of cells: input whose column types the host knows.
 //!
-//! A page is rows, one a line, in the text form of PostgreSQL's COPY: cells in the order of the columns, a
-//! tab between two, `\N` for NULL. A row is scanned once, for tab, line feed and backslash; nothing is
-//! looked up by name. `wit/loads.wit` (`column`, `content`) says what a cell of each kind holds.
+//! A page is rows, one per line, in the text form of PostgreSQL's COPY: cells in the order of the
+//! columns, separated by tabs, `\N` for NULL. A row is scanned once, for tab, line feed and
+//! backslash; columns are not looked up by name. `wit/loads.wit` (`column`, `content`) specifies
+//! the cells of each kind.
 
 use std::borrow::Cow;
 
@@ -14,29 +15,30 @@ use crate::fault::{Fault, Result};
 /// A column of the input.
 #[derive(Clone, Debug)]
 pub(crate) struct CellColumn {
-    /// Its name, as the source has it.
+    /// Its name in the source.
     pub(crate) name: String,
-    /// Its name, as a key of JSON spells it, without quotes.
+    /// Its name as a key of JSON, without quotes.
     pub(crate) key: String,
-    /// What its cells hold.
+    /// The form of its cells.
     pub(crate) form: CellForm,
 }
 
-/// What the cells of a column hold.
+/// The form of a column's cells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CellForm {
     /// A JSON value.
     Json,
-    /// A text that is read as the text of a CSV file is.
+    /// Text that is interpreted as the fields of a CSV file are.
     Text,
     /// A value of this type.
     Typed(Kind),
-    /// The same, for a column whose type the job declares: it is read as JSON of that value is.
+    /// A value of this type whose column type is set by the job: it is interpreted as the same
+    /// value in JSON.
     Declared(Kind),
 }
 
 impl CellColumn {
-    /// A column as the host describes it. `declared`: the job says its type.
+    /// A column as the host describes it. `declared`: the job sets its type.
     pub(crate) fn new(
         name: &str,
         kind: &str,
@@ -98,7 +100,7 @@ impl CellColumn {
         match typed.scalar() {
             Scalar::Bool(value) => out.push_str(if value { "true" } else { "false" }),
             Scalar::Number(number) => out.push_str(number),
-            // JSON has no number that is none: it is the word then.
+            // JSON has no such number; it becomes a string.
             _ => push_string(out, &typed.spelled()),
         }
     }
@@ -108,39 +110,39 @@ impl CellColumn {
 #[derive(Debug)]
 pub(crate) struct CellReader<'t> {
     text: &'t str,
-    /// Where the next row begins.
+    /// The start of the next row.
     at: usize,
     width: usize,
     spans: Vec<CellSpan>,
-    /// The cells of the row that had escapes, without them.
+    /// The unescaped text of the row's cells with escapes.
     unescaped: String,
 }
 
-/// Where a cell of the row is.
+/// The position of a cell of the row.
 #[derive(Clone, Copy, Debug)]
 enum CellSpan {
     Null,
     /// In the page.
     Plain(usize, usize),
-    /// In what was unescaped.
+    /// In the unescaped text.
     Unescaped(usize, usize),
 }
 
 impl<'t> CellReader<'t> {
-    /// The rows of a page, of so many cells each.
+    /// The rows of a page, with `width` cells each.
     pub(crate) fn new(text: &'t str, width: usize) -> Self {
         Self { text, at: 0, width, spans: Vec::with_capacity(width), unescaped: String::new() }
     }
 
-    /// Where the next row begins, in bytes of the page.
+    /// The start of the next row, in bytes of the page.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
-    /// Goes on to the next row; false at the end.
+    /// Advances to the next row. Returns `false` at the end.
     ///
     /// # Errors
-    /// A protocol fault when it is not written as rows are.
+    /// A protocol fault if the row is malformed.
     pub(crate) fn advance(&mut self) -> Result<bool> {
         let bytes = self.text.as_bytes();
         if self.at >= bytes.len() {
@@ -169,7 +171,7 @@ impl<'t> CellReader<'t> {
         }
     }
 
-    /// The cell that begins here, and where it ends.
+    /// The cell that starts here, and its end.
     #[inline]
     fn cell(&mut self, start: usize) -> Result<(CellSpan, usize)> {
         let bytes = self.text.as_bytes();
@@ -187,7 +189,7 @@ impl<'t> CellReader<'t> {
         self.escaped(start, end)
     }
 
-    /// A cell with an escape at `end`.
+    /// Reads a cell with an escape at `end`.
     fn escaped(&mut self, start: usize, mut end: usize) -> Result<(CellSpan, usize)> {
         let bytes = self.text.as_bytes();
         let begins = self.unescaped.len();
@@ -218,7 +220,7 @@ impl<'t> CellReader<'t> {
         Ok((CellSpan::Unescaped(begins, self.unescaped.len()), end))
     }
 
-    /// A cell of the row; none for NULL.
+    /// A cell of the row, or `None` for NULL.
     #[inline]
     pub(crate) fn cell_at(&self, at: usize) -> Option<&str> {
         match *self.spans.get(at)? {
@@ -228,7 +230,7 @@ impl<'t> CellReader<'t> {
         }
     }
 
-    /// Writes the row as an object of JSON.
+    /// Writes the row as a JSON object.
     pub(crate) fn json(&self, fields: &[CellColumn], out: &mut String) {
         out.clear();
         out.push('{');
@@ -242,7 +244,8 @@ impl<'t> CellReader<'t> {
     }
 }
 
-/// Bytes before the next tab, line feed or backslash, or to the end: eight at a time.
+/// The number of bytes before the next tab, line feed or backslash, or to the end. Reads eight
+/// bytes at a time.
 #[inline]
 fn special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -250,7 +253,7 @@ fn special(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (n, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // The lowest bit that is set is of the first such byte; those above it may be of others.
+        // The lowest set bit is that of the first such byte; higher ones may be wrong.
         let is = |byte: u8| {
             let zero = word ^ (ONES * u64::from(byte));
             zero.wrapping_sub(ONES) & !zero & HIGH
@@ -269,14 +272,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_special_is_found_wherever_it_is() {
+    fn special_bytes_are_found_at_every_position() {
         for length in 0..20 {
             for at in 0..length {
                 for (byte, other) in [(b'\t', 8), (b'\n', 11), (b'\\', 0xff), (b'\t', 0x89)] {
                     let mut bytes = vec![other; length];
                     assert_eq!(special(&bytes), length);
                     bytes[at] = byte;
-                    // What is behind it does not count.
+                    // Bytes behind it do not matter.
                     bytes.extend([b'\n', b'\t', b'\\']);
                     assert_eq!(special(&bytes), at, "{bytes:?}");
                 }

@@ -1,5 +1,5 @@
-//! Where records come from: REST APIs, and files by their format; and what becomes of a record of either
-//! before it is loaded, its processing steps and its cursor.
+//! The sources of records: REST APIs, and files by their format; and what is done with each record
+//! before it is loaded, by processing steps and the cursor.
 
 pub mod formats;
 pub mod incremental;

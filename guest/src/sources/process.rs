@@ -1,4 +1,4 @@
-//! The steps a job takes with each record: on its text, so that no digit is lost.
+//! The processing steps of a job for each record. They work on the text, so that no digit is lost.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,10 +9,10 @@ use crate::json::{Path, Segment};
 use crate::json::{Peek, Reader, unescape};
 use crate::json::{push_string, select};
 
-/// A record after the steps; none where one left it out. `record` is JSON that was checked.
+/// Applies the steps to a record. Returns `None` if a step discards it. `record` is valid JSON.
 ///
 /// # Errors
-/// A data fault when values do not compare, or a key that is to be renamed would replace another.
+/// A data fault if values cannot be compared, or a renamed key would replace another.
 pub fn process<'r>(steps: &[ProcessingStep], record: Cow<'r, str>) -> Result<Option<Cow<'r, str>>> {
     let mut record = record;
     for (n, step) in steps.iter().enumerate() {
@@ -61,7 +61,7 @@ fn passes(test: &Test, raw: Option<&str>) -> Result<bool> {
     if let Test::Exists(exists) = test {
         return Ok(raw.is_some() == *exists);
     }
-    // Lists and objects are no scalars: only their presence can be compared.
+    // Lists and objects are not scalars: only their presence can be tested.
     let value = match raw.filter(|raw| !raw.starts_with(['[', '{'])) {
         None => None,
         Some(raw) => CursorValue::parse(raw)?,
@@ -89,7 +89,7 @@ fn passes(test: &Test, raw: Option<&str>) -> Result<bool> {
         Test::In(values) => values.iter().any(|wanted| match (wanted, &value) {
             (None, _) => raw.is_none(),
             (Some(wanted), Some(value)) => {
-                // Values of different types are different.
+                // Values of different types are unequal.
                 value.compare(wanted).is_ok_and(Ordering::is_eq)
             }
             (Some(_), None) => false,
@@ -103,7 +103,7 @@ enum Edit<'e> {
     Rename(&'e [(Path, String)]),
 }
 
-/// How far a path has been followed, by its number.
+/// A path by its number, and how many of its segments have been followed.
 #[derive(Clone, Copy)]
 struct OpenPath<'p> {
     path: usize,
@@ -197,7 +197,7 @@ fn rewrite(
     names.check()
 }
 
-/// The keys of an object after some were renamed.
+/// The keys of an object after renaming.
 #[derive(Default)]
 struct Names<'n> {
     renamed: Vec<&'n str>,
@@ -205,7 +205,7 @@ struct Names<'n> {
 }
 
 impl Names<'_> {
-    /// One value must not take the place of another.
+    /// Fails if a renamed key would replace another value.
     fn check(&self) -> Result<()> {
         for (n, name) in self.renamed.iter().enumerate() {
             let kept = self.kept.iter().any(|key| unescape(key) == **name);
@@ -219,7 +219,7 @@ impl Names<'_> {
     }
 }
 
-/// The paths that lead on through a member: of a list, where there is no key.
+/// The paths that continue in a member. `key` is `None` for an element of a list.
 fn follow<'p>(active: &[OpenPath<'p>], key: Option<&str>) -> Vec<OpenPath<'p>> {
     let matches = |step: &Segment| match (step, key) {
         (Segment::Key(name), Some(key)) => {
@@ -243,7 +243,7 @@ mod tests {
     use super::*;
     use crate::job::Job;
 
-    /// Steps of a job, so that they are read as jobs are.
+    /// Steps, as parsed from a job.
     fn steps(steps: &Value) -> Vec<ProcessingStep> {
         let job = json!({
             "pipeline": "p", "database": "D", "dataset": "s",
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_steps_in_order() {
+    fn steps_are_applied_in_order() {
         let steps = json!([
             {"rename": {"s": "state"}},
             {"filter": {"path": "state", "equals": "open"}},

@@ -1,8 +1,9 @@
 //! COPY INTO: rows from staged Parquet files.
 //!
-//! One form for every table, a SELECT over the file: Parquet carries JSON as text, and a plain
-//! MATCH_BY_COLUMN_NAME would keep it as a *string* in the VARIANT, so it is parsed in the SELECT; every
-//! other value is cast to the declared type, so that it depends neither on the file nor on the session. A column that an older file of the load lacks is NULL.
+//! There is one form for every table, a SELECT over the file. Parquet has JSON as text, which
+//! MATCH_BY_COLUMN_NAME would store as a *string* in the VARIANT, so the SELECT parses it. Every
+//! other value is cast to the declared type, so that the result depends neither on the file nor on
+//! the session. A column that an older file of the load lacks is NULL.
 //! Source: Snowflake documentation, "Transforming data during a load" and `COPY INTO <table>`.
 
 use super::{Column, Name, in_utc, join, list, literal, quote};
@@ -37,7 +38,8 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
          FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE \
          USE_VECTORIZED_SCANNER = TRUE) ON_ERROR = ABORT_STATEMENT",
         list(columns),
-        // In quotes: names of stages and paths hold signs that a bare reference may not hold.
+        // Quoted, because names of stages and paths may have characters that a bare reference may
+        // not.
         literal(&format!("@{stage}/{path}/")),
     )
 }

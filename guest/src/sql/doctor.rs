@@ -1,7 +1,7 @@
-//! What an examination asks of an account, beside the statements of loads, which it sends as they are.
+//! Statements of an examination that loads do not send.
 //!
-//! Values are read back as texts that depend on no parameter of the session: instants as numbers of
-//! microseconds, dates, times and bytes with a format of their own.
+//! Values are read back as text that does not depend on session parameters: instants as numbers of
+//! microseconds, and dates, times and bytes with an explicit format.
 
 use super::{Column, Name, in_utc, join, literal, quote};
 use crate::dlt::types::DataType;
@@ -9,17 +9,17 @@ use crate::dlt::types::DataType;
 /// The privileges on the schemas of a dataset that the owner of the procedures needs.
 pub const NEEDED_PRIVILEGES: [&str; 3] = ["USAGE", "CREATE TABLE", "CREATE STAGE"];
 
-/// A scratch schema; refused if the database has it. The mark says who may drop it.
+/// Creates a scratch schema. Fails if it exists. The mark identifies its creator.
 pub fn create_scratch(schema: &Name, mark: &str) -> String {
     format!("CREATE SCHEMA {schema} COMMENT = {}", literal(mark))
 }
 
-/// A schema and everything in it, gone.
+/// Drops a schema and its objects.
 pub fn drop_schema(schema: &Name) -> String {
     format!("DROP SCHEMA IF EXISTS {schema}")
 }
 
-/// Of these schemas, those that the database has: name, owner, comment.
+/// Selects the existing schemas among these: name, owner, comment.
 /// Source: Snowflake documentation, "SCHEMATA view" of the information schema.
 pub fn select_schemas(database: &str, schemas: &[&Name]) -> String {
     format!(
@@ -29,7 +29,7 @@ pub fn select_schemas(database: &str, schemas: &[&Name]) -> String {
     )
 }
 
-/// The tables of these schemas: schema, name, type, owner.
+/// Selects the tables of these schemas: schema, name, type, owner.
 /// Source: Snowflake documentation, "TABLES view" of the information schema.
 pub fn select_tables(database: &str, schemas: &[&Name]) -> String {
     format!(
@@ -40,18 +40,18 @@ pub fn select_tables(database: &str, schemas: &[&Name]) -> String {
     )
 }
 
-/// The privileges on a schema: when, privilege, kind, name, kind of grantee, grantee, ...
+/// Shows the privileges on a schema: when, privilege, kind, name, kind of grantee, grantee, ...
 /// Source: Snowflake documentation, "SHOW GRANTS".
 pub fn show_grants(schema: &Name) -> String {
     format!("SHOW GRANTS ON SCHEMA {schema}")
 }
 
-/// The privileges that new objects of a schema get: the same columns.
+/// Shows the privileges that new objects of a schema get. The columns are the same.
 pub fn show_future_grants(schema: &Name) -> String {
     format!("SHOW FUTURE GRANTS IN SCHEMA {schema}")
 }
 
-/// The number of the session's open transaction, or NULL.
+/// The id of the session's open transaction, or NULL.
 pub const SELECT_TRANSACTION: &str = "SELECT CURRENT_TRANSACTION()::VARCHAR AS \"TRANSACTION\"";
 
 /// The server's version.
@@ -61,35 +61,35 @@ pub const SELECT_REGION: &str = "SELECT CURRENT_REGION()::VARCHAR AS \"REGION\""
 /// The warehouse of the session.
 pub const SELECT_WAREHOUSE: &str = "SELECT CURRENT_WAREHOUSE()::VARCHAR AS \"WAREHOUSE\"";
 
-/// A warehouse: name, state, type, size, ...
+/// Shows a warehouse: name, state, type, size, ...
 /// Source: Snowflake documentation, "SHOW WAREHOUSES".
 pub fn show_warehouse(name: &str) -> String {
     format!("SHOW WAREHOUSES LIKE {}", literal(name))
 }
 
-/// A table of texts.
+/// Creates a table of strings.
 pub fn create_texts(table: &Name, columns: &[&str]) -> String {
     let columns = join(columns, ", ", |column| format!("{} VARCHAR", quote(column)));
     format!("CREATE TABLE {table} ({columns})")
 }
 
-/// A row of texts.
+/// Inserts a row of strings.
 pub fn insert_texts(table: &Name, values: &[&str]) -> String {
     format!("INSERT INTO {table} SELECT {}", join(values, ", ", |value| literal(value)))
 }
 
-/// The rows of a table of texts, ordered.
+/// Selects the rows of a table of strings in order.
 pub fn select_texts(table: &Name, columns: &[&str]) -> String {
     let columns = join(columns, ", ", |column| quote(column));
     format!("SELECT {columns} FROM {table} ORDER BY {columns}")
 }
 
-/// How many rows a table has.
+/// Counts the rows of a table.
 pub fn count(table: &Name) -> String {
     format!("SELECT COUNT(*)::VARCHAR AS \"COUNT\" FROM {table}")
 }
 
-/// How many rows a table has, and what the values of a column of numbers add up to.
+/// Counts the rows of a table, and sums the values of a column.
 pub fn count_and_sum(table: &Name, column: &Column) -> String {
     format!(
         "SELECT COUNT(*)::VARCHAR AS \"COUNT\", SUM({})::VARCHAR AS \"SUM\" FROM {table}",
@@ -97,14 +97,14 @@ pub fn count_and_sum(table: &Name, column: &Column) -> String {
     )
 }
 
-/// The rows of a table whose first column is at most `last`, in its order, each value as a text.
+/// Selects the rows of a table whose first column is at most `last`, in order, each value as text.
 pub fn select_values(table: &Name, columns: &[Column], last: i64) -> String {
     let values = join(columns, ", ", text_of);
     let first = columns.first().map(Column::quoted).unwrap_or_default();
     format!("SELECT {values} FROM {table} WHERE {first} <= {last} ORDER BY {first}")
 }
 
-/// A value as a text, whatever the session's formats are.
+/// A value as text that does not depend on the session's formats.
 fn text_of(column: &Column) -> String {
     let value = column.quoted();
     match column.kind.data_type {
@@ -119,8 +119,8 @@ fn text_of(column: &Column) -> String {
     }
 }
 
-/// A member of an object in a JSON column, and an element of a list in it: NULL where the column holds the
-/// JSON as a text.
+/// Selects an element of a list in an object in a JSON column: NULL if the column has the JSON as a
+/// string.
 pub fn select_path(table: &Name, column: &Column, member: &str, element: u32) -> String {
     format!(
         "SELECT {}:{}[{element}]::VARCHAR AS \"ELEMENT\" FROM {table} WHERE {}:{} IS NOT NULL",
@@ -131,12 +131,12 @@ pub fn select_path(table: &Name, column: &Column, member: &str, element: u32) ->
     )
 }
 
-/// How long the JSON of a column is, as text, by row.
+/// Selects the length of a JSON column's text, by row.
 pub fn select_length(table: &Name, column: &Column) -> String {
     format!("SELECT LENGTH(TO_JSON({}))::VARCHAR AS \"LENGTH\" FROM {table}", column.quoted())
 }
 
-/// COPY from a stage that is named without quotes around the reference, as loads do not.
+/// COPY from a stage whose reference is not quoted; loads quote it.
 pub fn copy_from_bare_stage(table: &Name, column: &Column, stage: &Name, path: &str) -> String {
     let name = column.quoted();
     format!(
@@ -147,18 +147,18 @@ pub fn copy_from_bare_stage(table: &Name, column: &Column, stage: &Name, path: &
     )
 }
 
-/// A table with a column of TIMESTAMP_TZ, such as dlt made before 1.27.
+/// Creates a table with a column of TIMESTAMP_TZ, as dlt before 1.27 did.
 pub fn create_with_offset(table: &Name, column: &Column) -> String {
     format!("CREATE TABLE {table} ({} TIMESTAMP_TZ)", column.quoted())
 }
 
-/// An instant into it (microseconds since 1970), as loads write it.
+/// Inserts an instant (microseconds since 1970) into it, as loads do.
 pub fn insert_with_offset(table: &Name, column: &Column, micros: i64) -> String {
     let value = in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"));
     format!("INSERT INTO {table} ({}) SELECT {value}", column.quoted())
 }
 
-/// The instants of such a column and their offsets: `2026-01-02 03:04:05 +00:00`.
+/// Selects the instants of such a column with their offsets: `2026-01-02 03:04:05 +00:00`.
 pub fn select_offsets(table: &Name, column: &Column) -> String {
     format!(
         "SELECT TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS TZH:TZM') AS \"INSTANT\" FROM {table} ORDER BY 1",
@@ -166,7 +166,7 @@ pub fn select_offsets(table: &Name, column: &Column) -> String {
     )
 }
 
-/// The columns of TIMESTAMP_TZ in these schemas: schema, table, column.
+/// Selects the columns of TIMESTAMP_TZ in these schemas: schema, table, column.
 pub fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
     format!(
         "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\" FROM {} WHERE \"TABLE_SCHEMA\" IN ({}) \
@@ -176,7 +176,7 @@ pub fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
     )
 }
 
-/// A MERGE in which two source rows would update one row.
+/// A MERGE in which two source rows match one row.
 pub fn merge_twice(table: &Name, column: &str, value: &str) -> String {
     let (column, value) = (quote(column), literal(value));
     format!(
@@ -185,17 +185,17 @@ pub fn merge_twice(table: &Name, column: &str, value: &str) -> String {
     )
 }
 
-/// A statement that fails whatever the account is like: it selects from a table that is missing.
+/// A statement that fails on any account: it selects from a missing table.
 pub fn select_missing(schema: &Name) -> String {
     format!("SELECT 1 AS \"ONE\" FROM {}", schema.object("DOCTOR_MISSING"))
 }
 
-/// The files of a stage whose paths begin so: name, size, ...
+/// Lists the files of a stage with this prefix: name, size, ...
 pub fn list(stage: &Name, path: &str) -> String {
     format!("LIST {}", literal(&format!("@{stage}/{path}")))
 }
 
-/// The files of a stage whose paths begin so, gone. Refused to procedures with owner's rights.
+/// Removes the files of a stage with this prefix. Procedures with owner's rights may not run it.
 pub fn remove(stage: &Name, path: &str) -> String {
     format!("REMOVE {}", literal(&format!("@{stage}/{path}")))
 }

@@ -1,7 +1,8 @@
 //! Names of objects as a user writes them: unquoted ones are upper case, quoted ones exact.
 
-/// The parts of a qualified name, as Snowflake stores them, and what follows its first slash: `db."my schema"/x`
-/// is `DB`, `my schema` and `x`. `None` if it is no such name, or a part is empty.
+/// The parts of a qualified name, as Snowflake stores them, and the text after its first slash:
+/// `db."my schema"/x` is `DB`, `my schema` and `x`. `None` if it is not a qualified name, or a part
+/// is empty.
 /// Source: Snowflake documentation, "Identifier requirements".
 pub fn qualified(text: &str) -> Option<(Vec<String>, &str)> {
     let (mut parts, mut part, mut path) = (Vec::new(), String::new(), "");

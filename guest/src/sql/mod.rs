@@ -1,10 +1,10 @@
 //! The text of all SQL statements, for an owner's-rights procedure on Snowflake.
 //!
-//! What such a procedure may run (Snowflake documentation, "Understanding caller's rights and owner's rights
-//! stored procedures" and "Limitations on owner's rights"): SELECT, DML, DDL, SHOW, DESCRIBE; no temporary
-//! object, no user or table stage, no PUT, GET or REMOVE, no USE, no ALTER SESSION. So every name is
-//! fully qualified, there are no binds, and nothing depends on a session parameter: strings are cast explicitly, and
-//! instants are numbers of microseconds.
+//! The statements allowed there (Snowflake documentation, "Understanding caller's rights and
+//! owner's rights stored procedures" and "Limitations on owner's rights") are SELECT, DML, DDL,
+//! SHOW and DESCRIBE. Not allowed are temporary objects, user and table stages, PUT, GET, REMOVE,
+//! USE and ALTER SESSION. So every name is fully qualified, there are no binds, and nothing depends
+//! on a session parameter: strings are cast explicitly, and instants are numbers of microseconds.
 //!
 //! Only [`quote`] quotes identifiers, and only [`literal`] quotes strings.
 
@@ -22,24 +22,24 @@ use std::fmt;
 
 use crate::dlt::types::{DataType, Kind};
 
-/// An identifier between double quotes.
+/// An identifier in double quotes.
 /// Source: Snowflake documentation, "Identifier requirements", double-quoted identifiers.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A string between single quotes. In a single-quoted constant the backslash is an escape too.
+/// A string in single quotes. The backslash is an escape character there, too.
 /// Source: Snowflake documentation, "String & binary data types", string constants.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// A schema, or an object in it, fully qualified. The names are those that Snowflake stores.
+/// A fully qualified schema or object. The parts are the names that Snowflake stores.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Name(Vec<String>);
 
 impl Name {
-    /// A schema of a database.
+    /// The schema of a database.
     pub fn schema(database: &str, schema: &str) -> Self {
         Self(vec![database.to_owned(), schema.to_owned()])
     }
@@ -125,25 +125,25 @@ impl Column {
     }
 }
 
-/// The greatest length of a VARCHAR without a declared length, and of one with it, in characters.
+/// The maximum length of a VARCHAR without a declared length, in characters.
 /// Source: Snowflake documentation, "String & binary data types".
 pub const DEFAULT_TEXT: u64 = 16 << 20;
-/// See [`DEFAULT_TEXT`].
+/// The maximum length of a VARCHAR with a declared length, in characters.
 pub const MAX_TEXT: u64 = 128 << 20;
-/// The greatest length of a BINARY without a declared length, and of one with it, in bytes.
+/// The maximum length of a BINARY without a declared length, in bytes.
 pub const DEFAULT_BINARY: u64 = 8 << 20;
-/// See [`DEFAULT_BINARY`].
+/// The maximum length of a BINARY with a declared length, in bytes.
 pub const MAX_BINARY: u64 = 64 << 20;
 
-/// An instant with the offset +00:00, for a column of TIMESTAMP_TZ. A plain conversion takes the offset of
-/// the session's TIMEZONE.
+/// An instant with the offset +00:00, for a column of TIMESTAMP_TZ. A plain conversion would use
+/// the offset of the session's TIMEZONE.
 /// Source: Snowflake documentation, "CONVERT_TIMEZONE", and "Date & time data types", TIMESTAMP_TZ.
 fn in_utc(instant: &str) -> String {
     format!("CONVERT_TIMEZONE('UTC', {instant})")
 }
 
-/// The Snowflake type of a column: dlt's mapping (`destinations/impl/snowflake/factory.py`), so that
-/// tables made by either are the same.
+/// The Snowflake type of a column: dlt's mapping (`destinations/impl/snowflake/factory.py`), so
+/// that both create the same tables.
 pub fn type_of(kind: &Kind) -> String {
     let sized = |name: &str| match kind.precision {
         Some(precision) => format!("{name}({precision})"),
@@ -167,12 +167,12 @@ pub fn type_of(kind: &Kind) -> String {
     }
 }
 
-/// The names, quoted and separated by commas.
+/// Quoted names, separated by commas.
 fn list<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     join(columns, ", ", Column::quoted)
 }
 
-/// The texts of the items, separated.
+/// The texts of the items, separated by `by`.
 fn join<T>(items: impl IntoIterator<Item = T>, by: &str, text: impl Fn(T) -> String) -> String {
     items.into_iter().map(text).collect::<Vec<_>>().join(by)
 }

@@ -7,21 +7,21 @@ use crate::sql::{identifier, literal, quote};
 /// pattern with `*` and `?` (within a folder) and `**` (any folders).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StagePlace {
-    /// Qualified and quoted, without the `@`.
+    /// The qualified and quoted name, without the `@`.
     stage: String,
     path: String,
 }
 
 /// A row of [`StagePlace::list`].
 pub struct ListedFile<'r> {
-    /// The file, as Snowflake names it: see [`StagePlace::path_of`].
+    /// The name that Snowflake reports: see [`StagePlace::path_of`].
     pub name: &'r str,
-    /// Its size and MD5: changes when the content does.
+    /// Its size and MD5, which change with the content.
     pub version: String,
 }
 
 impl<'r> ListedFile<'r> {
-    /// Reads a row: name, size, MD5, last modified.
+    /// Parses a row: name, size, MD5, last modified.
     pub fn read(row: &'r [Option<String>]) -> Self {
         let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
         Self { name: cell(0), version: format!("{} {}", cell(1), cell(2)) }
@@ -53,11 +53,12 @@ impl StagePlace {
         Ok(Self { stage, path: path.to_owned() })
     }
 
-    /// Returns `true` if every file that `other` may match is in this location, which is a stage or a folder of it.
+    /// Returns `true` if every file that `other` may match is in this location, which is a stage or
+    /// a folder.
     pub fn contains(&self, other: &Self) -> bool {
         let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
         let below = |rest: &str| folder.is_empty() || rest.is_empty() || rest.starts_with('/');
-        // A stage has no such folders; what becomes of them is for no one to find out.
+        // Such folders do not exist on a stage; how a server resolves them is not relied on.
         let is_plain = other.path.split('/').all(|part| !matches!(part, "." | ".."));
         self.stage == other.stage && is_plain && other.path.strip_prefix(folder).is_some_and(below)
     }
@@ -90,7 +91,7 @@ impl StagePlace {
         Ok(meant.then_some(path))
     }
 
-    /// A file of the stage as a host opens it.
+    /// The file's reference for a host.
     pub fn file(&self, path: &str) -> String {
         format!("@{}/{path}", self.stage)
     }
@@ -105,7 +106,7 @@ impl std::fmt::Display for StagePlace {
 
 /// Returns `true` if a pattern matches a path, in time proportional to the product of their lengths.
 fn matches(pattern: &[u8], path: &[u8]) -> bool {
-    // Where in the path the rest of the pattern may begin, in order.
+    // The positions in the path where the rest of the pattern may start, in order.
     let mut at = vec![0];
     let mut rest = pattern;
     while let (Some(&first), Some((&one, more))) = (at.first(), rest.split_first()) {
@@ -121,7 +122,7 @@ fn matches(pattern: &[u8], path: &[u8]) -> bool {
             [b'*', more @ ..] => {
                 let mut next: Vec<usize> = Vec::new();
                 for begin in at {
-                    // What a place before this one has reached goes on to the end of the name.
+                    // Positions that an earlier one has reached extend to the end of the name.
                     if next.last().is_some_and(|last| begin <= *last) {
                         continue;
                     }
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_on_stages() {
+    fn stage_locations_are_parsed() {
         let check = |place: &str, list: &str| match StagePlace::parse(place) {
             Ok(place) => assert_eq!(place.list(), list),
             Err(fault) => assert_eq!(fault.to_string(), list, "{place}"),
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_meant() {
+    fn patterns_match_files() {
         let check = |path: &str, name: &str, meant: bool| {
             let place = StagePlace::parse(&format!("@d.s.t/{path}")).unwrap();
             let listed = format!("t/{name}");
@@ -199,7 +200,7 @@ mod tests {
         check("a**/c", "ab/x/c", true);
         check("*a*/b", "xax/yay/b", false);
         check("a", "", false);
-        // However many ways there are to try.
+        // The time is limited, however many combinations there are.
         let long = "a".repeat(5000);
         check(&"*a".repeat(100), &long, true);
         check(&("*a".repeat(100) + "b"), &long, false);

@@ -1,16 +1,17 @@
-//! Statements for dlt's own tables, `_dlt_loads`, `_dlt_version` and `_dlt_pipeline_state`, and for the catalog.
+//! Statements for dlt's own tables (`_dlt_loads`, `_dlt_version`, `_dlt_pipeline_state`) and for
+//! the catalog.
 
 use super::{Column, Name, join, literal, quote};
 use crate::fault::{Fault, Result};
 
-/// A value in the text of a statement.
+/// A value as a literal in a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// An integer.
     Int(i64),
     /// An instant: microseconds since 1970 UTC.
     Instant(i64),
-    /// The same for a column of TIMESTAMP_TZ, with the offset of UTC.
+    /// An instant for a column of TIMESTAMP_TZ, with the offset of UTC.
     InstantWithOffset(i64),
     /// A string.
     Text(String),
@@ -27,7 +28,7 @@ impl Value {
     pub(super) fn sql(&self) -> String {
         match self {
             Self::Int(n) => n.to_string(),
-            // A number and its scale: no session format, no session time zone.
+            // A number and its scale do not depend on the session's formats and time zone.
             Self::Instant(micros) => format!("TO_TIMESTAMP_LTZ({micros}, 6)"),
             Self::InstantWithOffset(micros) => {
                 super::in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"))
@@ -38,9 +39,11 @@ impl Value {
     }
 }
 
-/// The columns of these schemas, and the stages in the first of them whose names have the prefix. Each row: `column` or `stage`, schema, table or stage, column, data type, length of
-/// texts and binaries, `1` for a stage made more than 30 days ago (else `0`), and the number of rows of the
-/// result, because a session's ROWS_PER_RESULTSET truncates results without an error.
+/// Selects the columns of these schemas, and the stages in the first of them whose names have the
+/// prefix. Each row has `column` or `stage`, schema, table or stage, column, data type, length of
+/// strings and binaries, `1` for a stage created more than 30 days ago (else `0`), and the number
+/// of rows of the result, because a session's ROWS_PER_RESULTSET truncates results without an
+/// error.
 /// Source: Snowflake documentation, "COLUMNS view" and "STAGES view" of the information schema.
 pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) -> String {
     let view =
@@ -68,13 +71,13 @@ pub struct CatalogRow<'r> {
     pub schema: &'r str,
     /// The table or stage.
     pub name: &'r str,
-    /// What the row is about.
+    /// The object of the row.
     pub entry: CatalogEntry<'r>,
-    /// How many rows the whole answer has.
+    /// The number of rows of the whole result.
     pub rows: Option<usize>,
 }
 
-/// What a row of [`select_catalogue`] is about.
+/// The object of a row of [`select_catalogue`].
 pub enum CatalogEntry<'r> {
     /// A column of a table.
     Column {
@@ -93,7 +96,7 @@ pub enum CatalogEntry<'r> {
 }
 
 impl<'r> CatalogRow<'r> {
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
@@ -119,7 +122,7 @@ impl<'r> CatalogRow<'r> {
     }
 }
 
-/// The cells of a row that has this many columns.
+/// The cells of a row with this number of columns.
 fn cells<const N: usize>(row: &[Option<String>]) -> Result<[Option<&str>; N]> {
     let cells: Vec<Option<&str>> = row.iter().map(|cell| cell.as_deref()).collect();
     cells.try_into().map_err(|cells: Vec<_>| {
@@ -127,13 +130,15 @@ fn cells<const N: usize>(row: &[Option<String>]) -> Result<[Option<&str>; N]> {
     })
 }
 
-/// The columns of every table of a schema, where the information schema fails: 10,000 rows at most.
+/// Shows the columns of all tables of a schema, if the information schema fails. Returns at most
+/// 10,000 rows.
 /// Source: Snowflake documentation, "SHOW COLUMNS".
 pub fn show_columns_of_schema(schema: &Name) -> String {
     format!("SHOW COLUMNS IN SCHEMA {schema}")
 }
 
-/// The columns of one table, for a schema with more columns than `SHOW COLUMNS IN SCHEMA` returns.
+/// Shows the columns of one table, for a schema with more columns than `SHOW COLUMNS IN SCHEMA`
+/// returns.
 pub fn show_columns_of_table(table: &Name) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
@@ -151,7 +156,7 @@ pub struct ShownColumn<'r> {
 }
 
 impl<'r> ShownColumn<'r> {
-    /// Reads a row: table_name, schema_name, column_name, data_type, and others.
+    /// Parses a row: table_name, schema_name, column_name, data_type, and others.
     ///
     /// # Errors
     /// A destination fault if one of them is NULL.
@@ -167,7 +172,7 @@ impl<'r> ShownColumn<'r> {
     }
 }
 
-/// The tables of a schema: 10,000 rows at most.
+/// Shows the tables of a schema. Returns at most 10,000 rows.
 /// Source: Snowflake documentation, "SHOW TABLES".
 pub fn show_tables(schema: &Name) -> String {
     format!("SHOW TABLES IN SCHEMA {schema}")
@@ -178,41 +183,41 @@ pub fn shown_table(row: &[Option<String>]) -> Option<&str> {
     row.get(1)?.as_deref()
 }
 
-/// The most rows that a SHOW statement returns.
+/// The maximum number of rows of a SHOW statement.
 pub const MOST_SHOWN: usize = 10_000;
 
-/// A result of this many rows. A session whose ROWS_PER_RESULTSET is smaller returns fewer.
+/// A result with this number of rows. A session with a smaller ROWS_PER_RESULTSET returns fewer.
 pub fn select_rows(count: usize) -> String {
     format!("SELECT 1 AS \"ONE\" FROM TABLE(GENERATOR(ROWCOUNT => {count}))")
 }
 
-/// The name that a quoted lower-case name has in this session: `a`, or `A` where the parameter
+/// Selects the name that a quoted lower-case name has in this session: `a`, or `A` if the parameter
 /// QUOTED_IDENTIFIERS_IGNORE_CASE is TRUE.
 /// Source: Snowflake documentation, "OBJECT_CONSTRUCT": with `*` the keys are the names of the columns.
 pub const SELECT_QUOTED_CASE: &str =
     "SELECT OBJECT_KEYS(OBJECT_CONSTRUCT(*))[0]::VARCHAR AS \"KEY\" FROM (SELECT 1 AS \"a\")";
 
-/// Returns `true` if an answer to [`SELECT_QUOTED_CASE`] says that quoted names lose their case.
+/// Returns `true` if the result of [`SELECT_QUOTED_CASE`] shows that quoted names lose their case.
 pub fn folds_quoted_names(rows: &[Vec<Option<String>>]) -> bool {
     matches!(rows, [row, ..] if row.first().and_then(|key| key.as_deref()) == Some("A"))
 }
 
 /// A row of [`Bookkeeping::select_state`].
 pub struct StoredState<'r> {
-    /// The state as it is stored.
+    /// The stored state.
     pub state: &'r str,
     /// The load that stored it.
     pub load_id: Option<&'r str>,
     /// Whether that load has finished.
     pub finished: bool,
-    /// The greatest version of any row of the pipeline.
+    /// The highest version of any row of the pipeline.
     pub greatest_version: u64,
     /// The greatest id of any load of the dataset.
     pub last_load: Option<&'r str>,
 }
 
 impl<'r> StoredState<'r> {
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
@@ -229,14 +234,14 @@ impl<'r> StoredState<'r> {
 
 /// A row of [`Bookkeeping::select_schema`].
 pub struct StoredSchema<'r> {
-    /// The schema as it is stored.
+    /// The stored schema.
     pub schema: &'r str,
     /// When it was stored, in microseconds since 1970.
     pub stored_at: Option<i64>,
 }
 
 impl<'r> StoredSchema<'r> {
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
@@ -268,9 +273,9 @@ impl Bookkeeping<'_> {
         quote(&(self.fold)(name))
     }
 
-    /// The newest state of a pipeline that belongs to a finished load, as dlt restores it: version,
-    /// state, hash, load id, `1` if the load has finished (else `0`), the highest version of any row, and
-    /// the greatest id of any load.
+    /// Selects the newest state of a pipeline that belongs to a finished load, as dlt restores it:
+    /// version, state, hash, load id, `1` if the load has finished (else `0`), the highest version
+    /// of any row, and the greatest id of any load.
     pub fn select_state(&self, pipeline: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
@@ -294,8 +299,8 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// The newest stored schema of that name: version, hash, schema, and when it was stored, in
-    /// microseconds since 1970.
+    /// Selects the newest stored schema with this name: version, hash, schema, and when it was
+    /// stored, in microseconds since 1970.
     pub fn select_schema(&self, schema: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
@@ -311,7 +316,8 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// Deletes all versions of the schema of that name. dlt assumes that the tables have every version that is stored.
+    /// Deletes all versions of the schema with this name. dlt assumes that the tables have every
+    /// stored version.
     pub fn delete_versions(&self, table: &Name, schema: &str) -> String {
         format!("DELETE FROM {table} WHERE {} = {}", self.column("schema_name"), literal(schema))
     }
@@ -325,8 +331,8 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// Rewrites the states of a pipeline from this version on without a change. It takes the lock of the committed rows
-    /// that it rewrites, and returns their number.
+    /// Rewrites the states of a pipeline from this version on without a change. The statement locks
+    /// the committed rows that it rewrites, and returns their number.
     pub fn rewrite_states(&self, pipeline: &str, from: u64) -> String {
         let version = self.column("version");
         format!(
@@ -374,7 +380,8 @@ impl Bookkeeping<'_> {
         )
     }
 
-    /// Inserts the row of a state, unless the pipeline has a row of this version or a later one. Begun when the lock of [`Self::rewrite_states`] is held, it sees what others committed.
+    /// Inserts the row of a state unless the pipeline has a row of this version or a later one. If
+    /// it begins while the lock of [`Self::rewrite_states`] is held, it sees what others committed.
     pub fn insert_state_fenced(
         &self,
         pipeline: &str,
@@ -390,8 +397,8 @@ impl Bookkeeping<'_> {
         self.insert_unless(&self.state, &on, row)
     }
 
-    /// Inserts the row of a schema, unless one of that name was stored at this instant (microseconds since 1970) or
-    /// later, or, without an instant, at all.
+    /// Inserts the row of a schema unless one with its name was stored at or after this instant
+    /// (microseconds since 1970), or, without an instant, at all.
     pub fn insert_version_fenced(
         &self,
         schema: &str,
@@ -403,7 +410,7 @@ impl Bookkeeping<'_> {
         self.insert_unless(&self.version, &on, row)
     }
 
-    /// Inserts one row, unless the table has a row `d` that meets the condition.
+    /// Inserts one row unless the table has a row `d` that meets the condition.
     fn insert_unless(&self, table: &Name, on: &str, row: &[(&str, Value)]) -> String {
         format!(
             "MERGE INTO {table} AS d USING (SELECT 1 AS \"ONE\") AS s ON {on} \

@@ -1,5 +1,5 @@
-//! Every kind of statement, on tables that are ugly on purpose, in one file for people to read:
-//! `tests/data/sql/statements.sql`. `UPDATE_EXPECT=1` writes it anew.
+//! Every kind of statement on tables with difficult names, in one file for reviewers:
+//! `tests/data/sql/statements.sql`. `UPDATE_EXPECT=1` writes it again.
 
 use super::copy::{Json, copy_into};
 use super::merge::children::{ChildMerge, fill_root_ids};
@@ -51,7 +51,7 @@ fn types_are_those_of_dlt() {
 }
 
 #[test]
-fn statements_are_as_they_were() {
+fn statements_are_those_recorded() {
     let text = statements();
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(SNAPSHOT, &text).unwrap();
@@ -61,7 +61,7 @@ fn statements_are_as_they_were() {
 
 #[test]
 fn statements_fit_an_owners_rights_procedure() {
-    // What SNOWFLAKE refuses there, and what would depend on the session.
+    // Statements that Snowflake rejects there, and text that would depend on the session.
     let text = statements().to_uppercase();
     let code: String =
         text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
@@ -155,7 +155,7 @@ fn statements() -> String {
     ];
 
     let mut text = String::from(
-        "-- Every kind of statement Snowcat says, as a test writes them. Not to be run.\n",
+        "-- Every kind of statement of Snowcat, written by a test. Not a script to run.\n",
     );
     let mut say = |what: &str, statement: String| {
         text.push_str(&format!("\n-- {what}\n{statement};\n"));
@@ -168,10 +168,10 @@ fn statements() -> String {
             "SNOWCAT__P__",
         ),
     );
-    say("restore: where the information schema refuses", state::show_columns_of_schema(&dataset));
-    say("restore: where that is cut short", state::show_tables(&dataset));
-    say("restore: table by table", state::show_columns_of_table(&root));
-    say("restore: whether the session cuts answers short", state::select_rows(10_001));
+    say("restore: if the information schema fails", state::show_columns_of_schema(&dataset));
+    say("restore: if that result is truncated", state::show_tables(&dataset));
+    say("restore: the columns of one table", state::show_columns_of_table(&root));
+    say("restore: whether the session truncates results", state::select_rows(10_001));
     say("restore: whether quoted names keep their case", state::SELECT_QUOTED_CASE.to_owned());
     say("restore: the state", books.select_state("it's"));
     say("restore: the schema", books.select_schema("it's"));
@@ -192,12 +192,12 @@ fn statements() -> String {
     say("a longer column of a staging table", ddl::widen_staging_column(&staged_root, &long));
     say("new columns", ddl::add_columns(&root, &columns[..2]));
     say("begin", merge::BEGIN.to_owned());
-    say("the row to lock, committed before", books.insert(&books.state, &row));
+    say("the seed row, committed before the transaction", books.insert(&books.state, &row));
     say("the lock", books.rewrite_states("it's", 2));
-    say("the lock, where the schema has no row", books.rewrite_all_states());
-    say("the check, where the state is unchanged", books.rewrite_states("it's", 3));
+    say("the lock if the schema has no row", books.rewrite_all_states());
+    say("the check if the state is unchanged", books.rewrite_states("it's", 3));
     say("the state, unless another load wrote one", books.insert_state_fenced("it's", 3, &row));
-    say("the row to lock, gone", books.delete_seeds("it's"));
+    say("delete the seed row", books.delete_seeds("it's"));
     let stored = Some(1_795_248_000_500_000);
     say("the lock of the schema", books.rewrite_versions("it's", stored));
     say(
@@ -205,10 +205,13 @@ fn statements() -> String {
         books.insert_version_fenced("it's", stored, &row),
     );
     say("the first schema", books.insert_version_fenced("it's", None, &row));
-    say("replace: what was there", merge::delete_all(&root));
-    say("append: the files", copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse));
+    say("replace: delete all rows", merge::delete_all(&root));
     say(
-        "merge: the root rows wait",
+        "append: copy the files",
+        copy_into(&root, &columns, &stage, "1.5/0.0.select", Json::Parse),
+    );
+    say(
+        "merge: copy root rows to a staging table",
         copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
     );
     let offset = Column { with_offset: true, ..column("AT", DataType::Timestamp) };
@@ -218,62 +221,65 @@ fn statements() -> String {
         copy_into(&root, &odd, &stage, "1.5/0.0.select", Json::Parse),
     );
     say(
-        "merge: the same wait",
+        "merge: copy the same to a staging table",
         copy_into(&staged_root, &odd, &stage, "1.5/0.0.select", Json::Text),
     );
     say("delete-insert: a column of TIMESTAMP_TZ", keyed::insert_kept(&root, &odd, &all));
     say("upsert: a column of TIMESTAMP_TZ", keyed::merge_kept(&root, &odd, &ranked, matched, &[]));
-    say("merge: what is staged", key_stats(&staged, &[&keys]));
+    say("merge: statistics of the staged rows", key_stats(&staged, &[&keys]));
     say(
-        "merge, source_filter: what does not count",
+        "merge, source_filter: delete staged rows outside the filter",
         merge::delete_filtered(&staged_root, &columns, "\"GROUP\" <> 'zzz'", links),
     );
     say(
-        "merge, newer_by: what is older than what is there",
+        "merge, newer_by: delete staged rows older than existing rows",
         merge::delete_stale(&staged_root, &root, matched, &columns[3], links),
     );
     say(
-        "delete-insert: the children of what is replaced",
+        "delete-insert: delete nested rows of replaced rows",
         of(&staged, links).delete_replaced(matched),
     );
-    say("delete-insert: what is replaced", keyed::delete_matched(&root, &staged_root, matched));
+    say("delete-insert: delete replaced rows", keyed::delete_matched(&root, &staged_root, matched));
     say(
-        "delete-insert, destination_scope: the children",
+        "delete-insert, destination_scope: delete nested rows",
         of(&staged, links).delete_scope("\"GROUP\" = 'b'"),
     );
     say(
-        "delete-insert, destination_scope: what may go",
+        "delete-insert, destination_scope: delete rows in the scope",
         keyed::delete_scope(&root, "\"GROUP\" = 'b'"),
     );
-    say("delete-insert: the rows that are kept", keyed::insert_kept(&root, &columns, &ranked));
-    say("delete-insert: all rows", keyed::insert_kept(&root, &columns, &all));
     say(
-        "delete-insert: the children of rows that are not kept",
+        "delete-insert: insert the staged rows that are kept",
+        keyed::insert_kept(&root, &columns, &ranked),
+    );
+    say("delete-insert: insert all staged rows", keyed::insert_kept(&root, &columns, &all));
+    say(
+        "delete-insert: delete nested rows of staged rows that are not kept",
         of(&staged, links).delete_dropped(),
     );
     say(
-        "upsert: the rows that are kept",
+        "upsert: merge the staged rows that are kept",
         keyed::merge_kept(&root, &columns, &ranked, matched, &[]),
     );
     say(
-        "upsert: the children of rows that are kept",
+        "upsert: merge their nested rows",
         of(&staged, links).insert_kept(&child_columns, &staged_child),
     );
     say(
-        "upsert, skip_unchanged_rows: children that are gone",
+        "upsert, skip_unchanged_rows: delete removed nested rows",
         of(&staged, links).delete_removed(&staged_child, matched),
     );
     say(
-        "upsert, hard_delete and skip_unchanged_rows: the rows",
+        "upsert, hard_delete and skip_unchanged_rows: merge the rows",
         keyed::merge_kept(&root, &columns, &staged, matched, &columns[1..5]),
     );
     say(
-        "upsert, skip_unchanged_rows: their children",
+        "upsert, skip_unchanged_rows: merge their nested rows",
         of(&staged, links).merge_kept(&child_columns, &staged_child, &child_columns[..1]),
     );
-    say("insert-only: the rows", keyed::merge_new(&root, &columns, &staged, matched));
+    say("insert-only: insert new rows", keyed::merge_new(&root, &columns, &staged, matched));
     say(
-        "insert-only, scd2: their children",
+        "insert-only, scd2: insert their nested rows",
         of(&staged, links).insert_new(&child_columns, &staged_child),
     );
     let condition = Scope::Condition("\"GROUP\" <> 'zzz'");
@@ -283,51 +289,57 @@ fn statements() -> String {
         ("cdc, destination_scope", condition),
     ] {
         say(
-            &format!("{what}: the children of what did not come"),
+            &format!("{what}: delete nested rows of absent rows"),
             of(&staged, links).delete_absent(matched, scope),
         );
         say(
-            &format!("{what}: what did not come"),
+            &format!("{what}: delete absent rows"),
             AbsentRows { root: &root, staging: &staged_root, matched, scope, seq: links.seq }
                 .delete(links.id),
         );
     }
     let version = Rank { keys: std::slice::from_ref(&id), order: &order };
     let staged = Staged { rank: Some(version), ..staged.clone() };
-    say("scd2: versions end", retire_absent(&root, &staged, &validity, Scope::All, links));
-    say("scd2: versions begin", insert_versions(&root, &columns, &staged, &validity));
     say(
-        "scd2, merge_key, active_record_timestamp: versions end",
+        "scd2: retire absent versions",
+        retire_absent(&root, &staged, &validity, Scope::All, links),
+    );
+    say("scd2: insert new versions", insert_versions(&root, &columns, &staged, &validity));
+    say(
+        "scd2, merge_key, active_record_timestamp: retire absent versions",
         retire_absent(&root, &staged, &far, Scope::Key(partition), links),
     );
     say(
-        "scd2, destination_scope, active_record_timestamp: versions end",
+        "scd2, destination_scope, active_record_timestamp: retire absent versions",
         retire_absent(&root, &staged, &far, condition, links),
     );
     say(
-        "scd2, active_record_timestamp: versions begin",
+        "scd2, active_record_timestamp: insert new versions",
         insert_versions(&root, &columns, &staged, &far),
     );
     let fill = |parent, links| fill_root_ids(&child, parent, &root, links);
-    say("root ids that were not asked for before", fill(None, links));
-    say("the same for the children of children", fill(Some(&child), links));
+    say("set missing root ids", fill(None, links));
+    say("set missing root ids one level down", fill(Some(&child), links));
     let links = Links { key: "GROUP", ..links };
-    say("row_key: root ids that were not asked for before", fill(None, links));
+    say("row_key: set missing root ids", fill(None, links));
     say(
-        "row_key, delete-insert: the children of what is replaced",
+        "row_key, delete-insert: delete nested rows of replaced rows",
         of(&staged, links).delete_replaced(matched),
     );
     say("a row of dlt's tables", books.insert(&books.loads, &row));
-    say("refresh: a table, gone", ddl::drop_table(&root));
-    say("refresh: what was stored of the schema", books.delete_versions(&books.version, "it's"));
+    say("refresh: drop a table", ddl::drop_table(&root));
+    say(
+        "refresh: delete the versions of the schema",
+        books.delete_versions(&books.version, "it's"),
+    );
     say("commit", merge::COMMIT.to_owned());
-    say("undo", merge::ROLLBACK.to_owned());
-    say("the stage, gone", ddl::drop_stage(&stage));
+    say("rollback", merge::ROLLBACK.to_owned());
+    say("drop the stage", ddl::drop_stage(&stage));
     text
 }
 
 #[test]
-fn nanoseconds_are_converted_whatever_the_session_says() {
+fn nanoseconds_are_converted_independently_of_the_session() {
     let fine = |data_type, timezone| Kind { precision: Some(9), timezone, ..Kind::of(data_type) };
     let check = |column: Column, expect: &str| {
         let schema = Name::schema("D", "S");

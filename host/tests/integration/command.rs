@@ -79,7 +79,7 @@ fn warnings_come_first_and_control_characters_are_escaped() {
     let places: Vec<Option<usize>> = order.iter().map(|part| text.find(part)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
-    // A warning says where the records are found: at the list that is called like the resource.
+    // A warning says where the records are found: at the list that is named like the resource.
     fs::write(home.path().join("page.json"), r#"{"data": [{"a": 1}], "users": [{"b": 1}]}"#)
         .unwrap();
     let job = json!({

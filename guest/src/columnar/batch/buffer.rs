@@ -6,7 +6,7 @@ use super::presence::{Bits, Presence};
 use super::strings::Strings;
 use crate::dlt::types::{DataType, Kind};
 
-/// The digits of a decimal that fit 64 bits. Parquet's rule for INT64 decimals.
+/// The maximum number of digits of a decimal in 64 bits, by Parquet's rule for INT64 decimals.
 const NARROW_DIGITS: u32 = 18;
 
 /// The values of one column for the rows of the current batch.
@@ -42,8 +42,8 @@ impl ColumnBuffer {
     /// Sets the text of a `text` or `json` column.
     ///
     /// # Errors
-    /// As with every setter: the column is of another type, or the row is not after the last one. The column
-    /// stays as it was.
+    /// As for every setter: the column has another type, or the row is not after the last one. The
+    /// column is then unchanged.
     pub(crate) fn set_text(&mut self, row: u32, value: &str) -> Result<(), BufferError> {
         match &mut self.values {
             BufferValues::Texts(texts) => {
@@ -56,7 +56,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// Sets the text of a `text` column to these characters, which are known to be ASCII: an id's.
+    /// Sets the text of a `text` column to an id, whose characters are known to be ASCII.
     ///
     /// # Errors
     /// See [`Self::set_text`].
@@ -73,8 +73,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// Sets the text of a `text` column to the last one that was set, which is cheaper than looking it up
-    /// again. Returns `false`, and sets nothing, if there is none.
+    /// Sets the text of a `text` column to the last one that was set, which is cheaper than another
+    /// lookup. Returns `false` and sets nothing if there is none.
     ///
     /// # Errors
     /// See [`Self::set_text`].
@@ -140,8 +140,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// Sets the value of a `timestamp` column, in microseconds since 1970 (UTC, or the wall clock
-    /// where it has no time zone), or of a `time` column, in microseconds since midnight.
+    /// Sets the value of a `timestamp` column, in microseconds since 1970 (UTC, or local time
+    /// without a time zone), or of a `time` column, in microseconds since midnight.
     ///
     /// # Errors
     /// See [`Self::set_text`].
@@ -152,7 +152,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// Sets the value of a column of more than six digits behind the seconds, in nanoseconds.
+    /// Sets the value of a column of more than six fractional digits, in nanoseconds.
     ///
     /// # Errors
     /// See [`Self::set_text`].
@@ -193,7 +193,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// The integers of a `bigint` or `wei` column, with their rows; nothing of other columns.
+    /// The integers of a `bigint` or `wei` column with their rows; empty for other columns.
     pub(crate) fn integers(&self) -> Vec<(u32, i128)> {
         let BufferValues::Fixed { role, bytes } = &self.values else { return Vec::new() };
         let mut rows = (0u32..).zip(self.present.words()).flat_map(|(n, word)| {
@@ -235,7 +235,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// The memory that its values hold, in bytes. Cheap.
+    /// The memory of its values, in bytes. Cheap.
     pub(crate) fn bytes(&self) -> usize {
         let values = match &self.values {
             BufferValues::Bools(bits) => bits.words().len() * 8,
@@ -245,7 +245,7 @@ impl ColumnBuffer {
         values + self.present.words().len() * 8
     }
 
-    /// The part of that memory that holds mostly-unique strings.
+    /// The memory of mostly-unique strings, in bytes.
     pub(crate) fn unique_bytes(&self) -> usize {
         match &self.values {
             BufferValues::Bytes(strings) | BufferValues::Texts(strings) => strings.unique_bytes(),
@@ -253,7 +253,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// Forgets every row from `rows` on: those of a rejected record. The cost is that of the forgotten values.
+    /// Drops all rows from `rows` on: those of a rejected record. The cost is that of the dropped
+    /// values.
     pub(crate) fn truncate(&mut self, rows: u32) {
         if self.last_row().is_none_or(|last| last < rows) {
             return;
@@ -266,7 +267,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// Bytes of the longest text or binary, if it is longer than this; else 0. There are no pending strings.
+    /// The length of the longest string or binary in bytes, or 0 if none is longer than `over`.
+    /// There must be no pending strings.
     pub(crate) fn longest(&self, over: u64) -> u64 {
         match &self.values {
             BufferValues::Bytes(strings) | BufferValues::Texts(strings) => {
@@ -276,7 +278,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// Forgets every row, after a flush. Keeps the memory the next batch is likely to need.
+    /// Clears all rows after a flush. Keeps the memory that the next batch is likely to need.
     pub(crate) fn clear(&mut self) {
         self.present.clear();
         match &mut self.values {
@@ -286,7 +288,7 @@ impl ColumnBuffer {
         }
     }
 
-    /// Which rows are set.
+    /// The rows that have a value.
     pub(crate) fn present(&self) -> &Presence {
         &self.present
     }
@@ -294,7 +296,7 @@ impl ColumnBuffer {
     /// The values, in the order of their rows.
     ///
     /// # Errors
-    /// There are pending strings.
+    /// If strings are pending.
     pub(crate) fn values(&self) -> Result<&BufferValues, BufferError> {
         match &self.values {
             BufferValues::Bytes(strings) | BufferValues::Texts(strings)
@@ -325,7 +327,7 @@ impl ColumnBuffer {
     }
 }
 
-/// The values of a column, one of these layouts.
+/// The values of a column, in one of these layouts.
 #[derive(Clone, Debug)]
 pub(crate) enum BufferValues {
     /// Parquet's PLAIN layout of BOOLEAN.
@@ -334,9 +336,9 @@ pub(crate) enum BufferValues {
     Bytes(Strings),
     /// Parquet's PLAIN layout of numbers.
     Fixed {
-        /// What the numbers mean.
+        /// The meaning of the numbers.
         role: NumberLayout,
-        /// The numbers, one after the other.
+        /// The numbers, concatenated.
         bytes: Vec<u8>,
     },
     /// UTF-8.
@@ -349,7 +351,7 @@ impl BufferValues {
     }
 }
 
-/// What the numbers of a column mean.
+/// The meaning of the numbers of a column.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NumberLayout {
     /// Days since 1970-01-01, 32 bits, little-endian.
@@ -367,7 +369,7 @@ pub(crate) enum NumberLayout {
 }
 
 impl NumberLayout {
-    /// Bytes a value.
+    /// The number of bytes per value.
     pub(crate) const fn width(self) -> usize {
         match self {
             Self::Days => 4,

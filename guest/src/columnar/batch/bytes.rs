@@ -1,25 +1,25 @@
-//! Copying, comparing and hashing short strings, and the buffer they go to.
+//! Fast copying, comparing and hashing of short strings, and the buffer that stores them.
 //!
 //! Most strings of JSON are shorter than 64 bytes. In WebAssembly `memory.copy` is a call into the
 //! host and `memcmp` a loop over bytes, so short strings are handled inline, in fixed blocks that
-//! overlap in the middle: no loop the compiler could turn back into such a call.
+//! overlap in the middle, without a loop that the compiler could convert back into such a call.
 
-/// Longer strings are worth a call.
+/// The length up to which strings are handled inline.
 const INLINE: usize = 64;
 
-/// What [`recycle`] always keeps, in bytes.
+/// The minimum memory that [`recycle`] keeps, in bytes.
 const KEEP: usize = 4 << 10;
 
 /// Strings in the layout of Parquet's BYTE_ARRAY: 32 bits of length, little-endian, and the bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buffer {
-    /// Zeros behind what is used.
+    /// The used bytes, followed by zeros.
     data: Vec<u8>,
     used: usize,
 }
 
 impl Buffer {
-    /// Appends a string and its length, which the caller has found to fit 32 bits.
+    /// Appends a string and its length. The caller has checked that the length fits 32 bits.
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let end = self.used + 4 + bytes.len();
@@ -34,7 +34,7 @@ impl Buffer {
         self.used = end;
     }
 
-    /// The string that starts there, without its length.
+    /// The string that starts at `start`, without its length.
     #[inline]
     pub(crate) fn at(&self, start: u32) -> &[u8] {
         let rest = self.data.get(start as usize..self.used).unwrap_or_default();
@@ -46,12 +46,12 @@ impl Buffer {
         }
     }
 
-    /// Everything.
+    /// All strings.
     pub(crate) fn all(&self) -> &[u8] {
         self.data.get(..self.used).unwrap_or_default()
     }
 
-    /// Bytes used.
+    /// The number of bytes used.
     pub(crate) fn len(&self) -> usize {
         self.used
     }
@@ -60,7 +60,7 @@ impl Buffer {
         self.used = self.used.min(len);
     }
 
-    /// Empties it, and keeps memory for about as much again.
+    /// Clears it, and keeps memory for about as much again.
     pub(crate) fn clear(&mut self) {
         if self.data.len() > KEEP.max(self.used * 4) {
             self.data = Vec::new();
@@ -74,7 +74,7 @@ impl Buffer {
     }
 }
 
-/// Empties a vector, and keeps memory for about as much again.
+/// Clears a vector, and keeps memory for about as much again.
 pub(super) fn recycle<T>(values: &mut Vec<T>) {
     let used = size_of_val(values.as_slice());
     if values.capacity() * size_of::<T>() > KEEP.max(used * 4) {
@@ -93,7 +93,7 @@ pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
         0..=7 => small(a) == small(b),
         8..=16 => difference(a, b, 0) | difference(a, b, a.len() - 8) == 0,
         _ => {
-            // Every block but the last, which overlaps the one before.
+            // All blocks but the last, which overlaps the previous one.
             let last = a.len() - 16;
             let mut at = 0;
             while at < last {
@@ -109,7 +109,7 @@ pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
 
 /// A hash of a string, the same in every run. Its upper bits are the better ones.
 ///
-/// Fast, and not hard to collide on purpose: whoever uses it bounds its probes.
+/// It is fast, and collisions can be constructed: callers must limit their probes.
 #[inline]
 pub(super) fn hash(bytes: &[u8]) -> u32 {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -130,7 +130,7 @@ pub(super) fn hash(bytes: &[u8]) -> u32 {
     ((hash ^ (hash >> 29)).wrapping_mul(MULTIPLIER) >> 32) as u32
 }
 
-/// Copies `from` to `to`, which is as long.
+/// Copies `from` to `to`, which has the same length.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
     match from.len() {
@@ -147,7 +147,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Copies the first and the last `N` bytes, which overlap or meet.
+/// Copies the first and the last `N` bytes, which overlap or are adjacent.
 #[inline]
 fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
     if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
@@ -172,7 +172,7 @@ fn small(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The eight bytes that begin there.
+/// The eight bytes that start at `at`.
 #[inline]
 fn word(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word))

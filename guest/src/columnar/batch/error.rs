@@ -1,21 +1,22 @@
-//! Why a column buffer did not take or give a value.
+//! The errors of column buffers.
 
 use std::fmt;
 
 use crate::fault::Fault;
 
-/// Why a column did not take or give a value. Each is a defect of the caller, never of the input.
+/// The reason why a column buffer rejected a value or a read. Each is a defect of the caller, never
+/// of the input.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum BufferError {
-    /// The texts of a batch need more than 4 GiB.
+    /// The strings of a batch need more than 4 GiB.
     Full,
     /// The value is of another type than the column.
     Kind,
-    /// The row does not come after the last one that was set.
+    /// The row is not after the last one that was set.
     Order,
     /// The value has more digits than the column's precision.
     Range,
-    /// The values are read while strings are pending.
+    /// The values were read while strings are pending.
     Pending,
 }
 

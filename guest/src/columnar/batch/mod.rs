@@ -1,9 +1,9 @@
-//! Typed column buffers. Values are stored densely (only those that are set) in the layout Parquet
-//! wants, so that writing a page is copying bytes; which rows have one is a bitmap. A sparse column
-//! costs nothing for the rows that lack it: hundreds of columns of which a record has ten are the
-//! ordinary case for nested data.
+//! Typed column buffers. Values are stored densely (only those that are set) in Parquet's layout,
+//! so that writing a page copies bytes; a bitmap has the rows with a value. A sparse column costs
+//! nothing for the rows that lack it: nested data often has hundreds of columns of which a record
+//! sets ten.
 //!
-//! Nothing here knows Parquet beyond the layout of its values.
+//! Of Parquet, this module knows only the layout of values.
 
 mod buffer;
 mod bytes;

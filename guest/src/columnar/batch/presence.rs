@@ -1,4 +1,4 @@
-//! Which rows of a batch have a value, a bit each.
+//! The rows of a batch that have a value, one bit per row.
 
 use super::bytes::recycle;
 use super::error::BufferError;
@@ -45,7 +45,7 @@ impl Bits {
 /// A set of rows that grows at its end.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
-    /// A bit a row; rows after the last word are not set.
+    /// One bit per row; rows after the last word are not set.
     words: Vec<u64>,
     count: u32,
     /// One more than the last row.
@@ -53,7 +53,7 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// Fails unless the row comes after those that are set.
+    /// Fails unless the row is after those that are set.
     #[inline]
     pub(super) fn admit(&self, row: u32) -> Result<(), BufferError> {
         if row >= self.next && row != u32::MAX { Ok(()) } else { Err(BufferError::Order) }
@@ -73,7 +73,7 @@ impl Presence {
         self.next = row + 1;
     }
 
-    /// Forgets the rows from `rows` on. Returns how many are left.
+    /// Drops the rows from `rows` on. Returns the number of remaining rows.
     pub(super) fn truncate(&mut self, rows: u32) -> u32 {
         let rows = rows as usize;
         let kept = rows.div_ceil(64);
@@ -102,7 +102,7 @@ impl Presence {
         self.next = 0;
     }
 
-    /// How many rows are set.
+    /// The number of set rows.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
@@ -112,13 +112,13 @@ impl Presence {
         self.next.checked_sub(1)
     }
 
-    /// A bit a row; rows after the last word are not set.
+    /// One bit per row; rows after the last word are not set.
     pub(crate) fn words(&self) -> &[u64] {
         &self.words
     }
 }
 
-/// Zeroes the bits from `len` on in the word that holds it.
+/// Clears the bits from `len` on in the word that contains it.
 fn clear_from(words: &mut [u64], len: usize) {
     if let Some(word) = words.get_mut(len / 64) {
         *word &= (1 << (len % 64)) - 1;

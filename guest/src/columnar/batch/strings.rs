@@ -1,51 +1,53 @@
-//! The strings of a column. They are kept once each, in the very layout of Parquet's dictionary
-//! page, with an index a value, for as long as that repays; then all of them, in the layout of its
-//! plain pages.
+//! The strings of a column. While it pays off they are stored once each, in the layout of Parquet's
+//! dictionary page, with one index per value; otherwise all are stored, in the layout of its plain
+//! pages.
 
 use super::bytes::{Buffer, equal, hash, recycle};
 use super::error::BufferError;
 
-/// After how many values a dictionary is judged first; then whenever they have doubled.
+/// The number of values after which a dictionary is first judged, and then again at every power of
+/// two.
 const TRIAL: usize = 1024;
 
-/// Until then it must have saved only this part of the bytes: a value of some ten thousands hardly
-/// comes back sooner.
+/// Before this number of values a dictionary must have saved only a small part of the bytes: values
+/// of which there are some ten thousand rarely repeat sooner.
 const EARLY: usize = 8192;
 const EARLY_WORTH: usize = 128;
 
-/// Later, this part of them after what the indices take, or it is not worth the hashing.
+/// Later it must save this part of the bytes, including the indices; otherwise the hashing is not
+/// worth its cost.
 const WORTH: usize = 32;
 
-/// Batches a column goes without a dictionary after one that did not repay.
+/// The number of batches that a column has no dictionary after one that did not pay off.
 const REST: u8 = 15;
 
-/// Fewer strings than this say nothing about the next batch.
+/// A smaller number of strings says nothing about the next batch.
 const FEW: usize = 64;
 
-/// Bytes of strings that are looked up together. A record has hundreds of columns, whose dictionaries
-/// would drive one another out of the cache if each value was looked up as it comes.
+/// The bytes of strings that are looked up together. A record has hundreds of columns, whose
+/// dictionaries would evict one another from the cache if each value was looked up at once.
 const TOGETHER: usize = 4 << 10;
 
-/// How many slots may be tried for one string. At least half of the slots are free: the longest
-/// search for one of a million ordinary strings takes some 70. More means strings that were made to
-/// collide, and the dictionary is given up.
+/// The maximum number of slots that are tried for one string. At least half of the slots are free,
+/// so the longest search for one of a million ordinary strings takes some 70. More indicates
+/// constructed collisions, and the dictionary is dropped.
 const PROBES: usize = 256;
 
 /// The strings of a column, in the order of their rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strings {
-    /// The last ones, which are not in their place yet.
+    /// The last strings, which are not stored yet.
     pending: Buffer,
-    /// Those of the dictionary, or all.
+    /// The strings of the dictionary, or all strings.
     data: Buffer,
-    /// Where each begins in `data`.
+    /// The start of each string in `data`.
     starts: Vec<u32>,
-    /// Bytes those that are in their place take in the plain layout.
+    /// The bytes of the stored strings in the plain layout.
     plain: usize,
     dictionary: Dictionary,
-    /// The dictionary did not repay.
+    /// Whether the dictionary was dropped.
     given_up: bool,
-    /// For how many batches more none is tried.
+    /// The number of batches for which no dictionary is tried.
     rest: u8,
 }
 
@@ -53,7 +55,7 @@ impl Strings {
     /// Appends a string.
     #[inline]
     pub(super) fn push(&mut self, string: &[u8]) -> Result<(), BufferError> {
-        // The bound of every offset and length below.
+        // The limit of every offset and length below.
         let plain = self.plain.saturating_add(self.pending.len()).saturating_add(string.len());
         if plain > u32::MAX as usize - 4 {
             return Err(BufferError::Full);
@@ -69,7 +71,7 @@ impl Strings {
         Ok(())
     }
 
-    /// Brings the pending strings to their place.
+    /// Stores the pending strings.
     pub(super) fn flush_pending(&mut self) {
         if self.pending.len() == 0 {
             return;
@@ -85,12 +87,12 @@ impl Strings {
         self.pending = pending;
     }
 
-    /// Returns `true` if strings are not in their place yet.
+    /// Returns `true` if strings are pending.
     pub(super) fn has_pending(&self) -> bool {
         self.pending.len() != 0
     }
 
-    /// Appends the last string once more. Returns `false` if there is none.
+    /// Appends the last string again. Returns `false` if there is none.
     #[inline]
     pub(super) fn repeat(&mut self) -> Result<bool, BufferError> {
         self.flush_pending();
@@ -99,7 +101,7 @@ impl Strings {
                 self.starts.get(last as usize).map_or(0, |&start| self.data.at(start).len());
             let plain = self.plain.saturating_add(length);
             let count = self.dictionary.indices.len() + 1;
-            // Where the dictionary is judged, the ordinary way is taken.
+            // Where the dictionary is judged, the string is appended in the ordinary way.
             if plain <= u32::MAX as usize - 4 && !count.is_power_of_two() {
                 self.plain = plain + 4;
                 self.dictionary.indices.push(last);
@@ -117,7 +119,7 @@ impl Strings {
         self.push(&string).map(|()| true)
     }
 
-    /// Forgets all but the first `count` values.
+    /// Drops all but the first `count` values.
     pub(super) fn truncate(&mut self, count: usize) {
         self.flush_pending();
         if self.given_up {
@@ -132,7 +134,8 @@ impl Strings {
         {
             let Some(&start) = self.starts.get(index as usize) else { continue };
             self.plain -= 4 + self.data.at(start).len();
-            // Strings enter in the order of their first use, so the last one leaves with it.
+            // Strings are added in the order of their first use, so the last one is removed with
+            // it.
             let now = self.dictionary.indices.len() as u32;
             if self.dictionary.entries.last().is_some_and(|entry| entry.first_use == now) {
                 self.dictionary.remove_last();
@@ -142,8 +145,8 @@ impl Strings {
         }
     }
 
-    /// Forgets everything, at the end of a batch. What did not repay in it is not tried again for a
-    /// while: hashing strings that never come back is a good part of the cost of a wide table.
+    /// Clears everything at the end of a batch. A dictionary that did not pay off is not tried
+    /// again for a while: hashing strings that never repeat is much of the cost of a wide table.
     pub(super) fn clear(&mut self) {
         self.flush_pending();
         let tried = !self.given_up || self.rest == 0;
@@ -160,7 +163,7 @@ impl Strings {
         self.given_up = self.rest > 0;
     }
 
-    /// The memory they hold.
+    /// The memory of the strings.
     pub(super) fn bytes(&self) -> usize {
         let dictionary = &self.dictionary;
         self.data.len()
@@ -170,7 +173,7 @@ impl Strings {
             + dictionary.slots.len() * 4
     }
 
-    /// The part of it that holds mostly-unique strings.
+    /// The part of it for mostly-unique strings.
     pub(super) fn unique_bytes(&self) -> usize {
         let plain = self.given_up || self.starts.len() * 4 > self.dictionary.indices.len() * 3;
         if plain { self.data.len() } else { 0 }
@@ -181,24 +184,25 @@ impl Strings {
         &self.data
     }
 
-    /// Where each string begins in [`Self::data`].
+    /// The start of each string in [`Self::data`].
     pub(crate) fn starts(&self) -> &[u32] {
         &self.starts
     }
 
-    /// Bytes of the longest string, if it is longer than this; else 0. They are in their places.
+    /// The length of the longest string in bytes, or 0 if none is longer than `over`. No strings
+    /// may be pending.
     pub(super) fn longest(&self, over: usize) -> usize {
         if self.data.len() <= over {
             return 0;
         }
-        // Each has its length before it, as in the plain layout.
+        // Each string follows its length, as in the plain layout.
         let ends = self.starts.iter().skip(1).copied().chain([self.data.len() as u32]);
         let lengths = self.starts.iter().zip(ends).map(|(start, end)| (end - start) as usize);
         let lengths = lengths.map(|length| length.saturating_sub(size_of::<u32>()));
         lengths.filter(|length| *length > over).max().unwrap_or(0)
     }
 
-    /// The index of each value in the dictionary, unless there is none.
+    /// The index of each value in the dictionary, if there is one.
     pub(crate) fn indices(&self) -> Option<&[u32]> {
         (!self.given_up).then_some(self.dictionary.indices.as_slice())
     }
@@ -210,13 +214,14 @@ impl Strings {
             && self.data.len() + index_bytes(self.dictionary.indices.len(), entries) < self.plain
     }
 
-    /// Returns `true` if the string with that index is this one.
+    /// Returns `true` if the string with this index equals `string`.
     #[inline]
     fn is(&self, index: u32, string: &[u8]) -> bool {
         self.starts.get(index as usize).is_some_and(|&start| equal(self.data.at(start), string))
     }
 
-    /// Appends a string, by way of the dictionary if there is one, which is judged now and then.
+    /// Stores a string, through the dictionary if there is one, and judges the dictionary from time
+    /// to time.
     #[inline]
     fn place(&mut self, string: &[u8]) {
         self.plain += 4 + string.len();
@@ -230,7 +235,7 @@ impl Strings {
         }
     }
 
-    /// Appends the index of a string, which joins the dictionary if it is new.
+    /// Appends the index of a string, and adds a new string to the dictionary.
     #[inline]
     fn look_up(&mut self, string: &[u8]) {
         let hash = hash(string);
@@ -260,7 +265,7 @@ impl Strings {
         self.data.push(string);
     }
 
-    /// Returns `true` if the dictionary is continued after that many values.
+    /// Returns `true` if the dictionary is kept after `count` values.
     #[cold]
     fn promising(&self, count: usize) -> bool {
         let saved = self.plain - self.data.len();
@@ -271,7 +276,7 @@ impl Strings {
         }
     }
 
-    /// Turns what there is into the plain layout.
+    /// Converts the strings to the plain layout.
     #[cold]
     fn give_up(&mut self) {
         let mut plain =
@@ -285,26 +290,26 @@ impl Strings {
     }
 }
 
-/// Bytes that indices take.
+/// The number of bytes of the indices.
 fn index_bytes(count: usize, entries: usize) -> usize {
     count * index_width(entries) as usize / 8
 }
 
-/// Bits of an index of a dictionary with that many entries; at least one.
+/// The number of bits of an index into a dictionary of `entries` strings; at least one.
 pub(crate) fn index_width(entries: usize) -> u32 {
     (usize::BITS - entries.saturating_sub(1).leading_zeros()).max(1)
 }
 
-/// Finds strings by their hash: open addressing, linear probing.
+/// Finds strings by their hash: open addressing with linear probing.
 #[derive(Clone, Debug, Default)]
 struct Dictionary {
     /// The string of each value.
     indices: Vec<u32>,
-    /// Of each string, in the order they were added.
+    /// One entry per string, in the order of addition.
     entries: Vec<DictionaryEntry>,
-    /// None, or a power of two.
+    /// The number of slots is zero or a power of two.
     slots: Vec<DictionarySlot>,
-    /// What brings a hash down to a slot.
+    /// The shift that reduces a hash to a slot.
     shift: u32,
 }
 
@@ -315,15 +320,15 @@ struct DictionaryEntry {
     first_use: u32,
 }
 
-/// Where a string is: a part of its hash, and one more than its index. Half the size of both in
-/// full, for the slots of hundreds of columns compete for the cache.
+/// A part of a string's hash, and its index plus one. This is half the size of both in full: the
+/// slots of hundreds of columns compete for the cache.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct DictionarySlot(u32);
 
 impl DictionarySlot {
     const FREE: Self = Self(0);
 
-    /// Strings a dictionary has at most.
+    /// The maximum number of strings of a dictionary.
     const LIMIT: usize = (1 << 22) - 1;
 
     #[inline]
@@ -343,7 +348,7 @@ impl DictionarySlot {
 }
 
 impl Dictionary {
-    /// Makes sure at least half of the slots are free.
+    /// Ensures that at least half of the slots are free.
     #[inline]
     fn make_room(&mut self) {
         if self.entries.len() * 2 >= self.slots.len() {
@@ -361,7 +366,7 @@ impl Dictionary {
         (slot + 1) & (self.slots.len() - 1)
     }
 
-    /// Adds a string, which the next value is the first to use, unless there are too many.
+    /// Adds a string for the next value. Returns `false` if there are too many.
     #[inline]
     fn enter(&mut self, at: usize, hash: u32) -> bool {
         if self.entries.len() >= DictionarySlot::LIMIT {
@@ -376,7 +381,8 @@ impl Dictionary {
         true
     }
 
-    /// Removes the string that was added last. Nothing was put behind it, so its slot is simply freed.
+    /// Removes the string that was added last. No string was placed after it, so its slot is simply
+    /// freed.
     fn remove_last(&mut self) {
         let Some(entry) = self.entries.pop() else { return };
         let last = DictionarySlot::new(self.entries.len() as u32, entry.hash);
@@ -392,7 +398,7 @@ impl Dictionary {
         }
     }
 
-    /// Doubles the slots. Strings enter again in the order they were added, as `remove_last` needs it.
+    /// Doubles the slots. Strings are added again in their order, as `remove_last` requires.
     #[cold]
     fn grow(&mut self) {
         let len = (self.slots.len() * 2).max(32);

@@ -8,7 +8,7 @@ fn column(data_type: DataType) -> ColumnBuffer {
 #[test]
 fn a_setter_of_another_type_is_rejected() {
     type Setter = fn(&mut ColumnBuffer) -> Result<(), BufferError>;
-    // What each type takes, by name.
+    // The types that each setter accepts.
     let setters: [(&str, Setter, &[DataType]); 8] = [
         ("text", |c| c.set_text(0, "x"), &[DataType::Text, DataType::Json]),
         ("bytes", |c| c.set_bytes(0, b"x"), &[DataType::Binary]),
@@ -31,7 +31,7 @@ fn a_setter_of_another_type_is_rejected() {
 }
 
 #[test]
-fn rows_only_come_in_order() {
+fn rows_out_of_order_are_rejected() {
     let mut column = column(DataType::Bigint);
     assert_eq!(column.last_row(), None);
     for (row, expect) in [
@@ -48,7 +48,7 @@ fn rows_only_come_in_order() {
 }
 
 #[test]
-fn decimals_keep_within_their_precision() {
+fn decimals_beyond_their_precision_are_rejected() {
     let decimal = |precision| Kind { precision: Some(precision), ..Kind::of(DataType::Decimal) };
     let check = |kind: Kind, value: i128, expect: Result<(), BufferError>| {
         assert_eq!(ColumnBuffer::new(kind).set_decimal(0, value), expect, "{kind:?} {value}");
@@ -65,8 +65,8 @@ fn decimals_keep_within_their_precision() {
 }
 
 #[test]
-fn truncating_is_as_never_having_set() {
-    // Any rows kept, of any rows set.
+fn truncated_rows_leave_no_trace() {
+    // For any number of rows kept of any rows set.
     let rows: Vec<u32> = (0..400).filter(|row| row % 7 != 3 && !(100..200).contains(row)).collect();
     type Setter = fn(&mut ColumnBuffer, u32);
     let setters: [(DataType, Setter); 4] = [
@@ -97,7 +97,7 @@ fn truncating_is_as_never_having_set() {
     }
 }
 
-/// The values as a page would have them.
+/// The values as in a page.
 fn layout(column: &ColumnBuffer) -> String {
     let mut column = column.clone();
     column.flush_pending();
@@ -110,11 +110,11 @@ fn layout(column: &ColumnBuffer) -> String {
 }
 
 #[test]
-fn colliding_strings_cost_no_more_than_a_bounded_search() {
+fn search_for_colliding_strings_is_bounded() {
     let mut texts = column(DataType::Text);
     let mut row = 0;
     let target = bytes::hash(b"0000000000000000");
-    // Searching for strings whose upper hash bits agree stands in for an attacker's algebra.
+    // A search for strings whose upper hash bits agree replaces an attacker's algebra.
     for candidate in 0u64.. {
         let text = format!("{candidate:016}");
         if bytes::hash(text.as_bytes()) >> 20 == target >> 20 {
@@ -132,7 +132,7 @@ fn colliding_strings_cost_no_more_than_a_bounded_search() {
 }
 
 #[test]
-fn values_are_not_read_while_strings_are_pending() {
+fn reading_with_pending_strings_is_a_fault() {
     let check = |strings: &[&str], waits: bool| {
         let mut texts = column(DataType::Text);
         for (row, string) in (0..).zip(strings) {

@@ -1,4 +1,4 @@
-//! A file that grows in memory, a row group a batch.
+//! A Parquet file in memory, with one row group per batch.
 
 use std::borrow::Borrow;
 
@@ -12,26 +12,26 @@ use super::footer::{self, ChunkMeta, GroupMeta, Page};
 use super::page::Chunk;
 use super::schema::{self, FileColumn};
 
-/// First and last in every file.
+/// The first and last bytes of every file.
 const MAGIC: &[u8; 4] = b"PAR1";
 
-/// Chunks smaller than this are not worth compressing.
+/// Smaller chunks are not compressed.
 const COMPRESS: usize = 64;
 
-/// Larger ones are compressed if a sample of them gets smaller: ids, digests and most floating point
-/// numbers do not, and would cost time here and in every reader.
+/// Larger chunks are compressed only if a sample becomes smaller: ids, digests and most floating
+/// point numbers do not, and would cost time here and in every reader.
 const DOUBTFUL: usize = 64 << 10;
-/// Bytes of that sample.
+/// The size of the sample in bytes.
 const SAMPLE: usize = 4 << 10;
 
-/// A Parquet file that grows in memory.
+/// A Parquet file that is built in memory.
 ///
-/// Every column is optional. `text` and `json` are strings, `timestamp` is in microseconds, of UTC
-/// where it has a time zone; `time` in microseconds; decimals are of their precision and scale.
+/// Every column is optional. `text` and `json` are strings; `timestamp` is in microseconds, of UTC
+/// if it has a time zone; `time` is in microseconds; decimals have their precision and scale.
 #[derive(Debug)]
 pub(crate) struct ParquetFile {
     fields: Vec<FileColumn>,
-    /// The pages so far.
+    /// The encoded pages.
     body: Vec<u8>,
     /// The encoded entries of the footer for the row groups so far, one after the other.
     groups: Vec<u8>,
@@ -39,20 +39,20 @@ pub(crate) struct ParquetFile {
     rows: u64,
 }
 
-/// Where pages are made: of use to any number of files, one after the other.
+/// The encoder of pages. It can be used for any number of files in turn.
 #[derive(Debug)]
 pub(crate) struct PageEncoder {
     page: Vec<u8>,
-    /// Its tables are as large as many a page, so they are not made anew for each.
+    /// It is reused because its tables are as large as many a page.
     encoder: Encoder,
     compressed: Vec<u8>,
 }
 
 impl ParquetFile {
-    /// A file with no rows.
+    /// A file without rows.
     ///
     /// # Errors
-    /// There is no field, or one is a decimal with a precision or scale that Parquet has not.
+    /// If there is no field, or Parquet does not support the precision or scale of a decimal.
     pub(crate) fn create(fields: Vec<FileColumn>) -> Result<Self> {
         if fields.is_empty() {
             return Err(Fault::internal("expected at least one column in a file, found none"));
@@ -63,11 +63,11 @@ impl ParquetFile {
         Ok(Self { fields, body: MAGIC.to_vec(), groups: Vec::new(), group_count: 0, rows: 0 })
     }
 
-    /// Appends a row group of that many rows; none for no rows. After an error the file is as it
-    /// was.
+    /// Appends a row group with `rows` rows; nothing for no rows. On an error the file is
+    /// unchanged.
     ///
     /// # Errors
-    /// The columns are not those of the file, or one has a value beyond the last row or pending
+    /// If the columns are not those of the file, one has a value beyond the last row or pending
     /// strings, or a page is larger than 2 GiB.
     pub(crate) fn append<C: Borrow<ColumnBuffer>>(
         &mut self,
@@ -87,20 +87,20 @@ impl ParquetFile {
         outcome
     }
 
-    /// About how many bytes the finished file would have.
+    /// The approximate size of the finished file in bytes.
     pub(crate) fn size(&self) -> usize {
         self.body.len() + self.groups.len()
     }
 
-    /// How many rows it has.
+    /// The number of rows.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The whole file.
+    /// Returns the complete file.
     ///
     /// # Errors
-    /// Its footer is larger than 2 GiB.
+    /// If its footer is larger than 2 GiB.
     pub(crate) fn finish(self) -> Result<Vec<u8>> {
         let Self { mut body, fields, groups, group_count, rows } = self;
         let start = body.len();
@@ -210,7 +210,7 @@ impl ParquetFile {
             Compression::Snappy => encoder.compress(plain)?,
             _ => plain,
         };
-        // Growing by doubling would need three times the file while it moves.
+        // Doubling would need three times the memory of the file while it moves.
         let needed = stored.len() + footer::HEADER;
         if self.body.capacity() - self.body.len() < needed {
             self.body.reserve_exact(needed.max(self.body.len() / 4));
@@ -224,12 +224,12 @@ impl ParquetFile {
 }
 
 impl PageEncoder {
-    /// One that has made nothing yet.
+    /// A new encoder.
     pub(crate) fn new() -> Self {
         Self { page: Vec::new(), encoder: Encoder::new(), compressed: Vec::new() }
     }
 
-    /// Compresses a page if a part from its middle gets smaller by at least a tenth.
+    /// Compresses a page if a part of its middle becomes smaller by at least a tenth.
     fn judge(&mut self, page: &[u8]) -> Result<Compression> {
         let start = (page.len() / 2).min(page.len().saturating_sub(SAMPLE));
         let sample = page.get(start..).unwrap_or_default();
@@ -257,7 +257,7 @@ impl Default for PageEncoder {
     }
 }
 
-/// A size as the format has it.
+/// A size as the format stores it.
 fn size(bytes: usize) -> Result<i32> {
     i32::try_from(bytes)
         .map_err(|_| Fault::internal(format_args!("expected less than 2 GiB, found {bytes} bytes")))

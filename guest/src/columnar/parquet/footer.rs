@@ -1,5 +1,5 @@
-//! The headers of pages and the footer of a file. Source: `parquet.thrift`, which the numbers of the
-//! fields are from.
+//! The headers of pages and the footer of a file. Source: `parquet.thrift`, including the numbers
+//! of fields.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use parquet2::compression::Compression;
 use super::schema::{self, FileColumn, Physical};
 use super::thrift::Struct;
 
-/// More than the header of a page takes.
+/// An upper limit for the size of a page header.
 pub(super) const HEADER: usize = 64;
 
-/// What wrote the file, in the form the format asks for.
+/// The writer of the file, in the form that the format specifies.
 const CREATED_BY: &str = concat!("snowcat version ", env!("CARGO_PKG_VERSION"));
 
-/// Version 2 of the format, as pyarrow says by default: the logical types and the encoding of
-/// dictionary indices are that version's, although the pages are those of version 1.
+/// Version 2 of the format, as pyarrow declares by default: the logical types and the encoding of
+/// dictionary indices are of that version, although the pages are of version 1.
 const VERSION: i32 = 2;
 
 /// `Encoding`.
@@ -23,7 +23,7 @@ const PLAIN: i32 = 0;
 const RLE: i32 = 3;
 const RLE_DICTIONARY: i32 = 8;
 
-/// What a page holds, and how many of it.
+/// The kind of a page, and the number of its values.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Page {
     Dictionary(i32),
@@ -31,24 +31,24 @@ pub(super) enum Page {
     Plain(i32),
 }
 
-/// Where the pages of one column of a row group are, and what is in them.
+/// The location and content of the pages of one column of a row group.
 #[derive(Debug)]
 pub(super) struct ChunkMeta {
     pub(super) codec: Compression,
-    /// Where the first page of data begins.
+    /// The start of the first data page.
     pub(super) data: usize,
-    /// Where the dictionary page begins.
+    /// The start of the dictionary page.
     pub(super) dictionary: Option<usize>,
-    /// The smallest and the largest value.
+    /// The minimum and the maximum.
     pub(super) limits: Option<(Vec<u8>, Vec<u8>)>,
     pub(super) nulls: u32,
-    /// Bytes with headers, uncompressed.
+    /// The size including headers, uncompressed.
     pub(super) plain: usize,
-    /// Bytes with headers, as they are in the file.
+    /// The size including headers, as stored.
     pub(super) stored: usize,
 }
 
-/// A row group: its columns, where its pages are, and its number in the file.
+/// A row group: its columns, the location of its pages, and its number in the file.
 #[derive(Debug)]
 pub(super) struct GroupMeta {
     pub(super) chunks: Vec<ChunkMeta>,
@@ -67,7 +67,7 @@ pub(super) fn write_page(to: &mut Vec<u8>, page: Page, plain: i32, stored: i32) 
         header.nested(5, |data| {
             data.i32(1, values);
             data.i32(2, encoding);
-            // The levels: of definition, and of repetition, which there are none of.
+            // The levels: of definition, and of repetition, of which there are none.
             data.i32(3, RLE);
             data.i32(4, RLE);
         });
@@ -123,7 +123,7 @@ pub(super) fn write(
         pair.end();
     });
     file.bytes(6, CREATED_BY.as_bytes());
-    // Every column is ordered as its type says; without this the statistics mean nothing.
+    // Every column has the order of its type; without this the statistics are undefined.
     file.structs(7, fields.len(), |to| {
         for _ in fields {
             let mut order = Struct::begin(to);
@@ -137,7 +137,7 @@ pub(super) fn write(
 /// Appends a `ColumnChunk` with its `ColumnMetaData`.
 fn write_chunk(to: &mut Vec<u8>, field: &FileColumn, chunk: &ChunkMeta, rows: u32) {
     let mut outer = Struct::begin(to);
-    // No metadata outside the footer.
+    // There is no metadata outside the footer.
     outer.i64(2, 0);
     outer.nested(3, |meta| {
         meta.i32(1, Physical::of(field.kind) as i32);

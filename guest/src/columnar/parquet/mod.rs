@@ -1,11 +1,12 @@
-//! Batches to Parquet: one file that grows in memory, a row group a batch. Snappy, data pages v1.
+//! Batches to Parquet: one file that is built in memory, with one row group per batch. Snappy, data
+//! pages v1.
 //!
-//! The only module that names arrow2, parquet2, snap and the Parquet format. The pages are made here, from
-//! columns that hold them nearly ready (arrow2's encoder would want every sparse column padded with
-//! its nulls first), and so is the footer: row groups are kept as the bytes they will be there.
-//! Parquet2's writer keeps most of a kilobyte of structures for each column of each row group, more
-//! than the data of a sparse column takes; neither does it write the column orders without which a
-//! reader must ignore the statistics.
+//! The only module that uses arrow2, parquet2, snap and the Parquet format. Pages are encoded here,
+//! from columns that have almost the final layout (arrow2's encoder would need every sparse column
+//! padded with nulls first). The footer is encoded here, too, and row groups are stored as the
+//! bytes of their footer entries: parquet2's writer keeps almost a kilobyte of structures for each
+//! column of each row group, more than the data of a sparse column, and does not write the column
+//! orders without which a reader must ignore the statistics.
 
 mod file;
 mod footer;

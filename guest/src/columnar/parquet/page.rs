@@ -8,17 +8,17 @@ use crate::columnar::batch::{
 };
 use crate::fault::Result;
 
-/// About how many bytes of values a page holds; readers keep a page in memory.
+/// The approximate size of a page's values in bytes; readers keep a page in memory.
 const PAGE: usize = 1 << 20;
 
-/// Rows are looked at in groups of so many: those of a word of bits.
+/// Rows are processed in groups of this size: the bits of a word.
 const GROUP: usize = 64;
 
-/// A dictionary of numbers is tried where all of them are within a range this many times smaller
-/// than their count: then it repays, and a table of the range finds each without hashing.
+/// A dictionary of numbers is tried if their range is smaller than their count by this factor: then
+/// it pays off, and a table of the range finds each number without hashing.
 const CROWD: usize = 4;
 
-/// Fewer numbers are not worth a page of their own.
+/// A smaller count of numbers does not justify a page.
 const FEWEST: usize = 64;
 
 /// The largest such range.
@@ -32,29 +32,29 @@ pub(super) struct Chunk<'a> {
     limits: Option<Limits>,
 }
 
-/// The smallest and the largest value of a column.
+/// The minimum and the maximum of a column.
 #[derive(Clone, Copy)]
 enum Limits {
     Days(i32, i32),
     Numbers(i64, i64),
 }
 
-/// Where the values of the pages come from.
+/// The source of the pages' values.
 enum Layout<'a> {
     Bools(&'a Bits),
     /// Numbers, in their order.
     Fixed(NumberLayout, &'a [u8]),
-    /// Indices of the numbers of a dictionary page.
+    /// Indices into a dictionary page of numbers.
     Crowded(Numbers),
     /// Strings, in their order.
     Plain(&'a Strings),
-    /// Indices of the strings of a dictionary page.
+    /// Indices into a dictionary page of strings.
     Indices(&'a Strings, &'a [u32]),
-    /// Strings, through the indices of a dictionary that is not worth writing.
+    /// Strings, found through the indices of a dictionary that is not worth writing.
     Lookup(&'a Strings, &'a [u32]),
 }
 
-/// The part of a chunk that makes a page.
+/// The part of a chunk that becomes a page.
 pub(super) struct PageSpan {
     pub(super) rows: Range<usize>,
     values: Range<usize>,
@@ -62,7 +62,7 @@ pub(super) struct PageSpan {
 
 impl<'a> Chunk<'a> {
     /// # Errors
-    /// There are pending strings in the column.
+    /// If strings of the column are pending.
     pub(super) fn new(column: &'a ColumnBuffer, rows: u32) -> Result<Self> {
         let values = column.values()?;
         let limits = Limits::of(values);
@@ -86,7 +86,7 @@ impl<'a> Chunk<'a> {
         Ok(Self { column, rows: rows as usize, layout, limits })
     }
 
-    /// How many values the dictionary page has, and the values.
+    /// The number of values of the dictionary page, and the values.
     pub(super) fn dictionary(&self) -> Option<(usize, &[u8])> {
         match &self.layout {
             Layout::Crowded(numbers) => Some((numbers.distinct.len() / 8, &numbers.distinct)),
@@ -95,13 +95,13 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// About how many bytes the values of all pages take.
+    /// The approximate size of the values of all pages in bytes.
     pub(super) fn size(&self) -> usize {
         self.size_of(&(0..self.column.count() as usize))
             + self.dictionary().map_or(0, |(_, values)| values.len())
     }
 
-    /// The smallest and the largest number, as the format's statistics have them.
+    /// The minimum and the maximum in the form of the format's statistics.
     pub(super) fn limits(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         self.limits.map(|limits| match limits {
             Limits::Days(min, max) => (min.to_le_bytes().to_vec(), max.to_le_bytes().to_vec()),
@@ -109,10 +109,10 @@ impl<'a> Chunk<'a> {
         })
     }
 
-    /// How the rows are cut into pages.
+    /// The ranges of rows of the pages.
     pub(super) fn spans(&self) -> Vec<PageSpan> {
         let all = 0..self.column.count() as usize;
-        // A million bools are an eighth of a page, and bits are only ever cut at bytes.
+        // A million booleans are an eighth of a page, and bits may only be split at bytes.
         if self.size_of(&all) <= PAGE || matches!(self.layout, Layout::Bools(_)) {
             return vec![PageSpan { rows: 0..self.rows, values: all }];
         }
@@ -178,7 +178,7 @@ impl<'a> Chunk<'a> {
         }
     }
 
-    /// About how many bytes those values take in a page.
+    /// The approximate size of these values in a page in bytes.
     fn size_of(&self, values: &Range<usize>) -> usize {
         let count = values.len();
         match &self.layout {
@@ -189,7 +189,7 @@ impl<'a> Chunk<'a> {
             Layout::Fixed(role, _) => count * role.width(),
             Layout::Plain(strings) => offset(strings, values.end) - offset(strings, values.start),
             Layout::Indices(strings, _) => count * index_width(strings.starts().len()) as usize / 8,
-            // Not worth a dictionary: hardly any of them twice.
+            // A dictionary does not pay off: few values are repeated.
             Layout::Lookup(strings, _) => {
                 count * strings.data().len() / strings.starts().len().max(1)
             }
@@ -197,12 +197,12 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// Where a string begins; the one after the last, where they end.
+/// The start of a string, or the end of the last one.
 fn offset(strings: &Strings, string: usize) -> usize {
     strings.starts().get(string).map_or(strings.data().len(), |start| *start as usize)
 }
 
-/// Appends the values of a page that are indices of a dictionary with that many entries.
+/// Appends the values of a page as indices into a dictionary of `entries` values.
 fn indices(to: &mut Vec<u8>, values: Option<&[u32]>, entries: usize) {
     let width = index_width(entries);
     to.push(width as u8);
@@ -235,13 +235,13 @@ fn limits<T: Ord + Copy, const WIDTH: usize>(
 
 /// A dictionary of numbers.
 struct Numbers {
-    /// 64 bits each, little-endian, in the order of their first use.
+    /// 64 bits each, little-endian, in the order of first use.
     distinct: Vec<u8>,
     indices: Vec<u32>,
 }
 
 impl Numbers {
-    /// The dictionary of numbers between these limits, if it repays.
+    /// The dictionary of numbers within these limits, if it pays off.
     fn new(bytes: &[u8], min: i64, max: i64) -> Option<Self> {
         const NONE: u32 = u32::MAX;
         let numbers = bytes.as_chunks::<8>().0;
@@ -262,7 +262,7 @@ impl Numbers {
                         *index
                     }
                     Some(index) => *index,
-                    // Not reached: every number is within the limits.
+                    // Unreachable: every number is within the limits.
                     None => NONE,
                 }
             })

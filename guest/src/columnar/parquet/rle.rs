@@ -3,18 +3,18 @@
 
 use super::thrift::varint;
 
-/// Values are looked at in blocks of so many; a block of equal ones becomes part of a run.
+/// Values are processed in blocks of this size; a block of equal values becomes part of a run.
 const BLOCK: usize = 64;
 
-/// Appends definition levels of one bit: of `rows` rows, those set in `words` (a bit each, from the
-/// least significant one on; there may be less words than rows) have a value.
+/// Appends definition levels of one bit: of `rows` rows, those set in `words` have a value. A word
+/// has one bit per row from the least significant one on; there may be fewer words than rows.
 pub(super) fn levels(to: &mut Vec<u8>, words: &[u64], rows: usize) {
     let blocks = rows.div_ceil(BLOCK);
     let word = |block: usize| words.get(block).copied().unwrap_or(0);
     let rows_in = |block: usize| BLOCK.min(rows - block * BLOCK);
     let run = |block: usize| match word(block) {
         0 => Some(0),
-        // The bits behind the last row are zero.
+        // The bits after the last row are zero.
         bits if bits.count_ones() as usize == rows_in(block) => Some(1),
         _ => None,
     };
@@ -62,13 +62,13 @@ pub(super) fn indices(to: &mut Vec<u8>, values: &[u32], width: u32) {
     }
 }
 
-/// The value all of a block have.
+/// The value of a block of equal values.
 fn uniform(block: &[u32]) -> Option<u32> {
     let first = *block.first()?;
     block.iter().all(|value| *value == first).then_some(first)
 }
 
-/// Appends a block in packs of eight values, the last one filled up with zeros.
+/// Appends a block in packs of eight values; the last pack is padded with zeros.
 fn pack(to: &mut Vec<u8>, block: &[u32], width: u32) {
     let end = to.len() + block.len().div_ceil(8) * width as usize;
     let mut word = 0;
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn levels_are_read_back() {
-        // Stretches of rows with (odd places) and without a value.
+        // Alternating stretches of rows without a value (even indices) and with one (odd indices).
         let check = |stretches: &[usize]| {
             let rows: usize = stretches.iter().sum();
             let mut words = vec![0u64; rows.div_ceil(64)];

@@ -1,8 +1,8 @@
-//! What a column's type is called in Parquet and in Arrow.
+//! The Parquet and Arrow types of columns.
 //!
-//! The choices are pyarrow's wherever there is one, as those files are what every reader is tried
-//! with; a legacy converted type stands next to each logical type that has one. Source: Parquet's
-//! `LogicalTypes.md` and `parquet.thrift`, which also gives the numbers.
+//! The choices are pyarrow's where possible, because readers are tested with its files. A legacy
+//! converted type accompanies each logical type that has one. Source: Parquet's `LogicalTypes.md`
+//! and `parquet.thrift`, including the numbers.
 
 use arrow2::datatypes::{DataType as Arrow, Field as ArrowField, Schema, TimeUnit};
 use arrow2::io::ipc::write::{default_ipc_fields, schema_to_bytes};
@@ -14,7 +14,7 @@ use crate::columnar::batch::is_narrow;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 
-/// The digits of a decimal that 128 bits hold.
+/// The maximum number of digits of a decimal in 128 bits.
 const DIGITS: u32 = 38;
 
 /// `FieldRepetitionType::OPTIONAL`.
@@ -26,13 +26,13 @@ const MICROS: u8 = 2;
 /// One column of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct FileColumn {
-    /// Its name, as it is; no two fields of a file share one.
+    /// Its name. The fields of a file have distinct names.
     pub(crate) name: String,
     /// The type of its values.
     pub(crate) kind: Kind,
 }
 
-/// How values are stored: `Type`.
+/// The storage of values: `Type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Physical {
     Boolean = 0,
@@ -40,12 +40,12 @@ pub(super) enum Physical {
     Int64 = 2,
     Double = 5,
     ByteArray = 6,
-    /// Of 16 bytes here.
+    /// 16 bytes.
     Fixed = 7,
 }
 
 impl Physical {
-    /// How values of that type are stored.
+    /// The storage of values of a type.
     pub(super) fn of(kind: Kind) -> Self {
         match kind.data_type {
             DataType::Binary | DataType::Json | DataType::Text => Self::ByteArray,
@@ -60,7 +60,7 @@ impl Physical {
     }
 }
 
-/// Fails for decimals that Parquet does not have.
+/// Fails for decimals that Parquet does not support.
 pub(super) fn check(kind: Kind) -> Result<()> {
     let (precision, scale) = kind.decimal();
     let decimal = matches!(kind.data_type, DataType::Decimal | DataType::Wei);
@@ -101,9 +101,9 @@ fn logical(leaf: &mut Struct<'_>, kind: Kind) {
             leaf.nested(10, |of| of.nested(6, |_| {}));
         }
         DataType::Decimal | DataType::Wei => decimal(leaf, kind.decimal()),
-        // Nanoseconds: a timestamp of 64 bits would end in the year 2262.
+        // Nanoseconds: a 64 bit timestamp would end in the year 2262.
         DataType::Time | DataType::Timestamp if kind.is_fine() => decimal(leaf, (DIGITS, 0)),
-        // As text: a reader that knows JSON would make another type of it, or refuse it.
+        // As text: readers with a JSON type would convert it or reject it.
         DataType::Json | DataType::Text => {
             leaf.i32(6, 0);
             leaf.nested(10, |of| of.nested(1, |_| {}));
@@ -119,7 +119,7 @@ fn logical(leaf: &mut Struct<'_>, kind: Kind) {
     }
 }
 
-/// A decimal of that precision and scale.
+/// A decimal with this precision and scale.
 fn decimal(leaf: &mut Struct<'_>, (precision, scale): (u32, u32)) {
     let (precision, scale) = (precision as i32, scale as i32);
     leaf.i32(6, 5);
@@ -133,15 +133,15 @@ fn decimal(leaf: &mut Struct<'_>, (precision, scale): (u32, u32)) {
     });
 }
 
-/// The members of `TimeType` and `TimestampType`. A time of day is not adjusted to UTC: DuckDB reads
-/// one that is as TIME WITH TIME ZONE.
+/// The members of `TimeType` and `TimestampType`. A time of day is not adjusted to UTC, because
+/// DuckDB would read it as TIME WITH TIME ZONE.
 fn moment(of: &mut Struct<'_>, adjusted_to_utc: bool) {
     of.bool(1, adjusted_to_utc);
     of.nested(2, |unit| unit.nested(MICROS, |_| {}));
 }
 
-/// The name and value of the metadata from which Arrow's readers take their schema: an IPC message
-/// (of the old format, with a length of 32 bits in front), in base64.
+/// The key and value of the metadata from which Arrow's readers take their schema: an IPC message
+/// in base64 (of the old format, which starts with a length of 32 bits).
 pub(super) fn arrow(fields: &[FileColumn]) -> (&'static str, String) {
     let fields: Vec<_> = fields
         .iter()

@@ -1,10 +1,10 @@
-//! Thrift's compact protocol, as far as Parquet's headers and footer need it: writing structs whose
-//! fields come in the order of their numbers.
+//! Thrift's compact protocol, as far as Parquet's headers and footer need it: writes structs with
+//! fields in the order of their numbers.
 //!
-//! Source: the Thrift compact protocol specification. The crate parquet2 uses for it allocates a
-//! name for each field of each header, which shows where there are hundreds of columns.
+//! Source: the Thrift compact protocol specification. The crate that parquet2 uses allocates a name
+//! for each field of each header, which is slow with hundreds of columns.
 
-/// Types as the protocol numbers them.
+/// The types by their numbers in the protocol.
 const TRUE: u8 = 1;
 const FALSE: u8 = 2;
 const I16: u8 = 4;
@@ -22,7 +22,7 @@ pub(super) struct Struct<'a> {
 }
 
 impl<'a> Struct<'a> {
-    /// Begins a struct that is no field of another: a header, a footer, an element of a list.
+    /// Begins a struct that is not a field of another: a header, a footer, or an element of a list.
     pub(super) fn begin(to: &'a mut Vec<u8>) -> Self {
         Self { to, last: 0 }
     }
@@ -51,7 +51,7 @@ impl<'a> Struct<'a> {
         self.binary(value);
     }
 
-    /// A list of 32 bit numbers.
+    /// Writes a list of 32 bit numbers.
     pub(super) fn numbers(&mut self, field: u8, values: &[i32]) {
         self.list(field, I32, values.len());
         for value in values {
@@ -59,7 +59,7 @@ impl<'a> Struct<'a> {
         }
     }
 
-    /// A list of strings.
+    /// Writes a list of strings.
     pub(super) fn strings(&mut self, field: u8, values: &[&str]) {
         self.list(field, BINARY, values.len());
         for value in values {
@@ -67,13 +67,13 @@ impl<'a> Struct<'a> {
         }
     }
 
-    /// A list of structs, which `write` appends.
+    /// Writes a list of structs, which `write` appends.
     pub(super) fn structs(&mut self, field: u8, len: usize, write: impl FnOnce(&mut Vec<u8>)) {
         self.list(field, STRUCT, len);
         write(self.to);
     }
 
-    /// A struct, whose fields `write` writes.
+    /// Writes a struct, whose fields `write` writes.
     pub(super) fn nested(&mut self, field: u8, write: impl FnOnce(&mut Struct<'_>)) {
         self.field(field, STRUCT);
         let mut inner = Struct::begin(self.to);
@@ -107,13 +107,13 @@ impl<'a> Struct<'a> {
         self.to.extend_from_slice(value);
     }
 
-    /// Zigzag: small numbers of either sign are short.
+    /// Zigzag encoding: small numbers of either sign are short.
     fn number(&mut self, value: i64) {
         varint(self.to, ((value << 1) ^ (value >> 63)) as u64);
     }
 }
 
-/// Seven bits a byte, the least significant first.
+/// Seven bits per byte, the least significant first.
 pub(super) fn varint(to: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         to.push(value as u8 | 0x80);
@@ -126,7 +126,7 @@ pub(super) fn varint(to: &mut Vec<u8>, mut value: u64) {
 mod tests {
     use super::*;
 
-    /// Bytes by hand, from the specification.
+    /// The expected bytes are written by hand from the specification.
     #[test]
     fn structs_are_compact() {
         let mut to = Vec::new();

@@ -180,7 +180,7 @@ fn of_cursor(name: &str, has_cursor: bool) -> Result<TemplatePart> {
             Ok(TemplatePart::Placeholder(Placeholder::Cursor(*bound)))
         }
         Some(_) => Err(Fault::config(format_args!(
-            "{{{name}}} stands for nothing: the endpoint has no \"incremental\""
+            "{{{name}}} has no value: the endpoint has no \"incremental\""
         ))),
         None => {
             let hint = nearest(name, bounds.iter().map(|(known, _)| *known)).map_or_else(

@@ -71,7 +71,7 @@ fn names_mistakes() {
     );
     check(
         json!({"params": {"q": "{incremental.start_value}"}}),
-        ".params.q: {incremental.start_value} stands for nothing: the endpoint has no \"incremental\"",
+        ".params.q: {incremental.start_value} has no value: the endpoint has no \"incremental\"",
     );
     check(
         json!({"params": {"q": "{incremental.start_valu}"}}),

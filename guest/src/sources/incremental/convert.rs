@@ -1,4 +1,4 @@
-//! How a cursor's value is said to the source: the job's conversions, which are data and no code.
+//! Conversion of cursor values to the form that the source expects, as the job configures it.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,11 @@ use serde_json::Value;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Convert, CursorFormat, CursorValue};
 
-/// A cursor's value as the source wants it: converted, or as it is. `format` is how its texts are written.
+/// Converts a cursor value for the source, or returns it unchanged. `format` is the format of its
+/// strings.
 ///
 /// # Errors
-/// A config fault when the conversion asks for a date or a time and the value is none.
+/// A config fault if the conversion requires a date or a time and the value is neither.
 pub(crate) fn convert(
     value: &CursorValue<'_>,
     format: &CursorFormat,
@@ -37,7 +38,7 @@ pub(crate) fn convert(
             None => instant.text(),
             Some(format) => {
                 let mut formatted = String::new();
-                // Only a field the value has not can fail: an offset.
+                // Only a field that the value lacks can fail: an offset.
                 write!(formatted, "{}", instant.format(format)).map_err(|_| {
                     Fault::config(format_args!(
                         "expected a cursor with an offset, for its format is {format:?}, found {value}"
@@ -56,7 +57,7 @@ pub(crate) fn convert(
     Ok(Value::String(text))
 }
 
-/// A value as a text, without quotes.
+/// A value as text, without quotes.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -64,10 +65,10 @@ pub(crate) fn plain(value: &Value) -> String {
     }
 }
 
-/// Seconds to the microsecond, as Python's `timedelta` keeps them.
+/// Seconds with microsecond precision, as in Python's `timedelta`.
 pub(crate) fn delta(seconds: f64) -> Option<TimeDelta> {
     let micros = (seconds * 1e6).round();
-    // Far beyond the calendar, and within what the type can hold.
+    // Far beyond the calendar, and within the range of the type.
     (micros.abs() < 1e18).then(|| TimeDelta::microseconds(micros as i64))
 }
 
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
     use crate::job::Job;
 
-    /// The conversion of a job, so that it is read as jobs are.
+    /// The conversion, as parsed from a job.
     fn conversion(json: &str) -> Convert {
         let job = format!(
             r#"{{"pipeline":"p","database":"D","dataset":"s","client":{{"base_url":"https://x.net"}},
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn says_why_not() {
+    fn invalid_conversions_are_reported() {
         let check = |json: &str, raw: &str, message: &str| {
             let value = CursorValue::parse(raw).unwrap().unwrap();
             let fault = convert(&value, &CursorFormat::Any, Some(&conversion(json))).unwrap_err();

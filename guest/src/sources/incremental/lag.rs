@@ -3,7 +3,7 @@
 use super::convert::delta;
 use crate::job::{Cursor, CursorValue, Last};
 
-/// A value with the lag taken off (`extract/incremental/lag.py`); none where that means nothing.
+/// A value minus the lag (`extract/incremental/lag.py`). `None` if the value has no such operation.
 pub(super) fn lag_off(
     lag: f64,
     value: &CursorValue<'_>,
@@ -31,13 +31,13 @@ pub(super) fn lag_off(
         _ => None,
     };
     let lagged = if declared.unwrap_or(instant.is_date()) {
-        // Days of the calendar; a part of a day counts as one.
+        // Calendar days; a part of a day counts as one.
         let days = chrono::TimeDelta::try_days(back.floor() as i64)?;
         let day = instant.utc_day()?.checked_add_signed(days)?;
         if instant.is_date() {
             instant.plus(days)?
         } else {
-            // The whole day stays in range.
+            // The whole day remains in range.
             let boundary = match cursor.last {
                 Last::Max => chrono::NaiveTime::MIN,
                 Last::Min => chrono::NaiveTime::from_hms_micro_opt(23, 59, 59, 999_999)?,

@@ -1,11 +1,12 @@
-//! Which records are new: dlt's `Incremental` for JSON (`extract/incremental/transform.py`), record
-//! by record.
+//! Incremental loading, record by record: dlt's `Incremental` for JSON
+//! (`extract/incremental/transform.py`).
 //!
-//! The saved state is dlt's: `initial_value`, `last_value`, `unique_hashes` and `start_value`. A run
-//! begins where the last one ended, with the records there included: those that were loaded then
-//! are known by their hashes and discarded. Hashes of dlt before 1.29 (20 characters) are understood,
-//! and values JSON has no type for: a saved date or time is one of ISO 8601. Unlike dlt, texts are compared
-//! as the instants or numbers they are; the state keeps them as the source writes them.
+//! The saved state is dlt's: `initial_value`, `last_value`, `unique_hashes` and `start_value`. A
+//! run starts where the last one ended, including the records there: those that were loaded are
+//! recognized by their hashes and discarded. Hashes of dlt before 1.29 (20 characters) are
+//! supported, and so are values of types that JSON lacks: a saved date or time is in ISO 8601.
+//! Unlike dlt, strings are compared as the instants or numbers they represent; the state keeps them
+//! as the source writes them.
 
 pub(crate) mod convert;
 mod lag;
@@ -35,11 +36,11 @@ pub struct Incremental {
     cursor: Cursor,
     key: Key,
     deduplicates: bool,
-    /// Whether the state holds dates or times: the strings of records are compared as dates or times then.
+    /// Whether the state has dates or times: strings of records are then compared as such.
     times: bool,
-    /// The last value as it was saved.
+    /// The saved last value.
     saved: Value,
-    /// The state as it was, or as it is for a first run.
+    /// The previous state, or the initial state of a first run.
     initial_value: Value,
     saved_last: Option<CursorValue<'static>>,
     saved_start: Value,
@@ -82,13 +83,13 @@ pub enum Unique<'a> {
 }
 
 impl Incremental {
-    /// The cursor as the job describes it, going on from a saved state.
+    /// Creates the cursor of a job, starting at a saved state.
     ///
-    /// `saved` is dlt's state of this cursor (`incremental.<cursor_path>` of the resource); none for
-    /// a first run or a full load. `primary_key` is the resource's.
+    /// `saved` is dlt's state of this cursor (`incremental.<cursor_path>` of the resource), or
+    /// `None` for a first run or a full load. `primary_key` is the resource's.
     ///
     /// # Errors
-    /// A data fault when the state is not one; a config fault when the lag cannot be taken off.
+    /// A data fault if the state is invalid; a config fault if the lag cannot be subtracted.
     pub fn new(
         cursor: &Cursor,
         primary_key: &Key,
@@ -99,7 +100,7 @@ impl Incremental {
         let ignored = explicit.is_some_and(Key::is_empty);
         let initial_value =
             cursor.initial_value.as_ref().map_or(Value::Null, CursorValue::to_value);
-        // With an end the range is what the job says, whatever was loaded before.
+        // With an end, the range is that of the job, regardless of earlier loads.
         let saved = saved.filter(|state| cursor.end_value.is_none() && !state.is_empty());
         let mut incremental = Self {
             cursor: cursor.clone(),
@@ -151,10 +152,10 @@ impl Incremental {
         self.start.as_ref()
     }
 
-    /// The last value so far, which the next run begins with.
+    /// The last value so far, at which the next run starts.
     ///
     /// # Errors
-    /// A data fault when the last value is to be at most a time, and is none.
+    /// A data fault if the last value is limited to an instant, and is not one.
     pub fn last_value(&self) -> Result<Option<CursorValue<'static>>> {
         let last = self.latest()?;
         let (Some(latest), Some(at)) = (&last, self.cursor.saved_at_most) else { return Ok(last) };
@@ -175,10 +176,10 @@ impl Incremental {
         }
     }
 
-    /// The latest of the values that were seen and the one that was saved.
+    /// The latest of the values seen and the saved one.
     fn latest(&self) -> Result<Option<CursorValue<'static>>> {
         match (&self.last, &self.saved_last) {
-            // The lag took the start back; the state never goes back.
+            // The lag moved the start back; the state never goes back.
             (Some(last), Some(saved)) if self.cursor.lag.is_some() => {
                 Ok(Some(if self.is_later(saved, last)? { saved.clone() } else { last.clone() }))
             }
@@ -186,26 +187,26 @@ impl Incremental {
         }
     }
 
-    /// The cursor as the job describes it.
+    /// The cursor of the job.
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
-    /// Whether nothing that is still to come can be in range, as far as the job tells the order of
-    /// records: do not ask for more pages.
+    /// Returns `true` if no later record can be in range, by the order of records that the job
+    /// declares: no more pages are needed.
     pub fn is_closed(&self) -> bool {
         self.closed
     }
 
     /// Decides whether a record is loaded.
     ///
-    /// `value` is the raw JSON at the cursor's path (where the path matches several, the first),
-    /// none where there is nothing. `unique` gives the raw JSON that [`Incremental::unique`] names;
-    /// it is called where that is needed, which is seldom.
+    /// `value` is the raw JSON at the cursor's path (the first, if the path matches several), or
+    /// `None` if there is none. `unique` returns the raw JSON for [`Incremental::unique`]; it is
+    /// called only if needed, which is rare.
     ///
     /// # Errors
-    /// A data fault when there is no cursor and there has to be one, or when it does not compare
-    /// with the others; the faults of `unique`.
+    /// A data fault if the cursor is missing and required, or cannot be compared with the others;
+    /// the faults of `unique`.
     pub fn keep(
         &mut self,
         value: Option<&str>,
@@ -224,7 +225,7 @@ impl Incremental {
         Ok(verdict)
     }
 
-    /// Whether a run can begin anew at the last value that was seen, and miss nothing: what comes is in
+    /// Returns `true` if a run can restart at the last value seen and miss nothing: records are in
     /// the order of the cursor.
     pub fn is_ordered(&self) -> bool {
         self.cursor.row_order == Some(Sort::Ascending)
@@ -232,7 +233,7 @@ impl Incremental {
             && self.cursor.end_value.is_none()
     }
 
-    /// What a person should know of the cursor.
+    /// Warnings about the cursor.
     pub fn warnings(&self) -> Vec<String> {
         let path = &self.cursor.path;
         let many = (self.hashes.len() > MANY && self.start_hashes.len() <= MANY).then(|| {
@@ -253,7 +254,7 @@ impl Incremental {
         many.into_iter().chain(as_text).collect()
     }
 
-    /// The saved last value with the lag taken off, but never before the initial value.
+    /// The saved last value minus the lag, but never before the initial value.
     fn lagged(&self) -> Result<Option<CursorValue<'static>>> {
         let (Some(lag), Some(last)) = (self.cursor.lag, &self.saved_last) else {
             return Ok(self.saved_last.clone());
@@ -264,7 +265,7 @@ impl Incremental {
         let initial = self.cursor.initial_value.as_ref();
         let lagged = lag_off(lag, last, &self.cursor, initial).ok_or_else(|| {
             Fault::config(format_args!(
-                "expected a cursor a lag can be taken off, a number, a date or a time, found {last}"
+                "expected a number, a date or a time as the cursor, from which the lag can be subtracted, found {last}"
             ))
             .at(format!("cursor {}", self.cursor.path))
         })?;
@@ -310,7 +311,8 @@ impl Incremental {
         if !self.deduplicates || (to_start.is_gt() && to_last.is_lt()) {
             return Ok(RecordVerdict::Keep);
         }
-        // At the start it may have been loaded before; at the last value the next run may see it.
+        // A record at the start may have been loaded before; one at the last value may be seen by
+        // the next run.
         let unique = unique()?;
         if to_start.is_eq() && self.start_hashes.contains(&hash(&unique, self.start_legacy)?) {
             self.closed |= self.cursor.row_order == Some(Sort::Descending);
@@ -328,7 +330,7 @@ impl Incremental {
         Ok(self.compare(one, other)?.is_gt())
     }
 
-    /// Greater means later, whichever way the cursor goes.
+    /// Compares two values: greater is later, whichever direction the cursor has.
     fn compare(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<Ordering> {
         let ordering = match (one, other) {
             (CursorValue::Text(one), CursorValue::Text(other)) if self.times => {
@@ -358,7 +360,7 @@ impl Incremental {
     }
 }
 
-/// What a date or a time means: one that dlt saved is of ISO 8601, whatever the source writes.
+/// The value of a date or a time: one that dlt saved is in ISO 8601, whatever the source writes.
 fn utc(text: &str, format: &CursorFormat) -> Result<NaiveDateTime> {
     let instant = format.instant(text).or_else(|| Instant::parse(text));
     instant.and_then(|instant| instant.utc()).ok_or_else(|| {

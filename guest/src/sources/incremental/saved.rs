@@ -1,4 +1,4 @@
-//! The state of a cursor that dlt saves: what it is read from, and what it becomes.
+//! dlt's saved state of a cursor: how it is read and written.
 
 use chrono::DateTime;
 use indexmap::IndexSet;
@@ -11,25 +11,25 @@ use crate::dlt::state::Tag;
 use crate::fault::{Fault, Result};
 use crate::job::{CursorValue, Instant};
 
-/// The bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in `extract/utils.py`).
+/// The number of bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in
+/// `extract/utils.py`).
 const HASH_BYTES: usize = 9;
-/// The same before dlt 1.29: 20 characters.
+/// The number before dlt 1.29: 20 characters.
 const LEGACY_HASH_BYTES: usize = 15;
 const LEGACY_HASH_CHARS: usize = 20;
 
 impl Incremental {
-    /// dlt's state of this cursor after this run; none where there is an end, for then nothing is
-    /// saved.
+    /// dlt's state of this cursor after this run. `None` if there is an end: then nothing is saved.
     ///
     /// # Errors
-    /// A data fault when a record that has to be hashed cannot be.
+    /// A data fault if a record cannot be hashed.
     pub fn state(&mut self) -> Result<Option<Map<String, Value>>> {
         if self.cursor.end_value.is_some() {
             return Ok(None);
         }
         self.settle()?;
         let value = |value: &Option<CursorValue<'_>>| {
-            // To the letter, where nothing has changed.
+            // Unchanged text if the value has not changed.
             if *value == self.saved_last && !self.saved.is_null() {
                 return self.saved.clone();
             }
@@ -37,7 +37,7 @@ impl Incremental {
         };
         let (last, hashes, start) = if self.touched {
             let start = if self.kept { value(&self.saved_last) } else { self.saved_start.clone() };
-            // Without deduplication dlt keeps none, whatever there was.
+            // Without deduplication dlt keeps no hashes, whatever was saved.
             let hashes = if self.deduplicates { self.hashes.clone() } else { IndexSet::new() };
             (value(&self.last_value()?), hashes, start)
         } else {
@@ -51,10 +51,10 @@ impl Incremental {
         ])))
     }
 
-    /// What was seen so far, for a run that goes on in the midst of it: see [`Incremental::go_on`].
+    /// The progress so far, for a run that continues from here: see [`Incremental::go_on`].
     ///
     /// # Errors
-    /// A data fault when a record that has to be hashed cannot be.
+    /// A data fault if a record cannot be hashed.
     pub fn progress(&mut self) -> Result<Value> {
         self.settle()?;
         let mut progress = json!({
@@ -68,10 +68,10 @@ impl Incremental {
         Ok(progress)
     }
 
-    /// Goes on from the progress of a run that began where this one did.
+    /// Continues from the progress of a run with the same start.
     ///
     /// # Errors
-    /// A data fault when it is no progress.
+    /// A data fault if it is not a progress.
     pub fn go_on(&mut self, progress: &Value) -> Result<()> {
         let last = progress.get("last_value").unwrap_or(&Value::Null);
         if !last.is_null() {
@@ -131,7 +131,7 @@ impl Incremental {
         Ok(())
     }
 
-    /// A value as it is saved: with the type the saved one has, so that dlt finds it again.
+    /// A value for the state, with the type of the saved one, so that dlt recognizes it.
     fn typed(&self, value: Value) -> Value {
         let iso = |text: &str| {
             let instant = Instant::parse(text).filter(|_| self.times)?;
@@ -154,7 +154,7 @@ impl Incremental {
     }
 }
 
-/// The hash by which a record is known in the state.
+/// The hash that identifies a record in the state.
 pub(super) fn hash(unique: &str, legacy: bool) -> Result<String> {
     let bytes = if legacy { LEGACY_HASH_BYTES } else { HASH_BYTES };
     Ok(b64_digest(canonical_sorted(unique)?.as_bytes(), bytes))

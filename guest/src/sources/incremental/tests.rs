@@ -1,5 +1,5 @@
-//! Cursors against dlt 1.31: `cases.json` holds what its `Incremental` did with random
-//! cursors, states and pages (`c` is the cursor, `n` names a record).
+//! Comparison with dlt 1.31: `cases.json` has the results of its `Incremental` for random cursors,
+//! states and pages (`c` is the cursor, `n` names a record).
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::dlt::hash::b64_digest;
 use crate::job::Job;
 
-/// A cursor of a job, so that it is read as jobs are.
+/// The cursor, as parsed from a job.
 fn incremental(cursor: &Value, primary_key: &Value, saved: &Value) -> Result<Incremental> {
     let job = json!({
         "pipeline": "p", "database": "D", "dataset": "s",
@@ -20,7 +20,7 @@ fn incremental(cursor: &Value, primary_key: &Value, saved: &Value) -> Result<Inc
     Incremental::new(resource.cursor.as_ref().unwrap(), &resource.primary_key, saved.as_object())
 }
 
-/// The records of a page that are kept.
+/// The records of a page that are loaded.
 fn page(incremental: &mut Incremental, records: &[Value]) -> Result<Vec<Value>> {
     let mut kept = Vec::new();
     for record in records {
@@ -41,7 +41,7 @@ fn page(incremental: &mut Incremental, records: &[Value]) -> Result<Vec<Value>> 
 }
 
 #[test]
-fn does_what_dlt_does() {
+fn keeps_the_records_that_dlt_keeps() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("cases.json")).unwrap();
     for case in &cases {
         let run = || {
@@ -64,7 +64,7 @@ fn does_what_dlt_does() {
                 assert_eq!(Value::from(kept), case["kept"], "{case}");
                 let mut state = state.map_or(Value::Null, Value::Object);
                 if let Some(hashes) = state.get_mut("unique_hashes").and_then(Value::as_array_mut) {
-                    // dlt's are in the order of a Python set; the recorded ones are sorted.
+                    // dlt's order is that of a Python set; the recorded ones are sorted.
                     hashes.sort_by_key(Value::to_string);
                 }
                 assert_eq!(state.to_string(), case["after"].to_string(), "{case}");
@@ -77,7 +77,7 @@ fn does_what_dlt_does() {
 
 #[test]
 fn understands_hashes_of_older_dlt() {
-    // digest128("1") with 15 bytes, as dlt wrote it before 1.29.
+    // The digest128("1") of 15 bytes, as dlt wrote it before 1.29.
     let old = b64_digest(b"1", 15);
     let state =
         json!({"initial_value": null, "last_value": 5, "unique_hashes": [old], "start_value": 5});
@@ -85,7 +85,7 @@ fn understands_hashes_of_older_dlt() {
     let records = [json!({"c": 5, "id": 1, "n": "old"}), json!({"c": 5, "id": 2, "n": "new"})];
     assert_eq!(page(&mut it, &records).unwrap(), ["new"]);
     let hashes = it.state().unwrap().unwrap()["unique_hashes"].clone();
-    // The set keeps its kind until the cursor moves on.
+    // The set keeps its kind of hashes until the cursor advances.
     assert_eq!(hashes, json!([old, b64_digest(b"2", 15)]));
     page(&mut it, &[json!({"c": 6, "id": 3})]).unwrap();
     let hashes = it.state().unwrap().unwrap()["unique_hashes"].clone();
@@ -93,7 +93,7 @@ fn understands_hashes_of_older_dlt() {
 }
 
 #[test]
-fn takes_the_lag_off() {
+fn lag_is_subtracted() {
     let check = |lag: f64, initial: Value, last: Value, func: &str, start: Value| {
         let cursor = json!({"cursor_path": "c", "lag": lag, "initial_value": initial, "last_value_func": func});
         let state = json!({"initial_value": initial, "last_value": last, "unique_hashes": [], "start_value": last});
@@ -115,7 +115,7 @@ fn takes_the_lag_off() {
     );
     check(1.0, null.clone(), json!("2024-03-01"), "max", json!("2024-02-29"));
     check(1.5, null.clone(), json!("2024-03-02"), "max", json!("2024-02-29"));
-    // The initial value says that days are meant.
+    // The initial value shows that the unit is days.
     check(
         1.0,
         json!("2024-01-01"),
@@ -141,11 +141,11 @@ fn takes_the_lag_off() {
     let state = json!({"last_value": "abc"});
     assert_eq!(
         incremental(&cursor, &Value::Null, &state).unwrap_err().to_string(),
-        "cursor c: expected a cursor a lag can be taken off, a number, a date or a time, found \"abc\""
+        "cursor c: expected a number, a date or a time as the cursor, from which the lag can be subtracted, found \"abc\""
     );
 }
 
-/// With `saved_before_start` the saved value is at most the start of the load less that.
+/// With `saved_before_start`, the saved value is at most the start of the load minus that time.
 #[test]
 fn saves_no_value_after_the_start_of_the_load() {
     let saves = |cursor: &Value, saved: &Value, values: &[Value], progress: Option<&Value>| {
@@ -179,9 +179,9 @@ fn saves_no_value_after_the_start_of_the_load() {
     check(Value::Null, &[json!(1_699_999_999)], json!(1_699_999_999));
     let saved = json!({"initial_value": null, "last_value": 1_700_000_300, "unique_hashes": [], "start_value": null});
     check(saved.clone(), &[json!(1_700_000_301)], json!(1_700_000_300));
-    // What is at the start is loaded again: it may have changed.
+    // Records at the start are loaded again: they may have changed.
     check(saved, &[json!(1_700_000_300)], json!(1_700_000_300));
-    // A load that goes on saves no value after the start of the load whose pages it has.
+    // A load that continues saves no value after the start of the load whose pages it has.
     let progress = saves(&cursor, &Value::Null, &[json!(1_699_999_999)], None).unwrap().1;
     assert_eq!(progress["saved_at_most"], json!(1_700_000_000_000_000_i64));
     let mut earlier = progress;
@@ -197,7 +197,7 @@ fn saves_no_value_after_the_start_of_the_load() {
 }
 
 #[test]
-fn names_what_is_wrong() {
+fn invalid_states_and_cursors_are_reported() {
     let check = |cursor: Value, record: Value, message: &str| {
         let mut it = incremental(&cursor, &Value::Null, &Value::Null).unwrap();
         assert_eq!(page(&mut it, &[record]).unwrap_err().to_string(), message);
@@ -252,7 +252,7 @@ fn warns_of_many_records_with_one_value() {
 }
 
 #[test]
-fn hashes_lazily() {
+fn only_records_at_the_limits_are_hashed() {
     let mut it = incremental(&json!({"cursor_path": "c"}), &json!("n"), &Value::Null).unwrap();
     let mut asked = 0;
     for n in [1, 2, 3, 3, 1, 2] {
@@ -262,12 +262,12 @@ fn hashes_lazily() {
         })
         .unwrap();
     }
-    // For 1, 2, 3 and 3; not for what is neither at the start nor at the last value.
+    // For 1, 2, 3 and 3, which are at the start or at the last value; not for the others.
     assert_eq!(asked, 4);
     assert_eq!(it.last_value().unwrap(), Some(CursorValue::Whole(3)));
 }
 
-/// dlt's state of a source that gave dates and times, not texts; and back.
+/// Continues from dlt's state of a source with dates and times rather than strings.
 #[test]
 fn goes_on_from_typed_values() {
     let check = |saved: &str, records: &[Value], expect: (&[i64], Value)| {
@@ -286,7 +286,7 @@ fn goes_on_from_typed_values() {
         "\u{f027}2024-01-02T00:00:00+00:00",
         &[
             record(1, json!("2024-01-01T23:00:00.000-0000")),
-            // The same instants as texts would be before and after.
+            // These are the same instants; as strings they would sort differently.
             record(2, json!("2024-01-02 01:00:00+01:00")),
             record(3, json!("2024-01-02T00:30:00.250+0100")),
             record(4, json!("2024-01-03T12:00:00.500+0100")),
@@ -303,7 +303,7 @@ fn goes_on_from_typed_values() {
         &[record(1, json!(9)), record(2, json!(10.5)), record(3, json!(10.75))],
         (&[2, 3], json!(10.75)),
     );
-    // Nothing new: what was saved stays, to the letter.
+    // Without new records the saved state is unchanged.
     check(
         "\u{f027}2024-01-02T00:00:00.000+0000",
         &[record(1, json!("2024-01-01T00:00:00Z"))],
@@ -318,15 +318,15 @@ fn goes_on_from_typed_values() {
     );
 }
 
-/// What two loads keep, one record each page: the second begins where the first ended.
+/// The records of two loads with one record per page; the second starts where the first ended.
 #[test]
-fn later_is_later() {
+fn times_are_compared_as_instants() {
     let check = |format: Option<&str>, first: &str, second: &str, kept: bool, warns: bool| {
         let cursor = json!({"cursor_path": "c", "format": format});
         let mut it = incremental(&cursor, &json!("id"), &Value::Null).unwrap();
         page(&mut it, &[json!({"c": first, "id": 1, "n": 1})]).unwrap();
         let state = Value::Object(it.state().unwrap().unwrap());
-        // The state keeps what the source wrote, for it is asked with that.
+        // The state has the source's text, because requests use it.
         assert_eq!(state["last_value"], json!(first));
         let mut it = incremental(&cursor, &json!("id"), &state).unwrap();
         let found = page(&mut it, &[json!({"c": second, "id": 2, "n": 2})]).unwrap();
@@ -339,7 +339,7 @@ fn later_is_later() {
             assert!(warnings[0].starts_with(&expect), "{warnings:?}");
         }
     };
-    // Jira at the end of summer time; a source that writes no fraction where it is zero.
+    // Jira at the end of daylight saving time; a source that omits a fraction of zero.
     check(None, "2024-11-03T01:50:00.000-0700", "2024-11-03T01:20:00.000-0800", true, false);
     check(None, "2024-11-03T01:20:00.000-0800", "2024-11-03T01:50:00.000-0700", false, false);
     check(None, "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.750Z", true, false);
@@ -357,7 +357,7 @@ fn later_is_later() {
 }
 
 #[test]
-fn takes_the_lag_off_in_its_format() {
+fn lag_is_subtracted_in_the_cursors_format() {
     let check = |format: &str, last: &str, lag: f64, start: &str| {
         let cursor = json!({"cursor_path": "c", "lag": lag, "format": format});
         let it = incremental(&cursor, &Value::Null, &json!({"last_value": last})).unwrap();

@@ -1,8 +1,8 @@
 //! A scheduler's interval as the range of a cursor: dlt's `allow_external_schedulers`.
 //!
-//! The interval takes the place of what was saved, and what the job says of the cursor's ends narrows it.
-//! How its two instants are written follows the cursor's `initial_value`: dlt takes the type from there,
-//! and does so with texts only after the resource has made datetimes of them.
+//! The interval replaces the saved state, and the job's own bounds of the cursor narrow it. The
+//! format of its two instants is that of the cursor's `initial_value`: dlt takes the type from
+//! there, for strings only after the resource has converted them to datetimes.
 //!
 //! Source: dlt 1.31, `extract/incremental/__init__.py` (`_join_external_scheduler`),
 //! `common/data_types/type_helpers.py` (`coerce_from_date_types`).
@@ -12,10 +12,10 @@ use chrono::NaiveDateTime;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Job, Last};
 
-/// Gives the cursors of a job that ask for it the job's interval for their range.
+/// Sets the range of each cursor that requests it to the job's interval.
 ///
 /// # Errors
-/// A config fault when there is none, or when a cursor's values are no points in time.
+/// A config fault if there is no interval, or if a cursor's values are not instants.
 pub fn scheduled(mut job: Job) -> Result<Job> {
     let interval = match &job.interval {
         None => None,
@@ -76,7 +76,8 @@ fn join(cursor: &mut Cursor, interval: Option<(NaiveDateTime, NaiveDateTime)>) -
     Ok(())
 }
 
-/// An instant, written as another value is; none if that value is no date, time or number of seconds.
+/// An instant in the format of another value. `None` if that value is no date, time or number of
+/// seconds.
 pub(super) fn like(
     value: &CursorValue<'_>,
     format: &CursorFormat,
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_interval() {
+    fn interval_becomes_the_range() {
         let check = |more: Value, expect: &str| {
             let day =
                 json!({"start": "2024-01-01T00:00:00+01:00", "end": "2024-01-02T00:00:00.5Z"});
@@ -143,7 +144,7 @@ mod tests {
             "\"2024-01-01T00:00:00+01:00\" \"2024-01-02T01:00:00+01:00\"",
         );
         check(json!({"initial_value": "1970-01-01"}), "\"2023-12-31\" \"2024-01-02\"");
-        // The job's own ends narrow it.
+        // The job's own bounds narrow it.
         check(
             json!({"initial_value": "2024-01-01T12:00:00Z", "end_value": "2024-01-01T18:00:00Z"}),
             "\"2024-01-01T12:00:00Z\" \"2024-01-01T18:00:00Z\"",
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_other_cursors_alone() {
+    fn other_cursors_are_unchanged() {
         let day = json!({"start": "2024-01-01", "end": "2024-01-02"});
         assert_eq!(
             range(day.clone(), json!({"cursor_path": "c", "initial_value": 1})).unwrap(),

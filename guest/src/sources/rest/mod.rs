@@ -1,10 +1,10 @@
-//! Asking a source: which request comes first and which next, which records are new, and what to
-//! do when the source has trouble. Nothing here does any I/O.
+//! REST sources: the first request and the following ones, the handling of failures, and detection.
+//! Nothing here does I/O.
 //!
-//! A load asks [`Requests`] for a request and [`Retry`] what to think of the answer; walks the
-//! answer's body for records (at [`Requests::selector`]) and for the scalars at
-//! [`Requests::wanted_paths`]; shows each record's cursor to [`super::incremental::Incremental`]; and hands what it saw
-//! back as [`PageFacts`] to get the next request.
+//! A load gets a request from [`Requests`], and [`Retry`] judges the response. The load reads the
+//! records in the body (at [`Requests::selector`]) and the scalars at [`Requests::wanted_paths`],
+//! passes each record's cursor to [`super::incremental::Incremental`], and returns [`PageFacts`] to
+//! get the next request.
 
 mod detect;
 mod outline;

@@ -1,5 +1,5 @@
-//! An answer without its records: its objects and scalars, and of each list what its elements are. It is
-//! searched for the records and the paginator that a job does not name, and for errors.
+//! The outline of a response: its objects and scalars, and a summary of each list instead of its
+//! elements. It is searched for records, the paginator, and errors.
 
 use std::fmt;
 
@@ -21,29 +21,29 @@ pub(super) enum Outline {
     Scalar(Value),
 }
 
-/// What the elements of a list are.
+/// A summary of the elements of a list.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct List {
-    /// How many there are.
+    /// The number of elements.
     pub(super) length: u64,
-    /// How many of them are objects.
+    /// The number of elements that are objects.
     pub(super) objects: u64,
-    /// One of them is a link to the next page.
+    /// Whether an element is a link to the next page.
     pub(super) links_next: bool,
 }
 
 impl Outline {
-    /// Reads an answer.
+    /// Reads a response.
     ///
     /// # Errors
-    /// A source fault when it is not JSON.
+    /// A source fault if it is not JSON.
     pub(super) fn read(body: &str) -> Result<Self> {
         serde_json::from_str(body).map_err(|error| {
             Fault::source(format_args!("expected JSON, found {:?}: {error}", excerpt(body)))
         })
     }
 
-    /// The members of an object; none of anything else.
+    /// The members of an object; empty for any other value.
     pub(super) fn members(&self) -> &[(String, Self)] {
         match self {
             Self::Object(members) => members,
@@ -59,7 +59,7 @@ impl Outline {
         })
     }
 
-    /// Whether a path leads into a list that has no elements, so that there is nothing to find.
+    /// Returns `true` if a path leads into a list without elements, so that nothing can be found.
     pub(super) fn is_emptied(&self, path: &Path) -> bool {
         let mut at = self;
         for step in path.segments() {
@@ -79,7 +79,7 @@ impl Outline {
         false
     }
 
-    /// Whether there is something in it: no null, false, zero, empty text, list or object.
+    /// Returns `true` unless the value is null, false, zero, or an empty string, list or object.
     pub(super) fn says_something(&self) -> bool {
         match self {
             Self::List(list) => list.length > 0,
@@ -151,10 +151,10 @@ impl<'de> Visitor<'de> for OutlineVisitor {
     }
 }
 
-/// An element of a list, of which hardly anything is kept.
+/// An element of a list, of which hardly anything is stored.
 enum Element {
     Object {
-        /// It is a link with the relation `next`.
+        /// Whether it is a link with the relation `next`.
         links_next: bool,
     },
     Other,
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_lists_hold() {
+    fn lists_are_summarized() {
         let check = |body: &str, length: u64, objects: u64, links_next: bool| {
             let Outline::List(list) = Outline::read(body).unwrap() else { panic!("{body}") };
             assert_eq!((list.length, list.objects, list.links_next), (length, objects, links_next));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_paths_into_nothing() {
+    fn paths_into_empty_lists_are_recognized() {
         let check = |body: &str, path: &str, emptied: bool| {
             let outline = Outline::read(body).unwrap();
             assert_eq!(outline.is_emptied(&Path::parse(path).unwrap()), emptied, "{body} {path}");
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_json() {
+    fn invalid_json_is_rejected() {
         let fault = Outline::read("<html>\n").unwrap_err();
         assert_eq!(
             fault.to_string(),

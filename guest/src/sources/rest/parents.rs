@@ -1,5 +1,5 @@
-//! The fields of a parent's records that the requests of a child need: their raw JSON, packed. Nothing else of
-//! the records stays in memory.
+//! The fields of a parent's records that requests of a child resource need, as packed raw JSON.
+//! Nothing else of the records stays in memory.
 //!
 //! As in dlt, the child is requested once for every record of the parent, in the order read, duplicates included.
 
@@ -14,9 +14,9 @@ pub struct ParentRows {
     parent: Parent,
     /// The fields that requests need, then the keys that are copied to the child's records.
     paths: Vec<Path>,
-    /// The raw values, record by record; empty where a record has no such value.
+    /// The raw values, record by record; empty if a record lacks the value.
     text: String,
-    /// Where each value ends.
+    /// The end of each value.
     ends: Vec<usize>,
 }
 
@@ -78,9 +78,9 @@ impl<'p> ParentRow<'p> {
     }
 
     /// Returns the fields that requests are made with: the path of each, and its value, a string as it is.
-    ///
+    /// The fields that requests use, each with its path and its value (strings without quotes).
     /// # Errors
-    /// A data fault when the record has no such field.
+    /// A data fault if the record has no such field.
     pub fn fields(&self) -> Result<Vec<(String, String)>> {
         let paths = self.parents.parent.fields.iter().enumerate();
         let field = |(index, path): (usize, &Path)| {
@@ -128,7 +128,7 @@ impl<'p> ParentRow<'p> {
     }
 }
 
-/// The record, for a person: its number, and the fields that are asked with.
+/// The record for messages: its number, and the fields that requests use.
 impl std::fmt::Display for ParentRow<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parent = &self.parents.parent;

@@ -33,10 +33,10 @@ impl PlaceholderValues<'_> {
         convert(value, &cursor.format, cursor.convert.as_ref()).map(Some)
     }
 
-    /// The path. A value that is only a part of it cannot begin a query or end the path; one that
-    /// begins it may be a whole URL. Either may be several parts of a path (`owner/name`), but leads
-    /// to no other place than the job says: whoever writes such values at the source must not choose
-    /// what is asked for.
+    /// Fills the path. A value inside the path cannot begin a query or end the path; one at its
+    /// start may be a complete URL. A value may have several segments (`owner/name`), but must not
+    /// lead to another location than the job's: authors of values at the source must not choose
+    /// what is requested.
     pub(super) fn path(&self, template: &Template) -> Result<String> {
         let mut first = template.begins_with_placeholder();
         let path = template.fill(|placeholder| {
@@ -48,14 +48,14 @@ impl PlaceholderValues<'_> {
             }
             Ok(if whole { text } else { text.replace('?', "%3F").replace('#', "%23") })
         })?;
-        // Values may do together what none does alone.
+        // Several values together may do what no single one does.
         if leads_away(&path) && !leads_away(&template.fill(|_| Ok("x".to_owned()))?) {
             return Err(astray(&path));
         }
         Ok(path)
     }
 
-    /// The raw JSON of a field of the parent.
+    /// The raw JSON of a field of the parent's record.
     fn of_parent(&self, field: usize) -> Result<&str> {
         match &self.parent {
             Some(row) => row.field(field),
@@ -86,7 +86,7 @@ impl PlaceholderValues<'_> {
         match self.bound(bound)? {
             Some(value) => Ok(plain(&value)),
             None => Err(Fault::config(format_args!(
-                "a placeholder of the cursor stands for nothing: give the cursor an {name}"
+                "a placeholder of the cursor has no value: set the cursor's {name}"
             ))),
         }
     }
@@ -121,7 +121,8 @@ impl PlaceholderValues<'_> {
     }
 }
 
-/// Whether a path has `.` or `..` as a part, encoded or not: it leads to another place then.
+/// Returns `true` if a path has `.` or `..` as a segment, encoded or not, and so leads to another
+/// location.
 fn leads_away(path: &str) -> bool {
     let plain = url::decoded(path.split(['?', '#']).next().unwrap_or_default());
     plain.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| matches!(part, b"." | b".."))
@@ -135,13 +136,13 @@ fn astray(found: &str) -> Fault {
     ))
 }
 
-/// The texts of a parameter: none for null, several for a list.
+/// The values of a parameter: none for null, several for a list.
 pub(super) fn values(
     given: &PlaceholderValues<'_>,
     template: &JsonTemplate,
 ) -> Result<Vec<String>> {
     let value = match template {
-        // A text in any case, so that no digit of a number is lost.
+        // Kept as text so that no digit of a number is lost.
         JsonTemplate::Text(text) if matches!(text.single(), Some(Placeholder::Parent(_))) => {
             return Ok(vec![text.fill(|placeholder| given.text(placeholder))?]);
         }
@@ -156,14 +157,15 @@ pub(super) fn values(
     })
 }
 
-/// The query: what the job says, and the ends of the cursor's range.
+/// The query: the job's parameters, and the bounds of the cursor's range.
 pub(super) fn params(
     endpoint: &Endpoint,
     given: &PlaceholderValues<'_>,
 ) -> Result<IndexMap<String, Vec<String>>> {
     let mut params = IndexMap::new();
     for (name, template) in &endpoint.params {
-        // Without a value it keeps its place in the query, for the cursor may yet give it one.
+        // Without a value it keeps its position in the query, because the cursor may still provide
+        // one.
         let values = values(given, template).at(|| format!("endpoint.params.{name}"))?;
         params.insert(name.clone(), values);
     }
@@ -173,7 +175,7 @@ pub(super) fn params(
     {
         let Some(param) = param else { continue };
         let value = given.bound(bound).at(|| format!("endpoint.params.{param}"))?;
-        // A first run without an initial value asks for everything.
+        // A first run without an initial value requests everything.
         params.insert(param.clone(), value.iter().map(plain).collect());
     }
     Ok(params)

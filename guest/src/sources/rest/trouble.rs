@@ -1,4 +1,4 @@
-//! Answers that say 200 and are none: errors, and pages that have their records somewhere else.
+//! Responses with status 200 that are failures: errors, and pages with records at another location.
 
 use serde_json::Value;
 
@@ -6,20 +6,20 @@ use super::outline::Outline;
 use crate::fault::{Fault, Result, excerpt};
 use crate::json::Path;
 
-/// A page that has nothing at the selector and reports no error.
+/// The reason why a page without an error has nothing at the selector.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Empty {
-    /// A list on the way to the records has no elements.
+    /// A list on the path to the records has no elements.
     List,
-    /// Its keys do not lead to the records: many sources leave an empty list out.
+    /// Its keys do not lead to the records: many sources omit an empty list.
     Missing,
 }
 
-/// Checks that an answer in which nothing is at the selector can be a page without records. One that
-/// reports an error, or has records somewhere else, cannot.
+/// Checks that a response with nothing at the selector can be a page without records. A response
+/// that reports an error, or has records at another location, cannot.
 ///
 /// # Errors
-/// A source fault that says what was found instead; one where the answer is not JSON.
+/// A source fault that names what was found instead, or if the response is not JSON.
 pub fn check_empty(selector: &Path, body: &str) -> Result<Empty> {
     let outline = Outline::read(body)?;
     if outline.is_emptied(selector) {
@@ -50,10 +50,10 @@ fn elsewhere(selector: &Path, found: &str) -> Fault {
     Fault::source(format_args!("expected records at {selector}, found a page {found}"))
 }
 
-/// Checks an answer that has no list of records, or an empty one: whether it says that it failed.
+/// Checks a response without a list of records, or with an empty one, for a reported error.
 ///
 /// # Errors
-/// A source fault that says by what it tells so.
+/// A source fault that names the sign of the error.
 pub(super) fn check_failure(outline: &Outline, body: &str) -> Result<()> {
     let Some(sign) = failure(outline.members()) else { return Ok(()) };
     Err(Fault::source(format_args!(
@@ -63,16 +63,16 @@ pub(super) fn check_failure(outline: &Outline, body: &str) -> Result<()> {
     )))
 }
 
-/// Checks an answer whose list of records is empty, in the same way.
+/// Checks a response with an empty list of records for a reported error.
 ///
 /// # Errors
-/// A source fault that says by what it tells that it failed; one where the answer is not JSON.
+/// A source fault that names the sign of the error, or if the response is not JSON.
 pub fn check_silence(body: &str) -> Result<()> {
     // Most such pages are short.
     check_failure(&Outline::read(body)?, body)
 }
 
-/// Keys of answers that say nothing but that something went wrong.
+/// Keys that only report an error.
 const TELLING: &[&str] = &[
     "code",
     "detail",
@@ -103,12 +103,12 @@ const TELLING: &[&str] = &[
     "warnings",
 ];
 
-/// By what an answer says that it failed, if it does. It does
-/// * if `ok` or `success` is false, or `status` is `error` or `fail`;
-/// * if a key with `error` in it says something, and `data` is missing or null;
-/// * if it has a `message` (`detail`, `fault`), and nothing else but such keys.
+/// The sign by which a response reports an error, if it does:
+/// * `ok` or `success` is false, or `status` is `error` or `fail`;
+/// * a key with `error` in its name has a value, and `data` is missing or null;
+/// * it has a `message` (`detail`, `fault`), and only such keys.
 ///
-/// An answer with an `id` may be a record: it says so only if it has nothing but such keys.
+/// A response with an `id` may be a record: it reports an error only if it has only such keys.
 fn failure(members: &[(String, Outline)]) -> Option<String> {
     let lower = |key: &str| key.to_ascii_lowercase();
     let has = |name: &str| members.iter().any(|(key, _)| lower(key) == name);
@@ -147,7 +147,7 @@ fn is_error(key: &str) -> bool {
     key.contains("error")
 }
 
-/// Whether a member says that what was asked for was not done.
+/// Returns `true` if a member reports that a request was not fulfilled.
 fn is_refusal(key: &str, value: &Outline) -> bool {
     match (key, value) {
         ("ok" | "success", Outline::Scalar(Value::Bool(false))) => true,
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tells_empty_pages_from_wrong_ones() {
+    fn empty_pages_are_distinguished_from_wrong_ones() {
         let check = |path: &str, body: &str, expect: Result<Empty, &str>| {
             let found = check_empty(&Path::parse(path).unwrap(), body);
             let found = found.map_err(|fault| fault.to_string());
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_answers_that_failed() {
+    fn reported_errors_are_recognized() {
         let check = |body: &str, sign: Option<&str>| {
             let outline = Outline::read(body).unwrap();
             assert_eq!(failure(outline.members()).as_deref(), sign, "{body}");

@@ -1,8 +1,10 @@
-//! The conditions of a job (`source_filter`, `destination_scope`): read with a small grammar, and printed anew.
+//! The conditions of a job (`source_filter`, `destination_scope`): parsed by a small grammar, and
+//! printed again.
 //!
-//! The procedure that runs a job has its owner's rights, and the job is the caller's. So nothing of a condition
-//! is handed on as it is written: columns of the table, literals, operators, and functions of a list that
-//! neither change nor reveal anything. The one subquery is `IN (SELECT column FROM {staging_table} ..)`.
+//! The procedure that runs a job has its owner's rights, and the job is the caller's. So the text
+//! of a condition is never passed on. Allowed are columns of the table, literals, operators, and
+//! functions of a list that neither change nor reveal anything. The only subquery is `IN (SELECT
+//! column FROM {staging_table} ..)`.
 //!
 //! ```text
 //! or      = and { OR and }                    and    = not { AND not }            not = NOT not | test
@@ -21,14 +23,14 @@ use crate::fault::{Fault, Result};
 
 use super::{Name, join, literal, quote};
 
-/// A condition that was read.
+/// A parsed condition.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RowCondition(Expression);
 
-/// What a condition may speak of.
+/// The names that a condition may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoped<'a> {
-    /// The columns of the table, as Snowflake stores their names.
+    /// The columns of the table with the names that Snowflake stores.
     pub columns: &'a [String],
     /// The table of the staged rows.
     pub staging: &'a Name,
@@ -67,13 +69,13 @@ enum Expression {
         condition: Option<Box<Expression>>,
     },
     Cast(Box<Expression>, String),
-    /// A function of the list. A part of a date stands as it is.
+    /// A function of the list. A date part is printed as it is.
     Function(&'static str, Vec<Argument>),
-    /// A function that has no brackets.
+    /// A function without parentheses.
     Now(&'static str),
 }
 
-/// The operators that group from the left. Comparisons do not chain.
+/// Left-associative operators. Comparisons cannot be chained.
 const CHAINED: [&str; 8] = ["AND", "OR", "+", "-", "||", "*", "/", "%"];
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -88,7 +90,7 @@ enum Step {
     At(String),
 }
 
-/// A column as the job writes it.
+/// A column as written in the job.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct ColumnName {
     name: String,
@@ -97,15 +99,15 @@ struct ColumnName {
 }
 
 impl RowCondition {
-    /// Reads a condition on rows of the table, which may use `{table}` and `{staging_table}`.
+    /// Parses a condition on rows of the table, which may use `{table}` and `{staging_table}`.
     ///
     /// # Errors
-    /// A config fault that says what was expected, what was found, and at which character.
+    /// A config fault with what was expected, what was found, and the position.
     pub fn parse(text: &str) -> Result<Self> {
         parse::condition(text, true).map(Self)
     }
 
-    /// Reads a condition on rows of the load, where there is no other table to name.
+    /// Parses a condition on rows of the load, which can name no other table.
     ///
     /// # Errors
     /// See [`Self::parse`].
@@ -116,14 +118,15 @@ impl RowCondition {
     /// The condition as SQL.
     ///
     /// # Errors
-    /// A config fault that names a column which the table does not have.
+    /// A config fault that names a column that the table does not have.
     pub fn sql(&self, scope: Scoped<'_>) -> Result<String> {
         self.0.sql(scope)
     }
 }
 
 impl ColumnName {
-    /// An unquoted name means the one in capital letters, as in SQL, or else the only one that differs in case.
+    /// An unquoted name is the one in upper case, as in SQL, or else the only one that differs in
+    /// case.
     fn sql(&self, scope: Scoped<'_>) -> Result<String> {
         let exact = |name: &str| scope.columns.iter().find(|column| *column == name);
         let found = match self.quoted {
@@ -148,8 +151,8 @@ impl ColumnName {
 }
 
 impl Expression {
-    /// As the left operand of an operator: a chain of one operator that groups from the left needs no
-    /// brackets.
+    /// The text as the left operand of an operator: a chain of one left-associative operator needs
+    /// no parentheses.
     fn chained(&self, operator: &str, scope: Scoped<'_>) -> Result<String> {
         match self {
             Self::Infix(left, own, right) if *own == operator && CHAINED.contains(own) => {

@@ -1,14 +1,16 @@
-//! From the words of a condition to its tree.
+//! The parser of conditions: from tokens to a tree.
 
 use super::token::{ConditionToken, TokenKind, fault, tokens};
 use super::{Argument, ColumnName, Expression, Step};
 use crate::fault::Result;
 
-/// How deep a condition may be nested, in brackets and arguments.
+/// The maximum nesting of a condition, in parentheses and arguments.
 const DEEPEST: usize = 64;
-/// How many operators and casts a condition may have: its tree may be as deep, and is walked by recursion.
+/// The maximum number of operators and casts in a condition: its tree may be as deep, and is walked
+/// by recursion.
 const MOST_OPERATORS: usize = 200;
-/// Functions that neither change nor reveal anything but their arguments, with the least and the most of these.
+/// Functions that neither change nor reveal anything but their arguments, each with the minimum and
+/// maximum of arguments.
 const FUNCTIONS: [(&str, usize, usize); 44] = [
     ("ABS", 1, 1),
     ("CEIL", 1, 1),
@@ -55,7 +57,7 @@ const FUNCTIONS: [(&str, usize, usize); 44] = [
     ("YEAR", 1, 1),
     ("ZEROIFNULL", 1, 1),
 ];
-/// Functions whose first argument is a part of a date.
+/// Functions whose first argument is a date part.
 const DATED: [&str; 4] = ["DATEADD", "DATEDIFF", "DATE_PART", "DATE_TRUNC"];
 const DATE_PARTS: [&str; 8] =
     ["YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"];
@@ -79,7 +81,7 @@ const TYPES: [&str; 17] = [
     "VARCHAR",
     "VARIANT",
 ];
-/// Words that are no names of columns unless they are quoted.
+/// Words that are column names only if they are quoted.
 const KEYWORDS: [&str; 18] = [
     "AND", "AS", "BETWEEN", "CAST", "DISTINCT", "ESCAPE", "FROM", "ILIKE", "IN", "IS", "LIKE",
     "NOT", "NULL", "OR", "SELECT", "TRUE", "FALSE", "WHERE",
@@ -106,7 +108,7 @@ struct Parser<'t> {
     at: usize,
     depth: usize,
     operators: usize,
-    /// Whether it is inside the subquery.
+    /// Whether the parser is inside the subquery.
     staged: bool,
 }
 
@@ -187,7 +189,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What follows IN.
+    /// Parses what follows IN.
     fn list(&mut self, value: Expression, negated: bool) -> Result<Expression> {
         self.expect_mark("(")?;
         let value = Box::new(value);
@@ -343,7 +345,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A column, and a path in it.
+    /// Parses a column and a path in it.
     fn column(&mut self) -> Result<Expression> {
         let column = Expression::Column(self.column_name()?);
         let mut path = Vec::new();
@@ -425,7 +427,7 @@ impl Parser<'_> {
         Ok(format!("{name}({})", numbers.join(", ")))
     }
 
-    /// An operator that was read, between the operand before it and the one that follows.
+    /// Builds an infix operator from the operand before it and the one that follows.
     fn infix(
         &mut self,
         left: Expression,
@@ -453,14 +455,14 @@ impl Parser<'_> {
         matches!(self.peek(), TokenKind::Mark(found) if *found == mark)
     }
 
-    /// Takes this sign, if it is next.
+    /// Consumes this mark if it is next.
     fn mark(&mut self, mark: &str) -> bool {
         let found = self.peek_is(mark);
         self.at += usize::from(found);
         found
     }
 
-    /// Takes this keyword, if it is next.
+    /// Consumes this keyword if it is next.
     fn word(&mut self, word: &str) -> bool {
         let found =
             matches!(self.peek(), TokenKind::Word(found) if found.eq_ignore_ascii_case(word));

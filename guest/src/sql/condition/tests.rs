@@ -7,7 +7,7 @@ fn print(text: &str) -> Result<String> {
 }
 
 #[test]
-fn prints_what_it_reads() {
+fn parsed_conditions_are_printed() {
     let check = |text: &str, expect: &str| assert_eq!(print(text).as_deref(), Ok(expect), "{text}");
     check("id > 1", r#"("ID" > 1)"#);
     check("name <> 'b' AND id < 4", r#"(("NAME" <> 'b') AND ("ID" < 4))"#);
@@ -52,12 +52,12 @@ fn the_largest_condition_is_printed() {
 }
 
 #[test]
-fn refuses_the_rest_with_its_place() {
+fn other_sql_is_rejected_with_its_position() {
     let check = |text: &str, expect: &str| {
         let found = print(text).map_err(|fault| fault.to_string());
         assert!(matches!(&found, Err(message) if message.contains(expect)), "{text}: {found:?}");
     };
-    // Other tables, other statements, and what closes the brackets around a condition.
+    // Other tables, other statements, and unbalanced parentheses.
     check("EXISTS (SELECT 1 FROM FINANCE.HR.PAY)", "expected one of the functions");
     check(
         "(SELECT LISTAGG(who, ',') FROM finance.hr.pay)::NUMBER > 1",
@@ -76,7 +76,7 @@ fn refuses_the_rest_with_its_place() {
     check("TRUE; DROP TABLE x", "found ';' at character 5");
     check("id = 1 -- x", "expected a condition without comments, found \"--\" at character 8");
     check("id = 1 /* x */", "without comments");
-    // Functions that reveal or do something.
+    // Functions that reveal or change something.
     for call in [
         "CURRENT_ROLE() = 'SNOWCAT_OWNER'",
         "CURRENT_USER() = 'x'",

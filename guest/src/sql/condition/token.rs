@@ -1,15 +1,15 @@
-//! The words of a condition.
+//! The tokens of a condition.
 
 use crate::fault::{Fault, Result};
 
-/// A condition longer than this is refused.
+/// The maximum length of a condition in bytes.
 const LONGEST: usize = 10_000;
 const MARKS: [&str; 18] = [
     "<>", "!=", "<=", ">=", "::", "||", "(", ")", ",", ".", "<", ">", "=", "+", "-", "*", "/", "%",
 ];
 const MORE_MARKS: [&str; 3] = [":", "[", "]"];
 
-/// A word, and where it begins, in characters from 1.
+/// A token, and its position in characters from 1.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct ConditionToken {
     pub(super) kind: TokenKind,
@@ -18,24 +18,24 @@ pub(super) struct ConditionToken {
 
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum TokenKind {
-    /// A name or a keyword as it is written.
+    /// A name or a keyword as written.
     Word(String),
     /// A name in double quotes, without them.
     Quoted(String),
-    /// A text, decoded.
+    /// A decoded string.
     Text(String),
-    /// A number as it is written.
+    /// A number as written.
     Number(String),
     /// `{table}` or `{staging_table}`, without the braces.
     Placeholder(String),
-    /// An operator or a bracket.
+    /// An operator or a parenthesis.
     Mark(&'static str),
     /// The end of the condition.
     End,
 }
 
 impl TokenKind {
-    /// As a person sees it.
+    /// The token for messages.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Word(text) | Self::Number(text) => text.clone(),
@@ -48,10 +48,11 @@ impl TokenKind {
     }
 }
 
-/// The words of a text.
+/// Splits a text into tokens.
 ///
 /// # Errors
-/// A config fault at a sign that no word begins with, or at a text, name or placeholder that does not end.
+/// A config fault at a character that starts no token, or at an unterminated string, name or
+/// placeholder.
 pub(super) fn tokens(text: &str) -> Result<Vec<ConditionToken>> {
     if text.len() > LONGEST {
         return Err(Fault::config(format_args!(
@@ -73,7 +74,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<ConditionToken>> {
     }
 }
 
-/// A fault at a place of a condition.
+/// A fault at a position of a condition.
 pub(super) fn fault(at: usize, expected: &str, found: &str) -> Fault {
     Fault::config(format_args!("expected {expected}, found {found} at character {at}"))
 }
@@ -90,7 +91,7 @@ impl<'t> ConditionScanner<'t> {
         }
     }
 
-    /// Takes this many characters.
+    /// Consumes `count` characters.
     fn take(&mut self, count: usize) -> &'t str {
         let end = self.rest.char_indices().nth(count).map_or(self.rest.len(), |(at, _)| at);
         let (taken, rest) = self.rest.split_at(end);
@@ -99,7 +100,7 @@ impl<'t> ConditionScanner<'t> {
         taken
     }
 
-    /// Takes characters for as long as they are such.
+    /// Consumes characters while `is` returns `true`.
     fn take_while(&mut self, is: impl Fn(char) -> bool) -> &'t str {
         let count = self.rest.chars().take_while(|c| is(*c)).count();
         self.take(count)
@@ -116,7 +117,7 @@ impl<'t> ConditionScanner<'t> {
             c if c.is_alphabetic() || c == '_' => {
                 Ok(TokenKind::Word(self.take_while(is_word).to_owned()))
             }
-            // Neither comments nor several statements.
+            // Comments and further statements are rejected.
             _ if ["--", "/*", "//"].iter().any(|sign| self.rest.starts_with(sign)) => {
                 Err(fault(self.at, "a condition without comments", &format!("{:?}", self.take(2))))
             }
@@ -130,7 +131,7 @@ impl<'t> ConditionScanner<'t> {
         }
     }
 
-    /// A text between single quotes, where a backslash escapes as in Snowflake.
+    /// Reads a string between single quotes, in which a backslash escapes as in Snowflake.
     fn text(&mut self) -> Result<String> {
         let at = self.at;
         self.take(1);

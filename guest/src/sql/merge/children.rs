@@ -1,23 +1,23 @@
-//! Child rows: they belong to root rows, and are inserted and deleted with them.
+//! Nested rows: they belong to root rows, and are inserted and deleted with them.
 
 use super::keyed::{AbsentRows, changed, insert};
 use super::{Column, Links, Match, Name, Scope, Staged, join, list, parsed_of, quote};
 
-/// A child table in a merge of its root table.
+/// A nested table in a merge of its root table.
 #[derive(Clone, Copy, Debug)]
 pub struct ChildMerge<'a> {
-    /// The child table.
+    /// The nested table.
     pub child: &'a Name,
     /// The root table.
     pub root: &'a Name,
     /// The staged root rows.
     pub staged: &'a Staged<'a>,
-    /// How the tables are tied together.
+    /// The columns that link the tables.
     pub links: Links<'a>,
 }
 
 impl ChildMerge<'_> {
-    /// Deletes the child rows of the root rows that staged rows replace.
+    /// Deletes the nested rows of the root rows that staged rows replace.
     pub fn delete_replaced(&self, matched: Match<'_>) -> String {
         let Self { child, root, staged, links } = self;
         format!(
@@ -29,7 +29,7 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Deletes the child rows of the root rows that meet the user's condition.
+    /// Deletes the nested rows of the root rows that meet the user's condition.
     pub fn delete_scope(&self, condition: &str) -> String {
         let Self { child, root, links, .. } = self;
         format!(
@@ -39,7 +39,7 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Deletes the child rows of the root rows in the scope that are not staged.
+    /// Deletes the nested rows of the root rows in the scope that are not staged.
     pub fn delete_absent(&self, matched: Match<'_>, scope: Scope<'_>) -> String {
         let Self { child, root, staged, links } = self;
         let absent = AbsentRows { root, staging: staged.table, matched, scope, seq: links.seq };
@@ -50,7 +50,7 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Deletes the child rows of the staged root rows that are not kept.
+    /// Deletes the nested rows of the staged root rows that are not kept.
     pub fn delete_dropped(&self) -> String {
         let Self { child, staged, links, .. } = self;
         format!(
@@ -61,8 +61,8 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Deletes the child rows that their root rows no longer have: of the staged root rows, those that are not
-    /// among the `waiting` child rows of one that is kept.
+    /// Deletes the nested rows that their root rows no longer have: of the staged root rows, those
+    /// that are not among the `waiting` nested rows of one that is kept.
     pub fn delete_removed(&self, waiting: &Name, matched: Match<'_>) -> String {
         let Self { child, root, staged, links } = self;
         let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);
@@ -76,7 +76,7 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Inserts the `waiting` child rows of the root rows that are kept.
+    /// Inserts the `waiting` nested rows of the root rows that are kept.
     pub fn insert_kept(&self, columns: &[Column], waiting: &Name) -> String {
         format!(
             "INSERT INTO {} ({}) SELECT {} FROM {}",
@@ -87,8 +87,8 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Merges the `waiting` child rows of the root rows that are kept: updates those that differ in a column of
-    /// `compared`, and inserts the new ones.
+    /// Merges the `waiting` nested rows of the root rows that are kept: updates those that differ
+    /// in a column of `compared`, and inserts the new ones.
     pub fn merge_kept(&self, columns: &[Column], waiting: &Name, compared: &[Column]) -> String {
         let Self { child, links, .. } = self;
         let id = quote(links.id);
@@ -108,7 +108,8 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Inserts the `waiting` child rows whose ids do not exist, of the root rows that are kept and exist.
+    /// Inserts the `waiting` nested rows whose ids do not exist, of the root rows that are kept and
+    /// exist.
     pub fn insert_new(&self, columns: &[Column], waiting: &Name) -> String {
         let Self { child, root, links, .. } = self;
         let id = quote(links.id);
@@ -121,8 +122,8 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// What follows FROM: the `waiting` child rows, as `c`, of the root rows that are kept, as `w`. They are
-    /// joined by the number of the root row in the load: ids repeat where they are made of keys.
+    /// The FROM clause: the `waiting` nested rows, as `c`, of the root rows that are kept, as `w`.
+    /// They are joined by the number of the root row in the load, because ids made of keys repeat.
     fn of_kept(&self, waiting: &Name) -> String {
         let (id, seq) = (quote(self.links.id), quote(self.links.seq));
         format!(
@@ -132,8 +133,8 @@ impl ChildMerge<'_> {
     }
 }
 
-/// The ids of roots for child rows that have none because nothing needed them when they were loaded.
-/// Tables are done from the root on: `parent` has the ids, unless it is the root itself.
+/// Sets the root ids of nested rows that were loaded when nothing needed them. Call it for the
+/// tables from the root on: `parent` has the ids, unless it is the root itself.
 pub fn fill_root_ids(child: &Name, parent: Option<&Name>, root: &Name, links: Links<'_>) -> String {
     let [id, parent_id, root_id] = [links.id, links.parent_id, links.root_id].map(quote);
     let (from, key) = match parent {

@@ -1,9 +1,10 @@
-//! Slowly changing dimensions, type 2: every version of a row, with the time it was valid.
+//! Slowly changing dimensions, type 2: every version of a row, with the time span in which it was
+//! valid.
 
 use super::{Column, Links, Name, Scope, Staged, join, list, parsed_of, quote};
 use crate::sql::state::Value;
 
-/// The columns of the time in which a version is valid, and the instants of this load.
+/// The columns of the time span in which a version is valid, and the instants of this load.
 #[derive(Clone, Debug)]
 pub struct Validity<'a> {
     /// The column of the version: rows with equal versions are equal.
@@ -14,7 +15,7 @@ pub struct Validity<'a> {
     pub to: &'a Column,
     /// The end of active versions: microseconds since 1970. `None`: NULL.
     pub active: Option<i64>,
-    /// The instant between existing and staged versions.
+    /// The instant that ends existing versions and begins staged ones.
     pub boundary: i64,
 }
 
@@ -51,7 +52,7 @@ pub fn retire_absent(
     )
 }
 
-/// Inserts the staged versions that are not active yet. `columns` are all but those of the validity.
+/// Inserts the staged versions that are not active yet. `columns` excludes those of the validity.
 pub fn insert_versions(
     root: &Name,
     columns: &[Column],

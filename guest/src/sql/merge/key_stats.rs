@@ -5,10 +5,10 @@ use super::{Column, Staged, is_deleted};
 use crate::dlt::types::DataType;
 use crate::sql::{join, literal};
 
-/// A longer text does not bound a range: statements would repeat it several times.
+/// The maximum length of a string as the end of a range: statements repeat it several times.
 const LONGEST: usize = 256;
 
-/// The least and the greatest value of a key column, as SQL.
+/// The minimum and maximum of a key column, as SQL.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyRange {
     column: String,
@@ -27,7 +27,7 @@ impl KeyRange {
 pub struct KeyStats {
     /// The number of staged rows that are not kept.
     pub dropped: u64,
-    /// The ranges of each key, a range for each of its columns that can have one.
+    /// The ranges of each key: one for each of its columns that can have one.
     pub ranges: Vec<Vec<KeyRange>>,
 }
 
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_for_exact_types_only() {
+    fn only_exact_types_have_ranges() {
         let kinds = [DataType::Timestamp, DataType::Double, DataType::Decimal, DataType::Bool];
         let key = kinds.map(|data_type| Column::new("K", Kind::of(data_type)));
         assert_eq!(bounded(&[&key]).count(), 0);

@@ -25,11 +25,11 @@ pub struct AbsentRows<'a> {
     pub root: &'a Name,
     /// The staging table.
     pub staging: &'a Name,
-    /// How root rows are found by staged rows.
+    /// The match of root rows and staged rows.
     pub matched: Match<'a>,
-    /// The rows that may be absent.
+    /// The rows that may be deleted.
     pub scope: Scope<'a>,
-    /// The column of a staged row's number.
+    /// The column with the number of a staged row.
     pub seq: &'a str,
 }
 
@@ -39,7 +39,7 @@ impl AbsentRows<'_> {
         format!("DELETE FROM {} WHERE {} IN ({})", self.root, quote(id), self.select(id))
     }
 
-    /// This column of them.
+    /// Selects this column of them.
     pub(super) fn select(&self, column: &str) -> String {
         // The key ranges are those of the staged rows: absent rows may be outside of them.
         let matched = Match { ranges: &[], ..self.matched };
@@ -55,7 +55,7 @@ impl AbsentRows<'_> {
 }
 
 impl Scope<'_> {
-    /// What follows FROM: the root rows in the scope, as `d`.
+    /// The FROM clause: the root rows in the scope, as `d`.
     pub(super) fn rows(&self, root: &Name, staging: &Name) -> String {
         match self {
             Self::All => format!("{root} AS d"),
@@ -130,7 +130,7 @@ pub fn merge_kept(
     )
 }
 
-/// ` AND` that the staged row differs in one of these columns; empty if there are none.
+/// An AND condition that the staged row differs in one of these columns; empty if there are none.
 pub(super) fn changed(compared: &[Column]) -> String {
     if compared.is_empty() {
         return String::new();
@@ -142,7 +142,8 @@ pub(super) fn changed(compared: &[Column]) -> String {
     format!(" AND NOT ({equal})")
 }
 
-/// The columns to select from the staging table: `columns`, and those of `more` that are not among them.
+/// The columns to select from the staging table: `columns`, and those of `more` that are not among
+/// them.
 fn select(columns: &[Column], more: &[&[Column]]) -> String {
     let missing = more.iter().copied().flatten();
     let missing = missing.filter(|column| columns.iter().all(|other| other.name != column.name));

@@ -1,13 +1,14 @@
 //! Statements that move staged rows into the final tables: transactions, DELETE, INSERT, MERGE.
 //!
-//! No `OR` in a join and no `NOT IN (subquery)`: neither becomes a hash join. Rows are de-duplicated in
-//! the source of each statement, by a total order, because Snowflake refuses a MERGE whose source
-//! repeats a matched key (error 100090) and silently inserts repeated unmatched ones.
+//! There is no `OR` in a join and no `NOT IN (subquery)`, because neither becomes a hash join. Rows
+//! are de-duplicated in the source of each statement, by a total order, because Snowflake rejects a
+//! MERGE whose source repeats a matched key (error 100090) and silently inserts repeated unmatched
+//! ones.
 //! Source: Snowflake documentation, "MERGE", nondeterministic results.
 //!
 //! In every statement `d` is the final table and `s` are the staged rows. The user's conditions
-//! (`source_filter`, `destination_scope`) name columns without an alias, so each is in a SELECT of its own,
-//! where a column belongs to one table only.
+//! (`source_filter`, `destination_scope`) name columns without an alias, so each is in a separate
+//! SELECT, where a column belongs to one table only.
 
 pub mod children;
 pub mod history;
@@ -21,9 +22,9 @@ use crate::dlt::types::DataType;
 
 /// Begins a transaction.
 pub const BEGIN: &str = "BEGIN TRANSACTION";
-/// Ends it.
+/// Commits it.
 pub const COMMIT: &str = "COMMIT";
-/// Undoes it.
+/// Rolls it back.
 pub const ROLLBACK: &str = "ROLLBACK";
 
 /// The staged root rows of a merge, and which of them are kept.
@@ -31,13 +32,13 @@ pub const ROLLBACK: &str = "ROLLBACK";
 pub struct Staged<'a> {
     /// The staging table.
     pub table: &'a Name,
-    /// Which of several rows of one key is kept. `None`: all are.
+    /// The choice among several rows with the same key. `None`: all are kept.
     pub rank: Option<Rank<'a>>,
     /// The column that marks rows as deleted at the source.
     pub deleted: Option<&'a Column>,
 }
 
-/// The order of the staged rows of one key, of which the first is kept.
+/// The order of the staged rows with the same key. The first is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank<'a> {
     /// The columns of the key.
@@ -46,16 +47,17 @@ pub struct Rank<'a> {
     pub order: &'a str,
 }
 
-/// How existing rows are found by staged rows.
+/// The match of existing rows and staged rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'a> {
     /// The columns of the key: rows with the same values match.
     pub keys: &'a [Column],
-    /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have them.
+    /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have
+    /// them.
     pub ranges: &'a [KeyRange],
 }
 
-/// Which existing rows are deleted or retired if they are not staged.
+/// The existing rows that are deleted or retired if they are not staged.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
     /// All of them.
@@ -66,28 +68,29 @@ pub enum Scope<'a> {
     Condition(&'a str),
 }
 
-/// The system columns that tie a family of tables together, as Snowflake stores their names.
+/// The system columns that link a family of tables, with the names that Snowflake stores.
 #[derive(Clone, Copy, Debug)]
 pub struct Links<'a> {
-    /// A row's own id.
+    /// The id of a row.
     pub id: &'a str,
-    /// In a child row, the id of the row it belongs to.
+    /// In a nested row, the id of its parent.
     pub parent_id: &'a str,
-    /// In a root row, what its child rows know it by: its id, but where the job has it otherwise.
+    /// In a root row, the value that its nested rows carry: its id, unless the job sets another
+    /// column.
     pub key: &'a str,
-    /// In a child row, the key of its root row.
+    /// In a nested row, the key of its root row.
     pub root_id: &'a str,
     /// In a staged row, the number of its root row in the load.
     pub seq: &'a str,
 }
 
 impl Staged<'_> {
-    /// What follows FROM: the rows that are kept and are not deleted at the source.
+    /// The FROM clause: the rows that are kept and are not deleted at the source.
     fn kept(&self) -> String {
         self.only(self.deleted.map(|column| format!("NOT {}", is_deleted("", column))))
     }
 
-    /// What follows FROM: the rows that are kept, those that are deleted at the source among them.
+    /// The FROM clause: the rows that are kept, including those deleted at the source.
     fn winners(&self) -> String {
         self.only(None)
     }
@@ -102,7 +105,7 @@ impl Staged<'_> {
         }
     }
 
-    /// What follows FROM: the rows that are not kept, or are deleted at the source.
+    /// The FROM clause: the rows that are not kept, or are deleted at the source.
     fn dropped(&self) -> String {
         let first = self.rank.map(|rank| format!("{} = 1", rank.number()));
         let word = if first.is_some() { "QUALIFY" } else { "WHERE" };
@@ -122,7 +125,7 @@ impl Rank<'_> {
 }
 
 impl Match<'_> {
-    /// `left` and `right` have the same key, which is in the ranges.
+    /// The condition that `left` and `right` have the same key, which is in the ranges.
     fn condition(&self, left: &str, right: &str) -> String {
         let ranges = self.ranges.iter().map(|range| range.condition(left));
         let same = self.keys.iter().map(|key| same(key, left, right));
@@ -130,15 +133,15 @@ impl Match<'_> {
     }
 }
 
-/// Two rows have the same value of a key column. A key may hold NULLs: they are equal to one another.
+/// The condition that two rows have the same value in a key column. NULLs are equal to one another.
 fn same(key: &Column, left: &str, right: &str) -> String {
     let name = key.quoted();
     let equals = if key.nullable { "IS NOT DISTINCT FROM" } else { "=" };
     format!("{left}.{name} {equals} {right}.{name}")
 }
 
-/// Whether a row is marked as deleted: `alias` is empty, or ends with a dot. As in dlt, a column of
-/// booleans says it with true, any other by not being NULL.
+/// The condition that a row is marked as deleted. `alias` is empty, or ends with a dot. As in dlt,
+/// a boolean column marks it by true, any other column by not being NULL.
 fn is_deleted(alias: &str, column: &Column) -> String {
     let name = column.quoted();
     match column.kind.data_type {
@@ -155,9 +158,9 @@ pub fn delete_all(table: &Name) -> String {
 /// The direction of an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
-    /// The least value first.
+    /// The smallest value first.
     Ascending,
-    /// The greatest value first.
+    /// The largest value first.
     Descending,
 }
 
@@ -172,8 +175,8 @@ pub fn order_by(columns: &[(String, Direction)]) -> String {
     })
 }
 
-/// Deletes the staged root rows that do not meet the user's condition. `columns` are those of the final table:
-/// the condition reads JSON as JSON.
+/// Deletes the staged root rows that do not meet the user's condition. `columns` are those of the
+/// final table, so that the condition reads JSON as JSON.
 pub fn delete_filtered(
     staging: &Name,
     columns: &[Column],
@@ -192,8 +195,8 @@ pub fn delete_filtered(
     )
 }
 
-/// Deletes the staged root rows that are older than the existing row of the same key. A row without an age is
-/// older than any with one.
+/// Deletes the staged root rows that are older than the existing row with the same key. A row
+/// without an age is older than any row with one.
 pub fn delete_stale(
     staging: &Name,
     root: &Name,
@@ -215,7 +218,7 @@ fn parsed(column: &Column) -> String {
     parsed_of("", column)
 }
 
-/// The same of the row with this alias, which ends with a dot.
+/// The staged value of the row with this alias, which ends with a dot.
 fn parsed_of(alias: &str, column: &Column) -> String {
     let value = format!("{alias}{}", column.quoted());
     match column.kind.data_type {
@@ -225,7 +228,7 @@ fn parsed_of(alias: &str, column: &Column) -> String {
     }
 }
 
-/// The same under the column's name.
+/// The staged value with the column's name.
 fn parsed_as(column: &Column) -> String {
     let (value, name) = (parsed(column), column.quoted());
     if value == name { name } else { format!("{value} AS {name}") }

@@ -1,4 +1,4 @@
-//! What is written is read back by arrow2's reader, which shares no code with the writer.
+//! Files are read back by arrow2's reader, which shares no code with the writer.
 
 use std::io::Cursor;
 
@@ -102,7 +102,7 @@ fn fields(kinds: &[Kind]) -> Vec<FileColumn> {
     names.zip(kinds).map(|(name, kind)| FileColumn { name, kind: *kind }).collect()
 }
 
-/// Writes row groups of columns of cells and reads them back. Gives the file.
+/// Writes row groups of columns of cells and reads them back. Returns the file.
 fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
     let mut file = ParquetFile::create(fields(kinds)).unwrap();
     let mut columns: Vec<_> = kinds.iter().map(|kind| ColumnBuffer::new(*kind)).collect();
@@ -140,7 +140,7 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
     bytes
 }
 
-/// Every kind with its interesting values.
+/// Every kind with its boundary values.
 fn samples() -> Vec<(Kind, Vec<Value>)> {
     let text = |values: &[&str]| values.iter().map(|v| Value::Text((*v).to_owned())).collect();
     let decimals = |values: &[i128]| values.iter().copied().map(Value::Decimal).collect();
@@ -187,10 +187,10 @@ fn samples() -> Vec<(Kind, Vec<Value>)> {
 }
 
 #[test]
-fn every_kind_comes_back() {
+fn every_kind_is_read_back() {
     let samples = samples();
     let kinds: Vec<_> = samples.iter().map(|(kind, _)| *kind).collect();
-    // Which rows have a value.
+    // Decides whether a row has a value.
     type Rule = fn(usize, usize) -> bool;
     let rules: [(&str, Rule); 6] = [
         ("all", |_, _| true),
@@ -216,7 +216,7 @@ fn every_kind_comes_back() {
 }
 
 #[test]
-fn readers_get_the_types() {
+fn readers_see_the_types() {
     let kinds: Vec<_> = samples().into_iter().map(|(kind, _)| kind).collect();
     let file = ParquetFile::create(fields(&kinds)).unwrap().finish().unwrap();
     let (types, _, groups) = read_back(&file);
@@ -250,9 +250,9 @@ fn readers_get_the_types() {
     );
 }
 
-/// Texts of which every `distinct`-th is the same; all differ for none.
+/// Strings that repeat after `distinct` rows. `None`: all differ.
 fn texts(rows: usize, distinct: Option<usize>) -> Cells {
-    // As good as random: values come back sooner than after all the others.
+    // In a pseudo-random order: values repeat sooner than after all the others.
     let shuffled = |row: usize| {
         let mixed = (row as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         ((mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40) as usize
@@ -262,7 +262,7 @@ fn texts(rows: usize, distinct: Option<usize>) -> Cells {
 }
 
 #[test]
-fn dictionaries_are_kept_where_they_repay() {
+fn dictionaries_are_written_if_they_pay_off() {
     let text = Kind::of(DataType::Text);
     // Rows, distinct values, and whether a dictionary page is written.
     let cases = [
@@ -283,13 +283,13 @@ fn dictionaries_are_kept_where_they_repay() {
         let chunk = metadata.row_groups.first().unwrap().columns().first().unwrap();
         assert_eq!(chunk.dictionary_page_offset().is_some(), expect, "{rows} {distinct:?}");
     }
-    // Kept in one row group, given up in the next, kept again.
+    // Used in one row group, dropped in the next, used again.
     let groups = [Some(5), None, Some(5)].map(|distinct| vec![texts(50_000, distinct)]);
     check(&[text], &groups);
 }
 
 #[test]
-fn crowded_numbers_get_a_dictionary() {
+fn numbers_of_a_small_range_get_a_dictionary() {
     let kinds = [DataType::Bigint, DataType::Timestamp, DataType::Decimal].map(Kind::of);
     let [bigint, timestamp, _] = kinds;
     type Of = fn(i64) -> Value;
@@ -298,7 +298,7 @@ fn crowded_numbers_get_a_dictionary() {
         (timestamp, Value::Micros),
         (decimal(10, 2), |number| Value::Decimal(number.into())),
     ];
-    // Rows, the first number, how many follow it, and whether a dictionary page is written.
+    // Rows, the first number, the size of the range, and whether a dictionary page is written.
     let cases = [
         (63, 5, 0, false),
         (64, 5, 0, true),
@@ -325,7 +325,7 @@ fn crowded_numbers_get_a_dictionary() {
 }
 
 #[test]
-fn large_columns_are_cut_into_pages() {
+fn large_columns_are_split_into_pages() {
     let rows = 300_000usize;
     let sparse = |value: fn(usize) -> Value| -> Cells {
         (0..rows).map(|row| (row % 5 != 0).then(|| value(row))).collect()
@@ -373,7 +373,7 @@ fn sparse_columns_cost_nearly_nothing() {
 }
 
 #[test]
-fn forgotten_rows_leave_nothing() {
+fn dropped_rows_are_not_written() {
     let text = Kind::of(DataType::Text);
     for distinct in [Some(3), Some(5000), None] {
         for rows in [1, 64, 100, 4096, 10_000] {
@@ -404,7 +404,7 @@ fn forgotten_rows_leave_nothing() {
 }
 
 #[test]
-fn statistics_hold() {
+fn statistics_bound_the_values() {
     let kinds = [DataType::Bigint, DataType::Date, DataType::Text].map(Kind::of);
     let cells = [
         vec![Some(Value::Int(-5)), None, Some(Value::Int(i64::MAX))],
@@ -431,7 +431,7 @@ fn statistics_hold() {
 }
 
 #[test]
-fn what_does_not_fit_is_rejected() {
+fn columns_that_do_not_match_the_file_are_faults() {
     for (precision, scale) in [(0, 0), (39, 0), (5, 6)] {
         let fault = ParquetFile::create(fields(&[decimal(precision, scale)])).unwrap_err();
         assert!(fault.message.contains("expected a decimal of 1 to 38 digits"), "{fault}");

@@ -1,11 +1,11 @@
-//! Files for readers that are not written in Rust, with what they have to find.
+//! Files for readers in other languages, with the values they must find.
 
 use super::*;
 
-/// For `tests/python/support/parquet_read_back.py`: written where the variable names a directory. Here they
-/// are read back by arrow2, whether or not.
+/// Writes files for `tests/python/support/parquet_read_back.py` if the variable names a directory.
+/// In any case arrow2 reads them back.
 #[test]
-fn other_readers_get_files() {
+fn files_for_other_readers() {
     let directory = std::env::var_os("SNOWCAT_READ_BACK").map(std::path::PathBuf::from);
     let save = |name: &str, kinds: &[Kind], groups: &[Vec<Cells>]| {
         let file = check(kinds, groups);
@@ -54,7 +54,7 @@ fn expectation(kinds: &[Kind], groups: &[Vec<Cells>]) -> serde_json::Value {
         }
         Some(Value::Days(value)) => (*value).into(),
         Some(Value::Decimal(value)) => value.to_string().into(),
-        // The bits, for not every reader of JSON keeps the others, and none has NaN.
+        // The bits of a float: readers of JSON may lose digits, and JSON has no NaN.
         Some(Value::Double(value)) => format!("{value:016x}").into(),
         Some(Value::Int(value) | Value::Micros(value)) => value.to_string().into(),
         Some(Value::Text(value)) => value.as_str().into(),
@@ -64,7 +64,7 @@ fn expectation(kinds: &[Kind], groups: &[Vec<Cells>]) -> serde_json::Value {
         let (precision, scale) = field.kind.decimal();
         serde_json::json!({
             "name": field.name,
-            // Nanoseconds are whole numbers of 38 digits in the file.
+            // Nanoseconds are integers of 38 digits in the file.
             "type": if field.kind.is_fine() { DataType::Wei } else { field.kind.data_type }.name(),
             "precision": precision,
             "scale": scale,

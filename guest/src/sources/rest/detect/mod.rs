@@ -1,6 +1,6 @@
-//! What a job omits, detected in the first response: where the records are, and how pages follow. What
-//! was found is said in the warnings of the load; where an answer shows that there is more and not how to
-//! ask for it, the load fails.
+//! Detection of what a job omits in the first response: the location of the records, and the
+//! paginator. Warnings of the load state what was detected. If a response shows that there are more
+//! pages but not how to request them, the load fails.
 
 mod names;
 mod pages;

@@ -1,19 +1,19 @@
-//! What sources call the things that pages are described with. Names are compared plain: `next_page`,
-//! `nextPage` and `Next-Page` are one.
+//! The names by which sources describe pages. Names are compared in plain form: `next_page`,
+//! `nextPage` and `Next-Page` are equal.
 
-/// A key in small letters and digits.
+/// A key in plain form: lower case letters and digits.
 pub(super) fn plain(key: &str) -> String {
     key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// What a key is about.
+/// The subject of a key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Topic {
     /// The next page: a URL or a token.
     Next,
-    /// A token that is given back.
+    /// A token that is sent back.
     Token,
-    /// A token that more has to be known of than its value.
+    /// A token that needs more than its value.
     Opaque,
     /// True if there is more.
     More,
@@ -21,13 +21,13 @@ pub(super) enum Topic {
     End,
     /// The number of this page.
     Page,
-    /// How many pages there are.
+    /// The number of pages.
     Pages,
-    /// How many records there are.
+    /// The number of records.
     Total,
     /// The number of the first record of this page.
     Offset,
-    /// How many records a page has at most.
+    /// The maximum number of records of a page.
     Limit,
 }
 
@@ -131,8 +131,8 @@ const TOPICS: &[(Topic, &[&str])] = &[
     ),
 ];
 
-/// Whether a plain key is about it. One may be about several things: `last_page` is a number in one source
-/// and true or false in another.
+/// Returns `true` if a plain key has this subject. A key may have several: `last_page` is a number
+/// in one source and a boolean in another.
 pub(super) fn is_about(key: &str, topic: Topic) -> bool {
     match topic {
         Topic::Next => key.starts_with("next") || key == "odatanextlink",
@@ -140,14 +140,14 @@ pub(super) fn is_about(key: &str, topic: Topic) -> bool {
     }
 }
 
-/// What follows `next` in a key that is about a token; the other keys that begin so (`next_billing_date`)
-/// are about something else.
+/// What follows `next` in keys of tokens. Other keys with this prefix (`next_billing_date`) have
+/// another subject.
 const NEXT_WHAT: &[&str] = &[
     "after", "batch", "bookmark", "cursor", "from", "id", "key", "marker", "offset", "page",
     "position", "record", "result", "set", "skip", "start", "token",
 ];
 
-/// Whether a plain key that begins with `next` can be about a token.
+/// Returns `true` if a plain key that starts with `next` can be that of a token.
 pub(super) fn is_next_token(key: &str) -> bool {
     let Some(what) = key.strip_prefix("next") else { return false };
     let timely =
@@ -155,8 +155,8 @@ pub(super) fn is_next_token(key: &str) -> bool {
     what.is_empty() || (!timely && NEXT_WHAT.iter().any(|word| what.contains(word)))
 }
 
-/// The parameter that most sources take such a token with: `next_page_token` goes to `page_token`,
-/// `nextCursor` to `cursor`; dlt's `cursor` where the key is `next` and nothing else.
+/// The parameter for such a token in most sources: `next_page_token` is sent as `page_token`,
+/// `nextCursor` as `cursor`. For `next` alone it is dlt's `cursor`.
 pub(super) fn param_of(key: &str) -> String {
     let lower = key.to_ascii_lowercase();
     let Some(rest) = lower.strip_prefix("next").and_then(|_| key.get(4..)) else {

@@ -1,5 +1,6 @@
-//! The paginator of a source, detected in the first response where the job names none: as dlt detects it
-//! (`sources/helpers/rest_client/detector.py`), and where dlt silently assumes that there is one page.
+//! Detection of the paginator in the first response if the job names none: as dlt does
+//! (`sources/helpers/rest_client/detector.py`), and in addition where dlt silently assumes a single
+//! page.
 
 use super::names::{Topic, is_about, plain};
 use super::signs::signs;
@@ -7,15 +8,15 @@ use crate::job::paginator::{Detection, Evidence, Signs, detect};
 use crate::json::Path;
 use crate::sources::rest::outline::Outline;
 
-/// The first request, and what is known of its response.
+/// The first request, and the known parts of its response.
 pub(in crate::sources::rest) struct FirstPage<'a> {
-    /// The headers of the response; names in lower case.
+    /// The headers of the response, with names in lower case.
     pub(in crate::sources::rest) headers: &'a [(String, String)],
     /// The query of the request.
     pub(in crate::sources::rest) params: &'a [(String, String)],
     /// Whether the request has a JSON body.
     pub(in crate::sources::rest) has_body: bool,
-    /// Where the records are; `None` on a page without records.
+    /// The location of the records; `None` on a page without records.
     pub(in crate::sources::rest) selector: Option<&'a Path>,
 }
 
@@ -40,8 +41,8 @@ pub(in crate::sources::rest) fn paginator(outline: &Outline, first: &FirstPage<'
     })
 }
 
-/// The parameter that the number of a page goes to: one of the request, else the key of the number in the
-/// response, if parameters are usually named so.
+/// The parameter for the number of a page: one of the request, or else the key of the number in the
+/// response, if it is a usual name of a parameter.
 fn page_param(params: &[(String, String)], signs: &Signs<'_>) -> String {
     let requested = params
         .iter()

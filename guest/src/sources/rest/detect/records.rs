@@ -1,18 +1,18 @@
-//! Where the records are, found in an answer where the job does not say.
+//! Detection of the records in a response if the job has no selector.
 
 use super::names::plain;
 use crate::json::Path;
 use crate::sources::rest::outline::{List, Outline};
 
-/// Keys that lists of records often have (`sources/helpers/rest_client/detector.py`).
+/// Usual keys of lists of records (`sources/helpers/rest_client/detector.py`).
 const RECORD_KEYS: &[&str] = &[
     "data", "items", "results", "entries", "records", "rows", "entities", "payload", "content",
     "objects", "values",
 ];
-/// Keys of lists beside the records.
+/// Keys of lists that are not records.
 const BESIDE: &[&str] =
     &["errors", "error", "warnings", "warning", "messages", "notices", "links", "link"];
-/// Keys of an answer that is about pages, plain.
+/// Keys that describe pages, in plain form.
 const ABOUT_PAGES: &[&str] = &[
     "count",
     "currentpage",
@@ -53,21 +53,21 @@ const ABOUT_PAGES: &[&str] = &[
     "url",
 ];
 
-/// What an answer shows of its records.
+/// The result of the detection.
 #[derive(Debug, PartialEq)]
 pub(in crate::sources::rest) enum Records {
-    /// They are there; and what a person should know of the choice, where there was one.
+    /// The location of the records, and a warning if there was a choice.
     At(Path, Option<String>),
-    /// It has none, and does not show where others will be.
+    /// The response has no records, and does not show where others will be.
     None(String),
 }
 
-/// Finds the records of an answer. `names` are what the resource and its path are called.
+/// Finds the records of a response. `names` are those of the resource and of its path.
 ///
-/// An answer that is a list is the list of its records. Of an object they are a list of objects, not
-/// deeper than three keys: the one that is called like the resource, else the first under a key that
-/// records often have, else the first. An object without one is a record itself; but not if it has an
-/// empty list and no `id`, or nothing but what pages are described with: it is a page without records then.
+/// If the response is a list, it is the list of records. In an object the records are a list of
+/// objects, at most three keys deep: the one named like the resource, or else the first with a
+/// usual key, or else the first. An object without such a list is a record itself, unless it has an
+/// empty list and no `id`, or only keys that describe pages: then it is a page without records.
 pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Records {
     let Outline::Object(members) = outline else { return Records::At(Path::root(), None) };
     let is_name = |key: &str| names.iter().any(|name| plain(name) == plain(key));
@@ -82,9 +82,9 @@ pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Re
         objects.iter().find(|path| path.last().is_some_and(|key| is(key)))
     };
     let chosen = ends_in(&is_name)
-        .map(|path| (path, "it is called like the resource"))
+        .map(|path| (path, "it is named like the resource"))
         .or_else(|| {
-            ends_in(&|key| RECORD_KEYS.contains(&key)).map(|path| (path, "of its usual name"))
+            ends_in(&|key| RECORD_KEYS.contains(&key)).map(|path| (path, "of its usual key"))
         })
         .or_else(|| objects.first().map(|path| (path, "it is the first")));
     if let Some((path, why)) = chosen {
@@ -110,7 +110,7 @@ pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Re
     let counts = |key: &str| matches!(key, "count" | "total" | "totalcount" | "size");
     let about_pages = members.iter().all(|(key, value)| {
         let key = plain(key);
-        // One that counts something is the record of an endpoint that counts.
+        // An object that only counts something is a record of an endpoint that counts.
         ABOUT_PAGES.contains(&key.as_str()) && !(counts(&key) && value.says_something())
     });
     if about_pages {
@@ -143,7 +143,7 @@ fn find_lists<'s>(
     }
 }
 
-/// Some paths, for a person.
+/// Up to five paths for a message.
 fn shown<'p>(paths: impl Iterator<Item = &'p Vec<&'p str>>) -> String {
     paths.take(5).map(|path| format!("{:?}", path.join("."))).collect::<Vec<_>>().join(", ")
 }
@@ -152,7 +152,7 @@ fn shown<'p>(paths: impl Iterator<Item = &'p Vec<&'p str>>) -> String {
 mod tests {
     use super::*;
 
-    /// The path that is chosen, or `-` where there are no records; and whether something is said.
+    /// The detected path, or `-` if there are no records; and whether there is a message.
     fn find(body: &str) -> (String, bool) {
         match records(&Outline::read(body).unwrap(), &["users", "v1/users"]) {
             Records::At(path, said) => (path.to_string(), said.is_some()),
@@ -174,15 +174,15 @@ mod tests {
         check(r#"{"a":{"b":{"c":{"items":[{}]}}}}"#, "$");
         check(r#"{"a b":[{}]}"#, "a b");
         check(r#"{"meta":{"x":[{}]},"groups":[{}]}"#, "meta.x");
-        // The list of objects, not the first list.
+        // The list of objects is chosen rather than the first list.
         check(r#"{"errors":[],"users":[{"id":1}]}"#, "users");
         check(r#"{"warnings":["x"],"users":[{"id":1}]}"#, "users");
         check(r#"{"warnings":[{"x":1}],"people":[{"id":1}]}"#, "people");
         check(r#"{"link":[{"rel":"next","url":"/2"}],"entry":[{"id":1}]}"#, "entry");
         check(r#"{"columns":["id"],"people":[{"id":1}]}"#, "people");
-        // The one that is called like the resource.
+        // The list named like the resource is chosen.
         check(r#"{"included":[{}],"data":[{}],"Users":[{}]}"#, "Users");
-        // Never a list of texts in place of the object.
+        // A list of strings is never chosen instead of the object.
         check(r#"{"name":"x","tags":["a"]}"#, "$");
         check(r#"{"id":1,"tags":[],"notes":["a"]}"#, "$");
         check(r#"{"data":["a"],"total":1}"#, "$");
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_pages_without_records() {
+    fn pages_without_records_are_recognized() {
         for body in [
             "{}",
             r#"{"users":[],"has_more":false}"#,
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_was_taken() {
+    fn choices_are_reported() {
         let check = |body: &str, expect: &str| {
             let said = match records(&Outline::read(body).unwrap(), &["r"]) {
                 Records::At(_, said) => said.unwrap(),
@@ -215,7 +215,7 @@ mod tests {
         check(r#"{"users":[{}]}"#, "the records are taken from the list of objects at \"users\"");
         check(
             r#"{"a":[{}],"data":[{}]}"#,
-            "of the lists of objects at \"a\", \"data\" the records are taken from \"data\", because of its usual name",
+            "of the lists of objects at \"a\", \"data\" the records are taken from \"data\", because of its usual key",
         );
         check(
             r#"{"a":[],"b":[]}"#,

@@ -1,4 +1,4 @@
-//! What an answer and its headers show of other pages.
+//! Signs of more pages in a response and its headers.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::names::{Topic, is_about, is_next_token, param_of, plain};
 use crate::job::paginator::{KeyPath, Signs};
 use crate::sources::rest::outline::Outline;
 
-/// How deep signs are looked for: in objects of objects of the answer.
+/// The maximum nesting at which signs are searched for.
 const DEPTH: usize = 4;
 
-/// Objects that are about pages: what is general elsewhere (`after`, `done`) is a sign there.
+/// Objects that describe pages. In them, general keys (`after`, `done`) are signs.
 const ABOUT: &[&str] = &[
     "cursors",
     "meta",
@@ -22,8 +22,9 @@ const ABOUT: &[&str] = &[
     "paginginfo",
 ];
 
-/// The signs of other pages in a response. `requested` are values of the request: a response that repeats one
-/// of them shows nothing. `is_record` says that the response is a record itself: its numbers are its own then.
+/// The signs of more pages in a response. `requested` are values of the request: if a response
+/// repeats one of them, it is not a sign. `is_record`: the response is a record itself, so its
+/// numbers are not signs.
 pub(super) fn signs<'s>(outline: &'s Outline, requested: &[&str], is_record: bool) -> Signs<'s> {
     let mut signs = Signs::default();
     let mut search = Search { requested, is_record, path: Vec::new(), signs: &mut signs };
@@ -94,7 +95,7 @@ impl<'s> Search<'_, 's> {
                 || is_about(key, Topic::Token)
                 || is_about(key, Topic::Page)
         });
-        // A link that is a query only may lack what the request says besides.
+        // A link that is only a query may lack parameters of the request.
         let query = || member(&|key, text| named(key) && !text.is_empty());
         if let Some(key) = whole {
             self.link(key);
@@ -122,7 +123,7 @@ impl<'s> Search<'_, 's> {
         let here = || self.path.clone();
         let text = value.as_str().filter(|text| !text.is_empty());
         let echo = text.is_some_and(|text| self.requested.contains(&text));
-        // A token, where an offset is usual.
+        // A token under a key that usually has an offset.
         let odd_offset =
             || is_about(key, Topic::Offset) && key == "offset" && whole(value).is_none();
         let is_token =
@@ -153,7 +154,7 @@ impl<'s> Search<'_, 's> {
             (Topic::Offset, &mut self.signs.offset),
             (Topic::Limit, &mut self.signs.limit),
         ] {
-            // Spring's number of a page is called so; other numbers are too.
+            // Spring's page number has this key, but other numbers have it too.
             let vague = key == "number" && !about;
             if is_about(key, topic) && slot.is_none() && !vague {
                 *slot = Some((self.path.clone(), number));
@@ -174,7 +175,7 @@ impl<'s> Search<'_, 's> {
                 self.signs.none_next.get_or_insert_with(path);
             }
             Value::String(text) if text.is_empty() => {}
-            // A token may begin with a slash.
+            // A token may start with a slash.
             Value::String(text)
                 if is_url(text)
                     || (text.starts_with(['/', '?'])
@@ -195,7 +196,7 @@ fn is_url(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// True or false, or a text of it.
+/// A boolean, or a string of one.
 fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
@@ -205,7 +206,7 @@ fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// A whole number, or a text of one.
+/// An integer, or a string of one.
 fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::String(text) => text.trim().parse().ok(),

@@ -1,4 +1,4 @@
-//! A paginator at work on the pages of one source.
+//! The state of a paginator while it reads the pages of one source.
 
 mod repeats;
 
@@ -25,7 +25,7 @@ impl Pager {
         Self { paginator, reads, number, followed: Loop::default() }
     }
 
-    /// The paths whose values it reads on every page.
+    /// The paths that it reads on every page.
     pub(super) fn reads(&self) -> &[Path] {
         &self.reads
     }
@@ -40,7 +40,8 @@ impl Pager {
         self.number = number;
     }
 
-    /// The parameter that names the page, which a source may ignore. `None` where the source gives a URL.
+    /// The parameter that selects the page, which a source may ignore. `None` if the source returns
+    /// URLs.
     pub(super) fn parameter(&self) -> Option<&str> {
         self.paginator.pages().parameter()
     }
@@ -55,7 +56,7 @@ impl Pager {
         self.paginator.pages().end_statuses()
     }
 
-    /// Returns `true` if the responses decide which page is the last, and not the job.
+    /// Returns `true` if the responses, rather than the job, decide which page is the last.
     pub(super) fn ends_by_response(&self) -> bool {
         self.paginator.pages().ends_by_response()
     }
@@ -70,12 +71,12 @@ impl Pager {
         self.paginator.pages().writes_body()
     }
 
-    /// What the first request has in addition to what the job sets.
+    /// Parameters that the first request has in addition to those of the job.
     pub(super) fn first(&self) -> Vec<(ParamLocation, Value)> {
         self.paginator.pages().first()
     }
 
-    /// How the request after a page differs from the last.
+    /// The difference between the next request and the last one, after a page.
     pub(super) fn after(&mut self, page: &PageFacts<'_>) -> Result<NextPage> {
         let pages = self.paginator.pages();
         let next = pages.after(page, &mut self.number)?;

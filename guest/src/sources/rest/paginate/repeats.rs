@@ -1,5 +1,5 @@
-//! Sources that would never end: pages that refer to one another in a circle, and sources that give the
-//! same page whatever they are asked for.
+//! Detection of sources that never end: pages that refer to one another in a cycle, and sources
+//! that return the same page for different requests.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -7,7 +7,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::fault::{Fault, Result};
 
-/// Finds out whether references go round in a circle, and holds two of them for it (Brent).
+/// Detects a cycle of references, keeping only two of them (Brent's algorithm).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Loop {
     count: u64,
@@ -16,12 +16,12 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    /// How many there were.
+    /// The number of references.
     pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Takes the reference of the next page; whether it was there before.
+    /// Adds the reference to the next page. Returns `true` if it closes a cycle.
     pub(super) fn closes(&mut self, reference: &str) -> bool {
         let closes = [&self.last, &self.mark].into_iter().flatten().any(|seen| seen == reference);
         self.count += 1;
@@ -33,53 +33,56 @@ impl Loop {
     }
 }
 
-/// Notices a source that gives the same page whatever it is asked for.
+/// Detects a source that returns the same page for different requests.
 #[derive(Clone, Debug)]
 pub(in crate::sources::rest) struct Repeats {
     keyed: bool,
-    /// What is asked with is a guess.
+    /// Whether the requests rely on a guess.
     guessed: bool,
     pages: Same,
     records: Same,
-    /// How many pages in a row had no records.
+    /// The number of consecutive pages without records.
     empty: u32,
 }
 
-/// How often in a row a text was the same.
+/// The number of consecutive repetitions of a value.
 #[derive(Clone, Debug, Default)]
 struct Same {
     count: u32,
     last: Option<u64>,
 }
 
-/// How many pages in a row may have no records, where each says that there is more: some sources look
-/// through much to find a little, and some refer to a next page for ever.
+/// The maximum number of consecutive pages without records that all announce more: some sources
+/// search much data for few results, and some refer to a next page forever.
 const EMPTY: u32 = 10_000;
 
 impl Repeats {
-    /// Of pages whose records have keys, or have none.
+    /// `keyed`: the records have keys.
     pub(in crate::sources::rest) fn new(keyed: bool) -> Self {
         Self { keyed, guessed: false, pages: Same::default(), records: Same::default(), empty: 0 }
     }
 
-    /// What is asked with is a guess from now on: the second page that is the same is one too many.
+    /// Marks the requests as relying on a guess from now on: then the first repeated page is an
+    /// error.
     pub(in crate::sources::rest) const fn guess(&mut self) {
         self.guessed = true;
     }
 
-    /// Whether what is asked with is a guess.
+    /// Returns `true` if the requests rely on a guess.
     pub(in crate::sources::rest) const fn is_guess(&self) -> bool {
         self.guessed
     }
 
-    /// Takes a page and the part of it that its records are: what is around them (a time, a new token) may
-    /// differ in any case. `param` is what was asked with; none where the source itself said what to ask.
+    /// Checks a page and the part of it with the records: what surrounds them (a time, a new token)
+    /// may differ in any case. `param` is the parameter of the request, or `None` if the source
+    /// returned the URL.
     ///
-    /// Two pages with the same keys are not two pages. Records without a key may be all alike; but hardly
+    /// Two pages with the same keys are the same page. Records without keys may be equal, but
+    /// hardly three whole pages, or all records of ten pages.
     /// whole pages three times, or all records of ten.
     ///
     /// # Errors
-    /// A source fault when there are too many of the same.
+    /// A source fault if too many pages are the same.
     pub(in crate::sources::rest) fn take(
         &mut self,
         param: Option<&str>,
@@ -116,7 +119,8 @@ impl Repeats {
     }
 }
 
-/// Enough of records to know them again: pages are large, and this is done with each.
+/// A part of the records that is enough to recognize them: pages are large, and every page is
+/// checked.
 fn ends(records: &str) -> (usize, &[u8], &[u8]) {
     const SOME: usize = 4096;
     let bytes = records.as_bytes();
@@ -126,7 +130,7 @@ fn ends(records: &str) -> (usize, &[u8], &[u8]) {
 }
 
 impl Same {
-    /// How often it is by now.
+    /// Returns the number of consecutive repetitions.
     fn take(&mut self, what: impl Hash) -> u32 {
         let digest = FxBuildHasher.hash_one(what);
         self.count = if self.last == Some(digest) { self.count.saturating_add(1) } else { 1 };

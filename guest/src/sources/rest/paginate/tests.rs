@@ -1,11 +1,11 @@
-//! Sources that would never end.
+//! Sources that never end.
 
 use serde_json::json;
 
 use super::*;
 use crate::job::Job;
 
-/// The paginator of a job, so that it is read as jobs are.
+/// The paginator, as parsed from a job.
 fn pager(paginator: &Value) -> Pager {
     let job = json!({
         "pipeline": "p", "database": "D", "dataset": "s",
@@ -25,7 +25,7 @@ fn show(next: &NextPage) -> String {
     }
 }
 
-/// Pages are (records, what is captured); steps are what comes after each, or the fault.
+/// Pages are (records, captured values); steps are the requests after each page, or the fault.
 fn check(paginator: Value, pages: &[(u64, &[&str])], steps: &[&str]) {
     let mut pager = pager(&paginator);
     let found: Vec<String> = pages
@@ -41,7 +41,7 @@ fn check(paginator: Value, pages: &[(u64, &[&str])], steps: &[&str]) {
 }
 
 #[test]
-fn notices_circles() {
+fn cycles_are_detected() {
     let cursor = json!({"type": "cursor", "cursor_path": "next"});
     let again = |token: &str, pages: u64| {
         format!(
@@ -64,7 +64,7 @@ fn notices_circles() {
             "expected a new page, found /2 again after 2 pages: the source would never end (where the last page refers to itself, say what ends the pages: stop_after_empty_page, has_more_path or end_path)",
         ],
     );
-    // Any circle is noticed before it has gone round twice more than it is long.
+    // A cycle is detected before it has repeated twice.
     for (lead, length) in [(0, 1), (3, 5), (10, 7), (1, 32)] {
         let mut seen = Loop::default();
         let noticed = (0_usize..).position(|n| {

@@ -20,41 +20,41 @@ use crate::json::Path;
 use crate::protocol::{Request, Response};
 use crate::sources::incremental::convert::plain;
 
-/// The requests of one resource in one run: the first, and what comes after each page.
+/// The requests of one resource in one run: the first one, and the next one after each page.
 #[derive(Clone, Debug)]
 pub struct Requests {
-    /// The fields of the parent's record that requests are made with: path and value.
+    /// The fields of the parent's record that requests use, as path and value.
     parent: Vec<(String, String)>,
     method: &'static str,
     url: String,
     params: IndexMap<String, Vec<String>>,
     body: Option<Value>,
-    /// The body of a form or another text, in place of JSON.
+    /// The body as a form or text instead of JSON.
     data: Option<Data>,
     headers: Vec<(String, String)>,
     credential: Option<Credential>,
     selector: Option<Path>,
-    /// The whole answer is taken as a record, since the job does not say where records are.
+    /// Whether the whole response is a record, because the job has no selector.
     whole: bool,
-    /// What the resource and its path are called: lists of records often are, too.
+    /// The names of the resource and of its path, which lists of records often have.
     names: [String; 2],
-    /// What was found out, for a person.
+    /// Messages about what was detected.
     found: Vec<String>,
     pager: Pager,
     repeats: Repeats,
     rules: Vec<ResponseRule>,
-    /// Where the pages went on; a paginator that is found later has to know.
+    /// The position from which pages continue, for a paginator that is detected later.
     number: Option<i64>,
 }
 
 impl Requests {
-    /// The requests of a resource that has an endpoint. `start` is where its cursor begins
-    /// ([`crate::sources::incremental::Incremental::start_value`]), the lag taken off; `parent` is what is known of the
-    /// parent's record they are about, where the resource has a parent.
+    /// Creates the requests of a resource with an endpoint. `start` is the start of its cursor's
+    /// range minus the lag ([`crate::sources::incremental::Incremental::start_value`]). `parent` is
+    /// the parent's record, if the resource has a parent.
     ///
     /// # Errors
-    /// A config fault when a placeholder has no value or a conversion does not fit the cursor; a data
-    /// fault when the parent's record has no such field; an internal one when the resource has no
+    /// A config fault if a placeholder has no value or a conversion does not fit the cursor; a data
+    /// fault if the parent's record lacks a field; an internal fault if the resource has no
     /// endpoint.
     pub fn new(
         job: &Job,
@@ -113,17 +113,17 @@ impl Requests {
     /// The first request.
     ///
     /// # Errors
-    /// A config fault when its credential is not for the host.
+    /// A config fault if its credential is not for the host.
     pub fn first(&self) -> Result<Request> {
         self.request()
     }
 
-    /// Looks at an answer for what the job leaves to be found out; once it is found it does nothing.
-    /// To be called before the answer is walked.
+    /// Detects in a response what the job omits. Does nothing once it is detected. Call it before
+    /// the records are read.
     ///
     /// # Errors
-    /// A source fault when the answer is not JSON, says that it failed, or shows that there are more
-    /// pages and not how to ask for them.
+    /// A source fault if the response is not JSON, reports an error, or shows that there are more
+    /// pages but not how to request them.
     pub fn look(&mut self, response: &Response) -> Result<()> {
         if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
             return Ok(());
@@ -140,11 +140,12 @@ impl Requests {
         match self.detected(&outline, response) {
             Detection::Unknown(message) => return Err(Fault::source(message)),
             Detection::Found(paginator, said) => {
-                // Where another load was interrupted the last page says little.
+                // The last page of an interrupted load says little.
                 if self.number.is_none() || !paginator.is_single_page() {
                     self.found.push(format!("no \"paginator\" is named: {said}"));
                 }
-                // What is found says how to go on; the first page was asked for without it.
+                // The detected paginator describes the next page; the first was requested without
+                // it.
                 self.pager = Pager::new(*paginator);
                 self.repeats.guess();
             }
@@ -155,11 +156,11 @@ impl Requests {
         Ok(())
     }
 
-    /// What an answer shows of more pages, where the job names a paginator that found none behind it; for
-    /// a person. One that names one page for all is taken at its word.
+    /// A message about signs of more pages, if the paginator of the job found no page after the
+    /// first. A paginator for a single page is not checked.
     ///
     /// # Errors
-    /// A source fault when the answer is not JSON.
+    /// A source fault if the response is not JSON.
     pub fn overlooked(&self, response: &Response) -> Result<Option<String>> {
         if !self.pager.ends_by_response() || self.repeats.is_guess() {
             return Ok(None);
@@ -204,26 +205,26 @@ impl Requests {
         Ok(())
     }
 
-    /// What was found out since the last time, for a person.
+    /// Returns the messages about what was detected since the last call.
     pub fn found(&mut self) -> Vec<String> {
         std::mem::take(&mut self.found)
     }
 
-    /// Looks whether an answer, and the part of it that its records are, is another one than the last,
-    /// where the source may ignore what is requested; and whether it comes to an end.
+    /// Checks that a response, and the part with the records, differs from the previous one, as the
+    /// source may ignore the requested page; and that the pages come to an end.
     ///
     /// # Errors
-    /// A source fault when it is the same, or there were too many answers without records.
+    /// A source fault if it is the same, or there were too many responses without records.
     pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
         self.repeats.take(self.pager.parameter(), &response.body, records)
     }
 
-    /// How many records are asked for at once, where an offset counts on them.
+    /// The page size that an offset relies on.
     pub fn page_size(&self) -> Option<u64> {
         self.pager.page_size()
     }
 
-    /// What is asked next, for a run that goes on there: see [`Requests::go_on`].
+    /// The position of the next request, for a run that continues there: see [`Requests::go_on`].
     pub fn position(&self) -> Value {
         json!({
             "url": self.url,
@@ -233,10 +234,10 @@ impl Requests {
         })
     }
 
-    /// Goes on where another run was.
+    /// Continues at the position of another run.
     ///
     /// # Errors
-    /// A data fault when it is no position.
+    /// A data fault if it is not a position.
     pub fn go_on(&mut self, position: &Value) -> Result<()> {
         let fault = || Fault::data(format_args!("expected a position, found {position}"));
         let field = |key: &str| position.get(key).ok_or_else(fault);
@@ -251,37 +252,37 @@ impl Requests {
         Ok(())
     }
 
-    /// Where the records are in an answer: a list of them, or one. None where the job does not say, until
-    /// an answer showed some: one that was looked at and did not has none.
+    /// The location of the records in a response: a list of them, or one. `None` if the job has no
+    /// selector and no response has shown one yet.
     pub fn selector(&self) -> Option<&Path> {
         self.selector.as_ref()
     }
 
-    /// The scalars of an answer that have to be captured. They may change when the first answer is
-    /// looked at.
+    /// The scalars that must be captured in a response. They may change when the first response is
+    /// inspected.
     pub fn wanted_paths(&self) -> &[Path] {
         self.pager.reads()
     }
 
-    /// How responses are judged. The status of the first one does not end the pages.
+    /// The policy for responses. The status of the first one does not end the pages.
     pub fn policy(&self, first: bool) -> ResponsePolicy<'_> {
         let renews = self.credential.as_ref().is_some_and(Credential::renews);
         let end_statuses = if first { &[] } else { self.pager.end_statuses() };
         ResponsePolicy { rules: &self.rules, end_statuses, renews }
     }
 
-    /// The request after a page, if there is one.
+    /// Returns the request after a page, if there is one.
     ///
     /// # Errors
-    /// A source fault when the page does not say what its paginator needs, when its cursors go
-    /// round in a circle, or when the next page is at a host the credential is not for.
+    /// A source fault if the page lacks what its paginator needs, if its cursors form a cycle, or
+    /// if the next page is on a host that the credential is not for.
     pub fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
         match self.pager.after(page)? {
             NextPage::End => return Ok(None),
             NextPage::Set(place, value) => self.put(&place, value),
             NextPage::Url(reference) => {
                 self.url = url::resolve(&self.url, &reference);
-                // The link says it all.
+                // The link includes all parameters.
                 self.params.clear();
                 if url::authority(&self.url).is_none() {
                     return Err(Fault::source(format_args!(
@@ -352,7 +353,7 @@ impl Requests {
     }
 }
 
-/// The headers of the client, and those of the endpoint, which replace them.
+/// The headers of the client, overridden by those of the endpoint.
 fn headers(
     client: Option<&Client>,
     endpoint: &Endpoint,
@@ -378,7 +379,7 @@ fn headers(
     Ok(headers)
 }
 
-/// The body of a form, or a text, if the endpoint has one.
+/// The body as a form or text, if the endpoint has one.
 fn data(endpoint: &Endpoint, placeholders: &PlaceholderValues<'_>) -> Result<Option<Data>> {
     let Some(template) = &endpoint.data else { return Ok(None) };
     let JsonTemplate::Object(members) = template else {
@@ -392,7 +393,7 @@ fn data(endpoint: &Endpoint, placeholders: &PlaceholderValues<'_>) -> Result<Opt
     members.iter().map(member).collect::<Result<_>>().map(Data::Form).map(Some)
 }
 
-/// The last part of a path, without its query.
+/// The last segment of a path, without its query.
 fn last_part(path: &str) -> &str {
     let path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
     let part = path.rsplit('/').next().unwrap_or_default();
@@ -409,14 +410,14 @@ fn pairs(params: &IndexMap<String, Vec<String>>) -> Vec<(String, String)> {
 /// A body that is not JSON.
 #[derive(Clone, Debug)]
 enum Data {
-    /// Names and values, encoded as a query is.
+    /// Names and values, form-encoded.
     Form(IndexMap<String, Vec<String>>),
-    /// As it is.
+    /// Text, unchanged.
     Text(String),
 }
 
-/// Puts a value under nested keys, making objects where there are none. A number names an element of a
-/// list, where the list has such an element.
+/// Sets a value at nested keys, creating objects as needed. A number selects an existing element of
+/// a list.
 fn set(at: &mut Value, keys: &[String], value: Value) {
     let Some((key, rest)) = keys.split_first() else {
         *at = value;

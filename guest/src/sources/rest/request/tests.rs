@@ -1,4 +1,4 @@
-//! Requests from whole jobs, page by page.
+//! The requests of whole jobs, page by page.
 
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn response(body: &str) -> Response {
 }
 
 #[test]
-fn asks_jira() {
+fn requests_of_jira() {
     let job = Job::parse(&JIRA.replace("{{jira_subdomain}}", "snowcat")).unwrap();
     let [issues, projects] = job.resources.as_slice() else { panic!() };
     let start = CursorValue::Text("2024-05-06T07:08:09.123+0200".into());
@@ -148,7 +148,7 @@ fn fills_bodies_and_headers() {
     assert_eq!(second.url, first.url);
 }
 
-/// The key of the last record goes into a filter, which is an element of a list.
+/// The key of the last record becomes part of a filter, which is an element of a list.
 #[test]
 fn fills_elements_of_lists() {
     let search = json!({
@@ -189,7 +189,7 @@ fn follows_links() {
 }
 
 #[test]
-fn finds_out_what_is_not_said() {
+fn omitted_keys_are_detected() {
     let mut it = requests(json!({"params": {"size": 2}}), None).unwrap();
     assert_eq!(it.selector(), None);
     assert!(it.wanted_paths().is_empty());
@@ -200,7 +200,7 @@ fn finds_out_what_is_not_said() {
     assert_eq!(next.as_str(), "meta.next");
     let second = after(&mut it, 1, &["\"/v1/items?page=2\""]).unwrap().unwrap();
     assert_eq!(second.url, "https://x.net/v1/items?page=2");
-    // What is found once stays.
+    // A detected paginator stays.
     it.look(&response("not even JSON")).unwrap();
     assert_eq!(it.selector().unwrap().as_str(), "results");
 
@@ -224,19 +224,19 @@ fn uses_the_paginator_of_the_client() {
 }
 
 #[test]
-fn says_why_not() {
+fn invalid_requests_are_reported() {
     let check = |endpoint: Value, start: Option<&str>, message: &str| {
         assert_eq!(requests(endpoint, start).unwrap_err().to_string(), message);
     };
     check(
         json!({"params": {"q": "since {incremental.start_value}"}, "incremental": {"cursor_path": "c"}}),
         None,
-        "endpoint.params.q: a placeholder of the cursor stands for nothing: give the cursor an initial_value",
+        "endpoint.params.q: a placeholder of the cursor has no value: set the cursor's initial_value",
     );
     check(
         json!({"path": "{incremental.end_value}/x", "incremental": {"cursor_path": "c"}}),
         None,
-        "endpoint.path: a placeholder of the cursor stands for nothing: give the cursor an end_value",
+        "endpoint.path: a placeholder of the cursor has no value: set the cursor's end_value",
     );
     check(
         json!({"incremental": {"cursor_path": "c", "start_param": "q", "convert": {"format": "%Y"}}}),

@@ -1,9 +1,9 @@
 //! What to do with a response: read it, retry the request after a delay, or fail.
 //!
-//! As dlt's HTTP client (`sources/helpers/requests/retry.py`): up to five attempts, waits that
-//! double from one second, patience where the source asks for it (`retry-after`, and besides
-//! `x-ratelimit-reset` and its kin). Waits are spread by a hash of the load and the request, so that a rerun of
-//! a transcript waits as long as the run did.
+//! As in dlt's HTTP client (`sources/helpers/requests/retry.py`) there are up to five attempts,
+//! with delays that double from one second, and longer delays if the source requests them
+//! (`retry-after`, and also `x-ratelimit-reset` and similar headers). Delays are spread by a hash
+//! of the load and the request, so that a repeated transcript has the same delays.
 
 use chrono::DateTime;
 
@@ -28,10 +28,10 @@ pub struct Retry {
     renewed: bool,
 }
 
-/// How responses are judged, as the job says.
+/// How responses are judged, by the job.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponsePolicy<'a> {
-    /// What to do about some responses.
+    /// The rules for certain responses.
     pub rules: &'a [ResponseRule],
     /// The statuses that end the pages.
     pub end_statuses: &'a [u16],
@@ -54,13 +54,13 @@ pub enum Decision {
     Wait {
         /// Seconds.
         seconds: f64,
-        /// Why, for a person.
+        /// The reason for messages.
         reason: String,
     },
 }
 
 impl Retry {
-    /// No attempt yet.
+    /// No attempt so far.
     pub fn new(load_id: &str, request: &Request) -> Self {
         let body = request.body.as_deref().unwrap_or_default();
         let parts = [load_id, &request.method, &request.url, body];
@@ -85,7 +85,7 @@ impl Retry {
         let (status, body) = (response.status, response.body.as_str());
         let action = policy.rules.iter().find(|it| it.matches(status, body)).map(|it| it.action);
         if action.is_none() && status == 401 && policy.renews && !self.renewed {
-            // The token has expired on the way: this is no attempt that failed.
+            // The token has expired: this is not a failed attempt.
             self.renewed = true;
             return Decision::Resend;
         }
@@ -116,9 +116,9 @@ impl Retry {
         let limited = limit(&response.headers, "remaining") == Some("0");
         let what = format!("status {status}{}", said(response));
         match status {
-            // There is nothing, says the source.
+            // The source has no content.
             204 => Decision::Ignore,
-            // It has not worked it out yet.
+            // The source is still computing the result.
             202 if matches!(response.body.trim(), "" | "{}" | "[]" | "null") => self.again(
                 request,
                 &format!("{what}, an answer that is not ready"),
@@ -130,7 +130,7 @@ impl Retry {
                     .map_or_else(String::new, |to| format!(" to {}", url::shown(to)));
                 give_up(request, &format!("status {status}, a redirect{to} that is not followed"))
             }
-            // GitHub says 403 where it means 429.
+            // GitHub sends 403 instead of 429.
             403 if limited || header(&response.headers, "retry-after").is_some() => {
                 self.again(request, &what, asked(&response.headers))
             }
@@ -146,7 +146,7 @@ impl Retry {
         }
     }
 
-    /// Another attempt, if there is one left and the source does not ask for too much patience.
+    /// Another attempt, if one is left and the source does not request too long a delay.
     fn again(&self, request: &Request, what: &str, asked: Option<f64>) -> Decision {
         if self.attempts >= ATTEMPTS {
             return give_up(request, &format!("{what}, at the {ATTEMPTS}th attempt"));
@@ -160,7 +160,7 @@ impl Retry {
                     "{what}: it asks to wait {seconds:.0} s, more than the {MAX_ASKED:.0} s a load waits"
                 ),
             ),
-            // A little later than asked, and not all at the same time.
+            // A little later than requested, and not for all at the same time.
             Some(seconds) => Decision::Wait { seconds: round(seconds + self.spread()), reason },
             None => {
                 let doubled = f64::from(1_u32 << (self.attempts - 1).min(20));
@@ -170,7 +170,7 @@ impl Retry {
         }
     }
 
-    /// An answer that says it is well: it has to be JSON.
+    /// Checks the body of a successful response: it must be JSON.
     fn check_body(&self, request: &Request, response: &Response) -> Decision {
         let content_type =
             header(&response.headers, "content-type").unwrap_or_default().to_ascii_lowercase();
@@ -182,7 +182,7 @@ impl Retry {
                 &format!("expected JSON, found status {} and no body", response.status),
             );
         }
-        // Sources are careless with the type of JSON, but what is a page for people is none.
+        // Sources often send JSON with a wrong content type, but HTML is an error.
         if body.starts_with('<') || kind.contains("html") || kind.contains("xml") {
             let kind = if kind.is_empty() { "no content type" } else { kind };
             let found = format!(
@@ -192,7 +192,8 @@ impl Retry {
             );
             return give_up(request, &found);
         }
-        // Cut off, without a stated length: most likely the next attempt brings all of it.
+        // The body was cut off without a stated length: the next attempt most likely returns all of
+        // it.
         let end = body.trim_end().bytes().next_back();
         let whole = match body.bytes().next() {
             Some(b'{') => end == Some(b'}'),
@@ -210,7 +211,7 @@ impl Retry {
         Decision::Proceed
     }
 
-    /// From 0 to 1, another for every attempt.
+    /// From 0 to 1, different for each attempt.
     fn spread(&self) -> f64 {
         let bytes = self.seed.to_le_bytes().into_iter().chain(self.attempts.to_le_bytes());
         // The upper bits of this hash are the better ones.
@@ -223,7 +224,7 @@ fn give_up(request: &Request, what: &str) -> Decision {
     Decision::GiveUp(Fault::source(what).at(shown(request)))
 }
 
-/// A request without what may be secret.
+/// A request without parts that may be secret.
 pub fn shown(request: &Request) -> String {
     format!("{} {}", request.method, url::shown(&request.url))
 }
@@ -235,7 +236,7 @@ fn said(response: &Response) -> String {
     }
 }
 
-/// The wait a source asks for, in seconds from now.
+/// The delay that a source requests, in seconds from now.
 fn asked(headers: &[(String, String)]) -> Option<f64> {
     let now = header(headers, "date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
     let from_now = |then: i64| now.map(|now| then.saturating_sub(now.timestamp()).max(0) as f64);
@@ -252,7 +253,7 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
     }
     let reset = limit(headers, "reset")?;
     match seconds(reset) {
-        // Seconds to wait, or the time in seconds or milliseconds since 1970: sources differ.
+        // Sources send the seconds to wait, or the time in seconds or milliseconds since 1970.
         Some(wait) if wait < 1e8 => Some(wait),
         Some(then) if then < 1e11 => from_now(then as i64),
         Some(then) => from_now((then / 1000.0) as i64),
@@ -265,7 +266,7 @@ fn asked(headers: &[(String, String)]) -> Option<f64> {
     }
 }
 
-/// What a source says of its limit, under one of the names in use.
+/// The value of a rate limit header, under one of the names in use.
 fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
     let prefixes = ["x-ratelimit-", "ratelimit-", "x-rate-limit-"];
     prefixes.iter().find_map(|prefix| header(headers, &format!("{prefix}{what}")))
@@ -275,7 +276,7 @@ fn seconds(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
 }
 
-/// To the millisecond.
+/// Rounds to milliseconds.
 fn round(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }

@@ -1,4 +1,4 @@
-//! Every kind of answer, and what is said about it.
+//! The decision and message for every kind of response.
 
 use super::*;
 use crate::fault::FaultKind;
@@ -96,13 +96,13 @@ fn gives_up() {
 }
 
 #[test]
-fn takes_no_content_for_an_end() {
+fn no_content_ends_the_pages() {
     assert_eq!(first(&answer(204, &[], "")), Decision::Ignore);
 }
 
 /// GitHub's statistics: 202 and `{}` while they are computed.
 #[test]
-fn asks_again_for_what_is_not_ready() {
+fn unfinished_results_are_requested_again() {
     for body in ["{}", " [] ", "", "null"] {
         let Decision::Wait { reason, .. } = first(&answer(202, &[], body)) else {
             panic!("{body}")
@@ -119,7 +119,7 @@ fn asks_again_for_what_is_not_ready() {
 }
 
 #[test]
-fn does_what_the_job_says() {
+fn rules_of_the_job_are_applied() {
     let action = |status: Option<u16>, content: Option<&str>, action: ResponseAction| {
         ResponseRule { status, content: content.map(str::to_owned), action }
     };
@@ -147,14 +147,14 @@ fn does_what_the_job_says() {
         answer(200, &[], "{\"x\":\"denied\"}"),
         "status 200: {\"x\":\"denied\"}, which the job says is a failure",
     );
-    // The first that matches counts; what is ignored is not tried again.
+    // The first matching rule applies; an ignored response is not retried.
     check(answer(500, &[], "denied"), "status 500: denied, which the job says is a failure");
     check(answer(500, &[], "oops"), "Ignore");
     check(answer(401, &[], "who?"), "Ignore");
 }
 
 #[test]
-fn sends_once_more_when_a_token_has_expired() {
+fn rejected_token_is_renewed_once() {
     let expired = answer(401, &[], "expired");
     let rules = ResponsePolicy { rules: &[], end_statuses: &[], renews: true };
     let mut retry = Retry::new("l", &request());
@@ -163,7 +163,7 @@ fn sends_once_more_when_a_token_has_expired() {
     assert_eq!(fault.message, "credential \"jira\" was refused: status 401: expired");
     let mut retry = Retry::new("l", &request());
     assert_eq!(retry.judge(&request(), rules, &expired), Decision::Resend);
-    // It cost no attempt.
+    // It did not count as an attempt.
     let Decision::Wait { reason, .. } = retry.judge(&request(), rules, &answer(500, &[], ""))
     else {
         panic!()
@@ -173,7 +173,7 @@ fn sends_once_more_when_a_token_has_expired() {
 }
 
 #[test]
-fn asks_again_for_a_page_that_breaks_off() {
+fn truncated_page_is_requested_again() {
     for body in ["{\"items\":[{\"a\":1},{\"b", "[1,2", "{\"a\":[1]", "{", "[{\"a\":1}"] {
         let Decision::Wait { reason, .. } = first(&answer(200, &[], body)) else {
             panic!("{body}")
@@ -186,7 +186,7 @@ fn asks_again_for_a_page_that_breaks_off() {
 }
 
 #[test]
-fn waits_longer_and_longer() {
+fn delays_double() {
     for trouble in [
         answer(500, &[], "oops"),
         answer(503, &[], ""),
@@ -218,7 +218,7 @@ fn waits_longer_and_longer() {
 }
 
 #[test]
-fn waits_the_same_for_the_same_and_not_for_others() {
+fn delays_depend_on_the_load_and_the_request_only() {
     let wait = |load: &str, url: &str| {
         let request = Request { url: url.to_owned(), ..request() };
         match Retry::new(load, &request).judge(
@@ -249,7 +249,7 @@ fn waits_the_same_for_the_same_and_not_for_others() {
 }
 
 #[test]
-fn waits_as_long_as_it_is_asked_to() {
+fn requested_delays_are_applied() {
     let check = |status: u16, headers: &[(&str, &str)], asked: f64| {
         let Decision::Wait { seconds, .. } = first(&answer(status, headers, "")) else {
             panic!("{headers:?}")
@@ -270,7 +270,7 @@ fn waits_as_long_as_it_is_asked_to() {
     check(429, &[none_left, date, ("x-ratelimit-reset", "784111797000")], 57.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:50Z")], 60.0);
     check(429, &[none_left, date, ("x-ratelimit-reset", "1994-11-06T08:49:10+00:00")], 10.0);
-    // Nothing to go by: as if nothing was asked.
+    // Without a usable header the delay is the default.
     for headers in [
         &[("retry-after", "soon")][..],
         &[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")],
@@ -280,7 +280,7 @@ fn waits_as_long_as_it_is_asked_to() {
     ] {
         check(429, headers, 1.0);
     }
-    // Beyond all clocks.
+    // Beyond the range of clocks.
     let date = ("date", "Tue, 06 Nov 1900 08:49:00 GMT");
     let never = answer(429, &[none_left, date, ("x-ratelimit-reset", "1e300")], "");
     assert!(matches!(first(&never), Decision::GiveUp(_)), "{:?}", first(&never));

@@ -1,4 +1,4 @@
-//! What is found out of pages, from answers as sources give them.
+//! Detection of pages in responses as sources send them.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::job::paginator::Paginator;
 use crate::sources::rest::detect::{Records, records};
 
-/// The paginator of a job, so that it is read as jobs are.
+/// The paginator, as parsed from a job.
 fn read(paginator: &Value) -> Paginator {
     let job = serde_json::json!({
         "pipeline": "p", "database": "D", "dataset": "s", "client": {"base_url": "https://x.net"},
@@ -20,7 +20,7 @@ fn read(paginator: &Value) -> Paginator {
         .unwrap()
 }
 
-/// How a first answer is taken: the paginator as a job says it, or the sign of more pages.
+/// The result of the detection: the paginator in the form of a job, or the sign of more pages.
 fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body: bool) -> String {
     let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -36,7 +36,7 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
     match paginator(&outline, &first) {
         Detection::Found(paginator, said) => {
             let described = paginator.describe();
-            // What is said can be copied into a job, and means what was found.
+            // The message can be copied into a job, where it has the same meaning.
             let read = read(&described);
             if !paginator.is_single_page() {
                 assert_eq!(
@@ -79,7 +79,7 @@ fn follows_urls() {
     );
     check(r#"{"link":[{"relation":"next","url":"/2"}],"entry":[{}]}"#, &link("link"));
     check(r#"{"_links":{"next":{"href":"/2"}},"items":[{}]}"#, &link("_links.next.href"));
-    // The source says that there is no more.
+    // The source reports that there are no more pages.
     check(r#"{"items":[{}],"next":"/2","has_more":false}"#, SINGLE);
     check(r#"{"items":[{}],"next":null,"count":100}"#, SINGLE);
     check(r#"{"items":[{"next":"/2"}]}"#, SINGLE);
@@ -129,11 +129,11 @@ fn follows_tokens() {
     check(r#"{"items":[{}],"nextPageToken":null}"#, SINGLE);
     check(r#"{"items":[{}],"response_metadata":{"next_cursor":""}}"#, SINGLE);
     check(r#"{"items":[{}],"next_billing_date":"2024-01-01"}"#, SINGLE);
-    // What comes back of the request is no token.
+    // A value that repeats the request is not a token.
     let body = r#"{"items":[{}],"cursor":"abc"}"#;
     assert_eq!(found(body, &[], &[("cursor", "abc")], false), SINGLE);
     assert_eq!(found(body, &[], &[], false), cursor("cursor", "cursor"));
-    // Where it goes in a body nobody knows.
+    // In a request with a body the place of the token is unknown.
     assert_eq!(found(r#"{"items":[{}],"next":"a"}"#, &[], &[], true), "? a token at \"next\"");
 }
 
@@ -184,7 +184,7 @@ fn follows_numbers() {
 }
 
 #[test]
-fn names_signs_that_it_cannot_follow() {
+fn signs_that_cannot_be_followed_are_reported() {
     check(r#"{"object":"list","data":[{"id":1}],"has_more":true}"#, "? \"has_more\" is true");
     check(r#"{"tickets":[{}],"end_of_stream":false}"#, "? \"end_of_stream\" is false");
     check(r#"{"items":[{}],"is_truncated":"true"}"#, "? \"is_truncated\" is true");
@@ -198,14 +198,14 @@ fn names_signs_that_it_cannot_follow() {
         "? \"hits.total.value\" is 5, and the page has 1",
     );
     check(r#"{"users":[{},{}],"total_items":50}"#, "? \"total_items\" is 50, and the page has 2");
-    // The source has pages of its own size.
+    // The source ignores the requested page size.
     check(
         r#"{"startAt":0,"maxResults":50,"total":5,"issues":[{},{}]}"#,
         "? \"total\" is 5, and the page has 2",
     );
     check(r#"{"users":[{},{}],"total":2,"has_more":false}"#, SINGLE);
     check(r#"{"users":[{},{}],"pageInfo":{"hasNextPage":false,"endCursor":"a"}}"#, SINGLE);
-    // A record's own numbers are no signs; a page without records has nothing to count.
+    // A record's own numbers are not signs; a page without records has nothing to count.
     check(r#"{"id":1,"total":99,"pages":300,"done":false,"name":"x"}"#, SINGLE);
     check(r#"{"items":[],"total":5}"#, SINGLE);
 }
