@@ -59,10 +59,10 @@ pub enum Paginator {
 }
 
 /// The keys of a kind in a job, and how it is parsed.
-type Kind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
+type PaginatorKind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
 
 /// The kinds by the names they have in a job.
-const KINDS: &[(&str, Kind)] = &[
+const KINDS: &[(&str, PaginatorKind)] = &[
     ("auto", (auto::KEYS, |_| Ok(Paginator::Auto(AutoPages)))),
     ("single_page", (single_page::KEYS, |_| Ok(Paginator::SinglePage(SinglePage)))),
     ("cursor", (cursor::KEYS, |object| cursor::parse(object).map(Paginator::Cursor))),
@@ -81,7 +81,7 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 /// It has two names.
-const JSON_LINK: Kind =
+const JSON_LINK: PaginatorKind =
     (json_link::KEYS, |object| json_link::parse(object).map(Paginator::JsonLink));
 
 /// How a paginator recognizes itself in a response.
