@@ -11,6 +11,8 @@ SEED := 1
 # How long `make fuzz` looks, a target.
 SECONDS := 60
 CARGO ?= cargo
+# Recorded answers of Snowflake's drivers, which are not part of this repository.
+RECORDED :=
 # Where the Python programs find what they import; tests/pytest.ini says the same to the tests.
 export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/tests/python:$(CURDIR)/tests/python/support:$(CURDIR)/procedures/handler:$(CURDIR)/procedures/install
 # Where the Rust tests leave Parquet files for readers that are not ours.
@@ -21,7 +23,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup component test test-rust test-python library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +93,10 @@ record: ## Have the newest dlt (or DLT=a version) record CASES=<folder> anew
 	@test -x target/newest/bin/python || python3 -m venv target/newest
 	@target/newest/bin/pip install --quiet --disable-pip-version-check --upgrade 'dlt[duckdb,parquet,snowflake]$(DLT:%===%)' orjson
 	@target/newest/bin/python -m conformance.record $(CASES)
+
+recorded: ## Run our client against the answers that Snowflake's drivers are tested with: RECORDED=<folder>
+	@# The workspace, for its features, as for `memory`.
+	@RECORDED="$(abspath $(RECORDED))" $(CARGO) test --quiet $(LOCKED) --workspace --test recorded -- --nocapture conversations
 
 differential: setup component library ## Random documents through dlt and through Snowcat: SEQUENCES=2000 SEED=1
 	@$(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)

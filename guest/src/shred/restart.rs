@@ -3,10 +3,10 @@
 use crate::fault::Fault;
 
 /// The result of a part of a walk.
-pub(super) type WalkResult<T> = Result<T, WalkStop>;
+pub(super) type Walked<T> = Result<T, Stop>;
 
 /// The reason why a walk ended early.
-pub(super) enum WalkStop {
+pub(super) enum Stop {
     /// The record is rejected.
     Fault(Fault),
     /// The record is undone, and its walk restarts.
@@ -26,13 +26,13 @@ pub(super) enum Restart {
     Collapsed,
 }
 
-impl From<Fault> for WalkStop {
+impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<Restart> for WalkStop {
+impl From<Restart> for Stop {
     fn from(restart: Restart) -> Self {
         Self::Restart(restart)
     }

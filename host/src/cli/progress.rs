@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use snowcat_host::{Error, Fault, Observer, Reply, Step};
 
 /// Counts what goes by, and how long each side took.
-pub(super) struct ProgressDisplay {
+pub(super) struct Progress {
     bar: ProgressBar,
     pages: u64,
     bytes_read: u64,
@@ -34,7 +34,7 @@ enum Side {
     Source,
 }
 
-impl ProgressDisplay {
+impl Progress {
     /// A line that is shown only where stderr is a terminal.
     pub(super) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
@@ -73,7 +73,7 @@ impl ProgressDisplay {
     }
 }
 
-impl Observer for ProgressDisplay {
+impl Observer for Progress {
     fn reply(&mut self, reply: &Reply, spent: Duration) -> Result<(), Error> {
         match self.last {
             Side::Files => self.timings.files += spent,

@@ -16,7 +16,7 @@ use crate::interface::Failure;
 
 /// The tokens of a client, by credential.
 #[derive(Default)]
-pub(super) struct ClientTokens(Mutex<BTreeMap<String, Kept>>);
+pub(super) struct Tokens(Mutex<BTreeMap<String, Kept>>);
 
 #[derive(Default)]
 struct Kept {
@@ -38,7 +38,7 @@ const USUAL: f64 = 3600.0;
 /// The longest time a token is given up before its end, for requests on their way: 30 s, or a tenth.
 const MARGIN: f64 = 30.0;
 
-impl ClientTokens {
+impl Tokens {
     /// Forgets a token that a source refused, unless there is a newer one by now.
     pub(super) fn forget(&self, credential: &str, refused: &Secret) {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);

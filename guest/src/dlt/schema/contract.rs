@@ -10,7 +10,7 @@ use crate::fault::{Context, Fault, FaultKind, Result};
 
 /// What happens with something new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ContractMode {
+pub enum Mode {
     /// It is added to the schema.
     Evolve,
     /// The load fails.
@@ -21,7 +21,7 @@ pub enum ContractMode {
     DiscardValue,
 }
 
-impl ContractMode {
+impl Mode {
     /// Returns a fault if the mode is `freeze`.
     fn refuse(self, expected: &str, found: &str) -> Result<()> {
         match self {
@@ -51,20 +51,17 @@ impl ContractMode {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Contract {
     /// New tables.
-    pub tables: ContractMode,
+    pub tables: Mode,
     /// New columns of existing tables.
-    pub columns: ContractMode,
+    pub columns: Mode,
     /// Values that a column cannot store.
-    pub data_type: ContractMode,
+    pub data_type: Mode,
 }
 
 impl Contract {
     /// The default: everything is added to the schema.
-    pub const EVOLVE: Self = Self {
-        tables: ContractMode::Evolve,
-        columns: ContractMode::Evolve,
-        data_type: ContractMode::Evolve,
-    };
+    pub const EVOLVE: Self =
+        Self { tables: Mode::Evolve, columns: Mode::Evolve, data_type: Mode::Evolve };
 
     /// Parses one mode for everything, or an object with a mode for each. Missing ones evolve.
     ///
@@ -72,7 +69,7 @@ impl Contract {
     /// A config fault that names an unknown mode or entity.
     pub fn parse(settings: &Value) -> Result<Self> {
         let mode = |value: &Value| {
-            value.as_str().and_then(ContractMode::parse).ok_or_else(|| {
+            value.as_str().and_then(Mode::parse).ok_or_else(|| {
                 Fault::config(format_args!(
                     "expected evolve, freeze, discard_row or discard_value, found {value}"
                 ))
@@ -134,7 +131,7 @@ impl Contract {
         let known = schema.table(table.name());
         let is_new = known.is_none_or(Table::is_new);
         let place = format!("table {}", table.name());
-        if is_new && self.tables != ContractMode::Evolve {
+        if is_new && self.tables != Mode::Evolve {
             return self
                 .tables
                 .refuse("no new tables", "one that the stored schema does not have")
@@ -142,7 +139,7 @@ impl Contract {
                 .map(|()| false);
         }
         let columns = match is_new || known.is_some_and(Table::evolves_once) {
-            true => ContractMode::Evolve,
+            true => Mode::Evolve,
             false => self.columns,
         };
         let mut refused = Vec::new();
@@ -157,7 +154,7 @@ impl Contract {
                 }
                 Some(_) => continue,
             };
-            if mode != ContractMode::Evolve {
+            if mode != Mode::Evolve {
                 let place = || format!("column {}", column.name());
                 mode.refuse(expected, "another")
                     .at(place)
@@ -205,16 +202,13 @@ mod tests {
                 "{settings}"
             );
         };
-        let freeze = Contract {
-            tables: ContractMode::Freeze,
-            columns: ContractMode::Freeze,
-            data_type: ContractMode::Freeze,
-        };
+        let freeze =
+            Contract { tables: Mode::Freeze, columns: Mode::Freeze, data_type: Mode::Freeze };
         check("null", Ok(Contract::EVOLVE));
         check("\"freeze\"", Ok(freeze));
         check(
             "{\"columns\":\"discard_value\",\"tables\":null}",
-            Ok(Contract { columns: ContractMode::DiscardValue, ..Contract::EVOLVE }),
+            Ok(Contract { columns: Mode::DiscardValue, ..Contract::EVOLVE }),
         );
         check(
             "\"no\"",

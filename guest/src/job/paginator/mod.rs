@@ -59,10 +59,10 @@ pub enum Paginator {
 }
 
 /// The keys of a kind in a job, and how it is parsed.
-type PaginatorKind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
+type Kind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
 
 /// The kinds by the names they have in a job.
-const KINDS: &[(&str, PaginatorKind)] = &[
+const KINDS: &[(&str, Kind)] = &[
     ("auto", (auto::KEYS, |_| Ok(Paginator::Auto(AutoPages)))),
     ("single_page", (single_page::KEYS, |_| Ok(Paginator::SinglePage(SinglePage)))),
     ("cursor", (cursor::KEYS, |object| cursor::parse(object).map(Paginator::Cursor))),
@@ -81,7 +81,7 @@ const KINDS: &[(&str, PaginatorKind)] = &[
 ];
 
 /// It has two names.
-const JSON_LINK: PaginatorKind =
+const JSON_LINK: Kind =
     (json_link::KEYS, |object| json_link::parse(object).map(Paginator::JsonLink));
 
 /// How a paginator recognizes itself in a response.

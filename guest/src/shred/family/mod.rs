@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::arena::{LayoutId, TableId};
 use super::mapping::Mapping;
 use super::options::{RootId, RootKey, ShredOptions};
-use super::restart::{Restart, WalkResult, WalkStop};
+use super::restart::{Restart, Stop, Walked};
 use super::row::{OpenRow, RowLink};
 use super::row_id::{NumberedIds, RowIdentity, key_hash, record_hash, root_value};
 use super::table::ShredTable;
@@ -68,7 +68,7 @@ impl Family {
         record: &str,
         mut id: Option<String>,
         root: Option<&RowIdentity>,
-        mut stop: WalkStop,
+        mut stop: Stop,
     ) -> Result<()> {
         let mut record = Cow::Borrowed(record);
         let mut may_bring_id = true;
@@ -78,22 +78,20 @@ impl Family {
         loop {
             self.walk.undo();
             match stop {
-                WalkStop::Fault(fault) => return Err(fault),
-                WalkStop::Restart(_) if restarts > 2 => {
+                Stop::Fault(fault) => return Err(fault),
+                Stop::Restart(_) if restarts > 2 => {
                     return Err(Fault::internal(
                         "expected at most 3 restarts of a record, found more",
                     ));
                 }
-                WalkStop::Restart(Restart::NameContested) => {
-                    self.walk.mapping.held.is_weighing = true
-                }
-                WalkStop::Restart(Restart::Collapsed) => {}
-                WalkStop::Restart(Restart::GivenId(given)) => {
+                Stop::Restart(Restart::NameContested) => self.walk.mapping.held.is_weighing = true,
+                Stop::Restart(Restart::Collapsed) => {}
+                Stop::Restart(Restart::GivenId(given)) => {
                     restarts += 1;
                     id = Some(given);
                     may_bring_id = false;
                 }
-                WalkStop::Restart(Restart::RepeatedKey) => {
+                Stop::Restart(Restart::RepeatedKey) => {
                     restarts += 1;
                     record = Cow::Owned(json::compact(&record)?.into_owned());
                 }
@@ -169,7 +167,7 @@ impl Family {
         id: Option<&str>,
         root: Option<&RowIdentity>,
         may_bring_id: bool,
-    ) -> WalkResult<()> {
+    ) -> Walked<()> {
         let seq = self.root_rows;
         let id = match id {
             Some(id) => RowIdentity::Given(id.to_owned()),

@@ -6,7 +6,7 @@ use crate::json::{Boundaries, Boundary};
 
 /// The state between two parts of a file.
 #[derive(Default)]
-pub(super) struct JsonValues {
+pub(super) struct Values {
     boundaries: Boundaries,
     /// The number of bytes of the text that `boundaries` has read.
     seen: usize,
@@ -16,7 +16,7 @@ pub(super) struct JsonValues {
     values: String,
 }
 
-impl JsonValues {
+impl Values {
     /// Reads the next values of `text`, starting at `at`: all up to the last boundary, or, if
     /// `single`, one value or element.
     #[expect(

@@ -1,8 +1,7 @@
 //! Root rows by their keys: delete-insert, upsert, insert-only, cdc.
 
 use super::{
-    Match, Name, Scope, SqlColumn, StagedRows, is_deleted, join, list, parsed, parsed_as, quote,
-    same,
+    Column, Match, Name, Scope, Staged, is_deleted, join, list, parsed, parsed_as, quote, same,
 };
 
 /// Deletes the root rows that staged rows replace.
@@ -73,7 +72,7 @@ impl Scope<'_> {
 }
 
 /// Inserts the staged rows that are kept.
-pub fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) -> String {
+pub fn insert_kept(root: &Name, columns: &[Column], staged: &Staged<'_>) -> String {
     format!(
         "INSERT INTO {root} ({}) SELECT {} FROM {}",
         list(columns),
@@ -85,8 +84,8 @@ pub fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) 
 /// Inserts the staged rows that are kept and whose key does not exist.
 pub fn merge_new(
     root: &Name,
-    columns: &[SqlColumn],
-    staged: &StagedRows<'_>,
+    columns: &[Column],
+    staged: &Staged<'_>,
     matched: Match<'_>,
 ) -> String {
     format!(
@@ -103,12 +102,12 @@ pub fn merge_new(
 /// that do not differ in them are not updated.
 pub fn merge_kept(
     root: &Name,
-    columns: &[SqlColumn],
-    staged: &StagedRows<'_>,
+    columns: &[Column],
+    staged: &Staged<'_>,
     matched: Match<'_>,
-    compared: &[SqlColumn],
+    compared: &[Column],
 ) -> String {
-    let is_key = |column: &&SqlColumn| matched.keys.iter().any(|key| key.name == column.name);
+    let is_key = |column: &&Column| matched.keys.iter().any(|key| key.name == column.name);
     let set = join(columns.iter().filter(|c| !is_key(c)), ", ", |column| {
         let name = column.quoted();
         format!("{name} = s.{name}")
@@ -132,7 +131,7 @@ pub fn merge_kept(
 }
 
 /// An AND condition that the staged row differs in one of these columns; empty if there are none.
-pub(super) fn changed(compared: &[SqlColumn]) -> String {
+pub(super) fn changed(compared: &[Column]) -> String {
     if compared.is_empty() {
         return String::new();
     }
@@ -145,13 +144,13 @@ pub(super) fn changed(compared: &[SqlColumn]) -> String {
 
 /// The columns to select from the staging table: `columns`, and those of `more` that are not among
 /// them.
-fn select(columns: &[SqlColumn], more: &[&[SqlColumn]]) -> String {
+fn select(columns: &[Column], more: &[&[Column]]) -> String {
     let missing = more.iter().copied().flatten();
     let missing = missing.filter(|column| columns.iter().all(|other| other.name != column.name));
     join(columns.iter().chain(missing), ", ", parsed_as)
 }
 
-pub(super) fn insert(columns: &[SqlColumn]) -> String {
+pub(super) fn insert(columns: &[Column]) -> String {
     format!(
         "INSERT ({}) VALUES ({})",
         list(columns),

@@ -17,7 +17,7 @@ pub mod keyed;
 
 pub use key_stats::{KeyRange, KeyStats, key_stats};
 
-use super::{Name, SqlColumn, in_utc, join, list, quote};
+use super::{Column, Name, in_utc, join, list, quote};
 use crate::dlt::types::DataType;
 
 /// Begins a transaction.
@@ -29,20 +29,20 @@ pub const ROLLBACK: &str = "ROLLBACK";
 
 /// The staged root rows of a merge, and which of them are kept.
 #[derive(Clone, Debug)]
-pub struct StagedRows<'a> {
+pub struct Staged<'a> {
     /// The staging table.
     pub table: &'a Name,
     /// The choice among several rows with the same key. `None`: all are kept.
     pub rank: Option<Rank<'a>>,
     /// The column that marks rows as deleted at the source.
-    pub deleted: Option<&'a SqlColumn>,
+    pub deleted: Option<&'a Column>,
 }
 
 /// The order of the staged rows with the same key. The first is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank<'a> {
     /// The columns of the key.
-    pub keys: &'a [SqlColumn],
+    pub keys: &'a [Column],
     /// The order, such as `"UPDATED" DESC NULLS LAST`.
     pub order: &'a str,
 }
@@ -51,7 +51,7 @@ pub struct Rank<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'a> {
     /// The columns of the key: rows with the same values match.
-    pub keys: &'a [SqlColumn],
+    pub keys: &'a [Column],
     /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have
     /// them.
     pub ranges: &'a [KeyRange],
@@ -84,7 +84,7 @@ pub struct Links<'a> {
     pub seq: &'a str,
 }
 
-impl StagedRows<'_> {
+impl Staged<'_> {
     /// The FROM clause: the rows that are kept and are not deleted at the source.
     fn kept(&self) -> String {
         self.only(self.deleted.map(|column| format!("NOT {}", is_deleted("", column))))
@@ -134,7 +134,7 @@ impl Match<'_> {
 }
 
 /// The condition that two rows have the same value in a key column. NULLs are equal to one another.
-fn same(key: &SqlColumn, left: &str, right: &str) -> String {
+fn same(key: &Column, left: &str, right: &str) -> String {
     let name = key.quoted();
     let equals = if key.nullable { "IS NOT DISTINCT FROM" } else { "=" };
     format!("{left}.{name} {equals} {right}.{name}")
@@ -142,7 +142,7 @@ fn same(key: &SqlColumn, left: &str, right: &str) -> String {
 
 /// The condition that a row is marked as deleted. `alias` is empty, or ends with a dot. As in dlt,
 /// a boolean column marks it by true, any other column by not being NULL.
-fn is_deleted(alias: &str, column: &SqlColumn) -> String {
+fn is_deleted(alias: &str, column: &Column) -> String {
     let name = column.quoted();
     match column.kind.data_type {
         DataType::Bool => format!("COALESCE({alias}{name}, FALSE)"),
@@ -179,7 +179,7 @@ pub fn order_by(columns: &[(String, Direction)]) -> String {
 /// final table, so that the condition reads JSON as JSON.
 pub fn delete_filtered(
     staging: &Name,
-    columns: &[SqlColumn],
+    columns: &[Column],
     condition: &str,
     links: Links<'_>,
 ) -> String {
@@ -201,7 +201,7 @@ pub fn delete_stale(
     staging: &Name,
     root: &Name,
     matched: Match<'_>,
-    age: &SqlColumn,
+    age: &Column,
     links: Links<'_>,
 ) -> String {
     format!(
@@ -214,12 +214,12 @@ pub fn delete_stale(
 }
 
 /// A staged value, converted for the final table.
-fn parsed(column: &SqlColumn) -> String {
+fn parsed(column: &Column) -> String {
     parsed_of("", column)
 }
 
 /// The staged value of the row with this alias, which ends with a dot.
-fn parsed_of(alias: &str, column: &SqlColumn) -> String {
+fn parsed_of(alias: &str, column: &Column) -> String {
     let value = format!("{alias}{}", column.quoted());
     match column.kind.data_type {
         DataType::Json => format!("PARSE_JSON({value})"),
@@ -229,7 +229,7 @@ fn parsed_of(alias: &str, column: &SqlColumn) -> String {
 }
 
 /// The staged value with the column's name.
-fn parsed_as(column: &SqlColumn) -> String {
+fn parsed_as(column: &Column) -> String {
     let (value, name) = (parsed(column), column.quoted());
     if value == name { name } else { format!("{value} AS {name}") }
 }

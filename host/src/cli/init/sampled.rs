@@ -72,7 +72,7 @@ impl Init {
 }
 
 /// Returns the endpoint of a sample: from its URL, where it has one, and from what was found in it.
-fn endpoint(asked: Option<&Asked>, found: &sample::SampleFindings) -> Map<String, Value> {
+fn endpoint(asked: Option<&Asked>, found: &sample::Found) -> Map<String, Value> {
     let mut endpoint = Map::new();
     if let Some(asked) = asked {
         let path = if asked.path.is_empty() { "/" } else { asked.path.as_str() };
@@ -124,7 +124,7 @@ fn other_params(params: &Map<String, Value>, paginator: Option<&Value>) -> Map<S
 }
 
 /// Puts the primary key and the write disposition into a resource.
-pub(super) fn keys(found: &sample::SampleFindings, resource: &mut Map<String, Value>) {
+pub(super) fn keys(found: &sample::Found, resource: &mut Map<String, Value>) {
     match found.keys.as_slice() {
         [] if found.records == 0 => {
             resource.insert("write_disposition".to_owned(), "append".into());
@@ -150,7 +150,7 @@ pub(super) fn keys(found: &sample::SampleFindings, resource: &mut Map<String, Va
 }
 
 /// Puts the cursor into the holder if a field is the time of a change, else a comment with other candidates.
-pub(super) fn cursor(found: &sample::SampleFindings, holder: &mut Map<String, Value>) {
+pub(super) fn cursor(found: &sample::Found, holder: &mut Map<String, Value>) {
     let paths: Vec<&str> = found.cursors.iter().map(|(path, _)| path.as_str()).collect();
     match found.cursors.first() {
         Some((path, value)) if sample::tells_changes(path) => {

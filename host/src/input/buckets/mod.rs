@@ -31,7 +31,7 @@ use self::azure::Azure;
 use self::google::Google;
 use self::location::{Location, Name, Pattern};
 use self::variables::Variables;
-use self::wire::{CloudClient, CloudFailure, CloudResponse};
+use self::wire::{Answer, Trouble, Wire};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 
@@ -58,7 +58,7 @@ pub fn check(place: &str) -> io::Result<()> {
 /// ```
 pub struct Buckets {
     variables: Variables,
-    wire: Arc<CloudClient>,
+    wire: Arc<Wire>,
     /// By the beginnings of places.
     opened: Mutex<BTreeMap<String, Arc<dyn Api>>>,
 }
@@ -76,7 +76,7 @@ impl Buckets {
     pub fn with(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self {
             variables: Variables::new(variable),
-            wire: Arc::new(CloudClient::new()),
+            wire: Arc::new(Wire::new()),
             opened: Mutex::default(),
         }
     }
@@ -85,7 +85,7 @@ impl Buckets {
     /// by default.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
-        self.wire = Arc::new(CloudClient::new().waiting(wait));
+        self.wire = Arc::new(Wire::new().waiting(wait));
         self
     }
 
@@ -95,7 +95,7 @@ impl Buckets {
             return Ok(Arc::clone(api));
         }
         let variables = &self.variables;
-        let api: Result<Arc<dyn Api>, CloudFailure> = match place.bucket {
+        let api: Result<Arc<dyn Api>, Trouble> = match place.bucket {
             Name::Amazon { bucket } => Amazon::new(bucket, variables).map(|it| Arc::new(it) as _),
             Name::Azure { container, host } => {
                 Azure::new(container, host, variables).map(|it| Arc::new(it) as _)
@@ -112,7 +112,7 @@ impl Buckets {
         match self.wire.send(api, || api.about(key), |_| Ok(())) {
             Ok(answer) => api
                 .of_about(key, &answer)
-                .map_err(|why| CloudFailure::lasting(why).of("asking for its size")),
+                .map_err(|why| Trouble::lasting(why).of("asking for its size")),
             Err(trouble) if trouble.status == 404 => Ok(None),
             Err(trouble) => Err(trouble.of("asking for its size")),
         }
@@ -133,16 +133,16 @@ impl Buckets {
         let mut empty: BTreeSet<String> = BTreeSet::new();
         let mut next: Option<String> = None;
         loop {
-            let read = |answer: &CloudResponse| {
+            let read = |answer: &Answer| {
                 let body = std::str::from_utf8(&answer.body)
                     .map_err(|_| "expected a list in UTF-8, found other bytes".to_owned())?;
                 api.page(body)
             };
             let ask = || api.list(prefix, next.as_deref());
-            let fit = |answer: &CloudResponse| read(answer).map(|_| ());
+            let fit = |answer: &Answer| read(answer).map(|_| ());
             let answer =
                 self.wire.send(api, ask, fit).map_err(|trouble| trouble.of(operation()))?;
-            let page = read(&answer).map_err(|why| CloudFailure::lasting(why).of(operation()))?;
+            let page = read(&answer).map_err(|why| Trouble::lasting(why).of(operation()))?;
             for entry in page.entries {
                 // Tools mark folders by empty files: of their names, or with a slash behind.
                 let ends = entry.key.match_indices('/').map(|(at, _)| at);
@@ -158,7 +158,7 @@ impl Buckets {
             }
             if page.next.is_some() && page.next == next {
                 let why = "the list does not go on: the same page was named twice";
-                return Err(CloudFailure::lasting(why).of(operation()));
+                return Err(Trouble::lasting(why).of(operation()));
             }
             next = page.next;
             if next.is_none() {
@@ -223,7 +223,7 @@ impl Store for Buckets {
 
 /// A file that is read part by part.
 struct Object {
-    wire: Arc<CloudClient>,
+    wire: Arc<Wire>,
     api: Arc<dyn Api>,
     entry: Entry,
     /// Where the next part begins.
@@ -240,7 +240,7 @@ impl Read for Object {
         // The part that is done goes before the next one comes.
         self.part = io::Cursor::default();
         let (from, to) = (self.next, self.entry.size.min(self.next + PART));
-        let fit = |answer: &CloudResponse| {
+        let fit = |answer: &Answer| {
             let found = answer.body.len() as u64;
             let whole = from == 0 && to == self.entry.size;
             if answer.status != 206 && !(whole && found == to) {

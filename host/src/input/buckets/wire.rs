@@ -106,13 +106,13 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 }
 
 /// An answer.
-pub(super) struct CloudResponse {
+pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl CloudResponse {
+impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -124,10 +124,10 @@ pub(super) trait Cloud: Send + Sync {
     ///
     /// # Errors
     /// When there are credentials and they are of no use.
-    fn sign(&self, ask: &mut Ask, wire: &CloudClient) -> Result<Vec<Secret>, CloudFailure>;
+    fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble>;
 
     /// Whether something was learned from a refusal, and another try is worth it.
-    fn learn(&self, _: &CloudResponse) -> bool {
+    fn learn(&self, _: &Answer) -> bool {
         false
     }
 
@@ -137,14 +137,14 @@ pub(super) trait Cloud: Send + Sync {
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub(super) struct CloudFailure {
+pub(super) struct Trouble {
     /// The status of HTTP; 0 if there was no answer.
     pub(super) status: u16,
     pub(super) transient: bool,
     pub(super) message: String,
 }
 
-impl CloudFailure {
+impl Trouble {
     pub(super) fn lasting(message: impl Into<String>) -> Self {
         Self { status: 0, transient: false, message: message.into() }
     }
@@ -166,14 +166,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(super) const LARGEST: u64 = 64 << 20;
 
 /// A client that follows no redirect, and speaks plain HTTP to this machine only.
-pub(super) struct CloudClient {
+pub(super) struct Wire {
     /// Through the proxy that the environment names, if it does.
     remote: Agent,
     local: Agent,
     first_wait: Duration,
 }
 
-impl CloudClient {
+impl Wire {
     pub(super) fn new() -> Self {
         let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
             config
@@ -210,8 +210,8 @@ impl CloudClient {
         &self,
         cloud: &dyn Cloud,
         ask: impl Fn() -> Ask,
-        fit: impl Fn(&CloudResponse) -> Result<(), String>,
-    ) -> Result<CloudResponse, CloudFailure> {
+        fit: impl Fn(&Answer) -> Result<(), String>,
+    ) -> Result<Answer, Trouble> {
         let mut wait = self.first_wait;
         let mut learned = false;
         let mut tried = 0;
@@ -225,8 +225,7 @@ impl CloudClient {
                     again = !learned && cloud.learn(&answer);
                     return Err(refused(&answer, cloud.unsigned()));
                 }
-                let broken =
-                    |why| CloudFailure { status: answer.status, transient: true, message: why };
+                let broken = |why| Trouble { status: answer.status, transient: true, message: why };
                 fit(&answer).map_err(broken)?;
                 Ok(answer)
             });
@@ -250,19 +249,19 @@ impl CloudClient {
         }
     }
 
-    fn once(&self, cloud: &dyn Cloud, mut ask: Ask) -> Result<CloudResponse, CloudFailure> {
+    fn once(&self, cloud: &dyn Cloud, mut ask: Ask) -> Result<Answer, Trouble> {
         let secrets = cloud.sign(&mut ask, self)?;
         // Neither a URL nor a header is quoted: a signature may be in it.
-        let uri: Uri = ask.url().parse().map_err(|_| CloudFailure::lasting("not a URL"))?;
-        let agent = self.agent(&uri).map_err(CloudFailure::lasting)?;
+        let uri: Uri = ask.url().parse().map_err(|_| Trouble::lasting("not a URL"))?;
+        let agent = self.agent(&uri).map_err(Trouble::lasting)?;
         let mut message = ureq::http::Request::builder().method(ask.method()).uri(uri);
         for (name, value) in &ask.headers {
             let mut value = HeaderValue::from_str(value)
-                .map_err(|_| CloudFailure::lasting(format!("the header {name} cannot be sent")))?;
+                .map_err(|_| Trouble::lasting(format!("the header {name} cannot be sent")))?;
             value.set_sensitive(*name == "authorization" || *name == "x-amz-security-token");
             message = message.header(*name, value);
         }
-        let failed = |error: ureq::Error| CloudFailure {
+        let failed = |error: ureq::Error| Trouble {
             status: 0,
             transient: is_transient(&error),
             message: error.to_string(),
@@ -274,8 +273,7 @@ impl CloudClient {
         } else {
             body.into_with_config().limit(LARGEST).read_to_vec().map_err(failed)?
         };
-        let mut answer =
-            CloudResponse { status: parts.status.as_u16(), headers: parts.headers, body };
+        let mut answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
         if !parts.status.is_success() {
             // Those that refuse a signature say how they have read it.
             let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -285,14 +283,14 @@ impl CloudClient {
     }
 }
 
-impl fmt::Debug for CloudClient {
+impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").finish_non_exhaustive()
     }
 }
 
 /// What a refusal says.
-fn refused(answer: &CloudResponse, unsigned: Option<&str>) -> CloudFailure {
+fn refused(answer: &Answer, unsigned: Option<&str>) -> Trouble {
     let status = answer.status;
     let mut message = format!("the server said {status}");
     // A HEAD has no body, but Azure says its word in a header as well.
@@ -308,7 +306,7 @@ fn refused(answer: &CloudResponse, unsigned: Option<&str>) -> CloudFailure {
         message.push_str(&format!(" ({unsigned})"));
     }
     let transient = matches!(status, 408 | 429 | 500..);
-    CloudFailure { status, transient, message }
+    Trouble { status, transient, message }
 }
 
 /// Returns the error code and message; nothing else of the answer is shown.
@@ -349,7 +347,7 @@ mod tests {
     fn a_refusal_is_reported_in_a_line() {
         let check = |status, body: &str, unsigned, expect: &str| {
             let headers = HeaderMap::new();
-            let answer = CloudResponse { status, headers, body: body.as_bytes().to_vec() };
+            let answer = Answer { status, headers, body: body.as_bytes().to_vec() };
             assert_eq!(refused(&answer, unsigned).message, expect);
         };
         check(

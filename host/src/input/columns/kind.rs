@@ -13,14 +13,14 @@ const DIGITS: usize = 38;
 
 /// A type: as the source calls it, and what its cells hold.
 #[derive(Clone, Debug)]
-pub(super) struct ColumnKind {
+pub(super) struct Kind {
     native: String,
     kind: &'static str,
     precision: Option<u32>,
     scale: Option<u32>,
 }
 
-impl ColumnKind {
+impl Kind {
     pub(super) fn of(native: &str, kind: &'static str) -> Self {
         Self { native: native.to_owned(), kind, precision: None, scale: None }
     }
@@ -110,7 +110,7 @@ impl ColumnKind {
 
 /// The column of an Arrow field.
 pub(super) fn of_field(field: &Field) -> Column {
-    ColumnKind::of_arrow(&field.data_type).column(&field.name, field.is_nullable)
+    Kind::of_arrow(&field.data_type).column(&field.name, field.is_nullable)
 }
 
 /// Digits of the fraction, where they are more than those of microseconds.

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::dlt::DltRun;
+use super::dlt::Run;
 use super::{Contender, Dlt, Driver, Failure, FilePages, GeneratedPages, Stats, TABLE};
 use crate::generators::Kind;
 
@@ -170,7 +170,7 @@ impl DataSet {
 
 /// Everybody once, one after the other.
 struct Round {
-    dlt: Option<DltRun>,
+    dlt: Option<Run>,
     component_seconds: f64,
     native_seconds: f64,
     stats: Stats,

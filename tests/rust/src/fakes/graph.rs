@@ -48,12 +48,12 @@ struct Graph {
     /// The id of the application that may ask, and the secret that proves it.
     client: (String, String),
     directory: Mutex<Directory>,
-    tokens: Mutex<GivenTokens>,
+    tokens: Mutex<Tokens>,
 }
 
 /// The tokens that were given out, numbered from 1. The last one is good.
 #[derive(Debug, Default)]
-struct GivenTokens {
+struct Tokens {
     given: u64,
     /// A token that is good for so many requests only, as a test says: its number, and what is left.
     brief: Option<(u64, u64)>,

@@ -1,6 +1,6 @@
 //! The mappings of a replay and the states of their scenarios: which mapping answers a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::mapping::{Mapping, STARTED};
 use crate::fakes::http::Request;
@@ -12,12 +12,14 @@ pub(crate) struct Mappings {
     mappings: Vec<Mapping>,
     /// The state of each scenario that has left its first.
     states: BTreeMap<String, String>,
+    /// The indexes of mappings that have answered.
+    used: BTreeSet<usize>,
 }
 
 impl Mappings {
     /// Starts all scenarios. Among mappings of one priority the first answers.
     pub(crate) const fn new(mappings: Vec<Mapping>) -> Self {
-        Self { mappings, states: BTreeMap::new() }
+        Self { mappings, states: BTreeMap::new(), used: BTreeSet::new() }
     }
 
     /// Puts a scenario into a state.
@@ -34,12 +36,25 @@ impl Mappings {
             .filter(|(_, mapping)| self.is_due(mapping) && mapping.request.accepts(request))
             .min_by_key(|(index, mapping)| (mapping.priority, *index))?;
         let mapping = mapping.clone();
+        self.used.insert(index);
         if let Some((name, next)) =
             mapping.scenario.as_ref().and_then(|part| Some((&part.name, part.next.as_ref()?)))
         {
             self.states.insert(name.clone(), next.clone());
         }
         Some((index, mapping))
+    }
+
+    /// The indexes of mappings that have not answered.
+    pub(crate) fn unused(&self) -> Vec<usize> {
+        (0..self.mappings.len()).filter(|index| !self.used.contains(index)).collect()
+    }
+
+    /// The indexes of mappings that have not answered and whose scenario is in the required state.
+    pub(crate) fn due(&self) -> Vec<usize> {
+        let indexed = self.mappings.iter().enumerate();
+        let due = indexed.filter(|(index, it)| !self.used.contains(index) && self.is_due(it));
+        due.map(|(index, _)| index).collect()
     }
 
     fn is_due(&self, mapping: &Mapping) -> bool {
@@ -97,8 +112,11 @@ mod tests {
         let mut open = Mappings::new(mappings);
         let request = Request::new("GET", "/a", Vec::new(), Vec::new());
         assert!(open.answer(&request).is_none());
+        assert_eq!((open.due(), open.unused()), (vec![], vec![0]));
         open.set_state("s", "late");
+        assert_eq!(open.due(), [0]);
         assert!(open.answer(&request).is_some());
+        assert_eq!((open.due(), open.unused()), (vec![], vec![]));
         assert!(open.answer(&request).is_none());
     }
 }

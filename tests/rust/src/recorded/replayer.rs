@@ -34,6 +34,8 @@ pub struct Arrival {
     pub target: String,
     /// The path.
     pub path: String,
+    /// Decoded, in their order.
+    pub query: Vec<(String, String)>,
     /// The body, with what is not UTF-8 replaced.
     pub body: String,
     /// The index of the mapping that answered. None when there was none.
@@ -98,6 +100,16 @@ impl Replayer {
         lock(&self.shared.mappings).set_state(scenario, state);
     }
 
+    /// The indexes of mappings that have not answered.
+    pub fn unused(&self) -> Vec<usize> {
+        lock(&self.shared.mappings).unused()
+    }
+
+    /// The indexes of mappings that have not answered and whose scenario is in the required state.
+    pub fn due(&self) -> Vec<usize> {
+        lock(&self.shared.mappings).due()
+    }
+
     /// The requests that arrived so far.
     pub fn journal(&self) -> Vec<Arrival> {
         lock(&self.shared.journal).clone()
@@ -156,6 +168,7 @@ fn serve_one(connection: &mut Connection, request: &Request, shared: &Shared) ->
         method: request.method.clone(),
         target: request.target.clone(),
         path: request.path.clone(),
+        query: request.query.clone(),
         body: String::from_utf8_lossy(&request.body).into_owned(),
         mapping: index,
         response: (!breaks).then(|| prepared.clone()),

@@ -59,6 +59,8 @@ pub struct PathPattern {
     pub text: String,
     /// What a selected value must be. None when a value is enough.
     pub value: Option<Box<ValuePattern>>,
+    /// An operator beside the path. It is no part of what is accepted, but of what the author meant.
+    pub beside: Option<Box<ValuePattern>>,
     path: JsonPath,
 }
 
@@ -137,7 +139,7 @@ impl ValuePattern {
                     array_order: flag("ignoreArrayOrder"),
                 },
             }),
-            "matchesJsonPath" => Self::JsonPath(PathPattern::parse(value)?),
+            "matchesJsonPath" => Self::JsonPath(PathPattern::parse(value, object)?),
             "and" => Self::And(many()?),
             "or" => Self::Or(many()?),
             "not" => Self::Not(Box::new(Self::parse(value)?)),
@@ -198,7 +200,7 @@ impl ValuePattern {
 
 impl PathPattern {
     /// A path alone, or an object with `expression` and an operator.
-    fn parse(json: &Value) -> Result<Self, String> {
+    fn parse(json: &Value, object: &Map<String, Value>) -> Result<Self, String> {
         let (text, value) = match json {
             Value::String(text) => (text, None),
             json => {
@@ -208,7 +210,10 @@ impl PathPattern {
                 (&text.to_owned(), Some(Box::new(ValuePattern::parse(json)?)))
             }
         };
-        Ok(Self { text: text.clone(), value, path: JsonPath::parse(text)? })
+        let others = object.iter().filter(|(name, _)| *name != "matchesJsonPath");
+        let others = Value::Object(others.map(|(name, it)| (name.clone(), it.clone())).collect());
+        let beside = ValuePattern::parse(&others).ok().map(Box::new);
+        Ok(Self { text: text.clone(), value, beside, path: JsonPath::parse(text)? })
     }
 
     fn accepts(&self, bytes: &[u8]) -> bool {

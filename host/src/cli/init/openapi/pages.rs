@@ -69,7 +69,7 @@ pub(super) struct Query<'q, 'd> {
 
 /// A paginator, and parameters that belong to it.
 #[derive(Default)]
-pub(super) struct DescribedPages {
+pub(super) struct Pages {
     pub(super) paginator: Option<Value>,
     pub(super) params: Map<String, Value>,
     /// A comment.
@@ -93,9 +93,9 @@ impl<'d> Query<'_, 'd> {
     }
 
     /// The paginator, and a parameter that asks for large pages.
-    pub(super) fn pages(&self) -> DescribedPages {
+    pub(super) fn pages(&self) -> Pages {
         let limit = self.first(LIMITS);
-        let mut pages = DescribedPages::default();
+        let mut pages = Pages::default();
         let more = self.list.find(MORE, is_boolean).map(path_of);
         let (paginator, counts) = self.paginator(limit, more.as_deref());
         if let Some(limit) = limit.filter(|_| !counts) {

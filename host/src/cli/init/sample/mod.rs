@@ -12,7 +12,7 @@ pub(super) use self::path::path_of;
 
 /// What was found in a sample.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct SampleFindings {
+pub(super) struct Found {
     /// The path to the records; none if the sample is records one after the other.
     pub(super) selector: Option<String>,
     /// Candidates for a primary key, the best first.
@@ -38,7 +38,7 @@ pub(super) fn look(
     names: &[&str],
     asked: &Map<String, Value>,
     resource: impl Fn(Option<&str>) -> String,
-) -> SampleFindings {
+) -> Found {
     let mut others = Vec::new();
     let (selector, records): (Option<Vec<String>>, Vec<&Value>) = match values {
         [Value::Array(records)] => (Some(Vec::new()), records.iter().collect()),
@@ -55,7 +55,7 @@ pub(super) fn look(
     let objects: Vec<&Map<String, Value>> =
         records.iter().filter_map(|it| it.as_object()).collect();
     let keys = keys(&objects, &name);
-    let page = pages::SamplePage {
+    let page = pages::Page {
         value: match values {
             [page @ Value::Object(_)] => page,
             _ => &Value::Null,
@@ -65,7 +65,7 @@ pub(super) fn look(
         key: keys.first().map(String::as_str),
         asked,
     };
-    SampleFindings {
+    Found {
         paginator: page.paginator(),
         cursors: cursors(&objects),
         keys,
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    fn found(values: &[Value]) -> SampleFindings {
+    fn found(values: &[Value]) -> Found {
         look(values, &["orders"], &Map::new(), |key| key.unwrap_or("items").to_owned())
     }
 

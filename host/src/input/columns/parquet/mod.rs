@@ -18,7 +18,7 @@ use parquet::schema::types::{Type, TypePtr};
 use self::fault::{damaged, unreadable};
 use self::leaf::LeafColumn;
 use self::meaning::{Meaning, column_kind, durations, meaning};
-use super::kind::ColumnKind;
+use super::kind::Kind as ColumnKind;
 use super::text::{Form, json, name, null};
 use crate::interface::Column;
 
@@ -29,7 +29,7 @@ const ROWS: usize = 4096;
 pub(crate) struct ParquetRows {
     file: SerializedFileReader<File>,
     /// The columns of the file at the top.
-    fields: Vec<(Vec<u8>, SchemaNode)>,
+    fields: Vec<(Vec<u8>, Node)>,
     meanings: Vec<Meaning>,
     /// The row group that is read next.
     group: usize,
@@ -61,7 +61,7 @@ impl ParquetRows {
     pub(crate) fn columns(&self) -> Vec<Column> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields().iter().zip(&self.fields);
-        let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, SchemaNode))| {
+        let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, Node))| {
             let leaf = || {
                 let at = node.leaves.start;
                 Some(column_kind(*self.meanings.get(at)?, schema.columns().get(at)?))
@@ -129,7 +129,7 @@ impl ParquetRows {
 }
 
 /// A value at a place of the schema.
-struct SchemaNode {
+struct Node {
     shape: Shape,
     /// The level from which on it is not null.
     def: i16,
@@ -139,9 +139,9 @@ struct SchemaNode {
 
 enum Shape {
     LeafColumn,
-    Struct(Vec<(Vec<u8>, SchemaNode)>),
+    Struct(Vec<(Vec<u8>, Node)>),
     List {
-        element: Box<SchemaNode>,
+        element: Box<Node>,
         /// The level at which it goes on.
         rep: i16,
         is_map: bool,
@@ -149,17 +149,12 @@ enum Shape {
 }
 
 /// The fields of a group.
-fn fields(
-    group: &Type,
-    def: i16,
-    rep: i16,
-    leaf: &mut usize,
-) -> io::Result<Vec<(Vec<u8>, SchemaNode)>> {
+fn fields(group: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Vec<(Vec<u8>, Node)>> {
     let fields = group.get_fields().iter();
     fields.map(|field| Ok((name(field.name())?, node(field, def, rep, leaf)?))).collect()
 }
 
-fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<SchemaNode> {
+fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Node> {
     let first = *leaf;
     let (shape, def) = match kind.get_basic_info().repetition() {
         Repetition::REQUIRED => (shape(kind, def, rep, leaf)?, def),
@@ -167,7 +162,7 @@ fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<SchemaN
         // A list without the groups around it that say so.
         Repetition::REPEATED => (list(kind, true, def, rep, leaf)?, def),
     };
-    Ok(SchemaNode { shape, def, leaves: first..*leaf })
+    Ok(Node { shape, def, leaves: first..*leaf })
 }
 
 fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape> {
@@ -213,15 +208,15 @@ fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> i
     let inner: &[TypePtr] = if repeated.is_primitive() { &[] } else { repeated.get_fields() };
     let element = match inner {
         [field] if !whole => node(field, def, rep, leaf)?,
-        _ => SchemaNode { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
+        _ => Node { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
     };
-    let element = Box::new(SchemaNode { leaves: first..*leaf, ..element });
+    let element = Box::new(Node { leaves: first..*leaf, ..element });
     Ok(Shape::List { element, rep, is_map: false })
 }
 
 /// The cells of a row; `nested` is a place to write JSON in.
 fn row(
-    fields: &[(Vec<u8>, SchemaNode)],
+    fields: &[(Vec<u8>, Node)],
     leaves: &mut [LeafColumn],
     nested: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -242,7 +237,7 @@ fn row(
 }
 
 fn object(
-    fields: &[(Vec<u8>, SchemaNode)],
+    fields: &[(Vec<u8>, Node)],
     leaves: &mut [LeafColumn],
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
@@ -259,12 +254,7 @@ fn object(
     Ok(())
 }
 
-fn value(
-    node: &SchemaNode,
-    leaves: &mut [LeafColumn],
-    form: Form,
-    out: &mut Vec<u8>,
-) -> io::Result<()> {
+fn value(node: &Node, leaves: &mut [LeafColumn], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let level = first(node, leaves)?.def()?;
     if level < node.def {
         skip(node, leaves)?;
@@ -293,12 +283,12 @@ fn value(
     }
 }
 
-fn first<'l>(node: &SchemaNode, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut LeafColumn> {
+fn first<'l>(node: &Node, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut LeafColumn> {
     leaves.get_mut(node.leaves.start).ok_or_else(damaged)
 }
 
 /// Goes on behind what is null or empty: each column has one level for it.
-fn skip(node: &SchemaNode, leaves: &mut [LeafColumn]) -> io::Result<()> {
+fn skip(node: &Node, leaves: &mut [LeafColumn]) -> io::Result<()> {
     let leaves = leaves.get_mut(node.leaves.clone()).ok_or_else(damaged)?;
     leaves.iter_mut().for_each(LeafColumn::pass);
     Ok(())

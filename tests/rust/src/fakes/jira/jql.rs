@@ -11,12 +11,12 @@ use crate::generators::parse_jql_time;
 /// A query.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Query {
-    conditions: Vec<JqlCondition>,
+    conditions: Vec<Condition>,
     order: Vec<(Field, Direction)>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum JqlCondition {
+enum Condition {
     Compare(Field, Operator, i64),
     Projects(Vec<usize>),
     AnyProject,
@@ -71,9 +71,9 @@ impl Query {
     /// Whether an issue is asked for.
     pub(super) fn matches(&self, issue: &Outline) -> bool {
         self.conditions.iter().all(|condition| match condition {
-            JqlCondition::AnyProject => true,
-            JqlCondition::Projects(projects) => projects.contains(&issue.project),
-            JqlCondition::Compare(field, operator, value) => {
+            Condition::AnyProject => true,
+            Condition::Projects(projects) => projects.contains(&issue.project),
+            Condition::Compare(field, operator, value) => {
                 operator.holds(field.of(issue).cmp(value))
             }
         })
@@ -175,7 +175,7 @@ impl Tokens<'_> {
         }
     }
 
-    fn condition(&mut self) -> Result<JqlCondition, String> {
+    fn condition(&mut self) -> Result<Condition, String> {
         let name = self.take()?;
         if name.text().eq_ignore_ascii_case("project") {
             return self.project();
@@ -195,10 +195,10 @@ impl Tokens<'_> {
             )
         })?;
         let value = self.take()?;
-        Ok(JqlCondition::Compare(field, operator, value_of(field, name.text(), value.text())?))
+        Ok(Condition::Compare(field, operator, value_of(field, name.text(), value.text())?))
     }
 
-    fn project(&mut self) -> Result<JqlCondition, String> {
+    fn project(&mut self) -> Result<Condition, String> {
         if self.keyword("is") {
             self.take()?;
             self.expect("not")?;
@@ -206,7 +206,7 @@ impl Tokens<'_> {
                 Token::Word(word)
                     if word.eq_ignore_ascii_case("empty") || word.eq_ignore_ascii_case("null") =>
                 {
-                    Ok(JqlCondition::AnyProject)
+                    Ok(Condition::AnyProject)
                 }
                 other => Err(format!(
                     "Error in the JQL Query: Expecting 'EMPTY' but got '{}'.",
@@ -229,7 +229,7 @@ impl Tokens<'_> {
             self.mark("=")?;
             projects.push(project_of(self.take()?.text())?);
         }
-        Ok(JqlCondition::Projects(projects))
+        Ok(Condition::Projects(projects))
     }
 
     fn mark(&mut self, mark: &str) -> Result<(), String> {
