@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--database", action="append", help="create this database (may be repeated; default RAW)")
     parser.add_argument("--timezone", default="America/Los_Angeles", help="the sessions' TIMEZONE")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="a switch (may be repeated)")
     given = parser.parse_args()
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -24,6 +25,9 @@ def main() -> None:
     with Lab(
         databases=tuple(given.database or ["RAW"]), timezone=given.timezone, port=given.port, longest_nap=None
     ) as lab:
+        for switch in given.set:
+            name, _, value = switch.partition("=")
+            lab.server.switches.set({name: json.loads(value)})
         shown = {**lab.parameters(), "url": f"http://127.0.0.1:{lab.server.port}", "database": lab.databases[0]}
         print(json.dumps(shown), flush=True)
         done.wait()

@@ -97,10 +97,12 @@ class Account:
         self.orphans: dict[int, tuple[Transaction, threading.Timer]] = {}
         self._guard = threading.Lock()
 
-    def connect(self, role: str = ADMIN, frame: Frame | None = None, json_results: bool = False) -> Session:
+    def connect(
+        self, role: str = ADMIN, frame: Frame | None = None, *, json_results: bool = False, user: str = "TESTER"
+    ) -> Session:
         """A new session."""
         with self._guard:
-            session = Session(self, role, frame, json_results=json_results)
+            session = Session(self, role, frame, user, json_results=json_results)
             self.sessions[session.id] = session
         if frame is not None:
             frame.session = session

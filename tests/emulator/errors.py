@@ -53,6 +53,11 @@ def timed_out(seconds: int) -> SqlError:
     )
 
 
+def cancelled() -> SqlError:
+    """Somebody has cancelled the statement."""
+    return SqlError(604, "57014", "SQL execution canceled")
+
+
 def not_emulated(what: str) -> SqlError:
     """The service may know it; this emulator says plainly that it does not."""
     return SqlError(99999, "0A000", f"emulator: {what} is not emulated")

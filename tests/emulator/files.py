@@ -52,5 +52,5 @@ def listed(session: Session, first: str, text: str) -> Answer:
         return Answer.of(["name", "size", "md5", "last_modified"], rows, statement_type.SHOW)
     rows = [(f.shown(), "removed") for f in files]
     for file in files:
-        os.remove(file.place)
+        session.engine.stages.remove(file)
     return Answer.of(["name", "result"], rows)

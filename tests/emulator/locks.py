@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from .errors import SqlError
+from .errors import SqlError, cancelled
 from .text import Name
 
 Rows = frozenset[int]
@@ -41,6 +41,7 @@ class Lock:
     holder: Holder
     statement: str = field(default_factory=lambda: str(uuid.uuid4()))
     since: dt.datetime | None = None
+    cancelled: bool = False
 
     def conflicts(self, other: Lock) -> bool:
         """Returns `True` if two transactions cannot hold both."""
@@ -96,6 +97,13 @@ class Locks:
             holder.aborted = True
             self._changed.notify_all()
 
+    def cancel(self, holder: Holder) -> None:
+        """End what the holder waits for with an error; its transaction goes on."""
+        with self._changed:
+            for lock in self._waiting:
+                lock.cancelled = lock.cancelled or lock.holder is holder
+            self._changed.notify_all()
+
     def waiting(self, table: Name | None = None) -> int:
         """The number of statements that wait, for one table or for any."""
         with self._changed:
@@ -131,8 +139,8 @@ class Locks:
             if left <= 0:
                 raise _refused(blocker, wanted, f"LOCK_TIMEOUT ({timeout:g} s) passed.")
             self._changed.wait(left)
-            if wanted.holder.aborted:
-                raise SqlError(604, "57014", "SQL execution canceled")
+            if wanted.holder.aborted or wanted.cancelled:
+                raise cancelled()
 
 
 def _refused(blocker: Lock, wanted: Lock, reason: str) -> SqlError:

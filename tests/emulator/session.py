@@ -19,7 +19,7 @@ from sqlglot import exp
 from . import copy_into, ddl, dialect, dml, files, parameters, policy, queries, transactions, views
 from .answer import TYPE_IDS, Answer
 from .engine import Engine, Transaction
-from .errors import SqlError, missing, not_emulated, timed_out
+from .errors import SqlError, cancelled, missing, not_emulated, timed_out
 from .parameters import Parameters
 from .stages import Stage
 from .text import Name, full, head, literal, plain_paths, quote, strip_comments, upper_quoted
@@ -58,6 +58,9 @@ class Session:
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
         self.running = threading.RLock()
         self.aborted: int | None = None
+        self.cancelling: threading.Event | None = None  # of the statement that runs
+        self._settled = 0
+        self._interrupting = threading.Lock()
 
     # --- where we are --------------------------------------------------------
 
@@ -194,8 +197,8 @@ class Session:
 
     # --- running -------------------------------------------------------------
 
-    def execute(self, sql: str, params: list | None = None) -> Answer:
-        """Run one statement; record it, whatever comes of it."""
+    def execute(self, sql: str, params: list | None = None, cancel: threading.Event | None = None) -> Answer:
+        """Run one statement; record it, whatever comes of it. `cancel` is set by who cancels it."""
         text = strip_comments(sql)
         if not text:
             raise SqlError(900, "42601", "SQL compilation error:\nEmpty SQL statement.")
@@ -208,7 +211,7 @@ class Session:
                 text = upper_quoted(text)
             if self.account.modes.unquoted_stage_paths == "plain" and head(text)[:1] in (["COPY"], ["LIST"], ["LS"]):
                 text = strip_comments(plain_paths(text))
-            with self.running, self._placed(), self._limited():
+            with self.running, self._placed(), self._limited(), self._cancelled(cancel):
                 self._tell_abort(text)
                 answer = self._execute(text, params)
             entry.affected = answer.affected
@@ -250,6 +253,48 @@ class Session:
             timer.cancel()
 
     @contextlib.contextmanager
+    def _cancelled(self, cancel: threading.Event | None) -> Iterator[None]:
+        """Let `interrupt` end the statement."""
+        if cancel is None:
+            yield
+            return
+        self.cancelling = cancel
+        try:
+            if cancel.is_set():
+                raise cancelled()
+            yield
+        except (SqlError, duckdb.Error) as error:
+            if cancel.is_set():
+                raise cancelled() from error
+            raise
+        finally:
+            with self._interrupting:
+                self.cancelling = None
+
+    def interrupt(self, cancel: threading.Event) -> None:
+        """Interrupt the statement that was given this event, if it runs; it may have to be asked again."""
+        with self._interrupting:
+            if self.cancelling is not cancel or self._settled:
+                return
+            for frame in list(self.account.procedures.frames.values()):
+                if frame.caller is self:
+                    frame.timeout = 1e-9  # a procedure ends at its next statement
+            transaction = self.scope.transaction
+            if transaction is not None:
+                self.engine.locks.cancel(transaction)
+            self.duck.interrupt()
+
+    @contextlib.contextmanager
+    def settled(self) -> Iterator[None]:
+        """Meanwhile the statement that runs cannot be interrupted: it commits, or is undone."""
+        with self._interrupting:
+            self._settled += 1
+        try:
+            yield
+        finally:
+            self._settled -= 1
+
+    @contextlib.contextmanager
     def _placed(self) -> Iterator[None]:
         """In the caller's transaction a procedure's names are still found in its own schema."""
         scope = self.scope
@@ -283,7 +328,7 @@ class Session:
             return files.put(self, text)
         if first in ("LIST", "LS", "REMOVE", "RM"):
             return files.listed(self, first, text)
-        if first in ("CALL", "EXECUTE"):
+        if first in ("CALL", "EXECUTE") and not re.match(r"(?i)call\s+system\$", text):
             return self.account.procedures.run(self, text)
         if first == "USE":
             return ddl.use(self, text)
@@ -304,9 +349,19 @@ class Session:
                 return found
         if re.match(r"(?i)select\s+system\$cancel_all_queries\b", text):  # a Snowpark session that closes
             return Answer.status("0 queries cancelled.", statement_type.SELECT)
+        if wait := re.fullmatch(r"(?i)(?:select|call)\s+system\$wait\s*\(\s*([\d.]+)\s*(?:,\s*'seconds'\s*)?\)", text):
+            return self._wait(float(wait[1]))
         if abort := re.fullmatch(r"(?i)select\s+system\$abort_transaction\s*\(\s*(\d+)\s*\)", text):
             return Answer.status(self.account.abort(int(abort[1])), statement_type.SELECT)
         return queries.query(self, text, params)
+
+    def _wait(self, seconds: float) -> Answer:
+        cancel = self.cancelling
+        if cancel is not None and cancel.wait(seconds):
+            raise cancelled()
+        if cancel is None:
+            time.sleep(seconds)
+        return Answer.status(f"waited {seconds:g} seconds", statement_type.SELECT)
 
     def _alter(self, text: str) -> Answer:
         for name, value in parameters.changes(text):

@@ -56,6 +56,9 @@ class Stages:
         self.root = root
         self.has_table = has_table
         self.by_name: dict[Name, Stage] = {}
+        # Brings what is in a cloud's bucket into the stage's folder, where the server keeps stages in one.
+        self.fetch: Callable[[Stage], None] | None = None
+        self.removed: Callable[[Stage, str], None] | None = None
 
     def create(self, stage: Stage, replace: bool, if_not_exists: bool) -> bool:
         """Create it; tells whether it is new."""
@@ -121,6 +124,18 @@ class Stages:
 
     def files(self, stage: Stage, prefix: str = "") -> list[File]:
         """The files whose path starts with the prefix, by path."""
+        if self.fetch is not None:
+            self.fetch(stage)
+        return self.local(stage, prefix)
+
+    def remove(self, file: File) -> None:
+        """Remove a file."""
+        if self.removed is not None:
+            self.removed(file.stage, file.path)
+        os.remove(file.place)
+
+    def local(self, stage: Stage, prefix: str = "") -> list[File]:
+        """The files in the stage's folder whose path starts with the prefix, by path."""
         base, found = self.folder(stage), []
         for folder, _, names in os.walk(base):
             for name in names:

@@ -32,11 +32,12 @@ def commit(session: Session) -> None:
     try:
         refresh(session)
         session.engine.past.before_commit(session, bool(transaction.touched))
-        try:
-            session.own_duck.execute("COMMIT")
-        except duckdb.TransactionException:
-            _again(session)
-            session.own_duck.execute("COMMIT")
+        with session.settled():
+            try:
+                session.own_duck.execute("COMMIT")
+            except duckdb.TransactionException:
+                _again(session)
+                session.own_duck.execute("COMMIT")
         session.engine.committed()
     except BaseException:
         _abandon(session)
@@ -99,7 +100,8 @@ def _alone(session: Session, prepared: Prepared) -> Outcome:
         try:
             outcome = _run(session, prepared, transaction, alone=True)
             session.engine.past.before_commit(session, changed=True)
-            session.own_duck.execute("COMMIT")
+            with session.settled():
+                session.own_duck.execute("COMMIT")
             session.engine.committed()
             return outcome
         except BaseException as error:
@@ -194,24 +196,30 @@ def _again(session: Session) -> None:
     transaction.seen = session.engine.commits
     session.own_duck.execute("BEGIN")
     try:
-        rebase.apply(session, transaction, transaction.changes)
-        for run, before in transaction.done:
-            outcome = run()
-            if outcome.affected != before:
-                raise SqlError(
-                    99999,
-                    "XX000",
-                    "emulator: this interleaving cannot be reproduced: a statement of the open transaction touched "
-                    f"{before} rows, and {outcome.affected} after another session committed",
-                )
+        with session.settled():
+            _replay(session, transaction)
     except Exception as error:
         transaction.broken = error  # what is applied so far must not be committed
         raise
 
 
+def _replay(session: Session, transaction: Transaction) -> None:
+    rebase.apply(session, transaction, transaction.changes)
+    for run, before in transaction.done:
+        outcome = run()
+        if outcome.affected != before:
+            raise SqlError(
+                99999,
+                "XX000",
+                "emulator: this interleaving cannot be reproduced: a statement of the open transaction touched "
+                f"{before} rows, and {outcome.affected} after another session committed",
+            )
+
+
 def _abandon(session: Session) -> None:
     try:
-        session.own_duck.execute("ROLLBACK")
+        with session.settled():
+            session.own_duck.execute("ROLLBACK")
     except duckdb.TransactionException as error:
         if "no transaction is active" not in str(error):
             raise
