@@ -1,11 +1,11 @@
 //! Builds the component that the library embeds.
 //!
-//! A build script, and not a step of the Makefile, so that `cargo install --path host` in a fresh
-//! checkout gives one binary that needs nothing beside it, and so that the embedded component cannot
-//! be older than its source. The nested cargo has a target directory of its own: sharing the outer
-//! one would wait for its lock for ever. The guest's lock file is the workspace's.
+//! This is a build script rather than a step of the Makefile, so that `cargo install --path host`
+//! in a fresh checkout makes one self-contained program, and the embedded component is never older
+//! than its source. The nested cargo has a separate target directory: with the outer one it would
+//! wait for its lock forever. It uses the lock file of the workspace.
 //!
-//! `SNOWCAT_COMPONENT` names a ready component to embed instead.
+//! `SNOWCAT_COMPONENT` names a built component to embed instead.
 
 use std::env;
 use std::ffi::OsStr;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Finds or makes the component; gives the path of a copy that nothing else writes to.
+/// Finds or builds the component. Returns the path of a copy that nothing else writes to.
 fn embed() -> Result<PathBuf, String> {
     let ours = PathBuf::from(variable("OUT_DIR")?).join("snowcat.wasm");
     if let Some(ready) = env::var_os("SNOWCAT_COMPONENT").filter(|p| !p.is_empty()) {
@@ -61,24 +61,24 @@ fn embed() -> Result<PathBuf, String> {
         .and_then(|mut encoder| encoder.encode())
         .map_err(|e| format!("the module cannot be made a component: {e:#}"))?;
     write_if_changed(&ours, &component)?;
-    // For the other hosts, at a place that does not depend on a hash.
+    // A copy for the other hosts, at a path without a hash.
     let shared = target.join("component/snowcat.wasm");
     write_if_changed(&shared, &component)?;
     Ok(ours)
 }
 
-/// A compiler that can make WebAssembly modules.
+/// A compiler for WebAssembly modules.
 struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
-    /// Compile the standard library too: the toolchain has only its source.
+    /// Whether the standard library must be compiled, too: the toolchain only has its source.
     build_std: bool,
-    /// The linker, when the toolchain does not bring its own.
+    /// The linker, if the toolchain has none.
     linker: Option<PathBuf>,
 }
 
-/// The toolchain cargo runs with if it can, else the distribution's; a compiled standard library
-/// before one that has to be built.
+/// Returns cargo's own toolchain if it is suitable, or else that of the distribution. A compiled
+/// standard library is preferred to its source.
 fn find_toolchain() -> Result<Toolchain, String> {
     let current = (PathBuf::from(variable("CARGO")?), PathBuf::from(variable("RUSTC")?));
     let debian = (PathBuf::from("/usr/bin/cargo"), PathBuf::from("/usr/bin/rustc"));
@@ -126,7 +126,7 @@ fn find_linker() -> Option<PathBuf> {
         .find(|linker| linker.is_file())
 }
 
-/// Compiles the guest; gives the path of the module.
+/// Compiles the guest. Returns the path of the module.
 fn compile(toolchain: &Toolchain, workspace: &Path, target: &Path) -> Result<PathBuf, String> {
     let mut cargo = Command::new(&toolchain.cargo);
     cargo
@@ -136,8 +136,9 @@ fn compile(toolchain: &Toolchain, workspace: &Path, target: &Path) -> Result<Pat
         .arg(target)
         .arg("--config")
         .arg(format!("target.{TARGET}.rustflags = {}", nameless(workspace)?));
-    // What the outer cargo says of the host is not true of the guest, a wrapper such as clippy's is
-    // not wanted here, and flags in the environment would replace those of `.cargo/config.toml`.
+    // Settings of the outer cargo for the host do not apply to the guest, wrappers such as clippy's
+    // are not wanted here, and flags in the environment would replace those of
+    // `.cargo/config.toml`.
     for (name, _) in env::vars_os() {
         if is_of_outer_build(&name) {
             cargo.env_remove(name);
@@ -145,7 +146,8 @@ fn compile(toolchain: &Toolchain, workspace: &Path, target: &Path) -> Result<Pat
     }
     cargo.env("RUSTC", &toolchain.rustc);
     if toolchain.build_std {
-        // `-Z` on a stable compiler: the standard library's source is the compiler's own.
+        // `-Z` on a stable compiler is safe here: the standard library's source is the compiler's
+        // own.
         cargo.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
     }
     if let Some(linker) = &toolchain.linker {
@@ -163,7 +165,7 @@ fn compile(toolchain: &Toolchain, workspace: &Path, target: &Path) -> Result<Pat
 
 fn is_of_outer_build(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    // `CARGO_HOME`, `CARGO_NET_*` and the like are the user's; `CARGO_MAKEFLAGS` shares the job
+    // `CARGO_HOME`, `CARGO_NET_*` and the like are the user's. `CARGO_MAKEFLAGS` shares the job
     // server, so that the two cargos together do not start more jobs than there are processors.
     ["CARGO_CFG_", "CARGO_FEATURE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PROFILE_"]
         .iter()
@@ -184,8 +186,8 @@ fn is_of_outer_build(name: &OsStr) -> bool {
         )
 }
 
-/// Flags that keep the paths of this machine out of the component (panics name their source file), so
-/// that the same source gives the same bytes elsewhere. In TOML.
+/// Compiler flags (in TOML) that remove this machine's paths from the component (panics name their
+/// source file), so that the same source makes the same bytes everywhere.
 fn nameless(workspace: &Path) -> Result<String, String> {
     let mut flags = vec![format!("--remap-path-prefix={}=", with_slash(workspace))];
     let home = env::var_os("CARGO_HOME")
@@ -217,7 +219,7 @@ fn print(rustc: &Path, arguments: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|e| e.to_string())
 }
 
-/// Leaves a file alone that has the right content, so that what depends on it is not built again.
+/// Leaves a file with the right content unchanged, so that its dependents are not rebuilt.
 fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<(), String> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());

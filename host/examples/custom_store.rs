@@ -1,4 +1,4 @@
-//! Loads the files of a store of its own: here the files are in memory.
+//! Loads files of a custom store, here in memory.
 //!
 //!     cargo run -p snowcat-host --example custom_store
 
@@ -39,7 +39,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Files by their names.
+/// Files by name.
 struct InMemory(BTreeMap<String, &'static str>);
 
 impl Store for InMemory {

@@ -1,7 +1,7 @@
-//! Runs a job on the embedded component, with a host of its own.
+//! Runs a job on the embedded component with a custom host.
 //!
-//! The host has a database that answers every script as a dry run, an input in memory, and no network. A program
-//! with a database sends the statements instead, as [`Script`] says.
+//! The host answers every script as a dry run, has an input in memory, and no network. A program
+//! with a database sends the statements, as [`Script`] specifies.
 //!
 //!     cargo run -p snowcat-host --example embed
 

@@ -1,5 +1,6 @@
-//! Replays a recorded run: its job runs again with the recorded answers, and the first step that differs is the
-//! error. The folder of a run has the files `job.json`, `now.txt` and `transcript.jsonl`.
+//! Replays a recorded run: its job runs again with the recorded answers, and the first step that
+//! differs is an error. The folder of a run has the files `job.json`, `now.txt` and
+//! `transcript.jsonl`.
 //!
 //!     cargo run -p snowcat-host --example replay -- tests/data/transcripts/first_load
 
@@ -21,7 +22,7 @@ pub(crate) fn run(folder: &Path, out: &mut impl Write) -> Result<(), Box<dyn Err
     let mut replay = Replay::new(&read("transcript.jsonl")?)?;
     let engine = Engine::new(&Settings::default())?;
     let ended = Runner::new(&engine).run(&read("job.json")?, read("now.txt")?.trim(), &mut replay);
-    // If a step differs, that is why the run ended.
+    // A step that differs is the reason why the run ended.
     replay.finish()?;
     let report = ended?;
     writeln!(out, "{}: as recorded, {} statements", report.dataset, report.statements)?;

@@ -1,15 +1,15 @@
 //! Secrets, and the hosts they may be sent to.
 //!
-//! A job names its credentials and says for which hosts they are; it holds no secret:
+//! A job names its credentials and their hosts; it contains no secret:
 //!
 //! ```json
 //! {"credentials": {"jira": {"type": "http_basic", "hosts": ["acme.atlassian.net"], "secret": "jira_creds"}}}
 //! ```
-//! `type` is `http_basic`, `bearer`, `api_key` (with `name`, and `location`: `header`, `query` or `cookie`),
-//! `oauth2_client_credentials` or `oauth2_refresh_token` (with `access_token_url`, whose host must be among
-//! the hosts too), or `snowflake_oauth`, which is a `bearer` on a laptop. The values are the host's: inside
-//! Snowflake they are secret objects, on a laptop variables of the environment. They are looked up when a
-//! request needs them, and not before.
+//! `type` is `http_basic`, `bearer`, `api_key` (with `name`, and `location`: `header`, `query` or
+//! `cookie`), `oauth2_client_credentials` or `oauth2_refresh_token` (with `access_token_url`, whose
+//! host must be among the hosts, too), or `snowflake_oauth`, which is a `bearer` outside of
+//! Snowflake. The host supplies the values: inside Snowflake from secret objects, on a laptop from
+//! environment variables. They are read only when a request needs them.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 
-/// In characters: a shorter text is not treated as a secret.
+/// The minimum length in characters of a text that is treated as a secret.
 pub(crate) const SHORTEST: usize = 4;
 
 /// A text that is never printed.
@@ -35,13 +35,13 @@ pub(crate) const SHORTEST: usize = 4;
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text. Every call is a place to look at twice.
+    /// The text. Review every call of this method.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -57,15 +57,15 @@ impl fmt::Debug for Secret {
 /// A part of a secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Part {
-    /// Of `http_basic`; the secret of an OAuth 2.0 client.
+    /// Of `http_basic`: the password. The secret of an OAuth 2.0 client.
     Password,
-    /// Of `bearer`, `api_key` and `snowflake_oauth`; a refresh token.
+    /// Of `bearer`, `api_key` and `snowflake_oauth`: the token. A refresh token.
     Token,
-    /// Of `http_basic`; the id of an OAuth 2.0 client.
+    /// Of `http_basic`: the user name. The id of an OAuth 2.0 client.
     Username,
 }
 
-/// Where the values of secrets are.
+/// A source of secrets.
 ///
 /// ```
 /// use snowcat_host::credentials::{Credentials, Part, Secret, Secrets};
@@ -89,15 +89,15 @@ pub enum Part {
 /// # }
 /// ```
 pub trait Secrets: Send + Sync {
-    /// A part of the secret of this name.
+    /// Returns a part of the secret with this name.
     ///
     /// # Errors
-    /// Where a person should put it, when it is not there.
+    /// If it is missing: where to put it.
     fn part(&self, secret: &str, part: Part) -> Result<Secret, String>;
 }
 
-/// Secrets in variables of the environment: `SNOWCAT_<SECRET>_USERNAME`, `_PASSWORD`, `_TOKEN`, the
-/// secret's name in upper case with `_` for whatever is not a letter or a digit.
+/// Secrets in environment variables: `SNOWCAT_<SECRET>_USERNAME`, `_PASSWORD`, `_TOKEN`, with the
+/// secret's name in upper case and `_` for each character that is not a letter or a digit.
 ///
 /// ```
 /// use snowcat_host::credentials::{Environment, Part, Secrets};
@@ -122,7 +122,7 @@ impl Secrets for Environment {
         let variable = format!("SNOWCAT_{name}_{part}");
         match env::var(&variable) {
             Ok(value) => Ok(Secret::new(value)),
-            // The error of a variable that is not Unicode would quote its value.
+            // The error for a variable that is not Unicode would quote its value.
             Err(_) => Err(format!("expected the variable {variable} in the environment")),
         }
     }
@@ -156,7 +156,7 @@ pub enum Addition {
         name: String,
         /// The value.
         value: Secret,
-        /// The secrets in the value: no answer may bring them into the load.
+        /// The secrets in the value, which must not reach the load in a response.
         secrets: Vec<Secret>,
     },
     /// A parameter of the query.
@@ -166,25 +166,26 @@ pub enum Addition {
         /// Not encoded.
         value: Secret,
     },
-    /// A bearer token, which has to be fetched first.
+    /// A bearer token that must be fetched first.
     Token(TokenRequest),
 }
 
-/// How a bearer token is fetched: OAuth 2.0 (RFC 6749), with the client's credentials (section 4.4) or a
-/// refresh token (section 6).
+/// A request for a bearer token: OAuth 2.0 (RFC 6749), with the client's credentials (section 4.4)
+/// or a refresh token (section 6).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TokenRequest {
-    /// Where.
+    /// The endpoint of tokens.
     pub url: String,
     /// The client's id.
     pub id: Secret,
     /// The client's secret.
     pub secret: Secret,
-    /// The refresh token, if it is fetched with one.
+    /// The refresh token, if the request uses one.
     pub refresh: Option<Secret>,
-    /// The id and the secret go into the `Authorization` header, not into the body (section 2.3.1).
+    /// Whether the id and the secret are sent in the `Authorization` header rather than the body
+    /// (section 2.3.1).
     pub basic: bool,
-    /// What else is sent.
+    /// Further parameters.
     pub data: BTreeMap<String, String>,
 }
 
@@ -240,7 +241,7 @@ impl Credentials {
     /// Returns the credentials of this job. The rest of the job is not read.
     ///
     /// # Errors
-    /// What is wrong with them, in a sentence.
+    /// The first error in them, as a sentence.
     pub fn of_job(job: &serde_json::Value, secrets: Box<dyn Secrets>) -> Result<Self, String> {
         let named: BTreeMap<String, Credential> = match job.get("credentials") {
             None | Some(serde_json::Value::Null) => BTreeMap::new(),
@@ -259,10 +260,10 @@ impl Credentials {
         Ok(Self { named, secrets })
     }
 
-    /// What is added to a request to this host.
+    /// Returns what is added to a request to this host.
     ///
     /// # Errors
-    /// When there is no such credential, or it is not for the host: the request must not be sent.
+    /// If there is no such credential, or it is not for the host: the request must not be sent.
     pub fn addition(&self, name: &str, origin: &Origin) -> Result<Addition, String> {
         let credential = self.named(name)?;
         if !self.is_for(name, origin) {
@@ -301,7 +302,7 @@ impl Credentials {
                 let (user, password) = (part(Part::Username)?, part(Part::Password)?);
                 let pair = Secret::new(format!("{}:{}", user.reveal(), password.reveal()));
                 let value = basic(&user, &password);
-                // A short password says that the name is the key.
+                // With a short password the name is the key.
                 let short = password.reveal().chars().count() < SHORTEST;
                 authorization(value, vec![pair, if short { user } else { password }])
             }
@@ -322,7 +323,7 @@ impl Credentials {
         })
     }
 
-    /// Whether a credential may be sent to this host.
+    /// Returns `true` if a credential may be sent to this host.
     #[must_use]
     pub fn is_for(&self, name: &str, origin: &Origin) -> bool {
         self.named.get(name).is_some_and(|it| it.hosts.iter().any(|host| origin.is(host)))
@@ -335,19 +336,20 @@ impl Credentials {
     }
 }
 
-/// What is null is as if it were not there.
+/// Null counts as missing.
 fn default_of_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// `Basic`, and the two in base64.
+/// `Basic` and both in base64.
 pub(crate) fn basic(user: &Secret, password: &Secret) -> String {
     format!("Basic {}", STANDARD.encode(format!("{}:{}", user.reveal(), password.reveal())))
 }
 
-/// A cookie; what would end it, or be another one, cannot be in it (RFC 6265, section 4.1.1).
+/// A cookie. Characters that would end it or begin another one are rejected (RFC 6265, section
+/// 4.1.1).
 fn cookie(credential: &str, name: &str, value: &Secret) -> Result<Addition, String> {
     let legal = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | ',' | ';' | '\\');
     if !value.reveal().chars().all(legal) {
@@ -358,7 +360,7 @@ fn cookie(credential: &str, name: &str, value: &Secret) -> Result<Addition, Stri
     Ok(Addition::Header { name: "cookie".to_owned(), value, secrets })
 }
 
-/// A job's comments are keys that begin with `//`.
+/// Comments in a job are keys that begin with `//`.
 fn without_comments(value: &serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Object(map) => map
@@ -376,7 +378,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Where a URL leads: host and port.
+/// The host and port of a URL.
 ///
 /// ```
 /// use snowcat_host::credentials::Origin;
@@ -393,21 +395,21 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The host in any case, and the port if the URL has one.
+    /// Creates an origin from a host in any case, and the port if the URL has one.
     #[must_use]
     pub fn new(host: &str, port: Option<u16>, default: u16) -> Self {
         let port = port.unwrap_or(default);
         Self { host: host.to_ascii_lowercase(), port, default_port: port == default }
     }
 
-    /// Whether it is the machine the program runs on, where TLS is of no use.
+    /// Returns `true` for the machine that the program runs on, where TLS is not needed.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.host.as_str(), "localhost" | "127.0.0.1" | "[::1]" | "::1")
     }
 
-    /// Whether a credential's `host` or `host:port` means this one. Without a port it means the default
-    /// port of the scheme.
+    /// Returns `true` if a credential's `host` or `host:port` is this origin. Without a port it is
+    /// the default port of the scheme.
     fn is(&self, allowed: &str) -> bool {
         let allowed = allowed.to_ascii_lowercase();
         (self.default_port && allowed == self.host)
@@ -438,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_goes_to_the_hosts_it_is_for() {
+    fn credentials_are_sent_to_their_hosts_only() {
         let job = json!({"credentials": {
             "basic": {"type": "http_basic", "hosts": ["Acme.example", "127.0.0.1:80"], "secret": "s"},
             "bearer": {"type": "bearer", "hosts": ["acme.example:8443"]},
@@ -480,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_not_valid_are_refused() {
+    fn invalid_credentials_are_rejected() {
         let check = |credential: serde_json::Value, expected: &str| {
             let job = json!({"credentials": {"c": credential}});
             let error = Credentials::of_job(&job, Box::new(Fixed)).unwrap_err();
@@ -493,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_prints_a_secret() {
+    fn secrets_are_not_printed() {
         let job = json!({"credentials": {
             "c": {"type": "bearer", "hosts": ["h"], "secret": "s"},
             "o": {"type": "oauth2_client_credentials", "hosts": ["h"], "secret": "s", "access_token_url": "u"},

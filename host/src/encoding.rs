@@ -1,5 +1,5 @@
-//! The encodings of text that both hosts know, and what they make of bytes: the same characters, byte for
-//! byte (`procedures/handler/snowcat_text.py`; `tests/data/network/cases.json` holds both to it).
+//! The text encodings that both hosts support, with the same characters for the same bytes
+//! (`procedures/handler/snowcat_text.py`; `tests/data/network/cases.json` tests both).
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ pub(crate) struct Encoding {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum How {
     Utf8,
-    /// The two orders of bytes; a mark at the beginning tells which one.
+    /// Either byte order; a mark at the beginning determines it.
     Utf16,
-    /// A character a byte.
+    /// One byte per character.
     Bytes(&'static encoding_rs::Encoding),
-    /// Each byte is the character of its number.
+    /// Each byte is the character with its number.
     Latin1,
-    /// Characters of several bytes.
+    /// Several bytes per character.
     Several(&'static encoding_rs::Encoding),
 }
 
@@ -65,7 +65,7 @@ const ALL: [Encoding; 30] = {
     ]
 };
 
-/// Other names, `_` being written as `-`. ASCII is a part of UTF-8.
+/// Other names, with `-` for `_`. ASCII is a part of UTF-8.
 const ALIASES: [(&str, &str); 20] = [
     ("ascii", "utf-8"),
     ("cp866", "ibm866"),
@@ -89,35 +89,35 @@ const ALIASES: [(&str, &str); 20] = [
     ("x-sjis", "shift_jis"),
 ];
 
-/// A byte that stands for no character; `None` for several bytes, which are not shown.
+/// An undecodable byte. `None` for several bytes, which are not shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bad {
-    /// Where it is, in all that was decoded.
+    /// Its position in the decoded input.
     pub(crate) at: usize,
     pub(crate) byte: Option<u8>,
 }
 
-/// Decodes what comes in parts, cut anywhere.
+/// Decodes input in parts that may be cut anywhere.
 pub(crate) struct Decoder {
     state: DecoderState,
-    /// Bytes of the parts before.
+    /// The number of bytes in earlier parts.
     before: usize,
 }
 
 enum DecoderState {
     /// With the beginning of a character.
     Utf8(Vec<u8>),
-    /// With the beginning of a mark.
+    /// With the beginning of a byte order mark.
     Utf16(Vec<u8>),
     Bytes(Box<[Option<char>; 256]>),
     Several(Box<encoding_rs::Decoder>),
 }
 
 impl Encoding {
-    /// The encoding of text that names none.
+    /// The default encoding.
     pub(crate) const UTF_8: Self = Self { name: "utf-8", how: How::Utf8 };
 
-    /// The encoding of this name.
+    /// The encoding with this name.
     pub(crate) fn named(label: &str) -> Option<Self> {
         let label = label.trim().to_ascii_lowercase().replace('_', "-");
         let windows = label.strip_prefix("x-").unwrap_or(&label).strip_prefix("cp125");
@@ -136,10 +136,10 @@ impl Encoding {
         ALL.into_iter().find(|it| it.name == name)
     }
 
-    /// The text of bytes.
+    /// Decodes bytes.
     ///
     /// # Errors
-    /// Where the first byte is that stands for no character.
+    /// The position of the first undecodable byte.
     pub(crate) fn text(self, bytes: Vec<u8>) -> Result<String, usize> {
         if self.how == How::Utf8 {
             return String::from_utf8(bytes).map_err(|e| e.utf8_error().valid_up_to());
@@ -153,7 +153,7 @@ impl Encoding {
         first.map_or(Ok(text), Err)
     }
 
-    /// A decoder, at the beginning of a text.
+    /// A decoder for a new text.
     pub(crate) fn decoder(self) -> Decoder {
         let state = match self.how {
             How::Utf8 => DecoderState::Utf8(Vec::new()),
@@ -168,7 +168,7 @@ impl Encoding {
                     let bytes = [number.next()?];
                     let text =
                         encoding.decode_without_bom_handling_and_without_replacement(&bytes)?;
-                    // Browsers take what Windows does not define for a control character.
+                    // Browsers decode bytes that Windows does not define as control characters.
                     text.chars().next().filter(|c| !(windows && matches!(c, '\u{80}'..='\u{9f}')))
                 });
                 DecoderState::Bytes(Box::new(table))
@@ -179,7 +179,7 @@ impl Encoding {
     }
 }
 
-/// As errors tell it.
+/// The name in errors.
 impl fmt::Display for Encoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.how {
@@ -193,7 +193,7 @@ impl fmt::Display for Encoding {
 }
 
 impl Decoder {
-    /// Bytes that begin a character, of which more has to come.
+    /// The number of bytes that begin an incomplete character.
     pub(crate) fn held(&self) -> usize {
         match &self.state {
             DecoderState::Utf8(rest) | DecoderState::Utf16(rest) => rest.len(),
@@ -201,8 +201,8 @@ impl Decoder {
         }
     }
 
-    /// Adds the text of some bytes, which are the last ones perhaps; and asks what to add for bytes that
-    /// stand for no character.
+    /// Appends the text of some bytes. `last`: the input ends. Calls a function for undecodable
+    /// bytes.
     pub(crate) fn decode(
         &mut self,
         bytes: &[u8],
@@ -271,7 +271,8 @@ fn several(encoding: &'static encoding_rs::Encoding) -> DecoderState {
     DecoderState::Several(Box::new(encoding.new_decoder_without_bom_handling()))
 }
 
-/// Adds the text of bytes in UTF-8; returns how many at their end begin a character that is not whole.
+/// Appends the text of UTF-8 bytes. Returns the number of bytes at the end that begin an incomplete
+/// character.
 fn utf_8(
     mut bytes: &[u8],
     last: bool,

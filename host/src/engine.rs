@@ -10,20 +10,20 @@ use crate::error::Error;
 use crate::interface::{Loader, LoaderPre};
 use crate::limits::{Limits, Memory, Watchdog};
 
-/// Snowcat's component, as this crate was built with.
+/// Snowcat's component, which this crate was built with.
 pub const COMPONENT: &[u8] = include_bytes!(env!("SNOWCAT_COMPONENT_PATH"));
 
-/// How the component is compiled.
+/// The settings for compiling the component.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// Keep the compiled code in the user's cache directory, and find it there the next time: seconds
-    /// become milliseconds. On by default; where there is no such directory, it is compiled each time.
+    /// Caches the compiled code in the user's cache directory, which reduces seconds to
+    /// milliseconds. On by default. Without such a directory it is compiled each time.
     pub cache: bool,
-    /// Count fuel, for [`Limits::fuel`]; costs some speed. Off by default.
+    /// Counts fuel, for [`Limits::fuel`]. This costs some speed. Off by default.
     pub fuel: bool,
-    /// Compile in the checks that [`Limits::time`] needs to end a step that takes too long; they cost a
-    /// tenth of the speed. On by default: without, something else must be able to end the whole run, as
-    /// the statement's time-out does in a procedure.
+    /// Compiles in the checks that [`Limits::time`] needs to end a slow step. They cost a tenth of
+    /// the speed. On by default. Without them something else must be able to end the whole run, as
+    /// the statement time-out does for a procedure.
     pub watch: bool,
 }
 
@@ -33,7 +33,7 @@ impl Default for Settings {
     }
 }
 
-/// The compiled component. Cheap to clone; clones share everything.
+/// The compiled component. Clones are cheap and share everything.
 ///
 /// ```
 /// use snowcat_host::{Engine, Settings};
@@ -60,21 +60,21 @@ impl Engine {
     /// Compiles [`COMPONENT`].
     ///
     /// # Errors
-    /// [`Error::Component`] where the machine cannot run it at all.
+    /// [`Error::Component`] if the machine cannot run it.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         Self::with_component(settings, COMPONENT)
     }
 
-    /// Compiles this component instead: its bytes, or its text.
+    /// Compiles another component: its bytes or its text.
     ///
     /// # Errors
-    /// [`Error::Component`] if it is no component, does not export the interface, or imports anything:
-    /// the linker is empty, for a load has no capability at all.
+    /// [`Error::Component`] if it is not a component, does not export the interface, or imports
+    /// anything: the linker is empty, because a load has no capabilities.
     pub fn with_component(settings: &Settings, component: &[u8]) -> Result<Self, Error> {
         let mut config = Config::new();
         config.epoch_interruption(settings.watch).consume_fuel(settings.fuel);
         if settings.cache {
-            // Without a cache directory all goes on, only slower.
+            // Without a cache directory everything works, only slower.
             config.cache(Cache::new(CacheConfig::new()).ok());
         }
         let engine = wasmtime::Engine::new(&config)
@@ -102,13 +102,13 @@ impl Engine {
         Ok(Self(Arc::new(Inner { engine, loader, imports, watchdog, settings: *settings })))
     }
 
-    /// What the component imports: nothing.
+    /// The imports of the component: none.
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.0.imports
     }
 
-    /// How it was compiled.
+    /// The settings it was compiled with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings

@@ -1,15 +1,15 @@
-//! Why a run ended without a report, and whom to blame.
+//! The reasons why a run ended without a report.
 
 use std::time::Duration;
 
 use crate::interface::{Fault, FaultKind};
 
-/// Why a run ended without a report. The data and the saved state are as they were before it began; a
-/// transaction may be open in the host's session after anything but a [`Fault`](Self::Fault).
+/// The reason why a run ended without a report. The data and the saved state are unchanged. A
+/// transaction may be open in the host's session after any error but a [`Fault`](Self::Fault).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes given are not a component this crate can run.
+    /// The bytes are not a component that this crate can run.
     #[error("the component cannot be run: {message}")]
     Component {
         /// What was expected and found.
@@ -18,16 +18,16 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The component did what its interface forbids. A defect of the component: please report it.
+    /// The component violated its interface. This is a defect of the component: please report it.
     #[error("the component broke its interface: {0} (a defect in Snowcat: please report it)")]
     Defect(String),
-    /// The load says why it cannot go on.
+    /// The load failed with this fault.
     #[error("{}", sentence(.0))]
     Fault(Fault),
-    /// The load used more than it may.
+    /// The load reached a limit.
     #[error(transparent)]
     Limit(#[from] Limit),
-    /// The [`Host`](crate::Host) broke its obligations.
+    /// The [`Host`](crate::Host) violated its obligations.
     #[error("the host broke the interface: {0}")]
     Misuse(String),
     /// The transcript could not be written or read.
@@ -44,28 +44,28 @@ pub enum Error {
     },
 }
 
-/// Which limit a run reached. See [`Limits`](crate::Limits).
+/// The limit that a run reached. See [`Limits`](crate::Limits).
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Limit {
-    /// More instructions than a step may execute.
+    /// The maximum number of instructions of a step.
     #[error("a step needed more than {limit} units of fuel")]
     Fuel {
-        /// Fuel a step may burn.
+        /// The fuel that a step may use.
         limit: u64,
     },
-    /// More memory than the component may have.
+    /// The maximum memory of the component.
     #[error("the load needed {wanted} bytes of memory, {limit} are allowed")]
     Memory {
         /// Bytes allowed.
         limit: usize,
-        /// Bytes the load would have had.
+        /// The number of bytes that the load requested.
         wanted: usize,
     },
-    /// A step took longer than it may. Only the component's own work counts.
+    /// The maximum time of a step. Only the component's own work counts.
     #[error("a step took longer than {limit:?}")]
     Time {
-        /// Time a step may take.
+        /// The time that a step may take.
         limit: Duration,
     },
 }

@@ -1,19 +1,19 @@
-//! A gzip stream: one member after the other, with zeros between them and behind the last.
+//! A gzip stream: a sequence of members, with zeros between them and after the last.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// What a gzip stream holds.
+/// The content of a gzip stream.
 pub(crate) struct Members<R> {
-    /// At the beginning of a member, or of zeros.
+    /// At the start of a member or of zeros.
     between: Option<R>,
     member: Option<GzDecoder<R>>,
     begun: u64,
     most: Option<u64>,
 }
 
-/// The stream has more members than it may.
+/// The stream has more members than allowed.
 #[derive(Debug, thiserror::Error)]
 #[error("it has more than {0} members")]
 pub(crate) struct TooMany(u64);
@@ -24,7 +24,7 @@ impl<R: BufRead> Members<R> {
         Self { between: Some(reader), member: None, begun: 0, most: None }
     }
 
-    /// The same, where more members than this are an error: a [`TooMany`].
+    /// As [`Self::new`], but more members than this are an error: a [`TooMany`].
     pub(crate) fn at_most(self, most: u64) -> Self {
         Self { most: Some(most), ..self }
     }

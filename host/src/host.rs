@@ -1,12 +1,12 @@
-//! [`Host`]: everything that a load asks for.
+//! [`Host`]: the interface of a load to the outside.
 
 use crate::interface::{Column, Failure, File, Outcome, Pull, Request, Response, Script, Upload};
 
 /// The answer to a script.
 #[derive(Clone, Debug)]
 pub enum SqlReply {
-    /// Nothing was run: this is a dry run. The load goes on as if the dataset were empty and every
-    /// statement had succeeded. A host answers this to every script of a run, or to none.
+    /// Nothing was run: this is a dry run. The load continues as if the dataset were empty and
+    /// every statement had succeeded. A host returns this for every script of a run, or for none.
     DryRun,
     /// One outcome for each statement, in the order of the script.
     Outcomes(Vec<Outcome>),
@@ -17,30 +17,30 @@ pub enum SqlReply {
 pub enum Pulled {
     /// A page.
     Page(String),
-    /// The pages from here on are of this file.
+    /// The following pages are of this file.
     File(File),
-    /// The pages from here on are cells of these columns.
+    /// The following pages are cells of these columns.
     Columns(Vec<Column>),
     /// There are no more pages.
     End,
 }
 
-/// One session with a database and its stages, and access to the sources: everything a load asks for.
+/// One session with a database and its stages, and access to the sources.
 ///
 /// The obligations are those of `wit/loads.wit`, which is normative. They are in the documentation of the
 /// types that the methods take, with the sequences of answers that are legal and illegal: [`Script`],
 /// [`Upload`], [`Request`], [`Pull`], [`Pause`](crate::Pause).
 ///
-/// A load calls the methods from one thread and waits for each answer. A [`Failure`] is for what went wrong
-/// outside of the program: the load decides whether to retry or to give up. Its message must be enough for a
-/// person to act on, and must hold no secret. If a host breaks an obligation that the runner can see, the run
-/// ends with [`Error::Misuse`](crate::Error::Misuse).
+/// A load calls the methods from one thread and waits for each answer. A [`Failure`] reports an
+/// error outside of the program: the load decides whether to retry or to fail. Its message must be
+/// sufficient for a user to act on, and must not contain a secret. If a host violates an obligation
+/// that the runner can check, the run ends with [`Error::Misuse`](crate::Error::Misuse).
 ///
 /// If a run ends with an error that is not a fault of the load (a limit, a trap), the load could not roll
 /// back: the owner of the session must, before the session is used again.
 ///
 /// # Example
-/// A host for the component's own work: it has no database and no network.
+/// A host for tests: it has no database and no network.
 ///
 /// ```
 /// use snowcat_host::{
@@ -106,6 +106,6 @@ pub trait Host {
     /// If the file cannot be created.
     fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure>;
 
-    /// Does nothing for this many seconds, which are finite and not negative. `reason` is for a person.
+    /// Waits for this many seconds, which are finite and not negative. `reason` is for messages.
     fn wait(&mut self, seconds: f64, reason: &str);
 }

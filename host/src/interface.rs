@@ -1,5 +1,5 @@
-//! The types of `wit/loads.wit`, as Rust sees them. They are generated, so that the interface is
-//! written down once; their documentation is the interface's.
+//! The types of `wit/loads.wit` in Rust. They are generated, so that the interface is defined once;
+//! their documentation is the interface's.
 
 #![allow(trivial_numeric_casts, unused_qualifications, reason = "generated")]
 

@@ -1,5 +1,5 @@
-//! What a run may use. Time is the component's own: the clock runs from `resume` to its return, so that
-//! a COPY of a minute, or a source that asks for patience, costs nothing.
+//! The limits of a run. Time is the component's own: the clock runs from `resume` to its return, so
+//! that a COPY of a minute, or a slow source, does not count.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -9,7 +9,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::error::Limit;
 
-/// What a run may use. A run that needs more ends with [`Error::Limit`](crate::Error::Limit).
+/// The limits of a run. A run that exceeds one ends with [`Error::Limit`](crate::Error::Limit).
 ///
 /// ```
 /// use snowcat_host::{DryRun, Engine, Error, Limit, Limits, Runner, Settings};
@@ -26,11 +26,12 @@ use crate::error::Limit;
 pub struct Limits {
     /// Bytes of linear memory. 1 GiB by default.
     pub memory: usize,
-    /// Time one step may take, of the component's own work. 120 s by default. Watched with a grain of
-    /// about 50 ms, by an engine whose [`Settings`](crate::Settings) say so.
+    /// The maximum time of one step, of the component's own work. 120 s by default. It is checked
+    /// about every 50 ms, by an engine whose [`Settings`](crate::Settings) enable it.
     pub time: Duration,
-    /// Fuel one step may burn, about one unit an instruction: a limit that does not depend on how fast
-    /// the machine is. Needs an engine whose [`Settings`](crate::Settings) count fuel. None by default.
+    /// The maximum fuel of one step, about one unit per instruction: a limit that does not depend
+    /// on the speed of the machine. It requires an engine whose [`Settings`](crate::Settings) count
+    /// fuel. None by default.
     pub fuel: Option<u64>,
 }
 
@@ -40,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-/// Rejects memory above the limit, and holds the largest size.
+/// Rejects memory above the limit, and records the largest size.
 #[derive(Debug)]
 pub(crate) struct Memory {
     limit: usize,
@@ -54,8 +55,8 @@ impl Memory {
 }
 
 impl ResourceLimiter for Memory {
-    /// An error, and not `Ok(false)`: a refusal would end as an allocation failure inside the component,
-    /// and look like a defect.
+    /// Returns an error rather than `Ok(false)`, which would appear as an allocation failure inside
+    /// the component, and look like a defect.
     fn memory_growing(
         &mut self,
         _current: usize,
@@ -75,19 +76,19 @@ impl ResourceLimiter for Memory {
         wanted: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // A component of this size has tables of some thousand entries, and no reason to grow them.
+        // A component of this size has tables of some thousand entries, and does not grow them.
         Ok(wanted <= 1 << 20)
     }
 }
 
-/// Advances the engine's epoch while a component works, and sleeps while none does.
+/// Advances the engine's epoch while a component works, and sleeps otherwise.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A component is at work as long as this lives.
+/// A component is working as long as this value lives.
 pub(crate) struct Watch<'a>(&'a Shared);
 
 #[derive(Debug, Default)]
@@ -105,7 +106,7 @@ struct WatchState {
 impl Watchdog {
     const TICK: Duration = Duration::from_millis(50);
 
-    /// A thread that ticks this engine. It ends with the value.
+    /// Starts a thread that advances this engine's epoch. It ends when the value is dropped.
     pub(crate) fn new(engine: wasmtime::Engine) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let thread = {
@@ -115,9 +116,9 @@ impl Watchdog {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Ticks after which this much time has passed for sure.
+    /// The number of ticks after which this time has certainly passed.
     pub(crate) fn ticks(time: Duration) -> u64 {
-        // The first tick may come at once.
+        // The first tick may happen at once.
         u64::try_from(time.as_nanos().div_ceil(Self::TICK.as_nanos())).unwrap_or(u64::MAX / 2) + 1
     }
 
@@ -134,7 +135,7 @@ impl Drop for Watchdog {
         self.shared.lock().stop = true;
         self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked if the engine did; that is not for a destructor to report.
+            // It can only have panicked if the engine did; a destructor cannot report that.
             _ = thread.join();
         }
     }
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, WatchState> {
-        // Nothing is done under the lock that could leave it half done.
+        // No operation under the lock can leave an inconsistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! `snowcat`: the command line. All it knows is in [`cli`].
+//! `snowcat`: the command line, implemented in [`cli`].
 
 #![warn(clippy::indexing_slicing)]
 

@@ -1,4 +1,4 @@
-//! A host that answers from a transcript, and checks that the load gives the same steps again.
+//! A host that answers from a transcript, and checks that the load returns the same steps.
 
 use std::collections::VecDeque;
 
@@ -36,8 +36,8 @@ use crate::transcript;
 /// # }
 /// ```
 ///
-/// The same component, job and `now` must give the same steps: the
-/// first that differs fails the run, and [`finish`](Self::finish) returns what was expected.
+/// The same component, job and `now` must return the same steps: the first that differs fails the
+/// run, and [`finish`](Self::finish) returns what was expected.
 #[derive(Debug)]
 pub struct Replay {
     lines: VecDeque<(usize, String)>,
@@ -48,7 +48,7 @@ impl Replay {
     /// Reads a transcript.
     ///
     /// # Errors
-    /// [`Error::Transcript`] if it does not begin as one.
+    /// [`Error::Transcript`] if it does not begin like one.
     pub fn new(transcript: &str) -> Result<Self, Error> {
         let mut lines: VecDeque<(usize, String)> =
             (1..).zip(transcript.lines().map(str::to_owned)).collect();
@@ -63,7 +63,7 @@ impl Replay {
         }
     }
 
-    /// Checks that the run that is over was the recorded one.
+    /// Checks that the finished run equals the recorded one.
     ///
     /// # Errors
     /// [`Error::Transcript`] with the first difference.
@@ -72,7 +72,7 @@ impl Replay {
             return Err(Error::Transcript(divergence));
         }
         match self.lines.front() {
-            // The last line is the end of the run itself, which no method answers.
+            // The last line is the end of the run, which has no reply.
             Some((line, text)) if self.lines.len() > 1 => {
                 Err(Error::Transcript(format!("line {line} was never reached: {text}")))
             }
@@ -160,7 +160,7 @@ impl Host for Replay {
 
     fn wait(&mut self, seconds: f64, reason: &str) {
         let step = Step::Wait(Pause { seconds, reason: reason.to_owned() });
-        // A difference is kept, and the next step fails with it.
+        // A difference is stored, and the next step fails with it.
         if let Ok(reply) = self.answer(&step, &[])
             && reply != Reply::Done
         {

@@ -1,4 +1,4 @@
-//! One run: do the step, resume with the answer, until the load is over.
+//! One run: perform the step, resume with the answer, until the load is over.
 
 use std::time::{Duration, Instant};
 
@@ -42,35 +42,37 @@ impl Runner {
         Self { engine: engine.clone(), limits: Limits::default(), policy: None }
     }
 
-    /// The same, for jobs of others: `policy` (JSON, `start-within` in `wit/loads.wit`) says which schemas,
-    /// stages, hosts and credentials they may use. A job that wants another is an [`Error::Fault`].
+    /// Sets the policy for jobs of others: `policy` (JSON, `start-within` in `wit/loads.wit`) lists
+    /// the schemas, stages, hosts and credentials that they may use. A job that uses another is an
+    /// [`Error::Fault`].
     #[must_use]
     pub fn policy(mut self, policy: impl Into<String>) -> Self {
         self.policy = Some(policy.into());
         self
     }
 
-    /// The same with these limits.
+    /// Sets the limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Runs this job (JSON) to its end. `now` is the current instant (RFC 3339 with an offset); it is
-    /// recorded in the dataset, for the component has no clock.
+    /// Runs this job (JSON) to its end. `now` is the current instant (RFC 3339 with an offset),
+    /// which is recorded in the dataset because the component has no clock.
     ///
     /// # Errors
-    /// See [`Error`]. Nothing was committed, unless the error says that the outcome of the last
+    /// See [`Error`]. Nothing was committed, unless the error states that the outcome of the last
     /// statement is unknown.
     pub fn run(&self, job: &str, now: &str, host: &mut dyn Host) -> Result<Report, Error> {
         self.run_observed(job, now, host, &mut [])
     }
 
-    /// The same, with observers: a [`Transcript`](crate::transcript::Transcript), a progress bar.
+    /// As [`run`](Self::run), with observers such as a
+    /// [`Transcript`](crate::transcript::Transcript) or a progress bar.
     ///
     /// # Errors
-    /// As [`run`](Self::run), and what an observer returns.
+    /// As [`run`](Self::run), and the errors of observers.
     pub fn run_observed(
         &self,
         job: &str,
@@ -84,8 +86,8 @@ impl Runner {
         }
     }
 
-    /// Examines an account instead: `options` are those of `start-doctor` in `wit/loads.wit` (JSON). A
-    /// failure of the host is a finding and no error.
+    /// Examines an account. `options` are those of `start-doctor` in `wit/loads.wit` (JSON). A
+    /// failure of the host is a finding rather than an error.
     ///
     /// # Errors
     /// See [`Error`].
@@ -102,8 +104,8 @@ impl Runner {
         }
     }
 
-    /// Finds an approved job by its name in a table `DATABASE.SCHEMA.TABLE`, which has the columns NAME
-    /// and JOB; returns its text.
+    /// Finds an approved job by its name in a table `DATABASE.SCHEMA.TABLE` with the columns NAME
+    /// and JOB. Returns its text.
     ///
     /// # Errors
     /// [`Error::Fault`] if there is no such job, or more than one.
@@ -115,10 +117,10 @@ impl Runner {
         }
     }
 
-    /// An instance of the component with this job, before its first step.
+    /// Creates an instance of the component with this job, before its first step.
     ///
     /// # Errors
-    /// [`Error::Fault`] for a job that is not valid.
+    /// [`Error::Fault`] for an invalid job.
     pub fn start(&self, job: &str, now: &str) -> Result<Run, Error> {
         self.begin(Begin::Load, job, now)
     }
@@ -147,7 +149,7 @@ impl Runner {
     }
 }
 
-/// What a run is.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug)]
 enum Begin {
     Load,
@@ -155,23 +157,22 @@ enum Begin {
     Search,
 }
 
-/// A load that is driven from outside: an instance of the component, or, in tests, the library it is
-/// made from.
+/// A load that is driven from outside: an instance of the component, or in tests the library.
 pub trait Guest {
-    /// Gives the answer to the last step; gets the next one.
+    /// Passes the answer to the last step. Returns the next step.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the load cannot go on; it is over then, as it is after any error.
+    /// [`Error::Fault`] if the load fails. After any error it is over.
     fn resume(&mut self, reply: &Reply) -> Result<Step, Error>;
 
-    /// The bytes of the pending [`Step::Upload`].
+    /// Returns the bytes of the pending [`Step::Upload`].
     ///
     /// # Errors
-    /// [`Error::Fault`] when no upload is pending.
+    /// [`Error::Fault`] if no upload is pending.
     fn payload(&mut self) -> Result<Vec<u8>, Error>;
 }
 
-/// One instance of the component, in the midst of a load.
+/// An instance of the component with a running load.
 pub struct Run {
     engine: Engine,
     limits: Limits,
@@ -181,13 +182,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// The most linear memory the load has had, in bytes.
+    /// The peak of linear memory, in bytes.
     #[must_use]
     pub fn peak_memory(&self) -> usize {
         self.store.data().peak
     }
 
-    /// Resets the limits of time and fuel, which are those of one call.
+    /// Resets the limits of time and fuel, which apply to one call.
     fn refill(&mut self) -> Result<(), Error> {
         self.store.set_epoch_deadline(Watchdog::ticks(self.limits.time));
         if let Some(fuel) = self.limits.fuel {
@@ -254,35 +255,36 @@ impl std::fmt::Debug for Run {
 /// # }
 /// ```
 pub trait Observer {
-    /// The load gets this answer, which took the host this long.
+    /// Called with each answer, and the time that the host needed for it.
     ///
     /// # Errors
-    /// Whatever should end the run.
+    /// Any error that must end the run.
     fn reply(&mut self, reply: &Reply, spent: Duration) -> Result<(), Error> {
         _ = (reply, spent);
         Ok(())
     }
 
-    /// The load returned this step, after working this long. `payload` is that of an upload, else empty.
+    /// Called with each step, and the time that the component needed for it. `payload` is that of
+    /// an upload, or empty.
     ///
     /// # Errors
-    /// Whatever should end the run.
+    /// Any error that must end the run.
     fn step(&mut self, step: &Step, payload: &[u8], spent: Duration) -> Result<(), Error> {
         _ = (step, payload, spent);
         Ok(())
     }
 
-    /// The load cannot go on.
+    /// Called if the load fails.
     ///
     /// # Errors
-    /// Whatever should be reported instead of the fault.
+    /// An error to report instead of the fault.
     fn fault(&mut self, fault: &Fault) -> Result<(), Error> {
         _ = fault;
         Ok(())
     }
 }
 
-/// Drives a load to its end, and checks that both sides keep to the interface.
+/// Drives a load to its end, and checks that both sides follow the interface.
 ///
 /// ```
 /// use snowcat_host::{DryRun, Error, Guest, Reply, Step, drive};
@@ -317,7 +319,7 @@ pub fn drive(
     }
 }
 
-/// How a run ends.
+/// The end of a run.
 enum End {
     Finished(Report),
     Examined(Examination),
@@ -347,7 +349,7 @@ fn drive_to_end(
         }
         let clock = Instant::now();
         let next = guest.resume(&reply);
-        // A page may be megabytes; the load has its own copy.
+        // A page may have megabytes; the load has its own copy.
         drop(reply);
         let step = match next {
             Ok(step) => step,
@@ -398,7 +400,7 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
             payload.len()
         )));
     }
-    // A host uses it as a file name.
+    // Hosts use it as a file name.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     let sound = |part: &str| !part.is_empty() && part != "." && part != "..";
     if !upload.path.chars().all(plain) || !upload.path.split('/').all(sound) {
@@ -410,7 +412,7 @@ fn payload(guest: &mut dyn Guest, upload: &Upload) -> Result<Vec<u8>, Error> {
     Ok(payload)
 }
 
-/// Returns `true` if it is a named stage: one to three names, each in quotes, with dots between them.
+/// Returns `true` for a named stage: one to three quoted names, separated by dots.
 fn is_quoted(mut stage: &str) -> bool {
     for names in 1.. {
         let Some(mut rest) = stage.strip_prefix('"') else { return false };
@@ -419,7 +421,7 @@ fn is_quoted(mut stage: &str) -> bool {
             let Some((part, behind)) = rest.split_once('"') else { return false };
             length += part.len();
             rest = behind;
-            // Twice for once.
+            // A doubled quote stands for one.
             match rest.strip_prefix('"') {
                 Some(behind) => (rest, length) = (behind, length + 1),
                 None => break,
@@ -467,7 +469,7 @@ fn responses(requests: &[Request], host: &mut dyn Host) -> Result<Reply, Error> 
     Ok(Reply::Responses(responses))
 }
 
-/// Seconds. The load fails if a source requests a longer wait.
+/// The longest wait in seconds. The load fails if a source requests more.
 const LONGEST_WAIT: f64 = 900.0;
 
 fn seconds(pause: &Pause) -> Result<f64, Error> {
@@ -478,7 +480,7 @@ fn seconds(pause: &Pause) -> Result<f64, Error> {
     }
 }
 
-/// Passes a fault to the observers; returns what ended the run.
+/// Passes a fault to the observers. Returns the error that ended the run.
 fn reported(error: Error, observers: &mut [&mut dyn Observer]) -> Result<Error, Error> {
     if let Error::Fault(fault) = &error {
         for observer in observers.iter_mut() {
@@ -488,7 +490,7 @@ fn reported(error: Error, observers: &mut [&mut dyn Observer]) -> Result<Error, 
     Ok(error)
 }
 
-/// Why the component's own code stopped.
+/// The reason why the component's code stopped.
 #[cold]
 fn stopped(error: wasmtime::Error, limits: &Limits) -> Error {
     if let Some(limit) = error.downcast_ref::<Limit>() {

@@ -1,6 +1,6 @@
-//! What cells cost beside JSON, in the library itself:
-//! `cargo test --release -p snowcat-guest --test cells -- --ignored --nocapture`. `tests/rust/tests/cells.rs` has
-//! the same of the component.
+//! The cost of cells compared with JSON, in the library itself: `cargo test --release -p
+//! snowcat-guest --test cells -- --ignored --nocapture`. `tests/rust/tests/cells.rs` measures the
+//! same in the component.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::rows::{Form, columns, pages};
 
 const ROWS: u64 = 2_000_000;
 
-/// The time of the load itself, and the bytes it read.
+/// The time of the load itself, and the number of bytes that it read.
 fn measured(form: Form) -> (Duration, usize) {
     let job = r#"{"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [
         {"name": "r", "source": "pull", "format": "parquet"}]}"#;
@@ -55,7 +55,7 @@ fn cells_are_no_slower_than_json() {
         println!("{form:?}: {} MiB, {:.2} s, {rate:.0} rows/s", bytes >> 20, spent.as_secs_f64());
         spent
     };
-    // By turns: others may use the machine.
+    // In turns, because other processes may use the machine.
     let times: Vec<_> = (0..3).map(|_| (show(Form::Json), show(Form::Cells))).collect();
     let json = times.iter().map(|(json, _)| *json).min();
     let cells = times.iter().map(|(_, cells)| *cells).min();

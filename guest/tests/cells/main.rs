@@ -1,5 +1,5 @@
-//! Whole loads of cells: rows whose types the host tells. The tables are those of the same values in JSON,
-//! but for the types.
+//! Whole loads of cells: rows whose types the host declares. The tables have the same values as
+//! from JSON; only the types differ.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "this is a test")]
 
@@ -15,7 +15,7 @@ use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
 use snowcat_guest::protocol::{InputColumn, InputFile, Reply, Report, Step};
 
-/// What a load has said.
+/// The result of a load.
 pub(crate) struct Run {
     pub(crate) sql: Vec<String>,
     /// Files by path.
@@ -37,7 +37,8 @@ impl Run {
     }
 }
 
-/// Runs a job of one resource on an empty dataset: what pulls are answered with, one after the other.
+/// Runs a job of one resource on an empty dataset. `replies` are the answers to its pulls, in
+/// order.
 pub(crate) fn run(resource: &Value, replies: &[Reply]) -> Result<Run, Fault> {
     let mut of = json!({"name": "r", "source": "pull", "format": "parquet"});
     of.as_object_mut().unwrap().extend(resource.as_object().unwrap().clone());
@@ -66,7 +67,7 @@ pub(crate) fn run(resource: &Value, replies: &[Reply]) -> Result<Run, Fault> {
     }
 }
 
-/// A column: `name kind`, and `(precision,scale)` behind it.
+/// Parses a column: `name kind`, with an optional `(precision,scale)`.
 pub(crate) fn column(text: &str) -> InputColumn {
     let (name, kind) = text.split_once(' ').unwrap();
     let (kind, digits) = kind.split_once('(').unwrap_or((kind, ""));
@@ -81,7 +82,7 @@ pub(crate) fn column(text: &str) -> InputColumn {
     }
 }
 
-/// A file: its columns, and a page of it.
+/// A file: its columns, and one page.
 pub(crate) fn file(name: &str, columns: &[&str], page: &str) -> [Reply; 3] {
     let columns = columns.iter().map(|text| column(text)).collect();
     [

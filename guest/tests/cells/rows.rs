@@ -1,18 +1,18 @@
-//! Rows of ten columns as cells and as JSON, for measurements: the same values in both.
+//! Rows of ten columns as cells and as JSON with the same values, for measurements.
 
 use snowcat_guest::protocol::InputColumn;
 
-/// Bytes of a page.
+/// The size of a page in bytes.
 const PAGE: usize = 4 << 20;
 
-/// How rows are written.
+/// The form of the rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Form {
     Cells,
     Json,
 }
 
-/// Name, kind, digits, digits behind the point.
+/// The name, kind, precision and scale of each column.
 const COLUMNS: [(&str, &str, Option<u32>, Option<u32>); 10] = [
     ("id", "bigint", None, None),
     ("account_id", "bigint", None, None),
@@ -38,7 +38,7 @@ pub(crate) fn columns() -> Vec<InputColumn> {
     COLUMNS.into_iter().map(column).collect()
 }
 
-/// Pages of so many rows.
+/// Pages of `rows` rows in total.
 pub(crate) fn pages(form: Form, rows: u64) -> impl Iterator<Item = String> {
     let mut row = 0;
     std::iter::from_fn(move || {

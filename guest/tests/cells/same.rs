@@ -1,11 +1,11 @@
-//! Cells and JSON of the same values make the same statements and the same bytes.
+//! Cells and JSON with the same values result in the same statements and files.
 
 use serde_json::{Value, json};
 use snowcat_guest::protocol::{InputFile, Reply};
 
 use super::{file, run};
 
-/// Every kind that JSON knows, and what is nested.
+/// Every kind that JSON has, and nested values.
 const COLUMNS: [&str; 8] = [
     "id bigint",
     "userId text",
@@ -44,7 +44,7 @@ fn check(resource: Value) {
 }
 
 #[test]
-fn the_tables_are_those_of_json() {
+fn cells_and_json_make_the_same_tables() {
     check(json!({}));
     check(json!({"max_table_nesting": 0}));
     check(json!({"max_table_nesting": 1}));
@@ -67,9 +67,9 @@ fn the_tables_are_those_of_json() {
     );
 }
 
-/// A row's own id, and one key that stands twice within a cell.
+/// A row with its own id, and one with a key repeated within a cell.
 #[test]
-fn rows_that_need_another_look_are_those_of_json() {
+fn restarted_rows_are_those_of_json() {
     let columns = ["_dlt_id text", "o json", "_dlt_load_id text"];
     let cells = "mine\t{\"a\":1,\"a\":2}\tx\nyours\t{\"a\":3}\t\\N\n";
     let objects = r#"{"_dlt_id":"mine","o":{"a":1,"a":2},"_dlt_load_id":"x"}

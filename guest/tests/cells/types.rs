@@ -1,4 +1,4 @@
-//! What the columns of the tables are, and what becomes of values that do not fit them.
+//! The types of columns, and values that do not fit them.
 
 use serde_json::{Value, json};
 use snowcat_guest::protocol::Reply;
@@ -31,19 +31,20 @@ fn columns_have_the_types_of_the_file() {
     one("timestamp(6)", "2024-01-31T10:00:01.000001+00:00", "C TIMESTAMP_LTZ(6)");
     one("binary", "00ff", "C BINARY");
     one("binary", "", "C BINARY");
-    // A text that reads as a timestamp is a text, where the file says so; it is none where nobody says.
+    // A string that resembles a timestamp stays text if the file declares text; without a declared
+    // type it becomes a timestamp.
     one("text", "2024-01-31T10:00:01Z", "C VARCHAR");
     one("", "2024-01-31T10:00:01Z", "C TIMESTAMP_LTZ");
     one("", "12", "C VARCHAR");
     one("json", "{\"a\":1.5}", "C__A FLOAT");
     one("json", "2024", "C NUMBER(19,0)");
-    // What is not what its type says is kept as it is, as a text.
+    // A value that contradicts its type is stored unchanged, as text.
     one("decimal(5,2)", "123456.789", "C VARCHAR");
     one("bigint", "1.5", "C VARCHAR");
     one("date", "31.01.2024", "C VARCHAR");
     one("bool", "yes", "C VARCHAR");
     one("binary", "0", "C VARCHAR");
-    // A column without a value is not made.
+    // A column without a value is not created.
     one("date", "\\N", "");
 }
 
@@ -57,10 +58,10 @@ fn disagree(first: (&str, &str), second: (&str, &str), expect: &str) {
     assert_eq!(done.columns("R").join(", "), expect, "{first:?} {second:?}");
 }
 
-/// The first value decides; a value of another file that the column cannot hold in full goes to a variant
-/// column of its own type.
+/// The first value sets the type. A value of another file that the column cannot store without loss
+/// goes to a variant column of its own type.
 #[test]
-fn files_that_disagree_make_variant_columns() {
+fn values_of_other_types_go_to_variant_columns() {
     disagree(("bigint", "1"), ("decimal(9,2)", "2.00"), "C NUMBER(19,0)");
     disagree(("bigint", "1"), ("decimal(9,2)", "2.50"), "C NUMBER(19,0), C__V_DECIMAL NUMBER(9,2)");
     disagree(("decimal(9,2)", "1.00"), ("bigint", "2"), "C NUMBER(9,2)");
@@ -119,7 +120,7 @@ fn declared(columns: Value, (kind, cell): (&str, &str), expect: &str) {
 }
 
 #[test]
-fn what_the_job_declares_wins() {
+fn types_of_the_job_take_precedence() {
     declared(json!({"data_type": "text"}), ("decimal(9,2)", "1.50"), "C VARCHAR");
     declared(json!({"data_type": "double"}), ("decimal(9,2)", "1.50"), "C FLOAT");
     declared(json!({"data_type": "date"}), ("timestamp", "2024-01-31T10:00:01+00:00"), "C DATE");
@@ -141,12 +142,12 @@ fn what_the_job_declares_wins() {
         ("bigint", "7"),
         "C NUMBER(9,1)",
     );
-    // A hint that says no type leaves the type to the file.
+    // A hint without a type leaves the type to the file.
     declared(json!({"description": "x"}), ("date", "2024-01-31"), "C DATE COMMENT 'x'");
 }
 
 #[test]
-fn columns_of_one_name_keep_their_types() {
+fn columns_that_share_a_name_keep_their_types() {
     let check = |columns: Value, expect: &str| {
         let resource = json!({"columns": columns});
         let columns = ["userId decimal(38,2)", "user_id date"];
@@ -212,7 +213,7 @@ fn faults_name_the_file_the_row_and_the_column() {
     );
 }
 
-/// Everything that a cell may hold comes through, whatever its neighbours.
+/// Every character that a cell may have is stored, whatever its neighbours are.
 #[test]
 fn rows_are_cells_between_tabs() {
     let count = |columns: &[&str], page: &str| {
@@ -225,9 +226,9 @@ fn rows_are_cells_between_tabs() {
     assert_eq!(count(&["a text"], ""), 0);
 }
 
-/// Rows that are written as JSON on the way, for the steps of a job, keep their types and every digit.
+/// Rows that are converted to JSON for processing steps keep their types and all digits.
 #[test]
-fn rows_that_need_another_look_keep_their_types() {
+fn rows_processed_as_json_keep_their_types() {
     let columns = [
         "id bigint",
         "amount decimal(38,2)",

@@ -1,4 +1,5 @@
-//! A database that answers as Snowflake may: what a load makes of it, statement by statement.
+//! Loads against a database with every kind of answer that Snowflake may give, statement by
+//! statement.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
@@ -7,10 +8,11 @@ use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
 use snowcat_guest::protocol::{Failure, Outcome, Reply, Report, Step};
 
-/// What a database answers to a statement; the number counts the statements that matched before.
+/// The answer to statements that contain the text. The number counts the earlier statements that
+/// matched.
 type Answer<'a> = (&'a str, &'a dyn Fn(usize) -> Result<Outcome, Failure>);
 
-/// What a load did.
+/// The result of a load.
 #[derive(Default)]
 struct Run {
     sql: Vec<String>,
@@ -51,7 +53,8 @@ fn job(more: Value) -> Value {
     job
 }
 
-/// Runs a job over one page. A statement gets the answer of the first words it contains, else an ordinary one.
+/// Runs a job over one page. A statement gets the first answer whose text it contains, or the
+/// ordinary one.
 fn run(job: &Value, page: &str, answers: &[Answer<'_>]) -> (Run, Result<Report, Fault>) {
     let mut run = Run::default();
     let load = match load::start(&job.to_string(), "2024-05-06T07:08:09.123456+00:00") {
@@ -104,7 +107,7 @@ fn run(job: &Value, page: &str, answers: &[Answer<'_>]) -> (Run, Result<Report, 
     }
 }
 
-/// A dataset that is new, and where all goes well.
+/// The answers of a new dataset without errors.
 fn ordinary(sql: &str) -> Outcome {
     match sql {
         _ if sql.contains("COUNT_IF") => rows(&[&["1", "1", "NULL", "NULL", "0"]]),
@@ -117,7 +120,7 @@ fn ordinary(sql: &str) -> Outcome {
 
 const PAGE: &str = r#"[{"id": 1, "at": "2024-01-02T03:04:05Z", "text": "x", "json": {"a": 1}}]"#;
 
-/// Rows of the catalogue: tables with their columns, each with its type and length.
+/// Rows of the catalogue: columns by table, each with type and length.
 fn catalogue(columns: &[(&str, &str, &str, &str)]) -> Outcome {
     let count = columns.len().to_string();
     let row = |(table, column, data_type, length): &(&str, &str, &str, &str)| {
@@ -146,7 +149,7 @@ fn fault(result: Result<Report, Fault>) -> String {
 // --- the catalogue ---------------------------------------------------------------
 
 #[test]
-fn an_answer_that_the_session_cuts_short_is_a_fault() {
+fn truncated_results_are_faults() {
     let cut = |_| {
         let mut answer = known(&[]);
         answer.rows.pop();
@@ -160,7 +163,7 @@ fn an_answer_that_the_session_cuts_short_is_a_fault() {
 }
 
 #[test]
-fn show_stands_in_where_the_information_schema_refuses() {
+fn show_is_used_if_the_information_schema_fails() {
     let refuses = |_| Err(refused("090030", "Information schema query returned too much data."));
     let text = r#"{"type": "TIMESTAMP_TZ", "precision": 0, "scale": 9, "nullable": true}"#;
     let shown = |n| match n {
@@ -176,11 +179,11 @@ fn show_stands_in_where_the_information_schema_refuses() {
     let (done, result) = run(&job(json!({})), PAGE, &answers);
     result.unwrap();
     assert!(done.says("CONVERT_TIMEZONE('UTC', $1:\"AT\"::TIMESTAMP_LTZ)"), "{:#?}", done.sql);
-    // An answer that is longer by one arrives whole, or the session cuts answers short.
+    // A result that is longer by one row arrives in full, unless the session truncates results.
     let cut = |_| Ok(rows(&[&["1"], &["1"]]));
     let (_, result) = run(&job(json!({})), PAGE, &[answers[0], answers[1], ("GENERATOR", &cut)]);
     assert!(fault(result).contains("expected 3 rows, found 2"));
-    // More columns than SHOW gives for a schema are asked for table by table.
+    // If SHOW returns too many columns for a schema, each table is shown separately.
     let row: &[&str] = &["T", "S", "ID", r#"{"type": "FIXED"}"#];
     let many = |n| if n == 0 { Ok(rows(&vec![row; 10_000])) } else { Ok(rows(&[])) };
     let tables = |_| Ok(rows(&[&["2024", "T"]]));
@@ -230,7 +233,7 @@ const WAITERS: &str =
     "Statement has locked table; the number of waiters exceeds the 20 statements limit.";
 
 #[test]
-fn a_lock_that_cannot_be_had_is_tried_again_a_few_times() {
+fn denied_lock_is_requested_again() {
     let busy = |n| if n < 3 { Err(refused("000625", WAITERS)) } else { Ok(changed(1)) };
     let (done, result) = run(&job(json!({})), PAGE, &[(LOCK, &busy)]);
     result.unwrap();
@@ -239,13 +242,13 @@ fn a_lock_that_cannot_be_had_is_tried_again_a_few_times() {
         (done.count("COMMIT"), done.count("INSERT INTO \"D\".\"S\".\"_DLT_LOADS\"")),
         (1, 1)
     );
-    // In the midst of the transaction too: all of it is done again.
+    // In the middle of the transaction, too: the whole transaction is repeated.
     let busy = |n| if n == 0 { Err(refused("625", WAITERS)) } else { Ok(changed(1)) };
     let loads = "INSERT INTO \"D\".\"S\".\"_DLT_LOADS\"";
     let (done, result) = run(&job(json!({})), PAGE, &[(loads, &busy)]);
     result.unwrap();
     assert_eq!((done.count("COPY"), done.count("COMMIT"), done.waits), (2, 1, 1));
-    // A lock that nobody lets go of: the fault says how to end it.
+    // A lock that is never released: the fault states how to release it.
     let never = |_| Err(refused("000625", WAITERS));
     let (done, result) = run(&job(json!({})), PAGE, &[(LOCK, &never)]);
     let fault = fault(result);
@@ -256,7 +259,7 @@ fn a_lock_that_cannot_be_had_is_tried_again_a_few_times() {
 }
 
 #[test]
-fn a_load_without_its_lock_does_not_go_on() {
+fn load_without_the_lock_fails() {
     let check = |answer: Outcome, expect: &str| {
         let answers: [Answer<'_>; 1] = [(LOCK, &|_| Ok(answer.clone()))];
         let (done, result) = run(&job(json!({})), PAGE, &answers);
@@ -269,7 +272,7 @@ fn a_load_without_its_lock_does_not_go_on() {
 }
 
 #[test]
-fn a_load_that_another_one_overtook_writes_nothing() {
+fn load_that_lost_the_race_writes_nothing() {
     let none = |_| Ok(changed(0));
     for (words, expect) in [
         (
@@ -300,13 +303,13 @@ fn ddl_inside_the_callers_transaction_is_explained() {
 // --- stages ----------------------------------------------------------------------
 
 #[test]
-fn a_stage_goes_only_where_its_load_cannot_commit() {
+fn stages_of_loads_that_cannot_commit_are_dropped() {
     let (earlier, later) = ("SNOWCAT__P__1000000000_000001", "SNOWCAT__P__9000000000_000001");
     let stage = |id: &str, old: &str| {
         let cells = ["stage", "S", id, "NULL", "NULL", "NULL", old, "2"];
         cells.map(|cell| (cell != "NULL").then(|| cell.to_owned())).to_vec()
     };
-    // A load that brings rows writes its first state. One that brings none does not, where it has one already.
+    // A load with rows writes its first state. A load without rows does not, if a state exists.
     let state = snowcat_guest::dlt::state::State::new("p");
     let check = |brings: bool, old: &str, dropped: bool| {
         let catalogue = |_| {
@@ -342,7 +345,7 @@ fn a_stage_goes_only_where_its_load_cannot_commit() {
 }
 
 #[test]
-fn pipelines_whose_names_become_one_have_stages_of_their_own() {
+fn pipelines_with_equal_normalized_names_have_separate_stages() {
     let stage = |pipeline: &str| {
         let (done, result) = run(&job(json!({"pipeline": pipeline})), PAGE, &[]);
         result.unwrap();
@@ -373,7 +376,7 @@ fn a_column_with_an_offset_gets_that_of_utc() {
     result.unwrap();
     let copy = done.sql.iter().find(|sql| sql.starts_with("COPY")).unwrap();
     assert!(copy.contains("CONVERT_TIMEZONE('UTC', $1:\"AT\"::TIMESTAMP_LTZ)"), "{copy}");
-    // dlt's own table has such a column as well; the one of states has none.
+    // dlt's own table has such a column as well; the table of states does not.
     let loads =
         done.sql.iter().find(|sql| sql.starts_with("INSERT INTO \"D\".\"S\".\"_DLT_LOADS\""));
     assert!(loads.unwrap().contains("CONVERT_TIMEZONE('UTC', TO_TIMESTAMP_LTZ("), "{loads:?}");
@@ -389,7 +392,7 @@ fn values_beyond_16_mib_get_a_length_or_a_fault() {
         _ => format!(r#"[{{"id": 1, "text": "{long}"}}]"#),
     };
     let nested = json!([{"name": "t", "max_table_nesting": 0}]);
-    // A new column is made long enough.
+    // A new column is created with a sufficient length.
     let (done, result) = run(&job(json!({})), &page("text"), &[]);
     result.unwrap();
     assert!(done.says("\"TEXT\" VARCHAR(134217728)"), "{:?}", done.count("CREATE TABLE"));
@@ -397,7 +400,7 @@ fn values_beyond_16_mib_get_a_length_or_a_fault() {
     let (done, result) = run(&job(json!({"resources": nested})), &page("json"), &[]);
     result.unwrap();
     assert!(done.says("PARSE_JSON($1:\"JSON\"::VARCHAR(134217728))"));
-    // A column that exists is not changed.
+    // An existing column is not changed.
     let short = |_| Ok(known(&[("T", "TEXT", "TEXT", "16777216")]));
     let (done, result) = run(&job(json!({})), &page("text"), &[("INFORMATION_SCHEMA", &short)]);
     let fault = fault(result);
@@ -413,7 +416,7 @@ fn values_beyond_16_mib_get_a_length_or_a_fault() {
 
 // --- conditions ------------------------------------------------------------------
 
-/// The text of a stored schema, whose table `t` has a condition.
+/// The stored form of a schema whose table `t` has a condition.
 fn schema_with(hint: &str, condition: &str) -> String {
     json!({
         "version": 1, "version_hash": "h", "engine_version": 11, "name": "p",
@@ -427,7 +430,7 @@ fn schema_with(hint: &str, condition: &str) -> String {
 }
 
 #[test]
-fn a_condition_of_the_stored_schema_counts_only_where_the_job_says_it() {
+fn stored_conditions_must_be_in_the_job() {
     let text = schema_with("x-merge-source-filter", "id > 0");
     let stored = |_| Ok(rows(&[&["1", "h", &text, "1"]]));
     let catalogue = |_| Ok(known(&[("_DLT_VERSION", "VERSION", "NUMBER", "NULL")]));
@@ -455,7 +458,7 @@ fn a_condition_of_the_stored_schema_counts_only_where_the_job_says_it() {
             "expected the job to say the source_filter that the stored schema has, \"id > 0\", found none",
         ),
     );
-    // SQL that the grammar does not know is refused before anything is asked.
+    // SQL outside the grammar is rejected before any request.
     let attack = "EXISTS (SELECT 1 FROM FINANCE.HR.PAY)";
     check(json!(attack), Some("source_filter: expected one of the functions"));
 }

@@ -1,5 +1,5 @@
-//! A host that holds files, and as much of a database as appends need: what was committed stays, what was
-//! not is gone, and the next load finds the state where the last one left it.
+//! A host with files, and as much of a database as appends need: committed rows stay, uncommitted
+//! ones are lost, and the next load finds the state of the last one.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -14,20 +14,20 @@ use snowcat_guest::protocol::{
 
 use crate::world::{self, Answer};
 
-/// What outlives a load.
+/// The state that survives a load.
 #[derive(Default)]
 pub(crate) struct Account {
-    /// The text of the state, its version, and the last load's id.
+    /// The stored state, its version, and the last load's id.
     state: Option<String>,
     load_id: Option<String>,
-    /// Rows by table, as they were committed.
+    /// Committed rows by table.
     pub(crate) rows: BTreeMap<String, Vec<Value>>,
     pub(crate) commits: usize,
     /// Every statement, in order.
     pub(crate) sql: Vec<String>,
 }
 
-/// What a transaction would leave.
+/// The changes of an open transaction.
 #[derive(Default)]
 struct Pending {
     state: Option<String>,
@@ -35,19 +35,19 @@ struct Pending {
     rows: Vec<(String, Vec<Value>)>,
 }
 
-/// A file: its name and its text; or a page of values without a name.
+/// A file with its name and text, or a page of values without a name.
 pub(crate) type File = (&'static str, String);
 
-/// Where records come from.
+/// The source of records.
 pub(crate) struct Input<'i> {
     pub(crate) files: &'i [File],
-    /// Bytes of a page.
+    /// The size of a page in bytes.
     pub(crate) page: usize,
     pub(crate) server: &'i dyn Fn(&Request) -> Answer,
 }
 
 impl Account {
-    /// Runs a job; `die_after` so many steps the host is gone.
+    /// Runs a job. After `die_after` steps the host stops.
     pub(crate) fn run(
         &mut self,
         job: &Value,
@@ -137,7 +137,7 @@ impl Account {
                 pending.rows.push((table.clone(), world::read_rows(bytes)));
             }
         }
-        // The check that no other load committed first finds nothing.
+        // The check for a load that committed first finds none.
         let checks = sql.starts_with("UPDATE \"D\".\"S\".\"_DLT_PIPELINE_STATE\"")
             && self.version().is_some_and(|version| sql.ends_with(&format!(">= {}", version + 1)));
         Outcome { rows, affected: Some(u64::from(!checks)) }
@@ -182,7 +182,7 @@ impl Host<'_> {
             }
             let mut end = (self.at + self.input.page).min(text.len());
             if pull.content == Content::Values {
-                // Of bytes, for the end may be within a character.
+                // In bytes, because the cut may be inside a character.
                 let more = text.as_bytes()[end - 1..].iter().position(|byte| *byte == b'\n');
                 end = more.map_or(text.len(), |more| end + more);
             }
@@ -202,7 +202,7 @@ impl Host<'_> {
     }
 }
 
-/// No server.
+/// A server that must not be requested.
 pub(crate) fn nobody(_: &Request) -> Answer {
     Err::<Response, Failure>(Failure {
         code: String::new(),

@@ -1,5 +1,5 @@
-//! Files, rejected records and checkpoints, from the job to the rows: whole loads, and loads that die
-//! after any step.
+//! Files, rejected records and checkpoints, from the job to the rows: whole loads, and loads that
+//! are interrupted after any step.
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::panic, reason = "these are tests")]
@@ -44,7 +44,7 @@ fn files_become_rows() {
             assert_eq!(account.table("r"), expect, "{resource} in pages of {page}");
         }
     };
-    // The header is at the beginning of each file.
+    // Each file starts with a header.
     check(
         json!({"files": "*.csv"}),
         &[("a.csv", "a,b\n1,2".into()), ("b.csv", "b,c\n3,\n".into())],
@@ -67,9 +67,9 @@ fn files_become_rows() {
     );
 }
 
-/// The path of a file, and what its folders say.
+/// Columns with the path of a file and the values of its folders.
 #[test]
-fn records_may_know_their_file() {
+fn records_get_columns_of_their_file() {
     let check = |resource: Value, files: &[File], expect: Result<&[Value], &str>| {
         let mut account = Account::default();
         let ended = account.run(&job(resource.clone()), &input(files, 7), FOREVER).unwrap();
@@ -110,7 +110,7 @@ fn records_may_know_their_file() {
 }
 
 #[test]
-fn faults_say_file_and_line() {
+fn faults_name_file_and_line() {
     let check = |resource: Value, files: &[File], expect: &str| {
         let mut account = Account::default();
         let ended = account.run(&job(resource.clone()), &input(files, 5), FOREVER).unwrap();
@@ -128,7 +128,7 @@ fn faults_say_file_and_line() {
         &[("a.jsonl", "{\"a\":1}\n{\"a\":}\n".into())],
         "file a.jsonl: line 2: record 1: not JSON: expected a value, found '}' at line 2 column 6 (byte 5)",
     );
-    // The line of the record, not the one that its list begins on.
+    // The line of the record, not that of the surrounding list.
     check(
         json!({"files": "*.json"}),
         &[("a.json", "[\n\n{\"a\":}]".into())],
@@ -157,7 +157,7 @@ fn bad_records_are_rejected() {
         .flat_map(|file| {
             [
                 rejected(file, 2, brace, "{\"a\":}"),
-                // A record is kept as a text, whatever it reads as.
+                // A rejected record is stored as text, whatever it contains.
                 rejected(file, 3, number, "2024-01-01T00:00:00Z"),
             ]
         })
@@ -173,7 +173,8 @@ fn bad_records_are_rejected() {
     assert_eq!(account.commits, 1);
 }
 
-/// A load that dies after any step, and then another that does not, leave what one load leaves.
+/// Interrupts a load after each number of steps. A second load must complete it with the same
+/// result as one load.
 #[track_caller]
 fn dies(job: &Value, input: &Input<'_>, parts: usize) {
     let mut clean = Account::default();
@@ -195,13 +196,13 @@ fn dies(job: &Value, input: &Input<'_>, parts: usize) {
             resumed += usize::from(warned);
         }
     }
-    // An ordered cursor says by itself where to go on.
+    // An ordered cursor is itself a checkpoint.
     let by_cursor = job.to_string().contains("row_order");
     assert_eq!(resumed > 0, parts > 1 && !by_cursor, "{job}");
 }
 
 #[test]
-fn files_go_on_where_a_load_died() {
+fn interrupted_loads_of_files_resume() {
     let files: &[File] = &[("a.csv", csv(0..9)), ("b.csv", csv(9..10)), ("c.csv", csv(10..30))];
     let checkpoint = json!({"pages": 2});
     dies(&job(json!({"files": "*.csv", "checkpoint": checkpoint})), &input(files, 60), 6);
@@ -213,7 +214,7 @@ fn files_go_on_where_a_load_died() {
     dies(&job(resource), &input(&[("", lines)], 50), 6);
     let values: String = (0..20).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     dies(&job(json!({"checkpoint": {"pages": 1}})), &input(&[("", values.clone())], 30), 6);
-    // Records in any order, of which those that are new are loaded.
+    // Records in any order, of which only new ones are loaded.
     let mixed: String = (0..20).map(|n| format!("{{\"n\":{}}}\n", n * 7 % 20)).collect();
     let incremental = json!({"cursor_path": "n", "initial_value": 4});
     let resource = json!({"checkpoint": {"pages": 1}, "incremental": incremental});
@@ -223,7 +224,7 @@ fn files_go_on_where_a_load_died() {
     dies(&job(resource), &input(&[("", values)], 30), 6);
 }
 
-/// Records 0 to 19, four a page.
+/// A server with the records 0 to 19, four per page.
 fn server(request: &Request) -> world::Answer {
     let number = |name: &str| param(request, name).and_then(|text| text.parse::<u32>().ok());
     let from = number("offset").or(number("token")).or(number("cursor")).unwrap_or(0);
@@ -236,7 +237,7 @@ fn server(request: &Request) -> world::Answer {
 }
 
 #[test]
-fn requests_go_on_where_a_load_died() {
+fn interrupted_loads_of_requests_resume() {
     let input = Input { files: &[], page: 1, server: &server };
     let resource = |paginator: Value, incremental: Value| {
         let mut endpoint =
@@ -260,7 +261,7 @@ fn requests_go_on_where_a_load_died() {
 }
 
 #[test]
-fn a_place_that_the_source_forgot_is_named() {
+fn rejected_resume_position_is_named() {
     let forgetful = |request: &Request| match param(request, "token") {
         Some(_) => world::answer(400, &[], "the token has expired"),
         None => server(request),
@@ -291,7 +292,7 @@ fn a_place_that_the_source_forgot_is_named() {
 }
 
 #[test]
-fn a_file_that_changed_is_not_gone_on_with() {
+fn changed_file_or_job_is_not_resumed() {
     let resource = json!({"files": "*.csv", "checkpoint": {"pages": 1}});
     let mut account = Account::default();
     let files: &[File] = &[("a.csv", csv(0..9))];
@@ -305,11 +306,11 @@ fn a_file_that_changed_is_not_gone_on_with() {
     let fault =
         account.run(&job(resource.clone()), &input(files, 60), FOREVER).unwrap().unwrap_err();
     assert!(fault.to_string().contains("file a.csv: expected the file as it was"), "{fault}");
-    // Nor is another job.
+    // The same holds for another job.
     let other = job(json!({"files": "*.csv", "checkpoint": {"pages": 1}, "format": "jsonl"}));
     let fault = account.run(&other, &input(files, 60), FOREVER).unwrap().unwrap_err();
     assert!(fault.to_string().contains("a load of it was interrupted"), "{fault}");
-    // Everything, by force, does come again.
+    // A forced full load reads everything again.
     let mut forced = job(resource);
     forced["force_full_load"] = true.into();
     account.run(&forced, &input(files, 60), FOREVER).unwrap().unwrap();
@@ -317,7 +318,7 @@ fn a_file_that_changed_is_not_gone_on_with() {
 }
 
 #[test]
-fn what_cannot_be_published_in_parts_is_refused() {
+fn checkpoint_is_rejected_for_dispositions_that_need_the_whole_load() {
     let check = |resource: Value, expect: &str| {
         let mut account = Account::default();
         let mut resource = resource;

@@ -1,8 +1,8 @@
-//! Random bytes, truncations and mutations of pages and of jobs: whatever comes, a load ends with a report
-//! or with a fault, and never with a panic.
+//! Random bytes, truncations and mutations of pages and jobs: a load always ends with a report or a
+//! fault, never with a panic.
 //!
-//! Each target runs for a second or two; SNOWCAT_FUZZ_SECONDS says otherwise, and SNOWCAT_FUZZ_SEED where
-//! to begin. A finding names the seed that shows it.
+//! Each target runs for a second or two; SNOWCAT_FUZZ_SECONDS sets another time, and
+//! SNOWCAT_FUZZ_SEED the first seed. A failure names its seed.
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::panic, reason = "these are tests")]
@@ -38,7 +38,7 @@ impl Random {
         (self.next() % most.max(1) as u64) as usize
     }
 
-    /// The text, changed in a few places; always UTF-8, for the host sees to that.
+    /// The text with a few changes. It is always UTF-8, which the host guarantees.
     fn mutated(&mut self, text: &str) -> String {
         const SPICE: &[&str] = &[
             "\"",
@@ -109,7 +109,7 @@ impl Random {
     }
 }
 
-/// Runs a target with one seed after the other until its time is up.
+/// Runs a target with consecutive seeds until its time is up.
 fn fuzz(mut target: impl FnMut(&mut Random)) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let time = Duration::from_secs(number("SNOWCAT_FUZZ_SECONDS").unwrap_or(1));
@@ -119,7 +119,7 @@ fn fuzz(mut target: impl FnMut(&mut Random)) {
         let run = catch_unwind(AssertUnwindSafe(|| target(&mut Random(seed))));
         assert!(run.is_ok(), "found with SNOWCAT_FUZZ_SEED={seed}");
         runs += 1;
-        // Less would be no test, however slow the machine is.
+        // Fewer runs test nothing, however slow the machine is.
         if began.elapsed() > time && runs >= 10 {
             break;
         }
@@ -130,7 +130,7 @@ const JSON: &str = r#"[{"id":1,"a":"x","at":"2024-01-01T00:00:00.5+01:00","big":
 "n":{"f":1.5,"l":[{"k":1},{"k":null,"m":[1,"2",true]}]},"a_":[],"é":"\u00e9\ud83d\ude00"},{"id":2,"n":"s"}]"#;
 const CSV: &str = "id,text,\"a,b\"\r\n1,\"x \"\"y\"\"\nz\",\r\n2,é,NA\r\n# c\n3,\\N,\"\"\n";
 
-/// Input that holds records, and resources that read it.
+/// Input with records, and resources that read it.
 fn inputs() -> Vec<(Value, String)> {
     let lines = "{\"id\":1,\"a\":[1,{\"b\":2}]}\n{\"id\":2,\"a\":\"2024-01-01\"}\n\n{\"id\":3}\n"
         .to_owned();
@@ -170,7 +170,8 @@ fn pages_of_files() {
         }
         let text = random.mutated(text);
         let one = account(&resource, text.clone(), random);
-        // However it is cut into pages, it is the same. (Values are cut where they end.)
+        // The result does not depend on the cuts between pages. (JSON values are cut at their
+        // ends.)
         if resource.get("format").is_some_and(|format| format != "json") {
             let other = account(&resource, text, random);
             assert_eq!(one.is_some(), other.is_some());
@@ -182,7 +183,7 @@ fn pages_of_files() {
     });
 }
 
-/// The examples of each kind of paginator in the description of a job.
+/// The examples of each paginator in the job's JSON schema.
 fn described_paginators() -> Vec<Value> {
     let schema: Value =
         serde_json::from_str(include_str!("../../../procedures/jobs/job.schema.json")).unwrap();
@@ -209,7 +210,7 @@ fn pages_of_a_source() {
         json!({"type": "page_number", "total_path": null, "stop_after_empty_page": false, "maximum_page": 9}),
     ];
     paginators.extend(described_paginators());
-    // What answers say beside their bodies.
+    // Headers of responses.
     let headers = [
         ("content-type", "application/json"),
         ("link", "<https://x.net/v1/x?p=2>; rel=\"next\", </v1/x>; rel=\"last\""),

@@ -1,6 +1,7 @@
-//! Time grows with the input and not faster, whatever it is made of: four times as much takes less than eight times as
-//! long. `SNOWCAT_GROWTH=4 cargo test --release --package snowcat-guest --test growth -- --nocapture --test-threads 1`
-//! prints the table that ARCHITECTURE shows a part of.
+//! The time of a load is at most linear in its input, whatever the input is: four times the input
+//! takes less than eight times as long. `SNOWCAT_GROWTH=4 cargo test --release --package
+//! snowcat-guest --test growth -- --nocapture --test-threads 1` prints the table of which
+//! ARCHITECTURE.md shows a part.
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 #![allow(clippy::panic, reason = "these are tests")]
@@ -14,22 +15,22 @@ use serde_json::{Value, json};
 use snowcat_guest::load;
 use snowcat_guest::protocol::{Reply, Step};
 
-/// What is too short to be compared.
+/// The minimum time that is compared.
 const SHORT: Duration = Duration::from_millis(20);
 const TRIES: usize = 3;
 
-/// How much larger than usual everything is: `SNOWCAT_GROWTH=4` makes a table worth showing.
+/// The scale of all sizes: `SNOWCAT_GROWTH=4` prints the table of ARCHITECTURE.md.
 fn scale() -> usize {
     std::env::var("SNOWCAT_GROWTH").map_or(1, |scale| scale.parse().unwrap())
 }
 
-/// The time on a processor of this thread: other work on the machine does not count.
+/// The processor time of this thread: other work on the machine does not count.
 fn spent() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// Loads one page. Limits are raised: they are not what is measured.
+/// Loads one page. Limits are raised, as they are not measured here.
 fn time(resource: &Value, page: &str) -> Duration {
     let mut job = json!({"pipeline": "p", "database": "RAW", "dataset": "d", "max_columns": 100_000,
         "max_tables": 100_000, "resources": [{"name": "r", "source": "pull"}]});
@@ -69,7 +70,7 @@ fn check(name: &str, resource: Value, sizes: [usize; 3], page: &dyn Fn(usize) ->
             println!("{line}");
             return;
         }
-        // Whatever else the machine does only adds to a time.
+        // Other work on the machine can only add to a time.
         tries += 1;
         assert!(
             tries < TRIES,
@@ -78,7 +79,7 @@ fn check(name: &str, resource: Value, sizes: [usize; 3], page: &dyn Fn(usize) ->
     }
 }
 
-/// `{"id": 1, ..}` with so many members.
+/// A record with `n` members.
 fn object(n: usize, member: impl Fn(usize) -> String) -> String {
     let mut text = String::from("{\"id\":1");
     for i in 0..n {
@@ -91,7 +92,7 @@ fn rows(n: usize, member: impl Fn(usize) -> String) -> String {
     (0..n).map(|i| format!("{{\"id\":{i},{}}}\n", member(i))).collect()
 }
 
-/// A key of which no convention leaves anything.
+/// A key whose normalized name is empty.
 fn sign(n: usize) -> char {
     char::from_u32(if n < 0x8000 { 0x4e00 } else { 0x1_0000 } + n as u32).unwrap()
 }
@@ -159,8 +160,8 @@ fn columns() {
 }
 
 #[test]
-fn objects_kept_as_json() {
-    // The first 125, at the usual scale, fill the table; every other one is kept.
+fn objects_stored_as_json() {
+    // The first 125 (at scale 1) fill the table; all others are stored as JSON.
     let resource = json!({"max_columns": 2500 * scale()});
     check("objects beyond max_columns", resource, [140, 560, 2240], &|n| {
         object(n, |i| format!("\"o{i}\":{}", object(20, |j| format!("\"c{j}\":1"))))

@@ -1,5 +1,5 @@
-//! Every kind of trouble at every page: the load is that of an undisturbed run, or it fails with an
-//! error that names request, page and reason, and nothing was published.
+//! Every kind of failure at every page: the load equals that of an undisturbed run, or it fails
+//! with an error that names request, page and reason, and publishes nothing.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use snowcat_guest::protocol::{Failure, Request};
 const PAGES: usize = 4;
 const PARENTS: usize = 3;
 
-/// A job with pages by cursor, by number and by link, and a child of each of some parents.
+/// A job with pages by cursor, by number and by link, and a child resource of several parents.
 fn job() -> Value {
     let mut job = world::job(json!([
         {
@@ -78,7 +78,7 @@ fn failure(message: &str, transient: bool) -> Answer {
     Err(Failure { code: String::new(), message: message.to_owned(), transient })
 }
 
-/// The address of a request as faults show it.
+/// The URL of a request in faults.
 fn shown(request: &Request) -> String {
     match request.url.split_once('?') {
         None => format!("GET {}", request.url),
@@ -94,14 +94,14 @@ fn undisturbed() -> Run {
     good(&job(), |_, request| serve(request))
 }
 
-/// Disturbs each request of the run once. `trouble` makes a bad answer of the good one.
+/// Disturbs each request of the run once. `trouble` turns a good response into a bad one.
 fn each(
     trouble: impl Fn(Answer) -> Answer,
     lasting: bool,
     judge: impl Fn(Run, &Request, Result<(), String>),
 ) {
     let requests: Vec<Request> = undisturbed().fetches.into_iter().flatten().collect();
-    // The items, events, links and comments have pages; the posts are one.
+    // Items, events, links and comments have several pages; posts have one.
     assert_eq!(requests.len(), 3 * PAGES + 1 + PARENTS * PAGES);
     for disturbed in &requests {
         let mut times = 0;
@@ -119,7 +119,7 @@ fn each(
 }
 
 #[test]
-fn trouble_that_passes_leaves_no_trace() {
+fn temporary_failures_do_not_change_the_load() {
     let expect = undisturbed();
     let check = |name: &str, trouble: fn(Answer) -> Answer, waits: usize| {
         each(trouble, false, |run, request, ended| {
@@ -161,7 +161,7 @@ fn trouble_that_passes_leaves_no_trace() {
     check("token", |_| answer(401, &[], "expired"), 0);
 }
 
-/// A page cut after this part of it.
+/// A page that is truncated after `part`.
 fn cut(good: Answer, part: usize) -> Answer {
     let mut response = good.unwrap();
     response.body.truncate(response.body.len() / part);
@@ -169,7 +169,7 @@ fn cut(good: Answer, part: usize) -> Answer {
 }
 
 #[test]
-fn trouble_that_lasts_is_named() {
+fn permanent_failures_are_reported() {
     let check = |reason: &str, trouble: fn(Answer) -> Answer| {
         each(trouble, true, |run, request, ended| {
             let Err(fault) = ended else { panic!("no fault for {reason:?} at {}", request.url) };
@@ -218,9 +218,9 @@ fn trouble_that_lasts_is_named() {
     check("", |_| answer(200, &[], "{\"items\":[{\"id\":1,\"id\"}],\"next\":null}"));
 }
 
-/// Wherever a page is cut: it is whole the next time, or the load fails.
+/// Wherever a page is truncated, it is complete in the next attempt, or the load fails.
 #[test]
-fn a_page_cut_anywhere_is_never_half_read() {
+fn truncated_page_is_never_read_in_part() {
     let expect = undisturbed();
     let length = serve(&expect.fetches[1][0]).unwrap().body.len();
     let mut seen = [0, 0];
@@ -254,9 +254,9 @@ fn a_page_cut_anywhere_is_never_half_read() {
     assert!(seen.iter().all(|count| *count > 3), "{seen:?}");
 }
 
-/// Where the job names the place of the records, what has them elsewhere is no page.
+/// If the job names the location of the records, a response with records elsewhere is an error.
 #[test]
-fn an_error_that_says_200_is_named() {
+fn errors_with_status_200_are_reported() {
     for body in ["{\"error\":\"denied\"}", "{\"message\":\"denied\"}", "{\"rows\":[1]}", "[]", "7"]
     {
         let denied = |_| answer(200, &[], body);
@@ -272,7 +272,7 @@ fn an_error_that_says_200_is_named() {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]
-fn a_cursor_that_goes_in_circles_is_named() {
+fn cycles_of_cursors_are_reported() {
     let check = |paginator: Value, page: fn(usize) -> Answer, message: &str| {
         let endpoint = json!({"path": "items", "data_selector": "items", "paginator": paginator});
         let (run, ended) =
@@ -309,7 +309,8 @@ fn a_cursor_that_goes_in_circles_is_named() {
         assert_eq!(run.published(), message.is_none());
         assert_eq!(ended.err().map(|fault| fault.to_string()).as_deref(), message);
     };
-    // A source that ignores the number: at once where records have keys, at the third page elsewhere.
+    // A source that ignores the page number: detected at once if records have keys, otherwise at
+    // the third page.
     let offset = json!({"path": "items", "data_selector": "items", "paginator":
         {"type": "offset", "limit": 1, "total_path": null, "maximum_offset": 5}});
     let same: fn(usize) -> Answer = |_| ok(&json!({"items": [{"id": 1}]}));
@@ -327,7 +328,7 @@ fn a_cursor_that_goes_in_circles_is_named() {
             "pipeline p: resource items: page 3: GET https://x.net/v1/items?offset=...&limit=...: expected a new page, found the records of the one before, byte for byte: the source seems to ignore \"offset\"",
         ),
     );
-    // What is around the records says nothing.
+    // Values around the records do not matter.
     let around: fn(usize) -> Answer =
         |n| ok(&json!({"took": n + 1, "items": [{"id": 1}, {"id": 2}]}));
     let endless = |key: &str, paginator: &Value| {
@@ -342,13 +343,13 @@ fn a_cursor_that_goes_in_circles_is_named() {
     };
     for (paginator, param) in [
         (json!({"type": "page_number", "total_path": null}), "page"),
-        // A token may be another one with each answer, and say the same.
+        // A token may differ in each response and return the same page.
         (json!({"type": "cursor", "cursor_path": "took", "cursor_param": "token"}), "token"),
     ] {
         check(endless("id", &paginator), around, Some(&message(2, param)));
         check(endless("", &paginator), around, Some(&message(10, param)));
     }
-    // More for ever, and nothing in it.
+    // Pages without records that always announce more.
     let nothing: fn(usize) -> Answer =
         |n| ok(&json!({"items": [], "more": true, "token": "x", "next": format!("?p={n}")}));
     for paginator in [
@@ -359,19 +360,19 @@ fn a_cursor_that_goes_in_circles_is_named() {
         let message = "pipeline p: resource items: page 10001: GET https://x.net/v1/items?p=...: expected an end, found 10000 pages in a row without records";
         check(endless("id", &paginator), nothing, Some(message));
     }
-    // Much is looked through to find a little.
+    // Many pages with few records.
     let pages: fn(usize) -> Answer = |n| {
         let items = if n % 9_000 == 0 { json!([{"id": n}]) } else { json!([]) };
         ok(&json!({"items": items, "next": (n < 27_000).then(|| format!("?p={n}"))}))
     };
     check(endless("id", &json!("json_link")), pages, None);
-    // Two pages of records without keys may be alike, and so may empty ones.
+    // Two pages of records without keys may be equal, and so may empty pages.
     let pairs: fn(usize) -> Answer = |n| ok(&json!({"items": [{"x": n / 2}]}));
     check(json!({"name": "items", "endpoint": offset}), pairs, None);
 }
 
 #[test]
-fn a_link_elsewhere_gets_no_credential() {
+fn links_to_other_hosts_get_no_credential() {
     let mut job = job();
     job["selected"] = json!(["links"]);
     let (run, ended) = run(&job, |_, _| {
@@ -385,7 +386,7 @@ fn a_link_elsewhere_gets_no_credential() {
 }
 
 #[test]
-fn one_wait_serves_all_who_are_asked_at_once() {
+fn parallel_requests_share_one_wait() {
     let (run, ended) = run(&job(), |n, request| match path(request) {
         "posts/1/comments" if n < 17 => answer(429, &[("retry-after", "3")], ""),
         "posts/2/comments" if n < 17 => answer(429, &[("retry-after", "20")], ""),
@@ -398,7 +399,7 @@ fn one_wait_serves_all_who_are_asked_at_once() {
 }
 
 #[test]
-fn a_merge_that_cannot_be_done_fails_before_a_table_is_changed() {
+fn impossible_merge_fails_before_tables_change() {
     let check = |root_key: bool, items: &Value, message: Option<&str>| {
         let endpoint =
             json!({"path": "items", "data_selector": "items", "paginator": "single_page"});

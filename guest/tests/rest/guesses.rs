@@ -1,10 +1,10 @@
-//! What a job leaves to be found out: it is found and said, or the load fails.
+//! Detection of what a job omits: it is detected and reported, or the load fails.
 
 use serde_json::{Value, json};
 
 use super::world::{self, Answer, answer, good, ok, param, run};
 
-/// A job that says nothing of its only resource but this.
+/// A job with one resource and only this endpoint.
 fn job(endpoint: Value) -> Value {
     world::job(json!([{"name": "users", "endpoint": endpoint}]))
 }
@@ -14,7 +14,7 @@ fn ids(from: usize, to: usize) -> Vec<Value> {
 }
 
 #[test]
-fn what_is_found_is_said() {
+fn detected_keys_are_reported() {
     let check = |page: fn(usize) -> Answer, asked: &[&str], said: &[&str]| {
         let run = good(&job(json!({})), |n, _| page(n));
         assert_eq!(run.asked(), asked);
@@ -48,7 +48,7 @@ fn what_is_found_is_said() {
             "\"paginator\" is named: the pages are taken to follow one another by the URL at \"['@odata.nextLink']\": \"paginator\": {\"type\":\"json_link\",\"next_url_path\":\"['@odata.nextLink']\"} says so",
         ],
     );
-    // A page that says that it is the first of three.
+    // A page that reports that it is the first of three.
     check(
         |n| ok(&json!({"errors": [], "users": [{"id": n}], "page": n + 1, "total_pages": 3})),
         &["users", "users?page=2", "users?page=3"],
@@ -59,9 +59,9 @@ fn what_is_found_is_said() {
     );
 }
 
-/// With what the warning says the job loads the same, and warns no more.
+/// A job with the keys of the warning loads the same records without a warning.
 #[test]
-fn what_is_said_can_be_named() {
+fn reported_keys_can_be_set_in_the_job() {
     let server = |_: usize, request: &snowcat_guest::protocol::Request| {
         let page = param(request, "page").map_or(1, |page| page.parse::<usize>().unwrap());
         ok(&json!({"users": ids(page * 2 - 2, page * 2), "page": page, "total_pages": 3}))
@@ -76,7 +76,7 @@ fn what_is_said_can_be_named() {
 }
 
 #[test]
-fn more_that_cannot_be_asked_for_fails() {
+fn pages_that_cannot_be_requested_are_faults() {
     let stripe =
         |_: usize, _: &_| ok(&json!({"object": "list", "data": [{"id": 1}], "has_more": true}));
     let (stopped, ended) = run(&job(json!({})), stripe);
@@ -85,13 +85,13 @@ fn more_that_cannot_be_asked_for_fails() {
         ended.unwrap_err().to_string(),
         "pipeline p: resource users: page 1: GET https://x.net/v1/users: expected to know how to ask for the next page, for the answer is not the last by \"has_more\" is true, found no paginator: name one, such as \"paginator\": {\"type\":\"cursor\",\"cursor_path\":\"data[-1].id\",\"cursor_param\":\"..\",\"has_more_path\":\"has_more\"}, or \"single_page\" where this page is all"
     );
-    // A job that names one page for all is taken at its word.
+    // A job with the paginator `single_page` is not checked.
     let run = good(&job(json!({"data_selector": "data", "paginator": "single_page"})), stripe);
     assert_eq!(run.rows("users").len(), 1);
     assert_eq!(run.report.warnings, Vec::<String>::new());
 }
 
-/// A paginator that is named and finds nothing, where the answer shows more pages.
+/// A paginator of the job finds no further page although the response shows one.
 #[test]
 fn a_paginator_that_overlooks_pages_is_reported() {
     let check = |paginator: Value, body: Value, warning: Option<&str>| {
@@ -130,7 +130,8 @@ fn a_paginator_that_overlooks_pages_is_reported() {
     );
 }
 
-/// A source that does not take the parameter that was guessed gives its first page again: with no key too.
+/// A source that ignores a guessed parameter returns its first page again; this is noticed without
+/// keys, too.
 #[test]
 fn a_wrong_guess_is_noticed_at_the_second_page() {
     let fails = |page: fn(usize) -> Value, param: &str| {
@@ -144,12 +145,12 @@ fn a_wrong_guess_is_noticed_at_the_second_page() {
         assert!(fault.ends_with(&expect), "{fault}");
     };
     fails(|n| json!({"users": [{"id": 1}], "nextCursor": format!("a{n}")}), "cursor");
-    // It counts from 1, and does not say so.
+    // The source counts from 1 without stating it.
     fails(|_| json!({"users": [{"id": 1}], "total_pages": 3}), "page");
 }
 
 #[test]
-fn answers_that_failed_are_no_records() {
+fn error_responses_are_not_records() {
     let check = |endpoint: Value, body: Value, said: Option<&str>| {
         let (run, ended) = run(&job(endpoint), |_, _| ok(&body));
         let fault = ended.err().map(|fault| fault.to_string());
@@ -175,12 +176,12 @@ fn answers_that_failed_are_no_records() {
         json!({"success": false, "users": []}),
         Some("\"success\" is false"),
     );
-    // A job that says that the answer is a record is taken at its word; an id says so too.
+    // A selector of the job for the whole response is accepted; an id has the same effect.
     check(json!({"data_selector": "$"}), slack, None);
     check(json!({}), json!({"id": 7, "name": "launch", "success": false}), None);
 }
 
-/// An answer may say on any page that it failed.
+/// Any page may report an error.
 #[test]
 fn a_later_page_may_fail() {
     let (stopped, ended) = run(&job(json!({})), |n, _| match n {
@@ -211,7 +212,7 @@ fn errors_beside_records_are_reported() {
     );
 }
 
-/// A first page without records does not show where they are; a later one does.
+/// If the first page has no records, a later page shows their location.
 #[test]
 fn records_may_be_found_later() {
     let run = good(&job(json!({})), |n, _| match n {
@@ -227,7 +228,7 @@ fn records_may_be_found_later() {
     );
 }
 
-/// A wildcard at the beginning of the selector, and an empty list.
+/// A wildcard at the start of the selector, and an empty list.
 #[test]
 fn a_list_without_elements_ends_the_pages() {
     let paginator = json!({"type": "page_number", "total_path": null});
@@ -240,9 +241,9 @@ fn a_list_without_elements_ends_the_pages() {
     assert_eq!(run.report.warnings, Vec::<String>::new());
 }
 
-/// What is found for each record of a parent is said a few times, and not for each.
+/// For child resources the message is repeated a few times only, not for each parent.
 #[test]
-fn children_say_little() {
+fn warnings_of_children_are_limited() {
     let job = world::job(json!([
         {"name": "posts", "endpoint": {"data_selector": "$", "paginator": "single_page"}},
         {"name": "notes", "endpoint": "posts/{resources.posts.id}/notes"},

@@ -1,4 +1,4 @@
-//! REST sources from the job to the rows: whole loads against servers that are functions.
+//! REST sources from the job to the rows: whole loads against functions as servers.
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 #![expect(clippy::panic, reason = "these are tests")]

@@ -1,11 +1,11 @@
-//! Resources that are asked for once for each record of another.
+//! Resources that are requested once for each record of another resource.
 
 use serde_json::{Value, json};
 
 use super::world::{self, Answer, Run, answer, good, ok, param, path, path as path_of, run};
 use snowcat_guest::protocol::Request;
 
-/// Posts of so many, ten a page; each with comments, two a page.
+/// A server with `posts` posts, ten per page, each with comments, two per page.
 fn blog(posts: usize, comments: fn(usize) -> usize) -> impl Fn(usize, &Request) -> Answer {
     move |_, request| {
         let page = param(request, "page").map_or(0, |page| page.parse::<usize>().unwrap());
@@ -64,7 +64,7 @@ fn children_of_many_parents() {
             assert_eq!(row["_posts_title"], json!(format!("t{post}")));
         }
         assert_eq!(found.len(), expect.len());
-        // In order where they are of one parent.
+        // The records of one parent are in order.
         found.sort_by_key(|id| id / 100);
         assert_eq!(found, expect);
         expect.sort_unstable();
@@ -87,7 +87,7 @@ fn thousands_of_children_and_of_parents() {
 }
 
 #[test]
-fn large_pages_come_a_few_at_a_time() {
+fn large_pages_are_requested_a_few_at_a_time() {
     let blank = " ".repeat(15 << 20);
     let run = good(&world::job(json!([posts(), comments()])), |n, request| {
         let mut page = blog(9, |_| 1)(n, request)?;
@@ -97,7 +97,7 @@ fn large_pages_come_a_few_at_a_time() {
         Ok(page)
     });
     assert_eq!(ids(&run, "comments"), [0, 100, 200, 300, 400, 500, 600, 700, 800]);
-    // Two pages of posts; then one of comments, eight, and never more than two.
+    // Two pages of posts, then one page of comments, then eight, and never more than two at once.
     let sizes: Vec<usize> = run.fetches.iter().map(Vec::len).collect();
     assert_eq!(sizes[..4], [1, 1, 1, 8]);
     assert!(sizes[4..].iter().all(|size| *size <= 2), "{sizes:?}");
@@ -112,7 +112,7 @@ fn a_parent_that_is_not_selected_is_read_and_not_loaded() {
     let tables: Vec<&str> = run.report.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!(tables, ["comments"]);
     assert!(!run.sql.iter().any(|statement| statement.contains("\"POSTS\"")));
-    // One whose write disposition skips it is read too.
+    // A parent whose write disposition skips it is read, too.
     let mut skipped = posts();
     skipped["write_disposition"] = json!("skip");
     let run = good(&world::job(json!([skipped, comments()])), blog(12, |_| 1));
@@ -121,7 +121,7 @@ fn a_parent_that_is_not_selected_is_read_and_not_loaded() {
 }
 
 #[test]
-fn only_parents_that_are_new_are_asked_about() {
+fn children_of_new_parents_only_are_requested() {
     let mut parent = posts();
     parent["endpoint"]["incremental"] = json!({"cursor_path": "id", "initial_value": 10});
     let run = good(&world::job(json!([parent, comments()])), blog(12, |_| 1));
@@ -158,7 +158,7 @@ fn children_of_children() {
 }
 
 #[test]
-fn values_go_everywhere() {
+fn fields_of_parents_are_filled_in_everywhere() {
     let record = json!({"id": 12_345_678_901_234_u64, "s": "a b/c?d#e&f", "t": true, "n": null,
         "f": 1.50, "o": {"x": [7]}, "url": "https://x.net/v1/other?x=1"});
     let check = |endpoint: Value, expect: &str| {
@@ -211,9 +211,9 @@ fn values_go_everywhere() {
     );
 }
 
-/// Whoever writes a field at the source does not choose what is asked for.
+/// The author of a field at the source cannot choose what is requested.
 #[test]
-fn values_lead_to_no_other_path() {
+fn values_cannot_change_the_path() {
     let check = |path: &str, value: &str, asked: Option<&str>| {
         let child = json!({"name": "c", "endpoint": {"path": path, "data_selector": "$"}});
         let parent = json!({"name": "p", "endpoint": {"path": "p", "paginator": "single_page"}});
@@ -238,7 +238,7 @@ fn values_lead_to_no_other_path() {
         }
     };
     let inner = "items/{resources.p.v}/comments";
-    // A name of several parts, and what is encoded already, as sources have them.
+    // A name with several segments, and encoded text, as sources have them.
     check(inner, "octo/repo", Some("items/octo/repo/comments"));
     check(inner, "octo%2Frepo", Some("items/octo%2Frepo/comments"));
     check(inner, "a..b/.c/...", Some("items/a..b/.c/.../comments"));
@@ -264,7 +264,7 @@ fn values_lead_to_no_other_path() {
 }
 
 #[test]
-fn fields_of_the_parent_count_where_the_record_has_them_too() {
+fn fields_of_the_parent_override_those_of_the_record() {
     let child = json!({
         "name": "c",
         "include_from_parent": ["id", "user"],
@@ -284,7 +284,7 @@ fn fields_of_the_parent_count_where_the_record_has_them_too() {
 }
 
 #[test]
-fn an_answer_that_is_ignored_ends_one_parent_only() {
+fn ignored_response_ends_one_parent_only() {
     let mut child = comments();
     child["endpoint"]["response_actions"] = json!([{"status_code": 404, "action": "ignore"}]);
     let run = good(&world::job(json!([posts(), child])), |n, request| match path(request) {

@@ -1,4 +1,4 @@
-//! Steps that are taken with each record, in whole loads.
+//! Processing steps of records, in whole loads.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn records_are_changed_before_they_are_loaded() {
         [json!({"id": 1, "seen": 1, "by__author": "a"}), json!({"id": 3, "seen": 3})]
     );
     assert_eq!(run.rows("items__l"), [json!({"v": 1})]);
-    // A filtered record moves no cursor and has no children.
+    // A filtered record does not move the cursor and has no child records.
     assert_eq!(run.report.cursors[0].last.as_deref(), Some("3"));
     assert_eq!(
         run.rows("below"),
@@ -46,7 +46,7 @@ fn records_are_changed_before_they_are_loaded() {
 }
 
 #[test]
-fn a_step_that_cannot_be_taken_is_named() {
+fn impossible_step_is_reported() {
     let (run, ended) = world::run(
         &world::job(json!([{
             "name": "items",

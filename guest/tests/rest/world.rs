@@ -1,5 +1,5 @@
-//! A host for loads under test: SQL is taken to succeed, files are kept, time does not pass, and
-//! requests are answered by a function.
+//! A host for loads under test: SQL succeeds, files are stored, time does not pass, and a function
+//! answers requests.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -13,14 +13,14 @@ use snowcat_guest::protocol::{Failure, Reply, Report, Request, Response, Step};
 
 pub(crate) type Answer = Result<Response, Failure>;
 
-/// What a load did.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
-    /// The requests, step by step.
+    /// The requests of each step.
     pub(crate) fetches: Vec<Vec<Request>>,
     pub(crate) waits: Vec<f64>,
     pub(crate) sql: Vec<String>,
-    /// Path and content.
+    /// The path and content of each file.
     pub(crate) uploads: Vec<(String, Vec<u8>)>,
     pub(crate) report: Report,
 }
@@ -34,7 +34,7 @@ pub(crate) fn job(resources: Value) -> Value {
     })
 }
 
-/// Runs a job; `server` answers a request, which it gets with its number from 0.
+/// Runs a job. `server` answers each request; its argument is the request's number, from 0.
 pub(crate) fn run(
     job: &Value,
     mut server: impl FnMut(usize, &Request) -> Answer,
@@ -83,14 +83,14 @@ pub(crate) fn run(
     }
 }
 
-/// Runs a job that succeeds.
+/// Runs a job that must succeed.
 pub(crate) fn good(job: &Value, server: impl FnMut(usize, &Request) -> Answer) -> Run {
     let (run, ended) = run(job, server);
     ended.unwrap();
     run
 }
 
-/// A page.
+/// A page with this body.
 pub(crate) fn ok(body: &Value) -> Answer {
     answer(200, &[("content-type", "application/json")], &body.to_string())
 }
@@ -101,7 +101,7 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answe
 }
 
 impl Run {
-    /// Whether something was made visible.
+    /// Returns `true` if the load published something.
     pub(crate) fn published(&self) -> bool {
         self.sql.iter().any(|statement| {
             let verb = statement.split_whitespace().next().unwrap_or_default();
@@ -109,7 +109,7 @@ impl Run {
         })
     }
 
-    /// The addresses asked for, in order, without what they have in common.
+    /// The requested URLs in order, without their common prefix.
     pub(crate) fn asked(&self) -> Vec<&str> {
         let path = |request: &'_ Request| request.url.find("/v1/").map_or(0, |at| at + 4);
         self.fetches.iter().flatten().map(|request| &request.url[path(request)..]).collect()
@@ -166,7 +166,7 @@ fn cell(array: &dyn Array, row: usize) -> Option<Value> {
     } else if let Some(array) = any.downcast_ref::<PrimitiveArray<f64>>() {
         Some(array.value(row).into())
     } else {
-        // Shown, for types that no test looks into.
+        // The debug format, for types that no test checks.
         Some(format!("{:?}", array.sliced(row, 1)).into())
     }
 }
@@ -180,7 +180,7 @@ pub(crate) fn param(request: &Request, name: &str) -> Option<String> {
     })
 }
 
-/// The path of a URL behind the base, without its query.
+/// The path of a URL after the base, without its query.
 pub(crate) fn path(request: &Request) -> &str {
     let url = request.url.strip_prefix("https://x.net/v1/").unwrap();
     url.split('?').next().unwrap()

@@ -1,22 +1,22 @@
-//! What the statements of a load declare, read from their text: which of them are DDL, and the columns of
-//! a new table. The report counts rows; the columns are in the statements only.
+//! The declarations in the statements of a load, parsed from their text: which statements are DDL,
+//! and the columns of new tables. The report only has row counts.
 
 /// A table that a statement creates.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Created {
     /// The schema and the name, as quoted in the statement.
     pub(super) path: Vec<String>,
-    /// Names and types, with what narrows them.
+    /// Names and types; types include their parameters.
     pub(super) columns: Vec<(String, String)>,
 }
 
-/// Whether it changes what there is, and not what is in it.
+/// Returns `true` if the statement changes objects rather than rows.
 pub(super) fn is_ddl(statement: &str) -> bool {
     let word = statement.split_whitespace().next().unwrap_or_default();
     ["ALTER", "CREATE", "DROP"].iter().any(|ddl| word.eq_ignore_ascii_case(ddl))
 }
 
-/// Reads a `CREATE TABLE .. ("A" NUMBER(19,0) NOT NULL, ..)`.
+/// Parses a `CREATE TABLE .. ("A" NUMBER(19,0) NOT NULL, ..)`.
 pub(super) fn created(statement: &str) -> Option<Created> {
     let (head, rest) = statement.split_at_checked(top_level(statement, '(').next()?)?;
     let mut words = head.split_whitespace();
@@ -32,7 +32,7 @@ pub(super) fn created(statement: &str) -> Option<Created> {
     let columns = split(body, ',')
         .filter_map(|definition| {
             let definition = definition.trim();
-            // What is not quoted is a constraint.
+            // An unquoted item is a constraint.
             let end = quoted_end(definition)?;
             let (name, rest) = definition.split_at_checked(end)?;
             Some((unquote(name), rest.trim().to_owned()))
@@ -41,7 +41,7 @@ pub(super) fn created(statement: &str) -> Option<Created> {
     Some(Created { path, columns })
 }
 
-/// The parts between separators that are in no quotes and no parentheses.
+/// The parts between separators outside of quotes and parentheses.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut start = 0;
     let ends: Vec<usize> = top_level(text, separator).chain([text.len()]).collect();
@@ -52,13 +52,13 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the character is, outside of quotes and of parentheses that were opened in this text.
+/// The positions of a character outside of quotes and of parentheses that this text opens.
 fn top_level(text: &str, wanted: char) -> impl Iterator<Item = usize> {
     let mut quote = None;
     let mut depth = 0_usize;
     text.char_indices().filter_map(move |(at, c)| {
         match (quote, c) {
-            // A doubled quote ends and begins at once: the same.
+            // A doubled quote closes and opens at once, with the same result.
             (Some(open), c) if c == open => quote = None,
             (Some(_), _) => {}
             (None, c) if c == wanted && depth == 0 => return Some(at),
@@ -71,7 +71,7 @@ fn top_level(text: &str, wanted: char) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Where the identifier in quotes ends that the text begins with.
+/// The end of the quoted identifier at the start of the text.
 fn quoted_end(text: &str) -> Option<usize> {
     let inner = text.strip_prefix('"')?;
     let mut rest = inner.char_indices().peekable();

@@ -1,12 +1,12 @@
-//! A job as it was written: JSON that knows where in its file each value is, so that a fault which names a
-//! place in the job can be shown at its line.
+//! A job as JSON with the position of each value in its file, so that a fault that names a path in
+//! the job can be shown at its line.
 
 use std::fmt::{self, Write as _};
 
-/// A value and where it begins.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// The byte at which the value begins.
+    /// The position of the value in bytes.
     pub(super) at: usize,
     content: Content,
 }
@@ -15,14 +15,14 @@ pub(super) struct Node {
 enum Content {
     List(Vec<Node>),
     Object(Vec<Member>),
-    /// A text, a number or a word, as it is written.
+    /// A string, a number or a word, as written.
     Plain(String),
 }
 
 #[derive(Clone, Debug)]
 struct Member {
     key: String,
-    /// The byte at which the key begins.
+    /// The position of the key in bytes.
     at: usize,
     value: Node,
 }
@@ -34,7 +34,7 @@ pub(super) enum Step {
     Element(usize),
     /// A member of an object.
     Member(String),
-    /// A member whose name is no plain word, as a fault quotes it.
+    /// A member whose name is not a plain word, as quoted in a fault.
     Quoted(String),
 }
 
@@ -48,7 +48,7 @@ impl Step {
     }
 }
 
-/// What a place like `resources[0].columns["a b"]` says; nothing for a text that is no place.
+/// Parses a path such as `resources[0].columns["a b"]`. Returns `None` for any other text.
 pub(super) fn steps(place: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let mut rest = place;
@@ -81,12 +81,13 @@ pub(super) fn steps(place: &str) -> Option<Vec<Step>> {
 }
 
 impl Node {
-    /// Reads a document that is known to be valid JSON.
+    /// Parses a document that is known to be valid JSON.
     pub(super) fn read(text: &str) -> Option<Self> {
         Reader { text, at: 0 }.value()
     }
 
-    /// The value as far down as these steps can be followed, and how many of them could.
+    /// Follows the steps as far as possible. Returns the value reached, and the number of steps
+    /// followed.
     pub(super) fn follow(&self, steps: &[Step]) -> (&Self, usize) {
         let mut node = self;
         for (taken, step) in steps.iter().enumerate() {
@@ -105,7 +106,7 @@ impl Node {
         (node, steps.len())
     }
 
-    /// The value at these steps, to be changed.
+    /// The value at these steps, mutable.
     fn reach(&mut self, steps: &[Step]) -> Option<&mut Self> {
         let Some((step, rest)) = steps.split_first() else { return Some(self) };
         let next = match (&mut self.content, step) {
@@ -118,19 +119,19 @@ impl Node {
         next.reach(rest)
     }
 
-    /// The key of an object that these words quote, and where it is.
+    /// The key of an object that a message starts with, in quotes, and its position.
     pub(super) fn quoted_key(&self, words: &str) -> Option<(&str, usize)> {
         let Content::Object(members) = &self.content else { return None };
         members
             .iter()
             .filter(|member| words.starts_with(&format!("{:?}", member.key)))
-            // Of two of which one begins with the other, the longer is meant.
+            // If one key is a prefix of another, the longer one is meant.
             .max_by_key(|member| member.key.len())
             .map(|member| (member.key.as_str(), member.at))
     }
 
-    /// Gives a member of the object at these steps another name, or takes it out where there is such a
-    /// member already or no other name. Whether there was one.
+    /// Renames a member of the object at these steps, or removes it if the name exists or is
+    /// `None`. Returns `true` if there was such a member.
     pub(super) fn rename(&mut self, steps: &[Step], key: &str, name: Option<&str>) -> bool {
         let Some(Self { content: Content::Object(members), .. }) = self.reach(steps) else {
             return false;
@@ -147,8 +148,8 @@ impl Node {
         true
     }
 
-    /// Takes the member at these steps out of its object. Whether there was one; elements of lists stay,
-    /// for the others would be counted anew.
+    /// Removes the member at these steps from its object. Returns `true` if there was one. Elements
+    /// of lists are kept, because indices would change.
     pub(super) fn remove(&mut self, steps: &[Step]) -> bool {
         let Some((last, above)) = steps.split_last() else { return false };
         let Some(Self { content: Content::Object(members), .. }) = self.reach(above) else {
@@ -159,7 +160,7 @@ impl Node {
         members.len() < before
     }
 
-    /// Puts a member into the outermost object, in the place of one of that name.
+    /// Sets a member of the outermost object.
     pub(super) fn put(&mut self, key: &str, value: &str) {
         let Some(mut value) = Self::read(value) else { return };
         value.at = self.at;
@@ -169,7 +170,7 @@ impl Node {
         }
     }
 
-    /// Puts a text in the place of the value at these steps. Whether there is such a value.
+    /// Replaces the value at these steps by a string. Returns `true` if there is such a value.
     pub(super) fn replace(&mut self, steps: &[Step], text: &str) -> bool {
         let Some(node) = self.reach(steps) else { return false };
         node.content = Content::Plain(serde_json::Value::from(text).to_string());
@@ -200,7 +201,7 @@ impl fmt::Display for Node {
     }
 }
 
-/// Line and column of a byte, both counted from 1, the column in characters; and the line.
+/// The line and column of a byte, both from 1, the column in characters; and the text of the line.
 pub(super) fn position(text: &str, at: usize) -> (usize, usize, &str) {
     let before = text.get(..at).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -209,7 +210,7 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize, &str) {
     (before.matches('\n').count() + 1, column + 1, line)
 }
 
-/// Reads what `serde_json` has accepted; whatever is odd gives nothing.
+/// Parses text that `serde_json` has accepted; returns `None` for anything unexpected.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -220,7 +221,7 @@ impl Reader<'_> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// The next byte that is not white space.
+    /// The next byte that is not whitespace.
     fn next(&mut self) -> Option<u8> {
         let rest = self.rest();
         let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
@@ -228,7 +229,7 @@ impl Reader<'_> {
         self.rest().bytes().next()
     }
 
-    /// Whether this byte is next; it is read then.
+    /// Consumes this byte if it is next. Returns `true` if it was.
     fn take(&mut self, byte: u8) -> bool {
         let found = self.next() == Some(byte);
         self.at += usize::from(found);
@@ -272,7 +273,7 @@ impl Reader<'_> {
         Some(Node { at, content })
     }
 
-    /// A text in its quotes, or a number or a word.
+    /// A quoted string, a number or a word.
     fn plain(&mut self) -> Option<&str> {
         let rest = self.rest();
         let length = if rest.starts_with('"') {

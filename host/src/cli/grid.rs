@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 use super::quantity::counted;
 use super::terminal::printable;
 
-/// Characters of a line.
+/// The width of a line in characters.
 const WIDTH: usize = 100;
-/// Characters of a cell.
+/// The maximum width of a cell in characters.
 const CELL: usize = 30;
 
-/// Some rows under the names of their columns; as many columns as fit.
+/// Rows under the names of their columns; as many columns as fit.
 #[derive(Debug)]
 pub(super) struct Grid {
     columns: Vec<Column>,
@@ -28,12 +28,12 @@ struct Column {
     numbers: bool,
 }
 
-/// A row by the names of its columns: each value as JSON has it.
+/// A row by column names. Each value is JSON.
 pub(super) type Row<'t> = HashMap<String, &'t RawValue>;
 
 impl Grid {
-    /// The columns are shown in this order; those of dlt (`_dlt_id`) only if there are no others. None if there are
-    /// no rows.
+    /// `columns` sets the order. dlt's columns (`_dlt_id`) are shown only if there are no others.
+    /// `None` if there are no rows.
     pub(super) fn new(columns: &[&str], rows: &[Row<'_>]) -> Option<Self> {
         if rows.is_empty() || columns.is_empty() {
             return None;
@@ -65,7 +65,7 @@ impl Column {
         let numbers = values.iter().all(|it| is_number(it) || it == "null");
         let cells = values.iter().map(|json| match json.as_str() {
             "null" => "NULL".to_owned(),
-            // A number is shown whole, be it wide.
+            // Numbers are not truncated.
             json if is_number(json) => json.to_owned(),
             json => serde_json::from_str::<String>(json).map_or_else(|_| cut(json), |it| cut(&it)),
         });
@@ -98,9 +98,9 @@ impl fmt::Display for Grid {
     }
 }
 
-/// A text that fits a cell.
+/// A text truncated to the width of a cell.
 fn cut(text: &str) -> String {
-    // Escapes only what can be shown.
+    // Escapes only the visible part.
     let begin: String = text.chars().take(CELL + 1).collect();
     let text = printable(&begin);
     match text.char_indices().nth(CELL) {
@@ -112,7 +112,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Words with commas between them, in lines that are no wider than a screen.
+/// Words separated by commas, in lines that are no wider than a screen.
 pub(super) fn wrapped(words: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut words = words.peekable();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_no_wider_than_a_screen() {
+    fn lines_are_no_wider_than_a_screen() {
         let names: Vec<String> = (0..50).map(|n| format!("COLUMN_{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let text = json!({"COLUMN_0": "é".repeat(99)}).to_string();

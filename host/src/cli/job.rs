@@ -1,4 +1,4 @@
-//! How the command line changes a job: resources that read files.
+//! Changes of the command line to a job: resources that read files.
 
 use std::path::{Path, PathBuf};
 
@@ -15,19 +15,19 @@ pub(super) struct ResourceFile {
 }
 
 impl ResourceFile {
-    /// The saved pages for each record of a parent, where the file's name says that it is such.
+    /// The saved pages for each record of a parent, if the name of the file has a field of it.
     pub(super) fn sample(&self) -> Option<Sample> {
         Sample::new(&self.resource, self.file.to_str()?)
     }
 }
 
-/// Changes a job so that these resources read files and no others are loaded. Without an input the job stays as
-/// it is. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
+/// Changes a job so that these resources read files and no others are loaded. Without an input the
+/// job is unchanged. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
 pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFile>, String> {
     if inputs.is_empty() {
         return Ok(Vec::new());
     }
-    // A format among the defaults is used if no file's name has one.
+    // A format in the defaults is used if no file name implies one.
     let default = job.pointer("/resource_defaults/format").is_some();
     let resources = job
         .get_mut("resources")
@@ -57,7 +57,7 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFil
             None => read_file(map, &file.file, default),
         }
     }
-    // In the order of the job, whatever the order of the arguments.
+    // In the order of the job, regardless of the order of the arguments.
     let selected: Vec<String> =
         names.into_iter().filter(|name| files.iter().any(|file| file.resource == *name)).collect();
     if let Some(map) = job.as_object_mut() {
@@ -66,7 +66,7 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFil
     Ok(files)
 }
 
-/// Returns which resource reads which file.
+/// Assigns the files to resources.
 fn assign(inputs: &[String], names: &[String]) -> Result<Vec<ResourceFile>, String> {
     let mut files: Vec<ResourceFile> = Vec::new();
     for input in inputs {
@@ -74,7 +74,7 @@ fn assign(inputs: &[String], names: &[String]) -> Result<Vec<ResourceFile>, Stri
             Some((resource, file)) if names.iter().any(|name| name == resource) => {
                 ResourceFile { resource: resource.to_owned(), file: file.into() }
             }
-            // A name with `=` in it is that of a file, if there is one.
+            // A name with `=` is that of a file if such a file exists.
             Some((resource, _)) if !PathBuf::from(input).exists() => {
                 return Err(format!(
                     "there is no resource {resource:?} in the job, expected one of {}",
@@ -97,7 +97,7 @@ fn assign(inputs: &[String], names: &[String]) -> Result<Vec<ResourceFile>, Stri
     Ok(files)
 }
 
-/// Changes a resource so that its requests are answered with saved pages.
+/// Changes a resource so that saved pages answer its requests.
 fn read_sample(resource: &mut Map<String, Value>, sample: &Sample) {
     for key in ["files", "format", "encoding", "on_bad_record"] {
         resource.shift_remove(key);
@@ -116,7 +116,7 @@ fn read_sample(resource: &mut Map<String, Value>, sample: &Sample) {
 /// Changes a resource so that it reads a file. `default`: the defaults of the job have a format.
 fn read_file(resource: &mut Map<String, Value>, file: &Path, default: bool) {
     resource.insert("source".to_owned(), Value::from("pull"));
-    // Records without a parent have no fields of it, in the primary key neither.
+    // Records without a parent have none of its fields, in the primary key neither.
     if let Some(included) = resource.shift_remove("include_from_parent") {
         without_parent(resource, &included);
     }
@@ -127,7 +127,7 @@ fn read_file(resource: &mut Map<String, Value>, file: &Path, default: bool) {
     }
 }
 
-/// Takes fields of the parent out of a primary key.
+/// Removes fields of the parent from a primary key.
 fn without_parent(resource: &mut Map<String, Value>, included: &Value) {
     let ends: Vec<String> = included
         .as_array()
@@ -143,7 +143,7 @@ fn without_parent(resource: &mut Map<String, Value>, included: &Value) {
     }
 }
 
-/// The last part of the path of a resource's endpoint, if it names something.
+/// The last segment of the path of a resource's endpoint, unless it is empty.
 pub(super) fn path(job: &Value, resource: &str) -> Option<String> {
     let mut resources = job.get("resources")?.as_array()?.iter();
     let endpoint = resources.find(|it| name(it) == Some(resource))?.get("endpoint")?;
@@ -153,14 +153,13 @@ pub(super) fn path(job: &Value, resource: &str) -> Option<String> {
     Some(last.to_owned())
 }
 
-/// Puts the `data_selector` of a resource into a job that has none. Returns `false` if the job has one, or the
-/// resource has no endpoint.
+/// Sets the `data_selector` of a resource. Returns `false` if it has one, or has no endpoint.
 pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
     let defaults = job.pointer("/resource_defaults/endpoint/data_selector").is_some();
     let resources = job.get_mut("resources").and_then(Value::as_array_mut);
     let found = resources.into_iter().flatten().find(|it| name(it) == Some(resource));
     let Some(map) = found.and_then(Value::as_object_mut) else { return false };
-    // A text is the path of an endpoint.
+    // A string is the path of an endpoint.
     let path = map.get("endpoint").and_then(Value::as_str).map(|path| json!({"path": path}));
     if let Some(endpoint) = path {
         map.insert("endpoint".to_owned(), endpoint);
@@ -174,7 +173,7 @@ pub(super) fn select(job: &mut Value, resource: &str, selector: &str) -> bool {
     }
 }
 
-/// The format that a file's name tells, where it is not the one that goes without saying.
+/// The format implied by a file's name, unless it is the default.
 pub(super) fn format(file: &Path) -> Option<Value> {
     let name = file.to_string_lossy().to_ascii_lowercase();
     let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end));
@@ -189,7 +188,7 @@ pub(super) fn format(file: &Path) -> Option<Value> {
     }
 }
 
-/// A resource is an object with a name, or only a name.
+/// The name of a resource, which is an object with a name, or only a name.
 pub(super) fn name(resource: &Value) -> Option<&str> {
     resource.as_str().or_else(|| resource.get("name")?.as_str())
 }
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_children_on_their_own_have_no_fields_of_the_parent() {
+    fn keys_of_children_without_parents_have_no_parent_fields() {
         let job = json!({"resources": [{
             "name": "b", "include_from_parent": ["id"], "primary_key": ["_a_id", "_id", "b_id"],
             "endpoint": "a/{resources.a.id}/b",
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_selected_where_the_job_does_not_say() {
+    fn missing_selector_is_set() {
         let check = |resource: Value, defaults: Value, expected: Value| {
             let mut job = json!({"resource_defaults": defaults, "resources": [resource]});
             let changed = select(&mut job, "a", "data");
@@ -304,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_fed_is_named() {
+    fn impossible_inputs_are_reported() {
         let both = json!({"resources": ["a", {"name": "b", "endpoint": "x"}]});
         refuse(&both, &["c=f"], "no resource \"c\" in the job, expected one of a, b");
         refuse(&both, &["f", "a=g"], "\"a\" has two inputs");

@@ -1,4 +1,4 @@
-//! The command line: arguments in, text out. It adds nothing to the library but words.
+//! The command line: arguments in, text out. It adds only wording to the library.
 
 mod check;
 mod columns;
@@ -46,15 +46,15 @@ enum Command {
 /// Write out the component that this program embeds, for other hosts
 #[derive(Args)]
 struct Component {
-    /// Where to
+    /// The file to write
     file: PathBuf,
 }
 
-/// Why a command failed.
+/// The reason why a command failed.
 enum Failed {
-    /// The arguments cannot be carried out: exit code 2.
+    /// Invalid arguments: exit code 2.
     Usage(String),
-    /// It was tried and failed: exit code 1.
+    /// A failure of the work itself: exit code 1.
     Work(String),
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn main() -> ExitCode {
         Err(Failed::Usage(message)) => (2, message),
         Err(Failed::Work(message)) => (1, message),
     };
-    // With no one left to read this, the code says it.
+    // If stderr is closed, the exit code is enough.
     _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
     ExitCode::from(code)
 }

@@ -1,7 +1,7 @@
 //! The placeholders of a job: `{{name}}` within a string of its JSON, which a setting replaces.
 //!
-//! The procedure's host has the same rule (`filled` in `snowcat_job.py`); `tests/data/placeholders.json` holds both
-//! to it.
+//! The procedure's host applies the same rule (`filled` in `snowcat_job.py`);
+//! `tests/data/placeholders.json` tests both.
 
 use std::str::FromStr;
 
@@ -27,12 +27,12 @@ impl FromStr for Setting {
     }
 }
 
-/// A placeholder of a job that no setting has a value for.
+/// A placeholder of a job without a setting.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Missing<'a> {
     /// Its name.
     pub(super) name: &'a str,
-    /// The byte at which its string begins.
+    /// The position of its string in bytes.
     pub(super) at: usize,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn filled(text: &str, settings: &[Setting]) -> Result<String, String>
     }
 }
 
-/// A job's text with the placeholders replaced that settings have a value for.
+/// A job's text with the placeholders replaced that have a setting.
 pub(super) fn filled_as_given(text: &str, settings: &[Setting]) -> String {
     let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
@@ -72,7 +72,7 @@ pub(super) fn filled_as_given(text: &str, settings: &[Setting]) -> String {
 /// Checks that each setting has a placeholder in one of these jobs.
 ///
 /// # Errors
-/// The first that has none.
+/// Names the first setting without a placeholder.
 pub(super) fn all_are_known(texts: &[&str], settings: &[Setting]) -> Result<(), String> {
     let is_in = |text: &str, setting: &Setting| {
         pieces(text).any(|it| matches!(it, Piece::Placeholder { name, .. } if name == setting.name))
@@ -83,7 +83,7 @@ pub(super) fn all_are_known(texts: &[&str], settings: &[Setting]) -> Result<(), 
     }
 }
 
-/// The placeholders of a job that no setting has a value for, each name once.
+/// The placeholders of a job without a setting, each name once.
 pub(super) fn missing<'a>(text: &'a str, settings: &[Setting]) -> Vec<Missing<'a>> {
     let mut found: Vec<Missing<'a>> = Vec::new();
     for piece in pieces(text) {
@@ -107,7 +107,7 @@ impl Setting {
 /// A part of a job's text.
 enum Piece<'a> {
     Text(&'a str),
-    /// A placeholder, and the byte at which its string begins.
+    /// A placeholder, and the position of its string in bytes.
     Placeholder {
         text: &'a str,
         name: &'a str,
@@ -115,7 +115,7 @@ enum Piece<'a> {
     },
 }
 
-/// The parts of a job's text in their order. Braces outside of strings are structure, not placeholders.
+/// The parts of a job's text in order. Braces outside of strings are structure, not placeholders.
 fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     strings(text).flat_map(|(part, is_string, at)| {
         let mut rest = part;
@@ -135,7 +135,7 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// The first placeholder of a string: where it begins, its text and its name.
+/// The first placeholder of a string: its position, its text and its name.
 fn placeholder(text: &str) -> Option<(usize, &str, &str)> {
     let mut from = 0;
     loop {
@@ -151,14 +151,14 @@ fn placeholder(text: &str) -> Option<(usize, &str, &str)> {
     }
 }
 
-/// The text cut into strings, with their quotes, and what is between them; and where each begins.
+/// Splits the text into quoted strings and the text between them, each with its position.
 fn strings(text: &str) -> impl Iterator<Item = (&str, bool, usize)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
         let (length, is_string) = match (rest.find('"'), string_end(rest)) {
             (Some(0), Some(end)) => (end, true),
-            // A string without an end is no string.
+            // An unterminated string is not a string.
             (Some(0) | None, _) => (rest.len(), false),
             (Some(quote), _) => (quote, false),
         };
@@ -168,7 +168,7 @@ fn strings(text: &str) -> impl Iterator<Item = (&str, bool, usize)> {
     })
 }
 
-/// Where the string ends that a text begins with.
+/// The end of the string at the start of a text.
 fn string_end(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -190,7 +190,7 @@ mod tests {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/placeholders.json"));
 
     #[test]
-    fn the_table() {
+    fn shared_cases_pass() {
         let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
         assert!(cases.len() > 15);
         for case in cases {

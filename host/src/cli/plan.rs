@@ -1,5 +1,5 @@
-//! `snowcat plan`: a load without a database. What it would create, run and upload is shown; its input
-//! is real.
+//! `snowcat plan`: a load without a database. It shows what the load would create, run and upload;
+//! its input is real.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -24,31 +24,31 @@ use super::progress::Progress;
 use super::terminal::Escaped;
 use super::{Failed, job, private, show};
 
-/// Show the tables of a load and their first rows, with no Snowflake anywhere
+/// Show the tables of a load and their first rows, without Snowflake
 ///
-/// The load really runs, on the input you give or the sources the job names; only its SQL does not: it
-/// plans as for an empty dataset. Secrets of credentials are taken from SNOWCAT_<SECRET>_USERNAME,
-/// SNOWCAT_<SECRET>_PASSWORD and SNOWCAT_<SECRET>_TOKEN; those of buckets (s3://, az://, gs://) from the
-/// variables that the tools of each cloud know, such as AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY and
+/// The load runs on the given input or the sources of the job. Only its SQL does not run: the plan
+/// is that of an empty dataset. Secrets of credentials are read from SNOWCAT_<SECRET>_USERNAME,
+/// SNOWCAT_<SECRET>_PASSWORD and SNOWCAT_<SECRET>_TOKEN; those of buckets (s3://, az://, gs://)
+/// from the variables of each cloud's tools, such as AWS_ACCESS_KEY_ID, AZURE_STORAGE_KEY and
 /// GOOGLE_APPLICATION_CREDENTIALS.
 #[derive(Args)]
 pub(super) struct Plan {
-    /// The job, a file of JSON
+    /// The job (a JSON file)
     job: PathBuf,
-    /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API, or
-    /// what the name or the resource's format tells; - is the standard input); resources without a
-    /// file are skipped. A file for each record of a parent, with pages as the API answers, has a
-    /// field of that record in its name, as in comments/{resources.posts.id}.json; children from other
-    /// files have nothing of their parents
+    /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API,
+    /// or the format that the name or the resource implies; - is the standard input). Resources
+    /// without a file are skipped. For one file per record of a parent, with pages of the API, put
+    /// a field of that record in the name, as in comments/{resources.posts.id}.json. Child records
+    /// from other files have no fields of their parents
     #[arg(long, value_name = "[RESOURCE=]FILE")]
     input: Vec<String>,
-    /// Take the answers to requests from the transcript of another plan, and send none
+    /// Answer requests from the transcript of another plan, and send none
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// The value of a placeholder {{NAME}} in the job
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
-    /// Leave the Parquet files in this directory
+    /// Write the Parquet files to this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Show the files, the DDL and the SQL, too
@@ -57,13 +57,13 @@ pub(super) struct Plan {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// The instant to load at, instead of now
+    /// The instant of the load, instead of now
     #[arg(long, value_name = "RFC3339", value_parser = DateTime::parse_from_rfc3339)]
     now: Option<DateTime<chrono::FixedOffset>>,
-    /// Write the run down, a JSON object a line
+    /// Write a transcript of the run, one JSON object per line
     #[arg(long, value_name = "FILE")]
     transcript: Option<PathBuf>,
-    /// Memory the load may have, in MiB
+    /// The maximum memory of the load, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     memory: u16,
 }
@@ -113,7 +113,8 @@ impl Plan {
         serde_json::from_str(&text).map_err(|e| wrong(&e))
     }
 
-    /// Returns the host of the run, with what it reads: stores, files, recorded answers and the sources.
+    /// Returns the host of the run with its inputs: stores, files, recorded answers and the
+    /// sources.
     fn host(&self, job: &Value, inputs: &[job::ResourceFile]) -> Result<DryRun, Failed> {
         let stores = stores();
         let mut host = DryRun::new().stores(stores.iter().cloned());
@@ -141,7 +142,7 @@ impl Plan {
             let given = given.map_err(|e| Failed::Usage(e.to_string()))?;
             host = host.input(&input.resource, given);
         }
-        // If the credentials are not valid, the error of the load is better: it reads them first.
+        // If the credentials are invalid, the load reports it, because it parses them first.
         if let Ok(credentials) = Credentials::of_job(job, Box::new(Environment)) {
             host = host.http(Http::new(credentials, HttpLimits::default()));
         }
@@ -178,13 +179,13 @@ impl Plan {
     }
 }
 
-/// Prints how many records of a parent have no file of saved pages.
+/// Prints the number of parent records without a file of saved pages.
 fn report_missing_files(host: &DryRun) {
     for sample in host.samples() {
         let (requested, missing) = sample.found();
         if missing > 0 {
             let resource = sample.resource();
-            // With nothing to write to, the exit code is enough.
+            // If stderr is closed, the exit code is enough.
             _ = writeln!(
                 io::stderr(),
                 "snowcat: {resource}: no file for {missing} of {requested} records of its parent"
@@ -193,16 +194,16 @@ fn report_missing_files(host: &DryRun) {
     }
 }
 
-/// Where files can be.
+/// The stores that files can be in.
 fn stores() -> Vec<Arc<dyn Store>> {
     vec![Arc::new(LocalFiles), Arc::new(Buckets::new())]
 }
 
-/// A page of an API is small; a file that is larger, in bytes, is not read twice.
+/// The maximum size in bytes of a page that is read twice.
 const LARGEST_PAGE: u64 = 64 << 20;
 
-/// Puts the path to the records into the job, for inputs that are one page of an API. Returns a warning for each
-/// path.
+/// Sets the path to the records in the job for inputs that are one page of an API. Returns a
+/// warning for each path.
 fn select(job: &mut Value, inputs: &[job::ResourceFile]) -> Vec<String> {
     let mut notes = Vec::new();
     for input in inputs {
@@ -221,7 +222,8 @@ fn select(job: &mut Value, inputs: &[job::ResourceFile]) -> Vec<String> {
     notes
 }
 
-/// Removes the warnings about paginators of resources whose pages are files: their names give the order.
+/// Removes the warnings about paginators of resources whose pages are files: their names set the
+/// order.
 fn drop_paginators(report: &mut Report, host: &DryRun) {
     const SAID: &str = "the paginator that is named found no page";
     let samples = host.samples().iter();
@@ -230,10 +232,10 @@ fn drop_paginators(report: &mut Report, host: &DryRun) {
     report.warnings.retain(|it| !warnings.iter().any(|begin| it.starts_with(begin)));
 }
 
-/// The path to the records in a file that is one page of an API: one object with a list in it. `names` are what
-/// the resource may be called.
+/// The path to the records in a file that is one page of an API: one object with a list in it.
+/// `names` are possible names of the resource.
 fn selector(file: &Path, names: &[&str]) -> Option<String> {
-    // The load reads the file again, and says what is wrong with it.
+    // The load reads the file again, and reports its errors.
     let file = File::open(file).ok()?;
     if file.metadata().ok()?.len() > LARGEST_PAGE {
         return None;
@@ -247,8 +249,8 @@ fn selector(file: &Path, names: &[&str]) -> Option<String> {
     super::init::selector(&page, names)
 }
 
-/// The error of a load. If the host could not read or fetch something, the message names the place itself, and the
-/// fault's places that say the same are removed.
+/// The error of a load. If the host could not read or fetch something, the message has the
+/// location, and the same location is removed from the fault's path.
 fn failed_load(error: Error, host: &DryRun) -> Failed {
     let own = host.failure().map(|it| it.message.as_str());
     match (error, own) {

@@ -32,12 +32,12 @@ pub(super) struct Precompile {
 #[derive(Deserialize)]
 struct Engines(BTreeMap<String, EngineSettings>);
 
-/// What an engine is set to, in the words of wasmtime's Python package. A setting that is absent has
+/// The settings of an engine, with the names of wasmtime's Python package. A missing setting has
 /// wasmtime's default.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct EngineSettings {
-    /// The machine to compile for, as a target triple; without one, this machine.
+    /// The target triple of the machine; by default this machine.
     target: Option<String>,
     concurrency_support: Option<bool>,
     memory_guard_size: Option<u64>,
@@ -78,7 +78,7 @@ impl Precompile {
         let usage = |what: &dyn Display| Failed::Usage(at(&self.engines, what));
         let text = text.map_err(|e| usage(&e))?;
         let engines: Engines = serde_json::from_str(&text).map_err(|e| usage(&e))?;
-        // A key becomes a part of a file's name.
+        // A key becomes part of a file name.
         let named = |key: &String| {
             !key.is_empty()
                 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))

@@ -1,14 +1,13 @@
-//! Files that hold what a source answered: for their owner only, and never through a link.
+//! Files with responses of sources: readable by their owner only, and never written through a link.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// A new file in the place of the one that is there, if there is one. What is no file of a disk, such as a
-/// pipe, is written to as it is.
+/// Creates a file, replacing an existing one. A pipe or device is written to as it is.
 ///
 /// # Errors
-/// When there is a link to a file, or the file cannot be created.
+/// If the path is a link to a file, or the file cannot be created.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
@@ -19,14 +18,14 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         fs::remove_file(path)?;
         return new(path);
     }
-    // `/dev/stdout` is a link, to a terminal or a pipe perhaps.
+    // `/dev/stdout` is a link, possibly to a terminal or a pipe.
     if there.is_symlink() && fs::metadata(path).map_or(true, |behind| behind.is_file()) {
         return Err(io::Error::other("expected a file, found a link: name the file itself"));
     }
     OpenOptions::new().write(true).open(path)
 }
 
-/// A file that was not there before.
+/// Creates a file that must not exist.
 fn new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -43,13 +42,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_its_owners_and_no_link() {
+    fn files_are_private_and_not_links() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
         create(&path("new")).unwrap();
         assert_eq!(mode("new"), 0o600);
-        // One that others may read is replaced; its other name keeps what it had.
+        // A file that others may read is replaced; a hard link to it keeps the old content.
         fs::write(path("old"), "before").unwrap();
         fs::set_permissions(path("old"), fs::Permissions::from_mode(0o644)).unwrap();
         fs::hard_link(path("old"), path("other")).unwrap();
@@ -64,7 +63,7 @@ mod tests {
         }
         assert_eq!(fs::read(path("other")).unwrap(), b"before");
         assert!(create(folder.path()).is_err());
-        // What is no file is written to, and a link to it is followed.
+        // A device is written to, and a link to it is followed.
         symlink("/dev/null", path("null")).unwrap();
         create(&path("null")).unwrap().write_all(b"x").unwrap();
     }

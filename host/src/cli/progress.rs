@@ -1,29 +1,29 @@
-//! What happens, for someone who waits at a terminal: one line on stderr that is gone at the end.
+//! Progress for a user at a terminal: one line on stderr that is removed at the end.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use snowcat_host::{Error, Fault, Observer, Reply, Step};
 
-/// Counts what goes by, and how long each side took.
+/// Counts steps and the time of each side.
 pub(super) struct Progress {
     bar: ProgressBar,
     pages: u64,
     bytes_read: u64,
     files: u64,
-    /// What each side has taken so far.
+    /// The time of each side so far.
     pub(super) timings: Timings,
     last: Side,
 }
 
-/// Where the time of a run went.
+/// The time of a run by side.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Timings {
-    /// The load's own work.
+    /// The component's own work.
     pub(super) load: Duration,
-    /// Waiting for pages of files and sources, and waits that the load requested.
+    /// Pages of files and sources, and waits that the load requested.
     pub(super) source: Duration,
-    /// Writing files.
+    /// Writing of files.
     pub(super) files: Duration,
 }
 
@@ -35,10 +35,10 @@ enum Side {
 }
 
 impl Progress {
-    /// A line that is shown only where stderr is a terminal.
+    /// Creates a line that is shown only if stderr is a terminal.
     pub(super) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
-        // The template is a constant; where it did not parse, the plain one would do.
+        // The template is a constant; if it did not parse, the default would be used.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
             bar.set_style(style);
         }
@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// Wipes the line.
+    /// Removes the line.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,6 +1,6 @@
-//! Numbers and sizes for people.
+//! Numbers and sizes in readable form.
 
-/// A size for people.
+/// A size with a unit.
 pub(super) fn bytes(count: u64) -> String {
     let mut size = count as f64;
     for unit in ["B", "KB", "MB", "GB"] {

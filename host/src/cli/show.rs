@@ -1,4 +1,4 @@
-//! A plan, for people and for programs.
+//! The output of a plan as text and as JSON.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -15,16 +15,16 @@ use super::quantity::{bytes, counted, grouped};
 use super::statement::Readable;
 use super::terminal::printable;
 
-/// Rows of a table that are shown.
+/// The number of rows of each table that are shown.
 pub(super) const SHOWN: usize = 5;
 
-/// All there is to show of a run.
+/// The results of a run.
 pub(super) struct Shown<'a> {
     pub(super) report: &'a Report,
     pub(super) scripts: &'a [Script],
     pub(super) files: &'a [StagedFile],
     pub(super) timings: Timings,
-    /// Time until the component was ready.
+    /// The time until the component was ready.
     pub(super) compiled: Duration,
     pub(super) total: Duration,
 }
@@ -116,7 +116,7 @@ impl Shown<'_> {
         self.scripts.iter().flat_map(|script| &script.statements)
     }
 
-    /// The DDL first, then the rest of the SQL in its order.
+    /// The DDL first, then the other SQL in order.
     fn statements(&self, out: &mut impl Write) -> io::Result<()> {
         let ddl = self.all().filter(|statement| is_ddl(statement)).count();
         heading(out, "DDL", &counted(ddl, "statement"))?;
@@ -146,7 +146,7 @@ impl Shown<'_> {
             for statement in &shown {
                 writeln!(out, "{}", Readable(statement))?;
             }
-            // Scripts that are nothing but DDL stay together.
+            // Scripts that consist of DDL only stay together.
             if !shown.is_empty() {
                 writeln!(out)?;
             }
@@ -171,7 +171,7 @@ impl Shown<'_> {
         writeln!(out, "Nothing was sent to Snowflake.")
     }
 
-    /// The same as one JSON object.
+    /// The results as one JSON object.
     pub(super) fn json(&self, out: &mut impl Write) -> io::Result<()> {
         let declared = self.declared();
         let tables = self.report.tables.iter().map(|table| {
@@ -230,7 +230,7 @@ impl Shown<'_> {
             .collect()
     }
 
-    /// The table of the dataset itself: others of its name are in the schema of the staging tables.
+    /// The table in the dataset itself: others with its name are in the staging schema.
     fn find<'a>(&self, declared: &'a [Created], table: &str) -> Option<&'a Created> {
         let same = |found: &str, wanted: &str| found.eq_ignore_ascii_case(wanted);
         declared.iter().find(|it| match it.path.as_slice() {
@@ -245,7 +245,7 @@ fn heading(out: &mut impl Write, title: &str, detail: &str) -> io::Result<()> {
     writeln!(out, "\n{title}\n{}", "-".repeat(title.chars().count()))
 }
 
-/// The first and the last column to the left, the two between to the right.
+/// Four columns: the first and the last are left-aligned, the others right-aligned.
 fn aligned(out: &mut impl Write, rows: &[[String; 4]]) -> io::Result<()> {
     let width = |cell: fn(&[String; 4]) -> &String| {
         rows.iter().map(|row| cell(row).chars().count()).max().unwrap_or_default()

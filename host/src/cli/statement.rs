@@ -1,12 +1,12 @@
-//! A statement as a person reads it: the definitions of a table indented, a text of pages cut short.
+//! A statement in readable form: table definitions are indented, long literals are truncated.
 
 use std::fmt::{self, Write as _};
 
-/// Characters of a literal that are shown.
+/// The number of characters of a literal that are shown.
 const SHOWN: usize = 120;
 
-/// Writes a statement with a semicolon. What would not fit on a screen is
-/// replaced by a comment with its length.
+/// Writes a statement with a semicolon. The rest of a long literal is replaced by a comment with
+/// its length.
 pub(super) struct Readable<'a>(pub(super) &'a str);
 
 impl fmt::Display for Readable<'_> {
@@ -33,7 +33,7 @@ impl fmt::Display for Readable<'_> {
     }
 }
 
-/// Where what begins with this quote ends; a doubled quote does not end it.
+/// The end of the text that starts with this quote; a doubled quote does not end it.
 fn end_of_quoted(text: &str, quote: char) -> usize {
     let mut rest = text.char_indices().skip(1).peekable();
     while let Some((at, c)) = rest.next() {
@@ -61,7 +61,7 @@ mod tests {
     fn statements_are_readable() {
         check("SELECT 1", "SELECT 1;");
         check("T (\n\"A\" X(1,2),\n\"B\" Y\n)", "T (\n    \"A\" X(1,2),\n    \"B\" Y\n);");
-        // What is quoted stays as it is.
+        // Quoted text is unchanged.
         check("T (\n'(\n'')\n',\n\"a\n\"\n)", "T (\n    '(\n'')\n',\n    \"a\n\"\n);");
         check("SELECT '\n", "SELECT '\n;");
         let long = format!("SELECT '{}', 1", "é".repeat(300));

@@ -1,9 +1,10 @@
-//! Text for terminals: names and values of data are in it, and must do nothing there.
+//! Text for terminals: it may contain names and values of data, which must not control the
+//! terminal.
 
 use std::io::{self, Write};
 
-/// Writes control characters, and those that turn the direction of text, as escapes; ends of lines and tabs
-/// stay.
+/// Writes control characters, and those that change the direction of text, as escapes. Line ends
+/// and tabs are kept.
 pub(super) struct Escaped<W>(pub(super) W);
 
 impl<W: Write> Write for Escaped<W> {
@@ -36,7 +37,7 @@ impl<W: Write> Escaped<W> {
     }
 }
 
-/// A text on one line: ends of lines and tabs are escaped, too.
+/// A text on one line: line ends and tabs are escaped, too.
 pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -49,7 +50,7 @@ pub(super) fn printable(text: &str) -> String {
     printable
 }
 
-/// Whether a terminal does something with it.
+/// Returns `true` if the character controls the terminal.
 fn acts(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_acts_on_the_terminal() {
+    fn control_characters_are_escaped() {
         let check = |text: &str, expected: &str| {
             let mut written = Vec::new();
             write!(Escaped(&mut written), "<{text}>").unwrap();
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_on_one_line() {
+    fn printable_text_is_on_one_line() {
         let check = |text: &str, expected: &str| assert_eq!(printable(text), expected);
         check("aé 顧 \"b\"", "aé 顧 \"b\"");
         check("\u{1b}[2J\n\t", "\\u{1b}[2J\\n\\t");

@@ -1,4 +1,4 @@
-//! A host that runs nothing: what a load would do, seen without a database.
+//! A host that runs nothing: it shows what a load would do, without a database.
 
 pub mod samples;
 
@@ -40,8 +40,9 @@ use crate::interface::{Failure, Pull, Request, Response, Script, Upload};
 /// # }
 /// ```
 ///
-/// It records the SQL of a load and answers [`SqlReply::DryRun`]; leaves its files in a directory, or
-/// drops them. Its input is real: pages of files, or responses of the sources, be they saved.
+/// It records the SQL of a load and answers [`SqlReply::DryRun`]. It keeps the files in a
+/// directory, or drops them. Its input is real: pages of files, or responses of sources, which may
+/// be saved ones.
 #[derive(Default)]
 pub struct DryRun {
     directory: Option<PathBuf>,
@@ -60,16 +61,16 @@ pub struct DryRun {
 /// A file that was not sent to a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StagedFile {
-    /// The stage it is for, qualified and quoted.
+    /// The qualified and quoted name of its stage.
     pub stage: String,
     /// Its path under the stage.
     pub path: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// The local file that has its content, if it is kept.
+    /// The local file with its content, if it is kept.
     pub kept: Option<PathBuf>,
-    /// Its first rows, objects of JSON by the names of columns; see [`DryRun::keep_rows`].
-    /// Numbers have every digit.
+    /// Its first rows as JSON objects by column names; see [`DryRun::keep_rows`]. Numbers have all
+    /// digits.
     pub rows: Vec<String>,
 }
 
@@ -80,55 +81,56 @@ impl DryRun {
         Self::default()
     }
 
-    /// Keep the files in this directory, under their paths on the stage.
+    /// Keeps the files in this directory, under their paths on the stage.
     #[must_use]
     pub fn keep_files(mut self, directory: PathBuf) -> Self {
         self.directory = Some(directory);
         self
     }
 
-    /// Keep the first rows of each table, up to this number; see [`StagedFile::rows`].
+    /// Keeps the first rows of each table, up to this number; see [`StagedFile::rows`].
     #[must_use]
     pub const fn keep_rows(mut self, count: usize) -> Self {
         self.rows = count;
         self
     }
 
-    /// Send requests with this client.
+    /// Sends requests with this client.
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
         self.http = Some(http);
         self
     }
 
-    /// Answer pulls of this resource with this, wherever the job says that its files are.
+    /// Answers pulls of this resource with this input, regardless of the files in the job.
     #[must_use]
     pub fn input(mut self, resource: &str, input: Input) -> Self {
         self.inputs.push((resource.to_owned(), input));
         self
     }
 
-    /// Answer requests of this resource, which were [prepared](Sample::prepare), with its saved pages.
+    /// Answers requests of this resource, whose endpoint was [prepared](Sample::prepare), with its
+    /// saved pages.
     #[must_use]
     pub fn sample(mut self, sample: Sample) -> Self {
         self.samples.push(sample);
         self
     }
 
-    /// Answer requests from this transcript, and send none.
+    /// Answers requests from this transcript, and sends none.
     #[must_use]
     pub fn answers(mut self, answers: Answers) -> Self {
         self.answers = Some(answers);
         self
     }
 
-    /// Read the files that jobs name, where this store knows them.
+    /// Reads the files of jobs that are in this store.
     #[must_use]
     pub fn store(self, store: impl Store + 'static) -> Self {
         self.stores([Arc::new(store) as Arc<dyn Store>])
     }
 
-    /// The same, of several stores.
+    /// Adds several stores.
     #[must_use]
     pub fn stores(mut self, stores: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
         self.stores.extend(stores);
@@ -232,8 +234,8 @@ impl Host for DryRun {
     }
 
     fn wait(&mut self, seconds: f64, _reason: &str) {
-        // The runner has seen to it that this is a duration; one of more than 500 million years would
-        // be none, and needs no waiting for.
+        // The runner has checked that this is a duration. One of more than 500 million years is
+        // not, and is skipped.
         thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     }
 }

@@ -1,5 +1,5 @@
-//! Answers of a source that were saved: pages in files, for each record of a parent, and those in a
-//! transcript. A [`DryRun`](crate::DryRun) gives them in the place of the source's.
+//! Saved responses of a source: pages in files, for each record of a parent, and those in a
+//! transcript. A [`DryRun`](crate::DryRun) returns them instead of requesting the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,12 +13,12 @@ use crate::input::files::{Input, Store};
 use crate::interface::{Content, Failure, Pull, Reply, Request, Response};
 use crate::transcript;
 
-/// Begins the parameter with the number of a page, from 2.
+/// The prefix of the parameter with the number of a page, from 2.
 const PAGE: &str = "?x-snowcat-page=";
 
-/// The saved pages of a resource that is requested once for each record of its parent: files whose names
-/// contain a field of that record, such as `comments/{resources.posts.id}/*.json`. Each file is a
-/// page, as the source answers.
+/// The saved pages of a resource that is requested once for each record of its parent: files whose
+/// names contain a field of that record, such as `comments/{resources.posts.id}/*.json`. Each file
+/// is one page of the source.
 ///
 /// ```
 /// use snowcat_host::dry_run::samples::Sample;
@@ -34,7 +34,7 @@ pub struct Sample {
     pieces: Vec<Piece>,
     /// The records that were requested.
     asked: BTreeSet<Vec<String>>,
-    /// Those of them without a file.
+    /// The requested records without a file.
     missing: BTreeSet<Vec<String>>,
 }
 
@@ -46,7 +46,7 @@ enum Piece {
 }
 
 impl Sample {
-    /// Reads a pattern of files. None where nothing of a parent's record is in it.
+    /// Parses a pattern of files. `None` if it has no field of a parent's record.
     #[must_use]
     pub fn new(resource: &str, pattern: &str) -> Option<Self> {
         let mut pieces = Vec::new();
@@ -66,24 +66,25 @@ impl Sample {
         Some(Self { resource: resource.to_owned(), pieces, asked, missing })
     }
 
-    /// The resource.
+    /// The name of the resource.
     #[must_use]
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// Returns the resources whose records are in the names of files.
+    /// Returns the resources whose fields are in the names of files.
     pub fn parents(&self) -> impl Iterator<Item = &str> {
         self.fields().map(|(parent, _)| parent)
     }
 
-    /// Returns how many records were requested, and how many of them have no file.
+    /// Returns the number of requested records, and of those without a file.
     #[must_use]
     pub fn found(&self) -> (usize, usize) {
         (self.asked.len(), self.missing.len())
     }
 
-    /// Changes the resource's endpoint in a job so that its pages follow one another as the saved ones do.
+    /// Changes the resource's endpoint in a job so that its pages follow one another like the saved
+    /// ones.
     pub fn prepare(&self, endpoint: &mut Map<String, Value>) {
         endpoint.insert("paginator".to_owned(), "header_link".into());
     }
@@ -145,7 +146,8 @@ impl Sample {
         let mut files = 0;
         let mut body = String::new();
         loop {
-            // What lies before the page is not read, and of what lies behind it only that it is there.
+            // Pages before the requested one are not read; of later ones only the existence
+            // matters.
             let skip = files > 0 && files != page;
             let pull = Pull {
                 resource: self.resource.clone(),
@@ -156,7 +158,7 @@ impl Sample {
             };
             match input.pull(&pull)? {
                 Pulled::File(_) => files += 1,
-                // Of text there are none.
+                // Text has no columns.
                 Pulled::Columns(_) => {}
                 Pulled::Page(text) => body.push_str(&text),
                 Pulled::End => break,
@@ -179,7 +181,7 @@ impl Sample {
     }
 }
 
-/// Returns a field of the parent's record that a request is made with.
+/// Returns a field of the parent's record that the request uses.
 fn value(request: &Request, parent: &str, field: &str) -> Result<String, Failure> {
     let known = request.parent.iter().find(|(path, _)| path == field);
     known.map(|(_, value)| value.clone()).ok_or_else(|| {
@@ -192,13 +194,13 @@ fn value(request: &Request, parent: &str, field: &str) -> Result<String, Failure
     })
 }
 
-/// A value as a part of a file's name.
+/// A value as a part of a file name.
 fn part(value: &str) -> String {
     let text = value.replace(['/', '\\', '*', '?'], "_");
     if matches!(text.as_str(), "." | "..") { "_".repeat(text.len()) } else { text }
 }
 
-/// The answers in a transcript of another run.
+/// The responses in a transcript of another run.
 ///
 /// ```
 /// use snowcat_host::dry_run::samples::Answers;
@@ -210,10 +212,10 @@ fn part(value: &str) -> String {
 pub struct Answers(BTreeMap<(String, String, Option<String>), Response>);
 
 impl Answers {
-    /// Reads a transcript. Of several answers to one request the last that is a response counts.
+    /// Reads a transcript. Of several answers to one request, the last response counts.
     ///
     /// # Errors
-    /// Says which line is none of a transcript.
+    /// The line that does not belong to a transcript.
     pub fn new(transcript: &str) -> Result<Self, String> {
         let mut answers = BTreeMap::new();
         let mut asked = Vec::new();
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_one_part_of_a_name() {
+    fn values_are_one_segment_of_a_name() {
         let check = |value: &str, expected: &str| assert_eq!(part(value), expected);
         check("7", "7");
         check("octo/repo", "octo_repo");
@@ -311,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_response_to_a_request_counts() {
+    fn last_response_to_a_request_counts() {
         let text = [
             r#"{"reply":"start"}"#,
             r#"{"step":{"fetch":[{"auth":null,"body":null,"headers":[],"method":"GET","url":"https://x/1"},{"auth":null,"body":"{}","headers":[],"method":"POST","url":"https://x/2"}]}}"#,

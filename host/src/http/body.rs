@@ -1,4 +1,4 @@
-//! Bodies: decompressed, of a size that is allowed, and text.
+//! Bodies: decompressed, limited in size, and decoded to text.
 
 use std::io::{self, Read};
 
@@ -7,17 +7,17 @@ use flate2::read::{DeflateDecoder, ZlibDecoder};
 use crate::encoding::Encoding;
 use crate::gzip::{Members, TooMany};
 
-/// What a server may compress with.
+/// The compressions that a server may use.
 pub(super) const ENCODINGS: &str = "gzip, deflate";
 
-/// A body in more pieces than these costs more than it says.
+/// The maximum number of gzip members in a body: more cost too much time.
 const MEMBERS: u64 = 1000;
 
-/// Why a body is not valid.
+/// The reason why a body is invalid.
 pub(super) enum Unfit {
-    /// It broke off, or its bytes are not what its headers say: another attempt may succeed.
+    /// It was truncated, or contradicts its headers: another attempt may succeed.
     Broken(String),
-    /// Another attempt would give the same.
+    /// Another attempt would have the same result.
     Lasting(String),
 }
 
@@ -34,10 +34,10 @@ pub(super) fn text(
     let encoding = encoding.unwrap_or_default().trim().to_ascii_lowercase();
     let bytes = match encoding.as_str() {
         "" | "identity" => bytes,
-        // An answer without a body can say what it would have been compressed with.
+        // An empty response may have an encoding.
         _ if bytes.is_empty() => bytes,
         "gzip" | "x-gzip" => read(Members::new(&*bytes).at_most(MEMBERS), limit)?,
-        // By the book it is zlib's format; some send it bare.
+        // The standard requires zlib's format; some servers send plain deflate.
         "deflate" if bytes.first().is_some_and(|first| first & 0x0f == 8) => {
             read(ZlibDecoder::new(&*bytes), limit)?
         }
@@ -60,7 +60,7 @@ pub(super) fn text(
     })
 }
 
-/// The charset that a content type names.
+/// The charset in a content type.
 fn charset(kind: &str) -> Option<&str> {
     kind.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -75,7 +75,7 @@ pub(super) fn too_large(limit: u64) -> String {
     format!("the body is larger than the limit of {limit} bytes")
 }
 
-/// Decompresses at most `limit` bytes: a few compressed bytes can stand for many.
+/// Decompresses at most `limit` bytes: a few compressed bytes can expand to many.
 fn read(decoder: impl Read, limit: u64) -> Result<Vec<u8>, Unfit> {
     let mut bytes = Vec::new();
     let unpacked: io::Result<usize> = decoder.take(limit.saturating_add(1)).read_to_end(&mut bytes);

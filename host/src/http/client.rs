@@ -1,4 +1,4 @@
-//! A client that adds credentials and keeps them out of answers.
+//! A client that adds credentials, and removes them from responses.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::token::{TokenClient, Tokens, is_transient};
 use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
 
-/// Headers that are the client's own. `host` would send a credential to somebody else behind the same
+/// Headers that only the client sets. `host` could send a credential to another server at the same
 /// address; the others would contradict the message.
 const OWN_HEADERS: [&str; 7] = [
     "accept-encoding",
@@ -29,16 +29,16 @@ const OWN_HEADERS: [&str; 7] = [
     "upgrade",
 ];
 
-/// What a client may use.
+/// The limits of a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct HttpLimits {
-    /// Time to connect. 15 s by default.
+    /// The time to connect. 15 s by default.
     pub connect: Duration,
-    /// Time for a whole request, its body included. 120 s by default.
+    /// The time for a request, including its body. 120 s by default.
     pub total: Duration,
-    /// Bytes of a body, as sent and decompressed. 100 MiB by default.
+    /// The size of a body in bytes, as sent and decompressed. 100 MiB by default.
     pub body: u64,
-    /// Requests on their way at once. 8 by default.
+    /// The number of concurrent requests. 8 by default.
     pub at_once: usize,
 }
 
@@ -53,7 +53,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// A client that adds credentials, follows no redirect, and speaks plain HTTP to this machine only.
+/// A client that adds credentials, follows no redirects, and uses plain HTTP to this machine only.
 ///
 /// ```
 /// use snowcat_host::Request;
@@ -90,7 +90,7 @@ pub struct Http {
 
 /// The connections.
 pub(super) struct Agents {
-    /// Through the proxy that the environment names, if it does.
+    /// Uses the proxy of the environment, if one is set.
     remote: Agent,
     local: Agent,
 }
@@ -120,14 +120,14 @@ impl Agents {
     }
 }
 
-/// What a credential adds to a request.
+/// The addition of a credential to a request.
 #[derive(Default)]
 struct Added {
-    /// Name and value.
+    /// The name and value.
     header: Option<(String, Secret)>,
-    /// Name, as it is in the URL, and value, as it is in the secret.
+    /// The name as in the URL, and the value as in the secret.
     parameter: Option<(String, Secret)>,
-    /// The credential and the token that was fetched for it.
+    /// The credential and its fetched token.
     token: Option<(String, Secret)>,
     secrets: Vec<Arc<Needles>>,
 }
@@ -145,7 +145,7 @@ impl Http {
         }
     }
 
-    /// Sends requests that do not depend on one another; returns one answer for each, in their order.
+    /// Sends independent requests. Returns one answer for each, in their order.
     #[must_use]
     pub fn fetch(&self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
         let mut answers = Vec::with_capacity(requests.len());
@@ -201,7 +201,7 @@ impl Http {
         self.read(request, response, &added)
     }
 
-    /// Reads an answer: decompressed, as text, and without a secret.
+    /// Reads a response: decompressed, as text, and without secrets.
     fn read(
         &self,
         request: &Request,
@@ -212,7 +212,7 @@ impl Http {
         let bytes = response
             .body_mut()
             .with_config()
-            // It counts the attempt to read on, which finds the end.
+            // The limit counts the read that finds the end.
             .limit(self.limits.body.saturating_add(1))
             .read_to_vec()
             .map_err(|e| self.failed(request, &status.to_string(), e))?;
@@ -223,7 +223,7 @@ impl Http {
             message: format!("{}: {why}", ShownRequest(request)),
             transient,
         };
-        // The reason quotes headers of the answer.
+        // The reason quotes headers of the response.
         let body =
             body::text(bytes, encoding, kind, self.limits.body).map_err(|unfit| match unfit {
                 Unfit::Broken(why) => failed(&self.known.scrub(why), true),
@@ -233,7 +233,7 @@ impl Http {
             .headers()
             .iter()
             .filter(|(name, _)| !matches!(name.as_str(), "set-cookie" | "set-cookie2"))
-            // A value that is not text means nothing to a load.
+            // A load cannot use values that are not text.
             .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
             .collect();
         let response = Response { status, headers, body };
@@ -251,7 +251,7 @@ impl Http {
         Failure { code: code.to_owned(), message, transient }
     }
 
-    /// Returns what a credential adds to a request to this origin.
+    /// Returns the addition of a credential to a request to this origin.
     fn added(
         &self,
         name: &str,
@@ -299,7 +299,7 @@ impl fmt::Debug for Http {
     }
 }
 
-/// Adds the headers of a request, then the one of its credential.
+/// Adds the headers of a request, then that of its credential.
 fn with_headers(
     mut message: Builder,
     headers: &[(String, String)],

@@ -1,4 +1,4 @@
-//! Requests that are sent for a load, as [`Host::fetch`](crate::Host::fetch) promises it.
+//! The client that sends requests of a load, as [`Host::fetch`](crate::Host::fetch) specifies.
 
 mod body;
 mod client;

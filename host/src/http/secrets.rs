@@ -1,4 +1,4 @@
-//! The secrets that a client has sent, and answers without them.
+//! The secrets that a client has sent, and their removal from responses.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,12 +9,12 @@ use super::echo::{
 use crate::credentials::Secret;
 use crate::interface::Response;
 
-/// What no answer may bring into the load, by credential and part.
+/// The secrets that no response may pass to the load, by credential and part.
 #[derive(Default)]
 pub(super) struct KnownSecrets(Mutex<BTreeMap<(String, String), Arc<Needles>>>);
 
 impl KnownSecrets {
-    /// Adds a secret, in place of the last one of the same credential and part.
+    /// Adds a secret. It replaces the previous one of the same credential and part.
     pub(super) fn learn(&self, credential: &str, part: &str, secret: Secret) -> Arc<Needles> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (credential.to_owned(), part.to_owned());
@@ -26,13 +26,14 @@ impl KnownSecrets {
         needles
     }
 
-    /// Returns the text without any secret.
+    /// Returns the text without secrets.
     pub(super) fn scrub(&self, text: String) -> String {
         echo::hide(text, &self.all())
     }
 
-    /// Returns the response without a secret: of an error, what quotes one is not shown; data that quotes one
-    /// is an error. `own` are the secrets of the request, `parameter` is the one in its URL.
+    /// Returns the response without secrets: parts of an error that quote one are not shown; data
+    /// that quotes one is an error. `own` are the secrets of the request, `parameter` is the one in
+    /// its URL.
     pub(super) fn clean(
         &self,
         mut response: Response,

@@ -1,4 +1,4 @@
-//! Where a request may go, and how its URL is written.
+//! The allowed targets of requests, and their URLs.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use crate::credentials::{Origin, Secret};
 use crate::interface::Request;
 
-/// A request as an error shows it: without the query, where people put keys.
+/// A request in errors: without the query, which may have keys.
 pub(crate) struct ShownRequest<'a>(pub(crate) &'a Request);
 
 impl fmt::Display for ShownRequest<'_> {
@@ -15,7 +15,7 @@ impl fmt::Display for ShownRequest<'_> {
         let Request { method, url, .. } = self.0;
         let shown = url.split(['?', '#']).next().unwrap_or_default();
         let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
-        // A user in the URL is rejected; the error must not quote the password.
+        // A URL with a user is rejected; the error must not quote the password.
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let host = authority.rsplit('@').next().unwrap_or_default();
         write!(f, "{method} {scheme}://{host}{path}")
@@ -25,8 +25,8 @@ impl fmt::Display for ShownRequest<'_> {
 /// Returns the origin of a URL.
 ///
 /// # Errors
-/// If no request may go there: the URL is not one of HTTPS, and not one of HTTP to this machine; or it has a
-/// user in it.
+/// If no request may be sent there: the URL is neither HTTPS nor HTTP to this machine, or it has a
+/// user.
 pub(crate) fn check(uri: &Uri) -> Result<Origin, String> {
     let host = uri.host().ok_or("expected a URL with a host")?;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -46,7 +46,7 @@ pub(crate) fn check(uri: &Uri) -> Result<Origin, String> {
     }
 }
 
-/// Returns the URL with this parameter in its query, in place of one of the same name, which is encoded.
+/// Returns the URL with this parameter in its query, replacing one with the same encoded name.
 pub(super) fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Uri, String> {
     let text = uri.to_string();
     let pair = Secret::new(format!("{name}={}", encoded(value.reveal())));
@@ -54,13 +54,13 @@ pub(super) fn with_parameter(uri: &Uri, name: &str, value: &Secret) -> Result<Ur
     let others = uri.query().unwrap_or_default().split('&');
     let others = others.filter(|it| !it.is_empty() && it.split('=').next() != Some(name));
     let query: Vec<&str> = others.chain([pair.reveal()]).collect();
-    // Whatever the error quotes would quote the secret.
+    // The error would quote the secret.
     format!("{path}?{}", query.join("&"))
         .parse()
         .map_err(|_| "the credential does not fit into the URL".to_owned())
 }
 
-/// Returns the text percent-encoded: all but the unreserved characters of RFC 3986.
+/// Percent-encodes all but the unreserved characters of RFC 3986.
 pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Bearer tokens: fetched when they are needed, kept while they are valid, dropped when a source rejects them.
+//! Bearer tokens: fetched when needed, kept while valid, and dropped when a source rejects them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,26 +20,27 @@ pub(super) struct Tokens(Mutex<BTreeMap<String, Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    /// The token, and until when it is valid.
+    /// The token, and the end of its validity.
     token: Option<(Secret, Instant)>,
-    /// The refresh token that replaces the one in the secret.
+    /// The refresh token that replaces the one of the secret.
     refresh: Option<Secret>,
 }
 
-/// What tokens are fetched with.
+/// The client that fetches tokens.
 pub(super) struct TokenClient<'a> {
     pub(super) credentials: &'a Credentials,
     pub(super) known: &'a KnownSecrets,
     pub(super) agent: &'a dyn Fn(&Origin) -> &'a Agent,
 }
 
-/// Seconds that a token is valid if the server does not say.
+/// The validity of a token in seconds if the server states none.
 const USUAL: f64 = 3600.0;
-/// The longest time a token is given up before its end, for requests on their way: 30 s, or a tenth.
+/// The time before the end of its validity at which a token is dropped, for requests in flight: 30
+/// s or a tenth of the validity, whichever is less.
 const MARGIN: f64 = 30.0;
 
 impl Tokens {
-    /// Forgets a token that a source refused, unless there is a newer one by now.
+    /// Drops a token that a source rejected, unless there is a newer one.
     pub(super) fn forget(&self, credential: &str, refused: &Secret) {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = tokens.get_mut(credential)
@@ -49,14 +50,15 @@ impl Tokens {
         }
     }
 
-    /// Returns the bearer token of a credential. It is fetched if there is none or it is about to expire.
+    /// Returns the bearer token of a credential. Fetches one if there is none, or it is about to
+    /// expire.
     pub(super) fn bearer(
         &self,
         credential: &str,
         wanted: &TokenRequest,
         client: &TokenClient<'_>,
     ) -> Result<Secret, Failure> {
-        // Held while fetching: of several requests at once, one asks.
+        // The lock is held while fetching: of several concurrent requests, one fetches.
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = tokens.entry(credential.to_owned()).or_default();
         if let Some((token, expiry)) = &kept.token
@@ -102,18 +104,18 @@ impl Tokens {
     }
 }
 
-/// A token that was fetched.
+/// A fetched token.
 pub(crate) struct Fetched {
-    /// To be sent as `Bearer`.
+    /// The token, to be sent as `Bearer`.
     pub(crate) token: Secret,
-    /// Until when it is valid, less a margin for requests on their way.
+    /// The end of its validity minus a margin for requests in flight.
     pub(crate) until: Option<Instant>,
-    /// The refresh token of the same answer.
+    /// The refresh token of the same response.
     pub(crate) refresh: Option<Secret>,
 }
 
-/// Asks for a token with a form. An error says why, and whether to try again; it quotes neither the form
-/// nor the answer.
+/// Requests a token with a form. An error has the reason, and whether to retry; it quotes neither
+/// the form nor the response.
 pub(crate) fn fetch(
     agent: &Agent,
     uri: Uri,
@@ -127,7 +129,7 @@ pub(crate) fn fetch(
     let sent = request.send_form(form.iter().copied());
     let mut response = sent.map_err(|e| (e.to_string(), is_transient(&e)))?;
     let status = response.status();
-    // The text of these errors could quote the answer, and the answer is the secret.
+    // These errors could quote the response, which is the secret.
     let unfit = |_| ("expected an object with an access_token".to_owned(), false);
     let body = response.body_mut().read_to_vec().map_err(|_| unfit(()))?;
     if !status.is_success() {
@@ -147,7 +149,7 @@ pub(crate) fn fetch(
     })
 }
 
-/// What is sent; what the job gives goes before what is usual.
+/// The parameters: those of the job take precedence over the usual ones.
 fn form<'a>(wanted: &'a TokenRequest, refresh: Option<&'a Secret>) -> Vec<(&'a str, &'a str)> {
     let grant = if refresh.is_some() { "refresh_token" } else { "client_credentials" };
     let mut form = vec![("grant_type", grant)];
@@ -164,19 +166,19 @@ fn form<'a>(wanted: &'a TokenRequest, refresh: Option<&'a Secret>) -> Vec<(&'a s
 #[derive(serde::Deserialize)]
 struct TokenResponse {
     access_token: String,
-    /// Not read as a number yet: one may be larger than any that there is.
+    /// Kept as text, because the number may exceed every type.
     expires_in: Option<Box<RawValue>>,
     refresh_token: Option<String>,
 }
 
-/// Some write the number as a text.
+/// Some servers send the number as a string.
 fn seconds(value: &RawValue) -> Option<f64> {
     let number: f64 =
         value.get().trim_matches(|c: char| c == '"' || c.is_whitespace()).parse().ok()?;
     (number.is_finite() && number >= 0.0).then_some(number)
 }
 
-/// Returns the error code (RFC 6749, section 5.2); nothing else of the answer is shown.
+/// Returns the error code (RFC 6749, section 5.2); no other part of the response is shown.
 fn reason(body: &[u8]) -> String {
     let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     match answer.get("error").and_then(serde_json::Value::as_str) {
@@ -189,10 +191,10 @@ fn reason(body: &[u8]) -> String {
     }
 }
 
-/// Whether another attempt may succeed.
+/// Returns `true` if another attempt may succeed.
 pub(crate) fn is_transient(error: &ureq::Error) -> bool {
     match error {
-        // A certificate that is not valid arrives as invalid data.
+        // An invalid certificate is reported as invalid data.
         ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
         ureq::Error::ConnectionFailed | ureq::Error::HostNotFound | ureq::Error::Timeout(_) => true,
         _ => false,

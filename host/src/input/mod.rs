@@ -1,4 +1,4 @@
-//! The input of a load that is not HTTP: files, where they are, and how they become pages.
+//! Input of a load other than HTTP: files, their locations, and their conversion to pages.
 
 pub mod buckets;
 mod columns;

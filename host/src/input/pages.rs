@@ -1,7 +1,7 @@
-//! Input in pages, of a size that one call can carry.
+//! Input in pages of a size that one call can pass.
 //!
-//! Text is cut between any two characters: the load puts it together again and knows where records end.
-//! Rows of Parquet and Arrow become cells here, whole ones, with the types of their columns.
+//! Text is cut between any two characters: the load joins it again and finds the records. Rows of
+//! Parquet and Arrow are converted to cells here, with the types of their columns, and are not cut.
 
 use std::any::Any;
 use std::fs::File;
@@ -14,13 +14,13 @@ use super::columns;
 use crate::encoding::{Decoder, Encoding};
 use crate::interface::Column;
 
-/// A good size of a page, in bytes.
+/// The recommended size of a page, in bytes.
 pub const PAGE: usize = 4 << 20;
 
-/// What is before the character of a byte's number, where the byte stands for no character.
+/// The mark before the character with the number of an undecodable byte.
 pub(crate) const MARK: char = '\u{fdd0}';
 
-/// The pages of one input. They are read and made by a thread, one page ahead of the load.
+/// The pages of one input. A thread prepares them, one page ahead of the load.
 ///
 /// ```
 /// use std::io::Cursor;
@@ -41,19 +41,19 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// The pages of a text in UTF-8, of at most this many bytes each.
+    /// Returns the pages of a UTF-8 text, of at most `size` bytes each.
     ///
     /// # Errors
-    /// If there can be no thread.
+    /// If the thread cannot be started.
     pub fn of_text(reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
         Self::of_text_in(reader, size, "utf-8")
     }
 
-    /// The pages of a text in this encoding, made of at most this many bytes each. Where bytes stand for
-    /// no character, there is the mark that the interface tells of.
+    /// Returns the pages of a text in this encoding, each decoded from at most `size` bytes.
+    /// Undecodable bytes have the mark that the interface specifies.
     ///
     /// # Errors
-    /// If no such encoding is known, or there can be no thread.
+    /// If the encoding is unknown, or the thread cannot be started.
     pub fn of_text_in(
         mut reader: impl Read + Send + 'static,
         size: usize,
@@ -68,28 +68,28 @@ impl Pages {
         Self::spawn(None, move || text(&mut reader, size.max(4), &mut decoder))
     }
 
-    /// The rows of a Parquet file, as cells of its [columns](Self::columns); of at least this many bytes, and one row more at
-    /// most.
+    /// Returns the rows of a Parquet file as cells of its [columns](Self::columns). A page has at
+    /// least `size` bytes, and at most one row more.
     ///
     /// # Errors
-    /// If it is none, or there can be no thread.
+    /// If it is not Parquet, or the thread cannot be started.
     pub fn of_parquet(file: File, size: usize) -> io::Result<Self> {
         let mut rows = guarded(|| columns::ParquetRows::new(file, size))?;
         let columns = Some(rows.columns());
         Self::spawn(columns, move || guarded(|| rows.next_page()))
     }
 
-    /// The same of Arrow IPC, as a file or as a stream.
+    /// Returns the rows of Arrow IPC, as a file or as a stream.
     ///
     /// # Errors
-    /// If it is none, or there can be no thread.
+    /// If it is not Arrow IPC, or the thread cannot be started.
     pub fn of_arrow(reader: impl Read + Send + 'static, size: usize) -> io::Result<Self> {
         let mut rows = guarded(|| columns::of_arrow(reader, size))?;
         let columns = Some(rows.columns());
         Self::spawn(columns, move || guarded(|| rows.next_page()))
     }
 
-    /// The columns of the rows, where the pages are cells. Says them once.
+    /// Returns the columns once, if the pages are cells.
     pub fn columns(&mut self) -> Option<Vec<Column>> {
         self.columns.take()
     }
@@ -98,7 +98,7 @@ impl Pages {
         columns: Option<Vec<Column>>,
         mut next: impl FnMut() -> io::Result<Option<String>> + Send + 'static,
     ) -> io::Result<Self> {
-        // One page lies ready while the load works on the one before.
+        // One page is ready while the load works on the previous one.
         let (sender, pages) = sync_channel(0);
         thread::Builder::new().name("snowcat-input".into()).spawn(move || {
             loop {
@@ -108,7 +108,7 @@ impl Pages {
                     Err(error) => Err(error),
                 };
                 let last = page.is_err();
-                // Nobody listens once the load has ended.
+                // The receiver is gone once the load has ended.
                 if sender.send(page).is_err() || last {
                     return;
                 }
@@ -118,8 +118,8 @@ impl Pages {
     }
 }
 
-/// Each an [`io::ErrorKind::InvalidData`] for a file that is damaged, or what the reader says; after an
-/// error there is no more.
+/// An error is an [`io::ErrorKind::InvalidData`] for a damaged file, or that of the reader. It is
+/// the last item.
 impl Iterator for Pages {
     type Item = io::Result<String>;
 
@@ -128,7 +128,7 @@ impl Iterator for Pages {
     }
 }
 
-/// The libraries of Parquet and Arrow panic over some files that are damaged: that is an error of the file.
+/// The libraries of Parquet and Arrow panic on some damaged files: this is an error of the file.
 fn guarded<T>(decode: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| Err(damaged(&*panic)))
 }
@@ -140,7 +140,7 @@ fn damaged(panic: &(dyn Any + Send)) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("the file is damaged: {why}"))
 }
 
-/// The next page of a text; the decoder is gone when the text has ended.
+/// The next page of a text. The decoder is removed when the text ends.
 fn text(
     reader: &mut impl Read,
     size: usize,
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_between_characters() {
+    fn text_is_cut_between_characters() {
         check(4, "", &[]);
         check(99, " \n ", &[" \n "]);
         check(4, "{\"a\":1}", &["{\"a\"", ":1}"]);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_character_is_marked() {
+    fn undecodable_bytes_are_marked() {
         let check = |encoding: &str, input: &[u8], expected: &str| {
             for size in [4, 5, 99] {
                 let input = io::Cursor::new(input.to_vec());
@@ -207,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn what_panics_is_an_error() {
+    fn panics_of_decoders_are_errors() {
         let found = guarded::<()>(|| panic!("no such {}", "thing")).unwrap_err();
         assert_eq!(found.to_string(), "the file is damaged: no such thing");
         assert_eq!(guarded(|| Ok(1)).unwrap(), 1);
     }
 
-    /// Whatever the sizes of pages and of reads, all together are the input.
+    /// For any sizes of pages and reads, the pages together are the input.
     #[test]
-    fn nothing_is_lost() {
+    fn pages_together_are_the_input() {
         let text: String = (0..500).map(|i| format!("{{\"n\":{i},\"t\":\"é,]}}\"}}\n")).collect();
         for size in [1, 7, 64, 1000, 1 << 20] {
             let pages = Pages::of_text(Drip(text.clone().into_bytes(), 0), size).unwrap();
@@ -225,12 +225,12 @@ mod tests {
                 assert!(page.len() <= size.max(4), "{} for {size}", page.len());
                 all.push_str(&page);
             }
-            // Not with `assert_eq`, which would print it all.
+            // `assert_eq` would print the whole text.
             assert!(all == text, "{size}");
         }
     }
 
-    /// Gives three bytes at a time.
+    /// Returns three bytes per read.
     struct Drip(Vec<u8>, usize);
 
     impl Read for Drip {

@@ -1,8 +1,9 @@
-//! A run written down: one JSON object a line, alternately what the load heard and what it said.
+//! The transcript of a run: one JSON object per line, alternately the replies to the load and its
+//! steps.
 //!
-//! The text is canonical (keys sorted, no spaces, nothing escaped that need not be), and the Python
-//! host writes the same, so that two runs are the same run exactly when their transcripts are equal
-//! byte for byte. Of a file there is the SHA-256 and the size; a credential never comes near.
+//! The text is canonical (sorted keys, no spaces, minimal escapes), and the Python host writes the
+//! same text, so that two runs are equal exactly if their transcripts are equal byte by byte. A
+//! file is represented by its SHA-256 and size. Transcripts have no credentials.
 //!
 //! ```text
 //! {"reply":"start"}
@@ -12,8 +13,8 @@
 //! {"reply":"done"}
 //! {"step":{"finished":{"cursors":[],..}}}
 //! ```
-//! A load that cannot go on ends with `{"fault":{"context":[..],"kind":"data","message":".."}}`; a job
-//! that is not valid is such a line and no other.
+//! A load that fails ends with `{"fault":{"context":[..],"kind":"data","message":".."}}`. For an
+//! invalid job this is the only line.
 
 mod parse;
 
@@ -32,7 +33,7 @@ use crate::runner::Observer;
 
 pub(crate) use self::parse::{parse_reply, parse_requests};
 
-/// Writes a run down as it happens.
+/// Writes the transcript of a run while it happens.
 ///
 /// ```
 /// use snowcat_host::transcript::Transcript;
@@ -55,12 +56,12 @@ pub struct Transcript<W> {
 }
 
 impl<W: Write> Transcript<W> {
-    /// A transcript that goes to this writer, a line at a time.
+    /// Creates a transcript that writes each line to `out`.
     pub fn new(out: W) -> Self {
         Self { out }
     }
 
-    /// The writer.
+    /// Returns the writer.
     pub fn into_inner(self) -> W {
         self.out
     }
@@ -88,8 +89,8 @@ impl<W: Write> Observer for Transcript<W> {
     }
 }
 
-// Keys are in alphabetical order in every `json!` below: whether serde_json sorts them itself depends
-// on a feature that any crate of the program may turn on. A test sees to it.
+// The keys in every `json!` below are in alphabetical order: whether serde_json sorts them depends
+// on a feature that any crate of the program may enable. A test checks it.
 
 /// Returns the line of a step, without its end. `payload` is that of an upload, else empty.
 ///
@@ -225,7 +226,7 @@ fn request_value(request: &Request) -> Value {
     })
 }
 
-/// A report in JSON, with the interface's own names.
+/// A report as JSON, with the names of the interface.
 #[must_use]
 pub fn report_value(report: &Report) -> Value {
     let cursors = report.cursors.iter().map(|cursor| {

@@ -1,10 +1,10 @@
-//! Lines of a transcript, read back.
+//! The parser of transcript lines.
 
 use serde_json::Value;
 
 use crate::interface::{Column, Failure, File, Outcome, Reply, Request, Response};
 
-/// Returns the requests of a step. A transcript does not hold their resources and parents.
+/// Returns the requests of a step. Transcripts do not contain their resources and parents.
 pub(crate) fn parse_requests(value: &Value) -> Result<Vec<Request>, String> {
     let optional = |value: &Value, key: &str| match value.get(key) {
         None | Some(Value::Null) => Ok(None),
@@ -23,7 +23,7 @@ pub(crate) fn parse_requests(value: &Value) -> Result<Vec<Request>, String> {
     })
 }
 
-/// The reply of a line.
+/// The reply in a line.
 pub(crate) fn parse_reply(line: &Value) -> Result<Reply, String> {
     let reply = line.get("reply").ok_or_else(|| format!("expected a reply, found {line}"))?;
     if let Some(word) = reply.as_str() {

@@ -4,7 +4,7 @@ use crate::interface::{
 };
 
 #[test]
-fn steps_are_said_in_one_way() {
+fn steps_have_one_text() {
     check_step(
         Step::Sql(Script { statements: vec!["SELECT 'é\"\n'".into()], order: Order::Any }),
         r#"{"step":{"sql":{"order":"any","statements":["SELECT 'é\"\n'"]}}}"#,
@@ -58,7 +58,7 @@ fn steps_are_said_in_one_way() {
 }
 
 #[test]
-fn replies_are_said_in_one_way_and_read_back() {
+fn replies_have_one_text_and_are_read_back() {
     check_reply(Reply::Start, r#"{"reply":"start"}"#);
     check_reply(Reply::DryRun, r#"{"reply":"dry-run"}"#);
     check_reply(Reply::End, r#"{"reply":"end"}"#);
@@ -101,7 +101,7 @@ fn replies_are_said_in_one_way_and_read_back() {
 }
 
 #[test]
-fn a_fault_is_said_in_one_way() {
+fn faults_have_one_text() {
     let fault = Fault {
         kind: FaultKind::Data,
         message: "expected }".into(),

@@ -1,4 +1,4 @@
-//! `snowcat check`: whether a job is valid, and if it is not, at which lines.
+//! `snowcat check`: reports whether a job is valid, and the line of each error.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -18,27 +18,27 @@ use super::init::OPEN;
 use super::placeholders::{Setting, all_are_known, filled_as_given, missing as without_setting};
 use super::terminal::Escaped;
 
-/// Say whether jobs are valid, and where they are not
+/// Report whether jobs are valid, and the position of each error
 ///
-/// Every mistake is reported with its line and column. The exit code is 0 for valid jobs, 1 for others and 2
-/// for files that cannot be read.
+/// Every error is reported with its line and column. The exit code is 0 for valid jobs, 1 for
+/// others and 2 for files that cannot be read.
 #[derive(Args)]
 pub(super) struct Check {
-    /// The jobs, files of JSON
+    /// The jobs (JSON files)
     #[arg(required = true)]
     jobs: Vec<PathBuf>,
     /// The value of a placeholder {{NAME}} in the jobs
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
-    /// What the owner of an installation allows: its policy.json. A job that wants more is not valid
+    /// The policy.json of an installation. A job that it does not allow is not valid
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Print a JSON object a mistake
+    /// Print one JSON object per error
     #[arg(long)]
     json: bool,
 }
 
-/// The part of a `policy.json` that is for jobs, as the component takes it.
+/// The part of a `policy.json` for jobs, in the form of the component.
 fn policy(file: &Path) -> Result<String, Failed> {
     let usage = |why: &dyn std::fmt::Display| Failed::Usage(format!("{}: {why}", file.display()));
     let text = fs::read_to_string(file).map_err(|e| usage(&e))?;
@@ -50,7 +50,7 @@ fn policy(file: &Path) -> Result<String, Failed> {
     }
 }
 
-/// So many mistakes are enough for one reading.
+/// The maximum number of errors that are reported.
 const MOST: usize = 20;
 
 impl Check {
@@ -60,7 +60,7 @@ impl Check {
         for file in &self.jobs {
             let text = fs::read_to_string(file)
                 .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
-            // An editor may have put a byte order mark there; places are counted behind it.
+            // A byte order mark of an editor is removed; positions do not count it.
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
             texts.push((file.display().to_string(), text));
         }
@@ -75,7 +75,7 @@ impl Check {
         for (file, text) in &texts {
             let mut trap = None;
             let judge = |job: &str| match runner.run(job, NOW, &mut Nothing::default()) {
-                // That there is nothing to load is no mistake of the job.
+                // A job without anything to load is valid.
                 Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => Some(fault),
                 Ok(_) | Err(Error::Fault(_)) => None,
                 Err(error) => {
@@ -108,11 +108,11 @@ impl Check {
     }
 }
 
-/// Any instant will do: a job that is not valid is so at all times.
+/// Validity does not depend on the instant.
 const NOW: &str = "2026-01-01T00:00:00Z";
 
-/// A host and sources with nothing in them: a load of nothing brings up what is wrong with a job that
-/// can be read.
+/// A host whose sources are empty: a load of nothing reports the errors of a job that can be
+/// parsed.
 #[derive(Default)]
 struct Nothing {
     requests: usize,
@@ -130,7 +130,7 @@ impl Host for Nothing {
     fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
         self.requests += requests.len();
         let answer = || {
-            // Whoever goes on asking will find no end here.
+            // A load that continues to request gets an error here.
             if self.requests > 100 {
                 return Err(Failure {
                     code: String::new(),
@@ -151,7 +151,7 @@ impl Host for Nothing {
     fn wait(&mut self, _: f64, _: &str) {}
 }
 
-/// What is wrong, and where in the file.
+/// An error and its position in the file.
 #[derive(Debug)]
 struct Mistake {
     line: usize,
@@ -172,7 +172,7 @@ impl Mistake {
         let colon = if place.is_empty() { "" } else { ": " };
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        // Tabs stay, so that the mark is under its character.
+        // Tabs are kept, so that the mark is under its character.
         let indent: String = source
             .chars()
             .take(column.saturating_sub(1))
@@ -191,8 +191,9 @@ impl Mistake {
     }
 }
 
-/// Returns all independent mistakes. After each the job is corrected if the intention is clear, else the wrong
-/// part is removed, and it is checked again; it stops where that could report what is not a mistake.
+/// Returns all independent errors. After each the job is corrected if the intention is clear, or
+/// else the invalid part is removed, and it is checked again. It stops before errors of the
+/// corrections are reported.
 fn mistakes(
     text: &str,
     settings: &[Setting],
@@ -232,13 +233,13 @@ fn mistakes(
         let proposed = proposed(&fault.message);
         let mended = match key {
             Some((key, _)) => document.rename(&path, &key, proposed),
-            // A key that the job lacks: it is put there, so that the next one that is missing is found too.
+            // A missing key of the job is added, so that the next missing one is found, too.
             None if missing(&fault.message).is_some() && path.len() == 1 => missing(&fault.message)
                 .is_some_and(|value| {
                     document.put(place, value);
                     true
                 }),
-            // A name of its own, so that the rest of the resource is read.
+            // The name is made unique, so that the rest of the resource is checked.
             None if whole && fault.message.ends_with("is given twice") => {
                 document.replace(&path, &format!("mistake {}", found.len()))
             }
@@ -259,7 +260,7 @@ fn mistakes(
     found
 }
 
-/// The placeholders without a setting, in front of the other mistakes. A string with such a placeholder is
+/// The placeholders without a setting, before the other errors. A string with such a placeholder is
 /// not checked further.
 fn unfilled(text: &str, settings: &[Setting], others: Vec<Mistake>) -> Vec<Mistake> {
     let placeholders = without_setting(text, settings);
@@ -278,7 +279,7 @@ fn unfilled(text: &str, settings: &[Setting], others: Vec<Mistake>) -> Vec<Mista
     found
 }
 
-/// A value for a key of the job that is missing.
+/// A value for a missing key of the job.
 fn missing(message: &str) -> Option<&'static str> {
     match message {
         "expected a string, found nothing" => Some("\"x\""),
@@ -287,7 +288,7 @@ fn missing(message: &str) -> Option<&'static str> {
     }
 }
 
-/// Files that are meant to be in buckets, and are nowhere: the load leaves places to its host.
+/// Locations in buckets that are invalid: the load leaves them to its host.
 fn misplaced(text: &str, settings: &[Setting]) -> Vec<Mistake> {
     let job: Value = serde_json::from_str(text).unwrap_or_default();
     let resources = job.get("resources").and_then(Value::as_array);
@@ -310,7 +311,7 @@ fn misplaced(text: &str, settings: &[Setting]) -> Vec<Mistake> {
     found
 }
 
-/// What a run has to say about a resource.
+/// The error of a run about a resource.
 fn of_run(text: &str, document: &Node, job: Option<&Value>, fault: &Fault) -> Mistake {
     let named = fault.context.iter().find_map(|place| place.strip_prefix("resource "));
     let resources = job.and_then(|job| job.get("resources")).and_then(Value::as_array);
@@ -324,7 +325,8 @@ fn of_run(text: &str, document: &Node, job: Option<&Value>, fault: &Fault) -> Mi
     Mistake::at(text, document.follow(&path).0.at, place, sentence(fault))
 }
 
-/// What is wrong with a resource may be written in `resource_defaults`: there, if it is nowhere else.
+/// An error of a resource may come from `resource_defaults`: it is reported there if the key is not
+/// in the resource.
 fn overlaid(document: &Node, path: Vec<Step>) -> Vec<Step> {
     let [Step::Member(resources), Step::Element(_), rest @ ..] = path.as_slice() else {
         return path;
@@ -336,7 +338,7 @@ fn overlaid(document: &Node, path: Vec<Step>) -> Vec<Step> {
     let mut defaults = vec![Step::Member("resource_defaults".to_owned())];
     defaults.extend_from_slice(rest);
     let (_, found) = document.follow(&defaults);
-    // The defaults begin one step higher.
+    // The path in the defaults starts one step higher.
     if found + 1 > taken && found == defaults.len() { defaults } else { path }
 }
 
@@ -345,7 +347,7 @@ fn proposed(message: &str) -> Option<&str> {
     message.split_once("did you mean \"")?.1.strip_suffix("\"?")
 }
 
-/// Text that is not JSON: the parser says the line and the column.
+/// The error for text that is not JSON: the parser reports the line and the column.
 fn syntax(text: &str, fault: &Fault) -> Mistake {
     let located = fault.message.rsplit_once(" at line ").and_then(|(message, place)| {
         let (line, column) = place.split_once(" column ")?;
@@ -355,19 +357,19 @@ fn syntax(text: &str, fault: &Fault) -> Mistake {
         return Mistake::at(text, 0, String::new(), sentence(fault));
     };
     let source = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-    // The column is counted in bytes, and 0 before the first.
+    // The column is in bytes, and 0 before the first.
     let left =
         source.get(..column.saturating_sub(1)).map_or(column, |left| left.chars().count() + 1);
     Mistake { line, column: left.max(1), source, place: String::new(), message: message.to_owned() }
 }
 
-/// Returns the fault without the path that is shown before it.
+/// Returns the message without the path before it.
 fn sentence(fault: &Fault) -> String {
     let inner = fault.context.iter().skip(1).map(String::as_str);
     inner.chain([fault.message.as_str()]).collect::<Vec<_>>().join(": ")
 }
 
-/// Gathers the places of values that the user has to fill in.
+/// Collects the paths of values that the user must fill in.
 fn open(job: &Value, place: &str, found: &mut Vec<String>) {
     match job {
         Value::Object(members) => {

@@ -2,7 +2,7 @@ use snowcat_host::FaultKind;
 
 use super::*;
 
-/// Says these faults one after the other, then none.
+/// Returns these faults one after the other, then none.
 #[track_caller]
 fn check(text: &str, faults: &[(&str, &str)], expected: &[&str]) {
     let mut faults = faults.iter();
@@ -24,9 +24,9 @@ fn check(text: &str, faults: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn mistakes_are_found_in_the_file() {
+fn errors_are_located_in_the_file() {
     let job = "{\n \"pipelin\": \"p\",\n \"x\": {\"resource_defaults\": 1},\n \"resource_defaults\": {\"primary_key\": 7},\n \"resources\": [{\"name\": \"a\"}]\n}";
-    // A key that is nearly right is taken for the right one.
+    // A misspelled key is corrected.
     check(
         job,
         &[
@@ -39,7 +39,7 @@ fn mistakes_are_found_in_the_file() {
             "2:13 pipeline|expected nonsense, found \"p\"",
         ],
     );
-    // Everything that the job lacks is reported.
+    // All missing keys are reported.
     check(
         "{\n \"pipeline\": \"p\"}",
         &[
@@ -53,7 +53,7 @@ fn mistakes_are_found_in_the_file() {
             "1:1 resources|expected at least one resource, found nothing",
         ],
     );
-    // A name that is given twice keeps nothing back of its resource.
+    // A repeated name does not prevent checks of its resource.
     check(
         "{\"resources\": [{\"name\": \"a\"}, {\"name\": \"a\",\n \"primary_keys\": 1}]}",
         &[
@@ -65,7 +65,7 @@ fn mistakes_are_found_in_the_file() {
             "2:2 resources[1]|unknown key \"primary_keys\", did you mean \"primary_key\"?",
         ],
     );
-    // What is missing is reported at the object it is missing in, and what is wrong in the defaults there.
+    // A missing key is reported at its object, and an error in the defaults there.
     check(
         job,
         &[("resources[0].endpoint.path", "expected a string, found nothing")],
@@ -111,7 +111,7 @@ fn values_to_fill_in_are_named() {
 }
 
 #[test]
-fn a_mark_is_under_its_character() {
+fn mark_is_under_its_character() {
     let mistake = Mistake::at("{\n\t\"é\": 1}", 9, "a".to_owned(), "no".to_owned());
     assert_eq!(mistake.text("f"), "f:2:7: a: no\n  2 | \t\"é\": 1}\n    | \t     ^");
 }

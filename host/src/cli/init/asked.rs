@@ -1,4 +1,4 @@
-//! The URL that a sample is the answer of.
+//! The URL from which a sample was requested.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use super::names;
 pub(super) const SECRETS: &str = "The host adds it, for these hosts only. Inside Snowflake it is the secret of this name, \
                        with snowcat plan the variables SNOWCAT_<SECRET>_TOKEN, _USERNAME and _PASSWORD.";
 
-/// What a URL says about the client and the endpoint.
+/// The parts of a URL that belong to the client and the endpoint.
 pub(super) struct Asked {
     /// The URL that the paths of resources are relative to.
     pub(super) base_url: String,
@@ -16,17 +16,17 @@ pub(super) struct Asked {
     pub(super) path: String,
     /// The query, without secrets.
     pub(super) params: Map<String, Value>,
-    /// The name of a parameter that is a secret.
+    /// The name of a parameter with a secret.
     secret: Option<String>,
 }
 
 impl Asked {
-    /// Takes a URL apart.
+    /// Splits a URL.
     pub(super) fn of(url: &str) -> Result<Self, String> {
         let whole = url.split('#').next().unwrap_or_default();
         let (address, query) = whole.split_once('?').unwrap_or((whole, ""));
         let Some(host) = host(address).filter(|host| !host.contains('@')) else {
-            // The URL is not quoted: it may have a password before an @.
+            // The URL is not quoted in the message, because it may have a password before an @.
             return Err(
                 "--url: expected a URL such as https://api.example.com/v1/items, without a user"
                     .to_owned(),
@@ -57,7 +57,7 @@ impl Asked {
         format!("{base}{}", self.path)
     }
 
-    /// Puts the client into the job, and a credential if the URL has a secret.
+    /// Adds the client to the job, and a credential if the URL has a secret.
     pub(super) fn client(&self, job: &mut Map<String, Value>) {
         let mut client = json!({"base_url": self.base_url});
         if let Some(name) = &self.secret {
@@ -83,8 +83,8 @@ impl Asked {
     }
 }
 
-/// The position of the part of a path that names the resource: the last part, or the one before it if the last
-/// is an id.
+/// The index of the path segment that names the resource: the last one, or the one before it if the
+/// last is an id.
 fn resource_at(path: &str) -> usize {
     let begin = |end: usize| path.get(..end)?.rfind('/').map(|at| at + 1);
     let Some(last) = begin(path.len()) else { return 0 };
@@ -92,8 +92,8 @@ fn resource_at(path: &str) -> usize {
     begin(last - 1).filter(|_| id).unwrap_or(last)
 }
 
-/// Whether a part of a path is an id: a number, or letters, digits, `-` and `_` of which more than a quarter are
-/// digits.
+/// Returns `true` if a path segment is an id: a number, or letters, digits, `-` and `_` with more
+/// than a quarter of digits.
 pub(super) fn is_id(part: &str) -> bool {
     let digits = part.bytes().filter(u8::is_ascii_digit).count();
     let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));

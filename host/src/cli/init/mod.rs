@@ -24,20 +24,21 @@ use self::asked::host;
 pub(super) use self::openapi::OPEN;
 use super::Failed;
 
-/// Write a first job, from a sample answer, a file of records, or an OpenAPI description
+/// Write a first job from a sample response, a file of records, or an OpenAPI description
 ///
-/// A sample is a page of an API, an array, or records one after the other (NDJSON). A file of records is one of
-/// CSV, TSV, Parquet or Arrow, by its name. A description is one of OpenAPI 3 or Swagger 2, in JSON or YAML;
-/// references to other files in its folder are followed. Comments in the job (keys that begin with //) say what
-/// was found and what is a guess. Read the job, then run `snowcat check` and `snowcat plan`.
+/// A sample is a page of an API, an array, or a sequence of records (NDJSON). A file of records is
+/// CSV, TSV, Parquet or Arrow, by its name. A description is OpenAPI 3 or Swagger 2, in JSON or
+/// YAML; references to other files in its folder are followed. Comments in the job (keys that begin
+/// with //) state what was detected and what is a guess. Read the job, then run `snowcat check` and
+/// `snowcat plan`.
 #[derive(Args)]
 pub(super) struct Init {
-    /// A sample, a file of records or a description; - is the standard input
+    /// The sample, file of records or description; - is the standard input
     file: PathBuf,
-    /// The URL of the sample, so that the job can request it
+    /// The URL of the sample, for requests of the job
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// What the resource of the sample is called
+    /// The name of the resource of a sample
     #[arg(long, value_name = "RESOURCE")]
     name: Option<String>,
     /// Take only this path of the description and its parents (may be repeated)
@@ -57,7 +58,7 @@ pub(super) struct Init {
     force: bool,
 }
 
-/// Any instant will do.
+/// The result does not depend on the instant.
 const NOW: &str = "2026-01-01T00:00:00Z";
 
 impl Init {
@@ -100,7 +101,7 @@ impl Init {
         })
     }
 
-    /// What every job begins with.
+    /// The first keys of every job.
     fn head(&self, from: &str, base_url: Option<&str>) -> Map<String, Value> {
         let named = self.dataset.clone().unwrap_or_else(|| {
             let host = base_url.and_then(host).map(|host| {
@@ -124,7 +125,7 @@ impl Init {
     }
 }
 
-/// One value, or several with white space between them.
+/// Parses one value, or several separated by whitespace.
 fn parse(text: &str) -> Result<Vec<Value>, String> {
     let text = text.trim_start_matches('\u{feff}');
     let values: Result<Vec<Value>, _> =
@@ -133,7 +134,8 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
         Ok(values) if values.is_empty() => Err("expected JSON, found nothing".to_owned()),
         Ok(values) => Ok(values),
         Err(error) => {
-            // A description has one of these keys; of anything else, that it is not JSON says more.
+            // A description has one of these keys. For other text, the error of the JSON parser is
+            // more helpful.
             let signs =
                 ["openapi", "swagger", "\"openapi\"", "\"swagger\"", "'openapi'", "'swagger'"];
             let begins =
@@ -155,13 +157,13 @@ fn parse(text: &str) -> Result<Vec<Value>, String> {
 
 /// A document in YAML.
 fn yaml(text: &str) -> Result<Value, String> {
-    // `no` is a text, as in YAML 1.2. Large descriptions have more nodes than the budget allows; the parser limits
-    // the expansion of aliases apart from it.
+    // `no` is a string, as in YAML 1.2. Large descriptions have more nodes than the budget allows;
+    // the parser limits the expansion of aliases independently.
     let options = serde_saphyr::options! { strict_booleans: true, budget: None };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
 
-/// The text of a file, unpacked where it is compressed.
+/// The text of a file, decompressed if necessary.
 fn read(file: &Path) -> io::Result<String> {
     let mut input = if file.as_os_str() == "-" {
         Input::of_reader(io::stdin())
@@ -195,13 +197,13 @@ fn word(text: &str) -> String {
     }
 }
 
-/// What a file is called, without its folder and its endings.
+/// The name of a file without its folder and extensions.
 fn stem(file: &Path) -> String {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
-/// The path to the list of records on a page, if it has one. `names` are what the resource may be called.
+/// The path to the list of records on a page. `names` are possible names of the resource.
 pub(super) fn selector(page: &Value, names: &[&str]) -> Option<String> {
     let found = sample::look(std::slice::from_ref(page), names, &Map::new(), |_| String::new());
     found.selector.filter(|it| it != "$")

@@ -1,18 +1,18 @@
-//! Names of keys, cursors, parameters and the keys of a page that describe pages. What they mean is a guess,
-//! which the job marks as one.
+//! Names of keys, cursors and parameters, and of keys that describe pages. Their meaning is a
+//! guess, which the job marks as such.
 
-/// Keys that lists of records often have: of no use as the name of a resource.
+/// Usual keys of lists of records, which are no names for a resource.
 pub(super) const RECORD_KEYS: &[&str] = &[
     "data", "items", "results", "entries", "records", "rows", "entities", "payload", "content",
     "objects", "values", "value", "list", "elements", "hits", "nodes",
 ];
 
-/// A name without what writers vary: `nextPageToken` and `next_page_token` are one.
+/// A name in plain form: `nextPageToken` and `next_page_token` are equal.
 pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How much a name looks like that of a primary key of this resource: the lower, the more.
+/// The rank of a name as that of a primary key of this resource: lower is better.
 pub(super) fn key_rank(name: &str, resource: &str) -> Option<usize> {
     let name = plain(name);
     let one = plain(resource);
@@ -27,14 +27,14 @@ pub(super) fn key_rank(name: &str, resource: &str) -> Option<usize> {
         .map(|rank| exact.len() + rank)
 }
 
-/// How much a name looks like that of the time of the last change; those of making come last.
+/// The rank of a name as that of the time of the last change. Times of creation are last.
 pub(super) fn cursor_rank(path: &str) -> Option<usize> {
     let name = plain(path.rsplit('.').next().unwrap_or(path));
     let signs = ["updat", "modif", "chang", "lastedit", "creat", "publish", "timestamp"];
     signs.iter().position(|sign| name.contains(sign))
 }
 
-/// From this rank on a cursor tells of new records only.
+/// From this rank on a cursor finds new records only.
 pub(super) const MADE: usize = 4;
 
 /// The first of these names that is one of the known names, in any spelling.
@@ -47,9 +47,9 @@ pub(super) fn first<'n>(
         .find_map(|known| names.clone().into_iter().find(|name| plain(name) == plain(known)))
 }
 
-/// Parameters that take the number of the first record, and keys that tell it.
+/// Parameters and keys with the number of the first record.
 pub(super) const OFFSETS: &[&str] = &["offset", "startAt", "start", "skip", "startIndex", "from"];
-/// Parameters that take the size of a page, and keys that tell it.
+/// Parameters and keys with the size of a page.
 pub(super) const LIMITS: &[&str] = &[
     "limit",
     "maxResults",
@@ -65,10 +65,10 @@ pub(super) const LIMITS: &[&str] = &[
     "max_results",
     "first",
 ];
-/// Parameters that take the number of a page, and keys that tell it.
+/// Parameters and keys with the number of a page.
 pub(super) const PAGES: &[&str] =
     &["page", "page_number", "pageNumber", "currentPage", "p", "pageno"];
-/// Keys with the number of a page, in an answer that has the number of pages.
+/// Keys with the number of a page in a response with the number of pages.
 pub(super) const PAGE_NUMBERS: &[&str] = &["number"];
 /// Keys with the number of records.
 pub(super) const TOTALS: &[&str] =
@@ -76,7 +76,7 @@ pub(super) const TOTALS: &[&str] =
 /// Keys with the number of pages.
 pub(super) const PAGE_TOTALS: &[&str] =
     &["total_pages", "totalPages", "pages", "page_count", "pageCount", "last_page", "lastPage"];
-/// Keys that hold the token of the next page.
+/// Keys with the token of the next page.
 pub(super) const TOKENS: &[&str] = &[
     "next_cursor",
     "nextCursor",
@@ -96,7 +96,7 @@ pub(super) const TOKENS: &[&str] = &[
     "marker",
     "scroll_id",
 ];
-/// Parameters that take it.
+/// Parameters for that token.
 pub(super) const TOKEN_PARAMS: &[&str] = &[
     "cursor",
     "page_token",
@@ -113,13 +113,13 @@ pub(super) const TOKEN_PARAMS: &[&str] = &[
     "scroll_id",
     "token",
 ];
-/// Parameters that take the key of the last record of a page.
+/// Parameters for the key of the last record of a page.
 pub(super) const LAST_KEY_PARAMS: &[&str] =
     &["starting_after", "after_id", "since_id", "last_id", "after"];
-/// Keys that say whether there are more pages.
+/// Keys that report whether there are more pages.
 pub(super) const MORE: &[&str] =
     &["has_more", "hasMore", "has_next", "hasNext", "hasNextPage", "more"];
-/// Parameters that take the time of the last load.
+/// Parameters for the time of the last load.
 pub(super) const SINCE: &[&str] = &[
     "since",
     "updated_since",
@@ -159,41 +159,42 @@ const SECRETS: &[&str] = &[
     "signature",
 ];
 
-/// Whether a parameter of this name is a credential.
+/// Returns `true` if a parameter of this name is a credential.
 pub(super) fn is_credential(name: &str) -> bool {
     first([name], SECRETS).is_some()
 }
 
-/// Whether a parameter of a URL may be a secret.
+/// Returns `true` if a parameter of a URL may be a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = plain(name);
     let signs = ["key", "token", "secret", "password", "auth", "signature"];
-    // The token of a page is no secret.
+    // The token of a page is not a secret.
     let page = ["page", "next", "continuation", "sync", "scroll"];
     signs.iter().any(|sign| name.ends_with(sign))
         && !page.iter().any(|kind| name.ends_with(&format!("{kind}token")))
 }
 
-/// Whether a path is that of the next page's URL: one key has `next` in it, and the last a word for a link.
+/// Returns `true` if a path is that of the next page's URL: one key has `next` in it, and the last
+/// has a word for a link.
 pub(super) fn is_next_link(path: &[String]) -> bool {
     let Some(last) = path.last().map(|key| plain(key)) else { return false };
     let link = ["url", "uri", "link", "href"].iter().any(|word| last.contains(word));
     link && is_next(path)
 }
 
-/// Whether one of these keys has `next` in it.
+/// Returns `true` if one of these keys has `next` in it.
 pub(super) fn is_next(path: &[String]) -> bool {
     path.iter().any(|key| plain(key).contains("next"))
 }
 
-/// Whether a key of this name holds the token of the next page and nothing else.
+/// Returns `true` if a key has the token of the next page and nothing else.
 pub(super) fn is_token(name: &str) -> bool {
     let name = plain(name);
     let token = ["cursor", "token", "marker"].iter().any(|end| name.ends_with(end));
     token && (name.starts_with("next") || name.starts_with("end"))
 }
 
-/// The parameter for the number of a page, if an answer has the number under this name.
+/// The parameter for the number of a page, if a response has the number under this key.
 pub(super) fn param_of_page(key: &str) -> String {
     match plain(key).as_str() {
         "currentpage" | "number" => "page".to_owned(),
@@ -201,7 +202,7 @@ pub(super) fn param_of_page(key: &str) -> String {
     }
 }
 
-/// The parameter for a token that an answer has under this name, as most APIs call it.
+/// The usual parameter for a token that a response has under this key.
 pub(super) fn param_of_token(token: &str) -> String {
     let last = token.rsplit(['.', '\'']).find(|it| !it.is_empty() && *it != "]").unwrap_or(token);
     match last.strip_prefix("next_").or_else(|| last.strip_prefix("end_")) {

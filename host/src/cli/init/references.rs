@@ -1,5 +1,5 @@
-//! Descriptions in several files: the files are put into one document, and the references are changed to point
-//! there. Only files in the folder of the description are read.
+//! Descriptions in several files: the files are combined in one document, and references are
+//! rewritten accordingly. Only files in the folder of the description are read.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -23,8 +23,9 @@ struct Limits {
     bytes: u64,
 }
 
-/// Puts the files that a description refers to into it. `file` is the file of the description, unless it was read
-/// from the standard input. Returns the document, and the URLs that were not followed.
+/// Combines a description with the files that it refers to. `file` is the file of the description,
+/// unless it was read from the standard input. Returns the document, and the URLs that were not
+/// followed.
 pub(super) fn bundle(document: Value, file: Option<&Path>) -> Result<(Value, Vec<String>), String> {
     bundle_within(document, file, LIMITS)
 }
@@ -58,7 +59,7 @@ fn bundle_within(
 struct Bundle<'f> {
     file: Option<&'f Path>,
     limits: Limits,
-    /// The canonical folder of the description, once it is needed.
+    /// The canonical folder of the description, set when needed.
     folder: Option<PathBuf>,
     /// Numbers of files by their canonical paths; the description itself has none.
     known: HashMap<PathBuf, Option<usize>>,
@@ -74,7 +75,7 @@ impl Default for Limits {
     }
 }
 
-/// The file that a reference is in.
+/// The file that has a reference.
 #[derive(Clone, Debug, Default)]
 struct Origin {
     /// The path in the folder of the description, as references write it; empty for the description.
@@ -92,8 +93,8 @@ impl Origin {
 }
 
 impl Bundle<'_> {
-    /// Changes the references in a value. In a map of names (`properties`) all members are read, elsewhere those
-    /// that can lead to schemas.
+    /// Rewrites the references in a value. In a map of names (`properties`) all members are
+    /// visited, elsewhere only those that can lead to schemas.
     fn walk(&mut self, value: &mut Value, origin: &Origin, named: bool) -> Result<(), String> {
         match value {
             Value::Array(items) => items.iter_mut().try_for_each(|it| self.walk(it, origin, false)),
@@ -110,7 +111,7 @@ impl Bundle<'_> {
         }
     }
 
-    /// The reference within the one document.
+    /// The reference within the combined document.
     fn changed(&mut self, reference: &str, origin: &Origin) -> Result<String, String> {
         let (path, pointer) = reference.split_once('#').unwrap_or((reference, ""));
         if path.is_empty() {
@@ -194,7 +195,8 @@ impl Bundle<'_> {
     }
 }
 
-/// A path from a folder, both below the folder of the description; none if it leads out of that.
+/// A path relative to a folder, both inside the folder of the description. `None` if it leaves that
+/// folder.
 fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     // A backslash separates folders on Windows.
     if path.to_string_lossy().contains('\\') {
@@ -216,7 +218,7 @@ fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     Some(place)
 }
 
-/// Whether a member of an object can lead to a list and its properties.
+/// Returns `true` if a member of an object can lead to a list and its properties.
 fn is_of_use(key: &str) -> bool {
     !matches!(
         key,
@@ -224,7 +226,7 @@ fn is_of_use(key: &str) -> bool {
     ) && !key.starts_with("x-")
 }
 
-/// Whether the members of this key have names that the API chooses.
+/// Returns `true` if the members of this key have names chosen by the API.
 fn is_of_names(key: &str) -> bool {
     matches!(
         key,
@@ -287,7 +289,7 @@ mod tests {
             ],
         });
         assert_eq!(document, expected);
-        // A document on its own is left as it is, and URLs are not followed.
+        // A self-contained document is unchanged, and URLs are not followed.
         let urls = ["https://x.net/y.yml", "file:///etc/passwd#/x", "//x.net/y.yml"];
         let alone = json!({"a": {"$ref": "#/b"}, "b": urls.map(|url| json!({"$ref": url}))});
         let (document, found) = bundle(alone.clone(), None).unwrap();

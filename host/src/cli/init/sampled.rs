@@ -1,4 +1,4 @@
-//! A job from a sample answer.
+//! A job written from a sample response.
 
 use std::io::Cursor;
 
@@ -71,7 +71,7 @@ impl Init {
     }
 }
 
-/// Returns the endpoint of a sample: from its URL, where it has one, and from what was found in it.
+/// Returns the endpoint of a sample, from its URL, if known, and from the detection.
 fn endpoint(asked: Option<&Asked>, found: &sample::Found) -> Map<String, Value> {
     let mut endpoint = Map::new();
     if let Some(asked) = asked {
@@ -104,7 +104,7 @@ fn endpoint(asked: Option<&Asked>, found: &sample::Found) -> Map<String, Value> 
     endpoint
 }
 
-/// The name of the records in a path: its last part that is no id.
+/// The name of the records in a path: its last segment that is not an id.
 fn resource_of(path: &str) -> Option<&str> {
     let mut parts = path.split('/').filter(|part| !part.is_empty()).rev();
     let last = parts.next()?;
@@ -123,7 +123,7 @@ fn other_params(params: &Map<String, Value>, paginator: Option<&Value>) -> Map<S
         .collect()
 }
 
-/// Puts the primary key and the write disposition into a resource.
+/// Sets the primary key and the write disposition of a resource.
 pub(super) fn keys(found: &sample::Found, resource: &mut Map<String, Value>) {
     match found.keys.as_slice() {
         [] if found.records == 0 => {
@@ -149,7 +149,8 @@ pub(super) fn keys(found: &sample::Found, resource: &mut Map<String, Value>) {
     }
 }
 
-/// Puts the cursor into the holder if a field is the time of a change, else a comment with other candidates.
+/// Sets the cursor of the holder if a field is the time of a change, or else adds a comment with
+/// other candidates.
 pub(super) fn cursor(found: &sample::Found, holder: &mut Map<String, Value>) {
     let paths: Vec<&str> = found.cursors.iter().map(|(path, _)| path.as_str()).collect();
     match found.cursors.first() {

@@ -13,12 +13,13 @@ pub(super) type Properties<'d> = Rc<[(&'d str, &'d Value)]>;
 /// The keys to a value, and its schema.
 pub(super) type Place<'d> = (Vec<String>, &'d Value);
 
-/// Parts of schemas that are read in one description: ten times what large ones need.
+/// The maximum number of schema parts read in one description: ten times what large ones need.
 const WORK: usize = 5_000_000;
-/// Depth of parts of schemas.
+/// The maximum nesting of schema parts.
 const DEPTH: usize = 32;
 
-/// The schemas of one document. The properties of each are gathered once, however often it is referred to.
+/// The schemas of one document. The properties of each are collected once, however often it is
+/// referenced.
 pub(super) struct Schemas<'d> {
     document: &'d Value,
     /// By the address of the schema, which does not move while the document is borrowed.
@@ -31,12 +32,12 @@ impl<'d> Schemas<'d> {
         Self::within(document, WORK)
     }
 
-    /// With another limit of work.
+    /// Sets another limit of work.
     fn within(document: &'d Value, work: usize) -> Self {
         Self { document, known: RefCell::default(), work: Cell::new(work) }
     }
 
-    /// Whether the limit of work is reached: results after that are incomplete.
+    /// Returns `true` if the limit of work is reached: later results are incomplete.
     pub(super) const fn exhausted(&self) -> bool {
         self.work.get() == 0
     }
@@ -48,7 +49,7 @@ impl<'d> Schemas<'d> {
         left > 0
     }
 
-    /// A value, or what it refers to in the same document.
+    /// A value, or the value that it refers to in the same document.
     pub(super) fn resolve(&self, value: &'d Value) -> &'d Value {
         let mut value = value;
         for _ in 0..16 {
@@ -61,7 +62,7 @@ impl<'d> Schemas<'d> {
         value
     }
 
-    /// The properties of an object, those of all its parts.
+    /// The properties of an object, including those of all its parts.
     pub(super) fn properties(&self, schema: &'d Value) -> Properties<'d> {
         let schema = self.resolve(schema);
         if let Some(known) = self.known.borrow().get(&address(schema)) {
@@ -88,11 +89,11 @@ impl<'d> Schemas<'d> {
             items = items
                 .or_else(|| part.get("items").filter(|_| !is_union(part) && may_be_list(part)));
         });
-        // The elements may have a schema by their position: the first one is taken for all.
+        // The elements may have schemas by position: the first one is used for all.
         items.map(|items| items.get(0).unwrap_or(items))
     }
 
-    /// Visits the schema and its parts, each once; of alternatives the first.
+    /// Visits the schema and its parts, each once; of alternatives only the first.
     fn parts(&self, schema: &'d Value, each: &mut dyn FnMut(&'d Value)) {
         let first = self.resolve(schema);
         let mut known = HashSet::from([address(first)]);
@@ -115,7 +116,7 @@ impl<'d> Schemas<'d> {
         }
     }
 
-    /// Lists of objects, not deeper than three keys, outer ones first: the keys to them, and their elements.
+    /// Lists of objects, at most three keys deep, outer ones first: their paths and elements.
     pub(super) fn lists(&self, schema: &'d Value) -> Vec<Place<'d>> {
         let mut found = Vec::new();
         self.levels(schema, 3, |path, schema| match self.items(schema) {
@@ -130,7 +131,7 @@ impl<'d> Schemas<'d> {
         found
     }
 
-    /// Properties that are no objects and no lists, not deeper than three keys, outer ones first.
+    /// Scalar properties, at most three keys deep, outer ones first.
     pub(super) fn scalars(&self, schema: &'d Value) -> Vec<Place<'d>> {
         let mut found = Vec::new();
         self.levels(schema, 3, |path, schema| {
@@ -146,8 +147,8 @@ impl<'d> Schemas<'d> {
         found
     }
 
-    /// Visits a schema and the properties in it, level by level. `enter` returns whether to go on inside; the
-    /// inside of one schema is visited once.
+    /// Visits a schema and its nested properties, level by level. `enter` returns whether to
+    /// continue inside; each schema is entered once.
     fn levels(
         &self,
         schema: &'d Value,
@@ -173,7 +174,7 @@ impl<'d> Schemas<'d> {
     }
 }
 
-/// Whether the type of a schema, where it has one, allows a list.
+/// Returns `true` if the type of a schema, if it has one, allows a list.
 fn may_be_list(schema: &Value) -> bool {
     match schema.get("type") {
         Some(Value::Array(types)) => types.iter().any(|it| it == "array"),
@@ -182,7 +183,8 @@ fn may_be_list(schema: &Value) -> bool {
     }
 }
 
-/// Whether `items` has several schemas and the schema has no type: Slack's description writes `anyOf` so.
+/// Returns `true` if `items` has several schemas and the schema has no type: Slack's description
+/// uses this form for `anyOf`.
 fn is_union(schema: &Value) -> bool {
     schema.get("type").is_none() && schema.get("items").is_some_and(Value::is_array)
 }
@@ -192,7 +194,7 @@ fn address(schema: &Value) -> usize {
     std::ptr::from_ref(schema).addr()
 }
 
-/// A text, if it is there.
+/// A string, if the value is one.
 pub(super) fn text(value: Option<&Value>) -> Option<&str> {
     value.and_then(Value::as_str)
 }
@@ -244,7 +246,7 @@ mod tests {
         check(json!({"items": [object, {"properties": {"a": {}, "b": {}}}]}), false, 1);
     }
 
-    /// Ten parts in each of thirty levels: walking each path through them would take years.
+    /// Ten parts in each of thirty levels: walking every path would take years.
     #[test]
     fn nested_parts_take_no_time() {
         let mut definitions = Map::new();
@@ -264,7 +266,7 @@ mod tests {
 
     #[test]
     fn work_is_limited() {
-        // Each schema has all the others as its parts.
+        // Each schema has all others as its parts.
         let part = |n| json!({"$ref": format!("#/definitions/{n}")});
         let parts: Vec<Value> = (0..100).map(part).collect();
         let definitions: Map<String, Value> =

@@ -13,12 +13,12 @@ use super::super::job::format;
 use super::sampled::{cursor, keys};
 use super::{Failed, Init, NOW, sample, stem, word};
 
-/// Rows that are read.
+/// The number of rows that are read.
 const ROWS: usize = 1000;
-/// Bytes of a header that are searched for the separator.
+/// The number of bytes of a header in which the separator is searched for.
 const HEADER: u64 = 1 << 20;
 
-/// Whether the name of a file is that of a file of records.
+/// Returns `true` if the name of a file is that of a file of records.
 pub(super) fn is_one(file: &Path) -> bool {
     kind(file).is_some()
 }
@@ -67,7 +67,7 @@ impl Init {
         let (rows, tables) = self.rows(&resource, &name, engine).map_err(usage)?;
         let found = sample::look(&[Value::Array(rows.clone())], &[], &Map::new(), |_| name.clone());
         keys(&found, &mut resource);
-        // Parquet and Arrow know their types.
+        // Parquet and Arrow have types.
         let hints = if kind == Kind::Csv { types(&rows) } else { Map::new() };
         if !hints.is_empty() {
             let seen = if rows.len() == ROWS {
@@ -128,7 +128,7 @@ impl Init {
 /// The separator of a CSV file, unless it is the comma: the most frequent one in the header.
 fn delimiter(file: &Path) -> Option<char> {
     let mut header = String::new();
-    // The load reports what cannot be read; compressed files are taken to have commas.
+    // The load reports unreadable files; compressed files are assumed to have commas.
     BufReader::new(File::open(file).ok()?.take(HEADER)).read_line(&mut header).ok()?;
     delimiter_in(&header)
 }
@@ -142,12 +142,12 @@ fn delimiter_in(header: &str) -> Option<char> {
         });
         outside.count()
     };
-    // `max_by_key` returns the last of equals: the comma.
+    // `max_by_key` returns the last of equal items: the comma.
     let found = [';', '\t', '|', ','].into_iter().max_by_key(|separator| count(*separator))?;
     Some(found).filter(|it| *it != ',' && count(*it) > 0)
 }
 
-/// Hints for columns whose texts are all of another type.
+/// Hints for columns whose strings all have another type.
 fn types(rows: &[Value]) -> Map<String, Value> {
     let mut columns: Vec<&String> = Vec::new();
     for key in rows.iter().filter_map(Value::as_object).flat_map(Map::keys) {
@@ -167,7 +167,7 @@ fn types(rows: &[Value]) -> Map<String, Value> {
     hints.collect()
 }
 
-/// The type of texts, unless it is text.
+/// The type of these strings, unless it is text.
 fn type_of(texts: &[&str]) -> Option<&'static str> {
     type Test = fn(&str) -> bool;
     let types: [(&str, Test); 5] = [
@@ -181,7 +181,7 @@ fn type_of(texts: &[&str]) -> Option<&'static str> {
     types.into_iter().find(|(_, test)| all(*test)).map(|(name, _)| name)
 }
 
-/// An integer of 64 bits; one that begins with 0 is a code.
+/// A 64 bit integer; one with a leading 0 is a code.
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     digits.len() < 19
@@ -190,7 +190,7 @@ fn is_integer(text: &str) -> bool {
         && (digits == "0" || !digits.starts_with('0'))
 }
 
-/// A decimal with a point, of no more digits than a double has.
+/// A decimal with a point and no more digits than a double has.
 fn is_number(text: &str) -> bool {
     let Some((whole, fraction)) = text.split_once('.') else { return false };
     is_integer(whole.strip_prefix('-').unwrap_or(whole))
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_records_are_known_by_their_names() {
+    fn files_of_records_are_recognized_by_their_names() {
         let check = |file: &str, expected: Option<Kind>| {
             assert_eq!(kind(Path::new(file)), expected, "{file}")
         };

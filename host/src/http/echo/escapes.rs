@@ -1,10 +1,10 @@
-//! Escapes, taken away: one layer at a time, and only what is an escape.
+//! The removal of escapes, one layer at a time.
 
 use super::ROUNDS;
 
-/// White space after so much base64 is a line break that was replaced.
+/// Whitespace after base64 of this length is a line break that was replaced.
 const LINE: usize = 40;
-/// The names that HTML has for characters of ASCII.
+/// HTML's names of ASCII characters.
 #[rustfmt::skip]
 const NAMES: [(&str, char); 37] = [
     ("Tab", '\t'),
@@ -46,7 +46,7 @@ const NAMES: [(&str, char); 37] = [
     ("rbrace", '}'),
 ];
 
-/// Without those of JSON, Python and C; none where there is none.
+/// Removes the escapes of JSON, Python and C. `None` if there are none.
 pub(in crate::http) fn json(text: &str) -> Option<String> {
     replaced(text, '\\', |rest| {
         if rest.starts_with("\\u") {
@@ -68,7 +68,7 @@ pub(in crate::http) fn json(text: &str) -> Option<String> {
     })
 }
 
-/// Without HTML's: numbers, and the names of characters of ASCII.
+/// Removes HTML's entities: numbers, and the names of ASCII characters.
 pub(super) fn html(text: &str) -> Option<String> {
     replaced(text, '&', |rest| {
         let named = |(name, _): &&(&str, char)| {
@@ -84,7 +84,7 @@ pub(super) fn html(text: &str) -> Option<String> {
     })
 }
 
-/// Without percent encoding: of bytes, and of units of UTF-16, as JavaScript's `escape` writes them.
+/// Removes percent encoding: of bytes, and of UTF-16 units as in JavaScript's `escape`.
 pub(in crate::http) fn percent(text: &str) -> Option<String> {
     replaced(
         text,
@@ -95,13 +95,13 @@ pub(in crate::http) fn percent(text: &str) -> Option<String> {
     )
 }
 
-/// Returns the text without white space within base64: a line break, or what replaced one.
+/// Removes whitespace within base64: line breaks, or what replaced them.
 pub(super) fn unwrapped(text: &str) -> Option<String> {
     let coded =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
     let space = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
     let mut made = String::new();
-    // Of the base64 up to here the length since the last white space; and what of the text is made.
+    // The length of the base64 run since the last whitespace; the output; the position.
     let (mut run, mut done, mut at) = (0, 0, 0);
     while let Some(&byte) = text.as_bytes().get(at) {
         if coded(byte) {
@@ -131,8 +131,8 @@ pub(super) fn unwrapped(text: &str) -> Option<String> {
     Some(made)
 }
 
-/// Whether four characters of ASCII in a row that need no escape have one: only then can letters and
-/// digits be hidden.
+/// Returns `true` if four consecutive ASCII characters are escaped that need no escape: only then
+/// can letters and digits be hidden.
 pub(super) fn dense(text: &str) -> bool {
     if !["\\u00", "\\x", "%", "&"].into_iter().any(|mark| text.contains(mark)) {
         return false;
@@ -153,7 +153,8 @@ pub(super) fn dense(text: &str) -> bool {
     false
 }
 
-/// The length of the escape of an ASCII character that these bytes begin with, itself escaped perhaps.
+/// The length of the escape of an ASCII character at the start of these bytes, which may itself be
+/// escaped.
 fn escape_len(bytes: &[u8]) -> Option<usize> {
     let after =
         |at: usize, prefix: &[u8]| bytes.get(at..)?.strip_prefix(prefix).map(|_| at + prefix.len());
@@ -169,7 +170,7 @@ fn escape_len(bytes: &[u8]) -> Option<usize> {
     };
     match bytes.first()? {
         b'\\' => {
-            // Each layer doubles them.
+            // Each layer of escapes doubles the backslashes.
             let at = again(1, b"\\", 7);
             two(after(at, b"u00").or_else(|| after(at, b"x"))?)
         }
@@ -189,7 +190,7 @@ fn escape_len(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// The number that the text begins with, in HTML's way (`&#43;`, `&#x2b;`), and its length.
+/// The HTML character reference (`&#43;`, `&#x2b;`) at the start of the text, and its length.
 fn number(text: &str) -> Option<(u32, usize)> {
     let digits = text.strip_prefix("&#")?;
     let sixteen = digits.strip_prefix(['x', 'X']);
@@ -203,7 +204,7 @@ fn number(text: &str) -> Option<(u32, usize)> {
     Some((code, before + len + 1))
 }
 
-/// The character whose units of UTF-16 the text begins with, and their length.
+/// The character whose UTF-16 units are at the start of the text, and their length.
 fn utf_16(text: &str, mark: &str) -> Option<(String, usize)> {
     let code = |text: &str| u32::from_str_radix(four(text.strip_prefix(mark)?)?, 16).ok();
     let unit = code(text)?;
@@ -216,7 +217,8 @@ fn utf_16(text: &str, mark: &str) -> Option<(String, usize)> {
     Some((c.to_string(), 2 * len))
 }
 
-/// The text of the bytes that the text begins with (UTF-8, and Latin-1 for each that is none), and their length.
+/// The text of the bytes at the start of the text (UTF-8, or Latin-1 for invalid bytes), and their
+/// length.
 fn bytes(text: &str, mark: &str) -> Option<(String, usize)> {
     let mut bytes = Vec::new();
     let len = mark.len() + 2;
@@ -236,12 +238,12 @@ fn bytes(text: &str, mark: &str) -> Option<(String, usize)> {
     (!bytes.is_empty()).then_some((plain, len * bytes.len()))
 }
 
-/// Four digits of sixteen.
+/// Four hexadecimal digits.
 fn four(text: &str) -> Option<&str> {
     text.get(..4).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The text with whatever begins with the mark replaced, where there is something for it and its length.
+/// Replaces each occurrence of the mark for which `found` returns a text and a length.
 fn replaced(
     text: &str,
     mark: char,

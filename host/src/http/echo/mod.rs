@@ -1,10 +1,10 @@
-//! Whether a text holds a secret, in any of the forms in which servers write down what they were sent.
+//! Detects secrets in a text, in all forms in which servers quote a request.
 //!
-//! The forms: as it is; in base64 (both alphabets, padded or not, alone or within what was encoded); in
-//! hex; and each of these with the escapes of JSON, Python and C, HTML's entities or percent encoding
-//! around it, up to three times; and base64 that is wrapped. Errors may also hold the beginning of a long
-//! secret. The procedure has the same rule (`procedures/handler/snowcat_echo.py`), and `tests/data/network/cases.json`
-//! holds both to it.
+//! The forms are: the secret itself; base64 (both alphabets, padded or not, alone or as a part of
+//! the encoded text); hexadecimal; each of these with the escapes of JSON, Python and C, HTML's
+//! entities or percent encoding, up to three times; and wrapped base64. Errors may also have the
+//! beginning of a long secret. The procedure applies the same rule
+//! (`procedures/handler/snowcat_echo.py`), and `tests/data/network/cases.json` tests both.
 
 mod escapes;
 
@@ -16,26 +16,26 @@ use base64::engine::general_purpose::STANDARD;
 pub(super) use self::escapes::{json, percent};
 use crate::credentials::{SHORTEST, Secret};
 
-/// What is shown of a text that holds a secret.
+/// The replacement of a text with a secret.
 pub(super) const NOT_SHOWN: &str = "(not shown: the answer quotes a credential)";
-/// In characters: of texts for people.
+/// The minimum length of a secret in messages, in characters.
 pub(super) const LEAST: usize = SHORTEST;
-/// The same, of data, which may hold what is shorter by chance.
+/// The minimum length in data, which may contain shorter ones by chance.
 pub(super) const LEAST_IN_DATA: usize = 8;
-/// So many layers of escapes are taken away.
+/// The number of layers of escapes that are removed.
 const ROUNDS: usize = 3;
-/// Of a secret with so many characters ..
+/// The minimum length of a long secret, in characters ..
 const LONG: usize = 20;
-/// .. so many at its beginning are a secret in errors, which cut texts off.
+/// .. whose beginning of this length counts as a secret in errors, which truncate texts.
 const BEGINNING: usize = 12;
-/// Base64 is wrapped after more characters than these.
+/// The minimum length of lines of wrapped base64.
 const COLUMNS: usize = 60;
 
-/// A secret, ready to be looked for.
+/// A secret, prepared for the search.
 pub(super) struct Needles {
     secret: Secret,
     needles: Vec<String>,
-    /// Of each needle the longest part that no escape changes.
+    /// The longest part of each needle that no escape changes.
     parts: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Needles {
         let bytes = text.as_bytes();
         let mut needles = vec![text.to_owned(), text.replace(' ', "+")];
         let (mut coded, mut parts) = (Vec::new(), Vec::new());
-        // As many bytes before it, of which the first characters depend.
+        // The number of bytes before it, which changes the first characters.
         for ahead in 0..3_usize {
             let mut data = vec![0; ahead];
             data.extend_from_slice(bytes);
@@ -53,7 +53,7 @@ impl Needles {
             let inner = whole.get((8 * ahead).div_ceil(6)..8 * data.len() / 6).unwrap_or_default();
             for inner in [inner.to_owned(), inner.replace('+', "-").replace('/', "_")] {
                 if inner.len() >= LEAST {
-                    // It is wrapped once at most: one half is whole.
+                    // It is wrapped at most once, so one half is complete.
                     let run = longest(&inner);
                     let run = run.get(..COLUMNS).unwrap_or(&run);
                     let (left, right) = run.split_at(run.len() / 2);
@@ -78,13 +78,15 @@ impl Needles {
         &self.secret
     }
 
-    /// Returns `false` if the text surely holds none; quick, for most texts hold none.
+    /// Returns `false` if the text certainly has none. This check is fast, because most texts have
+    /// none.
     fn may_be_in(&self, text: &str) -> bool {
         self.parts.iter().any(|part| part.len() < LEAST || text.contains(part))
     }
 }
 
-/// Whether the text holds one of the secrets in any form; those with fewer bytes are not looked for.
+/// Returns `true` if the text has one of the secrets in any form. Shorter ones than `least` are not
+/// searched for.
 pub(super) fn holds(text: &str, secrets: &[Arc<Needles>], least: usize) -> bool {
     let known: Vec<&Needles> = secrets
         .iter()
@@ -117,7 +119,7 @@ pub(super) fn holds(text: &str, secrets: &[Arc<Needles>], least: usize) -> bool 
     false
 }
 
-/// The secrets, and the beginnings of the long ones; a user's name in front of a secret is none.
+/// The secrets, and the beginnings of long ones; a user name before a secret is not a secret.
 pub(super) fn shortened(secrets: &[Arc<Needles>]) -> Vec<Arc<Needles>> {
     let paired = |text: &str| {
         secrets.iter().map(|it| it.secret.reveal()).any(|other| {
@@ -131,7 +133,7 @@ pub(super) fn shortened(secrets: &[Arc<Needles>]) -> Vec<Arc<Needles>> {
     secrets.iter().cloned().chain(beginnings.map(|it| Arc::new(Needles::new(it)))).collect()
 }
 
-/// The text with `***` for the secrets that are in it as they are; nothing of it if another form is left.
+/// Replaces the plain secrets in the text by `***`, or the whole text if another form remains.
 pub(super) fn hide(mut text: String, secrets: &[Arc<Needles>]) -> String {
     for secret in secrets.iter().map(|it| it.secret.reveal()).filter(|it| it.len() >= LEAST) {
         if text.contains(secret) {
@@ -141,15 +143,16 @@ pub(super) fn hide(mut text: String, secrets: &[Arc<Needles>]) -> String {
     if holds(&text, &shortened(secrets), LEAST) { NOT_SHOWN.to_owned() } else { text }
 }
 
-/// The text with `***` for the value of this parameter (its name as it is in a URL), as links to the next
-/// page have it; they may be in JSON or HTML.
+/// Replaces the value of this parameter (whose name is as in a URL) by `***` in links to the next
+/// page, which may be in JSON or HTML.
 pub(super) fn hide_parameter(text: String, name: &str, value: &str) -> String {
     if !text.contains(name) {
         return text;
     }
     let mut hidden = String::with_capacity(text.len());
     let mut rest = text.as_str();
-    // The most bytes that may stand for the value: three for each, and an escape of JSON for each of these.
+    // The maximum length of the encoded value: three bytes for each, and a JSON escape for each of
+    // these.
     let most = 18 * value.len();
     while let Some((before, after)) = rest.split_once(name) {
         hidden.push_str(before);

@@ -1,5 +1,5 @@
-//! Arrow IPC without its compression: arrow2 reads compressed buffers only where none is empty and none
-//! was left as it is, and other writers have both.
+//! Decompresses Arrow IPC: arrow2 reads compressed buffers only if none is empty and none is stored
+//! uncompressed, and other writers produce both.
 
 use std::io::{self, Read};
 
@@ -8,14 +8,14 @@ use arrow_format::ipc::{Buffer, CompressionType, Message, MessageHeader, Message
 
 use super::fault::invalid;
 
-/// A stream of messages, whose record batches are as if never compressed. Holds one message.
+/// A stream of messages with uncompressed record batches. It keeps one message in memory.
 pub(super) struct Plain<R> {
     inner: R,
     message: io::Cursor<Vec<u8>>,
     ended: bool,
 }
 
-/// What a message begins with, since the format's version 5.
+/// The first bytes of a message since version 5 of the format.
 const MARK: [u8; 4] = [0xff; 4];
 
 impl<R: Read> Plain<R> {
@@ -23,10 +23,10 @@ impl<R: Read> Plain<R> {
         Self { inner, message: io::Cursor::default(), ended: false }
     }
 
-    /// The next message, with its body; none at the end.
+    /// Returns the next message with its body, or `None` at the end.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut size = [0; 4];
-        // That a stream ends without saying so is allowed.
+        // A stream may end without an end mark.
         if part(&mut self.inner, 4)?.map(|read| size.copy_from_slice(&read)).is_none() {
             return Ok(None);
         }
@@ -74,7 +74,7 @@ impl<R: Read> Read for Plain<R> {
     }
 }
 
-/// So many bytes; none where there are none.
+/// Reads `size` bytes. `None` at the end of the stream.
 fn part(reader: &mut impl Read, size: u64) -> io::Result<Option<Vec<u8>>> {
     let mut read = Vec::new();
     reader.take(size).read_to_end(&mut read)?;
@@ -90,7 +90,7 @@ fn framed(head: &[u8], body: &[u8]) -> io::Result<Vec<u8>> {
     Ok([&MARK, &size.to_le_bytes(), head, body].concat())
 }
 
-/// The body of a batch without compression, whose buffers the batch says then; none if it had none.
+/// The uncompressed body of a batch, whose buffers are updated. `None` if it was not compressed.
 fn unpacked(batch: &mut RecordBatch, body: &[u8]) -> io::Result<Option<Vec<u8>>> {
     let Some(compression) = batch.compression.take() else { return Ok(None) };
     let mut plain = Vec::new();

@@ -1,17 +1,18 @@
-//! The types of columns, in the words of the interface. The procedure's handler says the same.
+//! The types of columns, with the names of the interface. The procedure's handler has the same
+//! names.
 
 use arrow2::datatypes::{DataType, Field, TimeUnit};
 
 use super::text::digits;
 use crate::interface::Column;
 
-/// How a type that is bytes, but means a text, is called.
+/// The extension type of bytes that represent a string.
 pub(super) const UUID: &str = "arrow.uuid";
 
-/// The most digits of a decimal column: those of NUMBER in Snowflake.
+/// The maximum number of digits of a decimal column: those of Snowflake's NUMBER.
 const DIGITS: usize = 38;
 
-/// A type: as the source calls it, and what its cells hold.
+/// A type: its name in the source, and the kind of its cells.
 #[derive(Clone, Debug)]
 pub(super) struct Kind {
     native: String,
@@ -25,7 +26,8 @@ impl Kind {
         Self { native: native.to_owned(), kind, precision: None, scale: None }
     }
 
-    /// A decimal. One of more digits than a column can have is a text, so that none is lost.
+    /// A decimal. One with more digits than a column may have is a string, so that no digit is
+    /// lost.
     pub(super) fn decimal(precision: usize, scale: usize) -> Self {
         let native = format!("decimal({precision},{scale})");
         if precision > DIGITS || scale > precision {
@@ -34,12 +36,12 @@ impl Kind {
         Self::sized(&native, precision, scale)
     }
 
-    /// An integer without a sign of 64 bits.
+    /// An unsigned 64 bit integer.
     pub(super) fn unsigned() -> Self {
         Self::sized("uint", 20, 0)
     }
 
-    /// A span of time, in seconds.
+    /// A duration, in seconds.
     pub(super) fn duration(unit: TimeUnit) -> Self {
         Self::sized("duration", 19, digits(unit))
     }
@@ -87,12 +89,12 @@ impl Kind {
             T::Map(..) => Self::of("map", "json"),
             T::Struct(_) => Self::of("struct", "json"),
             T::Union(..) => Self::of("union", "json"),
-            // There are no values of these.
+            // These types have no values.
             T::Interval(_) | T::Extension(..) => Self::of("unknown", "text"),
         }
     }
 
-    /// Whether its cells are JSON.
+    /// Returns `true` if its cells are JSON.
     pub(super) fn is_nested(&self) -> bool {
         self.kind == "json"
     }
@@ -113,7 +115,7 @@ pub(super) fn of_field(field: &Field) -> Column {
     Kind::of_arrow(&field.data_type).column(&field.name, field.is_nullable)
 }
 
-/// Digits of the fraction, where they are more than those of microseconds.
+/// The number of fractional digits, if more than six.
 fn finer(unit: TimeUnit) -> Option<u32> {
     (unit == TimeUnit::Nanosecond).then_some(9)
 }

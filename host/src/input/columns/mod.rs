@@ -1,7 +1,7 @@
-//! Parquet and Arrow IPC as rows of cells, with the types of their columns, as the interface wants them of a
-//! host. Neither is ever whole in memory.
+//! Parquet and Arrow IPC as rows of cells with typed columns, as the interface specifies. Neither
+//! is ever in memory as a whole.
 //!
-//! The procedure's handler writes the same text with another library, and a test compares the two.
+//! The procedure's handler writes the same text with another library; a test compares the two.
 
 mod arrow;
 mod fault;
@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_neither_is_reported() {
+    fn other_formats_are_reported() {
         let error = of_arrow(&b"FEA1...."[..], 9).err().unwrap();
         assert!(error.to_string().contains("first version of Feather"), "{error}");
         let mut file = tempfile::tempfile().unwrap();

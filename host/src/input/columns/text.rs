@@ -1,4 +1,5 @@
-//! Values as text: as cells, or as JSON where they are nested in one. The procedure's handler writes the same.
+//! Values as text: as cells, or as JSON if they are nested. The procedure's handler writes the same
+//! text.
 
 use std::io::{self, Write as _};
 
@@ -9,17 +10,17 @@ use chrono::{DateTime, Datelike as _, NaiveDate, Timelike as _};
 
 use super::fault::invalid;
 
-/// How a value is written.
+/// The form of a value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Form {
-    /// As a cell of a row, with every digit.
+    /// A cell of a row, with all digits.
     Cell,
-    /// As JSON. Finer than microseconds is cut off, and what is no number is null.
+    /// JSON. Digits beyond microseconds are truncated, and NaN is null.
     Json,
 }
 
 impl Form {
-    /// Writes what is a text in JSON, and has no character that needs an escape.
+    /// Writes a string in JSON that has no characters that need escapes.
     fn quoted(
         self,
         out: &mut Vec<u8>,
@@ -42,7 +43,7 @@ pub(super) fn null(form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     })
 }
 
-/// The content of a cell, with its escapes.
+/// Writes the content of a cell with escapes.
 pub(super) fn escaped(content: &[u8], out: &mut Vec<u8>) {
     let mut plain = 0;
     for (at, byte) in content.iter().enumerate() {
@@ -59,7 +60,7 @@ pub(super) fn escaped(content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(content.get(plain..).unwrap_or_default());
 }
 
-/// The JSON of a cell.
+/// Writes the JSON of a cell.
 pub(super) fn json(json: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     match json {
         b"null" => null(Form::Cell, out),
@@ -79,7 +80,7 @@ pub(super) fn boolean(value: bool, form: Form, out: &mut Vec<u8>) -> io::Result<
     })
 }
 
-/// The shortest digits that mean the same, as Python writes them.
+/// Writes the shortest digits with the same value, as Python does.
 pub(super) fn double(value: f64, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     if !value.is_finite() {
         return match form {
@@ -109,7 +110,7 @@ pub(super) fn decimal(number: &str, scale: usize, out: &mut Vec<u8>) -> io::Resu
     }
 }
 
-/// A span of time, in seconds.
+/// Writes a duration in seconds.
 pub(super) fn duration(
     value: i64,
     unit: TimeUnit,
@@ -122,7 +123,7 @@ pub(super) fn duration(
     }
 }
 
-/// How many digits the fraction of a second has.
+/// The number of fractional digits of a second.
 pub(super) const fn digits(unit: TimeUnit) -> usize {
     match unit {
         TimeUnit::Second => 0,
@@ -132,7 +133,7 @@ pub(super) const fn digits(unit: TimeUnit) -> usize {
     }
 }
 
-/// Finer than microseconds is cut off.
+/// Converts to microseconds, truncating.
 fn micros(value: i64, unit: TimeUnit) -> io::Result<i64> {
     let micros = match unit {
         TimeUnit::Second => value.checked_mul(1_000_000),
@@ -143,7 +144,7 @@ fn micros(value: i64, unit: TimeUnit) -> io::Result<i64> {
     micros.ok_or_else(|| invalid(&format!("{value} {unit:?}s are too many")))
 }
 
-/// Microseconds, and the nanoseconds behind them: none of those in JSON.
+/// Microseconds, and the nanoseconds beyond them, which are omitted in JSON.
 fn parts(value: i64, unit: TimeUnit, form: Form) -> io::Result<(i64, u32)> {
     match (form, unit) {
         (Form::Cell, TimeUnit::Nanosecond) => {
@@ -166,7 +167,7 @@ pub(super) fn instant(
     moment(micros, nanos, zone, form, out).map_err(|it| it.unwrap_or_else(|| invalid(&wrong())))
 }
 
-/// An instant of microseconds and nanoseconds behind them.
+/// Writes an instant of microseconds and the nanoseconds beyond them.
 pub(super) fn moment(
     micros: i64,
     nanos: u32,
@@ -211,7 +212,7 @@ fn day(at: NaiveDate, out: &mut Vec<u8>) -> io::Result<()> {
     write!(out, "{:04}-{:02}-{:02}", at.year(), at.month(), at.day())
 }
 
-/// A time of the day; its fraction is microseconds and the nanoseconds behind them.
+/// Writes a time of day. Its fraction is microseconds and the nanoseconds beyond them.
 fn clock(
     hour: u32,
     minute: u32,
@@ -237,7 +238,7 @@ pub(super) fn text(value: &str, form: Form, out: &mut Vec<u8>) -> io::Result<()>
     }
 }
 
-/// Bytes: hexadecimal digits in a cell, base64 in JSON.
+/// Writes bytes: hexadecimal digits in a cell, base64 in JSON.
 pub(super) fn bytes(value: &[u8], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     match form {
         Form::Cell => {

@@ -1,4 +1,4 @@
-//! Files of this machine, and the patterns that name them.
+//! Files of this machine, found by patterns.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -52,7 +52,7 @@ impl Store for LocalFiles {
     }
 }
 
-/// Keeps each file once, under the first of its names, where links give it several.
+/// Keeps each file once, under the first of its names, if links give it several.
 fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
     found.sort();
     let mut seen = BTreeSet::new();
@@ -66,7 +66,7 @@ fn once(found: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// The files below a folder that the rest of a pattern matches; the parts are last to first.
+/// The files below a folder that match the rest of a pattern; its segments are in reverse order.
 fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) -> io::Result<()> {
     let Some((part, rest)) = parts.split_last() else {
         if folder.is_file() {
@@ -94,12 +94,12 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
         let name = entry.file_name();
         let shown = name.to_string_lossy();
         let path = folder.join(&name);
-        // As in a shell, what begins with a dot is not meant.
+        // As in a shell, wildcards do not match a leading dot.
         if shown.starts_with('.') && !pattern.starts_with('.') {
             continue;
         }
         if deep {
-            // Not through links, which may lead back to where they are.
+            // Links are not followed, because they may form a cycle.
             if entry.file_type()?.is_dir() {
                 expand(path, parts, found)?;
             }
@@ -110,11 +110,11 @@ fn expand(folder: PathBuf, parts: &[Component<'_>], found: &mut Vec<PathBuf>) ->
     Ok(())
 }
 
-/// Whether a pattern of `*` and `?` matches a name. The last `*` takes as little as it can, and more when
-/// what follows does not match: no other has to be tried again.
+/// Returns `true` if a pattern of `*` and `?` matches a name. The last `*` matches as little as
+/// possible, and more if the rest does not match: earlier ones need no other attempt.
 pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut here) = (0, 0);
-    // Behind the last `*`, and where the name goes on behind what it took.
+    // The position after the last `*`, and that in the name after its match.
     let mut star = None;
     while let Some(byte) = name.get(here) {
         match pattern.get(at) {
@@ -156,7 +156,7 @@ mod tests {
         check("*a*b", "aabab", true);
         check("**", "a", true);
         check("a?", "a", false);
-        // However many ways there are to try.
+        // The time is limited, however many combinations there are.
         let long = "a".repeat(5000);
         check(&("*a".repeat(100) + "b"), &long, false);
         check(&"*a".repeat(100), &long, true);
@@ -164,7 +164,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_read_once_whatever_links_there_are() {
+    fn files_are_read_once_despite_links() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::create_dir_all(path("a/b")).unwrap();

@@ -1,7 +1,7 @@
-//! The files of a job: locations to files in order, and files to text.
+//! The files of a job: from locations to ordered files, and from files to text.
 //!
-//! A [`Store`] reads locations of one kind. [`LocalFiles`] is the disk; a program that has files elsewhere
-//! adds a store of its own and leaves the rest to [`Input`].
+//! A [`Store`] reads one kind of locations. [`LocalFiles`] is the disk; a program with files
+//! elsewhere adds its own store and leaves the rest to [`Input`].
 
 mod local;
 
@@ -24,7 +24,7 @@ pub enum Bytes {
     Stream(Box<dyn Read + Send>),
 }
 
-/// Files of one kind of locations: a disk, a bucket.
+/// The files of one kind of locations, such as a disk or a bucket.
 ///
 /// ```
 /// use std::io;
@@ -73,7 +73,7 @@ pub trait Store: Send + Sync {
     /// Opens a file that was found.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     fn open(&self, file: &File) -> io::Result<Bytes>;
 }
 
@@ -95,29 +95,31 @@ pub trait Store: Send + Sync {
 /// ```
 pub struct Input {
     files: VecDeque<(Arc<dyn Store>, File)>,
-    /// Opened, its pages not cut yet.
+    /// An open file that is not split into pages yet.
     next: Option<Bytes>,
     pages: Option<Box<dyn Iterator<Item = io::Result<String>> + Send>>,
-    /// The file that is being read, for errors.
+    /// The name of the current file, for errors.
     name: String,
 }
 
 impl Input {
-    /// Returns an input of what a reader reads.
+    /// Returns an input with the content of a reader.
     #[must_use]
     pub fn of_reader(reader: impl Read + Send + 'static) -> Self {
         let next = Some(Bytes::Stream(Box::new(reader)));
         Self { files: VecDeque::new(), next, pages: None, name: String::new() }
     }
 
-    /// Returns an input of these pages. If the job has no format they are whole JSON values.
+    /// Returns an input of these pages. If the job has no format, each consists of complete JSON
+    /// values.
     #[must_use]
     pub fn of_pages(pages: impl Iterator<Item = io::Result<String>> + Send + 'static) -> Self {
         let pages: Box<dyn Iterator<Item = _> + Send> = Box::new(pages);
         Self { files: VecDeque::new(), next: None, pages: Some(pages), name: String::new() }
     }
 
-    /// Returns an input of the files at these locations, each file once, in the order of their names.
+    /// Returns an input of the files at these locations, each file once, in the order of their
+    /// names.
     ///
     /// # Errors
     /// If no store knows a location, it cannot be read, or there is no file.
@@ -140,7 +142,7 @@ impl Input {
         Ok(Self { files: files.into(), next, pages, name: String::new() })
     }
 
-    /// Returns what is next: the beginning of a file, its columns, a page of it, or the end.
+    /// Returns the next item: the beginning of a file, its columns, a page of it, or the end.
     ///
     /// # Errors
     /// The error of the reader, with the name of the file.
@@ -185,7 +187,7 @@ impl std::fmt::Debug for Input {
 
 fn pages(bytes: Bytes, pull: &Pull) -> io::Result<Pages> {
     match pull.content {
-        // The load takes text apart where the job says that it is text: not twice.
+        // The load splits text into records if the job declares a text format.
         Content::Values => Err(io::Error::other(
             "expected a \"format\" in the job: this input is text, which a host does not split into records",
         )),
@@ -209,7 +211,7 @@ impl Bytes {
         }
     }
 
-    /// A file without a name, where it is none.
+    /// Copies the content to an unnamed file, unless it is a file already.
     fn file(self) -> io::Result<fs::File> {
         match self {
             Self::File(file) => Ok(file),
@@ -240,7 +242,7 @@ fn plain(mut bytes: Bytes) -> io::Result<Bytes> {
         Bytes::Stream(stream) => stream.take(4).read_to_end(&mut head)?,
     };
     let (gzip, zstd) = (head.starts_with(&[0x1f, 0x8b]), head == [0x28, 0xb5, 0x2f, 0xfd]);
-    // A pipe can have a name as files have, but cannot go back.
+    // A pipe may have a name like a file, but cannot seek.
     if let Bytes::File(file) = &mut bytes
         && !gzip
         && !zstd
@@ -298,7 +300,7 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"in gzip, ").unwrap();
         let mut gzip = gzip.finish().unwrap();
-        // Members one after the other are one file, whatever zeros are between and behind them.
+        // Concatenated members are one file, with any zeros between and after them.
         gzip.extend([&[0; 7][..], &gzip.clone(), &[0; 9000]].concat());
         write("b.csv", b"plain");
         write("a.csv.gz", &gzip);
@@ -332,7 +334,7 @@ mod tests {
         check(
             &["bad.csv"],
             &[],
-            // It is the load that tells the line.
+            // The load reports the line.
             &["<bad.csv>", "ok \u{fdd0}ÿ"],
         );
         let found = {
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_nobody_knows_is_refused() {
+    fn unknown_locations_are_rejected() {
         for place in ["s3://bucket/a.csv", "@stage/a.csv"] {
             let error = Input::of_places(&[Arc::new(LocalFiles)], &[place.to_owned()]).unwrap_err();
             assert_eq!(

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::schema::{Schemas, text};
 
-/// The URL that paths are relative to, and a comment.
+/// The base URL of paths, and a comment.
 pub(super) fn base_url(spec: &Value) -> (String, Option<&'static str>) {
     const UNKNOWN: &str = "The description names no host: put it here and in the credential.";
     if let Some(host) = text(spec.get("host")) {

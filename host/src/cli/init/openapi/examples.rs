@@ -1,8 +1,8 @@
-//! Examples of answers in a description: they complete schemas that do not describe the answer.
+//! Examples of responses in a description: they complete schemas that do not describe the response.
 
 use serde_json::{Map, Value, json};
 
-/// Adds to the schemas of answers the properties of their examples.
+/// Adds the properties of examples to the schemas of responses.
 pub(in super::super) fn add_examples(document: &mut Value) {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for item in paths.values_mut() {

@@ -1,18 +1,18 @@
-//! The list in the answer of an operation.
+//! The list in the response of an operation.
 
 use serde_json::Value;
 
 use super::super::names::{RECORD_KEYS, is_next, is_next_link, key_rank, plain};
 use super::super::schema::{Properties, Schemas, text};
 
-/// A list in the answer of an operation.
+/// A list in the response of an operation.
 pub(super) struct List<'d> {
     pub(super) path: Vec<String>,
     /// The properties of its elements.
     pub(super) record: Properties<'d>,
-    /// The properties beside it, and the keys to them.
+    /// The properties outside of the list, with their paths.
     pub(super) beside: Vec<(Vec<String>, &'d Value)>,
-    /// Whether the answer has a `Link` header.
+    /// Whether the response has a `Link` header.
     pub(super) link_header: bool,
 }
 
@@ -32,7 +32,8 @@ impl<'d> List<'d> {
         let mut lists = schemas.lists(schema);
         let named =
             |path: &[String]| path.last().is_none_or(|key| RECORD_KEYS.contains(&key.as_str()));
-        // The list of an entity is not a list of entities. A page with a usual key may have an id.
+        // A list inside an entity is not a list of entities. A page with a usual key may have an
+        // id.
         lists.retain(|(path, _)| {
             (path.len() == 1 && named(path)) || !is_in_entity(schemas, schema, path)
         });
@@ -47,19 +48,19 @@ impl<'d> List<'d> {
         })
     }
 
-    /// Whether the object of the answer has an id.
+    /// Returns `true` if the object of the response has an id.
     pub(super) fn is_in_entity(&self) -> bool {
         self.beside.iter().any(|(path, _)| matches!(path.as_slice(), [name] if is_id(name)))
     }
 
-    /// The property that looks most like a key.
+    /// The property that is most likely the key.
     pub(super) fn key(&self, resource: &str) -> Option<String> {
         let ranked =
             self.record.iter().filter_map(|(name, _)| Some((key_rank(name, resource)?, *name)));
         ranked.min().map(|(_, name)| name.to_owned())
     }
 
-    /// A property beside the list that has one of these names and fits.
+    /// A property outside of the list that has one of these names and passes `fits`.
     pub(super) fn find(&self, names: &[&str], fits: impl Fn(&Value) -> bool) -> Option<&[String]> {
         names.iter().find_map(|name| {
             let named = |path: &[String]| path.last().is_some_and(|key| plain(key) == plain(name));
@@ -68,7 +69,7 @@ impl<'d> List<'d> {
         })
     }
 
-    /// Where the URL of the next page is.
+    /// The path of the next page's URL.
     pub(super) fn next_link(&self) -> Option<&[String]> {
         let link =
             |path: &[String], schema| is_next_link(path) || (is_next(path) && is_url(schema));
@@ -77,7 +78,7 @@ impl<'d> List<'d> {
     }
 }
 
-/// Whether one of the objects around a list has an id.
+/// Returns `true` if one of the objects around a list has an id.
 fn is_in_entity<'d>(schemas: &Schemas<'d>, schema: &'d Value, path: &[String]) -> bool {
     let mut holder = Some(schema);
     path.iter().any(|key| {
@@ -91,7 +92,7 @@ fn is_id(name: &str) -> bool {
     matches!(plain(name).as_str(), "id" | "uuid")
 }
 
-/// Whether values are URLs: the format says so, or an example is one.
+/// Returns `true` if values are URLs by the format or an example.
 pub(super) fn is_url(schema: &Value) -> bool {
     let begins =
         |key: &str, begin: &str| text(schema.get(key)).is_some_and(|it| it.starts_with(begin));

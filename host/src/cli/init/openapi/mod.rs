@@ -1,5 +1,5 @@
-//! Reads the description of an API (OpenAPI 3, Swagger 2): every GET that answers with a list becomes a resource,
-//! with the keys, cursor, paginator and parent that names and types show.
+//! Reads the description of an API (OpenAPI 3, Swagger 2): every GET whose response has a list
+//! becomes a resource, with the keys, cursor, paginator and parent that names and types suggest.
 
 mod client;
 mod examples;
@@ -23,26 +23,26 @@ use super::schema::{Schemas, text};
 /// The value of a parameter that only the user knows.
 pub(in super::super) const OPEN: &str = "TO BE FILLED IN";
 
-/// What was found in a description.
+/// The result of reading a description.
 #[derive(Debug)]
 pub(super) struct Api {
     /// Its title.
     pub(super) title: String,
-    /// The URL that its paths are relative to, and a comment.
+    /// The base URL of its paths, and a comment.
     pub(super) base_url: (String, Option<&'static str>),
-    /// The credential that its requests need: its name, and the credential without hosts.
+    /// The credential of its requests: its name, and the credential without hosts.
     pub(super) credential: Option<(String, Map<String, Value>)>,
     /// Its resources.
     pub(super) resources: Vec<Map<String, Value>>,
     /// The resources that are loaded, if others are read for their paths only.
     pub(super) selected: Option<Vec<String>>,
-    /// Paths that became no resource, and why.
+    /// Paths that did not become resources, with the reason.
     pub(super) skipped: Vec<String>,
-    /// Parameters that only the user knows, and the number of resources that need them.
+    /// Parameters that only the user knows, with the number of resources that need them.
     pub(super) open: BTreeMap<String, usize>,
 }
 
-/// Whether a document is a description of an API.
+/// Returns `true` if a document is a description of an API.
 pub(super) fn is_one(document: &Value) -> bool {
     document.get("paths").is_some_and(Value::is_object)
         && (document.get("openapi").is_some() || document.get("swagger").is_some())
@@ -58,7 +58,7 @@ pub(super) fn read(document: &Value, wanted: &[String]) -> Api {
     let mut skipped: Vec<String> =
         unknown.map(|path| format!("{path}: the description has no such path")).collect();
     let credential = credential(document);
-    // Parents first; otherwise in the order given.
+    // Parents are read first; otherwise the order is kept.
     paths.sort_by_key(|(path, _)| path.matches('{').count());
     for (path, item) in paths {
         match reading.path(&schemas, path, schemas.resolve(item), credential.as_ref()) {
@@ -112,7 +112,7 @@ impl Reading {
     /// Adds the list of a path.
     ///
     /// # Errors
-    /// Says why the path becomes no resource.
+    /// The reason why the path becomes no resource.
     fn path<'d>(
         &mut self,
         schemas: &Schemas<'d>,
@@ -185,8 +185,8 @@ impl Reading {
         Ok(())
     }
 
-    /// Keeps the resources of these paths and their parents. Returns the names of the wanted ones if parents are
-    /// kept too.
+    /// Keeps the resources of these paths and their parents. Returns the names of the wanted ones
+    /// if parents were added.
     fn select(&mut self, wanted: &[String]) -> Option<Vec<String>> {
         if wanted.is_empty() {
             return None;
@@ -211,13 +211,13 @@ impl Reading {
     }
 }
 
-/// Whether the last part of a path is an entity of a list.
+/// Returns `true` if the last segment of a path is an entity of a list.
 fn names_one(path: &str) -> bool {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     last.starts_with('{') && placeholders(last).count() == 1
 }
 
-/// Whether the credential adds this parameter.
+/// Returns `true` if the credential adds this parameter.
 fn is_secret(name: &str, credential: Option<&(String, Map<String, Value>)>) -> bool {
     let of_credential = credential.and_then(|(_, it)| text(it.get("name"))) == Some(name);
     of_credential || is_credential(name)

@@ -1,4 +1,4 @@
-//! The parameters of an operation, and the paginator and cursor that they show.
+//! The parameters of an operation, and the paginator and cursor that they suggest.
 
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,7 @@ pub(super) fn parameters<'d>(
                 name,
                 place,
                 required: parameter.get("required") == Some(&Value::Bool(true)),
-                // Swagger 2 has the type beside the name.
+                // Swagger 2 has the type in the parameter itself.
                 schema: parameter.get("schema").map_or(parameter, |it| schemas.resolve(it)),
             });
         }
@@ -58,7 +58,7 @@ pub(super) fn parameters<'d>(
     found
 }
 
-/// The query of a list, and its answer.
+/// The query of a list, and its response.
 pub(super) struct Query<'q, 'd> {
     pub(super) list: &'q List<'d>,
     /// The parameters of the query.
@@ -92,7 +92,7 @@ impl<'d> Query<'_, 'd> {
         number("maximum").filter(|n| *n <= 1000).or_else(|| number("default")).unwrap_or(100)
     }
 
-    /// The paginator, and a parameter that asks for large pages.
+    /// The paginator, and a parameter that requests large pages.
     pub(super) fn pages(&self) -> Pages {
         let limit = self.first(LIMITS);
         let mut pages = Pages::default();
@@ -128,7 +128,7 @@ impl<'d> Query<'_, 'd> {
         pages
     }
 
-    /// The paginator, or null; and whether it has the parameter for the size of pages.
+    /// The paginator or null, and whether it includes the parameter for the page size.
     fn paginator(&self, limit: Option<&str>, more: Option<&str>) -> (Value, bool) {
         if self.list.link_header {
             return ("header_link".into(), false);
@@ -173,7 +173,8 @@ impl<'d> Query<'_, 'd> {
         (Value::Null, false)
     }
 
-    /// Puts the cursor into the endpoint if a parameter asks for changes, else a comment with the best field.
+    /// Sets the cursor of the endpoint if a parameter requests changes, or else adds a comment with
+    /// the best field.
     pub(super) fn cursor(&self, schemas: &Schemas<'d>, endpoint: &mut Map<String, Value>) {
         let mut found: Vec<(usize, &str)> = self
             .list

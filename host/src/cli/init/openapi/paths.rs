@@ -1,4 +1,4 @@
-//! Names of resources, their parents and the values to fill in, from paths.
+//! Names of resources, their parents, and values to fill in, derived from paths.
 
 use super::super::names::plain;
 
@@ -22,13 +22,14 @@ pub(super) struct Above {
 pub(super) struct Placed {
     /// The path, with fields of the parent's records.
     pub(super) path: String,
-    /// The parent, and the fields of its records that the path names.
+    /// The parent, and the fields of its records in the path.
     pub(super) parent: Option<(String, Vec<String>)>,
-    /// Placeholders in the path that are no field of a parent.
+    /// Placeholders in the path that are not fields of a parent.
     pub(super) open: Vec<String>,
 }
 
-/// The path as a job writes it: a placeholder becomes a field of the parent's records, if the parent is known.
+/// A path in the form of a job: a placeholder becomes a field of the parent's records, if the
+/// parent is known.
 pub(super) fn place(path: &str, known: &[&Above]) -> Placed {
     let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     let found = segments.iter().enumerate().rev().find_map(|(at, segment)| {
@@ -71,8 +72,9 @@ pub(super) fn placeholders(segment: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Above {
-    /// The field of the records that a parameter means: one of its name, of its name without the resource's, or
-    /// the key, if the parameter is an id or the singular of the resource's name; without a key, the name.
+    /// The field of the records that a parameter refers to: one with its name, or with its name
+    /// minus the resource's, or the key, if the parameter is an id or the singular of the
+    /// resource's name. Without a key it is the name.
     fn field(&self, parameter: &str) -> Option<String> {
         let parameter = plain(parameter);
         let resource = plain(&self.name);
@@ -92,15 +94,16 @@ impl Above {
     }
 }
 
-/// Whether one name is the singular of another: `policy` of `policies`. The other one may begin with more words,
-/// as in `accounts_calls`.
+/// Returns `true` if one name is the singular of another: `policy` of `policies`. The other one may
+/// begin with more words, as in `accounts_calls`.
 fn is_singular(one: &str, all: &str) -> bool {
     let y = one.strip_suffix('y').map(|begin| format!("{begin}ies"));
     let plurals = ["", "s", "es", "ren"].map(|end| format!("{one}{end}"));
     !one.is_empty() && plurals.iter().chain(&y).any(|plural| all.ends_with(plural.as_str()))
 }
 
-/// Whether a path is that of the list at these segments: `/users.json` is the list of `/users/{id}`.
+/// Returns `true` if a path is that of the list at these segments: `/users.json` is the list of
+/// `/users/{id}`.
 fn same(path: &str, list: &[&str]) -> bool {
     let (folder, last) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
     segments_of(folder)
@@ -108,7 +111,7 @@ fn same(path: &str, list: &[&str]) -> bool {
         .eq(list.iter().copied().filter(|it| !it.is_empty()))
 }
 
-/// A part of a path without `.json` or `.xml`.
+/// A path segment without `.json` or `.xml`.
 fn without_kind(part: &str) -> &str {
     [".json", ".xml"].iter().find_map(|end| part.strip_suffix(end)).unwrap_or(part)
 }
@@ -122,7 +125,8 @@ fn of_record(segment: &str) -> Option<(&str, &str)> {
     segment.strip_prefix("{resources.")?.strip_suffix('}')?.split_once('.')
 }
 
-/// A name from the last part of the path. Parts before it, then a number, are added until the name is not taken.
+/// A name from the last path segment. Earlier segments, then a number, are added until the name is
+/// unique.
 pub(super) fn name_of<'n>(path: &str, taken: impl Iterator<Item = &'n str>) -> String {
     let word = |part: &str| {
         without_kind(part)
@@ -214,7 +218,7 @@ mod tests {
             Some(("Accounts", &["sid"])),
             &[],
         );
-        // The call has the key of the account as a field.
+        // The calls have the key of the account as a field.
         check(
             "/v1/Accounts/{AccountSid}/Calls/{CallSid}/Events/{Kind}.json",
             "v1/Accounts/{resources.Calls._Accounts_sid}/Calls/{resources.Calls.sid}/Events/{Kind}.json",
@@ -246,7 +250,7 @@ mod tests {
             &[],
         );
         check("/policies/{owner}/x", "policies/{owner}/x", None, &["owner"]);
-        // No field of the list fits.
+        // No field of the list matches.
         check("/items/{id}/x", "items/{id}/x", None, &["id"]);
         check("/compare/{base}...{head}/x", "compare/{base}...{head}/x", None, &["base", "head"]);
     }

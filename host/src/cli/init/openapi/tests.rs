@@ -1,4 +1,4 @@
-//! Descriptions, and what is made of them.
+//! Descriptions, and the jobs written from them.
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn paths_are_selected() {
     );
 }
 
-/// A description of one list, with this beside it, and these parameters.
+/// A description of one list with these properties outside of it, and these parameters.
 fn lists(beside: Value, parameters: &[&str]) -> Value {
     let mut properties =
         json!({"users": {"type": "array", "items": {"properties": {"id": {}, "name": {}}}}});
@@ -174,20 +174,21 @@ fn paginators_are_found() {
         json!({"type": "offset", "limit": 100, "offset_param": "offset", "limit_param": "limit",
             "total_path": null, "has_more_path": "more"}),
     );
-    // What the description leaves open is said.
+    // Open questions of the description are reported.
     let api = read(&lists(json!({}), &["cursor"]), &[]);
     let endpoint = &api.resources[0]["endpoint"];
     assert_eq!(endpoint.get("paginator"), None);
     assert!(endpoint["//paginator"].as_str().unwrap().contains("\"cursor_param\": \"cursor\""));
-    // Tokens have to be asked for.
+    // Tokens must be requested.
     let api =
         read(&lists(json!({"next_marker": {}}), &["marker", "usemarker", "offset", "limit"]), &[]);
     assert_eq!(api.resources[0]["endpoint"]["params"], json!({"usemarker": true, "limit": 100}));
 }
 
-/// An entity that has a list of items; a list whose path ends with a value, and whose page has an id elsewhere.
+/// An entity with a list of items, and a list whose path ends with a value and whose page has an id
+/// elsewhere.
 #[test]
-fn entities_with_lists_are_no_resources() {
+fn entities_with_lists_are_not_resources() {
     let check = |beside: Value, expected: &[&str]| {
         let mut properties =
             json!({"items": {"type": "array", "items": {"properties": {"a": {}}}}});
@@ -205,7 +206,7 @@ fn entities_with_lists_are_no_resources() {
     check(json!({"page": {"properties": {"id": {}}}}), &["orders"]);
 }
 
-/// The children of a list whose path ends with the kind of its answers.
+/// The child resources of a list whose path ends with the format of its responses.
 #[test]
 fn children_of_files_are_found() {
     let list = |name: &str| {
@@ -239,14 +240,14 @@ fn children_of_files_are_found() {
 }
 
 #[test]
-fn a_credential_is_no_parameter() {
+fn credentials_are_not_parameters() {
     let mut document = lists(json!({}), &[]);
     document["paths"]["/users"]["get"]["parameters"] = json!([
         {"name": "token", "in": "query", "required": true}, {"name": "team", "in": "query", "required": true},
     ]);
     let params = |document: &Value| read(document, &[]).resources[0]["endpoint"]["params"].clone();
     assert_eq!(params(&document), json!({"team": OPEN}));
-    // It is the credential, where the description has no other.
+    // It is the credential if the description has no other.
     let (name, credential) = read(&document, &[]).credential.unwrap();
     let expected = json!({"type": "api_key", "name": "token", "location": "query"});
     assert_eq!((name.as_str(), Value::from(credential)), ("api", expected));

@@ -1,4 +1,4 @@
-//! Finds the records of a sample answer, their keys and cursors, and the paginator.
+//! Detects the records of a sample response, their keys and cursors, and the paginator.
 
 use serde_json::{Map, Value};
 
@@ -10,10 +10,10 @@ mod path;
 pub(super) use self::pages::last_record;
 pub(super) use self::path::path_of;
 
-/// What was found in a sample.
+/// The result of the detection.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Found {
-    /// The path to the records; none if the sample is records one after the other.
+    /// The path to the records, or `None` if the sample is a sequence of records.
     pub(super) selector: Option<String>,
     /// Candidates for a primary key, the best first.
     pub(super) keys: Vec<String>,
@@ -27,12 +27,12 @@ pub(super) struct Found {
     pub(super) records: usize,
 }
 
-/// Keys of lists beside the records.
+/// Keys of lists that are not records.
 const BESIDE: &[&str] =
     &["errors", "error", "warnings", "warning", "messages", "notices", "links", "link"];
 
-/// Looks through the values of a sample: one page, or records one after the other. `names` are what the
-/// resource may be called, `asked` are the parameters of the request.
+/// Inspects the values of a sample: one page, or a sequence of records. `names` are possible names
+/// of the resource, `asked` are the parameters of the request.
 pub(super) fn look(
     values: &[Value],
     names: &[&str],
@@ -75,8 +75,8 @@ pub(super) fn look(
     }
 }
 
-/// The list of records on a page, and the paths to the other lists of objects. It is the list of objects that is
-/// called like the resource, else one under a usual key, else the first, as a load finds it.
+/// The list of records on a page, and the paths to the other lists of objects. As in a load, it is
+/// the list of objects named like the resource, or else one with a usual key, or else the first.
 #[expect(clippy::type_complexity, reason = "a list, and paths")]
 fn list<'p>(
     page: &'p Value,
@@ -95,7 +95,7 @@ fn list<'p>(
     let objects = |(_, items): &&(Vec<String>, &Vec<Value>)| items.iter().any(Value::is_object);
     let all = || lists.iter().filter(objects);
     let found = all().find(called).or_else(|| all().find(named)).or_else(|| all().next());
-    // A list of plain values in an object that has an id is a part of it.
+    // In an object with an id, a list of plain values is a part of it.
     let single = page.get("id").is_some();
     let empty = || lists.iter().find(|(_, items)| items.is_empty());
     let other = || lists.iter().find(called).or_else(|| lists.iter().find(named)).or_else(empty);
@@ -123,7 +123,7 @@ fn find_lists<'v>(
     }
 }
 
-/// Keys that every record has, with another value each, and that look like it.
+/// Keys that every record has with a distinct value, and that have the name of a key.
 fn keys(records: &[&Map<String, Value>], resource: &str) -> Vec<String> {
     let Some((one, _)) = records.split_first() else { return Vec::new() };
     let mut ranked: Vec<(usize, &String)> = one
@@ -142,7 +142,8 @@ fn keys(records: &[&Map<String, Value>], resource: &str) -> Vec<String> {
     ranked.into_iter().map(|(_, key)| key.clone()).collect()
 }
 
-/// Instants that every record has, in objects too, and that look like the time of a change.
+/// Instants that every record has, nested ones included, and that have the name of a time of
+/// change.
 fn cursors(records: &[&Map<String, Value>]) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     if let Some((one, rest)) = records.split_first() {
@@ -166,7 +167,7 @@ fn cursors(records: &[&Map<String, Value>]) -> Vec<(String, Value)> {
     ranked.into_iter().map(|(_, path, value)| (path, value)).collect()
 }
 
-/// Objects that are about the record itself, and not about something in it.
+/// Objects that describe the record itself rather than something in it.
 const WRAPPERS: &[&str] = &["fields", "attributes", "properties", "metadata", "meta"];
 
 fn instants(
@@ -207,7 +208,7 @@ fn is_instant(value: &Value) -> bool {
     }
 }
 
-/// Whether a cursor tells of changes, and not only of new records.
+/// Returns `true` if a cursor finds changes, and not only new records.
 pub(super) fn tells_changes(path: &str) -> bool {
     cursor_rank(path).is_some_and(|rank| rank < MADE)
 }

@@ -1,4 +1,4 @@
-//! Finds the paginator in one page and the URL of its request.
+//! Detects the paginator in one page and the URL of its request.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use super::path::path_of;
 
 /// A page, and what is known about it.
 pub(super) struct Page<'p> {
-    /// The answer; null where it is a list, or records one after the other.
+    /// The response, or null if it is a list or a sequence of records.
     pub(super) value: &'p Value,
     /// The keys to the records.
     pub(super) list: &'p [String],
@@ -21,7 +21,7 @@ pub(super) struct Page<'p> {
     pub(super) asked: &'p Map<String, Value>,
 }
 
-/// A plain value beside the records, and the keys to it.
+/// A scalar outside of the records, and its path.
 type Plain<'p> = (Vec<String>, &'p Value);
 /// A paginator, and a comment.
 type FoundPaginator = Option<(Value, &'static str)>;
@@ -40,7 +40,7 @@ impl<'p> Page<'p> {
             .or_else(|| self.asked())
     }
 
-    /// The token of the next page. A null or empty one is found by its name only.
+    /// The token of the next page. A null or empty one is recognized by its key only.
     fn token(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
         let given =
             |value: &Value| value.as_str().is_some_and(|it| !it.is_empty()) || value.is_u64();
@@ -111,7 +111,8 @@ impl<'p> Page<'p> {
         Some((paginator, note))
     }
 
-    /// A cursor with the key of the last record, if the answer says only that there are more pages.
+    /// A cursor with the key of the last record, if the response only reports that there are more
+    /// pages.
     fn last_key(&self, more: Option<&str>) -> FoundPaginator {
         let (more, key) = more.zip(self.key)?;
         let asked = first(self.asked.keys().map(String::as_str), LAST_KEY_PARAMS);
@@ -126,7 +127,7 @@ impl<'p> Page<'p> {
         ))
     }
 
-    /// The paginator that the parameters of the URL show.
+    /// The paginator that the parameters of the URL suggest.
     fn asked(&self) -> FoundPaginator {
         let names = || self.asked.keys().map(String::as_str);
         let number = |name: &str| self.asked.get(name)?.as_str()?.parse::<u64>().ok();
@@ -157,7 +158,7 @@ pub(in super::super) fn last_record(list: &[String], key: &str) -> String {
     format!("{}[-1]{member}", path_of(list))
 }
 
-/// The URL of the next page. A null or empty one is found by its name only.
+/// The URL of the next page. A null or empty one is recognized by its key only.
 fn link(beside: &[Plain<'_>]) -> FoundPaginator {
     let known = |(path, value): &&Plain<'_>| {
         let last = path.last().is_some_and(|key| plain(key).starts_with("next"));
@@ -169,7 +170,7 @@ fn link(beside: &[Plain<'_>]) -> FoundPaginator {
     Some((paginator, "The next page's URL is in the answer."))
 }
 
-/// Whether the last key says that the value is a link.
+/// Returns `true` if the last key indicates a link.
 fn is_link_word(path: &[String]) -> bool {
     let words = ["url", "uri", "link", "href", "nextlink"];
     path.last().is_some_and(|key| words.iter().any(|word| plain(key).ends_with(word)))
@@ -190,7 +191,7 @@ fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
-/// The first value with one of these names that fits.
+/// The first value with one of these names that passes the test.
 fn find<'b, 'p>(
     beside: &'b [Plain<'p>],
     names: &[&str],
@@ -203,7 +204,7 @@ fn find<'b, 'p>(
     })
 }
 
-/// Gathers the plain values beside the records, outer ones first.
+/// Collects the scalars outside of the records, outer ones first.
 fn scalars<'v>(
     value: &'v Value,
     path: &mut Vec<String>,
@@ -237,7 +238,7 @@ mod tests {
         found.paginator.map_or(Value::Null, |(paginator, _)| paginator)
     }
 
-    /// Checks the paginator of a page with these keys beside its list.
+    /// Checks the paginator of a page with these keys outside of its list.
     #[track_caller]
     fn check(beside: Value, expected: Value) {
         let mut page = json!({"items": [{"id": 1}, {"id": 2}]});
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_tells_what_the_answer_does_not() {
+    fn paginator_is_detected_in_the_url() {
         let page = json!([{"id": 1}]);
         assert_eq!(
             found(&page, &json!({"page": "2", "per_page": "50"})),

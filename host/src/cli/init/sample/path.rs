@@ -1,6 +1,6 @@
-//! How a job writes the path to a value.
+//! Paths in the notation of jobs.
 
-/// Returns the path of these keys as a job writes it.
+/// Returns the path of these keys in the notation of jobs.
 pub(in super::super) fn path_of(keys: &[String]) -> String {
     if keys.is_empty() {
         return "$".to_owned();

@@ -1,4 +1,4 @@
-//! Arrow IPC, a batch at a time.
+//! Arrow IPC, one batch at a time.
 
 mod writer;
 
@@ -41,7 +41,7 @@ pub(crate) fn of_arrow(
     let mut batches = StreamReader::new(stream, metadata, None);
     let next = move || match batches.next()? {
         Ok(StreamState::Some(columns)) => Some(Ok(columns)),
-        // That a stream ends without saying so is allowed.
+        // A stream may end without an end mark.
         Ok(StreamState::Waiting) => None,
         Err(error) => Some(Err(unreadable(error))),
     };
@@ -52,7 +52,7 @@ pub(crate) fn of_arrow(
 pub(crate) struct ArrowRows {
     described: Vec<Column>,
     columns: Box<dyn Iterator<Item = io::Result<Columns>> + Send>,
-    /// What is being written, from this row on.
+    /// The batch that is being written, and its next row.
     open: Option<(Columns, usize)>,
     size: usize,
 }
@@ -72,7 +72,7 @@ impl ArrowRows {
         self.described.clone()
     }
 
-    /// The next rows, of about so many bytes.
+    /// Returns the next rows, of about `size` bytes.
     pub(crate) fn next_page(&mut self) -> io::Result<Option<String>> {
         let mut page = Vec::new();
         while page.len() < self.size {

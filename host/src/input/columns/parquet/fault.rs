@@ -1,4 +1,4 @@
-//! The errors of Parquet that cannot be read.
+//! The errors of invalid Parquet.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A column of a row group: its values and levels, some rows at a time.
+//! A column of a row group: its values and levels, a number of rows at a time.
 
 use std::io;
 
@@ -15,17 +15,17 @@ use super::meaning::{Meaning, array, int32, int64, int96};
 pub(super) struct LeafColumn {
     meaning: Meaning,
     values: Values,
-    /// Levels of the rows that are decoded; none where there is only one.
+    /// The levels of the decoded rows; `None` if there is only one.
     defs: Option<Vec<i16>>,
     reps: Option<Vec<i16>>,
-    /// The level at which there is a value.
+    /// The level of a value that is present.
     full: i16,
     /// The next level, and the next value.
     at: usize,
     value: usize,
 }
 
-/// Values, and where more come from.
+/// The values, and the source of further ones.
 enum Values {
     Boolean(ColumnReaderImpl<parquet::data_type::BoolType>, Vec<bool>),
     Int32(ColumnReaderImpl<parquet::data_type::Int32Type>, Vec<i32>),
@@ -62,7 +62,7 @@ impl LeafColumn {
         Ok(Self { meaning, values, defs, reps, full: def, at: 0, value: 0 })
     }
 
-    /// Decodes so many rows; those before must have been written.
+    /// Decodes `rows` rows. The previous ones must have been written.
     pub(super) fn read(&mut self, rows: usize) -> io::Result<()> {
         let Self { defs, reps, .. } = self;
         let read = match &mut self.values {
@@ -79,7 +79,7 @@ impl LeafColumn {
         if read.map_err(unreadable)? == rows { Ok(()) } else { Err(damaged()) }
     }
 
-    /// Passes over the next level.
+    /// Skips the next level.
     pub(super) fn pass(&mut self) {
         self.at += 1;
     }
@@ -91,7 +91,7 @@ impl LeafColumn {
         }
     }
 
-    /// At the end of what is decoded a row ends.
+    /// The end of the decoded levels is the end of a row.
     pub(super) fn rep(&self) -> i16 {
         self.reps.as_ref().and_then(|reps| reps.get(self.at)).copied().unwrap_or(0)
     }

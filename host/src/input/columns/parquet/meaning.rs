@@ -1,4 +1,4 @@
-//! What the values of a column mean, and how each is written.
+//! The logical meaning of a column's values, and the form in which each is written.
 
 use std::io::{self, Write as _};
 
@@ -21,10 +21,10 @@ use super::super::text::{
 };
 use super::fault::damaged;
 
-/// What the values of a column mean.
+/// The logical meaning of a column's values.
 #[derive(Clone, Copy)]
 pub(super) enum Meaning {
-    /// What they are.
+    /// The physical value itself.
     Plain,
     Unsigned,
     Decimal(usize),
@@ -67,7 +67,7 @@ pub(super) fn meaning(
         (None, Converted::DATE) => Meaning::Date,
         (None, Converted::TIME_MILLIS) => Meaning::Time(TimeUnit::Millisecond),
         (None, Converted::TIME_MICROS) => Meaning::Time(TimeUnit::Microsecond),
-        // In the old style all have a zone.
+        // In the old format all have a time zone.
         (None, Converted::TIMESTAMP_MILLIS) => instant(TimeUnit::Millisecond),
         (None, Converted::TIMESTAMP_MICROS) => instant(TimeUnit::Microsecond),
         (
@@ -82,14 +82,14 @@ pub(super) fn meaning(
     })
 }
 
-/// Which columns are durations: only the Arrow schema that some writers add to a file tells.
+/// Detects durations: only the Arrow schema that some writers add to a file declares them.
 pub(super) fn durations(metadata: &ParquetMetaData) -> Vec<Option<TimeUnit>> {
     let more = metadata.file_metadata().key_value_metadata();
     let schema = more.into_iter().flatten().find(|it| it.key == "ARROW:schema");
     let schema = schema.and_then(|it| STANDARD.decode(it.value.as_deref()?).ok());
     let schema = schema.and_then(|it| {
         let message = it.strip_prefix(&[0xff; 4]).and_then(|it| it.get(4..)).unwrap_or(&it);
-        // A type that is newer than this code does not prevent reading: the physical type counts.
+        // A type unknown to this code does not prevent reading: the physical type is used.
         Some(deserialize_schema(message).ok()?.0)
     });
     let mut leaves = Vec::new();
@@ -135,7 +135,7 @@ pub(super) fn int64(value: i64, meaning: Meaning, form: Form, out: &mut Vec<u8>)
     }
 }
 
-/// Nanoseconds of a day, and the day, counted from before history. Without a zone.
+/// Nanoseconds of a day, and the day as a Julian day number. Without a time zone.
 pub(super) fn int96(value: &Int96, form: Form, out: &mut Vec<u8>) -> io::Result<()> {
     let &[low, high, day] = value.data() else { return Err(damaged()) };
     let nanos = i128::from(u64::from(high) << 32 | u64::from(low));
@@ -149,7 +149,7 @@ pub(super) fn int96(value: &Int96, form: Form, out: &mut Vec<u8>) -> io::Result<
     moment(micros, nanos, false, form, out).map_err(|error| error.unwrap_or_else(damaged))
 }
 
-/// The type of a column, in the words of the interface.
+/// The kind of a column in the interface.
 pub(super) fn column_kind(meaning: Meaning, column: &ColumnDescriptor) -> ColumnKind {
     match meaning {
         Meaning::Unsigned if column.physical_type() == Physical::INT64 => ColumnKind::unsigned(),
@@ -199,7 +199,7 @@ pub(super) fn array(
     }
 }
 
-/// The digits of a number of any width up to 256 bits, the highest byte first.
+/// The decimal digits of an integer of up to 256 bits, the highest byte first.
 pub(super) fn whole(value: &[u8]) -> io::Result<String> {
     let fill = if value.first().is_some_and(|first| *first > 127) { 0xff } else { 0 };
     let mut wide = [fill; 32];

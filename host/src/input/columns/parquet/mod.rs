@@ -1,7 +1,9 @@
-//! Parquet, some rows at a time: each column's values and levels are read, and rows put together of them.
+//! Parquet, a number of rows at a time: each column's values and levels are decoded, and assembled
+//! to rows.
 //!
-//! A level says how much of a value's path is there, and which list on it goes on. Rows are put together as
-//! the format says, list by list and struct by struct, and written on the way.
+//! Levels state how much of a value's path is present, and which list on the path continues. Rows
+//! are assembled as the format specifies, list by list and struct by struct, and written at the
+//! same time.
 
 mod fault;
 mod leaf;
@@ -22,19 +24,19 @@ use super::kind::Kind as ColumnKind;
 use super::text::{Form, json, name, null};
 use crate::interface::Column;
 
-/// So many rows are decoded at once.
+/// The number of rows that are decoded at once.
 const ROWS: usize = 4096;
 
 /// The rows of a Parquet file, as cells.
 pub(crate) struct ParquetRows {
     file: SerializedFileReader<File>,
-    /// The columns of the file at the top.
+    /// The top-level columns of the file.
     fields: Vec<(Vec<u8>, Node)>,
     meanings: Vec<Meaning>,
-    /// The row group that is read next.
+    /// The next row group.
     group: usize,
     leaves: Vec<LeafColumn>,
-    /// Rows that are decoded and not written yet, and those of the row group that are not decoded yet.
+    /// The number of decoded rows not written yet, and of rows of the row group not decoded yet.
     decoded: usize,
     left: usize,
     size: usize,
@@ -78,7 +80,7 @@ impl ParquetRows {
         fields.map(column).collect()
     }
 
-    /// The next rows, of about so many bytes.
+    /// Returns the next rows, of about `size` bytes.
     pub(crate) fn next_page(&mut self) -> io::Result<Option<String>> {
         let (mut page, mut nested) = (Vec::new(), Vec::new());
         while page.len() < self.size && self.decode()? {
@@ -92,7 +94,7 @@ impl ParquetRows {
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
 
-    /// The next row, as an object of JSON.
+    /// Returns the next row as a JSON object.
     pub(crate) fn next_object(&mut self) -> io::Result<Option<Vec<u8>>> {
         if !self.decode()? {
             return Ok(None);
@@ -103,7 +105,7 @@ impl ParquetRows {
         Ok(Some(row))
     }
 
-    /// Whether there is a row; decodes some more if there is none left.
+    /// Returns `true` if there is a row. Decodes more if none is left.
     fn decode(&mut self) -> io::Result<bool> {
         while self.decoded == 0 {
             if self.left == 0 {
@@ -128,12 +130,12 @@ impl ParquetRows {
     }
 }
 
-/// A value at a place of the schema.
+/// A node of the schema.
 struct Node {
     shape: Shape,
     /// The level from which on it is not null.
     def: i16,
-    /// The columns it is made of.
+    /// Its columns.
     leaves: Range<usize>,
 }
 
@@ -142,7 +144,7 @@ enum Shape {
     Struct(Vec<(Vec<u8>, Node)>),
     List {
         element: Box<Node>,
-        /// The level at which it goes on.
+        /// The level at which the list continues.
         rep: i16,
         is_map: bool,
     },
@@ -159,7 +161,7 @@ fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Node> {
     let (shape, def) = match kind.get_basic_info().repetition() {
         Repetition::REQUIRED => (shape(kind, def, rep, leaf)?, def),
         Repetition::OPTIONAL => (shape(kind, def + 1, rep, leaf)?, def + 1),
-        // A list without the groups around it that say so.
+        // A list without the groups that declare it.
         Repetition::REPEATED => (list(kind, true, def, rep, leaf)?, def),
     };
     Ok(Node { shape, def, leaves: first..*leaf })
@@ -194,7 +196,7 @@ fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape>
         }
         return Ok(Shape::List { element, rep, is_map });
     }
-    // The repeated group is the element itself in files of old writers.
+    // In files of old writers the repeated group is the element itself.
     let whole = inner.is_primitive()
         || inner.get_fields().len() != 1
         || inner.name() == "array"
@@ -202,7 +204,7 @@ fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape>
     list(inner, whole, def, rep, leaf)
 }
 
-/// A list of what is repeated: of it as a `whole`, or of its only field.
+/// A list of a repeated field: of it as a `whole`, or of its only field.
 fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape> {
     let (def, rep, first) = (def + 1, rep + 1, *leaf);
     let inner: &[TypePtr] = if repeated.is_primitive() { &[] } else { repeated.get_fields() };
@@ -214,7 +216,7 @@ fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> i
     Ok(Shape::List { element, rep, is_map: false })
 }
 
-/// The cells of a row; `nested` is a place to write JSON in.
+/// Writes the cells of a row. `nested` is a buffer for JSON.
 fn row(
     fields: &[(Vec<u8>, Node)],
     leaves: &mut [LeafColumn],
@@ -265,7 +267,7 @@ fn value(node: &Node, leaves: &mut [LeafColumn], form: Form, out: &mut Vec<u8>) 
         Shape::Struct(fields) => object(fields, leaves, out),
         Shape::List { element, rep, .. } => {
             out.push(b'[');
-            // An element has a level of its own, above the list's.
+            // An element has its own level, above that of the list.
             if level <= node.def {
                 skip(node, leaves)?;
             } else {
@@ -287,7 +289,7 @@ fn first<'l>(node: &Node, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut Le
     leaves.get_mut(node.leaves.start).ok_or_else(damaged)
 }
 
-/// Goes on behind what is null or empty: each column has one level for it.
+/// Skips a null or empty value: each column has one level for it.
 fn skip(node: &Node, leaves: &mut [LeafColumn]) -> io::Result<()> {
     let leaves = leaves.get_mut(node.leaves.clone()).ok_or_else(damaged)?;
     leaves.iter_mut().for_each(LeafColumn::pass);
