@@ -1,6 +1,6 @@
-//! What cells cost beside JSON, through the component in the Rust host:
-//! `cargo test --workspace --test cells -- --ignored --nocapture cells_are_no_slower`. The component is
-//! compiled as it always is, in whatever profile the test is.
+//! The cost of cells compared with JSON, through the component in the Rust host: `cargo test
+//! --workspace --test cells -- --ignored --nocapture cells_are_no_slower`. The component is
+//! compiled as usual, whatever the profile of the test is.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
@@ -14,7 +14,7 @@ use snowcat_host::{Column, Engine, Guest as _, Reply, Runner, Settings, Step};
 
 const ROWS: u64 = 2_000_000;
 
-/// The time of the component, and the bytes it read.
+/// The time of the component, and the number of bytes that it read.
 fn measured(engine: &Engine, form: Form) -> (Duration, usize) {
     let job = r#"{"pipeline": "p", "database": "RAW", "dataset": "d", "resources": [
         {"name": "r", "source": "pull", "format": "parquet"}]}"#;
@@ -66,7 +66,7 @@ fn cells_are_no_slower_than_json() {
         println!("{form:?}: {} MiB, {:.2} s, {rate:.0} rows/s", bytes >> 20, spent.as_secs_f64());
         spent
     };
-    // By turns: others may use the machine.
+    // In turns, because other processes may use the machine.
     let times: Vec<_> = (0..3).map(|_| (show(Form::Json), show(Form::Cells))).collect();
     let json = times.iter().map(|(json, _)| *json).min();
     let cells = times.iter().map(|(_, cells)| *cells).min();

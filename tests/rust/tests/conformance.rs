@@ -1,7 +1,8 @@
 //! Runs conformance cases natively: `cargo test --test conformance NAME` runs the cases whose names contain NAME.
 //!
-//! The runner is in Python (`tests/python/conformance`): it has the emulator and the comparison. This program starts it,
-//! and is also the library that it drives, so that nothing else has to be built.
+//! The runner is in Python (`tests/python/conformance`), which has the emulator and the comparison.
+//! This program starts it, and is also the library that it drives, so that nothing else must be
+//! built.
 
 #[path = "../src/bin/library.rs"]
 mod library;
@@ -11,7 +12,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Set for the process that is the library.
+/// Set for the process that acts as the library.
 const AS_LIBRARY: &str = "SNOWCAT_CONFORMANCE_LIBRARY";
 
 fn main() -> io::Result<ExitCode> {

@@ -1,6 +1,7 @@
-//! A gigabyte of pages through the component in the Rust host: the memory of both stays as it was after
-//! the first half of them. `make memory` runs it and shows the numbers; `make test` does not. And pages of
-//! tens of megabytes of small values: beside the page the component has the memory of a batch.
+//! A gigabyte of pages through the component in the Rust host: the memory of both does not grow
+//! after the first half. `make memory` runs the test and prints the numbers; `make test` does not.
+//! Also pages of tens of megabytes of small values: besides the page, the component needs the
+//! memory of one batch.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 #![expect(clippy::print_stdout, reason = "it shows what it measures")]
@@ -17,19 +18,19 @@ use snowcat_host::{
 };
 use snowcat_tests::generators::Kind;
 
-/// Bytes of all pages.
+/// The size of all pages in bytes.
 const INPUT: usize = 1 << 30;
-/// Memory is looked at after so many bytes.
+/// The number of bytes after which memory is measured.
 const EVERY: usize = 128 << 20;
-/// Bytes of different records; they come again and again.
+/// The size of the distinct records in bytes, which are repeated.
 const SAMPLE: usize = 16 << 20;
-/// Bytes of a page.
+/// The size of a page in bytes.
 const PAGE: usize = 4 << 20;
-/// How much the component's memory may grow in the second half, until the last of the small tables has once
-/// been full, and how large it may be.
+/// The maximum growth of the component's memory in the second half, which ends once the last small
+/// table has been full, and the maximum size.
 const LINEAR_MORE: usize = 16 << 20;
 const LINEAR_MOST: usize = 256 << 20;
-/// How much the process may grow: allocators and threads of the host breathe.
+/// The maximum growth of the process: allocators and threads of the host vary.
 const RESIDENT_MORE: usize = 64 << 20;
 
 #[test]
@@ -69,13 +70,13 @@ fn memory_stays_flat() {
         assert!(last.linear <= LINEAR_MOST, "{name}");
         assert!(last.resident <= half.resident + RESIDENT_MORE, "{name}");
     };
-    // Whole values, as a program hands them over.
+    // Complete values, as a program passes them.
     check(
         "values",
         json!({"name": "issues", "source": "pull", "primary_key": "id"}),
         &mut Source::of(&records, Input::of_pages(pages(&records, "\n"))),
     );
-    // A text of one array, which the load takes apart.
+    // The text of one array, which the load splits.
     check(
         "one array",
         json!({"name": "issues", "source": "pull", "format": "json"}),
@@ -90,11 +91,12 @@ fn memory_stays_flat() {
     );
 }
 
-/// Small values that weigh many times what they take on a page.
+/// Small values that need many times their size in memory.
 const SMALL: [&str; 5] = ["[]", "[1,1]", "{\"id\":1}", "{}", "1"];
-/// Memory beside a large page: a batch, files that wait, and what vectors have for growing.
+/// The memory besides a large page: a batch, waiting files, and the reserve of vectors.
 const BESIDE: usize = 128 << 20;
-/// A file may have this many bytes: the next one begins soon after `FILE_BYTES`, and a host copies it whole.
+/// The maximum size of a file: the next one begins soon after `FILE_BYTES`, and a host copies it as
+/// a whole.
 const LARGEST_FILE: u64 = 64 << 20;
 
 #[test]
@@ -108,7 +110,7 @@ fn the_largest_pages_are_loaded_in_batches() {
     large_pages(&SMALL, &|value| if value.len() > 3 { 99 << 20 } else { 60 << 20 });
 }
 
-/// Loads a page of so many bytes of each of the small values.
+/// Loads a page of each of the small values, of the size that `size` returns.
 fn large_pages(values: &[&str], size: &dyn Fn(&str) -> usize) {
     let engine = Engine::new(&Settings::default()).unwrap();
     for &value in values {
@@ -137,7 +139,7 @@ fn large_pages(values: &[&str], size: &dyn Fn(&str) -> usize) {
     }
 }
 
-/// Records one after the other, a line each, no comma after the last.
+/// Records on one line each, without commas.
 fn records() -> Arc<Vec<String>> {
     let mut records = Vec::new();
     let mut bytes = 0;
@@ -149,7 +151,7 @@ fn records() -> Arc<Vec<String>> {
     Arc::new(records)
 }
 
-/// All records, a page of them at a time, with this between two of them.
+/// All records in pages, with a separator between two of them.
 fn pages(
     records: &Arc<Vec<String>>,
     between: &'static str,
@@ -173,7 +175,7 @@ fn pages(
     })
 }
 
-/// An array of all records, never whole in memory.
+/// An array of all records, never in memory as a whole.
 struct Array<I> {
     pages: I,
     page: Vec<u8>,
@@ -209,7 +211,7 @@ impl<I: Iterator<Item = io::Result<String>>> Read for Array<I> {
     }
 }
 
-/// A warehouse with input, which keeps nothing.
+/// A host with input, which keeps nothing.
 struct Source {
     input: Input,
     pages: Box<dyn Iterator<Item = String>>,
@@ -252,7 +254,7 @@ impl Host for Source {
     fn wait(&mut self, _: f64, _: &str) {}
 }
 
-/// A load whose memory is watched.
+/// A load whose memory is measured.
 struct Watched {
     run: Run,
     read: usize,

@@ -1,6 +1,6 @@
-//! The same job and the same answers give the same run, byte for byte: as a component under the Rust
-//! host, as a library, and (in `tests/python/test_transcripts.py`, which records them) under the Python
-//! host. Uploaded files are compared by their digests, which are part of a transcript.
+//! The same job and the same replies result in the same run, byte by byte: as a component under the
+//! Rust host, as a library, and (in `tests/python/test_transcripts.py`, which records them) under
+//! the Python host. Uploaded files are compared by their digests, which are part of a transcript.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
@@ -20,7 +20,7 @@ fn the_component_says_what_was_recorded() {
     each(|job, now, recorded| {
         let mut replay = Replay::new(recorded).unwrap();
         let mut said = Transcript::new(Vec::new());
-        // A run that was recorded to its fault ends in that fault again.
+        // A run that was recorded up to a fault ends with the same fault.
         let _ended = runner.run_observed(job, now, &mut replay, &mut [&mut said]);
         replay.finish().unwrap();
         said.into_inner()
@@ -39,7 +39,7 @@ fn the_library_says_what_was_recorded() {
     });
 }
 
-/// Runs every recorded job again.
+/// Repeats every recorded job.
 fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/transcripts"));
     let mut runs = 0;
@@ -58,7 +58,7 @@ fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
     assert!(runs >= 3, "expected at least three recorded runs, found {runs}");
 }
 
-/// The library, driven as the component is.
+/// The library, driven like the component.
 struct Library(protocol::Load);
 
 impl Guest for Library {

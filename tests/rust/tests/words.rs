@@ -1,12 +1,14 @@
-//! Words that this project does not use, because the field has others: in comments, names and documents.
+//! Words that this project does not use in comments, names and documents, because the field has
+//! other terms.
 //!
-//! CONTRIBUTING.md has the glossary. `WORDS=1 cargo test -p snowcat-tests --test words -- --nocapture` prints each place.
+//! CONTRIBUTING.md has the glossary. `WORDS=1 cargo test -p snowcat-tests --test words --
+//! --nocapture` prints each occurrence.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 use std::path::{Path, PathBuf};
 
-/// An old word, or a phrase of several, and what is written in its place.
+/// An old word or phrase, and its replacement.
 const GLOSSARY: &[(&str, &str)] = &[
     ("told", "reported, declared, printed"),
     ("tells apart", "distinguishes"),
@@ -29,10 +31,10 @@ const GLOSSARY: &[(&str, &str)] = &[
     ("stand in", "fake"),
     ("stand ins", "fakes"),
 ];
-/// What the sources and documents are, below the root.
+/// The folders with sources and documents, below the root.
 const FOLDERS: &[&str] = &["guest", "host", "wit", "procedures", "tests"];
 const ENDINGS: &[&str] = &["rs", "py", "md", "sql", "wit", "toml"];
-/// Files that quote the old words, or that others wrote.
+/// Files that quote the old words, or are not ours.
 const QUOTING: &[&str] =
     &["tests/data", "tests/rust/tests/words.rs", "CONTRIBUTING.md", "CHANGELOG.md"];
 
@@ -72,11 +74,11 @@ fn words_are_found_in_prose_and_in_names() {
     check("a left-hand side, and out of it", &[]);
 }
 
-/// The old words of a text: line, word, and the new one.
+/// The old words of a text: line, word, and the replacement.
 fn old_words(text: &str) -> Vec<(usize, &'static str, &'static str)> {
     let mut words: Vec<(usize, String)> = Vec::new();
     for (line, text) in text.lines().enumerate() {
-        // Punctuation ends a phrase: it is a word of its own here.
+        // Punctuation ends a phrase: it is stored as an empty word.
         for clause in text.split_inclusive([',', ';', ':', '.', '(', ')', '?', '!']) {
             let parts = clause.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty());
             words.extend(parts.map(|part| (line + 1, part.to_lowercase())));

@@ -243,7 +243,7 @@ fn four(text: &str) -> Option<&str> {
     text.get(..4).filter(|code| code.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Replaces each occurrence of the mark for which `found` returns a text and a length.
+/// Replaces each occurrence of the mark for which `plain` returns a text and a length.
 fn replaced(
     text: &str,
     mark: char,

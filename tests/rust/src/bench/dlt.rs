@@ -1,4 +1,4 @@
-//! dlt's side: a fresh Python process for each run.
+//! Runs dlt, in a new Python process for each run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ pub struct Dlt {
     python: PathBuf,
 }
 
-/// What one run of dlt did.
+/// The result of one run of dlt.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) version: String,
-    /// Extract and normalize, without the start of Python and the import of dlt.
+    /// The time to extract and normalize, without the start of Python and the import of dlt.
     pub(super) seconds: f64,
     pub(super) rows: BTreeMap<String, u64>,
     pub(super) columns: u64,
@@ -27,7 +27,7 @@ pub(super) struct Run {
 }
 
 impl Dlt {
-    /// With this interpreter.
+    /// Uses this interpreter.
     pub const fn new(python: PathBuf) -> Self {
         Self { python }
     }

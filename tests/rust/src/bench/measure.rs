@@ -1,4 +1,4 @@
-//! What is measured, how often, and what is written down.
+//! The measurements of the benchmark, and its report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,34 +13,34 @@ use super::dlt::Run;
 use super::{Contender, Dlt, Driver, Failure, FilePages, GeneratedPages, Stats, TABLE};
 use crate::generators::Kind;
 
-/// What a host pulls at once.
+/// The size of a page in bytes, as a host pulls it.
 const PAGE_BYTES: usize = 1 << 20;
-/// Linear memory must stay below this, however long the input is.
+/// The maximum of linear memory, for inputs of any length.
 const MEMORY_LIMIT: u64 = 256 << 20;
-/// Our runs are shorter than dlt's by far, and noisier for it.
+/// Our runs are much shorter than dlt's, so their times vary more.
 const REPEATS: usize = 3;
 
-/// What to measure.
+/// The measurements to make.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Where data and results go.
+    /// The directory for data and results.
     pub directory: PathBuf,
-    /// How dlt is run; none to leave it out.
+    /// How dlt is run. `None`: dlt is not measured.
     pub dlt: Option<Dlt>,
     /// The seed of the data.
     pub seed: u64,
-    /// How often everything is measured.
+    /// The number of times that everything is measured.
     pub rounds: usize,
-    /// Records of each kind.
+    /// The number of records of each kind.
     pub records: fn(Kind) -> u64,
-    /// Bytes of the input of the memory test.
+    /// The size of the input of the memory test in bytes.
     pub memory_bytes: u64,
-    /// What there is to load.
+    /// The kinds of records.
     pub kinds: Vec<Kind>,
 }
 
 impl Plan {
-    /// The benchmark whose results are published: a few minutes.
+    /// The benchmark whose results are published. It takes a few minutes.
     pub fn full(directory: PathBuf, dlt: Option<Dlt>) -> Self {
         let records = |kind| match kind {
             Kind::Flat => 400_000,
@@ -58,7 +58,7 @@ impl Plan {
         }
     }
 
-    /// Half a minute: does it all still work, and are the ratios of the right order?
+    /// A check of half a minute: everything runs, and the ratios have the right magnitude.
     pub fn quick(directory: PathBuf, dlt: Option<Dlt>) -> Self {
         let records = |kind| match kind {
             Kind::Flat => 40_000,
@@ -69,11 +69,11 @@ impl Plan {
     }
 }
 
-/// Measures everything, writes `bench.json` into the directory, and gives it back.
+/// Measures everything, writes `bench.json` into the directory, and returns it.
 ///
 /// # Errors
 ///
-/// Says which load failed, where the result is not dlt's, or that the component's memory grew too far.
+/// If a load fails, its result differs from dlt's, or the component's memory exceeds its maximum.
 pub fn run(
     plan: &Plan,
     component: &mut Contender,
@@ -168,7 +168,7 @@ impl DataSet {
     }
 }
 
-/// Everybody once, one after the other.
+/// One measurement of each contender.
 struct Round {
     dlt: Option<Run>,
     component_seconds: f64,
@@ -218,7 +218,7 @@ fn timed(driver: &mut dyn Driver, path: &Path) -> Result<(f64, Stats), Failure> 
     Ok((clock.elapsed().as_secs_f64(), stats))
 }
 
-/// The component must not grow with its input. Child rows are what could make it grow: issues.
+/// The component's memory must not grow with its input. Issues have the most nested rows.
 fn memory(plan: &Plan, driver: &mut dyn Driver) -> Result<Value, Failure> {
     let mut pages = GeneratedPages::new(Kind::Jira, plan.seed, PAGE_BYTES, plan.memory_bytes);
     let stats = driver.run(&job(), &mut pages)?;
@@ -287,7 +287,7 @@ fn machine() -> Value {
     })
 }
 
-/// The middle one; the mean of the two in the middle where there are two. Zero of nothing.
+/// The median: the mean of the middle two for an even count, or zero for no values.
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values = values.into_iter().collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);
@@ -295,7 +295,7 @@ fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
 }
 
-/// Four digits behind the point are more than any of this is good for.
+/// Rounded to four digits: the measurements are not more precise.
 fn rounded(value: f64) -> Value {
     ((value * 10_000.0).round() / 10_000.0).into()
 }
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle() {
+    fn median_is_in_the_middle() {
         for (values, expected) in
             [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 3.0], 2.5), (vec![7.0], 7.0)]
         {
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn another_result_is_no_result() {
+    fn different_results_fail_the_benchmark() {
         let rows = |count| BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), count)]);
         assert!(compare("x", &rows(2), "y", &rows(2)).is_ok());
         let failure = compare("x", &rows(2), "y", &rows(3)).unwrap_err().to_string();
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_says_what_was_measured() {
+    fn report_has_the_measurements() {
         let directory = std::env::temp_dir().join(format!("snowcat-bench-{}", std::process::id()));
         let plan = Plan {
             records: |_| 50,

@@ -1,8 +1,8 @@
-//! The benchmark: the same records through dlt, through the component and through the library it is
-//! made from, one after the other and again, so that whatever else the machine does befalls all three.
-//! Absolute figures move by a third between machines and hours; the ratios of one run are what counts.
+//! The benchmark: the same records are loaded by dlt, by the component and by the library, in turns
+//! and several times, so that other work on the machine affects all three. Absolute times differ by
+//! a third between machines and hours; only the ratios of one run are meaningful.
 //!
-//! A speed is only worth something for the same work: the tables and their rows must be dlt's, or the
+//! Times are comparable only for the same work: the tables and their rows must be dlt's, or the
 //! benchmark fails.
 
 mod dlt;
@@ -21,15 +21,15 @@ pub use self::pages::{FilePages, GeneratedPages};
 /// The name of the resource, and of its root table.
 pub const TABLE: &str = "records";
 
-/// What drives a load to its end: the host with the component, or a loop around the library.
+/// Drives a load to its end: the host with the component, or a loop around the library.
 ///
-/// Statements are answered with `assumed`, uploads are counted and let go.
+/// Statements are answered as in a dry run; uploads are counted and dropped.
 pub trait Driver {
-    /// Runs this job, whose one resource is pulled from these pages.
+    /// Runs this job, whose only resource is pulled from these pages.
     ///
     /// # Errors
     ///
-    /// Says why the load, or the reading of a page, failed.
+    /// If the load, or the reading of a page, fails.
     fn run(
         &mut self,
         job: &str,
@@ -37,39 +37,39 @@ pub trait Driver {
     ) -> Result<Stats, Failure>;
 }
 
-/// What one load did.
+/// The result of one load.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    /// Rows by table.
+    /// The number of rows by table.
     pub rows: BTreeMap<String, u64>,
-    /// Bytes of the Parquet files that were handed over.
+    /// The total size of the Parquet files in bytes.
     pub parquet_bytes: u64,
-    /// How many files there were.
+    /// The number of Parquet files.
     pub parquet_files: u64,
-    /// The most linear memory the component had; none where there is no component.
+    /// The peak of the component's linear memory. `None` without a component.
     pub linear_memory_bytes: Option<u64>,
 }
 
-/// A driver with what it took to make it ready, compilation above all. A program pays that once, and a
-/// load does not.
+/// A driver, and the time to prepare it, mainly compilation. A program needs it once, not for each
+/// load.
 pub struct Contender {
     /// The driver.
     pub driver: Box<dyn Driver>,
-    /// What making it ready took.
+    /// The time to prepare it.
     pub prepared: Duration,
 }
 
-/// Why there is no result.
+/// The reason why there is no result.
 #[derive(Debug)]
 pub struct Failure(String);
 
 impl Failure {
-    /// For this reason.
+    /// Creates a failure with this reason.
     pub fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
 
-    /// The same, seen from one level further out.
+    /// Adds a level to the front of the path.
     #[must_use]
     pub fn at(self, place: impl fmt::Display) -> Self {
         Self(format!("{place}: {}", self.0))

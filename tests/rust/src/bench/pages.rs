@@ -1,4 +1,4 @@
-//! Input in pages: whole lines, about as many bytes as a host would pull at once.
+//! Input in pages of complete lines, of the size that a host pulls at once.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -8,21 +8,21 @@ use std::thread;
 
 use crate::generators::Kind;
 
-/// Pages of a file of NDJSON, read by a thread one page ahead, as a host does it.
+/// Pages of an NDJSON file. As in a host, a thread reads one page ahead.
 #[derive(Debug)]
 pub struct FilePages(Receiver<io::Result<String>>);
 
 impl FilePages {
-    /// Pages of at least `size` bytes, and one record more at most.
+    /// Returns pages of at least `size` bytes, and at most one record more.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or there can be no thread.
+    /// If the file cannot be opened, or the thread cannot be started.
     pub fn open(path: &Path, size: usize) -> io::Result<Self> {
         let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
         let (sender, pages) = sync_channel(0);
         thread::Builder::new().spawn(move || {
-            // Nobody listens once the load has failed.
+            // The receiver is gone once the load has failed.
             while let Some(page) = page(&mut file, size).transpose()
                 && sender.send(page).is_ok()
             {}
@@ -53,8 +53,8 @@ fn page(file: &mut BufReader<File>, size: usize) -> io::Result<Option<String>> {
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Pages of records that are made as they are asked for, until there have been enough bytes: inputs
-/// that are too large to keep.
+/// Pages of records that are generated on demand up to a total size, for inputs that are too large
+/// to store.
 #[derive(Debug)]
 pub struct GeneratedPages {
     kind: Kind,
@@ -66,17 +66,17 @@ pub struct GeneratedPages {
 }
 
 impl GeneratedPages {
-    /// Pages of at least `size` bytes, `limit` bytes or a little more in all.
+    /// Returns pages of at least `size` bytes, and `limit` bytes or slightly more in total.
     pub const fn new(kind: Kind, seed: u64, size: usize, limit: u64) -> Self {
         Self { kind, seed, next: 0, size, limit, bytes: 0 }
     }
 
-    /// How many records there have been.
+    /// The number of records so far.
     pub const fn records(&self) -> u64 {
         self.next
     }
 
-    /// How many bytes there have been.
+    /// The number of bytes so far.
     pub const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_put_together_are_the_file() {
+    fn pages_together_are_the_file() {
         let path =
             std::env::temp_dir().join(format!("snowcat-pages-{}.ndjson", std::process::id()));
         let mut whole = Vec::new();

@@ -8,14 +8,14 @@ use clap::Parser;
 use snowcat_tests::generators::Kind;
 
 #[derive(Parser)]
-#[command(about = "Writes deterministic records, one JSON object a line")]
+#[command(about = "Writes deterministic records, one JSON object per line")]
 struct Options {
     /// flat, github or jira
     kind: Kind,
     /// How many records
     #[arg(long, default_value_t = 1000)]
     rows: u64,
-    /// Another seed gives other records of the same shape
+    /// The seed of the records
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// The file to write; standard output by default

@@ -1,5 +1,5 @@
-//! Runs the guest as a library for a host in another language, so that one test can drive it and the
-//! component alike. It says the steps of `wit/loads.wit` as lines of JSON and hears the replies:
+//! Runs the guest as a library for a host in another language, so that one test can drive both it
+//! and the component. The steps and replies of `wit/loads.wit` are lines of JSON:
 //!
 //! ```text
 //! {"start": {"job": "...", "now": "..."}}   ->  {"ok": null}
@@ -11,7 +11,7 @@
 //! {"resume": "done"}                        ->  {"fault": {"kind": .., "message": .., "context": [..]}}
 //! ```
 //!
-//! One load at a time: a start forgets the one before.
+//! There is one load at a time: a start drops the previous one.
 
 use std::io::{self, BufRead, Write};
 

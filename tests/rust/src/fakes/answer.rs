@@ -1,4 +1,4 @@
-//! From a request to an answer: the log, the credential, what goes wrong.
+//! From a request to its answer: the log, the credential, and faults.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use super::{Action, Credential, Entry, State, control, lock};
 const IDLE: Duration = Duration::from_secs(120);
 const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Log in</title></head>\
      <body><h1>Please log in</h1></body></html>\n";
-/// Below this, compressing costs more than it saves.
+/// The size below which compression costs more than it saves.
 const GZIP_FROM: usize = 1024;
 
 /// Answers the requests of one connection.
@@ -40,7 +40,7 @@ pub(super) fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
     Ok(())
 }
 
-/// Says whether the connection goes on.
+/// Answers one request. Returns `true` if the connection continues.
 fn serve_one(
     connection: &mut Connection,
     request: &Request,
@@ -58,7 +58,7 @@ fn serve_one(
         Some(Action::Drop) => None,
         action => Some(respond(request, state, credential, action)),
     };
-    // Before it is sent: who has the answer finds the request in the log.
+    // Logged before it is sent, so that a client with the answer finds the request in the log.
     lock(&state.log).push(Entry {
         method: request.method.clone(),
         path: request.path.clone(),
@@ -79,7 +79,7 @@ fn serve_one(
     Ok(true)
 }
 
-/// The answer to a request that befalls this.
+/// Returns the answer to a request with this fault.
 #[expect(clippy::too_many_lines, reason = "one arm for each kind of trouble")]
 pub(super) fn respond(
     request: &Request,
@@ -201,7 +201,7 @@ fn packed(mut response: Response) -> Response {
     }
 }
 
-/// The date that many seconds ahead, as HTTP writes it (RFC 9110, section 5.6.7).
+/// The date `seconds` from now in HTTP's format (RFC 9110, section 5.6.7).
 fn date(seconds: u64) -> String {
     DateTime::from_timestamp((now() + seconds) as i64, 0)
         .unwrap_or_default()
@@ -214,7 +214,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Counts a request for as long as it is being answered, whichever way that ends.
+/// Counts a request while it is being answered, however that ends.
 struct InFlight<'a> {
     state: &'a State,
     count: usize,

@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! Faults: which requests fail, and how.
 //!
 //! A specification is a list of `PATH@WHICH=ACTION`, separated by semicolons or line ends:
 //!
@@ -6,57 +6,57 @@
 //! search/jql@2=throttle:1; search/jql@4-5=status:503; project/search@*=slow:200
 //! ```
 //!
-//! `PATH` is the end of a request's path. `WHICH` counts the requests to that path, failed ones
-//! included, from 1: a number, a range, or `*` for all. The first that fits wins.
+//! `PATH` is the end of a request's path. `WHICH` counts the requests to that path, including
+//! failed ones, from 1: a number, a range, or `*` for all. The first matching fault applies.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What happens to a request.
+/// The effect of a fault on a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// `broken`: the right answer with its first colon replaced: not JSON.
+    /// `broken`: the right answer with its first colon replaced, which is invalid JSON.
     Broken,
-    /// `cut`: the whole length is promised, half of the body comes, the connection ends.
+    /// `cut`: the full length is announced, half of the body is sent, and the connection ends.
     Cut,
-    /// `drop`: the connection ends with no answer.
+    /// `drop`: the connection ends without an answer.
     Drop,
-    /// `empty`: 200 and no body.
+    /// `empty`: status 200 without a body.
     Empty,
-    /// `garbled`: the right answer with a byte in it that is not UTF-8.
+    /// `garbled`: the right answer with a byte that is not UTF-8.
     Garbled,
-    /// `html`: 200 and a page for people, as a proxy or a login gives.
+    /// `html`: status 200 and an HTML page, as from a proxy or a login.
     Html,
     /// `gzip`: the right answer, compressed.
     Gzip,
-    /// `huge:BYTES`: the right answer, filled up with blanks to that length.
+    /// `huge:BYTES`: the right answer, padded with blanks to this length.
     Huge(usize),
-    /// `limit:SECONDS`: 403 with `x-ratelimit-remaining: 0`, and `x-ratelimit-reset` that many seconds
-    /// ahead, as GitHub does.
+    /// `limit:SECONDS`: status 403 with `x-ratelimit-remaining: 0`, and `x-ratelimit-reset` this
+    /// many seconds from now, as GitHub sends them.
     Limit(u64),
-    /// `not-gzip`: the right answer, which is said to be compressed and is not.
+    /// `not-gzip`: the right answer, declared as compressed although it is not.
     NotGzip,
-    /// `redirect:URL`: 302.
+    /// `redirect:URL`: status 302.
     Redirect(String),
-    /// `repeat`: the last answer at this path again, whatever is asked for.
+    /// `repeat`: the last answer at this path again, whatever is requested.
     Repeat,
-    /// `short-gzip`: the right answer, compressed; the second half of it is missing.
+    /// `short-gzip`: the first half of the right answer, compressed.
     ShortGzip,
-    /// `short`: a complete response whose JSON ends half-way.
+    /// `short`: a complete response with truncated JSON.
     Short,
-    /// `slow:MILLISECONDS`: the right answer, late.
+    /// `slow:MILLISECONDS`: the right answer, delayed.
     Slow(Duration),
-    /// `status:CODE`: this status, with a message in the service's form.
+    /// `status:CODE`: this status, with an error in the service's form.
     Status(u16),
-    /// `throttle:SECONDS`: 429 with `retry-after`; plain `throttle` leaves that header out.
+    /// `throttle:SECONDS`: status 429 with `retry-after`; `throttle` omits the header.
     Throttle(Option<u64>),
-    /// `throttle-date:SECONDS`: 429 with `retry-after` as a date that many seconds ahead.
+    /// `throttle-date:SECONDS`: status 429 with `retry-after` as a date this many seconds from now.
     ThrottleDate(u64),
-    /// `type:MIME`: the right answer under another content type.
+    /// `type:MIME`: the right answer with another content type.
     Type(String),
-    /// `wrong-gzip`: the right answer, compressed, with a checksum that is not its own.
+    /// `wrong-gzip`: the right answer, compressed, with a wrong checksum.
     WrongGzip,
 }
 
@@ -107,14 +107,14 @@ impl FromStr for Action {
     }
 }
 
-/// One thing that goes wrong.
+/// One fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
     text: String,
     path: String,
     first: u64,
     last: u64,
-    /// What happens.
+    /// Its effect.
     pub action: Action,
 }
 
@@ -150,7 +150,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that goes wrong, and how many requests there have been.
+/// All faults, and the number of requests so far.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     faults: Vec<Fault>,
@@ -158,12 +158,12 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Whether an answer may have to be repeated.
+    /// Returns `true` if an answer may have to be repeated.
     pub(super) fn repeat(&self) -> bool {
         self.faults.iter().any(|fault| fault.action == Action::Repeat)
     }
 
-    /// Counts a request to this path; says what befalls it.
+    /// Counts a request to this path. Returns its fault.
     pub fn next(&mut self, path: &str) -> Option<Fault> {
         let seen = self.seen.entry(path.to_owned()).or_default();
         *seen += 1;
@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_request_that_is_counted_is_hit() {
+    fn faults_apply_to_the_counted_requests() {
         let mut faults = "a/b@2=cut; b@3-4 = status:503 ;c@*=slow:5".parse::<Faults>().unwrap();
         let mut hits = |path: &str| {
             let hit = |_| faults.next(path).map(|fault| fault.action);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_faults_are_rejected() {
         for text in [
             "cut",
             "a=cut",

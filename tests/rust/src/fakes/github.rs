@@ -14,7 +14,7 @@ use crate::generators::parse_time;
 const LIMIT: u64 = 5000;
 const STARS: &str = "application/vnd.github.star+json";
 
-/// How the program and the tests of all ready-made jobs know it.
+/// Its entry in the table of fakes.
 pub(super) const FAKE: Fake = Fake {
     name: "github",
     about: "GitHub, a repository; the size is its number of issues, pull requests among them",
@@ -46,7 +46,7 @@ struct GitHub {
 impl Service for GitHub {
     fn credential(&self, request: &Request) -> Credential {
         match request.proves(&format!("Bearer {}", self.token)) {
-            // The older form is as good.
+            // The older form is accepted, too.
             Credential::Wrong => request.proves(&format!("token {}", self.token)),
             proven => proven,
         }
@@ -134,7 +134,7 @@ impl GitHub {
             "/issues" => self.changed(request, &repository.issues, true)?,
             "/pulls" => self.changed(request, &repository.pulls, false)?,
             "/issues/comments" => self.changed(request, &repository.comments, true)?,
-            // The newest first, and nothing can be said about it.
+            // In reverse order of time, without any parameters.
             "/issues/events" => {
                 let mut events = repository.events.clone();
                 events.reverse();
@@ -151,7 +151,7 @@ impl GitHub {
         self.page(request, origin, &items)
     }
 
-    /// Issues, pull requests or comments: by state, changed since, in an order.
+    /// Issues, pull requests or comments by state and time of change, in the requested order.
     fn changed(
         &self,
         request: &Request,
@@ -172,7 +172,7 @@ impl GitHub {
         let descending = match request.parameter("direction") {
             Some("asc") => false,
             Some("desc") => true,
-            // Comments come in their order unless something else is asked for.
+            // Comments are in their own order unless another is requested.
             None => of_issues || request.parameter("sort").is_some(),
             Some(_) => return Err(self.invalid("direction")),
         };
@@ -189,7 +189,7 @@ impl GitHub {
         Ok(found)
     }
 
-    /// The newest first.
+    /// In reverse order of time.
     fn commits(&self, request: &Request, commits: &[Value]) -> Result<Vec<Value>, Response> {
         let since = self.since(request)?;
         let date = |commit: &Value| time(&commit["commit"]["committer"]["date"]);
@@ -243,7 +243,7 @@ impl GitHub {
     }
 }
 
-/// The milliseconds of an instant as GitHub prints it.
+/// The milliseconds of an instant in GitHub's format.
 fn time(value: &Value) -> i64 {
     value.as_str().and_then(|text| parse_time(text).ok()).unwrap_or_default()
 }

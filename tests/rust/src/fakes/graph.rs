@@ -1,5 +1,5 @@
-//! A fake of Microsoft Graph and the service that gives out its tokens: OAuth2 client
-//! credentials, pages with `@odata.nextLink`, the members of each group.
+//! A fake of Microsoft Graph and its token service: OAuth2 client credentials, pages with
+//! `@odata.nextLink`, and the members of each group.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use super::{Credential, Service, lock};
 use crate::generators::graph::Directory;
 use crate::generators::parse_time;
 
-/// How the program and the tests of all ready-made jobs know it.
+/// Its entry in the table of fakes.
 pub(super) const FAKE: Fake = Fake {
     name: "graph",
     about: "Microsoft Graph, and what gives out its tokens; the size is its number of users",
@@ -21,7 +21,7 @@ pub(super) const FAKE: Fake = Fake {
     secret: "fake-client:fake-secret",
     settings: &[("tenant", "contoso")],
     make: |options| Arc::new(Graph::new(options)),
-    // A token that is given out, links to the next page, a child.
+    // A token that must be fetched, links to the next page, and a child resource.
     trials: &[Trial {
         name: "everything",
         job: "graph",
@@ -32,7 +32,7 @@ pub(super) const FAKE: Fake = Fake {
     }],
 };
 
-/// The name of the tenant is in the address that gives out tokens.
+/// The tenant, which is in the address of the token service.
 const TENANT: &str = "contoso";
 
 fn shrink(job: &mut Value) {
@@ -45,17 +45,18 @@ fn shrink(job: &mut Value) {
 /// The service.
 #[derive(Debug)]
 struct Graph {
-    /// The id of the application that may ask, and the secret that proves it.
+    /// The id of the accepted application, and its secret.
     client: (String, String),
     directory: Mutex<Directory>,
     tokens: Mutex<Tokens>,
 }
 
-/// The tokens that were given out, numbered from 1. The last one is good.
+/// The issued tokens, numbered from 1. Only the last one is valid.
 #[derive(Debug, Default)]
 struct Tokens {
     given: u64,
-    /// A token that is good for so many requests only, as a test says: its number, and what is left.
+    /// A token that is valid for a limited number of requests, if a test sets it: its number, and
+    /// the requests left.
     brief: Option<(u64, u64)>,
 }
 
@@ -110,7 +111,7 @@ impl Service for Graph {
         let mut directory = lock(&self.directory);
         Some(match (request.method.as_str(), name) {
             ("POST", "advance") => Ok(directory.advance()),
-            // The next token is good for so many requests.
+            // The next token is valid for this number of requests.
             ("POST", "tokens") => parse(request).map(|body| {
                 let mut tokens = lock(&self.tokens);
                 tokens.brief = body["uses"].as_u64().map(|uses| (tokens.given + 1, uses));
@@ -147,7 +148,7 @@ impl Graph {
         }
     }
 
-    /// Gives out a token, as RFC 6749 (section 4.4) and the identity platform describe it.
+    /// Issues a token, as specified by RFC 6749 (section 4.4) and the identity platform.
     fn token(&self, request: &Request) -> Result<Response, Response> {
         let refused = |error: &str, description: &str| {
             Response::value(400, &json!({ "error": error, "error_description": description }))
@@ -202,7 +203,7 @@ impl Graph {
                 let found = directory
                     .sign_ins
                     .iter()
-                    // The newest first.
+                    // In reverse order of time.
                     .rev()
                     .filter(|item| since.is_none_or(|since| at(item) >= Some(since)))
                     .cloned()
@@ -213,7 +214,7 @@ impl Graph {
         }
     }
 
-    /// The one filter that is understood: `createdDateTime ge 2026-01-01T00:00:00Z`.
+    /// The only supported filter: `createdDateTime ge 2026-01-01T00:00:00Z`.
     fn since(&self, request: &Request) -> Result<Option<i64>, Response> {
         let Some(filter) = request.parameter("$filter") else { return Ok(None) };
         let since = filter.strip_prefix("createdDateTime ge ").and_then(|at| parse_time(at).ok());

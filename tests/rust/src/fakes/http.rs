@@ -1,5 +1,6 @@
-//! As much of HTTP/1.1 as clients need to talk to the fake, written by hand because it has to be
-//! able to break the protocol: to hang up half-way, or to promise more bytes than it sends.
+//! The part of HTTP/1.1 that clients need to talk to a fake. It is implemented here because it must
+//! be able to violate the protocol: to close a connection half-way, or to announce more bytes than
+//! it sends.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -17,11 +18,11 @@ const HEADERS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// The path and the query as they were sent; of an absolute address nothing else.
+    /// The path and the query as sent, without the rest of an absolute address.
     pub(crate) target: String,
     /// Without the query.
     pub(crate) path: String,
-    /// Decoded, in their order.
+    /// Decoded, in order.
     pub(crate) query: Vec<(String, String)>,
     /// Names in lower case.
     headers: Vec<(String, String)>,
@@ -29,7 +30,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// One without a connection; names of headers in lower case.
+    /// Creates a request without a connection; names of headers are in lower case.
     #[cfg(test)]
     pub(crate) fn new(
         method: &str,
@@ -40,9 +41,9 @@ impl Request {
         Self { headers, body, ..Self::addressed(method, target) }
     }
 
-    /// One with no headers and no body.
+    /// Creates a request without headers and body.
     fn addressed(method: &str, target: &str) -> Self {
-        // A client that takes this for its proxy sends an absolute address.
+        // A client with this server as its proxy sends an absolute address.
         let target = match target.split_once("://") {
             Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
             None => target,
@@ -58,18 +59,18 @@ impl Request {
         }
     }
 
-    /// The first header of this name, which is in lower case.
+    /// The first header with this name, which is in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The headers of this name, which is in lower case.
+    /// The headers with this name, which is in lower case.
     pub(crate) fn headers_named(&self, name: &str) -> Vec<&str> {
         let named = self.headers.iter().filter(|(found, _)| found == name);
         named.map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The fields of a body that is a form.
+    /// The fields of a form.
     pub(crate) fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
@@ -84,26 +85,26 @@ impl Request {
         pairs.map(pair).collect()
     }
 
-    /// The first parameter of this name.
+    /// The first parameter with this name.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Where the client thinks it is: plain HTTP on this machine, HTTPS for any real name.
+    /// The origin as the client sees it: plain HTTP on this machine, HTTPS for any other name.
     pub(crate) fn origin(&self) -> String {
         let host = self.header("host").unwrap_or("127.0.0.1");
         let local = host.starts_with("127.0.0.1") || host.starts_with("localhost");
         format!("{}://{host}", if local { "http" } else { "https" })
     }
 
-    /// A parameter that is a whole number, or the default.
+    /// An integer parameter, or the default.
     pub(crate) fn number(&self, name: &str, default: usize) -> Result<usize, String> {
         self.parameter(name).map_or(Ok(default), |text| {
             text.parse().map_err(|_| format!("The value '{text}' of {name} is not a number."))
         })
     }
 
-    /// What an `Authorization` header proves, when the right one is known.
+    /// The credential that the `Authorization` header proves, compared with the right one.
     pub(crate) fn proves(&self, right: &str) -> Credential {
         match self.header("authorization") {
             None => Credential::None,
@@ -112,7 +113,7 @@ impl Request {
         }
     }
 
-    /// Whether the client hangs up after the answer.
+    /// Returns `true` if the client closes the connection after the answer.
     pub(crate) fn closes(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
@@ -127,45 +128,45 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// JSON that is ready to be sent.
+    /// Creates a response of encoded JSON.
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", "application/json;charset=UTF-8".to_owned())];
         Self { status, headers, body }
     }
 
-    /// JSON.
+    /// Creates a response of JSON.
     pub(crate) fn value(status: u16, body: &Value) -> Self {
         Self::json(status, body.to_string().into_bytes())
     }
 
-    /// A text for people.
+    /// Creates a response of plain text.
     pub(crate) fn text(status: u16, text: &str) -> Self {
         let headers = vec![("content-type", "text/plain;charset=UTF-8".to_owned())];
         Self { status, headers, body: text.as_bytes().to_vec() }
     }
 
-    /// The header of this name.
+    /// The header with this name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The same with this header, in place of one of that name.
+    /// Sets a header, replacing one with the same name.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.retain(|(known, _)| *known != name);
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same with this header, unless it has one of that name.
+    /// Sets a header unless it exists.
     pub(crate) fn with_default(self, name: &'static str, value: String) -> Self {
         if self.header(name).is_some() { self } else { self.with(name, value) }
     }
 }
 
-/// One end of a connection.
+/// The server's end of a connection.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// Bytes that were read and are not yet part of a request.
+    /// Bytes that were read ahead of the current request.
     ahead: Vec<u8>,
 }
 
@@ -174,7 +175,7 @@ impl Connection {
         Self { stream, ahead: Vec::new() }
     }
 
-    /// The next request; none when the client has hung up.
+    /// Returns the next request, or `None` when the client has closed the connection.
     pub(crate) fn receive(&mut self) -> io::Result<Option<Request>> {
         let (mut request, head) = loop {
             if let Some(found) = parse_head(&self.ahead)? {
@@ -205,7 +206,7 @@ impl Connection {
         Ok(Some(request))
     }
 
-    /// The next bytes, so many.
+    /// Reads `length` bytes.
     fn receive_bytes(&mut self, length: usize) -> io::Result<Vec<u8>> {
         if length > BODY_LIMIT {
             return Err(invalid("the body of the request is too long"));
@@ -245,13 +246,13 @@ impl Connection {
         }
     }
 
-    /// Sends these bytes as they are.
+    /// Sends these bytes unchanged.
     pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)?;
         self.stream.flush()
     }
 
-    /// Sends the response, but of its body only so many bytes.
+    /// Sends the response with at most `bytes` bytes of its body.
     pub(crate) fn send(&mut self, response: &Response, bytes: usize) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
         for (name, value) in &response.headers {
@@ -271,7 +272,7 @@ impl Connection {
     }
 }
 
-/// The request with no body yet and the length of its head; none when more of the head has to come.
+/// The request without its body, and the length of its head. `None` if the head is incomplete.
 fn parse_head(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);

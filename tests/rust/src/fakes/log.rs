@@ -1,43 +1,43 @@
-//! Which requests arrived: what tests assert about retries, paging and credentials.
+//! The log of requests, for assertions about retries, paging and credentials.
 
 use serde_json::{Map, Value, json};
 
-/// What a request proved about who sent it. The secret itself is not kept.
+/// The credential that a request proved. The secret itself is not stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Credential {
-    /// It carried none.
+    /// No credential.
     None,
-    /// It carried the right one.
+    /// The right credential.
     Right,
-    /// It carried another.
+    /// Another credential.
     Wrong,
 }
 
-/// One request, as it was answered.
+/// One request with its outcome.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// `GET`, `POST`, ...
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// The parameters, decoded, in their order.
+    /// The parameters, decoded, in order.
     pub query: Vec<(String, String)>,
-    /// The body, where there was one.
+    /// The body, or empty.
     pub body: String,
-    /// Who asked.
+    /// The credential of the request.
     pub credential: Credential,
-    /// The status it was answered with; none when the connection was dropped.
+    /// The status of the answer. `None` if the connection was dropped.
     pub status: Option<u16>,
-    /// The fault that befell it, as it was specified.
+    /// The fault that applied, as specified.
     pub fault: Option<String>,
-    /// When it arrived, in milliseconds since the fake was started.
+    /// The time of arrival in milliseconds since the fake was started.
     pub millis: u64,
-    /// How many requests were being answered when it arrived, itself included.
+    /// The number of requests that were being answered at its arrival, including itself.
     pub in_flight: usize,
 }
 
 impl Entry {
-    /// As the control address gives it.
+    /// The entry in the form of the control address.
     pub fn to_json(&self) -> Value {
         let query = self.query.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
         json!({

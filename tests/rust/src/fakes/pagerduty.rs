@@ -1,5 +1,5 @@
-//! A fake of PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, when it
-//! is asked for, `total`.
+//! A fake of PagerDuty's REST API, version 2: lists with `offset`, `limit`, `more` and, on request,
+//! `total`.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,12 +11,12 @@ use super::{Service, lock};
 use crate::generators::pagerduty::Account;
 use crate::generators::parse_time;
 
-/// No page reaches beyond this many items.
+/// The maximum of offset plus limit.
 const DEEPEST: usize = 10_000;
-/// The longest range of time that can be asked for, in days.
+/// The longest range of time that may be requested, in milliseconds.
 const RANGE: i64 = 180 * 86_400_000;
 
-/// How the program and the tests of all ready-made jobs know it.
+/// Its entry in the table of fakes.
 pub(super) const FAKE: Fake = Fake {
     name: "pagerduty",
     about: "PagerDuty; the size is its number of incidents",
@@ -138,7 +138,7 @@ impl PagerDuty {
             }
             "log_entries" => {
                 let mut entries = self.range(request, &account.log_entries)?;
-                // The newest first.
+                // In reverse order of time.
                 entries.reverse();
                 self.page(request, "log_entries", &entries)
             }
@@ -155,7 +155,7 @@ impl PagerDuty {
         }
     }
 
-    /// What was created in the range of time that is asked for.
+    /// The items created in the requested range of time.
     fn range(&self, request: &Request, items: &[Value]) -> Result<Vec<Value>, Response> {
         let instant = |name: &str| {
             let text = request.parameter(name).filter(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! The fakes of GitHub, PagerDuty and Microsoft Graph as their clients see them, over a socket.
+//! The fakes of GitHub, PagerDuty and Microsoft Graph as clients see them, over a socket.
 
 use std::io::{Read, Write};
 
@@ -15,7 +15,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// The address of this relation in the `link` header.
+    /// The address with this relation in the `link` header.
     fn link(&self, rel: &str) -> Option<String> {
         let links = self.head.split("link: ").nth(1)?.split("\r\n").next()?;
         let link = links.split(", ").find(|link| link.ends_with(&format!("rel=\"{rel}\"")))?;
@@ -63,7 +63,7 @@ fn graph() -> FakeServer {
     start("graph", Setup::default())
 }
 
-/// Every item of a list that is followed by its links, and how many pages there were.
+/// All items of a list with links to the next page, and the number of pages.
 fn followed(server: &FakeServer, target: &str) -> (Vec<Value>, usize) {
     let (mut items, mut pages) = (Vec::new(), 0);
     let mut next = Some(target.to_owned());
@@ -81,7 +81,7 @@ const ISSUES: &str =
     "/repos/octo-org/octo-repo/issues?state=all&sort=updated&direction=asc&per_page=25";
 
 #[test]
-fn links_lead_through_every_issue_once() {
+fn links_lead_to_every_issue_once() {
     let server = github();
     let (issues, pages) = followed(&server, ISSUES);
     assert_eq!((issues.len(), pages), (60, 3));
@@ -93,13 +93,13 @@ fn links_lead_through_every_issue_once() {
 }
 
 #[test]
-fn a_day_of_work_shows_in_what_changed_since() {
+fn changes_are_found_since_a_time() {
     let server = github();
     let (before, _) = followed(&server, ISSUES);
     let last = before.last().unwrap()["updated_at"].as_str().unwrap().to_owned();
     let done = ask(&server, "POST", "/_control/advance", "", "").json();
     let (changed, _) = followed(&server, &format!("{ISSUES}&since={last}"));
-    // The last one again, the two that were closed, and the new one.
+    // The last one again, the two closed ones, and the new one.
     assert_eq!(changed.len(), 4);
     let closed = changed.iter().filter(|issue| issue["state"] == "closed").count();
     assert_eq!((done["closed"].as_array().unwrap().len(), closed >= 2), (2, true));
@@ -115,7 +115,7 @@ fn a_day_of_work_shows_in_what_changed_since() {
 }
 
 #[test]
-fn what_github_refuses_is_refused() {
+fn requests_that_github_rejects_are_rejected() {
     let server = github();
     for (target, headers, status, says) in [
         (ISSUES, "", 401, "Bad credentials"),
@@ -131,7 +131,7 @@ fn what_github_refuses_is_refused() {
 }
 
 #[test]
-fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
+fn incidents_are_paged_by_offset_with_an_optional_total() {
     let server = pagerduty();
     let get = |target: &str| ask(&server, "GET", target, PAGERDUTY, "");
     let mut found = Vec::new();
@@ -165,7 +165,7 @@ fn incidents_come_by_offset_with_a_total_for_those_who_ask() {
 }
 
 #[test]
-fn a_token_opens_the_directory_for_as_long_as_it_is_good() {
+fn directory_accepts_the_last_token_only() {
     let server = graph();
     let token = |form: &str| ask(&server, "POST", "/contoso/oauth2/v2.0/token", FORM, form);
     for (form, status, error) in [
@@ -210,7 +210,7 @@ fn a_token_opens_the_directory_for_as_long_as_it_is_good() {
 }
 
 #[test]
-fn faults_of_an_answer_that_is_otherwise_right() {
+fn faults_change_the_right_answer() {
     let faults = "issues@1=repeat; issues@3=repeat; issues@4=gzip; issues@5=not-gzip; issues@6=huge:90000; \
                   issues@7=type:text/plain; issues@8=limit:5";
     let setup = Setup { faults: faults.parse().unwrap(), ..Setup::default() };

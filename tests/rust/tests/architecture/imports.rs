@@ -1,26 +1,27 @@
 //! The import graph of a crate, read from its sources: which file uses names of which other file.
 //!
-//! A path (`crate::json::Path`, `super::Table`) is followed through modules and re-exports to the file that defines
-//! the name. Declaring a module and re-exporting from it is no use of it. Tests are not read.
+//! A path (`crate::json::Path`, `super::Table`) is resolved through modules and re-exports to the
+//! file that defines the name. Declaring a module and re-exporting from it does not count as use.
+//! Tests are not read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// A crate's files and the arrows between them.
+/// The files of a crate, and which file uses which.
 pub(crate) struct Crate {
-    /// By its path below the folder of sources, as `json/reader.rs`.
+    /// By path below the folder of sources, such as `json/reader.rs`.
     pub(crate) files: BTreeMap<String, File>,
 }
 
 /// A file of sources.
 pub(crate) struct File {
-    /// Its module's path: `["json", "reader"]`.
+    /// The path of its module: `["json", "reader"]`.
     module: Vec<String>,
     /// Its text without comments and tests.
     pub(crate) code: String,
-    /// The comment at its head.
+    /// The comment at its start.
     pub(crate) doc: String,
-    /// Names that it re-exports, with the paths they come from.
+    /// Its re-exports, with their paths.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -59,7 +60,7 @@ impl Crate {
         Self { files }
     }
 
-    /// From each file to the files whose names it uses.
+    /// For each file the files whose names it uses.
     pub(crate) fn arrows(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let of = |name: &String, file: &File| {
             let used = paths(file).into_iter().filter_map(|path| self.definition(path));
@@ -68,8 +69,8 @@ impl Crate {
         self.files.iter().map(|(name, file)| (name.as_str(), of(name, file))).collect()
     }
 
-    /// Files that use each other in a circle, each circle once. A module's own file may use the files of its folder,
-    /// which use the types that it defines: that is no circle.
+    /// Cycles of files that use each other, each cycle once. A module's own file may use the files
+    /// of its folder, and these may use the types that it defines: that is not a cycle.
     pub(crate) fn circles(&self) -> Vec<BTreeSet<&str>> {
         let mut arrows = self.arrows();
         for (from, uses) in &mut arrows {
@@ -89,7 +90,8 @@ impl Crate {
         circles
     }
 
-    /// Between the rooms of a folder: a room is a file or a folder in it. Rooms that use nothing are in it too.
+    /// The uses between the rooms of a folder: a room is a file or a folder in it. Rooms that use
+    /// no other are included.
     pub(crate) fn rooms(&self, folder: &str) -> BTreeMap<String, BTreeSet<String>> {
         let room = |name: &str| {
             let inside = name.strip_prefix(folder)?.trim_start_matches('/');
@@ -106,7 +108,7 @@ impl Crate {
         rooms
     }
 
-    /// The file that defines what a path names. None for a path out of the crate.
+    /// The file that defines the name at the end of a path. `None` for a path to another crate.
     fn definition(&self, path: Vec<String>) -> Option<&str> {
         let mut path = path;
         for _ in 0..8 {
@@ -116,7 +118,8 @@ impl Crate {
             })?;
             let onward = rest.first().and_then(|first| file.exports.get(first));
             let Some(onward) = onward else {
-                // A bare module of the root is the module's file; a name of another crate is nobody's.
+                // A bare module of the root is the module's file; a name of another crate has no
+                // file.
                 return (!file.module.is_empty() || name == "lib.rs").then_some(name.as_str());
             };
             path = onward.iter().chain(rest.iter().skip(1)).cloned().collect();
@@ -125,7 +128,7 @@ impl Crate {
     }
 }
 
-/// All that can be reached from a file, in one step or more.
+/// All files that can be reached from a file in one step or more.
 fn reach<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTreeSet<&'a str> {
     let mut open: Vec<&str> = arrows[from].iter().copied().collect();
     let mut all = BTreeSet::new();
@@ -137,7 +140,7 @@ fn reach<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>, from: &str) -> BTree
     all
 }
 
-/// The names that `pub use` and `pub(..) use` hand on from other modules.
+/// The names that `pub use` and `pub(..) use` re-export from other modules.
 fn exports(file: &File) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     for (public, tree) in uses(&file.code) {
@@ -150,7 +153,7 @@ fn exports(file: &File) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-/// The absolute paths that a file uses: its private imports, and paths written out in its code.
+/// The absolute paths that a file uses: private imports, and paths in its code.
 fn paths(file: &File) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (public, tree) in uses(&file.code) {
@@ -175,7 +178,7 @@ fn paths(file: &File) -> Vec<Vec<String>> {
     found
 }
 
-/// The statements `use ..;` of a text: whether others may use them too, and the tree.
+/// The statements `use ..;` of a text, each with its tree and whether it is a re-export.
 fn uses(code: &str) -> Vec<(bool, String)> {
     let mut found = Vec::new();
     let mut rest = code;
@@ -207,7 +210,7 @@ fn without_uses(code: &str) -> String {
     code.lines().filter(outside).collect::<Vec<_>>().join("\n")
 }
 
-/// Each path of a tree of imports, with the name under which it is known.
+/// Each path of a tree of imports, with its local name.
 fn expand(tree: &str) -> Vec<(Vec<String>, String)> {
     let Some((head, list)) = tree.split_once('{') else {
         let (path, alias) =
@@ -241,7 +244,7 @@ fn expand(tree: &str) -> Vec<(Vec<String>, String)> {
         .collect()
 }
 
-/// A path from the root of the crate. None for a path into another crate.
+/// A path from the root of the crate. `None` for a path to another crate.
 fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
     let (first, rest) = path.split_first()?;
     match first.as_str() {
@@ -255,7 +258,7 @@ fn absolute(module: &[String], path: &[String]) -> Option<Vec<String>> {
                 _ => Some(parent.iter().chain(&onward).cloned().collect()),
             }
         }
-        // Paths of other crates, and of modules that are declared beside the import.
+        // Paths to other crates, and to modules declared next to the import.
         _ => None,
     }
 }

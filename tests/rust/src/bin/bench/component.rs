@@ -8,7 +8,7 @@ use snowcat_host::{
 };
 use snowcat_tests::bench::{Driver, Failure, Stats};
 
-/// The instant that every measured load says it ran at.
+/// The instant of every measured load.
 pub(crate) const NOW: &str = "2026-11-20T00:00:00Z";
 
 /// Drives the component.
@@ -17,8 +17,8 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// Compiles the component, or finds it compiled. Not watched, it runs as in a procedure, where the
-    /// statement's time-out ends what takes too long.
+    /// Compiles the component, or loads it from the cache. Unless watched, it runs as in a
+    /// procedure, where the statement time-out ends a slow load.
     pub(crate) fn new(watch: bool) -> Result<Self, Failure> {
         let settings = Settings { watch, ..Settings::default() };
         let engine = Engine::new(&settings).map_err(Failure::new)?;
@@ -42,7 +42,7 @@ impl Driver for Component {
     }
 }
 
-/// A warehouse that counts what it is given and keeps nothing.
+/// A host that counts files and keeps nothing.
 struct Counting<'a> {
     pages: &'a mut dyn Iterator<Item = io::Result<String>>,
     stats: Stats,

@@ -19,22 +19,22 @@ struct Options {
     /// Less data, one round
     #[arg(long)]
     quick: bool,
-    /// Leave dlt out
+    /// Do not measure dlt
     #[arg(long)]
     no_dlt: bool,
     /// A Python that has dlt
     #[arg(long, env = "PYTHON", default_value = "python3")]
     python: PathBuf,
-    /// Where data and results go
+    /// The directory for data and results
     #[arg(long, default_value = "target/bench")]
     directory: PathBuf,
     /// Only these kinds of data
     #[arg(long)]
     kind: Vec<Kind>,
-    /// With the checks that let the Rust host end a step that takes too long
+    /// Compile in the checks by which the Rust host ends a slow step
     #[arg(long)]
     watch: bool,
-    /// How often everything is measured
+    /// The number of times that everything is measured
     #[arg(long)]
     rounds: Option<usize>,
 }
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     match measure() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // With standard error closed, the exit code says it alone.
+            // If stderr is closed, the exit code is enough.
             drop(writeln!(io::stderr(), "{failure}"));
             ExitCode::FAILURE
         }
@@ -68,7 +68,7 @@ fn measure() -> Result<(), Failure> {
     let mut native = Contender { driver: Box::new(native::Native), prepared: clock.elapsed() };
     let mut out = io::stderr();
     let report = run(&plan, &mut component, &mut native, &mut |line| {
-        // Progress is a courtesy: a closed terminal does not end a measurement.
+        // A closed terminal must not end a measurement.
         drop(writeln!(out, "{line}"));
     })?;
     writeln!(io::stdout(), "{report:#}")?;

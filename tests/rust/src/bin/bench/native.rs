@@ -1,4 +1,4 @@
-//! The library itself, with no WebAssembly in between: what the sandbox costs is the difference.
+//! The library without WebAssembly: the difference is the cost of the sandbox.
 
 use std::io;
 

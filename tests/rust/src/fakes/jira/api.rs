@@ -1,4 +1,4 @@
-//! The addresses of Jira's REST API that are there.
+//! The supported addresses of Jira's REST API.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use super::{Jira, lists, refusal};
 use crate::generators::jira::user;
 use crate::generators::zone_name;
 
-/// The most issues with fields that one answer holds.
+/// The maximum number of issues with fields in one answer.
 const PAGE_LIMIT: usize = 100;
-/// The most issues, when only ids are asked for; more than that cannot be asked for.
+/// The maximum number of issues if only ids are requested.
 const ID_LIMIT: usize = 5000;
 const DEFAULT_PAGE: usize = 50;
 
-/// Answers a request that proved who it is from.
+/// Answers a request whose credential was accepted.
 pub(super) fn answer(request: &Request, jira: &Jira, origin: &str) -> Response {
     let path = request.path.split('/').skip(1).collect::<Vec<_>>();
     let answer = match (request.method.as_str(), path.as_slice()) {
@@ -41,7 +41,7 @@ pub(super) fn answer(request: &Request, jira: &Jira, origin: &str) -> Response {
     answer.unwrap_or_else(|refusal| refusal)
 }
 
-/// What a search asks for.
+/// The parameters of a search.
 struct Search {
     jql: String,
     token: Option<String>,
@@ -100,7 +100,7 @@ impl Search {
         }
         let count = if only_ids { asked } else { asked.min(PAGE_LIMIT) };
         let after = self.token.as_deref().map(|token| place(token, &self.jql)).transpose()?;
-        // The texts are made, and the page is put together, with no lock held.
+        // The texts and the page are made without holding the lock.
         let page = jira.site().search(&query, after.as_deref(), count);
         let selection = Selection::new(&self.fields);
         let mut body = b"{\"issues\":[".to_vec();
@@ -150,7 +150,7 @@ impl Search {
     }
 }
 
-/// Which fields are asked for.
+/// The requested fields.
 enum Selection {
     All,
     Ids,
@@ -191,12 +191,12 @@ impl Selection {
     }
 }
 
-/// Where a page begins, as a text that means nothing to anybody else.
+/// A token for the start of a page, opaque to clients.
 fn token(place: &[i64], jql: &str) -> String {
     URL_SAFE_NO_PAD.encode(json!([place, jql]).to_string())
 }
 
-/// A token serves the query that it was given for, and no other.
+/// A token is valid for its query only.
 fn place(token: &str, jql: &str) -> Result<Vec<i64>, Response> {
     let refused = || refusal(400, "The provided next page token is invalid or expired.");
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
@@ -208,7 +208,7 @@ fn place(token: &str, jql: &str) -> Result<Vec<i64>, Response> {
     place.iter().map(|value| value.as_i64().ok_or_else(refused)).collect()
 }
 
-/// Who asks: clients learn here in which time zone their queries are read.
+/// The account of the client, with the time zone in which its queries are interpreted.
 fn myself() -> Response {
     let mut me = user(0);
     me["timeZone"] = zone_name().into();

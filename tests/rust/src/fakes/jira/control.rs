@@ -1,4 +1,4 @@
-//! The control addresses that only the fake of Jira has: its issues, and what happens to them.
+//! Control addresses that only the fake of Jira has, to change its issues.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::super::registry::table;
 use super::{Brief, Jira};
 use crate::generators::parse_time;
 
-/// Answers; none when there is no such address.
+/// Answers a control request. `None` if there is no such address.
 pub(super) fn answer(jira: &Jira, request: &Request, name: &str) -> Option<Result<Value, String>> {
     let site = || lock(&jira.site);
     Some(match (request.method.as_str(), name) {

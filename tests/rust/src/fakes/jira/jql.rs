@@ -1,7 +1,7 @@
-//! The part of Jira's query language that loads speak: comparisons joined by AND, and an order.
+//! The part of Jira's query language that loads use: comparisons joined by AND, and an order.
 //!
-//! Times are in the account's time zone and to the minute, as in the real language; so is the refusal
-//! of a query that restricts nothing.
+//! As in the real language, times are in the account's time zone with a precision of minutes, and a
+//! query without restrictions is rejected.
 
 use std::cmp::Ordering;
 
@@ -22,7 +22,7 @@ enum Condition {
     AnyProject,
 }
 
-/// What issues are compared and sorted by.
+/// A field by which issues are compared and sorted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Field {
     Created,
@@ -46,7 +46,7 @@ enum Operator {
 }
 
 impl Query {
-    /// Reads a query; the error is what Jira would say.
+    /// Parses a query. The error is that of Jira.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let tokens = tokens(text)?;
         let mut tokens = Tokens { tokens: &tokens };
@@ -68,7 +68,7 @@ impl Query {
         Ok(Self { conditions, order })
     }
 
-    /// Whether an issue is asked for.
+    /// Returns `true` if the query matches an issue.
     pub(super) fn matches(&self, issue: &Outline) -> bool {
         self.conditions.iter().all(|condition| match condition {
             Condition::AnyProject => true,
@@ -79,7 +79,7 @@ impl Query {
         })
     }
 
-    /// What issues are sorted by, ascending. The id comes last: the order is total.
+    /// The key by which issues are sorted, ascending. The id is last, so the order is total.
     pub(super) fn sort_key(&self, issue: &Outline) -> Vec<i64> {
         let key = self.order.iter().map(|&(field, direction)| match direction {
             Direction::Up => field.of(issue),
@@ -135,7 +135,7 @@ impl Operator {
 enum Token {
     /// `=`, `>=`, ..., a parenthesis or a comma.
     Mark(String),
-    /// A text in quotation marks.
+    /// A quoted string.
     Quoted(String),
     /// Anything else.
     Word(String),
@@ -242,7 +242,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// With no order, the newest issue comes first.
+    /// The default order is from the newest issue to the oldest.
     fn order(&mut self) -> Result<Vec<(Field, Direction)>, String> {
         if self.is_done() {
             return Ok(vec![(Field::Id, Direction::Down)]);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queries_of_loads_are_understood() {
+    fn queries_of_loads_are_supported() {
         let since = parse_time("2026-06-01T00:00:00+02:00").unwrap();
         let expected = (0..500).filter(|&index| outline(1, index).updated >= since).count();
         assert!((100..400).contains(&expected));
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_the_one_asked_for() {
+    fn issues_are_in_the_requested_order() {
         fn check(jql: &str, sorted: fn(&Outline, &Outline) -> bool) {
             assert!(found(jql).is_sorted_by(sorted), "{jql}");
         }
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn what_jira_refuses_is_refused() {
+    fn queries_that_jira_rejects_are_rejected() {
         for (jql, says) in [
             ("", "Unbounded"),
             ("ORDER BY updated", "Unbounded"),

@@ -1,4 +1,4 @@
-//! The lists of Jira that come in pages with `startAt` and `maxResults`.
+//! The lists of Jira with pages by `startAt` and `maxResults`.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::generators::jira::{
     BOARDS, PEOPLE, PROJECTS, board, board_sprints, project_detail, user,
 };
 
-/// Answers a GET of the address with these parts.
+/// Answers a GET of the address with these segments.
 pub(super) fn answer(
     request: &Request,
     path: &[&str],
@@ -17,7 +17,7 @@ pub(super) fn answer(
 ) -> Result<Response, Response> {
     match path {
         ["rest", "api", "3", "project", "search"] => projects(request, origin),
-        // A list and nothing around it.
+        // A list without a surrounding object.
         ["rest", "api", "3", "users", "search"] => {
             let window = Window::read(request, 50, 1000)?;
             Ok(Response::value(200, &window.of(PEOPLE as usize, |at| Some(user(at as u64))).into()))
@@ -40,14 +40,14 @@ pub(super) fn answer(
             })?;
             let sprints = board_sprints(number, origin)
                 .ok_or_else(|| refusal(400, "The board does not support sprints"))?;
-            // This list does not say how many there are.
+            // This list has no total.
             Ok(window.page(&sprints, "values", false))
         }
         _ => Err(refusal(404, "There is nothing at this address.")),
     }
 }
 
-/// What belongs to an issue: all of it, while a search gives the newest only.
+/// The complete list of an issue; a search returns its newest items only.
 fn of_issue(
     request: &Request,
     jira: &Jira,
@@ -69,7 +69,7 @@ fn of_issue(
         "changelog" => {
             let window = Window::read(request, 100, 100)?;
             let mut histories = items(document["changelog"].take(), "histories");
-            // The oldest first, other than in a search.
+            // The oldest first, unlike in a search.
             histories.reverse();
             let address = format!("{origin}/rest/api/3/issue/{name}/changelog");
             Ok(window.page_at(&address, &histories))
@@ -94,7 +94,7 @@ fn projects(request: &Request, origin: &str) -> Result<Response, Response> {
     Ok(window.page_at(&format!("{origin}/rest/api/3/project/search"), &projects))
 }
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Clone, Copy)]
 struct Window {
     start: usize,
@@ -118,7 +118,7 @@ impl Window {
         (values, self.start.saturating_add(self.count) >= items.len())
     }
 
-    /// With `isLast`, and the total where the list says it.
+    /// A page with `isLast`, and with the total if the list has one.
     fn page(self, items: &[Value], key: &str, total: bool) -> Response {
         let (values, last) = self.values(items);
         let mut page = json!({ "maxResults": self.count, "startAt": self.start, "isLast": last });
@@ -129,7 +129,7 @@ impl Window {
         Response::value(200, &page)
     }
 
-    /// With addresses of this page and the next.
+    /// A page with the addresses of this page and the next.
     fn page_at(self, address: &str, items: &[Value]) -> Response {
         let (values, last) = self.values(items);
         let at = |start: usize| format!("{address}?startAt={start}&maxResults={}", self.count);
@@ -147,7 +147,7 @@ impl Window {
         Response::value(200, &page)
     }
 
-    /// With the total, and no word on whether it is the last.
+    /// A page with the total, without `isLast`.
     fn plain_page(self, items: &[Value], key: &str) -> Response {
         let (values, _) = self.values(items);
         let mut page =

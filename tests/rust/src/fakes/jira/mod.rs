@@ -19,7 +19,7 @@ use super::{FakeServer, Service, Setup, lock};
 
 pub use self::site::{Brief, Site};
 
-/// How the program and the tests of all ready-made jobs know it.
+/// Its entry in the table of fakes.
 pub(super) const FAKE: Fake = Fake {
     name: "jira",
     about: "Jira Cloud; the size is its number of issues",
@@ -32,7 +32,7 @@ pub(super) const FAKE: Fake = Fake {
             name: "issues",
             job: "jira_all",
             size: 3,
-            // With this seed one changelog of three is longer than what a search gives.
+            // With this seed, one changelog of three is longer than in a search.
             seed: 107,
             selected: &[
                 "issues",
@@ -54,8 +54,8 @@ pub(super) const FAKE: Fake = Fake {
     ],
 };
 
-/// Pages by a token, by `startAt` with and without a total, of children of issues and of boards; few of the
-/// hundreds of fields of an issue.
+/// Pages by a token, by `startAt` with and without a total, and of lists of issues and boards; with
+/// few of an issue's hundreds of fields.
 fn shrink(job: &mut Value) {
     let usual = job["resource_defaults"]["endpoint"]["paginator"].clone();
     for resource in job["resources"].as_array_mut().into_iter().flatten() {
@@ -92,7 +92,7 @@ pub struct Jira {
 }
 
 impl Jira {
-    /// Fills it.
+    /// Generates the data.
     pub fn new(options: &Options) -> Self {
         Self {
             authorization: basic(&options.secret),
@@ -100,16 +100,16 @@ impl Jira {
         }
     }
 
-    /// Starts a fake of it.
+    /// Starts a server for it.
     ///
     /// # Errors
     ///
-    /// When the port cannot be had.
+    /// If the port cannot be bound.
     pub fn start(self: &Arc<Self>, setup: Setup) -> io::Result<FakeServer> {
         FakeServer::start(setup, Arc::<Self>::clone(self))
     }
 
-    /// The data behind it. No request is answered while the guard is held.
+    /// The data of the fake. No request is answered while the guard is held.
     pub fn site(&self) -> MutexGuard<'_, Site> {
         lock(&self.site)
     }
@@ -146,7 +146,7 @@ impl Service for Jira {
     }
 }
 
-/// A refusal as Jira words it.
+/// An error in Jira's form.
 fn refusal(status: u16, message: &str) -> Response {
     Response::value(status, &json!({ "errorMessages": [message], "errors": {} }))
 }

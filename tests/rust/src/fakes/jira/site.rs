@@ -1,4 +1,4 @@
-//! The issues of the site, as they are now.
+//! The current issues of the site.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -20,48 +20,48 @@ pub struct Site {
     edits: u64,
 }
 
-/// What to know of an issue in order to expect it.
+/// The identity of an issue, for expectations of tests.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Brief {
     /// Its number.
     pub id: String,
     /// Its key.
     pub key: String,
-    /// When it was last updated, as Jira prints it.
+    /// The time of its last update in Jira's format.
     pub updated: String,
 }
 
 impl Brief {
-    /// As the control addresses give it.
+    /// The issue in the form of the control addresses.
     pub fn to_json(&self) -> Value {
         json!({ "id": self.id, "key": self.key, "updated": self.updated })
     }
 }
 
-/// A part of what a query finds.
+/// A page of the results of a query.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) issues: Vec<Arc<Issue>>,
-    /// Where the next page begins; none when there is nothing more.
+    /// The start of the next page. `None` if this is the last.
     pub(super) next: Option<Vec<i64>>,
 }
 
-/// An issue in one of its states. Texts are made when they are first asked for, and kept.
+/// One version of an issue. Its texts are generated when first needed.
 #[derive(Debug)]
 pub(super) struct Issue {
     seed: u64,
     outline: Outline,
-    /// The document where it is no longer what was generated.
+    /// The document, if it differs from the generated one.
     changed: Option<Value>,
     texts: OnceLock<Texts>,
 }
 
-/// The most entries of a changelog that a search gives: the newest.
+/// The maximum number of changelog entries in a search: the newest.
 const SEARCH_HISTORIES: usize = 40;
-/// The most work logs that a search gives.
+/// The maximum number of work logs in a search.
 const SEARCH_WORKLOGS: usize = 20;
 
-/// The parts of an issue as JSON text, as a search gives them, from which every answer can be put together.
+/// The parts of an issue in a search as JSON text, from which every answer is composed.
 #[derive(Debug)]
 pub(super) struct Texts {
     /// An object without its closing brace.
@@ -71,7 +71,7 @@ pub(super) struct Texts {
 }
 
 impl Site {
-    /// A site with so many issues.
+    /// A site with `issues` issues.
     pub(super) fn new(seed: u64, issues: u64) -> Self {
         let issues = (0..issues).map(|index| {
             let outline = outline(seed, index);
@@ -81,23 +81,24 @@ impl Site {
         Self { seed, next_index: issues.len() as u64, issues, edits: 0 }
     }
 
-    /// Every issue that is there, by number.
+    /// All issues by number.
     pub fn briefs(&self) -> Vec<Brief> {
         self.issues.values().map(|issue| brief(&issue.outline)).collect()
     }
 
-    /// An issue as a search for everything would give it now. `name` is a number or a key.
+    /// The current version of an issue with all fields. `name` is a number or a key.
     pub fn document(&self, name: &str) -> Option<Value> {
         self.find(name).map(|issue| issue.document())
     }
 
-    /// Edits issues at an instant (by default some minutes after the last edit, from the fixed
-    /// "today" on): the summary changes and the changelog says so, the first comment changes and
-    /// one is added, the last work log goes, `updated` moves. Nothing is edited when one of them is not there.
+    /// Edits issues at an instant (by default some minutes after the last edit, starting at the
+    /// fixed "today"): the summary changes with an entry in the changelog, the first comment
+    /// changes, a comment is added, the last work log is removed, and `updated` advances. If one of
+    /// them does not exist, nothing is edited.
     ///
     /// # Errors
     ///
-    /// Names the issue that is not there.
+    /// Names the missing issue.
     pub fn edit(&mut self, names: &[&str], at: Option<i64>) -> Result<Vec<Brief>, String> {
         let found = self.find_all(names)?;
         let mut edited = Vec::new();
@@ -131,11 +132,11 @@ impl Site {
         created
     }
 
-    /// Deletes issues: no search finds them any more. Nothing is deleted when one is not there.
+    /// Deletes issues, so that no search finds them. If one does not exist, nothing is deleted.
     ///
     /// # Errors
     ///
-    /// Names the issue that is not there.
+    /// Names the missing issue.
     pub fn delete(&mut self, names: &[&str]) -> Result<Vec<Brief>, String> {
         let found = self.find_all(names)?;
         for issue in &found {
@@ -144,8 +145,8 @@ impl Site {
         Ok(found.iter().map(|issue| brief(&issue.outline)).collect())
     }
 
-    /// The first issues in the query's order that come after a place. Places are values, not
-    /// positions: an issue that is edited meanwhile moves to its new place and nothing else moves.
+    /// The first issues in the query's order after a position. Positions are values rather than
+    /// indices: an issue that is edited meanwhile moves to its new position, and no other moves.
     pub(super) fn search(&self, query: &Query, after: Option<&[i64]>, count: usize) -> Page {
         let mut found = self
             .issues
@@ -213,7 +214,7 @@ impl Issue {
     }
 }
 
-/// Cuts a list that has a `total` beside it.
+/// Truncates a list that has a `total` beside it.
 fn shorten(part: &mut Value, list: &str, most: usize) {
     let Some(items) = part[list].as_array_mut().filter(|items| items.len() > most) else { return };
     items.truncate(most);
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_give_every_issue_once() {
+    fn pages_have_every_issue_once() {
         let site = Site::new(1, 60);
         for jql in ["id > 0", "id > 0 ORDER BY updated", "id > 0 ORDER BY updated DESC"] {
             let mut found = ids(&site, jql);
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issue_that_is_edited_between_pages_appears_again_and_nothing_is_lost() {
+    fn issue_edited_between_pages_appears_again() {
         let mut site = Site::new(1, 20);
         let query = Query::parse("id > 0 ORDER BY updated").unwrap();
         let first = site.search(&query, None, 10);
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_changes_what_it_says() {
+    fn edits_change_the_documented_parts() {
         let mut site = Site::new(1, 40);
         let ids = site.briefs().into_iter().map(|brief| brief.id).collect::<Vec<_>>();
         let with_worklog = ids
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_are_the_document_but_for_long_lists() {
+    fn texts_are_the_document_except_for_long_lists() {
         let site = Site::new(1, 300);
         let mut cut = 0;
         for issue in site.issues.values() {

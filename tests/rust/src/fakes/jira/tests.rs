@@ -1,4 +1,4 @@
-//! The fake as its clients see it, over a socket.
+//! The fake as clients see it, over a socket.
 
 use std::io::{Read, Write};
 
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// A fake and what is behind it.
+/// A running fake and its data.
 struct Running {
     server: FakeServer,
     jira: Arc<Jira>,
@@ -35,7 +35,7 @@ struct Answer {
     status: u16,
     head: String,
     body: Vec<u8>,
-    /// What `content-length` promised.
+    /// The announced `content-length`.
     promised: usize,
 }
 
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// None when the connection ended with no answer.
+/// `None` if the connection ended without an answer.
 fn send(server: &Running, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(server.server.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -101,7 +101,7 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_search_pages_through_everything() {
+fn search_returns_every_issue_in_pages() {
     let server = start("");
     let mut found = Vec::new();
     let mut token = String::new();
@@ -122,7 +122,7 @@ fn a_search_pages_through_everything() {
 }
 
 #[test]
-fn an_issue_has_the_parts_that_are_asked_for() {
+fn issues_have_the_requested_parts() {
     let server = start("");
     let whole = get(&server, &jql("&maxResults=1&fields=*all&expand=changelog")).json();
     let id = ids(&whole).remove(0);
@@ -149,7 +149,7 @@ fn an_issue_has_the_parts_that_are_asked_for() {
 }
 
 #[test]
-fn what_jira_refuses_is_refused() {
+fn requests_that_jira_rejects_are_rejected() {
     let server = start("");
     let (none, wrong) = ("", "authorization: Basic d3Jvbmc=\r\n");
     let (jql, right) = (jql(""), right(&server));
@@ -175,7 +175,7 @@ fn what_jira_refuses_is_refused() {
 }
 
 #[test]
-fn projects_come_in_pages() {
+fn projects_are_paged() {
     let server = start("");
     let mut keys = Vec::new();
     for (start, count, last) in [(0, 5, false), (5, 5, false), (10, 2, true)] {
@@ -197,7 +197,7 @@ fn projects_come_in_pages() {
 }
 
 #[test]
-fn faults_happen_where_they_were_asked_for() {
+fn faults_apply_to_the_given_requests() {
     let server = start(
         "jql@1=status:503; jql@2=throttle:7; jql@3=throttle; jql@4=throttle-date:60; jql@5=cut; \
          jql@6=drop; jql@7=html; jql@8=short; jql@9=garbled; jql@10=empty; jql@11=slow:60; \
@@ -237,7 +237,7 @@ fn faults_happen_where_they_were_asked_for() {
 }
 
 #[test]
-fn tests_steer_it_from_outside() {
+fn control_addresses_change_the_data() {
     let server = start("");
     let edit = r#"{"issues": ["10003", 10004], "at": "2026-11-21T10:00:00.000+0100"}"#;
     let edited = post(&server, "/_control/edit", edit).json();
@@ -270,7 +270,7 @@ fn tests_steer_it_from_outside() {
 }
 
 #[test]
-fn a_connection_serves_many_requests() {
+fn connections_serve_many_requests() {
     let server = start("");
     let one = format!("GET /rest/api/3/myself HTTP/1.1\r\nhost: x\r\n{}\r\n", right(&server));
     let last = one.replace("host: x\r\n", "connection: close\r\n");
@@ -283,7 +283,7 @@ fn a_connection_serves_many_requests() {
 }
 
 #[test]
-fn answers_are_compressed_for_those_who_accept_it() {
+fn answers_are_compressed_if_accepted() {
     let jira = Arc::new(Jira::new(&FAKE.options()));
     let server = jira.start(Setup { gzip: true, ..Setup::default() }).unwrap();
     let server = Running { server, jira };
@@ -299,7 +299,7 @@ fn answers_are_compressed_for_those_who_accept_it() {
 }
 
 #[test]
-fn a_changelog_is_whole_where_it_is_asked_for_alone() {
+fn changelog_list_is_complete() {
     let jira = Arc::new(Jira::new(&Options { size: 300, seed: 1, ..FAKE.options() }));
     let server = Running { server: jira.start(Setup::default()).unwrap(), jira };
     let briefs = server.site().briefs();
@@ -331,7 +331,7 @@ fn a_changelog_is_whole_where_it_is_asked_for_alone() {
 }
 
 #[test]
-fn users_boards_and_sprints_come_in_pages() {
+fn users_boards_and_sprints_are_paged() {
     let server = start("");
     let users = get(&server, "/rest/api/3/users/search?startAt=100&maxResults=50").json();
     assert_eq!(users.as_array().unwrap().len(), 20);

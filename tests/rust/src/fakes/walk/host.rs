@@ -1,4 +1,4 @@
-//! What stands between a load and a service: what a host does, without a socket and without waiting.
+//! A host between a load and a service, without a socket and without waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -16,9 +16,9 @@ use crate::fakes::http::{self, Request as Asked};
 type Answer = Result<Response, Failure>;
 type List = (String, BTreeSet<(String, String)>);
 
-/// Bytes of a body that are taken.
+/// The maximum size of a body in bytes.
 const LARGEST: usize = 1 << 20;
-/// What makes a page of a list another one.
+/// Parameters that differ between the pages of a list.
 const PLACES: &[&str] =
     &["nextPageToken", "startAt", "offset", "page", "$skiptoken", "after", "cursor", "start_time"];
 
@@ -84,7 +84,7 @@ impl<'w> Host<'w> {
                 let answer = match trouble.action {
                     "slow" => failed("no answer within 120 s", true),
                     "repeat" => self.last.get(&list).unwrap_or(&right).clone(),
-                    // The job knows a refusal by its words, which are then gone or not.
+                    // The job recognizes an error by its text, which the fault may remove.
                     "broken" | "short" if !is_page(&right) => right.clone(),
                     action => self.send(request, Some(&action.parse().unwrap())),
                 };
@@ -117,7 +117,7 @@ impl<'w> Host<'w> {
         taken(response)
     }
 
-    /// The token there is, or another.
+    /// The current token, or a new one.
     fn token(&mut self) -> String {
         let service = &self.walk.state.service;
         let tokens = &mut self.run.tokens;
@@ -134,14 +134,14 @@ impl<'w> Host<'w> {
     }
 }
 
-/// What the requests for the pages of one list have in common.
+/// The part that requests for pages of one list have in common.
 pub(super) fn list(request: &Request) -> List {
     let asked = asked(request, None);
     let others = asked.query.into_iter().filter(|(name, _)| !PLACES.contains(&&**name));
     (asked.path, others.collect())
 }
 
-/// The request as the service gets it.
+/// The request as the service receives it.
 fn asked(request: &Request, authorization: Option<String>) -> Asked {
     let (_, rest) = request.url.split_once("://").unwrap();
     let (host, target) = rest.split_at(rest.find('/').unwrap());
@@ -153,7 +153,7 @@ fn asked(request: &Request, authorization: Option<String>) -> Asked {
     Asked::new(&request.method, target, headers, body)
 }
 
-/// What a host makes of a response.
+/// Converts a response as a host does.
 fn taken(response: http::Response) -> Answer {
     let mut body = response.body.clone();
     if response.header("content-encoding") == Some("gzip") {
@@ -176,7 +176,7 @@ fn is_page(answer: &Answer) -> bool {
     answer.as_ref().is_ok_and(|response| response.status == 200)
 }
 
-/// What makes a difference to a load: not the time of an answer, and of a refusal not its type.
+/// The parts of an answer that matter to a load: not its time, and not the type of an error.
 fn seen(answer: &Answer) -> Result<(u16, &str, Option<&str>), &Failure> {
     let Response { status, headers, body } = answer.as_ref()?;
     let kind = headers.iter().find(|(name, _)| name == "content-type" && *status == 200);

@@ -1,4 +1,4 @@
-//! The small loads of ready-made jobs that are disturbed: those of every fake.
+//! The small loads of all fakes' ready-made jobs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use crate::fakes::http::{Request, Response};
 use crate::fakes::registry::Trial;
 use crate::fakes::{Credential, FAKES, Fake, Options, Service, lock};
 
-/// Every small load, with its name.
+/// All small loads with their names.
 pub(super) fn walks() -> impl Iterator<Item = (String, Walk)> {
     FAKES.iter().flat_map(|fake| {
         fake.trials
@@ -26,7 +26,8 @@ pub(super) fn walk(fake: &'static Fake, trial: &'static Trial) -> Walk {
     Walk::new(job, move || Arc::new(Kept::of((fake.make)(&options))))
 }
 
-/// A service whose data stay as they are: hundreds of runs ask for the same, which takes a while to make.
+/// A service whose data does not change. Its answers are cached, because hundreds of runs request
+/// the same.
 #[derive(Debug)]
 struct Kept {
     service: Arc<dyn Service>,

@@ -1,9 +1,9 @@
-//! The ready-made jobs against the fakes, with every kind of trouble at every request: the load is that
-//! of an undisturbed run, or it fails with an error that names request, page and reason, and nothing was
-//! published.
+//! The ready-made jobs against the fakes, with every kind of failure at every request: the load
+//! equals that of an undisturbed run, or it fails with an error that names request, page and
+//! reason, and publishes nothing.
 //!
-//! The library does the load, without a socket: what stands between it and a service here says of broken
-//! bodies what the hosts say (`tests/data/network/cases.json`). Time does not pass.
+//! The library runs the load without a socket: the host used here reports broken bodies as the real
+//! hosts do (`tests/data/network/cases.json`). Time does not pass.
 
 mod host;
 mod jobs;
@@ -18,7 +18,7 @@ use self::host::{Host, list};
 use self::jobs::{walk, walks};
 use super::*;
 
-/// Trouble that a load gets over, how many requests more that takes, and the least it has to wait.
+/// Temporary failures, the number of additional requests, and the minimum wait.
 const PASSES: &[(&str, usize, f64)] = &[
     ("gzip", 0, 0.0),
     ("type:text/plain", 0, 0.0),
@@ -29,7 +29,7 @@ const PASSES: &[(&str, usize, f64)] = &[
     ("throttle", 1, 1.0),
     ("throttle:7", 1, 7.0),
     ("throttle-date:9", 1, 9.0),
-    // The date in the answer may be a second later than that in the header.
+    // The date of the answer may be a second later than that of the header.
     ("limit:6", 1, 5.0),
     ("slow", 1, 1.0),
     ("drop", 1, 1.0),
@@ -40,7 +40,7 @@ const PASSES: &[(&str, usize, f64)] = &[
     ("wrong-gzip", 1, 1.0),
 ];
 
-/// Trouble that lasts, and the reason that is reported.
+/// Permanent failures, and the reported reason.
 const FAILS: &[(&str, &str)] = &[
     ("status:500", "status 500: {\""),
     ("status:500", ", at the 5th attempt"),
@@ -71,16 +71,16 @@ const FAILS: &[(&str, &str)] = &[
     ("repeat", "expected a new page, found "),
 ];
 
-/// A job and who answers it.
+/// A job and its service.
 struct Walk {
     job: Value,
     service: Box<dyn Fn() -> Arc<dyn Service> + Send>,
     state: State,
-    /// What is sent as `authorization`; nothing where there are tokens.
+    /// The `authorization` header. Empty if there are tokens.
     authorization: Option<String>,
 }
 
-/// What happened.
+/// The result of a run.
 #[derive(Default)]
 pub(super) struct Run {
     /// One for each attempt.
@@ -90,20 +90,20 @@ pub(super) struct Run {
     uploads: Vec<(String, Vec<u8>)>,
     pub(super) report: Report,
     pub(super) fault: Option<String>,
-    /// How often a token was given out.
+    /// The number of issued tokens.
     tokens: usize,
-    /// Whether the trouble made a difference to any answer.
+    /// Whether the failure changed any answer.
     troubled: bool,
 }
 
-/// Trouble at the requests that are this one: at the first attempt, or at all.
+/// A failure at one request: at its first attempt, or at all.
 struct Trouble<'t> {
     at: &'t Request,
     action: &'t str,
     lasts: bool,
 }
 
-/// A run of a job against a service, without trouble.
+/// Runs a job against a service without failures.
 pub(super) fn undisturbed(job: Value, service: Arc<dyn Service>) -> Run {
     Walk::new(job, move || Arc::clone(&service)).run(None)
 }
@@ -119,7 +119,7 @@ impl Walk {
         Host::new(self).run(trouble)
     }
 
-    /// Disturbs each request of the run, and judges the result.
+    /// Disturbs each request of the run, and checks the result.
     fn each(
         mut self,
         lasts: bool,
@@ -138,7 +138,7 @@ impl Walk {
         let longest = pages.values().max();
         assert!(longest > Some(&2) && cases.len() > 8, "{longest:?} of {}", cases.len());
         for action in actions {
-            // GitHub's counts requests, and has a limit.
+            // GitHub's fake counts requests and has a limit.
             self.state = State::new(Setup::default(), (self.service)());
             for &(at, page) in &cases {
                 let run = self.run(Some(&Trouble { at, action, lasts }));
@@ -157,7 +157,7 @@ impl Walk {
             let (_, more, least) = all.iter().find(|(action, ..)| *action == case.action).unwrap();
             assert_eq!(run.fault, None, "{place}");
             run.same_as(good, &place);
-            // Of a refusal only the words count.
+            // Only the text of an error matters.
             assert!(run.troubled || *more == 0 || case.action == "short", "{place}");
             let more = if run.troubled { *more } else { 0 };
             assert_eq!(run.requests.len(), good.requests.len() + more, "{place}");
@@ -173,7 +173,7 @@ impl Walk {
         self.each(true, actions.into_iter(), |good, run, case| {
             let place = format!("{} at page {} {}", case.action, case.page, case.at.url);
             if !run.troubled {
-                // There is nothing in an empty list to be broken, and nothing yet that could come again.
+                // An empty list has nothing to break, and no earlier page to repeat.
                 assert!(case.action == "broken" || case.page == 1, "{place}");
                 assert_eq!(run.fault, None, "{place}");
                 return run.same_as(good, &place);
@@ -191,7 +191,7 @@ impl Walk {
     }
 }
 
-/// What was done to a run.
+/// The failure in a run.
 struct Case<'c> {
     action: &'static str,
     at: &'c Request,
@@ -203,7 +203,7 @@ struct Case<'c> {
 
 impl Run {
     fn same_as(&self, good: &Self, place: &str) {
-        // Not with `assert_eq`, which would print files.
+        // `assert_eq` would print files.
         assert!(self.uploads == good.uploads, "{place}: the files differ");
         assert_eq!(self.sql, good.sql, "{place}");
         assert_eq!(self.report.tables, good.report.tables, "{place}");
@@ -212,7 +212,7 @@ impl Run {
         assert_eq!(self.report.warnings, good.report.warnings, "{place}");
     }
 
-    /// Whether something was changed that others see.
+    /// Returns `true` if the run changed something visible to others.
     fn published(&self) -> bool {
         let harmless = ["SELECT", "SHOW", "CREATE SCHEMA", "CREATE STAGE", "DROP STAGE"];
         self.sql.iter().any(|sql| !harmless.iter().any(|start| sql.starts_with(start)))
@@ -247,7 +247,7 @@ fn each(judge: fn(Walk)) {
     });
 }
 
-/// A service without a small load would pass every test here.
+/// A service without a small load would not be tested here.
 #[test]
 fn every_fake_has_a_small_load() {
     let without: Vec<_> = FAKES.iter().filter(|fake| fake.trials.is_empty()).collect();
@@ -255,7 +255,7 @@ fn every_fake_has_a_small_load() {
     assert!(FAKES.len() >= 6);
 }
 
-/// After whichever request a token expires, another is got, once.
+/// Whichever request has an expired token, the token is renewed exactly once.
 #[test]
 fn a_token_that_expires_anywhere_is_renewed_once() {
     let fake = Fake::find("graph").unwrap();
