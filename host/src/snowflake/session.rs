@@ -106,7 +106,6 @@ impl Session {
         run: impl Fn(&Tokens, &Running, &str) -> Result<T, SnowflakeError>,
     ) -> Result<T, SnowflakeError> {
         let effect = Effect::of(statement);
-        let token = self.tokens.session();
         let mut result = run(&self.tokens, &self.running, statement);
         if lost(&result) {
             // A new session has no transaction. A rollback needs none.
@@ -115,7 +114,7 @@ impl Session {
             if !alone {
                 return result;
             }
-            self.tokens.replace(&token)?;
+            self.tokens.replace()?;
             result = run(&self.tokens, &self.running, statement);
         }
         match (&result, effect) {

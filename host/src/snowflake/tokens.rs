@@ -116,12 +116,10 @@ impl Tokens {
         Ok(())
     }
 
-    /// Opens another session in place of a lost one, unless that has been done already.
-    pub(super) fn replace(&self, lost: &Secret) -> Result<(), SnowflakeError> {
+    /// Opens another session in place of a lost one.
+    pub(super) fn replace(&self) -> Result<(), SnowflakeError> {
         let mut current = self.lock();
-        if current.session == *lost {
-            *current = login(&self.wire, &self.connection)?;
-        }
+        *current = login(&self.wire, &self.connection)?;
         Ok(())
     }
 

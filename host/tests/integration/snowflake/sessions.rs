@@ -118,6 +118,13 @@ fn a_lost_session_is_replaced_only_outside_of_a_transaction() {
     assert_eq!(value(run(&service, "INSERT")), "x");
     assert_eq!(service.sent(LOGIN).len(), 2);
 
+    // The token is renewed, and the new one is not valid either.
+    let renewed = Does::gives(json!({"sessionToken": "t2", "masterToken": "m2"}));
+    let plan = [lost("390112"), lost("390111"), Does::row("x")];
+    let service = Service::new(&[(QUERY, &plan), (RENEWAL, &[renewed])]);
+    assert_eq!(value(run(&service, "INSERT")), "x");
+    assert_eq!(service.sent(LOGIN).len(), 2);
+
     let plan = [Does::row("begun"), lost("390111"), lost("390111"), Does::row("x")];
     let service = Service::new(&[(QUERY, &plan)]);
     let mut session = Session::open(&service.connection()).unwrap();
