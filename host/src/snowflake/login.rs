@@ -21,7 +21,8 @@ const USUAL_LIFE: u64 = 14_400;
 /// A new session.
 pub(super) struct LoggedIn {
     pub(super) session: Secret,
-    pub(super) master: Secret,
+    /// Without one the session cannot be renewed.
+    pub(super) master: Option<Secret>,
     /// How long the master token is valid.
     pub(super) life: Duration,
 }
@@ -53,13 +54,12 @@ pub(super) fn login(wire: &Wire, connection: &Connection) -> Result<LoggedIn, Sn
     };
     let answer: Envelope<LoginData> = wire.call(&call, &mut Attempts::default())?;
     let data = answer.into_data(ErrorKind::Login).map_err(|error| hidden(error, connection))?;
-    let token = |token: Option<String>, what: &str| {
-        let token = token.filter(|it| !it.is_empty()).map(Secret::new);
-        token.ok_or_else(|| SnowflakeError::answer(format!("expected a {what}, found none")))
-    };
+    let token = |token: Option<String>| token.filter(|it| !it.is_empty()).map(Secret::new);
+    let session = token(data.token)
+        .ok_or_else(|| SnowflakeError::answer("expected a session token, found none"))?;
     Ok(LoggedIn {
-        session: token(data.token, "session token")?,
-        master: token(data.master_token, "master token")?,
+        session,
+        master: token(data.master_token),
         life: Duration::from_secs(data.master_validity_in_seconds.unwrap_or(USUAL_LIFE)),
     })
 }

@@ -84,6 +84,10 @@ impl Tokens {
         if current.session != *expired {
             return Ok(());
         }
+        let Some(master) = current.master.clone() else {
+            let message = "the session token has expired, and the login returned no master token";
+            return Err(SnowflakeError::new(ErrorKind::SessionLost, message));
+        };
         let query = [("requestId", super::id::new()?)];
         let body = || {
             let old = expired.reveal();
@@ -91,7 +95,7 @@ impl Tokens {
         };
         let call = Call {
             query: &query,
-            token: Some(&current.master),
+            token: Some(&master),
             body: &body,
             ..Call::new(Method::POST, "/session/token-request")
         };
@@ -108,7 +112,7 @@ impl Tokens {
         current.session = session
             .ok_or_else(|| SnowflakeError::answer("expected a session token, found none"))?;
         if let Some(master) = data.master_token.filter(|it| !it.is_empty()) {
-            current.master = Secret::new(master);
+            current.master = Some(Secret::new(master));
         }
         if let Some(life) = data.master_life {
             current.life = Duration::from_secs(life);

@@ -125,6 +125,13 @@ fn a_lost_session_is_replaced_only_outside_of_a_transaction() {
     assert_eq!(value(run(&service, "INSERT")), "x");
     assert_eq!(service.sent(LOGIN).len(), 2);
 
+    // There is no master token to renew with.
+    let login = Does::gives(json!({"token": "t1"}));
+    let plan = [lost("390112"), Does::row("x")];
+    let service = Service::new(&[(LOGIN, &[login]), (QUERY, &plan)]);
+    assert_eq!(value(run(&service, "INSERT")), "x");
+    assert_eq!((service.sent(LOGIN).len(), service.sent(RENEWAL).len()), (2, 0));
+
     let plan = [Does::row("begun"), lost("390111"), lost("390111"), Does::row("x")];
     let service = Service::new(&[(QUERY, &plan)]);
     let mut session = Session::open(&service.connection()).unwrap();
