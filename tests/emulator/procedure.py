@@ -199,14 +199,16 @@ def _handler(procedure: Thing, folder: str) -> Any:
             100357, "P0000", f"Python Interpreter Error:\nModuleNotFoundError: No module named '{module_name}'"
         )
     with _importing:
-        # As in a fresh process: what was imported from another call's folder is forgotten.
-        for file in os.listdir(folder):
-            sys.modules.pop(file.removesuffix(".py"), None)
+        # As in a fresh process: the handler's modules are those of its folder. The modules of this process return
+        # afterwards: what a test has imported is what it can patch.
+        names = [file.removesuffix(".py") for file in os.listdir(folder)]
+        own = {name: module for name in names if (module := sys.modules.pop(name, None)) is not None}
         sys.path.insert(0, folder)
         try:
             return getattr(importlib.import_module(module_name), function)
         finally:
             sys.path.remove(folder)
+            sys.modules.update(own)
 
 
 def _interpreter_error(procedure: Thing, error: Exception) -> SqlError:
