@@ -23,7 +23,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup component test test-rust test-python library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup node component test test-rust test-python library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ help: ## This list
 setup: ## Install what is missing: a compiler for the component, Python packages in target/venv
 	@tests/setup/wasm.sh
 	@tests/setup/python.sh target/venv tests/python/requirements.txt
+
+node: ## Install the programs for Node.js that tests run, in target/node
+	@tests/setup/node.sh target/node
 
 # The whole workspace at once, as the tests build it: a part of it alone would be compiled with other
 # features, and so anew.
@@ -41,7 +44,7 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 
 # What compiles most comes first: it fills both cores while the component, whose last step is one long one,
 # is built beside it.
-test: setup lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
+test: setup node lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
 
 lint: lint-format lint-python lint-clippy lint-doc ## Format, lints and documentation, warnings are errors
 
