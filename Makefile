@@ -23,7 +23,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node component test test-rust test-python library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,8 +83,14 @@ test-rust: ## The tests in Rust
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) tests/python/support/parquet_read_back.py $(READ_BACK)
+	@$(PYTHON) tests/python/test_clients.py
 	@# Three on two cores: each waits for its emulator's threads a third of the time.
 	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests
+
+clients: setup node ## Install the clients of Snowflake that others wrote, and run one script with each against the emulator
+	@tests/setup/clients.sh target/clients
+	@$(PYTHON) tests/python/test_clients.py
+	@$(PYTHON) -m pytest -q -rs tests/python/test_clients.py
 
 library: ## Build the guest as a native program that tests drive (target/debug/library)
 	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library

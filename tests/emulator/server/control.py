@@ -141,7 +141,8 @@ def counts(server: Server) -> dict[str, int]:
         "joined": sum(s.joined for s in found),
         "executed": sum(s.executed for s in found),
         "cancelled": sum(s.status == "ABORTED" for s in found),
-        "renewals": sum(len(m.transaction_at_renewal) for m in server.tokens.logins),
+        "renewals": len(server.tokens.renewals),
+        "renewals_in_transactions": sum(server.tokens.renewals),
     }
 
 

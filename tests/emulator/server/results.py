@@ -66,6 +66,9 @@ class Results:
             "location": f"{put['stage']}/",
             "creds": {},
             "path": f"{put['stage']}/",
+            "region": "US-CENTRAL1",
+            "storageAccount": None,
+            "endPoint": None,
             "presignedUrl": f"{base}stage/{quote(put['path'])}{'' if put['overwrite'] else '?keep'}",
             "isClientSideEncrypted": False,
         }

@@ -93,7 +93,7 @@ class Server:
             Route("/queries/v1/abort-request", self._abort, methods=["POST"]),
             Route("/queries/{id}/abort-request", self._abort, methods=["POST"]),
             Route("/queries/{id}/result", self._result, methods=["GET"]),
-            Route("/monitoring/queries/{id}", self._monitoring, methods=["GET"]),
+            Route("/monitoring/queries/{id:path}", self._monitoring, methods=["GET"]),
             Route("/results/{name}", self._chunk, methods=["GET"]),
             Route("/telemetry/send", _ok, methods=["POST"]),
             Route("/stage/{path:path}", self._upload, methods=["PUT"]),
@@ -266,7 +266,8 @@ class Server:
     async def _monitoring(self, request: Request) -> JSONResponse:
         """The state of a statement."""
         self._of(request)
-        found = self.statements.of_query(request.path_params["id"])
+        # The driver in Rust, of the connector's version 5, writes two slashes.
+        found = self.statements.of_query(request.path_params["id"].lstrip("/"))
         return success({"queries": [found.monitored()] if found is not None else []})
 
     async def _abort(self, request: Request) -> JSONResponse:

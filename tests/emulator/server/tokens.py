@@ -25,7 +25,6 @@ class Login:
     master_expires: float = 0.0
     tokens: set[str] = field(default_factory=set)
     masters: set[str] = field(default_factory=set)
-    transaction_at_renewal: list[bool] = field(default_factory=list)
 
 
 class Tokens:
@@ -34,6 +33,8 @@ class Tokens:
     def __init__(self, switches: Switches, drop: Callable[[Session], None], alive: Callable[[Session], bool]) -> None:
         self.switches = switches
         self.logins: list[Login] = []
+        # For each renewal, whether a transaction was open.
+        self.renewals: list[bool] = []
         self._drop = drop
         self._alive = alive
         self._guard = threading.Lock()
@@ -79,7 +80,7 @@ class Tokens:
         if old not in found.tokens:
             raise Refused(390115, "The old session token is not of this session.")
         with self._guard:
-            found.transaction_at_renewal.append(found.session.transaction is not None)
+            self.renewals.append(found.session.transaction is not None)
             master = self._fresh(found)
         return {
             "sessionToken": found.token,
