@@ -47,8 +47,8 @@ pub struct Cursor {
     pub end_param: Option<String>,
     /// How values are formatted for the source.
     pub convert: Option<Convert>,
-    /// Whether its column is hinted to be the cursor's. The cursor of an endpoint is the resource's own
-    /// and hints it; one that only sifts the records that come does not (dlt's `add_step`).
+    /// Whether its column gets the cursor's hint. The cursor of an endpoint sets it; a cursor that only
+    /// filters records (dlt's `add_step`) sets no hint.
     pub hinted: bool,
     /// Whether it takes its range from the job's interval.
     pub scheduled: bool,

@@ -1,8 +1,8 @@
 //! The job: what is loaded, from where, and into which dataset. It is JSON that reads like a
 //! configuration of dlt's `rest_api` source, so that one can be turned into the other.
 //!
-//! It is parsed once into types that cannot be wrong. What nobody knows is an error that names its
-//! place and the nearest thing that is known; so is a secret, for a job is no place for one.
+//! It is parsed once into types that cannot be wrong. An unknown key or word is an error that names
+//! its path and the nearest known one. A secret in the job is an error too.
 
 mod contract;
 mod credential;
@@ -77,7 +77,7 @@ pub struct Job {
     pub max_columns: usize,
     /// How many tables a resource may have, the nested ones among them.
     pub max_tables: usize,
-    /// Whether child tables get `_dlt_root_id`; none means: where the disposition needs it.
+    /// Whether nested tables get `_dlt_root_id`; `None`: if the disposition needs it.
     pub root_key: Option<bool>,
     /// The contract of the schema as the job writes it; null if there is none.
     pub schema_contract: Value,

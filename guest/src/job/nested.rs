@@ -1,4 +1,4 @@
-//! ColumnHints for the child tables of a resource.
+//! Hints for the nested tables of a resource.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::references::references;
 use crate::fault::{Context as _, Fault, Result};
 use crate::json::{Path, Segment};
 
-/// ColumnHints for a child table.
+/// Hints for a nested table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NestedHints {
     /// The keys from the record to the list, not normalized.
@@ -70,7 +70,7 @@ fn keys_of(path: &str) -> Result<Vec<String>> {
     Path::parse(path)?.segments().iter().map(key).collect()
 }
 
-/// Parses the hints for the child tables of a resource, the shorter paths first.
+/// Parses the hints for the nested tables of a resource, the shorter paths first.
 pub(super) fn nested_hints(object: &JobObject<'_>) -> Result<Vec<NestedHints>> {
     let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
     let place = object.place_of("nested_hints");

@@ -56,7 +56,7 @@ pub struct Resource {
     pub schema_contract: Value,
     /// What its table refers to, as the schema keeps it; null where nothing is said.
     pub references: Value,
-    /// ColumnHints for its child tables, the shorter paths first.
+    /// Hints for its nested tables, the shorter paths first.
     pub nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
     pub on_type_conflict: OnTypeConflict,

@@ -1,7 +1,7 @@
 //! Where the records are on a page, and what else on it the source wants to know.
 //!
-//! A page is walked once: what the selector names goes record by record to the one who asked, what a
-//! paginator named is captured as the text it is, everything else is stepped over.
+//! A page is read once. Each record that the selector matches is passed to `take`; values at a
+//! paginator's paths are captured as text; the rest is skipped.
 
 use crate::fault::{Context, Fault, Result};
 use crate::json::{Path, Segment};
@@ -39,8 +39,8 @@ pub struct Walked {
     pub facts: Facts,
     /// Where the value begins that is being walked.
     value: usize,
-    /// How many matches of the selector in it are done, and where the next record of the one after them is; 0 where
-    /// it is its first.
+    /// The number of finished matches of the selector in this value, and the position of the next record of the
+    /// current match (0: its first).
     done: u64,
     next: usize,
 }

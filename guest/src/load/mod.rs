@@ -172,10 +172,9 @@ fn plan<'s, 'j>(
 
 /// Drops the stage of this load, and stages of the pipeline that other loads left.
 ///
-/// A stage that was there when this load began belongs to a load that had read the state before. If this load
-/// wrote a later state (`advanced`), that load cannot commit any more, alive or not, and needs its files no
-/// longer. Otherwise it may be alive and commit, so that only stages go which no load can still use: those
-/// made more than 30 days ago. A CALL ends after 7 days at most (STATEMENT_TIMEOUT_IN_SECONDS).
+/// A stage that existed when this load began belongs to a load that had read the state before. If this load
+/// wrote a later state (`advanced`), that load cannot commit any more, and its files are not needed. Otherwise
+/// that load may still commit, and only stages older than 30 days are dropped. A CALL ends after 7 days at most (STATEMENT_TIMEOUT_IN_SECONDS).
 async fn clean_up(session: &mut Session, publisher: &Publisher<'_>) -> Result<()> {
     let Publisher { target, catalog, advanced, .. } = publisher;
     session.drop_stage().await?;

@@ -80,7 +80,7 @@ impl NumberedIds {
 
 /// The id that dlt derives from a version of a root row: the digest of the record with sorted keys,
 /// without dlt's own keys at the top level.
-/// Source: dlt, `common/normalizers/json/relational.py`, `_add_row_id`, and `helpers.py`,
+/// Source: dlt, `common/normalizers/json/relational.py`, `_add_row_id`, and dlt's `helpers.py`,
 /// `get_row_hash`.
 pub(super) fn record_hash(record: &str) -> Result<String> {
     let mut members = BTreeMap::new();

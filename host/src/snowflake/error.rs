@@ -20,8 +20,7 @@ pub enum ErrorKind {
     Unavailable,
     /// No answer arrived, after all attempts: the statement may have been executed.
     OutcomeUnknown,
-    /// No answer arrived, after all attempts, to a statement that changes nothing that lasts: it reads, or its
-    /// transaction was not committed.
+    /// No answer after all attempts. The statement only reads, or its transaction was not committed.
     NoAnswer,
     /// The server answered with something else than the protocol has.
     Answer,

@@ -9,8 +9,8 @@ use super::error::BufferError;
 /// two.
 const TRIAL: usize = 1024;
 
-/// Before this number of values a dictionary must have saved only a small part of the bytes: values
-/// of which there are some ten thousand rarely repeat sooner.
+/// Before this number of values a dictionary must have saved only a small part of the bytes. With
+/// some ten thousand distinct values, repeats are rare at first.
 const EARLY: usize = 8192;
 const EARLY_WORTH: usize = 128;
 

@@ -1,7 +1,7 @@
 //! How a source splits its responses into pages: dlt's paginators (`sources/helpers/rest_client/paginators.py`).
 //!
 //! Each kind is one file: its keys in a job, how they are parsed, how the next page is requested, and how it is
-//! recognized in a response (`detector.py`). A new kind is such a file, and its variant and rows here.
+//! recognized in a response (dlt's `detector.py`). A new kind is such a file, and its variant and rows here.
 
 mod auto;
 mod cursor;

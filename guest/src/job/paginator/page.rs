@@ -44,7 +44,8 @@ pub(crate) trait Pages {
     /// The paginator as a job writes it.
     fn describe(&self) -> Value;
 
-    /// The request after a page. `number` is the position of a paginator that counts.
+    /// How the request of the next page differs from that of this page. `sources::rest::request` builds the
+    /// request. `number` is the position of a paginator that counts.
     ///
     /// # Errors
     /// A source fault if the page lacks what the paginator reads.

@@ -1,5 +1,5 @@
-//! The description of a job for editors (`procedures/jobs/job.schema.json`) is in step with what is
-//! parsed, in both directions: keys, words, and that what has a place in the one is read by the other.
+//! The description of a job for editors (`procedures/jobs/job.schema.json`) has the keys and words that
+//! the parser has, and the parser reads every key that the schema has.
 //! Whoever adds a key to a `Keys` table adds it to the definition of that object in the schema; a new
 //! kind of object is a new definition with an example, and a line in `PLACES`.
 

@@ -163,8 +163,8 @@ fn is_valid(
     Ok(false)
 }
 
-/// A digest of what must not change for a position to stay good: of the job's own words, so that it does
-/// not depend on how this program represents them.
+/// A digest of the parts of the job that must be unchanged for a saved position to be valid; of the job's
+/// text, not of this program's types.
 fn digest(job: &Job, resource: &Resource) -> Result<String> {
     let document = json!({
         "resource": resource.reading,

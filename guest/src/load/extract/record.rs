@@ -176,7 +176,7 @@ pub(crate) struct FileRecords {
     pub(crate) loaded: u64,
 }
 
-/// CellReader of cells with resolved columns.
+/// Reads cells with resolved columns.
 pub(crate) struct CellRows<'f> {
     fields: &'f [CellColumn],
     /// `None` if nothing is loaded.

@@ -1,5 +1,5 @@
 //! Records that could not be read, for resources whose job keeps them: rows of the table `_rejected`, published
-//! with the load that met them.
+//! by the load that found them.
 
 use super::family::OpenFamily;
 use super::part::Part;

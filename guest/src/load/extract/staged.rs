@@ -55,7 +55,7 @@ impl StagedFamily {
         }
     }
 
-    /// Returns `true` if child rows may need staging tables of their own.
+    /// Returns `true` if nested rows may need staging tables of their own.
     pub(crate) fn stages_children(&self) -> bool {
         matches!(&self.action, WriteAction::Merge(plan) if plan.stages_children())
     }

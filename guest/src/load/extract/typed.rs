@@ -1,4 +1,4 @@
-//! CellReader of cells: what the host reads of Parquet and Arrow, and of other sources that know their types.
+//! Reads cells: what the host reads of Parquet and Arrow, and of other sources that know their types.
 
 use std::collections::{BTreeSet, HashMap};
 

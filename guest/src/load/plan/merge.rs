@@ -46,8 +46,8 @@ pub(crate) struct MergePlan {
 const SOURCE_FILTER: &str = "x-merge-source-filter";
 const DESTINATION_SCOPE: &str = "x-merge-destination-scope";
 
-/// Checks that the conditions which the schema has for a table are those of the job of this run. Whoever may
-/// write a stored schema could else have the load delete what the job does not mean.
+/// Checks that the conditions which the schema has for a table are those of the job of this run. Otherwise
+/// whoever can write the stored schema could make the load delete rows that the job does not select.
 ///
 /// # Errors
 /// A config fault that names the condition.
@@ -179,8 +179,8 @@ impl MergePlan {
     /// Sets the column by which a staged row must not be older than the existing one.
     ///
     /// # Errors
-    /// A config fault where rows are replaced by the group: a row could go with its group, though the
-    /// a staged row that is older is ignored.
+    /// A config fault if rows are replaced in groups: an existing row would be deleted with its group although
+    /// the older staged row is discarded.
     pub(crate) fn guard(&mut self, newer_by: String) -> Result<()> {
         let in_groups = !self.merge_key.is_empty() || self.destination_scope.is_some();
         let deletes_groups = self.strategy == MergeStrategy::DeleteInsert && in_groups;
@@ -199,8 +199,8 @@ impl MergePlan {
         self.strategy.ends_absent() || self.destination_scope.is_some()
     }
 
-    /// Returns `true` if child rows may need staging tables: if it depends on their root row which of them are
-    /// inserted, and the root row's id does not show it.
+    /// Returns `true` if nested rows may need staging tables: their root row decides which are inserted, and its
+    /// id does not show the decision.
     pub(crate) fn stages_children(&self) -> bool {
         self.strategy.stages_children() || self.source_filter.is_some() || self.newer_by.is_some()
     }

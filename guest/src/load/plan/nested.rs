@@ -1,5 +1,5 @@
-//! What a job says of the tables of lists: dlt's nested hints. A table that gets a key of its own by them
-//! is nested no longer: it is merged by itself, whatever becomes of the rows its rows stood in.
+//! A job's hints for the tables of lists: dlt's nested hints. A table with its own key is merged
+//! independently of its parent's rows.
 //!
 //! Source: dlt 1.31, `extract/hints.py` (`get_nested_hints`, `compute_nested_table_schemas`).
 
@@ -32,7 +32,7 @@ pub(crate) fn declare(
 }
 
 /// The tables of the resource's lists that have keys of their own, and so are no part of its family:
-/// those the job names, with what it says of them, and those an earlier one did.
+/// those the job names, with its hints for them, and those that an earlier job named.
 pub(crate) fn roots<'r>(
     resource: &'r Resource,
     schema: &Schema,

@@ -76,7 +76,7 @@ fn plan(
     Ok(Plan { table, action, warning, nested: Vec::new() })
 }
 
-/// Adds the column of root ids to existing child tables that lack it, if the strategy needs it. A child table
+/// Adds the column of root ids to existing nested tables that lack it, if the strategy needs it. A nested table
 /// without rows gets it with its first row.
 fn add_root_ids(schema: &mut Schema, root: &str) -> Result<()> {
     if schema.root_keys(root).is_empty() {

@@ -25,7 +25,7 @@ use crate::load::target::catalog::Catalog;
 use crate::load::target::records::cells;
 use crate::sql::{Name, ddl, merge};
 
-/// What is saved before the tables are dropped: a load of its own that brought nothing.
+/// What is saved before the tables are dropped: a separate load without rows.
 pub(crate) struct ResetState {
     /// The state without what was reset, bumped.
     pub(crate) state: State,

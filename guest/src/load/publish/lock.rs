@@ -33,8 +33,8 @@ pub(crate) struct Fence<'a> {
     pub(crate) has_schema_row: bool,
 }
 
-/// Inserts the row that loads of a new pipeline lock. Version 0, of no load: dlt and Snowcat read states of
-/// finished loads only. It commits at once, for a row that is not committed locks nobody else out.
+/// Inserts the row that loads of a new pipeline lock. It has version 0 and a load id of no load, so neither dlt
+/// nor Snowcat reads it as a state. It commits at once: a row that is not committed does not lock out other loads.
 pub(crate) async fn seed(
     session: &mut Session,
     target: &Target,

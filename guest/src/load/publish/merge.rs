@@ -20,7 +20,7 @@ pub(crate) struct FamilyMerge<'a> {
     pub(crate) destination: &'a Destination<'a>,
     pub(crate) load_id: &'a LoadId,
     pub(crate) plan: &'a MergePlan,
-    /// The staged root rows, and the staged child rows.
+    /// The staged root rows, and the staged nested rows.
     pub(crate) root: &'a StagedTable,
     pub(crate) children: Vec<&'a StagedTable>,
     /// The root table as the schema has it.
@@ -153,7 +153,7 @@ impl<'a> FamilyMerge<'a> {
         Ok(KeyStats { ranges, ..found })
     }
 
-    /// The statements for a child table.
+    /// The statements for a nested table.
     pub(crate) fn child<'m>(
         &'m self,
         child: &'m Name,
@@ -184,7 +184,7 @@ impl<'a> FamilyMerge<'a> {
         }
     }
 
-    /// The child tables that existed before this load: the name, its staged rows, and its links.
+    /// The nested tables that existed before this load: the name, its staged rows, and its links.
     pub(crate) fn existing_children(
         &self,
     ) -> Result<Vec<(Name, Option<&'a StagedTable>, Links<'_>)>> {
@@ -199,8 +199,8 @@ impl<'a> FamilyMerge<'a> {
         Ok(found)
     }
 
-    /// The links of a child table. Where its rows do not carry their root's id, their parent's is as
-    /// good, if the parent is the root.
+    /// The links of a nested table. If its rows have no root id, their parent's id serves, provided that the
+    /// parent is the root.
     fn links_of(&self, child: &Table) -> Result<Links<'_>> {
         if child.columns_with("root_key").next().is_some() {
             return Ok(self.links());
@@ -214,8 +214,11 @@ impl<'a> FamilyMerge<'a> {
         .at(format_args!("table {}", child.name())))
     }
 
-    /// That the rows of every child table can be found by their root row, now and by later loads, where
-    /// they go when it is replaced.
+    /// Checks that the nested rows of every table can be found by their root row, now and in later loads
+    /// that replace it.
+    ///
+    /// # Errors
+    /// A config fault that names the table.
     pub(crate) fn check_links(&self) -> Result<()> {
         if !self.plan.strategy.deletes_children() {
             return Ok(());
@@ -223,7 +226,7 @@ impl<'a> FamilyMerge<'a> {
         self.children.iter().try_for_each(|child| self.links_to(child).map(drop))
     }
 
-    /// The links of a child table with staged rows.
+    /// The links of a nested table with staged rows.
     pub(crate) fn links_to(&self, child: &StagedTable) -> Result<Links<'_>> {
         match self.destination.schema.table(&child.name) {
             Some(known) => self.links_of(known),
@@ -231,7 +234,7 @@ impl<'a> FamilyMerge<'a> {
         }
     }
 
-    /// Copies child rows into their staging table. Returns its name.
+    /// Copies nested rows into their staging table. Returns its name.
     pub(crate) async fn stage(&self, session: &mut Session, child: &StagedTable) -> Result<Name> {
         let waiting = self.destination.target.staging(&child.name);
         session.sql(merge::delete_all(&waiting)).await?;
@@ -240,7 +243,7 @@ impl<'a> FamilyMerge<'a> {
         Ok(waiting)
     }
 
-    /// Inserts child rows through their staging table: those that do not exist yet.
+    /// Inserts nested rows through their staging table: those that do not exist yet.
     pub(crate) async fn insert_new_children(&self, session: &mut Session) -> Result<()> {
         for child in &self.children {
             let waiting = self.stage(session, child).await?;
@@ -276,8 +279,8 @@ fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
     let version = || hint_of(known, "x-row-version").map(|column| column.name().to_owned());
     match plan.strategy.duplicates() {
         Duplicates::PrimaryKeyUnlessDistinct if plan.deduplicated => Vec::new(),
-        // Rows with one id are the same to the last value. A version that the source tells is one of
-        // a row, and which row that is only a key can say.
+        // Rows with one id are equal in every value. A version given by the source belongs to a row,
+        // and only a key identifies the row.
         Duplicates::Version if plan.id_is_version => version().into_iter().collect(),
         Duplicates::Version if plan.primary.is_empty() => Vec::new(),
         Duplicates::Version => plan.primary.iter().cloned().chain(version()).collect(),
@@ -286,7 +289,7 @@ fn ranked(plan: &MergePlan, known: &Table) -> Vec<String> {
 }
 
 /// What ranks the staged rows of one key: the newest, then the column the job names, then the
-/// last one read; the first one, where later rows are not to change anything.
+/// last one read. If later rows must not change anything, the first one read.
 fn order(destination: &Destination<'_>, plan: &MergePlan, known: &Table) -> Result<String> {
     let fold = |name: &str| destination.target.convention.fold(name);
     let mut order = Vec::new();

@@ -122,7 +122,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Fills the root ids of child tables if this load is the first that needs them. The stored schema shows
+    /// Fills the root ids of nested tables if this load is the first that needs them. The stored schema shows
     /// whether it is, and changes in the same transaction.
     async fn fill_root_ids(&self, session: &mut Session, staged: &StagedFamily) -> Result<()> {
         let has_root_key = |table: &Table| table.columns_with("root_key").next().is_some();

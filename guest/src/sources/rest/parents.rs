@@ -77,8 +77,8 @@ impl<'p> ParentRow<'p> {
         self.value(field)
     }
 
-    /// Returns the fields that requests are made with: the path of each, and its value, a string as it is.
-    /// The fields that requests use, each with its path and its value (strings without quotes).
+    /// Returns the fields that requests use, each with its path and its value (strings without quotes).
+    ///
     /// # Errors
     /// A data fault if the record has no such field.
     pub fn fields(&self) -> Result<Vec<(String, String)>> {

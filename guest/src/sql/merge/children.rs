@@ -61,8 +61,8 @@ impl ChildMerge<'_> {
         )
     }
 
-    /// Deletes the nested rows that their root rows no longer have: of the staged root rows, those
-    /// that are not among the `waiting` nested rows of one that is kept.
+    /// Deletes existing nested rows of staged root rows that are not staged again. `waiting` is the
+    /// staging table of the nested rows.
     pub fn delete_removed(&self, waiting: &Name, matched: Match<'_>) -> String {
         let Self { child, root, staged, links } = self;
         let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);

@@ -1,4 +1,6 @@
 //! Statements that move staged rows into the final tables: transactions, DELETE, INSERT, MERGE.
+//! `keyed` replaces and updates rows by their key, `children` does so for nested tables, `history` writes
+//! the versions of scd2, and `key_stats` counts keys before a MERGE.
 //!
 //! There is no `OR` in a join and no `NOT IN (subquery)`, because neither becomes a hash join. Rows
 //! are de-duplicated in the source of each statement, by a total order, because Snowflake rejects a

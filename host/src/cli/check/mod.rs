@@ -192,8 +192,8 @@ impl Mistake {
 }
 
 /// Returns all independent errors. After each the job is corrected if the intention is clear, or
-/// else the invalid part is removed, and it is checked again. It stops before errors of the
-/// corrections are reported.
+/// else the invalid part is removed, and it is checked again. It stops when an error
+/// could result from a correction.
 fn mistakes(
     text: &str,
     settings: &[Setting],

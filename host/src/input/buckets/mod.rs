@@ -1,9 +1,8 @@
 //! Files in buckets: S3 and what speaks like it, Azure Blob Storage, Google Cloud Storage.
 //!
 //! Credentials are those of the environment, under the names that the tools of each cloud know them by; a
-//! job holds none. Without any, requests are not signed: public buckets can be read so. What is sent goes to
-//! the cloud's own hosts, or to an endpoint that the environment names, over TLS, and without it to this
-//! machine only.
+//! job holds none. Without any, requests are not signed, which suffices for public buckets. Requests go to the
+//! cloud's own hosts, or to an endpoint that the environment names. Requests use TLS, except to this machine.
 //!
 //! A file is read in parts, each a request that is tried again when it breaks off, on the condition that
 //! the file is still the one that was listed.

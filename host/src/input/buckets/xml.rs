@@ -15,7 +15,7 @@ pub(super) struct Element {
     pub(super) encoded: bool,
 }
 
-/// What elements say, in their order. An empty element that ends one that repeats comes as a leaf too.
+/// The texts of elements in document order. An empty last element of a repeated group is returned too.
 ///
 /// # Errors
 /// What is wrong with the text.

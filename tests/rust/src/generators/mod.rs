@@ -2,7 +2,7 @@
 //! machine. A record depends on nothing else, so any of them can be made alone, in any order.
 //!
 //! The three kinds are the ones the benchmark compares: flat rows, nested documents with few child
-//! rows (the shapes of GitHub's public Events API) and documents that are mostly child rows (issues
+//! rows (the shapes of GitHub's public Events API) and documents that are mostly nested rows (issues
 //! of Jira Cloud with changelog, comments and work logs).
 
 pub mod flat;

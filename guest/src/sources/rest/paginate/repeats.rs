@@ -79,7 +79,6 @@ impl Repeats {
     ///
     /// Two pages with the same keys are the same page. Records without keys may be equal, but
     /// hardly three whole pages, or all records of ten pages.
-    /// whole pages three times, or all records of ten.
     ///
     /// # Errors
     /// A source fault if too many pages are the same.

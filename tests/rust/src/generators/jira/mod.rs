@@ -1,6 +1,6 @@
 //! Issues in the shape that Jira Cloud gives them for `fields=*all&expand=changelog`: documents in
 //! Atlassian's format, histories with lists of items, comments, work logs, attachments, links and
-//! custom fields of every kind. Most of their rows end in child tables, six levels deep.
+//! custom fields of every kind. Most of their rows end in nested tables, six levels deep.
 
 mod adf;
 mod agile;
