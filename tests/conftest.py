@@ -1,4 +1,4 @@
-"""What the Python tests share: the emulator, a package to install, and the built component."""
+"""Fixtures of all Python tests: the emulator, a package to install, and the built component."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator import Lab
 
 @pytest.fixture
 def lab():
-    """An account with the database RAW, the schemas RAW.J and RAW.JS, and nothing in them."""
+    """An account with the database RAW and the empty schemas RAW.J and RAW.JS."""
     with Lab() as made:
         made.script('CREATE SCHEMA "RAW"."J"; CREATE SCHEMA "RAW"."JS";')
         yield made
@@ -23,7 +23,7 @@ def lab():
 
 @pytest.fixture(scope="session")
 def hollow_package(tmp_path_factory) -> pathlib.Path:
-    """A package like the real one, around a component that does nothing: enough to install."""
+    """A package like the real one with a component that does nothing: sufficient for installation."""
     import package
 
     folder = tmp_path_factory.mktemp("hollow")
@@ -35,7 +35,7 @@ def hollow_package(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def component() -> pathlib.Path:
-    """The built component, or the one that SNOWCAT_COMPONENT names."""
+    """The built component, or the one in SNOWCAT_COMPONENT."""
     built = pathlib.Path(os.environ.get("SNOWCAT_COMPONENT", ROOT / "target/component/snowcat.wasm"))
     if not built.exists():
         pytest.fail(f"{built} is not there: build the component first (make component)")
@@ -44,7 +44,7 @@ def component() -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def guest(request):
-    """The component, compiled once; or the library, natively, where SNOWCAT_LIBRARY names the program."""
+    """The component, compiled once; or the native library if SNOWCAT_LIBRARY names its program."""
     from conformance.guests import Component, Library
 
     program = os.environ.get("SNOWCAT_LIBRARY")

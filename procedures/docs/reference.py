@@ -23,7 +23,7 @@ document: `a.b`, `['key with spaces']`, `items[0]`, `items[*].id`, and `$` for t
 An editor that knows JSON Schema completes and checks the keys, if the job names the file:
 `"$schema": "job.schema.json"` with the path of [job.schema.json](../../jobs/job.schema.json).
 """
-# The headings, in the order of the chapter. Other definitions follow under their own names.
+# The headings in the order of the chapter. Other definitions follow under their own names.
 TITLES = {
     "": "The job",
     "resource": "Resource",
@@ -58,9 +58,9 @@ TITLES = {
     "format_csv": "Format with options",
     "checkpoint": "Checkpoint",
 }
-# How a description ends whose value is a path.
+# The end of the description of a value that is a path.
 PATH = ". A path in JSON: "
-# A definition that has all keys of another one is described by those it has besides.
+# A definition with all keys of another one is described by its additional keys.
 LIKE = {"resource_defaults": "resource", "incremental_param": "incremental"}
 SCALAR = ["string", "number", "boolean", "null"]
 TYPES = {
@@ -83,7 +83,7 @@ def reference(schema: dict) -> str:
 
 
 def section(name: str, definitions: dict) -> str:
-    """One definition: what it is, and its keys."""
+    """One definition: its description and its keys."""
     definition = definitions[name]
     lines = [f"## {title(name)}", "", f"{cell(definition['description']).rstrip('.')}.", ""]
     properties = definition.get("properties")
@@ -110,7 +110,7 @@ def section(name: str, definitions: dict) -> str:
 
 
 def row(key: str, value: dict, required: bool, definitions: dict) -> str:
-    """A key: its name, what it may be, its default, and what it means."""
+    """A key: its name, values, default, and description."""
     default = value.get("default", "")
     shown = f"`{json.dumps(default)}`" if default != "" else ""
     target = value.get("$ref", "").removeprefix("#/definitions/")
@@ -122,7 +122,7 @@ def row(key: str, value: dict, required: bool, definitions: dict) -> str:
 
 
 def kind(value: dict) -> str:
-    """What a value may be."""
+    """The values of a key."""
     if "$ref" in value:
         return link(value["$ref"].removeprefix("#/definitions/"))
     for several in ("oneOf", "anyOf", "allOf"):
@@ -166,7 +166,7 @@ def title(name: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text as it stands in a table."""
+    """Text as a cell of a table."""
     return re.sub(r"[|*<]", lambda found: f"\\{found[0]}", text)
 
 

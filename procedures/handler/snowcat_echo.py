@@ -1,10 +1,10 @@
-"""Whether a text holds a secret, in any of the forms in which servers quote a request.
+"""Detects secrets in a text, in all forms in which servers quote a request.
 
-The forms are: as it is; in base64 (both alphabets, padded or not, alone or as a part); in hex; each
-of these within up to three layers of escapes of JSON, Python, C, HTML or URLs; and wrapped base64.
-An error is also searched for the beginning of a long secret. A text is searched in windows, so that
-the memory does not depend on its size. The Rust host has the same rule
-(`host/src/http/echo/mod.rs`); `tests/data/network/cases.json` holds both to it.
+The forms are: the secret itself; base64 (both alphabets, padded or not, alone or as a part);
+hexadecimal; each of these with up to three layers of escapes of JSON, Python, C, HTML or URLs; and
+wrapped base64. An error is also searched for the beginning of a long secret. A text is searched in
+windows, so that the memory does not depend on its size. The Rust host applies the same rule
+(`host/src/http/echo/mod.rs`); `tests/data/network/cases.json` tests both.
 """
 
 import base64
@@ -14,15 +14,15 @@ import io
 import re
 
 NOT_SHOWN = "(not shown: the answer quotes a credential)"
-# Texts shorter than the first are not treated as secrets; data can hold texts shorter than the
-# second by chance.
+# Texts shorter than the first are not secrets; data can have texts shorter than the second by
+# chance.
 LEAST, LEAST_IN_DATA = 4, 8
 ROUNDS = 3
-# Errors cut texts off: of a secret with so many characters, so many at the beginning are secret.
+# Errors truncate texts: of a secret of this length, a beginning of this length is secret, too.
 LONG, BEGINNING = 20, 12
-# The characters of a window, at least; how many may encode one; how many in front are read again.
+# The minimum size of a window in characters; the maximum size of an encoded one; the overlap.
 WINDOW, SPREAD, MARGIN = 64 << 10, 64, 64
-# The shortest line of wrapped base64 is longer than this.
+# The minimum length of a line of wrapped base64, minus one.
 COLUMNS = 60
 URL_SAFE = str.maketrans("+/", "-_")
 # Four characters in a row that are escaped needlessly. Without them a secret's letters are legible.
@@ -44,7 +44,7 @@ JSON = re.compile(
     r"|(x[0-9A-Fa-f]{2}(?:\\x[89abAB][0-9A-Fa-f]){0,3}))"
 )
 SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-# The names that HTML has for characters of ASCII.
+# HTML's names of ASCII characters.
 NAMED = {
     "Tab": "\t",
     "NewLine": "\n",
@@ -90,7 +90,7 @@ PERCENT = re.compile(
     r"%u([dD][89abAB][0-9A-Fa-f]{2})%u([dD][c-fC-F][0-9A-Fa-f]{2})|%u([0-9A-Fa-f]{4})"
     r"|(?:%[0-9A-Fa-f]{2}(?:%[89abAB][0-9A-Fa-f]){0,3}){1,500}"
 )
-# White space within base64: a line break, or its replacement.
+# Whitespace within base64: a line break, or its replacement.
 WRAP = re.compile(
     r"[ \t\r\n](?<=[\w+/-]\s)"
     r"(?:(?<=[\r\n])[ \t\r\n]*|[ \t]*[\r\n][ \t\r\n]*|(?<=[\w+/-]{40}\s)[ \t]*)(?=[\w+/-])",
@@ -102,7 +102,7 @@ VALUE = re.compile(r"(?:[^&\"'<>\s#\\]+|\\/|\\u00(?!2[267]|3[cCeE])[0-9A-Fa-f]{2
 
 
 def holds(text, secrets, least=LEAST):
-    """Whether the text holds one of the secrets in any form. Ignores those shorter than `least`."""
+    """Whether the text has one of the secrets in any form. Ignores those shorter than `least`."""
     known = [_needles(secret) for secret in secrets if len(secret) >= least]
     if not known or not (any(_may_hold(text, parts) for _, parts in known) or _is_dense(text)):
         return False
@@ -116,7 +116,7 @@ def holds(text, secrets, least=LEAST):
 
 
 def shortened(secrets):
-    """The secrets, and the beginnings of the long ones, unless a beginning is a user's name."""
+    """The secrets, and the beginnings of long ones, unless a beginning is a user name."""
     paired = {
         s
         for s in secrets
@@ -130,7 +130,7 @@ def shortened(secrets):
 
 
 def hide(text, secrets):
-    """The text with `***` for these secrets; `NOT_SHOWN` if it holds one in another form."""
+    """Replace these secrets by `***`. Returns `NOT_SHOWN` if the text has one in another form."""
     for secret in secrets:
         if len(secret) >= LEAST:
             text = text.replace(secret, "***")
@@ -138,8 +138,9 @@ def hide(text, secrets):
 
 
 def hide_parameter(text, name, value):
-    """The text with `***` for the value of this parameter in links."""
-    # The most characters of an encoded value: three for each byte, six of JSON for each of these.
+    """Replace the value of this parameter in links by `***`."""
+    # The maximum length of an encoded value: three characters per byte, six of JSON for each of
+    # these.
     most = 18 * len(value.encode("utf-8", "surrogatepass"))
     made, at = io.StringIO(), 0
     for start, end in _values(text, name):
@@ -152,7 +153,7 @@ def hide_parameter(text, name, value):
 
 
 def _values(text, name):
-    """Where the values of this parameter begin and end."""
+    """The start and end of each value of this parameter."""
     at = text.find(name)
     while at >= 0:
         at += len(name)
@@ -169,17 +170,17 @@ def _values(text, name):
 
 @functools.lru_cache(256)
 def _needles(secret):
-    """The texts to search for, and of each the longest part that no escape changes."""
+    """The texts to search for, each with its longest part that no escape changes."""
     data = secret.encode("utf-8", "surrogatepass")
     found, coded_forms = [secret, secret.replace(" ", "+")], []
-    for ahead in range(3):  # bytes in front of it, on which the first characters depend
+    for ahead in range(3):  # the number of bytes before it, which changes the first characters
         coded = base64.b64encode(bytes(ahead) + data).decode()
         inner = coded[-(-8 * ahead // 6) : 8 * (ahead + len(data)) // 6]
         coded_forms += [inner, inner.translate(URL_SAFE)]
     found += [data.hex(), data.hex().upper()]
     parts = {_longest(needle) for needle in found if len(needle) >= LEAST}
     for run in [_longest(needle)[:COLUMNS] for needle in coded_forms if len(needle) >= LEAST]:
-        # A line break is in one half at most: the other one is unchanged.
+        # A line break is in one half at most; the other half is unchanged.
         parts |= {run[: len(run) // 2], run[len(run) // 2 :]}
     found = [needle for needle in dict.fromkeys([*found, *coded_forms]) if len(needle) >= LEAST]
     return found, [
@@ -193,7 +194,9 @@ def _longest(text):
 
 
 def _may_hold(text, parts):
-    """Returns `False` only if the text cannot hold any of these. It is fast, for most hold none."""
+    """Returns `False` only if the text cannot have any of these. It is fast, because most texts
+    have none.
+    """
     return any(len(part) < LEAST or part in text for part in parts)
 
 

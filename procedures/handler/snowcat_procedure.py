@@ -121,7 +121,9 @@ def _run_in_snowflake(session, given, allowed, engine=None, placeholder=False, c
 
 
 def _credentials(job):
-    """The credentials of a job. What is not an object the component reports, before any request."""
+    """The credentials of a job. If it is not an object, the component reports it before any
+    request.
+    """
     given = job.get("credentials")
     if not isinstance(given, dict):
         return {}
@@ -142,7 +144,7 @@ def _load_error(error, given, client, engine, is_placeholder):
 
 
 def _result(report, uploads, job, started):
-    """The result of the procedure: the report of the load, under the names that callers know."""
+    """The result of the procedure: the report of the load, under the names that callers use."""
     resources = [table["resource"] for table in report["tables"]]
     files = [_file(file, uploads) for file in report["files"]]
     return {

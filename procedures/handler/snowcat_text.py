@@ -1,11 +1,11 @@
-"""Bytes to text: gzip in any number of members, and the encodings that both hosts know."""
+"""Bytes to text: gzip with any number of members, and the encodings that both hosts support."""
 
 import codecs
 import io
 import re
 import zlib
 
-# The bytes of a read, and of the first read of a gzip member: what follows a member is copied.
+# The size of a read, and of the first read of a gzip member: the bytes after a member are copied.
 READ = 64 << 10
 FIRST = 256
 
@@ -125,7 +125,7 @@ class Chained(io.RawIOBase):
 
 
 class Gzip(io.RawIOBase):
-    """The content of a gzip stream: its members, with zeros between and behind them.
+    """The content of a gzip stream: its members, with zeros between and after them.
 
     The time is linear in the size of the stream.
     """
@@ -163,7 +163,7 @@ class Gzip(io.RawIOBase):
         return 0
 
     def take(self, most):
-        """At least so many bytes, and at most one read more; fewer at the end."""
+        """At least this many bytes, and at most one read more; fewer at the end."""
         parts, size = [], 0
         while size < most and (part := self.read(READ)):
             parts.append(part)

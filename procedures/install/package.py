@@ -1,8 +1,8 @@
-"""Lays out `target/package`: what goes to the code stage, and the SQL that puts and installs it.
+"""Writes `target/package`: the files for the code stage, and the SQL that uploads and installs them.
 
-Compiles the component for each machine and engine of the procedures by `snowcat precompile`, whose runtime has the
-major release of the `wasmtime` package that the procedures ask for. `--offline-runtime` adds that package itself, for
-accounts without a package repository; it is fetched by pip.
+Compiles the component for each machine and engine of the procedures with `snowcat precompile`, whose runtime has the
+major release of the procedures' `wasmtime` package. `--offline-runtime` adds that package itself, which pip downloads,
+for accounts without a package repository.
 """
 
 import argparse
@@ -23,13 +23,13 @@ DOCS = PROCEDURES / "docs/src"
 TARGET = PROCEDURES.parent / "target"
 PROGRAM = Path(os.environ.get("SNOWCAT_PROGRAM", TARGET / "debug/snowcat"))
 WASMTIME = RELEASE["packages"]["wasmtime"]
-# Of each machine, the tag of the wheel with a library for it.
+# The tag of the wheel with a library, by machine.
 WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
 READY_MADE = (JIRA, *(job.name for job in jobs()))
 POLICY = "policy.json"
 # Chapters of the book that are in the package.
 PAGES = ("doctor", "ready-made", "roles")
-# How many components keep their compiled files.
+# The number of components whose compiled files are cached.
 KEPT = 4
 PUT = """\
 -- Makes the code stage and puts the package on it. Run from the package's folder, before install.sql:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) -> None:
-    """Lay the files out in an empty folder."""
+    """Write the files to an empty folder."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     shutil.copy(component, out / "snowcat.wasm")
@@ -79,7 +79,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
     for machine, wheel in (runtime or {}).items():
         shutil.copy(wheel, out / archive(machine))
     staged = sorted(f.name for f in out.iterdir())
-    # The owner's policy is not replaced by a newer package.
+    # A newer package does not replace the owner's policy.
     puts = "\n".join(
         f"PUT file://{n} @{STAGE} AUTO_COMPRESS = FALSE OVERWRITE = {'FALSE' if n == POLICY else 'TRUE'};"
         for n in staged
@@ -95,7 +95,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
 
 
 def write_scripts(out: Path, offline: tuple[str, ...] | None = None) -> None:
-    """The SQL; and that for accounts without a package repository, for these machines."""
+    """Write the SQL, and that for accounts without a package repository, for these machines."""
     shutil.copy(HERE / "task.sql", out)
     for name, text in scripts().items():
         (out / name).write_text(text)
@@ -104,17 +104,17 @@ def write_scripts(out: Path, offline: tuple[str, ...] | None = None) -> None:
 
 
 def engines() -> dict[str, dict]:
-    """The settings of each precompiled file, by what tells it from the others."""
+    """The settings of each precompiled file, by its key."""
     found = {}
     for name, settings in ENGINES.items():
         for machine, target in MACHINES.items():
-            # An engine with a target of its own, the interpreter, has one file for all machines.
+            # The interpreter has a target of its own, and one file for all machines.
             found[precompiled_key(name, machine)] = {"target": target, **settings}
     return found
 
 
 def precompiled(component: Path) -> list[Path]:
-    """The component, compiled for each machine and engine; kept, for it takes half a minute."""
+    """The component compiled for each machine and engine. Cached, because it takes half a minute."""
     if not PROGRAM.exists():
         sys.exit(f"{PROGRAM} is not there: build it first (make component)")
     key = hashlib.sha256(

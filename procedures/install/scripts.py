@@ -1,13 +1,14 @@
-"""The SQL of the package, rendered: the scripts of this folder, and a worksheet for each entry of `jobs/jobs.toml`.
+"""The SQL of the package: the scripts of this folder, and a worksheet for each entry of `jobs/jobs.toml`.
 
-A template is SQL with placeholders in double braces. `{{runtime pyarrow policy.json}}` is where and with what a procedure
-runs: version, packages and imports, with the packages and files that it names besides those of every procedure. Versions
+A template is SQL with placeholders in double braces. `{{runtime pyarrow policy.json}}` is the part of CREATE PROCEDURE
+with version, packages and imports: those of every procedure, and the packages and files in the placeholder. Versions
 are those of `release.toml`.
 
-A job of `jobs.toml` has these keys: `title`, `note` (for who installs it), `comment` (of the procedure), `hosts`, `own_hosts` (an
-example, where each account has its own), `settings` (an example of its placeholders), and a `secret`. A job that `uses`
-another has that one's integration and secrets. A secret has a `name` (as the job says it), a `string` or `username` and
-`password` (what stands for it until somebody puts in their own), `own` (an example of that) and a `note`.
+A job of `jobs.toml` has these keys: `title`, `note` (for the person who installs it), `comment` (of the procedure),
+`hosts`, `own_hosts` (an example, if each account has its own), `settings` (an example of its placeholders), and a
+`secret`. A job that `uses` another has the integration and secrets of that job. A secret has a `name` (as in the job),
+a `string` or `username` and `password` (the initial value, which users replace), `own` (an example of a user's value)
+and a `note`.
 """
 
 import json
@@ -23,9 +24,9 @@ HERE = Path(__file__).resolve().parent
 PROCEDURES = HERE.parent
 RELEASE = tomllib.loads((HERE / "release.toml").read_text("utf-8"))
 STAGE = "SNOWCAT.CODE.FILES"
-# The machines that Snowflake has. Code is for the baseline of each: no instruction that a warehouse may lack.
+# The machines of Snowflake. Code is compiled for the baseline of each, without instructions that a warehouse may lack.
 MACHINES = {"x86_64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}
-# What every procedure has of packages, and the one that a package repository is needed for.
+# The packages of every procedure, and the one that needs a package repository.
 PACKAGES, RUNTIME = ("snowflake-snowpark-python", "wasmtime"), "wasmtime"
 # The job of install.sql itself, and its secrets.
 JIRA, JIRA_SECRETS = "jira", ("jira_subdomain", "jira_creds")
@@ -39,7 +40,7 @@ OFFLINE = """\
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret of a ready-made job, with what stands for it until somebody puts in their own."""
+    """A secret of a ready-made job, with its initial value, which users replace."""
 
     name: str
     own: str | list[str]
@@ -56,13 +57,13 @@ class Secret:
             raise TypeError("expected a string, or a username and a password")
 
     def properties(self) -> str:
-        """What `CREATE SECRET` says of it."""
+        """The clauses of `CREATE SECRET`."""
         if self.string is not None:
             return f"  TYPE = GENERIC_STRING\n  SECRET_STRING = {literal(self.string)}"
         return f"  TYPE = PASSWORD\n  USERNAME = {literal(self.username)}\n  PASSWORD = {literal(self.password)}"
 
     def put(self) -> str:
-        """The statement that puts in another value."""
+        """The statement that sets a user's value."""
         if isinstance(self.own, str):
             what = f"SECRET_STRING = {literal(self.own)}"
         else:
@@ -86,7 +87,7 @@ class Job:
 
     @classmethod
     def parse(cls, name: str, entry: dict[str, Any]) -> "Job":
-        """An entry; an error that names it if a key is not known or missing."""
+        """Parse an entry. An error names it if a key is unknown or missing."""
         try:
             secret = entry.pop("secret", None)
             job = cls(name=name, secret=Secret(**secret) if secret else None, **entry)
@@ -147,7 +148,7 @@ class Job:
 
 
 def jobs() -> list[Job]:
-    """The ready-made jobs beside install.sql's own."""
+    """The ready-made jobs except install.sql's own."""
     entries = tomllib.loads((PROCEDURES / "jobs/jobs.toml").read_text("utf-8"))
     return [Job.parse(name, entry) for name, entry in entries.items()]
 
@@ -162,7 +163,7 @@ def scripts(offline: "tuple[str, ...] | None" = None) -> dict[str, str]:
 
 
 def rendered(name: str, text: str, offline: "tuple[str, ...] | None" = None) -> str:
-    """A template with its `{{runtime ..}}`."""
+    """A template with its `{{runtime ..}}` replaced."""
     text = re.sub(
         r"\{\{runtime\s*([^{}]*)\}\}\n", lambda found: runtime(found[1].split(), offline), text
     )
@@ -175,7 +176,7 @@ def rendered(name: str, text: str, offline: "tuple[str, ...] | None" = None) -> 
 
 
 def runtime(words: list[str], offline: "tuple[str, ...] | None" = None) -> str:
-    """Where and with what a procedure runs, within `CREATE PROCEDURE`."""
+    """The clauses of `CREATE PROCEDURE` with version, packages and imports."""
     own = [word for word in words if word.endswith(".py")]
     data = [word for word in words if word.endswith(".json")]
     packages = [*PACKAGES, *(word for word in words if "." not in word)]
@@ -191,32 +192,32 @@ def runtime(words: list[str], offline: "tuple[str, ...] | None" = None) -> str:
 
 
 def files() -> list[str]:
-    """What every procedure imports: the handler, the component, as it is and compiled, and the name of its engine."""
+    """The imports of every procedure: the handler, the component, its compiled files, and the name of its engine."""
     modules = sorted(
         file.name
         for file in (PROCEDURES / "handler").glob("snowcat_*.py")
         if "doctor" not in file.name
     )
-    # The module that HANDLER names comes first.
+    # The module that HANDLER names is the first.
     modules.sort(key=lambda name: name != "snowcat_procedure.py")
     compiled = dict.fromkeys(
         precompiled_key(engine, machine) for machine in MACHINES for engine in ENGINES
     )
-    # The engine that runs everywhere comes last.
+    # The engine that runs everywhere is the last.
     keys = sorted(compiled, key=lambda key: "." not in key)
     return [*modules, "snowcat.wasm", *(f"snowcat.{key}.cwasm" for key in keys), "engine.txt"]
 
 
 def archive(machine: str) -> str:
-    """The file that the runtime of a machine is in."""
+    """The file with the runtime of a machine."""
     return f"{RUNTIME}-{RELEASE['packages'][RUNTIME]}-{machine}.zip"
 
 
 def ports(hosts: list[str]) -> str:
-    """Hosts as a network rule has them."""
+    """Hosts in the form of a network rule."""
     return ", ".join(f"'{host}:443'" for host in hosts)
 
 
 def literal(text: str) -> str:
-    """A text as SQL writes it."""
+    """A string literal."""
     return "'" + text.replace("'", "''") + "'"

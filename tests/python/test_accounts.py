@@ -1,4 +1,4 @@
-"""Accounts and sessions that are not as kind as a new one: what a load makes of each."""
+"""Accounts and sessions with unusual settings, and what a load does in each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_merge_replaces_its_rows(guest, modes, options):
     ],
     ids=str,
 )
-def test_what_would_lose_rows_fails_and_says_what_to_do(guest, modes, options, parameters, words):
+def test_settings_that_would_lose_rows_are_faults_with_a_remedy(guest, modes, options, parameters, words):
     with account(**modes) as lab:
         if parameters:
             assert load(lab, guest, job(**options), order(1, "a")).error is None
@@ -84,8 +84,8 @@ def test_what_would_lose_rows_fails_and_says_what_to_do(guest, modes, options, p
 
 
 @pytest.mark.parametrize("disposition", ["append", MERGE, {"disposition": "merge", "strategy": "upsert"}], ids=str)
-def test_a_timestamp_with_an_offset_has_that_of_utc(guest, disposition):
-    """dlt before 1.27 made TIMESTAMP_TZ columns. The session is in another time zone."""
+def test_timestamps_with_offset_have_that_of_utc(guest, disposition):
+    """dlt before 1.27 created TIMESTAMP_TZ columns. The session is in another time zone."""
     with account() as lab:
         given = job(resources=[{"name": "orders", "primary_key": "id", "write_disposition": disposition}])
         assert load(lab, guest, given, order(1, "a")).error is None
@@ -101,14 +101,14 @@ def test_a_timestamp_with_an_offset_has_that_of_utc(guest, disposition):
         assert text.startswith("2024-07-01 12:00:00") and text.replace(" ", "").endswith(("+00:00", "+0000", "Z")), text
 
 
-def test_the_lock_of_a_killed_load_is_explained_and_ends(guest):
+def test_lock_of_a_killed_load_is_explained_and_ends(guest):
     with account(lock_timeout=0.05, most_waiters=20) as lab:
         assert load(lab, guest, job(), order(1, "a")).error is None
         killed = Racer(Load(job(), [order(2, "b")]), lab, guest)
         killed.advance(1)
         while not killed.said[-1].startswith("COPY"):
             killed.advance(1)
-        # It holds the lock and does nothing more.
+        # It holds the lock and does nothing else.
         other = load(lab, guest, job(), order(3, "c"))
         for words in ("SYSTEM$ABORT_TRANSACTION", "one that was killed", "Nothing of this one was written"):
             assert words in str(other.error), other.error
@@ -118,7 +118,7 @@ def test_the_lock_of_a_killed_load_is_explained_and_ends(guest):
         assert rows(lab)[0] == [(1, "a"), (2, "b"), (3, "c")]
 
 
-def test_one_waiter_too_many_is_tried_again(guest):
+def test_denied_lock_is_requested_again(guest):
     with account(most_waiters=0) as lab:
         assert load(lab, guest, job(), order(1, "a")).error is None
         first = Racer(Load(job(), [order(2, "b")]), lab, guest)

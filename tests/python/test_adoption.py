@@ -1,7 +1,7 @@
-"""Snowcat goes on where dlt stopped, and dlt where Snowcat stopped: the real dlt, on the emulator.
+"""Snowcat continues loads of dlt, and dlt those of Snowcat: the real dlt, on the emulator.
 
-Every load gives what a source gives that does not know the cursor: rows that were loaded before among those that are new.
-After each of them the tables hold what the source holds, no column was added, and no schema was stored that was known.
+Each load returns what a source without a cursor returns: loaded rows among new ones. After each load the tables have
+the rows of the source, no column was added, and no known schema was stored again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# Before dlt is imported: it reads these once.
+# Before dlt is imported, which reads these once.
 os.environ.update(
     {
         "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -41,14 +41,14 @@ CURSOR = {"cursor_path": "updated", "initial_value": "2023-12-31T00:00:00Z"}
 
 
 class Holding(snowcat_procedure.Snowflake):
-    """The warehouse of a procedure, and records for each resource."""
+    """The session of a procedure, with records for each resource."""
 
     def __init__(self, session: Any, records: dict[str, list]) -> None:
         super().__init__(session, snowcat_procedure.Http({}))
         self.pages = {name: [json.dumps(rows)] for name, rows in records.items()}
 
     def pull(self, pull: dict[str, Any]) -> str | None:
-        """The one page there is, then the end."""
+        """The only page, then the end."""
         pages = self.pages.get(pull["resource"])
         return pages.pop() if pages else None
 
@@ -63,7 +63,7 @@ class Loaders:
         self.runs = 0
 
     def dlt(self, records: dict[str, list], **options: Any) -> Any:
-        """A run of dlt: on another machine each time, if it forgets."""
+        """A run of dlt; with `forget`, on another machine each time."""
         self.runs += 1
         place = self.folder / (f"dlt{self.runs}" if self.forgets else "dlt")
         credentials = (
@@ -123,7 +123,7 @@ class Loaders:
         ]
 
     def orders(self) -> dict[int, tuple]:
-        """The orders as they were given: totals, then the lists, put together from three tables."""
+        """The orders with totals and lists, composed from three tables."""
         tags: dict[str, list] = {}
         for parent, value in self.rows(
             "ORDERS__ITEMS__TAGS", '"_DLT_PARENT_ID", "VALUE"', '"_DLT_PARENT_ID", "_DLT_LIST_IDX"'
@@ -137,17 +137,17 @@ class Loaders:
         found = {}
         for own, number, total, extra in self.rows("ORDERS", '"_DLT_ID", "ID", "TOTAL", "EXTRA"::VARCHAR'):
             assert number not in found, f"order {number} is there twice"
-            # dlt's Parquet leaves JSON as a text in the VARIANT.
+            # dlt's Parquet leaves JSON as a string in the VARIANT.
             found[number] = (total, re.sub(r"\s", "", extra), items.pop(own, []))
         assert not items and not tags, "rows without a parent"
         return found
 
     def state(self) -> dict:
-        """The state as it was saved last."""
+        """The last saved state."""
         return decompress_state(self.rows("_DLT_PIPELINE_STATE", '"_DLT_LOAD_ID", "STATE"', "1 DESC")[0][1])
 
     def cursor(self) -> dict:
-        """The cursor as it was saved last."""
+        """The last saved cursor."""
         return self.state()["sources"]["shop"]["resources"]["orders"]["incremental"]["updated"]
 
 
@@ -163,7 +163,7 @@ def order(number: int, day: int, version: int = 1) -> dict:
 
 
 def expected(given: dict) -> tuple:
-    """What `Loaders.orders` says of it."""
+    """The same order as `Loaders.orders` returns it."""
     extra = json.dumps(given["extra"], separators=(",", ":"))
     return given["total"], extra, [(item["sku"], item["tags"]) for item in given["items"]]
 
@@ -172,8 +172,8 @@ def stock(sku: str, count: int) -> dict:
     return {"shop": 1, "sku": sku, "count": count, "places": [{"shelf": n} for n in range(count)]}
 
 
-# What the source gives in each load: orders of the last day and of days before it, of which some have changed since (their
-# day has not, so that only the cursor can tell that they are out of range: they must not be loaded).
+# The orders of the source in each load: those of the last day and of days before it. Some of the latter have changed
+# since, but not their day, so that only the cursor shows that they are out of range: they must not be loaded.
 LOADS: list[dict[str, list]] = [
     {"orders": [order(1, 1), order(2, 2), order(3, 2)], "stock": [stock("a", 2), stock("b", 1)]},
     {"orders": [order(1, 1, 9), order(2, 2, 9), order(3, 2, 9), order(4, 2), order(5, 3)], "stock": [stock("a", 1)]},
@@ -206,7 +206,7 @@ def loaders(guest, tmp_path, monkeypatch) -> Iterator[Callable[..., Loaders]]:
         ("sdds", None, False),
     ],
 )
-def test_each_goes_on_where_the_other_stopped(loaders, turns, file_format, forgets):
+def test_each_loader_continues_loads_of_the_other(loaders, turns, file_format, forgets):
     both = loaders(file_format, forgets)
     there: dict[int, dict] = {}
     seen: list[list[tuple]] = []
@@ -224,7 +224,7 @@ def test_each_goes_on_where_the_other_stopped(loaders, turns, file_format, forge
         assert dict(both.rows("STOCK", 'SKU, "COUNT"')) == STOCK[number], where
         shelves = both.rows("STOCK__PLACES", '"SHELF"')
         assert len(shelves) == sum(STOCK[number].values()), where
-        # An id that dlt makes of the key stays, whoever loads the row.
+        # An id that dlt made of the key is kept, whichever loader writes the row.
         for sku, own in both.rows("STOCK", 'SKU, "_DLT_ID"'):
             assert ids.setdefault(sku, own) == own, where
         last = max(o["updated"] for o in there.values())
@@ -236,7 +236,7 @@ def test_each_goes_on_where_the_other_stopped(loaders, turns, file_format, forge
     assert all(columns == seen[0] for columns in seen), set(seen[0]) ^ set(seen[-1])
 
 
-def test_what_the_schema_says_of_columns_holds_for_those_snowcat_finds(loaders):
+def test_schema_settings_apply_to_columns_that_snowcat_adds(loaders):
     both = loaders()
     both.settings = {
         "preferred_types": {"re:_price$|^price": "decimal", "re:(?i)^LABEL": "text", "made": "date"},
@@ -263,7 +263,7 @@ def test_what_the_schema_says_of_columns_holds_for_those_snowcat_finds(loaders):
     }.items():
         assert kinds[place] == kind, place
     there = both.columns()
-    # dlt finds the schema as it would have made it itself.
+    # The schema is the one that dlt would have made.
     both.dlt({"events": [{**more, "n": 3}]})
     assert both.columns() == there
     assert len(both.rows("_DLT_VERSION", "VERSION")) == 2

@@ -1,13 +1,12 @@
-"""The user's book (`procedures/docs`) and the documents at the root: what they show is so.
+"""The user's book (`procedures/docs`) and the documents at the root: their examples and links are correct.
 
-Fences say what a block is:
+Fences state what a block is:
 
 - `json,job`: a job, which `snowcat check` accepts.
 - `json,file=NAME`, `console`: a file that the reader saves; commands (`$ ..`) with their output.
-- `json,resource` begins an example: a resource in an empty dataset. `json,load` is one load of
-  these records. A load before `text,fault` fails with this text, and one before `text,warnings`
-  has exactly these warnings. A table below a line that begins with the name of a table
-  (`` `ORDERS` ``) has all rows of that table, in any order.
+- `json,resource` begins an example: a resource in an empty dataset. `json,load` is one load of these records. A load
+  before `text,fault` fails with this text, and one before `text,warnings` has exactly these warnings. A table below a
+  line that begins with the name of a table (`` `ORDERS` ``) has all rows of that table, in any order.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ BOOK = ROOT / "procedures/docs"
 CHAPTERS = sorted((BOOK / "src").glob("*.md"))
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("tests/**/*.md")), *CHAPTERS]
 PROGRAM = ROOT / "target/debug/snowcat"
-# What differs from run to run in the output of a command.
+# Parts of a command's output that differ between runs.
 TIMES = re.compile(r"\b\d+\.\d\d s\b")
 
 
 class Block:
-    """A fenced block, or a table with its caption; `line` is where it begins."""
+    """A fenced block, or a table with its caption; `line` is its first line."""
 
     def __init__(self, line: int, kind: str, text: str) -> None:
         self.line, self.kind, self.text = line, kind, text
@@ -85,7 +84,7 @@ def prose(document: pathlib.Path) -> str:
 
 
 def anchors(document: pathlib.Path) -> set[str]:
-    """The ids of the headings, as mdBook and GitHub make them."""
+    """The anchors of the headings, as mdBook and GitHub make them."""
     found: dict[str, int] = {}
     ids = set()
     for heading in re.findall(r"^#+ (.*)$", prose(document), re.MULTILINE):
@@ -115,7 +114,7 @@ def test_the_summary_lists_every_chapter():
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=by_name)
-def test_links_lead_somewhere(document):
+def test_links_have_targets(document):
     broken = []
     for target in re.findall(r"\]\(<?([^)>\s]+)>?\)", re.sub(r"`[^`\n]*`", "", prose(document))):
         if re.match(r"[a-z]+:", target):
@@ -128,8 +127,8 @@ def test_links_lead_somewhere(document):
 
 
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.parent == ROOT], ids=by_name)
-def test_files_that_are_named_exist(document):
-    """Paths in code spans, from the root: what begins with one of its folders."""
+def test_named_files_exist(document):
+    """Paths from the root in code spans that begin with one of its folders."""
     folders = "guest|host|procedures|tests|wit"
     named = re.findall(rf"`((?:{folders})/[A-Za-z0-9_./-]*)`", document.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
@@ -157,7 +156,7 @@ def test_json_is_json(chapter):
 
 
 @pytest.mark.parametrize("command", ["init", "check", "plan"])
-def test_all_options_are_explained(command, tmp_path):
+def test_all_options_are_documented(command, tmp_path):
     chapter = (BOOK / "src/command-line.md").read_text("utf-8")
     section = chapter.partition(f"\n## {command}\n")[2].partition("\n## ")[0]
     known = re.findall(r"^ +(--[a-z-]+)", run(tmp_path, f"snowcat help {command}"), re.MULTILINE)
@@ -165,7 +164,7 @@ def test_all_options_are_explained(command, tmp_path):
 
 
 @with_blocks("console")
-def test_commands_print_what_is_shown(chapter, tmp_path):
+def test_commands_print_the_shown_output(chapter, tmp_path):
     for block in blocks(chapter):
         name = re.search(r",file=(\S+)", block.kind)
         if name:
@@ -180,7 +179,7 @@ def test_commands_print_what_is_shown(chapter, tmp_path):
 
 
 def run(folder: pathlib.Path, line: str) -> str:
-    """What a command prints, with our program in the path."""
+    """The output of a command, with our program in the path."""
     path = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
     environment = {"PATH": path, "LANG": "C.UTF-8"}
     command = ["bash", "-c", line]
@@ -192,14 +191,14 @@ def run(folder: pathlib.Path, line: str) -> str:
 
 
 class Example:
-    """A resource, and the dataset that its loads make."""
+    """A resource, and the dataset of its loads."""
 
     def __init__(self, account: Emulated, guest: Any, resource: dict) -> None:
         self.account, self.guest, self.resource, self.loads = account, guest, resource, 0
         account.clear()
 
     def load(self, records: list) -> list[str]:
-        """One load, a day after the one before; its warnings."""
+        """One load, a day after the previous one. Returns its warnings."""
         resources = [{**self.resource, "source": "pull"}]
         job = {"pipeline": "shop", "database": "RAW", "dataset": "d", "resources": resources}
         now = START + dt.timedelta(days=self.loads)
@@ -209,7 +208,7 @@ class Example:
         return report["warnings"]
 
     def rows(self, table: str, columns: list[str]) -> list[tuple[str, ...]]:
-        """What a table has in these columns."""
+        """The values of these columns of a table."""
         listed = ", ".join(f'"{column}"' for column in columns)
         rows = self.account.lab.sql(f'SELECT {listed} FROM RAW.D."{table}"')
         return sorted(tuple(map(shown, row)) for row in rows)
@@ -234,7 +233,7 @@ def account():
 
 
 @with_blocks("json,resource")
-def test_examples_are_so(chapter, account, guest):
+def test_examples_have_the_shown_rows(chapter, account, guest):
     example, said, fault = None, [], ""
     for block in blocks(chapter):
         where = f"{chapter.name}:{block.line}"
@@ -260,7 +259,7 @@ def test_examples_are_so(chapter, account, guest):
 # --- faults -------------------------------------------------------------------------
 
 
-def test_every_kind_of_fault_is_explained():
+def test_every_kind_of_fault_is_documented():
     interface = (ROOT / "wit/loads.wit").read_text("utf-8")
     known = re.search(r"enum fault-kind \{(.*?)\n    \}", interface, re.DOTALL)
     kinds = set(re.findall(r"^        ([a-z-]+),$", known[1], re.MULTILINE))
@@ -274,7 +273,7 @@ def test_every_kind_of_fault_is_explained():
 # --- the generated chapter ----------------------------------------------------------
 
 
-def test_the_reference_is_what_the_schema_says():
+def test_reference_is_generated_from_the_schema():
     command = [sys.executable, BOOK / "reference.py", "--print"]
     made = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert (BOOK / "src/job.md").read_text("utf-8") == made, "run `make reference`"

@@ -1,4 +1,4 @@
-"""Files in buckets, read by the Rust host: against small servers that speak the APIs and check who asks."""
+"""Files in buckets, read by the Rust host from small servers that implement the APIs and verify credentials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 SECRET = base64.b64encode(b"a secret of thirty-two characters").decode()
 WRONG = base64.b64encode(b"not the secret of thirty-two char").decode()
-# More than a part of eight MiB.
+# More than a part of 8 MiB.
 LONG = b"id,v\n" + b"".join(b"%d,%s\n" % (n, b"x" * 90) for n in range(100_000))
 FILES = {
     "a/1.csv": b"id,v\n1,x\n",
@@ -52,9 +52,9 @@ class Bucket(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.cloud, self.files = cloud(self.url), dict(files)
-        # What was asked for: list, about or read, and of what.
+        # The requests: list, about or read, and their object.
         self.log: list[str] = []
-        # What happens to the next requests: a status, "cut", a thing to do first, or nothing.
+        # The effects on the next requests: a status, "cut", a function to call first, or nothing.
         self.faults: collections.deque = collections.deque()
         self.versions = collections.Counter()
         self.tokens = 0
@@ -100,7 +100,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(fault, int):
             return self.answer(fault, b"<Error><Code>SlowDown</Code></Error>", **{"Retry-After": "0"})
         if why := cloud.refusal(self, url):
-            # As S3 does: what was signed is quoted, tokens among it.
+            # As S3 does: the signed text is quoted, including tokens.
             status, reported = why
             quoted = xml.sax.saxutils.escape(str(self.headers) + self.path)
             return self.answer(
@@ -117,7 +117,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, *cloud.about(key, len(data), tag))
         if (wanted := cloud.condition(self, query)) and wanted != tag:
             return self.answer(412, cloud.error("PreconditionFailed"))
-        # An empty file is not asked for.
+        # An empty file is not requested.
         span = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("range") or self.headers.get("x-ms-range"))
         start, end = int(span[1]), int(span[2]) + 1
         assert start < end <= len(data)
@@ -127,7 +127,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def listed(self, query: dict) -> str:
-        """Two names a page."""
+        """Two names per page."""
         keys = sorted((key for key in self.server.files if key.startswith(query.get("prefix", ""))), key=str.encode)
         start = int(next((query[name] for name in ("continuation-token", "marker", "pageToken") if name in query), "0"))
         more = str(start + 2) if start + 2 < len(keys) else ""
@@ -184,7 +184,7 @@ class Amazon(Cloud):
         }
 
     def refusal(self, request, url):
-        """Amazon's own signer signs the request, and must get the same signature."""
+        """Amazon's own signer signs the request, and must compute the same signature."""
         form = r"AWS4-HMAC-SHA256 Credential=AKID/\d{8}/eu-central-1/s3/aws4_request, ?SignedHeaders=(\S+), ?Signature=(\w+)"
         given = re.fullmatch(form, request.headers.get("authorization", ""))
         if not given or request.headers.get("x-amz-security-token") != "a-session-token":
@@ -219,7 +219,7 @@ class Azure(Cloud):
         return {"AZURE_STORAGE_ENDPOINT": self.url, "AZURE_STORAGE_ACCOUNT": "acc", "AZURE_STORAGE_KEY": secret}
 
     def refusal(self, request, url):
-        """Signed as "Authorize with Shared Key" has it."""
+        """Signed as specified by "Authorize with Shared Key"."""
         head = {name.lower(): value for name, value in request.headers.items()}
         names = (
             "content-encoding",
@@ -293,7 +293,7 @@ class Google(Cloud):
         return query["ifGenerationMatch"]
 
     def no_token(self, form):
-        """The account's own word, signed with its key."""
+        """The account's own assertion, signed with its key."""
         text, _, signature = form["assertion"].rpartition(".")
         bytes_of = lambda part: base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
         try:
@@ -328,7 +328,7 @@ def bucket(cloud):
 
 
 def environment(folder, bucket, **more) -> dict:
-    """The variables, with what is to be in a file in one; nothing of this machine's own."""
+    """The variables, with the content of a file in one of them; without those of this machine."""
     found = bucket.cloud.environment() | more
     for name, value in found.items():
         if isinstance(value, dict):
@@ -358,7 +358,7 @@ def test_files_are_found_and_read(bucket, tmp_path):
 
     check(flat, "a/*.csv")
     check(below, "a/**/*.csv")
-    # A folder, and an empty file of its name beside it.
+    # A folder, and an empty file with its name.
     check(["a/b/5.csv"], "a/b", format="csv")
     check(["a/b/5.csv"], "a/b/", format="csv")
     check(["a/1.csv", "e/empty.csv"], "e", "a/1.csv", "a/1.csv", format="csv")
@@ -371,7 +371,7 @@ def test_files_are_found_and_read(bucket, tmp_path):
 
 
 def made(folder, environment: dict, resources: list[dict]) -> dict[str, bytes]:
-    """The Parquet that a load of these resources makes."""
+    """The Parquet of a load of these resources."""
     folder.mkdir()
     job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources}
     (folder / "job.json").write_text(json.dumps(job))
@@ -437,7 +437,7 @@ def test_tables_are_those_of_local_files(tmp_path):
         return made(folder, variables, resources)
 
     expect = of(tmp_path, tmp_path / "local", {})
-    # A table each, and three of lists.
+    # One table each, and three of lists.
     assert len(expect) >= 8
     for cloud in (Amazon, Azure, Google):
         with Bucket(cloud, files) as bucket:
@@ -447,19 +447,19 @@ def test_tables_are_those_of_local_files(tmp_path):
 
 
 @CLOUDS
-def test_large_files_come_in_parts_and_go_on_after_a_fault(bucket, tmp_path):
+def test_large_files_are_read_in_parts_that_are_retried(bucket, tmp_path):
     assert read(tmp_path, bucket, "c/long.csv") == {"c/long.csv": LONG.decode()}
     reads = lambda: sum(line == "read c/long.csv" for line in bucket.log)
     assert reads() == 2
     bucket.log.clear()
-    # Asked about, the first part twice, the second three times.
+    # About, then the first part twice, the second three times.
     bucket.faults.extend([503, None, "cut", None, 429, 500])
     assert read(tmp_path, bucket, "c/long.csv") == {"c/long.csv": LONG.decode()}
     assert reads() == 5
 
 
 @CLOUDS
-def test_lists_go_on_after_a_fault(bucket, tmp_path):
+def test_pages_of_lists_are_retried(bucket, tmp_path):
     bucket.faults.extend([500, None, "cut", None, 503])
     assert len(read(tmp_path, bucket, "a/*.csv")) == 4
     bucket.faults.extend([500] * 9)
@@ -470,11 +470,11 @@ def test_lists_go_on_after_a_fault(bucket, tmp_path):
 
 
 @CLOUDS
-def test_a_file_that_goes_away_is_an_error(bucket, tmp_path):
+def test_removed_file_is_an_error(bucket, tmp_path):
     def gone():
         del bucket.files["a/4.csv"]
 
-    # Lists have three pages or four; then 1, 2, and 4.
+    # Lists have three or four pages; then 1, 2, and 4.
     pages = (len([key for key in FILES if key.startswith("a/")]) + 1) // 2
     bucket.faults.extend([None] * (pages + 2) + [gone])
     with pytest.raises(planning.Refused) as reported:
@@ -485,7 +485,7 @@ def test_a_file_that_goes_away_is_an_error(bucket, tmp_path):
 
 
 @CLOUDS
-def test_a_file_that_changes_is_an_error(bucket, tmp_path):
+def test_changed_file_is_an_error(bucket, tmp_path):
     bucket.faults.extend([None, None, lambda: bucket.versions.update(["c/long.csv"])])
     with pytest.raises(planning.Refused) as reported:
         read(tmp_path, bucket, "c/long.csv")
@@ -494,7 +494,7 @@ def test_a_file_that_changes_is_an_error(bucket, tmp_path):
 
 
 @CLOUDS
-def test_a_bucket_that_is_not_there_is_an_error(bucket, tmp_path):
+def test_missing_bucket_is_an_error(bucket, tmp_path):
     for path in ("x/*.csv", "x/1.csv"):
         place = f"{bucket.cloud.root[:-6]}another/{path}"
         with pytest.raises(planning.Refused) as reported:
@@ -506,7 +506,7 @@ def test_a_bucket_that_is_not_there_is_an_error(bucket, tmp_path):
 
 
 @CLOUDS
-def test_what_is_refused_is_reported_without_secrets(bucket, tmp_path):
+def test_rejected_requests_are_reported_without_secrets(bucket, tmp_path):
     variables = environment(tmp_path, bucket, **bucket.cloud.environment(WRONG))
     for path in ("a/*.csv", "a/1.csv"):
         with pytest.raises(planning.Refused) as reported:
@@ -519,7 +519,7 @@ def test_what_is_refused_is_reported_without_secrets(bucket, tmp_path):
 
 
 @CLOUDS
-def test_what_is_public_needs_no_credentials(bucket, tmp_path):
+def test_public_buckets_need_no_credentials(bucket, tmp_path):
     url = {
         "AWS_ENDPOINT_URL": bucket.url,
         "AZURE_STORAGE_ENDPOINT": bucket.url,
@@ -582,14 +582,14 @@ def test_other_credentials_of_google(tmp_path):
         variables = environment(tmp_path, bucket, GOOGLE_APPLICATION_CREDENTIALS=user)
         assert len(read(tmp_path, bucket, "a/*.csv", variables=variables)) == 4
         assert "token" in bucket.log
-        # A token that is refused on the way is fetched anew, once.
+        # A rejected token is fetched again, once.
         bucket.log.clear()
         bucket.faults.extend([None, None, 401])
         assert len(read(tmp_path, bucket, "a/*.csv", variables=variables)) == 4
         assert bucket.log.count("token") == 2
 
 
-def test_plain_http_goes_to_this_machine_only(tmp_path):
+def test_plain_http_is_used_for_this_machine_only(tmp_path):
     for name in ("AWS_ENDPOINT_URL", "AZURE_STORAGE_ENDPOINT", "STORAGE_EMULATOR_HOST"):
         root = {"AWS": "s3", "AZU": "az", "STO": "gs"}[name[:3]]
         variables = {name: "http://example.invalid", "AZURE_STORAGE_ACCOUNT": "acc"}

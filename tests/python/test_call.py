@@ -1,4 +1,4 @@
-"""`CALL P_LOAD_JIRA` from a role that may do nothing else: the component, the handler, `install.sql`, one piece."""
+"""`CALL P_LOAD_JIRA` by a role without other rights: the component, the handler and `install.sql` together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def call(lab: Lab, statement: str = CALL, **more) -> dict:
 
 
 def tables(lab: Lab) -> dict[str, list[tuple]]:
-    """Every row of the dataset but for what tells of a run."""
+    """Every row of the dataset, without columns that differ between runs."""
     found = {}
     for (name,) in lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'JIRA'"):
         if name.startswith("_DLT"):
@@ -56,7 +56,7 @@ def tables(lab: Lab) -> dict[str, list[tuple]]:
     return found
 
 
-def test_a_load_and_the_next(lab, site):
+def test_first_and_second_load(lab, site):
     first = call(lab)
     assert (first["status"], first["endpoints_loaded"], first["rows"]["issues"]) == ("success", ["issues"], 5)
     assert (
@@ -85,7 +85,7 @@ def test_a_load_and_the_next(lab, site):
     assert [tuple(r) for r in lab.sql("SELECT COUNT(*), MAX(STATUS) FROM RAW.JIRA._DLT_LOADS")] == [(2, 0)]
 
 
-def test_a_full_load_begins_at_the_beginning(lab, site):
+def test_full_load_starts_at_the_initial_value(lab, site):
     call(lab)
     asked = len(site.asked)
     assert call(lab, "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW', '[\"issues\"]', TRUE)")["rows"]["issues"] == 5
@@ -98,7 +98,7 @@ def test_all_endpoints_and_the_task(lab, site):
     assert len(tables(lab)["ISSUES"]) == 5
 
 
-def test_the_secret_is_nowhere(lab, site):
+def test_secret_is_stored_nowhere(lab, site):
     def everything() -> str:
         data = [
             lab.sql(f"SELECT * FROM RAW.JIRA.{t}")
@@ -118,7 +118,7 @@ def test_the_secret_is_nowhere(lab, site):
 
 
 @pytest.mark.parametrize("subdomain", ["your-site", "Acme"])
-def test_a_refusal_with_the_placeholder_in_place_names_the_secret(lab, site, subdomain):
+def test_rejected_placeholder_credential_names_the_secret(lab, site, subdomain):
     lab.hosts.map("acme.atlassian.net:443", site.address)
     lab.sql(
         "ALTER NETWORK RULE SNOWCAT.CODE.JIRA_HOST SET VALUE_LIST = ('your-site.atlassian.net', 'acme.atlassian.net')"
@@ -145,7 +145,7 @@ def test_a_refusal_with_the_placeholder_in_place_names_the_secret(lab, site, sub
         ),
     ],
 )
-def test_what_goes_wrong_fails_the_call(lab, change, words):
+def test_failures_fail_the_call(lab, change, words):
     lab.sql(change)
     with pytest.raises(SnowparkSQLException) as caught:
         call(lab)
@@ -159,8 +159,8 @@ def test_endpoints_must_be_a_list_of_names(lab):
             call(lab, f"CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW', '{endpoints}')")
 
 
-def test_a_call_that_dies_anywhere_leaves_what_the_next_one_repairs(lab):
-    """Law 5: any prefix of a load, then a load, leaves the same tables as a load."""
+def test_call_killed_at_any_step_is_repaired_by_the_next(lab):
+    """Any number of steps of a load, then a complete load, leave the same tables as one load."""
     call(lab)
     operations = lab.last_call.operations
     expected = tables(lab)
@@ -180,7 +180,7 @@ def test_a_call_that_dies_anywhere_leaves_what_the_next_one_repairs(lab):
         assert tables(lab) == expected, f"after dying at operation {died}"
 
 
-def test_of_two_calls_at_once_one_wins_and_the_other_says_so(lab, site):
+def test_of_two_concurrent_calls_one_fails_with_a_message(lab, site):
     outcomes: list[object] = []
     gate = threading.Barrier(2, timeout=20)
     site.after_request = lambda number: gate.wait() if number <= 2 else None
@@ -203,8 +203,8 @@ def test_of_two_calls_at_once_one_wins_and_the_other_says_so(lab, site):
     assert [tuple(r) for r in lab.sql("SELECT COUNT(*) FROM RAW.JIRA._DLT_LOADS")] == [(1,)]
 
 
-def test_of_two_calls_one_wins_wherever_the_second_begins(lab, site):
-    """The second begins when the first has staged its files and passed the fence."""
+def test_of_two_calls_one_fails_wherever_the_second_begins(lab, site):
+    """The second load begins after the first has staged its files and passed the fence."""
     outcomes: list[object] = []
 
     def one() -> None:

@@ -1,5 +1,6 @@
-"""The doctor: on an account like the one that is emulated everything that can be tried holds, and each way in which an
-account may differ shows in the check that is about it."""
+"""The doctor: on the emulated account every check that can be performed holds, and each difference of an account
+appears in its check.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ from emulator import Lab
 from emulator.text import split_script
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Compiled in milliseconds from the package: the interpreter would be compiled anew by each CALL.
+# Compiled in milliseconds from the package: each CALL would compile the interpreter again.
 ARGUMENTS = "'RAW', 'JIRA', WAIT_SECONDS => 0, ENGINE => 'default'"
-# What only a caller or an account tells: it is never tried by P_DOCTOR alone.
+# Checks that only a caller or an account can perform: P_DOCTOR alone skips them.
 SITE = "your-site.atlassian.net"
 NOW = "2026-11-28T07:08:09.123456+00:00"
 NEVER = {
@@ -40,12 +41,12 @@ NEVER = {
     "call.result",
     "call.task",
 }
-# What the emulator does not know.
+# Parts that the emulator does not implement.
 UNKNOWN = {"session.region", "rights.future_grants"}
 
 
 class Site(BaseHTTPRequestHandler):
-    """Says 404 to everything, and keeps the connection."""
+    """Returns 404 for everything, and keeps the connection."""
 
     protocol_version = "HTTP/1.1"
 
@@ -67,7 +68,7 @@ def installed(lab: Lab, package: pathlib.Path) -> None:
 
 
 def examine(lab: Lab, arguments: str = ARGUMENTS, procedure: str = "P_DOCTOR", session=None) -> dict[str, dict]:
-    """The checks of a CALL, by name; in this session, or as the owner."""
+    """The checks of a CALL by name; in this session, or as the owner."""
     caller = session or lab.connect("SNOWCAT_OWNER")
     caller.sql("USE WAREHOUSE SNOWCAT_WH").collect()
     rows = json.loads(caller.sql(f"CALL SNOWCAT.CODE.{procedure}({arguments})").collect()[0][0])
@@ -88,7 +89,7 @@ def with_result(rows: dict[str, dict], result: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def default(built_package):
-    """An account with a dataset of our own, and what the doctor says of it."""
+    """An account with our own dataset, and the doctor's checks of it."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with Lab() as lab:
@@ -103,7 +104,7 @@ def default(built_package):
     server.server_close()
 
 
-def test_all_that_can_be_tried_holds(default):
+def test_all_checks_hold_on_the_emulator(default):
     _, rows = default
     assert {name: rows[name]["SEEN"] for name in with_result(rows, "does not hold") - {"network.nowhere.example"}} == {}
     assert with_result(rows, "not tried") - NEVER <= UNKNOWN, {
@@ -113,7 +114,7 @@ def test_all_that_can_be_tried_holds(default):
     assert all(row["REMEDY"] for name, row in rows.items() if name in NEVER)
 
 
-def test_it_leaves_the_account_as_it_was(default):
+def test_account_is_unchanged(default):
     lab, _ = default
     assert schemas(lab) == ["JIRA", "PUBLIC"]
     assert [tuple(row) for row in lab.sql("SELECT ID FROM RAW.JIRA.ISSUES")] == [("kept",)]
@@ -137,7 +138,7 @@ def test_secrets_are_reported_by_type_and_length_only(default):
         assert secret not in repr(rows)
 
 
-def test_hosts_are_reached_or_not(default):
+def test_reachable_and_unreachable_hosts(default):
     _, rows = default
     assert rows[f"network.{SITE}"]["RESULT"] == "holds" and "8 GET: 404" in rows[f"network.{SITE}"]["SEEN"]
     for name in ("network.nowhere.example", "network.other_host"):
@@ -167,7 +168,7 @@ def plain(built_package):
         yield lab
 
 
-def test_without_the_right_to_make_schemas_nothing_in_sql_is_tried(plain):
+def test_sql_checks_need_the_right_to_create_schemas(plain):
     plain.sql("REVOKE CREATE SCHEMA ON DATABASE RAW FROM ROLE SNOWCAT_OWNER")
     rows = examine(plain)
     assert with_result(rows, "does not hold") == {"rights.create_schema"}
@@ -175,7 +176,7 @@ def test_without_the_right_to_make_schemas_nothing_in_sql_is_tried(plain):
     assert "there is no scratch schema" in rows["copy.values"]["SEEN"]
 
 
-def test_a_schema_of_somebody_else_is_not_dropped(plain):
+def test_schemas_of_others_are_not_dropped(plain):
     plain.sql("CREATE SCHEMA RAW.JIRA_SNOWCAT_DOCTOR")
     plain.sql("GRANT USAGE ON SCHEMA RAW.JIRA_SNOWCAT_DOCTOR TO ROLE SNOWCAT_OWNER")
     rows = examine(plain)
@@ -183,7 +184,7 @@ def test_a_schema_of_somebody_else_is_not_dropped(plain):
     assert "JIRA_SNOWCAT_DOCTOR" in schemas(plain)
 
 
-def test_what_a_killed_examination_left_is_dropped_by_the_next(plain, built_package):
+def test_schemas_of_a_killed_examination_are_dropped_by_the_next(plain, built_package):
     with pytest.raises(Exception, match="killed after operation 60"):
         plain.call(f"CALL SNOWCAT.CODE.P_DOCTOR({ARGUMENTS})", role="SNOWCAT_OWNER", kill_after=60)
     assert "JIRA_SNOWCAT_DOCTOR" in schemas(plain)
@@ -195,7 +196,7 @@ def test_what_a_killed_examination_left_is_dropped_by_the_next(plain, built_pack
 
 
 class Direct(loads.Snowflake):
-    """The session of a test: no procedure, and no long waits."""
+    """The session of a test: without a procedure, and without long waits."""
 
     def __init__(self, session) -> None:
         super().__init__(session, loads.Http({}))
@@ -205,14 +206,14 @@ class Direct(loads.Snowflake):
 
 
 def ask(package: pathlib.Path, session, *subjects: str, **options) -> dict[str, dict]:
-    """The component's checks of these subjects, by name."""
+    """The component's checks of these subjects by name."""
     guest = loads.Guest(str(package))
     options = {"database": "RAW", "dataset": "JIRA", **options} | ({"subjects": subjects} if subjects else {})
     found, _ = loads.run(guest, json.dumps(options), NOW, Direct(session), start=guest.start_doctor)
     return {check["name"]: check for check in found["checks"]}
 
 
-# Without a procedure REMOVE is allowed, and `get_stream` is a GET, which the emulator has not; no warehouse is needed.
+# Without a procedure REMOVE is allowed, `get_stream` is a GET, which the emulator lacks, and no warehouse is needed.
 OF_PROCEDURES = {"stage.remove", "stage.read", "session.warehouse"}
 
 
@@ -296,7 +297,7 @@ def test_objects_of_other_owners_are_named(plain, built_package):
 
 
 def two_sessions(package: pathlib.Path, parameters: dict | None = None, **modes) -> dict[str, dict]:
-    """What both find; the second has these parameters."""
+    """The checks of both sessions; the second has these parameters."""
     with Lab(**modes) as lab:
         found: list[dict] = []
         second = lab.connect(parameters=parameters or {})
@@ -329,7 +330,7 @@ MERGE_IS_NO_LOCK = {"merge_waits": "fails", "merge_sees_commit": "fails"}
     ("modes", "differs"),
     [
         ({}, {}),
-        # The load's own protocol holds in each; what it replaced does not.
+        # The load's own protocol holds in each; the previous one does not.
         ({"snapshot": "before_wait"}, {"merge_sees_commit": "fails"}),
         ({"merge_without_match_locks": False}, MERGE_IS_NO_LOCK),
         ({"lock_unit": "rows"}, MERGE_IS_NO_LOCK),
@@ -342,13 +343,13 @@ def test_two_sessions(built_package, modes, differs):
     assert two_sessions(built_package, **modes) == KIND | differs
 
 
-def test_a_read_that_lags_is_verdict(built_package):
+def test_lagging_read_is_reported(built_package):
     found = two_sessions(built_package, read_consistency="session")
     assert {**found, "read_sees_commit": ""} == {**KIND, "read_sees_commit": ""}
 
 
 def test_two_calls(built_package):
-    """The same by the procedures, the second first."""
+    """The same with the procedures, the second first."""
     with Lab(longest_nap=0.25) as lab:
         installed(lab, built_package)
         found: list[dict] = []
@@ -385,7 +386,7 @@ def test_probes(default, arguments, name, seen):
     assert rows[name]["RESULT"] == "holds" and seen in rows[name]["SEEN"], rows
 
 
-def test_a_probe_that_fails_and_one_that_is_not_known(default):
+def test_failing_and_unknown_probes(default):
     lab, _ = default
     with pytest.raises(Exception, match=r"begin x* end"):
         examine(lab, "'error', TO_VARIANT(200)", "P_DOCTOR_PROBE")
@@ -402,7 +403,7 @@ print(json.dumps(snowcat_doctor.doctor(None, "RAW", "JIRA", None, "", 0, "defaul
 """
 
 
-def test_without_a_runtime_the_doctor_says_why(tmp_path):
+def test_missing_runtime_is_reported(tmp_path):
     """As with the wheel of another platform: the package is there, and cannot be imported."""
     (tmp_path / "wasmtime").mkdir()
     (tmp_path / "wasmtime/__init__.py").write_text("raise OSError('no _libwasmtime.so')")

@@ -1,4 +1,4 @@
-"""What runs the component in a procedure: which engine, from which file, and what it says when none does."""
+"""The engine of the component in a procedure: its choice, its file, and the error if none runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(guest.engine, guest.by, fault.kind)
 
 
 def runs(guest: Guest) -> bool:
-    """The component answers: with the fault of an empty job."""
+    """The component runs: an empty job returns its fault."""
     return guest.start("{}", "2026-01-01T00:00:00Z").kind == "config"
 
 
@@ -56,7 +56,7 @@ def test_every_engine_has_a_precompiled_file(folder, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_file_that_cannot_be_mapped_is_loaded_by_its_bytes(folder, monkeypatch, capsys, engine):
+def test_file_that_cannot_be_mapped_is_loaded_from_bytes(folder, monkeypatch, capsys, engine):
     def refused(*_):
         raise WasmtimeError("failed to create executable mapping: Operation not permitted")
 
@@ -67,7 +67,7 @@ def test_a_file_that_cannot_be_mapped_is_loaded_by_its_bytes(folder, monkeypatch
 
 
 @pytest.mark.parametrize("found", [b"junk", None])
-def test_without_a_file_that_fits_it_is_compiled(folder, capsys, found):
+def test_component_is_compiled_without_a_matching_file(folder, capsys, found):
     for file in folder.glob("*.cwasm"):
         file.unlink() if found is None else file.write_bytes(found)
     guest = Guest(str(folder), "pulley64")
@@ -76,7 +76,7 @@ def test_without_a_file_that_fits_it_is_compiled(folder, capsys, found):
 
 
 @pytest.mark.parametrize("error", [WasmtimeError("no"), OSError(1, "no"), MemoryError()])
-def test_an_engine_that_is_refused_is_passed_over(folder, monkeypatch, error):
+def test_disallowed_engine_is_skipped(folder, monkeypatch, error):
     made = snowcat_engine.Engine
     tried = []
 
@@ -90,7 +90,7 @@ def test_an_engine_that_is_refused_is_passed_over(folder, monkeypatch, error):
     assert Guest(str(folder)).engine == "limited"
 
 
-def test_no_engine_at_all_says_why_of_each(folder, monkeypatch):
+def test_error_without_an_engine_has_the_reason_of_each(folder, monkeypatch):
     def refused(_):
         raise MemoryError
 
@@ -104,14 +104,14 @@ def test_no_engine_at_all_says_why_of_each(folder, monkeypatch):
     ("text", "engine"),
     [("automatic\n", "default"), ("", "default"), ("limited\n", "limited"), (" pulley64 ", "pulley64")],
 )
-def test_a_file_among_the_imports_names_the_engine(folder, text, engine):
+def test_file_among_the_imports_selects_the_engine(folder, text, engine):
     (folder / "engine.txt").write_text(text)
     assert Guest(str(folder)).engine == engine
-    # What the call says goes before it.
+    # The engine of the call takes precedence.
     assert Guest(str(folder), "limited").engine == "limited"
 
 
-def test_a_forced_engine_is_the_only_one_tried(folder, monkeypatch):
+def test_selected_engine_is_the_only_one_tried(folder, monkeypatch):
     tried = []
     monkeypatch.setattr(snowcat_engine, "configured", lambda settings: tried.append(settings) or _refuse())
     (folder / "engine.txt").write_text("limited")
@@ -124,7 +124,7 @@ def _refuse():
     raise WasmtimeError("no")
 
 
-def test_an_engine_that_is_none_is_verdict(folder):
+def test_unknown_engine_is_reported(folder):
     (folder / "engine.txt").write_text("jit")
     for engine, where in ((None, "engine.txt"), ("jit", "the settings")):
         with pytest.raises(LoadError) as caught:

@@ -1,7 +1,7 @@
-"""Everything that goes wrong with a service, at every page: a load that is as if nothing had, or one that fails, says
-which request, which page and why, and leaves everything as it was.
+"""Every failure of a service at every page: the load equals an undisturbed one, or it fails with an error that names
+request, page and reason, and changes nothing.
 
-The waits are counted and not waited; a time-out is a second and the largest page a megabyte.
+Waits are recorded instead of waiting; the time-out is a second, and the largest page a megabyte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import snowcat_credentials
 import snowcat_procedure as host
 import snowcat_wire
 
-# What a load gets over, and the least that it has to wait for it.
+# Temporary failures, and the minimum wait for each.
 PASSES = {
     "status:500": 1,
     "status:502": 1,
@@ -40,9 +40,9 @@ PASSES = {
     "wrong-gzip": 1,
     "type:text/plain": 0,
 }
-# What is no trouble at all: nothing is asked for again.
+# Responses that are no failures: nothing is requested again.
 AT_ONCE = ("gzip", "type:text/plain")
-# What it does not, and the words of the reason.
+# Permanent failures, with words of the reason.
 FAILS = {
     "html": ["text/html"],
     "broken": ["JSON"],
@@ -55,13 +55,13 @@ FAILS = {
     "status:404": ["404"],
     "throttle:4000": ["4000 s"],
 }
-# A page that comes again: it would come for ever, or in the place of another.
+# A repeated page: it would repeat forever, or hide another.
 REPEATED = "repeat"
 
 
 @pytest.fixture
 def other_host() -> Iterator[tuple[str, list]]:
-    """A host that nothing may be sent to, and what was."""
+    """A host to which nothing may be sent, and the requests it received."""
     calls: list = []
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0.2)
@@ -88,38 +88,39 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(snowcat_wire, "PATIENCE", 1.0)
 
 
-# Jira's searches share a path, so that the number of a request is not that of a page; tokens of Graph are renewed, which
-# has tests of its own.
+# Jira's searches share a path, so that the number of a request is not that of a page. Tokens of Graph are renewed,
+# which has separate tests.
 ALL = [name for name, job in fakes.JOBS.items() if not job.uses and name != "graph"]
-# Each takes minutes: one whose links are in a header and one with offsets, or all of them where SNOWCAT_LONG is set. The tests
-# in Rust (`tests/rust/src/fakes/walk`) disturb every request of every job; the host of the procedure is what these are for.
+# Each takes minutes: one job with links in a header and one with offsets, or all of them if SNOWCAT_LONG is set. The
+# tests in Rust (`tests/rust/src/fakes/walk`) disturb every request of every job; these tests are for the procedure's
+# host.
 SOURCES = ALL if os.environ.get("SNOWCAT_LONG") else ["github", "pagerduty"]
 
 
 class Small:
-    """A small load of a ready-made job, and where it can be disturbed."""
+    """A small load of a ready-made job, and the requests where it can be disturbed."""
 
     def __init__(self, source: str) -> None:
         self.source, self.trial = source, fakes.fakes()[source]["trials"][0]
 
     def fake(self) -> fakes.Service:
-        """The service it loads from."""
+        """The fake of its service."""
         return fakes.fake(self.source, self.trial["size"], seed=self.trial["seed"])
 
     def job(self, site: fakes.Service) -> dict:
-        """The job, turned to that service."""
+        """The job, pointed at the fake."""
         return local_jobs.turned(self.source, json.dumps(self.trial["job"]), site.address)
 
     @staticmethod
     def places(requests: list[dict]) -> dict[tuple[str, str], int]:
-        """Of the lists with the most pages, method, path and number of pages: those of two, and of the shortest."""
+        """Of the lists with the most pages: method, path and number of pages, for two lists, the shortest ones."""
         counted = collections.Counter((r["method"], r["path"]) for r in requests)
         longest = counted.most_common()
         return dict([*longest[:2], *longest[2:][-1:]])
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_fault_that_lasts_fails_the_load_and_changes_nothing(guest, impatient, other_host, source):
+def test_permanent_faults_fail_the_load_and_change_nothing(guest, impatient, other_host, source):
     small = Small(source)
     fails = FAILS | {REPEATED: [], f"redirect:{other_host[0]}": ["redirect"]}
     with small.fake() as site, local_jobs.Local(guest) as account:
@@ -134,7 +135,7 @@ def test_a_fault_that_lasts_fails_the_load_and_changes_nothing(guest, impatient,
                 (place, n) for place, count in places.items() for n in range(1, min(count, 3) + 1)
             ):
                 if fault == REPEATED and number == 1:
-                    continue  # there is nothing yet that could come again
+                    continue  # there is no earlier page to repeat
                 where = f"{path}@{number}={fault}"
                 site.faults(where)
                 said = failure(account, {**job, "force_full_load": True})
@@ -152,7 +153,7 @@ def test_a_fault_that_lasts_fails_the_load_and_changes_nothing(guest, impatient,
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_fault_that_passes_changes_nothing_in_the_tables(guest, impatient, source):
+def test_temporary_faults_do_not_change_the_tables(guest, impatient, source):
     small, faults = Small(source), list(PASSES)
     with small.fake() as site, local_jobs.Local(guest) as account:
         job = small.job(site)
@@ -160,7 +161,7 @@ def test_a_fault_that_passes_changes_nothing_in_the_tables(guest, impatient, sou
         places = {path: count for (_, path), count in small.places(site.requests()).items()}
         wanted = account.shown()
         pages = [place for place, count in places.items() for _ in range(count)]
-        # Every page has another fault in a run; over the runs, every page has every fault.
+        # In each run every page has another fault; over all runs, every page has every fault.
         for turn in range(len(faults)):
             spec, asked, least = [], dict.fromkeys(places, 1), 0
             for number, place in enumerate(pages):
@@ -176,7 +177,7 @@ def test_a_fault_that_passes_changes_nothing_in_the_tables(guest, impatient, sou
 
 
 def failure(account: local_jobs.Local, job: dict) -> str:
-    """What a load fails with."""
+    """The error with which a load fails."""
     try:
         report = account.run_job(job)
     except host.LoadError as error:
@@ -184,7 +185,7 @@ def failure(account: local_jobs.Local, job: dict) -> str:
     return f"no failure: {report}"
 
 
-def test_five_attempts_and_no_more(guest, impatient):
+def test_there_are_five_attempts(guest, impatient):
     with fakes.fake("github", 3) as site, local_jobs.Local(guest) as account:
         job = local_jobs.job("github", site.address, 2, ("issues",))
         site.faults("issues@2-5=status:500")
@@ -200,7 +201,7 @@ def test_five_attempts_and_no_more(guest, impatient):
         assert account.shown() == {"tables": {}, "schema": {}}
 
 
-def test_a_token_that_expires_in_the_middle_is_renewed(guest, impatient):
+def test_expired_token_is_renewed(guest, impatient):
     with fakes.fake("graph", 7) as site, local_jobs.Local(guest) as account:
         job = local_jobs.job("graph", site.address, 2, ("users", "groups", "group_members"))
         account.run_job(job)

@@ -1,4 +1,4 @@
-"""Files on a stage, from the procedure's call to the tables; and what the handler makes of their bytes."""
+"""Files on a stage, from the procedure's call to the tables; and how the handler decodes them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ NESTED = pa.table(
         "c": pa.array([["x"], None, ["y", None], []], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
         "u": pa.array([b"0123456789abcdef", None, b"\xff" * 16, b"\0" * 16], pa.uuid()),
         "j": pa.array(['{"a": 1}', None, "[]", "1"], pa.json_()),
-        # By a cast: from Python's numbers older releases need numpy.
+        # By a cast: older releases need numpy to convert Python's numbers.
         "h": pa.array([1.5, None, float("inf"), 2], pa.float32()).cast(pa.float16()),
         "g": pa.array([0.1, None, 1e-5, 3e38], pa.float32()),
         "e": pa.array([1e-4, 1.5e-5, 1e15, 1e16]),
@@ -111,7 +111,7 @@ NESTED = pa.table(
         'ugly "name"\n': pa.array(["\x00\x1f\x7f\u2028", "\\/", None, "\t\r\b\f"], pa.large_string()),
     }
 )
-# Of halves Parquet has known for a few years only, and the Rust host's library does not.
+# Parquet has half floats only recently, and the Rust host's library does not support them.
 KNOWN = NESTED.drop_columns(["h"])
 EMPTY = KNOWN.slice(0, 0)
 LONG = pa.table(
@@ -139,7 +139,7 @@ FILES = {
         for version in ("1.0", "2.0")
     },
     "plain.parquet": parquet(KNOWN, use_dictionary=False, compression="zstd", data_page_version="2.0"),
-    # As other programs write it: with no word of Arrow's types. Of durations only Arrow has one.
+    # As other programs write it: without Arrow's types. Only Arrow has durations.
     "others.parquet": parquet(KNOWN.drop_columns(["l", "y"]), store_schema=False),
     "int96.parquet": parquet(TABLE, use_deprecated_int96_timestamps=True),
     "old.parquet": parquet(TABLE, version="1.0", compression="gzip"),
@@ -155,7 +155,7 @@ FILES = {
 }
 
 
-def test_both_hosts_make_the_same_of_files(tmp_path):
+def test_both_hosts_decode_files_equally(tmp_path):
     for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
     found = planning.files(tmp_path, *FILES)
@@ -183,7 +183,7 @@ def test_damaged_files_are_errors(name, tmp_path):
 
     assert all(check(whole[:length]) for length in (0, len(whole) // 2))
     for at in range(5, len(whole), len(whole) // 3):
-        # Not everything is guarded by a sum; what is read is an error of the file or none.
+        # Not everything has a checksum; a read returns an error of the file, or none.
         check(whole[:at] + bytes(byte ^ 0x55 for byte in whole[at : at + 8]) + whole[at + 8 :])
 
 
@@ -196,7 +196,7 @@ def test_damaged_files_are_errors(name, tmp_path):
         lambda data: gzip.compress(data[:7]) + gzip.compress(data[7:]),
     ],
 )
-def test_texts_are_unpacked(monkeypatch, compress):
+def test_texts_are_decompressed(monkeypatch, compress):
     monkeypatch.setattr(snowcat_input, "PAGE", 10)
     text = 'a,é\r\n1,"😀"\n' * 9
     pages = list(snowcat_input.pages(io.BytesIO(compress(text.encode())), "text"))
@@ -208,11 +208,11 @@ NAMES = json.loads((pathlib.Path(__file__).parents[2] / "procedures/jobs/job.sch
 ENCODINGS = NAMES["definitions"]["resource"]["properties"]["encoding"]["enum"]
 
 
-def test_the_encodings_of_jobs_are_those_of_the_host():
+def test_encodings_of_jobs_are_those_of_the_host():
     assert sorted(ENCODINGS) == sorted(snowcat_text.CODECS)
 
 
-def test_both_hosts_make_the_same_of_encodings(tmp_path, monkeypatch):
+def test_both_hosts_decode_encodings_equally(tmp_path, monkeypatch):
     every = bytes(byte for byte in range(256) if byte not in b'\r\n"')
     wide = "aé日本語ｶﾅ😀".encode
     texts = dict.fromkeys(ENCODINGS, b'"' + every + b'"\n') | {
@@ -227,7 +227,7 @@ def test_both_hosts_make_the_same_of_encodings(tmp_path, monkeypatch):
         (tmp_path / "a.jsonl").write_bytes(data)
         expect = "".join(snowcat_input.pages(io.BytesIO(data), "text", name))
         assert planning.text(tmp_path, "a.jsonl", encoding=name) == expect, name
-        # Whatever is no character has a mark, and nothing is lost.
+        # Every undecodable byte has a mark, and nothing is lost.
         assert (snowcat_text.MARK in expect) == (name not in WHOLE), name
 
 
@@ -248,12 +248,12 @@ WHOLE = (
 )
 
 
-def test_an_encoding_nobody_knows_is_an_error():
+def test_unknown_encoding_is_an_error():
     with pytest.raises(ValueError, match="that this host knows, found 'rot13'"):
         list(snowcat_input.pages(io.BytesIO(b"a"), "text", "rot13"))
 
 
-def test_gzip_of_many_members_takes_as_long_as_it_is():
+def test_gzip_of_many_members_takes_linear_time():
     packed = gzip.compress(b"") * 100_000 + b"\0" * 99 + gzip.compress(b"x") + b"\0" * 100_000
     started = time.process_time()
     assert list(snowcat_input.pages(io.BytesIO(packed), "text")) == ["x"]
@@ -310,7 +310,7 @@ def test_files_of_a_stage_become_rows(lab):
         call(lab, {"name": "a", "files": "@raw.in_.landing/none", "format": "csv"})
 
 
-def test_files_in_an_encoding_and_bytes_that_are_no_character(lab):
+def test_files_in_an_encoding_with_undecodable_bytes(lab):
     lab.put("@RAW.IN_.LANDING", "a.csv", "id,v\n1,caf\u00e9\n2,\u20ac\n".encode("windows-1252"))
     lab.put("@RAW.IN_.LANDING", "b.csv", b"id,v\n1,ok\n2,caf\xe9\n3,ok\n")
     text = {"name": "a", "files": "@raw.in_.landing/a.csv", "encoding": "windows-1252"}
@@ -323,7 +323,7 @@ def test_files_in_an_encoding_and_bytes_that_are_no_character(lab):
         call(lab, {"name": "b", "files": "@raw.in_.landing/b.csv"})
 
 
-def test_a_load_in_parts_survives_its_death(lab, monkeypatch):
+def test_killed_load_in_parts_resumes(lab, monkeypatch):
     monkeypatch.setattr(snowcat_input, "PAGE", 40)
     for n in range(3):
         lab.put("@RAW.IN_.LANDING", f"p/{n}.csv", b"id,v\n" + b"".join(b"%d,%d\n" % (10 * n + i, i) for i in range(10)))
@@ -342,11 +342,11 @@ def test_a_load_in_parts_survives_its_death(lab, monkeypatch):
     result = call(lab, resource)
     assert "resource p: goes on where a load was interrupted" in result["warnings"]
     assert rows(lab, "P", "ID, V") == sorted((str(i), str(i % 10)) for i in range(30))
-    # What a window says comes again, and nothing else.
+    # The window of the cursor is read again, and nothing else.
     lab.sql("DELETE FROM RAW.FILES.P")
     window = {"cursor_path": "id", "initial_value": "10", "end_value": "13"}
     call(lab, resource | {"incremental": window})
     assert rows(lab, "P", "ID") == [("10",), ("11",), ("12",)]
-    # And by force, everything.
+    # A forced full load reads everything.
     call(lab, resource | {"incremental": {"cursor_path": "id"}}, force_full_load=True)
     assert rows(lab, "P", "COUNT(*)") == [(30,)]

@@ -1,4 +1,4 @@
-"""What a procedure's arguments are taken for, and the JSON of a load that fails."""
+"""The arguments of a procedure, and the JSON of a failed load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLACEHOLDERS = json.loads((pathlib.Path(__file__).parents[1] / "data/placeholder
 
 
 class SqlNull:
-    """SQL NULL within a VARIANT, as Snowflake hands it over."""
+    """SQL NULL within a VARIANT, as Snowflake passes it."""
 
     is_sql_null = True
 
@@ -36,7 +36,7 @@ def test_a_job_is_text_or_an_object(given, expect):
     assert made.job == expect and json.loads(made.text) == expect
 
 
-def test_a_job_given_as_text_stays_as_it_is():
+def test_job_given_as_text_is_unchanged():
     text = '{"b": 1.50, "a": 12345678901234567890123}'
     assert Given(text).text == text
 
@@ -54,14 +54,14 @@ def test_a_job_given_as_text_stays_as_it_is():
         ("", "the job is not JSON: Expecting value: line 1 column 1 (char 0)"),
     ],
 )
-def test_what_is_no_job_is_a_fault(given, message):
+def test_invalid_jobs_are_faults(given, message):
     with pytest.raises(LoadError) as caught:
         host.load(None, given)
     reported = json.loads(str(caught.value))
     assert (reported["kind"], reported["message"]) == ("config", message)
 
 
-# Snowflake hands 1.5 in PARSE_JSON('..') over as '1.5'.
+# Snowflake passes 1.5 in PARSE_JSON('..') as '1.5'.
 LAG = {"resources": [{"incremental": {"lag": "1.5", "name": "1.5"}, "//": "1.5"}]}
 
 
@@ -75,7 +75,7 @@ LAG = {"resources": [{"incremental": {"lag": "1.5", "name": "1.5"}, "//": "1.5"}
         ({"lag": "x"}, 'expected a number, found "2"', False),
     ],
 )
-def test_a_number_that_is_given_as_text_is_explained(given, message, explained):
+def test_number_passed_as_string_is_explained(given, message, explained):
     assert Given(given).explained(message) == (f"{message}. {AS_TEXT}" if explained else message)
 
 
@@ -88,7 +88,7 @@ def test_a_number_that_is_given_as_text_is_explained(given, message, explained):
         ({}, []),
     ],
 )
-def test_a_text_that_may_have_been_a_number_is_a_warning(given, places):
+def test_string_that_may_have_been_a_number_is_a_warning(given, places):
     warnings = Given(given).warnings()
     assert len(warnings) == bool(places)
     for warning in warnings:
@@ -120,14 +120,14 @@ def test_settings(given, expect):
         ("{", "settings is not JSON"),
     ],
 )
-def test_settings_that_are_none(given, message):
+def test_invalid_settings_are_rejected(given, message):
     with pytest.raises(LoadError, match=message):
         settings(given)
 
 
 @pytest.mark.parametrize("case", PLACEHOLDERS, ids=lambda case: case["name"])
 def test_placeholders(case):
-    """The Rust host runs the same table (`host/src/cli/placeholders.rs`)."""
+    """The Rust host runs the same cases (`host/src/cli/placeholders.rs`)."""
     if "error" in case:
         with pytest.raises(LoadError) as caught:
             filled(case["job"], case["settings"])
@@ -138,7 +138,7 @@ def test_placeholders(case):
         assert json.loads(text) == case["filled"] and list(json.loads(text)) == list(case["filled"])
 
 
-def test_only_an_sql_null_is_one():
+def test_only_sql_null_is_null():
     assert variant({"is_sql_null": True}) == {"is_sql_null": True}
 
 
@@ -169,6 +169,6 @@ def test_the_json_of_a_fault_is_short(text, size, items, each):
         assert omitted and len(head) + int(count) + len(tail) == len(made.details["message"])
 
 
-def test_a_fault_that_fits_is_whole():
+def test_short_fault_is_complete():
     message = "x" * 7000
     assert json.loads(str(LoadError("data", message, ["a", "b"])))["message"] == message

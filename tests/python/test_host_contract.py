@@ -1,6 +1,6 @@
 """The host contract (`tests/data/HOST.md`) for the Python handler: scripted components, and a session that counts.
 
-`UPDATE_EXPECT=1` writes the expected transcripts anew.
+`UPDATE_EXPECT=1` writes the expected transcripts again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REPORT = {
 
 
 class Scripted:
-    """A component that says the steps of a case, whatever it hears."""
+    """A component that returns the steps of a case, regardless of the replies."""
 
     engine, load_ms = "scripted", 0.0
 
@@ -61,7 +61,7 @@ class Scripted:
 
 
 class World:
-    """A Snowpark session that answers as the case says, and counts what reaches it."""
+    """A Snowpark session that answers as the case states, and counts the calls."""
 
     def __init__(self, given: dict[str, Any]) -> None:
         self.given = given
@@ -104,7 +104,7 @@ def test_the_handler_keeps_the_contract(case, monkeypatch):
         assert getattr(world, name) == expected.get(name, []), name
     assert ended == expected["ends"]
     if ended == "protocol":
-        return  # what a refused step leaves in a transcript is the host's affair
+        return  # the transcript of a rejected step is up to the host
     said = [json.loads(line) for line in lines]
     said = [line for line in said if line != {"reply": "start"} and "finished" not in line.get("step", {})]
     if os.environ.get("UPDATE_EXPECT"):

@@ -1,4 +1,4 @@
-"""The reference job against the fake Jira: what it costs, that it forgets nothing, what goes wrong."""
+"""The reference job against the fake Jira: its cost, its completeness, and its failures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def call(lab: Lab, statement: str = CALL) -> dict:
 
 
 def rows(lab: Lab, database: str = "RAW") -> dict[str, list[str]]:
-    """Every row of every table, with ids that depend on the load replaced by what they point to."""
+    """Every row of every table. Ids that depend on the load are replaced by the rows that they refer to."""
     names = lab.sql(
         f"SELECT TABLE_NAME FROM {database}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'JIRA' ORDER BY TABLE_NAME"
     )
@@ -46,7 +46,7 @@ def rows(lab: Lab, database: str = "RAW") -> dict[str, list[str]]:
         if name.startswith("_DLT"):
             continue
         data[name] = [r.as_dict() for r in lab.sql(f'SELECT * FROM {database}.JIRA."{name}"')]
-    # A root row is its own key, a child its parent's and its place: tables come parents first by name.
+    # A root row is identified by its key, a nested row by its parent and its index. By name, parents come first.
     for name, found in data.items():
         for row in found:
             parent = keys.get(row.get("_DLT_PARENT_ID"))
@@ -64,8 +64,8 @@ def rows(lab: Lab, database: str = "RAW") -> dict[str, list[str]]:
     return shown
 
 
-def test_a_steady_load_of_thirteen_tables_says_few_statements(built_package):
-    """The issues that dlt needs 77 statements for, with its 13 tables; the projects are one more."""
+def test_steady_load_of_thirteen_tables_sends_few_statements(built_package):
+    """dlt needs 77 statements for the issues with their 13 tables; the projects are one more."""
     with Jira() as site, Lab(databases=()) as lab:
         for line in (CASES / "jira_issues/input.ndjson").read_text().splitlines():
             issue = json.loads(line)
@@ -85,7 +85,7 @@ def test_a_steady_load_of_thirteen_tables_says_few_statements(built_package):
         assert not [s for s in said if s.startswith(("ALTER", "CREATE TABLE", "CREATE SCHEMA"))]
 
 
-def test_the_second_call_fetches_what_changed_and_forgets_nothing(lab, jira):
+def test_second_call_fetches_changes_and_loses_nothing(lab, jira):
     first = call(lab)
     issues = jira.ids()
     jira.ask("/_control/edit", {"issues": issues[3:8]})
@@ -104,11 +104,11 @@ def test_the_second_call_fetches_what_changed_and_forgets_nothing(lab, jira):
     assert len(kept["ISSUES"]) == 264
 
 
-def test_trouble_of_the_source_is_waited_out(lab, jira):
+def test_temporary_failures_of_the_source_are_retried(lab, jira):
     jira.faults("search/jql@1=status:503; search/jql@3=throttle:1; search/jql@5=drop; project/search@1=status:500")
     result = call(lab)
     assert result["rows"]["issues"] == 260
-    assert result["requests"] == 3 + 1 + 3, result  # pages of issues, of projects, and what failed
+    assert result["requests"] == 3 + 1 + 3, result  # pages of issues and of projects, and failed requests
     jira.faults("")
     assert rows(lab)["ISSUES"] and len(rows(lab)["ISSUES"]) == 260
 
@@ -124,10 +124,10 @@ def test_trouble_of_the_source_is_waited_out(lab, jira):
         ("search/jql@2=garbled", ["page 2"]),
     ],
 )
-def test_a_broken_source_fails_the_call_and_changes_nothing(lab, jira, faults, words):
+def test_failing_source_fails_the_call_and_changes_nothing(lab, jira, faults, words):
     call(lab)
     before = rows(lab)
-    # What is there is edited, so that a load has something to lose.
+    # The existing rows are edited, so that a load has something to lose.
     jira.ask("/_control/edit", {"issues": jira.ids()})
     jira.ask("/_control/faults", {"faults": faults})
     with pytest.raises(SnowparkSQLException) as caught:

@@ -1,9 +1,8 @@
-"""The description of a job for editors, `procedures/jobs/job.schema.json`.
+"""The JSON schema of a job for editors, `procedures/jobs/job.schema.json`.
 
-It must take every job that the project ships, and what it refuses must be refused by the load too: an editor
-that marks a sound job is worse than none. (That keys and words are the parser's, both ways, is tested in
-`guest/src/job/tests/schema.rs`.) It is stricter in one thing on purpose: a null says nothing, so it takes none
-but where a null differs from nothing.
+It must accept every job of the project, and whatever it rejects must be rejected by the load, too: an editor must not
+mark a valid job. (`guest/src/job/tests/schema.rs` tests that keys and words are the parser's, in both directions.) It
+is deliberately stricter in one point: null has no effect, so it is rejected unless it differs from a missing key.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def validator():
 
 
 def whole(file: pathlib.Path) -> dict:
-    """The job with something in place of what is filled in when it is installed."""
+    """The job with values for what is filled in at installation."""
     text = file.read_text("utf-8")
     while "{{" in text:
         start = text.index("{{")
@@ -40,12 +39,12 @@ def whole(file: pathlib.Path) -> dict:
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
-def test_shipped_jobs_are_as_described(file, validator):
+def test_shipped_jobs_match_the_schema(file, validator):
     for job in (json.loads(file.read_text("utf-8")), whole(file)):
         assert [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in validator.iter_errors(job)] == []
 
 
-def test_what_the_schema_refuses_the_load_refuses(guest, validator):
+def test_jobs_that_the_schema_rejects_are_rejected_by_the_load(guest, validator):
     refused, wrong = 0, []
     for job in specimens():
         assert not list(validator.iter_errors(job)), job
@@ -61,7 +60,7 @@ def test_what_the_schema_refuses_the_load_refuses(guest, validator):
     assert refused > 1000
 
 
-def test_a_comment_may_be_anywhere(guest, validator):
+def test_comments_are_allowed_everywhere(guest, validator):
     def commented(value):
         if isinstance(value, dict):
             return {"//": ["why"], **{key: commented(inner) for key, inner in value.items()}}
@@ -73,7 +72,7 @@ def test_a_comment_may_be_anywhere(guest, validator):
 
 
 def specimens() -> list[dict]:
-    """Small jobs that between them have most of what a job can have, and shipped ones in full."""
+    """Small jobs that together have most keys of a job, and the shipped ones."""
     base = {"pipeline": "p", "database": "D", "dataset": "s", "client": {"base_url": "https://x.net/"}}
 
     def job(resource: dict, **more) -> dict:
@@ -206,7 +205,9 @@ def specimens() -> list[dict]:
 
 
 def mutations(job: dict):
-    """The job with one thing changed: a key less, an unknown one more, another value; and what was changed."""
+    """The job with one change: a key removed, an unknown key added, or another value; and a description of the
+    change.
+    """
     places = list(walk(job))
     random.Random(1).shuffle(places)
     for place in places[:40]:

@@ -1,4 +1,4 @@
-"""The ready-made jobs, as they are installed, against the fakes: a load, and another after something has changed."""
+"""The ready-made jobs, as they are installed, against the fakes: a load, and another one after changes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Account:
         self.lab, self.dataset = lab, dataset
 
     def call(self, statement: str) -> dict:
-        """A CALL by a role that may do nothing else."""
+        """A CALL by a role without other rights."""
         return self.lab.call(statement, role="SNOWCAT_CALLER")
 
     def rows(self, table: str, *columns: str) -> list[tuple]:
         """These columns of a table, in order."""
         listed = ", ".join(columns)
         found = (tuple(row) for row in self.lab.sql(f'SELECT {listed} FROM RAW."{self.dataset}"."{table}"'))
-        # Null is no less and no more than a value.
+        # NULL sorts independently of values.
         return sorted(found, key=lambda row: [(value is not None, value) for value in row])
 
     def count(self, table: str) -> int:
@@ -66,7 +66,7 @@ def account(built_package) -> Iterator[Callable[..., Account]]:
 
 
 def of(items: list[dict], *keys: str) -> list[tuple]:
-    """The values at these paths (keys with dots between them), in order."""
+    """The values at these paths (keys separated by dots), in order."""
 
     def value(item: Any, path: str) -> Any:
         for key in path.split("."):
@@ -77,8 +77,8 @@ def of(items: list[dict], *keys: str) -> list[tuple]:
 
 
 @pytest.mark.parametrize("name", fakes.JOBS)
-def test_a_ready_made_job_loads_everything_and_then_what_changed(account, name):
-    """Installed by its worksheet and called by its role: no row is lost, and none is there twice."""
+def test_ready_made_job_loads_everything_and_then_changes(account, name):
+    """Installed by its worksheet and called by its role: no row is lost or duplicated."""
     with fake(name, 30) as site:
         job = fakes.JOBS[name]
         hosts = {f"{host}:443": site.address for host in job.hosts} or {SITE: site.address}
@@ -127,7 +127,7 @@ def test_github(account):
         states = dict(made.rows("ISSUES", "NUMBER", "STATE"))
         assert {states[number] for number in done["closed"]} == {"closed"}
         asked = site.requests()
-        # What did not change is not asked for: one page of each list that can be asked so.
+        # Unchanged data is not requested: one page of each list that supports it.
         assert second["rows"]["issues"] <= 4 and second["rows"]["issue_events"] <= 6, second["rows"]
         for name in ("issues", "pulls", "comments", "events"):
             assert len([r for r in asked if r["path"].endswith(f"/{name}")]) == 1, name
@@ -159,7 +159,7 @@ def test_pagerduty(account):
         check()
         assert dict(made.rows("INCIDENTS", "ID", "STATUS"))[done["resolved"]] == "resolved"
         asked = {r["path"]: r["query"] for r in site.requests()}
-        # Incidents of the last thirty days are looked at again, for nothing says which have changed.
+        # Incidents of the last thirty days are read again, because nothing shows which have changed.
         assert asked["/incidents"]["since"].startswith("2025-10-")
         assert asked["/log_entries"]["since"].startswith("2025-11-01")
 
@@ -183,7 +183,7 @@ def test_graph(account):
         tokens = [r for r in site.requests() if r["path"].endswith("/oauth2/v2.0/token")]
         assert len(tokens) == 1
         done = site.advance()
-        # The first token of this run is good for three requests, then another is needed.
+        # The first token of this run is valid for three requests; then another one is needed.
         site.ask("/_control/tokens", {"uses": 3})
         second = made.call(GRAPH)
         check()
@@ -195,7 +195,7 @@ def test_graph(account):
         assert "your-client-secret" not in reported and "fake.token" not in reported
 
 
-def test_jira_with_everything(account):
+def test_jira_with_all_resources(account):
     with FakeJira(issues=25, seed=6) as site:
         made = account("jira_all", {SITE: site.address})
 
@@ -208,7 +208,7 @@ def test_jira_with_everything(account):
             ):
                 wanted = sorted((issue["id"], item["id"]) for issue in issues for item in part(issue))
                 assert made.rows(table, "_ISSUES_ID", "ID") == wanted, table
-            # What a search gives is not all of a long changelog: then all of it is beside it.
+            # A search returns only a part of a long changelog; the complete one is loaded in addition.
             long = [issue for issue in issues if issue["changelog"]["total"] > 40]
             histories = [(issue["id"], h) for issue in long for h in issue["changelog"]["histories"]]
             assert made.rows("ISSUE_CHANGELOGS", "_CHANGED_ISSUES_ID", "ID") == sorted(
@@ -250,11 +250,11 @@ def test_jira_with_everything(account):
             '{"owner": "a", "repository": "r", "engine": "jit"}',
             "expected an engine of automatic, default, limited, pulley64",
         ),
-        # The rule lets the procedure go to a site that is not there: by then the engine has run.
+        # The network rule allows a site that does not exist: by then the engine has run.
         ('{"owner": "a", "repository": "r", "engine": "pulley64"}', '"engine": "pulley64"'),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(account, settings, words):
+def test_invalid_settings_are_rejected(account, settings, words):
     made = account("github", {})
     with pytest.raises(SnowparkSQLException, match=words):
         made.call(f"CALL SNOWCAT.CODE.P_LOAD_GITHUB(PARSE_JSON('{settings}'))")

@@ -1,4 +1,4 @@
-"""Merges beyond what the recorded cases show: what dlt does not have, and what must not depend on how often it is done."""
+"""Merges beyond the recorded cases: what dlt lacks, and what must not depend on repetition."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ def account():
 
 
 class Shop:
-    """One table of a fresh dataset, loaded day after day."""
+    """One table of a new dataset, loaded day after day."""
 
     def __init__(self, account: Emulated, guest: Any, **resource: Any) -> None:
         self.account, self.guest, self.resource, self.days = account, guest, resource, 0
         account.clear()
 
     def load(self, *rows: dict, **more: Any) -> dict:
-        """One load of these records; its report."""
+        """One load of these records. Returns its report."""
         text = job({"table_name": "orders", **self.resource, **more})
         held = pages("\n".join(json.dumps(row) for row in rows))
         self.days += 1
         return self.account.load(text, held, START + dt.timedelta(days=self.days), self.guest, lambda _: None)
 
     def rows(self, columns: str, table: str = "ORDERS") -> list[tuple]:
-        """What is there."""
+        """The rows of the table."""
         return sorted((tuple(r) for r in self.account.lab.sql(f'SELECT {columns} FROM RAW."D"."{table}"')), key=repr)
 
     def children_are_whole(self, table: str = "ORDERS__K") -> bool:
-        """Whether every child has its root, and every id is there once."""
+        """Whether every nested row has its root, and every id exists once."""
         lost = f'SELECT COUNT(*) FROM RAW."D"."{table}" WHERE "_DLT_ROOT_ID" NOT IN (SELECT "_DLT_ID" FROM RAW."D"."ORDERS")'
         twice = f'SELECT COUNT(*) - COUNT(DISTINCT "_DLT_ID") FROM RAW."D"."{table}"'
         return [self.account.lab.sql(sql)[0][0] for sql in (lost, twice)] == [0, 0]
@@ -75,7 +75,7 @@ def merge(strategy: str, **options: Any) -> dict:
 
 
 def everything(account: Emulated) -> dict[str, list]:
-    """All rows but for what tells of a load: a load that changes nothing may still say that it was the last one."""
+    """All rows except columns of the load: a load without changes may still be recorded as the last one."""
     found = {}
     for (table,) in account.lab.sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D'"):
         if table.startswith("_DLT"):
@@ -91,7 +91,7 @@ def everything(account: Emulated) -> dict[str, list]:
 
 
 @pytest.mark.parametrize("name", REPLAYED)
-def test_a_load_that_is_done_again_changes_nothing(account, guest, name):
+def test_repeated_load_changes_nothing(account, guest, name):
     runs = cases.Case.read(CASES / name).runs()
     account.clear()
     now = START
@@ -118,10 +118,10 @@ def test_an_older_row_never_overwrites_a_newer_one(account, guest, strategy):
     rows = [(1, 5, "a"), (2, 5, "same"), (3, 1, "aged"), (4, 2, "newest")]
     assert shop.rows('"ID", "REV", "V"') == rows
     assert shop.rows('"VALUE"', "ORDERS__K") == [(n,) for n in (1, 2, 4, 5, 6)]
-    # No age at all is older than any.
+    # A missing age is older than any.
     shop.load({"id": 2, "v": "ageless"}, {"id": 4, "Rev": 3, "v": "newer"})
     expected = [(2, "same"), (4, "newer")]
-    # Only cdc says that what did not come is gone; an old row did come.
+    # Only cdc deletes absent rows; an old row is present.
     assert shop.rows('"ID", "V"') == (
         expected if strategy == "cdc" else [(1, "a"), *expected[:1], (3, "aged"), *expected[1:]]
     )
@@ -146,14 +146,14 @@ def test_an_older_row_never_overwrites_a_newer_one(account, guest, strategy):
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(account, guest, resource, words):
+def test_incompatible_options_are_rejected(account, guest, resource, words):
     shop = Shop(account, guest, **resource)
     with pytest.raises(LoadError) as caught:
         shop.load({"id": 1, "v": 1, "g": 1})
     assert caught.value.details["kind"] == "config" and words in caught.value.details["message"]
 
 
-def test_what_is_skipped_is_not_read(account, guest):
+def test_skipped_resource_is_not_read(account, guest):
     shop = Shop(account, guest, write_disposition="append")
     shop.load({"id": 1})
     assert "was not read" in shop.load({"id": 2}, write_disposition="skip")["warnings"][0]
@@ -161,7 +161,7 @@ def test_what_is_skipped_is_not_read(account, guest):
 
 
 @pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "insert-only", "cdc"])
-def test_a_null_is_a_key_like_any(account, guest, strategy):
+def test_null_is_a_key_value(account, guest, strategy):
     hints = {"id": {"nullable": True}, "part": {"nullable": True}}
     shop = Shop(account, guest, primary_key=["id", "part"], columns=hints, write_disposition=merge(strategy))
     shop.load({"id": 1, "v": 1, "k": [1]}, {"id": 1, "part": "a", "v": 1}, {"part": "b", "v": 1, "k": [2]})
@@ -184,13 +184,13 @@ def test_deleted_rows_never_appear(account, guest, strategy):
     active = ' WHERE "_DLT_VALID_TO" IS NULL' if strategy == "scd2" else ""
     there = [(1,), (2,)] if strategy == "insert-only" else [(2,)]
     assert sorted(map(tuple, account.lab.sql(f'SELECT "ID" FROM RAW."D"."ORDERS"{active}'))) == there
-    # Two versions of the second row: it says of itself that it is not gone, now.
+    # Two versions of the second row: the later one is not deleted.
     children = {"insert-only": [(1,), (2,)], "scd2": [(1,), (2,), (2,)]}.get(strategy, [(2,)])
     assert shop.rows('"VALUE"', "ORDERS__K") == children
     assert shop.children_are_whole()
 
 
-def test_the_statements_say_where_the_keys_are(account, guest):
+def test_statements_have_the_ranges_of_the_keys(account, guest):
     shop = Shop(
         account,
         guest,
@@ -212,7 +212,7 @@ def test_the_statements_say_where_the_keys_are(account, guest):
     assert len(shop.rows('"ID"')) == 9
 
 
-def test_comments_clusters_and_keys_are_of_the_new_table(account, guest):
+def test_comments_clusters_and_keys_of_new_tables(account, guest):
     shop = Shop(account, guest, primary_key="id", columns={"v": {"cluster": True, "description": "it's v"}})
     seen: list[str] = []
     account.lab.on_statement(lambda entry: seen.append(entry.sql))

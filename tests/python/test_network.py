@@ -1,10 +1,10 @@
-"""What the procedure's host sends, to whom, and what it makes of the answers.
+"""The requests of the procedure's host, and its handling of responses.
 
 The cases are `tests/data/network/cases.json`; the Rust host runs the same ones (`host/tests/integration/table.rs`).
-Every secret has 4711 in it, and none may be in a failure, nor in an answer but where a case says so (`quotes`).
-A text may have `{at}`, the server's host and port, and `{port}` in it. A header of null must not have been sent.
-`seconds` is what a request may take. An answer with `drip` is written in these pieces, each a tenth of a second after
-the one before, and then the last one again without end; `body_times` is a text so many times, `gzip` members so many times each.
+Every secret contains 4711, and none may be in a failure, nor in a response unless a case states it (`quotes`). A text
+may contain `{at}`, the server's host and port, and `{port}`. A header of null must not have been sent. `seconds` is the
+time limit of a request. An answer with `drip` is written in these pieces, a tenth of a second apart, and then the last
+one forever; `body_times` is a text repeated so many times, `gzip` members repeated so many times each.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ import snowcat_procedure as host
 
 CASES = json.loads((pathlib.Path(__file__).parents[1] / "data/network/cases.json").read_text("utf-8"))
 LARGEST = 1000
-# A password that every form of text has to escape.
+# A password that every form of text must escape.
 ODD = 'p+w/=4711"\\<é&x?o>~~'
-# A token that servers cut off and wrap.
+# A token that servers truncate and wrap.
 LONG = "token-4711-abcdefghijklmnop-4711"
 
 
 class Source(BaseHTTPRequestHandler):
-    """Gives the answers in their order, and remembers what it was asked."""
+    """Returns the answers in order, and records the requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -100,7 +100,7 @@ def server(monkeypatch):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_table(case, server):
+def test_shared_cases_pass(case, server):
     at = f"127.0.0.1:{server.server_port}"
     text = json.dumps(case).replace("{at}", at).replace("{AT}", at).replace("{port}", str(server.server_port))
     case = json.loads(text)
@@ -140,7 +140,7 @@ def test_the_table(case, server):
                 assert heard["body"] == expect["body"]
 
 
-def test_every_secret_is_found_in_every_form_and_nowhere_else():
+def test_secrets_are_found_in_every_form_and_nowhere_else():
     chance = random.Random(7)
     alphabets = (string.ascii_letters + string.digits, string.punctuation, string.printable[:95] + "é日😀", "aA=+/-_.")
     escapes = (
@@ -165,14 +165,14 @@ def test_every_secret_is_found_in_every_form_and_nowhere_else():
         assert not snowcat_echo.holds(f"<{secret}>", [secret], len(secret) + 1)
 
 
-def test_looking_for_secrets_takes_no_time():
+def test_search_for_secrets_is_fast():
     page = json.dumps([{"id": n, "text": 'Hello é "q" <b>&amp; &#39; 100% ' * 20} for n in range(2000)])
     started = time.process_time()
     assert not snowcat_echo.holds(page, ["ATATT3xFfGF0-4711-abcdef", "me@example.com:ATATT3xFfGF0-4711-abcdef"])
     assert time.process_time() - started < 0.5
 
 
-# Bodies of 12 MB, and some of 2 MB, that are nothing but escapes, or one value of a parameter.
+# Bodies of 12 MB, and some of 2 MB, that consist of escapes, or of one value of a parameter.
 LARGE = """
 import resource, snowcat_echo as echo
 largest = 12 << 20
@@ -189,7 +189,7 @@ print((peak() - before) / largest)
 """
 
 
-def test_looking_for_secrets_takes_little_memory_and_linear_time():
+def test_search_for_secrets_takes_little_memory_and_linear_time():
     ran = subprocess.run(
         [sys.executable, "-c", LARGE],
         capture_output=True,
@@ -199,21 +199,21 @@ def test_looking_for_secrets_takes_little_memory_and_linear_time():
         env={"PYTHONPATH": str(pathlib.Path(snowcat_echo.__file__).parent)},
     )
     assert ran.returncode == 0, ran.stderr
-    # The text itself is once in it, or twice while it is made.
+    # The text itself is in memory once, or twice while it is made.
     assert float(ran.stdout) < 3
 
 
 @pytest.mark.parametrize(
     "escaped", [lambda text: "".join(f"%{b:02x}" for b in text.encode()), html.escape, json.dumps, str]
 )
-def test_a_secret_is_found_on_the_border_of_a_window(escaped):
+def test_secret_is_found_across_windows(escaped):
     written = escaped(LONG + '&é"')
     for at in range(-len(written) - 1, 2):
         text = "&amp;%41" + " " * (snowcat_echo.WINDOW + at - 8) + written + " " * snowcat_echo.WINDOW
         assert snowcat_echo.holds(text, [LONG + '&é"']), at
 
 
-def test_an_answer_that_is_too_much_for_the_memory_fails_the_request(server, monkeypatch):
+def test_response_that_exceeds_the_memory_fails_the_request(server, monkeypatch):
     def scarce(*_):
         raise MemoryError
 
@@ -225,7 +225,7 @@ def test_an_answer_that_is_too_much_for_the_memory_fails_the_request(server, mon
     assert answer["message"] == f"GET {url}: the answer takes more memory than there is"
 
 
-def test_a_secret_that_cannot_be_read_fails_the_request(server, monkeypatch):
+def test_unreadable_secret_fails_the_request(server, monkeypatch):
     def broken(_):
         raise ValueError("4711")
 

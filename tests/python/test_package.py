@@ -1,4 +1,4 @@
-"""What `make package` lays out: the precompiled files, the scripts, and the runtime that comes with an offline install."""
+"""The content of `make package`: the precompiled files, the scripts, and the runtime of an offline installation."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import wasmtime
 
 PROCEDURES = pathlib.Path(package.__file__).parents[1]
 SCRIPTS = scripts.scripts()
-# ELF: the numbers of the machines (wasmtime takes RISC-V's for its interpreter's), and what it writes for its own system
-# and for a component.
+# ELF: the numbers of the machines (wasmtime uses RISC-V's for its interpreter), and the values that it writes for its
+# own system and for a component.
 MACHINES = {"x86_64": 62, "aarch64": 183, "pulley64": 243}
 WASMTIME_ABI, COMPONENT = 200, 2
 FILES = {
@@ -39,7 +39,7 @@ FILES = {
 
 
 class Header:
-    """What a precompiled file says of itself: an ELF file with the engine's settings in a section."""
+    """The metadata of a precompiled file: an ELF file with the engine's settings in a section."""
 
     def __init__(self, file: pathlib.Path) -> None:
         data = file.read_bytes()
@@ -55,7 +55,9 @@ class Header:
                 self._engine(data[section[4] : section[4] + section[5]])
 
     def _engine(self, data: bytes) -> None:
-        """Wasmtime's version, the target, the flags of the compiler, then what must be equal to the host's engine."""
+        """Wasmtime's version, the target, the flags of the compiler, then the settings that must equal the host's
+        engine.
+        """
         assert data[0] == 0
         self.version, self.data = data[2 : 2 + data[1]].decode(), data[2 + data[1] :]
         self.target = self._text()
@@ -86,25 +88,25 @@ class Header:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_precompiled_file_says_for_what_it_is(built_package, name):
+def test_precompiled_files_have_the_settings_of_their_engine(built_package, name):
     machine, engine = FILES[name]
     header = Header(built_package / name)
     assert (header.abi, header.machine) == (WASMTIME_ABI, MACHINES[machine])
     assert header.flags & COMPONENT
     assert header.version == package.WASMTIME.split(".")[0] == version("wasmtime").split(".")[0]
     assert header.target.split("-")[0] == machine
-    # Nothing that only newer processors have.
+    # No features of newer processors only.
     assert not [flag for flag, on in header.instructions.items() if on == 1 and flag.startswith(("has_", "use_"))]
-    # The wheel loads the files for x86-64 (below); one for another machine is the same engine's.
+    # The wheel loads the files for x86-64 (below); files for another machine have the same engine.
     if machine == "aarch64":
         assert header.tunables == Header(built_package / f"snowcat.x86_64.{engine}.cwasm").tunables
 
 
-def test_there_is_a_file_for_each_machine_and_engine(built_package):
+def test_every_machine_and_engine_has_a_file(built_package):
     assert {f.name for f in built_package.glob("*.cwasm")} == set(FILES)
 
 
-def test_what_is_compiled_once_is_kept(component):
+def test_compiled_files_are_cached(component):
     first = package.precompiled(component)
     before = [f.stat().st_mtime_ns for f in first]
     assert package.precompiled(component) == first and [f.stat().st_mtime_ns for f in first] == before
@@ -122,7 +124,7 @@ def imports(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_procedure_imports_the_whole_handler(built_package, script):
+def test_procedures_import_the_whole_handler(built_package, script):
     needed = {
         f.name for f in built_package.iterdir() if re.fullmatch(r"snowcat[._].*|engine\.txt|policy\.json", f.name)
     }
@@ -142,8 +144,8 @@ def test_a_procedure_imports_the_whole_handler(built_package, script):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_procedure_of_a_ready_made_job_imports_one_job(script):
-    """Which is how the handler knows what to run."""
+def test_procedures_of_ready_made_jobs_import_one_job(script):
+    """This is how the handler knows which job to run."""
     for procedure in SCRIPTS[script].split("CREATE OR REPLACE PROCEDURE ")[1:]:
         jobs = [name for name in imports(procedure)[0] if name.endswith(".json") and name != "policy.json"]
         handler = re.search(r"HANDLER = '(.*)'", procedure)[1]
@@ -152,7 +154,7 @@ def test_a_procedure_of_a_ready_made_job_imports_one_job(script):
         assert bool(name) == ready_made and jobs == ([f"{name[1].lower()}.json"] if name else [])
 
 
-def test_every_job_is_ready_made_and_every_ready_made_job_is_documented():
+def test_every_job_is_ready_made_and_documented():
     files = {file.stem for file in (PROCEDURES / "jobs").glob("*.json")} - {"job.schema", "jira_allow_list"}
     assert files == set(package.READY_MADE)
     pages = (PROCEDURES / "docs/src/ready-made.md").read_text()
@@ -176,12 +178,12 @@ def test_every_job_is_ready_made_and_every_ready_made_job_is_documented():
         ),
     ],
 )
-def test_an_entry_with_a_mistake_names_it(entry, words):
+def test_invalid_entry_is_named(entry, words):
     with pytest.raises(ValueError, match=words):
         scripts.Job.parse("a", entry)
 
 
-# What somebody edits who adds a ready-made job: job, entry, fake, its place in the list of fakes, documentation.
+# The files edited to add a ready-made job: job, entry, fake, its place in the list of fakes, documentation.
 MOST_FILES = 5
 
 
@@ -216,7 +218,7 @@ def test_packages_have_one_release_everywhere():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> pathlib.Path:
-    """The runtime's package as a zip, made of the one that is installed here."""
+    """The runtime's package as a zip, made of the installed one."""
     made = tmp_path_factory.mktemp("wheel") / "wasmtime.whl"
     root = pathlib.Path(wasmtime.__file__).parent
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as files:
@@ -226,7 +228,7 @@ def wheel(tmp_path_factory) -> pathlib.Path:
     return made
 
 
-# As in a procedure that has no package `wasmtime`: only the imports are on the path.
+# As in a procedure without the package `wasmtime`: only the imports are on the path.
 ALONE = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -261,7 +263,7 @@ def test_the_runtime_comes_from_a_zip_among_the_imports(built_package, wheel, tm
     folder, temporary = tmp_path / "imports", tmp_path / "tmp"
     temporary.mkdir()
     package.package(built_package / "snowcat.wasm", folder, {"x86_64": wheel, "aarch64": wheel})
-    # Two calls at once, on one machine.
+    # Two concurrent calls on one machine.
     running = [alone(folder, TMPDIR=str(temporary)) for _ in range(2)]
     reported = []
     for process in running:
@@ -286,7 +288,7 @@ def test_a_zip_writes_nowhere_else(tmp_path, name):
     assert [f.name for f in tmp_path.iterdir()] == [archive.name]
 
 
-def test_a_zip_that_is_none_is_reported(tmp_path):
+def test_invalid_zip_is_reported(tmp_path):
     import snowcat_runtime
 
     (tmp_path / "wasmtime-1-x.zip").write_bytes(b"junk")
@@ -295,7 +297,7 @@ def test_a_zip_that_is_none_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_offline_script_asks_no_repository(script):
+def test_offline_script_uses_no_repository(script):
     text = scripts.scripts(("aarch64", "x86_64"))[script]
     assert "REPOSITORY" not in text.replace("without a package repository", "") and "wasmtime==" not in text
     before, after = imports(SCRIPTS[script]), imports(text)
@@ -327,7 +329,7 @@ def test_the_offline_installation_runs(component, wheel, tmp_path):
 
 
 FAKE = {
-    # The wheel that has no library for Linux.
+    # The wheel without a library for Linux.
     "py3-none-any": ("raise OSError('win32-x86_64/_libwasmtime.so: cannot open shared object file')", ["win32-x86_64"]),
     "py3-none-manylinux1_x86_64": (
         "raise RuntimeError('unsupported architecture for wasmtime: riscv64')",
@@ -337,7 +339,7 @@ FAKE = {
 
 
 @pytest.mark.parametrize("tag", FAKE)
-def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
+def test_runtime_without_a_library_is_described(tmp_path, tag):
     imported, installed = tmp_path / "imports", tmp_path / "installed"
     source, directories = FAKE[tag]
     imported.mkdir()
@@ -360,14 +362,14 @@ def test_a_runtime_without_a_library_says_what_it_is(tmp_path, tag):
     assert context["machine"] == os.uname().machine and context["libc"].startswith("glibc")
 
 
-def test_no_runtime_at_all_says_so(tmp_path):
+def test_missing_runtime_is_reported(tmp_path):
     for file in (PROCEDURES / "handler").glob("snowcat_*.py"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     reported = fault(alone(tmp_path))
     assert "ModuleNotFoundError" in reported["message"] and "wasmtime: not installed" in reported["context"]
 
 
-def test_the_handler_states_the_versions_of_the_files_that_decide_them():
+def test_versions_of_the_handler_are_those_of_their_files():
     root = PROCEDURES.parent
     cargo = tomllib.loads((root / "Cargo.toml").read_text("utf-8"))
     assert cargo["workspace"]["package"]["version"] == snowcat_release.RELEASE

@@ -1,6 +1,7 @@
-"""The stored-procedure host: what it does with each step, whom it tells what, and what it never tells.
+"""The procedure's host: how it performs each step, what it reports, and what it never reveals.
 
-What it sends and hears over HTTP is in `test_network.py`."""
+Its HTTP requests are tested in `test_network.py`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ REPORT = {
 
 
 class Scripted:
-    """A component that says these steps, whatever it hears, and remembers what it heard."""
+    """A component that returns these steps regardless of the replies, and records the replies."""
 
     engine, load_ms = "scripted", 0.0
 
@@ -82,7 +83,7 @@ def sql(*statements: str) -> Variant:
 
 
 class Warehouse:
-    """Answers as the test says; an exception is raised."""
+    """Answers as the test states; an exception is raised."""
 
     def __init__(self, **answers) -> None:
         self.answers = answers
@@ -170,13 +171,13 @@ PULLED = '{"step":{"pull":{"content":"text","files":["@s/a.csv"],"resource":"r",
         ),
     ],
 )
-def test_a_step_and_its_reply_are_written_down(step, answers, lines):
+def test_steps_and_replies_are_in_the_transcript(step, answers, lines):
     written = transcript(Scripted(step, payload="AAEC"), Warehouse(**answers))
     assert written[0] == '{"reply":"start"}'
     assert written[1 : 1 + len(lines)] == lines
 
 
-def test_the_report_is_written_down_and_returned():
+def test_report_is_in_the_transcript_and_returned():
     lines: list[str] = []
     report, measured = host.run(Scripted(sql("X")), "{}", "now", Warehouse(sql=[(None, [])]), lines.append)
     assert json.loads(lines[-1]) == {"step": {"finished": report}}
@@ -185,14 +186,14 @@ def test_the_report_is_written_down_and_returned():
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("host"), host.LoadError("host", "no")])
-def test_what_the_host_cannot_do_is_never_swallowed(broken):
+def test_errors_of_the_host_are_raised(broken):
     component = Scripted(sql("BEGIN"), sql("X"))
     with pytest.raises(type(broken)):
         host.run(component, "{}", "now", Warehouse(sql=broken))
     assert len(component.heard) == 1
 
 
-def test_a_fault_is_reported_with_its_place():
+def test_faults_are_reported_with_their_path():
     with pytest.raises(host.LoadError) as caught:
         host.run(
             Scripted(record(kind="data", message="é", context=["issues"])), '{"pipeline": "p"}', "now", Warehouse()
@@ -219,7 +220,7 @@ def test_a_fault_is_reported_with_its_place():
         (Variant("wait", record(seconds=float("nan"), reason="")), "asks to wait"),
     ],
 )
-def test_a_component_that_asks_for_what_it_must_not_is_refused(step, words):
+def test_steps_that_violate_the_interface_are_rejected(step, words):
     def never(*_):
         raise AssertionError(step)
 
@@ -231,7 +232,7 @@ def test_a_component_that_asks_for_what_it_must_not_is_refused(step, words):
 @pytest.mark.parametrize(
     "step", [upload('"A""."."b"."C"', "1.5/0.x-y_z/0..parquet"), Variant("wait", record(seconds=900.0, reason=""))]
 )
-def test_a_component_gets_what_it_may_ask_for(step):
+def test_steps_within_the_interface_are_performed(step):
     component = Scripted(step, payload="AAEC")
     host.run(component, "{}", "now", Warehouse())
     assert component.heard[-1].tag == "done"
@@ -297,7 +298,7 @@ def test_every_failure_is_reported_as_json(call, kind, words, built_package, tmp
     assert reported["kind"] == kind and words in reported["message"] and len(str(caught.value)) < 3000
 
 
-def test_a_failure_nobody_thought_of_is_reported_without_secrets(source, built_package, monkeypatch):
+def test_unexpected_failure_is_reported_without_secrets(source, built_package, monkeypatch):
     monkeypatch.setattr(host, "imports", lambda: str(built_package))
     credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [source]}}
 
@@ -335,14 +336,14 @@ except Exceeded as error:
 """
 
 
-def test_a_step_without_end_is_ended_and_the_process_with_it():
+def test_endless_step_ends_with_the_process():
     procedures = host.__file__.rsplit("/", 1)[0]
     done = subprocess.run([sys.executable, "-c", ENDLESS, procedures], capture_output=True, text=True, timeout=60)
     assert done.stdout == "a step of the load took longer than the 0.3 s that it may take\n", done.stderr
     assert done.returncode == 0
 
 
-def test_a_load_that_needs_more_memory_than_it_may_use_says_so(built_package, monkeypatch):
+def test_load_beyond_its_memory_limit_is_reported(built_package, monkeypatch):
     job = {
         "pipeline": "p",
         "database": "RAW",
@@ -359,7 +360,7 @@ def test_a_load_that_needs_more_memory_than_it_may_use_says_so(built_package, mo
         guest.limits.close()
         return caught.value.details
 
-    # With enough of it the load gets as far as an answer that the fake does not have.
+    # With enough memory the load reaches an answer that the fake does not have.
     assert reported(1 << 30)["kind"] in ("destination", "protocol")
     found = reported(48 << 20)
     assert found["kind"] == "limit" and "more than the 48 MB of memory that it may use" in found["message"]
@@ -385,7 +386,7 @@ class EmptyPage:
 
 
 class Row(tuple):
-    """A Snowpark row: a tuple that knows its columns."""
+    """A Snowpark row: a tuple with column names."""
 
     def __new__(cls, **columns):
         made = super().__new__(cls, columns.values())
@@ -412,7 +413,7 @@ def test_affected_rows(rows, affected):
     assert texts == [[None if v is None else str(v) for v in row] for row in rows]
 
 
-def test_an_error_of_sql_is_a_failure_with_its_number():
+def test_sql_errors_are_failures_with_their_code():
     from snowflake.connector.errors import IntegrityError, ProgrammingError
     from snowflake.snowpark.exceptions import SnowparkSQLException
 
@@ -431,7 +432,7 @@ def test_an_error_of_sql_is_a_failure_with_its_number():
         assert caught.value.failure == {"code": code, "message": text, "transient": transient}
 
 
-def test_the_result_has_the_words_its_callers_know():
+def test_result_has_the_documented_keys():
     report, measured = host.run(Scripted(), "{}", "now", Warehouse())
     import datetime
 
@@ -532,12 +533,12 @@ def test_connections_are_kept_and_a_closed_one_is_replaced(source):
     assert [case for case, _ in several] == ["ok"] * 20 and len(Source.connections) <= 2 + snowcat_http.PARALLEL
 
 
-def test_no_connection_is_transient():
+def test_missing_connection_is_transient():
     case, answer = ask("http://127.0.0.1:9/")
     assert (case, answer["transient"], answer["code"]) == ("err", True, "")
 
 
-def test_the_usual_port_may_be_said_or_not():
+def test_default_port_is_optional():
     for hosts, place, expect in (
         (["x.example"], ("https", "x.example", 443), True),
         (["x.example:443"], ("https", "x.example", 443), True),
@@ -549,7 +550,7 @@ def test_the_usual_port_may_be_said_or_not():
         assert Origin(*place).is_among(hosts) is expect, (hosts, place)
 
 
-def test_what_is_reported_has_no_secret(source):
+def test_reports_have_no_secrets(source):
     client = host.Http({"c": {"type": "http_basic", "secret": "pair", "hosts": [source]}})
     client.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
     for text, expect in (
@@ -564,7 +565,7 @@ def test_what_is_reported_has_no_secret(source):
 # --- with the component -----------------------------------------------------------------
 
 
-def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
+def test_invalid_job_fails_the_call_before_any_step(built_package):
     from emulator import Lab
 
     with Lab(databases=()) as lab:
@@ -585,7 +586,7 @@ def test_a_job_that_is_wrong_fails_the_call_and_nothing_is_done(built_package):
             with pytest.raises(Exception, match="LoadError") as caught:
                 lab.call(f"CALL SNOWCAT.CODE.P_LOAD({job})", role="SNOWCAT_AUTHOR")
             assert words in str(caught.value), job
-            # As README tells callers to read it.
+            # As README tells callers to parse it.
             reported = str(caught.value)
             assert (
                 json.loads(reported[reported.index('{"status": "error"') : reported.rindex("}") + 1])["kind"]

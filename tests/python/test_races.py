@@ -1,7 +1,8 @@
-"""Of two loads that race, whatever the service does where its documentation leaves it open: no row is lost or doubled.
+"""Two loads that race, under every behaviour that the documentation of the service leaves open: no row is lost or
+duplicated.
 
-Every reading of the locks is a mode of the emulator (`emulator/modes.py`). What the tables hold after a race is what
-they hold after the loads that reported success ran one after the other.
+Every interpretation of the locks is a mode of the emulator (`emulator/modes.py`). After a race the tables have the rows
+of the successful loads run one after the other.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ STRATEGIES = SCHEMA["definitions"]["disposition_with_options"]["properties"]["st
 MERGE = {strategy: {"disposition": "merge", "strategy": strategy} for strategy in STRATEGIES if strategy not in REPLACE}
 DISPOSITIONS: dict[str, Any] = {"append": "append", "replace": "replace", **MERGE}
 REFRESHES = ("drop_data", "drop_resources", "drop_sources")
-# What a load may say that lost. A load that cannot commit any more may find its stage dropped, and what a refresh drops
-# is missing for a load that knew it.
+# The faults of a load that lost. A load that can no longer commit may find its stage dropped, and objects that a
+# refresh drops are missing for a load that knew them.
 LOST = re.compile(
     r"another load of the pipeline p committed|another load stored the schema|does not exist or not authorized"
     r"|expected COPY to load|expected a state of the pipeline|invalid identifier"
 )
-# Every reading of what the documentation leaves open, alone and all together: arguments of `Lab`.
+# Every interpretation of what the documentation leaves open, alone and all together: arguments of `Lab`.
 HOSTILE: dict[str, dict[str, Any]] = {
     "kind": {},
     "snapshot before the wait": {"snapshot": "before_wait"},
@@ -41,7 +42,7 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "locks of rows": {"lock_unit": "rows"},
     "all of them": {"snapshot": "before_wait", "lock_unit": "rows", "merge_without_match_locks": False},
 }
-# All pairs of steps take hours: `make races`. Here the loads change places at some of the steps.
+# All pairs of steps take hours: `make races`. Here the loads alternate at some of the steps.
 ALL = os.environ.get("SNOWCAT_RACES") == "all"
 
 
@@ -63,13 +64,13 @@ def job(disposition: Any, cursor: bool, **options: Any) -> dict[str, Any]:
 
 
 BASE = [order(1, "a", 1), order(2, "a", 2), order(3, "a", 3)]
-# Both change the same row and add one; the second brings a column as well.
+# Both change the same row and add one; the second adds a column as well.
 FIRST, SECOND = [order(2, "b", 4), order(4, "b", 5)], [order(2, "c", 6, more=1), order(5, "c", 7)]
 LATER = [order(9, "z", 9)]
 
 
 def scenarios() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], bool]]:
-    """Each with the jobs of the two loads, and whether the dataset is there before."""
+    """Each with the jobs of the two loads, and whether the dataset exists before."""
     for name, disposition in DISPOSITIONS.items():
         for cursor in (False, True):
             said = f"{name}{', cursor' if cursor else ''}"
@@ -115,8 +116,9 @@ def prepare(lab: Lab, guest: Any, first: dict[str, Any], there: bool) -> None:
 
 
 def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...], tuple]:
-    """What the tables hold after each order of loads that end well. Behind a refresh that failed half-way ("F") the
-    tables are empty, and the cursors forgotten."""
+    """The tables after each order of successful loads. After a refresh that failed half-way ("F") the tables are
+    empty, and the cursors are reset.
+    """
     loads = {"A": Load(jobs[0], FIRST), "B": Load(jobs[1], SECOND)}
     half = Load({**jobs[0], "refresh": jobs[0].get("refresh")}, [])
     found = {}
@@ -133,9 +135,9 @@ def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_what_a_race_leaves_is_what_one_after_the_other_leaves(labs, guest, scenario):
+def test_result_of_a_race_is_that_of_some_serial_order(labs, guest, scenario):
     first, second, there = SCENARIOS[scenario]
-    # What no race leaves, and how many steps each load has, are the same in all modes.
+    # The result without a race, and the number of steps of each load, are the same in all modes.
     plain = lab_of(labs, "kind")
     expected = serial(plain, guest, [first, second], there)
     prepare(plain, guest, first, there)
@@ -153,12 +155,12 @@ def test_what_a_race_leaves_is_what_one_after_the_other_leaves(labs, guest, scen
             later = alone(lab, guest, Load(second, LATER))
             assert later.error is None, f"{place}: the next load: {later.error}"
             assert (9, "z", True) in tables(lab)["orders"]
-    # The race is one: loads that know nothing of one another both end well somewhere.
+    # There is a race: loads that are unaware of one another both succeed somewhere.
     assert both or "cursor" in scenario or "drop" in scenario or not there or count < 5
 
 
 def pairs(steps: int, others: int, name: str) -> list[tuple[int, int]]:
-    """At which steps of the two loads they change places. `name` spreads the samples over modes and scenarios."""
+    """The steps of the two loads at which they alternate. `name` spreads the samples over modes and scenarios."""
     offset = sum(map(ord, name))
     if ALL:
         return [(i, j) for i in range(1, steps + 1) for j in [*range(1, others + 1), EVERYTHING]]
@@ -168,7 +170,7 @@ def pairs(steps: int, others: int, name: str) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("cursor", [False, True])
 @pytest.mark.parametrize("disposition", DISPOSITIONS)
-def test_a_load_that_reads_what_was_before_the_last_commit_notices_it(labs, guest, disposition, cursor):
+def test_load_that_reads_before_the_last_commit_detects_it(labs, guest, disposition, cursor):
     """READ_CONSISTENCY_MODE = SESSION: a SELECT may be older than the last commit of another session."""
     lab = lab_of(labs, "reads of the session")
     load = job(DISPOSITIONS[disposition], cursor)
@@ -187,11 +189,11 @@ def test_a_load_that_reads_what_was_before_the_last_commit_notices_it(labs, gues
 
 
 def check(lab: Lab, expected: dict, one: racing.Racer, other: racing.Racer, place: str) -> bool:
-    """The tables hold what the loads that ended well leave in some order; whether both did."""
+    """The tables have the result of the successful loads in some order. Returns whether both succeeded."""
     for racer in (one, other):
         assert racer.error is None or LOST.search(str(racer.error)), f"{place}: {racer.error}"
     won = {name for name, racer in (("A", one), ("B", other)) if racer.error is None}
-    # Of the orders of those that ended well; a refresh that failed may have emptied the tables before.
+    # In any order of the successful loads; a refresh that failed may have emptied the tables before.
     orders = [names for names in expected if set(names) - {"F"} == won and ("F" not in names or "A" not in won)]
     found = tables(lab)
     assert any(found == expected[names] for names in orders), (
@@ -201,8 +203,8 @@ def check(lab: Lab, expected: dict, one: racing.Racer, other: racing.Racer, plac
     return len(won) == 2
 
 
-def test_the_schedule_is_exact(labs, guest):
-    """The harness itself: two loads that stop where the test says, and one that waits for the other's lock."""
+def test_schedule_is_exact(labs, guest):
+    """The harness itself: two loads that stop where the test states, and one that waits for the other's lock."""
     lab = lab_of(labs, "kind")
     first, second, there = SCENARIOS["append"]
     prepare(lab, guest, first, there)

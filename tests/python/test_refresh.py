@@ -1,4 +1,4 @@
-"""Starting over, against dlt's own refresh modes on the emulator; and that no moment of it loses or doubles a row."""
+"""Refresh modes, compared with dlt's on the emulator; and that no row is lost or duplicated at any moment."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def order(number: int, day: int, total: Any, **more: Any) -> dict:
     return {"id": number, "updated": f"2024-01-{day:02d}T00:00:00Z", "total": total, "items": [{"sku": "a"}], **more}
 
 
-# A column that goes, and one that comes back with another type; then a load that goes on; then one that finds nothing.
+# A column is removed, one returns with another type; then an ordinary load; then one without records.
 FIRST = {"orders": [order(1, 1, 1.5, gone="x"), order(2, 2, 2.5, tags=["t"])], "events": [{"n": 1, "l": [1]}]}
 RELOAD = [order(2, 2, 7.5, fresh=True)]
 TYPED = [order(2, 2, "seven", fresh=True)]
@@ -31,7 +31,7 @@ LATER = {"orders": [order(2, 2, 9.5), order(3, 3, 3.5)]}
 
 
 def dataset(both: Loaders) -> dict[str, Any]:
-    """All that must be the same whoever loaded it."""
+    """The parts of a dataset that must be equal, whichever loader wrote it."""
     found: dict[str, Any] = {"columns": [c for c in both.columns() if not c[0].startswith("_DLT")]}
     for table in sorted({c[0] for c in found["columns"]}):
         names = [c[1] for c in found["columns"] if c[0] == table and (c[1][:4] != "_DLT" or c[1] == "_DLT_LIST_IDX")]
@@ -39,14 +39,14 @@ def dataset(both: Loaders) -> dict[str, Any]:
         found[table] = sorted(map(repr, rows))
     found["state"] = both.state()["sources"]["shop"]
     found["loads"] = len(both.rows("_DLT_LOADS", "LOAD_ID"))
-    # dlt finds a schema by its hash, so none may be left that the tables do not have.
+    # dlt finds a schema by its hash, so no stored schema may have other columns than the tables.
     found["schemas"] = len(set(both.rows("_DLT_VERSION", "VERSION_HASH")))
     return found
 
 
 @pytest.fixture
 def pair(guest, tmp_path, monkeypatch) -> Iterator[tuple[Loaders, Loaders]]:
-    """dlt and Snowcat, each with an account of its own."""
+    """dlt and Snowcat, each with a separate account."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     with Lab() as one, Lab() as other:
         yield Loaders(one, guest, tmp_path, None, False), Loaders(other, guest, tmp_path, None, False)
@@ -54,7 +54,7 @@ def pair(guest, tmp_path, monkeypatch) -> Iterator[tuple[Loaders, Loaders]]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("records", [RELOAD, TYPED, []], ids=["again", "typed", "nothing"])
-def test_starts_over_as_dlt_does(pair, mode, records):
+def test_refresh_has_the_result_of_dlt(pair, mode, records):
     theirs, ours = pair
     theirs.dlt(FIRST)
     ours.snowcat(FIRST)
@@ -63,7 +63,7 @@ def test_starts_over_as_dlt_does(pair, mode, records):
     report = ours.snowcat({"orders": records}, refresh=mode)
     assert report["warnings"] == []
     expected, found = dataset(theirs), dataset(ours)
-    # Dropping is a load of its own here, that saves the state without the cursors before anything is dropped.
+    # Dropping is a separate load, which saves the state without cursors before anything is dropped.
     expected["loads"] += mode != "drop_data"
     assert found == expected
     theirs.dlt(LATER)
@@ -78,10 +78,10 @@ def test_starts_over_as_dlt_does(pair, mode, records):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_dlt_goes_on_after_a_refresh_by_snowcat(pair, mode):
+def test_dlt_continues_after_a_refresh_by_snowcat(pair, mode):
     both, _ = pair
     both.dlt(FIRST)
-    # dlt looks at the schema again when the state has changed.
+    # dlt reads the schema again if the state has changed.
     both.snowcat({"orders": [order(2, 3, "seven")]}, refresh=mode)
     before = both.columns()
     both.dlt({"orders": [order(2, 3, "eight"), order(3, 4, "nine")]})
@@ -91,7 +91,7 @@ def test_dlt_goes_on_after_a_refresh_by_snowcat(pair, mode):
     assert len(both.rows("ORDERS__ITEMS", "SKU")) == 2
 
 
-def test_refresh_of_a_dataset_that_is_not_there(guest):
+def test_refresh_of_a_missing_dataset(guest):
     with Lab() as lab:
         for mode in MODES:
             ours = Loaders(lab, guest, None, None, False)
@@ -120,20 +120,20 @@ def events(*numbers: int) -> list[str]:
 
 
 def there(lab: Lab, session: Any = None) -> tuple[list[int], list[int]]:
-    """What is in the tables; nothing where they are not."""
+    """The rows of the tables; empty for missing ones."""
     sql = lambda text: (session or lab.session).sql(text).collect()
     names = {n for (n,) in sql("SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D'")}
     read = lambda table, column: sorted(r[0] for r in sql(f'SELECT "{column}" FROM RAW.D."{table}"'))
     return tuple(read(t, c) if t in names else [] for t, c in (("EVENTS", "N"), ("EVENTS__L", "VALUE")))
 
 
-# All six take minutes: every second step of the one with the most, or every step of all where SNOWCAT_LONG is set.
+# All six take minutes: every second step of the one with the most, or every step of all if SNOWCAT_LONG is set.
 DYING = [(m, a) for m in MODES for a in (True, False)] if os.environ.get("SNOWCAT_LONG") else [("drop_sources", True)]
 
 
 @pytest.mark.parametrize(("mode", "again"), DYING)
-def test_a_refresh_that_dies_anywhere_loses_and_doubles_nothing(guest, mode, again):
-    """The next load, a refresh or not, leaves what the source has, once."""
+def test_refresh_killed_at_any_step_loses_and_duplicates_nothing(guest, mode, again):
+    """The next load, a refresh or not, leaves each row of the source once."""
     everything = ([1, 2, 3, 4], [1, 1, 2, 2, 3, 3, 4, 4])
     every = 1 if os.environ.get("SNOWCAT_LONG") else 2
     died = 1 - every
@@ -161,7 +161,7 @@ def test_a_refresh_that_dies_anywhere_loses_and_doubles_nothing(guest, mode, aga
         assert stages == []
 
 
-def test_rows_are_deleted_in_the_transaction_that_brings_the_new_ones(guest):
+def test_rows_are_deleted_in_the_transaction_that_inserts_new_ones(guest):
     """drop_data: a reader between any two statements finds the old rows or the new ones."""
     with Emulated() as emulated:
         emulated.load(job(), events(1, 2, 3), NOW, guest, None)
@@ -180,7 +180,7 @@ def test_rows_are_deleted_in_the_transaction_that_brings_the_new_ones(guest):
 # --- the rest ------------------------------------------------------------------
 
 
-def test_development_mode_has_a_dataset_of_its_own(guest):
+def test_development_mode_has_a_separate_dataset(guest):
     with Emulated() as emulated:
         for hour, dataset_name in ((3, "D_20260101030000"), (15, "D_20260101150000")):
             done = emulated.load(job(dev_mode=True), events(1), NOW + dt.timedelta(hours=hour), guest, None)
@@ -189,7 +189,7 @@ def test_development_mode_has_a_dataset_of_its_own(guest):
             assert [tuple(r) for r in found] == [(1,)]
 
 
-def test_skip_reads_nothing_and_forgets_nothing(guest):
+def test_skip_reads_nothing_and_resets_nothing(guest):
     with Lab() as lab:
         ours = Loaders(lab, guest, None, None, False)
         ours.snowcat({"events": FIRST["events"]})
@@ -209,7 +209,7 @@ def dataset_of_events(ours: Loaders) -> Any:
     return ours.rows("EVENTS", "N"), schema["tables"]["events"]
 
 
-def test_the_newest_schema_is_the_one_stored_last_though_the_clock_be_late(guest):
+def test_newest_schema_is_the_last_stored_despite_a_late_clock(guest):
     with Lab() as lab:
         ours = Loaders(lab, guest, None, None, False)
         for day, record in ((3, {"a": 1}), (2, {"b": 1}), (1, {"c": 1})):
@@ -222,8 +222,8 @@ def test_the_newest_schema_is_the_one_stored_last_though_the_clock_be_late(guest
         assert loads == ["1767398400.000000", "1767398400.000001", "1767398400.000002"]
 
 
-def test_a_dataset_whose_schema_has_another_name_is_found(guest):
-    """dlt's schema has the name of its source; a job that does not name it goes on with the pipeline's default."""
+def test_dataset_with_another_schema_name_is_found(guest):
+    """dlt's schema has the name of its source; a job without a schema name continues with the pipeline's default."""
     with Lab() as lab:
         ours = Loaders(lab, guest, None, None, False)
         ours.snowcat({"events": [{"a": 1}]}, schema_name="my_source")

@@ -1,4 +1,4 @@
-"""Who may do what: the roles that `install.sql` makes, and the owner's policy (`procedures/docs/src/roles.md`)."""
+"""The rights of the roles of `install.sql`, and the owner's policy (`procedures/docs/src/roles.md`)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def shop(built_package):
 
 
 def attempt(lab: Lab, statement: str, role: str) -> str:
-    """`yes`, or why not."""
+    """`yes`, or the reason why not."""
     session = lab.connect(role)
     try:
         session.sql(statement).collect()
@@ -93,7 +93,7 @@ NO = "not authorized|nsufficient privileges"
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
-def test_each_role_may_do_what_it_is_for(shop, statement, may):
+def test_each_role_has_its_documented_rights(shop, statement, may):
     shop.call("CALL SNOWCAT.CODE.P_RUN('shop')", role=CALLER)
     found = {role: attempt(shop, statement, role) for role in ROLES}
     for role, answer in found.items():
@@ -180,7 +180,7 @@ ECHO = {
     ],
 )
 @pytest.mark.parametrize("way", ["P_LOAD", "P_RUN"])
-def test_what_the_policy_does_not_name_is_refused_before_anything_runs(shop, change, place, words, way):
+def test_values_outside_the_policy_are_rejected_before_any_step(shop, change, place, words, way):
     statement = load(change)
     if way == "P_RUN":
         shop.sql("DELETE FROM SNOWCAT.CODE.JOBS WHERE NAME = 'attack'")
@@ -232,7 +232,7 @@ def test_only_approved_jobs_run_by_name(shop, name, words):
         ('{"jobs": {"schemas": ["RAW.SHOP"]}}', load(), 'whose \\"stages\\" allows nothing'),
     ],
 )
-def test_a_policy_allows_nothing_by_itself(built_package, policy, statement, words):
+def test_empty_policy_allows_nothing(built_package, policy, statement, words):
     with Lab() as made:
         made.install(built_package)
         if policy is not None:
@@ -242,7 +242,7 @@ def test_a_policy_allows_nothing_by_itself(built_package, policy, statement, wor
         assert words in str(caught.value)
 
 
-def test_a_condition_does_not_make_the_server_quote_rows(shop):
+def test_conditions_cannot_reveal_rows_in_errors(shop):
     merge = {"disposition": "merge", "strategy": "delete-insert", "destination_scope": "TO_DATE(who) > CURRENT_DATE"}
     pay = JOB["resources"][0] | {"name": "pay", "primary_key": "id", "columns": {"who": {"data_type": "text"}}}
     shop.call(load({"resources": [pay | {"write_disposition": "append"}]}), role=AUTHOR)
@@ -252,6 +252,6 @@ def test_a_condition_does_not_make_the_server_quote_rows(shop):
     assert "91234" not in str(caught.value) and "the server's text is not shown" in str(caught.value)
 
 
-def test_a_newer_package_keeps_the_policy(shop, built_package):
+def test_newer_package_keeps_the_policy(shop, built_package):
     shop.install(built_package)
     assert shop.call("CALL SNOWCAT.CODE.P_RUN('shop')", role=CALLER)["status"] == "success"

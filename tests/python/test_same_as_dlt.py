@@ -1,4 +1,4 @@
-"""A `rest_api` source of dlt, written by hand, and the ready-made job make the same tables of the same service."""
+"""A hand-written `rest_api` source of dlt and the ready-made job make the same tables of the same service."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from conformance import compare, reference  # before dlt: it sets dlt's environm
 
 
 def of_dlt(source: str, address: str, page: int, pipeline: Any) -> list[str]:
-    """A run of dlt; the ids of its loads."""
+    """A run of dlt. Returns the ids of its loads."""
     info = pipeline.run(getattr(dlt_sources, source)(address, page), loader_file_format="parquet")
     return [package.load_id for package in info.load_packages]
 
 
 @pytest.mark.parametrize("source", ["github", "pagerduty"])
-def test_the_same_tables(guest, tmp_path, monkeypatch, source):
+def test_tables_are_those_of_dlt(guest, tmp_path, monkeypatch, source):
     monkeypatch.setattr(snowcat_credentials, "secret", local_jobs.secrets)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     database = str(tmp_path / "dlt.duckdb")
@@ -46,5 +46,5 @@ def test_the_same_tables(guest, tmp_path, monkeypatch, source):
 
 
 def asked(requests: list[dict]) -> list[tuple]:
-    """What was asked for; the same thing twice is once."""
+    """The distinct requests."""
     return sorted({(r["path"], tuple(sorted(r["query"].items()))) for r in requests})

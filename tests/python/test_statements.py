@@ -1,4 +1,4 @@
-"""Every kind of statement Snowcat says (`tests/data/sql/statements.sql`), read by a parser that is not ours and run."""
+"""Every kind of statement of Snowcat (`tests/data/sql/statements.sql`), parsed by another parser and run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from emulator.text import split_script
 
 SNAPSHOT = (pathlib.Path(__file__).parents[1] / "data/sql/statements.sql").read_text(encoding="utf-8")
 STATEMENTS = split_script(SNAPSHOT)
-# What each is for; the first comment is the file's own.
+# The headings; the first comment is that of the file.
 PURPOSES = re.findall(r"^-- (.*)$", SNAPSHOT, re.MULTILINE)[1:]
 SET = '"RAW"."MY ""DATA"".SET"'
 STAGING = '"RAW"."MY ""DATA"".SET_STAGING"'
-# What the statements speak of and do not make themselves.
+# Objects that the statements use and do not create.
 BEFORE = [
     f"CREATE SCHEMA {STAGING}",
     f'CREATE TABLE {SET}."_DLT_PIPELINE_STATE" ("VERSION" NUMBER(19,0), "PIPELINE_NAME" VARCHAR, "STATE" VARCHAR, '
@@ -43,7 +43,7 @@ BEFORE = [
 AFTER_TABLES = [
     f'ALTER TABLE {SET}."SELECT" ADD COLUMN "_DLT_VALID_FROM" TIMESTAMP_LTZ, "_DLT_VALID_TO" TIMESTAMP_LTZ',
 ]
-# Statements on columns that the tables of this test do not have, and on a table before it is made.
+# Statements on columns that the tables of this test do not have, and on a table before it is created.
 ODD = {
     "restore: the columns of one table",
     "a longer column of a staging table",
@@ -52,7 +52,7 @@ ODD = {
     "delete-insert: a column of TIMESTAMP_TZ",
     "upsert: a column of TIMESTAMP_TZ",
 }
-# How many rows each of them changes, one after the other: root rows a and b have one key, g is deleted at the source.
+# The number of rows that each changes, in order: root rows a and b have one key, g is deleted at the source.
 CHANGED = {
     "the seed row, committed before the transaction": 1,
     "the lock": 1,
@@ -120,12 +120,12 @@ def main(session):
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=lambda s: s[:40])
-def test_another_parser_reads_it(statement):
+def test_another_parser_accepts_it(statement):
     parsed = sqlglot.parse_one(statement, read="snowflake")
     assert not isinstance(parsed, sqlglot.exp.Command)
 
 
-def test_all_of_them_run_in_an_owners_rights_procedure():
+def test_all_run_in_an_owners_rights_procedure():
     at = dt.datetime(2024, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     rows = pa.table(
         {
@@ -147,7 +147,7 @@ def test_all_of_them_run_in_an_owners_rights_procedure():
     for purpose, statement in zip(PURPOSES, STATEMENTS, strict=True):
         if purpose in ODD:
             continue
-        # JSON waits as text; the snapshot shows the type of the final table.
+        # JSON is staged as text; the snapshot shows the type of the final table.
         staging = statement.startswith("CREATE TRANSIENT")
         if statement.startswith("DROP TABLE"):
             order.append(("", f'CREATE TABLE {SET}."KEPT" AS SELECT * FROM {SET}."SELECT"'))

@@ -1,7 +1,7 @@
-"""What earlier versions stored stays good: a dataset that another tree left, in the midst of a load in parts.
+"""Stored forms of earlier versions still load: a dataset that another version left in the middle of a load in parts.
 
-`tests/data/stored/<commit>.json` holds the tables as that tree left them. `python tests/python/test_stored.py NAME` records
-them anew with the component that SNOWCAT_COMPONENT names.
+`tests/data/stored/<commit>.json` has the tables as that version left them. `python tests/python/test_stored.py NAME`
+records them again with the component in SNOWCAT_COMPONENT.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ JOB = json.dumps({"pipeline": "p", "database": "RAW", "dataset": "d", "resources
 
 
 def pages(first: int, last: int) -> list[str]:
-    """A page for each event."""
+    """One page per event."""
     day = "2024-01-{:02d}T00:00:00Z"
     return [json.dumps([{"n": n, "at": day.format(n), "list": [n], "extra": {"a": n}}]) for n in range(first, last + 1)]
 
@@ -37,7 +37,7 @@ def events(emulated: Emulated) -> list[int]:
 
 
 def dump(emulated: Emulated) -> dict[str, Any]:
-    """Every table: its columns with their types, and its rows as texts."""
+    """Every table: its columns with their types, and its rows as strings."""
     found: dict[str, Any] = {}
     tables = emulated.lab.sql(
         "SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'D' ORDER BY TABLE_NAME"
@@ -51,7 +51,7 @@ def dump(emulated: Emulated) -> dict[str, Any]:
 
 
 def put(emulated: Emulated, stored: dict[str, Any]) -> None:
-    """Make the tables as they were."""
+    """Create the tables as they were."""
     emulated.lab.sql("CREATE SCHEMA RAW.D")
     for table, found in stored.items():
         columns = ", ".join(
@@ -71,7 +71,7 @@ def _literal(text: str) -> str:
 
 
 @pytest.mark.parametrize("file", sorted(STORED.glob("*.json")), ids=lambda file: file.stem)
-def test_a_load_goes_on_from_what_another_version_stored(guest, file):
+def test_load_continues_from_the_state_of_another_version(guest, file):
     with Emulated() as emulated:
         put(emulated, json.loads(file.read_text()))
         before = events(emulated)
@@ -79,13 +79,13 @@ def test_a_load_goes_on_from_what_another_version_stored(guest, file):
         report = emulated.load(JOB, pages(4, 9), START + dt.timedelta(days=9), guest, None)
         assert events(emulated) == list(range(1, 10))
         assert any("goes on where a load was interrupted" in warning for warning in report["warnings"])
-        # The cursor is stored, so that nothing comes twice.
+        # The cursor is stored, so that nothing is loaded twice.
         emulated.load(JOB, pages(4, 9), START + dt.timedelta(days=10), guest, None)
         assert events(emulated) == list(range(1, 10))
 
 
 def record(name: str) -> None:
-    """Load, then load in parts and die behind the third part."""
+    """Run a load, then a load in parts that is killed after the third part."""
     from conformance.guests import Component
 
     guest = Component(pathlib.Path(os.environ.get("SNOWCAT_COMPONENT", ROOT / "target/component/snowcat.wasm")))

@@ -1,7 +1,7 @@
-"""The same job and the same answers give the same run under the Python host, byte for byte.
+"""The same job and the same replies result in the same run under the Python host, byte by byte.
 
-`tests/rust/tests/transcripts.rs` does the same for the component under the Rust host and for the library. The runs
-were recorded against the emulator; `make record-transcripts` does it anew.
+`tests/rust/tests/transcripts.rs` does the same for the component under the Rust host and for the library. The runs were
+recorded with the emulator; `make record-transcripts` records them again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TIMES = ["2026-01-01T00:00:00.5+00:00", "2026-01-02T00:00:00+00:00", "2026-01-03
 
 
 class Recorded:
-    """Answers from a transcript, and says where a run leaves it."""
+    """Answers from a transcript, and reports the first difference."""
 
     def __init__(self, lines: list[str]) -> None:
         self.replies = [json.loads(line)["reply"] for line in lines if line.startswith('{"reply"')][1:]
@@ -56,7 +56,7 @@ class Recorded:
 
 
 def perform(component, job: str, now: str, warehouse: object) -> list[str]:
-    """One run; the lines of its transcript."""
+    """One run. Returns the lines of its transcript."""
     lines: list[str] = []
     guest = snowcat_procedure.Guest(str(component.parent))
     try:
@@ -67,7 +67,7 @@ def perform(component, job: str, now: str, warehouse: object) -> list[str]:
 
 
 def live(site: Jira) -> tuple[dict, snowcat_procedure.Http]:
-    """The reference job for the small Jira, and a client that knows its secret."""
+    """The reference job for the small Jira, and a client with its secret."""
     job = json.loads(JOB.read_text().replace("{{jira_subdomain}}", "x"))
     job["client"]["base_url"] = f"http://{site.address}/"
     job["credentials"]["jira"]["hosts"] = [site.address]
@@ -75,7 +75,7 @@ def live(site: Jira) -> tuple[dict, snowcat_procedure.Http]:
 
 
 def record(component: pathlib.Path) -> None:
-    """A load, one after it that finds changes, and one whose credential is refused: against the emulator."""
+    """Record against the emulator: a load, one that finds changes, and one whose credential is rejected."""
     password = [TOKEN]
     snowcat_credentials.secret = lambda getter, alias: SimpleNamespace(username=USER, password=password[0])
     with Jira() as site, Lab() as lab:
@@ -95,8 +95,8 @@ def record(component: pathlib.Path) -> None:
                 (folder / file).write_text(content + "\n", encoding="utf-8")
 
 
-def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch):
-    """The component's memory holds what was handed to it, and nothing else can get there."""
+def test_nothing_passed_to_the_component_has_the_secret(component, monkeypatch):
+    """The component's memory has what the host passed to it, and nothing else can get there."""
     entered: list[str] = []
 
     export = snowcat_procedure.Guest._export
@@ -128,7 +128,7 @@ def test_nothing_that_enters_the_sandbox_holds_the_secret(component, monkeypatch
 
 
 @pytest.mark.parametrize("run", sorted(path.name for path in RUNS.iterdir()))
-def test_the_python_host_says_what_was_recorded(component, run):
+def test_python_host_repeats_the_recorded_transcript(component, run):
     read = lambda name: (RUNS / run / name).read_text(encoding="utf-8")
     recorded = read("transcript.jsonl").splitlines()
     said = perform(component, read("job.json"), read("now.txt").strip(), Recorded(recorded))

@@ -1,4 +1,4 @@
-"""The types of Parquet and Arrow: what both hosts say of them, and what becomes of them in the tables."""
+"""The types of Parquet and Arrow: how both hosts report them, and the resulting columns of tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from emulator import Lab
 
 D = decimal.Decimal
 NULL = "\\N"
-# Values; what is said of their column: native type, kind, digits, digits behind the point; and their cells.
+# Values; their column: native type, kind, precision, scale; and their cells.
 CASES = {
     "int8": (pa.array([-128, None], pa.int8()), ("int", "bigint"), ["-128", NULL]),
     "int64": (pa.array([-(2**63), 2**63 - 1]), ("int", "bigint"), ["-9223372036854775808", "9223372036854775807"]),
@@ -115,7 +115,7 @@ def written(table: pa.Table, kind: str) -> bytes:
     return out.getvalue()
 
 
-def test_both_hosts_say_the_same_of_types(tmp_path):
+def test_both_hosts_report_the_same_types(tmp_path):
     files = {
         f"{name}.{kind}": written(pa.table({"c": values}), kind)
         for name, (values, *_) in CASES.items()
@@ -160,7 +160,7 @@ def types(lab: Lab, table: str) -> dict[str, str]:
     return {name: number(*rest) for name, *rest in found if not name.startswith("_DLT")}
 
 
-def test_types_of_files_are_types_of_columns(lab):
+def test_types_of_files_become_types_of_columns(lab):
     put(
         lab,
         "t.parquet",
@@ -206,7 +206,7 @@ def test_types_of_files_are_types_of_columns(lab):
         ),
         (D("0.10"), None, None, None, None, None),
     ]
-    # The emulator has microseconds only; the statement that converts nanoseconds is the service's.
+    # The emulator has microseconds only; the service runs the statement that converts nanoseconds.
     found = lab.sql('SELECT FINE, "CLOCK", WALL_FINE FROM RAW.FILES.T ORDER BY FINE')
     assert [(fine.astimezone(dt.UTC), *rest) for fine, *rest in found] == [
         (dt.datetime(1970, 1, 1, tzinfo=dt.UTC), None, None),
@@ -215,7 +215,7 @@ def test_types_of_files_are_types_of_columns(lab):
     assert sorted(row[0] for row in lab.sql("SELECT N FROM RAW.FILES.T__ITEMS")) == [1, 2]
 
 
-def test_files_that_disagree_lose_nothing(lab):
+def test_files_with_different_types_lose_nothing(lab):
     put(lab, "d/a.parquet", pa.table({"id": [1], "v": pa.array([1], pa.int64())}))
     put(lab, "d/b.parquet", pa.table({"id": [2, 3], "v": pa.array([D("2.50"), D("3.00")], pa.decimal128(38, 2))}))
     put(lab, "d/c.parquet", pa.table({"id": [4], "v": pa.array([dt.date(2024, 1, 31)])}))
@@ -235,7 +235,7 @@ def test_files_that_disagree_lose_nothing(lab):
     ]
 
 
-def test_what_the_job_declares_wins_over_the_file(lab):
+def test_types_of_the_job_take_precedence(lab):
     put(
         lab,
         "w.parquet",

@@ -1,7 +1,8 @@
-"""Runs the precompiled files for aarch64 as a procedure does, by the handler, on an emulated processor.
+"""Runs the precompiled files for aarch64 with the procedure's handler on an emulated processor.
 
-Usage: arm64.py PACKAGE RUNS, with the Python of the other machine. The package has the runtime's zip; each run is a
-folder of `tests/data/transcripts`, and must come out byte for byte. Of Snowflake's packages only two names are needed.
+Usage: arm64.py PACKAGE RUNS, with the Python of that machine. The package has the runtime's zip. Each run is a folder
+of `tests/data/transcripts`, and its transcript must be equal byte by byte. Of Snowflake's packages only two names are
+needed.
 """
 
 import json
@@ -51,7 +52,7 @@ def main(package, runs):
                 job, now = ((run / name).read_text("utf-8").strip() for name in ("job.json", "now.txt"))
                 host.run(guest, job, now, recorded(expected, snowcat_fault.Failed), lines.append)
             except host.LoadError as error:
-                # A fault of the run is a line of it; that the component trapped is not.
+                # A fault of the run is a line of the transcript; a trap of the component is not.
                 if error.details["kind"] == "internal":
                     lines.append(str(error))
             seconds, same = time.monotonic() - begun, lines == expected and guest.by == "file"

@@ -35,12 +35,12 @@ import orjson
 
 IMPORTED = time.perf_counter()
 
-# What the component is given at once, too (a page of its input).
+# The size of the component's pages.
 PAGE_BYTES = 4 << 20
 
 
 def pages(path):
-    """Lists of records, as a source that reads pages would yield them."""
+    """Lists of records, as a paged source would yield them."""
     page, size = [], 0
     with open(path, "rb", buffering=1 << 20) as lines:
         for line in lines:
@@ -54,7 +54,7 @@ def pages(path):
 
 
 def staged(directory):
-    """Bytes and number of the Parquet files below a directory."""
+    """The size and number of the Parquet files below a directory."""
     size = count = 0
     for folder, _, names in os.walk(directory):
         for name in names:
@@ -65,7 +65,7 @@ def staged(directory):
 
 
 def run(path, table, nesting, directory):
-    """Extracts and normalizes; returns what there is to say about it."""
+    """Extracts and normalizes. Returns the measurements."""
     pipeline = dlt.pipeline(
         "bench",
         pipelines_dir=directory,
@@ -95,7 +95,7 @@ def run(path, table, nesting, directory):
         "rows": rows,
         "row_count": sum(rows.values()),
         "tables": len(rows),
-        # Columns without a type never saw a value: they exist in no table.
+        # Columns without a type never had a value: they exist in no table.
         "columns": sum(sum(1 for column in found["columns"].values() if "data_type" in column) for found in tables),
         "parquet_bytes": size,
         "parquet_files": files,

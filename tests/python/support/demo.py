@@ -1,7 +1,7 @@
-"""`make demo`: a laptop watches a stored procedure load a Jira project, twice.
+"""`make demo`: a stored procedure loads a Jira project twice, on this machine.
 
-A Snowflake emulator and a fake Jira run on this machine. The installation SQL and the procedure are
-those that a real account gets, unchanged.
+A Snowflake emulator and a fake Jira run here. The installation SQL and the procedure are those of a real account,
+unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 5
 
 
 def main() -> None:
-    """Tell the story."""
+    """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--issues", type=int, default=1000)
     issues = parser.parse_args().issues
@@ -67,14 +67,14 @@ def main() -> None:
 
 
 def timed(lab: Lab) -> tuple[dict, float]:
-    """The procedure's result, and how long it took."""
+    """The procedure's result, and its duration."""
     started = time.monotonic()
     result = lab.call(CALL, role="SNOWCAT_CALLER")
     return result, time.monotonic() - started
 
 
 def show(result: dict, seconds: float) -> None:
-    """What a CALL returned, in short."""
+    """Print a short form of the result of a CALL."""
     rows = result["rows"]
     print(
         f"   {result['status']} in {seconds:.1f} s: {sum(rows.values()):,} rows in {len(rows)} tables, "
@@ -97,7 +97,7 @@ def tables(lab: Lab) -> None:
 
 
 def say(what: str, more: str) -> None:
-    """A step of the story."""
+    """Print a heading of the demo."""
     print(f"\n{what} {more}", flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Sources of dlt's own, written by hand in its words: what the ready-made jobs for GitHub and PagerDuty are compared with.
+"""Sources of dlt, written by hand, with which the ready-made jobs for GitHub and PagerDuty are compared.
 
-They know nothing of the job files; whoever writes a `rest_api` source for these services would write something like this.
+They are written independently of the job files, as a user of dlt would write a `rest_api` source for these services.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def github(address: str, page: int) -> Any:
 
 
 def pagerduty(address: str, page: int) -> Any:
-    """Incidents and what belongs to them."""
+    """Incidents and their nested lists."""
 
     def plain(name: str) -> dict[str, Any]:
         return {"name": name, "endpoint": {"path": name, "data_selector": name}}

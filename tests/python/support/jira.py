@@ -1,4 +1,4 @@
-"""A small Jira for the tests: as many issues as are put in, pages of two, basic authentication."""
+"""A small Jira for tests: the issues that a test adds, pages of two, basic authentication."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Jira:
         self.server.server_close()
 
     def put(self, number: int, updated: str, **fields: object) -> None:
-        """Make an issue, or change it."""
+        """Add an issue, or change it."""
         given = {"updated": updated, "project": {"id": "1", "key": "K"}, **fields}
         self.issues[number] = {"id": str(10000 + number), "key": f"K-{number}", "fields": given}
 
     def answer(self, target: str, authorization: str | None) -> tuple[int, dict]:
-        """What Jira says."""
+        """The response of Jira."""
         parts = urlsplit(target)
         query = dict(parse_qsl(parts.query))
         self.asked.append((parts.path, query))

@@ -17,7 +17,7 @@ LARGEST = 1 << 20  # of a page, in bytes
 
 
 def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A job as the repository has it, for a service at this address, with small pages."""
+    """A job of the repository for a service at this address, with small pages."""
     text = (JOBS / f"{name}.json").read_text("utf-8")
     for setting, value in fakes.settings(name).items():
         text = text.replace("{{" + setting + "}}", value)
@@ -35,27 +35,27 @@ def job(name: str, address: str, page: int, resources: tuple[str, ...] = ()) -> 
 
 
 def turned(name: str, text: str, address: str) -> dict[str, Any]:
-    """The text of a job, turned to a service at this address."""
+    """The text of a job, with its hosts replaced by this address."""
     for known in fakes.JOBS[name].hosts:
         text = text.replace(f"https://{known}", f"http://{address}").replace(f'"{known}"', f'"{address}"')
     return json.loads(text) | {"database": "RAW", "dataset": "d"}
 
 
 def secrets(getter: str, alias: str) -> Any:
-    """In place of `snowcat_credentials.secret`."""
+    """Replaces `snowcat_credentials.secret`."""
     (secret,) = (job.secret for job in fakes.JOBS.values() if job.secret and job.secret.name == alias)
     return secret.string or SimpleNamespace(username=secret.username, password=secret.password)
 
 
 class Patient(host.Snowflake):
-    """A procedure's warehouse that remembers how long it should have waited, and does not wait."""
+    """A procedure's session that records waits instead of waiting."""
 
     def __init__(self, session: Any, credentials: dict[str, Any]) -> None:
         super().__init__(session, host.Http(credentials, largest_body=LARGEST))
         self.waits: list[float] = []
 
     def wait(self, seconds: float) -> None:
-        """At once."""
+        """Record the wait."""
         self.waits.append(seconds)
 
 
@@ -80,7 +80,7 @@ class Local(Emulated):
         return report
 
     def restart(self) -> None:
-        """Forget the dataset and its loads."""
+        """Remove the dataset and its loads."""
         self.clear()
         self.began = []
 
@@ -94,7 +94,7 @@ class Local(Emulated):
 
 
 def _all(value: Any, key: str) -> list[dict]:
-    """Every object under this key, wherever it is."""
+    """Every object under this key, at any depth."""
     if isinstance(value, list):
         return [found for item in value for found in _all(item, key)]
     if not isinstance(value, dict):

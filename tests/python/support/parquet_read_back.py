@@ -1,9 +1,9 @@
-"""Reads Parquet files back with readers the project did not write, and compares types and values.
+"""Reads Parquet files with readers of other projects, and compares types and values.
 
-    python parquet_read_back.py DIRECTORY
+python parquet_read_back.py DIRECTORY
 
-The directory holds `NAME.parquet` and, for each, `NAME.json`: what has to be found. The tests of the
-guest write both there when SNOWCAT_READ_BACK names the directory.
+The directory has `NAME.parquet` and, for each, `NAME.json` with the expectation. The tests of the guest write both
+there if SNOWCAT_READ_BACK names the directory.
 """
 
 import json
@@ -15,13 +15,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# DuckDB's dates and timestamps end, or mean infinity, before the numbers do.
+# DuckDB's range of dates and timestamps is smaller than that of the numbers, and has infinities.
 DUCKDB_MICROS = 2**62
 DUCKDB_DAYS = 2**21
 
 
 def arrow_type(column):
-    """The type pyarrow has to see."""
+    """The type that pyarrow must see."""
     return {
         "bigint": pa.int64(),
         "binary": pa.binary(),
@@ -38,7 +38,7 @@ def arrow_type(column):
 
 
 def arrow_values(column, values):
-    """The values pyarrow found, in the form of the expectation."""
+    """The values that pyarrow found, in the form of the expectation."""
     kind = column["type"]
     if kind in ("timestamp", "time"):
         values = values.cast(pa.int64())
@@ -66,7 +66,7 @@ def check_pyarrow(path, expect):
     assert file.metadata.created_by.startswith("snowcat version "), file.metadata.created_by
     groups = [file.metadata.row_group(at).num_rows for at in range(file.metadata.num_row_groups)]
     assert groups == expect["row_groups"], groups
-    # With Arrow's schema in the metadata, and with Parquet's own types alone.
+    # With Arrow's schema in the metadata, and with Parquet's own types only.
     for table in (file.read(), without_arrow_schema(path)):
         assert table.column_names == [column["name"] for column in expect["columns"]]
         for column, values in zip(expect["columns"], table.columns, strict=True):
@@ -77,13 +77,13 @@ def check_pyarrow(path, expect):
 
 
 def without_arrow_schema(path):
-    """The table as a reader sees it that knows nothing of Arrow."""
+    """The table as a reader without support for Arrow's schema sees it."""
     data = path.read_bytes().replace(b"ARROW:schema", b"arrow_schema")
     return pq.ParquetFile(pa.BufferReader(data)).read()
 
 
 def check_statistics(file, expect):
-    """The limits a reader may skip by must be those of the values."""
+    """The statistics must bound the values, because readers skip pages by them."""
     start = 0
     for at, rows in enumerate(expect["row_groups"]):
         for number, column in enumerate(expect["columns"]):
@@ -98,7 +98,7 @@ def check_statistics(file, expect):
 
 
 def duckdb_type(column):
-    """The type DuckDB has to see."""
+    """The type that DuckDB must see."""
     return {
         "bigint": "BIGINT",
         "binary": "BLOB",

@@ -1,4 +1,4 @@
-"""The other host, of Rust: what `snowcat plan` is asked to read, and what it prints."""
+"""The Rust host: runs `snowcat plan` on files, and reads its output."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ PROGRAM = os.environ.get("SNOWCAT_PLAN", pathlib.Path(__file__).resolve().parent
 
 
 class Refused(Exception):
-    """The load failed: what was said of it."""
+    """The load failed with this message."""
 
 
 def files(
     folder: pathlib.Path, *places: str | list[str], environment: dict | None = None, **resource
 ) -> dict[str, str]:
-    """The text of each file at these places, as the component gets it; a resource for each place, or list of places."""
+    """The text of each file at these places, as the component receives it; one resource per place, or list of
+    places.
+    """
     resources = [{"name": f"r{n}", "files": files, **resource} for n, files in enumerate(places)]
     job = {"pipeline": "p", "database": "RAW", "dataset": "d", "resources": resources}
     (folder / "job.json").write_text(json.dumps(job))
@@ -30,14 +32,14 @@ def files(
     )
     if run.returncode:
         assert run.returncode == 1, run.stderr
-        # It is the input's fault: none of the component's, nor the host's.
+        # It is an error of the input, not of the component or the host.
         assert "defect" not in run.stderr and "contract" not in run.stderr, run.stderr
         raise Refused(run.stderr)
     return reported(folder)
 
 
 def text(folder: pathlib.Path, name: str, **resource) -> str:
-    """The text of one file as the component gets it, whether it can read it or not."""
+    """The text of one file as the component receives it, whether or not it can parse it."""
     try:
         return files(folder, name, **resource)[name]
     except Refused:
@@ -57,7 +59,7 @@ def reported(folder: pathlib.Path) -> dict[str, str]:
 
 
 def columns(folder: pathlib.Path) -> dict[str, list[dict]]:
-    """The columns of each file that was read last, as the component gets them."""
+    """The columns of each file that was read last, as the component receives them."""
     found: dict[str, list[dict]] = {}
     name = ""
     for line in (folder / "run.jsonl").read_text().rstrip("\n").split("\n"):

@@ -1,6 +1,7 @@
 """Two loads that race, step by step: each runs in a thread and stops at a gate before every statement and upload.
 
-The schedule is exact: who runs how many steps, then who. A load that waits for a lock lets the other go on.
+The schedule is exact: which load runs how many steps, and in which order. A load that waits for a lock lets the other
+continue.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from emulator import Lab
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 EVERYTHING = 10_000
-# The guest runs in one store, which no two threads may enter.
+# The guest runs in one store, which only one thread may enter.
 _guest = threading.Lock()
 _seconds = itertools.count(1)
 
@@ -41,7 +42,7 @@ class Turns:
 
 
 class Gated(host.Snowflake):
-    """A warehouse that holds input, and asks a gate before each thing it does."""
+    """A session with input that stops at a gate before each statement and upload."""
 
     def __init__(self, session: Direct, held: list[str], gate: Any) -> None:
         super().__init__(session, host.Http({}))
@@ -49,7 +50,7 @@ class Gated(host.Snowflake):
         self.gate = gate
 
     def sql(self, statements: list[str]) -> list:
-        """Each statement behind the gate."""
+        """Run each statement after the gate."""
         outcomes = []
         for statement in statements:
             self.gate(statement)
@@ -57,7 +58,7 @@ class Gated(host.Snowflake):
         return outcomes
 
     def upload(self, stage: str, path: str, data: bytes) -> None:
-        """Behind the gate."""
+        """Upload after the gate."""
         self.gate(f"upload {path}")
         super().upload(stage, path, data)
 
@@ -71,7 +72,7 @@ class Gated(host.Snowflake):
 
 @dataclass
 class Load:
-    """What a load brings."""
+    """The input of a load."""
 
     job: dict[str, Any]
     records: list[dict[str, Any]]
@@ -79,7 +80,7 @@ class Load:
 
 @dataclass
 class Racer:
-    """One load on its way."""
+    """One running load."""
 
     load: Load
     lab: Lab
@@ -97,7 +98,7 @@ class Racer:
         self.now = START + dt.timedelta(seconds=next(_seconds))
 
     def advance(self, steps: int) -> None:
-        """Run this many steps more, or until the load waits for a lock or is over."""
+        """Run this many further steps, or until the load waits for a lock or has ended."""
         with self.turn:
             self.budget += steps
             if self.state == "new":
@@ -110,7 +111,7 @@ class Racer:
                 self.turn.wait(0.002)
 
     def finish(self) -> None:
-        """Wait until it is over; nobody stands in its way any more."""
+        """Run to the end, without gates."""
         with self.turn:
             while self.state != "over":
                 if not self.turn.wait(20):
@@ -146,7 +147,7 @@ class Racer:
 
 
 def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:
-    """Run one load from end to end; `later`: long enough after the last commit for its session to see it."""
+    """Run one load from start to end; `later`: long enough after the last commit for its session to see it."""
     racer = Racer(load, lab, guest)
     if later:
         racer.session.sql('SELECT COUNT(*) FROM RAW.D."_DLT_LOADS"').collect()
@@ -156,7 +157,7 @@ def alone(lab: Lab, guest: Any, load: Load, later: bool = False) -> Racer:
 
 
 def race(lab: Lab, guest: Any, first: Load, second: Load, i: int, j: int) -> tuple[Racer, Racer]:
-    """The first runs i steps, the second j, then the first to its end, then the second to its."""
+    """The first load runs i steps, the second j, then the first to its end, then the second to its end."""
     one, other = Racer(first, lab, guest), Racer(second, lab, guest)
     one.advance(i)
     other.advance(j)
@@ -168,13 +169,13 @@ def race(lab: Lab, guest: Any, first: Load, second: Load, i: int, j: int) -> tup
 
 
 def clear(lab: Lab) -> None:
-    """Forget the dataset."""
+    """Remove the dataset."""
     lab.sql("DROP SCHEMA IF EXISTS RAW.D CASCADE")
     lab.sql("DROP SCHEMA IF EXISTS RAW.D_STAGING CASCADE")
 
 
 def tables(lab: Lab) -> dict[str, list]:
-    """The rows, with each child row under the id of its root; and the rows of staging tables, which must not stay.
+    """The rows, with each nested row under the id of its root; and the rows of staging tables, which must be empty.
 
     Everything is read twice: in one of the modes a session's first read may be older than the last commit.
     """
@@ -183,7 +184,7 @@ def tables(lab: Lab) -> dict[str, list]:
 
 
 def _tables(lab: Lab) -> dict[str, list]:
-    # Not of the information schema, which may refuse or lag.
+    # Not from the information schema, which may fail or lag.
     catalog = lab.account.engine.catalog.tables.values()
     columns = {(table.name[2], column.name) for table in catalog for column in table.columns if table.name[1] == "D"}
     found: dict[str, list] = {"orders": [], "items": [], "waiting": []}
