@@ -1,7 +1,7 @@
-"""A laptop Snowflake: DuckDB behind Snowflake's own wire protocol, with procedures, roles and their rules.
+"""A Snowflake on one machine: DuckDB behind Snowflake's own wire protocol, with procedures, roles and their rules.
 
-`Lab` is the way in; `python -m emulator serve` gives other programs a port.
-What it does not do as the service does is listed in README.md.
+`Lab` is the entry point; `python -m emulator serve` gives other programs a port. README.md lists the differences from
+the service.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""An account: the engine, its objects, its sessions and the record of what they did."""
+"""An account: the engine, its objects, its sessions, and the trace of their statements."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ class Hosts:
         return (host, int(port)) if host in ("127.0.0.1", "localhost") else None
 
     def connections(self, place: str) -> int:
-        """How many connections were made to it."""
+        """The number of connections made to it."""
         return self._open[place.lower()].connections
 
     def close(self) -> None:
-        """Close every fake."""
+        """Close all faked hosts."""
         for terminator in self._open.values():
             terminator.close()
 
 
 class Account:
-    """Everything one Lab has."""
+    """The state of one Lab."""
 
     def __init__(
         self, folder: str, imports: str, authority: Authority, timezone: str, lock_timeout: float, modes: Modes
@@ -126,7 +126,7 @@ class Account:
         session.close(keeps_locks=orphaned)
 
     def _bury(self, transaction_id: int) -> bool:
-        """Release what a killed session still holds; returns `False` if there is no such transaction."""
+        """Release the locks of a killed session. Returns `False` if there is no such transaction."""
         found = self.orphans.pop(transaction_id, None)
         if found is None:
             return False
@@ -145,7 +145,7 @@ class Account:
         raise SqlError(90119, "22023", f"Transaction '{transaction_id}' does not exist or has ended.")
 
     def statements(self) -> int:
-        """How many statements have been run."""
+        """The number of statements run so far."""
         return len(self.trace)
 
     def locks(self) -> list[tuple]:
@@ -174,7 +174,7 @@ class Account:
         self.engine.close()
 
     def record(self, session: Session, sql: str) -> Entry:
-        """Write a statement into the trace."""
+        """Add a statement to the trace."""
         procedure = session.frame.procedure.name[2] if session.frame else None
         entry = Entry(sql, session.id, session.role, procedure, str(session.parameters["QUERY_TAG"]))
         self.trace.append(entry)
@@ -183,7 +183,7 @@ class Account:
         return entry
 
     def check_exists(self, kind: str, name: tuple[str, ...], signature: str | None) -> None:
-        """GRANT names an object that is there."""
+        """Check that the object that GRANT names exists."""
         catalog = self.engine.catalog
         if kind == "DATABASE":
             if name[0] not in catalog.databases:

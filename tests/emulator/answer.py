@@ -1,4 +1,4 @@
-"""A result as it goes on the wire, and the type of the statement that the driver gets."""
+"""A result in the form of the wire, and the statement type that drivers receive."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Answer:
 
     @staticmethod
     def of(columns: list[str], rows: list[tuple], type_id: int = 0, affected: int | None = None) -> Answer:
-        """A small result made of texts, numbers and NULLs."""
+        """A small result of strings, numbers and NULLs."""
         arrays, described = [], []
         for i, name in enumerate(columns):
             values = [row[i] for row in rows]
@@ -59,5 +59,5 @@ class Answer:
 
     @staticmethod
     def status(text: str, type_id: int = statement_type.DDL) -> Answer:
-        """One row, one column: what DDL says."""
+        """One row with one column: the result of DDL."""
         return Answer.of(["status"], [(text,)], type_id)

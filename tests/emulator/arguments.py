@@ -1,4 +1,4 @@
-"""The arguments of a CALL: read, evaluated, and as the handler gets them."""
+"""The arguments of a CALL: parsed, evaluated, and converted for the handler."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SqlNull:
 
 
 def values(session: Session, procedure: Thing, r: Reader) -> list[Any]:
-    """The values that a CALL gives, in the order of the procedure's arguments."""
+    """The values of a CALL, in the order of the procedure's arguments."""
     given: dict[str, str] = {}
     texts: list[str] = []
     inner = r.rest().strip()
@@ -71,7 +71,7 @@ def _value(session: Session, argument: Argument, text: str) -> Any:
 
 
 def _decimal(text: str) -> str | float:
-    """A number with a point is a decimal, and comes as its text; one with an exponent is a float."""
+    """A number with a point is a decimal, passed as text; one with an exponent is a float."""
     return float(text) if "e" in text.lower() else text
 
 

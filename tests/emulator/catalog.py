@@ -1,8 +1,7 @@
-"""What exists in the account: databases, schemas, tables and their declared columns.
+"""The objects of an account: databases, schemas, tables and their declared columns.
 
-The data lives in DuckDB; the declarations live here, because DuckDB does not
-keep what `INFORMATION_SCHEMA` must tell (TIMESTAMP_LTZ, FLOAT, clustering
-keys, comments). A plain object is enough: DDL is never part of a transaction.
+The data is in DuckDB. The declarations are here, because DuckDB does not keep what `INFORMATION_SCHEMA` must report
+(TIMESTAMP_LTZ, FLOAT, clustering keys, comments). Plain objects are sufficient: DDL is never part of a transaction.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ MOST_LENGTH = {"TEXT": 134_217_728, "BINARY": 67_108_864}
 
 @dataclass(frozen=True)
 class Type:
-    """A column's type: its family as `INFORMATION_SCHEMA` names it, and its two numbers."""
+    """The type of a column: its family in `INFORMATION_SCHEMA`, and its two numbers."""
 
     family: str
     first: int | None = None
@@ -65,7 +64,7 @@ class Type:
 
     @staticmethod
     def of(declared: exp.DataType) -> Type:
-        """The type a column definition declares."""
+        """The type in a column definition."""
         numbers = [int(p.name) for p in declared.expressions if isinstance(p, exp.DataTypeParam)]
         family = next((name for name, members in FAMILIES.items() if declared.this in members), None)
         if family is None:
@@ -90,11 +89,11 @@ class Type:
         return Type(family)
 
     def duck(self) -> str:
-        """The DuckDB type that holds it."""
+        """The DuckDB type for it."""
         return f"DECIMAL({self.first},{self.second})" if self.family == "NUMBER" else DUCK[self.family]
 
     def text(self) -> str:
-        """As DESCRIBE TABLE prints it."""
+        """The text in DESCRIBE TABLE."""
         if self.family == "NUMBER":
             return f"NUMBER({self.first},{self.second})"
         if self.family in DEFAULT_LENGTH or self.family.startswith("TIME"):
@@ -111,10 +110,10 @@ class Column:
     nullable: bool = True
     comment: str | None = None
     default: str | None = None
-    born: int = 0  # how many statements the account had run when it was made
+    born: int = 0  # the number of statements that the account had run when it was created
 
     def copied(self) -> Column:
-        """The column of a table made after this one's."""
+        """A copy of the column for another table."""
         return dataclasses.replace(self, born=0)
 
 
@@ -126,7 +125,7 @@ class Table:
     columns: list[Column] = field(default_factory=list)
     kind: str = "BASE TABLE"
     transient: bool = False
-    temporary: str | None = None  # the session whose table it is
+    temporary: str | None = None  # the session that owns a temporary table
     clustering: str | None = None
     comment: str | None = None
     owner: str = "ACCOUNTADMIN"
@@ -138,7 +137,7 @@ class Table:
         return any(column.type.family == "TIMESTAMP_TZ" for column in self.columns)
 
     def column(self, name: str) -> Column:
-        """The column of that name, or the server's error."""
+        """The column with this name, or the server's error."""
         for column in self.columns:
             if column.name == name:
                 return column
@@ -155,7 +154,7 @@ class Schema:
     created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
 
-# Whether a view shows a table, a column, or a schema with its database and its name.
+# Whether a view shows a table, a column, or a schema by its database and its name.
 Shows = Callable[["Table | Column | tuple[str, str, Schema]"], bool]
 
 
@@ -183,13 +182,13 @@ class Catalog:
         return self.tables[name]
 
     def check_case(self, what: str, name: str, others: list[str]) -> None:
-        """DuckDB folds case even in quotes; say so before two names fall together."""
+        """DuckDB ignores case even in quotes: fail before two names collide."""
         for other in others:
             if other != name and other.casefold() == name.casefold():
                 raise SqlError(99999, "0A000", f"emulator: {what} {name!r} and {other!r} differ only in case")
 
     def drop_schema(self, database: str, schema: str) -> None:
-        """Forget a schema and what is in it."""
+        """Remove a schema and its objects."""
         self.databases[database].pop(schema, None)
         for name in [n for n in self.tables if n[:2] == (database, schema)]:
             del self.tables[name]

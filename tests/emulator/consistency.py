@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """A connection that goes on seeing what was committed when it was made."""
+    """A connection that keeps seeing what was committed when it was created."""
 
     def __init__(self, engine: Engine) -> None:
         self.lock = threading.Lock()

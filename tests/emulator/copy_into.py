@@ -72,7 +72,7 @@ def prepare(session: Session, sql: str) -> Prepared:
     def run() -> Outcome:
         rows: list[tuple] = []
         total = 0
-        if not pinned:  # run again, it reads what it read, whatever has become of the stage
+        if not pinned:  # repeated, it reads the same files, whatever happened to the stage
             pinned.append([session.engine.stages.pin(f) for f in _wanted(session, stage, prefix, options)])
         for file in pinned[0]:
             seen = session.duck.execute(
@@ -184,7 +184,7 @@ def _file_query(
     with open(file.place, "rb") as opened:
         try:
             schema = pq.ParquetFile(opened).schema_arrow
-        except Exception as error:  # pyarrow's own hierarchy is wide; the file is simply not Parquet
+        except Exception as error:  # pyarrow raises many exceptions; the file is not Parquet
             raise SqlError(
                 100084, "22000", f"Error parsing the parquet file: {error}\n  File '{file.shown()}'"
             ) from error
@@ -208,7 +208,7 @@ def _file_query(
         return "VARCHAR" if types[name] == "BLOB" and reading["binary_as_text"] else types[name]
 
     def bare(name: str, target: Column) -> str:
-        """A path with no cast: a VARIANT, converted to the column's type."""
+        """A path without a cast: a VARIANT, converted to the column's type."""
         text = column(name)
         if text is None:
             return "NULL"
@@ -244,7 +244,7 @@ def _file_query(
             return exp.Anonymous(this="unhex", expressions=[inner]) if binary and kind(key) == "VARCHAR" else inner
         return exp.Anonymous(this="to_json", expressions=[inner])
 
-    # Everything in one query, so that it is transformed and described once.
+    # In one query, so that it is transformed and described once.
     rest = [item for item in items if _path(item) is None]
     texts = iter(())
     if rest:

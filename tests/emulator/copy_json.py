@@ -1,4 +1,4 @@
-"""The JSON files of COPY INTO: one object a line, keys matched to columns by their names."""
+"""JSON files of COPY INTO: one object per line, keys matched to columns by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reading(form: dict, match: str, transforming: bool) -> dict:
 
 
 def query(file: File, columns: list[Column], options: dict) -> tuple[list[Column], str]:
-    """The columns that the file has values for, and the query over it."""
+    """The columns for which the file has values, and the query over it."""
     with open(file.place, "rb") as opened:
         packed = opened.read(2) == b"\x1f\x8b"
     names: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""From Snowflake's SQL to DuckDB's, where fakesnow and sqlglot leave a gap."""
+"""From Snowflake's SQL to DuckDB's, where fakesnow and sqlglot differ from the service."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 def parse(sql: str) -> exp.Expression:
     """One statement, or the server's syntax error."""
-    # sqlglot rewrites the format of a TO_CHAR whose argument's type it knows, and loses some of it.
+    # sqlglot rewrites the format of a TO_CHAR whose argument's type it knows, and loses parts of it.
     for token, after in reversed(list(pairwise(tokens(sql)))):
         if token.kind == "word" and token.text.upper() in ("TO_CHAR", "TO_VARCHAR") and after.text == "(":
             sql = f"{sql[: token.start]}{TO_CHAR}{sql[token.end :]}"
@@ -62,7 +62,7 @@ def parse(sql: str) -> exp.Expression:
 
 
 def prepare(expression: exp.Expression, functions: dict[str, str | None], *, has_zones: bool = False) -> exp.Expression:
-    """Rewrite what fakesnow would get wrong; `functions` are the session's own (`CURRENT_ROLE`, ...).
+    """Rewrite what fakesnow would convert wrongly; `functions` are those of the session (`CURRENT_ROLE`, ...).
 
     With `has_zones` a table of the statement has a column of type TIMESTAMP_TZ.
     """
@@ -74,7 +74,7 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None], *, has
         if isinstance(node, exp.Anonymous) and node.name.upper() == TO_CHAR:
             return _to_char(node.expressions, text_macro)
         if isinstance(node, exp.Cast) and node.to.this in TEXT_TYPES:
-            node.set("this", node.this.transform(one))  # what is replaced is not walked through
+            node.set("this", node.this.transform(one))  # do not descend into the replaced node
             return _text(node, text_macro)
         if isinstance(node, exp.Cast) and node.to.this == exp.DataType.Type.DECIMAL:
             return _number(node)
@@ -89,7 +89,7 @@ def prepare(expression: exp.Expression, functions: dict[str, str | None], *, has
 
 
 def _fitting(expression: exp.Expression) -> exp.Expression:
-    """The expression (changed in place) with the length of every text checked that a cast makes."""
+    """The expression (changed in place) with a check of the length of each string that a cast makes."""
     for node in reversed(list(expression.dfs())):
         if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast) and node.to.this in TEXT_TYPES:
             if isinstance(node.this, (exp.Literal, exp.Null)) and not node.to.expressions:
@@ -151,7 +151,7 @@ def _to_char(arguments: list[exp.Expression], text_macro: str) -> exp.Expression
 
 
 def _number(node: exp.Cast) -> exp.Expression:
-    # fakesnow takes NUMBER(38,0) for a 64 bit integer when it is spelled with literals.
+    # fakesnow treats NUMBER(38,0) as a 64 bit integer if it is written with literals.
     given = [p.name for p in node.to.expressions] or ["38"]
     digits = [exp.DataTypeParam(this=exp.var(n)) for n in (given if len(given) > 1 else [*given, "0"])]
     to = exp.DataType(this=exp.DataType.Type.DECIMAL, expressions=digits)
@@ -167,7 +167,7 @@ def _text(node: exp.Cast, text_macro: str) -> exp.Expression:
 
 
 def macros(text_limit: int) -> str:
-    """The macros of a connection; `text_limit` is how long a VARCHAR without a length may be."""
+    """The macros of a connection; `text_limit` is the length of a VARCHAR without a length."""
     shrunk = f"CASE WHEN n <= {text_limit} THEN n ELSE greatest({text_limit}, CAST(n AS BIGINT) * {text_limit} // 16777216) END"
     limit = "n" if text_limit == DEFAULT_LENGTH["TEXT"] else shrunk
     limits = f"CREATE OR REPLACE TEMP MACRO _emulator_limit(n) AS {limit};"
@@ -187,7 +187,7 @@ CREATE OR REPLACE TEMP MACRO _emulator_to_char(wall, z, f, w) AS
     replace(strftime(wall, f), '<zone>', _emulator_zone(z, w));
 """
 
-# fakesnow's own divides as doubles, and has no numbers beyond 64 bits: nanoseconds end in the year 2262 there.
+# fakesnow's own macro divides as doubles, and has no numbers beyond 64 bits: nanoseconds end in the year 2262 there.
 INSTANTS = r"""
 CREATE OR REPLACE TEMP MACRO _emulator_micros(n, scale) AS
     CAST(CASE scale WHEN 0 THEN n * 1000000 WHEN 3 THEN n * 1000 WHEN 6 THEN n
@@ -198,8 +198,8 @@ CREATE OR REPLACE TEMP MACRO _fs_to_timestamp(val, scale) AS
          ELSE CAST(val AS TIMESTAMP) END;
 """
 
-# The lambda keeps the expression from being bound several times over, which takes seconds where there are many columns.
-# A text may be too long to be shown in the error.
+# The lambda keeps the expression from being bound several times, which takes seconds with many columns.
+# A string may be too long for the error message.
 LIMITS = r"""
 CREATE OR REPLACE TEMP MACRO _emulator_short(x) AS CASE WHEN length(x) > 200 THEN left(x, 200) || '...' ELSE x END;
 CREATE OR REPLACE TEMP MACRO _emulator_fits(x, n) AS
@@ -216,7 +216,7 @@ CREATE OR REPLACE TEMP MACRO _emulator_fits_lob(x) AS
 
 
 def translate_error(error: Exception) -> SqlError:
-    """DuckDB's error as the server would word and number it."""
+    """DuckDB's error with the server's text and number."""
     text = str(error).split("\n")[0]
     table: list[tuple[type, str, Callable[[], SqlError]]] = [
         (

@@ -1,7 +1,7 @@
-"""Statements that change rows: INSERT, UPDATE, DELETE and TRUNCATE; MERGE and COPY INTO have files of their own.
+"""Statements that change rows: INSERT, UPDATE, DELETE and TRUNCATE; MERGE and COPY INTO have separate files.
 
-Each is prepared once and gives functions: what rows it would change, what it would do as this snapshot shows it, and to
-do it. `transactions` calls them, in the order that the modes of locks and snapshots ask for.
+Each is prepared once and returns functions: the rows that it would change, its effect on this snapshot, and its
+execution. `transactions` calls them in the order that the modes of locks and snapshots require.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ Run = Callable[[], Outcome]
 
 @dataclass
 class Plan:
-    """What a statement would do on one snapshot: the rows it would change, its result, and what it would insert."""
+    """The effect of a statement on one snapshot: the rows that it would change, its result, and the rows that it
+    would insert.
+    """
 
     rows: list[int]
     outcome: Outcome
@@ -44,10 +46,10 @@ def _no_late(_: Plan) -> None:
 
 @dataclass
 class Prepared:
-    """A statement ready to run.
+    """A prepared statement.
 
-    `exclusive` statements take locks. `hits` gives the rows that it would change, by table; `plan` what it would do as the
-    present snapshot shows it, and `late` does that on a newer one.
+    `exclusive` statements take locks. `hits` returns the rows that it would change, by table; `plan` its effect on the
+    present snapshot, and `late` applies that on a newer one.
     """
 
     table: Name
@@ -60,7 +62,7 @@ class Prepared:
 
 
 def prepare(session: Session, expression: exp.Expression, params: list | None) -> Prepared:
-    """The statement, checked, as far as it can be without running it."""
+    """Check the statement as far as possible without running it."""
     if isinstance(expression, exp.Insert):
         return _insert(session, expression, params)
     if isinstance(expression, exp.Merge):
@@ -73,7 +75,7 @@ def prepare(session: Session, expression: exp.Expression, params: list | None) -
 
 
 def coerce(value: str, duck: str, column: Column) -> str:
-    """`value` (of DuckDB type `duck`) as the column takes it; refuses what Snowflake refuses."""
+    """`value` (of DuckDB type `duck`) converted for the column; rejects what Snowflake rejects."""
     family = column.type.family
     if family in SEMI:
         if duck not in ("JSON", '"NULL"'):
@@ -104,7 +106,7 @@ def describe(session: Session, select: str, params: list | None = None) -> list[
 
 
 def projected(session: Session, select: str, columns: list[Column], params: list | None = None) -> str:
-    """The query with every column as the target takes it."""
+    """The query with every column converted for the target."""
     types = describe(session, select, params)
     if len(types) != len(columns):
         raise SqlError(
@@ -169,7 +171,7 @@ def _all(session: Session, name: Name) -> list[int]:
 
 
 def _delete_late(session: Session, name: Name, plan: Plan) -> None:
-    """Delete the rows that were planned, and every row of this transaction's own."""
+    """Delete the planned rows, and every matching row of this transaction."""
     rows = rebase.numbers(rebase.committed(plan.rows))
     session.duck.execute(f"DELETE FROM {full(name)} WHERE rowid IN ({rows}) OR rowid >= {rebase.LOCAL}")
 
@@ -209,10 +211,10 @@ def _change(session: Session, e: exp.Update | exp.Delete, params: list | None) -
         return Plan(rows, outcome(len(rows)))
 
     def late(planned: Plan) -> None:
-        """On the rows that were planned, as they are now; on rows of this transaction's own by the condition."""
+        """Update the planned rows in their current version, and rows of this transaction by the condition."""
         rows = f"{row} IN ({rebase.numbers(rebase.committed(planned.rows))})"
         own = f"{row} >= {rebase.LOCAL}"
-        # With other tables in it the condition joins them, so it is asked again.
+        # With other tables the condition is a join, so it is evaluated again.
         narrowed = f"({condition}) AND ({rows} OR {own})" if beside else f"{rows} OR ({own} AND ({condition}))"
         bare = changed.copy()
         bare.set("where", None)
@@ -223,7 +225,7 @@ def _change(session: Session, e: exp.Update | exp.Delete, params: list | None) -
 
 
 def _assigned(value: exp.Expression, column: Column) -> exp.Expression:
-    """What UPDATE sets, as the column takes it."""
+    """The assignments of UPDATE, converted for the columns."""
     family = column.type.family
     if isinstance(value, (exp.Null, exp.Placeholder)):
         return value

@@ -1,10 +1,8 @@
-"""One account: DuckDB under it, and what all its sessions share.
+"""One account's DuckDB, and the state that all its sessions share.
 
-DuckDB gives snapshot isolation and optimistic conflicts; Snowflake gives READ
-COMMITTED and waits for locks. `locks` and `transactions` close that gap: an
-UPDATE, DELETE, MERGE or TRUNCATE holds its table until its transaction ends,
-and a transaction whose snapshot has become old is begun again with what it has
-changed (`rebase`) before the next statement runs.
+DuckDB has snapshot isolation and optimistic conflicts; Snowflake has READ COMMITTED and waits for locks. `locks` and
+`transactions` bridge the difference: an UPDATE, DELETE, MERGE or TRUNCATE locks its table until its transaction ends,
+and a transaction whose snapshot is old begins again with its changes (`rebase`) before the next statement runs.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ HISTORY_NAME = ("_emulator", "loads")
 
 @dataclass
 class Outcome:
-    """What a data-changing statement did: its result row(s) and the number of rows it touched."""
+    """The result of a data-changing statement: its result rows and the number of changed rows."""
 
     columns: list[str]
     rows: list[tuple]
@@ -61,7 +59,7 @@ class Transaction(Holder):
 
 
 class Engine:
-    """What the sessions of an account share."""
+    """The state that the sessions of an account share."""
 
     def __init__(self, root: str, modes: Modes) -> None:
         self.fakesnow = FakeSnow()
@@ -75,7 +73,7 @@ class Engine:
         self.ddl = threading.RLock()
 
     def committed(self) -> None:
-        """Something became visible to everybody."""
+        """Called when something has become visible to all sessions."""
         self.commits += 1
 
     def create_database(self, name: str, owner: str) -> None:
@@ -123,7 +121,7 @@ class Engine:
         del self.catalog.databases[name]
 
     def close(self) -> None:
-        """Let go of DuckDB."""
+        """Close DuckDB."""
         with contextlib.suppress(duckdb.Error):
             self.duck.close()
         del self.duck, self.fakesnow

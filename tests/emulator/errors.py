@@ -1,15 +1,14 @@
-"""Errors as the server words them: number, SQLSTATE and text.
+"""Errors with the server's number, SQLSTATE and text.
 
-A statement that cannot be run raises `SqlError`; the wire turns it into a
-protocol answer (HTTP 200, `success: false`), so a client sees the same
-exception class it would see from the service.
+A statement that cannot be run raises `SqlError`; the wire turns it into an answer of the protocol (HTTP 200, `success:
+false`), so a client sees the same exception class as from the service.
 """
 
 from __future__ import annotations
 
 
 class SqlError(Exception):
-    """What the server says when a statement fails."""
+    """The server's error for a failed statement."""
 
     def __init__(self, errno: int, sqlstate: str, message: str) -> None:
         super().__init__(f"{errno:06d} ({sqlstate}): {message}")
@@ -19,13 +18,13 @@ class SqlError(Exception):
 
 
 def missing(kind: str, name: str) -> SqlError:
-    """`kind` is `Object`, `Schema`, `Database`, `Stage`, ...; the name as it was resolved."""
+    """`kind` is `Object`, `Schema`, `Database`, `Stage`, ...; `name` is the resolved name."""
     state = "42S02" if kind in ("Object", "Table") else "02000"
     return SqlError(2003, state, f"SQL compilation error:\n{kind} '{name}' does not exist or not authorized.")
 
 
 def exists(name: str) -> SqlError:
-    """An object of that name is there already."""
+    """An object with this name exists."""
     return SqlError(2002, "42710", f"SQL compilation error:\nObject '{name}' already exists.")
 
 
@@ -35,7 +34,7 @@ def syntax(message: str) -> SqlError:
 
 
 def privileges(kind: str, name: str) -> SqlError:
-    """The role may see the object, but not do this to it."""
+    """The role may see the object, but not do this with it."""
     return SqlError(
         3001, "42501", f"SQL access control error:\nInsufficient privileges to operate on {kind.lower()} '{name}'."
     )
@@ -54,10 +53,10 @@ def timed_out(seconds: int) -> SqlError:
 
 
 def cancelled() -> SqlError:
-    """Somebody has cancelled the statement."""
+    """The statement was cancelled."""
     return SqlError(604, "57014", "SQL execution canceled")
 
 
 def not_emulated(what: str) -> SqlError:
-    """The service may know it; this emulator says plainly that it does not."""
+    """A statement that the service may support, and this emulator does not."""
     return SqlError(99999, "0A000", f"emulator: {what} is not emulated")

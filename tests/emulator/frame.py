@@ -1,4 +1,4 @@
-"""A call that is running: what its handler may reach, and what it sees of the process it runs in."""
+"""A running CALL: what its handler may reach, and what it sees of the process."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class Killed(BaseException):
-    """The procedure's process is gone. Not an `Exception`: no handler may catch it."""
+    """The procedure's process has ended. Not an `Exception`: no handler may catch it."""
 
 
 class TimedOut(Killed):
-    """It is gone because the CALL took longer than STATEMENT_TIMEOUT_IN_SECONDS."""
+    """It has ended because the CALL took longer than STATEMENT_TIMEOUT_IN_SECONDS."""
 
 
 @dataclass
 class Frame:
-    """One call that is running."""
+    """One running CALL."""
 
     account: Account
     procedure: Thing
@@ -60,14 +60,14 @@ class Frame:
             raise TimedOut
 
     def counted(self) -> None:
-        """One more operation of the session is done; here the process may die."""
+        """Count one operation of the session; the process may die here."""
         self.in_time()
         self.operations += 1
         if self.kill_after is not None and self.operations >= self.kill_after:
             raise Killed
 
     def nap(self, seconds: float) -> float:
-        """How long a sleep of this many seconds takes here; what it should have taken is kept in `slept`."""
+        """The duration of a sleep in the emulator; its real duration is added to `slept`."""
         self.slept += seconds
         longest = self.account.longest_nap
         short = seconds if longest is None else min(seconds, longest)
@@ -75,7 +75,7 @@ class Frame:
         return short
 
     def route(self, host: str, port: int) -> tuple[str, int]:
-        """Where `host:port` is, if the procedure may go there."""
+        """The address of `host:port`, if the procedure may connect to it."""
         if (host, port) == self.account.server_address:
             return (host, port)
         place = f"{host.lower()}:{port}"
@@ -88,7 +88,7 @@ class Frame:
         return found
 
     def check(self, address: tuple) -> None:
-        """A connection is about to be made to this address."""
+        """Called before a connection is made to this address."""
         place = (str(address[0]), int(address[1]))
         if place != self.account.server_address and place not in self.opened:
             raise OSError(16, "Device or resource busy")
@@ -136,7 +136,7 @@ def _snowflake_module() -> types.ModuleType:
         return types.SimpleNamespace(username=given["USERNAME"], password=given["PASSWORD"])
 
     def get_oauth_access_token(name: str) -> str:
-        # Snowflake gets one from the integration's server; here it is known by what it was got with.
+        # Snowflake gets a token from the integration's server; here it has the name of its secret.
         return f"access-for-{_secret(name, 'OAUTH2').properties['OAUTH_REFRESH_TOKEN']}"
 
     def get_secret_type(name: str) -> str:
@@ -153,7 +153,7 @@ def _snowflake_module() -> types.ModuleType:
 
 
 def install() -> None:
-    """Make this process fit to run handlers. A second call does nothing."""
+    """Prepare this process to run handlers. A second call has no effect."""
     network.Guard.install()
     sys.modules.setdefault("_snowflake", _snowflake_module())
     if not isinstance(sys._xoptions, ImportOptions):
@@ -166,6 +166,6 @@ _real_machine = platform.machine
 
 
 def _machine() -> str:
-    """`platform.machine()`; inside of a handler what `Lab(machine=..)` says."""
+    """`platform.machine()`; inside a handler the value of `Lab(machine=..)`."""
     frame = network.current()
     return (frame.account.modes.machine if frame is not None else None) or _real_machine()

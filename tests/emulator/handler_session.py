@@ -1,4 +1,4 @@
-"""The session that a handler gets: the part of Snowpark's that Snowcat may use."""
+"""The session of a handler: the part of Snowpark's that Snowcat may use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Statement:
-    """What `session.sql` gives a handler."""
+    """The result of `session.sql` for a handler."""
 
     def __init__(self, frame: Frame, frame_session: Any, query: str, params: Any) -> None:
         self._frame = frame
@@ -20,7 +20,7 @@ class Statement:
         self._params = params
 
     def collect(self, **_: Any) -> list:
-        """Run it and give its rows."""
+        """Run it and return its rows."""
         try:
             rows = self._frame_session.sql(self._query, params=self._params).collect()
         except Exception:
@@ -31,7 +31,7 @@ class Statement:
 
 
 class Files:
-    """What `session.file` gives a handler."""
+    """The result of `session.file` for a handler."""
 
     def __init__(self, frame: Frame, inner: Any) -> None:
         self._frame = frame
@@ -60,7 +60,9 @@ class Files:
 
 
 class HandlerSession:
-    """The part of `snowflake.snowpark.Session` that Snowcat's handler may use; the rest is not there."""
+    """The part of `snowflake.snowpark.Session` that Snowcat's handler may use; other methods do
+    not exist.
+    """
 
     def __init__(self, frame: Frame, inner: Any) -> None:
         self._frame = frame
@@ -68,8 +70,8 @@ class HandlerSession:
         self.file = Files(frame, inner)
 
     def sql(self, query: str, params: Any = None) -> Statement:
-        """A statement, not yet run."""
+        """A statement that has not run yet."""
         return Statement(self._frame, self._inner, query, params)
 
     def close(self) -> None:
-        """Nothing, as in a procedure."""
+        """Has no effect, as in a procedure."""

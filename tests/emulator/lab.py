@@ -1,4 +1,4 @@
-"""`Lab`: a laptop Snowflake for a test."""
+"""`Lab`: an emulated Snowflake for a test."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Lab:
             lock_timeout,
             Modes(**modes),
         )
-        # A procedure that sleeps, to try again later, sleeps no longer than this; None lets it.
+        # The longest sleep of a procedure between attempts; None does not limit it.
         self.account.longest_nap = longest_nap
         self.server = Server(self.account, port)
         self.account.snowpark = self._snowpark
@@ -87,7 +87,7 @@ class Lab:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        # Before the server goes: a driver tries for minutes to log out of one that is not there.
+        # Before the server stops: a driver tries for minutes to log out of a server that does not answer.
         for session in self._opened:
             _forget(session)
         self.server.stop()
@@ -104,7 +104,7 @@ class Lab:
         schema: str = "PUBLIC",
         given: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """What a driver needs to connect; `given` are session parameters."""
+        """The connection parameters of a driver; `given` are session parameters."""
         place = {"database": database, "schema": schema} if database else {}
         for name, value in (given or {}).items():
             parse(name, value)
@@ -145,7 +145,7 @@ class Lab:
         return self._session
 
     def sql(self, query: str) -> list:
-        """Run one statement as ACCOUNTADMIN; its rows."""
+        """Run one statement as ACCOUNTADMIN. Returns its rows."""
         return self.session.sql(query).collect()
 
     def script(self, text: str) -> None:
@@ -154,13 +154,13 @@ class Lab:
             self.sql(statement)
 
     def install(self, package: str | os.PathLike, *, task: bool = False) -> None:
-        """Run a package's `put.sql` and `install.sql` as they are (and `task.sql`, if it is wanted)."""
+        """Run a package's `put.sql` and `install.sql` as they are (and `task.sql` if requested)."""
         folder = pathlib.Path(package).resolve()
         for name in ("put.sql", "install.sql", *(["task.sql"] if task else [])):
             session = self.connect()
             try:
                 for statement in split_script((folder / name).read_text()):
-                    # A client reads `file://name` relative to the folder it is run in.
+                    # A client resolves `file://name` relative to its working directory.
                     text = re.sub(r"(?i)^(PUT file://)(?!/)", lambda m: f"{m[1]}{folder}/", statement)
                     session.sql(text).collect()
             finally:
@@ -174,7 +174,7 @@ class Lab:
         kill_after: int | None = None,
         parameters: dict[str, Any] | None = None,
     ) -> Any:
-        """Run a CALL as the role, with these session parameters, and give what the procedure returned."""
+        """Run a CALL as the role, with these session parameters. Returns the procedure's result."""
         if kill_after is not None:
             self.kill_after(kill_after)
         own = role is not None or parameters is not None
@@ -188,7 +188,7 @@ class Lab:
                 session.close()
 
     def kill_after(self, operations: int) -> None:
-        """The next procedure dies right after its n-th SQL statement or upload: its reply is lost."""
+        """The next procedure dies right after its n-th SQL statement or upload: the reply is lost."""
         self.account.procedures.kill_after = operations
 
     # --- what there is ------------------------------------------------------------
@@ -200,26 +200,26 @@ class Lab:
 
     @property
     def locks(self) -> Locks:
-        """Who holds and who waits: `lab.locks.wait_for_waiters(1)` before the other session commits."""
+        """The holders and waiters: `lab.locks.wait_for_waiters(1)` before the other session commits."""
         return self.account.engine.locks
 
     @property
     def trace(self) -> list[Entry]:
-        """Every statement that any session ran."""
+        """Every statement of any session."""
         return self.account.trace
 
     def statements(self, procedure: str | None = None) -> list[str]:
-        """The SQL of the trace, of one procedure or of everybody, without what drivers say on their own."""
+        """The SQL of the trace, of one procedure or of all sessions, without the drivers' own statements."""
         own = re.compile(r"(?i)put\b|select\s+system\$cancel_all_queries\b")
         return [e.sql for e in self.trace if (procedure is None or e.procedure == procedure) and not own.match(e.sql)]
 
     def on_statement(self, hook: Callable[[Entry], None] | None) -> None:
-        """Call this before every statement: to let something else happen just there."""
+        """Call this before every statement, so that a test can act at that point."""
         self.account.on_statement = hook
 
     @property
     def last_call(self) -> Frame | None:
-        """The frame of the last CALL: how many operations it made, which hosts it might reach."""
+        """The frame of the last CALL: its operations, and the hosts that it may reach."""
         return self.account.procedures.last
 
     @property

@@ -1,4 +1,4 @@
-"""Locks: which transaction holds which table, or which rows of it."""
+"""Locks: the tables, or their rows, that transactions hold."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _numbers = itertools.count(1)
 
 
 def transaction_id() -> int:
-    """A number as the service gives it: the time in nanoseconds, with a counter in its last digits."""
+    """A number as the service has it: the time in nanoseconds, with a counter in the last digits."""
     return time.time_ns() // 10**6 * 10**6 + next(_numbers) % 10**6
 
 
 @dataclass(eq=False)
 class Holder:
-    """What holds locks: a transaction, explicit or of one statement."""
+    """The holder of locks: a transaction, explicit or of one statement."""
 
     session: str
     id: int = field(default_factory=transaction_id)
@@ -34,7 +34,7 @@ class Holder:
 
 @dataclass(eq=False)
 class Lock:
-    """A lock that is held, or waited for. `rows` is `None` for the whole table."""
+    """A lock that is held or waited for. `rows` is `None` for the whole table."""
 
     table: Name
     rows: Rows | None
@@ -86,19 +86,19 @@ class Locks:
             return True
 
     def release(self, holder: Holder) -> None:
-        """Release everything the holder has."""
+        """Release all locks of the holder."""
         with self._changed:
             self._held = [lock for lock in self._held if lock.holder is not holder]
             self._changed.notify_all()
 
     def abort(self, holder: Holder) -> None:
-        """End what the holder waits for with an error. What it holds is released with its transaction."""
+        """End the wait of the holder with an error. Its locks are released with its transaction."""
         with self._changed:
             holder.aborted = True
             self._changed.notify_all()
 
     def cancel(self, holder: Holder) -> None:
-        """End what the holder waits for with an error; its transaction goes on."""
+        """End the wait of the holder with an error; its transaction continues."""
         with self._changed:
             for lock in self._waiting:
                 lock.cancelled = lock.cancelled or lock.holder is holder

@@ -44,7 +44,7 @@ def prepare(session: Session, e: exp.Merge) -> dml.Prepared:
 
 
 class Clause:
-    """One WHEN, as DuckDB's text."""
+    """One WHEN clause as DuckDB's text."""
 
     def __init__(self, merge: Merge, clause: exp.Expression) -> None:
         then = clause.args["then"]
@@ -98,7 +98,7 @@ class Merge:
         return self.session.fold(node.this if isinstance(node, exp.Column) else node)
 
     def values(self, items: list[exp.Expression], columns: list[str]) -> list[str]:
-        """The values as the columns take them."""
+        """The values converted for the columns."""
         if not items:
             return []
         table = self.session.engine.catalog.table(self.name)
@@ -109,11 +109,11 @@ class Merge:
         return [dml.coerce(f"({t})", kind, c) for t, kind, c in zip(texts, kinds, targets, strict=True)]
 
     def clauses(self) -> list[Clause]:
-        """The clauses; made anew for each run, since columns may have been added."""
+        """The clauses, made again for each run, because columns may have been added."""
         return [Clause(self, clause) for clause in self.parsed]
 
     def matches(self) -> list[tuple[int, int]]:
-        """Each target row with the first WHEN MATCHED clause that takes it, once for each source row."""
+        """Each target row with the first WHEN MATCHED clause that applies, once for each source row."""
         matched = [c for c in self.parsed if c.args.get("matched")]
         if not matched:
             return []
@@ -128,7 +128,7 @@ class Merge:
         return self.session.duck.execute(sql).fetchall()
 
     def run(self) -> Outcome:
-        """Do it, on the present snapshot."""
+        """Run it on the present snapshot."""
         clauses = self.clauses()
         source, on = self.source, self.on
         if self._duplicates(clauses):
@@ -139,7 +139,7 @@ class Merge:
         return _outcome(clauses, {kind: actions.count(kind) for kind in NAMES})
 
     def plan(self) -> dml.Plan:
-        """What it would do, on the present snapshot."""
+        """Its effect on the present snapshot."""
         clauses = self.clauses()
         self._duplicates(clauses)
         matched = [c for c in clauses if c.matched]
@@ -159,7 +159,7 @@ class Merge:
         return dml.Plan(list(first), _outcome(clauses, counts), inserts)
 
     def late(self, plan: dml.Plan) -> None:
-        """Change the rows that were planned, as they are now, and insert the rows that were planned."""
+        """Change the planned rows in their current version, and insert the planned rows."""
         matched = [c for c in self.clauses() if c.matched]
         if matched and plan.rows:
             row = f"{self.alias}.rowid"
@@ -183,7 +183,7 @@ class Merge:
         return bool(several)
 
     def _first_of_each(self) -> tuple[str, str]:
-        """The source and the condition with one source row for each target row, since DuckDB takes no more."""
+        """The source and the condition with one source row for each target row, because DuckDB allows no more."""
         source = f"(SELECT *, row_number() OVER () AS _emulator_row FROM {self.source}) AS {quote(self.source_alias)}"
         row, number = f"{self.alias}.rowid", f"{quote(self.source_alias)}._emulator_row"
         pairs = self.session.duck.execute(

@@ -1,4 +1,4 @@
-"""How the emulator reads what Snowflake's documentation leaves open, or what a parameter of the account changes."""
+"""Interpretations of what Snowflake's documentation leaves open, and of parameters of the account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Modes:
-    """The modes of one `Lab`; README.md describes each. The defaults are the kind ones."""
+    """The modes of one `Lab`; README.md describes each. The defaults are the benign ones."""
 
     snapshot: str = "after_wait"
     merge_without_match_locks: bool = True

@@ -1,9 +1,8 @@
-"""What a procedure may reach: the hosts of its integration's network rules, and nothing else.
+"""The network of a procedure: the hosts of its integration's network rules, and nothing else.
 
-A procedure runs in a thread of this process. Inside it, name look-up, `connect`
-and `sleep` go through `Guard`; elsewhere they are as they always were. A host
-that a test maps to a fake is reached through `Terminator`: real TLS, with
-a certificate for the real name from a CA made for the test.
+A procedure runs in a thread of this process. Inside it, name look-up, `connect` and `sleep` go through `Guard`;
+elsewhere they are unchanged. A host that a test maps to a server is reached through `Terminator`: real TLS, with a
+certificate for the real name from a CA made for the test.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _frames = threading.local()
 
 
 def current() -> Frame | None:
-    """The procedure call this thread is part of."""
+    """The procedure call of this thread."""
     return getattr(threading.current_thread(), "_emulator_frame", None)
 
 
 def enter(frame: Frame | None) -> None:
-    """This thread, and the threads it starts, are part of the call from now on."""
+    """This thread, and the threads that it starts, belong to the call from now on."""
     threading.current_thread()._emulator_frame = frame  # type: ignore[attr-defined]
 
 
@@ -47,7 +46,7 @@ class Guard:
 
     @classmethod
     def install(cls) -> None:
-        """Patch; a second call does nothing."""
+        """Apply the patches; a second call has no effect."""
         if cls.installed:
             return
         cls.installed = True
@@ -135,7 +134,7 @@ class Authority:
 
 
 class Terminator:
-    """Takes TLS for a host on a port of its own and passes the bytes to a plain-text server."""
+    """Terminates TLS for a host on a separate port, and passes the bytes to a plain-text server."""
 
     def __init__(self, context: ssl.SSLContext, backend: tuple[str, int]) -> None:
         self.backend = backend
@@ -147,7 +146,7 @@ class Terminator:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, hang up, and end the thread."""
+        """Stop listening, close the connections, and end the thread."""
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
@@ -179,6 +178,6 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     except OSError:
-        pass  # one side hung up: the other is closed below
+        pass  # one side has closed: the other is closed below
     finally:
         writer.close()

@@ -73,7 +73,7 @@ PROPERTIES = {
 
 @dataclass
 class Argument:
-    """A procedure's parameter."""
+    """An argument of a procedure."""
 
     name: str
     type: str
@@ -82,7 +82,7 @@ class Argument:
 
 @dataclass
 class Thing:
-    """An object: what it is called, who owns it, and what was said about it."""
+    """An object: its name, owner and properties."""
 
     kind: str
     name: tuple[str, ...]
@@ -223,7 +223,7 @@ def resolve(session: Session, kind: str, dotted: object) -> Thing:
 
 
 def names(value: object) -> list[str]:
-    """A property that is a list of names."""
+    """A property with a list of names."""
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
@@ -280,7 +280,7 @@ def _procedure(session: Session, thing: Thing, r: Reader) -> None:
             default = r.next().text
         thing.arguments.append(Argument(name, {"STRING": "VARCHAR", "TEXT": "VARCHAR"}.get(kind, kind), default))
     given = thing.properties
-    # Between the arguments and RETURNS, and nowhere else.
+    # Between the arguments and RETURNS only.
     given["COPY GRANTS"] = r.accept("COPY", "GRANTS")
     r.expect("RETURNS")
     given["RETURNS"] = r.next().text.upper()

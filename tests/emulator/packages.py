@@ -1,4 +1,4 @@
-"""PACKAGES of a procedure: where they come from, and which versions."""
+"""PACKAGES of a procedure: their repository and versions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from .modes import Modes
 
 SNOWPARK = "snowflake-snowpark-python"
-# What a procedure without ARTIFACT_REPOSITORY can have here: some of the packages of Snowflake's Anaconda channel.
+# The packages of a procedure without ARTIFACT_REPOSITORY: some of Snowflake's Anaconda channel.
 CHANNEL = {SNOWPARK, "certifi", "cryptography", "numpy", "pandas", "pyarrow", "requests", "urllib3"}
 
 
 def check(packages: list[str], repository: object, modes: Modes) -> None:
-    """The packages exist in their repository, in the version that is asked for; with `strict_packages` all are pinned."""
+    """Check that the packages exist in their repository in the requested version; with `strict_packages` all must be
+    pinned.
+    """
     split = [(package, *package.partition("==")[::2]) for package in packages]
     if SNOWPARK not in {name for _, name, _ in split}:
         raise syntax(f"PACKAGES must name {SNOWPARK}")

@@ -1,4 +1,4 @@
-"""Session parameters: what a session, an account and a caller set."""
+"""Session parameters of sessions, accounts and callers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .account import Account
 
 Value = bool | int | float | str
-# What a new account has; `Account.defaults` gives TIMEZONE, LOCK_TIMEOUT and QUOTED_IDENTIFIERS_IGNORE_CASE.
+# The parameters of a new account; `Account.defaults` has TIMEZONE, LOCK_TIMEOUT and QUOTED_IDENTIFIERS_IGNORE_CASE.
 DEFAULTS: dict[str, Value] = {
     "AUTOCOMMIT": True,
     "TIMEZONE": "America/Los_Angeles",
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Value] = {
     "QUERY_TAG": "",
     "STATEMENT_TIMEOUT_IN_SECONDS": 172_800,
 }
-# An owner's-rights procedure has these from its caller; of all others it has the account's values.
+# An owner's-rights procedure has these of its caller; of all others it has the account's values.
 FROM_THE_CALLER = set(DEFAULTS) - {"QUOTED_IDENTIFIERS_IGNORE_CASE"}
 NO_LIMIT = DEFAULTS["STATEMENT_TIMEOUT_IN_SECONDS"]
 
@@ -73,7 +73,7 @@ class Parameters:
         self._given.pop(name, None)
 
     def of_a_procedure(self, owners_rights: bool) -> dict[str, Value]:
-        """What a procedure that this session calls has set."""
+        """The parameters of a procedure that this session calls."""
         return {n: v for n, v in self._given.items() if not owners_rights or n in FROM_THE_CALLER}
 
     def shown(self, pattern: str | None) -> Answer:

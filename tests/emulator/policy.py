@@ -1,4 +1,4 @@
-"""What an owner's-rights procedure may not run."""
+"""Statements that an owner's-rights procedure may not run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from .errors import SqlError, unsupported_in_procedure
 
 TABLE_STAGE = r"@(?:(?:\"[^\"]*\"|\w+)\.)*\"?%"
-# What an owner's-rights procedure may not run, and the type the server names.
+# Statements that an owner's-rights procedure may not run, with the type in the server's error.
 FORBIDDEN: list[tuple[str, Callable[[re.Match], str]]] = [
     (
         r"create\s+(?:or\s+replace\s+)?(?:(?:local|global)\s+)?(?:temp|temporary|volatile)\s+"

@@ -1,8 +1,7 @@
 """CALL: a procedure's handler, run in a thread of the server as the service would run it.
 
-The handler gets a real Snowpark session, connected to this same server as the
-procedure's owner; what an owner's-rights procedure may not do is refused by
-the server, whichever way the statement was sent.
+The handler gets a real Snowpark session, connected to this same server as the procedure's owner. The server rejects
+what an owner's-rights procedure may not do, however the statement was sent.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Procedures:
         return _returned(procedure, value)
 
     def _task(self, task: Thing) -> None:
-        """A task runs as its owner, in a session of its own."""
+        """A task runs as its owner, in a separate session."""
         self.account.roles.require_account(task.owner, "EXECUTE TASK")
         session = self.account.connect(role=task.owner)
         try:
@@ -185,7 +184,7 @@ class Procedures:
 
 
 def _handler(procedure: Thing, folder: str) -> Any:
-    """The handler, from the body or from an imported file; a module of its own for every call."""
+    """The handler, from the body or from an imported file; a new module for every call."""
     dotted = str(procedure.properties["HANDLER"])
     module_name, _, function = dotted.rpartition(".")
     if procedure.body is not None:

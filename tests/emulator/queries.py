@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def query(session: Session, text: str, params: list | None) -> Answer:
-    """Run a SELECT, or what fakesnow answers."""
+    """Run a SELECT, or a statement that fakesnow answers."""
     expression = dialect.parse(text)
     if isinstance(expression, exp.Command):
         raise not_emulated(f"the statement {text[:60]!r}")
@@ -29,7 +29,7 @@ def query(session: Session, text: str, params: list | None) -> Answer:
                 try:
                     return _read_past(session, snapshot, expression.copy(), text, params)
                 except SqlError as error:
-                    if error.errno not in (2003, 904):  # what is newer than the snapshot is read from the present
+                    if error.errno not in (2003, 904):  # objects newer than the snapshot are read from the present
                         raise
     transactions.refresh(session.scope)
     try:
@@ -81,5 +81,5 @@ def _answer(session: Session, expression: exp.Expression, text: str, params: lis
 
 
 def _plain(described: list[tuple]) -> list[tuple]:
-    """The columns of a result, with the type that a TIMESTAMP_TZ has on the wire."""
+    """The columns of a result, with the wire type of a TIMESTAMP_TZ."""
     return [(n, "TIMESTAMP WITH TIME ZONE" if zones.is_zoned(t) else t, *rest) for n, t, *rest in described]

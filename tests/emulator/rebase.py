@@ -1,8 +1,8 @@
-"""What an open transaction has changed, taken from one snapshot and applied to a newer one.
+"""The changes of an open transaction, read from one snapshot and applied to a newer one.
 
 DuckDB keeps one snapshot for a whole transaction; READ COMMITTED takes one for each statement. Between two statements
-the rows that the transaction deleted, rewrote and inserted are read out, the DuckDB transaction is begun again, and
-they are applied by row number. A row number of a committed row stays the same for as long as the row exists.
+the rows that the transaction deleted, rewrote and inserted are read, the DuckDB transaction begins again, and the
+changes are applied by row number. A committed row keeps its row number as long as it exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .text import Name, full, quote
 if TYPE_CHECKING:
     from .session import Session
 
-# Rows that a transaction has inserted and not committed are numbered from here.
+# Uncommitted rows that a transaction has inserted are numbered from here.
 LOCAL = 36_028_797_018_960_000
 
 
@@ -56,7 +56,7 @@ def capture(session: Session, transaction: Transaction) -> list[Change]:
 
 
 def apply(session: Session, transaction: Transaction, changes: list[Change]) -> None:
-    """Repeat the changes; fails if a row that they name is gone."""
+    """Apply the changes again. Fails if one of their rows no longer exists."""
     for change in changes:
         name = change.table = _current(session, transaction, change.table)
         known = {row[0] for row in session.duck.execute(f"DESCRIBE {full(name)}").fetchall()}
@@ -80,12 +80,12 @@ def insert(session: Session, name: Name, columns: list[str], rows: pa.Table) -> 
 
 
 def read(session: Session, sql: str) -> pa.Table:
-    """The rows of a query, kept outside of any snapshot."""
+    """The rows of a query, independent of any snapshot."""
     return _arrow(session, sql)
 
 
 def _current(session: Session, transaction: Transaction, name: Name) -> Name:
-    """The name that the table has now; fails if it was dropped or replaced."""
+    """The current name of the table. Fails if it was dropped or replaced."""
     if name[1:] == HISTORY_NAME:
         return name
     table = transaction.tables[name]

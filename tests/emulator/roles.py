@@ -1,8 +1,7 @@
-"""Roles, grants and the checks that follow from them.
+"""Roles, grants, and the privilege checks.
 
-ACCOUNTADMIN may do everything. Any other role needs what it would need in
-Snowflake: USAGE on the database and the schema, and the privilege itself or
-ownership. What is not checked is listed in the README.
+ACCOUNTADMIN may do everything. Any other role needs what it would need in Snowflake: USAGE on the database and the
+schema, and the privilege itself or ownership. README.md lists what is not checked.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Grant:
 
 @dataclass
 class Roles:
-    """Every role, who is granted to whom, and every grant."""
+    """All roles, their grants to each other, and their privileges."""
 
     catalog: Catalog
     names: set[str] = field(default_factory=lambda: set(SYSTEM))
@@ -67,7 +66,7 @@ class Roles:
     future_owners: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
 
     def closure(self, role: str) -> set[str]:
-        """The role, PUBLIC, and every role they have been granted."""
+        """The role, PUBLIC, and every role granted to it."""
         found, open_ = {"PUBLIC"}, [role]
         while open_:
             one = open_.pop()
@@ -79,7 +78,7 @@ class Roles:
         return found
 
     def has(self, role: str, privilege: str, kind: str, name: tuple[str, ...], owner: str | None) -> bool:
-        """May the role do this, whether or not the object is visible?"""
+        """Whether the role has the privilege, regardless of whether the object is visible."""
         roles = self.closure(role)
         owner = self.owners.get((kind, name), owner)
         if ADMIN in roles or owner in roles:
@@ -92,7 +91,9 @@ class Roles:
         return False
 
     def owner_of_new(self, kind: str, name: tuple[str, ...], creator: str) -> str:
-        """Who owns an object that `creator` makes: a future grant gives it away, one on the schema before the database's."""
+        """The owner of an object that `creator` creates: a future grant transfers it, one on the schema before that
+        of the database.
+        """
         for length in range(len(name) - 1, 0, -1):
             if (kind, name[:length]) in self.future_owners:
                 return self.future_owners[kind, name[:length]]

@@ -16,7 +16,7 @@ from .text import Reader, full, unquote
 if TYPE_CHECKING:
     from .session import Session
 
-# A SHOW gives no more rows, and does not say so.
+# A SHOW returns no more rows, without a notice.
 MOST_ROWS = 10_000
 COLUMNS = [
     "table_name",
@@ -86,7 +86,7 @@ def show(session: Session, text: str) -> Answer | None:
 
 
 def _scope(session: Session, r: Reader) -> list[Table]:
-    """The tables that are meant and that the role may see, by name."""
+    """The tables in the scope that the role may see, by name."""
     catalog, roles = session.engine.catalog, session.account.roles
     place: tuple[str | None, ...] = tuple(p for p in (session.database, session.schema) if p is not None)
     if r.accept("IN"):

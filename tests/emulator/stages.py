@@ -22,7 +22,7 @@ PART = re.compile(r'"(?:[^"]|"")*"|[\w$~%]+')
 
 @dataclass
 class Stage:
-    """A stage. `key` changes when it is replaced: its old files are not its files any more."""
+    """A stage. `key` changes when it is replaced: the old files do not belong to the new stage."""
 
     name: Name
     owner: str
@@ -33,18 +33,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class File:
-    """A file on a stage: its path under the stage and where it really is."""
+    """A file on a stage: its path under the stage, and its real location."""
 
     stage: Stage
     path: str
     place: str
 
     def shown(self) -> str:
-        """As COPY and LIST name it."""
+        """Its name in COPY and LIST."""
         return f"{self.stage.name[2].lower()}/{self.path}"
 
     def digest(self) -> str:
-        """Its MD5, as LIST tells it."""
+        """Its MD5, as in LIST."""
         with open(self.place, "rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
 
@@ -61,7 +61,7 @@ class Stages:
         self.removed: Callable[[Stage, str], None] | None = None
 
     def create(self, stage: Stage, replace: bool, if_not_exists: bool) -> bool:
-        """Create it; tells whether it is new."""
+        """Create it. Returns whether it is new."""
         old = self.by_name.get(stage.name)
         if old is not None:
             if if_not_exists:
@@ -69,7 +69,7 @@ class Stages:
             if not replace:
                 raise exists(stage.name[2])
         os.makedirs(self.folder(stage))
-        self.by_name[stage.name] = stage  # at once: nobody sees the name without a stage
+        self.by_name[stage.name] = stage  # at once: no session sees the name without a stage
         if old is not None:
             shutil.rmtree(self.folder(old))
         return True
@@ -98,13 +98,13 @@ class Stages:
         return pa.table(texts | {"CREATED": pa.array(created, pa.timestamp("us", "UTC"))})
 
     def folder(self, stage: Stage) -> str:
-        """Where its files are."""
+        """The folder with its files."""
         return os.path.join(self.root, stage.key)
 
     def resolve(
         self, reference: str, database: str | None, schema: str | None, *, fold: bool = False
     ) -> tuple[Stage, str]:
-        """The stage and the path that `@db.schema.stage/path` names; with `fold` quoted names are in upper case, too."""
+        """The stage and the path in `@db.schema.stage/path`; with `fold` quoted names are in upper case, too."""
         match = REFERENCE.match(reference)
         if match is None:
             raise syntax(f"invalid stage reference {reference!r}")
@@ -116,7 +116,7 @@ class Stages:
             raise SqlError(90105, "22000", "Cannot perform operation. This session does not have a current database.")
         name = (str(full[0]), str(full[1]), str(full[2]))
         if name[2].startswith("%") and self.has_table((name[0], name[1], name[2][1:])):
-            # A table's own stage: there as long as the table is.
+            # A table's own stage: it exists as long as the table.
             self.create(Stage(name, "ACCOUNTADMIN"), replace=False, if_not_exists=True)
         if name not in self.by_name:
             raise missing("Stage", ".".join(name))
@@ -146,7 +146,7 @@ class Stages:
         return sorted(found, key=lambda f: f.path)
 
     def pin(self, file: File) -> File:
-        """The same file under a name of its own, which stays when the stage goes."""
+        """The same file under a separate name, which stays when the stage is dropped."""
         folder = os.path.join(self.root, "pinned")
         os.makedirs(folder, exist_ok=True)
         place = os.path.join(folder, uuid.uuid4().hex)
@@ -154,7 +154,7 @@ class Stages:
         return File(file.stage, file.path, place)
 
     def write(self, stage: Stage, path: str, data: bytes) -> None:
-        """Put a file; it appears whole or not at all."""
+        """Put a file; it appears complete or not at all."""
         place = os.path.normpath(os.path.join(self.folder(stage), path))
         if not place.startswith(self.folder(stage) + os.sep):
             raise syntax(f"invalid path {path!r}")

@@ -84,7 +84,7 @@ def _create_table(session: Session, text: str) -> Answer:
         if isinstance(p, exp.TransientProperty):
             table.transient = True
         elif isinstance(p, exp.Property) and p.name.upper() == "DATA_RETENTION_TIME_IN_DAYS":
-            continue  # nothing here travels in time
+            continue  # time travel is not emulated
         elif isinstance(p, exp.SchemaCommentProperty):
             table.comment = p.this.name
         elif isinstance(p, (exp.Cluster, exp.ClusterProperty)):
@@ -213,7 +213,7 @@ def _alter_table(session: Session, text: str) -> Answer:
     if r.peek() in ("ALTER", "MODIFY"):
         return _alter_columns(session, table, r)
     if r.peek() == "ADD":
-        return _status("Statement executed successfully.")  # a constraint: not enforced, not kept
+        return _status("Statement executed successfully.")  # a constraint: neither enforced nor stored
     raise not_emulated(f"ALTER TABLE ... {r.rest()[:60]}")
 
 
@@ -223,7 +223,7 @@ def _keys(text: str) -> list[exp.Expression]:
 
 
 def _add_columns(session: Session, table: Table, r: Reader) -> Answer:
-    """`ADD [COLUMN] [IF NOT EXISTS] a T, [IF NOT EXISTS] b T`: COLUMN is said once."""
+    """`ADD [COLUMN] [IF NOT EXISTS] a T, [IF NOT EXISTS] b T`: COLUMN is written once."""
     r.expect("ADD")
     r.accept("COLUMN")
     while True:

@@ -1,4 +1,4 @@
-"""Reading SQL text where no parser is needed: scripts, names, literals, option lists."""
+"""SQL text that needs no parser: scripts, names, literals, option lists."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
 
 @dataclass(frozen=True)
 class Token:
-    """One token: its kind (a group of `TOKEN`), its text, where it starts and ends."""
+    """One token: its kind (a group of `TOKEN`), its text, its start and end."""
 
     kind: str
     text: str
@@ -34,7 +34,7 @@ class Token:
 
 
 def tokens(sql: str) -> list[Token]:
-    """Every token but white space and comments."""
+    """All tokens except whitespace and comments."""
     found, at = [], 0
     while at < len(sql):
         match = TOKEN.match(sql, at)
@@ -72,7 +72,7 @@ def unquote(literal: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """The stored name of an identifier as written: folded unless it is quoted."""
+    """The stored name of an identifier: folded unless it is quoted."""
     if text.startswith('"'):
         return text[1:-1].replace('""', '"')
     return text.upper()
@@ -84,7 +84,7 @@ def quote(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as it stands between quotation marks in DuckDB's SQL."""
+    """The content of a string literal in DuckDB's SQL."""
     return text.replace("'", "''")
 
 
@@ -97,7 +97,7 @@ def full(name: Name) -> str:
 
 
 class Reader:
-    """A cursor over tokens, for the statements no SQL parser knows."""
+    """A cursor over tokens, for statements that no SQL parser knows."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -120,7 +120,7 @@ class Reader:
         return self.items[self.at - 1]
 
     def accept(self, *words: str) -> bool:
-        """Consume these words if they come next, all of them in this order."""
+        """Consume these words if all of them are next, in this order."""
         if all(self.peek(i) == word for i, word in enumerate(words)):
             self.at += len(words)
             return True
@@ -132,7 +132,7 @@ class Reader:
             raise syntax(f"expected {' '.join(words)}, found {self.peek() or 'the end'!r} in {self.sql[:80]!r}")
 
     def done(self) -> bool:
-        """Is everything consumed?"""
+        """Returns `True` at the end."""
         return self.at >= len(self.items)
 
     def rest(self) -> str:
@@ -211,7 +211,7 @@ def head(sql: str, words: int = 3) -> list[str]:
 
 
 def upper_quoted(sql: str) -> str:
-    """The statement with every quoted identifier in upper case; the keys of a path (`$1:"a"."b"`) stay as they are."""
+    """The statement with every quoted identifier in upper case; the keys of a path (`$1:"a"."b"`) are unchanged."""
     found, last = list(sql), ""
     in_path = False
     for token in tokens(sql):
@@ -226,9 +226,9 @@ def upper_quoted(sql: str) -> str:
 
 
 def plain_paths(sql: str) -> str:
-    """The statement as a reader takes it that knows only plain paths after a stage that is not in quotation marks.
+    """The statement as seen by a reader that supports only plain paths after a stage without quotation marks.
 
-    `--` begins a comment there as anywhere; any other sign than letters, digits, `_`, `/` and `.` is refused.
+    `--` begins a comment there, too; characters other than letters, digits, `_`, `/` and `.` are rejected.
     """
     for token in tokens(sql):
         name = STAGE_NAME.match(token.text) if token.kind == "stage" else None
@@ -248,7 +248,7 @@ def plain_paths(sql: str) -> str:
 
 
 def strip_comments(sql: str) -> str:
-    """The statement without what surrounds it; inner text is left as it is."""
+    """The statement without surrounding comments; inner text is unchanged."""
     found = tokens(sql)
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""INFORMATION_SCHEMA: the views of a database, put in the place of their names."""
+"""INFORMATION_SCHEMA: the views of a database, substituted for their names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def substituted(session: Session, expression: exp.Expression) -> exp.Expression:
 
 
 def _shown(session: Session) -> Callable[[Shown], bool]:
-    """What the role has a privilege on and, where the views lag, what is old enough."""
+    """The objects on which the role has a privilege and which, if the views lag, are old enough."""
     roles, modes, now = session.account.roles, session.account.modes, session.account.statements()
 
     def shows(item: Shown) -> bool:

@@ -1,4 +1,4 @@
-"""Values as the driver protocol carries them: Arrow for the Python connector, texts for the others."""
+"""Values in the driver protocol: Arrow for the Python connector, strings for the others."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def arrow(table: pa.Table, rowtype: list[dict]) -> pa.Table:
-    """The table with the physical types and the metadata that the connector reads."""
+    """The table with the physical types and the metadata that the connector expects."""
     columns = [_column(column.combine_chunks()) for column in table.columns]
     plain = pa.schema([field.with_type(c.type) for field, c in zip(table.schema, columns, strict=True)])
     return pa.Table.from_arrays(columns, schema=to_sf_schema(plain, rowtype))
 
 
 def text(value: Any, kind: str) -> str | None:
-    """A value as a JSON row set has it."""
+    """A value in a JSON row set."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -62,7 +62,7 @@ def _column(column: pa.Array) -> pa.Array:
     micros = column.cast(pa.timestamp("us", "UTC" if zone else None)).cast(pa.int64())
     nulls = pc.is_null(column)
     filled = pc.fill_null(micros, 0)
-    # Whole seconds rounded down, so that the fraction is never negative.
+    # Seconds rounded down, so that the fraction is never negative.
     toward_zero = pc.divide(filled, 10**6)
     below = pc.less(pc.subtract(filled, pc.multiply(toward_zero, 10**6)), 0)
     seconds = pc.subtract(toward_zero, pc.cast(below, pa.int64()))

@@ -1,7 +1,7 @@
 """TIMESTAMP_TZ: an instant with the offset that it was written with.
 
-DuckDB's own type keeps an instant only. Here it is a struct of the instant and the offset in minutes; macros with typed
-parameters take it apart where Snowflake would, and leave every other type as it is.
+DuckDB's own type stores only an instant. Here it is a struct of the instant and the offset in minutes. Macros with
+typed parameters convert it where Snowflake would, and leave every other type unchanged.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from sqlglot import exp
 
 T = exp.DataType.Type
 DUCK = 'STRUCT("_tz_at" TIMESTAMPTZ, "_tz_minutes" INTEGER)'
-# As DESCRIBE and typeof print it, but for quotation marks.
+# The text in DESCRIBE and typeof, except for quotation marks.
 DESCRIBED = "STRUCT(_tz_at TIMESTAMP WITH TIME ZONE, _tz_minutes INTEGER)"
 
 
@@ -44,8 +44,8 @@ _ZONE = (
 )
 
 TEXT_MACRO = "_emulator_zone_text"
-# As TIMESTAMP_OUTPUT_FORMAT of a new account has it: YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM. The type of `x` need not be known
-# when the macro is bound, since an aggregate's is not; so the struct is taken apart as JSON.
+# The TIMESTAMP_OUTPUT_FORMAT of a new account: YYYY-MM-DD HH24:MI:SS.FF3 TZHTZM. The type of `x` need not be known when
+# the macro is bound (that of an aggregate is not), so the struct is read as JSON.
 _OF_JSON = "to_json(x) ->> '$._tz_minutes'"
 _TEXT = (
     "strftime(timezone('UTC', CAST(to_json(x) ->> '$._tz_at' AS TIMESTAMPTZ)) + to_minutes(CAST({} AS INTEGER)), "
@@ -88,7 +88,7 @@ def zoned(expression: exp.Expression) -> bool:
 
 
 def rewrite(expression: exp.Expression) -> exp.Expression:
-    """The expression (changed in place) with the macros where a TIMESTAMP_TZ may stand."""
+    """The expression (changed in place) with macros where a TIMESTAMP_TZ may occur."""
     for node in reversed(list(expression.dfs())):
         new = _one(node)
         if new is not node:
@@ -133,7 +133,7 @@ def _cast(node: exp.Cast) -> exp.Expression:
         return node
     if kind == T.TIMESTAMPTZ:
         known = node.this.copy()
-        if isinstance(known, exp.Null):  # of no type, it would fit every one of the macro's
+        if isinstance(known, exp.Null):  # without a type it would match each of the macro's
             known = exp.cast(known, T.TIMESTAMPLTZ)
         return typed("_emulator_tz", known)
     if kind == T.TIMESTAMPLTZ:
@@ -153,14 +153,15 @@ def _instant(node: exp.Expression) -> exp.Expression:
 
 
 def wall(node: exp.Expression) -> exp.Expression:
-    """The local time of a TIMESTAMP_TZ; anything else as it is."""
+    """The local time of a TIMESTAMP_TZ; any other value unchanged."""
     return typed("_emulator_wall", node)
 
 
 def typed(name: str, node: exp.Expression) -> exp.Expression:
-    """A call of a macro whose parameters have types, around the expression or inside of its MAX or MIN.
+    """A call of a macro with typed parameters, around the expression or inside its MAX or MIN.
 
-    DuckDB does not know the type of an aggregate when it chooses among the macros of a name; any other one stays as it is.
+    DuckDB does not know the type of an aggregate when it chooses among macros with one name; other expressions are
+    unchanged.
     """
     if isinstance(node, (exp.Max, exp.Min)) and not node.expressions:
         return type(node)(this=typed(name, node.this))
@@ -173,7 +174,7 @@ def has_aggregate(node: exp.Expression) -> bool:
 
 
 def taken(value: str, family: str) -> str:
-    """A value as DuckDB's text, for a column of this family; only a TIMESTAMP_TZ changes."""
+    """A value as DuckDB's text for a column of this family; only a TIMESTAMP_TZ changes."""
     if family == "TIMESTAMP_TZ":
         return f"_emulator_tz({value})"
     if family == "TEXT":

@@ -1,4 +1,4 @@
-"""What the tests of the emulator share: names, statements, and how a refused statement reads."""
+"""Shared by the tests of the emulator: names, statements, and the error of a rejected statement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT = (
 
 
 def refused(session, sql: str) -> str:
-    """Run what must fail; number, state and text of the error."""
+    """Run a statement that must fail. Returns the number, state and text of its error."""
     with pytest.raises((SnowparkSQLException, Error)) as caught:
         session.sql(sql).collect()
     error = caught.value

@@ -1,4 +1,4 @@
-"""The emulator does what Snowflake does, as far as Snowcat can tell."""
+"""The emulator behaves as Snowflake does, as far as Snowcat depends on it."""
 
 from __future__ import annotations
 
@@ -89,24 +89,24 @@ POLICY = "090236 (42601): Stored procedure execution error: Unsupported statemen
         ("SHOW PARAMETERS", "SHOW_PARAMETERS"),
     ],
 )
-def test_an_owners_rights_procedure_is_refused(lab, sql, kind):
+def test_statements_are_rejected_in_an_owners_rights_procedure(lab, sql, kind):
     procedure(lab, f"session.sql({sql!r}).collect()")
     assert POLICY.format(kind) in refused(lab.session, "CALL RAW.PUBLIC.P()")
 
 
-def test_the_user_stage_is_refused(lab):
+def test_user_stage_is_rejected(lab):
     procedure(lab, "import io\nsession.file.put_stream(io.BytesIO(b'x'), '@~/x')")
     assert "User stage file access is not allowed within an owner's rights SP" in refused(
         lab.session, "CALL RAW.PUBLIC.P()"
     )
 
 
-def test_a_callers_rights_procedure_is_not(lab):
+def test_statements_are_accepted_in_a_callers_rights_procedure(lab):
     procedure(lab, "session.sql('USE DATABASE RAW').collect()\nreturn 1", owner=False)
     assert lab.call("CALL RAW.PUBLIC.P()") == "1"
 
 
-def test_a_procedure_has_the_owners_role_and_its_own_schema(lab):
+def test_procedure_has_the_owners_role_and_its_own_schema(lab):
     lab.script(
         "CREATE ROLE CALLER; GRANT USAGE ON DATABASE RAW TO ROLE CALLER; GRANT USAGE ON SCHEMA RAW.PUBLIC TO ROLE CALLER"
     )
@@ -134,10 +134,10 @@ def test_a_procedure_that_dies_leaves_nothing_open(lab):
         with pytest.raises(SnowparkSQLException, match=f"killed after operation {operations}"):
             lab.call("CALL RAW.PUBLIC.P()", kill_after=operations)
         assert rows(lab.session, f"SELECT COUNT(*) FROM {T}") == [(left,)]
-    assert lab.sql(f"DELETE FROM {T}")[0][0] == 1  # nobody holds the table
+    assert lab.sql(f"DELETE FROM {T}")[0][0] == 1  # no transaction holds the table
 
 
-def test_the_answer_of_a_procedure_must_be_a_variant(lab):
+def test_result_of_a_procedure_must_be_a_variant(lab):
     procedure(lab, "return {'a': [1, None, True, 'x']}")
     assert lab.call("CALL RAW.PUBLIC.P()") == {"a": [1, None, True, "x"]}
     procedure(lab, "return {'a': object()}")
@@ -150,7 +150,7 @@ def test_the_answer_of_a_procedure_must_be_a_variant(lab):
 # --- tables ------------------------------------------------------------------------
 
 
-def test_declared_types_are_verdict(lab):
+def test_declared_types_are_reported(lab):
     lab.sql(
         f'CREATE TABLE IF NOT EXISTS {T} ("N" NUMBER(19,0) NOT NULL, "V" VARCHAR, "F" FLOAT, "B" BOOLEAN, '
         '"L" TIMESTAMP_LTZ(6), "NT" TIMESTAMP_NTZ(6), "D" DATE, "TI" TIME, "BI" BINARY, "DOC" VARIANT COMMENT \'c\') '
@@ -186,11 +186,11 @@ def test_declared_types_are_verdict(lab):
     assert rows(lab.session, tables) == [("J", "LINEAR(N, D)", "NO"), ("JS", None, "YES")]
 
 
-def test_names_that_differ_only_in_case_are_refused(lab):
+def test_names_that_differ_only_in_case_are_rejected(lab):
     assert "differ only in case" in refused(lab.session, f'CREATE TABLE {T} ("A" VARCHAR, "a" VARCHAR)')
 
 
-def test_column_is_said_once(lab):
+def test_keyword_column_is_written_once(lab):
     lab.sql(f'CREATE TABLE {T} ("A" VARCHAR)')
     assert "unexpected 'COLUMN'" in refused(lab.session, f'ALTER TABLE {T} ADD COLUMN "B" VARCHAR, COLUMN "C" VARCHAR')
 
@@ -198,7 +198,7 @@ def test_column_is_said_once(lab):
 # --- values ------------------------------------------------------------------------
 
 
-def test_a_variant_is_an_object_only_when_parsed(lab):
+def test_variant_is_an_object_only_if_parsed(lab):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0), "DOC" VARIANT)')
     lab.sql(f"""INSERT INTO {T} ("ID", "DOC") SELECT 1, PARSE_JSON('{{"k": {{"n": [1, "x"]}}}}')""")
     asked = f'SELECT "DOC":"k":"n"[1]::VARCHAR, "DOC":"k":"n"[0]::NUMBER(19,0), "DOC":"none"::VARCHAR FROM {T}'
@@ -316,7 +316,7 @@ def test_copy_with_a_transformation(staged):
     assert rows(staged.session, f'SELECT "DOC":"a"[0]::NUMBER(19,0) FROM {T} WHERE "ID" = 1') == [(1,)]
 
 
-def test_copy_loads_a_file_once_and_a_rollback_forgets_it(staged):
+def test_copy_loads_a_file_once_unless_rolled_back(staged):
     session = staged.session
     for statement in ("BEGIN TRANSACTION", copy("1.5/T/"), "ROLLBACK"):
         session.sql(statement).collect()
@@ -362,14 +362,14 @@ def test_copy_of_hundreds_of_columns(lab):
     assert time.monotonic() - begun < 10
 
 
-def test_a_stage_lives_with_its_files(staged):
+def test_files_are_dropped_with_their_stage(staged):
     assert staged.files(f"@{STAGE}") == ["1.5/T/a.parquet"]
     (found,) = rows(staged.session, f"LIST @{STAGE}/1.5/")
     assert found[0] == "snowcat/1.5/T/a.parquet" and found[1] > 0
     staged.sql(f"CREATE OR REPLACE STAGE {STAGE} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')")
     assert staged.files(f"@{STAGE}") == []
     put(staged, "x", everything())
-    put(staged, "x", everything().slice(1))  # the same path twice overwrites
+    put(staged, "x", everything().slice(1))  # a second upload to the same path overwrites
     assert rows(staged.session, copy("x"))[0][3] == 1
     staged.sql(f"DROP STAGE IF EXISTS {STAGE}")
     staged.sql(f"DROP STAGE IF EXISTS {STAGE}")
@@ -454,7 +454,9 @@ def test_transactions(lab):
     check(["BEGIN", insert, "COMMIT"], 1)
     check(["BEGIN", insert, "BEGIN", insert], 0)  # BEGIN inside BEGIN is ignored
     check(["BEGIN", insert, f'ALTER TABLE {T} ADD COLUMN IF NOT EXISTS "X" VARCHAR'], 1)  # DDL commits
-    check(["BEGIN", insert, 'CREATE SCHEMA IF NOT EXISTS "RAW"."J"', insert], 2)  # and what follows stands alone
+    check(
+        ["BEGIN", insert, 'CREATE SCHEMA IF NOT EXISTS "RAW"."J"', insert], 2
+    )  # and later statements are separate transactions
     check(["COMMIT", "ROLLBACK", insert], 1)
     check(["BEGIN", f"TRUNCATE TABLE {T}", insert, "COMMIT"], 1)
 
@@ -516,7 +518,7 @@ def test_a_writer_that_waits_too_long_fails():
         one.sql("BEGIN").collect()
         one.sql(f"DELETE FROM {T}").collect()
         assert refused(lab.session, f"DELETE FROM {T}").startswith("000625 (57014) ")
-        one.close()  # a connection that goes away lets go
+        one.close()  # a closed connection releases its locks
         lab.sql(f"DELETE FROM {T}")
 
 
@@ -555,7 +557,7 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     assert things["TASK", ("SNOWCAT", "CODE", "T_LOAD_JIRA")].properties["STATE"] == "started"
 
 
-def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_package):
+def test_copy_grants_keeps_grants_on_a_procedure(installed, hollow_package):
     create = (
         "CREATE OR REPLACE PROCEDURE SNOWCAT.CODE.P() {} RETURNS VARCHAR LANGUAGE PYTHON RUNTIME_VERSION = '3.11' "
         "PACKAGES = ('snowflake-snowpark-python') HANDLER = 'f' AS $$\ndef f(session):\n    return 'x'\n$$"
@@ -568,13 +570,13 @@ def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_packa
     session = installed.connect("SNOWCAT_CALLER")
     assert "does not exist or not authorized" in refused(session, "CALL SNOWCAT.CODE.P()")
     session.close()
-    # So installing again takes nothing from those who may call.
+    # Repeated installation keeps the rights of callers.
     installed.sql("CREATE ROLE LOADER")
     for grant in ("DATABASE SNOWCAT", "SCHEMA SNOWCAT.CODE", "PROCEDURE SNOWCAT.CODE.P_LOAD(VARIANT)"):
         installed.sql(f"GRANT USAGE ON {grant} TO ROLE LOADER")
     installed.install(hollow_package)
     session = installed.connect("LOADER")
-    # It is called, and fails for the package's component is empty.
+    # The call fails, because the package's component is empty.
     assert "Python Interpreter Error" in refused(session, "CALL SNOWCAT.CODE.P_LOAD('{}')")
     session.close()
 
@@ -605,13 +607,13 @@ def test_grants_on_a_procedure_are_kept_where_it_is_said(installed, hollow_packa
         ("SNOWCAT_OWNER", "ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET PASSWORD = 'x'", "Insufficient privileges"),
     ],
 )
-def test_the_roles_may_do_no_more_than_they_must(installed, role, sql, error):
+def test_roles_have_only_the_necessary_rights(installed, role, sql, error):
     session = installed.connect(role)
     assert error in refused(session, sql)
     session.close()
 
 
-def test_the_owner_may_make_its_schemas(installed):
+def test_owner_may_create_schemas(installed):
     session = installed.connect("SNOWCAT_OWNER")
     for statement in ('CREATE SCHEMA "RAW"."J"', f'CREATE TABLE {T} ("A" VARCHAR)', f"CREATE STAGE {STAGE}"):
         session.sql(statement).collect()
@@ -768,7 +770,7 @@ def test_a_client_of_another_language_gets_json_and_can_put(lab):
     assert not post("/queries/v1/query-request", {"sqlText": "SELECT 1"}, "nobody")["success"]
 
 
-def test_a_temporary_table_is_one_sessions_own(lab):
+def test_temporary_table_belongs_to_one_session(lab):
     one, other = lab.connect(schema="J"), lab.connect(schema="J")
     one.sql("CREATE TEMPORARY TABLE mine_1 AS SELECT 1 AS A").collect()
     one.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))').collect()

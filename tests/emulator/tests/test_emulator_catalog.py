@@ -14,7 +14,7 @@ COLUMNS = "SELECT COLUMN_NAME FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SC
 
 
 def role(lab: Lab, name: str = "R") -> object:
-    """A role that may use RAW.J and make tables and stages in it."""
+    """A role that may use RAW.J and create tables and stages in it."""
     lab.script(
         f"CREATE ROLE {name}; GRANT USAGE ON DATABASE RAW TO ROLE {name};"
         f"GRANT USAGE, CREATE TABLE, CREATE STAGE ON SCHEMA RAW.J TO ROLE {name}"
@@ -45,7 +45,7 @@ def test_a_role_sees_what_it_has_a_privilege_on(lab):
     assert rows(session, NAMES) == [("OWN",)]
 
 
-def test_a_table_that_is_not_seen_is_made_in_vain(lab):
+def test_create_of_an_invisible_table_has_no_effect(lab):
     session = role(lab)
     lab.sql(f'CREATE TABLE {T} ("A" VARCHAR)')
     create = f'CREATE TABLE IF NOT EXISTS {T} ("B" VARCHAR)'
@@ -53,7 +53,7 @@ def test_a_table_that_is_not_seen_is_made_in_vain(lab):
     assert rows(lab.session, COLUMNS) == [("A",)]
 
 
-def test_the_information_schema_may_refuse():
+def test_information_schema_may_fail():
     with Lab(information_schema="refuses") as lab:
         error = "090030 (22000) Information schema query returned too much data. Please repeat query with more selective predic"
         for sql in (NAMES, COLUMNS, f"INSERT INTO RAW.PUBLIC.T {NAMES}"):
@@ -62,7 +62,7 @@ def test_the_information_schema_may_refuse():
         assert len(lab.sql("SHOW COLUMNS IN SCHEMA RAW.PUBLIC")) == 1
 
 
-def test_the_information_schema_may_lag():
+def test_information_schema_may_lag():
     with Lab(information_schema="lags") as lab:
         lab.sql('CREATE SCHEMA "RAW"."J"')
         lab.sql(f'CREATE TABLE {T} ("A" VARCHAR)')
@@ -124,7 +124,7 @@ def test_show_columns(lab):
     assert refused(lab.session, "SHOW COLUMNS IN SCHEMA RAW.NO").startswith("002003 (02000)")
 
 
-def test_show_gives_ten_thousand_rows(lab):
+def test_show_returns_ten_thousand_rows(lab):
     for table in "ABC":
         listed = ", ".join(f"C{i} BOOLEAN" for i in range(3400))
         lab.sql(f"CREATE TABLE RAW.J.{table} ({listed})")
@@ -170,7 +170,7 @@ def test_show_tables(lab):
         ("DROP TABLE IF EXISTS RAW.J.NO", "Drop statement executed successfully."),
     ],
 )
-def test_what_ddl_answers(lab, sql, answer):
+def test_results_of_ddl(lab, sql, answer):
     lab.script("CREATE TABLE RAW.J.T (A VARCHAR); CREATE STAGE RAW.J.S")
     assert rows(lab.session, sql) == [(answer,)]
 
@@ -201,7 +201,7 @@ def test_what_ddl_answers(lab, sql, answer):
         (["GRANT OWNERSHIP ON FUTURE VIEWS IN SCHEMA RAW.PUBLIC TO ROLE X"], "R"),
     ],
 )
-def test_a_future_grant_of_ownership_gives_new_tables_away(lab, grants, owner):
+def test_future_grant_of_ownership_transfers_new_tables(lab, grants, owner):
     lab.script("CREATE ROLE R; CREATE ROLE X; CREATE ROLE Y; GRANT USAGE ON DATABASE RAW TO ROLE R")
     lab.sql("GRANT USAGE, CREATE TABLE ON SCHEMA RAW.PUBLIC TO ROLE R")
     session = lab.connect("R")

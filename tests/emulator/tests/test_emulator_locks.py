@@ -1,4 +1,4 @@
-"""Locks, snapshots and scopes of the emulator: the kind reading, and what each mode makes of it."""
+"""Locks, snapshots and scopes of the emulator, in the default interpretation and in each mode."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODES: dict[str, dict] = {
 
 @pytest.fixture(scope="module", params=MODES)
 def every(request) -> Iterator[tuple[str, Lab]]:
-    """A lab in each of the modes of locks."""
+    """A lab in each of the lock modes."""
     with Lab(lock_timeout=5.0, **MODES[request.param]) as lab:
         lab.sql('CREATE SCHEMA "RAW"."J"')
         yield request.param, lab
@@ -45,7 +45,7 @@ def content(lab: Lab) -> list[tuple]:
 
 
 class Second:
-    """A session that runs statements in a thread: what each returned, and whether it had to wait."""
+    """A session that runs statements in a thread: the result of each, and whether it had to wait."""
 
     def __init__(self, lab: Lab, statements: list[str]) -> None:
         self.session = lab.connect()
@@ -91,7 +91,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
 @pytest.mark.parametrize(
     ("versions", "first", "second", "then", "expected"),
     [
-        # The fence of a MERGE that only inserts: one row in the kind reading, two in every other one.
+        # The fence of a MERGE that only inserts: one row by default, two in every other mode.
         (
             [1],
             [FENCE.format(2)],
@@ -105,7 +105,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
                 "all": (False, [1], [(1, 0), (2, 0), (2, 0)]),
             },
         ),
-        # An UPDATE of a committed row waits everywhere, and the next statement sees what was committed meanwhile.
+        # An UPDATE of a committed row waits in every mode, and the next statement sees what was committed meanwhile.
         (
             [1],
             [TOUCH.format(1), FENCE.format(2)],
@@ -125,7 +125,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             [],
             dict.fromkeys(MODES, (True, [1], [(1, 11)])),
         ),
-        # A row that the first inserts is not deleted by a statement that began before it was committed.
+        # A row that the first inserts is not deleted by a statement that began before the commit.
         (
             [1, 2],
             [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"],
@@ -134,7 +134,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             dict.fromkeys(("kind", "no lock without match", "rows"), (True, [3], []))
             | dict.fromkeys(("before_wait", "all"), (True, [2], [(3, 0)])),
         ),
-        # A row that the first deletes is counted by a statement that saw it, and not made again.
+        # A row that the first deletes is counted by a statement that saw it, and not created again.
         (
             [1, 2],
             [f'DELETE FROM {T} WHERE "VERSION" = 1'],
@@ -143,7 +143,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             dict.fromkeys(("kind", "no lock without match", "rows"), (True, [1], [(2, 1)]))
             | dict.fromkeys(("before_wait", "all"), (True, [2], [(2, 1)])),
         ),
-        # Rows apart: only the lock of the table waits.
+        # Different rows: only a table lock waits.
         (
             [1, 2],
             [f'UPDATE {T} SET "N" = 1 WHERE "VERSION" = 1'],
@@ -152,7 +152,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             dict.fromkeys(("kind", "before_wait", "no lock without match"), (True, [1], [(1, 1), (2, 2)]))
             | dict.fromkeys(("rows", "all"), (False, [1], [(1, 1), (2, 2)])),
         ),
-        # No committed row in it: nothing to lock, unless the table is what is locked.
+        # Without committed rows there is nothing to lock, unless the whole table is locked.
         (
             [1],
             [f'UPDATE {T} SET "N" = 1'],
@@ -161,7 +161,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             dict.fromkeys(("kind", "before_wait"), (True, [0], [(1, 1)]))
             | dict.fromkeys(("no lock without match", "rows", "all"), (False, [0], [(1, 1)])),
         ),
-        # A MERGE of both kinds: the matched row as it is now, the inserted ones as they were planned.
+        # A MERGE of both kinds: the matched row in its current version, the inserted ones as planned.
         (
             [1],
             [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 2, 0"],
@@ -173,7 +173,7 @@ def race(lab: Lab, first: list[str], second: list[str], then: list[str]) -> tupl
             dict.fromkeys(("kind", "no lock without match", "rows"), (True, [0], [(1, 6), (2, 1)]))
             | dict.fromkeys(("before_wait", "all"), (True, [1], [(1, 6), (2, 0), (2, 7)])),
         ),
-        # TRUNCATE removes what it saw.
+        # TRUNCATE removes the rows that it saw.
         (
             [1, 2],
             [f'UPDATE {T} SET "N" = 5', f"INSERT INTO {T} SELECT 'p', 3, 0"],
@@ -191,7 +191,7 @@ def test_two_transactions_at_once(every, versions, first, second, then, expected
     assert (waited, seen, content(lab)) == expected[mode]
 
 
-def test_a_statement_of_its_own_waits_too(every):
+def test_statement_outside_a_transaction_waits_too(every):
     mode, lab = every
     table(lab, [1])
     one = lab.connect()
@@ -204,7 +204,7 @@ def test_a_statement_of_its_own_waits_too(every):
     assert not lab.sql("SHOW LOCKS")
 
 
-def test_what_was_changed_survives_a_commit_of_another_and_a_failed_statement(every):
+def test_changes_survive_a_commit_of_another_and_a_failed_statement(every):
     _, lab = every
     table(lab, [1, 2, 3])
     one, other = lab.connect(), lab.connect()
@@ -228,7 +228,7 @@ def test_what_was_changed_survives_a_commit_of_another_and_a_failed_statement(ev
     other.close()
 
 
-def test_a_table_that_another_session_drops_takes_the_changes_with_it(every):
+def test_changes_are_lost_with_a_dropped_table(every):
     _, lab = every
     table(lab, [1])
     one = lab.connect()
@@ -244,7 +244,7 @@ def test_a_table_that_another_session_drops_takes_the_changes_with_it(every):
 # --- the limits of waiting ------------------------------------------------------------------
 
 
-def test_the_waiter_that_is_one_too_many_fails_at_once():
+def test_waiter_beyond_the_limit_fails_at_once():
     with Lab(most_waiters=1) as lab:
         lab.sql('CREATE SCHEMA "RAW"."J"')
         table(lab, [1])
@@ -330,9 +330,9 @@ SCOPE = "Modifying a transaction that has started at a different scope is not al
 @pytest.mark.parametrize(
     ("body", "error", "left"),
     [
-        # A statement of the procedure belongs to the caller's transaction, and sees what that has changed.
+        # A statement of the procedure belongs to the caller's transaction, and sees its changes.
         ([f"INSERT INTO {T} SELECT 'p', 3, 0"], None, [(1, 0)]),
-        # A transaction of the procedure's own is apart from it.
+        # A transaction of the procedure is separate.
         (["BEGIN", f"INSERT INTO {T} SELECT 'p', 3, 0", "COMMIT"], None, [(1, 0), (3, 0)]),
         (["BEGIN", f"INSERT INTO {T} SELECT 'p', 3, 0"], "Scoped transaction started in stored procedure", [(1, 0)]),
         (["COMMIT"], SCOPE, [(1, 0)]),
@@ -395,6 +395,6 @@ def test_a_select_may_lag_one_commit_behind():
         assert rows(one, 'SELECT * FROM "RAW"."J"."NEW"') == [(1,)]
 
 
-def test_a_mode_that_is_not_known_is_refused():
+def test_unknown_mode_is_rejected():
     with pytest.raises(ValueError, match="expected one of 'after_wait', 'before_wait'"):
         Lab(snapshot="sometimes")

@@ -1,4 +1,4 @@
-"""Session parameters of the emulator, and which of them reach a procedure."""
+"""Session parameters of the emulator, and which of them apply to a procedure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def numbers(lab: Lab, count: int) -> None:
     ],
 )
 @pytest.mark.parametrize("owner", [True, False, None])
-def test_a_parameter_of_the_caller_reaches_a_procedure(lab, parameters, sql, expected, owner):
+def test_parameters_of_the_caller_apply_to_a_procedure(lab, parameters, sql, expected, owner):
     numbers(lab, 3)
     if owner is None:
         assert rows(lab.connect(parameters=parameters), sql) == expected
@@ -40,7 +40,7 @@ def test_a_parameter_of_the_caller_reaches_a_procedure(lab, parameters, sql, exp
     assert lab.call("CALL RAW.PUBLIC.P()", parameters=parameters) == [list(row) for row in expected]
 
 
-def test_a_result_of_any_statement_is_cut(lab):
+def test_results_of_all_statements_are_truncated(lab):
     lab.sql(f'CREATE TABLE {T} ("N" NUMBER(19,0))')
     lab.sql(f"CREATE STAGE {STAGE}")
     for n in range(3):
@@ -74,7 +74,7 @@ def test_quoted_identifiers_may_be_folded():
         assert [r[0] for r in lab.sql('LIST \'@"RAW"."J"."s-1"/d\'')] == ["s-1/d/e.txt"]
 
 
-def test_the_probe_tells_the_case(lab):
+def test_probe_shows_whether_case_is_kept(lab):
     assert rows(lab.session, PROBE) == [("a",)]
 
 
@@ -107,7 +107,7 @@ def test_autocommit_off_begins_a_transaction_with_the_first_change(lab):
     assert rows(lab.session, count) == [(1,)]
 
 
-def test_the_lock_timeout_is_the_callers(lab):
+def test_lock_timeout_is_that_of_the_caller(lab):
     lab.sql(f'CREATE TABLE {T} AS SELECT 1 AS "N"')
     procedure(lab, f"session.sql('DELETE FROM {T}').collect()")
     lab.sql("BEGIN")
@@ -119,7 +119,7 @@ def test_the_lock_timeout_is_the_callers(lab):
         assert given["LOCK_TIMEOUT"] <= time.monotonic() - begun < 8
 
 
-def test_a_merge_may_take_any_of_several_rows(lab):
+def test_merge_may_use_any_of_several_rows(lab):
     lab.sql(f'CREATE TABLE {T} AS SELECT 1 AS "ID", 0 AS "N"')
     source = "(SELECT 1 AS I, 7 AS N UNION ALL SELECT 1, 8 UNION ALL SELECT 2, 9)"
     update = 'WHEN MATCHED THEN UPDATE SET "N" = s.N'
@@ -131,7 +131,7 @@ def test_a_merge_may_take_any_of_several_rows(lab):
     found = rows(lab.session, f"SELECT * FROM {T} ORDER BY 1")
     assert found in ([(1, 7), (2, 9)], [(1, 8), (2, 9)])
     lab.sql("ALTER SESSION SET ERROR_ON_NONDETERMINISTIC_MERGE = TRUE")
-    assert tuple(lab.sql(sql.format("WHEN MATCHED THEN DELETE"))[0]) == (0, 2)  # to delete a row twice is no conflict
+    assert tuple(lab.sql(sql.format("WHEN MATCHED THEN DELETE"))[0]) == (0, 2)  # deleting a row twice is not a conflict
 
 
 def test_a_statement_ends_at_its_timeout(lab):
@@ -168,7 +168,7 @@ def test_parameters_are_shown_and_tagged(lab):
     assert next(e for e in reversed(lab.trace) if e.sql == "SELECT 7").tag == "t"
 
 
-def test_a_bad_parameter_is_refused(lab):
+def test_invalid_parameter_is_rejected(lab):
     assert "invalid value [x] for parameter 'LOCK_TIMEOUT'" in refused(
         lab.session, "ALTER SESSION SET LOCK_TIMEOUT = 'x'"
     )

@@ -44,7 +44,7 @@ def create(
         ("NULL", None, "SQL NULL"),
     ],
 )
-def test_a_variant_arrives(given, kind, strict):
+def test_variant_arguments(given, kind, strict):
     body = (
         "'SQL NULL' if getattr(v, 'is_sql_null', False) else "
         "[list(v), list(v['a'][1]), v['b']] if isinstance(v, dict) else v"

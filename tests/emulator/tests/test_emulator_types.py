@@ -1,4 +1,4 @@
-"""Types of the emulator: TIMESTAMP_TZ, the lengths of texts; and how a stage is named."""
+"""Types of the emulator: TIMESTAMP_TZ and the lengths of strings; and names of stages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UTC = f"CONVERT_TIMEZONE('UTC', {AT}::TIMESTAMP_LTZ)"
         (253_402_300_799_999_999_999, 9, 253_402_300_799_999_999),
     ],
 )
-def test_a_number_is_an_instant_of_the_unit_of_its_scale(lab, number, scale, micros):
+def test_numbers_are_instants_in_the_unit_of_the_scale(lab, number, scale, micros):
     instant = f"TO_TIMESTAMP_LTZ({number}::NUMBER(38,0), {scale})::TIMESTAMP_LTZ"
     (found,) = rows(lab.session, f"SELECT CONVERT_TIMEZONE('UTC', {instant})")
     assert found == (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros),)
@@ -63,7 +63,7 @@ def test_a_timestamp_tz_keeps_its_offset(lab, expression, expected):
     assert found == (expected,)
 
 
-def test_the_offset_is_the_sessions_where_none_is_given(lab):
+def test_default_offset_is_that_of_the_session(lab):
     lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0), "AT" TIMESTAMP_TZ, "L" TIMESTAMP_LTZ)')
     kind = "SELECT DATA_TYPE FROM RAW.INFORMATION_SCHEMA.COLUMNS WHERE COLUMN_NAME = 'AT'"
     assert rows(lab.session, kind) == [("TIMESTAMP_TZ",)]
@@ -104,7 +104,7 @@ def test_copy_update_and_merge_write_the_offset(lab):
         (2, "2024-01-01 19:04:05.678 -0800"),
         (3, "2024-01-02 12:04:05.678 +0900"),
     ]
-    # Inside a transaction that another session's commit carries to a newer snapshot.
+    # Inside a transaction that another session's commit moves to a newer snapshot.
     lab.sql("BEGIN")
     lab.sql(f'DELETE FROM {T} WHERE "AT" = {AT}::TIMESTAMP_LTZ AND "ID" < 3')
     lab.sql(f'INSERT INTO {T} SELECT 4, "AT" FROM {T}')
@@ -122,7 +122,7 @@ LIMIT = 64
 
 @pytest.fixture(scope="module")
 def short():
-    """Texts of 64 characters, 512 where that is said; binaries of 32 bytes, 256."""
+    """Strings of 64 characters, 512 if declared; binaries of 32 bytes, 256."""
     with Lab(text_limit=LIMIT) as made:
         made.sql('CREATE SCHEMA "RAW"."J"')
         made.sql(
@@ -177,7 +177,7 @@ def test_the_length_of_a_text_is_limited(short, sql, error):
         assert refused(short.session, sql).startswith(error)
 
 
-def test_copy_keeps_to_the_limits(short):
+def test_copy_applies_the_limits(short):
     short.sql(f"CREATE OR REPLACE STAGE {STAGE}")
     put(short, "d/a.parquet", pa.table({"D": ['"' + "x" * 100 + '"']}))
 
@@ -188,7 +188,7 @@ def test_copy_keeps_to_the_limits(short):
     assert short.sql(copy("VARCHAR(134217728)"))[0][3] == 1
 
 
-def test_the_catalogue_tells_the_declared_length(short):
+def test_catalogue_has_the_declared_length(short):
     asked = (
         'SELECT "COLUMN_NAME", "CHARACTER_MAXIMUM_LENGTH", "CHARACTER_OCTET_LENGTH" FROM RAW.INFORMATION_SCHEMA.COLUMNS '
         "WHERE TABLE_NAME = 'T' ORDER BY ORDINAL_POSITION"
@@ -241,7 +241,7 @@ def test_a_path_is_in_quotation_marks_or_plain(reference, any_, plain):
                 elif expected is not None:
                     assert expected in refused(lab.session, statement)
                 elif statement.startswith("LIST"):
-                    assert len(lab.sql(statement)) == 1  # what is before the comment: d/a
+                    assert len(lab.sql(statement)) == 1  # before the comment: d/a
                 else:
                     assert refused(lab.session, statement)[:6] in ("001003", "099999")  # its end is a comment, too
 
