@@ -1,4 +1,4 @@
-"""PUT, LIST and REMOVE."""
+"""PUT, GET, LIST and REMOVE."""
 
 from __future__ import annotations
 
@@ -35,6 +35,26 @@ def put(session: Session, text: str) -> Answer:
         "autoCompress": options.get("AUTO_COMPRESS") is not False,
         "sourceCompression": "auto_detect",
         "path": where,
+        "stage_key": stage.key,
+        "stage": ".".join(stage.name),
+    }
+    return answer
+
+
+def get(session: Session, text: str) -> Answer:
+    """What a client needs to download files."""
+    match = re.match(r"(?is)get\s+('(?:[^']|'')*'|@(?:\"[^\"]*\"|\S)+)\s+('(?:[^']|'')*'|\S+)(.*)$", text)
+    if match is None:
+        raise not_emulated(f"the statement {text[:60]!r}")
+    stage, prefix = session.stage(match[1].strip("'"), "READ")
+    Reader(match[3]).properties()
+    answer = Answer.status("Statement executed successfully.", 0)
+    answer.put = {
+        "command": "DOWNLOAD",
+        "src_locations": [file.path for file in session.engine.stages.files(stage, prefix)],
+        "localLocation": match[2].strip("'").removeprefix("file://"),
+        "parallel": 4,
+        "stage_key": stage.key,
         "stage": ".".join(stage.name),
     }
     return answer

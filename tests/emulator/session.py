@@ -45,6 +45,7 @@ class Session:
         self.user = user
         self.frame = frame
         self.json_results = json_results
+        self.smk_as_text = False  # whether the client reads the number of a stage's key as text
         self.warehouse: str | None = None
         self.database: str | None = None
         self.schema: str | None = None
@@ -326,6 +327,8 @@ class Session:
             return self._data(first, text, params)
         if first == "PUT":
             return files.put(self, text)
+        if first == "GET":
+            return files.get(self, text)
         if first in ("LIST", "LS", "REMOVE", "RM"):
             return files.listed(self, first, text)
         if first in ("CALL", "EXECUTE") and not re.match(r"(?i)call\s+system\$", text):

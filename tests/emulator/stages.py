@@ -84,6 +84,10 @@ class Stages:
         for name in [n for n in self.by_name if n[:2] == (database, schema)]:
             self.drop(name)
 
+    def of_key(self, key: str) -> Stage | None:
+        """The stage whose files are in the folder of this name."""
+        return next((s for s in self.by_name.values() if s.key == key), None)
+
     def view(self, database: str, shows: Callable[[Stage], bool]) -> pa.Table:
         """`INFORMATION_SCHEMA.STAGES`."""
         found = sorted(

@@ -27,6 +27,7 @@ SCRIPT = {
     "ddl": [
         "CREATE OR REPLACE TABLE T (ID NUMBER(19,0), B VARCHAR)",
         "CREATE OR REPLACE STAGE S ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')",
+        "CREATE OR REPLACE STAGE E ENCRYPTION = (TYPE = 'SNOWFLAKE_FULL')",
     ],
     "dml": [
         "INSERT INTO T (ID, B) VALUES (1, 'a'), (2, 'b'), (3, NULL)",
@@ -55,8 +56,11 @@ def test_script(lab, tmp_path, client):
         pytest.skip(f"{client} is not installed: make clients")
     file = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"ID": pa.array(range(100, 150), pa.int64()), "B": ["p"] * 50}), file)
+    back = tmp_path / "back"
+    back.mkdir()
+    lab.server.switches.set({"client_side_encryption": True, "key_bytes": 32})
     lab.server.switches.set({"answer_within": 1.0, "poll": 1.0, "inline_bytes": 100_000, "chunk_bytes": 500_000})
-    given = json.dumps({"port": lab.server.port, "file": str(file), **SCRIPT})
+    given = json.dumps({"port": lab.server.port, "file": str(file), "back": str(back), **SCRIPT})
     done = subprocess.run([*map(str, command), given], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
@@ -75,6 +79,9 @@ def test_script(lab, tmp_path, client):
     }
     assert found == expect, (version, {k: (found.get(k), expect[k]) for k in expect if found.get(k) != expect[k]})
     assert timeout == 604, (version, timeout)
+    # Encrypted, and decrypted again.
+    assert lab.server.sealed.problems == [] and len(lab.server.sealed.encrypted) == 1
+    assert [path.read_bytes() for path in back.iterdir()] == [file.read_bytes()]
     state = Raw(lab).send("/emulator", method="GET")
     counts = state["counts"]
     assert counts["renew"] == counts["renewals"] == 1 and counts["chunk"] > 2 and counts["close"] == 1, counts
@@ -85,6 +92,31 @@ def test_script(lab, tmp_path, client):
     ]
     # The 900 is inserted twice, rolled back once.
     assert sorted(e["times"] for e in changing) == [1] * (len(changing) - 1) + [2]
+
+
+@pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])
+def test_driver_in_rust_writes_and_reads_each_cloud(lab, tmp_path, kind):
+    import clouds
+    from raw_client import Raw
+
+    command = [CLIENTS["python5"][0][0], FOLDER / "python_files.py"]
+    if not installed(command) or (kind == "azure" and not clouds.has_azurite()):
+        pytest.skip("python5 or Azurite is not installed: make clients")
+    file, back = tmp_path / "f.bin", tmp_path / "back"
+    file.write_bytes(bytes(range(256)) * 4000 + b"x")
+    for stage, encryption in (("S", "SNOWFLAKE_SSE"), ("E", "SNOWFLAKE_FULL")):
+        lab.sql(f"CREATE STAGE RAW.J.{stage} ENCRYPTION = (TYPE = '{encryption}')")
+        (back / stage).mkdir(parents=True)
+    lab.server.switches.set({"client_side_encryption": True})
+    with clouds.CLOUDS[kind]() as cloud:
+        Raw(lab).send("/emulator/storage", cloud)
+        given = json.dumps({"port": lab.server.port, "file": str(file), "back": str(back)})
+        done = subprocess.run([*map(str, command), given], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert lab.files("@RAW.J.S") == lab.files("@RAW.J.E") == ["load/f.bin"]
+    assert [(back / stage / "f.bin").read_bytes() == file.read_bytes() for stage in "SE"] == [True, True]
+    assert lab.server.sealed.problems == [] and len(lab.server.sealed.encrypted) == 1
+    assert {call["status"] for call in lab.server.storage_gate.log} <= {200, 201}
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import base64
 import http.client
 import io
 import urllib.parse
+import urllib.request
 import uuid
 
 import boto3
@@ -14,6 +15,7 @@ import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import snowflake.connector
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from raw_client import Raw
@@ -85,7 +87,7 @@ class Put:
             return 200
         path = f"/{self.bucket}/{key}"
         if kind == "AZURE":
-            path = f"/{self.info['storageAccount']}{path}{self.info['creds']['AZURE_SAS_TOKEN']}"
+            path = f"{urllib.parse.urlsplit(self.info['endPoint']).path}{path}{self.info['creds']['AZURE_SAS_TOKEN']}"
             headers = {
                 "x-ms-blob-type": "BlockBlob",
                 "x-ms-version": "2025-11-05",
@@ -199,3 +201,46 @@ def test_presigned_stays_the_default():
         raw.send("/emulator/sql", {"sql": "CREATE SCHEMA RAW.J; CREATE STAGE RAW.J.S"})
         info = raw.query(f"PUT 'file:///x/y' @{STAGE}/d")["data"]["stageInfo"]
         assert info["presignedUrl"].startswith(raw.base) and info["creds"] == {}
+
+
+@pytest.mark.parametrize("key_bytes", [16, 32])
+def test_driver_encrypts_what_it_puts_and_decrypts_what_it_gets(lab, tmp_path, key_bytes):
+    lab.server.switches.set({"client_side_encryption": True, "key_bytes": key_bytes})
+    lab.sql('CREATE STAGE "RAW"."J"."PLAIN" ENCRYPTION = (TYPE = \'SNOWFLAKE_SSE\')')
+    lab.sql(f"CREATE STAGE {STAGE}")
+    lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))')
+    sizes = [0, 1, 15, 16, 17, 70_000]
+    files = {f"{n}.bin": bytes(range(256)) * (n // 256 + 1) for n in sizes}
+    files = {name: data[: int(name.partition(".")[0])] for name, data in files.items()} | {"x.parquet": parquet(1, 2)}
+    (tmp_path / "back").mkdir()
+    with snowflake.connector.connect(**lab.parameters(database="RAW", schema="J")) as connection:
+        cursor = connection.cursor()
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+            for stage in (STAGE, '"RAW"."J"."PLAIN"'):
+                cursor.execute(f"PUT 'file://{tmp_path}/{name}' @{stage}/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
+        assert lab.server.sealed.problems == []
+        assert set(lab.files(f"@{STAGE}")) == {f"load/{name}" for name in files}
+        encrypted = lab.server.sealed.encrypted
+        assert len(encrypted) == len(files) and not set(encrypted.values()) & set(files.values())
+        for stage in (STAGE, '"RAW"."J"."PLAIN"'):
+            for name, data in files.items():
+                cursor.execute(f"GET @{stage}/load/{name} 'file://{tmp_path}/back'")
+                place = tmp_path / "back" / name
+                assert place.read_bytes() == data, (stage, name)
+                place.unlink()
+        lab.sql(COPY.replace("FILE_FORMAT", "FILES = ('x.parquet') FILE_FORMAT").replace("/load", "/load/"))
+        assert lab.sql(f"SELECT COUNT(*) FROM {T}")[0][0] == 2
+
+
+def test_file_that_is_not_encrypted_as_the_stage_asks_is_a_problem(lab):
+    raw = Raw(lab)
+    raw.login(CLIENT_CAPABILITIES={"SMK_ID_AS_STRING": True})
+    lab.server.switches.set({"client_side_encryption": True})
+    lab.sql(f"CREATE STAGE {STAGE}")
+    data = raw.query(f"PUT 'file:///x/y' @{STAGE}/d AUTO_COMPRESS=FALSE OVERWRITE=TRUE")["data"]
+    assert data["encryptionMaterial"]["smkId"] == "9007199254740993" and data["stageInfo"]["isClientSideEncrypted"]
+    request = urllib.request.Request(data["stageInfo"]["presignedUrl"], b"plain", method="PUT")
+    urllib.request.urlopen(request).close()
+    (problem,) = raw.get("/emulator/storage")["problems"]
+    assert "d/y: it cannot be decrypted: expected the key" in problem

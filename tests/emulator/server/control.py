@@ -117,7 +117,8 @@ class Control:
             given = await body(request)
             await run_in_threadpool(lambda: server.keep_stages_in(**given))
         gate = server.storage_gate
-        return {"gate": server.storage.gate, "calls": list(gate.log) if gate is not None else []}
+        calls = list(gate.log) if gate is not None else []
+        return {"gate": server.storage.gate, "calls": calls, "problems": server.sealed.problems}
 
     async def _sql(self, request: Request) -> Any:
         text = (await body(request))["sql"]

@@ -32,6 +32,7 @@ def open_session(account: Account, users: Users, request: Request, data: dict) -
         parameters.get("GO_QUERY_RESULT_FORMAT"),
     )
     session = account.connect(role, frame, json_results=plain, user=user)
+    session.smk_as_text = bool((data.get("CLIENT_CAPABILITIES") or {}).get("SMK_ID_AS_STRING"))
     if frame is not None:  # a procedure has its caller's parameters, not those of its driver
         session.use(frame.database, frame.schema)
         session.warehouse = frame.warehouse

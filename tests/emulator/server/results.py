@@ -24,6 +24,7 @@ from .switches import Switches
 KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 ALGORITHM_HEADER = "x-amz-server-side-encryption-customer-algorithm"
 PUT = 0x7102
+GET = 0x7101
 # So many bytes of chunks are kept; the oldest go first.
 MOST_CHUNK_BYTES = 256 * 1024 * 1024
 STATS = {
@@ -46,33 +47,44 @@ class Results:
     """Makes answers, and keeps the chunks of those that are large."""
 
     def __init__(self, switches: Switches, storage: Storage) -> None:
-        self.switches = switches
-        self.storage = storage
+        self.switches, self.storage, self.sealed = switches, storage, storage.sealed
         self.chunks: OrderedDict[str, Chunk] = OrderedDict()
         self._bytes = 0
 
     def answer(self, session: Session, answer: Answer, query_id: str, base: str) -> dict:
         """What the client gets for a statement that succeeded."""
-        data = self._put(answer.put, base) if answer.put is not None else self._rows(session, answer, base)
+        if answer.put is not None:
+            data = self._files(session, answer.put, query_id, base)
+        else:
+            data = self._rows(session, answer, base)
         data["queryId"] = query_id
         return {"data": data, "code": None, "message": None, "success": True}
 
-    def _put(self, put: dict, base: str) -> dict:
+    def _files(self, session: Session, given: dict, query_id: str, base: str) -> dict:
+        """The answer to a PUT or a GET."""
+        data = {key: value for key, value in given.items() if key != "stage_key"}
+        stage = self.storage.stages.of_key(given["stage_key"])
+        assert stage is not None
+        downloads = given["command"] == "DOWNLOAD"
+        folder = f"{stage.key}/" if downloads else given["path"].rpartition("/")[0] + "/"
+        if downloads:
+            paths = given["src_locations"]
+            keys = [self.sealed.shown(stage, path, as_text=session.smk_as_text) for path in paths]
+            data |= {"encryptionMaterial": keys if any(keys) else None, "statementTypeId": GET}
+        else:
+            paths = []
+            needed = self.sealed.needed(stage)
+            key = self.sealed.material(query_id).shown(as_text=session.smk_as_text) if needed else None
+            data |= {"encryptionMaterial": key, "statementTypeId": PUT, "threshold": 209715200}
         if self.storage.backend is not None:
-            info = self.storage.info(put, self.switches.credential_life)
-            return put | {"stageInfo": info, "statementTypeId": PUT, "threshold": 209715200, "encryptionMaterial": None}
-        info = {
-            "locationType": "GCS",
-            "location": f"{put['stage']}/",
-            "creds": {},
-            "path": f"{put['stage']}/",
-            "region": "US-CENTRAL1",
-            "storageAccount": None,
-            "endPoint": None,
-            "presignedUrl": f"{base}stage/{quote(put['path'])}{'' if put['overwrite'] else '?keep'}",
-            "isClientSideEncrypted": False,
-        }
-        return put | {"stageInfo": info, "statementTypeId": PUT}
+            info = self.storage.info(folder, self.switches.credential_life)
+        else:
+            urls = [f"{base}stage/{quote(folder + path)}" for path in paths]
+            one = None if downloads else f"{base}stage/{quote(given['path'])}{'' if given['overwrite'] else '?keep'}"
+            info = _presigned(given["stage"], one)
+            data |= {"presignedUrls": urls} if downloads else {}
+        info["isClientSideEncrypted"] = data["encryptionMaterial"] is not None
+        return data | {"stageInfo": info}
 
     def _rows(self, session: Session, answer: Answer, base: str) -> dict:
         table = answer.table
@@ -161,6 +173,19 @@ class Results:
             self._bytes -= len(self.chunks.popitem(last=False)[1].data)
         given = {"qrmk": key} if self.switches.chunk_keys == "qrmk" else {"chunkHeaders": headers}
         return {"chunks": listed, **given}
+
+
+def _presigned(stage: str, url: str | None) -> dict:
+    return {
+        "locationType": "GCS",
+        "location": f"{stage}/",
+        "creds": {},
+        "path": f"{stage}/",
+        "region": "US-CENTRAL1",
+        "storageAccount": None,
+        "endPoint": None,
+        "presignedUrl": url,
+    }
 
 
 def rowless(answer: dict) -> dict:

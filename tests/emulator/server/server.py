@@ -34,6 +34,7 @@ from .faults import Faults
 from .gate import Gate
 from .protocol import Refused, body, failure, success, token
 from .results import Results, rowless
+from .sealed import Sealed
 from .statements import Statement, Statements
 from .storage import Storage
 from .storage_gate import StorageGate
@@ -59,7 +60,8 @@ class Server:
         self.users = Users(self.switches)
         self.tokens = Tokens(self.switches, account.drop, lambda s: s.id in account.sessions)
         self.statements = Statements()
-        self.storage = Storage(account.engine.stages)
+        self.sealed = Sealed(self.switches, account.engine.stages)
+        self.storage = Storage(account.engine.stages, self.sealed)
         self.storage_gate: StorageGate | None = None
         self.results = Results(self.switches, self.storage)
         self.scripts: dict[str, dict] = {}
@@ -97,6 +99,7 @@ class Server:
             Route("/results/{name}", self._chunk, methods=["GET"]),
             Route("/telemetry/send", _ok, methods=["POST"]),
             Route("/stage/{path:path}", self._upload, methods=["PUT"]),
+            Route("/stage/{path:path}", self._download, methods=["GET"]),
         ]
 
     def start(self) -> None:
@@ -297,14 +300,24 @@ class Server:
         """The file of a PUT; with OVERWRITE = FALSE a file of this name is kept."""
         key, _, path = request.path_params["path"].partition("/")
         stages = self.account.engine.stages
-        stage = next((s for s in stages.by_name.values() if s.key == key), None)
+        stage = stages.of_key(key)
         if stage is None:
             return Response(status_code=404)
         data = await request.body()
         if "keep" in request.query_params and any(f.path == path for f in stages.files(stage, path)):
             return Response()
-        await run_in_threadpool(stages.write, stage, path, data)
+        await run_in_threadpool(self.sealed.store, stage, path, data, request.headers)
         return Response()
+
+    async def _download(self, request: Request) -> Response:
+        """A file of a GET, as it was uploaded."""
+        key, _, path = request.path_params["path"].partition("/")
+        stage = self.account.engine.stages.of_key(key)
+        if stage is None or not any(f.path == path for f in self.account.engine.stages.files(stage, path)):
+            return Response(status_code=404)
+        data, metadata = await run_in_threadpool(self.sealed.stored, stage, path)
+        headers = {"Content-Encoding": "identity", **metadata.headers()}  # the content is not to be compressed
+        return Response(data, headers=headers, media_type="application/octet-stream")
 
 
 def _progress(query_id: str | None, code: str = "333334") -> dict:

@@ -1,4 +1,4 @@
-"""Stages in the buckets of a cloud: which bucket, what a PUT is told of it, and how COPY sees what is there.
+"""Stages in the buckets of a cloud: which bucket, what a PUT answers, and how COPY reads what was written.
 
 A backend is a server that speaks a cloud's API: moto for S3, Azurite for Azure, a fake of Google's. Clients reach it
 through `storage_gate`, which checks their credentials. Before a stage's files are read they are fetched into the
@@ -26,6 +26,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from ..errors import SqlError
+from .sealed import Sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,7 @@ class Backend:
     """One cloud's API at `endpoint` (`http://host:port`), with what the emulator itself asks of it."""
 
     kind = ""
+    below = ""  # the part of every path before the bucket
 
     def __init__(self, endpoint: str, bucket: str) -> None:
         self.endpoint, self.bucket = endpoint.rstrip("/"), bucket
@@ -149,6 +151,7 @@ class Azure(Backend):
     """Blobs, by path: the account's name is part of it."""
 
     kind = "AZURE"
+    below = f"/{AZURE_ACCOUNT}"
 
     def create(self) -> None:
         """Create the container; it may exist."""
@@ -199,7 +202,7 @@ class Azure(Backend):
     def info(self, folder: str, life: float) -> tuple[dict, Issued]:
         """A signature that may create and write."""
         sas = self.sas("rcw", life)
-        given = {"storageAccount": AZURE_ACCOUNT, "creds": {"AZURE_SAS_TOKEN": f"?{sas}"}}
+        given = {"region": "westeurope", "storageAccount": AZURE_ACCOUNT, "creds": {"AZURE_SAS_TOKEN": f"?{sas}"}}
         return given, Issued(folder, time.time() + life, token=urllib.parse.parse_qs(sas)["sig"][0])
 
 
@@ -240,8 +243,8 @@ class Google(Backend):
 class Storage:
     """The cloud that the account's stages are in; none at first."""
 
-    def __init__(self, stages: Stages) -> None:
-        self.stages = stages
+    def __init__(self, stages: Stages, sealed: Sealed) -> None:
+        self.stages, self.sealed = stages, sealed
         self.backend: Backend | None = None
         self.gate = ""
         self.issued: dict[str, Issued] = {}
@@ -261,11 +264,10 @@ class Storage:
         """Keep the files here again."""
         self.backend, self.stages.fetch, self.stages.removed = None, None, None
 
-    def info(self, put: dict, life: float) -> dict:
-        """The `stageInfo` of a PUT."""
+    def info(self, folder: str, life: float) -> dict:
+        """The `stageInfo` of a PUT or a GET."""
         backend = self.backend
         assert backend is not None
-        folder = put["path"].rpartition("/")[0] + "/"
         given, issued = backend.info(folder, life)
         name = given["creds"].get("AWS_KEY_ID") or issued.token
         with self._guard:
@@ -276,7 +278,7 @@ class Storage:
             "path": folder,
             "region": None,
             "storageAccount": None,
-            "endPoint": self.gate,
+            "endPoint": self.gate + backend.below,
             "presignedUrl": None,
             "isClientSideEncrypted": False,
             "ciphers": None,
@@ -296,7 +298,8 @@ class Storage:
                     found[item.key] = item.tag
             for key, tag in found.items():
                 if self._tags.get(key) != tag:
-                    self.stages.write(stage, key.partition("/")[2], backend.asked("GET", key)[1])
+                    headers, data = backend.asked("GET", key)
+                    self.sealed.store(stage, key.partition("/")[2], data, headers)
                     self._tags[key] = tag
             for file in self.stages.local(stage):
                 key = f"{stage.key}/{file.path}"
@@ -305,7 +308,7 @@ class Storage:
                     del self._tags[key]
 
     def remove(self, stage: Stage, path: str) -> None:
-        """Delete a file of a stage from the bucket; one that came another way is not in it."""
+        """Delete a file of a stage from the bucket; one that was not uploaded to it is not in it."""
         key = f"{stage.key}/{path}"
         if self.backend is not None and self._tags.pop(key, None) is not None:
             self.backend.asked("DELETE", key)

@@ -31,6 +31,8 @@ class Switches:
     strict_login: bool = False
     jwt_codes: str = "specific"
     credential_life: float = 3600.0
+    client_side_encryption: bool = False
+    key_bytes: int = 16
 
     def set(self, given: dict[str, Any]) -> None:
         """Set these switches. Raises `ValueError`, and sets none, if a name or a value is not known."""
@@ -46,6 +48,8 @@ class Switches:
                 raise ValueError(f"the switch {name!r}: expected {kind.__name__}, found {value!r}")
             if name in CHOICES and value not in CHOICES[name]:
                 raise ValueError(f"the switch {name!r}: expected one of {', '.join(CHOICES[name])}, found {value!r}")
+            if name == "key_bytes" and value not in (16, 32):
+                raise ValueError(f"the switch {name!r}: expected 16 or 32, found {value!r}")
             checked[name] = value
         for name, value in checked.items():
             setattr(self, name, value)

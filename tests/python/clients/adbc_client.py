@@ -77,6 +77,8 @@ def main() -> dict:
         found["cancel"] = cancelled(connection)
         cursor.execute(f"PUT 'file://{given['file']}' @S/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
         cursor.execute(given["copy"])
+        cursor.execute(f"PUT 'file://{given['file']}' @E/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
+        cursor.execute(f"GET @E/load/ 'file://{given['back']}/'")
         found["copy"] = count(cursor)
         found["transaction"] = []
         for end in ("ROLLBACK", "COMMIT"):

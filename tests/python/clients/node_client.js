@@ -71,6 +71,8 @@ async function main() {
   found.cancel = await cancelled();
   await execute(`PUT 'file://${given.file}' @S/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE`);
   await execute(given.copy);
+  await execute(`PUT 'file://${given.file}' @E/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE`);
+  await execute(`GET @E/load/ 'file://${given.back}/'`);
   found.copy = await count();
   found.transaction = [];
   for (const end of ["ROLLBACK", "COMMIT"]) {

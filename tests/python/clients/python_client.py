@@ -80,6 +80,8 @@ def main() -> dict:
             found["timeout"] = timed_out(connection)
         cursor.execute(f"PUT 'file://{given['file']}' @S/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
         cursor.execute(given["copy"])
+        cursor.execute(f"PUT 'file://{given['file']}' @E/load AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
+        cursor.execute(f"GET @E/load/ 'file://{given['back']}/'")
         found["copy"] = count(cursor)
         found["transaction"] = []
         for end in ("ROLLBACK", "COMMIT"):
