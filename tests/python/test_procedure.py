@@ -1,6 +1,6 @@
-"""The procedure's host: how it performs each step, what it reports, and what it never reveals.
+"""The loop of the procedure's host: how it performs each step, what it reports, and its limits.
 
-Its HTTP requests are tested in `test_network.py`.
+Its session is tested in `test_session.py`, its HTTP requests in `test_connections.py` and `test_network.py`.
 """
 
 from __future__ import annotations
@@ -10,93 +10,14 @@ import hashlib
 import json
 import subprocess
 import sys
-import threading
 import types
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import snowcat_http
 import snowcat_limits
 import snowcat_procedure as host
+from scripted import Scripted, Warehouse, fetch, record, sql, upload
 from snowcat_fault import Failed
-from snowcat_wire import Origin
-from wasmtime.component import Record, Variant
-
-SECRET = "s3cr3t/+token"
-
-
-def record(**fields) -> Record:
-    made = Record()
-    for name, value in fields.items():
-        setattr(made, name.replace("_", "-"), value)
-    return made
-
-
-REPORT = {
-    "load_id": "1.5",
-    "pipeline": "p",
-    "database": "RAW",
-    "dataset": "jira",
-    "statements": 9,
-    "requests": 3,
-    "pages": 2,
-    "tables": [record(name="issues", resource="issues", rows=2), record(name="issues__c", resource="issues", rows=5)],
-    "files": [record(path="1.5/0.issues/0.parquet", table="issues", rows=2, bytes=77)],
-    "cursors": [record(resource="issues", path="u", start="2024", last="2025")],
-    "state": "{}",
-    "warnings": [],
-}
-
-
-class Scripted:
-    """A component that returns these steps regardless of the replies, and records the replies."""
-
-    engine, load_ms = "scripted", 0.0
-
-    def __init__(self, *steps, payload: str = "") -> None:
-        self.steps = list(steps)
-        self.data = payload
-        self.heard: list[Variant] = []
-
-    def start(self, job, now):
-        return "handle"
-
-    def resume(self, handle, reply):
-        self.heard.append(reply)
-        return self.steps.pop(0) if self.steps else Variant("finished", record(**REPORT))
-
-    def payload(self, handle):
-        return self.data
-
-
-def fetch(url: str, **more) -> Variant:
-    request = {"method": "GET", "url": url, "headers": [], "auth": None, "body": None} | more
-    return Variant("fetch", record(requests=[record(**request)]))
-
-
-def upload(stage: str, path: str, size: int = 3) -> Variant:
-    return Variant("upload", record(stage=stage, path=path, size=size))
-
-
-def sql(*statements: str) -> Variant:
-    return Variant("sql", record(statements=list(statements), order="serial"))
-
-
-class Warehouse:
-    """Answers as the test states; an exception is raised."""
-
-    def __init__(self, **answers) -> None:
-        self.answers = answers
-
-    def __getattr__(self, name):
-        def do(*arguments):
-            answer = self.answers.get(name)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer(*arguments) if callable(answer) else answer
-
-        return do
-
+from wasmtime.component import Variant
 
 # --- the loop --------------------------------------------------------------------
 
@@ -298,27 +219,6 @@ def test_every_failure_is_reported_as_json(call, kind, words, built_package, tmp
     assert reported["kind"] == kind and words in reported["message"] and len(str(caught.value)) < 3000
 
 
-def test_unexpected_failure_is_reported_without_secrets(source, built_package, monkeypatch):
-    monkeypatch.setattr(host, "imports", lambda: str(built_package))
-    credentials = {"c": {"type": "bearer", "secret": "token", "hosts": [source]}}
-
-    def broken(_component, _text, _now, warehouse, **_):
-        warehouse.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
-        raise KeyError(SECRET)
-
-    monkeypatch.setattr(host, "run", broken)
-    with pytest.raises(host.LoadError) as caught:
-        host.load(None, {"pipeline": "p", "credentials": credentials})
-    reported = json.loads(str(caught.value))
-    assert (
-        reported["kind"] == "internal"
-        and reported["message"].startswith("KeyError: '***'")
-        and reported["pipeline_name"] == "p"
-    )
-    assert any(place.startswith("snowcat_procedure.py:") for place in reported["context"])
-    assert caught.value.__cause__ is None and caught.value.__suppress_context__
-
-
 # --- limits -------------------------------------------------------------------------
 
 
@@ -380,186 +280,6 @@ class EmptyPage:
 
     def upload(self, *_):
         pass
-
-
-# --- the session ------------------------------------------------------------------
-
-
-class Row(tuple):
-    """A Snowpark row: a tuple with column names."""
-
-    def __new__(cls, **columns):
-        made = super().__new__(cls, columns.values())
-        made._fields = tuple(columns)
-        return made
-
-
-@pytest.mark.parametrize(
-    ("rows", "affected"),
-    [
-        ([Row(**{"number of rows inserted": 2, "number of rows updated": 3})], 5),
-        ([Row(**{"number of rows updated": 2, "number of multi-joined rows updated": 9})], 2),
-        ([Row(**{"number of rows deleted": 0})], 0),
-        ([Row(file="a", rows_parsed=9, rows_loaded=4), Row(file="b", rows_parsed=1, rows_loaded=1)], 5),
-        ([Row(status="Copy executed with 0 files processed.")], None),
-        ([Row(COUNT=7)], None),
-        ([], None),
-    ],
-)
-def test_affected_rows(rows, affected):
-    session = types.SimpleNamespace(sql=lambda _: types.SimpleNamespace(collect=lambda: rows))
-    ((found, texts),) = host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
-    assert found == affected
-    assert texts == [[None if v is None else str(v) for v in row] for row in rows]
-
-
-def test_sql_errors_are_failures_with_their_code():
-    from snowflake.connector.errors import IntegrityError, ProgrammingError
-    from snowflake.snowpark.exceptions import SnowparkSQLException
-
-    inner = ProgrammingError(msg="no T", errno=2003, sqlstate="42S02", sfqid="01-02")
-    locked = ProgrammingError(msg="locked", errno=625, sqlstate="57014")
-    for error, code, text, transient in (
-        (SnowparkSQLException("(1304): 01-02: no T", conn_error=inner), "2003", "no T", False),
-        (IntegrityError(msg="NULL", errno=100072, sqlstate="22000"), "100072", "NULL", False),
-        (SnowparkSQLException("(1304): locked", conn_error=locked), "625", "locked", True),
-        (SnowparkSQLException("locked", sql_error_code="000625"), "000625", "locked", True),
-        (ProgrammingError(msg="other", errno=100625, sqlstate="22000"), "100625", "other", False),
-    ):
-        session = types.SimpleNamespace(sql=lambda _, e=error: (_ for _ in ()).throw(e))
-        with pytest.raises(Failed) as caught:
-            host.Snowflake(session, types.SimpleNamespace(fetch=None)).sql(["X"])
-        assert caught.value.failure == {"code": code, "message": text, "transient": transient}
-
-
-def test_result_has_the_documented_keys():
-    report, measured = host.run(Scripted(), "{}", "now", Warehouse())
-    import datetime
-
-    started = datetime.datetime(2026, 1, 9, 21, 33, 14, 596371, tzinfo=datetime.UTC)
-    result = host._result(report, {"1.5/0.issues/0.parquet": 12.5}, {"selected": ["issues"]}, started)
-    assert (
-        result.pop("load_info").items()
-        >= {
-            "dataset_name": "jira",
-            "started_at": "2026-01-09 21:33:14.596371+00:00",
-            "total_jobs": 1,
-            "packages": 1,
-            "load_id": "1.5",
-        }.items()
-    )
-    assert result == {
-        "status": "success",
-        "pipeline_name": "p",
-        "dataset_name": "jira",
-        "destination": "snowcat",
-        "database": "RAW",
-        "schema": "jira",
-        "endpoints_loaded": ["issues"],
-        "rows": {"issues": 2, "issues__c": 5},
-        "statements": 9,
-        "requests": 3,
-        "pages": 2,
-        "warnings": [],
-        "incremental_config": {
-            "initial_date_used": "2024",
-            "note": "Loaded what changed since this value",
-            "cursors": [{"resource": "issues", "path": "u", "start": "2024", "last": "2025"}],
-        },
-    }
-    assert measured.uploads == {}
-
-
-# --- HTTP ---------------------------------------------------------------------------
-
-
-class Source(BaseHTTPRequestHandler):
-    """Answers by path."""
-
-    protocol_version = "HTTP/1.1"
-    seen: list[tuple[str, dict, str]] = []
-    connections: set[int] = set()
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-        Source.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-        Source.connections.add(self.client_address[1])
-        if self.path == "/close":
-            self.close_connection = True  # without telling: the next request on it finds it closed
-        data = "é".encode()
-        self.send_response_only(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_POST = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def source(monkeypatch):
-    """A server, and a `_snowflake` with two secrets."""
-    Source.seen.clear()
-    Source.connections.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Source)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    secrets = types.ModuleType("_snowflake")
-    secrets.get_generic_secret_string = {"token": SECRET, "bad": f"{SECRET}\n"}.__getitem__
-    secrets.get_username_password = {"pair": types.SimpleNamespace(username="u", password=SECRET)}.__getitem__
-    monkeypatch.setitem(sys.modules, "_snowflake", secrets)
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def ask(url: str, credentials: dict | None = None, **more):
-    request = {"method": "GET", "url": url, "headers": [], "auth": None, "body": None} | more
-    ((case, answer),) = host.Http(credentials or {}).fetch([request])
-    return case, answer
-
-
-def test_connections_are_kept_and_a_closed_one_is_replaced(source):
-    client = host.Http({})
-    request = {"method": "GET", "headers": [], "auth": None, "body": None}
-
-    def get(path):
-        return client.fetch([{**request, "url": f"http://{source}{path}"}])[0][0]
-
-    assert [get("/a"), get("/b"), get("/close"), get("/c")] == ["ok"] * 4
-    assert len(Source.connections) == 2
-    several = client.fetch([{**request, "url": f"http://{source}/{i}"} for i in range(20)])
-    assert [case for case, _ in several] == ["ok"] * 20 and len(Source.connections) <= 2 + snowcat_http.PARALLEL
-
-
-def test_missing_connection_is_transient():
-    case, answer = ask("http://127.0.0.1:9/")
-    assert (case, answer["transient"], answer["code"]) == ("err", True, "")
-
-
-def test_default_port_is_optional():
-    for hosts, place, expect in (
-        (["x.example"], ("https", "x.example", 443), True),
-        (["x.example:443"], ("https", "x.example", 443), True),
-        (["x.example:80"], ("https", "x.example", 443), False),
-        (["[::1]:8080"], ("http", "::1", 8080), True),
-        (["X.Example"], ("https", "x.example", 443), True),
-        ([], ("https", "x.example", 443), False),
-    ):
-        assert Origin(*place).is_among(hosts) is expect, (hosts, place)
-
-
-def test_reports_have_no_secrets(source):
-    client = host.Http({"c": {"type": "http_basic", "secret": "pair", "hosts": [source]}})
-    client.fetch([{"method": "GET", "url": f"http://{source}/", "headers": [], "auth": "c", "body": None}])
-    for text, expect in (
-        (f"x {SECRET}", "x ***"),
-        ("x Basic dTpzM2NyM3QvK3Rva2Vu", snowcat_http.NOT_SHOWN),
-        ("x s3cr3t", "x s3cr3t"),
-        ('{"h": "s3cr3t\\/\\u002btoken"}', snowcat_http.NOT_SHOWN),
-    ):
-        assert client.scrub(text) == expect
 
 
 # --- with the component -----------------------------------------------------------------
