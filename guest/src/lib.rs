@@ -72,3 +72,7 @@ pub mod sql;
 
 #[cfg(target_family = "wasm")]
 mod component;
+
+/// The host of `tests/rest`, which unit tests use too, names this crate.
+#[cfg(test)]
+extern crate self as snowcat_guest;

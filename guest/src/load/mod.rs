@@ -10,6 +10,8 @@ mod publish;
 mod restore;
 mod session;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use crate::dlt::schema::Schema;
 use crate::dlt::state::{Instant, LoadId};

@@ -131,9 +131,44 @@ pub(super) fn example(evidence: &Evidence<'_>, token: &str) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{check, check_fault, check_parsed};
+pub(super) mod tests {
+    use super::super::testing::{Served, Slice, Walk, check, check_fault, check_parsed};
     use super::*;
+
+    pub(in super::super) fn walks() -> Vec<Walk> {
+        let texts = |slice: Slice| {
+            let next = slice.next.map(|next| next.to_string());
+            Served::body(json!({"items": slice.items, "cursors": {"next": next}}))
+        };
+        let numbers =
+            |slice: Slice| Served::body(json!({"items": slice.items, "next_token": slice.next}));
+        // A token on every page; a flag says which one is the last.
+        let flagged = |slice: Slice| {
+            let token = "x".repeat(slice.next.unwrap_or(1));
+            Served::body(
+                json!({"items": slice.items, "token": token, "more": slice.next.is_some()}),
+            )
+        };
+        let in_query = json!({"type": "cursor", "cursor_param": "from"});
+        let has_more = json!({
+            "type": "cursor", "cursor_path": "token", "cursor_param": "t", "has_more_path": "more",
+        });
+        let in_body = json!({
+            "type": "cursor", "cursor_path": "next_token", "cursor_body_path": "page.from",
+        });
+        vec![
+            Walk::of("cursor", in_query, |asked| asked.number("from"), texts),
+            Walk::of(
+                "cursor with has_more",
+                has_more,
+                |asked| asked.param("t").map_or(0, str::len),
+                flagged,
+            ),
+            Walk::of("cursor in the body", in_body, |asked| asked.in_body("/page/from"), numbers)
+                .posted(),
+            Walk::detected("cursor, detected", |asked| asked.number("cursor"), texts),
+        ]
+    }
 
     #[test]
     fn is_parsed() {

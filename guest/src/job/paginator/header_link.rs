@@ -65,9 +65,29 @@ fn link(headers: &[(String, String)], rel: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{check_detected, check_parsed, header_steps};
+pub(super) mod tests {
+    use super::super::testing::{
+        Asked, Served, Slice, Walk, check_detected, check_parsed, header_steps,
+    };
     use super::*;
+
+    pub(in super::super) fn walks() -> Vec<Walk> {
+        let serve = |slice: Slice| {
+            let first = "<https://x.net/v1/items?from=0>; rel=\"first\"";
+            let link = match slice.next {
+                Some(next) => {
+                    format!("{first}, <https://x.net/v1/items?from={next}>; rel=\"next\"")
+                }
+                None => first.to_owned(),
+            };
+            Served { headers: vec![("link", link)], body: json!(slice.items) }
+        };
+        let from = |asked: &Asked<'_>| asked.number("from");
+        vec![
+            Walk::of("header_link", json!("header_link"), from, serve).in_a_list(),
+            Walk::detected("header_link, detected", from, serve),
+        ]
+    }
 
     #[test]
     fn is_parsed() {

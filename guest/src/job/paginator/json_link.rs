@@ -95,9 +95,28 @@ pub(super) fn detect(evidence: &Evidence<'_>) -> Option<Finding<LinkPages>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{check, check_fault, check_parsed};
+pub(super) mod tests {
+    use super::super::testing::{Asked, Served, Slice, Walk, check, check_fault, check_parsed};
     use super::*;
+
+    pub(in super::super) fn walks() -> Vec<Walk> {
+        let relative = |slice: Slice| {
+            let next = slice.next.map(|next| format!("/v1/items?from={next}"));
+            Served::body(json!({"items": slice.items, "links": {"next": next}}))
+        };
+        let absolute = |slice: Slice| {
+            let next = slice.next.map(|next| format!("https://x.net/v1/items?from={next}"));
+            Served::body(json!({"items": slice.items, "next": next}))
+        };
+        let linked = json!({"type": "json_link", "next_url_path": "links.next"});
+        let from = |asked: &Asked<'_>| asked.number("from");
+        vec![
+            Walk::of("json_link", linked, from, relative),
+            Walk::of("json_link with a whole URL", json!("json_link"), from, absolute),
+            Walk::of("json_response", json!("json_response"), from, absolute),
+            Walk::detected("json_link, detected", from, relative),
+        ]
+    }
 
     #[test]
     fn is_parsed() {

@@ -1,7 +1,8 @@
 //! How a source splits its responses into pages: dlt's paginators (`sources/helpers/rest_client/paginators.py`).
 //!
 //! Each kind is one file: its keys in a job, how they are parsed, how the next page is requested, and how it is
-//! recognized in a response (dlt's `detector.py`). A new kind is such a file, and its variant and rows here.
+//! recognized in a response (dlt's `detector.py`). Its tests have servers that page in this way (`walks`), from which
+//! whole loads read (`load/tests.rs`). A new kind is such a file, and its variant and rows here.
 
 mod auto;
 mod cursor;
@@ -17,7 +18,7 @@ mod page_number;
 mod range;
 mod single_page;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod undetected;
 
 use serde_json::{Map, Value};
@@ -193,10 +194,41 @@ pub(crate) fn detect(evidence: &Evidence<'_>) -> Detection {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::json;
 
-    use super::testing::{check_fault, check_first, check_parsed};
+    use super::testing::{Walk, check_fault, check_first, check_parsed};
+    use super::*;
+
+    /// Every way to page that a job can name or that is detected.
+    pub(crate) fn walks() -> Vec<Walk> {
+        let walks = [
+            cursor::tests::walks(),
+            header_cursor::tests::walks(),
+            header_link::tests::walks(),
+            json_link::tests::walks(),
+            offset::tests::walks(),
+            page_number::tests::walks(),
+        ];
+        walks.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn each_kind_has_a_walk() {
+        let walked: Vec<String> = walks()
+            .iter()
+            .map(|walk| {
+                let paginator = walk.endpoint.get("paginator").cloned().unwrap_or(json!("auto"));
+                let name = paginator.get("type").unwrap_or(&paginator);
+                name.as_str().unwrap().to_owned()
+            })
+            .collect();
+        for (name, _) in KINDS {
+            // It has one page, and no other to go to.
+            let is_single = *name == "single_page";
+            assert!(is_single || walked.iter().any(|it| it == name), "expected a walk of {name}");
+        }
+    }
 
     #[test]
     fn is_parsed() {

@@ -68,10 +68,43 @@ pub(super) fn detect(evidence: &Evidence<'_>) -> Option<Finding<RangePages>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
-    use super::super::testing::{check, check_fault, check_first, check_parsed};
+    use super::super::testing::{
+        Asked, SIZE, Served, Slice, Walk, check, check_fault, check_first, check_parsed,
+    };
+
+    pub(in super::super) fn walks() -> Vec<Walk> {
+        let total =
+            |slice: Slice| Served::body(json!({"items": slice.items, "total": slice.total}));
+        let items = |slice: Slice| Served::body(json!({"items": slice.items}));
+        let flagged = |slice: Slice| {
+            Served::body(json!({"items": slice.items, "more": slice.next.is_some()}))
+        };
+        let endless = json!({"type": "offset", "limit": SIZE, "total_path": null});
+        let has_more = json!({
+            "type": "offset", "limit": SIZE, "total_path": null, "has_more_path": "more",
+        });
+        let in_body = json!({
+            "type": "offset", "limit": SIZE,
+            "offset_body_path": "page.start", "limit_body_path": "page.size",
+        });
+        let from = |asked: &Asked<'_>| asked.number("offset");
+        let from_body = |asked: &Asked<'_>| {
+            assert_eq!(asked.in_body("/page/size"), SIZE);
+            asked.in_body("/page/start")
+        };
+        vec![
+            Walk::of("offset", json!({"type": "offset", "limit": SIZE}), from, total),
+            Walk::of("offset to an empty page", endless.clone(), from, items).until_an_empty_page(),
+            Walk::of("offset with has_more", has_more, from, flagged),
+            Walk::of("offset in the body", in_body, from_body, total).posted(),
+            Walk::of("offset of a list", endless, from, |slice| Served::body(json!(slice.items)))
+                .in_a_list()
+                .until_an_empty_page(),
+        ]
+    }
 
     #[test]
     fn is_parsed() {

@@ -99,9 +99,43 @@ fn by_count(evidence: &Evidence<'_>) -> Option<Finding<RangePages>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{check, check_fault, check_first, check_parsed};
+pub(super) mod tests {
+    use super::super::testing::{
+        Asked, SIZE, Served, Slice, Walk, check, check_fault, check_first, check_parsed,
+    };
     use super::*;
+
+    pub(in super::super) fn walks() -> Vec<Walk> {
+        let total = |slice: Slice| {
+            let pages = slice.total.div_ceil(SIZE).to_string();
+            Served::body(json!({"items": slice.items, "meta": {"total_pages": pages}}))
+        };
+        let items = |slice: Slice| Served::body(json!({"items": slice.items}));
+        let flagged = |slice: Slice| {
+            Served::body(json!({"items": slice.items, "more": slice.next.is_some()}))
+        };
+        let from_0 = |asked: &Asked<'_>| asked.number("page") * SIZE;
+        let from_1 = |asked: &Asked<'_>| (asked.number("page") - 1) * SIZE;
+        let counted = json!({"type": "page_number", "total_path": "meta.total_pages"});
+        let counted_from_1 =
+            json!({"type": "page_number", "base_page": 1, "total_path": "meta.total_pages"});
+        let endless = json!({"type": "page_number", "base_page": 1, "total_path": null});
+        let has_more = json!({
+            "type": "page_number", "base_page": 1, "total_path": null, "has_more_path": "more",
+            "stop_after_empty_page": false,
+        });
+        let in_body = json!({"type": "page_number", "page_body_path": "p", "total_path": null});
+        vec![
+            Walk::of("page_number from 0", counted, from_0, total),
+            Walk::of("page_number from 1", counted_from_1, from_1, total),
+            Walk::of("page_number to an empty page", endless, from_1, items).until_an_empty_page(),
+            Walk::of("page_number with has_more", has_more, from_1, flagged),
+            Walk::of("page_number in the body", in_body, |asked| asked.in_body("/p") * SIZE, items)
+                .posted()
+                .until_an_empty_page(),
+            Walk::detected("page_number, detected", from_0, total),
+        ]
+    }
 
     #[test]
     fn is_parsed() {

@@ -1,6 +1,6 @@
 //! What the tests of all paginators share.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::evidence::{Evidence, Signs};
 use super::options::ParamLocation;
@@ -82,5 +82,107 @@ fn shown(next: &NextPage) -> String {
         NextPage::Set(ParamLocation::Query(name), value) => format!("{name}={value}"),
         NextPage::Set(ParamLocation::Body(keys), value) => format!("{}:{value}", keys.join(".")),
         NextPage::Url(url) => url.clone(),
+    }
+}
+
+/// The records of a full page of a walk.
+pub(crate) const SIZE: usize = 3;
+
+/// A source that pages in one way, and the endpoint of a job that reads it. Whole loads read every one of them
+/// (`load::tests`).
+pub(crate) struct Walk {
+    pub(crate) name: &'static str,
+    pub(crate) endpoint: Value,
+    /// Returns the index of the first record that is requested.
+    pub(crate) from: fn(&Asked<'_>) -> usize,
+    /// Returns the page with these records.
+    pub(crate) serve: fn(Slice) -> Served,
+    /// Whether a page after the last record is requested, because only an empty page is the end.
+    pub(crate) asks_beyond: bool,
+}
+
+/// A request.
+pub(crate) struct Asked<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) body: Option<&'a str>,
+}
+
+/// The records of one page.
+pub(crate) struct Slice {
+    pub(crate) items: Vec<Value>,
+    /// The index of the next page's first record; `None` on the last page.
+    pub(crate) next: Option<usize>,
+    /// How many records the source has.
+    pub(crate) total: usize,
+}
+
+/// A response.
+pub(crate) struct Served {
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Value,
+}
+
+impl Walk {
+    /// A source with its records at `items`, and a paginator of the job.
+    pub(super) fn of(
+        name: &'static str,
+        paginator: Value,
+        from: fn(&Asked<'_>) -> usize,
+        serve: fn(Slice) -> Served,
+    ) -> Self {
+        let endpoint = json!({"data_selector": "items", "paginator": paginator});
+        Self { name, endpoint, from, serve, asks_beyond: false }
+    }
+
+    /// A source whose records and paginator are detected.
+    pub(super) fn detected(
+        name: &'static str,
+        from: fn(&Asked<'_>) -> usize,
+        serve: fn(Slice) -> Served,
+    ) -> Self {
+        Self { name, endpoint: json!({}), from, serve, asks_beyond: false }
+    }
+
+    /// The body is the list of records.
+    pub(super) fn in_a_list(mut self) -> Self {
+        self.endpoint.as_object_mut().unwrap().remove("data_selector");
+        self
+    }
+
+    /// The requests have a body.
+    pub(super) fn posted(mut self) -> Self {
+        self.endpoint["method"] = json!("POST");
+        self.endpoint["json"] = json!({"q": "x"});
+        self
+    }
+
+    /// Only an empty page is the end.
+    pub(super) fn until_an_empty_page(self) -> Self {
+        Self { asks_beyond: true, ..self }
+    }
+}
+
+impl Asked<'_> {
+    /// A parameter of the query.
+    pub(super) fn param(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.url.split_once('?')?;
+        query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// A parameter of the query that is a number, 0 if it is missing.
+    pub(super) fn number(&self, name: &str) -> usize {
+        self.param(name).map_or(0, |text| text.parse().unwrap())
+    }
+
+    /// A number in the body, 0 if it is missing.
+    pub(super) fn in_body(&self, pointer: &str) -> usize {
+        let body: Value = serde_json::from_str(self.body.unwrap_or("{}")).unwrap();
+        body.pointer(pointer).and_then(Value::as_u64).map_or(0, |n| n as usize)
+    }
+}
+
+impl Served {
+    pub(super) fn body(body: Value) -> Self {
+        Self { headers: vec![("content-type", "application/json".to_owned())], body }
     }
 }

@@ -45,8 +45,10 @@ impl Crate {
                 text.lines().filter(chosen).collect::<Vec<_>>().join("\n")
             };
             let code = lines(false);
-            let code =
-                code.split_once("#[cfg(test)]\nmod tests {").map_or(&*code, |(before, _)| before);
+            let tests = ["", "pub(super) ", "pub(crate) "]
+                .map(|visibility| format!("#[cfg(test)]\n{visibility}mod tests {{"));
+            let before = |tests: &String| code.split_once(tests.as_str()).map(|(before, _)| before);
+            let code = tests.iter().find_map(before).unwrap_or(&code);
             let head = text.lines().take_while(|line| line.starts_with("//!"));
             let doc = head
                 .map(|line| line.trim_start_matches("//!").trim())
