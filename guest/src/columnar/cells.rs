@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use crate::dlt::coerce::{Scalar, Typed};
 use crate::dlt::orjson::push_string;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind, StorageType};
 use crate::fault::{Fault, Result};
 
 /// A column of the input.
@@ -45,20 +45,17 @@ impl CellColumn {
         (precision, scale): (Option<u32>, Option<u32>),
         declared: bool,
     ) -> Result<Self> {
-        let plain = |data_type| Kind::of(data_type);
         let kind = match kind {
             "" => None,
             "timestamp_ntz" => {
-                Some(Kind { timezone: false, precision, ..plain(DataType::Timestamp) })
+                Some(Kind { timezone: false, precision, ..Kind::of(DataType::Timestamp) })
             }
-            word => match DataType::parse(word) {
-                Some(data_type @ (DataType::Decimal | DataType::Wei)) => {
-                    Some(Kind { precision, scale, ..plain(data_type) })
-                }
-                Some(data_type @ (DataType::Time | DataType::Timestamp)) => {
-                    Some(Kind { precision, ..plain(data_type) })
-                }
-                Some(data_type) => Some(plain(data_type)),
+            word => match DataType::parse(word).map(Kind::of) {
+                Some(kind) => Some(match kind.storage() {
+                    StorageType::Decimal => Kind { precision, scale, ..kind },
+                    StorageType::Micros | StorageType::TimeMicros => Kind { precision, ..kind },
+                    _ => kind,
+                }),
                 None => {
                     return Err(Fault::protocol(format_args!(
                         "expected the kind of a column, found {word:?}"
@@ -66,7 +63,7 @@ impl CellColumn {
                 }
             },
         };
-        if let Some(kind @ Kind { data_type: DataType::Decimal | DataType::Wei, .. }) = kind {
+        if let Some(kind) = kind.filter(|kind| kind.storage() == StorageType::Decimal) {
             let (digits, scale) = kind.decimal();
             if !(1..=38).contains(&digits) || scale > digits {
                 return Err(Fault::protocol(format_args!(

@@ -5,7 +5,7 @@ use super::examiner::{Examiner, Found, Rule, cell, cells, first, has_code, shown
 use super::stage;
 use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::columnar::parquet::{FileColumn, PageEncoder, ParquetFile};
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind, StorageType};
 use crate::fault::{Fault, Result};
 use crate::sql::copy::{Json, copy_into};
 use crate::sql::{Column, MAX_TEXT, Name, ddl, doctor};
@@ -310,18 +310,20 @@ fn set(values: &mut ColumnBuffer, kind: Kind, number: u32, row: usize, text: &st
     let wrong =
         || Fault::internal(format_args!("{text:?} is no value of {}", kind.data_type.name()));
     let integer = || text.parse::<i64>().map_err(|_| wrong());
-    match kind.data_type {
-        DataType::Bigint => values.set_int(number, integer()?),
-        DataType::Bool => values.set_bool(number, text == "true"),
-        DataType::Double => values.set_double(number, text.parse().map_err(|_| wrong())?),
-        DataType::Decimal | DataType::Wei => {
+    match kind.storage() {
+        StorageType::Int => values.set_int(number, integer()?),
+        StorageType::Bool => values.set_bool(number, text == "true"),
+        StorageType::Double => values.set_double(number, text.parse().map_err(|_| wrong())?),
+        StorageType::Decimal => {
             let digits = text.replace('.', "").parse().map_err(|_| wrong())?;
             values.set_decimal(number, digits)
         }
-        DataType::Json | DataType::Text => values.set_text(number, text),
-        DataType::Time | DataType::Timestamp => values.set_micros(number, integer()?),
-        DataType::Date => values.set_days(number, DAYS.get(row).copied().ok_or_else(wrong)?),
-        DataType::Binary => {
+        StorageType::Json | StorageType::Text => values.set_text(number, text),
+        StorageType::Micros | StorageType::TimeMicros | StorageType::Nanos => {
+            values.set_micros(number, integer()?)
+        }
+        StorageType::Days => values.set_days(number, DAYS.get(row).copied().ok_or_else(wrong)?),
+        StorageType::Bytes => {
             let bytes = (0..text.len() / 2).map(|at| {
                 text.get(2 * at..2 * at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())
             });

@@ -129,7 +129,7 @@ impl ColumnHints {
             let data_type = super::parse::choice(
                 &Value::from(name),
                 &object.place_of("data_type"),
-                &DATA_TYPES.map(|data_type| (data_type.name(), data_type)),
+                &DataType::ALL.map(|data_type| (data_type.name(), data_type)),
             );
             if DataType::parse(name).is_none() {
                 data_type?;
@@ -215,20 +215,6 @@ pub(super) fn merge(
     merged
 }
 
-const DATA_TYPES: [DataType; 11] = [
-    DataType::Text,
-    DataType::Bigint,
-    DataType::Double,
-    DataType::Bool,
-    DataType::Timestamp,
-    DataType::Date,
-    DataType::Time,
-    DataType::Decimal,
-    DataType::Wei,
-    DataType::Binary,
-    DataType::Json,
-];
-
 fn clone((key, value): (&String, &Value)) -> (String, Value) {
     (key.clone(), value.clone())
 }
@@ -268,6 +254,7 @@ mod tests {
         let check = |value: Value, message: &str| {
             assert_eq!(columns_at(&value, "columns").unwrap_err().to_string(), message);
         };
+        let types = DataType::ALL.map(|data_type| format!("{:?}", data_type.name())).join(", ");
         check(json!(1), "columns: expected an object or a list, found 1");
         check(json!({"a": 1}), "columns.a: expected an object, found 1");
         check(json!({"": {}}), "columns[\"\"]: expected a string, found \"\"");
@@ -281,9 +268,7 @@ mod tests {
         );
         check(
             json!({"a": {"data_type": "varchar"}}),
-            "columns.a.data_type: expected one of \"text\", \"bigint\", \"double\", \"bool\", \
-             \"timestamp\", \"date\", \"time\", \"decimal\", \"wei\", \"binary\", \"json\", found \
-             \"varchar\"",
+            &format!("columns.a.data_type: expected one of {types}, found \"varchar\""),
         );
         check(
             json!({"a": {"cluster": "yes"}}),

@@ -4,7 +4,7 @@ use super::bytes::recycle;
 use super::error::BufferError;
 use super::presence::{Bits, Presence};
 use super::strings::Strings;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{Kind, StorageType};
 
 /// The maximum number of digits of a decimal in 64 bits, by Parquet's rule for INT64 decimals.
 const NARROW_DIGITS: u32 = 18;
@@ -20,21 +20,18 @@ pub(crate) struct ColumnBuffer {
 impl ColumnBuffer {
     /// An empty column.
     pub(crate) fn new(kind: Kind) -> Self {
-        let values = match kind.data_type {
-            DataType::Bool => BufferValues::Bools(Bits::default()),
-            DataType::Bigint => BufferValues::fixed(NumberLayout::Int),
-            DataType::Date => BufferValues::fixed(NumberLayout::Days),
-            DataType::Double => BufferValues::fixed(NumberLayout::Double),
-            DataType::Time | DataType::Timestamp if kind.is_fine() => {
-                BufferValues::fixed(NumberLayout::Wide)
+        let values = match kind.storage() {
+            StorageType::Bool => BufferValues::Bools(Bits::default()),
+            StorageType::Int => BufferValues::fixed(NumberLayout::Int),
+            StorageType::Days => BufferValues::fixed(NumberLayout::Days),
+            StorageType::Double => BufferValues::fixed(NumberLayout::Double),
+            StorageType::Micros | StorageType::TimeMicros => {
+                BufferValues::fixed(NumberLayout::Micros)
             }
-            DataType::Time | DataType::Timestamp => BufferValues::fixed(NumberLayout::Micros),
-            DataType::Decimal | DataType::Wei if is_narrow(kind) => {
-                BufferValues::fixed(NumberLayout::Narrow)
-            }
-            DataType::Decimal | DataType::Wei => BufferValues::fixed(NumberLayout::Wide),
-            DataType::Binary => BufferValues::Bytes(Strings::default()),
-            DataType::Json | DataType::Text => BufferValues::Texts(Strings::default()),
+            StorageType::Decimal if is_narrow(kind) => BufferValues::fixed(NumberLayout::Narrow),
+            StorageType::Decimal | StorageType::Nanos => BufferValues::fixed(NumberLayout::Wide),
+            StorageType::Bytes => BufferValues::Bytes(Strings::default()),
+            StorageType::Json | StorageType::Text => BufferValues::Texts(Strings::default()),
         };
         Self { kind, present: Presence::default(), values }
     }
@@ -171,8 +168,8 @@ impl ColumnBuffer {
         self.set_fixed(row, NumberLayout::Days, value.to_le_bytes())
     }
 
-    /// Sets the value of a `decimal` or `wei` column, in units of its last digit (1.5 with a scale
-    /// of two is 150).
+    /// Sets the value of a column of decimals, in units of its last digit (1.5 with a scale of two
+    /// is 150).
     ///
     /// # Errors
     /// See [`Self::set_text`]; also a value with more digits than the column's precision.
@@ -193,7 +190,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// The integers of a `bigint` or `wei` column with their rows; empty for other columns.
+    /// The integers of a column of integers or decimals (in units of the last digit) with their rows; empty
+    /// for other columns.
     pub(crate) fn integers(&self) -> Vec<(u32, i128)> {
         let BufferValues::Fixed { role, bytes } = &self.values else { return Vec::new() };
         let mut rows = (0u32..).zip(self.present.words()).flat_map(|(n, word)| {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind, StorageType};
 
 fn column(data_type: DataType) -> ColumnBuffer {
     ColumnBuffer::new(Kind::of(data_type))
@@ -8,25 +8,33 @@ fn column(data_type: DataType) -> ColumnBuffer {
 #[test]
 fn a_setter_of_another_type_is_rejected() {
     type Setter = fn(&mut ColumnBuffer) -> Result<(), BufferError>;
-    // The types that each setter accepts.
-    let setters: [(&str, Setter, &[DataType]); 8] = [
-        ("text", |c| c.set_text(0, "x"), &[DataType::Text, DataType::Json]),
-        ("bytes", |c| c.set_bytes(0, b"x"), &[DataType::Binary]),
-        ("int", |c| c.set_int(0, 1), &[DataType::Bigint]),
-        ("double", |c| c.set_double(0, 1.0), &[DataType::Double]),
-        ("bool", |c| c.set_bool(0, true), &[DataType::Bool]),
-        ("micros", |c| c.set_micros(0, 1), &[DataType::Timestamp, DataType::Time]),
-        ("days", |c| c.set_days(0, 1), &[DataType::Date]),
-        ("decimal", |c| c.set_decimal(0, 1), &[DataType::Decimal, DataType::Wei]),
+    // The columns that each setter accepts.
+    let setters: [(&str, Setter, &[StorageType]); 9] = [
+        ("text", |c| c.set_text(0, "x"), &[StorageType::Text, StorageType::Json]),
+        ("bytes", |c| c.set_bytes(0, b"x"), &[StorageType::Bytes]),
+        ("int", |c| c.set_int(0, 1), &[StorageType::Int]),
+        ("double", |c| c.set_double(0, 1.0), &[StorageType::Double]),
+        ("bool", |c| c.set_bool(0, true), &[StorageType::Bool]),
+        (
+            "micros",
+            |c| c.set_micros(0, 1),
+            &[StorageType::Micros, StorageType::TimeMicros, StorageType::Nanos],
+        ),
+        ("nanos", |c| c.set_nanos(0, 1), &[StorageType::Nanos]),
+        ("days", |c| c.set_days(0, 1), &[StorageType::Days]),
+        ("decimal", |c| c.set_decimal(0, 1), &[StorageType::Decimal]),
     ];
-    let types = setters.iter().flat_map(|(_, _, types)| types.iter());
-    for data_type in types {
+    for kind in DataType::ALL.map(Kind::of) {
+        let mut taken = 0;
         for (name, set, takes) in &setters {
-            let mut column = column(*data_type);
-            let expect = if takes.contains(data_type) { Ok(()) } else { Err(BufferError::Kind) };
-            assert_eq!(set(&mut column), expect, "{name} of {data_type:?}");
+            let mut column = ColumnBuffer::new(kind);
+            let fits = takes.contains(&kind.storage());
+            let expect = if fits { Ok(()) } else { Err(BufferError::Kind) };
+            assert_eq!(set(&mut column), expect, "{name} of {kind:?}");
             assert_eq!(column.is_empty(), expect.is_err());
+            taken += usize::from(fits);
         }
+        assert_eq!(taken, 1, "setters of {kind:?}");
     }
 }
 
@@ -60,8 +68,12 @@ fn decimals_beyond_their_precision_are_rejected() {
             check(decimal(precision), sign * limit, Err(BufferError::Range));
         }
     }
-    check(Kind::of(DataType::Wei), i128::MAX, Err(BufferError::Range));
-    check(Kind::of(DataType::Decimal), i128::MIN, Err(BufferError::Range));
+    for kind in DataType::ALL.map(Kind::of) {
+        if kind.storage() == StorageType::Decimal {
+            check(kind, i128::MAX, Err(BufferError::Range));
+            check(kind, i128::MIN, Err(BufferError::Range));
+        }
+    }
 }
 
 #[test]
@@ -72,7 +84,7 @@ fn truncated_rows_leave_no_trace() {
     let setters: [(DataType, Setter); 4] = [
         (DataType::Bool, |c, row| c.set_bool(row, row % 3 == 0).unwrap()),
         (DataType::Double, |c, row| c.set_double(row, row.into()).unwrap()),
-        (DataType::Wei, |c, row| c.set_decimal(row, row.into()).unwrap()),
+        (DataType::Decimal, |c, row| c.set_decimal(row, row.into()).unwrap()),
         (DataType::Text, |c, row| c.set_text(row, &format!("{}", row % 50 + row / 90)).unwrap()),
     ];
     for (data_type, set) in setters {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::thrift::Struct;
 use crate::columnar::batch::is_narrow;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{Kind, StorageType};
 use crate::fault::{Fault, Result};
 
 /// The maximum number of digits of a decimal in 128 bits.
@@ -47,15 +47,14 @@ pub(super) enum Physical {
 impl Physical {
     /// The storage of values of a type.
     pub(super) fn of(kind: Kind) -> Self {
-        match kind.data_type {
-            DataType::Binary | DataType::Json | DataType::Text => Self::ByteArray,
-            DataType::Time | DataType::Timestamp if kind.is_fine() => Self::Fixed,
-            DataType::Bigint | DataType::Time | DataType::Timestamp => Self::Int64,
-            DataType::Bool => Self::Boolean,
-            DataType::Date => Self::Int32,
-            DataType::Decimal | DataType::Wei if is_narrow(kind) => Self::Int64,
-            DataType::Decimal | DataType::Wei => Self::Fixed,
-            DataType::Double => Self::Double,
+        match kind.storage() {
+            StorageType::Bytes | StorageType::Json | StorageType::Text => Self::ByteArray,
+            StorageType::Int | StorageType::Micros | StorageType::TimeMicros => Self::Int64,
+            StorageType::Bool => Self::Boolean,
+            StorageType::Days => Self::Int32,
+            StorageType::Decimal if is_narrow(kind) => Self::Int64,
+            StorageType::Decimal | StorageType::Nanos => Self::Fixed,
+            StorageType::Double => Self::Double,
         }
     }
 }
@@ -63,7 +62,7 @@ impl Physical {
 /// Fails for decimals that Parquet does not support.
 pub(super) fn check(kind: Kind) -> Result<()> {
     let (precision, scale) = kind.decimal();
-    let decimal = matches!(kind.data_type, DataType::Decimal | DataType::Wei);
+    let decimal = kind.storage() == StorageType::Decimal;
     if decimal && (!(1..=DIGITS).contains(&precision) || scale > precision) {
         return Err(Fault::internal(format_args!(
             "expected a decimal of 1 to {DIGITS} digits, found precision {precision}, scale {scale}"
@@ -94,25 +93,25 @@ pub(super) fn write(to: &mut Vec<u8>, fields: &[FileColumn]) {
 
 /// The converted (field 6, with 7 and 8) and the logical type (field 10, a union).
 fn logical(leaf: &mut Struct<'_>, kind: Kind) {
-    match kind.data_type {
-        DataType::Bigint | DataType::Binary | DataType::Bool | DataType::Double => {}
-        DataType::Date => {
+    match kind.storage() {
+        StorageType::Int | StorageType::Bytes | StorageType::Bool | StorageType::Double => {}
+        StorageType::Days => {
             leaf.i32(6, 6);
             leaf.nested(10, |of| of.nested(6, |_| {}));
         }
-        DataType::Decimal | DataType::Wei => decimal(leaf, kind.decimal()),
-        // Nanoseconds: a 64 bit timestamp would end in the year 2262.
-        DataType::Time | DataType::Timestamp if kind.is_fine() => decimal(leaf, (DIGITS, 0)),
+        StorageType::Decimal => decimal(leaf, kind.decimal()),
+        // A 64 bit timestamp would end in the year 2262.
+        StorageType::Nanos => decimal(leaf, (DIGITS, 0)),
         // As text: readers with a JSON type would convert it or reject it.
-        DataType::Json | DataType::Text => {
+        StorageType::Json | StorageType::Text => {
             leaf.i32(6, 0);
             leaf.nested(10, |of| of.nested(1, |_| {}));
         }
-        DataType::Time => {
+        StorageType::TimeMicros => {
             leaf.i32(6, 8);
             leaf.nested(10, |of| of.nested(7, |time| moment(time, false)));
         }
-        DataType::Timestamp => {
+        StorageType::Micros => {
             leaf.i32(6, 10);
             leaf.nested(10, |of| of.nested(8, |timestamp| moment(timestamp, kind.timezone)));
         }
@@ -156,22 +155,20 @@ pub(super) fn arrow(fields: &[FileColumn]) -> (&'static str, String) {
 }
 
 fn arrow_type(kind: Kind) -> Arrow {
-    match kind.data_type {
-        DataType::Bigint => Arrow::Int64,
-        DataType::Binary => Arrow::Binary,
-        DataType::Bool => Arrow::Boolean,
-        DataType::Date => Arrow::Date32,
-        DataType::Decimal | DataType::Wei => {
+    match kind.storage() {
+        StorageType::Int => Arrow::Int64,
+        StorageType::Bytes => Arrow::Binary,
+        StorageType::Bool => Arrow::Boolean,
+        StorageType::Days => Arrow::Date32,
+        StorageType::Decimal => {
             let (precision, scale) = kind.decimal();
             Arrow::Decimal(precision as usize, scale as usize)
         }
-        DataType::Double => Arrow::Float64,
-        DataType::Json | DataType::Text => Arrow::Utf8,
-        DataType::Time | DataType::Timestamp if kind.is_fine() => {
-            Arrow::Decimal(DIGITS as usize, 0)
-        }
-        DataType::Time => Arrow::Time64(TimeUnit::Microsecond),
-        DataType::Timestamp => {
+        StorageType::Double => Arrow::Float64,
+        StorageType::Json | StorageType::Text => Arrow::Utf8,
+        StorageType::Nanos => Arrow::Decimal(DIGITS as usize, 0),
+        StorageType::TimeMicros => Arrow::Time64(TimeUnit::Microsecond),
+        StorageType::Micros => {
             Arrow::Timestamp(TimeUnit::Microsecond, kind.timezone.then(|| "UTC".to_owned()))
         }
     }

@@ -98,7 +98,7 @@ pub enum Datum<'a> {
     TimeMicros(i64),
     /// In a `time` or `timestamp` column of more than six fractional digits: nanoseconds.
     Nanos(i128),
-    /// In a `decimal` or `wei` column: the value times ten to the power of the column's scale.
+    /// In a column of decimals: the value times ten to the power of the column's scale.
     Decimal(i128),
     /// In a `binary` column.
     Bytes(Vec<u8>),

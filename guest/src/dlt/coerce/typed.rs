@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Datum, Scalar, coerce, decimal, finite, from_float, from_text, nanos};
 use crate::dlt::datetime;
 use crate::dlt::python;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind, StorageType};
 
 /// A value and its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +29,15 @@ impl Typed<'_> {
     #[inline]
     pub fn scalar(&self) -> Scalar<'_> {
         let text = self.text.as_ref();
-        match self.kind.data_type {
-            DataType::Bigint | DataType::Wei if is_integer(text) => Scalar::Number(text),
-            DataType::Decimal | DataType::Double if is_number(text) => Scalar::Number(text),
-            DataType::Bool => bool_of(text).map_or(Scalar::Text(text), Scalar::Bool),
+        let is_number = match self.kind.data_type.is_integer() {
+            true => is_integer,
+            false => is_number,
+        };
+        match self.kind.data_type.storage() {
+            StorageType::Int | StorageType::Decimal | StorageType::Double if is_number(text) => {
+                Scalar::Number(text)
+            }
+            StorageType::Bool => bool_of(text).map_or(Scalar::Text(text), Scalar::Bool),
             _ => Scalar::Text(text),
         }
     }
@@ -72,51 +77,51 @@ impl Typed<'_> {
 
     /// Converts the value to the type of a column. `None`: it does not fit.
     pub(super) fn datum(&self, to: &Kind) -> Option<Datum<'_>> {
-        use DataType as T;
+        use StorageType as T;
         let text = self.text.as_ref();
-        Some(match (self.kind.data_type, to.data_type) {
+        Some(match (self.kind.data_type.storage(), to.data_type.storage()) {
             // Every value has a text form.
             (_, T::Text) => Datum::Text(self.shown()),
             (T::Bool, _) => return coerce(&Scalar::Bool(bool_of(text)?), to),
             (T::Text | T::Json, _) => return from_text(text, to),
-            (T::Bigint, _) if is_integer(text) => return coerce(&Scalar::Number(text), to),
+            (T::Int, _) if is_integer(text) => return coerce(&Scalar::Number(text), to),
             (T::Double, T::Double) => Datum::Double(double(text)?),
             (T::Double, _) => {
                 finite(text)?;
                 return from_float(text, to);
             }
-            (T::Binary, T::Binary) => Datum::Bytes(bytes(text)?),
-            (T::Decimal | T::Wei, T::Decimal | T::Wei) => {
+            (T::Bytes, T::Bytes) => Datum::Bytes(bytes(text)?),
+            (T::Decimal, T::Decimal) => {
                 let (precision, scale) = to.decimal();
                 let limit = 10_u128.checked_pow(precision)?;
                 let small = small_decimal(text, scale);
                 let fits = small.filter(|value| value.unsigned_abs() < limit);
                 Datum::Decimal(fits.or_else(|| decimal::scaled(text, (precision, scale)))?)
             }
-            (T::Decimal | T::Wei, T::Bigint) => {
-                Datum::Int(decimal::scaled(text, (19, 0))?.try_into().ok()?)
-            }
-            (T::Decimal | T::Wei, T::Double) => Datum::Double(exact_double(text, &self.kind)?),
-            (T::Date, T::Date) => Datum::Days(datetime::parse_day(text)?),
-            (T::Date, T::Timestamp) => {
+            (T::Decimal, T::Int) => Datum::Int(decimal::scaled(text, (19, 0))?.try_into().ok()?),
+            (T::Decimal, T::Double) => Datum::Double(exact_double(text, &self.kind)?),
+            (T::Days, T::Days) => Datum::Days(datetime::parse_day(text)?),
+            (T::Days, T::Micros) => {
                 Datum::Micros(i64::from(datetime::parse_day(text)?) * datetime::DAY_MICROS)
             }
-            (T::Timestamp, T::Timestamp) if to.is_fine() => {
+            (T::Micros, T::Micros) if to.is_fine() => {
                 exact_nanos(text, datetime::parse_timestamp(text)?, to)?
             }
-            (T::Time, T::Time) if to.is_fine() => {
+            (T::TimeMicros, T::TimeMicros) if to.is_fine() => {
                 exact_nanos(text, datetime::parse_time(text)?, to)?
             }
-            (T::Timestamp, T::Timestamp) => {
+            (T::Micros, T::Micros) => {
                 Datum::Micros(exact(text, datetime::parse_timestamp(text)?, to)?)
             }
-            (T::Timestamp, T::Date) => {
+            (T::Micros, T::Days) => {
                 let micros =
-                    exact(text, datetime::parse_timestamp(text)?, &Kind::of(T::Timestamp))?;
+                    exact(text, datetime::parse_timestamp(text)?, &Kind::of(DataType::Timestamp))?;
                 let day = datetime::date_of(micros);
                 (i64::from(day) * datetime::DAY_MICROS == micros).then_some(Datum::Days(day))?
             }
-            (T::Time, T::Time) => Datum::TimeMicros(exact(text, datetime::parse_time(text)?, to)?),
+            (T::TimeMicros, T::TimeMicros) => {
+                Datum::TimeMicros(exact(text, datetime::parse_time(text)?, to)?)
+            }
             _ => return None,
         })
     }

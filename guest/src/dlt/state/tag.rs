@@ -50,6 +50,11 @@ impl Tag {
         (!chars.as_str().is_empty()).then_some((*tag, chars.as_str()))
     }
 
+    /// Returns `true` if the tag marks numbers.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Decimal | Self::Wei)
+    }
+
     /// Adds this tag to a text.
     pub fn mark(self, text: &str) -> String {
         let place = Self::ALL.iter().position(|tag| *tag == self).unwrap_or_default();

@@ -49,8 +49,8 @@ impl ShredTable {
                 WidenOutcome::Variant
             }
             // 1e2 fits a column of integers, but the type must not depend on the order of the rows.
-            DataType::Bigint | DataType::Wei
-                if form != kind.data_type && self.widen(id, value, options)? =>
+            integer
+                if integer.is_integer() && form != integer && self.widen(id, value, options)? =>
             {
                 WidenOutcome::Widened
             }

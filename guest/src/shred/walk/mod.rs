@@ -15,7 +15,7 @@ use super::restart::{Restart, Walked};
 use super::row::OpenRow;
 use super::table::PutOutcome;
 use crate::dlt::coerce::{self, Scalar, Typed};
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{Kind, StorageType};
 use crate::json::{MAX_DEPTH, Peek, Reader};
 
 /// A walk over records, one after the other.
@@ -258,19 +258,13 @@ impl Walk {
 
 /// The value of a record of cells that was written as JSON, with the declared type of its column.
 fn typed_text<'v>(scalar: Scalar<'v>, kind: Kind) -> Option<Typed<'v>> {
-    let text = match (scalar, kind.data_type) {
-        (Scalar::Number(_), DataType::Bigint) => return None,
-        (Scalar::Number(text), DataType::Decimal | DataType::Double | DataType::Wei) => {
-            Cow::Borrowed(text)
-        }
-        (Scalar::Text(text @ ("NaN" | "Infinity" | "-Infinity")), DataType::Double) => {
-            Cow::Borrowed(text)
-        }
-        (Scalar::Text(text), DataType::Binary) => Cow::Owned(coerce::hexadecimal_of(text)?),
-        (
-            Scalar::Text(text),
-            DataType::Text | DataType::Date | DataType::Time | DataType::Timestamp,
-        ) => Cow::Borrowed(text),
+    use StorageType as T;
+    let text = match (scalar, kind.data_type.storage()) {
+        (Scalar::Number(_), T::Int) => return None,
+        (Scalar::Number(text), T::Decimal | T::Double) => Cow::Borrowed(text),
+        (Scalar::Text(text @ ("NaN" | "Infinity" | "-Infinity")), T::Double) => Cow::Borrowed(text),
+        (Scalar::Text(text), T::Bytes) => Cow::Owned(coerce::hexadecimal_of(text)?),
+        (Scalar::Text(text), T::Text | T::Days | T::TimeMicros | T::Micros) => Cow::Borrowed(text),
         _ => return None,
     };
     Some(Typed { text, kind })

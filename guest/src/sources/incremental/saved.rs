@@ -99,7 +99,7 @@ impl Incremental {
         let plain = Tag::strip(&self.saved);
         self.saved_last = match (self.saved.as_str().and_then(Tag::split), &plain) {
             (_, Value::Null) => None,
-            (Some((Tag::Decimal | Tag::Wei, number)), _) => {
+            (Some((tag, number)), _) if tag.is_number() => {
                 CursorValue::parse(number)?.map(CursorValue::into_owned)
             }
             (tagged, _) => {

@@ -10,7 +10,7 @@ use parquet2::read::get_page_iterator;
 
 use super::*;
 use crate::columnar::batch::ColumnBuffer;
-use crate::dlt::types::{DataType, Kind};
+use crate::dlt::types::{DataType, Kind, StorageType};
 
 mod read_back;
 
@@ -140,6 +140,12 @@ fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
     bytes
 }
 
+/// The types that are stored as decimals, with the default number of digits: 38.
+fn plain_decimals() -> impl Iterator<Item = Kind> {
+    let kinds = DataType::ALL.map(Kind::of).into_iter();
+    kinds.filter(|kind| kind.storage() == StorageType::Decimal)
+}
+
 /// Every kind with its boundary values.
 fn samples() -> Vec<(Kind, Vec<Value>)> {
     let text = |values: &[&str]| values.iter().map(|v| Value::Text((*v).to_owned())).collect();
@@ -158,7 +164,7 @@ fn samples() -> Vec<(Kind, Vec<Value>)> {
         f64::MAX,
         f64::from_bits(1),
     ];
-    vec![
+    let mut samples = vec![
         (Kind::of(DataType::Text), text(&["", "a", "déjà vu", "\u{1F431}", "\0", "x\ny", "long "])),
         (Kind::of(DataType::Json), text(&["null", "{}", "[1,\"é\"]", "\"\""])),
         (Kind::of(DataType::Bigint), [0, -1, i64::MIN, i64::MAX].map(Value::Int).to_vec()),
@@ -172,8 +178,6 @@ fn samples() -> Vec<(Kind, Vec<Value>)> {
             Kind { precision: Some(9), ..Kind::of(DataType::Timestamp) },
             decimals(&[0, -1, i128::from(i64::MAX) * 1000]),
         ),
-        (Kind::of(DataType::Decimal), decimals(&[0, -1, 1, nines, -nines, 1 << 64])),
-        (Kind::of(DataType::Wei), decimals(&[0, -1, 1, nines, -nines, i128::from(i64::MIN) - 1])),
         (decimal(1, 0), decimals(&[0, 9, -9])),
         (decimal(9, 8), decimals(&[0, 999_999_999, -999_999_999])),
         (decimal(18, 4), decimals(&[0, 10i128.pow(18) - 1, 1 - 10i128.pow(18)])),
@@ -183,7 +187,10 @@ fn samples() -> Vec<(Kind, Vec<Value>)> {
             Kind::of(DataType::Binary),
             [vec![], vec![0], vec![0xff, 0xfe], vec![7; 100]].map(Value::Bytes).to_vec(),
         ),
-    ]
+    ];
+    let wide = decimals(&[0, -1, 1, nines, -nines, 1 << 64, i128::from(i64::MIN) - 1]);
+    samples.extend(plain_decimals().map(|kind| (kind, wide.clone())));
+    samples
 }
 
 #[test]
@@ -233,8 +240,6 @@ fn readers_see_the_types() {
         Arrow::Date32,
         Arrow::Time64(micros),
         Arrow::Decimal(38, 0),
-        Arrow::Decimal(38, 9),
-        Arrow::Decimal(38, 0),
         Arrow::Decimal(1, 0),
         Arrow::Decimal(9, 8),
         Arrow::Decimal(18, 4),
@@ -242,6 +247,8 @@ fn readers_see_the_types() {
         Arrow::Decimal(38, 37),
         Arrow::Binary,
     ];
+    let decimals = plain_decimals().map(|kind| Arrow::Decimal(38, kind.decimal().1 as usize));
+    let expect: Vec<Arrow> = expect.into_iter().chain(decimals).collect();
     assert_eq!(types, expect);
     let metadata = read::read_metadata(&mut Cursor::new(&file)).unwrap();
     assert_eq!(
@@ -340,7 +347,7 @@ fn large_columns_are_split_into_pages() {
     ]];
     let kinds = [
         DataType::Bigint,
-        DataType::Wei,
+        DataType::Decimal,
         DataType::Text,
         DataType::Text,
         DataType::Bool,

@@ -61,11 +61,16 @@ fn expectation(kinds: &[Kind], groups: &[Vec<Cells>]) -> serde_json::Value {
     };
     let columns = fields(kinds).into_iter().enumerate().map(|(column, field)| {
         let cells = groups.iter().filter_map(|group| group.get(column)).flatten();
-        let (precision, scale) = field.kind.decimal();
+        let decimal = DataType::Decimal.name();
+        let (data_type, (precision, scale)) = match field.kind.storage() {
+            StorageType::Decimal => (decimal, field.kind.decimal()),
+            // Integers of 38 digits in the file.
+            StorageType::Nanos => (decimal, (38, 0)),
+            _ => (field.kind.data_type.name(), (0, 0)),
+        };
         serde_json::json!({
             "name": field.name,
-            // Nanoseconds are integers of 38 digits in the file.
-            "type": if field.kind.is_fine() { DataType::Wei } else { field.kind.data_type }.name(),
+            "type": data_type,
             "precision": precision,
             "scale": scale,
             "timezone": field.kind.timezone,
