@@ -14,7 +14,7 @@ revision=${1:---untracked}
 count() {
 	title=$1
 	shift
-	files=$(git grep -lw "$@" "$revision" -- . ':!*/conformance/*' ':!*/transcripts/*' ':!CHANGELOG.md' ':!tests/counts.sh' \
+	files=$(git grep -lw "$@" "$revision" -- . ':!*/conformance/*' ':!*/transcripts/*' ':!tests/data/stored/*' ':!CHANGELOG.md' ':!tests/counts.sh' \
 		':!procedures/docs/src/job.md' ':!procedures/jobs/*.json' | sed 's/^[^:]*://')
 	# The schema is in the folder of the jobs.
 	files="$files
