@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use miniz_oxide::inflate::decompress_to_vec_zlib;
 use serde_json::{Value, json};
+use snowcat_guest::dlt::merge_strategy::MergeStrategy;
 use snowcat_guest::protocol::Request;
 
 use super::{FOREVER, account, job, server, world};
@@ -204,18 +205,17 @@ fn schemas_are_stored_as_before() {
         "id": 1, "k": "a", "at": "2024-01-01T00:00:00Z", "day": "2024-01-01", "f": 1.5, "b": true, "big": 1e30,
         "a b": 1, "a_b": "x", "o": {"p": {"q": 1}}, "list": [{"v": 1, "deep": [1, 2]}], "none": null,
     }, {"id": 2, "k": "b", "f": "text", "day": 7}]);
-    let cases = [
+    let dispositions = [
         ("append", json!({})),
         ("replace", json!({"write_disposition": "replace", "max_table_nesting": 1})),
         ("merge", json!({"write_disposition": "merge", "primary_key": "id", "merge_key": ["k"]})),
-        (
-            "upsert",
-            json!({"write_disposition": {"disposition": "merge", "strategy": "upsert"}, "primary_key": "id"}),
-        ),
-        (
-            "insert-only",
-            json!({"write_disposition": {"disposition": "merge", "strategy": "insert-only"}, "primary_key": "id"}),
-        ),
+    ];
+    let by_key = MergeStrategy::ALL.into_iter().filter(|it| it.matches_by_primary_key());
+    let by_key = by_key.map(|strategy| {
+        let disposition = json!({"disposition": "merge", "strategy": strategy.name()});
+        (strategy.name(), json!({"write_disposition": disposition, "primary_key": "id"}))
+    });
+    let others = [
         (
             "scd2",
             json!({"write_disposition": {"disposition": "merge", "strategy": "scd2", "validity_column_names": ["v1", "v2"]}}),
@@ -233,7 +233,7 @@ fn schemas_are_stored_as_before() {
         ),
     ];
     let mut found = String::new();
-    for (case, resource) in cases {
+    for (case, resource) in dispositions.into_iter().chain(by_key).chain(others) {
         let mut resource = resource;
         resource["endpoint"] = json!({"path": "items", "paginator": "single_page"});
         let run = world::good(&job(resource), |_, _| ok(&record));
