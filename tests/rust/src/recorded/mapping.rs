@@ -9,6 +9,8 @@ use super::request_pattern::RequestPattern;
 
 /// The priority of a mapping that states none; lower numbers answer first.
 const PRIORITY: i64 = 5;
+/// The error of a document that has other things than mappings.
+pub const NO_MAPPING: &str = "expected a request and a response";
 /// The state in which each scenario starts.
 pub(crate) const STARTED: &str = "Started";
 
@@ -95,7 +97,7 @@ impl Mapping {
     fn parse(json: &Value) -> Result<Self, String> {
         let object = json.as_object().ok_or_else(|| format!("expected an object, found {json}"))?;
         if !object.contains_key("request") && !object.contains_key("response") {
-            return Err("expected a request and a response".to_owned());
+            return Err(NO_MAPPING.to_owned());
         }
         let text = |name: &str| object.get(name).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {

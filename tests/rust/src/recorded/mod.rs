@@ -14,8 +14,8 @@ mod request_pattern;
 mod template;
 mod value_pattern;
 
-pub use self::mapping::{FaultKind, Mapping, Prepared, ScenarioPart};
+pub use self::mapping::{FaultKind, Mapping, NO_MAPPING, Prepared, ScenarioPart};
 pub use self::placeholders::{Filling, filled};
 pub use self::replayer::{Arrival, Pace, Replayer};
-pub use self::request_pattern::{AddressPattern, RequestPattern};
+pub use self::request_pattern::{AddressPattern, RequestPattern, example};
 pub use self::value_pattern::{JsonPattern, PathPattern, ValuePattern, Whole};

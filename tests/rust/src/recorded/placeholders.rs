@@ -25,8 +25,8 @@ pub fn filled(text: &str, filling: Filling<'_>) -> String {
     while let Some(c) = rest.chars().next() {
         let placeholder = in_braces(rest).or_else(|| in_percents(rest).filter(|_| !quoted));
         if let Some((name, length)) = placeholder {
-            out.push_str(&value(name, quoted, &out, filling));
             rest = rest.get(length..).unwrap_or_default();
+            out.push_str(&value(name, quoted.then_some(rest), &out, filling));
             continue;
         }
         let escaped = if c == '\\' && quoted { rest.chars().nth(1) } else { None };
@@ -58,18 +58,24 @@ fn in_percents(text: &str) -> Option<(&str, usize)> {
     is_name.then_some((name, end + 2))
 }
 
-fn value(name: &str, quoted: bool, before: &str, filling: Filling<'_>) -> String {
+/// What is filled in between two texts; there is none after a placeholder outside of a string.
+fn value(name: &str, after: Option<&str>, before: &str, filling: Filling<'_>) -> String {
     let lower = name.to_lowercase();
     let has = |part: &str| lower.contains(part);
-    if !quoted {
+    let Some(after) = after else {
         let key = before.trim_end().trim_end_matches(':').trim_end();
         return match () {
             () if has("response") || key.ends_with("\"response\"") => filling.failure.to_owned(),
             () if has("enabled") || has("disabled") => "false".to_owned(),
             () => NUMBER.to_owned(),
         };
-    }
+    };
+    let authority = filling.url.split_once("://").map_or(filling.url, |(_, rest)| rest);
+    let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
     match () {
+        () if has("port") && before.ends_with(':') => port.to_owned(),
+        () if before.ends_with("://") && after.starts_with(':') => host.to_owned(),
+        () if before.ends_with("://") => authority.to_owned(),
         () if has("chunk") => format!("{}/chunks/0", filling.url),
         () if has("url") || has("host") || has("endpoint") => filling.url.to_owned(),
         () if has("root") || has("dir") => String::new(),
@@ -84,12 +90,14 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled() {
-        let filling = Filling { url: "http://x", file: "/tmp/f", failure: "{\"status\":503}" };
+        let filling = Filling { url: "http://x:1", file: "/tmp/f", failure: "{\"status\":503}" };
         let check = |text: &str, expect: &str| assert_eq!(filled(text, filling), expect, "{text}");
         check("{}", "{}");
-        check(r#"{"url": "{{ baseUrl }}/a"}"#, r#"{"url": "http://x/a"}"#);
-        check(r#"{"u": "{{TARGET_HTTP_HOST_WITH_PORT}}"}"#, r#"{"u": "http://x"}"#);
-        check(r#"{"url": "{{ chunkUrl }}"}"#, r#"{"url": "http://x/chunks/0"}"#);
+        check(r#"{"url": "{{ baseUrl }}/a"}"#, r#"{"url": "http://x:1/a"}"#);
+        check(r#"{"u": "{{TARGET_HTTP_HOST_WITH_PORT}}"}"#, r#"{"u": "http://x:1"}"#);
+        check(r#"{"url": "http://{{host}}:{{port}}/a"}"#, r#"{"url": "http://x:1/a"}"#);
+        check(r#"{"url": "http://{{ address }}/a"}"#, r#"{"url": "http://x:1/a"}"#);
+        check(r#"{"url": "{{ chunkUrl }}"}"#, r#"{"url": "http://x:1/chunks/0"}"#);
         check(r#"["{{putFilePath}}"]"#, r#"["/tmp/f"]"#);
         check(r#"["{{REPO_ROOT}}/a"]"#, r#"["/a"]"#);
         check(r#"{"smkId": {{ raw }}}"#, r#"{"smkId": 9007199254740993}"#);

@@ -116,13 +116,13 @@ impl AddressPattern {
         match self {
             Self::Any => String::new(),
             Self::Url(text) | Self::Path(text) => text.clone(),
-            Self::UrlPattern(whole) | Self::PathPattern(whole) => plain_text(&whole.text),
+            Self::UrlPattern(whole) | Self::PathPattern(whole) => example(&whole.text),
         }
     }
 }
 
 /// A text that a simple expression matches: literals, `.` and quantifiers.
-fn plain_text(pattern: &str) -> String {
+pub fn example(pattern: &str) -> String {
     let mut text = String::new();
     let mut characters = pattern.chars().peekable();
     while let Some(c) = characters.next() {

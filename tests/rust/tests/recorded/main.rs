@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snowcat_tests::recorded::{Filling, Mapping, Pace, Replayer};
+use snowcat_tests::recorded::{Filling, Mapping, NO_MAPPING, Pace, Replayer};
 
 use client::Taken;
 use endpoint::{endpoints, readdressed};
@@ -134,6 +134,9 @@ fn run(recording: &Recording, failure: &str) -> Verdict {
         let document = file.document(filling);
         match document.and_then(|document| Mapping::parse_all(&document)) {
             Ok(parsed) => mappings.extend(parsed),
+            Err(error) if error.contains(NO_MAPPING) => {
+                return Verdict::NotOurs("is no file of mappings".to_owned());
+            }
             Err(error) => return Verdict::Unread(error),
         }
     }

@@ -1,7 +1,7 @@
 //! What a mapping needs of a request, in a form from which a request can be made.
 
 use serde_json::Value;
-use snowcat_tests::recorded::{RequestPattern, ValuePattern};
+use snowcat_tests::recorded::{RequestPattern, ValuePattern, example};
 
 /// What one member of a body must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,14 +74,19 @@ impl Needs {
                 None => (term.trim(), false),
             };
             let Some(rest) = term.strip_prefix("@.") else { continue };
-            let (name, value) = rest.split_once("==").unwrap_or((rest, ""));
+            let (name, like) = rest.split_once("=~").unwrap_or((rest, ""));
+            let (name, value) = name.split_once("==").unwrap_or((name, ""));
             let value = value.trim().trim_matches(['\'', '"', ')']);
             let member = if start.is_empty() {
                 name.trim().to_owned()
             } else {
                 format!("{start}.{}", name.trim())
             };
+            let expression = like.trim().strip_prefix('/').and_then(|it| it.rsplit_once('/'));
             let need = match value {
+                "" if expression.is_some() => {
+                    Need::Matches(expression.unwrap_or_default().0.to_owned())
+                }
                 "" if absent => Need::Absent,
                 "" => Need::Present,
                 value => Need::Is(value.to_owned()),
@@ -106,6 +111,15 @@ impl Needs {
         self.all(path).find_map(|need| match need {
             Need::Is(text) => Some(text.as_str()),
             _ => None,
+        })
+    }
+
+    /// A text that a member can be. None when it needs to be nothing.
+    pub(crate) fn example(&self, path: &str) -> Option<String> {
+        self.all(path).find_map(|need| match need {
+            Need::Is(text) | Need::Contains(text) => Some(text.clone()),
+            Need::Matches(text) => Some(example(text)),
+            Need::Present | Need::Absent => None,
         })
     }
 
@@ -172,6 +186,7 @@ mod tests {
         check(filter("$.data[?(@.TOKEN == 't' && !@.A)]"), "data.A", Some(Need::Absent));
         check(filter("$.data[?(@.TOKEN == 't' && @.A)]"), "data.A", Some(Need::Present));
         check(filter("$[?(@.data.TOKEN==\"t\")]"), "data.TOKEN", is("t"));
+        check(filter("$[?(@.a =~ /B .*/i)]"), "a", Some(Need::Matches("B .*".to_owned())));
         check(filter("$.data.TOKEN"), "data.TOKEN", Some(Need::Present));
         let beside = json!({"matchesJsonPath": "$.data.A", "equalToJson": "\"t\""});
         check(beside, "data.A", is("t"));
