@@ -21,6 +21,9 @@ impl ResourceFile {
     }
 }
 
+/// The keys by which a resource names its source.
+const SOURCES: [&str; 3] = ["endpoint", "files", "source"];
+
 /// Changes a job so that these resources read files and no others are loaded. Without an input the
 /// job is unchanged. An input is `RESOURCE=FILE`, or `FILE` for the first resource.
 pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFile>, String> {
@@ -29,6 +32,9 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFil
     }
     // A format in the defaults is used if no file name implies one.
     let default = job.pointer("/resource_defaults/format").is_some();
+    let has_client = job.get("client").is_some();
+    let in_defaults = |key: &&str| job.pointer(&format!("/resource_defaults/{key}")).is_some();
+    let defaults: Vec<&str> = SOURCES.iter().copied().filter(in_defaults).collect();
     let resources = job
         .get_mut("resources")
         .and_then(Value::as_array_mut)
@@ -49,9 +55,15 @@ pub(super) fn feed(job: &mut Value, inputs: &[String]) -> Result<Vec<ResourceFil
         let Some(name) = name(resource).map(str::to_owned) else { continue };
         let Some(file) = files.iter().find(|file| file.resource == name) else { continue };
         if resource.is_string() {
-            *resource = Value::Object(Map::from_iter([("name".to_owned(), Value::from(name))]));
+            let named = ("name".to_owned(), Value::from(name.as_str()));
+            *resource = Value::Object(Map::from_iter([named]));
         }
         let Some(map) = resource.as_object_mut() else { continue };
+        // The path of a resource without one is its name: the file has pages, whose records are detected.
+        let has_source = |key: &&str| map.contains_key(*key) || defaults.contains(key);
+        if has_client && !SOURCES.iter().any(has_source) {
+            map.insert("endpoint".to_owned(), json!({"path": name}));
+        }
         match file.sample() {
             Some(sample) => read_sample(map, &sample),
             None => read_file(map, &file.file, default),
@@ -216,6 +228,38 @@ mod tests {
                 "selected": ["a", "b"]}),
             &["b=f=1", "a=-"],
         );
+    }
+
+    #[test]
+    fn a_resource_of_an_api_is_fed_pages_of_the_path_with_its_name() {
+        let client = json!({"base_url": "https://x.net"});
+        let fed = |mut resource: Value, endpoint: Option<Value>| {
+            resource["source"] = json!("pull");
+            if let Some(endpoint) = endpoint {
+                resource["endpoint"] = endpoint;
+            }
+            resource["format"] = json!("json");
+            resource
+        };
+        let cases = [
+            (json!("a"), fed(json!({"name": "a"}), Some(json!({"path": "a"})))),
+            (json!({"name": "a"}), fed(json!({"name": "a"}), Some(json!({"path": "a"})))),
+            (json!({"name": "a", "endpoint": "x"}), fed(json!({"name": "a"}), Some(json!("x")))),
+            (json!({"name": "a", "source": "pull"}), fed(json!({"name": "a"}), None)),
+            (json!({"name": "a", "files": "f"}), fed(json!({"name": "a"}), None)),
+        ];
+        for (resource, expected) in cases {
+            let job = json!({"client": client, "resources": [resource]});
+            let expected = json!({"client": client, "resources": [expected], "selected": ["a"]});
+            check(&job, &["f"], expected, &["a=f"]);
+        }
+        let defaults = json!({"endpoint": {"path": "x"}});
+        let job = json!({"client": client, "resource_defaults": defaults, "resources": ["a"]});
+        let expected = json!({
+            "client": client, "resource_defaults": defaults,
+            "resources": [fed(json!({"name": "a"}), None)], "selected": ["a"],
+        });
+        check(&job, &["f"], expected, &["a=f"]);
     }
 
     #[test]
