@@ -20,10 +20,10 @@ struct Component;
 export!(Component);
 
 impl wit::Guest for Component {
-    type Load = Load;
+    type Load = ComponentLoad;
 }
 
-struct Load(protocol::Load);
+struct ComponentLoad(protocol::Load);
 
 thread_local! {
     /// The message of the last panic. A trap has no message and ends the instance, so no later call
@@ -31,7 +31,7 @@ thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-impl wit::GuestLoad for Load {
+impl wit::GuestLoad for ComponentLoad {
     fn start(job: String, now: String) -> Result<wit::Load, wit::Fault> {
         begun(|| load::start(&job, &now))
     }
@@ -65,7 +65,7 @@ fn begun(
     start: impl FnOnce() -> crate::fault::Result<protocol::Load>,
 ) -> Result<wit::Load, wit::Fault> {
     keep_panics();
-    start().map(|load| wit::Load::new(Load(load))).map_err(Into::into)
+    start().map(|load| wit::Load::new(ComponentLoad(load))).map_err(Into::into)
 }
 
 fn keep_panics() {

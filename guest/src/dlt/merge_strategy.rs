@@ -50,7 +50,7 @@ pub enum Duplicates {
     Version,
 }
 
-struct Facts {
+struct StrategyFacts {
     name: &'static str,
     /// The options that a job may set (`MERGE_STRATEGY_OPTIONS` in `common/schema/typing.py`).
     /// `newer_by` is not an option of dlt.
@@ -135,9 +135,9 @@ impl MergeStrategy {
         self.facts().deletes_children
     }
 
-    const fn facts(self) -> Facts {
+    const fn facts(self) -> StrategyFacts {
         match self {
-            Self::DeleteInsert => Facts {
+            Self::DeleteInsert => StrategyFacts {
                 name: "delete-insert",
                 options: &["deduplicated", "source_filter", "destination_scope", "newer_by"],
                 root_key: RootKeyNeed::Always,
@@ -148,7 +148,7 @@ impl MergeStrategy {
                 stages_children: false,
                 deletes_children: true,
             },
-            Self::Upsert => Facts {
+            Self::Upsert => StrategyFacts {
                 name: "upsert",
                 options: &[
                     "source_filter",
@@ -164,7 +164,7 @@ impl MergeStrategy {
                 stages_children: true,
                 deletes_children: true,
             },
-            Self::InsertOnly => Facts {
+            Self::InsertOnly => StrategyFacts {
                 name: "insert-only",
                 options: &[],
                 root_key: RootKeyNeed::Always,
@@ -175,7 +175,7 @@ impl MergeStrategy {
                 stages_children: true,
                 deletes_children: false,
             },
-            Self::Scd2 => Facts {
+            Self::Scd2 => StrategyFacts {
                 name: "scd2",
                 options: &[
                     "source_filter",
@@ -193,7 +193,7 @@ impl MergeStrategy {
                 stages_children: true,
                 deletes_children: false,
             },
-            Self::Cdc => Facts {
+            Self::Cdc => StrategyFacts {
                 name: "cdc",
                 options: &[
                     "source_filter",

@@ -8,7 +8,7 @@ use crate::columnar::parquet::{FileColumn, PageEncoder, ParquetFile};
 use crate::dlt::types::{DataType, Kind, StorageType};
 use crate::fault::{Fault, Result};
 use crate::sql::copy::{Json, copy_into};
-use crate::sql::{Column, MAX_TEXT, Name, ddl, doctor};
+use crate::sql::{MAX_TEXT, Name, SqlColumn, ddl, doctor};
 
 const VALUES: Rule = Rule {
     name: "copy.values",
@@ -63,7 +63,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
     values(x, &stage).await?;
     pages(x, &stage).await?;
     let table = x.scratch.object("DOCTOR_EMPTY");
-    let id = Column::new("ID", Kind::of(DataType::Bigint));
+    let id = SqlColumn::new("ID", Kind::of(DataType::Bigint));
     x.need(ddl::create_table(&table, std::slice::from_ref(&id), &ddl::TableOptions::default()))
         .await?;
     let columns = std::slice::from_ref(&id);
@@ -125,7 +125,7 @@ async fn values(x: &mut Examiner, stage: &Name) -> Found {
     bare_stage(x, stage, &columns).await
 }
 
-async fn bare_stage(x: &mut Examiner, stage: &Name, columns: &[Column]) -> Found {
+async fn bare_stage(x: &mut Examiner, stage: &Name, columns: &[SqlColumn]) -> Found {
     let Some(id) = columns.first() else { return Ok(()) };
     let table = x.scratch.object("DOCTOR_BARE");
     x.need(ddl::create_table(&table, std::slice::from_ref(id), &ddl::TableOptions::default()))
@@ -141,7 +141,7 @@ async fn bare_stage(x: &mut Examiner, stage: &Name, columns: &[Column]) -> Found
 }
 
 async fn pages(x: &mut Examiner, stage: &Name) -> Found {
-    let id = Column::new("ID", Kind::of(DataType::Bigint));
+    let id = SqlColumn::new("ID", Kind::of(DataType::Bigint));
     let columns = std::slice::from_ref(&id);
     let table = x.scratch.object("DOCTOR_PAGES");
     x.need(ddl::create_table(&table, columns, &ddl::TableOptions::default())).await?;
@@ -169,7 +169,7 @@ async fn pages(x: &mut Examiner, stage: &Name) -> Found {
 }
 
 async fn too_long(x: &mut Examiner, stage: &Name) -> Found {
-    let short = Column::new("T", Kind { precision: Some(4), ..Kind::of(DataType::Text) });
+    let short = SqlColumn::new("T", Kind { precision: Some(4), ..Kind::of(DataType::Text) });
     let columns = std::slice::from_ref(&short);
     let table = x.scratch.object("DOCTOR_TOO_LONG");
     x.need(ddl::create_table(&table, columns, &ddl::TableOptions::default())).await?;
@@ -183,7 +183,7 @@ async fn too_long(x: &mut Examiner, stage: &Name) -> Found {
 }
 
 async fn large(x: &mut Examiner, stage: &Name) -> Found {
-    let json = Column { large: true, ..Column::new("J", Kind::of(DataType::Json)) };
+    let json = SqlColumn { large: true, ..SqlColumn::new("J", Kind::of(DataType::Json)) };
     let columns = std::slice::from_ref(&json);
     let table = x.scratch.object("DOCTOR_LARGE");
     x.need(ddl::create_table(&table, columns, &ddl::TableOptions::default())).await?;
@@ -201,25 +201,25 @@ async fn large(x: &mut Examiner, stage: &Name) -> Found {
 }
 
 /// Columns of every type, with names that need quotes; one has no values.
-fn columns() -> Vec<Column> {
+fn columns() -> Vec<SqlColumn> {
     let sized = |data_type, precision, scale| Kind { precision, scale, ..Kind::of(data_type) };
     let local = Kind { timezone: false, ..Kind::of(DataType::Timestamp) };
     vec![
-        Column::new("ID", Kind::of(DataType::Bigint)),
-        Column::new("INT", Kind::of(DataType::Bigint)),
-        Column::new("AMOUNT", sized(DataType::Decimal, Some(38), Some(9))),
-        Column::new("PRICE", sized(DataType::Decimal, Some(10), Some(2))),
-        Column::new("BIG", Kind::of(DataType::Wei)),
-        Column::new("FLAG?", Kind::of(DataType::Bool)),
-        Column::new("RATE", Kind::of(DataType::Double)),
-        Column::new("κόσμε \"quoted\".name", Kind::of(DataType::Text)),
-        Column::new("lower", Kind::of(DataType::Json)),
-        Column::new("AT", Kind::of(DataType::Timestamp)),
-        Column::new("LOCAL", local),
-        Column::new("DAY", Kind::of(DataType::Date)),
-        Column::new("TIME", Kind::of(DataType::Time)),
-        Column::new("SELECT", Kind::of(DataType::Binary)),
-        Column::new("NOTHING", Kind::of(DataType::Text)),
+        SqlColumn::new("ID", Kind::of(DataType::Bigint)),
+        SqlColumn::new("INT", Kind::of(DataType::Bigint)),
+        SqlColumn::new("AMOUNT", sized(DataType::Decimal, Some(38), Some(9))),
+        SqlColumn::new("PRICE", sized(DataType::Decimal, Some(10), Some(2))),
+        SqlColumn::new("BIG", Kind::of(DataType::Wei)),
+        SqlColumn::new("FLAG?", Kind::of(DataType::Bool)),
+        SqlColumn::new("RATE", Kind::of(DataType::Double)),
+        SqlColumn::new("κόσμε \"quoted\".name", Kind::of(DataType::Text)),
+        SqlColumn::new("lower", Kind::of(DataType::Json)),
+        SqlColumn::new("AT", Kind::of(DataType::Timestamp)),
+        SqlColumn::new("LOCAL", local),
+        SqlColumn::new("DAY", Kind::of(DataType::Date)),
+        SqlColumn::new("TIME", Kind::of(DataType::Time)),
+        SqlColumn::new("SELECT", Kind::of(DataType::Binary)),
+        SqlColumn::new("NOTHING", Kind::of(DataType::Text)),
     ]
 }
 
@@ -284,7 +284,7 @@ const EXPECTED: [[Option<&str>; 15]; 4] = [
 const DAYS: [i32; 3] = [20_778, -719_162, 2_932_896];
 
 /// A file with the values of [`EXPECTED`], in two row groups.
-fn file_of_values(columns: &[Column]) -> Result<Vec<u8>> {
+fn file_of_values(columns: &[SqlColumn]) -> Result<Vec<u8>> {
     let mut file = create(columns)?;
     let mut encoder = PageEncoder::new();
     for rows in [0..2, 2..EXPECTED.len()] {
@@ -335,7 +335,7 @@ fn set(values: &mut ColumnBuffer, kind: Kind, number: u32, row: usize, text: &st
 }
 
 /// A file of one row with one string or JSON value.
-pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
+pub(super) fn file_of_text(columns: &[SqlColumn], text: &str) -> Result<Vec<u8>> {
     let kind = columns.first().map_or(Kind::of(DataType::Text), |column| column.kind);
     let mut values = ColumnBuffer::new(kind);
     values.set_text(0, text).map_err(refused)?;
@@ -346,7 +346,7 @@ pub(super) fn file_of_text(columns: &[Column], text: &str) -> Result<Vec<u8>> {
 }
 
 /// A file with the given instants.
-pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8>> {
+pub(super) fn file_of_instants(column: &SqlColumn, micros: &[i64]) -> Result<Vec<u8>> {
     let mut values = ColumnBuffer::new(column.kind);
     for (row, micros) in (0u32..).zip(micros) {
         values.set_micros(row, *micros).map_err(refused)?;
@@ -357,8 +357,8 @@ pub(super) fn file_of_instants(column: &Column, micros: &[i64]) -> Result<Vec<u8
     file.finish()
 }
 
-fn create(columns: &[Column]) -> Result<ParquetFile> {
-    let field = |column: &Column| FileColumn { name: column.name.clone(), kind: column.kind };
+fn create(columns: &[SqlColumn]) -> Result<ParquetFile> {
+    let field = |column: &SqlColumn| FileColumn { name: column.name.clone(), kind: column.kind };
     ParquetFile::create(columns.iter().map(field).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use super::examiner::{Examiner, Found, Rule, cells, shown};
 use crate::dlt::types::{DataType, Kind};
-use crate::sql::{Column, ddl};
+use crate::sql::{SqlColumn, ddl};
 
 const CREATE: Rule = Rule {
     name: "ddl.create_table",
@@ -33,7 +33,7 @@ const WIDEN: Rule = Rule {
 pub(super) const RULES: &[&Rule] = &[&CREATE, &AGAIN, &ADD, &STAGING, &WIDEN];
 
 pub(super) async fn run(x: &mut Examiner) -> Found {
-    let column = |name: &str, data_type| Column::new(name, Kind::of(data_type));
+    let column = |name: &str, data_type| SqlColumn::new(name, Kind::of(data_type));
     let staging = x.scratch.object("DOCTOR_STAGING");
     let text = column("T", DataType::Text);
     let made = x.sql(ddl::create_staging_table(&staging, std::slice::from_ref(&text))).await?;
@@ -42,7 +42,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
         Err(failure) => x.note(&STAGING, false, shown(failure)),
     }
     if made.is_ok() {
-        let long = Column { large: true, ..text };
+        let long = SqlColumn { large: true, ..text };
         match x.sql(ddl::widen_staging_column(&staging, &long)).await? {
             Ok(outcome) => x.note(&WIDEN, true, cells(&outcome)),
             Err(failure) => x.note(&WIDEN, false, shown(&failure)),
@@ -51,8 +51,11 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
 
     let table = x.scratch.object("DOCTOR_TABLE");
     let columns = [
-        Column { nullable: false, ..column("ID", DataType::Bigint) },
-        Column { comment: Some("it's a \\ comment".to_owned()), ..column("GROUP", DataType::Text) },
+        SqlColumn { nullable: false, ..column("ID", DataType::Bigint) },
+        SqlColumn {
+            comment: Some("it's a \\ comment".to_owned()),
+            ..column("GROUP", DataType::Text)
+        },
     ];
     let (cluster, key) = (["GROUP".to_owned()], ["ID".to_owned()]);
     let more = ddl::TableOptions { cluster: &cluster, comment: Some("it's"), primary_key: &key };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::examiner::{Examiner, Found, Rule, Stop, number};
+use super::examiner::{Examiner, Found, Rule, SubjectStop, number};
 use super::stage;
 use crate::fault::Fault;
 use crate::load;
@@ -90,7 +90,7 @@ pub(super) async fn run(x: &mut Examiner, now: &str) -> Found {
             Ok(report) => report,
             Err(fault) => {
                 x.note(rule, false, fault.to_string());
-                return Err(Stop::Reason(format!("{} failed", rule.name)));
+                return Err(SubjectStop::Reason(format!("{} failed", rule.name)));
             }
         };
         let mut seen = Vec::new();

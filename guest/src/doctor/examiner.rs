@@ -18,21 +18,21 @@ pub(super) struct Rule {
 }
 
 /// The reason why a subject ends early.
-pub(super) enum Stop {
+pub(super) enum SubjectStop {
     /// The host broke the interface: the examination ends.
     Fault(Fault),
     /// A required statement failed: the rest of the subject is skipped.
     Reason(String),
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for SubjectStop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
 /// The result of a part of a subject.
-pub(super) type Found<T = ()> = Result<T, Stop>;
+pub(super) type Found<T = ()> = Result<T, SubjectStop>;
 
 /// An examination in progress.
 pub(super) struct Examiner {
@@ -70,7 +70,7 @@ impl Examiner {
         let what = excerpt(&statement);
         match self.sql(statement).await? {
             Ok(outcome) => Ok(outcome),
-            Err(failure) => Err(Stop::Reason(format!("{what}: {}", shown(&failure)))),
+            Err(failure) => Err(SubjectStop::Reason(format!("{what}: {}", shown(&failure)))),
         }
     }
 
@@ -120,7 +120,9 @@ impl Examiner {
     pub(super) async fn need_upload(&mut self, stage: &Name, path: &str, bytes: Vec<u8>) -> Found {
         match self.upload(stage, path, bytes).await? {
             Ok(()) => Ok(()),
-            Err(failure) => Err(Stop::Reason(format!("upload of {path}: {}", shown(&failure)))),
+            Err(failure) => {
+                Err(SubjectStop::Reason(format!("upload of {path}: {}", shown(&failure))))
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::examiner::{Examiner, Found, Rule};
 use crate::dlt::types::{DataType, Kind};
-use crate::sql::state::{Bookkeeping, Value};
-use crate::sql::{Column, Name, ddl};
+use crate::sql::state::{Bookkeeping, SqlValue};
+use crate::sql::{Name, SqlColumn, ddl};
 
 const REWRITE: Rule = Rule {
     name: "lock.rewritten_rows",
@@ -36,17 +36,17 @@ pub(super) fn books(state: &Name) -> Bookkeeping<'_> {
 }
 
 /// A row of the state.
-pub(super) fn row(version: u64) -> [(&'static str, Value); 2] {
-    let version = Value::Int(i64::try_from(version).unwrap_or(i64::MAX));
-    [("version", version), ("pipeline_name", Value::Text(PIPELINE.to_owned()))]
+pub(super) fn row(version: u64) -> [(&'static str, SqlValue); 2] {
+    let version = SqlValue::Int(i64::try_from(version).unwrap_or(i64::MAX));
+    [("version", version), ("pipeline_name", SqlValue::Text(PIPELINE.to_owned()))]
 }
 
 /// Creates a table of states.
 pub(super) async fn make(x: &mut Examiner, name: &str) -> Found<Name> {
     let table = x.scratch.object(name);
     let columns = [
-        Column::new("VERSION", Kind::of(DataType::Bigint)),
-        Column::new("PIPELINE_NAME", Kind::of(DataType::Text)),
+        SqlColumn::new("VERSION", Kind::of(DataType::Bigint)),
+        SqlColumn::new("PIPELINE_NAME", Kind::of(DataType::Text)),
     ];
     x.need(ddl::create_table(&table, &columns, &ddl::TableOptions::default())).await?;
     Ok(table)

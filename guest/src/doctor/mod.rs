@@ -25,7 +25,7 @@ mod types;
 use crate::fault::{Context, Result};
 use crate::protocol::{Examination, Io, Load};
 
-use examiner::{Examiner, Found, Rule, Stop};
+use examiner::{Examiner, Found, Rule, SubjectStop};
 use names::Scratch;
 use options::{Options, Role};
 
@@ -150,18 +150,18 @@ async fn examine(
         finish(x, Subject::Session.rules(), stop).await?;
     }
     let made = match x.fails(&session::NO_TRANSACTION) {
-        true => Err(Stop::Reason("a transaction of the caller is open".to_owned())),
+        true => Err(SubjectStop::Reason("a transaction of the caller is open".to_owned())),
         false => scratch::create(x).await,
     };
     let reason = match made {
         Ok(()) => None,
-        Err(Stop::Reason(reason)) => Some(reason),
-        Err(Stop::Fault(fault)) => return Err(fault),
+        Err(SubjectStop::Reason(reason)) => Some(reason),
+        Err(SubjectStop::Fault(fault)) => return Err(fault),
     };
     let mut broken = None;
     for subject in subjects.iter().filter(|subject| **subject != Subject::Session) {
         let stop = match &reason {
-            Some(reason) => Err(Stop::Reason(reason.clone())),
+            Some(reason) => Err(SubjectStop::Reason(reason.clone())),
             None => subject.run(x, options, now).await,
         };
         if let Err(fault) = finish(x, subject.rules(), stop).await {
@@ -173,7 +173,7 @@ async fn examine(
         let stop = scratch::drop_all(x).await;
         finish(x, scratch::RULES, stop).await?;
     } else {
-        finish(x, scratch::RULES, reason.map_or(Ok(()), |reason| Err(Stop::Reason(reason))))
+        finish(x, scratch::RULES, reason.map_or(Ok(()), |reason| Err(SubjectStop::Reason(reason))))
             .await?;
     }
     broken.map_or(Ok(()), Err)
@@ -183,8 +183,8 @@ async fn examine(
 async fn finish(x: &mut Examiner, rules: &[&Rule], stop: Found) -> Result<()> {
     let reason = match stop {
         Ok(()) => "this check has no result".to_owned(),
-        Err(Stop::Reason(reason)) => reason,
-        Err(Stop::Fault(fault)) => return Err(fault),
+        Err(SubjectStop::Reason(reason)) => reason,
+        Err(SubjectStop::Fault(fault)) => return Err(fault),
     };
     x.settle().await?;
     for rule in rules {

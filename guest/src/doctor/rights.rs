@@ -1,6 +1,6 @@
 //! The rights of the procedures' owner in the schemas that loads of the dataset write to.
 
-use super::examiner::{Examiner, Found, Rule, Stop, cell, shown};
+use super::examiner::{Examiner, Found, Rule, SubjectStop, cell, shown};
 use super::names::Scratch;
 use crate::protocol::Outcome;
 use crate::sql::{Name, doctor};
@@ -43,7 +43,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
     let [dataset, staging] = &user_schemas;
     let found = x.need(doctor::select_schemas(&database, &[&schema, dataset, staging])).await?;
     let Some(own) = owner_of(&found, schema.last()) else {
-        return Err(Stop::Reason(
+        return Err(SubjectStop::Reason(
             "the information schema does not show the scratch schema".to_owned(),
         ));
     };

@@ -1,6 +1,6 @@
 //! The schemas that contain all objects of an examination.
 
-use super::examiner::{Examiner, Found, Rule, Stop, cells, shown};
+use super::examiner::{Examiner, Found, Rule, SubjectStop, cells, shown};
 use super::names::Scratch;
 use crate::sql::doctor;
 
@@ -43,7 +43,7 @@ pub(super) async fn create(x: &mut Examiner) -> Found {
         if schema == &staging {
             x.need(doctor::drop_schema(&x.scratch.schema.clone())).await?;
         }
-        return Err(Stop::Reason(
+        return Err(SubjectStop::Reason(
             "there is no scratch schema: see rights.create_schema".to_owned(),
         ));
     }

@@ -6,7 +6,7 @@
 //! whether the second waited: it looks for a signal that the second sends only once it has the
 //! lock.
 
-use super::examiner::{Examiner, Found, Rule, Stop, cell, has_code, shown};
+use super::examiner::{Examiner, Found, Rule, SubjectStop, cell, has_code, shown};
 use super::lock::{NEW, OLD, PIPELINE, books, count, make, row};
 use super::options::Options;
 use crate::protocol::Failure;
@@ -107,7 +107,7 @@ pub(super) async fn first(x: &mut Examiner, options: &Options) -> Found {
     let inserted =
         x.need(books(&locked).insert_state_fenced(PIPELINE, NEW, &row(NEW))).await?.affected;
     if (held, inserted) != (Some(1), Some(1)) {
-        return Err(Stop::Reason(format!(
+        return Err(SubjectStop::Reason(format!(
             "expected to rewrite 1 row and to insert 1, found {} and {}: see lock.rewritten_rows",
             count(held),
             count(inserted)
@@ -221,7 +221,7 @@ async fn patiently(x: &mut Examiner, statement: String) -> Found<Option<u64>> {
         x.roll_back().await?;
         x.wait(LOOK, "another session holds the lock").await?;
     }
-    Err(Stop::Reason("the lock was refused each time".to_owned()))
+    Err(SubjectStop::Reason("the lock was refused each time".to_owned()))
 }
 
 /// Sends a signal to the other session.
@@ -257,7 +257,7 @@ async fn heard(x: &mut Examiner, who: &str, what: &str, seconds: u32) -> Found<b
             }
             // The second session may start before the table exists.
             Err(failure) if is_missing(&failure) => {}
-            Err(failure) => return Err(Stop::Reason(shown(&failure))),
+            Err(failure) => return Err(SubjectStop::Reason(shown(&failure))),
         }
         if look < looks {
             x.wait(LOOK, "the other session is not this far").await?;

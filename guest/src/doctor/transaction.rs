@@ -5,7 +5,7 @@ use super::examiner::{Examiner, Found, Rule, cells, first, number};
 use super::stage;
 use crate::dlt::types::{DataType, Kind};
 use crate::sql::copy::{Json, copy_into};
-use crate::sql::{Column, doctor};
+use crate::sql::{SqlColumn, doctor};
 
 const FAILURE: Rule = Rule {
     name: "transaction.failed_statement",
@@ -32,7 +32,7 @@ pub(super) const RULES: &[&Rule] = &[&FAILURE, &ROLLBACK, &COPY_AGAIN, &DDL];
 
 pub(super) async fn run(x: &mut Examiner) -> Found {
     let table = x.scratch.object("DOCTOR_TRANSACTION");
-    let text = Column::new("T", Kind::of(DataType::Text));
+    let text = SqlColumn::new("T", Kind::of(DataType::Text));
     let columns = std::slice::from_ref(&text);
     x.need(doctor::create_texts(&table, &["T"])).await?;
     let stage = stage::make(x, "DOCTOR_TRANSACTION_STAGE").await?;

@@ -7,7 +7,7 @@ use super::names::Scratch;
 use super::stage;
 use crate::dlt::types::{DataType, Kind};
 use crate::sql::copy::{Json, copy_into};
-use crate::sql::{Column, doctor};
+use crate::sql::{SqlColumn, doctor};
 
 const INSERT: Rule = Rule {
     name: "types.offset_of_insert",
@@ -43,7 +43,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
         }
         Err(failure) => x.untried(&EXISTING, shown(&failure), EXISTING.remedy),
     }
-    let at = Column { with_offset: true, ..Column::new("AT", Kind::of(DataType::Timestamp)) };
+    let at = SqlColumn { with_offset: true, ..SqlColumn::new("AT", Kind::of(DataType::Timestamp)) };
     let table = x.scratch.object("DOCTOR_OFFSETS");
     x.need(doctor::create_with_offset(&table, &at)).await?;
     x.need(doctor::insert_with_offset(&table, &at, INSTANT)).await?;

@@ -16,7 +16,7 @@ use chrono::{
 
 /// A date or a time and how it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Instant {
+pub struct WrittenInstant {
     /// As on the wall.
     local: NaiveDateTime,
     /// The offset from UTC, where one is written.
@@ -63,7 +63,7 @@ enum Zone {
     Z,
 }
 
-impl Instant {
+impl WrittenInstant {
     /// Reads a date or a time, whatever of these formats it has.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.is_ascii() {
@@ -231,7 +231,7 @@ impl Instant {
 }
 
 /// A day without a time.
-fn day(text: &str) -> Option<Instant> {
+fn day(text: &str) -> Option<WrittenInstant> {
     let part = |from: usize, to: usize| number(text.get(from..to)?, to - from);
     let dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
     let year = i32::try_from(part(0, 4)?).ok()?;
@@ -252,7 +252,7 @@ fn day(text: &str) -> Option<Instant> {
         10 => (iso_day(text), "%Y-%m-%d"),
         _ => return None,
     };
-    Some(Instant {
+    Some(WrittenInstant {
         local: date?.and_time(NaiveTime::MIN),
         offset: None,
         notation: Notation::Day(format),
@@ -314,7 +314,7 @@ mod tests {
             "2024-W09-4",
             "2024-060",
         ] {
-            let instant = Instant::parse(text).unwrap();
+            let instant = WrittenInstant::parse(text).unwrap();
             assert_eq!(instant.text(), text);
             assert_eq!(instant.is_date(), matches!(text, "2024-02-29" | "20240229"), "{text}");
         }
@@ -322,19 +322,19 @@ mod tests {
 
     #[test]
     fn reads_other_formats() {
-        let check = |instant: Option<Instant>, utc: &str, shifted: &str, is_date: bool| {
+        let check = |instant: Option<WrittenInstant>, utc: &str, shifted: &str, is_date: bool| {
             let instant = instant.unwrap();
             assert_eq!(instant.utc().unwrap().to_string(), utc);
             assert_eq!(instant.is_date(), is_date);
             assert_eq!(instant.plus(TimeDelta::days(-1)).unwrap().text(), shifted);
         };
         check(
-            Instant::parse_rfc2822("Fri, 06 Sep 2024 10:00:00 +0200"),
+            WrittenInstant::parse_rfc2822("Fri, 06 Sep 2024 10:00:00 +0200"),
             "2024-09-06 08:00:00",
             "Thu, 05 Sep 2024 10:00:00 +0200",
             false,
         );
-        let pattern = |text, pattern| Instant::parse_pattern(text, pattern);
+        let pattern = |text, pattern| WrittenInstant::parse_pattern(text, pattern);
         check(pattern("9/2/2024", "%m/%d/%Y"), "2024-09-02 00:00:00", "09/01/2024", true);
         check(
             pattern("02.09.2024 7:30", "%d.%m.%Y %H:%M"),
@@ -348,9 +348,9 @@ mod tests {
             "20240901T073000+0200",
             false,
         );
-        assert_eq!(Instant::parse_rfc2822("2024-09-06"), None);
-        assert_eq!(Instant::parse_pattern("13/2/2024", "%m/%d/%Y"), None);
-        assert_eq!(Instant::parse_pattern("9/2/2024 x", "%m/%d/%Y"), None);
+        assert_eq!(WrittenInstant::parse_rfc2822("2024-09-06"), None);
+        assert_eq!(WrittenInstant::parse_pattern("13/2/2024", "%m/%d/%Y"), None);
+        assert_eq!(WrittenInstant::parse_pattern("9/2/2024 x", "%m/%d/%Y"), None);
     }
 
     #[test]
@@ -378,14 +378,15 @@ mod tests {
             "２０２４",
             "2024-02-29T23:59:59:59",
         ] {
-            assert_eq!(Instant::parse(text), None, "{text}");
+            assert_eq!(WrittenInstant::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn shifts_and_formats() {
         let check = |text: &str, seconds: i64, shifted: &str, formatted: &str| {
-            let instant = Instant::parse(text).unwrap().plus(TimeDelta::seconds(seconds)).unwrap();
+            let instant =
+                WrittenInstant::parse(text).unwrap().plus(TimeDelta::seconds(seconds)).unwrap();
             assert_eq!(instant.text(), shifted);
             assert_eq!(instant.format("%Y-%m-%d %H:%M").to_string(), formatted);
         };

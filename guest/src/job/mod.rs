@@ -38,7 +38,7 @@ pub use self::disposition::{MergeDisposition, MergeOptions, ReplaceStrategy, Wri
 pub use self::endpoint::{Client, Endpoint, Method, ResponseAction, ResponseRule};
 pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub use self::hints::{ColumnHints, Sort};
-pub(crate) use self::instant::Instant;
+pub(crate) use self::instant::WrittenInstant;
 pub use self::key::Key;
 pub use self::nested::NestedHints;
 pub use self::ordering::CursorFormat;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use chrono::format::{Item, StrftimeItems};
 
-use super::instant::Instant;
+use super::instant::WrittenInstant;
 use super::parse::JobObject;
 use super::value::CursorValue;
 use crate::fault::{Fault, Result};
@@ -44,7 +44,7 @@ impl CursorFormat {
         // A format whose output does not parse back to the same day cannot order days.
         let format = Self::Pattern(text.to_owned());
         let valid = StrftimeItems::new(text).all(|item| item != Item::Error);
-        let sample = Instant::parse("2001-02-03T04:05:06.789+01:00").filter(|_| valid);
+        let sample = WrittenInstant::parse("2001-02-03T04:05:06.789+01:00").filter(|_| valid);
         let mut written = String::new();
         let has_offset = sample.as_ref().is_some_and(|sample| {
             std::fmt::Write::write_fmt(&mut written, format_args!("{}", sample.format(text)))
@@ -64,11 +64,11 @@ impl CursorFormat {
     }
 
     /// The date or time that a string represents.
-    pub fn instant(&self, text: &str) -> Option<Instant> {
+    pub fn instant(&self, text: &str) -> Option<WrittenInstant> {
         match self {
-            Self::Any | Self::Text => Instant::parse(text),
-            Self::Pattern(pattern) => Instant::parse_pattern(text, pattern),
-            Self::Rfc2822 => Instant::parse_rfc2822(text),
+            Self::Any | Self::Text => WrittenInstant::parse(text),
+            Self::Pattern(pattern) => WrittenInstant::parse_pattern(text, pattern),
+            Self::Rfc2822 => WrittenInstant::parse_rfc2822(text),
         }
     }
 

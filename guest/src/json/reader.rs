@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::strings::{Part, Parts, half_pair, unescape};
+use super::strings::{Parts, StringPart, half_pair, unescape};
 use super::visit::{Container, MAX_DEPTH, Skip, Span, TooDeep, Visit};
 use crate::fault::{Fault, Result};
 
@@ -418,7 +418,7 @@ pub(crate) fn string_content(raw: &str) -> Result<Cow<'_, str>> {
         return Err(reader.expected("the end of the text"));
     }
     if let Cow::Owned(_) = content
-        && Parts(raw).any(|part| part == Part::HalfPair)
+        && Parts(raw).any(|part| part == StringPart::HalfPair)
     {
         return Err(half_pair(raw));
     }

@@ -34,7 +34,7 @@ pub enum Flow {
 
 /// A page that is walked, maybe with pauses.
 #[derive(Debug, Default)]
-pub struct Walked {
+pub struct WalkedPage {
     /// What was found by now.
     pub facts: Facts,
     /// Where the value begins that is being walked.
@@ -45,7 +45,7 @@ pub struct Walked {
     next: usize,
 }
 
-impl Walked {
+impl WalkedPage {
     /// Nothing by now.
     pub fn new(wanted: &[Path]) -> Self {
         let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
@@ -68,13 +68,13 @@ pub fn walk(
     selector: Option<&Path>,
     wanted: &[Path],
     loose: bool,
-    walked: &mut Walked,
+    walked: &mut WalkedPage,
     take: &mut Take<'_>,
 ) -> Result<bool> {
     if walked.value > 0 {
         reader.seek(walked.value);
     }
-    let mut walk = Walk { selector, wanted, take, walked, matched: 0 };
+    let mut walk = PageWalk { selector, wanted, take, walked, matched: 0 };
     while !reader.at_end() {
         walk.walked.value = reader.position();
         walk.matched = 0;
@@ -104,10 +104,10 @@ pub fn walk(
 
 /// What is wanted of a page that has no records.
 pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
-    let mut walked = Walked::new(wanted);
+    let mut walked = WalkedPage::new(wanted);
     let mut take = |_: &mut Reader<'_>| Ok(Flow::On);
     let mut walk =
-        Walk { selector: None, wanted, take: &mut take, walked: &mut walked, matched: 0 };
+        PageWalk { selector: None, wanted, take: &mut take, walked: &mut walked, matched: 0 };
     let mut reader = Reader::new(text);
     while !reader.at_end() {
         let active = Active { select: None, wanted: (0..wanted.len()).map(|w| (w, 0)).collect() };
@@ -184,11 +184,11 @@ fn length(mut reader: Reader<'_>) -> Result<usize> {
     Ok(length)
 }
 
-struct Walk<'w, 'f> {
+struct PageWalk<'w, 'f> {
     selector: Option<&'w Path>,
     wanted: &'w [Path],
     take: &'w mut Take<'f>,
-    walked: &'w mut Walked,
+    walked: &'w mut WalkedPage,
     /// Matches of the selector in the value by now.
     matched: u64,
 }
@@ -200,7 +200,7 @@ struct Active {
     wanted: Vec<(usize, usize)>,
 }
 
-impl Walk<'_, '_> {
+impl PageWalk<'_, '_> {
     fn visit(&mut self, reader: &mut Reader<'_>, active: &Active) -> Result<Flow> {
         let start = reader.clone();
         for &(wanted, done) in &active.wanted {
@@ -354,13 +354,13 @@ mod tests {
         // With a pause after no record, after some and after every one.
         for every in [usize::MAX, 2, 1] {
             let mut records = Vec::new();
-            let mut walked = Walked::new(&wanted);
+            let mut walked = WalkedPage::new(&wanted);
             let mut pauses = 0;
             let mut take = |reader: &mut Reader<'_>| {
                 records.push(reader.skip()?.to_owned());
                 Ok(if records.len() % every == 0 { Flow::Pause } else { Flow::On })
             };
-            let go_on = |walked: &mut Walked, take: &mut Take<'_>| {
+            let go_on = |walked: &mut WalkedPage, take: &mut Take<'_>| {
                 walk(Reader::new(text), selector.as_ref(), &wanted, false, walked, take).unwrap()
             };
             while !go_on(&mut walked, &mut take) {
@@ -441,7 +441,7 @@ mod tests {
             Some(&selector),
             &[],
             true,
-            &mut Walked::default(),
+            &mut WalkedPage::default(),
             &mut |reader| {
                 records += 1;
                 reader.skip().map(|_| Flow::On)
@@ -456,8 +456,9 @@ mod tests {
         let selector = Path::parse("issues").unwrap();
         let reader = Reader::new("{\"issues\":[{\"a\":1},{\"a\":}]}");
         let mut take = |reader: &mut Reader<'_>| reader.skip().map(|_| Flow::On);
-        let fault = walk(reader, Some(&selector), &[], false, &mut Walked::default(), &mut take)
-            .unwrap_err();
+        let fault =
+            walk(reader, Some(&selector), &[], false, &mut WalkedPage::default(), &mut take)
+                .unwrap_err();
         assert_eq!(
             fault.to_string(),
             "key \"issues\": record 2: not JSON: expected a value, found '}' at line 1 column 25 (byte 24)"

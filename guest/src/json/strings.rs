@@ -4,7 +4,7 @@ use crate::fault::Fault;
 
 /// A part of a string.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Part<'a> {
+pub(super) enum StringPart<'a> {
     /// The character of an escape.
     Escape(char),
     /// The escape of half a surrogate pair, which is not a character.
@@ -17,30 +17,30 @@ pub(super) enum Part<'a> {
 pub(super) struct Parts<'a>(pub(super) &'a str);
 
 impl<'a> Iterator for Parts<'a> {
-    type Item = Part<'a>;
+    type Item = StringPart<'a>;
 
-    fn next(&mut self) -> Option<Part<'a>> {
+    fn next(&mut self) -> Option<StringPart<'a>> {
         let Some(escape) = self.0.strip_prefix('\\') else {
             let end = self.0.bytes().position(|byte| byte == b'\\').unwrap_or(self.0.len());
             let (plain, rest) = self.0.split_at_checked(end)?;
             self.0 = rest;
-            return (!plain.is_empty()).then_some(Part::Plain(plain));
+            return (!plain.is_empty()).then_some(StringPart::Plain(plain));
         };
         let mut chars = escape.chars();
         let found = chars.next()?;
         self.0 = chars.as_str();
         Some(match found {
-            'b' => Part::Escape('\u{8}'),
-            'f' => Part::Escape('\u{c}'),
-            'n' => Part::Escape('\n'),
-            'r' => Part::Escape('\r'),
-            't' => Part::Escape('\t'),
+            'b' => StringPart::Escape('\u{8}'),
+            'f' => StringPart::Escape('\u{c}'),
+            'n' => StringPart::Escape('\n'),
+            'r' => StringPart::Escape('\r'),
+            't' => StringPart::Escape('\t'),
             'u' => {
                 let (character, rest) = unicode(self.0);
                 self.0 = rest;
-                character.map_or(Part::HalfPair, Part::Escape)
+                character.map_or(StringPart::HalfPair, StringPart::Escape)
             }
-            other => Part::Escape(other),
+            other => StringPart::Escape(other),
         })
     }
 }
@@ -67,9 +67,9 @@ pub fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for part in Parts(raw) {
         match part {
-            Part::Escape(character) => out.push(character),
-            Part::HalfPair => out.push(char::REPLACEMENT_CHARACTER),
-            Part::Plain(text) => out.push_str(text),
+            StringPart::Escape(character) => out.push(character),
+            StringPart::HalfPair => out.push(char::REPLACEMENT_CHARACTER),
+            StringPart::Plain(text) => out.push_str(text),
         }
     }
     out

@@ -7,12 +7,16 @@
 use super::arena::{KeyId, LayoutId, TableId};
 use super::layout::{ListTarget, ObjectTarget};
 use super::mapping::Mapping;
-use super::restart::Walked;
+use super::restart::WalkResult;
 use crate::fault::Fault;
 
 /// Returns `true` if the table may have a column for this key; `false` if the value is nested in an
 /// object that is now collapsed, so that the walk over the record restarts.
-pub(super) fn may_have_column(mapping: &mut Mapping, key: KeyId, table: TableId) -> Walked<bool> {
+pub(super) fn may_have_column(
+    mapping: &mut Mapping,
+    key: KeyId,
+    table: TableId,
+) -> WalkResult<bool> {
     let resolved = &mapping.layouts[key];
     let known = &mapping.tables[table];
     if known.column_of(&resolved.name).is_some() || known.rejects_columns() {
@@ -30,7 +34,7 @@ pub(super) fn may_have_column(mapping: &mut Mapping, key: KeyId, table: TableId)
 
 /// Collapses the widest object around a key. The walk continues, so that it collapses everything in
 /// the record that must be; then it restarts.
-fn collapse_around(mapping: &mut Mapping, key: KeyId, table: TableId) -> Walked<()> {
+fn collapse_around(mapping: &mut Mapping, key: KeyId, table: TableId) -> WalkResult<()> {
     if mapping.layouts.is_collapsed(key.layout) {
         return Ok(());
     }

@@ -10,7 +10,7 @@
 use rustc_hash::FxHashSet;
 
 use super::arena::ColumnId;
-use crate::dlt::schema::{Contract, Mode};
+use crate::dlt::schema::{Contract, ContractMode};
 use crate::fault::{Fault, FaultKind};
 
 /// The schema contract of a table.
@@ -38,8 +38,8 @@ impl TableContract {
     }
 
     /// The mode of new columns. `has_columns`: the table had columns before the row.
-    pub(super) fn new_columns(&self, has_columns: bool) -> Mode {
-        if self.evolves_once || !has_columns { Mode::Evolve } else { self.modes.columns }
+    pub(super) fn new_columns(&self, has_columns: bool) -> ContractMode {
+        if self.evolves_once || !has_columns { ContractMode::Evolve } else { self.modes.columns }
     }
 }
 

@@ -3,9 +3,9 @@
 use super::arena::{ColumnId, TableId};
 use super::contract::frozen;
 use super::mapping::Mapping;
-use super::restart::Walked;
+use super::restart::WalkResult;
 use super::table::PutOutcome;
-use crate::dlt::schema::Mode;
+use crate::dlt::schema::ContractMode;
 use crate::fault::{Fault, Result};
 use crate::json::Reader;
 
@@ -15,7 +15,7 @@ pub(super) fn handle_put(
     mapping: &mut Mapping,
     put: Result<PutOutcome>,
     table: TableId,
-) -> Walked<bool> {
+) -> WalkResult<bool> {
     let place = |fault: Fault| fault.at(format_args!("table {}", mapping.tables[table].name));
     match put.map_err(place)? {
         PutOutcome::Stored => return Ok(true),
@@ -45,14 +45,14 @@ pub(super) fn discards_list(
     mapping: &mut Mapping,
     reader: &mut Reader<'_>,
     table: TableId,
-) -> Walked<bool> {
+) -> WalkResult<bool> {
     let table = &mapping.tables[table];
     let Some(mode) = table.rejected() else { return Ok(false) };
     let mut ahead = reader.clone();
     if !ahead.enter() {
         return Ok(false);
     }
-    if mode == Mode::Freeze {
+    if mode == ContractMode::Freeze {
         let found = format_args!("one for the lists of {}", table.name);
         let fault = frozen("no new tables", found);
         return Err(fault.at(format_args!("table {}", table.name)).into());

@@ -3,7 +3,7 @@
 
 use super::arena::{LayoutId, TableId};
 use super::mapping::Mapping;
-use super::restart::Walked;
+use super::restart::WalkResult;
 use super::tables::Tables;
 use crate::fault::Fault;
 use crate::json::Reader;
@@ -19,7 +19,11 @@ const MOST: usize = 384 << 20;
 /// Fails if this list is the first with elements for its table, and the family has reached its
 /// maximum of tables.
 #[cold]
-pub(super) fn check_tables(mapping: &Mapping, reader: &Reader<'_>, list: LayoutId) -> Walked<()> {
+pub(super) fn check_tables(
+    mapping: &Mapping,
+    reader: &Reader<'_>,
+    list: LayoutId,
+) -> WalkResult<()> {
     let most = mapping.options.max_tables;
     let layout = &mapping.layouts[list];
     let table = &mapping.tables[layout.table];
@@ -43,7 +47,7 @@ pub(super) fn check_tables(mapping: &Mapping, reader: &Reader<'_>, list: LayoutI
 
 /// Fails if the current record has more rows than a batch can store.
 #[cold]
-pub(super) fn check_weight(tables: &Tables, table: TableId) -> Walked<()> {
+pub(super) fn check_weight(tables: &Tables, table: TableId) -> WalkResult<()> {
     let table = &tables[table];
     let is_large = table.bytes() > MOST_OF_TABLE;
     if !is_large && tables.bytes() <= MOST {

@@ -16,7 +16,7 @@ pub(super) struct NameOwners {
     stored_columns: FxHashMap<(TableId, Vec<String>), ColumnId>,
     stored_tables: FxHashMap<Vec<String>, TableId>,
     /// The decisions of the current record.
-    decisions: Vec<Decision>,
+    decisions: Vec<NameDecision>,
     /// The number of that record.
     record: u64,
 }
@@ -32,7 +32,7 @@ pub(super) enum ColumnOwner {
 
 /// A decision that is dropped if the record is undone.
 #[derive(Debug)]
-enum Decision {
+enum NameDecision {
     /// The column of a key.
     Column { key: KeyId, table: TableId, column: ColumnId },
     /// The table of the lists under a key.
@@ -135,7 +135,7 @@ impl NameOwners {
         path: Vec<String>,
     ) {
         self.tables.insert(table, path);
-        self.decisions.push(Decision::Table { key, list, table });
+        self.decisions.push(NameDecision::Table { key, list, table });
     }
 
     /// Returns `true` if the key became the owner of the column in this row of the record.
@@ -152,14 +152,14 @@ impl NameOwners {
         column: ColumnId,
     ) {
         layouts[key].column = Some(column);
-        self.decisions.push(Decision::Column { key, table, column });
+        self.decisions.push(NameDecision::Column { key, table, column });
     }
 
     /// Drops the decisions of the record.
     pub(super) fn undo(&mut self, layouts: &mut Layouts) {
         for decision in std::mem::take(&mut self.decisions) {
             match decision {
-                Decision::Column { key, table, column } => {
+                NameDecision::Column { key, table, column } => {
                     layouts[key].column = None;
                     let owner = self.columns.get(&(table, column));
                     if matches!(owner, Some(ColumnOwner::Key { record, .. }) if *record == self.record)
@@ -168,7 +168,7 @@ impl NameOwners {
                         self.stored_columns.remove(&(table, layouts.within_row(key)));
                     }
                 }
-                Decision::Table { key, list, table } => {
+                NameDecision::Table { key, list, table } => {
                     layouts[key].list = None;
                     if let Some(path) = self.tables.remove(&table) {
                         self.stored_tables.remove(&path);

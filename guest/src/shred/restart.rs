@@ -3,10 +3,10 @@
 use crate::fault::Fault;
 
 /// The result of a part of a walk.
-pub(super) type Walked<T> = Result<T, Stop>;
+pub(super) type WalkResult<T> = Result<T, WalkStop>;
 
 /// The reason why a walk ended early.
-pub(super) enum Stop {
+pub(super) enum WalkStop {
     /// The record is rejected.
     Fault(Fault),
     /// The record is undone, and its walk restarts.
@@ -26,13 +26,13 @@ pub(super) enum Restart {
     Collapsed,
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for WalkStop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<Restart> for Stop {
+impl From<Restart> for WalkStop {
     fn from(restart: Restart) -> Self {
         Self::Restart(restart)
     }

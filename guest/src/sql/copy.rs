@@ -6,7 +6,7 @@
 //! the session. A column that an older file of the load lacks is NULL.
 //! Source: Snowflake documentation, "Transforming data during a load" and `COPY INTO <table>`.
 
-use super::{Column, Name, in_utc, join, list, literal, quote};
+use super::{Name, SqlColumn, in_utc, join, list, literal, quote};
 use crate::dlt::types::DataType;
 
 /// Whether JSON is parsed by COPY, or stored as a string that a later statement parses.
@@ -20,7 +20,13 @@ pub enum Json {
 
 /// Copies all files under a path of a stage into a table. The columns have the same order in the table's list and in
 /// the SELECT, and the same names in the files and in the table.
-pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, json: Json) -> String {
+pub fn copy_into(
+    table: &Name,
+    columns: &[SqlColumn],
+    stage: &Name,
+    path: &str,
+    json: Json,
+) -> String {
     let select = join(columns, ", ", |column| {
         let value = format!("$1:{}", quote(&column.name));
         match column.kind.data_type {
@@ -47,7 +53,7 @@ pub fn copy_into(table: &Name, columns: &[Column], stage: &Name, path: &str, jso
 /// A time or a timestamp that the file has as an integer of nanoseconds. One without a time zone is the instant in
 /// UTC, so that it does not depend on the session's time zone.
 /// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
-fn fine(column: &Column, value: &str) -> String {
+fn fine(column: &SqlColumn, value: &str) -> String {
     let instant = format!("TO_TIMESTAMP_LTZ({value}::NUMBER(38,0), 9)");
     let kind = column.type_name();
     match column.kind.data_type {

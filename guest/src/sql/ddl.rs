@@ -1,7 +1,7 @@
 //! CREATE, ALTER and DROP. Every statement may run twice, and all but those of a refresh only add: a load may run
 //! beside another, or after one that crashed. DDL commits in Snowflake, so none of it is between BEGIN and COMMIT.
 
-use super::{Column, Name, join, literal, quote};
+use super::{Name, SqlColumn, join, literal, quote};
 
 /// Creates a schema if it does not exist.
 pub fn create_schema(schema: &Name) -> String {
@@ -21,7 +21,7 @@ pub struct TableOptions<'a> {
 }
 
 /// Creates a table if it does not exist, with its columns in this order.
-pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -> String {
+pub fn create_table(table: &Name, columns: &[SqlColumn], more: &TableOptions<'_>) -> String {
     let names = |names: &[String]| join(names, ", ", |name| quote(name));
     let mut text =
         format!("CREATE TABLE IF NOT EXISTS {table} (\n{}", join(columns, ",\n", definition));
@@ -39,7 +39,7 @@ pub fn create_table(table: &Name, columns: &[Column], more: &TableOptions<'_>) -
 }
 
 /// Creates a staging table, which has neither Fail-safe nor Time Travel storage.
-pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
+pub fn create_staging_table(table: &Name, columns: &[SqlColumn]) -> String {
     format!(
         "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n) DATA_RETENTION_TIME_IN_DAYS = 0",
         join(columns, ",\n", staging_definition)
@@ -47,7 +47,7 @@ pub fn create_staging_table(table: &Name, columns: &[Column]) -> String {
 }
 
 /// Adds columns to a staging table.
-pub fn add_staging_columns(table: &Name, columns: &[Column]) -> String {
+pub fn add_staging_columns(table: &Name, columns: &[SqlColumn]) -> String {
     let columns =
         join(columns, ",\n", |column| format!("IF NOT EXISTS {}", staging_definition(column)));
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
@@ -55,7 +55,7 @@ pub fn add_staging_columns(table: &Name, columns: &[Column]) -> String {
 
 /// Increases the length of a column of a staging table.
 /// Source: Snowflake documentation, "ALTER TABLE ... ALTER COLUMN": a length may grow.
-pub fn widen_staging_column(table: &Name, column: &Column) -> String {
+pub fn widen_staging_column(table: &Name, column: &SqlColumn) -> String {
     format!(
         "ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}",
         column.quoted(),
@@ -64,9 +64,9 @@ pub fn widen_staging_column(table: &Name, column: &Column) -> String {
 }
 
 /// Adds columns. They are nullable, because existing rows have no value for them.
-pub fn add_columns(table: &Name, columns: &[Column]) -> String {
+pub fn add_columns(table: &Name, columns: &[SqlColumn]) -> String {
     let columns = join(columns, ",\n", |column| {
-        let column = Column { nullable: true, unique: false, ..column.clone() };
+        let column = SqlColumn { nullable: true, unique: false, ..column.clone() };
         format!("IF NOT EXISTS {}", definition(&column))
     });
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
@@ -89,11 +89,11 @@ pub fn drop_stage(stage: &Name) -> String {
 }
 
 /// The definition of a column of a staging table: it is nullable, and JSON is a string.
-fn staging_definition(column: &Column) -> String {
+fn staging_definition(column: &SqlColumn) -> String {
     format!("{} {}", column.quoted(), column.text_type_name())
 }
 
-fn definition(column: &Column) -> String {
+fn definition(column: &SqlColumn) -> String {
     let mut text = format!("{} {}", column.quoted(), column.type_name());
     if column.unique {
         text.push_str(" UNIQUE");

@@ -3,7 +3,7 @@
 //! Values are read back as text that does not depend on session parameters: instants as numbers of
 //! microseconds, and dates, times and bytes with an explicit format.
 
-use super::{Column, Name, in_utc, join, literal, quote};
+use super::{Name, SqlColumn, in_utc, join, literal, quote};
 use crate::dlt::types::DataType;
 
 /// The privileges on the schemas of a dataset that the owner of the procedures needs.
@@ -90,7 +90,7 @@ pub fn count(table: &Name) -> String {
 }
 
 /// Counts the rows of a table, and sums the values of a column.
-pub fn count_and_sum(table: &Name, column: &Column) -> String {
+pub fn count_and_sum(table: &Name, column: &SqlColumn) -> String {
     format!(
         "SELECT COUNT(*)::VARCHAR AS \"COUNT\", SUM({})::VARCHAR AS \"SUM\" FROM {table}",
         column.quoted()
@@ -98,14 +98,14 @@ pub fn count_and_sum(table: &Name, column: &Column) -> String {
 }
 
 /// Selects the rows of a table whose first column is at most `last`, in order, each value as text.
-pub fn select_values(table: &Name, columns: &[Column], last: i64) -> String {
+pub fn select_values(table: &Name, columns: &[SqlColumn], last: i64) -> String {
     let values = join(columns, ", ", text_of);
-    let first = columns.first().map(Column::quoted).unwrap_or_default();
+    let first = columns.first().map(SqlColumn::quoted).unwrap_or_default();
     format!("SELECT {values} FROM {table} WHERE {first} <= {last} ORDER BY {first}")
 }
 
 /// A value as text that does not depend on the session's formats.
-fn text_of(column: &Column) -> String {
+fn text_of(column: &SqlColumn) -> String {
     let value = column.quoted();
     match column.kind.data_type {
         DataType::Binary => format!("TO_CHAR({value}, 'HEX')"),
@@ -121,7 +121,7 @@ fn text_of(column: &Column) -> String {
 
 /// Selects an element of a list in an object in a JSON column: NULL if the column has the JSON as a
 /// string.
-pub fn select_path(table: &Name, column: &Column, member: &str, element: u32) -> String {
+pub fn select_path(table: &Name, column: &SqlColumn, member: &str, element: u32) -> String {
     format!(
         "SELECT {}:{}[{element}]::VARCHAR AS \"ELEMENT\" FROM {table} WHERE {}:{} IS NOT NULL",
         column.quoted(),
@@ -132,12 +132,12 @@ pub fn select_path(table: &Name, column: &Column, member: &str, element: u32) ->
 }
 
 /// Selects the length of a JSON column's text, by row.
-pub fn select_length(table: &Name, column: &Column) -> String {
+pub fn select_length(table: &Name, column: &SqlColumn) -> String {
     format!("SELECT LENGTH(TO_JSON({}))::VARCHAR AS \"LENGTH\" FROM {table}", column.quoted())
 }
 
 /// COPY from a stage whose reference is not quoted; loads quote it.
-pub fn copy_from_bare_stage(table: &Name, column: &Column, stage: &Name, path: &str) -> String {
+pub fn copy_from_bare_stage(table: &Name, column: &SqlColumn, stage: &Name, path: &str) -> String {
     let name = column.quoted();
     format!(
         "COPY INTO {table} ({name}) FROM (SELECT $1:{name}::{} FROM @{stage}/{path}/) \
@@ -148,18 +148,18 @@ pub fn copy_from_bare_stage(table: &Name, column: &Column, stage: &Name, path: &
 }
 
 /// Creates a table with a column of TIMESTAMP_TZ, as dlt before 1.27 did.
-pub fn create_with_offset(table: &Name, column: &Column) -> String {
+pub fn create_with_offset(table: &Name, column: &SqlColumn) -> String {
     format!("CREATE TABLE {table} ({} TIMESTAMP_TZ)", column.quoted())
 }
 
 /// Inserts an instant (microseconds since 1970) into it, as loads do.
-pub fn insert_with_offset(table: &Name, column: &Column, micros: i64) -> String {
+pub fn insert_with_offset(table: &Name, column: &SqlColumn, micros: i64) -> String {
     let value = in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"));
     format!("INSERT INTO {table} ({}) SELECT {value}", column.quoted())
 }
 
 /// Selects the instants of such a column with their offsets: `2026-01-02 03:04:05 +00:00`.
-pub fn select_offsets(table: &Name, column: &Column) -> String {
+pub fn select_offsets(table: &Name, column: &SqlColumn) -> String {
     format!(
         "SELECT TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS TZH:TZM') AS \"INSTANT\" FROM {table} ORDER BY 1",
         name = column.quoted()

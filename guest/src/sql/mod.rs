@@ -67,7 +67,7 @@ impl fmt::Display for Name {
 
 /// A column in a statement.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Column {
+pub struct SqlColumn {
     /// The name that Snowflake stores.
     pub name: String,
     /// Its type.
@@ -85,7 +85,7 @@ pub struct Column {
     pub large: bool,
 }
 
-impl Column {
+impl SqlColumn {
     /// A nullable column.
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self {
@@ -169,8 +169,8 @@ pub fn type_of(kind: &Kind) -> String {
 }
 
 /// Quoted names, separated by commas.
-fn list<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
-    join(columns, ", ", Column::quoted)
+fn list<'a>(columns: impl IntoIterator<Item = &'a SqlColumn>) -> String {
+    join(columns, ", ", SqlColumn::quoted)
 }
 
 /// The texts of the items, separated by `by`.

@@ -1,12 +1,12 @@
 //! Statements for dlt's own tables (`_dlt_loads`, `_dlt_version`, `_dlt_pipeline_state`) and for
 //! the catalog.
 
-use super::{Column, Name, join, literal, quote};
+use super::{Name, SqlColumn, join, literal, quote};
 use crate::fault::{Fault, Result};
 
 /// A value as a literal in a statement.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum SqlValue {
     /// An integer.
     Int(i64),
     /// An instant: microseconds since 1970 UTC.
@@ -19,9 +19,9 @@ pub enum Value {
     Null,
 }
 
-impl Value {
+impl SqlValue {
     /// An instant for this column: microseconds since 1970 UTC.
-    pub fn instant(column: &Column, micros: i64) -> Self {
+    pub fn instant(column: &SqlColumn, micros: i64) -> Self {
         if column.with_offset { Self::InstantWithOffset(micros) } else { Self::Instant(micros) }
     }
 
@@ -323,7 +323,7 @@ impl Bookkeeping<'_> {
     }
 
     /// Inserts one row.
-    pub fn insert(&self, table: &Name, row: &[(&str, Value)]) -> String {
+    pub fn insert(&self, table: &Name, row: &[(&str, SqlValue)]) -> String {
         format!(
             "INSERT INTO {table} ({}) SELECT {}",
             join(row, ", ", |(name, _)| self.column(name)),
@@ -365,7 +365,7 @@ impl Bookkeeping<'_> {
     fn stored_from(&self, alias: &str, from: Option<i64>) -> String {
         let inserted_at = self.column("inserted_at");
         from.map_or(String::new(), |micros| {
-            format!(" AND {alias}{inserted_at} >= {}", Value::Instant(micros).sql())
+            format!(" AND {alias}{inserted_at} >= {}", SqlValue::Instant(micros).sql())
         })
     }
 
@@ -386,7 +386,7 @@ impl Bookkeeping<'_> {
         &self,
         pipeline: &str,
         version: u64,
-        row: &[(&str, Value)],
+        row: &[(&str, SqlValue)],
     ) -> String {
         let on = format!(
             "d.{} = {} AND d.{} >= {version}",
@@ -403,7 +403,7 @@ impl Bookkeeping<'_> {
         &self,
         schema: &str,
         from: Option<i64>,
-        row: &[(&str, Value)],
+        row: &[(&str, SqlValue)],
     ) -> String {
         let name = self.column("schema_name");
         let on = format!("d.{name} = {}{}", literal(schema), self.stored_from("d.", from));
@@ -411,7 +411,7 @@ impl Bookkeeping<'_> {
     }
 
     /// Inserts one row unless the table has a row `d` that meets the condition.
-    fn insert_unless(&self, table: &Name, on: &str, row: &[(&str, Value)]) -> String {
+    fn insert_unless(&self, table: &Name, on: &str, row: &[(&str, SqlValue)]) -> String {
         format!(
             "MERGE INTO {table} AS d USING (SELECT 1 AS \"ONE\") AS s ON {on} \
              WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",

@@ -5,9 +5,9 @@ use super::copy::{Json, copy_into};
 use super::merge::children::{ChildMerge, fill_root_ids};
 use super::merge::history::{Validity, insert_versions, retire_absent};
 use super::merge::keyed::{self, AbsentRows};
-use super::merge::{Direction, KeyStats, Links, Match, Rank, Scope, Staged, key_stats};
-use super::state::{Bookkeeping, Value};
-use super::{Column, Name, ddl, literal, merge, quote, state, type_of};
+use super::merge::{Direction, KeyStats, Links, Match, Rank, Scope, StagedRows, key_stats};
+use super::state::{Bookkeeping, SqlValue};
+use super::{Name, SqlColumn, ddl, literal, merge, quote, state, type_of};
 use crate::dlt::types::{DataType, Kind};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sql/statements.sql");
@@ -93,32 +93,35 @@ fn statements() -> String {
     let staged_child = staging.object("_SNOWCAT__SELECT__κόσμε");
     let stage = dataset.object("SNOWCAT__P__1_5");
     let long = "L".repeat(255);
-    let column = |name: &str, data_type| Column::new(name, Kind::of(data_type));
+    let column = |name: &str, data_type| SqlColumn::new(name, Kind::of(data_type));
     let columns = vec![
-        Column { nullable: false, ..column("ID", DataType::Bigint) },
-        Column { comment: Some("it's a \\ comment".to_owned()), ..column("GROUP", DataType::Text) },
+        SqlColumn { nullable: false, ..column("ID", DataType::Bigint) },
+        SqlColumn {
+            comment: Some("it's a \\ comment".to_owned()),
+            ..column("GROUP", DataType::Text)
+        },
         column("a\"quoted\".name", DataType::Json),
         column("κόσμε", DataType::Timestamp),
         column(&long, DataType::Decimal),
         column("BIN", DataType::Binary),
         column("GONE?", DataType::Bool),
-        Column { nullable: false, ..column("_DLT_ID", DataType::Text) },
+        SqlColumn { nullable: false, ..column("_DLT_ID", DataType::Text) },
     ];
     let id = columns[7].clone();
     let child_columns = vec![
         column("VALUE", DataType::Json),
-        Column { nullable: false, ..column("_DLT_ROOT_ID", DataType::Text) },
-        Column { nullable: false, ..column("_DLT_ID", DataType::Text) },
+        SqlColumn { nullable: false, ..column("_DLT_ROOT_ID", DataType::Text) },
+        SqlColumn { nullable: false, ..column("_DLT_ID", DataType::Text) },
     ];
     let seq = column("_SNOWCAT_SEQ", DataType::Bigint);
-    let with_seq = |columns: &[Column]| [columns, std::slice::from_ref(&seq)].concat();
+    let with_seq = |columns: &[SqlColumn]| [columns, std::slice::from_ref(&seq)].concat();
     let keys = [columns[0].clone(), columns[3].clone()];
     let newest = ["κόσμε", "_SNOWCAT_SEQ"].map(|name| (name.to_owned(), Direction::Descending));
     let order = merge::order_by(&newest);
-    let all = Staged { table: &staged_root, rank: None, deleted: None };
+    let all = StagedRows { table: &staged_root, rank: None, deleted: None };
     let rank = Rank { keys: &keys, order: &order };
-    let ranked = Staged { rank: Some(rank), ..all.clone() };
-    let staged = Staged { deleted: columns.get(6), ..ranked.clone() };
+    let ranked = StagedRows { rank: Some(rank), ..all.clone() };
+    let staged = StagedRows { deleted: columns.get(6), ..ranked.clone() };
     let seen = ["3", "2", "1", "2", "3"].map(|cell| Some(cell.to_owned()));
     let KeyStats { ranges, .. } = KeyStats::read(&seen, &[&keys]).unwrap();
     let matched = Match { keys: &keys, ranges: &ranges[0] };
@@ -148,10 +151,10 @@ fn statements() -> String {
         fold: Box::new(str::to_uppercase),
     };
     let row = [
-        ("version", Value::Int(3)),
-        ("pipeline_name", Value::Text("it's".to_owned())),
-        ("created_at", Value::Instant(1_795_248_000_500_000)),
-        ("version_hash", Value::Null),
+        ("version", SqlValue::Int(3)),
+        ("pipeline_name", SqlValue::Text("it's".to_owned())),
+        ("created_at", SqlValue::Instant(1_795_248_000_500_000)),
+        ("version_hash", SqlValue::Null),
     ];
 
     let mut text = String::from(
@@ -180,14 +183,14 @@ fn statements() -> String {
     let cluster = ["GROUP".to_owned(), "κόσμε".to_owned()];
     let more = ddl::TableOptions { cluster: &cluster, comment: Some("it's"), primary_key: &[] };
     say("a table", ddl::create_table(&root, &columns, &more));
-    let strict = [Column { unique: true, ..id.clone() }, columns[0].clone()];
+    let strict = [SqlColumn { unique: true, ..id.clone() }, columns[0].clone()];
     let more = ddl::TableOptions { primary_key: &["ID".to_owned()], ..Default::default() };
     let indexed = dataset.object("INDEXED");
     say("a table with keys", ddl::create_table(&indexed, &strict, &more));
     let waiting = with_seq(&columns);
     say("a staging table", ddl::create_staging_table(&staged_root, &waiting));
     say("new columns of a staging table", ddl::add_staging_columns(&staged_root, &waiting[2..4]));
-    let large = |name: &str, data_type| Column { large: true, ..column(name, data_type) };
+    let large = |name: &str, data_type| SqlColumn { large: true, ..column(name, data_type) };
     let long = large("A", DataType::Json);
     say("a longer column of a staging table", ddl::widen_staging_column(&staged_root, &long));
     say("new columns", ddl::add_columns(&root, &columns[..2]));
@@ -214,7 +217,7 @@ fn statements() -> String {
         "merge: copy root rows to a staging table",
         copy_into(&staged_root, &with_seq(&columns), &stage, "1.5/0.0.select", Json::Text),
     );
-    let offset = Column { with_offset: true, ..column("AT", DataType::Timestamp) };
+    let offset = SqlColumn { with_offset: true, ..column("AT", DataType::Timestamp) };
     let odd = [offset, large("JSON", DataType::Json), large("TEXT", DataType::Text)];
     say(
         "append: a column of TIMESTAMP_TZ, and values beyond 16 MiB",
@@ -299,7 +302,7 @@ fn statements() -> String {
         );
     }
     let version = Rank { keys: std::slice::from_ref(&id), order: &order };
-    let staged = Staged { rank: Some(version), ..staged.clone() };
+    let staged = StagedRows { rank: Some(version), ..staged.clone() };
     say(
         "scd2: retire absent versions",
         retire_absent(&root, &staged, &validity, Scope::All, links),
@@ -341,7 +344,7 @@ fn statements() -> String {
 #[test]
 fn nanoseconds_are_converted_independently_of_the_session() {
     let fine = |data_type, timezone| Kind { precision: Some(9), timezone, ..Kind::of(data_type) };
-    let check = |column: Column, expect: &str| {
+    let check = |column: SqlColumn, expect: &str| {
         let schema = Name::schema("D", "S");
         let copy = copy_into(&schema, &[column], &schema, "p", Json::Parse);
         let select = copy.split(" FROM (SELECT ").nth(1).and_then(|it| it.split(" FROM '").next());
@@ -349,9 +352,9 @@ fn nanoseconds_are_converted_independently_of_the_session() {
     };
     let instant = "TO_TIMESTAMP_LTZ($1:\"C\"::NUMBER(38,0), 9)";
     let utc = format!("CONVERT_TIMEZONE('UTC', {instant})");
-    let of = |data_type, timezone| Column::new("C", fine(data_type, timezone));
+    let of = |data_type, timezone| SqlColumn::new("C", fine(data_type, timezone));
     check(of(DataType::Timestamp, true), &format!("{instant}::TIMESTAMP_LTZ(9)"));
     check(of(DataType::Timestamp, false), &format!("{utc}::TIMESTAMP_NTZ(9)"));
     check(of(DataType::Time, true), &format!("{utc}::TIMESTAMP_NTZ(9)::TIME(9)"));
-    check(Column { with_offset: true, ..of(DataType::Timestamp, true) }, &utc);
+    check(SqlColumn { with_offset: true, ..of(DataType::Timestamp, true) }, &utc);
 }

@@ -59,8 +59,8 @@ pub(super) fn filled_as_given(text: &str, settings: &[Setting]) -> String {
     let mut filled = String::with_capacity(text.len());
     for piece in pieces(text) {
         match piece {
-            Piece::Text(text) => filled.push_str(text),
-            Piece::Placeholder { text, name, .. } => {
+            JobSegment::Text(text) => filled.push_str(text),
+            JobSegment::Placeholder { text, name, .. } => {
                 let value = settings.iter().find(|it| it.name == name);
                 filled.push_str(&value.map_or_else(|| text.to_owned(), Setting::escaped));
             }
@@ -75,7 +75,8 @@ pub(super) fn filled_as_given(text: &str, settings: &[Setting]) -> String {
 /// Names the first setting without a placeholder.
 pub(super) fn all_are_known(texts: &[&str], settings: &[Setting]) -> Result<(), String> {
     let is_in = |text: &str, setting: &Setting| {
-        pieces(text).any(|it| matches!(it, Piece::Placeholder { name, .. } if name == setting.name))
+        pieces(text)
+            .any(|it| matches!(it, JobSegment::Placeholder { name, .. } if name == setting.name))
     };
     match settings.iter().find(|setting| !texts.iter().any(|text| is_in(text, setting))) {
         Some(unknown) => Err(format!("the job has no setting '{}'", unknown.name)),
@@ -87,7 +88,7 @@ pub(super) fn all_are_known(texts: &[&str], settings: &[Setting]) -> Result<(), 
 pub(super) fn missing<'a>(text: &'a str, settings: &[Setting]) -> Vec<Missing<'a>> {
     let mut found: Vec<Missing<'a>> = Vec::new();
     for piece in pieces(text) {
-        let Piece::Placeholder { name, at, .. } = piece else { continue };
+        let JobSegment::Placeholder { name, at, .. } = piece else { continue };
         let is_known = settings.iter().any(|it| it.name == name);
         if !is_known && found.iter().all(|it| it.name != name) {
             found.push(Missing { name, at });
@@ -105,7 +106,7 @@ impl Setting {
 }
 
 /// A part of a job's text.
-enum Piece<'a> {
+enum JobSegment<'a> {
     Text(&'a str),
     /// A placeholder, and the position of its string in bytes.
     Placeholder {
@@ -116,7 +117,7 @@ enum Piece<'a> {
 }
 
 /// The parts of a job's text in order. Braces outside of strings are structure, not placeholders.
-fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+fn pieces(text: &str) -> impl Iterator<Item = JobSegment<'_>> {
     strings(text).flat_map(|(part, is_string, at)| {
         let mut rest = part;
         std::iter::from_fn(move || {
@@ -125,9 +126,9 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
             }
             let found = if is_string { placeholder(rest) } else { None };
             let (piece, end) = match found {
-                Some((0, text, name)) => (Piece::Placeholder { text, name, at }, text.len()),
-                Some((start, ..)) => (Piece::Text(rest.get(..start)?), start),
-                None => (Piece::Text(rest), rest.len()),
+                Some((0, text, name)) => (JobSegment::Placeholder { text, name, at }, text.len()),
+                Some((start, ..)) => (JobSegment::Text(rest.get(..start)?), start),
+                None => (JobSegment::Text(rest), rest.len()),
             };
             rest = rest.get(end..)?;
             Some(piece)

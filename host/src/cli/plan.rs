@@ -20,7 +20,7 @@ use snowcat_host::transcript::Transcript;
 use snowcat_host::{DryRun, Engine, Error, Limits, Observer, Report, Runner, Settings};
 
 use super::placeholders::{Setting, filled};
-use super::progress::Progress;
+use super::progress::ProgressDisplay;
 use super::terminal::Escaped;
 use super::{Failed, job, private, show};
 
@@ -79,7 +79,7 @@ impl Plan {
 
         let engine = Engine::new(&Settings::default()).map_err(|e| failed(&e))?;
         let compiled = began.elapsed();
-        let mut progress = Progress::new();
+        let mut progress = ProgressDisplay::new();
         let mut observers: Vec<&mut dyn Observer> = vec![&mut progress];
         if let Some(transcript) = &mut transcript {
             observers.push(transcript);

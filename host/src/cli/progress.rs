@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use snowcat_host::{Error, Fault, Observer, Reply, Step};
 
 /// Counts steps and the time of each side.
-pub(super) struct Progress {
+pub(super) struct ProgressDisplay {
     bar: ProgressBar,
     pages: u64,
     bytes_read: u64,
@@ -34,7 +34,7 @@ enum Side {
     Source,
 }
 
-impl Progress {
+impl ProgressDisplay {
     /// Creates a line that is shown only if stderr is a terminal.
     pub(super) fn new() -> Self {
         let bar = ProgressBar::new_spinner();
@@ -73,7 +73,7 @@ impl Progress {
     }
 }
 
-impl Observer for Progress {
+impl Observer for ProgressDisplay {
     fn reply(&mut self, reply: &Reply, spent: Duration) -> Result<(), Error> {
         match self.last {
             Side::Files => self.timings.files += spent,

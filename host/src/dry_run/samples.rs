@@ -31,7 +31,7 @@ const PAGE: &str = "?x-snowcat-page=";
 #[derive(Clone, Debug)]
 pub struct Sample {
     resource: String,
-    pieces: Vec<Piece>,
+    pieces: Vec<PatternSegment>,
     /// The records that were requested.
     asked: BTreeSet<Vec<String>>,
     /// The requested records without a file.
@@ -39,7 +39,7 @@ pub struct Sample {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Piece {
+enum PatternSegment {
     Text(String),
     /// The parent, and a field of its records.
     Field(String, String),
@@ -54,14 +54,14 @@ impl Sample {
         while let Some((before, after)) = rest.split_once("{resources.") {
             let (name, behind) = after.split_once('}')?;
             let (parent, field) = name.split_once('.')?;
-            pieces.push(Piece::Text(before.to_owned()));
-            pieces.push(Piece::Field(parent.to_owned(), field.to_owned()));
+            pieces.push(PatternSegment::Text(before.to_owned()));
+            pieces.push(PatternSegment::Field(parent.to_owned(), field.to_owned()));
             rest = behind;
         }
         if pieces.is_empty() {
             return None;
         }
-        pieces.push(Piece::Text(rest.to_owned()));
+        pieces.push(PatternSegment::Text(rest.to_owned()));
         let (asked, missing) = (BTreeSet::new(), BTreeSet::new());
         Some(Self { resource: resource.to_owned(), pieces, asked, missing })
     }
@@ -91,8 +91,8 @@ impl Sample {
 
     fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Field(parent, field) => Some((parent.as_str(), field.as_str())),
-            Piece::Text(_) => None,
+            PatternSegment::Field(parent, field) => Some((parent.as_str(), field.as_str())),
+            PatternSegment::Text(_) => None,
         })
     }
 
@@ -131,8 +131,10 @@ impl Sample {
             .pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Text(text) => text.clone(),
-                Piece::Field(..) => values.next().map_or_else(String::new, |value| part(value)),
+                PatternSegment::Text(text) => text.clone(),
+                PatternSegment::Field(..) => {
+                    values.next().map_or_else(String::new, |value| part(value))
+                }
             })
             .collect();
         let mut input = match Input::of_places(stores, &[place]) {

@@ -13,7 +13,7 @@ use super::body::{self, ENCODINGS, Unfit, too_large};
 use super::echo::Needles;
 use super::secrets::KnownSecrets;
 use super::target::{ShownRequest, check, encoded, with_parameter};
-use super::token::{TokenClient, Tokens, is_transient};
+use super::token::{ClientTokens, TokenClient, is_transient};
 use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
 
@@ -84,7 +84,7 @@ pub struct Http {
     credentials: Credentials,
     limits: HttpLimits,
     agents: Agents,
-    tokens: Tokens,
+    tokens: ClientTokens,
     known: KnownSecrets,
 }
 
@@ -140,7 +140,7 @@ impl Http {
             credentials,
             limits,
             agents: Agents::new(&limits),
-            tokens: Tokens::default(),
+            tokens: ClientTokens::default(),
             known: KnownSecrets::default(),
         }
     }

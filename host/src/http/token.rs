@@ -16,7 +16,7 @@ use crate::interface::Failure;
 
 /// The tokens of a client, by credential.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<BTreeMap<String, Kept>>);
+pub(super) struct ClientTokens(Mutex<BTreeMap<String, Kept>>);
 
 #[derive(Default)]
 struct Kept {
@@ -39,7 +39,7 @@ const USUAL: f64 = 3600.0;
 /// s or a tenth of the validity, whichever is less.
 const MARGIN: f64 = 30.0;
 
-impl Tokens {
+impl ClientTokens {
     /// Drops a token that a source rejected, unless there is a newer one.
     pub(super) fn forget(&self, credential: &str, refused: &Secret) {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,7 +33,7 @@ pub(super) fn usual(text: &[u8]) -> Option<Timestamp> {
     }
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = digits.map(u32::from);
     let clock = Clock { hour: i * 10 + j, minute: k * 10 + l, second: m * 10 + n, fraction: 0 };
-    let mut rest = Cursor { rest: tail };
+    let mut rest = ByteCursor { rest: tail };
     let clock = Clock { fraction: rest.fraction()?, ..clock };
     let offset = rest.offset()?;
     if !rest.is_at_end() {
@@ -62,7 +62,7 @@ pub(super) fn moment(text: &str) -> Option<Moment> {
 /// Dates and times as pendulum's ISO 8601 parser reads them. Its intervals and durations are
 /// omitted: dlt does not use them.
 fn iso(text: &[u8]) -> Option<Moment> {
-    let mut text = Cursor { rest: text };
+    let mut text = ByteCursor { rest: text };
     if text.peek() == b'T' {
         return text.iso_time(false, None)?.alone(&text);
     }
@@ -85,7 +85,7 @@ fn iso(text: &[u8]) -> Option<Moment> {
 /// The common formats: the part of pendulum's regular expression `COMMON` that remains. Its date
 /// and time are both optional and need no separator.
 fn common(text: &[u8]) -> Option<Moment> {
-    let whole = Cursor { rest: text };
+    let whole = ByteCursor { rest: text };
     // The first match of the whole text decides, even if its value is invalid: "202410:00" has the
     // month 10 and the day 00.
     let mut rest = whole;
@@ -164,7 +164,7 @@ struct IsoTime {
 
 impl IsoTime {
     /// The time, if it ends the text.
-    fn alone(&self, rest: &Cursor<'_>) -> Option<Moment> {
+    fn alone(&self, rest: &ByteCursor<'_>) -> Option<Moment> {
         let micros = self.clock.micros()?;
         rest.is_at_end().then(|| Moment::Time { micros, offset: self.offset.unwrap_or(0) })
     }
@@ -172,11 +172,11 @@ impl IsoTime {
 
 /// The unread rest of the text.
 #[derive(Clone, Copy)]
-struct Cursor<'a> {
+struct ByteCursor<'a> {
     rest: &'a [u8],
 }
 
-impl Cursor<'_> {
+impl ByteCursor<'_> {
     fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }

@@ -10,7 +10,7 @@ use crate::fault::{Context, Fault, FaultKind, Result};
 
 /// What happens with something new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
+pub enum ContractMode {
     /// It is added to the schema.
     Evolve,
     /// The load fails.
@@ -21,7 +21,7 @@ pub enum Mode {
     DiscardValue,
 }
 
-impl Mode {
+impl ContractMode {
     /// Returns a fault if the mode is `freeze`.
     fn refuse(self, expected: &str, found: &str) -> Result<()> {
         match self {
@@ -51,17 +51,20 @@ impl Mode {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Contract {
     /// New tables.
-    pub tables: Mode,
+    pub tables: ContractMode,
     /// New columns of existing tables.
-    pub columns: Mode,
+    pub columns: ContractMode,
     /// Values that a column cannot store.
-    pub data_type: Mode,
+    pub data_type: ContractMode,
 }
 
 impl Contract {
     /// The default: everything is added to the schema.
-    pub const EVOLVE: Self =
-        Self { tables: Mode::Evolve, columns: Mode::Evolve, data_type: Mode::Evolve };
+    pub const EVOLVE: Self = Self {
+        tables: ContractMode::Evolve,
+        columns: ContractMode::Evolve,
+        data_type: ContractMode::Evolve,
+    };
 
     /// Parses one mode for everything, or an object with a mode for each. Missing ones evolve.
     ///
@@ -69,7 +72,7 @@ impl Contract {
     /// A config fault that names an unknown mode or entity.
     pub fn parse(settings: &Value) -> Result<Self> {
         let mode = |value: &Value| {
-            value.as_str().and_then(Mode::parse).ok_or_else(|| {
+            value.as_str().and_then(ContractMode::parse).ok_or_else(|| {
                 Fault::config(format_args!(
                     "expected evolve, freeze, discard_row or discard_value, found {value}"
                 ))
@@ -131,7 +134,7 @@ impl Contract {
         let known = schema.table(table.name());
         let is_new = known.is_none_or(Table::is_new);
         let place = format!("table {}", table.name());
-        if is_new && self.tables != Mode::Evolve {
+        if is_new && self.tables != ContractMode::Evolve {
             return self
                 .tables
                 .refuse("no new tables", "one that the stored schema does not have")
@@ -139,7 +142,7 @@ impl Contract {
                 .map(|()| false);
         }
         let columns = match is_new || known.is_some_and(Table::evolves_once) {
-            true => Mode::Evolve,
+            true => ContractMode::Evolve,
             false => self.columns,
         };
         let mut refused = Vec::new();
@@ -154,7 +157,7 @@ impl Contract {
                 }
                 Some(_) => continue,
             };
-            if mode != Mode::Evolve {
+            if mode != ContractMode::Evolve {
                 let place = || format!("column {}", column.name());
                 mode.refuse(expected, "another")
                     .at(place)
@@ -202,13 +205,16 @@ mod tests {
                 "{settings}"
             );
         };
-        let freeze =
-            Contract { tables: Mode::Freeze, columns: Mode::Freeze, data_type: Mode::Freeze };
+        let freeze = Contract {
+            tables: ContractMode::Freeze,
+            columns: ContractMode::Freeze,
+            data_type: ContractMode::Freeze,
+        };
         check("null", Ok(Contract::EVOLVE));
         check("\"freeze\"", Ok(freeze));
         check(
             "{\"columns\":\"discard_value\",\"tables\":null}",
-            Ok(Contract { columns: Mode::DiscardValue, ..Contract::EVOLVE }),
+            Ok(Contract { columns: ContractMode::DiscardValue, ..Contract::EVOLVE }),
         );
         check(
             "\"no\"",

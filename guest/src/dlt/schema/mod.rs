@@ -25,7 +25,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 pub use column::Column;
-pub use contract::{Contract, Mode};
+pub use contract::{Contract, ContractMode};
 pub use hints::Hints;
 pub use settings::ColumnRules;
 pub use system::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE, is_dlt};
@@ -252,7 +252,9 @@ impl Schema {
     /// freezes what is new.
     pub fn declare(&mut self, mut table: Table) -> Result<bool> {
         let contract = Contract::of_new(self, &table)?;
-        if contract.columns != Mode::Evolve && self.table(table.name()).is_none_or(Table::is_new) {
+        if contract.columns != ContractMode::Evolve
+            && self.table(table.name()).is_none_or(Table::is_new)
+        {
             table.mark_evolves_once();
         }
         if !contract.admits(self, &mut table)? {

@@ -210,7 +210,7 @@ fn applies_hints_as_dlt() {
         assert_eq!(schema.normalizers, expect.normalizers);
         assert_eq!(schema.version_hash(), expect.version_hash());
     }
-    assert_eq!(Contract::of(&schema, "strict__o__p").unwrap().columns, Mode::DiscardValue);
+    assert_eq!(Contract::of(&schema, "strict__o__p").unwrap().columns, ContractMode::DiscardValue);
     assert_eq!(Contract::of(&schema, "big_orders__lines").unwrap(), Contract::EVOLVE);
     assert_eq!(schema.merge_strategy("big_orders__lines__parts"), Some("upsert"));
     assert_eq!(schema.merge_strategy("strict"), None);

@@ -132,10 +132,10 @@ pub(super) fn example(evidence: &Evidence<'_>, token: &str) -> Value {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::testing::{Served, Slice, Walk, check, check_fault, check_parsed};
+    use super::super::testing::{PagedSource, Served, Slice, check, check_fault, check_parsed};
     use super::*;
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let texts = |slice: Slice| {
             let next = slice.next.map(|next| next.to_string());
             Served::body(json!({"items": slice.items, "cursors": {"next": next}}))
@@ -157,16 +157,21 @@ pub(super) mod tests {
             "type": "cursor", "cursor_path": "next_token", "cursor_body_path": "page.from",
         });
         vec![
-            Walk::of("cursor", in_query, |asked| asked.number("from"), texts),
-            Walk::of(
+            PagedSource::of("cursor", in_query, |asked| asked.number("from"), texts),
+            PagedSource::of(
                 "cursor with has_more",
                 has_more,
                 |asked| asked.param("t").map_or(0, str::len),
                 flagged,
             ),
-            Walk::of("cursor in the body", in_body, |asked| asked.in_body("/page/from"), numbers)
-                .posted(),
-            Walk::detected("cursor, detected", |asked| asked.number("cursor"), texts),
+            PagedSource::of(
+                "cursor in the body",
+                in_body,
+                |asked| asked.in_body("/page/from"),
+                numbers,
+            )
+            .posted(),
+            PagedSource::detected("cursor, detected", |asked| asked.number("cursor"), texts),
         ]
     }
 

@@ -62,17 +62,19 @@ pub(super) fn detect(evidence: &Evidence<'_>) -> Option<Finding<HeaderCursorPage
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::testing::{Served, Slice, Walk, check_detected, check_parsed, header_steps};
+    use super::super::testing::{
+        PagedSource, Served, Slice, check_detected, check_parsed, header_steps,
+    };
     use super::*;
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let paginator =
             json!({"type": "header_cursor", "cursor_key": "X-Next", "cursor_param": "from"});
         let serve = |slice: Slice| Served {
             headers: slice.next.iter().map(|next| ("x-next", next.to_string())).collect(),
             body: json!({"items": slice.items}),
         };
-        vec![Walk::of("header_cursor", paginator, |asked| asked.number("from"), serve)]
+        vec![PagedSource::of("header_cursor", paginator, |asked| asked.number("from"), serve)]
     }
 
     #[test]

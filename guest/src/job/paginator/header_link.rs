@@ -67,11 +67,11 @@ fn link(headers: &[(String, String)], rel: &str) -> Option<String> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::testing::{
-        Asked, Served, Slice, Walk, check_detected, check_parsed, header_steps,
+        Asked, PagedSource, Served, Slice, check_detected, check_parsed, header_steps,
     };
     use super::*;
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let serve = |slice: Slice| {
             let first = "<https://x.net/v1/items?from=0>; rel=\"first\"";
             let link = match slice.next {
@@ -84,8 +84,8 @@ pub(super) mod tests {
         };
         let from = |asked: &Asked<'_>| asked.number("from");
         vec![
-            Walk::of("header_link", json!("header_link"), from, serve).in_a_list(),
-            Walk::detected("header_link, detected", from, serve),
+            PagedSource::of("header_link", json!("header_link"), from, serve).in_a_list(),
+            PagedSource::detected("header_link, detected", from, serve),
         ]
     }
 

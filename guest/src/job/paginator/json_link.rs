@@ -96,10 +96,12 @@ pub(super) fn detect(evidence: &Evidence<'_>) -> Option<Finding<LinkPages>> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::testing::{Asked, Served, Slice, Walk, check, check_fault, check_parsed};
+    use super::super::testing::{
+        Asked, PagedSource, Served, Slice, check, check_fault, check_parsed,
+    };
     use super::*;
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let relative = |slice: Slice| {
             let next = slice.next.map(|next| format!("/v1/items?from={next}"));
             Served::body(json!({"items": slice.items, "links": {"next": next}}))
@@ -111,10 +113,10 @@ pub(super) mod tests {
         let linked = json!({"type": "json_link", "next_url_path": "links.next"});
         let from = |asked: &Asked<'_>| asked.number("from");
         vec![
-            Walk::of("json_link", linked, from, relative),
-            Walk::of("json_link with a whole URL", json!("json_link"), from, absolute),
-            Walk::of("json_response", json!("json_response"), from, absolute),
-            Walk::detected("json_link, detected", from, relative),
+            PagedSource::of("json_link", linked, from, relative),
+            PagedSource::of("json_link with a whole URL", json!("json_link"), from, absolute),
+            PagedSource::of("json_response", json!("json_response"), from, absolute),
+            PagedSource::detected("json_link, detected", from, relative),
         ]
     }
 

@@ -60,10 +60,10 @@ pub enum Paginator {
 }
 
 /// The keys of a kind in a job, and how it is parsed.
-type Kind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
+type PaginatorKind = (Keys, fn(&JobObject<'_>) -> Result<Paginator>);
 
 /// The kinds by the names they have in a job.
-const KINDS: &[(&str, Kind)] = &[
+const KINDS: &[(&str, PaginatorKind)] = &[
     ("auto", (auto::KEYS, |_| Ok(Paginator::Auto(AutoPages)))),
     ("single_page", (single_page::KEYS, |_| Ok(Paginator::SinglePage(SinglePage)))),
     ("cursor", (cursor::KEYS, |object| cursor::parse(object).map(Paginator::Cursor))),
@@ -82,7 +82,7 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 /// It has two names.
-const JSON_LINK: Kind =
+const JSON_LINK: PaginatorKind =
     (json_link::KEYS, |object| json_link::parse(object).map(Paginator::JsonLink));
 
 /// How a paginator recognizes itself in a response.
@@ -197,11 +197,11 @@ pub(crate) fn detect(evidence: &Evidence<'_>) -> Detection {
 pub(crate) mod tests {
     use serde_json::json;
 
-    use super::testing::{Walk, check_fault, check_first, check_parsed};
+    use super::testing::{PagedSource, check_fault, check_first, check_parsed};
     use super::*;
 
     /// Every way to page that a job can name or that is detected.
-    pub(crate) fn walks() -> Vec<Walk> {
+    pub(crate) fn walks() -> Vec<PagedSource> {
         let walks = [
             cursor::tests::walks(),
             header_cursor::tests::walks(),

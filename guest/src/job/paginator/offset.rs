@@ -72,10 +72,10 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::super::testing::{
-        Asked, SIZE, Served, Slice, Walk, check, check_fault, check_first, check_parsed,
+        Asked, PagedSource, SIZE, Served, Slice, check, check_fault, check_first, check_parsed,
     };
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let total =
             |slice: Slice| Served::body(json!({"items": slice.items, "total": slice.total}));
         let items = |slice: Slice| Served::body(json!({"items": slice.items}));
@@ -96,13 +96,16 @@ pub(super) mod tests {
             asked.in_body("/page/start")
         };
         vec![
-            Walk::of("offset", json!({"type": "offset", "limit": SIZE}), from, total),
-            Walk::of("offset to an empty page", endless.clone(), from, items).until_an_empty_page(),
-            Walk::of("offset with has_more", has_more, from, flagged),
-            Walk::of("offset in the body", in_body, from_body, total).posted(),
-            Walk::of("offset of a list", endless, from, |slice| Served::body(json!(slice.items)))
-                .in_a_list()
+            PagedSource::of("offset", json!({"type": "offset", "limit": SIZE}), from, total),
+            PagedSource::of("offset to an empty page", endless.clone(), from, items)
                 .until_an_empty_page(),
+            PagedSource::of("offset with has_more", has_more, from, flagged),
+            PagedSource::of("offset in the body", in_body, from_body, total).posted(),
+            PagedSource::of("offset of a list", endless, from, |slice| {
+                Served::body(json!(slice.items))
+            })
+            .in_a_list()
+            .until_an_empty_page(),
         ]
     }
 

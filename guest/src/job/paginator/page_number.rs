@@ -101,11 +101,11 @@ fn by_count(evidence: &Evidence<'_>) -> Option<Finding<RangePages>> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::testing::{
-        Asked, SIZE, Served, Slice, Walk, check, check_fault, check_first, check_parsed,
+        Asked, PagedSource, SIZE, Served, Slice, check, check_fault, check_first, check_parsed,
     };
     use super::*;
 
-    pub(in super::super) fn walks() -> Vec<Walk> {
+    pub(in super::super) fn walks() -> Vec<PagedSource> {
         let total = |slice: Slice| {
             let pages = slice.total.div_ceil(SIZE).to_string();
             Served::body(json!({"items": slice.items, "meta": {"total_pages": pages}}))
@@ -126,14 +126,20 @@ pub(super) mod tests {
         });
         let in_body = json!({"type": "page_number", "page_body_path": "p", "total_path": null});
         vec![
-            Walk::of("page_number from 0", counted, from_0, total),
-            Walk::of("page_number from 1", counted_from_1, from_1, total),
-            Walk::of("page_number to an empty page", endless, from_1, items).until_an_empty_page(),
-            Walk::of("page_number with has_more", has_more, from_1, flagged),
-            Walk::of("page_number in the body", in_body, |asked| asked.in_body("/p") * SIZE, items)
-                .posted()
+            PagedSource::of("page_number from 0", counted, from_0, total),
+            PagedSource::of("page_number from 1", counted_from_1, from_1, total),
+            PagedSource::of("page_number to an empty page", endless, from_1, items)
                 .until_an_empty_page(),
-            Walk::detected("page_number, detected", from_0, total),
+            PagedSource::of("page_number with has_more", has_more, from_1, flagged),
+            PagedSource::of(
+                "page_number in the body",
+                in_body,
+                |asked| asked.in_body("/p") * SIZE,
+                items,
+            )
+            .posted()
+            .until_an_empty_page(),
+            PagedSource::detected("page_number, detected", from_0, total),
         ]
     }
 

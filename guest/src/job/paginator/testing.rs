@@ -90,7 +90,7 @@ pub(crate) const SIZE: usize = 3;
 
 /// A source that pages in one way, and the endpoint of a job that reads it. Whole loads read every one of them
 /// (`load::tests`).
-pub(crate) struct Walk {
+pub(crate) struct PagedSource {
     pub(crate) name: &'static str,
     pub(crate) endpoint: Value,
     /// Returns the index of the first record that is requested.
@@ -122,7 +122,7 @@ pub(crate) struct Served {
     pub(crate) body: Value,
 }
 
-impl Walk {
+impl PagedSource {
     /// A source with its records at `items`, and a paginator of the job.
     pub(super) fn of(
         name: &'static str,

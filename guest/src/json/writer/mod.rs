@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use indexmap::IndexMap;
 
-use super::strings::{Part, Parts, half_pair};
+use super::strings::{Parts, StringPart, half_pair};
 use super::visit::{Container, Span, TooDeep, Visit};
 use super::{Reader, unescape};
 use crate::fault::Result;
@@ -217,13 +217,13 @@ impl Visit for Printer<'_, '_> {
         out.push('"');
         for part in Parts(raw) {
             match part {
-                Part::Plain(text) => out.push_str(text),
-                Part::Escape(c @ ('\0'..='\u{1f}' | '"' | '\\')) => push_escape(out, c as u8),
-                Part::Escape(character) => out.push(character),
-                Part::HalfPair if half_pairs == HalfPairs::Replace => {
+                StringPart::Plain(text) => out.push_str(text),
+                StringPart::Escape(c @ ('\0'..='\u{1f}' | '"' | '\\')) => push_escape(out, c as u8),
+                StringPart::Escape(character) => out.push(character),
+                StringPart::HalfPair if half_pairs == HalfPairs::Replace => {
                     out.push(char::REPLACEMENT_CHARACTER);
                 }
-                Part::HalfPair => return Err(half_pair(raw)),
+                StringPart::HalfPair => return Err(half_pair(raw)),
             }
         }
         out.push('"');

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::reading::{Reading, Stop};
+use super::reading::{Reading, ReadingStop};
 use super::record::{FileRecords, check_size};
 use super::rejects::RejectedRecord;
 use super::typed;
@@ -12,7 +12,7 @@ use crate::columnar::cells::CellColumn;
 use crate::fault::{Context, Fault, Result};
 use crate::job::url::decoded;
 use crate::job::{self, Format, OfFile, OnBadRecord};
-use crate::json::select::{self, Flow, Walked};
+use crate::json::select::{self, Flow, WalkedPage};
 use crate::json::{Path, Reader, line_column, push_string};
 use crate::load::session::{PullReply, Session, SqlReply};
 use crate::protocol::{Content, InputFile, Pull};
@@ -190,9 +190,9 @@ pub(crate) async fn read(
     reading: &mut Reading<'_>,
     pulled: &job::Pulled,
     input: &mut InputReader,
-) -> Result<Stop> {
+) -> Result<ReadingStop> {
     if input.list(reading.session, &pulled.files).await? && !input.next_listed()? {
-        return Ok(Stop::End);
+        return Ok(ReadingStop::End);
     }
     loop {
         let pull = Pull {
@@ -222,13 +222,13 @@ pub(crate) async fn read(
                 take_frames(reading, pulled, input, true).await?;
                 if !input.next_listed()? {
                     reading.flush().await?;
-                    return Ok(Stop::End);
+                    return Ok(ReadingStop::End);
                 }
             }
         }
         reading.flush().await?;
         if reading.is_due() {
-            return Ok(Stop::Checkpoint);
+            return Ok(ReadingStop::Checkpoint);
         }
     }
 }
@@ -253,7 +253,8 @@ async fn take_page(
         }
         None => {
             let reader = Reader::new(&text);
-            let mut values = Values { reader, selector, records: &mut input.records, begins: 0 };
+            let mut values =
+                RecordValues { reader, selector, records: &mut input.records, begins: 0 };
             values.take(reading).await
         }
     };
@@ -277,7 +278,8 @@ async fn take_frames(
             Frame::Values { text, line } => {
                 named.clone()?;
                 let (reader, selector) = (Reader::from_line(text, line), pulled.selector.as_ref());
-                let mut values = Values { reader, selector, records: &mut *records, begins: 0 };
+                let mut values =
+                    RecordValues { reader, selector, records: &mut *records, begins: 0 };
                 let taken = values.take(reading).await;
                 let begins = values.begins;
                 let lines_before = || line_column(text, begins).0.saturating_sub(1) as u64;
@@ -298,7 +300,7 @@ async fn take_frames(
 }
 
 /// JSON values that contain records.
-struct Values<'v> {
+struct RecordValues<'v> {
     reader: Reader<'v>,
     selector: Option<&'v Path>,
     records: &'v mut FileRecords,
@@ -306,11 +308,11 @@ struct Values<'v> {
     begins: usize,
 }
 
-impl Values<'_> {
+impl RecordValues<'_> {
     /// Takes the records among the values, except for those that are loaded already.
     async fn take(&mut self, reading: &mut Reading<'_>) -> Result<()> {
         let Self { reader, selector, records, begins } = self;
-        let mut walked = Walked::default();
+        let mut walked = WalkedPage::default();
         reading.sink.begin();
         loop {
             let sink = &mut reading.sink;

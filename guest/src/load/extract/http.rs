@@ -4,11 +4,11 @@
 use std::ops::Range;
 
 use super::notes::{Notes, watched};
-use super::reading::{Reading, Stop};
+use super::reading::{Reading, ReadingStop};
 use super::record::check_size;
 use crate::fault::{Context, Fault, Result};
 use crate::json::Path;
-use crate::json::select::{self, Facts, Walked};
+use crate::json::select::{self, Facts, WalkedPage};
 use crate::json::{Peek, Reader};
 use crate::load::session::Session;
 use crate::protocol::{Failure, Pause, Request, Response};
@@ -57,7 +57,7 @@ pub(crate) async fn read(
     reading: &mut Reading<'_>,
     parents: Option<&ParentRows>,
     open: &mut Option<OpenRequests>,
-) -> Result<Stop> {
+) -> Result<ReadingStop> {
     let mut notes = Notes::default();
     let stop = read_chains(reading, parents, open, &mut notes).await?;
     reading.warn(notes.warnings(&reading.resource.name));
@@ -69,7 +69,7 @@ async fn read_chains(
     parents: Option<&ParentRows>,
     open: &mut Option<OpenRequests>,
     notes: &mut Notes,
-) -> Result<Stop> {
+) -> Result<ReadingStop> {
     let mut rows: Box<dyn Iterator<Item = Option<ParentRow<'_>>>> = match parents {
         None => Box::new(std::iter::once(None)),
         Some(parents) => Box::new((0..parents.len()).map(|n| Some(parents.row(n)))),
@@ -92,13 +92,13 @@ async fn read_chains(
             });
         }
         if chains.is_empty() {
-            return Ok(Stop::End);
+            return Ok(ReadingStop::End);
         }
         if reading.is_due()
             && let Some(PageChain { requests, page, .. }) = chains.pop()
         {
             *open = Some(OpenRequests { requests, page, resumed: false });
-            return Ok(Stop::Checkpoint);
+            return Ok(ReadingStop::Checkpoint);
         }
         let sent = chains.get(..at_once).unwrap_or(&chains);
         let answers = answers(reading.session, reading.part.load_id, sent).await?;
@@ -167,7 +167,7 @@ async fn take_records(
     let Some(selector) = chain.requests.selector() else {
         return Ok((select::capture(body, paths)?, records));
     };
-    let mut walked = Walked::new(paths);
+    let mut walked = WalkedPage::new(paths);
     reading.sink.begin();
     loop {
         let sink = &mut reading.sink;

@@ -26,7 +26,7 @@ pub(crate) struct Reading<'r> {
 
 /// Where reading stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Stop {
+pub(crate) enum ReadingStop {
     /// At the end of the resource.
     End,
     /// At a checkpoint: what was read is committed before reading goes on.

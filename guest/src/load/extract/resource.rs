@@ -4,7 +4,7 @@ use super::checkpoint::{OpenResource, OpenSource};
 use super::cursor::ResourceCursor;
 use super::family::OpenFamily;
 use super::part::Part;
-use super::reading::{Reading, Stop};
+use super::reading::{Reading, ReadingStop};
 use super::record::RecordSink;
 use super::rejects::Rejects;
 use super::staged::StagedFamily;
@@ -68,8 +68,8 @@ impl ResourceExtraction<'_> {
             None => OpenResource::new(self.part.job, self.resource, context)?,
         };
         match self.read(context, side, &mut reading, Some(&mut rows)).await? {
-            Stop::End => self.close(context, reading.cursor)?,
-            Stop::Checkpoint => {
+            ReadingStop::End => self.close(context, reading.cursor)?,
+            ReadingStop::Checkpoint => {
                 reading.save(self.part.job, self.resource, context)?;
                 *open = Some(reading);
             }
@@ -103,7 +103,7 @@ impl ResourceExtraction<'_> {
         side: SideOutputs<'_>,
         open: &mut OpenResource,
         rows: Option<&mut OpenFamily>,
-    ) -> Result<Stop> {
+    ) -> Result<ReadingStop> {
         let (family, staging) = match rows {
             Some(rows) => (Some(&mut rows.family), Some(&mut rows.staging)),
             None => (None, None),

@@ -28,14 +28,14 @@ pub(crate) struct Staging {
     convention: Convention,
     /// Numbers the directories, for a table's name is not always a path.
     resource: usize,
-    tables: Vec<Staged>,
+    tables: Vec<TableFiles>,
     ready: Vec<Ready>,
     encoder: PageEncoder,
 }
 
 /// The files of one table.
 #[derive(Default)]
-struct Staged {
+struct TableFiles {
     open: Option<(Vec<FileColumn>, ParquetFile)>,
     files: usize,
     rows: u64,
@@ -123,7 +123,7 @@ impl Staging {
         let values: Vec<&ColumnBuffer> = columns.iter().map(|column| column.values).collect();
         let at = id.number();
         while self.tables.len() <= at {
-            self.tables.push(Staged::default());
+            self.tables.push(TableFiles::default());
         }
         // A file's columns are fixed when it is begun: the schema grew, so begin another.
         // So does a batch that is a large file by itself: hosts copy a file whole.

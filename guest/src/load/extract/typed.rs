@@ -7,7 +7,7 @@ use super::record::FileRecords;
 use crate::columnar::cells::{CellColumn, CellReader};
 use crate::fault::{Context, Fault, Result};
 use crate::job::{Job, Resource};
-use crate::json::select::{self, Flow, Walked};
+use crate::json::select::{self, Flow, WalkedPage};
 use crate::json::{Path, Reader};
 use crate::protocol::InputColumn;
 
@@ -68,7 +68,7 @@ pub(crate) async fn take_rows(
                     let mut take = |reader: &mut Reader<'_>| {
                         reading.sink.take(reader, &records.members).map(|()| Flow::On)
                     };
-                    let (reader, mut walked) = (Reader::new(json), Walked::default());
+                    let (reader, mut walked) = (Reader::new(json), WalkedPage::default());
                     select::walk(reader, selector, &[], true, &mut walked, &mut take).at(row)?;
                 }
             }

@@ -16,7 +16,7 @@ use crate::load::session::Session;
 use crate::load::target::Target;
 use crate::load::target::catalog::{Catalog, CatalogColumn};
 use crate::shred::SEQ;
-use crate::sql::{Column, DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, ddl};
+use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT, Name, SqlColumn, ddl};
 
 /// The tables and columns that the database should have.
 pub(crate) struct SchemaTarget<'a> {
@@ -151,7 +151,7 @@ impl SchemaTarget<'_> {
         for brought in brought {
             self.check_lengths(&name, brought)?;
         }
-        let new: Vec<Column> =
+        let new: Vec<SqlColumn> =
             columns.into_iter().filter(|c| catalog.column(&name, &c.name).is_none()).collect();
         if !new.is_empty() {
             changes.push(Change {
@@ -209,7 +209,7 @@ impl SchemaTarget<'_> {
             let name = target.staging(&table.name);
             let brought = brought.get(known.name()).map_or(&[][..], Vec::as_slice);
             let mut columns = self.columns(known, brought, false);
-            columns.push(Column::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
+            columns.push(SqlColumn::new(target.convention.fold(SEQ), Kind::of(DataType::Bigint)));
             if !catalog.has(&name) {
                 changes.push(Change {
                     statement: ddl::create_staging_table(&name, &columns),
@@ -219,9 +219,9 @@ impl SchemaTarget<'_> {
                 });
                 continue;
             }
-            let (old, new): (Vec<Column>, Vec<Column>) =
+            let (old, new): (Vec<SqlColumn>, Vec<SqlColumn>) =
                 columns.into_iter().partition(|c| catalog.column(&name, &c.name).is_some());
-            let short = |column: &Column| {
+            let short = |column: &SqlColumn| {
                 let length = catalog.column(&name, &column.name).and_then(|catalog| catalog.length);
                 column.large && length.is_some_and(|length| length < large_length(column))
             };
@@ -251,13 +251,13 @@ impl SchemaTarget<'_> {
         table: &Table,
         brought: &[&StagedTable],
         create_indexes: bool,
-    ) -> Vec<Column> {
+    ) -> Vec<SqlColumn> {
         let staged = brought.iter().flat_map(|brought| &brought.columns);
         let large: FxHashSet<&str> =
             staged.filter(|column| column.longest > 0).map(|column| column.name.as_str()).collect();
         let known = table.complete_columns().filter_map(|column| Some((column, column.kind()?)));
         known
-            .map(|(column, kind)| Column {
+            .map(|(column, kind)| SqlColumn {
                 name: self.target.convention.fold(column.name()),
                 kind,
                 nullable: column.nullable(),
@@ -280,7 +280,7 @@ impl SchemaTarget<'_> {
 }
 
 /// The columns that a statement creates, as the catalogue will show them.
-fn made(columns: &[Column]) -> Vec<(String, CatalogColumn)> {
+fn made(columns: &[SqlColumn]) -> Vec<(String, CatalogColumn)> {
     let made = columns.iter().map(|column| {
         let length = match column.kind.data_type {
             DataType::Binary | DataType::Json | DataType::Text if column.large => {
@@ -295,7 +295,7 @@ fn made(columns: &[Column]) -> Vec<(String, CatalogColumn)> {
     made.collect()
 }
 
-fn large_length(column: &Column) -> u64 {
+fn large_length(column: &SqlColumn) -> u64 {
     if column.kind.data_type == DataType::Binary { MAX_BINARY } else { MAX_TEXT }
 }
 

@@ -9,7 +9,7 @@ use crate::load::target::Target;
 use crate::load::target::catalog::Catalog;
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into, rows_loaded};
-use crate::sql::{Column, Name};
+use crate::sql::{Name, SqlColumn};
 
 /// The dataset that a load writes.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ pub(crate) enum CopyInto<'a> {
     /// A table of the dataset.
     Table(&'a Name),
     /// A staging table, whose rows are numbered in the column.
-    Staging(&'a Name, Column),
+    Staging(&'a Name, SqlColumn),
 }
 
 impl Destination<'_> {
@@ -63,35 +63,35 @@ impl Destination<'_> {
     }
 
     /// All columns of a table.
-    pub(crate) fn all_columns(&self, table: &Table) -> Vec<Column> {
+    pub(crate) fn all_columns(&self, table: &Table) -> Vec<SqlColumn> {
         let columns = table.complete_columns();
         columns.map(|column| self.column(table, column.name())).collect()
     }
 
     /// The columns of a table that have staged values, with the types of this table of the database.
-    pub(crate) fn columns(&self, table: &StagedTable, into: &Name) -> Vec<Column> {
+    pub(crate) fn columns(&self, table: &StagedTable, into: &Name) -> Vec<SqlColumn> {
         let columns = table.columns.iter().filter(|column| column.name != SEQ);
         columns
             .map(|column| {
                 let name = self.fold(&column.name);
-                Column {
+                SqlColumn {
                     with_offset: self.catalog.has_offset(into, &name),
                     large: column.longest > 0,
-                    ..Column::new(name, column.kind)
+                    ..SqlColumn::new(name, column.kind)
                 }
             })
             .collect()
     }
 
     /// A column of a table.
-    pub(crate) fn column(&self, table: &Table, name: &str) -> Column {
+    pub(crate) fn column(&self, table: &Table, name: &str) -> SqlColumn {
         let known = table.column(name);
         let kind = known.and_then(schema::Column::kind).unwrap_or(Kind::of(DataType::Text));
         let nullable = known.is_none_or(schema::Column::nullable);
         let into = self.target.table(table.name());
         let name = self.fold(name);
         let with_offset = self.catalog.has_offset(&into, &name);
-        Column { nullable, with_offset, ..Column::new(name, kind) }
+        SqlColumn { nullable, with_offset, ..SqlColumn::new(name, kind) }
     }
 
     /// A name as Snowflake stores it.

@@ -12,8 +12,8 @@ use crate::load::session::{Session, SqlReply};
 use crate::shred::SEQ;
 use crate::sql::condition::Scoped;
 use crate::sql::merge::children::ChildMerge;
-use crate::sql::merge::{self, Direction, KeyStats, Links, Match, Rank, Staged, key_stats};
-use crate::sql::{Column, Name};
+use crate::sql::merge::{self, Direction, KeyStats, Links, Match, Rank, StagedRows, key_stats};
+use crate::sql::{Name, SqlColumn};
 
 /// A merge of one family of tables.
 pub(crate) struct FamilyMerge<'a> {
@@ -30,13 +30,13 @@ pub(crate) struct FamilyMerge<'a> {
     pub(crate) staging: Name,
     /// Whether the root table existed before this load.
     pub(crate) existed: bool,
-    pub(crate) primary: Vec<Column>,
-    pub(crate) merge_key: Vec<Column>,
+    pub(crate) primary: Vec<SqlColumn>,
+    pub(crate) merge_key: Vec<SqlColumn>,
     /// The columns by which staged rows are duplicates, of which one is kept.
-    rank: Vec<Column>,
+    rank: Vec<SqlColumn>,
     order: String,
     /// The column that marks rows as deleted.
-    pub(crate) deleted: Option<Column>,
+    pub(crate) deleted: Option<SqlColumn>,
     /// The job's condition on existing rows, as SQL.
     pub(crate) scope: Option<String>,
     id: String,
@@ -133,7 +133,7 @@ impl<'a> FamilyMerge<'a> {
     pub(crate) async fn key_stats(
         &self,
         session: &mut Session,
-        keys: &[&[Column]],
+        keys: &[&[SqlColumn]],
     ) -> Result<KeyStats> {
         // A new table has no existing rows to find.
         let asked = if self.existed { keys } else { &[] };
@@ -157,16 +157,16 @@ impl<'a> FamilyMerge<'a> {
     pub(crate) fn child<'m>(
         &'m self,
         child: &'m Name,
-        staged: &'m Staged<'m>,
+        staged: &'m StagedRows<'m>,
         links: Links<'m>,
     ) -> ChildMerge<'m> {
         ChildMerge { child, root: &self.table, staged, links }
     }
 
     /// The staged root rows.
-    pub(crate) fn staged(&self) -> Staged<'_> {
+    pub(crate) fn staged(&self) -> StagedRows<'_> {
         let rank = Rank { keys: &self.rank, order: &self.order };
-        Staged {
+        StagedRows {
             table: &self.staging,
             rank: (!self.rank.is_empty()).then_some(rank),
             deleted: self.deleted.as_ref(),
@@ -257,8 +257,8 @@ impl<'a> FamilyMerge<'a> {
         Ok(())
     }
 
-    fn seq_column(&self) -> Column {
-        Column::new(self.seq.clone(), Kind::of(DataType::Bigint))
+    fn seq_column(&self) -> SqlColumn {
+        SqlColumn::new(self.seq.clone(), Kind::of(DataType::Bigint))
     }
 }
 

@@ -4,7 +4,7 @@ use super::merge::FamilyMerge;
 use crate::fault::Result;
 use crate::load::plan::merge::ValidityColumns;
 use crate::load::session::Session;
-use crate::sql::Column;
+use crate::sql::SqlColumn;
 use crate::sql::merge::history::{Validity, insert_versions, retire_absent};
 use crate::sql::merge::{Match, Scope};
 
@@ -25,7 +25,7 @@ pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Sessio
     };
     let staged = family.staged();
     if family.existed {
-        let keys: [&[Column]; 1] = [&family.merge_key];
+        let keys: [&[SqlColumn]; 1] = [&family.merge_key];
         let stats;
         let scope = match &family.scope {
             Some(condition) => Scope::Condition(condition),
@@ -40,7 +40,7 @@ pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Sessio
         session.sql(retire).await?;
     }
     let columns = family.destination.columns(family.root, &family.table).into_iter();
-    let columns: Vec<Column> =
+    let columns: Vec<SqlColumn> =
         columns.filter(|column| column.name != from.name && column.name != to.name).collect();
     session.sql(insert_versions(&family.table, &columns, &staged, &validity)).await?;
     family.insert_new_children(session).await

@@ -13,7 +13,7 @@ use crate::load::plan::merge::compared;
 use crate::load::session::{Session, SqlReply};
 use crate::sql::merge::keyed::{self, AbsentRows};
 use crate::sql::merge::{self, KeyStats, Match, Scope};
-use crate::sql::{Column, Name};
+use crate::sql::{Name, SqlColumn};
 
 /// Merges the staged rows by the strategy of the plan. `filtered` staged root rows were deleted by the job's filter.
 pub(crate) async fn run(
@@ -39,7 +39,7 @@ async fn delete_insert(
     let pruned = filtered + family.drop_stale(session, primary).await?;
     let keys = [family.primary.as_slice(), family.merge_key.as_slice()];
     let keys = keys.into_iter().filter(|key| !key.is_empty() && family.scope.is_none());
-    let keys: Vec<&[Column]> = keys.collect();
+    let keys: Vec<&[SqlColumn]> = keys.collect();
     let stats = family.key_stats(session, &keys).await?;
     let matches: Vec<Match<'_>> = pair(&keys, &stats);
     if family.existed {
@@ -91,7 +91,7 @@ async fn delete_insert(
 
 /// Inserts the staged rows with a new key, and new elements in the lists of existing rows.
 async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
-    let keys: [&[Column]; 1] = [&family.primary];
+    let keys: [&[SqlColumn]; 1] = [&family.primary];
     let stats = family.key_stats(session, &keys).await?;
     let columns = family.destination.columns(family.root, &family.table);
     for matched in pair(&keys, &stats) {
@@ -106,7 +106,7 @@ async fn upsert(family: &FamilyMerge<'_>, session: &mut Session, filtered: u64) 
     let partition = (family.plan.strategy.ends_absent() && family.scope.is_none())
         .then_some(family.merge_key.as_slice())
         .filter(|key| !key.is_empty());
-    let keys: Vec<&[Column]> =
+    let keys: Vec<&[SqlColumn]> =
         [Some(family.primary.as_slice()), partition].into_iter().flatten().collect();
     let stats = family.key_stats(session, &keys).await?;
     let matches = pair(&keys, &stats);
@@ -185,7 +185,7 @@ async fn upsert_changed(
         session.sql(delete).await?;
     }
     let differ = compared(family.known);
-    let differ: Vec<Column> =
+    let differ: Vec<SqlColumn> =
         differ.into_iter().map(|found| destination.column(family.known, found.name())).collect();
     let columns = destination.all_columns(family.known);
     session.sql(keyed::merge_kept(&family.table, &columns, &staged, matched, &differ)).await?;
@@ -201,7 +201,7 @@ async fn upsert_changed(
             Some(known) => {
                 let columns = destination.all_columns(known);
                 let differ = compared(known).into_iter();
-                let differ: Vec<Column> =
+                let differ: Vec<SqlColumn> =
                     differ.map(|found| destination.column(known, found.name())).collect();
                 merged.merge_kept(&columns, place, &differ)
             }
@@ -228,6 +228,6 @@ async fn insert_waiting(
 }
 
 /// Each key with its ranges.
-fn pair<'a>(keys: &[&'a [Column]], stats: &'a KeyStats) -> Vec<Match<'a>> {
+fn pair<'a>(keys: &[&'a [SqlColumn]], stats: &'a KeyStats) -> Vec<Match<'a>> {
     keys.iter().zip(&stats.ranges).map(|(keys, ranges)| Match { keys, ranges }).collect()
 }

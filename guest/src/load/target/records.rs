@@ -4,7 +4,7 @@ use super::Target;
 use super::catalog::Catalog;
 use crate::dlt::state::Cell;
 use crate::sql::Name;
-use crate::sql::state::Value;
+use crate::sql::state::SqlValue;
 
 /// The values of a row of dlt's tables, as its columns in the database take them.
 pub(crate) fn cells<const N: usize>(
@@ -12,14 +12,14 @@ pub(crate) fn cells<const N: usize>(
     catalog: &Catalog,
     table: &Name,
     cells: [(&'static str, Cell); N],
-) -> Vec<(&'static str, Value)> {
+) -> Vec<(&'static str, SqlValue)> {
     let value = |name, cell| match cell {
-        Cell::Int(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
+        Cell::Int(number) => SqlValue::Int(i64::try_from(number).unwrap_or(i64::MAX)),
         Cell::Instant(instant) => match catalog.has_offset(table, &target.convention.fold(name)) {
-            true => Value::InstantWithOffset(instant.micros()),
-            false => Value::Instant(instant.micros()),
+            true => SqlValue::InstantWithOffset(instant.micros()),
+            false => SqlValue::Instant(instant.micros()),
         },
-        Cell::Text(text) => Value::Text(text),
+        Cell::Text(text) => SqlValue::Text(text),
     };
     cells.into_iter().map(|(name, cell)| (name, value(name, cell))).collect()
 }

@@ -8,7 +8,7 @@ use crate::shred::arena::{ColumnId, KeyId, TableId};
 use crate::shred::collapse::may_have_column;
 use crate::shred::mapping::Mapping;
 use crate::shred::origin::Origin;
-use crate::shred::restart::{Restart, Walked};
+use crate::shred::restart::{Restart, WalkResult};
 use crate::shred::row::OpenRow;
 
 /// Chooses the column of a key that had no value yet. `None` if the value is not stored now: it
@@ -20,7 +20,7 @@ pub(in crate::shred) fn new_column(
     value: &Scalar<'_>,
     origin: Origin<'_>,
     row: &OpenRow<'_>,
-) -> Walked<Option<ColumnId>> {
+) -> WalkResult<Option<ColumnId>> {
     if let Some(column) = stored_column(mapping, key, row.table) {
         return Ok(Some(column));
     }
@@ -50,7 +50,7 @@ pub(super) fn claim_column(
     mapping: &mut Mapping,
     key: KeyId,
     row: &OpenRow<'_>,
-) -> Walked<Option<ColumnId>> {
+) -> WalkResult<Option<ColumnId>> {
     if !may_have_column(mapping, key, row.table)? {
         return Ok(None);
     }
@@ -85,7 +85,11 @@ fn stored_column(mapping: &mut Mapping, key: KeyId, table: TableId) -> Option<Co
 
 /// The column of a key whose name belongs to another key.
 #[cold]
-pub(super) fn own_column(mapping: &mut Mapping, key: KeyId, row: &OpenRow<'_>) -> Walked<ColumnId> {
+pub(super) fn own_column(
+    mapping: &mut Mapping,
+    key: KeyId,
+    row: &OpenRow<'_>,
+) -> WalkResult<ColumnId> {
     let column = add_own_column(mapping, key, row.table)?;
     mapping.owners.own_column(key, row.table, column, row.row);
     mapping.owners.resolve(&mut mapping.layouts, key, row.table, column);
@@ -107,7 +111,7 @@ pub(super) fn add_own_column(
     mapping: &mut Mapping,
     key: KeyId,
     table: TableId,
-) -> Walked<ColumnId> {
+) -> WalkResult<ColumnId> {
     let path = mapping.layouts.path_to(key);
     let name = &mapping.layouts[key].name;
     for attempt in 0.. {

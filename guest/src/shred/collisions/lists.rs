@@ -7,7 +7,7 @@ use crate::json::Reader;
 use crate::shred::arena::{LayoutId, TableId};
 use crate::shred::layout::ListTarget;
 use crate::shred::mapping::Mapping;
-use crate::shred::restart::Walked;
+use crate::shred::restart::WalkResult;
 
 /// Decides the table of a list. If the list has elements, it becomes the owner of its table, or
 /// gets another table.
@@ -17,7 +17,7 @@ pub(in crate::shred) fn own_table_of(
     reader: &Reader<'_>,
     list: LayoutId,
     parent: TableId,
-) -> Walked<LayoutId> {
+) -> WalkResult<LayoutId> {
     if !reader.clone().enter() {
         return Ok(list);
     }

@@ -7,7 +7,7 @@ use crate::shred::arena::KeyId;
 use crate::shred::discard::handle_put;
 use crate::shred::mapping::Mapping;
 use crate::shred::origin::Origin;
-use crate::shred::restart::{Restart, Walked};
+use crate::shred::restart::{Restart, WalkResult};
 use crate::shred::row::OpenRow;
 
 /// Handles a value whose column already has a value in this row: the same key is repeated, spelled
@@ -19,7 +19,7 @@ pub(in crate::shred) fn put_into_occupied(
     value: &Scalar<'_>,
     origin: Origin<'_>,
     row: &OpenRow<'_>,
-) -> Walked<()> {
+) -> WalkResult<()> {
     let entries = &mapping.layouts[key.layout].entries;
     let (spelled, number) = (unescape(&entries[key.entry].key), entries[key.entry].object_number);
     let is_repeated = entries.enumerate().any(|(entry, other)| {
@@ -38,7 +38,7 @@ pub(super) fn put_into_own_column(
     value: &Scalar<'_>,
     origin: Origin<'_>,
     row: &OpenRow<'_>,
-) -> Walked<()> {
+) -> WalkResult<()> {
     let column = add_own_column(mapping, key, row.table)?;
     let table = &mut mapping.tables[row.table];
     let put = table.put(row.cell(column), value, origin, &mapping.options);

@@ -9,12 +9,12 @@ use crate::shred::discard::handle_put;
 use crate::shred::held::Held;
 use crate::shred::layout::Layouts;
 use crate::shred::mapping::Mapping;
-use crate::shred::restart::{Restart, Walked};
+use crate::shred::restart::{Restart, WalkResult};
 use crate::shred::row::OpenRow;
 
 /// Puts the values that wait for the end of this row into their columns.
 #[cold]
-pub(in crate::shred) fn weigh_held(mapping: &mut Mapping, row: &OpenRow<'_>) -> Walked<()> {
+pub(in crate::shred) fn weigh_held(mapping: &mut Mapping, row: &OpenRow<'_>) -> WalkResult<()> {
     let held = mapping.held.take((row.table, row.row));
     let name = |held: &Held| mapping.layouts[held.key].name.clone();
     let mut named: Vec<(String, Held)> = held.into_iter().map(|held| (name(&held), held)).collect();

@@ -16,7 +16,7 @@ use crate::json::Reader;
 use crate::shred::arena::{EntryId, KeyId, LayoutId, TableId};
 use crate::shred::layout::KeyRole;
 use crate::shred::options::{RootId, RootKey};
-use crate::shred::restart::{Stop, Walked};
+use crate::shred::restart::{WalkResult, WalkStop};
 use crate::shred::row::{OpenRow, RowLink};
 
 /// The columns of the input, and the targets of their cells.
@@ -63,18 +63,18 @@ impl Family {
             self.walk.begin_record();
             match self.cells_row(row, cells) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Fault(fault)) => {
+                Err(WalkStop::Fault(fault)) => {
                     self.walk.undo();
                     return Err(fault);
                 }
-                Err(Stop::Restart(_)) => self.walk.undo(),
+                Err(WalkStop::Restart(_)) => self.walk.undo(),
             }
         }
         row.json(cells.columns, &mut cells.json);
         self.record(&mut Reader::new(&cells.json))
     }
 
-    fn cells_row(&mut self, cells: &CellReader<'_>, of: &CellTargets<'_>) -> Walked<()> {
+    fn cells_row(&mut self, cells: &CellReader<'_>, of: &CellTargets<'_>) -> WalkResult<()> {
         let seq = self.root_rows;
         let id = self.root_ids.id(seq);
         let (table, row) = (TableId::ROOT, self.walk.open_row(TableId::ROOT));
@@ -101,7 +101,7 @@ impl Family {
         column: &CellColumn,
         (entry, place): (EntryId, u32),
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let key = KeyId { layout: LayoutId::ROOT, entry };
         let (kind, declared) = match column.form {
             CellForm::Json => return self.json_cell(cell, column, (key, place), row),
@@ -130,7 +130,7 @@ impl Family {
         column: &CellColumn,
         (key, place): (KeyId, u32),
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let mut reader = Reader::new(cell);
         let at = |fault: Fault| fault.at(format_args!("column {}", column.name));
         match self.walk.member(&mut reader, key, place, row) {
@@ -138,7 +138,7 @@ impl Family {
             Ok(()) => {
                 Err(at(Fault::protocol("expected one JSON value in a cell, found more")).into())
             }
-            Err(Stop::Fault(fault)) => Err(at(fault).into()),
+            Err(WalkStop::Fault(fault)) => Err(at(fault).into()),
             Err(restart) => Err(restart),
         }
     }

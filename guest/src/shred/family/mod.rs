@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::arena::{LayoutId, TableId};
 use super::mapping::Mapping;
 use super::options::{RootId, RootKey, ShredOptions};
-use super::restart::{Restart, Stop, Walked};
+use super::restart::{Restart, WalkResult, WalkStop};
 use super::row::{OpenRow, RowLink};
 use super::row_id::{NumberedIds, RowIdentity, key_hash, record_hash, root_value};
 use super::table::ShredTable;
@@ -68,7 +68,7 @@ impl Family {
         record: &str,
         mut id: Option<String>,
         root: Option<&RowIdentity>,
-        mut stop: Stop,
+        mut stop: WalkStop,
     ) -> Result<()> {
         let mut record = Cow::Borrowed(record);
         let mut may_bring_id = true;
@@ -78,20 +78,22 @@ impl Family {
         loop {
             self.walk.undo();
             match stop {
-                Stop::Fault(fault) => return Err(fault),
-                Stop::Restart(_) if restarts > 2 => {
+                WalkStop::Fault(fault) => return Err(fault),
+                WalkStop::Restart(_) if restarts > 2 => {
                     return Err(Fault::internal(
                         "expected at most 3 restarts of a record, found more",
                     ));
                 }
-                Stop::Restart(Restart::NameContested) => self.walk.mapping.held.is_weighing = true,
-                Stop::Restart(Restart::Collapsed) => {}
-                Stop::Restart(Restart::GivenId(given)) => {
+                WalkStop::Restart(Restart::NameContested) => {
+                    self.walk.mapping.held.is_weighing = true
+                }
+                WalkStop::Restart(Restart::Collapsed) => {}
+                WalkStop::Restart(Restart::GivenId(given)) => {
                     restarts += 1;
                     id = Some(given);
                     may_bring_id = false;
                 }
-                Stop::Restart(Restart::RepeatedKey) => {
+                WalkStop::Restart(Restart::RepeatedKey) => {
                     restarts += 1;
                     record = Cow::Owned(json::compact(&record)?.into_owned());
                 }
@@ -167,7 +169,7 @@ impl Family {
         id: Option<&str>,
         root: Option<&RowIdentity>,
         may_bring_id: bool,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let seq = self.root_rows;
         let id = match id {
             Some(id) => RowIdentity::Given(id.to_owned()),

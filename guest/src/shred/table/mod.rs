@@ -18,7 +18,7 @@ use super::arena::{ColumnId, TableId};
 use super::contract::{RejectedColumns, TableContract};
 use super::options::{NestedRoot, ShredOptions};
 use crate::columnar::batch::ColumnBuffer;
-use crate::dlt::schema::Mode;
+use crate::dlt::schema::ContractMode;
 use crate::dlt::types::Kind;
 use crate::fault::{Fault, Result};
 
@@ -181,13 +181,13 @@ impl ShredTable {
 
     /// Returns `true` if the contract rejects new columns.
     pub(super) fn rejects_columns(&self) -> bool {
-        self.contract.new_columns(self.has_columns) != Mode::Evolve
+        self.contract.new_columns(self.has_columns) != ContractMode::Evolve
     }
 
     /// The mode of new tables, if this table is new and its contract restricts new tables.
-    pub(super) fn rejected(&self) -> Option<Mode> {
+    pub(super) fn rejected(&self) -> Option<ContractMode> {
         let mode = self.contract.modes.tables;
-        (!self.has_columns && mode != Mode::Evolve).then_some(mode)
+        (!self.has_columns && mode != ContractMode::Evolve).then_some(mode)
     }
 
     /// Returns `true` if the parent is not fixed yet: the schema does not declare it, and the table

@@ -5,7 +5,7 @@ use super::cell::{CellId, Misfit, PutOutcome};
 use super::widen::WidenOutcome;
 use crate::columnar::batch::ColumnBuffer;
 use crate::dlt::coerce::Scalar;
-use crate::dlt::schema::Mode;
+use crate::dlt::schema::ContractMode;
 use crate::dlt::types::Kind;
 use crate::fault::{Fault, Result};
 use crate::shred::arena::ColumnId;
@@ -52,10 +52,10 @@ impl ShredTable {
         let column = &self.columns.all[id];
         if !column.seen || column.kind.is_none() {
             match self.mode_of(id) {
-                Mode::Evolve => self.first_value(id, *value, origin, options),
-                Mode::DiscardRow => return Ok(PutOutcome::RowRejected(id)),
-                Mode::DiscardValue => return Ok(PutOutcome::ValueRejected(id)),
-                Mode::Freeze => return Err(self.frozen(id, *value)),
+                ContractMode::Evolve => self.first_value(id, *value, origin, options),
+                ContractMode::DiscardRow => return Ok(PutOutcome::RowRejected(id)),
+                ContractMode::DiscardValue => return Ok(PutOutcome::ValueRejected(id)),
+                ContractMode::Freeze => return Err(self.frozen(id, *value)),
             }
         }
         let outcome = match options.widen {
@@ -78,10 +78,10 @@ impl ShredTable {
 
     /// The mode of the contract for a column without values.
     #[cold]
-    fn mode_of(&self, id: ColumnId) -> Mode {
+    fn mode_of(&self, id: ColumnId) -> ContractMode {
         let column = &self.columns.all[id];
         if column.known || column.name.starts_with("_dlt") {
-            Mode::Evolve
+            ContractMode::Evolve
         } else if column.is_variant {
             self.contract.modes.data_type
         } else {

@@ -15,7 +15,7 @@
 use super::ShredTable;
 use crate::columnar::batch::{BufferError, ColumnBuffer};
 use crate::dlt::coerce::{Scalar, is_exact, is_exact_integer};
-use crate::dlt::schema::Mode;
+use crate::dlt::schema::ContractMode;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
 use crate::shred::arena::ColumnId;
@@ -61,7 +61,7 @@ impl ShredTable {
     /// Widens a column for this number. Returns `false` if that is not possible.
     #[cold]
     fn widen(&mut self, id: ColumnId, value: Scalar<'_>, options: &ShredOptions) -> Result<bool> {
-        let evolves = self.contract.modes.data_type == Mode::Evolve;
+        let evolves = self.contract.modes.data_type == ContractMode::Evolve;
         let column = &self.columns.all[id];
         let (Some(_), true, Some(kind)) = (value.number(), column.inferred, column.kind) else {
             return Ok(false);

@@ -1,10 +1,13 @@
 //! What the schema contract discards. The expectations are dlt 1.31's results.
 
 use super::*;
-use crate::dlt::schema::{Contract, Mode};
+use crate::dlt::schema::{Contract, ContractMode};
 
-const FREEZE: Contract =
-    Contract { tables: Mode::Freeze, columns: Mode::Freeze, data_type: Mode::Freeze };
+const FREEZE: Contract = Contract {
+    tables: ContractMode::Freeze,
+    columns: ContractMode::Freeze,
+    data_type: ContractMode::Freeze,
+};
 const EVOLVE: Contract = Contract::EVOLVE;
 
 fn always(modes: Contract) -> TableContract {
@@ -41,7 +44,7 @@ fn new_columns_of_existing_tables() {
     let records = r#"{"id":1,"new":1,"kids":[{"v":1,"g":[1]},{"v":2,"w":3,"g":[2]},{"v":4}]}
                      {"id":2,"kids":[{"w":1}]}"#;
     check_contract(
-        columns(Mode::DiscardValue),
+        columns(ContractMode::DiscardValue),
         records,
         Ok("t[2]: id bigint*2, a bigint*0
             t__kids[4]: v bigint*3
@@ -49,12 +52,12 @@ fn new_columns_of_existing_tables() {
     );
     // The first row is discarded with its nested rows; so the table of kids is new for the second.
     check_contract(
-        columns(Mode::DiscardRow),
+        columns(ContractMode::DiscardRow),
         records,
         Ok("t[1]: id bigint*1, a bigint*0\n t__kids[1]: w bigint*1"),
     );
     check_contract(
-        columns(Mode::Freeze),
+        columns(ContractMode::Freeze),
         records,
         Err(
             "table t: column new: expected no new columns, for the schema contract freezes them, found bigint",
@@ -63,7 +66,7 @@ fn new_columns_of_existing_tables() {
     // All rows of a table that is new in the load may add columns; of its nested tables, only the
     // first row.
     check_contract(
-        TableContract { evolves_once: true, ..columns(Mode::DiscardRow) },
+        TableContract { evolves_once: true, ..columns(ContractMode::DiscardRow) },
         records,
         Ok("t[2]: id bigint*2, a bigint*0, new bigint*1
             t__kids[2]: v bigint*2
@@ -71,12 +74,12 @@ fn new_columns_of_existing_tables() {
     );
     // A missing or null value is nothing new, whatever earlier rows have.
     check_contract(
-        columns(Mode::DiscardRow),
+        columns(ContractMode::DiscardRow),
         r#"{"id":1,"new":null} {"id":2,"new":1} {"id":3,"new":null} {"id":4,"new":{},"l":[]}"#,
         Ok("t[3]: id bigint*3, a bigint*0"),
     );
     check_contract(
-        columns(Mode::Freeze),
+        columns(ContractMode::Freeze),
         r#"{"id":1,"_dlt_mine":1}"#,
         Ok("t[1]: id bigint*1, a bigint*0"),
     );
@@ -87,19 +90,19 @@ fn values_that_need_a_variant() {
     let data_type = |mode| always(Contract { data_type: mode, ..EVOLVE });
     // The other new columns of a discarded row stay.
     check_contract(
-        data_type(Mode::DiscardRow),
+        data_type(ContractMode::DiscardRow),
         r#"{"id":1,"kids":[{"x":1}],"a":"no","new":1} {"id":2,"a":"7"} {"id":"x"}"#,
         Ok("t[1]: id bigint*1, a bigint*1, new bigint*0"),
     );
     check_contract(
-        data_type(Mode::DiscardValue),
+        data_type(ContractMode::DiscardValue),
         r#"{"id":1,"l":[1,"x",2,[3]],"a":"no"}"#,
         Ok("t[1]: id bigint*1, a bigint*0
             t__l[4]: value bigint*2
             t__l__list[1]: value bigint*1"),
     );
     check_contract(
-        data_type(Mode::Freeze),
+        data_type(ContractMode::Freeze),
         r#"{"id":1,"l":[{"x":"no"},{"x":1},{"x":1.5}],"a":2} {"a":"no"}"#,
         Err(
             "table t: column a__v_text: expected a value of the column's type, not one that needs a \
@@ -112,11 +115,11 @@ fn values_that_need_a_variant() {
 fn new_tables() {
     let tables = |mode| always(Contract { tables: mode, ..EVOLVE });
     let records = r#"{"id":1,"l":[]} {"id":2,"n":1,"l":[null]} {"id":3,"l":[{"m":[1]}]}"#;
-    for mode in [Mode::DiscardRow, Mode::DiscardValue] {
+    for mode in [ContractMode::DiscardRow, ContractMode::DiscardValue] {
         check_contract(tables(mode), records, Ok("t[3]: id bigint*3, a bigint*0, n bigint*1"));
     }
     check_contract(
-        tables(Mode::Freeze),
+        tables(ContractMode::Freeze),
         records,
         Err("table t__l: expected no new tables, for the schema contract freezes them, found one \
              for the lists of t__l"),
@@ -130,7 +133,11 @@ fn new_tables() {
 
 #[test]
 fn a_row_is_judged_before_its_lists() {
-    let contract = always(Contract { data_type: Mode::DiscardRow, tables: Mode::Freeze, ..EVOLVE });
+    let contract = always(Contract {
+        data_type: ContractMode::DiscardRow,
+        tables: ContractMode::Freeze,
+        ..EVOLVE
+    });
     check_contract(
         contract,
         r#"{"id":1,"l":[1],"a":"no"} {"id":2}"#,
@@ -140,7 +147,7 @@ fn a_row_is_judged_before_its_lists() {
 
 #[test]
 fn discarded_rows_and_values_are_counted() {
-    let mut family = known(always(Contract { columns: Mode::DiscardValue, ..EVOLVE }));
+    let mut family = known(always(Contract { columns: ContractMode::DiscardValue, ..EVOLVE }));
     // A restarted record is counted once.
     take(&mut family, r#"{"id":1,"new":1,"id":2} {"new":1,"old":2}"#).unwrap();
     assert_eq!(
@@ -155,7 +162,7 @@ fn discarded_rows_and_values_are_counted() {
 #[test]
 fn nested_rows_refer_to_their_parents_under_a_contract() {
     let mut family = Family::new(ShredOptions { root_key: RootKey::Id, ..options() });
-    let modes = Contract { columns: Mode::DiscardRow, ..EVOLVE };
+    let modes = Contract { columns: ContractMode::DiscardRow, ..EVOLVE };
     family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"l":[{"a":1},{"b":2},{"a":3}]} {"l":[{"c":1},{"a":1}]}"#).unwrap();
     assert_eq!(describe(&family), "t[2]:\nt__l[3]: a bigint*3\n");
@@ -209,7 +216,7 @@ fn columns_of_a_discarded_row_come_before_those_of_the_next() {
         let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
         assert_eq!(names, expect, "{records}");
     };
-    let types = Contract { data_type: Mode::DiscardRow, ..EVOLVE };
+    let types = Contract { data_type: ContractMode::DiscardRow, ..EVOLVE };
     check(
         types,
         r#"{"a":1} {"a":"x","o":{"p":1}} {"b":1,"a":2} {"c":{"d":1},"a":"y"} {"e":1}"#,
@@ -218,7 +225,7 @@ fn columns_of_a_discarded_row_come_before_those_of_the_next() {
     // The first row of a table adds its system columns, too.
     check(types, r#"{"b":1,"a":"x"} {"c":1}"#, &["a", "b", "_dlt_load_id", "_dlt_id", "c"]);
     // Of several rows discarded for the same new column, only the first adds columns.
-    let columns = Contract { columns: Mode::DiscardRow, ..EVOLVE };
+    let columns = Contract { columns: ContractMode::DiscardRow, ..EVOLVE };
     let kept = &["a", "_dlt_load_id", "_dlt_id"];
     check(columns, r#"{"a":1} {"a":2,"b":1} {"a":"x","b":1}"#, kept);
     let variant = &["a", "_dlt_load_id", "_dlt_id", "a__v_text"];

@@ -1,7 +1,7 @@
 //! The limits for tables, columns and rows.
 
 use super::*;
-use crate::dlt::schema::{Contract, Mode};
+use crate::dlt::schema::{Contract, ContractMode};
 
 fn most(max_columns: usize, max_tables: usize) -> ShredOptions {
     ShredOptions { max_columns, max_tables, ..options() }
@@ -72,7 +72,7 @@ fn declared_tables_count() {
 
 #[test]
 fn rejected_columns_and_tables_do_not_count() {
-    for mode in [Mode::DiscardValue, Mode::DiscardRow] {
+    for mode in [ContractMode::DiscardValue, ContractMode::DiscardRow] {
         let mut family = Family::new(most(6, 2));
         take(&mut family, r#"{"id":1}"#).unwrap();
         let modes = Contract { columns: mode, tables: mode, ..Contract::EVOLVE };
@@ -80,7 +80,7 @@ fn rejected_columns_and_tables_do_not_count() {
         let records: String = (0..20).map(|n| format!("{{\"id\":1,\"k{n}\":1}}")).collect();
         take(&mut family, &records).unwrap();
         take(&mut family, r#"{"id":1,"l":[1],"m":[1]}"#).unwrap();
-        let rows = if mode == Mode::DiscardValue { 22 } else { 2 };
+        let rows = if mode == ContractMode::DiscardValue { 22 } else { 2 };
         assert_eq!(describe(&family), format!("t[{rows}]: id bigint*{rows}\n"));
     }
 }

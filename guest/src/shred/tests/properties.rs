@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::dlt::schema::{Contract, Mode};
+use crate::dlt::schema::{Contract, ContractMode};
 
 /// A deterministic generator of pseudo-random numbers (splitmix64).
 struct Dice(u64);
@@ -181,7 +181,7 @@ fn numbers_widen_new_columns() {
     take(&mut family, r#"{"n":1.5}"#).unwrap();
     assert_eq!(describe(&family), "t[1]: n bigint*0, n__v_double~ double*1\n");
     let mut family = Family::new(widen());
-    let modes = Contract { data_type: Mode::DiscardValue, ..Contract::EVOLVE };
+    let modes = Contract { data_type: ContractMode::DiscardValue, ..Contract::EVOLVE };
     family.know_contract("t", TableContract { modes, evolves_once: true });
     take(&mut family, r#"{"n":1} {"n":1.5}"#).unwrap();
     assert_eq!(describe(&family), "t[2]: n bigint*1\n");

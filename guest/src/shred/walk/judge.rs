@@ -6,7 +6,7 @@ use crate::json::{MAX_DEPTH, Peek, Reader};
 use crate::shred::arena::{KeyId, LayoutId};
 use crate::shred::collisions::weigh_held;
 use crate::shred::layout::{ListTarget, ObjectTarget};
-use crate::shred::restart::Walked;
+use crate::shred::restart::WalkResult;
 use crate::shred::row::OpenRow;
 
 impl Walk {
@@ -18,7 +18,7 @@ impl Walk {
         layout: LayoutId,
         key: Option<&str>,
         row: &OpenRow<'_>,
-    ) -> Walked<bool> {
+    ) -> WalkResult<bool> {
         let mut again = reader.clone();
         self.values_only = true;
         self.mapping.row_rejected = false;
@@ -49,7 +49,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         layout: LayoutId,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let mut more = reader.enter();
         let mut previous = None;
         let mut place = 0;
@@ -70,7 +70,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }

@@ -9,7 +9,7 @@ use crate::shred::collisions::own_table_of;
 use crate::shred::discard::discards_list;
 use crate::shred::limits::check_tables;
 use crate::shred::options::{NestedRoot, RootId, RootKey};
-use crate::shred::restart::Walked;
+use crate::shred::restart::WalkResult;
 use crate::shred::row::{OpenRow, RowLink};
 use crate::shred::row_id::{NumberedIds, RowIdentity, key_hash, record_hash, root_value};
 
@@ -20,7 +20,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         list: LayoutId,
         parent: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let Some(list) = self.begin_list(reader, list, parent.table)? else { return Ok(()) };
         let table = self.mapping.layouts[list].table;
         if self.mapping.tables[table].nested_root.is_some() {
@@ -60,7 +60,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         mut list: LayoutId,
         parent: TableId,
-    ) -> Walked<Option<LayoutId>> {
+    ) -> WalkResult<Option<LayoutId>> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }
@@ -93,7 +93,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         list: LayoutId,
         row: &OpenRow<'_>,
-    ) -> Walked<bool> {
+    ) -> WalkResult<bool> {
         match reader.peek()? {
             Peek::Object => self.fill(reader, list, None, row),
             Peek::Array => {
@@ -115,7 +115,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         list: LayoutId,
         parent: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let table = self.mapping.layouts[list].table;
         let Some(nested_root) = self.mapping.tables[table].nested_root.as_deref().cloned() else {
             return Ok(());

@@ -11,7 +11,7 @@ use super::collisions::{new_column, put_into_occupied};
 use super::discard::handle_put;
 use super::layout::{KeyRole, ListTarget, ObjectTarget};
 use super::mapping::Mapping;
-use super::restart::{Restart, Walked};
+use super::restart::{Restart, WalkResult};
 use super::row::OpenRow;
 use super::table::PutOutcome;
 use crate::dlt::coerce::{self, Scalar, Typed};
@@ -59,7 +59,7 @@ impl Walk {
 
     /// Ends a record whose rows are complete. Fails if it collapsed objects.
     #[inline]
-    pub(super) fn end_record(&mut self) -> Walked<()> {
+    pub(super) fn end_record(&mut self) -> WalkResult<()> {
         if self.mapping.collapsed {
             return Err(Restart::Collapsed.into());
         }
@@ -86,7 +86,7 @@ impl Walk {
         layout: LayoutId,
         key: Option<&str>,
         row: &OpenRow<'_>,
-    ) -> Walked<bool> {
+    ) -> WalkResult<bool> {
         if self.has_contracts {
             return self.fill_by_contract(reader, layout, key, row);
         }
@@ -103,7 +103,7 @@ impl Walk {
         reader: &mut Reader<'_>,
         layout: LayoutId,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         if self.trail.len() >= MAX_DEPTH as usize {
             return Err(reader.too_deep().into());
         }
@@ -135,7 +135,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let text;
         let scalar = match reader.peek()? {
             Peek::Null => return Ok(reader.null()?),
@@ -176,7 +176,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         if self.mapping.layouts[key].role != KeyRole::Plain {
             return self.special(scalar, key, place, row);
         }
@@ -191,7 +191,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         match self.mapping.layouts[key].role {
             KeyRole::Plain | KeyRole::Typed => self.plain(scalar, key, place, row),
             KeyRole::System => self.special(scalar, key, place, row),
@@ -206,7 +206,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let resolved = &self.mapping.layouts[key];
         let typed = resolved.typed.and_then(|kind| typed_text(scalar, kind));
         let scalar = typed.as_ref().map_or(scalar, Scalar::Typed);
@@ -224,7 +224,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let origin = row.origin(&self.trail, place);
         let column = match self.mapping.layouts[key].column {
             Some(column) => column,
@@ -250,7 +250,7 @@ impl Walk {
         layout: LayoutId,
         key: &str,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let entry = self.mapping.entry_named(layout, key);
         self.member(reader, KeyId { layout, entry }, 0, row)
     }

@@ -6,7 +6,7 @@ use crate::shred::arena::{KeyId, TableId};
 use crate::shred::collisions::{other_key, weigh_held};
 use crate::shred::limits::{WEIGHED, check_weight};
 use crate::shred::options::{SEQ, Sequence};
-use crate::shred::restart::{Restart, Walked};
+use crate::shred::restart::{Restart, WalkResult};
 use crate::shred::row::{OpenRow, RowLink};
 use crate::shred::table::ShredTable;
 
@@ -29,7 +29,7 @@ impl Walk {
         row: &OpenRow<'_>,
         link: RowLink<'_>,
         kept: bool,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         if !self.mapping.held.is_empty() {
             weigh_held(&mut self.mapping, row)?;
         }
@@ -80,7 +80,7 @@ impl Walk {
         key: KeyId,
         place: u32,
         row: &OpenRow<'_>,
-    ) -> Walked<()> {
+    ) -> WalkResult<()> {
         let name = self.mapping.layouts[key].name.as_str();
         let table = &mut self.mapping.tables[row.table];
         let is_record = row.table == TableId::ROOT;

@@ -34,7 +34,7 @@ struct Row {
 }
 
 /// The result of reading the beginning of a text.
-enum Found {
+enum FoundRow {
     /// A row and its length in bytes, including the line end; whether any field is quoted.
     Row { length: usize, quoted: bool },
     /// Possibly the beginning of a row.
@@ -113,8 +113,8 @@ impl Rows {
                 taken
             };
             let (raw, reason) = match self.row.read(&self.dialect, text, last) {
-                Found::Incomplete if text.len() <= MAX_ROW => return Ok(None),
-                Found::Row { length, quoted } => {
+                FoundRow::Incomplete if text.len() <= MAX_ROW => return Ok(None),
+                FoundRow::Row { length, quoted } => {
                     let row = text.get(..length).unwrap_or_default();
                     let raw = take(length, if quoted { lines(row) } else { 1 });
                     let bad = marks.and_then(|marks| marks.find(row));
@@ -142,7 +142,7 @@ impl Rows {
                 }
                 found => {
                     let why = match found {
-                        Found::Broken(why) => why,
+                        FoundRow::Broken(why) => why,
                         _ => "expected a row of at most 16 MiB, found no end of it",
                     };
                     // The row's first line is invalid; a row may begin behind it.
@@ -186,7 +186,7 @@ impl Rows {
 impl Row {
     /// Reads the row at the beginning of a text, which is not empty.
     #[expect(clippy::too_many_lines, reason = "one state machine")]
-    fn read(&mut self, dialect: &Csv, text: &str, last: bool) -> Found {
+    fn read(&mut self, dialect: &Csv, text: &str, last: bool) -> FoundRow {
         self.values.clear();
         self.ends.clear();
         let bytes = text.as_bytes();
@@ -208,28 +208,28 @@ impl Row {
                 loop {
                     match bytes.get(at) {
                         None if last => {
-                            return Found::Broken(
+                            return FoundRow::Broken(
                                 "expected a quote that ends the field, found none",
                             );
                         }
-                        None => return Found::Incomplete,
+                        None => return FoundRow::Incomplete,
                         _ if escape(at) => {
                             self.values.push_str(part(from, at));
                             match escaped(at + 1) {
                                 Some(end) => (from, at) = (at + 1, end),
                                 None if last => {
-                                    return Found::Broken(
+                                    return FoundRow::Broken(
                                         "expected a character after the escape, found none",
                                     );
                                 }
-                                None => return Found::Incomplete,
+                                None => return FoundRow::Incomplete,
                             }
                         }
                         Some(b) if Some(*b) == dialect.quote => {
                             self.values.push_str(part(from, at));
                             at += 1;
                             match bytes.get(at) {
-                                None if !last => return Found::Incomplete,
+                                None if !last => return FoundRow::Incomplete,
                                 Some(next) if next == b => {
                                     // Of a doubled quote, the second is kept.
                                     from = at;
@@ -247,7 +247,7 @@ impl Row {
                 loop {
                     match bytes.get(at) {
                         None if last => break,
-                        None => return Found::Incomplete,
+                        None => return FoundRow::Incomplete,
                         Some(b) if *b == dialect.delimiter => break,
                         Some(b'\n' | b'\r') => break,
                         _ if escape(at) => {
@@ -255,11 +255,11 @@ impl Row {
                             match escaped(at + 1) {
                                 Some(end) => (from, at) = (at + 1, end),
                                 None if last => {
-                                    return Found::Broken(
+                                    return FoundRow::Broken(
                                         "expected a character after the escape, found none",
                                     );
                                 }
-                                None => return Found::Incomplete,
+                                None => return FoundRow::Incomplete,
                             }
                         }
                         _ => at += 1,
@@ -274,23 +274,23 @@ impl Row {
                 Some(b) if *b == dialect.delimiter => {
                     at += 1;
                     if at == bytes.len() && !last {
-                        return Found::Incomplete;
+                        return FoundRow::Incomplete;
                     }
                     continue;
                 }
                 Some(b'\n') => at + 1,
                 Some(b'\r') => match bytes.get(at + 1) {
-                    None if !last => return Found::Incomplete,
+                    None if !last => return FoundRow::Incomplete,
                     Some(b'\n') => at + 2,
                     _ => at + 1,
                 },
                 Some(_) => {
-                    return Found::Broken(
+                    return FoundRow::Broken(
                         "expected a delimiter after the closing quote, found more text",
                     );
                 }
             };
-            return Found::Row { length, quoted: quoted_any };
+            return FoundRow::Row { length, quoted: quoted_any };
         }
     }
 

@@ -6,7 +6,7 @@ use crate::json::{Boundaries, Boundary};
 
 /// The state between two parts of a file.
 #[derive(Default)]
-pub(super) struct Values {
+pub(super) struct JsonValues {
     boundaries: Boundaries,
     /// The number of bytes of the text that `boundaries` has read.
     seen: usize,
@@ -16,7 +16,7 @@ pub(super) struct Values {
     values: String,
 }
 
-impl Values {
+impl JsonValues {
     /// Reads the next values of `text`, starting at `at`: all up to the last boundary, or, if
     /// `single`, one value or element.
     #[expect(

@@ -20,7 +20,7 @@ const MAX_VALUE: usize = 128 << 20;
 
 /// The records of files, page by page.
 pub struct Frames {
-    kind: Kind,
+    kind: FormatState,
     /// Whether bad records are returned. Otherwise the first one is a fault.
     lenient: bool,
     /// The text that is not returned yet begins at `at`.
@@ -39,9 +39,9 @@ pub struct Frames {
 /// The mark that hosts write before the character of an undecodable byte (`wit/loads.wit`).
 const MARK: char = '\u{fdd0}';
 
-enum Kind {
+enum FormatState {
     Csv(Box<csv::Rows>),
-    Json(json::Values),
+    Json(json::JsonValues),
     /// The number of bytes without a line end.
     Lines(usize),
 }
@@ -72,9 +72,9 @@ impl Frames {
     /// records are returned one by one.
     pub fn new(format: &Format, lenient: bool) -> Option<Self> {
         let kind = match format {
-            Format::Csv(dialect) => Kind::Csv(Box::new(csv::Rows::new(dialect))),
-            Format::Json => Kind::Json(json::Values::default()),
-            Format::JsonLines => Kind::Lines(0),
+            Format::Csv(dialect) => FormatState::Csv(Box::new(csv::Rows::new(dialect))),
+            Format::Json => FormatState::Json(json::JsonValues::default()),
+            Format::JsonLines => FormatState::Lines(0),
             Format::Arrow | Format::Parquet | Format::Values => return None,
         };
         Some(Self {
@@ -102,9 +102,9 @@ impl Frames {
         self.fresh = true;
         self.marked = false;
         match &mut self.kind {
-            Kind::Csv(rows) => rows.begin(),
-            Kind::Json(values) => *values = json::Values::default(),
-            Kind::Lines(searched) => *searched = 0,
+            FormatState::Csv(rows) => rows.begin(),
+            FormatState::Json(values) => *values = json::JsonValues::default(),
+            FormatState::Lines(searched) => *searched = 0,
         }
     }
 
@@ -139,18 +139,18 @@ impl Frames {
     /// A data fault with the line, for an invalid record.
     pub fn next(&mut self, last: bool) -> Result<Option<Frame<'_>>> {
         match &mut self.kind {
-            Kind::Csv(rows) => {
+            FormatState::Csv(rows) => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
                 let marks = self.marked.then_some(Marks(self.encoding));
                 rows.next(rest, &mut self.at, &mut self.line, last, (self.lenient, marks))
             }
-            Kind::Json(values) => {
+            FormatState::Json(values) => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
                 let marks = self.marked.then_some(Marks(self.encoding));
                 let found = values.next(rest, &mut self.at, &mut self.line, last, self.lenient)?;
                 describe(found, marks, self.lenient)
             }
-            Kind::Lines(searched) => {
+            FormatState::Lines(searched) => {
                 let found = line(&self.text, &mut self.at, &mut self.line, searched, last)?;
                 let Some((text, line)) = found else { return Ok(None) };
                 let marks = self.marked.then_some(Marks(self.encoding));

@@ -25,7 +25,7 @@ use self::saved::hash;
 use self::window::like;
 pub use self::window::scheduled;
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Key, Last, OnMissing, Sort};
+use crate::job::{Cursor, CursorFormat, CursorValue, Key, Last, OnMissing, Sort, WrittenInstant};
 
 /// The number of records with one cursor value above which there is a warning.
 const MANY: usize = 200;
@@ -362,7 +362,7 @@ impl Incremental {
 
 /// The value of a date or a time: one that dlt saved is in ISO 8601, whatever the source writes.
 fn utc(text: &str, format: &CursorFormat) -> Result<NaiveDateTime> {
-    let instant = format.instant(text).or_else(|| Instant::parse(text));
+    let instant = format.instant(text).or_else(|| WrittenInstant::parse(text));
     instant.and_then(|instant| instant.utc()).ok_or_else(|| {
         Fault::data(format_args!("expected a date or a time, for such was saved, found {text:?}"))
     })

@@ -9,7 +9,7 @@ use crate::dlt::hash::b64_digest;
 use crate::dlt::orjson::canonical_sorted;
 use crate::dlt::state::Tag;
 use crate::fault::{Fault, Result};
-use crate::job::{CursorValue, Instant};
+use crate::job::{CursorValue, WrittenInstant};
 
 /// The number of bytes of a hash in the state: 12 characters (`DEDUP_HASH_BYTES` in
 /// `extract/utils.py`).
@@ -134,7 +134,7 @@ impl Incremental {
     /// A value for the state, with the type of the saved one, so that dlt recognizes it.
     fn typed(&self, value: Value) -> Value {
         let iso = |text: &str| {
-            let instant = Instant::parse(text).filter(|_| self.times)?;
+            let instant = WrittenInstant::parse(text).filter(|_| self.times)?;
             let is_date = matches!(self.saved.as_str().and_then(Tag::split), Some((Tag::Date, _)));
             Some(if is_date { instant.utc_day()?.to_string() } else { instant.iso() })
         };

@@ -10,7 +10,7 @@
 use chrono::NaiveDateTime;
 
 use crate::fault::{Context as _, Fault, Result};
-use crate::job::{Cursor, CursorFormat, CursorValue, Instant, Job, Last};
+use crate::job::{Cursor, CursorFormat, CursorValue, Job, Last, WrittenInstant};
 
 /// Sets the range of each cursor that requests it to the job's interval.
 ///
@@ -97,7 +97,7 @@ pub(super) fn like(
 }
 
 fn utc(text: &str, place: &str) -> Result<NaiveDateTime> {
-    Instant::parse(text).and_then(|instant| instant.utc()).ok_or_else(|| {
+    WrittenInstant::parse(text).and_then(|instant| instant.utc()).ok_or_else(|| {
         Fault::config(format_args!("expected a date or a time, found {text:?}")).at(place)
     })
 }

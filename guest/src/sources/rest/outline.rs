@@ -12,11 +12,11 @@ use crate::json::{Path, Segment};
 
 /// A value without the elements of its lists.
 #[derive(Debug)]
-pub(super) enum Outline {
+pub(super) enum ResponseOutline {
     /// A list.
     List(List),
     /// An object.
-    Object(Vec<(String, Outline)>),
+    Object(Vec<(String, ResponseOutline)>),
     /// Anything else.
     Scalar(Value),
 }
@@ -32,7 +32,7 @@ pub(super) struct List {
     pub(super) links_next: bool,
 }
 
-impl Outline {
+impl ResponseOutline {
     /// Reads a response.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Outline {
     }
 }
 
-impl<'de> Deserialize<'de> for Outline {
+impl<'de> Deserialize<'de> for ResponseOutline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(OutlineVisitor)
     }
@@ -100,37 +100,37 @@ impl<'de> Deserialize<'de> for Outline {
 struct OutlineVisitor;
 
 impl<'de> Visitor<'de> for OutlineVisitor {
-    type Value = Outline;
+    type Value = ResponseOutline;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.into()))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(value.into()))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.into()))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(value.into()))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.into()))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.into()))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(value.into()))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Outline, E> {
-        Ok(Outline::Scalar(value.into()))
+    fn visit_str<E: Error>(self, value: &str) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(value.into()))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Outline, E> {
-        Ok(Outline::Scalar(Value::Null))
+    fn visit_unit<E: Error>(self) -> Result<ResponseOutline, E> {
+        Ok(ResponseOutline::Scalar(Value::Null))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ResponseOutline, A::Error> {
         let mut list = List::default();
         while let Some(element) = items.next_element::<Element>()? {
             list.length += 1;
@@ -139,15 +139,15 @@ impl<'de> Visitor<'de> for OutlineVisitor {
                 list.links_next |= links_next;
             }
         }
-        Ok(Outline::List(list))
+        Ok(ResponseOutline::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outline, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ResponseOutline, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }
-        Ok(Outline::Object(members))
+        Ok(ResponseOutline::Object(members))
     }
 }
 
@@ -229,7 +229,9 @@ mod tests {
     #[test]
     fn lists_are_summarized() {
         let check = |body: &str, length: u64, objects: u64, links_next: bool| {
-            let Outline::List(list) = Outline::read(body).unwrap() else { panic!("{body}") };
+            let ResponseOutline::List(list) = ResponseOutline::read(body).unwrap() else {
+                panic!("{body}")
+            };
             assert_eq!((list.length, list.objects, list.links_next), (length, objects, links_next));
         };
         check("[]", 0, 0, false);
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn paths_into_empty_lists_are_recognized() {
         let check = |body: &str, path: &str, emptied: bool| {
-            let outline = Outline::read(body).unwrap();
+            let outline = ResponseOutline::read(body).unwrap();
             assert_eq!(outline.is_emptied(&Path::parse(path).unwrap()), emptied, "{body} {path}");
         };
         check("[]", "[*].customer", true);
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn invalid_json_is_rejected() {
-        let fault = Outline::read("<html>\n").unwrap_err();
+        let fault = ResponseOutline::read("<html>\n").unwrap_err();
         assert_eq!(
             fault.to_string(),
             "expected JSON, found \"<html>\": expected value at line 1 column 1"

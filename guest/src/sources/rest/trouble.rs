@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::outline::Outline;
+use super::outline::ResponseOutline;
 use crate::fault::{Fault, Result, excerpt};
 use crate::json::Path;
 
@@ -21,20 +21,20 @@ pub enum Empty {
 /// # Errors
 /// A source fault that names what was found instead, or if the response is not JSON.
 pub fn check_empty(selector: &Path, body: &str) -> Result<Empty> {
-    let outline = Outline::read(body)?;
+    let outline = ResponseOutline::read(body)?;
     if outline.is_emptied(selector) {
         return Ok(Empty::List);
     }
     let members = match &outline {
-        Outline::Object(members) => members,
-        Outline::List(_) => return Err(elsewhere(selector, "that is a list")),
-        Outline::Scalar(_) => return Err(elsewhere(selector, "that is no object")),
+        ResponseOutline::Object(members) => members,
+        ResponseOutline::List(_) => return Err(elsewhere(selector, "that is a list")),
+        ResponseOutline::Scalar(_) => return Err(elsewhere(selector, "that is no object")),
     };
     let suspect = members.iter().any(|(key, value)| {
         let key = key.to_lowercase();
         let telling =
             key.contains("error") || matches!(key.as_str(), "message" | "detail" | "fault");
-        matches!(value, Outline::List(list) if list.length > 0)
+        matches!(value, ResponseOutline::List(list) if list.length > 0)
             || (telling && value.says_something())
             || is_refusal(&key, value)
     });
@@ -54,7 +54,7 @@ fn elsewhere(selector: &Path, found: &str) -> Fault {
 ///
 /// # Errors
 /// A source fault that names the sign of the error.
-pub(super) fn check_failure(outline: &Outline, body: &str) -> Result<()> {
+pub(super) fn check_failure(outline: &ResponseOutline, body: &str) -> Result<()> {
     let Some(sign) = failure(outline.members()) else { return Ok(()) };
     Err(Fault::source(format_args!(
         "expected records, found an answer that says it failed, for {sign}: {} (where this is a record, \
@@ -69,7 +69,7 @@ pub(super) fn check_failure(outline: &Outline, body: &str) -> Result<()> {
 /// A source fault that names the sign of the error, or if the response is not JSON.
 pub fn check_silence(body: &str) -> Result<()> {
     // Most such pages are short.
-    check_failure(&Outline::read(body)?, body)
+    check_failure(&ResponseOutline::read(body)?, body)
 }
 
 /// Keys that only report an error.
@@ -109,7 +109,7 @@ const TELLING: &[&str] = &[
 /// * it has a `message` (`detail`, `fault`), and only such keys.
 ///
 /// A response with an `id` may be a record: it reports an error only if it has only such keys.
-fn failure(members: &[(String, Outline)]) -> Option<String> {
+fn failure(members: &[(String, ResponseOutline)]) -> Option<String> {
     let lower = |key: &str| key.to_ascii_lowercase();
     let has = |name: &str| members.iter().any(|(key, _)| lower(key) == name);
     let only_telling = members.iter().all(|(key, value)| {
@@ -121,14 +121,14 @@ fn failure(members: &[(String, Outline)]) -> Option<String> {
     }
     if let Some((key, value)) = members.iter().find(|(key, value)| is_refusal(&lower(key), value)) {
         let value = match value {
-            Outline::Scalar(value) => value.to_string(),
-            Outline::List(_) | Outline::Object(_) => String::new(),
+            ResponseOutline::Scalar(value) => value.to_string(),
+            ResponseOutline::List(_) | ResponseOutline::Object(_) => String::new(),
         };
         return Some(format!("{key:?} is {value}"));
     }
-    let data = members
-        .iter()
-        .any(|(key, value)| lower(key) == "data" && !matches!(value, Outline::Scalar(Value::Null)));
+    let data = members.iter().any(|(key, value)| {
+        lower(key) == "data" && !matches!(value, ResponseOutline::Scalar(Value::Null))
+    });
     let says = |found: &dyn Fn(&str) -> bool| {
         let mut said =
             members.iter().filter(|(key, value)| found(&lower(key)) && value.says_something());
@@ -148,10 +148,10 @@ fn is_error(key: &str) -> bool {
 }
 
 /// Returns `true` if a member reports that a request was not fulfilled.
-fn is_refusal(key: &str, value: &Outline) -> bool {
+fn is_refusal(key: &str, value: &ResponseOutline) -> bool {
     match (key, value) {
-        ("ok" | "success", Outline::Scalar(Value::Bool(false))) => true,
-        ("status", Outline::Scalar(Value::String(word))) => {
+        ("ok" | "success", ResponseOutline::Scalar(Value::Bool(false))) => true,
+        ("status", ResponseOutline::Scalar(Value::String(word))) => {
             matches!(word.to_ascii_lowercase().as_str(), "error" | "fail" | "failure")
         }
         _ => false,
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn reported_errors_are_recognized() {
         let check = |body: &str, sign: Option<&str>| {
-            let outline = Outline::read(body).unwrap();
+            let outline = ResponseOutline::read(body).unwrap();
             assert_eq!(failure(outline.members()).as_deref(), sign, "{body}");
         };
         check(r#"{"ok":false,"error":"invalid_auth"}"#, Some("\"ok\" is false"));

@@ -43,7 +43,7 @@ enum Expression {
     Text(String),
     Column(ColumnName),
     /// A value inside a JSON column: the keys and numbers of its path.
-    Inside(Box<Expression>, Vec<Step>),
+    Inside(Box<Expression>, Vec<PathStep>),
     /// NOT, or a minus sign.
     Prefix(&'static str, Box<Expression>),
     /// Operands with operators between them.
@@ -85,7 +85,7 @@ enum Argument {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Step {
+enum PathStep {
     Key(String),
     At(String),
 }
@@ -172,9 +172,9 @@ impl Expression {
                 let mut text = value.sql(scope)?;
                 for (at, step) in path.iter().enumerate() {
                     match step {
-                        Step::Key(key) if at == 0 => text.push_str(&format!(":{}", quote(key))),
-                        Step::Key(key) => text.push_str(&format!(".{}", quote(key))),
-                        Step::At(number) => text.push_str(&format!("[{number}]")),
+                        PathStep::Key(key) if at == 0 => text.push_str(&format!(":{}", quote(key))),
+                        PathStep::Key(key) => text.push_str(&format!(".{}", quote(key))),
+                        PathStep::At(number) => text.push_str(&format!("[{number}]")),
                     }
                 }
                 text

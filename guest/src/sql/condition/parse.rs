@@ -1,7 +1,7 @@
 //! The parser of conditions: from tokens to a tree.
 
 use super::token::{ConditionToken, TokenKind, fault, tokens};
-use super::{Argument, ColumnName, Expression, Step};
+use super::{Argument, ColumnName, Expression, PathStep};
 use crate::fault::Result;
 
 /// The maximum nesting of a condition, in parentheses and arguments.
@@ -355,12 +355,12 @@ impl Parser<'_> {
                     return Err(self.expected("a key"));
                 };
                 self.at += 1;
-                path.push(Step::Key(key));
+                path.push(PathStep::Key(key));
             } else if !path.is_empty() && self.mark("[") {
                 match self.peek().clone() {
                     TokenKind::Number(n) if n.bytes().all(|b| b.is_ascii_digit()) => {
                         self.at += 1;
-                        path.push(Step::At(n));
+                        path.push(PathStep::At(n));
                     }
                     _ => return Err(self.expected("a number from 0")),
                 }

@@ -1,7 +1,7 @@
 //! Nested rows: they belong to root rows, and are inserted and deleted with them.
 
 use super::keyed::{AbsentRows, changed, insert};
-use super::{Column, Links, Match, Name, Scope, Staged, join, list, parsed_of, quote};
+use super::{Links, Match, Name, Scope, SqlColumn, StagedRows, join, list, parsed_of, quote};
 
 /// A nested table in a merge of its root table.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub struct ChildMerge<'a> {
     /// The root table.
     pub root: &'a Name,
     /// The staged root rows.
-    pub staged: &'a Staged<'a>,
+    pub staged: &'a StagedRows<'a>,
     /// The columns that link the tables.
     pub links: Links<'a>,
 }
@@ -77,7 +77,7 @@ impl ChildMerge<'_> {
     }
 
     /// Inserts the `waiting` nested rows of the root rows that are kept.
-    pub fn insert_kept(&self, columns: &[Column], waiting: &Name) -> String {
+    pub fn insert_kept(&self, columns: &[SqlColumn], waiting: &Name) -> String {
         format!(
             "INSERT INTO {} ({}) SELECT {} FROM {}",
             self.child,
@@ -89,7 +89,12 @@ impl ChildMerge<'_> {
 
     /// Merges the `waiting` nested rows of the root rows that are kept: updates those that differ
     /// in a column of `compared`, and inserts the new ones.
-    pub fn merge_kept(&self, columns: &[Column], waiting: &Name, compared: &[Column]) -> String {
+    pub fn merge_kept(
+        &self,
+        columns: &[SqlColumn],
+        waiting: &Name,
+        compared: &[SqlColumn],
+    ) -> String {
         let Self { child, links, .. } = self;
         let id = quote(links.id);
         let set = join(columns.iter().filter(|column| column.name != links.id), ", ", |column| {
@@ -110,7 +115,7 @@ impl ChildMerge<'_> {
 
     /// Inserts the `waiting` nested rows whose ids do not exist, of the root rows that are kept and
     /// exist.
-    pub fn insert_new(&self, columns: &[Column], waiting: &Name) -> String {
+    pub fn insert_new(&self, columns: &[SqlColumn], waiting: &Name) -> String {
         let Self { child, root, links, .. } = self;
         let id = quote(links.id);
         format!(

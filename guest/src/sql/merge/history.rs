@@ -1,8 +1,8 @@
 //! Slowly changing dimensions, type 2: every version of a row, with the time span in which it was
 //! valid.
 
-use super::{Column, Links, Name, Scope, Staged, join, list, parsed_of, quote};
-use crate::sql::state::Value;
+use super::{Links, Name, Scope, SqlColumn, StagedRows, join, list, parsed_of, quote};
+use crate::sql::state::SqlValue;
 
 /// The columns of the time span in which a version is valid, and the instants of this load.
 #[derive(Clone, Debug)]
@@ -10,9 +10,9 @@ pub struct Validity<'a> {
     /// The column of the version: rows with equal versions are equal.
     pub version: &'a str,
     /// The column of the start.
-    pub from: &'a Column,
+    pub from: &'a SqlColumn,
     /// The column of the end.
-    pub to: &'a Column,
+    pub to: &'a SqlColumn,
     /// The end of active versions: microseconds since 1970. `None`: NULL.
     pub active: Option<i64>,
     /// The instant that ends existing versions and begins staged ones.
@@ -24,7 +24,7 @@ impl Validity<'_> {
         let to = format!("{alias}{}", self.to.quoted());
         match self.active {
             None => format!("{to} IS NULL"),
-            Some(end) => format!("{to} = {}", Value::Instant(end).sql()),
+            Some(end) => format!("{to} = {}", SqlValue::Instant(end).sql()),
         }
     }
 }
@@ -32,7 +32,7 @@ impl Validity<'_> {
 /// Ends the active versions in the scope that are not staged.
 pub fn retire_absent(
     root: &Name,
-    staged: &Staged<'_>,
+    staged: &StagedRows<'_>,
     validity: &Validity<'_>,
     scope: Scope<'_>,
     links: Links<'_>,
@@ -48,19 +48,19 @@ pub fn retire_absent(
         validity.is_active("d."),
         validity.is_active("d."),
         validity.to.quoted(),
-        Value::instant(validity.to, validity.boundary).sql(),
+        SqlValue::instant(validity.to, validity.boundary).sql(),
     )
 }
 
 /// Inserts the staged versions that are not active yet. `columns` excludes those of the validity.
 pub fn insert_versions(
     root: &Name,
-    columns: &[Column],
-    staged: &Staged<'_>,
+    columns: &[SqlColumn],
+    staged: &StagedRows<'_>,
     validity: &Validity<'_>,
 ) -> String {
     let version = quote(validity.version);
-    let end = validity.active.map_or(Value::Null, |end| Value::instant(validity.to, end));
+    let end = validity.active.map_or(SqlValue::Null, |end| SqlValue::instant(validity.to, end));
     format!(
         "INSERT INTO {root} ({}, {}, {}) SELECT {}, {}, {} FROM (SELECT * FROM {}) AS s LEFT JOIN \
          (SELECT {version} FROM {root} WHERE {}) AS d ON d.{version} = s.{version} \
@@ -69,7 +69,7 @@ pub fn insert_versions(
         validity.from.quoted(),
         validity.to.quoted(),
         join(columns, ", ", |column| parsed_of("s.", column)),
-        Value::instant(validity.from, validity.boundary).sql(),
+        SqlValue::instant(validity.from, validity.boundary).sql(),
         end.sql(),
         staged.kept(),
         validity.is_active(""),

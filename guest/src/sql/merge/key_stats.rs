@@ -1,7 +1,7 @@
 //! Statistics of the staged root rows before they are merged: the number of rows that are not kept, and the
 //! ranges of their keys.
 
-use super::{Column, Staged, is_deleted};
+use super::{SqlColumn, StagedRows, is_deleted};
 use crate::dlt::types::DataType;
 use crate::sql::{join, literal};
 
@@ -32,8 +32,8 @@ pub struct KeyStats {
 }
 
 /// The statement: its result is one row of strings.
-pub fn key_stats(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
-    let columns: Vec<&Column> = bounded(keys).map(|(_, column)| column).collect();
+pub fn key_stats(staged: &StagedRows<'_>, keys: &[&[SqlColumn]]) -> String {
+    let columns: Vec<&SqlColumn> = bounded(keys).map(|(_, column)| column).collect();
     let kept = [
         staged.rank.map(|rank| format!("{} = 1", rank.number())),
         staged.deleted.map(|column| format!("NOT {}", is_deleted("", column))),
@@ -61,7 +61,7 @@ pub fn key_stats(staged: &Staged<'_>, keys: &[&[Column]]) -> String {
 
 impl KeyStats {
     /// Reads the result of [`key_stats`] of these keys. `None` if the row has another form.
-    pub fn read(row: &[Option<String>], keys: &[&[Column]]) -> Option<Self> {
+    pub fn read(row: &[Option<String>], keys: &[&[SqlColumn]]) -> Option<Self> {
         let text = |at: usize| row.get(at).and_then(Option::as_deref);
         let count = |at: usize| text(at)?.parse::<u64>().ok();
         let rows = count(0)?;
@@ -87,8 +87,8 @@ impl KeyStats {
 
 /// The columns that can have a range, each with the index of its key: those whose literals are exact and have
 /// the order of the values.
-fn bounded<'a>(keys: &[&'a [Column]]) -> impl Iterator<Item = (usize, &'a Column)> {
-    let exact = |column: &&Column| {
+fn bounded<'a>(keys: &[&'a [SqlColumn]]) -> impl Iterator<Item = (usize, &'a SqlColumn)> {
+    let exact = |column: &&SqlColumn| {
         matches!(column.kind.data_type, DataType::Bigint | DataType::Text | DataType::Date)
     };
     let sets = keys.iter().enumerate();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn reads_ranges() {
-        let column = |data_type| Column::new("K", Kind::of(data_type));
+        let column = |data_type| SqlColumn::new("K", Kind::of(data_type));
         let check = |data_type, [least, greatest, filled]: [Option<&str>; 3], expect: &str| {
             let key = [column(data_type)];
             let row = [Some("9"), Some("7"), least, greatest, filled];
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn only_exact_types_have_ranges() {
         let kinds = [DataType::Timestamp, DataType::Double, DataType::Decimal, DataType::Bool];
-        let key = kinds.map(|data_type| Column::new("K", Kind::of(data_type)));
+        let key = kinds.map(|data_type| SqlColumn::new("K", Kind::of(data_type)));
         assert_eq!(bounded(&[&key]).count(), 0);
     }
 }

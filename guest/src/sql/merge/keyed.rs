@@ -1,7 +1,8 @@
 //! Root rows by their keys: delete-insert, upsert, insert-only, cdc.
 
 use super::{
-    Column, Match, Name, Scope, Staged, is_deleted, join, list, parsed, parsed_as, quote, same,
+    Match, Name, Scope, SqlColumn, StagedRows, is_deleted, join, list, parsed, parsed_as, quote,
+    same,
 };
 
 /// Deletes the root rows that staged rows replace.
@@ -72,7 +73,7 @@ impl Scope<'_> {
 }
 
 /// Inserts the staged rows that are kept.
-pub fn insert_kept(root: &Name, columns: &[Column], staged: &Staged<'_>) -> String {
+pub fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) -> String {
     format!(
         "INSERT INTO {root} ({}) SELECT {} FROM {}",
         list(columns),
@@ -84,8 +85,8 @@ pub fn insert_kept(root: &Name, columns: &[Column], staged: &Staged<'_>) -> Stri
 /// Inserts the staged rows that are kept and whose key does not exist.
 pub fn merge_new(
     root: &Name,
-    columns: &[Column],
-    staged: &Staged<'_>,
+    columns: &[SqlColumn],
+    staged: &StagedRows<'_>,
     matched: Match<'_>,
 ) -> String {
     format!(
@@ -102,12 +103,12 @@ pub fn merge_new(
 /// that do not differ in them are not updated.
 pub fn merge_kept(
     root: &Name,
-    columns: &[Column],
-    staged: &Staged<'_>,
+    columns: &[SqlColumn],
+    staged: &StagedRows<'_>,
     matched: Match<'_>,
-    compared: &[Column],
+    compared: &[SqlColumn],
 ) -> String {
-    let is_key = |column: &&Column| matched.keys.iter().any(|key| key.name == column.name);
+    let is_key = |column: &&SqlColumn| matched.keys.iter().any(|key| key.name == column.name);
     let set = join(columns.iter().filter(|c| !is_key(c)), ", ", |column| {
         let name = column.quoted();
         format!("{name} = s.{name}")
@@ -131,7 +132,7 @@ pub fn merge_kept(
 }
 
 /// An AND condition that the staged row differs in one of these columns; empty if there are none.
-pub(super) fn changed(compared: &[Column]) -> String {
+pub(super) fn changed(compared: &[SqlColumn]) -> String {
     if compared.is_empty() {
         return String::new();
     }
@@ -144,13 +145,13 @@ pub(super) fn changed(compared: &[Column]) -> String {
 
 /// The columns to select from the staging table: `columns`, and those of `more` that are not among
 /// them.
-fn select(columns: &[Column], more: &[&[Column]]) -> String {
+fn select(columns: &[SqlColumn], more: &[&[SqlColumn]]) -> String {
     let missing = more.iter().copied().flatten();
     let missing = missing.filter(|column| columns.iter().all(|other| other.name != column.name));
     join(columns.iter().chain(missing), ", ", parsed_as)
 }
 
-pub(super) fn insert(columns: &[Column]) -> String {
+pub(super) fn insert(columns: &[SqlColumn]) -> String {
     format!(
         "INSERT ({}) VALUES ({})",
         list(columns),

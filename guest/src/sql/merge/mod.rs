@@ -19,7 +19,7 @@ pub mod keyed;
 
 pub use key_stats::{KeyRange, KeyStats, key_stats};
 
-use super::{Column, Name, in_utc, join, list, quote};
+use super::{Name, SqlColumn, in_utc, join, list, quote};
 use crate::dlt::types::DataType;
 
 /// Begins a transaction.
@@ -31,20 +31,20 @@ pub const ROLLBACK: &str = "ROLLBACK";
 
 /// The staged root rows of a merge, and which of them are kept.
 #[derive(Clone, Debug)]
-pub struct Staged<'a> {
+pub struct StagedRows<'a> {
     /// The staging table.
     pub table: &'a Name,
     /// The choice among several rows with the same key. `None`: all are kept.
     pub rank: Option<Rank<'a>>,
     /// The column that marks rows as deleted at the source.
-    pub deleted: Option<&'a Column>,
+    pub deleted: Option<&'a SqlColumn>,
 }
 
 /// The order of the staged rows with the same key. The first is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Rank<'a> {
     /// The columns of the key.
-    pub keys: &'a [Column],
+    pub keys: &'a [SqlColumn],
     /// The order, such as `"UPDATED" DESC NULLS LAST`.
     pub order: &'a str,
 }
@@ -53,7 +53,7 @@ pub struct Rank<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Match<'a> {
     /// The columns of the key: rows with the same values match.
-    pub keys: &'a [Column],
+    pub keys: &'a [SqlColumn],
     /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have
     /// them.
     pub ranges: &'a [KeyRange],
@@ -86,7 +86,7 @@ pub struct Links<'a> {
     pub seq: &'a str,
 }
 
-impl Staged<'_> {
+impl StagedRows<'_> {
     /// The FROM clause: the rows that are kept and are not deleted at the source.
     fn kept(&self) -> String {
         self.only(self.deleted.map(|column| format!("NOT {}", is_deleted("", column))))
@@ -136,7 +136,7 @@ impl Match<'_> {
 }
 
 /// The condition that two rows have the same value in a key column. NULLs are equal to one another.
-fn same(key: &Column, left: &str, right: &str) -> String {
+fn same(key: &SqlColumn, left: &str, right: &str) -> String {
     let name = key.quoted();
     let equals = if key.nullable { "IS NOT DISTINCT FROM" } else { "=" };
     format!("{left}.{name} {equals} {right}.{name}")
@@ -144,7 +144,7 @@ fn same(key: &Column, left: &str, right: &str) -> String {
 
 /// The condition that a row is marked as deleted. `alias` is empty, or ends with a dot. As in dlt,
 /// a boolean column marks it by true, any other column by not being NULL.
-fn is_deleted(alias: &str, column: &Column) -> String {
+fn is_deleted(alias: &str, column: &SqlColumn) -> String {
     let name = column.quoted();
     match column.kind.data_type {
         DataType::Bool => format!("COALESCE({alias}{name}, FALSE)"),
@@ -181,7 +181,7 @@ pub fn order_by(columns: &[(String, Direction)]) -> String {
 /// final table, so that the condition reads JSON as JSON.
 pub fn delete_filtered(
     staging: &Name,
-    columns: &[Column],
+    columns: &[SqlColumn],
     condition: &str,
     links: Links<'_>,
 ) -> String {
@@ -203,7 +203,7 @@ pub fn delete_stale(
     staging: &Name,
     root: &Name,
     matched: Match<'_>,
-    age: &Column,
+    age: &SqlColumn,
     links: Links<'_>,
 ) -> String {
     format!(
@@ -216,12 +216,12 @@ pub fn delete_stale(
 }
 
 /// A staged value, converted for the final table.
-fn parsed(column: &Column) -> String {
+fn parsed(column: &SqlColumn) -> String {
     parsed_of("", column)
 }
 
 /// The staged value of the row with this alias, which ends with a dot.
-fn parsed_of(alias: &str, column: &Column) -> String {
+fn parsed_of(alias: &str, column: &SqlColumn) -> String {
     let value = format!("{alias}{}", column.quoted());
     match column.kind.data_type {
         DataType::Json => format!("PARSE_JSON({value})"),
@@ -231,7 +231,7 @@ fn parsed_of(alias: &str, column: &Column) -> String {
 }
 
 /// The staged value with the column's name.
-fn parsed_as(column: &Column) -> String {
+fn parsed_as(column: &SqlColumn) -> String {
     let (value, name) = (parsed(column), column.quoted());
     if value == name { name } else { format!("{value} AS {name}") }
 }

@@ -13,12 +13,12 @@ use super::asked::decoded;
 /// The key of the files in the document.
 const PLACE: &str = "x-snowcat-files";
 /// Limits of one description.
-const LIMITS: Limits = Limits { files: 5000, bytes: 64 << 20 };
+const LIMITS: BundleLimits = BundleLimits { files: 5000, bytes: 64 << 20 };
 /// Operations that are not read.
 const OTHERS: &[&str] = &["post", "put", "patch", "delete", "options", "head", "trace"];
 
 #[derive(Clone, Copy)]
-struct Limits {
+struct BundleLimits {
     files: usize,
     bytes: u64,
 }
@@ -33,7 +33,7 @@ pub(super) fn bundle(document: Value, file: Option<&Path>) -> Result<(Value, Vec
 fn bundle_within(
     mut document: Value,
     file: Option<&Path>,
-    limits: Limits,
+    limits: BundleLimits,
 ) -> Result<(Value, Vec<String>), String> {
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for item in paths.values_mut().filter_map(Value::as_object_mut) {
@@ -41,7 +41,7 @@ fn bundle_within(
         }
     }
     let mut bundle = Bundle { file, limits, ..Bundle::default() };
-    let root = Origin::default();
+    let root = ReferencedFile::default();
     bundle.walk(&mut document, &root, false)?;
     let mut files = Vec::new();
     while let Some(origin) = bundle.open.get(files.len()).cloned() {
@@ -58,18 +58,18 @@ fn bundle_within(
 #[derive(Default)]
 struct Bundle<'f> {
     file: Option<&'f Path>,
-    limits: Limits,
+    limits: BundleLimits,
     /// The canonical folder of the description, set when needed.
     folder: Option<PathBuf>,
     /// Numbers of files by their canonical paths; the description itself has none.
     known: HashMap<PathBuf, Option<usize>>,
     /// The files by their numbers.
-    open: Vec<Origin>,
+    open: Vec<ReferencedFile>,
     bytes: u64,
     urls: Vec<String>,
 }
 
-impl Default for Limits {
+impl Default for BundleLimits {
     fn default() -> Self {
         LIMITS
     }
@@ -77,7 +77,7 @@ impl Default for Limits {
 
 /// The file that has a reference.
 #[derive(Clone, Debug, Default)]
-struct Origin {
+struct ReferencedFile {
     /// The path in the folder of the description, as references write it; empty for the description.
     path: PathBuf,
     /// The canonical path.
@@ -85,7 +85,7 @@ struct Origin {
     number: Option<usize>,
 }
 
-impl Origin {
+impl ReferencedFile {
     /// The pointer to the file in the document.
     fn pointer(&self) -> String {
         self.number.map_or_else(String::new, |number| format!("/{PLACE}/{number}"))
@@ -95,7 +95,12 @@ impl Origin {
 impl Bundle<'_> {
     /// Rewrites the references in a value. In a map of names (`properties`) all members are
     /// visited, elsewhere only those that can lead to schemas.
-    fn walk(&mut self, value: &mut Value, origin: &Origin, named: bool) -> Result<(), String> {
+    fn walk(
+        &mut self,
+        value: &mut Value,
+        origin: &ReferencedFile,
+        named: bool,
+    ) -> Result<(), String> {
         match value {
             Value::Array(items) => items.iter_mut().try_for_each(|it| self.walk(it, origin, false)),
             Value::Object(members) => {
@@ -112,7 +117,7 @@ impl Bundle<'_> {
     }
 
     /// The reference within the combined document.
-    fn changed(&mut self, reference: &str, origin: &Origin) -> Result<String, String> {
+    fn changed(&mut self, reference: &str, origin: &ReferencedFile) -> Result<String, String> {
         let (path, pointer) = reference.split_once('#').unwrap_or((reference, ""));
         if path.is_empty() {
             return Ok(format!("#{}{pointer}", origin.pointer()));
@@ -131,7 +136,7 @@ impl Bundle<'_> {
     }
 
     /// The number of a file; none for the description itself.
-    fn find(&mut self, path: &str, origin: &Origin) -> Result<Option<usize>, String> {
+    fn find(&mut self, path: &str, origin: &ReferencedFile) -> Result<Option<usize>, String> {
         let path = Path::new(path);
         let Some(file) = self.file else {
             return Err("other files are followed only where the description is a file".to_owned());
@@ -167,12 +172,12 @@ impl Bundle<'_> {
             return Err(format!("the description has more than {} files", self.limits.files));
         }
         self.known.insert(real.clone(), Some(number));
-        self.open.push(Origin { path: inside, real, number: Some(number) });
+        self.open.push(ReferencedFile { path: inside, real, number: Some(number) });
         Ok(Some(number))
     }
 
     /// The content of a file, JSON or YAML.
-    fn read(&mut self, origin: &Origin) -> Result<Value, String> {
+    fn read(&mut self, origin: &ReferencedFile) -> Result<Value, String> {
         let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", origin.path.display());
         let metadata = fs::metadata(&origin.real).map_err(|e| wrong(&e))?;
         if !metadata.is_file() {
@@ -257,7 +262,11 @@ mod tests {
         home
     }
 
-    fn bundled(home: &tempfile::TempDir, reference: &str, limits: Limits) -> Result<Value, String> {
+    fn bundled(
+        home: &tempfile::TempDir,
+        reference: &str,
+        limits: BundleLimits,
+    ) -> Result<Value, String> {
         let document =
             json!({"paths": {"/a": {"get": {"$ref": reference}, "post": {"$ref": "none.yml"}}}});
         let file = home.path().join("api/openapi.yaml");
@@ -306,7 +315,7 @@ mod tests {
             ("e/f.yml", "x: [{$ref: ../g.yml}]"),
             ("g.yml", "{}"),
         ]);
-        let check = |reference: &str, limits: Limits, expected: &str| {
+        let check = |reference: &str, limits: BundleLimits, expected: &str| {
             let error = bundled(&home, reference, limits).unwrap_err();
             assert!(error.contains(expected), "{reference}: {error}");
         };
@@ -330,10 +339,10 @@ mod tests {
         );
         check("c.yml", LIMITS, "c.yml: expected JSON or YAML");
         check("a", LIMITS, "a: expected a file");
-        check("e/f.yml", Limits { files: 1, ..LIMITS }, "more than 1 files");
+        check("e/f.yml", BundleLimits { files: 1, ..LIMITS }, "more than 1 files");
         check(
             "e/f.yml",
-            Limits { bytes: 22, ..LIMITS },
+            BundleLimits { bytes: 22, ..LIMITS },
             "g.yml: the files of the description have more than 22 B",
         );
         let document = json!({"a": {"$ref": "b.yml"}});

@@ -72,7 +72,7 @@ impl Init {
 }
 
 /// Returns the endpoint of a sample, from its URL, if known, and from the detection.
-fn endpoint(asked: Option<&Asked>, found: &sample::Found) -> Map<String, Value> {
+fn endpoint(asked: Option<&Asked>, found: &sample::SampleFindings) -> Map<String, Value> {
     let mut endpoint = Map::new();
     if let Some(asked) = asked {
         let path = if asked.path.is_empty() { "/" } else { asked.path.as_str() };
@@ -124,7 +124,7 @@ fn other_params(params: &Map<String, Value>, paginator: Option<&Value>) -> Map<S
 }
 
 /// Sets the primary key and the write disposition of a resource.
-pub(super) fn keys(found: &sample::Found, resource: &mut Map<String, Value>) {
+pub(super) fn keys(found: &sample::SampleFindings, resource: &mut Map<String, Value>) {
     match found.keys.as_slice() {
         [] if found.records == 0 => {
             resource.insert("write_disposition".to_owned(), "append".into());
@@ -151,7 +151,7 @@ pub(super) fn keys(found: &sample::Found, resource: &mut Map<String, Value>) {
 
 /// Sets the cursor of the holder if a field is the time of a change, or else adds a comment with
 /// other candidates.
-pub(super) fn cursor(found: &sample::Found, holder: &mut Map<String, Value>) {
+pub(super) fn cursor(found: &sample::SampleFindings, holder: &mut Map<String, Value>) {
     let paths: Vec<&str> = found.cursors.iter().map(|(path, _)| path.as_str()).collect();
     match found.cursors.first() {
         Some((path, value)) if sample::tells_changes(path) => {

@@ -24,18 +24,18 @@ pub(super) fn is_one(file: &Path) -> bool {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+enum TableFormat {
     Csv,
     Parquet,
     Arrow,
 }
 
-fn kind(file: &Path) -> Option<Kind> {
+fn kind(file: &Path) -> Option<TableFormat> {
     let format = format(file)?;
     match format.as_str().or_else(|| format.get("type")?.as_str())? {
-        "csv" => Some(Kind::Csv),
-        "parquet" => Some(Kind::Parquet),
-        "arrow" => Some(Kind::Arrow),
+        "csv" => Some(TableFormat::Csv),
+        "parquet" => Some(TableFormat::Parquet),
+        "arrow" => Some(TableFormat::Arrow),
         _ => None,
     }
 }
@@ -49,7 +49,7 @@ impl Init {
                     .to_owned(),
             ));
         }
-        let kind = kind(&self.file).unwrap_or(Kind::Csv);
+        let kind = kind(&self.file).unwrap_or(TableFormat::Csv);
         let name = self.name.clone().unwrap_or_else(|| word(&stem(&self.file)));
         let mut resource = Map::new();
         resource.insert("name".to_owned(), name.clone().into());
@@ -60,7 +60,7 @@ impl Init {
                 .into(),
         );
         resource.insert("files".to_owned(), file.into());
-        if let Some(delimiter) = delimiter(&self.file).filter(|_| kind == Kind::Csv) {
+        if let Some(delimiter) = delimiter(&self.file).filter(|_| kind == TableFormat::Csv) {
             resource.insert("format".to_owned(), json!({"type": "csv", "delimiter": delimiter}));
         }
 
@@ -68,7 +68,7 @@ impl Init {
         let found = sample::look(&[Value::Array(rows.clone())], &[], &Map::new(), |_| name.clone());
         keys(&found, &mut resource);
         // Parquet and Arrow have types.
-        let hints = if kind == Kind::Csv { types(&rows) } else { Map::new() };
+        let hints = if kind == TableFormat::Csv { types(&rows) } else { Map::new() };
         if !hints.is_empty() {
             let seen = if rows.len() == ROWS {
                 format!(": the first {ROWS} rows were read")
@@ -251,13 +251,13 @@ mod tests {
 
     #[test]
     fn files_of_records_are_recognized_by_their_names() {
-        let check = |file: &str, expected: Option<Kind>| {
+        let check = |file: &str, expected: Option<TableFormat>| {
             assert_eq!(kind(Path::new(file)), expected, "{file}")
         };
-        check("a.csv.gz", Some(Kind::Csv));
-        check("a.tsv", Some(Kind::Csv));
-        check("a.parquet", Some(Kind::Parquet));
-        check("a.feather", Some(Kind::Arrow));
+        check("a.csv.gz", Some(TableFormat::Csv));
+        check("a.tsv", Some(TableFormat::Csv));
+        check("a.parquet", Some(TableFormat::Parquet));
+        check("a.feather", Some(TableFormat::Arrow));
         check("a.ndjson", None);
         check("-", None);
     }

@@ -7,7 +7,7 @@ use ring::{digest, hmac};
 
 use super::api::{Api, Entry, Page, now, range};
 use super::variables::Variables;
-use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire, decoded};
+use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint, decoded};
 use super::xml;
 use crate::credentials::Secret;
 use crate::http::encoded;
@@ -29,11 +29,13 @@ struct Keys {
 }
 
 impl Amazon {
-    pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, Trouble> {
+    pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, CloudFailure> {
         let region = variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
         let region = region.unwrap_or_else(|| "us-east-1".to_owned());
         if !is_region(&region) {
-            return Err(Trouble::lasting("expected a region such as eu-central-1 in AWS_REGION"));
+            return Err(CloudFailure::lasting(
+                "expected a region such as eu-central-1 in AWS_REGION",
+            ));
         }
         let endpoint = variables.endpoint(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])?;
         let id = variables.first(&["AWS_ACCESS_KEY_ID"]);
@@ -43,7 +45,7 @@ impl Amazon {
             (Some(id), Some(secret)) => Some(Keys { id, secret, token }),
             (None, None) => None,
             _ => {
-                return Err(Trouble::lasting(
+                return Err(CloudFailure::lasting(
                     "expected both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment",
                 ));
             }
@@ -74,7 +76,7 @@ impl Amazon {
 }
 
 impl Cloud for Amazon {
-    fn sign(&self, ask: &mut Ask, _: &Wire) -> Result<Vec<Secret>, Trouble> {
+    fn sign(&self, ask: &mut Ask, _: &CloudClient) -> Result<Vec<Secret>, CloudFailure> {
         let Some(keys) = &self.keys else { return Ok(Vec::new()) };
         let signature = keys.sign(ask, &self.region(), now());
         let token = keys.token.clone();
@@ -82,7 +84,7 @@ impl Cloud for Amazon {
     }
 
     /// A bucket is in one region, and servers in others say which.
-    fn learn(&self, answer: &Answer) -> bool {
+    fn learn(&self, answer: &CloudResponse) -> bool {
         let named = answer.header("x-amz-bucket-region").filter(|it| is_region(it));
         let mut region = self.region.lock().unwrap_or_else(PoisonError::into_inner);
         match named {
@@ -284,7 +286,7 @@ mod tests {
     fn another_region_is_learned() {
         let bucket = amazon("b", &[]);
         let mut answer =
-            Answer { status: 301, headers: ureq::http::HeaderMap::new(), body: Vec::new() };
+            CloudResponse { status: 301, headers: ureq::http::HeaderMap::new(), body: Vec::new() };
         assert!(!bucket.learn(&answer));
         for (named, learned) in
             [("evil.example/", false), ("eu-west-3", true), ("eu-west-3", false)]

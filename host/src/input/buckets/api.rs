@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
-use super::wire::{Answer, Ask, Cloud};
+use super::wire::{Ask, Cloud, CloudResponse};
 
 /// What one cloud calls things.
 pub(super) trait Api: Cloud {
@@ -19,7 +19,7 @@ pub(super) trait Api: Cloud {
     fn about(&self, key: &str) -> Ask;
 
     /// Reads the answer to it; `None` if it is not a file.
-    fn of_about(&self, key: &str, answer: &Answer) -> Result<Option<Entry>, String> {
+    fn of_about(&self, key: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
         Entry::of_head(key, answer).map(Some)
     }
 
@@ -45,7 +45,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Reads the headers of an answer.
-    pub(super) fn of_head(key: &str, answer: &Answer) -> Result<Self, String> {
+    pub(super) fn of_head(key: &str, answer: &CloudResponse) -> Result<Self, String> {
         let size = answer.header("content-length").and_then(|it| it.trim().parse().ok());
         Ok(Self {
             key: key.to_owned(),

@@ -9,7 +9,7 @@ use super::api::{Api, Entry, Page, now, range};
 use super::location::{AzureHost, is_account};
 use super::token::{BearerToken, Grant};
 use super::variables::Variables;
-use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire, decoded};
+use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint, decoded};
 use super::xml;
 use crate::credentials::Secret;
 
@@ -38,13 +38,13 @@ impl Azure {
         container: &str,
         host: Option<AzureHost<'_>>,
         variables: &Variables,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, CloudFailure> {
         let own = variables.first(&["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"]);
         let account = match (host, &own) {
             (Some(host), _) => host.account.to_owned(),
             (None, Some(own)) if is_account(own) => own.clone(),
             _ => {
-                return Err(Trouble::lasting(
+                return Err(CloudFailure::lasting(
                     "expected a storage account in AZURE_STORAGE_ACCOUNT, or \
                      az://account.blob.core.windows.net/container/path",
                 ));
@@ -61,7 +61,7 @@ impl Azure {
         if matches!(proof, AzureAuth::Key(_) | AzureAuth::Signature(_))
             && own.as_ref() != Some(&account)
         {
-            return Err(Trouble::lasting(format!(
+            return Err(CloudFailure::lasting(format!(
                 "the key or signature in the environment is for AZURE_STORAGE_ACCOUNT, and that is \
                  not the account {account}"
             )));
@@ -78,10 +78,10 @@ impl Azure {
 }
 
 impl AzureAuth {
-    fn of(variables: &Variables) -> Result<Self, Trouble> {
+    fn of(variables: &Variables) -> Result<Self, CloudFailure> {
         if let Some(key) = variables.secret(&["AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"]) {
             let key = STANDARD.decode(key.reveal().trim());
-            let unfit = |_| Trouble::lasting("expected a key in base64 in AZURE_STORAGE_KEY");
+            let unfit = |_| CloudFailure::lasting("expected a key in base64 in AZURE_STORAGE_KEY");
             return key.map(Self::Key).map_err(unfit);
         }
         if let Some(text) = variables.secret(&["AZURE_STORAGE_SAS_TOKEN"]) {
@@ -91,7 +91,7 @@ impl AzureAuth {
             let pairs: Option<Vec<(String, Secret)>> = pairs.map(pair).collect();
             let pairs = pairs.filter(|it| it.iter().any(|(name, _)| name == "sig"));
             let unfit = "expected parameters with a sig in AZURE_STORAGE_SAS_TOKEN";
-            return pairs.map(Self::Signature).ok_or_else(|| Trouble::lasting(unfit));
+            return pairs.map(Self::Signature).ok_or_else(|| CloudFailure::lasting(unfit));
         }
         let id = variables.first(&["AZURE_CLIENT_ID"]);
         let secret = variables.secret(&["AZURE_CLIENT_SECRET"]);
@@ -108,7 +108,7 @@ impl AzureAuth {
 }
 
 impl Cloud for Azure {
-    fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble> {
+    fn sign(&self, ask: &mut Ask, wire: &CloudClient) -> Result<Vec<Secret>, CloudFailure> {
         match &self.proof {
             AzureAuth::None => Ok(Vec::new()),
             AzureAuth::Key(key) => {
@@ -133,7 +133,7 @@ impl Cloud for Azure {
         }
     }
 
-    fn learn(&self, answer: &Answer) -> bool {
+    fn learn(&self, answer: &CloudResponse) -> bool {
         matches!(&self.proof, AzureAuth::BearerToken(token) if answer.status == 401 && token.forget())
     }
 
@@ -187,7 +187,7 @@ impl Api for Azure {
         Ask { head: true, ..self.ask(Some(key)) }
     }
 
-    fn of_about(&self, key: &str, answer: &Answer) -> Result<Option<Entry>, String> {
+    fn of_about(&self, key: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
         // A folder of an account that has real ones.
         let folder = answer.header("x-ms-resource-type") == Some("directory")
             || answer.header("x-ms-meta-hdi_isfolder") == Some("true");

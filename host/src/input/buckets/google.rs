@@ -6,7 +6,7 @@ use super::amazon::size;
 use super::api::{Api, Entry, Page, range};
 use super::token::{BearerToken, Grant};
 use super::variables::Variables;
-use super::wire::{Answer, Ask, Cloud, Endpoint, Trouble, Wire};
+use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint};
 use crate::credentials::Secret;
 
 /// A bucket.
@@ -23,7 +23,7 @@ enum GoogleAuth {
 }
 
 impl Google {
-    pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, Trouble> {
+    pub(super) fn new(bucket: &str, variables: &Variables) -> Result<Self, CloudFailure> {
         let endpoint = variables.endpoint(&["STORAGE_EMULATOR_HOST"])?;
         let proof = match variables.secret(&["GOOGLE_OAUTH_ACCESS_TOKEN"]) {
             Some(token) => GoogleAuth::Given(token),
@@ -55,7 +55,7 @@ impl Google {
 }
 
 impl Cloud for Google {
-    fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble> {
+    fn sign(&self, ask: &mut Ask, wire: &CloudClient) -> Result<Vec<Secret>, CloudFailure> {
         match &self.proof {
             GoogleAuth::None => Ok(Vec::new()),
             GoogleAuth::Given(token) => {
@@ -66,7 +66,7 @@ impl Cloud for Google {
         }
     }
 
-    fn learn(&self, answer: &Answer) -> bool {
+    fn learn(&self, answer: &CloudResponse) -> bool {
         matches!(&self.proof, GoogleAuth::BearerToken(token) if answer.status == 401 && token.forget())
     }
 
@@ -100,7 +100,7 @@ impl Api for Google {
         self.ask(Some(key), &[("fields", "name,size,generation")])
     }
 
-    fn of_about(&self, _: &str, answer: &Answer) -> Result<Option<Entry>, String> {
+    fn of_about(&self, _: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
         let body: Value = serde_json::from_slice(&answer.body)
             .map_err(|e| format!("expected JSON, found none: {e}"))?;
         entry(&body).map(Some)

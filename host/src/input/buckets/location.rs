@@ -60,9 +60,9 @@ impl<'a> Location<'a> {
         let (first, below) = rest.split_once('/').unwrap_or((rest, ""));
         let name = |text: &'a str| is_name(text).then_some(text).ok_or_else(fault);
         let (bucket, path) = match scheme {
-            Scheme::Amazon => (Name::Amazon { bucket: name(first)? }, below),
-            Scheme::Google => (Name::Google { bucket: name(first)? }, below),
-            Scheme::Azure => {
+            CloudScheme::Amazon => (Name::Amazon { bucket: name(first)? }, below),
+            CloudScheme::Google => (Name::Google { bucket: name(first)? }, below),
+            CloudScheme::Azure => {
                 let (container, host, path) = if let Some((container, host)) = first.split_once('@')
                 {
                     (container, Some(host), below)
@@ -93,17 +93,17 @@ impl<'a> Location<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Scheme {
+enum CloudScheme {
     Amazon,
     Azure,
     Google,
 }
 
-fn scheme_of(scheme: &str) -> Option<Scheme> {
+fn scheme_of(scheme: &str) -> Option<CloudScheme> {
     Some(match scheme {
-        "s3" | "s3a" => Scheme::Amazon,
-        "az" | "azure" | "abfs" | "abfss" => Scheme::Azure,
-        "gs" | "gcs" => Scheme::Google,
+        "s3" | "s3a" => CloudScheme::Amazon,
+        "az" | "azure" | "abfs" | "abfss" => CloudScheme::Azure,
+        "gs" | "gcs" => CloudScheme::Google,
         _ => return None,
     })
 }

@@ -30,7 +30,7 @@ use self::azure::Azure;
 use self::google::Google;
 use self::location::{Location, Name, Pattern};
 use self::variables::Variables;
-use self::wire::{Answer, Trouble, Wire};
+use self::wire::{CloudClient, CloudFailure, CloudResponse};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 
@@ -57,7 +57,7 @@ pub fn check(place: &str) -> io::Result<()> {
 /// ```
 pub struct Buckets {
     variables: Variables,
-    wire: Arc<Wire>,
+    wire: Arc<CloudClient>,
     /// By the beginnings of places.
     opened: Mutex<BTreeMap<String, Arc<dyn Api>>>,
 }
@@ -75,7 +75,7 @@ impl Buckets {
     pub fn with(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self {
             variables: Variables::new(variable),
-            wire: Arc::new(Wire::new()),
+            wire: Arc::new(CloudClient::new()),
             opened: Mutex::default(),
         }
     }
@@ -84,7 +84,7 @@ impl Buckets {
     /// by default.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
-        self.wire = Arc::new(Wire::new().waiting(wait));
+        self.wire = Arc::new(CloudClient::new().waiting(wait));
         self
     }
 
@@ -94,7 +94,7 @@ impl Buckets {
             return Ok(Arc::clone(api));
         }
         let variables = &self.variables;
-        let api: Result<Arc<dyn Api>, Trouble> = match place.bucket {
+        let api: Result<Arc<dyn Api>, CloudFailure> = match place.bucket {
             Name::Amazon { bucket } => Amazon::new(bucket, variables).map(|it| Arc::new(it) as _),
             Name::Azure { container, host } => {
                 Azure::new(container, host, variables).map(|it| Arc::new(it) as _)
@@ -111,7 +111,7 @@ impl Buckets {
         match self.wire.send(api, || api.about(key), |_| Ok(())) {
             Ok(answer) => api
                 .of_about(key, &answer)
-                .map_err(|why| Trouble::lasting(why).of("asking for its size")),
+                .map_err(|why| CloudFailure::lasting(why).of("asking for its size")),
             Err(trouble) if trouble.status == 404 => Ok(None),
             Err(trouble) => Err(trouble.of("asking for its size")),
         }
@@ -132,16 +132,16 @@ impl Buckets {
         let mut empty: BTreeSet<String> = BTreeSet::new();
         let mut next: Option<String> = None;
         loop {
-            let read = |answer: &Answer| {
+            let read = |answer: &CloudResponse| {
                 let body = std::str::from_utf8(&answer.body)
                     .map_err(|_| "expected a list in UTF-8, found other bytes".to_owned())?;
                 api.page(body)
             };
             let ask = || api.list(prefix, next.as_deref());
-            let fit = |answer: &Answer| read(answer).map(|_| ());
+            let fit = |answer: &CloudResponse| read(answer).map(|_| ());
             let answer =
                 self.wire.send(api, ask, fit).map_err(|trouble| trouble.of(operation()))?;
-            let page = read(&answer).map_err(|why| Trouble::lasting(why).of(operation()))?;
+            let page = read(&answer).map_err(|why| CloudFailure::lasting(why).of(operation()))?;
             for entry in page.entries {
                 // Tools mark folders by empty files: of their names, or with a slash behind.
                 let ends = entry.key.match_indices('/').map(|(at, _)| at);
@@ -157,7 +157,7 @@ impl Buckets {
             }
             if page.next.is_some() && page.next == next {
                 let why = "the list does not go on: the same page was named twice";
-                return Err(Trouble::lasting(why).of(operation()));
+                return Err(CloudFailure::lasting(why).of(operation()));
             }
             next = page.next;
             if next.is_none() {
@@ -222,7 +222,7 @@ impl Store for Buckets {
 
 /// A file that is read part by part.
 struct Object {
-    wire: Arc<Wire>,
+    wire: Arc<CloudClient>,
     api: Arc<dyn Api>,
     entry: Entry,
     /// Where the next part begins.
@@ -239,7 +239,7 @@ impl Read for Object {
         // The part that is done goes before the next one comes.
         self.part = io::Cursor::default();
         let (from, to) = (self.next, self.entry.size.min(self.next + PART));
-        let fit = |answer: &Answer| {
+        let fit = |answer: &CloudResponse| {
             let found = answer.body.len() as u64;
             let whole = from == 0 && to == self.entry.size;
             if answer.status != 206 && !(whole && found == to) {

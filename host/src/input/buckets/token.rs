@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use ureq::http::Uri;
 
 use super::api::now;
-use super::wire::{Ask, Trouble, Wire};
+use super::wire::{Ask, CloudClient, CloudFailure};
 use crate::credentials::Secret;
 use crate::http::token::fetch;
 
@@ -41,7 +41,11 @@ impl BearerToken {
     }
 
     /// Adds it to a request. Gives back what no error may quote.
-    pub(super) fn add(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble> {
+    pub(super) fn add(
+        &self,
+        ask: &mut Ask,
+        wire: &CloudClient,
+    ) -> Result<Vec<Secret>, CloudFailure> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let token = match &*kept {
             Some((token, until)) if Instant::now() < *until => token.clone(),
@@ -63,9 +67,9 @@ impl BearerToken {
 
 impl Grant {
     /// What is in a file that Google's tools know as `GOOGLE_APPLICATION_CREDENTIALS`.
-    pub(super) fn of_google_file(file: &str) -> Result<Self, Trouble> {
+    pub(super) fn of_google_file(file: &str) -> Result<Self, CloudFailure> {
         let unfit = |why: &str| {
-            Trouble::lasting(format!("the file in GOOGLE_APPLICATION_CREDENTIALS: {why}"))
+            CloudFailure::lasting(format!("the file in GOOGLE_APPLICATION_CREDENTIALS: {why}"))
         };
         let text = fs::read_to_string(file).map_err(|e| unfit(&e.to_string()))?;
         // An error of the parser could quote the file.
@@ -95,10 +99,10 @@ impl Grant {
         }
     }
 
-    fn fetch(&self, wire: &Wire) -> Result<crate::http::token::Fetched, Trouble> {
+    fn fetch(&self, wire: &CloudClient) -> Result<crate::http::token::Fetched, CloudFailure> {
         let (Self::Client { url, .. } | Self::Refresh { url, .. } | Self::Account { url, .. }) =
             self;
-        let failed = |(why, transient): (String, bool)| Trouble {
+        let failed = |(why, transient): (String, bool)| CloudFailure {
             status: 0,
             transient,
             message: format!("the token for it: {why}"),

@@ -1,6 +1,6 @@
 //! The variables of the environment that hold credentials and endpoints.
 
-use super::wire::{Endpoint, Trouble};
+use super::wire::{CloudFailure, Endpoint};
 use crate::credentials::Secret;
 
 /// The variables of the environment, or what stands for them.
@@ -30,9 +30,9 @@ impl Variables {
         self.first(names).map(Secret::new)
     }
 
-    pub(super) fn endpoint(&self, names: &[&str]) -> Result<Option<Endpoint>, Trouble> {
+    pub(super) fn endpoint(&self, names: &[&str]) -> Result<Option<Endpoint>, CloudFailure> {
         let Some(value) = self.first(names) else { return Ok(None) };
-        let unfit = || Trouble::lasting(format!("expected a URL in {}", names.join(" or ")));
+        let unfit = || CloudFailure::lasting(format!("expected a URL in {}", names.join(" or ")));
         Endpoint::parse(&value).map(Some).ok_or_else(unfit)
     }
 }

@@ -106,13 +106,13 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 }
 
 /// An answer.
-pub(super) struct Answer {
+pub(super) struct CloudResponse {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl CloudResponse {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -124,10 +124,10 @@ pub(super) trait Cloud: Send + Sync {
     ///
     /// # Errors
     /// When there are credentials and they are of no use.
-    fn sign(&self, ask: &mut Ask, wire: &Wire) -> Result<Vec<Secret>, Trouble>;
+    fn sign(&self, ask: &mut Ask, wire: &CloudClient) -> Result<Vec<Secret>, CloudFailure>;
 
     /// Whether something was learned from a refusal, and another try is worth it.
-    fn learn(&self, _: &Answer) -> bool {
+    fn learn(&self, _: &CloudResponse) -> bool {
         false
     }
 
@@ -137,14 +137,14 @@ pub(super) trait Cloud: Send + Sync {
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct CloudFailure {
     /// The status of HTTP; 0 if there was no answer.
     pub(super) status: u16,
     pub(super) transient: bool,
     pub(super) message: String,
 }
 
-impl Trouble {
+impl CloudFailure {
     pub(super) fn lasting(message: impl Into<String>) -> Self {
         Self { status: 0, transient: false, message: message.into() }
     }
@@ -166,14 +166,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(super) const LARGEST: u64 = 64 << 20;
 
 /// A client that follows no redirect, and speaks plain HTTP to this machine only.
-pub(super) struct Wire {
+pub(super) struct CloudClient {
     /// Through the proxy that the environment names, if it does.
     remote: Agent,
     local: Agent,
     first_wait: Duration,
 }
 
-impl Wire {
+impl CloudClient {
     pub(super) fn new() -> Self {
         let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
             config
@@ -210,8 +210,8 @@ impl Wire {
         &self,
         cloud: &dyn Cloud,
         ask: impl Fn() -> Ask,
-        fit: impl Fn(&Answer) -> Result<(), String>,
-    ) -> Result<Answer, Trouble> {
+        fit: impl Fn(&CloudResponse) -> Result<(), String>,
+    ) -> Result<CloudResponse, CloudFailure> {
         let mut wait = self.first_wait;
         let mut learned = false;
         let mut tried = 0;
@@ -225,7 +225,8 @@ impl Wire {
                     again = !learned && cloud.learn(&answer);
                     return Err(refused(&answer, cloud.unsigned()));
                 }
-                let broken = |why| Trouble { status: answer.status, transient: true, message: why };
+                let broken =
+                    |why| CloudFailure { status: answer.status, transient: true, message: why };
                 fit(&answer).map_err(broken)?;
                 Ok(answer)
             });
@@ -249,19 +250,19 @@ impl Wire {
         }
     }
 
-    fn once(&self, cloud: &dyn Cloud, mut ask: Ask) -> Result<Answer, Trouble> {
+    fn once(&self, cloud: &dyn Cloud, mut ask: Ask) -> Result<CloudResponse, CloudFailure> {
         let secrets = cloud.sign(&mut ask, self)?;
         // Neither a URL nor a header is quoted: a signature may be in it.
-        let uri: Uri = ask.url().parse().map_err(|_| Trouble::lasting("not a URL"))?;
-        let agent = self.agent(&uri).map_err(Trouble::lasting)?;
+        let uri: Uri = ask.url().parse().map_err(|_| CloudFailure::lasting("not a URL"))?;
+        let agent = self.agent(&uri).map_err(CloudFailure::lasting)?;
         let mut message = ureq::http::Request::builder().method(ask.method()).uri(uri);
         for (name, value) in &ask.headers {
             let mut value = HeaderValue::from_str(value)
-                .map_err(|_| Trouble::lasting(format!("the header {name} cannot be sent")))?;
+                .map_err(|_| CloudFailure::lasting(format!("the header {name} cannot be sent")))?;
             value.set_sensitive(*name == "authorization" || *name == "x-amz-security-token");
             message = message.header(*name, value);
         }
-        let failed = |error: ureq::Error| Trouble {
+        let failed = |error: ureq::Error| CloudFailure {
             status: 0,
             transient: is_transient(&error),
             message: error.to_string(),
@@ -273,7 +274,8 @@ impl Wire {
         } else {
             body.into_with_config().limit(LARGEST).read_to_vec().map_err(failed)?
         };
-        let mut answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        let mut answer =
+            CloudResponse { status: parts.status.as_u16(), headers: parts.headers, body };
         if !parts.status.is_success() {
             // Those that refuse a signature say how they have read it.
             let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -283,14 +285,14 @@ impl Wire {
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for CloudClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").finish_non_exhaustive()
     }
 }
 
 /// What a refusal says.
-fn refused(answer: &Answer, unsigned: Option<&str>) -> Trouble {
+fn refused(answer: &CloudResponse, unsigned: Option<&str>) -> CloudFailure {
     let status = answer.status;
     let mut message = format!("the server said {status}");
     // A HEAD has no body, but Azure says its word in a header as well.
@@ -306,7 +308,7 @@ fn refused(answer: &Answer, unsigned: Option<&str>) -> Trouble {
         message.push_str(&format!(" ({unsigned})"));
     }
     let transient = matches!(status, 408 | 429 | 500..);
-    Trouble { status, transient, message }
+    CloudFailure { status, transient, message }
 }
 
 /// Returns the error code and message; nothing else of the answer is shown.
@@ -347,7 +349,7 @@ mod tests {
     fn a_refusal_is_reported_in_a_line() {
         let check = |status, body: &str, unsigned, expect: &str| {
             let headers = HeaderMap::new();
-            let answer = Answer { status, headers, body: body.as_bytes().to_vec() };
+            let answer = CloudResponse { status, headers, body: body.as_bytes().to_vec() };
             assert_eq!(refused(&answer, unsigned).message, expect);
         };
         check(

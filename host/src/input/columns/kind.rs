@@ -14,14 +14,14 @@ const DIGITS: usize = 38;
 
 /// A type: its name in the source, and the kind of its cells.
 #[derive(Clone, Debug)]
-pub(super) struct Kind {
+pub(super) struct ColumnKind {
     native: String,
     kind: &'static str,
     precision: Option<u32>,
     scale: Option<u32>,
 }
 
-impl Kind {
+impl ColumnKind {
     pub(super) fn of(native: &str, kind: &'static str) -> Self {
         Self { native: native.to_owned(), kind, precision: None, scale: None }
     }
@@ -112,7 +112,7 @@ impl Kind {
 
 /// The column of an Arrow field.
 pub(super) fn of_field(field: &Field) -> Column {
-    Kind::of_arrow(&field.data_type).column(&field.name, field.is_nullable)
+    ColumnKind::of_arrow(&field.data_type).column(&field.name, field.is_nullable)
 }
 
 /// The number of fractional digits, if more than six.

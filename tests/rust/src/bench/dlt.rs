@@ -16,7 +16,7 @@ pub struct Dlt {
 
 /// The result of one run of dlt.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct DltRun {
     pub(super) version: String,
     /// The time to extract and normalize, without the start of Python and the import of dlt.
     pub(super) seconds: f64,
@@ -32,7 +32,7 @@ impl Dlt {
         Self { python }
     }
 
-    pub(super) fn run(&self, file: &Path) -> Result<Run, Failure> {
+    pub(super) fn run(&self, file: &Path) -> Result<DltRun, Failure> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/support/bench_dlt.py");
         let output = Command::new(&self.python)
             .arg(&script)
@@ -46,12 +46,12 @@ impl Dlt {
         }
         let measured = serde_json::from_slice::<Value>(&output.stdout)
             .map_err(|error| Failure::new(error).at("what bench_dlt.py printed"))?;
-        Run::read(&measured)
+        DltRun::read(&measured)
             .ok_or_else(|| Failure::new(format_args!("bench_dlt.py omitted a number: {measured}")))
     }
 }
 
-impl Run {
+impl DltRun {
     fn read(measured: &Value) -> Option<Self> {
         let rows = measured["rows"].as_object()?.iter();
         Some(Self {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::dlt::Run;
+use super::dlt::DltRun;
 use super::{Contender, Dlt, Driver, Failure, FilePages, GeneratedPages, Stats, TABLE};
 use crate::generators::Kind;
 
@@ -170,7 +170,7 @@ impl DataSet {
 
 /// One measurement of each contender.
 struct Round {
-    dlt: Option<Run>,
+    dlt: Option<DltRun>,
     component_seconds: f64,
     native_seconds: f64,
     stats: Stats,

@@ -48,12 +48,12 @@ struct Graph {
     /// The id of the accepted application, and its secret.
     client: (String, String),
     directory: Mutex<Directory>,
-    tokens: Mutex<Tokens>,
+    tokens: Mutex<GivenTokens>,
 }
 
 /// The issued tokens, numbered from 1. Only the last one is valid.
 #[derive(Debug, Default)]
-struct Tokens {
+struct GivenTokens {
     given: u64,
     /// A token that is valid for a limited number of requests, if a test sets it: its number, and
     /// the requests left.

@@ -57,12 +57,12 @@ fn shrink(job: &mut Value) {
 #[derive(Debug)]
 struct Zendesk {
     authorization: String,
-    account: Mutex<Account>,
+    account: Mutex<ZendeskAccount>,
 }
 
 /// What an account holds. Every item has the second at which it last changed.
 #[derive(Debug)]
-struct Account {
+struct ZendeskAccount {
     tickets: Vec<(i64, Value)>,
     users: Vec<(i64, Value)>,
     organizations: Vec<(i64, Value)>,
@@ -129,7 +129,7 @@ impl Zendesk {
     fn new(options: &Options) -> Self {
         Self {
             authorization: basic(&options.secret),
-            account: Mutex::new(Account::new(options.seed, options.size)),
+            account: Mutex::new(ZendeskAccount::new(options.seed, options.size)),
         }
     }
 }
@@ -226,7 +226,7 @@ impl Export<'_> {
     }
 }
 
-impl Account {
+impl ZendeskAccount {
     fn new(seed: u64, tickets: u64) -> Self {
         let mut account = Self {
             tickets: Vec::new(),

@@ -5,8 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 mod imports;
+mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -243,6 +244,22 @@ fn statements_are_written_in_one_place() {
         assert!(says == 0 || name.starts_with("sql/"), "{name}: a statement outside sql");
     }
     assert!(found > 3, "the words of statements are not those that are looked for");
+}
+
+#[test]
+fn no_two_types_of_a_crate_have_one_name() {
+    for sources in ["guest/src", "host/src", "tests/rust/src"] {
+        let read = Crate::read(&root().join(sources));
+        let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, file) in &read.files {
+            for declared in names::declared(&file.code) {
+                places.entry(declared).or_default().push(name);
+            }
+        }
+        assert!(places.len() > 50, "{sources}: {} types, expected more", places.len());
+        places.retain(|_, files| files.len() > 1);
+        assert!(places.is_empty(), "{sources}: types of one name, {places:#?}");
+    }
 }
 
 /// What stores a value or makes a digest of it: calls, and functions that return what is stored.

@@ -6,7 +6,7 @@ use super::names::{Topic, is_about, plain};
 use super::signs::signs;
 use crate::job::paginator::{Detection, Evidence, Signs, detect};
 use crate::json::Path;
-use crate::sources::rest::outline::Outline;
+use crate::sources::rest::outline::ResponseOutline;
 
 /// The first request, and the known parts of its response.
 pub(in crate::sources::rest) struct FirstPage<'a> {
@@ -21,10 +21,13 @@ pub(in crate::sources::rest) struct FirstPage<'a> {
 }
 
 /// Detects the paginator of a source.
-pub(in crate::sources::rest) fn paginator(outline: &Outline, first: &FirstPage<'_>) -> Detection {
+pub(in crate::sources::rest) fn paginator(
+    outline: &ResponseOutline,
+    first: &FirstPage<'_>,
+) -> Detection {
     let requested: Vec<&str> = first.params.iter().map(|(_, value)| value.as_str()).collect();
     let records = first.selector.and_then(|selector| match outline.at(selector) {
-        Some(Outline::List(list)) => Some(list.length),
+        Some(ResponseOutline::List(list)) => Some(list.length),
         _ => None,
     });
     let is_record = records.is_none() && first.selector.is_some();

@@ -2,7 +2,7 @@
 
 use super::names::plain;
 use crate::json::Path;
-use crate::sources::rest::outline::{List, Outline};
+use crate::sources::rest::outline::{List, ResponseOutline};
 
 /// Usual keys of lists of records (`sources/helpers/rest_client/detector.py`).
 const RECORD_KEYS: &[&str] = &[
@@ -68,8 +68,8 @@ pub(in crate::sources::rest) enum Records {
 /// objects, at most three keys deep: the one named like the resource, or else the first with a
 /// usual key, or else the first. An object without such a list is a record itself, unless it has an
 /// empty list and no `id`, or only keys that describe pages: then it is a page without records.
-pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Records {
-    let Outline::Object(members) = outline else { return Records::At(Path::root(), None) };
+pub(in crate::sources::rest) fn records(outline: &ResponseOutline, names: &[&str]) -> Records {
+    let ResponseOutline::Object(members) = outline else { return Records::At(Path::root(), None) };
     let is_name = |key: &str| names.iter().any(|name| plain(name) == plain(key));
     let mut lists = Vec::new();
     find_lists(outline, &mut Vec::new(), &mut lists);
@@ -125,7 +125,7 @@ pub(in crate::sources::rest) fn records(outline: &Outline, names: &[&str]) -> Re
 }
 
 fn find_lists<'s>(
-    outline: &'s Outline,
+    outline: &'s ResponseOutline,
     path: &mut Vec<&'s str>,
     lists: &mut Vec<(Vec<&'s str>, List)>,
 ) {
@@ -135,9 +135,9 @@ fn find_lists<'s>(
     for (key, value) in outline.members() {
         path.push(key);
         match value {
-            Outline::List(list) => lists.push((path.clone(), *list)),
-            Outline::Object(_) => find_lists(value, path, lists),
-            Outline::Scalar(_) => {}
+            ResponseOutline::List(list) => lists.push((path.clone(), *list)),
+            ResponseOutline::Object(_) => find_lists(value, path, lists),
+            ResponseOutline::Scalar(_) => {}
         }
         path.pop();
     }
@@ -154,7 +154,7 @@ mod tests {
 
     /// The detected path, or `-` if there are no records; and whether there is a message.
     fn find(body: &str) -> (String, bool) {
-        match records(&Outline::read(body).unwrap(), &["users", "v1/users"]) {
+        match records(&ResponseOutline::read(body).unwrap(), &["users", "v1/users"]) {
             Records::At(path, said) => (path.to_string(), said.is_some()),
             Records::None(_) => ("-".to_owned(), true),
         }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn choices_are_reported() {
         let check = |body: &str, expect: &str| {
-            let said = match records(&Outline::read(body).unwrap(), &["r"]) {
+            let said = match records(&ResponseOutline::read(body).unwrap(), &["r"]) {
                 Records::At(_, said) => said.unwrap(),
                 Records::None(said) => said,
             };

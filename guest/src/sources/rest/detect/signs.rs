@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::names::{Topic, is_about, is_next_token, param_of, plain};
 use crate::job::paginator::{KeyPath, Signs};
-use crate::sources::rest::outline::Outline;
+use crate::sources::rest::outline::ResponseOutline;
 
 /// The maximum nesting at which signs are searched for.
 const DEPTH: usize = 4;
@@ -25,7 +25,11 @@ const ABOUT: &[&str] = &[
 /// The signs of more pages in a response. `requested` are values of the request: if a response
 /// repeats one of them, it is not a sign. `is_record`: the response is a record itself, so its
 /// numbers are not signs.
-pub(super) fn signs<'s>(outline: &'s Outline, requested: &[&str], is_record: bool) -> Signs<'s> {
+pub(super) fn signs<'s>(
+    outline: &'s ResponseOutline,
+    requested: &[&str],
+    is_record: bool,
+) -> Signs<'s> {
     let mut signs = Signs::default();
     let mut search = Search { requested, is_record, path: Vec::new(), signs: &mut signs };
     search.object(outline);
@@ -40,7 +44,7 @@ struct Search<'l, 's> {
 }
 
 impl<'s> Search<'_, 's> {
-    fn object(&mut self, outline: &'s Outline) {
+    fn object(&mut self, outline: &'s ResponseOutline) {
         if self.path.len() >= DEPTH {
             return;
         }
@@ -51,39 +55,45 @@ impl<'s> Search<'_, 's> {
         }
     }
 
-    fn member(&mut self, name: &'s str, value: &'s Outline) {
+    fn member(&mut self, name: &'s str, value: &'s ResponseOutline) {
         let key = plain(name);
         match value {
-            Outline::Object(_) if is_about(&key, Topic::Next) => self.next_object(value),
-            Outline::Object(members) if is_about(&key, Topic::Opaque) && !members.is_empty() => {
+            ResponseOutline::Object(_) if is_about(&key, Topic::Next) => self.next_object(value),
+            ResponseOutline::Object(members)
+                if is_about(&key, Topic::Opaque) && !members.is_empty() =>
+            {
                 self.signs.opaque.get_or_insert_with(|| self.path.clone());
             }
             // `"total": {"value": 7}`, as in Elasticsearch.
-            Outline::Object(members) if is_about(&key, Topic::Total) => {
+            ResponseOutline::Object(members) if is_about(&key, Topic::Total) => {
                 let value = members.iter().find(|(name, _)| name == "value");
-                if let Some((name, Outline::Scalar(value))) = value {
+                if let Some((name, ResponseOutline::Scalar(value))) = value {
                     self.path.push(name);
                     self.scalar(name, &key, value);
                     self.path.pop();
                 }
             }
-            Outline::Object(_) => self.object(value),
-            Outline::List(list) if list.links_next && matches!(key.as_str(), "link" | "links") => {
+            ResponseOutline::Object(_) => self.object(value),
+            ResponseOutline::List(list)
+                if list.links_next && matches!(key.as_str(), "link" | "links") =>
+            {
                 self.signs.links.get_or_insert_with(|| self.path.clone());
             }
-            Outline::List(_) => {}
-            Outline::Scalar(value) => self.scalar(name, &key, value),
+            ResponseOutline::List(_) => {}
+            ResponseOutline::Scalar(value) => self.scalar(name, &key, value),
         }
     }
 
     /// `"next": {"href": ".."}`, `"next": {"after": ".."}`.
-    fn next_object(&mut self, object: &'s Outline) {
+    fn next_object(&mut self, object: &'s ResponseOutline) {
         let member = |is: &dyn Fn(&str, &str) -> bool| {
             object.members().iter().find_map(|(key, value)| match value {
-                Outline::Scalar(Value::String(text)) if !text.is_empty() => {
+                ResponseOutline::Scalar(Value::String(text)) if !text.is_empty() => {
                     is(&plain(key), text).then_some(key.as_str())
                 }
-                Outline::Scalar(Value::Number(_)) => is(&plain(key), "").then_some(key.as_str()),
+                ResponseOutline::Scalar(Value::Number(_)) => {
+                    is(&plain(key), "").then_some(key.as_str())
+                }
                 _ => None,
             })
         };

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::detect::{FirstPage, Records, paginator, records};
-use super::outline::Outline;
+use super::outline::ResponseOutline;
 use super::paginate::{Pager, Repeats};
 use super::parents::ParentRow;
 use super::placeholders::{PlaceholderValues, params, values};
@@ -128,7 +128,7 @@ impl Requests {
         if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
             return Ok(());
         }
-        let outline = Outline::read(&response.body)?;
+        let outline = ResponseOutline::read(&response.body)?;
         if self.whole {
             check_failure(&outline, &response.body)?;
         } else if self.selector.is_none() {
@@ -165,7 +165,7 @@ impl Requests {
         if !self.pager.ends_by_response() || self.repeats.is_guess() {
             return Ok(None);
         }
-        let outline = Outline::read(&response.body)?;
+        let outline = ResponseOutline::read(&response.body)?;
         let shown = match self.detected(&outline, response) {
             Detection::Found(paginator, _) if paginator.is_single_page() => return Ok(None),
             Detection::Found(_, said) | Detection::Unknown(said) => said,
@@ -173,7 +173,7 @@ impl Requests {
         Ok(Some(format!("the paginator that is named found no page behind the first; yet {shown}")))
     }
 
-    fn detected(&self, outline: &Outline, response: &Response) -> Detection {
+    fn detected(&self, outline: &ResponseOutline, response: &Response) -> Detection {
         let params = pairs(&self.params);
         let first = FirstPage {
             headers: &response.headers,
@@ -184,13 +184,13 @@ impl Requests {
         paginator(outline, &first)
     }
 
-    fn find_records(&mut self, outline: &Outline, body: &str) -> Result<()> {
+    fn find_records(&mut self, outline: &ResponseOutline, body: &str) -> Result<()> {
         let names = self.names.each_ref().map(String::as_str);
         let said = match records(outline, &names) {
             Records::At(path, said) => {
                 if path.segments().is_empty() {
                     check_failure(outline, body)?;
-                    self.whole = matches!(outline, Outline::Object(_));
+                    self.whole = matches!(outline, ResponseOutline::Object(_));
                 }
                 self.selector = Some(path);
                 said

@@ -25,7 +25,7 @@ pub(in super::super) const OPEN: &str = "TO BE FILLED IN";
 
 /// The result of reading a description.
 #[derive(Debug)]
-pub(super) struct Api {
+pub(super) struct DescribedApi {
     /// Its title.
     pub(super) title: String,
     /// The base URL of its paths, and a comment.
@@ -49,7 +49,7 @@ pub(super) fn is_one(document: &Value) -> bool {
 }
 
 /// Reads a description. If `wanted` has paths, only these and their parents become resources.
-pub(super) fn read(document: &Value, wanted: &[String]) -> Api {
+pub(super) fn read(document: &Value, wanted: &[String]) -> DescribedApi {
     let schemas = Schemas::new(document);
     let mut reading = Reading::default();
     let mut paths: Vec<(&String, &Value)> =
@@ -82,7 +82,7 @@ pub(super) fn read(document: &Value, wanted: &[String]) -> Api {
         let credential = json!({"type": "api_key", "name": secret, "location": "query"});
         Some(("api".to_owned(), credential.as_object()?.clone()))
     };
-    Api {
+    DescribedApi {
         title: text(document.pointer("/info/title")).unwrap_or("the API").to_owned(),
         base_url: base_url(document),
         credential: credential.or_else(|| reading.secret.and_then(required)),

@@ -69,7 +69,7 @@ pub(super) struct Query<'q, 'd> {
 
 /// A paginator, and parameters that belong to it.
 #[derive(Default)]
-pub(super) struct Pages {
+pub(super) struct DescribedPages {
     pub(super) paginator: Option<Value>,
     pub(super) params: Map<String, Value>,
     /// A comment.
@@ -93,9 +93,9 @@ impl<'d> Query<'_, 'd> {
     }
 
     /// The paginator, and a parameter that requests large pages.
-    pub(super) fn pages(&self) -> Pages {
+    pub(super) fn pages(&self) -> DescribedPages {
         let limit = self.first(LIMITS);
-        let mut pages = Pages::default();
+        let mut pages = DescribedPages::default();
         let more = self.list.find(MORE, is_boolean).map(path_of);
         let (paginator, counts) = self.paginator(limit, more.as_deref());
         if let Some(limit) = limit.filter(|_| !counts) {

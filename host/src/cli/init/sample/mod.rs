@@ -12,7 +12,7 @@ pub(super) use self::path::path_of;
 
 /// The result of the detection.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Found {
+pub(super) struct SampleFindings {
     /// The path to the records, or `None` if the sample is a sequence of records.
     pub(super) selector: Option<String>,
     /// Candidates for a primary key, the best first.
@@ -38,7 +38,7 @@ pub(super) fn look(
     names: &[&str],
     asked: &Map<String, Value>,
     resource: impl Fn(Option<&str>) -> String,
-) -> Found {
+) -> SampleFindings {
     let mut others = Vec::new();
     let (selector, records): (Option<Vec<String>>, Vec<&Value>) = match values {
         [Value::Array(records)] => (Some(Vec::new()), records.iter().collect()),
@@ -55,7 +55,7 @@ pub(super) fn look(
     let objects: Vec<&Map<String, Value>> =
         records.iter().filter_map(|it| it.as_object()).collect();
     let keys = keys(&objects, &name);
-    let page = pages::Page {
+    let page = pages::SamplePage {
         value: match values {
             [page @ Value::Object(_)] => page,
             _ => &Value::Null,
@@ -65,7 +65,7 @@ pub(super) fn look(
         key: keys.first().map(String::as_str),
         asked,
     };
-    Found {
+    SampleFindings {
         paginator: page.paginator(),
         cursors: cursors(&objects),
         keys,
@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
 
-    fn found(values: &[Value]) -> Found {
+    fn found(values: &[Value]) -> SampleFindings {
         look(values, &["orders"], &Map::new(), |key| key.unwrap_or("items").to_owned())
     }
 

@@ -9,7 +9,7 @@ use super::super::names::{
 use super::path::path_of;
 
 /// A page, and what is known about it.
-pub(super) struct Page<'p> {
+pub(super) struct SamplePage<'p> {
     /// The response, or null if it is a list or a sequence of records.
     pub(super) value: &'p Value,
     /// The keys to the records.
@@ -22,11 +22,11 @@ pub(super) struct Page<'p> {
 }
 
 /// A scalar outside of the records, and its path.
-type Plain<'p> = (Vec<String>, &'p Value);
+type PlainValue<'p> = (Vec<String>, &'p Value);
 /// A paginator, and a comment.
 type FoundPaginator = Option<(Value, &'static str)>;
 
-impl<'p> Page<'p> {
+impl<'p> SamplePage<'p> {
     /// The paginator, if there is a sign of one.
     pub(super) fn paginator(&self) -> FoundPaginator {
         let mut beside = Vec::new();
@@ -41,10 +41,10 @@ impl<'p> Page<'p> {
     }
 
     /// The token of the next page. A null or empty one is recognized by its key only.
-    fn token(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
+    fn token(&self, beside: &[PlainValue<'p>], more: Option<&str>) -> FoundPaginator {
         let given =
             |value: &Value| value.as_str().is_some_and(|it| !it.is_empty()) || value.is_u64();
-        let last = |(path, value): &&Plain<'_>| {
+        let last = |(path, value): &&PlainValue<'_>| {
             is_nothing(value) && path.last().is_some_and(|key| is_token(key))
         };
         let (path, _) = find(beside, TOKENS, |value| given(value) && !is_url(value))
@@ -57,7 +57,7 @@ impl<'p> Page<'p> {
         Some((paginator, "The next page's token is in the answer; cursor_param is a guess."))
     }
 
-    fn offset(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
+    fn offset(&self, beside: &[PlainValue<'p>], more: Option<&str>) -> FoundPaginator {
         let (offset, _) = find(beside, OFFSETS, Value::is_u64)?;
         let limit = find(beside, LIMITS, Value::is_u64);
         let total = find(beside, TOTALS, Value::is_u64).map(|(path, _)| path_of(path));
@@ -79,7 +79,7 @@ impl<'p> Page<'p> {
         ))
     }
 
-    fn number(&self, beside: &[Plain<'p>], more: Option<&str>) -> FoundPaginator {
+    fn number(&self, beside: &[PlainValue<'p>], more: Option<&str>) -> FoundPaginator {
         let pages = find(beside, PAGE_TOTALS, Value::is_u64).map(|(path, _)| path_of(path));
         let known = || find(beside, PAGES, Value::is_u64);
         let (path, value) = known()
@@ -159,8 +159,8 @@ pub(in super::super) fn last_record(list: &[String], key: &str) -> String {
 }
 
 /// The URL of the next page. A null or empty one is recognized by its key only.
-fn link(beside: &[Plain<'_>]) -> FoundPaginator {
-    let known = |(path, value): &&Plain<'_>| {
+fn link(beside: &[PlainValue<'_>]) -> FoundPaginator {
+    let known = |(path, value): &&PlainValue<'_>| {
         let last = path.last().is_some_and(|key| plain(key).starts_with("next"));
         (is_url(value) && is_next(path) && (last || is_link_word(path)))
             || (is_nothing(value) && is_next_link(path))
@@ -193,10 +193,10 @@ fn is_nothing(value: &Value) -> bool {
 
 /// The first value with one of these names that passes the test.
 fn find<'b, 'p>(
-    beside: &'b [Plain<'p>],
+    beside: &'b [PlainValue<'p>],
     names: &[&str],
     fits: impl Fn(&Value) -> bool,
-) -> Option<&'b Plain<'p>> {
+) -> Option<&'b PlainValue<'p>> {
     names.iter().find_map(|name| {
         beside.iter().find(|(path, value)| {
             path.last().map(|key| plain(key)) == Some(plain(name)) && fits(value)
@@ -209,7 +209,7 @@ fn scalars<'v>(
     value: &'v Value,
     path: &mut Vec<String>,
     list: &[String],
-    found: &mut Vec<Plain<'v>>,
+    found: &mut Vec<PlainValue<'v>>,
 ) {
     let Value::Object(members) = value else { return };
     for (key, value) in members.iter().filter(|(_, value)| !value.is_object() && !value.is_array())

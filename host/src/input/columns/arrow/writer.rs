@@ -11,7 +11,7 @@ use arrow2::offset::Offset;
 use arrow2::types::{NativeType, f16, i256};
 
 use super::super::fault::invalid;
-use super::super::kind::{Kind, UUID};
+use super::super::kind::{ColumnKind, UUID};
 use super::super::text::{
     Form, boolean, bytes, date, decimal, double, duration, instant, json, name, null, text, time,
     uuid,
@@ -45,7 +45,7 @@ fn names(fields: &[Field]) -> io::Result<Vec<Vec<u8>>> {
 
 /// Writes the cells of a column.
 pub(super) fn cell(array: &dyn Array) -> io::Result<Writer<'_>> {
-    if !Kind::of_arrow(array.data_type()).is_nested() {
+    if !ColumnKind::of_arrow(array.data_type()).is_nested() {
         return writer(array, Form::Cell);
     }
     let write = writer(array, Form::Json)?;

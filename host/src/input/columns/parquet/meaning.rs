@@ -15,7 +15,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::super::fault::invalid;
-use super::super::kind::Kind as ColumnKind;
+use super::super::kind::ColumnKind;
 use super::super::text::{
     Form, bytes, date, decimal, double, duration, instant, moment, text, time, uuid,
 };

@@ -20,7 +20,7 @@ use parquet::schema::types::{Type, TypePtr};
 use self::fault::{damaged, unreadable};
 use self::leaf::LeafColumn;
 use self::meaning::{Meaning, column_kind, durations, meaning};
-use super::kind::Kind as ColumnKind;
+use super::kind::ColumnKind;
 use super::text::{Form, json, name, null};
 use crate::interface::Column;
 
@@ -31,7 +31,7 @@ const ROWS: usize = 4096;
 pub(crate) struct ParquetRows {
     file: SerializedFileReader<File>,
     /// The top-level columns of the file.
-    fields: Vec<(Vec<u8>, Node)>,
+    fields: Vec<(Vec<u8>, SchemaNode)>,
     meanings: Vec<Meaning>,
     /// The next row group.
     group: usize,
@@ -63,7 +63,7 @@ impl ParquetRows {
     pub(crate) fn columns(&self) -> Vec<Column> {
         let schema = self.file.metadata().file_metadata().schema_descr();
         let fields = schema.root_schema().get_fields().iter().zip(&self.fields);
-        let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, Node))| {
+        let column = |(field, (_, node)): (&TypePtr, &(Vec<u8>, SchemaNode))| {
             let leaf = || {
                 let at = node.leaves.start;
                 Some(column_kind(*self.meanings.get(at)?, schema.columns().get(at)?))
@@ -131,7 +131,7 @@ impl ParquetRows {
 }
 
 /// A node of the schema.
-struct Node {
+struct SchemaNode {
     shape: Shape,
     /// The level from which on it is not null.
     def: i16,
@@ -141,9 +141,9 @@ struct Node {
 
 enum Shape {
     LeafColumn,
-    Struct(Vec<(Vec<u8>, Node)>),
+    Struct(Vec<(Vec<u8>, SchemaNode)>),
     List {
-        element: Box<Node>,
+        element: Box<SchemaNode>,
         /// The level at which the list continues.
         rep: i16,
         is_map: bool,
@@ -151,12 +151,17 @@ enum Shape {
 }
 
 /// The fields of a group.
-fn fields(group: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Vec<(Vec<u8>, Node)>> {
+fn fields(
+    group: &Type,
+    def: i16,
+    rep: i16,
+    leaf: &mut usize,
+) -> io::Result<Vec<(Vec<u8>, SchemaNode)>> {
     let fields = group.get_fields().iter();
     fields.map(|field| Ok((name(field.name())?, node(field, def, rep, leaf)?))).collect()
 }
 
-fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Node> {
+fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<SchemaNode> {
     let first = *leaf;
     let (shape, def) = match kind.get_basic_info().repetition() {
         Repetition::REQUIRED => (shape(kind, def, rep, leaf)?, def),
@@ -164,7 +169,7 @@ fn node(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Node> {
         // A list without the groups that declare it.
         Repetition::REPEATED => (list(kind, true, def, rep, leaf)?, def),
     };
-    Ok(Node { shape, def, leaves: first..*leaf })
+    Ok(SchemaNode { shape, def, leaves: first..*leaf })
 }
 
 fn shape(kind: &Type, def: i16, rep: i16, leaf: &mut usize) -> io::Result<Shape> {
@@ -210,15 +215,15 @@ fn list(repeated: &Type, whole: bool, def: i16, rep: i16, leaf: &mut usize) -> i
     let inner: &[TypePtr] = if repeated.is_primitive() { &[] } else { repeated.get_fields() };
     let element = match inner {
         [field] if !whole => node(field, def, rep, leaf)?,
-        _ => Node { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
+        _ => SchemaNode { shape: shape(repeated, def, rep, leaf)?, def, leaves: first..*leaf },
     };
-    let element = Box::new(Node { leaves: first..*leaf, ..element });
+    let element = Box::new(SchemaNode { leaves: first..*leaf, ..element });
     Ok(Shape::List { element, rep, is_map: false })
 }
 
 /// Writes the cells of a row. `nested` is a buffer for JSON.
 fn row(
-    fields: &[(Vec<u8>, Node)],
+    fields: &[(Vec<u8>, SchemaNode)],
     leaves: &mut [LeafColumn],
     nested: &mut Vec<u8>,
     out: &mut Vec<u8>,
@@ -239,7 +244,7 @@ fn row(
 }
 
 fn object(
-    fields: &[(Vec<u8>, Node)],
+    fields: &[(Vec<u8>, SchemaNode)],
     leaves: &mut [LeafColumn],
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
@@ -256,7 +261,12 @@ fn object(
     Ok(())
 }
 
-fn value(node: &Node, leaves: &mut [LeafColumn], form: Form, out: &mut Vec<u8>) -> io::Result<()> {
+fn value(
+    node: &SchemaNode,
+    leaves: &mut [LeafColumn],
+    form: Form,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     let level = first(node, leaves)?.def()?;
     if level < node.def {
         skip(node, leaves)?;
@@ -285,12 +295,12 @@ fn value(node: &Node, leaves: &mut [LeafColumn], form: Form, out: &mut Vec<u8>) 
     }
 }
 
-fn first<'l>(node: &Node, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut LeafColumn> {
+fn first<'l>(node: &SchemaNode, leaves: &'l mut [LeafColumn]) -> io::Result<&'l mut LeafColumn> {
     leaves.get_mut(node.leaves.start).ok_or_else(damaged)
 }
 
 /// Skips a null or empty value: each column has one level for it.
-fn skip(node: &Node, leaves: &mut [LeafColumn]) -> io::Result<()> {
+fn skip(node: &SchemaNode, leaves: &mut [LeafColumn]) -> io::Result<()> {
     let leaves = leaves.get_mut(node.leaves.clone()).ok_or_else(damaged)?;
     leaves.iter_mut().for_each(LeafColumn::pass);
     Ok(())

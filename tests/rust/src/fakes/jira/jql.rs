@@ -11,12 +11,12 @@ use crate::generators::parse_jql_time;
 /// A query.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Query {
-    conditions: Vec<Condition>,
+    conditions: Vec<JqlCondition>,
     order: Vec<(Field, Direction)>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Condition {
+enum JqlCondition {
     Compare(Field, Operator, i64),
     Projects(Vec<usize>),
     AnyProject,
@@ -71,9 +71,9 @@ impl Query {
     /// Returns `true` if the query matches an issue.
     pub(super) fn matches(&self, issue: &Outline) -> bool {
         self.conditions.iter().all(|condition| match condition {
-            Condition::AnyProject => true,
-            Condition::Projects(projects) => projects.contains(&issue.project),
-            Condition::Compare(field, operator, value) => {
+            JqlCondition::AnyProject => true,
+            JqlCondition::Projects(projects) => projects.contains(&issue.project),
+            JqlCondition::Compare(field, operator, value) => {
                 operator.holds(field.of(issue).cmp(value))
             }
         })
@@ -175,7 +175,7 @@ impl Tokens<'_> {
         }
     }
 
-    fn condition(&mut self) -> Result<Condition, String> {
+    fn condition(&mut self) -> Result<JqlCondition, String> {
         let name = self.take()?;
         if name.text().eq_ignore_ascii_case("project") {
             return self.project();
@@ -195,10 +195,10 @@ impl Tokens<'_> {
             )
         })?;
         let value = self.take()?;
-        Ok(Condition::Compare(field, operator, value_of(field, name.text(), value.text())?))
+        Ok(JqlCondition::Compare(field, operator, value_of(field, name.text(), value.text())?))
     }
 
-    fn project(&mut self) -> Result<Condition, String> {
+    fn project(&mut self) -> Result<JqlCondition, String> {
         if self.keyword("is") {
             self.take()?;
             self.expect("not")?;
@@ -206,7 +206,7 @@ impl Tokens<'_> {
                 Token::Word(word)
                     if word.eq_ignore_ascii_case("empty") || word.eq_ignore_ascii_case("null") =>
                 {
-                    Ok(Condition::AnyProject)
+                    Ok(JqlCondition::AnyProject)
                 }
                 other => Err(format!(
                     "Error in the JQL Query: Expecting 'EMPTY' but got '{}'.",
@@ -229,7 +229,7 @@ impl Tokens<'_> {
             self.mark("=")?;
             projects.push(project_of(self.take()?.text())?);
         }
-        Ok(Condition::Projects(projects))
+        Ok(JqlCondition::Projects(projects))
     }
 
     fn mark(&mut self, mark: &str) -> Result<(), String> {

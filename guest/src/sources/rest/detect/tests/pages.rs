@@ -25,7 +25,7 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
     let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
-    let outline = Outline::read(body).unwrap();
+    let outline = ResponseOutline::read(body).unwrap();
     let selector = match records(&outline, &["items"]) {
         Records::At(path, _) => Some(path),
         Records::None(_) => None,
