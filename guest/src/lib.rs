@@ -46,29 +46,29 @@
 //! | `component` | conversions to the types of the interface, for WebAssembly only |
 //! | [`doctor`] | the examination of an account |
 //! | [`load`] | one run: plan, extract, publish |
-//! | [`sources`] | REST requests and file formats |
-//! | [`shred`] | records to rows of tables |
-//! | [`columnar`] | columns in memory, and Parquet |
-//! | [`job`] | the job, parsed and checked |
-//! | [`sql`] | every statement |
-//! | [`dlt`] | what dlt does: names, types, coercion, hashes, schema, state |
-//! | [`json`] | reading JSON, and paths in it |
+//! | `sources` | REST requests and file formats |
+//! | `shred` | records to rows of tables |
+//! | `columnar` | columns in memory, and Parquet |
+//! | `job` | the job, parsed and checked |
+//! | `sql` | every statement |
+//! | `dlt` | what dlt does: names, types, coercion, hashes, schema, state |
+//! | `json` | reading JSON, and paths in it |
 //! | [`protocol`] | the types of the interface, and the driver of a load |
 //! | [`fault`] | the one error |
 
 #![warn(clippy::indexing_slicing)]
 
-pub mod columnar;
-pub mod dlt;
+mod columnar;
+mod dlt;
 pub mod doctor;
 pub mod fault;
-pub mod job;
-pub mod json;
+mod job;
+mod json;
 pub mod load;
 pub mod protocol;
-pub mod shred;
-pub mod sources;
-pub mod sql;
+mod shred;
+mod sources;
+mod sql;
 
 #[cfg(target_family = "wasm")]
 mod component;

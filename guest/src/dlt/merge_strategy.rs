@@ -3,7 +3,7 @@
 
 /// How the staged rows of a table are merged with the existing ones.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum MergeStrategy {
+pub(crate) enum MergeStrategy {
     /// Deletes the existing rows with a staged key, then inserts the staged rows.
     #[default]
     DeleteInsert,
@@ -19,7 +19,7 @@ pub enum MergeStrategy {
 
 /// Whether nested rows carry the id of their root row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RootKeyNeed {
+pub(crate) enum RootKeyNeed {
     /// In all nested tables.
     Always,
     /// Only if all nested tables are new. dlt does not add the column for the strategy, so tables
@@ -30,7 +30,7 @@ pub enum RootKeyNeed {
 /// The source of the id of a root row.
 /// Source: dlt 1.31, `common/normalizers/json/helpers.py`, `get_root_row_id_type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RowIdSource {
+pub(crate) enum RowIdSource {
     /// The load id and the number of the record.
     Number,
     /// The primary key.
@@ -41,7 +41,7 @@ pub enum RowIdSource {
 
 /// The columns by which staged rows are duplicates of one row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Duplicates {
+pub(crate) enum Duplicates {
     /// The primary key.
     PrimaryKey,
     /// The primary key, unless the job declares that the staged rows are distinct.
@@ -70,68 +70,68 @@ struct StrategyFacts {
 
 impl MergeStrategy {
     /// All strategies, in the order in which errors list them.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::DeleteInsert, Self::Upsert, Self::InsertOnly, Self::Scd2, Self::Cdc];
 
     /// The strategy with this name.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|strategy| strategy.name() == name)
     }
 
     /// The name in a job and in a schema.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         self.facts().name
     }
 
     /// Returns `true` if a job may set this option.
-    pub fn allows(self, option: &str) -> bool {
+    pub(crate) fn allows(self, option: &str) -> bool {
         self.facts().options.contains(&option)
     }
 
     /// Whether nested rows carry the id of their root row.
-    pub const fn root_key(self) -> RootKeyNeed {
+    pub(crate) const fn root_key(self) -> RootKeyNeed {
         self.facts().root_key
     }
 
     /// The source of the id of a root row.
-    pub const fn row_id(self) -> RowIdSource {
+    pub(crate) const fn row_id(self) -> RowIdSource {
         self.facts().row_id
     }
 
     /// Returns `true` if rows are matched by the primary key only, which is then required.
-    pub const fn matches_by_primary_key(self) -> bool {
+    pub(crate) const fn matches_by_primary_key(self) -> bool {
         matches!(self.row_id(), RowIdSource::PrimaryKey)
     }
 
     /// The columns by which staged rows are duplicates of one row.
-    pub const fn duplicates(self) -> Duplicates {
+    pub(crate) const fn duplicates(self) -> Duplicates {
         self.facts().duplicates
     }
 
     /// Returns `true` if the first of several duplicates is kept, `false` if the last is.
-    pub const fn keeps_first(self) -> bool {
+    pub(crate) const fn keeps_first(self) -> bool {
         self.facts().keeps_first
     }
 
     /// Returns `true` if existing rows may end because no row with their key is staged.
-    pub const fn ends_absent(self) -> bool {
+    pub(crate) const fn ends_absent(self) -> bool {
         self.facts().ends_absent
     }
 
     /// Returns `true` if existing rows are retired and new versions inserted; rows are not changed
     /// otherwise.
-    pub const fn keeps_versions(self) -> bool {
+    pub(crate) const fn keeps_versions(self) -> bool {
         matches!(self.duplicates(), Duplicates::Version)
     }
 
     /// Returns `true` if nested rows always go through staging tables, because their root rows
     /// decide which are inserted.
-    pub const fn stages_children(self) -> bool {
+    pub(crate) const fn stages_children(self) -> bool {
         self.facts().stages_children
     }
 
     /// Returns `true` if existing nested rows are deleted with their root row.
-    pub const fn deletes_children(self) -> bool {
+    pub(crate) const fn deletes_children(self) -> bool {
         self.facts().deletes_children
     }
 

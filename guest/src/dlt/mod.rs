@@ -1,12 +1,12 @@
 //! What dlt does, ported: names, types, coercion, hashes, the stored schema and the stored state.
 
-pub mod coerce;
-pub mod datetime;
-pub mod hash;
-pub mod merge_strategy;
-pub mod naming;
-pub mod orjson;
+pub(crate) mod coerce;
+pub(crate) mod datetime;
+pub(crate) mod hash;
+pub(crate) mod merge_strategy;
+pub(crate) mod naming;
+pub(crate) mod orjson;
 pub(crate) mod python;
-pub mod schema;
-pub mod state;
-pub mod types;
+pub(crate) mod schema;
+pub(crate) mod state;
+pub(crate) mod types;

@@ -16,7 +16,7 @@ const TAG_BYTES: usize = 4;
 
 /// A naming convention.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Naming {
+pub(crate) enum Naming {
     /// `snake_case`, the default: lower case, words separated by single underscores.
     SnakeCase,
     /// `sql_cs_v1`: letters unchanged; everything else except digits becomes an underscore.
@@ -30,20 +30,8 @@ pub enum Naming {
 }
 
 impl Naming {
-    /// The convention with the given name in dlt.
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "snake_case" => Self::SnakeCase,
-            "sql_cs_v1" => Self::SqlCs,
-            "sql_ci_v1" => Self::SqlCi,
-            "duck_case" => Self::DuckCase,
-            "direct" => Self::Direct,
-            _ => return None,
-        })
-    }
-
     /// Its name in dlt.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::SnakeCase => "snake_case",
             Self::SqlCs => "sql_cs_v1",
@@ -55,7 +43,7 @@ impl Naming {
 
     /// The separator of the parts of a path: between a nested key and its parents, and between a
     /// nested table and its parents.
-    pub const fn separator(self) -> &'static str {
+    pub(crate) const fn separator(self) -> &'static str {
         match self {
             Self::Direct => "▶",
             _ => "__",
@@ -63,7 +51,7 @@ impl Naming {
     }
 
     /// Returns `true` if names that differ only in case are distinct.
-    pub const fn is_case_sensitive(self) -> bool {
+    pub(crate) const fn is_case_sensitive(self) -> bool {
         match self {
             Self::SnakeCase | Self::SqlCi => false,
             Self::SqlCs | Self::DuckCase | Self::Direct => true,
@@ -89,17 +77,17 @@ impl Naming {
 
 /// A naming convention with its limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Convention {
+pub(crate) struct Convention {
     /// The naming convention.
-    pub naming: Naming,
+    pub(crate) naming: Naming,
     /// The maximum number of characters; 0 is unlimited, 255 is Snowflake's limit.
-    pub max_length: usize,
+    pub(crate) max_length: usize,
 }
 
 impl Convention {
     /// Normalizes and shortens one identifier. The name of a blank identifier, which dlt rejects,
     /// is empty; so is that of some identifiers of underscores in `sql_cs_v1` and `sql_ci_v1`.
-    pub fn normalize_identifier(&self, identifier: &str) -> String {
+    pub(crate) fn normalize_identifier(&self, identifier: &str) -> String {
         let identifier = trim(identifier);
         if identifier.is_empty() {
             return String::new();
@@ -113,7 +101,7 @@ impl Convention {
 
     /// Normalizes a path: each part is normalized, blank parts are dropped, and the result is
     /// shortened.
-    pub fn normalize_path(&self, path: &str) -> String {
+    pub(crate) fn normalize_path(&self, path: &str) -> String {
         if !path.contains(self.naming.separator()) {
             // There is one part: a short name is not shortened again.
             return self.normalize_identifier(path);
@@ -129,12 +117,12 @@ impl Convention {
     /// is empty for a blank key.
     ///
     /// Source: `common/normalizers/json/relational.py` (`_flatten`).
-    pub fn norm(&self, key: &str) -> String {
+    pub(crate) fn norm(&self, key: &str) -> String {
         if is_blank(key) { EMPTY_KEY.to_owned() } else { self.normalize_path(key) }
     }
 
     /// Joins normalized parts, without the blank ones, and shortens the result.
-    pub fn shorten_fragments(&self, fragments: &[&str]) -> String {
+    pub(crate) fn shorten_fragments(&self, fragments: &[&str]) -> String {
         let path = self.join(fragments.iter().copied());
         match self.shortened(&path, &path) {
             Some(short) => short,
@@ -143,12 +131,12 @@ impl Convention {
     }
 
     /// Returns `true` if names that differ only in case are distinct.
-    pub const fn is_case_sensitive(&self) -> bool {
+    pub(crate) const fn is_case_sensitive(&self) -> bool {
         self.naming.is_case_sensitive()
     }
 
     /// The identifier in Snowflake, to be quoted: upper case unless case matters.
-    pub fn fold(&self, name: &str) -> String {
+    pub(crate) fn fold(&self, name: &str) -> String {
         if self.is_case_sensitive() { name.to_owned() } else { name.to_uppercase() }
     }
 
@@ -383,13 +371,5 @@ mod tests {
         check(Naming::SqlCs, "aBc_ß");
         check(Naming::DuckCase, "aBc_ß");
         check(Naming::Direct, "aBc_ß");
-    }
-
-    #[test]
-    fn conventions_have_dlts_names() {
-        for naming in NAMINGS {
-            assert_eq!(Naming::parse(naming.name()), Some(naming));
-        }
-        assert_eq!(Naming::parse("snake"), None);
     }
 }

@@ -27,7 +27,7 @@ const SORTED: Style = Style { sorted: true, ..PLAIN };
 /// # Errors
 /// A data fault if the text is not exactly one JSON value, is nested more than 254 levels deep, has
 /// an unpaired surrogate, or has a number too large for a 64 bit float.
-pub fn canonical(raw: &str) -> Result<Cow<'_, str>> {
+pub(crate) fn canonical(raw: &str) -> Result<Cow<'_, str>> {
     print(raw, &PLAIN)
 }
 
@@ -35,7 +35,7 @@ pub fn canonical(raw: &str) -> Result<Cow<'_, str>> {
 ///
 /// # Errors
 /// As [`canonical`].
-pub fn canonical_sorted(raw: &str) -> Result<Cow<'_, str>> {
+pub(crate) fn canonical_sorted(raw: &str) -> Result<Cow<'_, str>> {
     print(raw, &SORTED)
 }
 

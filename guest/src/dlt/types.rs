@@ -6,7 +6,7 @@
 
 /// dlt's data types.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum DataType {
+pub(crate) enum DataType {
     /// Bytes.
     Binary,
     /// A 64 bit signed integer.
@@ -33,7 +33,7 @@ pub enum DataType {
 
 /// The form of the values of a column in memory and in Parquet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum StorageType {
+pub(crate) enum StorageType {
     /// True or false.
     Bool,
     /// Bytes.
@@ -81,7 +81,7 @@ impl TypeFacts {
 
 impl DataType {
     /// All types, in the order of error messages.
-    pub const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Text,
         Self::Bigint,
         Self::Double,
@@ -96,25 +96,25 @@ impl DataType {
     ];
 
     /// The type with the given name. `complex` is an old name of `json`.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         let name = if name == "complex" { "json" } else { name };
         Self::ALL.into_iter().find(|data_type| data_type.name() == name)
     }
 
     /// Its name in schemas and variant columns.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         self.facts().name
     }
 
     /// The storage of its values with up to six fractional digits.
     #[inline]
-    pub const fn storage(self) -> StorageType {
+    pub(crate) const fn storage(self) -> StorageType {
         self.facts().storage
     }
 
     /// Returns `true` if the values are integers.
     #[inline]
-    pub const fn is_integer(self) -> bool {
+    pub(crate) const fn is_integer(self) -> bool {
         self.facts().integer
     }
 
@@ -124,7 +124,7 @@ impl DataType {
     ///
     /// A double does not accept an integer that it cannot represent exactly: that value goes to a
     /// variant column.
-    pub fn join(self, other: Self) -> Option<Self> {
+    pub(crate) fn join(self, other: Self) -> Option<Self> {
         match (self.facts().rank, other.facts().rank) {
             (Some(a), Some(b)) => Some(if a < b { other } else { self }),
             _ => (self == other).then_some(self),
@@ -162,32 +162,32 @@ impl DataType {
 
 /// A data type with its parameters.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// The data type.
-    pub data_type: DataType,
+    pub(crate) data_type: DataType,
     /// The digits of a decimal, characters of a text, or fractional digits of a timestamp or time.
-    pub precision: Option<u32>,
+    pub(crate) precision: Option<u32>,
     /// The fractional digits of a decimal.
-    pub scale: Option<u32>,
+    pub(crate) scale: Option<u32>,
     /// Whether a timestamp is an instant (the default) or a local time.
-    pub timezone: bool,
+    pub(crate) timezone: bool,
 }
 
 impl Kind {
     /// The type without parameters.
-    pub const fn of(data_type: DataType) -> Self {
+    pub(crate) const fn of(data_type: DataType) -> Self {
         Self { data_type, precision: None, scale: None, timezone: true }
     }
 
     /// Returns `true` if values have more than six fractional digits: such a time or timestamp is
     /// stored as an integer of nanoseconds.
-    pub const fn is_fine(&self) -> bool {
+    pub(crate) const fn is_fine(&self) -> bool {
         matches!(self.storage(), StorageType::Nanos)
     }
 
     /// The storage of its values.
     #[inline]
-    pub const fn storage(&self) -> StorageType {
+    pub(crate) const fn storage(&self) -> StorageType {
         match (self.data_type.storage(), self.precision) {
             (StorageType::Micros | StorageType::TimeMicros, Some(7..)) => StorageType::Nanos,
             (storage, _) => storage,
@@ -199,7 +199,7 @@ impl Kind {
     ///
     /// Source: dlt 1.31, `destinations/type_mapping.py` (`decimal_precision`, `wei_precision`) with
     /// the capabilities in `destinations/impl/snowflake/factory.py`.
-    pub const fn decimal(&self) -> (u32, u32) {
+    pub(crate) const fn decimal(&self) -> (u32, u32) {
         let precision = match self.precision {
             Some(precision) => precision,
             None => 38,

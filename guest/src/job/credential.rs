@@ -10,22 +10,22 @@ use crate::fault::Result;
 
 /// A credential that the host holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Credential {
+pub(crate) struct Credential {
     /// Its name in the job, by which requests refer to it.
-    pub name: String,
+    pub(crate) name: String,
     /// How the host adds it to a request.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// The only hosts it may be sent to, each with its port unless that is the scheme's default.
-    pub hosts: Vec<String>,
+    pub(crate) hosts: Vec<String>,
     /// The name of the secret in the host.
-    pub secret: String,
+    pub(crate) secret: String,
     /// All options except the hosts, as written in the job.
-    pub options: Map<String, Value>,
+    pub(crate) options: Map<String, Value>,
 }
 
 /// How a credential is added to a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// As a plain value.
     ApiKey {
         /// The name of the header, parameter or cookie.
@@ -51,7 +51,7 @@ pub enum Scheme {
 
 /// Where an API key goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Location {
+pub(crate) enum Location {
     /// `Cookie`.
     Cookie,
     /// A header.
@@ -62,12 +62,12 @@ pub enum Location {
 
 impl Credential {
     /// Returns `true` if the credential may be sent with a request for this URL.
-    pub fn is_for(&self, url: &str) -> bool {
+    pub(crate) fn is_for(&self, url: &str) -> bool {
         url::place(url).is_some_and(|place| self.hosts.contains(&place))
     }
 
     /// Returns `true` if the host can fetch another token after a source rejects the current one.
-    pub const fn renews(&self) -> bool {
+    pub(crate) const fn renews(&self) -> bool {
         matches!(self.scheme, Scheme::Oauth2 { .. } | Scheme::SnowflakeOauth)
     }
 

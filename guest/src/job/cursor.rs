@@ -17,50 +17,50 @@ use crate::json::Path;
 
 /// An incremental cursor: dlt's `Incremental`, as configuration.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// The path of the cursor value in a record. Its text is the key of the saved state.
-    pub path: Path,
+    pub(crate) path: Path,
     /// The format of its strings, which decides how they are compared.
-    pub format: CursorFormat,
+    pub(crate) format: CursorFormat,
     /// The start of the first run's range.
-    pub initial_value: Option<CursorValue<'static>>,
+    pub(crate) initial_value: Option<CursorValue<'static>>,
     /// The end of the range. With it the state is neither read nor saved.
-    pub end_value: Option<CursorValue<'static>>,
+    pub(crate) end_value: Option<CursorValue<'static>>,
     /// How far before the saved value a run begins: seconds, days for dates, units for numbers.
-    pub lag: Option<f64>,
+    pub(crate) lag: Option<f64>,
     /// The order in which the source sends records, if it is known.
-    pub row_order: Option<Sort>,
+    pub(crate) row_order: Option<Sort>,
     /// What happens to records without a cursor value.
-    pub on_missing: OnMissing,
+    pub(crate) on_missing: OnMissing,
     /// Whether records at the start of the range belong to it, which is the default.
-    pub start_closed: bool,
+    pub(crate) start_closed: bool,
     /// Whether records at the end of the range belong to it.
-    pub end_closed: bool,
+    pub(crate) end_closed: bool,
     /// Which of two values is the later one.
-    pub last: Last,
+    pub(crate) last: Last,
     /// The columns that deduplicate records with equal cursor values. `None`: the resource's primary key. Empty: no
     /// deduplication.
-    pub key: Option<Key>,
+    pub(crate) key: Option<Key>,
     /// The parameter of the query for the start.
-    pub start_param: Option<String>,
+    pub(crate) start_param: Option<String>,
     /// The parameter of the query for the end.
-    pub end_param: Option<String>,
+    pub(crate) end_param: Option<String>,
     /// How values are formatted for the source.
-    pub convert: Option<Convert>,
+    pub(crate) convert: Option<Convert>,
     /// Whether its column gets the cursor's hint. The cursor of an endpoint sets it; a cursor that only
     /// filters records (dlt's `add_step`) sets no hint.
-    pub hinted: bool,
+    pub(crate) hinted: bool,
     /// Whether it takes its range from the job's interval.
-    pub scheduled: bool,
+    pub(crate) scheduled: bool,
     /// Seconds before the start of the load: no later value is saved.
-    pub saved_before_start: Option<f64>,
+    pub(crate) saved_before_start: Option<f64>,
     /// The latest value that is saved: `saved_before_start`, once the start of the load is known.
-    pub saved_at_most: Option<NaiveDateTime>,
+    pub(crate) saved_at_most: Option<NaiveDateTime>,
 }
 
 /// What happens to a record without a cursor value.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum OnMissing {
+pub(crate) enum OnMissing {
     /// It is discarded.
     Exclude,
     /// It is loaded.
@@ -72,7 +72,7 @@ pub enum OnMissing {
 
 /// Which values of a cursor are later.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Last {
+pub(crate) enum Last {
     /// The larger ones.
     #[default]
     Max,
@@ -83,15 +83,15 @@ pub enum Last {
 /// How a cursor's value is formatted for the source: it is shifted, formatted, truncated and put into a template,
 /// in this order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Convert {
+pub(crate) struct Convert {
     /// Seconds to add; the value must be a date or a time.
-    pub shift_seconds: Option<f64>,
+    pub(crate) shift_seconds: Option<f64>,
     /// A `strftime` format; the value must be a date or a time, and keeps its own offset.
-    pub format: Option<String>,
+    pub(crate) format: Option<String>,
     /// The number of characters to keep.
-    pub truncate: Option<usize>,
+    pub(crate) truncate: Option<usize>,
     /// A template with `{value}`.
-    pub template: Option<Template>,
+    pub(crate) template: Option<Template>,
 }
 
 impl Cursor {

@@ -9,7 +9,7 @@ use crate::sql::condition::RowCondition;
 
 /// How the rows of a load change the table.
 #[derive(Clone, Debug, PartialEq)]
-pub enum WriteDisposition {
+pub(crate) enum WriteDisposition {
     /// They are added.
     Append,
     /// They are merged with the existing rows by key.
@@ -22,40 +22,40 @@ pub enum WriteDisposition {
 
 /// How rows are merged.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct MergeDisposition {
+pub(crate) struct MergeDisposition {
     /// The strategy. `None`: delete-insert.
-    pub strategy: Option<MergeStrategy>,
+    pub(crate) strategy: Option<MergeStrategy>,
     /// The options, each of which belongs to the strategy.
-    pub options: MergeOptions,
+    pub(crate) options: MergeOptions,
 }
 
 /// The options of the merge strategies; the defaults are dlt's.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct MergeOptions {
+pub(crate) struct MergeOptions {
     /// The staged rows have distinct keys. delete-insert.
-    pub deduplicated: bool,
+    pub(crate) deduplicated: bool,
     /// SQL: which staged rows are kept.
-    pub source_filter: Option<String>,
+    pub(crate) source_filter: Option<String>,
     /// SQL: which existing rows may be deleted or retired. delete-insert, scd2, cdc.
-    pub destination_scope: Option<String>,
+    pub(crate) destination_scope: Option<String>,
     /// Rows that do not change are not written. upsert, cdc.
-    pub skip_unchanged_rows: bool,
+    pub(crate) skip_unchanged_rows: bool,
     /// The column of a row's version. scd2, upsert, cdc.
-    pub row_version_column_name: Option<String>,
+    pub(crate) row_version_column_name: Option<String>,
     /// The columns of the time in which a version is valid, from and to. scd2.
-    pub validity_column_names: Option<(String, String)>,
+    pub(crate) validity_column_names: Option<(String, String)>,
     /// The end of that time of an active version; NULL by default. scd2.
-    pub active_record_timestamp: Option<String>,
+    pub(crate) active_record_timestamp: Option<String>,
     /// The instant between old and new versions; the load's by default. scd2.
-    pub boundary_timestamp: Option<String>,
+    pub(crate) boundary_timestamp: Option<String>,
     /// The column of a row's age. A staged row that is older than the existing row of the same key is discarded.
     /// Not an option of dlt. delete-insert, upsert, cdc.
-    pub newer_by: Option<String>,
+    pub(crate) newer_by: Option<String>,
 }
 
 /// dlt's ways to replace a table's rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ReplaceStrategy {
+pub(crate) enum ReplaceStrategy {
     /// Insert from a staging table, all tables at once.
     InsertFromStaging,
     /// The fastest the destination has: clone or swap.
@@ -66,25 +66,14 @@ pub enum ReplaceStrategy {
 
 impl MergeDisposition {
     /// The strategy; dlt's default for Snowflake is delete-insert.
-    pub fn strategy(&self) -> MergeStrategy {
+    pub(crate) fn strategy(&self) -> MergeStrategy {
         self.strategy.unwrap_or_default()
-    }
-}
-
-impl ReplaceStrategy {
-    /// Its name in dlt.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InsertFromStaging => "insert-from-staging",
-            Self::StagingOptimized => "staging-optimized",
-            Self::TruncateAndInsert => "truncate-and-insert",
-        }
     }
 }
 
 impl WriteDisposition {
     /// Its name in dlt.
-    pub const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Append => "append",
             Self::Merge(_) => "merge",
@@ -95,7 +84,7 @@ impl WriteDisposition {
 
     /// The disposition as dlt's users write it, which the hints of the schema are made of. Options that dlt does
     /// not have are omitted.
-    pub fn hint(&self) -> Value {
+    pub(crate) fn hint(&self) -> Value {
         let Self::Merge(merge) = self else { return self.name().into() };
         let MergeDisposition { strategy, options } = merge.as_ref();
         let mut hint = Map::new();

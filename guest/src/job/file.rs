@@ -10,24 +10,24 @@ use crate::sql::stage::StagePlace;
 
 /// Input that the host reads.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pulled {
+pub(crate) struct Pulled {
     /// The path of the records in each value, if the job has one.
-    pub selector: Option<Path>,
+    pub(crate) selector: Option<Path>,
     /// Its files. Empty: the files that the host was given for the resource.
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// The format of the files.
-    pub format: Format,
+    pub(crate) format: Format,
     /// The encoding of the text. `None`: UTF-8.
-    pub encoding: Option<Encoding>,
+    pub(crate) encoding: Option<Encoding>,
     /// The handling of a record that cannot be read.
-    pub on_bad_record: OnBadRecord,
+    pub(crate) on_bad_record: OnBadRecord,
     /// Columns that are made from the name of each record's file.
-    pub include: Vec<OfFile>,
+    pub(crate) include: Vec<OfFile>,
 }
 
 /// A column that is made from the name of a record's file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum OfFile {
+pub(crate) enum OfFile {
     /// `_file_<key>`: the value of a folder `<key>=<value>`.
     Partition(String),
     /// `_file_path`: the full name.
@@ -36,11 +36,11 @@ pub enum OfFile {
 
 /// The name of a text encoding that both hosts support.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Encoding(&'static str);
+pub(crate) struct Encoding(&'static str);
 
 /// The format of input.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON values, each delivered in one piece by the host.
     #[default]
     Values,
@@ -58,7 +58,7 @@ pub enum Format {
 
 /// The handling of a record that cannot be read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum OnBadRecord {
+pub(crate) enum OnBadRecord {
     /// The load fails.
     #[default]
     Fail,
@@ -69,37 +69,37 @@ pub enum OnBadRecord {
 /// How often a load commits what it has read, so that an interrupted load can resume. At least one
 /// limit is set; the first that is reached applies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Checkpoint {
+pub(crate) struct Checkpoint {
     /// After this many pages.
-    pub pages: Option<u64>,
+    pub(crate) pages: Option<u64>,
     /// After this many bytes of pages.
-    pub bytes: Option<u64>,
+    pub(crate) bytes: Option<u64>,
 }
 
 /// A dialect of CSV. All special characters are ASCII.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Csv {
+pub(crate) struct Csv {
     /// The separator of fields.
-    pub delimiter: u8,
+    pub(crate) delimiter: u8,
     /// The character that encloses a field. Doubled within a field, it stands for itself.
-    pub quote: Option<u8>,
+    pub(crate) quote: Option<u8>,
     /// The character that makes the next one literal.
-    pub escape: Option<u8>,
+    pub(crate) escape: Option<u8>,
     /// The first character of a comment line.
-    pub comment: Option<u8>,
+    pub(crate) comment: Option<u8>,
     /// The source of the column names.
-    pub header: Header,
+    pub(crate) header: Header,
     /// Unquoted fields that are read as NULL.
-    pub null: Vec<String>,
+    pub(crate) null: Vec<String>,
     /// The number of lines before the header.
-    pub skip_lines: u32,
+    pub(crate) skip_lines: u32,
     /// Whether a row may have fewer fields than there are columns.
-    pub short_rows: bool,
+    pub(crate) short_rows: bool,
 }
 
 /// The source of column names.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Header {
+pub(crate) enum Header {
     /// The first row of each file.
     First,
     /// Their numbers: `column_1`.
@@ -142,7 +142,7 @@ impl Checkpoint {
     }
 
     /// Returns `true` if one of the limits is reached.
-    pub fn is_due(&self, pages: u64, bytes: u64) -> bool {
+    pub(crate) fn is_due(&self, pages: u64, bytes: u64) -> bool {
         self.pages.is_some_and(|most| pages >= most) || self.bytes.is_some_and(|most| bytes >= most)
     }
 }
@@ -253,7 +253,7 @@ impl Encoding {
     }
 
     /// The name of the encoding.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.0
     }
 }

@@ -9,7 +9,7 @@ use crate::fault::Result;
 
 /// The hints of one column. The name is not among them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ColumnHints {
+pub(crate) struct ColumnHints {
     map: Map<String, Value>,
 }
 
@@ -59,7 +59,7 @@ const KEYS: Keys = Keys {
 
 /// The direction of a `dedup_sort`, or the order of rows in a source.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// The smallest first.
     Ascending,
     /// The largest first.
@@ -70,49 +70,13 @@ pub(super) const SORTS: &[(&str, Sort)] = &[("asc", Sort::Ascending), ("desc", S
 
 impl ColumnHints {
     /// The hints as dlt stores them in a schema, in the order given.
-    pub fn as_map(&self) -> &Map<String, Value> {
+    pub(crate) fn as_map(&self) -> &Map<String, Value> {
         &self.map
     }
 
     /// A hint by its name in dlt, `x-` hints included. `None` if it is null or not set.
-    pub fn get(&self, hint: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, hint: &str) -> Option<&Value> {
         self.map.get(hint).filter(|value| !value.is_null())
-    }
-
-    /// Returns `true` if the hint is set and true.
-    pub fn flag(&self, hint: &str) -> bool {
-        self.get(hint) == Some(&Value::Bool(true))
-    }
-
-    /// The data type.
-    pub fn data_type(&self) -> Option<DataType> {
-        self.get("data_type").and_then(Value::as_str).and_then(DataType::parse)
-    }
-
-    /// Whether NULL is allowed. `None`: not set.
-    pub fn nullable(&self) -> Option<bool> {
-        self.get("nullable").and_then(Value::as_bool)
-    }
-
-    /// The precision.
-    pub fn precision(&self) -> Option<u32> {
-        self.get("precision").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
-    }
-
-    /// The scale.
-    pub fn scale(&self) -> Option<u32> {
-        self.get("scale").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())
-    }
-
-    /// Whether a timestamp has a time zone. `None`: not set.
-    pub fn timezone(&self) -> Option<bool> {
-        self.get("timezone").and_then(Value::as_bool)
-    }
-
-    /// The sort order by which one of several rows with the same key is kept: the first.
-    pub fn dedup_sort(&self) -> Option<Sort> {
-        let word = self.get("dedup_sort").and_then(Value::as_str)?;
-        SORTS.iter().find(|(name, _)| *name == word).map(|(_, sort)| *sort)
     }
 
     fn parse(value: &Value, place: &str) -> Result<(Option<String>, Self)> {
@@ -237,16 +201,20 @@ mod tests {
         )
         .unwrap();
         let [a, b, c] = ["a", "b", "c"].map(|name| &hints[name]);
-        assert_eq!(a.data_type(), Some(DataType::Decimal));
-        assert_eq!((a.precision(), a.scale(), a.nullable()), (Some(20), Some(4), Some(false)));
-        assert!(b.flag("cluster") && !b.flag("sort") && !a.flag("cluster"));
-        assert_eq!(b.dedup_sort(), Some(Sort::Descending));
-        assert_eq!(b.get("x-mine"), Some(&json!({"deep": [1]})));
-        assert_eq!(c.data_type(), Some(DataType::Json));
-        assert_eq!((c.timezone(), c.get("sort")), (Some(false), None));
+        let stored = |hints: &ColumnHints| Value::from(hints.as_map().clone());
+        assert_eq!(
+            stored(a),
+            json!({"data_type": "decimal", "precision": 20, "scale": 4, "nullable": false})
+        );
+        assert_eq!(
+            stored(b),
+            json!({"cluster": true, "x-mine": {"deep": [1]}, "dedup_sort": "desc"})
+        );
+        assert_eq!(stored(c), json!({"data_type": "complex", "timezone": false, "sort": null}));
+        assert_eq!((c.get("timezone"), c.get("sort")), (Some(&json!(false)), None));
         let list = json!([{"name": "a", "cluster": true}]);
         let list = columns_at(&list, "columns").unwrap();
-        assert_eq!(Value::from(list["a"].as_map().clone()), json!({"cluster": true}));
+        assert_eq!(stored(&list["a"]), json!({"cluster": true}));
     }
 
     #[test]

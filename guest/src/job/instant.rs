@@ -16,7 +16,7 @@ use chrono::{
 
 /// A date or a time and how it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct WrittenInstant {
+pub(crate) struct WrittenInstant {
     /// As on the wall.
     local: NaiveDateTime,
     /// The offset from UTC, where one is written.
@@ -65,7 +65,7 @@ enum Zone {
 
 impl WrittenInstant {
     /// Reads a date or a time, whatever of these formats it has.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if !text.is_ascii() {
             return None;
         }
@@ -107,7 +107,7 @@ impl WrittenInstant {
     }
 
     /// Reads a date and a time as mails have them.
-    pub fn parse_rfc2822(text: &str) -> Option<Self> {
+    pub(crate) fn parse_rfc2822(text: &str) -> Option<Self> {
         let read = DateTime::parse_from_rfc2822(text.trim()).ok()?;
         Some(Self {
             local: read.naive_local(),
@@ -117,7 +117,7 @@ impl WrittenInstant {
     }
 
     /// Reads a date or a time in a format of `strptime`; without an offset it is taken to be in UTC.
-    pub fn parse_pattern(text: &str, pattern: &str) -> Option<Self> {
+    pub(crate) fn parse_pattern(text: &str, pattern: &str) -> Option<Self> {
         let mut parsed = Parsed::new();
         parse(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
         let offset = parsed.to_fixed_offset().ok();
@@ -134,7 +134,7 @@ impl WrittenInstant {
     }
 
     /// Whether it is a date in one of the two formats in which dlt takes a date for one, or in the job's.
-    pub fn is_date(&self) -> bool {
+    pub(crate) fn is_date(&self) -> bool {
         match &self.notation {
             Notation::Day(format) => matches!(*format, "%Y-%m-%d" | "%Y%m%d"),
             Notation::Pattern { is_date, .. } => *is_date,
@@ -143,7 +143,7 @@ impl WrittenInstant {
     }
 
     /// As on a wall in UTC; without an offset it is taken to be there.
-    pub fn utc(&self) -> Option<NaiveDateTime> {
+    pub(crate) fn utc(&self) -> Option<NaiveDateTime> {
         match self.offset {
             Some(offset) => self.local.checked_sub_offset(offset),
             None => Some(self.local),
@@ -151,7 +151,7 @@ impl WrittenInstant {
     }
 
     /// As Python prints it: to the microsecond, with the offset it has.
-    pub fn iso(&self) -> String {
+    pub(crate) fn iso(&self) -> String {
         let micros = self.local.nanosecond() / 1000 % 1_000_000;
         let clock = if micros == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
         let zone = self.offset.map_or_else(String::new, |offset| offset.to_string());
@@ -159,17 +159,17 @@ impl WrittenInstant {
     }
 
     /// The day it falls on in UTC; without an offset it is taken to be in UTC.
-    pub fn utc_day(&self) -> Option<NaiveDate> {
+    pub(crate) fn utc_day(&self) -> Option<NaiveDate> {
         self.utc().map(|utc| utc.date())
     }
 
     /// The same, some time later (or earlier): instants shift, not the clock on the wall.
-    pub fn plus(self, delta: TimeDelta) -> Option<Self> {
+    pub(crate) fn plus(self, delta: TimeDelta) -> Option<Self> {
         Some(Self { local: self.local.checked_add_signed(delta)?, ..self })
     }
 
     /// The same, with a UTC reading in its stead.
-    pub fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
+    pub(crate) fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
         let local = match self.offset {
             Some(offset) => utc.checked_add_offset(offset)?,
             None => utc,
@@ -178,7 +178,7 @@ impl WrittenInstant {
     }
 
     /// In a strftime format, with its own offset; fails for an offset that it has not.
-    pub fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
+    pub(crate) fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
         match self.offset {
             Some(offset) => {
                 DateTime::<FixedOffset>::from_naive_utc_and_offset(self.local - offset, offset)
@@ -189,7 +189,7 @@ impl WrittenInstant {
     }
 
     /// As it was written.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let (separator, fields, fraction, zone) = match &self.notation {
             Notation::Day(format) => return self.local.format(format).to_string(),
             Notation::Pattern { pattern, .. } => {

@@ -7,16 +7,16 @@ use crate::fault::Result;
 
 /// Columns that together tell records apart.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Key {
+pub(crate) struct Key {
     /// Their names, in the source's spelling.
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// Whether the job has one name and not a list: dlt hashes the value then, and not a list of one value.
-    pub single: bool,
+    pub(crate) single: bool,
 }
 
 impl Key {
     /// Returns `true` if there is no key.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
 

@@ -32,79 +32,78 @@ mod value;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use self::credential::{Credential, Location, Scheme};
-pub use self::cursor::{Convert, Cursor, Last, OnMissing};
-pub use self::disposition::{MergeDisposition, MergeOptions, ReplaceStrategy, WriteDisposition};
-pub use self::endpoint::{Client, Endpoint, Method, ResponseAction, ResponseRule};
-pub use self::file::{Checkpoint, Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
-pub use self::hints::{ColumnHints, Sort};
+pub(crate) use self::credential::Credential;
+pub(crate) use self::cursor::{Convert, Cursor, Last, OnMissing};
+pub(crate) use self::disposition::WriteDisposition;
+pub(crate) use self::endpoint::{Client, Endpoint, ResponseAction, ResponseRule};
+pub(crate) use self::file::{Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
+pub(crate) use self::hints::{ColumnHints, Sort};
 pub(crate) use self::instant::WrittenInstant;
-pub use self::key::Key;
-pub use self::nested::NestedHints;
-pub use self::ordering::CursorFormat;
-pub use self::paginator::Paginator;
-pub use self::parent::Parent;
+pub(crate) use self::key::Key;
+pub(crate) use self::nested::NestedHints;
+pub(crate) use self::ordering::CursorFormat;
+pub(crate) use self::paginator::Paginator;
+pub(crate) use self::parent::Parent;
 use self::parse::{JobObject, Keys, at, element, nearest};
-pub use self::policy::Policy;
-pub use self::processing::{Condition, Filter, ProcessingStep, Test};
+pub(crate) use self::policy::Policy;
+pub(crate) use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::resource::Defaults;
-pub use self::resource::{Input, OnTypeConflict, Resource};
+pub(crate) use self::resource::{Input, OnTypeConflict, Resource};
 pub(crate) use self::template::{CursorBound, JsonTemplate, Placeholder, Template};
-pub use self::unnest::Unnest;
-pub use self::value::CursorValue;
+pub(crate) use self::value::CursorValue;
 use crate::dlt::naming::{Convention, Naming};
 use crate::fault::Result;
 
 /// A job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+pub(crate) struct Job {
     /// The pipeline: the name the state is kept under.
-    pub pipeline: String,
+    pub(crate) pipeline: String,
     /// The database that is written to.
-    pub database: String,
+    pub(crate) database: String,
     /// The dataset: the schema that is written to, not normalized.
-    pub dataset: String,
+    pub(crate) dataset: String,
     /// The name of the dlt schema; none means the default one of the saved state, and the pipeline's
     /// name where there is none yet.
-    pub schema_name: Option<String>,
+    pub(crate) schema_name: Option<String>,
     /// How names are normalized.
-    pub naming: Naming,
+    pub(crate) naming: Naming,
     /// How long a name may be, in characters.
-    pub max_identifier_length: u32,
+    pub(crate) max_identifier_length: u32,
     /// How deep records are unnested where their resource says nothing.
-    pub max_table_nesting: u32,
+    pub(crate) max_table_nesting: u32,
     /// How many columns a table may have before what is widest is kept as JSON.
-    pub max_columns: usize,
+    pub(crate) max_columns: usize,
     /// How many tables a resource may have, the nested ones among them.
-    pub max_tables: usize,
+    pub(crate) max_tables: usize,
     /// Whether nested tables get `_dlt_root_id`; `None`: if the disposition needs it.
-    pub root_key: Option<bool>,
+    pub(crate) root_key: Option<bool>,
     /// The contract of the schema as the job writes it; null if there is none.
-    pub schema_contract: Value,
+    pub(crate) schema_contract: Value,
     /// Whether tables are made with PRIMARY KEY and UNIQUE, as the hints have them.
-    pub create_indexes: bool,
+    pub(crate) create_indexes: bool,
     /// How the files of the load's stage are encrypted.
-    pub stage_encryption: StageEncryption,
+    pub(crate) stage_encryption: StageEncryption,
     /// Forget the cursors that were saved, and load everything.
-    pub force_full_load: bool,
+    pub(crate) force_full_load: bool,
     /// What to start over with.
-    pub refresh: Option<Refresh>,
+    pub(crate) refresh: Option<Refresh>,
     /// The interval a scheduler runs the job for, start and end: the range of cursors that take it.
-    pub interval: Option<(String, String)>,
+    pub(crate) interval: Option<(String, String)>,
     /// Whether each load is the first, into a dataset of its own.
-    pub dev_mode: bool,
+    pub(crate) dev_mode: bool,
     /// Credentials by name.
-    pub credentials: IndexMap<String, Credential>,
+    pub(crate) credentials: IndexMap<String, Credential>,
     /// What all requests have in common; none where nothing is requested.
-    pub client: Option<Client>,
+    pub(crate) client: Option<Client>,
     /// The resources, in the order given, those that are not selected too.
-    pub resources: Vec<Resource>,
+    pub(crate) resources: Vec<Resource>,
 }
 
 /// How the files of a load's stage are encrypted.
 /// Source: Snowflake documentation, "CREATE STAGE", internal stage parameters.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum StageEncryption {
+pub(crate) enum StageEncryption {
     /// By the server: a host needs no keys to write to it. Accounts with Tri-Secret Secure refuse it.
     #[default]
     Server,
@@ -114,7 +113,7 @@ pub enum StageEncryption {
 
 impl StageEncryption {
     /// Its name in Snowflake, and in a job.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Server => "SNOWFLAKE_SSE",
             Self::Client => "SNOWFLAKE_FULL",
@@ -124,13 +123,13 @@ impl StageEncryption {
 
 /// What a load starts over with: dlt's `refresh`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refresh {
+pub(crate) enum Refresh {
     /// The rows of the selected resources, and their cursors.
-    DropData,
+    Data,
     /// Their tables too.
-    DropResources,
+    Resources,
     /// All tables of the schema, and all that its resources remember.
-    DropSources,
+    Sources,
 }
 
 impl Job {
@@ -139,7 +138,7 @@ impl Job {
     /// # Errors
     /// A config fault that names the place (`resources[0].endpoint.path`), what was expected there
     /// and what was found; for text that is not JSON, line and column.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
         let object = JobObject::new(&value, "", KEYS)?;
         // Where editors find the description of a job; of no meaning here.
@@ -187,7 +186,7 @@ impl Job {
     /// `_YYYYMMDDhhmmss`, but with hours from 0 to 23, so that no two are the same. Cursors know the latest
     /// value that they save.
     #[must_use]
-    pub fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
+    pub(crate) fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
         if self.dev_mode {
             let suffix = now.format("_%Y%m%d%H%M%S").to_string();
             // Two underscores would be one when the name is normalized.
@@ -207,29 +206,29 @@ impl Job {
     }
 
     /// The resources that take part, in the order given.
-    pub fn selected(&self) -> impl Iterator<Item = &Resource> {
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter().filter(|resource| resource.selected)
     }
 
     /// The resources a run reads, parents before their children, otherwise in the order given; and
     /// whether they are loaded: a parent that is not selected is read for its children only.
-    pub fn reading(&self) -> Vec<(&Resource, bool)> {
+    pub(crate) fn reading(&self) -> Vec<(&Resource, bool)> {
         order::reading(&self.resources)
     }
 
     /// A resource by name.
-    pub fn resource(&self, name: &str) -> Option<&Resource> {
+    pub(crate) fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.iter().find(|resource| resource.name == name)
     }
 
     /// The credential of an endpoint: its own or the client's.
-    pub fn credential(&self, endpoint: &Endpoint) -> Option<&Credential> {
+    pub(crate) fn credential(&self, endpoint: &Endpoint) -> Option<&Credential> {
         let client = self.client.as_ref().and_then(|client| client.auth.as_ref());
         self.credentials.get(endpoint.auth.as_ref().or(client)?)
     }
 
     /// Whether any resource has a condition, which a statement has to evaluate on rows of the tables.
-    pub fn has_conditions(&self) -> bool {
+    pub(crate) fn has_conditions(&self) -> bool {
         self.resources.iter().any(|resource| match &resource.write_disposition {
             WriteDisposition::Merge(merge) => {
                 merge.options.source_filter.is_some() || merge.options.destination_scope.is_some()
@@ -357,9 +356,9 @@ const NAMINGS: &[(&str, Naming)] = &[
 ];
 
 const REFRESHES: &[(&str, Refresh)] = &[
-    ("drop_sources", Refresh::DropSources),
-    ("drop_resources", Refresh::DropResources),
-    ("drop_data", Refresh::DropData),
+    ("drop_sources", Refresh::Sources),
+    ("drop_resources", Refresh::Resources),
+    ("drop_data", Refresh::Data),
 ];
 
 const ENCRYPTIONS: &[(&str, StageEncryption)] = &[

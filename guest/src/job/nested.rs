@@ -14,23 +14,23 @@ use crate::json::{Path, Segment};
 
 /// Hints for a nested table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NestedHints {
+pub(crate) struct NestedHints {
     /// The keys from the record to the list, not normalized.
-    pub path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// The parent, where it is not the table above.
-    pub parent_table_name: Option<String>,
+    pub(crate) parent_table_name: Option<String>,
     /// How rows are written, where it is not as the root table's.
-    pub write_disposition: Option<WriteDisposition>,
+    pub(crate) write_disposition: Option<WriteDisposition>,
     /// The primary key; with one the table is a root table.
-    pub primary_key: Key,
+    pub(crate) primary_key: Key,
     /// The merge key; with one the table is a root table.
-    pub merge_key: Key,
+    pub(crate) merge_key: Key,
     /// ColumnHints by the name of the column, not normalized.
-    pub columns: IndexMap<String, ColumnHints>,
+    pub(crate) columns: IndexMap<String, ColumnHints>,
     /// The contract of the table as the job writes it; null if it is that of the root table.
-    pub schema_contract: Value,
+    pub(crate) schema_contract: Value,
     /// What the table refers to, as the schema keeps it; null where nothing is said.
-    pub references: Value,
+    pub(crate) references: Value,
 }
 
 const KEYS: Keys = Keys {

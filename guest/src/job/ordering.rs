@@ -11,7 +11,7 @@ use crate::fault::{Fault, Result};
 
 /// The format of string cursors.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum CursorFormat {
+pub(crate) enum CursorFormat {
     /// ISO 8601 dates and times, or numbers. Other strings are compared as strings.
     #[default]
     Any,
@@ -25,11 +25,11 @@ pub enum CursorFormat {
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Compared {
+pub(crate) struct Compared {
     /// The order of the two values.
-    pub ordering: Ordering,
+    pub(crate) ordering: Ordering,
     /// `true` if they were compared as strings because their format is unknown.
-    pub as_text: bool,
+    pub(crate) as_text: bool,
 }
 
 impl CursorFormat {
@@ -64,7 +64,7 @@ impl CursorFormat {
     }
 
     /// The date or time that a string represents.
-    pub fn instant(&self, text: &str) -> Option<WrittenInstant> {
+    pub(crate) fn instant(&self, text: &str) -> Option<WrittenInstant> {
         match self {
             Self::Any | Self::Text => WrittenInstant::parse(text),
             Self::Pattern(pattern) => WrittenInstant::parse_pattern(text, pattern),
@@ -76,7 +76,11 @@ impl CursorFormat {
     ///
     /// # Errors
     /// A data fault if they differ in type or do not have the format.
-    pub fn compare(&self, one: &CursorValue<'_>, other: &CursorValue<'_>) -> Result<Compared> {
+    pub(crate) fn compare(
+        &self,
+        one: &CursorValue<'_>,
+        other: &CursorValue<'_>,
+    ) -> Result<Compared> {
         let known = |ordering| Ok(Compared { ordering, as_text: false });
         let (CursorValue::Text(a), CursorValue::Text(b)) = (one, other) else {
             return one.compare(other).and_then(known);

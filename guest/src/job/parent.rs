@@ -15,18 +15,18 @@ pub(super) const RESOURCES: &str = "resources.";
 
 /// The parent of a resource.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Parent {
+pub(crate) struct Parent {
     /// Its name.
-    pub resource: String,
+    pub(crate) resource: String,
     /// The fields of its records that requests need.
-    pub fields: Vec<Path>,
+    pub(crate) fields: Vec<Path>,
     /// The keys of its records that are copied to the child's records, as `_<parent>_<key>`.
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
 }
 
 impl Parent {
     /// The key of a copied value in the child's record.
-    pub fn key_of(&self, key: &str) -> String {
+    pub(crate) fn key_of(&self, key: &str) -> String {
         format!("_{}_{key}", self.resource)
     }
 }

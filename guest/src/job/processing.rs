@@ -10,7 +10,7 @@ use crate::json::{Path, Segment};
 
 /// One step.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ProcessingStep {
+pub(crate) enum ProcessingStep {
     /// Removes the values at these paths.
     Exclude(Vec<Path>),
     /// Discards the records that do not match.
@@ -23,16 +23,16 @@ pub enum ProcessingStep {
 
 /// A condition that may be negated.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// The condition.
-    pub condition: Condition,
+    pub(crate) condition: Condition,
     /// Whether records match that do not meet it.
-    pub not: bool,
+    pub(crate) not: bool,
 }
 
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// At least one of these matches.
     Any(Vec<Filter>),
     /// All tests pass for the value at a path, the first one where the path matches several.
@@ -41,7 +41,7 @@ pub enum Condition {
 
 /// A test of a value.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Test {
+pub(crate) enum Test {
     /// It is greater.
     Above(CursorValue<'static>),
     /// It is this or greater.

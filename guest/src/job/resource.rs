@@ -21,52 +21,52 @@ use crate::fault::Result;
 
 /// A resource: records of one kind, loaded into one table and its children.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resource {
+pub(crate) struct Resource {
     /// Its name, in the source's spelling.
-    pub name: String,
+    pub(crate) name: String,
     /// What the job says of where the records are and how they are read, as the job says it.
-    pub reading: Value,
+    pub(crate) reading: Value,
     /// The name of its table, not normalized; none means the resource's name.
-    pub table_name: Option<String>,
+    pub(crate) table_name: Option<String>,
     /// What is said of its table, for people.
-    pub description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Whether the job says that its table is Snowflake's own kind, as any is.
-    pub native: bool,
+    pub(crate) native: bool,
     /// How its rows are written.
-    pub write_disposition: WriteDisposition,
+    pub(crate) write_disposition: WriteDisposition,
     /// What a record is known by.
-    pub primary_key: Key,
+    pub(crate) primary_key: Key,
     /// What a group of records that is replaced as one is known by.
-    pub merge_key: Key,
+    pub(crate) merge_key: Key,
     /// How deep its records are unnested; none means the job's limit.
-    pub max_table_nesting: Option<u32>,
+    pub(crate) max_table_nesting: Option<u32>,
     /// ColumnHints by the name of the column, not normalized.
-    pub columns: IndexMap<String, ColumnHints>,
+    pub(crate) columns: IndexMap<String, ColumnHints>,
     /// What is unnested at all; none means everything.
-    pub unnest: Option<Unnest>,
+    pub(crate) unnest: Option<Unnest>,
     /// Where the records come from.
-    pub input: Input,
+    pub(crate) input: Input,
     /// What is new, if the source can say so.
-    pub cursor: Option<Cursor>,
+    pub(crate) cursor: Option<Cursor>,
     /// What is done to each record first.
-    pub processing_steps: Vec<ProcessingStep>,
+    pub(crate) processing_steps: Vec<ProcessingStep>,
     /// Whether it takes part when the job selects nothing.
-    pub selected: bool,
+    pub(crate) selected: bool,
     /// The contract of its tables as the resource writes it; null if there is none.
-    pub schema_contract: Value,
+    pub(crate) schema_contract: Value,
     /// What its table refers to, as the schema keeps it; null where nothing is said.
-    pub references: Value,
+    pub(crate) references: Value,
     /// Hints for its nested tables, the shorter paths first.
-    pub nested_hints: Vec<NestedHints>,
+    pub(crate) nested_hints: Vec<NestedHints>,
     /// What becomes of a number that the type of its column does not hold.
-    pub on_type_conflict: OnTypeConflict,
+    pub(crate) on_type_conflict: OnTypeConflict,
     /// How often what it has brought is committed, before all of it is there.
-    pub checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 /// What becomes of a number that the type of its column does not hold.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum OnTypeConflict {
+pub(crate) enum OnTypeConflict {
     /// It goes to a column beside it, `{column}__v_{type}`, as in dlt.
     #[default]
     Variant,
@@ -79,7 +79,7 @@ pub(super) const REJECTED: &str = "_rejected";
 
 /// Where records come from.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
+pub(crate) enum Input {
     /// A source that is asked over HTTP.
     Endpoint(Box<Endpoint>),
     /// The host, which holds them: records, or pages as the endpoint would give them.
@@ -237,7 +237,7 @@ impl Resource {
     ///
     /// # Errors
     /// None: what is read is fixed.
-    pub fn rejected() -> Result<Self> {
+    pub(crate) fn rejected() -> Result<Self> {
         let value = json!({
             "name": REJECTED,
             "description": "Records that could not be read",
@@ -254,22 +254,22 @@ impl Resource {
     }
 
     /// Whether records that cannot be read are stored in `_rejected`.
-    pub fn rejects(&self) -> bool {
+    pub(crate) fn rejects(&self) -> bool {
         matches!(&self.input, Input::Pull(pulled) if pulled.on_bad_record == OnBadRecord::Reject)
     }
 
     /// The name its table has before it is normalized.
-    pub fn table(&self) -> &str {
+    pub(crate) fn table(&self) -> &str {
         self.table_name.as_deref().unwrap_or(&self.name)
     }
 
     /// Its parent, where it has one.
-    pub fn parent(&self) -> Option<&Parent> {
+    pub(crate) fn parent(&self) -> Option<&Parent> {
         self.endpoint().and_then(|endpoint| endpoint.parent.as_ref())
     }
 
     /// Its endpoint, where it has one.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         match &self.input {
             Input::Endpoint(endpoint) => Some(endpoint),
             Input::Pull(_) => None,

@@ -8,7 +8,7 @@ use crate::fault::{Fault, Result};
 
 /// A value of the cursor that a placeholder can name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CursorBound {
+pub(crate) enum CursorBound {
     /// The end of the range.
     End,
     /// The initial value that the job gives.
@@ -19,7 +19,7 @@ pub enum CursorBound {
 
 /// What a name between braces stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Placeholder {
+pub(crate) enum Placeholder {
     /// `{incremental.start_value}`, `{incremental.initial_value}`, `{incremental.end_value}`.
     Cursor(CursorBound),
     /// `{resources.parent.field}`: a value of the parent's record, by its index in
@@ -31,7 +31,7 @@ pub enum Placeholder {
 
 /// A part of a template.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum TemplatePart {
+pub(crate) enum TemplatePart {
     /// A placeholder, to be replaced by a value.
     Placeholder(Placeholder),
     /// Literal text.
@@ -40,13 +40,13 @@ pub enum TemplatePart {
 
 /// A string with placeholders.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Template {
+pub(crate) struct Template {
     parts: Vec<TemplatePart>,
 }
 
 /// A JSON value whose strings are templates.
 #[derive(Clone, Debug, PartialEq)]
-pub enum JsonTemplate {
+pub(crate) enum JsonTemplate {
     /// A list.
     List(Vec<JsonTemplate>),
     /// An object.
@@ -62,7 +62,7 @@ impl Template {
     ///
     /// # Errors
     /// A config fault for an unpaired brace; the faults of `resolve`.
-    pub fn parse(
+    pub(crate) fn parse(
         text: &str,
         mut resolve: impl FnMut(&str) -> Result<TemplatePart>,
     ) -> Result<Self> {
@@ -106,7 +106,8 @@ impl Template {
     }
 
     /// The text, if it has no placeholders.
-    pub fn plain(&self) -> Option<&str> {
+    #[cfg(test)]
+    pub(crate) fn plain(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
             [TemplatePart::Text(text)] => Some(text),
@@ -115,12 +116,12 @@ impl Template {
     }
 
     /// Returns `true` if it begins with a placeholder.
-    pub fn begins_with_placeholder(&self) -> bool {
+    pub(crate) fn begins_with_placeholder(&self) -> bool {
         matches!(self.parts.first(), Some(TemplatePart::Placeholder(_)))
     }
 
     /// The placeholder, if the template is one and nothing else.
-    pub fn single(&self) -> Option<Placeholder> {
+    pub(crate) fn single(&self) -> Option<Placeholder> {
         match self.parts.as_slice() {
             [TemplatePart::Placeholder(placeholder)] => Some(*placeholder),
             _ => None,
@@ -131,7 +132,10 @@ impl Template {
     ///
     /// # Errors
     /// The faults of `value`.
-    pub fn fill(&self, mut value: impl FnMut(Placeholder) -> Result<String>) -> Result<String> {
+    pub(crate) fn fill(
+        &self,
+        mut value: impl FnMut(Placeholder) -> Result<String>,
+    ) -> Result<String> {
         let mut text = String::new();
         for part in &self.parts {
             match part {

@@ -21,7 +21,7 @@ use crate::json::{Bracket, Token, tokens};
 
 /// An allow-list of paths.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Unnest {
+pub(crate) struct Unnest {
     patterns: Vec<Vec<KeyPattern>>,
 }
 
@@ -40,7 +40,7 @@ impl Unnest {
     ///
     /// # Errors
     /// A config fault that states what is wrong with the path.
-    pub fn allow(&mut self, path: &str) -> Result<()> {
+    pub(crate) fn allow(&mut self, path: &str) -> Result<()> {
         let mut pieces = Vec::new();
         for token in tokens(path)? {
             if pieces.last() == Some(&KeyPattern::Deep) {
@@ -77,7 +77,7 @@ impl Unnest {
     /// Returns `true` if the object or list at this path is flattened or made a table. Always
     /// `true` for the record itself (no keys). The result depends on the path only and can be
     /// cached.
-    pub fn opens<K: AsRef<str>>(&self, keys: &[K]) -> bool {
+    pub(crate) fn opens<K: AsRef<str>>(&self, keys: &[K]) -> bool {
         keys.is_empty() || self.patterns.iter().any(|pattern| reaches(pattern, keys))
     }
 }

@@ -11,7 +11,7 @@ use crate::json::string_content;
 
 /// A cursor value, unchanged from the source.
 #[derive(Clone, Debug, PartialEq)]
-pub enum CursorValue<'a> {
+pub(crate) enum CursorValue<'a> {
     /// True or false.
     Bool(bool),
     /// A number with a fraction or an exponent.
@@ -27,7 +27,7 @@ impl<'a> CursorValue<'a> {
     ///
     /// # Errors
     /// A data fault if it is a list, an object or invalid JSON.
-    pub fn parse(raw: &'a str) -> Result<Option<Self>> {
+    pub(crate) fn parse(raw: &'a str) -> Result<Option<Self>> {
         Ok(Some(match raw.as_bytes().first() {
             Some(b'"') => Self::Text(string_content(raw)?),
             Some(b't') if raw == "true" => Self::Bool(true),
@@ -43,7 +43,7 @@ impl<'a> CursorValue<'a> {
     }
 
     /// The cursor value of a JSON value, or `None` if it cannot be one.
-    pub fn of(value: &Value) -> Option<CursorValue<'static>> {
+    pub(crate) fn of(value: &Value) -> Option<CursorValue<'static>> {
         Some(match value {
             Value::Bool(flag) => CursorValue::Bool(*flag),
             Value::String(text) => CursorValue::Text(text.clone().into()),
@@ -58,7 +58,7 @@ impl<'a> CursorValue<'a> {
     }
 
     /// The value as JSON.
-    pub fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::Bool(flag) => Value::Bool(*flag),
             Self::Real(real) => Number::from_f64(*real).map_or(Value::Null, Value::Number),
@@ -73,7 +73,7 @@ impl<'a> CursorValue<'a> {
     }
 
     /// The value without a borrow.
-    pub fn into_owned(self) -> CursorValue<'static> {
+    pub(crate) fn into_owned(self) -> CursorValue<'static> {
         match self {
             Self::Bool(flag) => CursorValue::Bool(flag),
             Self::Real(real) => CursorValue::Real(real),
@@ -86,7 +86,7 @@ impl<'a> CursorValue<'a> {
     ///
     /// # Errors
     /// A data fault if the types differ, such as a string and a number.
-    pub fn compare(&self, other: &CursorValue<'_>) -> Result<Ordering> {
+    pub(crate) fn compare(&self, other: &CursorValue<'_>) -> Result<Ordering> {
         let ordering = match (self, other) {
             (Self::Text(one), CursorValue::Text(two)) => Some(one.as_ref().cmp(two.as_ref())),
             (Self::Bool(one), CursorValue::Bool(two)) => Some(one.cmp(two)),

@@ -3,18 +3,18 @@
 mod boundary;
 mod path;
 mod reader;
-pub mod select;
+pub(crate) mod select;
 mod strings;
 mod visit;
 mod writer;
 
 pub(crate) use self::boundary::{Boundaries, Boundary};
 pub(crate) use self::path::{Bracket, Token, tokens};
-pub use self::path::{Path, Segment};
-pub use self::reader::{Peek, Reader};
+pub(crate) use self::path::{Path, Segment};
+pub(crate) use self::reader::{Peek, Reader};
 pub(crate) use self::reader::{line_column, string_content};
-pub use self::strings::unescape;
-pub use self::visit::MAX_DEPTH;
+pub(crate) use self::strings::unescape;
+pub(crate) use self::visit::MAX_DEPTH;
 pub(crate) use self::writer::{HalfPairs, Style, compact, print, push_string};
 
 #[cfg(test)]

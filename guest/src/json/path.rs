@@ -7,7 +7,7 @@ use crate::fault::{Fault, Result};
 
 /// One step of a [`Path`].
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub enum Segment {
+pub(crate) enum Segment {
     /// `.*`: the value of every key.
     Fields,
     /// `[-1]`: that element, counted from the end, the last one as 1.
@@ -22,7 +22,7 @@ pub enum Segment {
 
 /// A path into a JSON value, from its root.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Path {
+pub(crate) struct Path {
     text: String,
     segments: Vec<Segment>,
 }
@@ -32,7 +32,7 @@ impl Path {
     ///
     /// # Errors
     /// A config fault that says what is wrong with the path.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let segments = tokens(text)?
             .into_iter()
             .map(|token| match token {
@@ -50,12 +50,12 @@ impl Path {
     }
 
     /// The root: the whole value.
-    pub fn root() -> Self {
+    pub(crate) fn root() -> Self {
         Self { text: "$".to_owned(), segments: Vec::new() }
     }
 
     /// The path of nested keys.
-    pub fn of_keys<K: AsRef<str>>(keys: &[K]) -> Self {
+    pub(crate) fn of_keys<K: AsRef<str>>(keys: &[K]) -> Self {
         if keys.is_empty() {
             return Self::root();
         }
@@ -65,18 +65,18 @@ impl Path {
     }
 
     /// The steps from the root; none for `$`.
-    pub fn segments(&self) -> &[Segment] {
+    pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// The path as it was written.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// The key, where the path is one and nothing else: `id`, but not `$.id` (as in dlt, which marks
     /// the column of such a cursor).
-    pub fn field(&self) -> Option<&str> {
+    pub(crate) fn field(&self) -> Option<&str> {
         match self.segments.as_slice() {
             [Segment::Key(key)] if !self.text.starts_with("$.") && !self.text.starts_with("$[") => {
                 Some(key)

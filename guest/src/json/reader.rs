@@ -13,7 +13,7 @@ use crate::fault::{Fault, Result};
 
 /// What the next value is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Peek {
+pub(crate) enum Peek {
     /// `[`
     Array,
     /// `true` or `false`
@@ -30,7 +30,7 @@ pub enum Peek {
 
 /// A position in a text of JSON values.
 #[derive(Clone)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     pos: usize,
@@ -40,12 +40,12 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// At the beginning of the text.
-    pub fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self::from_line(text, 1)
     }
 
     /// At the beginning of a text that begins on a line of a file. A byte order mark is skipped.
-    pub fn from_line(text: &'a str, first_line: u64) -> Self {
+    pub(crate) fn from_line(text: &'a str, first_line: u64) -> Self {
         let pos = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Self { first_line, pos, ..Self::of_value(text) }
     }
@@ -56,30 +56,30 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes from the beginning of the text.
-    pub fn position(&self) -> usize {
+    pub(crate) fn position(&self) -> usize {
         self.pos
     }
 
     /// Goes to a position that this reader, or another one of the same text, has had.
-    pub fn seek(&mut self, position: usize) {
+    pub(crate) fn seek(&mut self, position: usize) {
         self.pos = position;
     }
 
     /// The text between two positions, which must be at the borders of values.
-    pub fn slice(&self, from: usize, to: usize) -> &'a str {
+    pub(crate) fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()
     }
 
     /// Returns `true` if only white space is left.
     #[inline]
-    pub fn at_end(&mut self) -> bool {
+    pub(crate) fn at_end(&mut self) -> bool {
         self.white();
         self.pos >= self.bytes.len()
     }
 
     /// The type of the next value. Leaves the position at its first byte.
     #[inline]
-    pub fn peek(&mut self) -> Result<Peek> {
+    pub(crate) fn peek(&mut self) -> Result<Peek> {
         self.white();
         Ok(match self.bytes.get(self.pos) {
             Some(b'"') => Peek::String,
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     /// Steps over `{` or `[`, which [`Self::peek`] has seen. Returns `true` if the container has members; if not,
     /// steps over its closing bracket too.
     #[inline]
-    pub fn enter(&mut self) -> bool {
+    pub(crate) fn enter(&mut self) -> bool {
         // In ASCII each closing bracket is two behind its opening one.
         let close = self.bytes.get(self.pos).map(|open| open.wrapping_add(2));
         self.pos += 1;
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
 
     /// After a member: steps over `,` and returns `true`, or over the closing bracket and returns `false`.
     #[inline]
-    pub fn more(&mut self, close: u8) -> Result<bool> {
+    pub(crate) fn more(&mut self, close: u8) -> Result<bool> {
         self.white();
         match self.bytes.get(self.pos) {
             Some(b',') => {
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
 
     /// If the next key is spelled like this, steps over it and its colon and returns `true`.
     #[inline]
-    pub fn key_is(&mut self, raw: &[u8]) -> Result<bool> {
+    pub(crate) fn key_is(&mut self, raw: &[u8]) -> Result<bool> {
         self.white();
         let from = self.pos + 1;
         let Some(rest) = self.bytes.get(from..) else { return Ok(false) };
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next key, as it is spelled between its quotes; steps over it and its colon.
-    pub fn key(&mut self) -> Result<&'a str> {
+    pub(crate) fn key(&mut self) -> Result<&'a str> {
         let Span { from, to, .. } = self.key_span()?;
         Ok(self.slice(from, to))
     }
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
 
     /// The string that [`Self::peek`] has seen, unescaped.
     #[inline]
-    pub fn string(&mut self) -> Result<Cow<'a, str>> {
+    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
         let Span { from, to, escaped } = self.string_span()?;
         let raw = self.slice(from, to);
         Ok(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) })
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
 
     /// The number that [`Self::peek`] has seen, as it is spelled.
     #[inline]
-    pub fn number(&mut self) -> Result<&'a str> {
+    pub(crate) fn number(&mut self) -> Result<&'a str> {
         let from = self.pos;
         if self.bytes.get(self.pos) == Some(&b'-') {
             self.pos += 1;
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The `true` or `false` that [`Self::peek`] has seen.
-    pub fn bool(&mut self) -> Result<bool> {
+    pub(crate) fn bool(&mut self) -> Result<bool> {
         if self.bytes.get(self.pos) == Some(&b't') {
             self.word("true")?;
             Ok(true)
@@ -210,12 +210,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The `null` that [`Self::peek`] has seen.
-    pub fn null(&mut self) -> Result<()> {
+    pub(crate) fn null(&mut self) -> Result<()> {
         self.word("null")
     }
 
     /// Steps over any value and checks it. Returns its text.
-    pub fn skip(&mut self) -> Result<&'a str> {
+    pub(crate) fn skip(&mut self) -> Result<&'a str> {
         self.white();
         let from = self.pos;
         self.visit(&mut Skip::default())?;
@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
 
     /// The fault of a text in which something else follows at the position.
     #[cold]
-    pub fn expected(&self, what: &str) -> Fault {
+    pub(crate) fn expected(&self, what: &str) -> Fault {
         let found = match self.text.get(self.pos..).and_then(|rest| rest.chars().next()) {
             None => "the end of the text".to_owned(),
             Some(c) => format!("{c:?}"),
@@ -296,7 +296,7 @@ impl<'a> Reader<'a> {
 
     /// The fault of a text that is nested too deep.
     #[cold]
-    pub fn too_deep(&self) -> Fault {
+    pub(crate) fn too_deep(&self) -> Fault {
         self.deeper_than(MAX_DEPTH as usize)
     }
 

@@ -3,29 +3,29 @@
 //! A page is read once. Each record that the selector matches is passed to `take`; values at a
 //! paginator's paths are captured as text; the rest is skipped.
 
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Context, Result};
 use crate::json::{Path, Segment};
 use crate::json::{Peek, Reader, unescape};
 
 /// What was found on a page beside its records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// How many records there were.
-    pub records: u64,
+    pub(crate) records: u64,
     /// For each wanted path, the first value it matched, as JSON text.
-    pub captured: Vec<Option<String>>,
+    pub(crate) captured: Vec<Option<String>>,
     /// Whether the selector matched anything.
-    pub selected: bool,
+    pub(crate) selected: bool,
     /// The keys of the page, where it is an object: to say what was found instead.
-    pub keys: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 /// Takes one record; must step over it. [`Flow::Pause`] asks for a pause before the next one.
-pub type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<Flow> + 'f;
+pub(crate) type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<Flow> + 'f;
 
 /// Whether a walk goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Flow {
+pub(crate) enum Flow {
     /// With the next record.
     On,
     /// Not before somebody has done something else.
@@ -34,9 +34,9 @@ pub enum Flow {
 
 /// A page that is walked, maybe with pauses.
 #[derive(Debug, Default)]
-pub struct WalkedPage {
+pub(crate) struct WalkedPage {
     /// What was found by now.
-    pub facts: Facts,
+    pub(crate) facts: Facts,
     /// Where the value begins that is being walked.
     value: usize,
     /// The number of finished matches of the selector in this value, and the position of the next record of the
@@ -47,7 +47,7 @@ pub struct WalkedPage {
 
 impl WalkedPage {
     /// Nothing by now.
-    pub fn new(wanted: &[Path]) -> Self {
+    pub(crate) fn new(wanted: &[Path]) -> Self {
         let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
         Self { facts, ..Self::default() }
     }
@@ -63,7 +63,7 @@ impl WalkedPage {
     clippy::too_many_arguments,
     reason = "what is read, what is looked for, and where it goes"
 )]
-pub fn walk(
+pub(crate) fn walk(
     mut reader: Reader<'_>,
     selector: Option<&Path>,
     wanted: &[Path],
@@ -103,7 +103,7 @@ pub fn walk(
 }
 
 /// What is wanted of a page that has no records.
-pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
+pub(crate) fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
     let mut walked = WalkedPage::new(wanted);
     let mut take = |_: &mut Reader<'_>| Ok(Flow::On);
     let mut walk =
@@ -117,7 +117,7 @@ pub fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
 }
 
 /// The first value of a document that the path matches, as JSON text.
-pub fn find<'a>(text: &'a str, path: &Path) -> Result<Option<&'a str>> {
+pub(crate) fn find<'a>(text: &'a str, path: &Path) -> Result<Option<&'a str>> {
     find_from(&mut Reader::new(text), path.segments())
 }
 
@@ -323,19 +323,6 @@ impl PageWalk<'_, '_> {
 /// Whether a key as it is spelled is this one.
 fn is_key(raw: &str, name: &str) -> bool {
     raw == name || (raw.contains('\\') && unescape(raw) == name)
-}
-
-/// The fault of a page on which the selector finds nothing.
-#[cold]
-pub fn nothing_selected(selector: &Path, facts: &Facts) -> Fault {
-    Fault::source(format_args!(
-        "expected records at {selector}, found a page with {}",
-        if facts.keys.is_empty() {
-            "no object".to_owned()
-        } else {
-            format!("the keys {}", facts.keys.join(", "))
-        }
-    ))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn unicode(text: &str) -> (Option<char>, &str) {
 
 /// The characters of a string that the reader has checked, from what is between its quotes. Half a
 /// surrogate pair becomes U+FFFD.
-pub fn unescape(raw: &str) -> String {
+pub(crate) fn unescape(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for part in Parts(raw) {
         match part {

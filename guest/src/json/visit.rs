@@ -3,7 +3,7 @@
 use crate::fault::Result;
 
 /// The most levels of nesting: callers recurse, and the stack of a component is small.
-pub const MAX_DEPTH: u32 = 256;
+pub(crate) const MAX_DEPTH: u32 = 256;
 
 /// An array or an object.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

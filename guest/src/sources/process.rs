@@ -13,7 +13,10 @@ use crate::json::{push_string, select};
 ///
 /// # Errors
 /// A data fault if values cannot be compared, or a renamed key would replace another.
-pub fn process<'r>(steps: &[ProcessingStep], record: Cow<'r, str>) -> Result<Option<Cow<'r, str>>> {
+pub(crate) fn process<'r>(
+    steps: &[ProcessingStep],
+    record: Cow<'r, str>,
+) -> Result<Option<Cow<'r, str>>> {
     let mut record = record;
     for (n, step) in steps.iter().enumerate() {
         let done = match step {

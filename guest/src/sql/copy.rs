@@ -11,7 +11,7 @@ use crate::dlt::types::DataType;
 
 /// Whether JSON is parsed by COPY, or stored as a string that a later statement parses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Json {
+pub(crate) enum Json {
     /// Parsed to VARIANT.
     Parse,
     /// Stored as VARCHAR, in a staging table.
@@ -20,7 +20,7 @@ pub enum Json {
 
 /// Copies all files under a path of a stage into a table. The columns have the same order in the table's list and in
 /// the SELECT, and the same names in the files and in the table.
-pub fn copy_into(
+pub(crate) fn copy_into(
     table: &Name,
     columns: &[SqlColumn],
     stage: &Name,
@@ -66,7 +66,7 @@ fn fine(column: &SqlColumn, value: &str) -> String {
 
 /// How many rows [`copy_into`] loaded, by its answer; `None` if the answer does not say. A row has file, status,
 /// rows_parsed, rows_loaded, and others; it has one column if there was no file.
-pub fn rows_loaded(rows: &[Vec<Option<String>>]) -> Option<u64> {
+pub(crate) fn rows_loaded(rows: &[Vec<Option<String>>]) -> Option<u64> {
     rows.iter()
         .map(|row| row.get(3).map_or(Some(0), |n| n.as_deref().unwrap_or("0").parse().ok()))
         .sum()

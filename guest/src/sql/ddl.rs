@@ -4,24 +4,24 @@
 use super::{Name, SqlColumn, join, literal, quote};
 
 /// Creates a schema if it does not exist.
-pub fn create_schema(schema: &Name) -> String {
+pub(crate) fn create_schema(schema: &Name) -> String {
     format!("CREATE SCHEMA IF NOT EXISTS {schema}")
 }
 
 /// The properties of a table besides its columns. They are set when the table is created and never changed: a
 /// clustering key that is set by hand later stays.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct TableOptions<'a> {
+pub(crate) struct TableOptions<'a> {
     /// The columns of its clustering key.
-    pub cluster: &'a [String],
+    pub(crate) cluster: &'a [String],
     /// Its comment.
-    pub comment: Option<&'a str>,
+    pub(crate) comment: Option<&'a str>,
     /// The columns of its primary key, which Snowflake stores and does not enforce.
-    pub primary_key: &'a [String],
+    pub(crate) primary_key: &'a [String],
 }
 
 /// Creates a table if it does not exist, with its columns in this order.
-pub fn create_table(table: &Name, columns: &[SqlColumn], more: &TableOptions<'_>) -> String {
+pub(crate) fn create_table(table: &Name, columns: &[SqlColumn], more: &TableOptions<'_>) -> String {
     let names = |names: &[String]| join(names, ", ", |name| quote(name));
     let mut text =
         format!("CREATE TABLE IF NOT EXISTS {table} (\n{}", join(columns, ",\n", definition));
@@ -39,7 +39,7 @@ pub fn create_table(table: &Name, columns: &[SqlColumn], more: &TableOptions<'_>
 }
 
 /// Creates a staging table, which has neither Fail-safe nor Time Travel storage.
-pub fn create_staging_table(table: &Name, columns: &[SqlColumn]) -> String {
+pub(crate) fn create_staging_table(table: &Name, columns: &[SqlColumn]) -> String {
     format!(
         "CREATE TRANSIENT TABLE IF NOT EXISTS {table} (\n{}\n) DATA_RETENTION_TIME_IN_DAYS = 0",
         join(columns, ",\n", staging_definition)
@@ -47,7 +47,7 @@ pub fn create_staging_table(table: &Name, columns: &[SqlColumn]) -> String {
 }
 
 /// Adds columns to a staging table.
-pub fn add_staging_columns(table: &Name, columns: &[SqlColumn]) -> String {
+pub(crate) fn add_staging_columns(table: &Name, columns: &[SqlColumn]) -> String {
     let columns =
         join(columns, ",\n", |column| format!("IF NOT EXISTS {}", staging_definition(column)));
     format!("ALTER TABLE {table} ADD COLUMN\n{columns}")
@@ -55,7 +55,7 @@ pub fn add_staging_columns(table: &Name, columns: &[SqlColumn]) -> String {
 
 /// Increases the length of a column of a staging table.
 /// Source: Snowflake documentation, "ALTER TABLE ... ALTER COLUMN": a length may grow.
-pub fn widen_staging_column(table: &Name, column: &SqlColumn) -> String {
+pub(crate) fn widen_staging_column(table: &Name, column: &SqlColumn) -> String {
     format!(
         "ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}",
         column.quoted(),
@@ -64,7 +64,7 @@ pub fn widen_staging_column(table: &Name, column: &SqlColumn) -> String {
 }
 
 /// Adds columns. They are nullable, because existing rows have no value for them.
-pub fn add_columns(table: &Name, columns: &[SqlColumn]) -> String {
+pub(crate) fn add_columns(table: &Name, columns: &[SqlColumn]) -> String {
     let columns = join(columns, ",\n", |column| {
         let column = SqlColumn { nullable: true, unique: false, ..column.clone() };
         format!("IF NOT EXISTS {}", definition(&column))
@@ -73,18 +73,18 @@ pub fn add_columns(table: &Name, columns: &[SqlColumn]) -> String {
 }
 
 /// Drops a table.
-pub fn drop_table(table: &Name) -> String {
+pub(crate) fn drop_table(table: &Name) -> String {
     format!("DROP TABLE IF EXISTS {table}")
 }
 
 /// Creates the named internal stage of one load. It fails if the stage exists, because another load has the same id
 /// then. `encryption` is the name of the type in Snowflake.
-pub fn create_stage(stage: &Name, encryption: &str) -> String {
+pub(crate) fn create_stage(stage: &Name, encryption: &str) -> String {
     format!("CREATE STAGE {stage} ENCRYPTION = (TYPE = {})", literal(encryption))
 }
 
 /// Drops a stage and its files.
-pub fn drop_stage(stage: &Name) -> String {
+pub(crate) fn drop_stage(stage: &Name) -> String {
     format!("DROP STAGE IF EXISTS {stage}")
 }
 

@@ -7,21 +7,21 @@ use super::{Name, SqlColumn, in_utc, join, literal, quote};
 use crate::dlt::types::DataType;
 
 /// The privileges on the schemas of a dataset that the owner of the procedures needs.
-pub const NEEDED_PRIVILEGES: [&str; 3] = ["USAGE", "CREATE TABLE", "CREATE STAGE"];
+pub(crate) const NEEDED_PRIVILEGES: [&str; 3] = ["USAGE", "CREATE TABLE", "CREATE STAGE"];
 
 /// Creates a scratch schema. Fails if it exists. The mark identifies its creator.
-pub fn create_scratch(schema: &Name, mark: &str) -> String {
+pub(crate) fn create_scratch(schema: &Name, mark: &str) -> String {
     format!("CREATE SCHEMA {schema} COMMENT = {}", literal(mark))
 }
 
 /// Drops a schema and its objects.
-pub fn drop_schema(schema: &Name) -> String {
+pub(crate) fn drop_schema(schema: &Name) -> String {
     format!("DROP SCHEMA IF EXISTS {schema}")
 }
 
 /// Selects the existing schemas among these: name, owner, comment.
 /// Source: Snowflake documentation, "SCHEMATA view" of the information schema.
-pub fn select_schemas(database: &str, schemas: &[&Name]) -> String {
+pub(crate) fn select_schemas(database: &str, schemas: &[&Name]) -> String {
     format!(
         "SELECT \"SCHEMA_NAME\", \"SCHEMA_OWNER\", \"COMMENT\" FROM {} WHERE \"SCHEMA_NAME\" IN ({})",
         view(database, "SCHEMATA"),
@@ -31,7 +31,7 @@ pub fn select_schemas(database: &str, schemas: &[&Name]) -> String {
 
 /// Selects the tables of these schemas: schema, name, type, owner.
 /// Source: Snowflake documentation, "TABLES view" of the information schema.
-pub fn select_tables(database: &str, schemas: &[&Name]) -> String {
+pub(crate) fn select_tables(database: &str, schemas: &[&Name]) -> String {
     format!(
         "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"TABLE_TYPE\", \"TABLE_OWNER\" FROM {} \
          WHERE \"TABLE_SCHEMA\" IN ({}) ORDER BY \"TABLE_SCHEMA\", \"TABLE_NAME\"",
@@ -42,55 +42,56 @@ pub fn select_tables(database: &str, schemas: &[&Name]) -> String {
 
 /// Shows the privileges on a schema: when, privilege, kind, name, kind of grantee, grantee, ...
 /// Source: Snowflake documentation, "SHOW GRANTS".
-pub fn show_grants(schema: &Name) -> String {
+pub(crate) fn show_grants(schema: &Name) -> String {
     format!("SHOW GRANTS ON SCHEMA {schema}")
 }
 
 /// Shows the privileges that new objects of a schema get. The columns are the same.
-pub fn show_future_grants(schema: &Name) -> String {
+pub(crate) fn show_future_grants(schema: &Name) -> String {
     format!("SHOW FUTURE GRANTS IN SCHEMA {schema}")
 }
 
 /// The id of the session's open transaction, or NULL.
-pub const SELECT_TRANSACTION: &str = "SELECT CURRENT_TRANSACTION()::VARCHAR AS \"TRANSACTION\"";
+pub(crate) const SELECT_TRANSACTION: &str =
+    "SELECT CURRENT_TRANSACTION()::VARCHAR AS \"TRANSACTION\"";
 
 /// The server's version.
-pub const SELECT_VERSION: &str = "SELECT CURRENT_VERSION()::VARCHAR AS \"VERSION\"";
+pub(crate) const SELECT_VERSION: &str = "SELECT CURRENT_VERSION()::VARCHAR AS \"VERSION\"";
 /// The region of the account.
-pub const SELECT_REGION: &str = "SELECT CURRENT_REGION()::VARCHAR AS \"REGION\"";
+pub(crate) const SELECT_REGION: &str = "SELECT CURRENT_REGION()::VARCHAR AS \"REGION\"";
 /// The warehouse of the session.
-pub const SELECT_WAREHOUSE: &str = "SELECT CURRENT_WAREHOUSE()::VARCHAR AS \"WAREHOUSE\"";
+pub(crate) const SELECT_WAREHOUSE: &str = "SELECT CURRENT_WAREHOUSE()::VARCHAR AS \"WAREHOUSE\"";
 
 /// Shows a warehouse: name, state, type, size, ...
 /// Source: Snowflake documentation, "SHOW WAREHOUSES".
-pub fn show_warehouse(name: &str) -> String {
+pub(crate) fn show_warehouse(name: &str) -> String {
     format!("SHOW WAREHOUSES LIKE {}", literal(name))
 }
 
 /// Creates a table of strings.
-pub fn create_texts(table: &Name, columns: &[&str]) -> String {
+pub(crate) fn create_texts(table: &Name, columns: &[&str]) -> String {
     let columns = join(columns, ", ", |column| format!("{} VARCHAR", quote(column)));
     format!("CREATE TABLE {table} ({columns})")
 }
 
 /// Inserts a row of strings.
-pub fn insert_texts(table: &Name, values: &[&str]) -> String {
+pub(crate) fn insert_texts(table: &Name, values: &[&str]) -> String {
     format!("INSERT INTO {table} SELECT {}", join(values, ", ", |value| literal(value)))
 }
 
 /// Selects the rows of a table of strings in order.
-pub fn select_texts(table: &Name, columns: &[&str]) -> String {
+pub(crate) fn select_texts(table: &Name, columns: &[&str]) -> String {
     let columns = join(columns, ", ", |column| quote(column));
     format!("SELECT {columns} FROM {table} ORDER BY {columns}")
 }
 
 /// Counts the rows of a table.
-pub fn count(table: &Name) -> String {
+pub(crate) fn count(table: &Name) -> String {
     format!("SELECT COUNT(*)::VARCHAR AS \"COUNT\" FROM {table}")
 }
 
 /// Counts the rows of a table, and sums the values of a column.
-pub fn count_and_sum(table: &Name, column: &SqlColumn) -> String {
+pub(crate) fn count_and_sum(table: &Name, column: &SqlColumn) -> String {
     format!(
         "SELECT COUNT(*)::VARCHAR AS \"COUNT\", SUM({})::VARCHAR AS \"SUM\" FROM {table}",
         column.quoted()
@@ -98,7 +99,7 @@ pub fn count_and_sum(table: &Name, column: &SqlColumn) -> String {
 }
 
 /// Selects the rows of a table whose first column is at most `last`, in order, each value as text.
-pub fn select_values(table: &Name, columns: &[SqlColumn], last: i64) -> String {
+pub(crate) fn select_values(table: &Name, columns: &[SqlColumn], last: i64) -> String {
     let values = join(columns, ", ", text_of);
     let first = columns.first().map(SqlColumn::quoted).unwrap_or_default();
     format!("SELECT {values} FROM {table} WHERE {first} <= {last} ORDER BY {first}")
@@ -121,7 +122,7 @@ fn text_of(column: &SqlColumn) -> String {
 
 /// Selects an element of a list in an object in a JSON column: NULL if the column has the JSON as a
 /// string.
-pub fn select_path(table: &Name, column: &SqlColumn, member: &str, element: u32) -> String {
+pub(crate) fn select_path(table: &Name, column: &SqlColumn, member: &str, element: u32) -> String {
     format!(
         "SELECT {}:{}[{element}]::VARCHAR AS \"ELEMENT\" FROM {table} WHERE {}:{} IS NOT NULL",
         column.quoted(),
@@ -132,12 +133,17 @@ pub fn select_path(table: &Name, column: &SqlColumn, member: &str, element: u32)
 }
 
 /// Selects the length of a JSON column's text, by row.
-pub fn select_length(table: &Name, column: &SqlColumn) -> String {
+pub(crate) fn select_length(table: &Name, column: &SqlColumn) -> String {
     format!("SELECT LENGTH(TO_JSON({}))::VARCHAR AS \"LENGTH\" FROM {table}", column.quoted())
 }
 
 /// COPY from a stage whose reference is not quoted; loads quote it.
-pub fn copy_from_bare_stage(table: &Name, column: &SqlColumn, stage: &Name, path: &str) -> String {
+pub(crate) fn copy_from_bare_stage(
+    table: &Name,
+    column: &SqlColumn,
+    stage: &Name,
+    path: &str,
+) -> String {
     let name = column.quoted();
     format!(
         "COPY INTO {table} ({name}) FROM (SELECT $1:{name}::{} FROM @{stage}/{path}/) \
@@ -148,18 +154,18 @@ pub fn copy_from_bare_stage(table: &Name, column: &SqlColumn, stage: &Name, path
 }
 
 /// Creates a table with a column of TIMESTAMP_TZ, as dlt before 1.27 did.
-pub fn create_with_offset(table: &Name, column: &SqlColumn) -> String {
+pub(crate) fn create_with_offset(table: &Name, column: &SqlColumn) -> String {
     format!("CREATE TABLE {table} ({} TIMESTAMP_TZ)", column.quoted())
 }
 
 /// Inserts an instant (microseconds since 1970) into it, as loads do.
-pub fn insert_with_offset(table: &Name, column: &SqlColumn, micros: i64) -> String {
+pub(crate) fn insert_with_offset(table: &Name, column: &SqlColumn, micros: i64) -> String {
     let value = in_utc(&format!("TO_TIMESTAMP_LTZ({micros}, 6)"));
     format!("INSERT INTO {table} ({}) SELECT {value}", column.quoted())
 }
 
 /// Selects the instants of such a column with their offsets: `2026-01-02 03:04:05 +00:00`.
-pub fn select_offsets(table: &Name, column: &SqlColumn) -> String {
+pub(crate) fn select_offsets(table: &Name, column: &SqlColumn) -> String {
     format!(
         "SELECT TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS TZH:TZM') AS \"INSTANT\" FROM {table} ORDER BY 1",
         name = column.quoted()
@@ -167,7 +173,7 @@ pub fn select_offsets(table: &Name, column: &SqlColumn) -> String {
 }
 
 /// Selects the columns of TIMESTAMP_TZ in these schemas: schema, table, column.
-pub fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
+pub(crate) fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
     format!(
         "SELECT \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\" FROM {} WHERE \"TABLE_SCHEMA\" IN ({}) \
          AND \"DATA_TYPE\" = 'TIMESTAMP_TZ' ORDER BY \"TABLE_SCHEMA\", \"TABLE_NAME\", \"COLUMN_NAME\"",
@@ -177,7 +183,7 @@ pub fn select_offset_columns(database: &str, schemas: &[&Name]) -> String {
 }
 
 /// A MERGE in which two source rows match one row.
-pub fn merge_twice(table: &Name, column: &str, value: &str) -> String {
+pub(crate) fn merge_twice(table: &Name, column: &str, value: &str) -> String {
     let (column, value) = (quote(column), literal(value));
     format!(
         "MERGE INTO {table} AS d USING (SELECT {value} AS \"K\", '1' AS \"V\" UNION ALL SELECT {value}, '2') AS s \
@@ -186,17 +192,17 @@ pub fn merge_twice(table: &Name, column: &str, value: &str) -> String {
 }
 
 /// A statement that fails on any account: it selects from a missing table.
-pub fn select_missing(schema: &Name) -> String {
+pub(crate) fn select_missing(schema: &Name) -> String {
     format!("SELECT 1 AS \"ONE\" FROM {}", schema.object("DOCTOR_MISSING"))
 }
 
 /// Lists the files of a stage with this prefix: name, size, ...
-pub fn list(stage: &Name, path: &str) -> String {
+pub(crate) fn list(stage: &Name, path: &str) -> String {
     format!("LIST {}", literal(&format!("@{stage}/{path}")))
 }
 
 /// Removes the files of a stage with this prefix. Procedures with owner's rights may not run it.
-pub fn remove(stage: &Name, path: &str) -> String {
+pub(crate) fn remove(stage: &Name, path: &str) -> String {
     format!("REMOVE {}", literal(&format!("@{stage}/{path}")))
 }
 

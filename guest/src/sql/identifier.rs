@@ -4,7 +4,7 @@
 /// `db."my schema"/x` is `DB`, `my schema` and `x`. `None` if it is not a qualified name, or a part
 /// is empty.
 /// Source: Snowflake documentation, "Identifier requirements".
-pub fn qualified(text: &str) -> Option<(Vec<String>, &str)> {
+pub(crate) fn qualified(text: &str) -> Option<(Vec<String>, &str)> {
     let (mut parts, mut part, mut path) = (Vec::new(), String::new(), "");
     let mut quoted = false;
     let mut chars = text.char_indices().peekable();

@@ -8,15 +8,15 @@
 //!
 //! Only [`quote`] quotes identifiers, and only [`literal`] quotes strings.
 
-pub mod approved;
-pub mod condition;
-pub mod copy;
-pub mod ddl;
-pub mod doctor;
-pub mod identifier;
-pub mod merge;
-pub mod stage;
-pub mod state;
+pub(crate) mod approved;
+pub(crate) mod condition;
+pub(crate) mod copy;
+pub(crate) mod ddl;
+pub(crate) mod doctor;
+pub(crate) mod identifier;
+pub(crate) mod merge;
+pub(crate) mod stage;
+pub(crate) mod state;
 
 use std::fmt;
 
@@ -24,34 +24,34 @@ use crate::dlt::types::{DataType, Kind, StorageType};
 
 /// An identifier in double quotes.
 /// Source: Snowflake documentation, "Identifier requirements", double-quoted identifiers.
-pub fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A string in single quotes. The backslash is an escape character there, too.
 /// Source: Snowflake documentation, "String & binary data types", string constants.
-pub fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 /// A fully qualified schema or object. The parts are the names that Snowflake stores.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Name(Vec<String>);
+pub(crate) struct Name(Vec<String>);
 
 impl Name {
     /// The schema of a database.
-    pub fn schema(database: &str, schema: &str) -> Self {
+    pub(crate) fn schema(database: &str, schema: &str) -> Self {
         Self(vec![database.to_owned(), schema.to_owned()])
     }
 
     /// An object of this schema.
     #[must_use]
-    pub fn object(&self, name: &str) -> Self {
+    pub(crate) fn object(&self, name: &str) -> Self {
         Self(self.0.iter().take(2).cloned().chain([name.to_owned()]).collect())
     }
 
     /// The last part, unquoted.
-    pub fn last(&self) -> &str {
+    pub(crate) fn last(&self) -> &str {
         self.0.last().map_or("", String::as_str)
     }
 }
@@ -67,27 +67,27 @@ impl fmt::Display for Name {
 
 /// A column in a statement.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct SqlColumn {
+pub(crate) struct SqlColumn {
     /// The name that Snowflake stores.
-    pub name: String,
+    pub(crate) name: String,
     /// Its type.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Whether it may be NULL.
-    pub nullable: bool,
+    pub(crate) nullable: bool,
     /// Whether it is UNIQUE, which Snowflake stores and does not enforce.
-    pub unique: bool,
+    pub(crate) unique: bool,
     /// Its comment.
-    pub comment: Option<String>,
+    pub(crate) comment: Option<String>,
     /// Whether the column is TIMESTAMP_TZ in the database: dlt before 1.27 made such columns.
-    pub with_offset: bool,
+    pub(crate) with_offset: bool,
     /// Whether values of the load are larger than the default length of the type: 16 MiB of text, 8 MiB
     /// of binary.
-    pub large: bool,
+    pub(crate) large: bool,
 }
 
 impl SqlColumn {
     /// A nullable column.
-    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+    pub(crate) fn new(name: impl Into<String>, kind: Kind) -> Self {
         Self {
             name: name.into(),
             kind,
@@ -100,12 +100,12 @@ impl SqlColumn {
     }
 
     /// `"NAME"`
-    pub fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         quote(&self.name)
     }
 
     /// Its type in a table of the dataset, or in a cast to it.
-    pub fn type_name(&self) -> String {
+    pub(crate) fn type_name(&self) -> String {
         match self.kind.data_type {
             DataType::Text if self.large && self.kind.precision.is_none() => {
                 format!("VARCHAR({MAX_TEXT})")
@@ -116,7 +116,7 @@ impl SqlColumn {
     }
 
     /// Its type in a staging table, where JSON is a string.
-    pub fn text_type_name(&self) -> String {
+    pub(crate) fn text_type_name(&self) -> String {
         match self.kind.data_type {
             DataType::Json if self.large => format!("VARCHAR({MAX_TEXT})"),
             DataType::Json => "VARCHAR".to_owned(),
@@ -127,13 +127,13 @@ impl SqlColumn {
 
 /// The maximum length of a VARCHAR without a declared length, in characters.
 /// Source: Snowflake documentation, "String & binary data types".
-pub const DEFAULT_TEXT: u64 = 16 << 20;
+pub(crate) const DEFAULT_TEXT: u64 = 16 << 20;
 /// The maximum length of a VARCHAR with a declared length, in characters.
-pub const MAX_TEXT: u64 = 128 << 20;
+pub(crate) const MAX_TEXT: u64 = 128 << 20;
 /// The maximum length of a BINARY without a declared length, in bytes.
-pub const DEFAULT_BINARY: u64 = 8 << 20;
+pub(crate) const DEFAULT_BINARY: u64 = 8 << 20;
 /// The maximum length of a BINARY with a declared length, in bytes.
-pub const MAX_BINARY: u64 = 64 << 20;
+pub(crate) const MAX_BINARY: u64 = 64 << 20;
 
 /// An instant with the offset +00:00, for a column of TIMESTAMP_TZ. A plain conversion would use
 /// the offset of the session's TIMEZONE.
@@ -144,7 +144,7 @@ fn in_utc(instant: &str) -> String {
 
 /// The Snowflake type of a column: dlt's mapping (`destinations/impl/snowflake/factory.py`), so
 /// that both create the same tables.
-pub fn type_of(kind: &Kind) -> String {
+pub(crate) fn type_of(kind: &Kind) -> String {
     let sized = |name: &str| match kind.precision {
         Some(precision) => format!("{name}({precision})"),
         None => name.to_owned(),

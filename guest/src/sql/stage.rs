@@ -6,23 +6,23 @@ use crate::sql::{identifier, literal, quote};
 /// A location on a named stage: `@database.schema.stage/path`, where the path may be a file, a folder or a
 /// pattern with `*` and `?` (within a folder) and `**` (any folders).
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StagePlace {
+pub(crate) struct StagePlace {
     /// The qualified and quoted name, without the `@`.
     stage: String,
     path: String,
 }
 
 /// A row of [`StagePlace::list`].
-pub struct ListedFile<'r> {
+pub(crate) struct ListedFile<'r> {
     /// The name that Snowflake reports: see [`StagePlace::path_of`].
-    pub name: &'r str,
+    pub(crate) name: &'r str,
     /// Its size and MD5, which change with the content.
-    pub version: String,
+    pub(crate) version: String,
 }
 
 impl<'r> ListedFile<'r> {
     /// Parses a row: name, size, MD5, last modified.
-    pub fn read(row: &'r [Option<String>]) -> Self {
+    pub(crate) fn read(row: &'r [Option<String>]) -> Self {
         let cell = |at: usize| row.get(at).and_then(|cell| cell.as_deref()).unwrap_or("");
         Self { name: cell(0), version: format!("{} {}", cell(1), cell(2)) }
     }
@@ -30,7 +30,7 @@ impl<'r> ListedFile<'r> {
 
 impl StagePlace {
     /// Returns `true` if a location is on a stage.
-    pub fn is(place: &str) -> bool {
+    pub(crate) fn is(place: &str) -> bool {
         place.starts_with('@')
     }
 
@@ -38,7 +38,7 @@ impl StagePlace {
     ///
     /// # Errors
     /// A config fault if the stage has no name, or the name is not qualified: a procedure has no current database.
-    pub fn parse(place: &str) -> Result<Self> {
+    pub(crate) fn parse(place: &str) -> Result<Self> {
         let fault = || {
             Fault::config(format_args!(
                 "expected a stage by its whole name, @database.schema.stage/path, found {place:?}"
@@ -55,7 +55,7 @@ impl StagePlace {
 
     /// Returns `true` if every file that `other` may match is in this location, which is a stage or
     /// a folder.
-    pub fn contains(&self, other: &Self) -> bool {
+    pub(crate) fn contains(&self, other: &Self) -> bool {
         let folder = self.path.strip_suffix('/').unwrap_or(&self.path);
         let below = |rest: &str| folder.is_empty() || rest.is_empty() || rest.starts_with('/');
         // Such folders do not exist on a stage; how a server resolves them is not relied on.
@@ -64,7 +64,7 @@ impl StagePlace {
     }
 
     /// The statement that lists the files that may match.
-    pub fn list(&self) -> String {
+    pub(crate) fn list(&self) -> String {
         let wild = self.path.find(['*', '?']).unwrap_or(self.path.len());
         let prefix = self.path.get(..wild).unwrap_or_default();
         let slash = if prefix.is_empty() { "" } else { "/" };
@@ -73,7 +73,7 @@ impl StagePlace {
 
     /// The path of a listed file in the stage, if it matches. Snowflake prefixes it with the name of the stage in lower
     /// case, or with the URL of an external stage.
-    pub fn path_of<'n>(&self, name: &'n str) -> Result<Option<&'n str>> {
+    pub(crate) fn path_of<'n>(&self, name: &'n str) -> Result<Option<&'n str>> {
         if name.contains("://") {
             return Err(Fault::config(format_args!(
                 "expected a stage inside Snowflake, found an external one, with the file {name}"
@@ -92,7 +92,7 @@ impl StagePlace {
     }
 
     /// The file's reference for a host.
-    pub fn file(&self, path: &str) -> String {
+    pub(crate) fn file(&self, path: &str) -> String {
         format!("@{}/{path}", self.stage)
     }
 }

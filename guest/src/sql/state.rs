@@ -6,7 +6,7 @@ use crate::fault::{Fault, Result};
 
 /// A value as a literal in a statement.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SqlValue {
+pub(crate) enum SqlValue {
     /// An integer.
     Int(i64),
     /// An instant: microseconds since 1970 UTC.
@@ -21,7 +21,7 @@ pub enum SqlValue {
 
 impl SqlValue {
     /// An instant for this column: microseconds since 1970 UTC.
-    pub fn instant(column: &SqlColumn, micros: i64) -> Self {
+    pub(crate) fn instant(column: &SqlColumn, micros: i64) -> Self {
         if column.with_offset { Self::InstantWithOffset(micros) } else { Self::Instant(micros) }
     }
 
@@ -45,7 +45,7 @@ impl SqlValue {
 /// of rows of the result, because a session's ROWS_PER_RESULTSET truncates results without an
 /// error.
 /// Source: Snowflake documentation, "COLUMNS view" and "STAGES view" of the information schema.
-pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) -> String {
+pub(crate) fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) -> String {
     let view =
         |name| format!("{}.{}.{}", quote(database), quote("INFORMATION_SCHEMA"), quote(name));
     format!(
@@ -66,19 +66,19 @@ pub fn select_catalogue(database: &str, schemas: &[String], stage_prefix: &str) 
 }
 
 /// A row of [`select_catalogue`].
-pub struct CatalogRow<'r> {
+pub(crate) struct CatalogRow<'r> {
     /// The schema of the table or stage.
-    pub schema: &'r str,
+    pub(crate) schema: &'r str,
     /// The table or stage.
-    pub name: &'r str,
+    pub(crate) name: &'r str,
     /// The object of the row.
-    pub entry: CatalogEntry<'r>,
+    pub(crate) entry: CatalogEntry<'r>,
     /// The number of rows of the whole result.
-    pub rows: Option<usize>,
+    pub(crate) rows: Option<usize>,
 }
 
 /// The object of a row of [`select_catalogue`].
-pub enum CatalogEntry<'r> {
+pub(crate) enum CatalogEntry<'r> {
     /// A column of a table.
     Column {
         /// The column.
@@ -100,7 +100,7 @@ impl<'r> CatalogRow<'r> {
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
-    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+    pub(crate) fn read(row: &'r [Option<String>]) -> Result<Self> {
         let [kind, schema, name, column, data_type, length, old, rows] = cells(row)?;
         let (Some(schema), Some(name)) = (schema, name) else {
             return Err(Fault::destination("expected a schema and a name, found NULL"));
@@ -133,26 +133,26 @@ fn cells<const N: usize>(row: &[Option<String>]) -> Result<[Option<&str>; N]> {
 /// Shows the columns of all tables of a schema, if the information schema fails. Returns at most
 /// 10,000 rows.
 /// Source: Snowflake documentation, "SHOW COLUMNS".
-pub fn show_columns_of_schema(schema: &Name) -> String {
+pub(crate) fn show_columns_of_schema(schema: &Name) -> String {
     format!("SHOW COLUMNS IN SCHEMA {schema}")
 }
 
 /// Shows the columns of one table, for a schema with more columns than `SHOW COLUMNS IN SCHEMA`
 /// returns.
-pub fn show_columns_of_table(table: &Name) -> String {
+pub(crate) fn show_columns_of_table(table: &Name) -> String {
     format!("SHOW COLUMNS IN TABLE {table}")
 }
 
 /// A row of [`show_columns_of_schema`] or [`show_columns_of_table`].
-pub struct ShownColumn<'r> {
+pub(crate) struct ShownColumn<'r> {
     /// The table.
-    pub table: &'r str,
+    pub(crate) table: &'r str,
     /// Its schema.
-    pub schema: &'r str,
+    pub(crate) schema: &'r str,
     /// The column.
-    pub name: &'r str,
+    pub(crate) name: &'r str,
     /// Its data type, a JSON object.
-    pub data_type: &'r str,
+    pub(crate) data_type: &'r str,
 }
 
 impl<'r> ShownColumn<'r> {
@@ -160,7 +160,7 @@ impl<'r> ShownColumn<'r> {
     ///
     /// # Errors
     /// A destination fault if one of them is NULL.
-    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+    pub(crate) fn read(row: &'r [Option<String>]) -> Result<Self> {
         match row {
             [Some(table), Some(schema), Some(name), Some(data_type), ..] => {
                 Ok(Self { table, schema, name, data_type })
@@ -174,46 +174,46 @@ impl<'r> ShownColumn<'r> {
 
 /// Shows the tables of a schema. Returns at most 10,000 rows.
 /// Source: Snowflake documentation, "SHOW TABLES".
-pub fn show_tables(schema: &Name) -> String {
+pub(crate) fn show_tables(schema: &Name) -> String {
     format!("SHOW TABLES IN SCHEMA {schema}")
 }
 
 /// The name of the table in a row of [`show_tables`]: created_on, name, and others.
-pub fn shown_table(row: &[Option<String>]) -> Option<&str> {
+pub(crate) fn shown_table(row: &[Option<String>]) -> Option<&str> {
     row.get(1)?.as_deref()
 }
 
 /// The maximum number of rows of a SHOW statement.
-pub const MOST_SHOWN: usize = 10_000;
+pub(crate) const MOST_SHOWN: usize = 10_000;
 
 /// A result with this number of rows. A session with a smaller ROWS_PER_RESULTSET returns fewer.
-pub fn select_rows(count: usize) -> String {
+pub(crate) fn select_rows(count: usize) -> String {
     format!("SELECT 1 AS \"ONE\" FROM TABLE(GENERATOR(ROWCOUNT => {count}))")
 }
 
 /// Selects the name that a quoted lower-case name has in this session: `a`, or `A` if the parameter
 /// QUOTED_IDENTIFIERS_IGNORE_CASE is TRUE.
 /// Source: Snowflake documentation, "OBJECT_CONSTRUCT": with `*` the keys are the names of the columns.
-pub const SELECT_QUOTED_CASE: &str =
+pub(crate) const SELECT_QUOTED_CASE: &str =
     "SELECT OBJECT_KEYS(OBJECT_CONSTRUCT(*))[0]::VARCHAR AS \"KEY\" FROM (SELECT 1 AS \"a\")";
 
 /// Returns `true` if the result of [`SELECT_QUOTED_CASE`] shows that quoted names lose their case.
-pub fn folds_quoted_names(rows: &[Vec<Option<String>>]) -> bool {
+pub(crate) fn folds_quoted_names(rows: &[Vec<Option<String>>]) -> bool {
     matches!(rows, [row, ..] if row.first().and_then(|key| key.as_deref()) == Some("A"))
 }
 
 /// A row of [`Bookkeeping::select_state`].
-pub struct StoredState<'r> {
+pub(crate) struct StoredState<'r> {
     /// The stored state.
-    pub state: &'r str,
+    pub(crate) state: &'r str,
     /// The load that stored it.
-    pub load_id: Option<&'r str>,
+    pub(crate) load_id: Option<&'r str>,
     /// Whether that load has finished.
-    pub finished: bool,
+    pub(crate) finished: bool,
     /// The highest version of any row of the pipeline.
-    pub greatest_version: u64,
+    pub(crate) greatest_version: u64,
     /// The greatest id of any load of the dataset.
-    pub last_load: Option<&'r str>,
+    pub(crate) last_load: Option<&'r str>,
 }
 
 impl<'r> StoredState<'r> {
@@ -221,7 +221,7 @@ impl<'r> StoredState<'r> {
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
-    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+    pub(crate) fn read(row: &'r [Option<String>]) -> Result<Self> {
         let [_version, state, _hash, load_id, finished, greatest, last_load] = cells(row)?;
         let greatest = greatest.unwrap_or("0");
         let greatest_version = greatest.parse().map_err(|_| {
@@ -233,11 +233,11 @@ impl<'r> StoredState<'r> {
 }
 
 /// A row of [`Bookkeeping::select_schema`].
-pub struct StoredSchema<'r> {
+pub(crate) struct StoredSchema<'r> {
     /// The stored schema.
-    pub schema: &'r str,
+    pub(crate) schema: &'r str,
     /// When it was stored, in microseconds since 1970.
-    pub stored_at: Option<i64>,
+    pub(crate) stored_at: Option<i64>,
 }
 
 impl<'r> StoredSchema<'r> {
@@ -245,7 +245,7 @@ impl<'r> StoredSchema<'r> {
     ///
     /// # Errors
     /// A destination fault if the row has other columns.
-    pub fn read(row: &'r [Option<String>]) -> Result<Self> {
+    pub(crate) fn read(row: &'r [Option<String>]) -> Result<Self> {
         let [_version, _hash, schema, stored_at] = cells(row)?;
         let stored_at = stored_at.map(|micros| {
             micros.parse().map_err(|_| {
@@ -257,15 +257,15 @@ impl<'r> StoredSchema<'r> {
 }
 
 /// The names of dlt's tables and of their columns.
-pub struct Bookkeeping<'a> {
+pub(crate) struct Bookkeeping<'a> {
     /// `_dlt_loads`
-    pub loads: Name,
+    pub(crate) loads: Name,
     /// `_dlt_version`
-    pub version: Name,
+    pub(crate) version: Name,
     /// `_dlt_pipeline_state`
-    pub state: Name,
+    pub(crate) state: Name,
     /// Converts the name of a column to the one that Snowflake stores.
-    pub fold: Box<dyn Fn(&str) -> String + 'a>,
+    pub(crate) fold: Box<dyn Fn(&str) -> String + 'a>,
 }
 
 impl Bookkeeping<'_> {
@@ -276,7 +276,7 @@ impl Bookkeeping<'_> {
     /// Selects the newest state of a pipeline that belongs to a finished load, as dlt restores it:
     /// version, state, hash, load id, `1` if the load has finished (else `0`), the highest version
     /// of any row, and the greatest id of any load.
-    pub fn select_state(&self, pipeline: &str) -> String {
+    pub(crate) fn select_state(&self, pipeline: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
             "SELECT s.{version}::VARCHAR, s.{state}, s.{hash}, s.{load}, \
@@ -301,7 +301,7 @@ impl Bookkeeping<'_> {
 
     /// Selects the newest stored schema with this name: version, hash, schema, and when it was
     /// stored, in microseconds since 1970.
-    pub fn select_schema(&self, schema: &str) -> String {
+    pub(crate) fn select_schema(&self, schema: &str) -> String {
         let column = |name: &str| self.column(name);
         format!(
             "SELECT {}::VARCHAR, {}, {}, DATE_PART(EPOCH_MICROSECOND, {inserted_at})::VARCHAR FROM {} \
@@ -318,12 +318,12 @@ impl Bookkeeping<'_> {
 
     /// Deletes all versions of the schema with this name. dlt assumes that the tables have every
     /// stored version.
-    pub fn delete_versions(&self, table: &Name, schema: &str) -> String {
+    pub(crate) fn delete_versions(&self, table: &Name, schema: &str) -> String {
         format!("DELETE FROM {table} WHERE {} = {}", self.column("schema_name"), literal(schema))
     }
 
     /// Inserts one row.
-    pub fn insert(&self, table: &Name, row: &[(&str, SqlValue)]) -> String {
+    pub(crate) fn insert(&self, table: &Name, row: &[(&str, SqlValue)]) -> String {
         format!(
             "INSERT INTO {table} ({}) SELECT {}",
             join(row, ", ", |(name, _)| self.column(name)),
@@ -333,7 +333,7 @@ impl Bookkeeping<'_> {
 
     /// Rewrites the states of a pipeline from this version on without a change. The statement locks
     /// the committed rows that it rewrites, and returns their number.
-    pub fn rewrite_states(&self, pipeline: &str, from: u64) -> String {
+    pub(crate) fn rewrite_states(&self, pipeline: &str, from: u64) -> String {
         let version = self.column("version");
         format!(
             "UPDATE {} SET {version} = {version} WHERE {} = {} AND {version} >= {from}",
@@ -344,14 +344,14 @@ impl Bookkeeping<'_> {
     }
 
     /// Rewrites the states of all pipelines without a change.
-    pub fn rewrite_all_states(&self) -> String {
+    pub(crate) fn rewrite_all_states(&self) -> String {
         let version = self.column("version");
         format!("UPDATE {} SET {version} = {version}", self.state)
     }
 
     /// Rewrites the rows of a schema that were stored at this instant (microseconds since 1970) or later, without a
     /// change.
-    pub fn rewrite_versions(&self, schema: &str, from: Option<i64>) -> String {
+    pub(crate) fn rewrite_versions(&self, schema: &str, from: Option<i64>) -> String {
         let version = self.column("version");
         format!(
             "UPDATE {} SET {version} = {version} WHERE {} = {}{}",
@@ -370,7 +370,7 @@ impl Bookkeeping<'_> {
     }
 
     /// Deletes the seed rows of a pipeline: version 0, which no load has.
-    pub fn delete_seeds(&self, pipeline: &str) -> String {
+    pub(crate) fn delete_seeds(&self, pipeline: &str) -> String {
         format!(
             "DELETE FROM {} WHERE {} = {} AND {} = 0",
             self.state,
@@ -382,7 +382,7 @@ impl Bookkeeping<'_> {
 
     /// Inserts the row of a state unless the pipeline has a row of this version or a later one. If
     /// it begins while the lock of [`Self::rewrite_states`] is held, it sees what others committed.
-    pub fn insert_state_fenced(
+    pub(crate) fn insert_state_fenced(
         &self,
         pipeline: &str,
         version: u64,
@@ -399,7 +399,7 @@ impl Bookkeeping<'_> {
 
     /// Inserts the row of a schema unless one with its name was stored at or after this instant
     /// (microseconds since 1970), or, without an instant, at all.
-    pub fn insert_version_fenced(
+    pub(crate) fn insert_version_fenced(
         &self,
         schema: &str,
         from: Option<i64>,

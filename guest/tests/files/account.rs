@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use arrow2::io::parquet::read::read_metadata;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 use serde_json::Value;
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;
@@ -144,8 +147,8 @@ impl Account {
     }
 
     fn version(&self) -> Option<u64> {
-        let state = self.state.as_ref()?;
-        Some(snowcat_guest::dlt::state::State::parse(state).unwrap().version())
+        let state: Value = serde_json::from_str(&document(self.state.as_ref()?)?).unwrap();
+        state["_state_version"].as_u64()
     }
 
     /// The rows of a table, in order.
@@ -200,6 +203,18 @@ impl Host<'_> {
         self.at = 0;
         self.named = false;
     }
+}
+
+/// A JSON object in a text that may be packed.
+pub(crate) fn document(text: &str) -> Option<String> {
+    let text = if text.starts_with('{') {
+        text.to_owned()
+    } else {
+        String::from_utf8(decompress_to_vec_zlib(&STANDARD.decode(text).ok()?).ok()?).unwrap()
+    };
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value.to_string(), text, "the stored form is compact");
+    Some(text)
 }
 
 /// A server that must not be requested.

@@ -23,7 +23,7 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-pub use typed::{Typed, hexadecimal_of};
+pub(crate) use typed::{Typed, hexadecimal_of};
 
 use crate::dlt::datetime;
 use crate::dlt::orjson::is_integer;
@@ -32,7 +32,7 @@ use crate::dlt::types::{DataType, Kind};
 
 /// A non-null value of the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     /// `true` or `false`.
     Bool(bool),
     /// A number, as written in the page.
@@ -48,7 +48,7 @@ pub enum Scalar<'a> {
 impl Scalar<'_> {
     /// The type of the value by its JSON form: a string is text, even if it is a timestamp. Variant
     /// columns are named by it.
-    pub fn form(&self) -> DataType {
+    pub(crate) fn form(&self) -> DataType {
         match self {
             Self::Bool(_) => DataType::Bool,
             Self::Number(number) => form_of_number(number),
@@ -59,7 +59,7 @@ impl Scalar<'_> {
     }
 
     /// The content of a string or number.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Number(text) | Self::Text(text) => Some(text),
             Self::Typed(typed) => Some(&typed.text),
@@ -68,7 +68,7 @@ impl Scalar<'_> {
     }
 
     /// The number that may widen its column, in JSON's notation.
-    pub fn number(&self) -> Option<&str> {
+    pub(crate) fn number(&self) -> Option<&str> {
         match self {
             Self::Number(number) => Some(number),
             Self::Typed(typed) if typed.kind.data_type == DataType::Double => {
@@ -81,7 +81,7 @@ impl Scalar<'_> {
 
 /// A non-null value of a column.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Datum<'a> {
+pub(crate) enum Datum<'a> {
     /// In a `bool` column.
     Bool(bool),
     /// In a `bigint` column.
@@ -109,7 +109,7 @@ pub enum Datum<'a> {
 }
 
 /// The type of a new column whose first value this is. The value always fits it.
-pub fn infer(value: Scalar<'_>) -> Kind {
+pub(crate) fn infer(value: Scalar<'_>) -> Kind {
     match value {
         Scalar::Text(text) if datetime::parse_iso(text).is_some() => Kind::of(DataType::Timestamp),
         Scalar::Typed(typed) => typed.own(),
@@ -119,7 +119,7 @@ pub fn infer(value: Scalar<'_>) -> Kind {
 
 /// Converts the value to the type of a column. `None`: it does not fit, and goes to a variant
 /// column.
-pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
+pub(crate) fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
     match *value {
         Scalar::Number(number) if to.data_type == DataType::Bigint => {
             small_integer(number).or_else(|| integer_of_number(number)).map(Datum::Int)
@@ -141,12 +141,6 @@ pub fn coerce<'a>(value: &Scalar<'a>, to: &Kind) -> Option<Datum<'a>> {
             _ => None,
         },
     }
-}
-
-/// The suffix of the variant column for a value that does not fit: `{column}__v_{suffix}`. `of` is
-/// the value's [`Scalar::form`].
-pub fn variant_suffix(of: Kind) -> &'static str {
-    of.data_type.name()
 }
 
 fn from_text<'a>(text: &'a str, to: &Kind) -> Option<Datum<'a>> {
@@ -257,7 +251,7 @@ fn is_beyond_64_bits(number: &str) -> bool {
 }
 
 /// Returns `true` if a double represents an integer exactly: it has at most 53 significant bits.
-pub fn is_exact(number: &str) -> bool {
+pub(crate) fn is_exact(number: &str) -> bool {
     match number.parse::<i128>() {
         Ok(value) => is_exact_integer(value),
         Err(_) => false,
@@ -265,7 +259,7 @@ pub fn is_exact(number: &str) -> bool {
 }
 
 /// Like [`is_exact`], for an integer.
-pub fn is_exact_integer(value: i128) -> bool {
+pub(crate) fn is_exact_integer(value: i128) -> bool {
     let magnitude = value.unsigned_abs();
     magnitude == 0 || 128 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
 }

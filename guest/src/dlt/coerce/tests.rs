@@ -136,7 +136,7 @@ fn coerces_as_dlt() {
         }
         if expect.is_none() && case.get("variant").is_some() {
             let form = value.form();
-            let suffix = format!("__v_{}", variant_suffix(Kind::of(form)));
+            let suffix = format!("__v_{}", form.name());
             // Deliberate difference: an integer of more than 64 bits is neither a bigint nor a
             // double.
             if case["variant"] != suffix.as_str() && form != DataType::Wei {

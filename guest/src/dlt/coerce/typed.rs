@@ -16,18 +16,18 @@ use crate::dlt::types::{DataType, Kind, StorageType};
 
 /// A value and its type.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Typed<'a> {
+pub(crate) struct Typed<'a> {
     /// The value in the notation of cells: binary in hexadecimal digits, everything else as in JSON
     /// without quotes and escapes.
-    pub text: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
     /// Its type.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 impl Typed<'_> {
     /// The value as a JSON scalar: a number, a boolean or a string.
     #[inline]
-    pub fn scalar(&self) -> Scalar<'_> {
+    pub(crate) fn scalar(&self) -> Scalar<'_> {
         let text = self.text.as_ref();
         let is_number = match self.kind.data_type.is_integer() {
             true => is_integer,
@@ -43,7 +43,7 @@ impl Typed<'_> {
     }
 
     /// The text of the value in JSON, unescaped: binary is base64.
-    pub fn spelled(&self) -> Cow<'_, str> {
+    pub(crate) fn spelled(&self) -> Cow<'_, str> {
         let text = Cow::Borrowed(self.text.as_ref());
         match self.kind.data_type {
             DataType::Binary => {
@@ -207,7 +207,7 @@ fn exact_nanos<'a>(text: &str, micros: i64, to: &Kind) -> Option<Datum<'a>> {
 }
 
 /// Converts base64 to hexadecimal digits.
-pub fn hexadecimal_of(base64: &str) -> Option<String> {
+pub(crate) fn hexadecimal_of(base64: &str) -> Option<String> {
     let bytes = STANDARD.decode(base64).ok()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -21,7 +21,7 @@ use crate::dlt::python;
 const MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
 /// A day, in microseconds.
-pub const DAY_MICROS: i64 = DAY_SECONDS * MICROS;
+pub(crate) const DAY_MICROS: i64 = DAY_SECONDS * MICROS;
 /// 0001-01-01T00:00:00 in seconds: the minimum of Python's `datetime`.
 const FIRST_SECOND: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59 in seconds: the maximum of Python's `datetime`.
@@ -29,15 +29,15 @@ const LAST_SECOND: i64 = 253_402_300_799;
 
 /// An instant parsed from a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Timestamp {
+pub(crate) struct Timestamp {
     /// Microseconds since 1970-01-01T00:00:00 UTC.
-    pub micros: i64,
+    pub(crate) micros: i64,
     /// Whether the text has an offset from UTC.
-    pub had_offset: bool,
+    pub(crate) had_offset: bool,
 }
 
 /// Parses a text that dlt infers to be a timestamp: a date *and* a time.
-pub fn parse_iso(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_iso(text: &str) -> Option<Timestamp> {
     if !may_have_date(text) {
         return None;
     }
@@ -52,7 +52,7 @@ pub fn parse_iso(text: &str) -> Option<Timestamp> {
 
 /// Parses a text as dlt coerces it to a timestamp: also a date alone, or a number of seconds since
 /// 1970. Returns microseconds since 1970-01-01T00:00:00 UTC.
-pub fn parse_timestamp(text: &str) -> Option<i64> {
+pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     if let Some(timestamp) = parse::usual(text.as_bytes()) {
         return Some(timestamp.micros);
     }
@@ -69,12 +69,12 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 ///
 /// CPython 3.11's `date.fromisoformat`, which dlt tries first, ignores two bytes behind a date of
 /// eight characters (`20240101 Z`, `2024010199`). Such a text is parsed in full here.
-pub fn parse_date(text: &str) -> Option<i32> {
+pub(crate) fn parse_date(text: &str) -> Option<i32> {
     parse_timestamp(text).map(date_of)
 }
 
 /// Parses a day such as `2024-01-31`, in days since 1970-01-01.
-pub fn parse_day(text: &str) -> Option<i32> {
+pub(crate) fn parse_day(text: &str) -> Option<i32> {
     parse::day(text.as_bytes())
 }
 
@@ -88,20 +88,20 @@ fn behind_micros(text: &str) -> (u32, bool) {
 }
 
 /// The nanoseconds of a text beyond its microseconds.
-pub fn nanos_of(text: &str) -> u32 {
+pub(crate) fn nanos_of(text: &str) -> u32 {
     behind_micros(text).0
 }
 
 /// Returns `true` if a text has a digit other than zero behind its microseconds, or its
 /// nanoseconds.
-pub fn is_finer(text: &str, than_nanos: bool) -> bool {
+pub(crate) fn is_finer(text: &str, than_nanos: bool) -> bool {
     let (nanos, rest) = behind_micros(text);
     rest || !than_nanos && nanos != 0
 }
 
 /// Parses a text as dlt coerces it to a time: a time of day, in UTC if it has an offset. Returns
 /// microseconds since midnight.
-pub fn parse_time(text: &str) -> Option<i64> {
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
     match moment(text)? {
         Moment::Time { micros, offset } => Some((micros - offset).rem_euclid(DAY_MICROS)),
         Moment::Instant(_) | Moment::Date(_) => None,
@@ -111,7 +111,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
 /// Converts seconds since 1970 to microseconds, rounding to the nearest, ties to even.
 ///
 /// Source: CPython 3.11, `Python/pytime.c` (`_PyTime_DoubleToDenominator`).
-pub fn from_epoch_seconds(seconds: f64) -> Option<i64> {
+pub(crate) fn from_epoch_seconds(seconds: f64) -> Option<i64> {
     let whole = seconds.trunc();
     // NaN is out of range, too.
     if !(whole >= FIRST_SECOND as f64 - 1.0 && whole <= LAST_SECOND as f64 + 1.0) {
@@ -122,47 +122,21 @@ pub fn from_epoch_seconds(seconds: f64) -> Option<i64> {
 }
 
 /// Converts whole seconds since 1970 to microseconds.
-pub fn from_epoch(seconds: i64) -> Option<i64> {
+pub(crate) fn from_epoch(seconds: i64) -> Option<i64> {
     seconds.checked_mul(MICROS).and_then(in_range)
 }
 
 /// The UTC day of an instant, in days since 1970-01-01.
-pub fn date_of(micros: i64) -> i32 {
+pub(crate) fn date_of(micros: i64) -> i32 {
     // An `i64` of microseconds spans 107 million days in each direction.
     micros.div_euclid(DAY_MICROS) as i32
 }
 
 /// Truncates an instant or a time of day to `precision` fractional digits, as dlt's
 /// `reduce_pendulum_datetime_precision` does.
-pub fn truncate(micros: i64, precision: u32) -> i64 {
+pub(crate) fn truncate(micros: i64, precision: u32) -> i64 {
     let unit = 10_i64.pow(6_u32.saturating_sub(precision));
     micros - micros.rem_euclid(unit)
-}
-
-/// An instant in Python's `isoformat`: `2024-01-01T10:00:00.500000+00:00`, or without the offset. A
-/// fraction of zero is omitted.
-pub fn timestamp_text(micros: i64, with_offset: bool) -> String {
-    let date = date_text(date_of(micros));
-    let time = time_text(micros.rem_euclid(DAY_MICROS));
-    let offset = if with_offset { "+00:00" } else { "" };
-    format!("{date}T{time}{offset}")
-}
-
-/// A date in Python's `isoformat`: `2024-01-01`.
-pub fn date_text(days: i32) -> String {
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// A time of day in Python's `isoformat`: `10:00:00`, or `10:00:00.500000`.
-pub fn time_text(micros: i64) -> String {
-    let (seconds, fraction) = (micros.div_euclid(MICROS), micros.rem_euclid(MICROS));
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let mut text = format!("{hour:02}:{minute:02}:{second:02}");
-    if fraction != 0 {
-        text.push_str(&format!(".{fraction:06}"));
-    }
-    text
 }
 
 /// Returns `false` if a text cannot begin with a year: a cheap check that rejects most texts.
@@ -193,22 +167,6 @@ fn days_of(year: i32, month: u32, day: u32) -> i32 {
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     era * 146_097 + day_of_era - 719_468
-}
-
-/// Converts days since 1970-01-01 to year, month and day.
-///
-/// Source: as [`days_of`].
-fn civil(days: i32) -> (i32, u32, u32) {
-    let days = i64::from(days) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year as i32, month as u32, day as u32)
 }
 
 #[cfg(test)]

@@ -135,3 +135,45 @@ fn every_day_converts_to_a_date_and_back() {
     assert_eq!((days_of(1970, 1, 1), civil(0)), (0, (1970, 1, 1)));
     assert_eq!(timestamp_text(-1, true), "1969-12-31T23:59:59.999999+00:00");
 }
+
+/// An instant in Python's `isoformat`: `2024-01-01T10:00:00.500000+00:00`, or without the offset. A
+/// fraction of zero is omitted.
+fn timestamp_text(micros: i64, with_offset: bool) -> String {
+    let date = date_text(date_of(micros));
+    let time = time_text(micros.rem_euclid(DAY_MICROS));
+    let offset = if with_offset { "+00:00" } else { "" };
+    format!("{date}T{time}{offset}")
+}
+
+/// A date in Python's `isoformat`: `2024-01-01`.
+fn date_text(days: i32) -> String {
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// A time of day in Python's `isoformat`: `10:00:00`, or `10:00:00.500000`.
+fn time_text(micros: i64) -> String {
+    let (seconds, fraction) = (micros.div_euclid(MICROS), micros.rem_euclid(MICROS));
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let mut text = format!("{hour:02}:{minute:02}:{second:02}");
+    if fraction != 0 {
+        text.push_str(&format!(".{fraction:06}"));
+    }
+    text
+}
+
+/// Converts days since 1970-01-01 to year, month and day.
+///
+/// Source: as [`days_of`].
+fn civil(days: i32) -> (i32, u32, u32) {
+    let days = i64::from(days) + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year as i32, month as u32, day as u32)
+}

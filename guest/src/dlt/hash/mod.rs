@@ -29,34 +29,34 @@ const PADDING_END: u8 = 0x80;
 
 /// The id of a row (`_dlt_id`): ten bytes in base64 without padding.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RowId([u8; 14]);
+pub(crate) struct RowId([u8; 14]);
 
 impl RowId {
     /// The id of a row that is identified by its content: `text` is its key, or the whole row, as
     /// compact JSON with sorted keys.
     ///
     /// Source: dlt 1.31, `common/normalizers/json/helpers.py` (`get_row_hash`).
-    pub fn of_content(text: &[u8]) -> Self {
+    pub(crate) fn of_content(text: &[u8]) -> Self {
         let mut digest = [0; 10];
         shake128(text, &mut digest);
         Self::of_digest(&digest)
     }
 
     /// The id made of the bytes of a digest.
-    pub fn of_digest(digest: &[u8; 10]) -> Self {
+    pub(crate) fn of_digest(digest: &[u8; 10]) -> Self {
         let [a, b, c, d, e, f, g, h, x, y] = *digest;
         let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         Self::of(low, u64::from(u16::from_le_bytes([x, y])))
     }
 
     /// The id as text: 14 ASCII characters.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         // Base64 is ASCII, so the default is never used.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// The id as bytes.
-    pub const fn as_bytes(&self) -> &[u8; 14] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 14] {
         &self.0
     }
 
@@ -89,7 +89,7 @@ impl fmt::Display for RowId {
 ///
 /// Source: dlt 1.31, `common/normalizers/json/helpers.py` (`get_nested_row_hash`).
 #[derive(Clone, Debug)]
-pub struct ChildIds {
+pub(crate) struct ChildIds {
     /// The state after absorbing the text up to the position, and the end of the padding.
     state: [u64; 25],
     /// The number of bytes absorbed.
@@ -104,7 +104,7 @@ pub struct ChildIds {
 
 impl ChildIds {
     /// Creates the ids of rows of `table` whose parent has the id `parent`.
-    pub fn new(parent: &str, table: &str) -> Self {
+    pub(crate) fn new(parent: &str, table: &str) -> Self {
         let len = parent.len() + table.len() + 2;
         let mut state = [0; 25];
         if len + POSITION_DIGITS >= SHAKE128_RATE {
@@ -125,7 +125,7 @@ impl ChildIds {
     }
 
     /// The id of the row at a position of the list, counted from 0.
-    pub fn id(&self, position: u64) -> RowId {
+    pub(crate) fn id(&self, position: u64) -> RowId {
         if let Some(prefix) = &self.long {
             return RowId::of_content(format!("{prefix}{position}").as_bytes());
         }
@@ -136,7 +136,7 @@ impl ChildIds {
     /// The same id, for positions requested in ascending order: with vectors the second and third
     /// id are computed together, and so on. The first is computed alone, because many lists have
     /// one row.
-    pub fn in_turn(&mut self, position: u64) -> RowId {
+    pub(crate) fn in_turn(&mut self, position: u64) -> RowId {
         match self.ahead.take() {
             Some((at, id)) if at == position => id,
             _ if self.begun && Pair::IS_FAST => {
@@ -154,7 +154,7 @@ impl ChildIds {
     /// The ids at a position and the next one: cheaper than two single ids if the target has
     /// vectors, and no more expensive otherwise.
     #[expect(clippy::indexing_slicing, reason = "all three arrays have 25 lanes")]
-    pub fn pair(&self, position: u64) -> [RowId; 2] {
+    pub(crate) fn pair(&self, position: u64) -> [RowId; 2] {
         let next = position.saturating_add(1);
         if self.long.is_some() || !Pair::IS_FAST {
             return [self.id(position), self.id(next)];
@@ -186,25 +186,20 @@ impl ChildIds {
 /// The number of digits of the largest position.
 const POSITION_DIGITS: usize = 20;
 
-/// The id of one row of a nested table. [`ChildIds`] is cheaper for all rows of a list.
-pub fn row_id_child(parent: &str, table: &str, position: u64) -> RowId {
-    ChildIds::new(parent, table).id(position)
-}
-
 /// The first `bytes` bytes of SHAKE128 of a text, in base64 without padding (dlt's `digest128`).
-pub fn b64_digest(text: &[u8], bytes: usize) -> String {
+pub(crate) fn b64_digest(text: &[u8], bytes: usize) -> String {
     let mut digest = vec![0; bytes];
     shake128(text, &mut digest);
     STANDARD_NO_PAD.encode(digest)
 }
 
 /// Fills `out` with SHAKE128 of `input`.
-pub fn shake128(input: &[u8], out: &mut [u8]) {
+pub(crate) fn shake128(input: &[u8], out: &mut [u8]) {
     sponge::<SHAKE128_RATE>(input, SHAKE_SUFFIX, out);
 }
 
 /// SHA3-256 of `input`.
-pub fn sha3_256(input: &[u8]) -> [u8; 32] {
+pub(crate) fn sha3_256(input: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     sponge::<SHA3_256_RATE>(input, SHA3_SUFFIX, &mut out);
     out
@@ -307,7 +302,7 @@ mod tests {
             let found = match (case["parent"].as_str(), case["json"].as_str()) {
                 (Some(parent), _) => {
                     let table = case["table"].as_str().unwrap();
-                    row_id_child(parent, table, case["idx"].as_u64().unwrap())
+                    ChildIds::new(parent, table).id(case["idx"].as_u64().unwrap())
                 }
                 (_, Some(json)) => RowId::of_content(json.as_bytes()),
                 _ => continue,

@@ -10,7 +10,7 @@ use crate::fault::{Context, Fault, FaultKind, Result};
 
 /// What happens with something new.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ContractMode {
+pub(crate) enum ContractMode {
     /// It is added to the schema.
     Evolve,
     /// The load fails.
@@ -36,7 +36,7 @@ impl ContractMode {
     }
 
     /// The mode with the given name in dlt.
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "evolve" => Self::Evolve,
             "freeze" => Self::Freeze,
@@ -49,18 +49,18 @@ impl ContractMode {
 
 /// The modes for new tables, new columns, and values that need another type.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Contract {
+pub(crate) struct Contract {
     /// New tables.
-    pub tables: ContractMode,
+    pub(crate) tables: ContractMode,
     /// New columns of existing tables.
-    pub columns: ContractMode,
+    pub(crate) columns: ContractMode,
     /// Values that a column cannot store.
-    pub data_type: ContractMode,
+    pub(crate) data_type: ContractMode,
 }
 
 impl Contract {
     /// The default: everything is added to the schema.
-    pub const EVOLVE: Self = Self {
+    pub(crate) const EVOLVE: Self = Self {
         tables: ContractMode::Evolve,
         columns: ContractMode::Evolve,
         data_type: ContractMode::Evolve,
@@ -70,7 +70,7 @@ impl Contract {
     ///
     /// # Errors
     /// A config fault that names an unknown mode or entity.
-    pub fn parse(settings: &Value) -> Result<Self> {
+    pub(crate) fn parse(settings: &Value) -> Result<Self> {
         let mode = |value: &Value| {
             value.as_str().and_then(ContractMode::parse).ok_or_else(|| {
                 Fault::config(format_args!(
@@ -109,7 +109,7 @@ impl Contract {
     ///
     /// # Errors
     /// As [`Contract::parse`].
-    pub fn of(schema: &Schema, table: &str) -> Result<Self> {
+    pub(crate) fn of(schema: &Schema, table: &str) -> Result<Self> {
         if is_dlt(table) {
             return Ok(Self::EVOLVE);
         }

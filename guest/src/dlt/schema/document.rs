@@ -14,7 +14,7 @@ impl Schema {
     /// # Errors
     /// A destination fault that names what differs from dlt's form, or if it was stored by a dlt
     /// that is too new or too old.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let parse = || {
             let mut document = packed::unpack(text)?;
             migrate::migrate(&mut document)?;
@@ -28,13 +28,13 @@ impl Schema {
 
     /// The text for `_dlt_version.schema`: JSON, or JSON compressed and in base64 if it is longer
     /// than `limit` bytes. dlt reads both; its limit is Snowflake's 16 MiB.
-    pub fn to_text(&self, limit: usize) -> String {
+    pub(crate) fn to_text(&self, limit: usize) -> String {
         let text = self.to_json();
         if text.len() > limit { packed::pack(&text) } else { text }
     }
 
     /// The stored form as JSON.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         packed::print(&self.to_document())
     }
 
@@ -45,7 +45,7 @@ impl Schema {
     ///
     /// # Errors
     /// A destination fault if the content has no canonical form.
-    pub fn bump(&mut self) -> Result<bool> {
+    pub(crate) fn bump(&mut self) -> Result<bool> {
         let hash = self.content_hash()?;
         if hash == self.version_hash {
             return Ok(false);

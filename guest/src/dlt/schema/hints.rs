@@ -22,23 +22,23 @@ const MERGE_HINTS: [(&str, &str); 5] = [
 
 /// The hints of a resource, or of a table nested in it. Names are not normalized.
 #[derive(Clone, Debug, Default)]
-pub struct Hints {
+pub(crate) struct Hints {
     /// The columns in order, each with its hints.
-    pub columns: IndexMap<String, Map<String, Value>>,
+    pub(crate) columns: IndexMap<String, Map<String, Value>>,
     /// The primary key of the table, if one is set. An empty key removes the `primary_key` hints of
     /// the columns.
-    pub primary_key: Option<Vec<String>>,
+    pub(crate) primary_key: Option<Vec<String>>,
     /// The merge key, in the same way.
-    pub merge_key: Option<Vec<String>>,
+    pub(crate) merge_key: Option<Vec<String>>,
     /// `append`, `replace`, `merge`, or an object with a `disposition` and its options.
-    pub write_disposition: Option<Value>,
+    pub(crate) write_disposition: Option<Value>,
     /// The column of the incremental cursor, if the cursor's path is a plain name.
-    pub cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// The maximum nesting level.
-    pub max_nesting: Option<u64>,
+    pub(crate) max_nesting: Option<u64>,
     /// Hints that are stored in the table unchanged: `schema_contract`, `description`,
     /// `references`, ...
-    pub table: Map<String, Value>,
+    pub(crate) table: Map<String, Value>,
 }
 
 impl Hints {
@@ -46,7 +46,7 @@ impl Hints {
     ///
     /// # Errors
     /// A config fault that names the column or option that dlt does not allow.
-    pub fn root(
+    pub(crate) fn root(
         &self,
         name: &str,
         resource: &str,
@@ -59,7 +59,7 @@ impl Hints {
     ///
     /// # Errors
     /// As [`Hints::root`].
-    pub fn nested(
+    pub(crate) fn nested(
         &self,
         name: &str,
         parent: &str,

@@ -15,7 +15,7 @@ mod contract;
 mod document;
 mod hints;
 mod migrate;
-pub mod packed;
+pub(crate) mod packed;
 mod settings;
 mod system;
 mod table;
@@ -24,25 +24,25 @@ use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
-pub use column::Column;
-pub use contract::{Contract, ContractMode};
-pub use hints::Hints;
-pub use settings::ColumnRules;
-pub use system::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE, is_dlt};
-pub use table::Table;
+pub(crate) use column::Column;
+pub(crate) use contract::{Contract, ContractMode};
+pub(crate) use hints::Hints;
+pub(crate) use settings::ColumnRules;
+pub(crate) use system::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE, is_dlt};
+pub(crate) use table::Table;
 
 use crate::dlt::merge_strategy::{MergeStrategy, RootKeyNeed};
 use crate::fault::{Fault, Result};
 
 /// The version of the stored form; dlt's `SCHEMA_ENGINE_VERSION`.
-pub const ENGINE_VERSION: u64 = 11;
+pub(crate) const ENGINE_VERSION: u64 = 11;
 
 /// The normalizer whose configuration has the nesting limit and the propagation of root keys.
 const RELATIONAL: &str = "dlt.common.normalizers.json.relational";
 
 /// All the tables of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Schema {
+pub(crate) struct Schema {
     name: String,
     /// 0 before it is first stored.
     version: u64,
@@ -60,7 +60,7 @@ impl Schema {
     /// A new schema with dlt's own tables only.
     ///
     /// `naming` is the name of the naming convention; the default of a job is `snake_case`.
-    pub fn new(name: impl Into<String>, naming: &str) -> Self {
+    pub(crate) fn new(name: impl Into<String>, naming: &str) -> Self {
         let mut schema = Self {
             name: name.into(),
             version: 0,
@@ -81,43 +81,38 @@ impl Schema {
 
     /// An empty schema with the same name and naming.
     #[must_use]
-    pub fn fresh(&self) -> Self {
+    pub(crate) fn fresh(&self) -> Self {
         let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
         Self::new(self.name.as_str(), names)
     }
 
     /// The name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The number of its versions; 0 if it was never stored.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
     /// The hash of the content at the last [`Self::bump`]; empty before the first.
-    pub fn version_hash(&self) -> &str {
+    pub(crate) fn version_hash(&self) -> &str {
         &self.version_hash
     }
 
-    /// The previous hashes, latest first.
-    pub fn previous_hashes(&self) -> &[String] {
-        &self.previous_hashes
-    }
-
     /// All tables, including dlt's own, in the order in which they were added.
-    pub fn tables(&self) -> &IndexMap<String, Table> {
+    pub(crate) fn tables(&self) -> &IndexMap<String, Table> {
         &self.tables
     }
 
     /// The table with this name.
-    pub fn table(&self, name: &str) -> Option<&Table> {
+    pub(crate) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }
 
     /// A table and its nested tables, each after its parent.
-    pub fn chain(&self, root: &str) -> Vec<&Table> {
+    pub(crate) fn chain(&self, root: &str) -> Vec<&Table> {
         // Grouped by parent in reverse order: comparing each table with each other would be
         // quadratic.
         let mut nested: FxHashMap<&str, Vec<&Table>> = FxHashMap::default();
@@ -140,7 +135,7 @@ impl Schema {
     }
 
     /// The root table of a table: itself if it is not nested.
-    pub fn root(&self, table: &str) -> Option<&Table> {
+    pub(crate) fn root(&self, table: &str) -> Option<&Table> {
         let mut table = self.table(table)?;
         for _ in 0..self.tables.len() {
             match table.parent() {
@@ -152,7 +147,7 @@ impl Schema {
     }
 
     /// A hint of a table, or of its nearest ancestor that has it.
-    pub fn inherited(&self, table: &str, hint: &str) -> Option<&Value> {
+    pub(crate) fn inherited(&self, table: &str, hint: &str) -> Option<&Value> {
         let mut table = self.table(table)?;
         for _ in 0..self.tables.len() {
             if let Some(value) = table.hint(hint) {
@@ -164,7 +159,7 @@ impl Schema {
     }
 
     /// The merge strategy of a table, or `None` if it is not merged.
-    pub fn merge_strategy(&self, table: &str) -> Option<&str> {
+    pub(crate) fn merge_strategy(&self, table: &str) -> Option<&str> {
         let disposition = self.inherited(table, "write_disposition")?.as_str()?;
         let strategy = self.inherited(table, "x-merge-strategy").and_then(Value::as_str);
         (disposition == "merge").then_some(strategy.unwrap_or(MergeStrategy::default().name()))
@@ -172,7 +167,7 @@ impl Schema {
 
     /// The columns of a root table whose value nested rows carry as `_dlt_root_id`: the last one
     /// that a row has. Usually only `_dlt_id`; empty if nested rows carry none.
-    pub fn root_keys(&self, root: &str) -> Vec<&str> {
+    pub(crate) fn root_keys(&self, root: &str) -> Vec<&str> {
         let tables = self.config("propagation").and_then(|propagation| propagation.get("tables"));
         let columns = tables.and_then(|tables| tables.get(root)?.as_object());
         let to_root_id = |(_, to): &(&String, &Value)| to.as_str() == Some("_dlt_root_id");
@@ -180,7 +175,7 @@ impl Schema {
     }
 
     /// The column of a root table by which nested rows refer to their root row.
-    pub fn root_key(&self, root: &str) -> &str {
+    pub(crate) fn root_key(&self, root: &str) -> &str {
         let complete = |name: &&str| {
             self.table(root).and_then(|table| table.column(name)).is_some_and(Column::is_complete)
         };
@@ -191,7 +186,7 @@ impl Schema {
     ///
     /// # Errors
     /// A destination fault if it is not one of dlt's.
-    pub fn naming(&self) -> Result<&str> {
+    pub(crate) fn naming(&self) -> Result<&str> {
         let names = self.normalizers.get("names").and_then(Value::as_str).unwrap_or("snake_case");
         let module = names.strip_suffix(".NamingConvention").unwrap_or(names);
         let short = ["dlt.common.normalizers.naming.", "dlt.common.normalizers.names."]
@@ -206,37 +201,21 @@ impl Schema {
         Ok(short)
     }
 
-    /// Returns `true` if `__` in a key separates two names: always, except in schemas of an older
-    /// dlt.
-    pub fn breaks_paths(&self) -> bool {
-        self.normalizers.get("use_break_path_on_normalize") != Some(&Value::Bool(false))
-    }
-
-    /// The nesting limit of resources that set none.
-    pub fn max_nesting(&self) -> Option<u64> {
-        self.config("max_nesting")?.as_u64()
-    }
-
-    /// Sets the nesting limit of resources that set none.
-    pub fn set_max_nesting(&mut self, levels: u64) {
-        self.set_config(&["max_nesting"], levels.into());
-    }
-
     /// Sets for the whole schema whether nested tables carry their root's id. By default they do if
     /// merging needs it.
-    pub fn set_root_key(&mut self, propagate: bool) {
+    pub(crate) fn set_root_key(&mut self, propagate: bool) {
         self.set_config(&["root_key_propagation"], propagate.into());
     }
 
     /// Sets the write disposition `replace` of a root table.
-    pub fn set_replaced(&mut self, table: &str) {
+    pub(crate) fn set_replaced(&mut self, table: &str) {
         if let Some(table) = self.tables.get_mut(table) {
             table.hints_mut().insert("write_disposition".into(), "replace".into());
         }
     }
 
     /// The settings: `default_hints`, `preferred_types`, `detections`, `schema_contract`.
-    pub fn settings(&self) -> &Map<String, Value> {
+    pub(crate) fn settings(&self) -> &Map<String, Value> {
         &self.settings
     }
 
@@ -250,7 +229,7 @@ impl Schema {
     /// # Errors
     /// A config fault if the table cannot be changed as declared; a contract fault if the contract
     /// freezes what is new.
-    pub fn declare(&mut self, mut table: Table) -> Result<bool> {
+    pub(crate) fn declare(&mut self, mut table: Table) -> Result<bool> {
         let contract = Contract::of_new(self, &table)?;
         if contract.columns != ContractMode::Evolve
             && self.table(table.name()).is_none_or(Table::is_new)
@@ -267,7 +246,7 @@ impl Schema {
     }
 
     /// Sets the contract of tables without their own.
-    pub fn set_contract(&mut self, contract: Value) {
+    pub(crate) fn set_contract(&mut self, contract: Value) {
         self.settings.insert("schema_contract".into(), contract);
     }
 
@@ -276,7 +255,7 @@ impl Schema {
     ///
     /// # Errors
     /// A config fault if the table exists and the two are incompatible.
-    pub fn add(&mut self, table: Table) -> Result<()> {
+    pub(crate) fn add(&mut self, table: Table) -> Result<()> {
         self.update(table, false)
     }
 
@@ -285,7 +264,7 @@ impl Schema {
     ///
     /// # Errors
     /// An internal fault if the table does not exist.
-    pub fn add_column(&mut self, table: &str, column: Column) -> Result<()> {
+    pub(crate) fn add_column(&mut self, table: &str, column: Column) -> Result<()> {
         match self.tables.get_mut(table) {
             Some(found) => found.add_column(column),
             None => return Err(no_table(table)),
@@ -297,13 +276,13 @@ impl Schema {
     ///
     /// # Errors
     /// An internal fault if the table does not exist.
-    pub fn mark_seen(&mut self, table: &str) -> Result<()> {
+    pub(crate) fn mark_seen(&mut self, table: &str) -> Result<()> {
         self.tables.get_mut(table).ok_or_else(|| no_table(table))?.mark_seen();
         Ok(())
     }
 
     /// Sets a hint of a table, or of a column of it if it exists.
-    pub fn remember(&mut self, table: &str, column: Option<&str>, hint: &str, value: Value) {
+    pub(crate) fn remember(&mut self, table: &str, column: Option<&str>, hint: &str, value: Value) {
         let Some(table) = self.tables.get_mut(table) else { return };
         match column {
             None => drop(table.hints_mut().insert(hint.to_owned(), value)),
@@ -316,7 +295,7 @@ impl Schema {
     }
 
     /// Removes a table and its nested tables, and returns their names.
-    pub fn drop(&mut self, root: &str) -> Vec<String> {
+    pub(crate) fn drop(&mut self, root: &str) -> Vec<String> {
         let names: Vec<_> = self.chain(root).into_iter().map(|t| t.name().to_owned()).collect();
         for name in &names {
             self.tables.shift_remove(name);
@@ -352,7 +331,7 @@ impl Schema {
     /// column of the family: call it once per batch, not per column.
     ///
     /// Source: dlt 1.31, `common/normalizers/json/relational.py`, `extend_table`.
-    pub fn propagate(&mut self, table: &str) {
+    pub(crate) fn propagate(&mut self, table: &str) {
         let Some(root) = self.root(table).filter(|root| !is_dlt(root.name())) else {
             return;
         };

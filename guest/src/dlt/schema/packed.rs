@@ -22,7 +22,7 @@ const LEVEL: u8 = 9;
 const LIMIT: usize = 128 << 20;
 
 /// Compresses a text with zlib and encodes it in base64.
-pub fn pack(text: &str) -> String {
+pub(crate) fn pack(text: &str) -> String {
     STANDARD.encode(compress_to_vec_zlib(text.as_bytes(), LEVEL))
 }
 
@@ -30,7 +30,7 @@ pub fn pack(text: &str) -> String {
 ///
 /// # Errors
 /// A destination fault if it is neither a JSON object nor a compressed one.
-pub fn unpack(text: &str) -> Result<Map<String, Value>> {
+pub(crate) fn unpack(text: &str) -> Result<Map<String, Value>> {
     let parse = |text: &str| {
         serde_json::from_str(text).map_err(|e| {
             Fault::destination(format_args!("expected a JSON object in the stored document: {e}"))
@@ -53,7 +53,7 @@ pub fn unpack(text: &str) -> Result<Map<String, Value>> {
 ///
 /// # Errors
 /// A destination fault if orjson cannot print the document.
-pub fn hash<'a>(
+pub(crate) fn hash<'a>(
     document: &Map<String, Value>,
     more: impl IntoIterator<Item = &'a str>,
 ) -> Result<String> {
@@ -63,7 +63,7 @@ pub fn hash<'a>(
 }
 
 /// The document as compact JSON, with the keys in their own order.
-pub fn print(document: &Map<String, Value>) -> String {
+pub(crate) fn print(document: &Map<String, Value>) -> String {
     struct Object<'a>(&'a Map<String, Value>);
     impl std::fmt::Display for Object<'_> {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,7 +80,7 @@ pub fn print(document: &Map<String, Value>) -> String {
 }
 
 /// Sets the value at a path of keys, creating objects as needed.
-pub fn set(map: &mut Map<String, Value>, path: &[&str], value: Value) {
+pub(crate) fn set(map: &mut Map<String, Value>, path: &[&str], value: Value) {
     match path {
         [] => {}
         [key] => {

@@ -19,7 +19,7 @@ const TIMESTAMPS: &str = "iso_timestamp";
 
 /// The settings of a schema that apply to columns by name, compiled.
 #[derive(Debug, Default)]
-pub struct ColumnRules {
+pub(crate) struct ColumnRules {
     /// The hints, each with the columns that have it.
     hints: Vec<(String, Vec<Pattern>)>,
     /// Columns with their preferred types.
@@ -37,7 +37,7 @@ enum Pattern {
 
 impl Schema {
     /// Compiles the settings that apply to columns.
-    pub fn column_rules(&self) -> ColumnRules {
+    pub(crate) fn column_rules(&self) -> ColumnRules {
         let object = |key| self.settings().get(key).and_then(Value::as_object);
         let hints = object("default_hints").into_iter().flatten().map(|(hint, names)| {
             let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -51,14 +51,14 @@ impl Schema {
     }
 
     /// Returns `true` if strings that look like timestamps become timestamps.
-    pub fn detects_timestamps(&self) -> bool {
+    pub(crate) fn detects_timestamps(&self) -> bool {
         let detections = self.settings().get("detections").and_then(Value::as_array);
         detections.is_none_or(|names| names.iter().any(|name| name == TIMESTAMPS))
     }
 
     /// The settings that dlt applies and Snowcat does not: some regular expressions, other
     /// detections, row filters.
-    pub fn ignored_settings(&self) -> Vec<String> {
+    pub(crate) fn ignored_settings(&self) -> Vec<String> {
         let settings = self.settings();
         let names = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten();
         let object = |key| settings.get(key).and_then(Value::as_object).into_iter().flatten();
@@ -80,23 +80,23 @@ impl Schema {
 
 impl ColumnRules {
     /// A column created by data, with the hints for its name.
-    pub fn inferred(&self, name: &str, kind: Kind) -> Column {
+    pub(crate) fn inferred(&self, name: &str, kind: Kind) -> Column {
         self.hinted(Column::inferred(name, kind))
     }
 
     /// A variant column, with the hints for its name.
-    pub fn variant(&self, name: &str, kind: Kind) -> Column {
+    pub(crate) fn variant(&self, name: &str, kind: Kind) -> Column {
         self.hinted(Column::variant(name, kind))
     }
 
     /// The type that a column of this name has, regardless of its first value. The first matching
     /// setting applies.
-    pub fn preferred(&self, name: &str) -> Option<DataType> {
+    pub(crate) fn preferred(&self, name: &str) -> Option<DataType> {
         self.types.iter().find(|(pattern, _)| pattern.fits(name)).map(|(_, data_type)| *data_type)
     }
 
     /// Returns `true` if a setting sets the type of any column.
-    pub fn prefers(&self) -> bool {
+    pub(crate) fn prefers(&self) -> bool {
         !self.types.is_empty()
     }
 

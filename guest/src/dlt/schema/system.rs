@@ -9,14 +9,14 @@ use super::{Column, Table};
 use crate::dlt::types::{DataType, Kind};
 
 /// One row per finished load.
-pub const LOADS_TABLE: &str = "_dlt_loads";
+pub(crate) const LOADS_TABLE: &str = "_dlt_loads";
 /// One row per version of a schema.
-pub const VERSION_TABLE: &str = "_dlt_version";
+pub(crate) const VERSION_TABLE: &str = "_dlt_version";
 /// One row per version of the state of a pipeline.
-pub const STATE_TABLE: &str = "_dlt_pipeline_state";
+pub(crate) const STATE_TABLE: &str = "_dlt_pipeline_state";
 
 /// Returns `true` if a table or a column is dlt's own.
-pub fn is_dlt(name: &str) -> bool {
+pub(crate) fn is_dlt(name: &str) -> bool {
     name.starts_with("_dlt")
 }
 

@@ -8,7 +8,7 @@ use crate::fault::{Context, Fault, Result};
 
 /// A table. If it has a parent, it is nested: its rows belong to rows of the parent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     name: String,
     columns: IndexMap<String, Column>,
     /// All hints, without the name and the columns.
@@ -17,7 +17,7 @@ pub struct Table {
 
 impl Table {
     /// The root table of a resource. Its default disposition is `append`.
-    pub fn root(name: impl Into<String>, resource: &str) -> Self {
+    pub(crate) fn root(name: impl Into<String>, resource: &str) -> Self {
         let mut hints = Map::new();
         hints.insert("write_disposition".into(), "append".into());
         hints.insert("resource".into(), resource.into());
@@ -25,7 +25,7 @@ impl Table {
     }
 
     /// A nested table, for lists in the rows of its parent.
-    pub fn child(name: impl Into<String>, parent: &str) -> Self {
+    pub(crate) fn child(name: impl Into<String>, parent: &str) -> Self {
         let mut hints = Map::new();
         hints.insert("parent".into(), parent.into());
         Self { name: name.into(), columns: IndexMap::new(), hints }
@@ -33,14 +33,14 @@ impl Table {
 
     /// Adds a hint.
     #[must_use]
-    pub fn with(mut self, hint: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, hint: &str, value: impl Into<Value>) -> Self {
         self.hints.insert(hint.into(), value.into());
         self
     }
 
     /// Appends columns.
     #[must_use]
-    pub fn with_columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
+    pub(crate) fn with_columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
         for column in columns {
             self.add_column(column);
         }
@@ -48,73 +48,68 @@ impl Table {
     }
 
     /// The normalized name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The columns in dlt's order, including those without a known type.
-    pub fn columns(&self) -> &IndexMap<String, Column> {
+    pub(crate) fn columns(&self) -> &IndexMap<String, Column> {
         &self.columns
     }
 
     /// The columns that exist, or will exist, in the destination: those with a type.
-    pub fn complete_columns(&self) -> impl Iterator<Item = &Column> {
+    pub(crate) fn complete_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.values().filter(|column| column.is_complete())
     }
 
     /// A column, with or without a known type.
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.get(name)
     }
 
     /// The names of the columns that have a hint: `primary_key`, `merge_key`, `hard_delete`, ...
-    pub fn columns_with<'a>(&'a self, hint: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn columns_with<'a>(&'a self, hint: &'a str) -> impl Iterator<Item = &'a str> {
         self.columns.values().filter(move |column| column.has(hint)).map(Column::name)
     }
 
     /// The parent, if the table is nested.
-    pub fn parent(&self) -> Option<&str> {
+    pub(crate) fn parent(&self) -> Option<&str> {
         self.text("parent").filter(|parent| !parent.is_empty())
     }
 
     /// The resource of a root table.
-    pub fn resource(&self) -> Option<&str> {
+    pub(crate) fn resource(&self) -> Option<&str> {
         self.text("resource")
     }
 
     /// `append`, `replace`, `merge` or `skip`. Nested tables have none.
-    pub fn write_disposition(&self) -> Option<&str> {
+    pub(crate) fn write_disposition(&self) -> Option<&str> {
         self.text("write_disposition")
     }
 
     /// The nesting limit of this table, if the resource sets one.
-    pub fn max_nesting(&self) -> Option<u64> {
+    pub(crate) fn max_nesting(&self) -> Option<u64> {
         self.hint("x-normalizer")?.get("max_nesting")?.as_u64()
     }
 
     /// Returns `true` if the table has received rows, so that it exists in the destination.
-    pub fn has_seen_data(&self) -> bool {
+    pub(crate) fn has_seen_data(&self) -> bool {
         self.normalizer_flag("seen-data")
     }
 
     /// Returns `true` if the table is new: its first rows may add columns regardless of the
     /// contract.
-    pub fn evolves_once(&self) -> bool {
+    pub(crate) fn evolves_once(&self) -> bool {
         self.normalizer_flag("evolve-columns-once")
     }
 
     /// A hint, if it is set: `schema_contract`, `x-merge-strategy`, `description`, ...
-    pub fn hint(&self, hint: &str) -> Option<&Value> {
+    pub(crate) fn hint(&self, hint: &str) -> Option<&Value> {
         self.hints.get(hint)
     }
 
-    /// All hints except name and columns, in dlt's order.
-    pub fn hints(&self) -> &Map<String, Value> {
-        &self.hints
-    }
-
     /// Returns `true` if no column has a type yet.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.complete_columns().next().is_none()
     }
 
@@ -126,7 +121,7 @@ impl Table {
     ///
     /// Source: dlt 1.31, `common/schema/utils.py`, `merge_columns`, and
     /// `normalize/items_normalizers/jsonl.py`, `_coerce_non_null_value`.
-    pub fn add_column(&mut self, mut column: Column) {
+    pub(crate) fn add_column(&mut self, mut column: Column) {
         if let Some(known) = self.columns.get_mut(&column.name().to_owned()) {
             if known.is_complete() || !column.is_complete() {
                 known.merge(&column);
@@ -141,7 +136,7 @@ impl Table {
     /// Records that the table has received rows.
     ///
     /// Source: dlt 1.31, `normalize/normalize.py`, `clean_x_normalizer`.
-    pub fn mark_seen(&mut self) {
+    pub(crate) fn mark_seen(&mut self) {
         self.change_normalizer(|hints| {
             hints.shift_remove("evolve-columns-once");
             hints.entry("seen-data").or_insert(Value::Bool(true));

@@ -55,8 +55,8 @@ fn migrates_as_dlt() {
             "{}",
             row["stored"]["engine_version"]
         );
-        assert!(!schema.breaks_paths());
-        assert_eq!(schema.max_nesting(), Some(5));
+        assert_eq!(schema.normalizers["use_break_path_on_normalize"], false);
+        assert_eq!(schema.config("max_nesting"), Some(&json!(5)));
     }
 }
 
@@ -66,14 +66,16 @@ fn builds_the_schemas_that_dlt_builds() {
     let kind = Kind::of;
     let mut schema = Schema::new("plain", "snake_case");
     let hints = Hints::default();
-    let lines = || [Column::parent_id(), Column::list_idx(), Column::row_id()].into_iter();
+    let parent_id = || Column::inferred("_dlt_parent_id", kind(DataType::Text));
+    let list_idx = || Column::inferred("_dlt_list_idx", kind(DataType::Bigint));
+    let lines = || [parent_id(), list_idx(), Column::row_id()].into_iter();
     let mut hashes = Vec::new();
 
     schema.declare(hints.root("orders", "orders", snake_case).unwrap()).unwrap();
     for column in [
         Column::inferred("id", kind(DataType::Bigint)),
         Column::inferred("x", kind(DataType::Double)),
-        Column::load_id(),
+        Column::inferred("_dlt_load_id", kind(DataType::Text)),
         Column::row_id(),
     ] {
         schema.add_column("orders", column).unwrap();
@@ -87,7 +89,7 @@ fn builds_the_schemas_that_dlt_builds() {
     schema.mark_seen("orders__lines").unwrap();
     assert!(schema.bump().unwrap());
     assert!(!schema.bump().unwrap());
-    assert_eq!((schema.version(), schema.previous_hashes().len()), (1, 0));
+    assert_eq!((schema.version(), schema.previous_hashes.len()), (1, 0));
     hashes.push(schema.version_hash().to_owned());
 
     schema.declare(hints.root("orders", "orders", snake_case).unwrap()).unwrap();
@@ -105,7 +107,7 @@ fn builds_the_schemas_that_dlt_builds() {
     schema.declare(merge.root("orders", "orders", snake_case).unwrap()).unwrap();
     assert!(schema.bump().unwrap());
     assert_eq!(
-        (schema.version(), schema.previous_hashes()),
+        (schema.version(), schema.previous_hashes.as_slice()),
         (3, &[hashes[1].clone(), hashes[0].clone()][..])
     );
     hashes.push(schema.version_hash().to_owned());
@@ -125,7 +127,7 @@ fn applies_hints_as_dlt() {
     };
     let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
     let mut schema = Schema::new("hinted", "snake_case");
-    schema.set_max_nesting(2);
+    schema.set_config(&["max_nesting"], 2.into());
     schema.set_root_key(true);
     let mut table = Map::new();
     table.insert(
@@ -231,12 +233,12 @@ fn keeps_ten_previous_hashes() {
         schema.declare(Table::root(format!("t{n}"), "r")).unwrap();
         assert!(schema.bump().unwrap());
     }
-    assert_eq!((schema.version(), schema.previous_hashes().len()), (15, 10));
+    assert_eq!((schema.version(), schema.previous_hashes.len()), (15, 10));
     let last = schema.version_hash().to_owned();
     schema.drop("t14");
     schema.bump().unwrap();
-    assert_eq!((schema.version(), schema.previous_hashes().len()), (16, 10));
-    assert_eq!(schema.previous_hashes()[0], last);
+    assert_eq!((schema.version(), schema.previous_hashes.len()), (16, 10));
+    assert_eq!(schema.previous_hashes[0], last);
 }
 
 #[test]

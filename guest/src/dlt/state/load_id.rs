@@ -8,14 +8,14 @@ use crate::fault::{Fault, Result};
 
 /// An instant: microseconds since 1970 in UTC, not negative.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Instant(i64);
+pub(crate) struct Instant(i64);
 
 impl Instant {
     /// Parses RFC 3339 with an offset; truncates to microseconds.
     ///
     /// # Errors
     /// A config fault for any other text, or a time before 1970.
-    pub fn parse(now: &str) -> Result<Self> {
+    pub(crate) fn parse(now: &str) -> Result<Self> {
         let fault = |why: &dyn fmt::Display| {
             Fault::config(format_args!(
                 "expected the current instant (RFC 3339 with an offset), found {now:?}: {why}"
@@ -27,18 +27,18 @@ impl Instant {
     }
 
     /// Microseconds since 1970 in UTC.
-    pub const fn micros(self) -> i64 {
+    pub(crate) const fn micros(self) -> i64 {
         self.0
     }
 
     /// The later of this instant and the one after `last` microseconds, in case the clock is late.
     #[must_use]
-    pub fn after(self, last: Option<i64>) -> Self {
+    pub(crate) fn after(self, last: Option<i64>) -> Self {
         Self(last.map_or(self.0, |last| self.0.max(last.saturating_add(1))))
     }
 
     /// The instant as date and time.
-    pub fn to_utc(self) -> chrono::DateTime<chrono::Utc> {
+    pub(crate) fn to_utc(self) -> chrono::DateTime<chrono::Utc> {
         chrono::DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 }
@@ -48,14 +48,14 @@ impl Instant {
 /// dlt takes the state with the greatest load id for the newest, and the database compares ids as
 /// text. So an id must be greater than the previous one, both as a number and as text.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct LoadId(String);
+pub(crate) struct LoadId(String);
 
 impl LoadId {
     /// The id of a load that begins now. It is greater than `last`, even if the clock is late.
     ///
     /// # Errors
     /// A destination fault if `last` is not an id of dlt.
-    pub fn new(now: Instant, last: Option<&str>) -> Result<Self> {
+    pub(crate) fn new(now: Instant, last: Option<&str>) -> Result<Self> {
         let mut micros = now.micros();
         if let Some(last) = last {
             let last = whole_micros(last).filter(|micros| *micros < END).ok_or_else(|| {
@@ -74,13 +74,13 @@ impl LoadId {
 
     /// An id before all others: that of a row that only serves as a lock.
     #[must_use]
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self("0".to_owned())
     }
 
     /// The next id after this one.
     #[must_use]
-    pub fn next(&self) -> Self {
+    pub(crate) fn next(&self) -> Self {
         Self::of(whole_micros(&self.0).unwrap_or(0).saturating_add(1))
     }
 
@@ -89,17 +89,17 @@ impl LoadId {
     }
 
     /// Its instant: microseconds since 1970 in UTC.
-    pub fn micros(&self) -> i64 {
+    pub(crate) fn micros(&self) -> i64 {
         whole_micros(&self.0).unwrap_or_default()
     }
 
     /// Its instant.
-    pub fn instant(&self) -> Instant {
+    pub(crate) fn instant(&self) -> Instant {
         Instant(self.micros())
     }
 
     /// The id as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -15,15 +15,15 @@ mod tag;
 
 use serde_json::{Map, Value, json};
 
-pub use load_id::{Instant, LoadId};
-pub use rows::{Cell, LoadRow, StateRow, VersionRow};
-pub use tag::Tag;
+pub(crate) use load_id::{Instant, LoadId};
+pub(crate) use rows::{Cell, LoadRow, StateRow, VersionRow};
+pub(crate) use tag::Tag;
 
 use crate::dlt::schema::packed;
 use crate::fault::{Context, Fault, Result};
 
 /// The version of the stored form; dlt's `PIPELINE_STATE_ENGINE_VERSION`.
-pub const ENGINE_VERSION: u64 = 4;
+pub(crate) const ENGINE_VERSION: u64 = 4;
 
 /// The key of a resource's checkpoint. dlt leaves unknown keys alone.
 const CHECKPOINT: &str = "snowcat_checkpoint";
@@ -36,27 +36,27 @@ const DESTINATION: &str = "dlt.destinations.snowflake";
 
 /// The position of an incremental resource.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct IncrementalState {
+pub(crate) struct IncrementalState {
     /// The start of the first run.
-    pub initial_value: Value,
+    pub(crate) initial_value: Value,
     /// The largest (or smallest) value seen: the start of the next run.
-    pub last_value: Value,
+    pub(crate) last_value: Value,
     /// The start of the last run.
-    pub start_value: Value,
+    pub(crate) start_value: Value,
     /// The hashes of the rows at `last_value`: the next load reads these rows again and discards
     /// them.
-    pub unique_hashes: Vec<String>,
+    pub(crate) unique_hashes: Vec<String>,
 }
 
 /// The state of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
+pub(crate) struct State {
     document: Map<String, Value>,
 }
 
 impl State {
     /// The state of a pipeline that never ran. Its version is 0 until the first [`Self::bump`].
-    pub fn new(pipeline: &str) -> Self {
+    pub(crate) fn new(pipeline: &str) -> Self {
         let document = [
             ("_state_version", 0.into()),
             ("_state_engine_version", ENGINE_VERSION.into()),
@@ -74,17 +74,17 @@ impl State {
     /// # Errors
     /// A destination fault that names what differs from dlt's form, or if it was stored by a dlt
     /// that is too new.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         Self::from_document(packed::unpack(text)?).at(|| "stored pipeline state")
     }
 
     /// The text for `_dlt_pipeline_state.state`.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         packed::pack(&self.to_json())
     }
 
     /// The state as JSON.
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         packed::print(&self.document)
     }
 
@@ -95,7 +95,7 @@ impl State {
     ///
     /// # Errors
     /// A destination fault if the content has no canonical form.
-    pub fn bump(&mut self) -> Result<bool> {
+    pub(crate) fn bump(&mut self) -> Result<bool> {
         let mut content = self.document.clone();
         for key in ["_state_version", "_state_engine_version", "_version_hash", "_local"] {
             content.shift_remove(key);
@@ -110,30 +110,30 @@ impl State {
     }
 
     /// The number of its versions.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.document.get("_state_version").and_then(Value::as_u64).unwrap_or(0)
     }
 
     /// The hash of the content at the last [`Self::bump`]; empty before the first.
-    pub fn version_hash(&self) -> &str {
+    pub(crate) fn version_hash(&self) -> &str {
         self.text("_version_hash").unwrap_or_default()
     }
 
     /// Raises the version to `version` if that is later: a load that failed half-way may have
     /// stored it.
-    pub fn continue_from(&mut self, version: u64) {
+    pub(crate) fn continue_from(&mut self, version: u64) {
         let version = version.max(self.version());
         self.document.insert("_state_version".into(), version.into());
     }
 
     /// The name of the pipeline.
-    pub fn pipeline(&self) -> &str {
+    pub(crate) fn pipeline(&self) -> &str {
         self.text("pipeline_name").unwrap_or_default()
     }
 
     /// Sets the target of the pipeline, as dlt does when a run begins: the dataset, and the sorted
     /// names of its schemas. The first schema stays the default.
-    pub fn set_target(&mut self, dataset: &str, schema: &str) {
+    pub(crate) fn set_target(&mut self, dataset: &str, schema: &str) {
         self.document.insert("dataset_name".into(), dataset.into());
         if self.text("default_schema_name").is_none() {
             self.document.insert("default_schema_name".into(), schema.into());
@@ -147,7 +147,7 @@ impl State {
     }
 
     /// The names of the pipeline's schemas.
-    pub fn schema_names(&self) -> Vec<&str> {
+    pub(crate) fn schema_names(&self) -> Vec<&str> {
         let names = self.document.get("schema_names").and_then(Value::as_array);
         names.into_iter().flatten().filter_map(Value::as_str).collect()
     }
@@ -157,7 +157,7 @@ impl State {
     ///
     /// # Errors
     /// A destination fault if the stored value is not in dlt's form.
-    pub fn incremental(
+    pub(crate) fn incremental(
         &self,
         source: &str,
         resource: &str,
@@ -202,7 +202,7 @@ impl State {
     }
 
     /// Sets the position of an incremental resource.
-    pub fn set_incremental(
+    pub(crate) fn set_incremental(
         &mut self,
         source: &str,
         resource: &str,
@@ -222,13 +222,18 @@ impl State {
     }
 
     /// The checkpoint of an interrupted load of a resource.
-    pub fn checkpoint(&self, source: &str, resource: &str) -> Option<&Value> {
+    pub(crate) fn checkpoint(&self, source: &str, resource: &str) -> Option<&Value> {
         let resources = self.document.get("sources")?.get(source)?.get("resources")?;
         resources.get(resource)?.get(CHECKPOINT)
     }
 
     /// Sets the checkpoint of a resource. `None`: the load is complete.
-    pub fn set_checkpoint(&mut self, source: &str, resource: &str, checkpoint: Option<Value>) {
+    pub(crate) fn set_checkpoint(
+        &mut self,
+        source: &str,
+        resource: &str,
+        checkpoint: Option<Value>,
+    ) {
         let path = ["sources", source, "resources", resource, CHECKPOINT];
         if let Some(checkpoint) = checkpoint {
             return packed::set(&mut self.document, &path, checkpoint);
@@ -242,7 +247,7 @@ impl State {
     }
 
     /// Removes the state of a resource, including its cursors. Returns `true` if there was any.
-    pub fn forget_resource(&mut self, source: &str, resource: &str) -> bool {
+    pub(crate) fn forget_resource(&mut self, source: &str, resource: &str) -> bool {
         let resources = self.document.get_mut("sources").and_then(|s| s.get_mut(source));
         let resources = resources.and_then(|s| s.get_mut("resources"));
         let resources = resources.and_then(Value::as_object_mut);
@@ -251,7 +256,7 @@ impl State {
 
     /// Removes the state of a source and of all its resources. As in dlt, the source keeps an empty
     /// entry.
-    pub fn reset_source(&mut self, source: &str) {
+    pub(crate) fn reset_source(&mut self, source: &str) {
         let sources = self.document.get_mut("sources").and_then(|sources| sources.get_mut(source));
         let Some(source) = sources.and_then(Value::as_object_mut) else { return };
         source.retain(|key, _| key == "resources");
@@ -262,24 +267,19 @@ impl State {
 
     /// Records that a load is dropping the tables of a source, for loads that restore this state
     /// meanwhile.
-    pub fn set_refreshing(&mut self, load: &LoadId) {
+    pub(crate) fn set_refreshing(&mut self, load: &LoadId) {
         self.document.insert(REFRESHING.to_owned(), load.as_str().into());
     }
 
     /// Removes and returns the load that is dropping tables, if any. A load that restores such a
     /// state and commits changes it, so that the dropping load detects the conflict.
-    pub fn take_refreshing(&mut self) -> Option<String> {
+    pub(crate) fn take_refreshing(&mut self) -> Option<String> {
         let load = self.document.shift_remove(REFRESHING)?;
         Some(load.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Raises the version although the content is unchanged.
-    pub fn touch(&mut self) {
-        self.continue_from(self.version().saturating_add(1));
-    }
-
     /// The default schema.
-    pub fn default_schema_name(&self) -> Option<&str> {
+    pub(crate) fn default_schema_name(&self) -> Option<&str> {
         self.text("default_schema_name")
     }
 

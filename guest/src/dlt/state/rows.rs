@@ -12,7 +12,7 @@ const ID_BYTES: usize = 10;
 
 /// A value of such a row.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Cell {
+pub(crate) enum Cell {
     /// An integer.
     Int(u64),
     /// A point in time.
@@ -41,20 +41,20 @@ impl<T: AsRef<str>> From<&T> for Cell {
 
 /// A row of `_dlt_loads`: a finished load.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LoadRow {
+pub(crate) struct LoadRow {
     /// The id of the load.
-    pub load_id: LoadId,
+    pub(crate) load_id: LoadId,
     /// The name of the schema.
-    pub schema_name: String,
+    pub(crate) schema_name: String,
     /// When the load finished.
-    pub inserted_at: Instant,
+    pub(crate) inserted_at: Instant,
     /// The hash of the schema.
-    pub schema_version_hash: String,
+    pub(crate) schema_version_hash: String,
 }
 
 impl LoadRow {
     /// The row of a load with this schema, after [`Schema::bump`].
-    pub fn new(load_id: &LoadId, schema: &Schema, now: Instant) -> Self {
+    pub(crate) fn new(load_id: &LoadId, schema: &Schema, now: Instant) -> Self {
         Self {
             load_id: load_id.clone(),
             schema_name: schema.name().to_owned(),
@@ -64,7 +64,7 @@ impl LoadRow {
     }
 
     /// The columns and their values.
-    pub fn cells(&self) -> [(&'static str, Cell); 5] {
+    pub(crate) fn cells(&self) -> [(&'static str, Cell); 5] {
         [
             ("load_id", Cell::Text(self.load_id.to_string())),
             ("schema_name", (&self.schema_name).into()),
@@ -78,23 +78,23 @@ impl LoadRow {
 
 /// A row of `_dlt_version`: one version of a schema.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct VersionRow {
+pub(crate) struct VersionRow {
     /// The version of the schema.
-    pub version: u64,
+    pub(crate) version: u64,
     /// When it was stored.
-    pub inserted_at: Instant,
+    pub(crate) inserted_at: Instant,
     /// The name of the schema.
-    pub schema_name: String,
+    pub(crate) schema_name: String,
     /// The hash of its content.
-    pub version_hash: String,
+    pub(crate) version_hash: String,
     /// The stored form of the schema.
-    pub schema: String,
+    pub(crate) schema: String,
 }
 
 impl VersionRow {
     /// The row of a schema after [`Schema::bump`]. Its text is compressed if longer than `limit`
     /// bytes.
-    pub fn new(schema: &Schema, now: Instant, limit: usize) -> Self {
+    pub(crate) fn new(schema: &Schema, now: Instant, limit: usize) -> Self {
         Self {
             version: schema.version(),
             inserted_at: now,
@@ -105,7 +105,7 @@ impl VersionRow {
     }
 
     /// The columns and their values.
-    pub fn cells(&self) -> [(&'static str, Cell); 6] {
+    pub(crate) fn cells(&self) -> [(&'static str, Cell); 6] {
         [
             ("version", self.version.into()),
             ("engine_version", schema::ENGINE_VERSION.into()),
@@ -119,24 +119,24 @@ impl VersionRow {
 
 /// A row of `_dlt_pipeline_state`: one version of the state of a pipeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StateRow {
+pub(crate) struct StateRow {
     /// The version of the state.
-    pub version: u64,
+    pub(crate) version: u64,
     /// The name of the pipeline.
-    pub pipeline_name: String,
+    pub(crate) pipeline_name: String,
     /// The stored form of the state.
-    pub state: String,
+    pub(crate) state: String,
     /// When it was stored.
-    pub created_at: Instant,
+    pub(crate) created_at: Instant,
     /// The hash of its content.
-    pub version_hash: String,
+    pub(crate) version_hash: String,
     /// The load that stored it.
-    pub load_id: LoadId,
+    pub(crate) load_id: LoadId,
 }
 
 impl StateRow {
     /// The row of a state after [`State::bump`].
-    pub fn new(load_id: &LoadId, state: &State, now: Instant) -> Self {
+    pub(crate) fn new(load_id: &LoadId, state: &State, now: Instant) -> Self {
         Self {
             version: state.version(),
             pipeline_name: state.pipeline().to_owned(),
@@ -148,7 +148,7 @@ impl StateRow {
     }
 
     /// The columns and their values.
-    pub fn cells(&self) -> [(&'static str, Cell); 8] {
+    pub(crate) fn cells(&self) -> [(&'static str, Cell); 8] {
         // dlt's id is random. Ours is determined by the load and the pipeline.
         let row = format!("{}_{}", self.pipeline_name, self.load_id);
         [

@@ -9,7 +9,7 @@ const FIRST: u32 = 0xf026;
 
 /// The type of a tagged text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Tag {
+pub(crate) enum Tag {
     /// A fixed-point number: `1.50`.
     Decimal,
     /// An ISO 8601 date and time; without an offset it is local time.
@@ -42,7 +42,7 @@ impl Tag {
     ];
 
     /// Splits a text into its tag and the rest. `None` for a text without a tag.
-    pub fn split(text: &str) -> Option<(Self, &str)> {
+    pub(crate) fn split(text: &str) -> Option<(Self, &str)> {
         let mut chars = text.chars();
         let place = u32::from(chars.next()?).checked_sub(FIRST)?;
         let tag = Self::ALL.get(usize::try_from(place).ok()?)?;
@@ -51,12 +51,12 @@ impl Tag {
     }
 
     /// Returns `true` if the tag marks numbers.
-    pub const fn is_number(self) -> bool {
+    pub(crate) const fn is_number(self) -> bool {
         matches!(self, Self::Decimal | Self::Wei)
     }
 
     /// Adds this tag to a text.
-    pub fn mark(self, text: &str) -> String {
+    pub(crate) fn mark(self, text: &str) -> String {
         let place = Self::ALL.iter().position(|tag| *tag == self).unwrap_or_default();
         let place = u32::try_from(place).unwrap_or_default();
         let mark = char::from_u32(FIRST + place);
@@ -64,7 +64,7 @@ impl Tag {
     }
 
     /// A value without its tag, for comparison with values of records.
-    pub fn strip(value: &Value) -> Value {
+    pub(crate) fn strip(value: &Value) -> Value {
         match value.as_str().and_then(Self::split) {
             Some((_, text)) => text.into(),
             None => value.clone(),
@@ -73,7 +73,7 @@ impl Tag {
 
     /// Adds the tag of an old value to a new one: dlt must find an instant where it stored an
     /// instant.
-    pub fn like(old: &Value, new: Value) -> Value {
+    pub(crate) fn like(old: &Value, new: Value) -> Value {
         match (old.as_str().and_then(Self::split), &new) {
             (Some((tag, _)), Value::String(text)) if Self::split(text).is_none() => {
                 tag.mark(text).into()

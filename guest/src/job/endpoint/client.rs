@@ -10,15 +10,15 @@ use crate::job::url;
 
 /// What the requests of all resources have in common.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Client {
+pub(crate) struct Client {
     /// The URL paths are joined to.
-    pub base_url: String,
+    pub(crate) base_url: String,
     /// Headers; names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The name of a credential.
-    pub auth: Option<String>,
+    pub(crate) auth: Option<String>,
     /// The paginator of endpoints that have none.
-    pub paginator: Option<Paginator>,
+    pub(crate) paginator: Option<Paginator>,
 }
 
 impl Client {

@@ -18,39 +18,39 @@ use super::template::{JsonTemplate, Template};
 use crate::fault::Result;
 use crate::json::Path;
 
-pub use self::client::Client;
-pub use self::response_rule::{ResponseAction, ResponseRule};
+pub(crate) use self::client::Client;
+pub(crate) use self::response_rule::{ResponseAction, ResponseRule};
 
 /// How a resource's records are requested.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The path, joined to the base URL, or a URL.
-    pub path: Template,
+    pub(crate) path: Template,
     /// The method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The query: each parameter is a scalar or a list of scalars.
-    pub params: IndexMap<String, JsonTemplate>,
+    pub(crate) params: IndexMap<String, JsonTemplate>,
     /// The JSON body.
-    pub json: Option<JsonTemplate>,
+    pub(crate) json: Option<JsonTemplate>,
     /// The body in place of JSON: an object is a form, a string is sent as it is.
-    pub data: Option<JsonTemplate>,
+    pub(crate) data: Option<JsonTemplate>,
     /// The headers in addition to the client's; names in lower case.
-    pub headers: Vec<(String, Template)>,
+    pub(crate) headers: Vec<(String, Template)>,
     /// The path of the records in a response. `None`: detected in the first response.
-    pub data_selector: Option<Path>,
+    pub(crate) data_selector: Option<Path>,
     /// The paginator. `None`: the client's.
-    pub paginator: Option<Paginator>,
+    pub(crate) paginator: Option<Paginator>,
     /// The name of a credential. `None`: the client's.
-    pub auth: Option<String>,
+    pub(crate) auth: Option<String>,
     /// What to do about some responses; the first rule that matches applies.
-    pub response_rules: Vec<ResponseRule>,
+    pub(crate) response_rules: Vec<ResponseRule>,
     /// The resource for each of whose records it is requested once.
-    pub parent: Option<Parent>,
+    pub(crate) parent: Option<Parent>,
 }
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
+pub(crate) enum Method {
     /// `GET`.
     Get,
     /// `POST`, for requests with a body.
@@ -59,7 +59,7 @@ pub enum Method {
 
 impl Method {
     /// Its name.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",

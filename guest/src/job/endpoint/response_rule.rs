@@ -7,18 +7,18 @@ use crate::job::parse::{JobObject, Keys, element};
 
 /// What to do about some responses (dlt's `response_actions`): those with this status and this content.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ResponseRule {
+pub(crate) struct ResponseRule {
     /// The status. `None` matches any.
-    pub status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// A text that the body contains. `None` matches any body.
-    pub content: Option<String>,
+    pub(crate) content: Option<String>,
     /// What to do.
-    pub action: ResponseAction,
+    pub(crate) action: ResponseAction,
 }
 
 /// What to do about a response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ResponseAction {
+pub(crate) enum ResponseAction {
     /// End the pages, without a failure.
     Ignore,
     /// Fail the load.
@@ -29,7 +29,7 @@ pub enum ResponseAction {
 
 impl ResponseRule {
     /// Returns `true` if the rule is about this response.
-    pub fn matches(&self, status: u16, body: &str) -> bool {
+    pub(crate) fn matches(&self, status: u16, body: &str) -> bool {
         self.status.is_none_or(|expected| expected == status)
             && self.content.as_ref().is_none_or(|expected| body.contains(expected))
     }

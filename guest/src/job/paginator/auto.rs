@@ -10,7 +10,7 @@ pub(super) const KEYS: Keys = Keys::of(&["type"]);
 
 /// The paginator is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AutoPages;
+pub(crate) struct AutoPages;
 
 impl Pages for AutoPages {
     fn describe(&self) -> Value {

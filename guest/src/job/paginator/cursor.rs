@@ -23,15 +23,15 @@ pub(super) const KEYS: Keys = Keys::of(&[
 
 /// Pages named by a token.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CursorPages {
+pub(crate) struct CursorPages {
     /// The path of the token.
-    pub token: Path,
+    pub(crate) token: Path,
     /// Where the token goes.
-    pub location: ParamLocation,
+    pub(crate) location: ParamLocation,
     /// Whether a page without records is the last.
-    pub stop_after_empty_page: bool,
+    pub(crate) stop_after_empty_page: bool,
     /// The flag for more pages.
-    pub more: Option<MorePages>,
+    pub(crate) more: Option<MorePages>,
 }
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<CursorPages> {

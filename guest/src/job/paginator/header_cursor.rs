@@ -12,11 +12,11 @@ pub(super) const KEYS: Keys = Keys::of(&["type", "cursor_key", "cursor_param"]);
 
 /// Pages named by a token in a header.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeaderCursorPages {
+pub(crate) struct HeaderCursorPages {
     /// The header, in lower case.
-    pub header: String,
+    pub(crate) header: String,
     /// The parameter.
-    pub param: String,
+    pub(crate) param: String,
 }
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<HeaderCursorPages> {

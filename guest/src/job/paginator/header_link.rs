@@ -14,9 +14,9 @@ const NEXT: &str = "next";
 
 /// Pages named by a URL in the `link` header.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeaderLinkPages {
+pub(crate) struct HeaderLinkPages {
     /// The relation of the link that is followed.
-    pub rel: String,
+    pub(crate) rel: String,
 }
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<HeaderLinkPages> {

@@ -14,13 +14,13 @@ pub(super) const KEYS: Keys =
 
 /// Pages named by a URL.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LinkPages {
+pub(crate) struct LinkPages {
     /// The path of the URL, or of a list of links, of which the one with the relation `next` is followed.
-    pub next_url: Path,
+    pub(crate) next_url: Path,
     /// Whether a page without records is the last.
-    pub stop_after_empty_page: bool,
+    pub(crate) stop_after_empty_page: bool,
     /// The flag for more pages.
-    pub more: Option<MorePages>,
+    pub(crate) more: Option<MorePages>,
 }
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<LinkPages> {

@@ -5,7 +5,7 @@ use crate::job::parse::JobObject;
 
 /// Where a value goes in a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ParamLocation {
+pub(crate) enum ParamLocation {
     /// The JSON body, under these keys.
     Body(Vec<String>),
     /// The query, as this parameter.

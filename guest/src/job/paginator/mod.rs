@@ -33,7 +33,7 @@ pub(crate) use self::json_link::{LINKS, LinkPages, RELATIONS};
 pub(crate) use self::location::ParamLocation;
 #[cfg(test)]
 pub(crate) use self::options::written;
-pub use self::page::PageFacts;
+pub(crate) use self::page::PageFacts;
 pub(crate) use self::page::{NextPage, Pages, Repetition, header};
 pub(crate) use self::range::RangePages;
 pub(crate) use self::single_page::SinglePage;
@@ -42,7 +42,7 @@ use crate::fault::Result;
 
 /// A way to get from one page to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Paginator {
+pub(crate) enum Paginator {
     /// Detected in the first response.
     Auto(AutoPages),
     /// A token in the body, given back in the next request.

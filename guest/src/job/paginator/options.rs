@@ -10,13 +10,13 @@ use crate::json::{Path, Segment};
 
 /// A value by which the source declares whether there are more pages.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MorePages {
+pub(crate) struct MorePages {
     /// The path of a value that is true or false.
-    pub path: Path,
+    pub(crate) path: Path,
     /// The value on the last page.
-    pub at_end: bool,
+    pub(crate) at_end: bool,
     /// Whether the value must be on every page.
-    pub required: bool,
+    pub(crate) required: bool,
 }
 
 impl MorePages {

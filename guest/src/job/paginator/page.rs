@@ -8,14 +8,14 @@ use crate::json::{Path, string_content};
 
 /// What is known of a page when the next request is made.
 #[derive(Clone, Copy, Debug)]
-pub struct PageFacts<'a> {
+pub(crate) struct PageFacts<'a> {
     /// The number of its records, discarded ones included.
-    pub records: u64,
+    pub(crate) records: u64,
     /// The raw JSON found at each of the paths that the paginator reads (`Pages::reads`), in their order:
     /// the first value where a path matches several, `None` where it matches nothing.
-    pub captured: &'a [Option<String>],
+    pub(crate) captured: &'a [Option<String>],
     /// The headers of the response; names in lower case.
-    pub headers: &'a [(String, String)],
+    pub(crate) headers: &'a [(String, String)],
 }
 
 /// How the next request differs from the last.

@@ -10,31 +10,31 @@ use crate::json::Path;
 
 /// Pages named by a number.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RangePages {
+pub(crate) struct RangePages {
     /// What is counted, for a person: items or pages.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// The number of the first page.
-    pub first: i64,
+    pub(crate) first: i64,
     /// The difference between the numbers of two pages; at least 1.
-    pub step: i64,
+    pub(crate) step: i64,
     /// The number that the source begins to count with.
-    pub base: i64,
+    pub(crate) base: i64,
     /// Where the number goes.
-    pub location: ParamLocation,
+    pub(crate) location: ParamLocation,
     /// Where the size of a page goes, for offsets.
-    pub limit: Option<ParamLocation>,
+    pub(crate) limit: Option<ParamLocation>,
     /// The path of the total number of items or pages, if the source gives it.
-    pub total: Option<Path>,
+    pub(crate) total: Option<Path>,
     /// The number at which to stop.
-    pub maximum: Option<i64>,
+    pub(crate) maximum: Option<i64>,
     /// The number of records below which a page is the last.
-    pub full_page: Option<u64>,
+    pub(crate) full_page: Option<u64>,
     /// The statuses of a response that end the pages, after the first one.
-    pub end_statuses: Vec<u16>,
+    pub(crate) end_statuses: Vec<u16>,
     /// Whether a page without records is the last.
-    pub stop_after_empty_page: bool,
+    pub(crate) stop_after_empty_page: bool,
     /// The flag for more pages.
-    pub more: Option<MorePages>,
+    pub(crate) more: Option<MorePages>,
 }
 
 impl RangePages {

@@ -11,7 +11,7 @@ pub(super) const KEYS: Keys = Keys::of(&["type"]);
 
 /// One page.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SinglePage;
+pub(crate) struct SinglePage;
 
 impl Pages for SinglePage {
     fn describe(&self) -> Value {

@@ -25,7 +25,7 @@ use crate::sql::stage::StagePlace;
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub(crate) struct Policy {
     schemas: Vec<SchemaPattern>,
     sources: AllowedSources,
 }
@@ -68,7 +68,7 @@ impl Policy {
     ///
     /// # Errors
     /// A config fault with the path, the expected value and the value found.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
         let object = JobObject::new(&value, "", KEYS)?;
         let schemas = parsed(&object, "schemas", SchemaPattern::parse)?;
@@ -90,7 +90,7 @@ impl Policy {
     ///
     /// # Errors
     /// A config fault with the path in the job and what the policy allows there.
-    pub fn check(&self, job: &Job, database: &str, schema: &str) -> Result<()> {
+    pub(crate) fn check(&self, job: &Job, database: &str, schema: &str) -> Result<()> {
         if !self.schemas.iter().any(|allowed| allowed.covers(database, schema)) {
             let allowed = self.schemas.iter().map(|allowed| allowed.text.as_str());
             let message = format!("the schema {database}.{schema} is not allowed");
@@ -111,7 +111,7 @@ impl Policy {
     }
 
     /// Returns `true` if the jobs are those of others, not the owner's.
-    pub fn is_for_others(&self) -> bool {
+    pub(crate) fn is_for_others(&self) -> bool {
         matches!(self.sources, AllowedSources::Listed(_))
     }
 
@@ -119,7 +119,7 @@ impl Policy {
     ///
     /// # Errors
     /// A config fault if the host of the URL is not allowed.
-    pub fn check_request(&self, url: &str) -> Result<()> {
+    pub(crate) fn check_request(&self, url: &str) -> Result<()> {
         match &self.sources {
             AllowedSources::Any => Ok(()),
             AllowedSources::Listed(listed) => listed.check_host(url),

@@ -71,8 +71,8 @@ fn reads_the_reference_job() {
     assert_eq!(issues.primary_key, Key { columns: vec!["id".to_owned()], single: true });
     assert_eq!(issues.max_table_nesting, Some(3));
     assert_eq!(issues.columns.len(), 21);
-    assert!(issues.columns["fields__project__id"].flag("cluster"));
-    let as_json = |hints: &&ColumnHints| hints.data_type() == Some(DataType::Json);
+    assert!(is_clustered(&issues.columns["fields__project__id"]));
+    let as_json = |hints: &&ColumnHints| data_type(hints) == Some("json");
     assert_eq!(issues.columns.values().filter(as_json).count(), 20);
     let endpoint = issues.endpoint().unwrap();
     assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), ["maxResults", "fields", "expand"]);
@@ -147,8 +147,8 @@ fn lays_resources_over_defaults() {
     assert_eq!(selected, ["a", "users"]);
     assert!(a.merge_key.is_empty() && !users.merge_key.is_empty());
     assert_eq!((&job.schema_contract, &b.schema_contract), (&json!("freeze"), &json!(null)));
-    assert!(a.columns["a"].flag("cluster") && a.columns["a"].data_type().is_some());
-    assert!(users.columns["a"].flag("cluster") && b.columns.is_empty());
+    assert!(is_clustered(&a.columns["a"]) && data_type(&a.columns["a"]).is_some());
+    assert!(is_clustered(&users.columns["a"]) && b.columns.is_empty());
     assert_eq!(b.primary_key, Key { columns: vec!["m".to_owned(), "n".to_owned()], single: false });
     let endpoint = a.endpoint().unwrap();
     assert_eq!(endpoint.params.keys().collect::<Vec<_>>(), ["size", "q"]);
@@ -192,7 +192,7 @@ fn reads_nested_hints_and_pulled_cursors() {
     assert_eq!(dotted.path, ["x.y", "b", "c"]);
     assert_eq!((parent.path.join("/"), child.path.join("/")), ("a".to_owned(), "a/b".to_owned()));
     assert_eq!(parent.schema_contract, json!("freeze"));
-    assert_eq!(child.columns["x"].data_type(), Some(DataType::Text));
+    assert_eq!(data_type(&child.columns["x"]), Some("text"));
 }
 
 #[test]
@@ -467,3 +467,18 @@ fn names_mistakes_about_requests() {
 }
 
 mod schema;
+
+#[test]
+fn naming_conventions_have_dlts_names() {
+    for (name, naming) in NAMINGS {
+        assert_eq!(naming.name(), *name);
+    }
+}
+
+fn is_clustered(hints: &ColumnHints) -> bool {
+    hints.get("cluster") == Some(&json!(true))
+}
+
+fn data_type(hints: &ColumnHints) -> Option<&str> {
+    hints.get("data_type").and_then(Value::as_str)
+}

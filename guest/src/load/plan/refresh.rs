@@ -30,7 +30,7 @@ impl RefreshPlan {
             .filter(|resource| resource.write_disposition != WriteDisposition::Skip)
             .map(|resource| resource.name.as_str())
             .collect();
-        let everything = refresh == Refresh::DropSources;
+        let everything = refresh == Refresh::Sources;
         let source = schema.name().to_owned();
         if everything {
             state.reset_source(&source);
@@ -47,7 +47,7 @@ impl RefreshPlan {
         let roots: Vec<String> = roots.map(|table| table.name().to_owned()).collect();
         let chain = |root: &String| schema.chain(root).into_iter().map(|t| t.name().to_owned());
         let tables = roots.iter().flat_map(chain).collect();
-        let drops = refresh != Refresh::DropData;
+        let drops = refresh != Refresh::Data;
         if everything {
             *schema = schema.fresh();
         } else if drops {

@@ -19,7 +19,7 @@ use crate::json::Reader;
 const MAX_VALUE: usize = 128 << 20;
 
 /// The records of files, page by page.
-pub struct Frames {
+pub(crate) struct Frames {
     kind: FormatState,
     /// Whether bad records are returned. Otherwise the first one is a fault.
     lenient: bool,
@@ -48,7 +48,7 @@ enum FormatState {
 
 /// A part of the input.
 #[derive(Debug, PartialEq)]
-pub enum Frame<'a> {
+pub(crate) enum Frame<'a> {
     /// Valid input.
     Values {
         /// Complete JSON values.
@@ -70,7 +70,7 @@ pub enum Frame<'a> {
 impl Frames {
     /// Creates the frames of a format. `None` for formats that the host decodes. `lenient`: bad
     /// records are returned one by one.
-    pub fn new(format: &Format, lenient: bool) -> Option<Self> {
+    pub(crate) fn new(format: &Format, lenient: bool) -> Option<Self> {
         let kind = match format {
             Format::Csv(dialect) => FormatState::Csv(Box::new(csv::Rows::new(dialect))),
             Format::Json => FormatState::Json(json::JsonValues::default()),
@@ -90,12 +90,12 @@ impl Frames {
     }
 
     /// Sets the encoding of the files.
-    pub fn encoded(self, encoding: Option<Encoding>) -> Self {
+    pub(crate) fn encoded(self, encoding: Option<Encoding>) -> Self {
         Self { encoding, ..self }
     }
 
     /// Begins a file. The previous one must have been read to its end.
-    pub fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.text.clear();
         self.at = 0;
         self.line = 1;
@@ -109,7 +109,7 @@ impl Frames {
     }
 
     /// Adds a page.
-    pub fn feed(&mut self, page: String) {
+    pub(crate) fn feed(&mut self, page: String) {
         self.marked |= page.contains(MARK);
         if self.at >= self.text.len() {
             self.text = page;
@@ -128,7 +128,8 @@ impl Frames {
     }
 
     /// The number of bytes in memory.
-    pub fn held(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
         self.text.len().saturating_sub(self.at)
     }
 
@@ -137,7 +138,7 @@ impl Frames {
     ///
     /// # Errors
     /// A data fault with the line, for an invalid record.
-    pub fn next(&mut self, last: bool) -> Result<Option<Frame<'_>>> {
+    pub(crate) fn next(&mut self, last: bool) -> Result<Option<Frame<'_>>> {
         match &mut self.kind {
             FormatState::Csv(rows) => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
@@ -212,7 +213,7 @@ fn is_marked(c: char) -> bool {
 }
 
 /// The text of a bad record, with U+FFFD for undecodable bytes.
-pub fn legible(raw: &str) -> Cow<'_, str> {
+pub(crate) fn legible(raw: &str) -> Cow<'_, str> {
     if !raw.contains(MARK) {
         return Cow::Borrowed(raw);
     }

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use self::lag::lag_off;
 use self::saved::hash;
 use self::window::like;
-pub use self::window::scheduled;
+pub(crate) use self::window::scheduled;
 use crate::fault::{Context as _, Fault, Result};
 use crate::job::{Cursor, CursorFormat, CursorValue, Key, Last, OnMissing, Sort, WrittenInstant};
 
@@ -32,7 +32,7 @@ const MANY: usize = 200;
 
 /// The cursor of one resource in one run.
 #[derive(Clone, Debug)]
-pub struct Incremental {
+pub(crate) struct Incremental {
     cursor: Cursor,
     key: Key,
     deduplicates: bool,
@@ -62,7 +62,7 @@ pub struct Incremental {
 
 /// What happens to a record.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RecordVerdict {
+pub(crate) enum RecordVerdict {
     /// It is discarded: out of range, or loaded before.
     Drop,
     /// It is loaded.
@@ -71,7 +71,7 @@ pub enum RecordVerdict {
 
 /// The values that deduplicate records with equal cursor values.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unique<'a> {
+pub(crate) enum Unique<'a> {
     /// The value of this key of the record: its raw JSON.
     Field(&'a str),
     /// The values of these keys: a JSON list of them.
@@ -90,7 +90,7 @@ impl Incremental {
     ///
     /// # Errors
     /// A data fault if the state is invalid; a config fault if the lag cannot be subtracted.
-    pub fn new(
+    pub(crate) fn new(
         cursor: &Cursor,
         primary_key: &Key,
         saved: Option<&Map<String, Value>>,
@@ -138,7 +138,7 @@ impl Incremental {
     }
 
     /// The value that `unique` returns to [`Incremental::keep`].
-    pub fn unique(&self) -> Unique<'_> {
+    pub(crate) fn unique(&self) -> Unique<'_> {
         match self.key.columns.as_slice() {
             _ if !self.deduplicates => Unique::Nothing,
             [] => Unique::Record,
@@ -148,7 +148,7 @@ impl Incremental {
     }
 
     /// The start of this run's range, minus the lag: the value for requests.
-    pub fn start_value(&self) -> Option<&CursorValue<'static>> {
+    pub(crate) fn start_value(&self) -> Option<&CursorValue<'static>> {
         self.start.as_ref()
     }
 
@@ -156,7 +156,7 @@ impl Incremental {
     ///
     /// # Errors
     /// A data fault if the last value is limited to an instant, and is not one.
-    pub fn last_value(&self) -> Result<Option<CursorValue<'static>>> {
+    pub(crate) fn last_value(&self) -> Result<Option<CursorValue<'static>>> {
         let last = self.latest()?;
         let (Some(latest), Some(at)) = (&last, self.cursor.saved_at_most) else { return Ok(last) };
         let Some(at_most) = like(latest, &self.cursor.format, at) else {
@@ -188,13 +188,13 @@ impl Incremental {
     }
 
     /// The cursor of the job.
-    pub fn cursor(&self) -> &Cursor {
+    pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor
     }
 
     /// Returns `true` if no later record can be in range, by the order of records that the job
     /// declares: no more pages are needed.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
@@ -207,7 +207,7 @@ impl Incremental {
     /// # Errors
     /// A data fault if the cursor is missing and required, or cannot be compared with the others;
     /// the faults of `unique`.
-    pub fn keep(
+    pub(crate) fn keep(
         &mut self,
         value: Option<&str>,
         unique: impl FnOnce() -> Result<String>,
@@ -227,14 +227,14 @@ impl Incremental {
 
     /// Returns `true` if a run can restart at the last value seen and miss nothing: records are in
     /// the order of the cursor.
-    pub fn is_ordered(&self) -> bool {
+    pub(crate) fn is_ordered(&self) -> bool {
         self.cursor.row_order == Some(Sort::Ascending)
             && self.cursor.last == Last::Max
             && self.cursor.end_value.is_none()
     }
 
     /// Warnings about the cursor.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let path = &self.cursor.path;
         let many = (self.hashes.len() > MANY && self.start_hashes.len() <= MANY).then(|| {
             format!(

@@ -23,7 +23,7 @@ impl Incremental {
     ///
     /// # Errors
     /// A data fault if a record cannot be hashed.
-    pub fn state(&mut self) -> Result<Option<Map<String, Value>>> {
+    pub(crate) fn state(&mut self) -> Result<Option<Map<String, Value>>> {
         if self.cursor.end_value.is_some() {
             return Ok(None);
         }
@@ -55,7 +55,7 @@ impl Incremental {
     ///
     /// # Errors
     /// A data fault if a record cannot be hashed.
-    pub fn progress(&mut self) -> Result<Value> {
+    pub(crate) fn progress(&mut self) -> Result<Value> {
         self.settle()?;
         let mut progress = json!({
             "last_value": self.last.as_ref().map_or(Value::Null, CursorValue::to_value),
@@ -72,7 +72,7 @@ impl Incremental {
     ///
     /// # Errors
     /// A data fault if it is not a progress.
-    pub fn go_on(&mut self, progress: &Value) -> Result<()> {
+    pub(crate) fn go_on(&mut self, progress: &Value) -> Result<()> {
         let last = progress.get("last_value").unwrap_or(&Value::Null);
         if !last.is_null() {
             let value = CursorValue::of(last).ok_or_else(|| {

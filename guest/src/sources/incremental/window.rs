@@ -16,7 +16,7 @@ use crate::job::{Cursor, CursorFormat, CursorValue, Job, Last, WrittenInstant};
 ///
 /// # Errors
 /// A config fault if there is no interval, or if a cursor's values are not instants.
-pub fn scheduled(mut job: Job) -> Result<Job> {
+pub(crate) fn scheduled(mut job: Job) -> Result<Job> {
     let interval = match &job.interval {
         None => None,
         Some((start, end)) => {

@@ -15,8 +15,8 @@ mod request;
 mod retry;
 mod trouble;
 
-pub use self::parents::{ParentRow, ParentRows};
-pub use self::request::Requests;
-pub use self::retry::{Decision, ResponsePolicy, Retry, shown};
-pub use self::trouble::{Empty, check_empty, check_silence};
-pub use crate::job::paginator::PageFacts;
+pub(crate) use self::parents::{ParentRow, ParentRows};
+pub(crate) use self::request::Requests;
+pub(crate) use self::retry::{Decision, Retry, shown};
+pub(crate) use self::trouble::{Empty, check_empty, check_silence};
+pub(crate) use crate::job::paginator::PageFacts;

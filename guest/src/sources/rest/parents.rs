@@ -10,7 +10,7 @@ use crate::json::{Path, push_string, string_content};
 
 /// The fields of a parent's records that one child needs.
 #[derive(Clone, Debug)]
-pub struct ParentRows {
+pub(crate) struct ParentRows {
     parent: Parent,
     /// The fields that requests need, then the keys that are copied to the child's records.
     paths: Vec<Path>,
@@ -22,14 +22,14 @@ pub struct ParentRows {
 
 /// The fields of one record of a parent.
 #[derive(Clone, Copy, Debug)]
-pub struct ParentRow<'p> {
+pub(crate) struct ParentRow<'p> {
     parents: &'p ParentRows,
     number: usize,
 }
 
 impl ParentRows {
     /// Without records.
-    pub fn new(parent: &Parent) -> Self {
+    pub(crate) fn new(parent: &Parent) -> Self {
         let taken_over = parent.include.iter().map(|key| Path::of_keys(&[key]));
         Self {
             paths: parent.fields.iter().cloned().chain(taken_over).collect(),
@@ -43,7 +43,7 @@ impl ParentRows {
     ///
     /// # Errors
     /// A data fault if it is not JSON.
-    pub fn keep(&mut self, record: &str) -> Result<()> {
+    pub(crate) fn keep(&mut self, record: &str) -> Result<()> {
         for path in &self.paths {
             self.text.push_str(select::find(record, path)?.unwrap_or_default());
             self.ends.push(self.text.len());
@@ -52,18 +52,13 @@ impl ParentRows {
     }
 
     /// The number of records.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         // A child has at least one path.
         self.ends.len() / self.paths.len().max(1)
     }
 
-    /// Returns `true` if there is no record.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// One record, counted from 0.
-    pub const fn row(&self, number: usize) -> ParentRow<'_> {
+    pub(crate) const fn row(&self, number: usize) -> ParentRow<'_> {
         ParentRow { parents: self, number }
     }
 }
@@ -73,7 +68,7 @@ impl<'p> ParentRow<'p> {
     ///
     /// # Errors
     /// A data fault if the record has no such field.
-    pub fn field(&self, field: usize) -> Result<&'p str> {
+    pub(crate) fn field(&self, field: usize) -> Result<&'p str> {
         self.value(field)
     }
 
@@ -81,7 +76,7 @@ impl<'p> ParentRow<'p> {
     ///
     /// # Errors
     /// A data fault if the record has no such field.
-    pub fn fields(&self) -> Result<Vec<(String, String)>> {
+    pub(crate) fn fields(&self) -> Result<Vec<(String, String)>> {
         let paths = self.parents.parent.fields.iter().enumerate();
         let field = |(index, path): (usize, &Path)| {
             let raw = self.value(index)?;
@@ -95,7 +90,7 @@ impl<'p> ParentRow<'p> {
     ///
     /// # Errors
     /// A data fault if the record has no such key.
-    pub fn members(&self) -> Result<String> {
+    pub(crate) fn members(&self) -> Result<String> {
         let parent = &self.parents.parent;
         let mut members = String::new();
         for (n, key) in parent.include.iter().enumerate() {

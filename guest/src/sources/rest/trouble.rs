@@ -8,7 +8,7 @@ use crate::json::Path;
 
 /// The reason why a page without an error has nothing at the selector.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Empty {
+pub(crate) enum Empty {
     /// A list on the path to the records has no elements.
     List,
     /// Its keys do not lead to the records: many sources omit an empty list.
@@ -20,7 +20,7 @@ pub enum Empty {
 ///
 /// # Errors
 /// A source fault that names what was found instead, or if the response is not JSON.
-pub fn check_empty(selector: &Path, body: &str) -> Result<Empty> {
+pub(crate) fn check_empty(selector: &Path, body: &str) -> Result<Empty> {
     let outline = ResponseOutline::read(body)?;
     if outline.is_emptied(selector) {
         return Ok(Empty::List);
@@ -67,7 +67,7 @@ pub(super) fn check_failure(outline: &ResponseOutline, body: &str) -> Result<()>
 ///
 /// # Errors
 /// A source fault that names the sign of the error, or if the response is not JSON.
-pub fn check_silence(body: &str) -> Result<()> {
+pub(crate) fn check_silence(body: &str) -> Result<()> {
     // Most such pages are short.
     check_failure(&ResponseOutline::read(body)?, body)
 }

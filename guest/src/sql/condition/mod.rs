@@ -25,15 +25,15 @@ use super::{Name, join, literal, quote};
 
 /// A parsed condition.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct RowCondition(Expression);
+pub(crate) struct RowCondition(Expression);
 
 /// The names that a condition may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Scoped<'a> {
+pub(crate) struct Scoped<'a> {
     /// The columns of the table with the names that Snowflake stores.
-    pub columns: &'a [String],
+    pub(crate) columns: &'a [String],
     /// The table of the staged rows.
-    pub staging: &'a Name,
+    pub(crate) staging: &'a Name,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -103,7 +103,7 @@ impl RowCondition {
     ///
     /// # Errors
     /// A config fault with what was expected, what was found, and the position.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         parse::condition(text, true).map(Self)
     }
 
@@ -111,7 +111,7 @@ impl RowCondition {
     ///
     /// # Errors
     /// See [`Self::parse`].
-    pub fn parse_of_load(text: &str) -> Result<Self> {
+    pub(crate) fn parse_of_load(text: &str) -> Result<Self> {
         parse::condition(text, false).map(Self)
     }
 
@@ -119,7 +119,7 @@ impl RowCondition {
     ///
     /// # Errors
     /// A config fault that names a column that the table does not have.
-    pub fn sql(&self, scope: Scoped<'_>) -> Result<String> {
+    pub(crate) fn sql(&self, scope: Scoped<'_>) -> Result<String> {
         self.0.sql(scope)
     }
 }

@@ -5,20 +5,20 @@ use super::{Links, Match, Name, Scope, SqlColumn, StagedRows, join, list, parsed
 
 /// A nested table in a merge of its root table.
 #[derive(Clone, Copy, Debug)]
-pub struct ChildMerge<'a> {
+pub(crate) struct ChildMerge<'a> {
     /// The nested table.
-    pub child: &'a Name,
+    pub(crate) child: &'a Name,
     /// The root table.
-    pub root: &'a Name,
+    pub(crate) root: &'a Name,
     /// The staged root rows.
-    pub staged: &'a StagedRows<'a>,
+    pub(crate) staged: &'a StagedRows<'a>,
     /// The columns that link the tables.
-    pub links: Links<'a>,
+    pub(crate) links: Links<'a>,
 }
 
 impl ChildMerge<'_> {
     /// Deletes the nested rows of the root rows that staged rows replace.
-    pub fn delete_replaced(&self, matched: Match<'_>) -> String {
+    pub(crate) fn delete_replaced(&self, matched: Match<'_>) -> String {
         let Self { child, root, staged, links } = self;
         format!(
             "DELETE FROM {child} WHERE {} IN (SELECT d.{} FROM {root} AS d JOIN {} AS s ON {})",
@@ -30,7 +30,7 @@ impl ChildMerge<'_> {
     }
 
     /// Deletes the nested rows of the root rows that meet the user's condition.
-    pub fn delete_scope(&self, condition: &str) -> String {
+    pub(crate) fn delete_scope(&self, condition: &str) -> String {
         let Self { child, root, links, .. } = self;
         format!(
             "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {root} WHERE ({condition}))",
@@ -40,7 +40,7 @@ impl ChildMerge<'_> {
     }
 
     /// Deletes the nested rows of the root rows in the scope that are not staged.
-    pub fn delete_absent(&self, matched: Match<'_>, scope: Scope<'_>) -> String {
+    pub(crate) fn delete_absent(&self, matched: Match<'_>, scope: Scope<'_>) -> String {
         let Self { child, root, staged, links } = self;
         let absent = AbsentRows { root, staging: staged.table, matched, scope, seq: links.seq };
         format!(
@@ -51,7 +51,7 @@ impl ChildMerge<'_> {
     }
 
     /// Deletes the nested rows of the staged root rows that are not kept.
-    pub fn delete_dropped(&self) -> String {
+    pub(crate) fn delete_dropped(&self) -> String {
         let Self { child, staged, links, .. } = self;
         format!(
             "DELETE FROM {child} WHERE {} IN (SELECT {} FROM {})",
@@ -63,7 +63,7 @@ impl ChildMerge<'_> {
 
     /// Deletes existing nested rows of staged root rows that are not staged again. `waiting` is the
     /// staging table of the nested rows.
-    pub fn delete_removed(&self, waiting: &Name, matched: Match<'_>) -> String {
+    pub(crate) fn delete_removed(&self, waiting: &Name, matched: Match<'_>) -> String {
         let Self { child, root, staged, links } = self;
         let [id, key, root_id] = [links.id, links.key, links.root_id].map(quote);
         format!(
@@ -77,7 +77,7 @@ impl ChildMerge<'_> {
     }
 
     /// Inserts the `waiting` nested rows of the root rows that are kept.
-    pub fn insert_kept(&self, columns: &[SqlColumn], waiting: &Name) -> String {
+    pub(crate) fn insert_kept(&self, columns: &[SqlColumn], waiting: &Name) -> String {
         format!(
             "INSERT INTO {} ({}) SELECT {} FROM {}",
             self.child,
@@ -89,7 +89,7 @@ impl ChildMerge<'_> {
 
     /// Merges the `waiting` nested rows of the root rows that are kept: updates those that differ
     /// in a column of `compared`, and inserts the new ones.
-    pub fn merge_kept(
+    pub(crate) fn merge_kept(
         &self,
         columns: &[SqlColumn],
         waiting: &Name,
@@ -115,7 +115,7 @@ impl ChildMerge<'_> {
 
     /// Inserts the `waiting` nested rows whose ids do not exist, of the root rows that are kept and
     /// exist.
-    pub fn insert_new(&self, columns: &[SqlColumn], waiting: &Name) -> String {
+    pub(crate) fn insert_new(&self, columns: &[SqlColumn], waiting: &Name) -> String {
         let Self { child, root, links, .. } = self;
         let id = quote(links.id);
         format!(
@@ -140,7 +140,12 @@ impl ChildMerge<'_> {
 
 /// Sets the root ids of nested rows that were loaded when nothing needed them. Call it for the
 /// tables from the root on: `parent` has the ids, unless it is the root itself.
-pub fn fill_root_ids(child: &Name, parent: Option<&Name>, root: &Name, links: Links<'_>) -> String {
+pub(crate) fn fill_root_ids(
+    child: &Name,
+    parent: Option<&Name>,
+    root: &Name,
+    links: Links<'_>,
+) -> String {
     let [id, parent_id, root_id] = [links.id, links.parent_id, links.root_id].map(quote);
     let (from, key) = match parent {
         Some(parent) => (parent, root_id.clone()),

@@ -6,17 +6,17 @@ use crate::sql::state::SqlValue;
 
 /// The columns of the time span in which a version is valid, and the instants of this load.
 #[derive(Clone, Debug)]
-pub struct Validity<'a> {
+pub(crate) struct Validity<'a> {
     /// The column of the version: rows with equal versions are equal.
-    pub version: &'a str,
+    pub(crate) version: &'a str,
     /// The column of the start.
-    pub from: &'a SqlColumn,
+    pub(crate) from: &'a SqlColumn,
     /// The column of the end.
-    pub to: &'a SqlColumn,
+    pub(crate) to: &'a SqlColumn,
     /// The end of active versions: microseconds since 1970. `None`: NULL.
-    pub active: Option<i64>,
+    pub(crate) active: Option<i64>,
     /// The instant that ends existing versions and begins staged ones.
-    pub boundary: i64,
+    pub(crate) boundary: i64,
 }
 
 impl Validity<'_> {
@@ -30,7 +30,7 @@ impl Validity<'_> {
 }
 
 /// Ends the active versions in the scope that are not staged.
-pub fn retire_absent(
+pub(crate) fn retire_absent(
     root: &Name,
     staged: &StagedRows<'_>,
     validity: &Validity<'_>,
@@ -53,7 +53,7 @@ pub fn retire_absent(
 }
 
 /// Inserts the staged versions that are not active yet. `columns` excludes those of the validity.
-pub fn insert_versions(
+pub(crate) fn insert_versions(
     root: &Name,
     columns: &[SqlColumn],
     staged: &StagedRows<'_>,

@@ -10,7 +10,7 @@ const LONGEST: usize = 256;
 
 /// The minimum and maximum of a key column, as SQL.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyRange {
+pub(crate) struct KeyRange {
     column: String,
     least: String,
     greatest: String,
@@ -24,15 +24,15 @@ impl KeyRange {
 
 /// The statistics.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct KeyStats {
+pub(crate) struct KeyStats {
     /// The number of staged rows that are not kept.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// The ranges of each key: one for each of its columns that can have one.
-    pub ranges: Vec<Vec<KeyRange>>,
+    pub(crate) ranges: Vec<Vec<KeyRange>>,
 }
 
 /// The statement: its result is one row of strings.
-pub fn key_stats(staged: &StagedRows<'_>, keys: &[&[SqlColumn]]) -> String {
+pub(crate) fn key_stats(staged: &StagedRows<'_>, keys: &[&[SqlColumn]]) -> String {
     let columns: Vec<&SqlColumn> = bounded(keys).map(|(_, column)| column).collect();
     let kept = [
         staged.rank.map(|rank| format!("{} = 1", rank.number())),
@@ -61,7 +61,7 @@ pub fn key_stats(staged: &StagedRows<'_>, keys: &[&[SqlColumn]]) -> String {
 
 impl KeyStats {
     /// Reads the result of [`key_stats`] of these keys. `None` if the row has another form.
-    pub fn read(row: &[Option<String>], keys: &[&[SqlColumn]]) -> Option<Self> {
+    pub(crate) fn read(row: &[Option<String>], keys: &[&[SqlColumn]]) -> Option<Self> {
         let text = |at: usize| row.get(at).and_then(Option::as_deref);
         let count = |at: usize| text(at)?.parse::<u64>().ok();
         let rows = count(0)?;

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Deletes the root rows that staged rows replace.
-pub fn delete_matched(root: &Name, staging: &Name, matched: Match<'_>) -> String {
+pub(crate) fn delete_matched(root: &Name, staging: &Name, matched: Match<'_>) -> String {
     let ranges = join(matched.ranges, "", |range| format!("{} AND ", range.condition("d")));
     let same = join(matched.keys, " AND ", |key| same(key, "d", "s"));
     format!(
@@ -15,28 +15,28 @@ pub fn delete_matched(root: &Name, staging: &Name, matched: Match<'_>) -> String
 }
 
 /// Deletes the root rows that meet the user's condition.
-pub fn delete_scope(root: &Name, condition: &str) -> String {
+pub(crate) fn delete_scope(root: &Name, condition: &str) -> String {
     format!("DELETE FROM {root} WHERE ({condition})")
 }
 
 /// The root rows in a scope that are not staged.
 #[derive(Clone, Copy, Debug)]
-pub struct AbsentRows<'a> {
+pub(crate) struct AbsentRows<'a> {
     /// The root table.
-    pub root: &'a Name,
+    pub(crate) root: &'a Name,
     /// The staging table.
-    pub staging: &'a Name,
+    pub(crate) staging: &'a Name,
     /// The match of root rows and staged rows.
-    pub matched: Match<'a>,
+    pub(crate) matched: Match<'a>,
     /// The rows that may be deleted.
-    pub scope: Scope<'a>,
+    pub(crate) scope: Scope<'a>,
     /// The column with the number of a staged row.
-    pub seq: &'a str,
+    pub(crate) seq: &'a str,
 }
 
 impl AbsentRows<'_> {
     /// Deletes them by the column of their ids.
-    pub fn delete(&self, id: &str) -> String {
+    pub(crate) fn delete(&self, id: &str) -> String {
         format!("DELETE FROM {} WHERE {} IN ({})", self.root, quote(id), self.select(id))
     }
 
@@ -73,7 +73,7 @@ impl Scope<'_> {
 }
 
 /// Inserts the staged rows that are kept.
-pub fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) -> String {
+pub(crate) fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) -> String {
     format!(
         "INSERT INTO {root} ({}) SELECT {} FROM {}",
         list(columns),
@@ -83,7 +83,7 @@ pub fn insert_kept(root: &Name, columns: &[SqlColumn], staged: &StagedRows<'_>) 
 }
 
 /// Inserts the staged rows that are kept and whose key does not exist.
-pub fn merge_new(
+pub(crate) fn merge_new(
     root: &Name,
     columns: &[SqlColumn],
     staged: &StagedRows<'_>,
@@ -101,7 +101,7 @@ pub fn merge_new(
 /// Merges the staged rows that are kept: they update the root rows of the same key, or are inserted. Rows
 /// that are deleted at the source delete the root row, and are not inserted. If `compared` has columns, rows
 /// that do not differ in them are not updated.
-pub fn merge_kept(
+pub(crate) fn merge_kept(
     root: &Name,
     columns: &[SqlColumn],
     staged: &StagedRows<'_>,

@@ -12,56 +12,56 @@
 //! (`source_filter`, `destination_scope`) name columns without an alias, so each is in a separate
 //! SELECT, where a column belongs to one table only.
 
-pub mod children;
-pub mod history;
+pub(crate) mod children;
+pub(crate) mod history;
 mod key_stats;
-pub mod keyed;
+pub(crate) mod keyed;
 
-pub use key_stats::{KeyRange, KeyStats, key_stats};
+pub(crate) use key_stats::{KeyRange, KeyStats, key_stats};
 
 use super::{Name, SqlColumn, in_utc, join, list, quote};
 use crate::dlt::types::DataType;
 
 /// Begins a transaction.
-pub const BEGIN: &str = "BEGIN TRANSACTION";
+pub(crate) const BEGIN: &str = "BEGIN TRANSACTION";
 /// Commits it.
-pub const COMMIT: &str = "COMMIT";
+pub(crate) const COMMIT: &str = "COMMIT";
 /// Rolls it back.
-pub const ROLLBACK: &str = "ROLLBACK";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
 
 /// The staged root rows of a merge, and which of them are kept.
 #[derive(Clone, Debug)]
-pub struct StagedRows<'a> {
+pub(crate) struct StagedRows<'a> {
     /// The staging table.
-    pub table: &'a Name,
+    pub(crate) table: &'a Name,
     /// The choice among several rows with the same key. `None`: all are kept.
-    pub rank: Option<Rank<'a>>,
+    pub(crate) rank: Option<Rank<'a>>,
     /// The column that marks rows as deleted at the source.
-    pub deleted: Option<&'a SqlColumn>,
+    pub(crate) deleted: Option<&'a SqlColumn>,
 }
 
 /// The order of the staged rows with the same key. The first is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Rank<'a> {
+pub(crate) struct Rank<'a> {
     /// The columns of the key.
-    pub keys: &'a [SqlColumn],
+    pub(crate) keys: &'a [SqlColumn],
     /// The order, such as `"UPDATED" DESC NULLS LAST`.
-    pub order: &'a str,
+    pub(crate) order: &'a str,
 }
 
 /// The match of existing rows and staged rows.
 #[derive(Clone, Copy, Debug)]
-pub struct Match<'a> {
+pub(crate) struct Match<'a> {
     /// The columns of the key: rows with the same values match.
-    pub keys: &'a [SqlColumn],
+    pub(crate) keys: &'a [SqlColumn],
     /// The ranges of the staged keys, so that Snowflake reads only the partitions that may have
     /// them.
-    pub ranges: &'a [KeyRange],
+    pub(crate) ranges: &'a [KeyRange],
 }
 
 /// The existing rows that are deleted or retired if they are not staged.
 #[derive(Clone, Copy, Debug)]
-pub enum Scope<'a> {
+pub(crate) enum Scope<'a> {
     /// All of them.
     All,
     /// Those that have the same merge key as a staged row.
@@ -72,18 +72,18 @@ pub enum Scope<'a> {
 
 /// The system columns that link a family of tables, with the names that Snowflake stores.
 #[derive(Clone, Copy, Debug)]
-pub struct Links<'a> {
+pub(crate) struct Links<'a> {
     /// The id of a row.
-    pub id: &'a str,
+    pub(crate) id: &'a str,
     /// In a nested row, the id of its parent.
-    pub parent_id: &'a str,
+    pub(crate) parent_id: &'a str,
     /// In a root row, the value that its nested rows carry: its id, unless the job sets another
     /// column.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// In a nested row, the key of its root row.
-    pub root_id: &'a str,
+    pub(crate) root_id: &'a str,
     /// In a staged row, the number of its root row in the load.
-    pub seq: &'a str,
+    pub(crate) seq: &'a str,
 }
 
 impl StagedRows<'_> {
@@ -153,13 +153,13 @@ fn is_deleted(alias: &str, column: &SqlColumn) -> String {
 }
 
 /// Deletes all rows of a table. TRUNCATE would also reset the load history.
-pub fn delete_all(table: &Name) -> String {
+pub(crate) fn delete_all(table: &Name) -> String {
     format!("DELETE FROM {table}")
 }
 
 /// The direction of an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// The smallest value first.
     Ascending,
     /// The largest value first.
@@ -167,7 +167,7 @@ pub enum Direction {
 }
 
 /// An order by these columns.
-pub fn order_by(columns: &[(String, Direction)]) -> String {
+pub(crate) fn order_by(columns: &[(String, Direction)]) -> String {
     join(columns, ", ", |(name, direction)| {
         let direction = match direction {
             Direction::Ascending => "ASC",
@@ -179,7 +179,7 @@ pub fn order_by(columns: &[(String, Direction)]) -> String {
 
 /// Deletes the staged root rows that do not meet the user's condition. `columns` are those of the
 /// final table, so that the condition reads JSON as JSON.
-pub fn delete_filtered(
+pub(crate) fn delete_filtered(
     staging: &Name,
     columns: &[SqlColumn],
     condition: &str,
@@ -199,7 +199,7 @@ pub fn delete_filtered(
 
 /// Deletes the staged root rows that are older than the existing row with the same key. A row
 /// without an age is older than any row with one.
-pub fn delete_stale(
+pub(crate) fn delete_stale(
     staging: &Name,
     root: &Name,
     matched: Match<'_>,

@@ -298,8 +298,7 @@ fn functions(code: &str) -> Vec<String> {
     let mut end: Option<String> = None;
     for line in code.lines() {
         let head = line.trim_start();
-        let words = head.split('(').next().unwrap_or_default();
-        if end.is_none() && words.split_whitespace().any(|word| word == "fn") {
+        if end.is_none() && head.split_whitespace().take(4).any(|word| word == "fn") {
             let indent = &line[..line.len() - head.len()];
             end = (!line.ends_with(['}', ';'])).then(|| format!("{indent}}}"));
             found.push(line.to_owned());

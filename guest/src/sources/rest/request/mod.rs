@@ -22,7 +22,7 @@ use crate::sources::incremental::convert::plain;
 
 /// The requests of one resource in one run: the first one, and the next one after each page.
 #[derive(Clone, Debug)]
-pub struct Requests {
+pub(crate) struct Requests {
     /// The fields of the parent's record that requests use, as path and value.
     parent: Vec<(String, String)>,
     method: &'static str,
@@ -56,7 +56,7 @@ impl Requests {
     /// A config fault if a placeholder has no value or a conversion does not fit the cursor; a data
     /// fault if the parent's record lacks a field; an internal fault if the resource has no
     /// endpoint.
-    pub fn new(
+    pub(crate) fn new(
         job: &Job,
         resource: &Resource,
         start: Option<&CursorValue<'_>>,
@@ -114,7 +114,7 @@ impl Requests {
     ///
     /// # Errors
     /// A config fault if its credential is not for the host.
-    pub fn first(&self) -> Result<Request> {
+    pub(crate) fn first(&self) -> Result<Request> {
         self.request()
     }
 
@@ -124,7 +124,7 @@ impl Requests {
     /// # Errors
     /// A source fault if the response is not JSON, reports an error, or shows that there are more
     /// pages but not how to request them.
-    pub fn look(&mut self, response: &Response) -> Result<()> {
+    pub(crate) fn look(&mut self, response: &Response) -> Result<()> {
         if self.selector.is_some() && !self.pager.is_auto() && !self.whole {
             return Ok(());
         }
@@ -161,7 +161,7 @@ impl Requests {
     ///
     /// # Errors
     /// A source fault if the response is not JSON.
-    pub fn overlooked(&self, response: &Response) -> Result<Option<String>> {
+    pub(crate) fn overlooked(&self, response: &Response) -> Result<Option<String>> {
         if !self.pager.ends_by_response() || self.repeats.is_guess() {
             return Ok(None);
         }
@@ -206,7 +206,7 @@ impl Requests {
     }
 
     /// Returns the messages about what was detected since the last call.
-    pub fn found(&mut self) -> Vec<String> {
+    pub(crate) fn found(&mut self) -> Vec<String> {
         std::mem::take(&mut self.found)
     }
 
@@ -215,17 +215,17 @@ impl Requests {
     ///
     /// # Errors
     /// A source fault if it is the same, or there were too many responses without records.
-    pub fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
+    pub(crate) fn compare(&mut self, response: &Response, records: &str) -> Result<()> {
         self.repeats.take(self.pager.parameter(), &response.body, records)
     }
 
     /// The page size that an offset relies on.
-    pub fn page_size(&self) -> Option<u64> {
+    pub(crate) fn page_size(&self) -> Option<u64> {
         self.pager.page_size()
     }
 
     /// The position of the next request, for a run that continues there: see [`Requests::go_on`].
-    pub fn position(&self) -> Value {
+    pub(crate) fn position(&self) -> Value {
         json!({
             "url": self.url,
             "params": self.params.iter().collect::<Vec<_>>(),
@@ -238,7 +238,7 @@ impl Requests {
     ///
     /// # Errors
     /// A data fault if it is not a position.
-    pub fn go_on(&mut self, position: &Value) -> Result<()> {
+    pub(crate) fn go_on(&mut self, position: &Value) -> Result<()> {
         let fault = || Fault::data(format_args!("expected a position, found {position}"));
         let field = |key: &str| position.get(key).ok_or_else(fault);
         self.url = field("url")?.as_str().ok_or_else(fault)?.to_owned();
@@ -254,18 +254,18 @@ impl Requests {
 
     /// The location of the records in a response: a list of them, or one. `None` if the job has no
     /// selector and no response has shown one yet.
-    pub fn selector(&self) -> Option<&Path> {
+    pub(crate) fn selector(&self) -> Option<&Path> {
         self.selector.as_ref()
     }
 
     /// The scalars that must be captured in a response. They may change when the first response is
     /// inspected.
-    pub fn wanted_paths(&self) -> &[Path] {
+    pub(crate) fn wanted_paths(&self) -> &[Path] {
         self.pager.reads()
     }
 
     /// The policy for responses. The status of the first one does not end the pages.
-    pub fn policy(&self, first: bool) -> ResponsePolicy<'_> {
+    pub(crate) fn policy(&self, first: bool) -> ResponsePolicy<'_> {
         let renews = self.credential.as_ref().is_some_and(Credential::renews);
         let end_statuses = if first { &[] } else { self.pager.end_statuses() };
         ResponsePolicy { rules: &self.rules, end_statuses, renews }
@@ -276,7 +276,7 @@ impl Requests {
     /// # Errors
     /// A source fault if the page lacks what its paginator needs, if its cursors form a cycle, or
     /// if the next page is on a host that the credential is not for.
-    pub fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
+    pub(crate) fn after(&mut self, page: &PageFacts<'_>) -> Result<Option<Request>> {
         match self.pager.after(page)? {
             NextPage::End => return Ok(None),
             NextPage::Set(place, value) => self.put(&place, value),

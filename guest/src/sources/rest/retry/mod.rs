@@ -21,7 +21,7 @@ const MAX_ASKED: f64 = 900.0;
 
 /// The attempts of one request.
 #[derive(Clone, Debug)]
-pub struct Retry {
+pub(crate) struct Retry {
     attempts: u32,
     seed: u64,
     /// Whether the request was retried because the source rejected its credential.
@@ -30,18 +30,18 @@ pub struct Retry {
 
 /// How responses are judged, by the job.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ResponsePolicy<'a> {
+pub(crate) struct ResponsePolicy<'a> {
     /// The rules for certain responses.
-    pub rules: &'a [ResponseRule],
+    pub(crate) rules: &'a [ResponseRule],
     /// The statuses that end the pages.
-    pub end_statuses: &'a [u16],
+    pub(crate) end_statuses: &'a [u16],
     /// Whether the host can renew a token that the source rejects.
-    pub renews: bool,
+    pub(crate) renews: bool,
 }
 
 /// What to do with a response.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// Fail: a retry would not help.
     GiveUp(Fault),
     /// There are no more pages.
@@ -61,7 +61,7 @@ pub enum Decision {
 
 impl Retry {
     /// No attempt so far.
-    pub fn new(load_id: &str, request: &Request) -> Self {
+    pub(crate) fn new(load_id: &str, request: &Request) -> Self {
         let body = request.body.as_deref().unwrap_or_default();
         let parts = [load_id, &request.method, &request.url, body];
         let seed = fnv(parts.into_iter().flat_map(|part| part.bytes().chain([0])));
@@ -69,7 +69,7 @@ impl Retry {
     }
 
     /// Decides about the response to a request, which is one attempt.
-    pub fn judge(
+    pub(crate) fn judge(
         &mut self,
         request: &Request,
         policy: ResponsePolicy<'_>,
@@ -225,7 +225,7 @@ fn give_up(request: &Request, what: &str) -> Decision {
 }
 
 /// A request without parts that may be secret.
-pub fn shown(request: &Request) -> String {
+pub(crate) fn shown(request: &Request) -> String {
     format!("{} {}", request.method, url::shown(&request.url))
 }
 
