@@ -1,25 +1,25 @@
-# Thin: each target says in one line what it does, and a program does it. `make help` lists them.
+# Each target has one line of description (`make help` lists them) and calls a program.
 SHELL := /bin/sh
 PYTHON := target/venv/bin/python
 COMPONENT := target/component/snowcat.wasm
-# What `make conformance` runs; any other folders will do.
+# The folders that `make conformance` runs.
 CASES := tests/data/conformance/cases
 CORPUS := tests/data/conformance/corpus
-# How much `make differential` does, and where it begins.
+# The number of sequences of `make differential`, and its first seed.
 SEQUENCES := 2000
 SEED := 1
-# How long `make fuzz` looks, a target.
+# The seconds of `make fuzz` for each target.
 SECONDS := 60
 CARGO ?= cargo
 # Recorded answers of Snowflake's drivers, which are not part of this repository.
 RECORDED :=
-# Where the Python programs find what they import; tests/pytest.ini says the same to the tests.
+# The import path of the Python programs; tests/pytest.ini has the same for the tests.
 export PYTHONPATH := $(CURDIR)/tests:$(CURDIR)/tests/python:$(CURDIR)/tests/python/support:$(CURDIR)/procedures/handler:$(CURDIR)/procedures/install
-# Where the Rust tests leave Parquet files for readers that are not ours.
+# The folder to which the Rust tests write Parquet files for other readers.
 READ_BACK := $(CURDIR)/target/read_back
 # The Python sources.
 PYTHON_SOURCES := procedures tests
-# The lock file is what is tested; a change of it is made on purpose.
+# The versions of the lock file are tested; it changes only on purpose.
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
@@ -32,18 +32,18 @@ setup: ## Install what is missing: a compiler for the component, Python packages
 	@tests/setup/wasm.sh
 	@tests/setup/python.sh target/venv tests/python/requirements.txt
 
-node: ## Install the programs for Node.js that tests run, in target/node
+node: ## Install the Node.js programs of the tests in target/node
 	@tests/setup/node.sh target/node
 
-# The whole workspace at once, as the tests build it: a part of it alone would be compiled with other
-# features, and so anew.
+# The whole workspace, as the tests build it: a single package would be compiled with other features, and so
+# once more.
 component: ## Build the component (target/component/snowcat.wasm) and the programs (target/debug)
 	@echo "component: build"
 	@$(CARGO) build --quiet $(LOCKED) --workspace
 	@target/debug/snowcat component $(COMPONENT)
 
-# What compiles most comes first: it fills both cores while the component, whose last step is one long one,
-# is built beside it.
+# The target that compiles most is first: it fills both cores while the component, whose last step is long and
+# single-threaded, is built in parallel.
 test: setup node lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
 
 lint: lint-format lint-python lint-clippy lint-doc ## Format, lints and documentation, warnings are errors
@@ -65,7 +65,7 @@ lint-doc:
 	@echo "lint: rustdoc"
 	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --quiet $(LOCKED) --workspace --lib --no-deps
 
-lint-deny: ## Licences, advisories and doubled packages (needs cargo-deny)
+lint-deny: ## Check licences, advisories and duplicate packages (needs cargo-deny)
 	@echo "lint: cargo-deny"
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked cargo-deny
 	@$(CARGO) deny --log-level warn check
@@ -87,18 +87,18 @@ test-python: component ## The tests in Python: the procedure's handler, the emul
 	@# Three on two cores: each waits for its emulator's threads a third of the time.
 	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests
 
-clients: setup node ## Install the clients of Snowflake that others wrote, and run one script with each against the emulator
+clients: setup node ## Install the other clients of Snowflake, and run one script with each against the emulator
 	@tests/setup/clients.sh target/clients
 	@$(PYTHON) tests/python/test_clients.py
 	@$(PYTHON) -m pytest -q -rs tests/python/test_clients.py
 
-library: ## Build the guest as a native program that tests drive (target/debug/library)
+library: ## Build the guest as a native program for tests (target/debug/library)
 	@$(CARGO) build --quiet $(LOCKED) --package snowcat-tests --features library --bin library
 
-conformance: setup component library ## Compare with what dlt makes of CASES=<folder> CORPUS=<folder>, natively and as a component
+conformance: setup component library ## Compare with the recorded results of dlt in CASES=<folder> CORPUS=<folder>, natively and as a component
 	@$(PYTHON) -m conformance --cases $(CASES) --corpus $(CORPUS)
 
-record: ## Have the newest dlt (or DLT=a version) record CASES=<folder> anew
+record: ## Record CASES=<folder> again with the newest dlt (or DLT=a version)
 	@test -x target/newest/bin/python || python3 -m venv target/newest
 	@target/newest/bin/pip install --quiet --disable-pip-version-check --upgrade 'dlt[duckdb,parquet,snowflake]$(DLT:%===%)' orjson
 	@target/newest/bin/python -m conformance.record $(CASES)
@@ -107,28 +107,28 @@ recorded: ## Run our client against the answers that Snowflake's drivers are tes
 	@# The workspace, for its features, as for `memory`.
 	@RECORDED="$(abspath $(RECORDED))" $(CARGO) test --quiet $(LOCKED) --workspace --test recorded -- --nocapture conversations
 
-differential: setup component library ## Random documents through dlt and through Snowcat: SEQUENCES=2000 SEED=1
+differential: setup component library ## Compare dlt and Snowcat on random sequences of loads: SEQUENCES=2000 SEED=1
 	@$(PYTHON) -m conformance.differential --sequences $(SEQUENCES) --seed $(SEED)
 
-fuzz: ## Random pages and jobs for SECONDS=60 each, from SEED=1 on
+fuzz: ## Run random pages and jobs for SECONDS=60 each, from SEED=1 on
 	@SNOWCAT_FUZZ_SECONDS=$(SECONDS) SNOWCAT_FUZZ_SEED=$(SEED) $(CARGO) test --quiet $(LOCKED) --package snowcat-guest --test fuzz
 
-races: setup component ## Two loads that race, at every pair of steps, in every reading of the locks (hours)
+races: setup component ## Race two loads at every pair of steps, under every interpretation of the locks (hours)
 	@SNOWCAT_RACES=all $(PYTHON) -m pytest -q --numprocesses 2 --dist worksteal tests/python/test_races.py
 
-demo: setup component ## Watch a procedure load a Jira, twice, in an emulated Snowflake
+demo: setup component ## Load a fake Jira twice by a procedure in an emulated Snowflake
 	@echo "demo: an emulated Snowflake and a fake Jira on this machine"
 	@$(PYTHON) tests/python/support/demo.py
 
-package: setup component ## What is installed in Snowflake: target/package
+package: setup component ## Write the files for an installation in Snowflake: target/package
 	@echo "package: target/package"
 	@$(PYTHON) procedures/install/package.py --component $(COMPONENT) --out target/package
 
-scripts: setup ## The SQL of the package alone: target/package/*.sql
+scripts: setup ## Write only the SQL of the package: target/package/*.sql
 	@echo "scripts: target/package"
 	@$(PYTHON) procedures/install/package.py --scripts --out target/package
 
-package-offline: setup component ## The same with the runtime (from the package index), for accounts without a package repository
+package-offline: setup component ## Write the package with the runtime (from the package index), for accounts without a package repository
 	@echo "package: target/package, with the runtime"
 	@$(PYTHON) procedures/install/package.py --component $(COMPONENT) --out target/package --offline-runtime
 
@@ -137,30 +137,30 @@ package-arm: package-offline ## Run the package's files for aarch64 on an emulat
 	@qemu-aarch64 -L target/arm64/root target/arm64/root/usr/bin/python3.11 -I -S \
 		tests/python/support/arm64.py target/package tests/data/transcripts
 
-reference: ## Write the book's reference of the job anew, from procedures/jobs/job.schema.json
+reference: ## Write the book's reference of the job from procedures/jobs/job.schema.json
 	@python3 procedures/docs/reference.py
 
 book: reference ## Render the user's book (procedures/docs) to target/book (needs mdbook)
 	@mdbook --version >/dev/null 2>&1 || $(CARGO) install --quiet --locked mdbook@0.5.4
 	@mdbook build procedures/docs
-	@# Links that leave the book lead to the files of this repository.
+	@# Links out of the book point to the files of this repository.
 	@sed -i 's#"\.\./\.\./\.\./\([A-Z]*\)\.html#"../../\1.md#g; s#"\.\./\.\./jobs/#"../../procedures/jobs/#g' target/book/*.html
 	@echo "book: target/book/index.html"
 
-bench: setup ## Measure this machine against dlt: target/bench/bench.json
+bench: setup ## Compare the speed with dlt's on this machine: target/bench/bench.json
 	@echo "bench: build, in release"
 	@$(CARGO) build --quiet --release $(LOCKED) --package snowcat-tests --features bench --bin bench
 	@target/release/bench --python $(PYTHON)
 
-memory: ## Show that memory stays flat over a gigabyte of pages
-	@# The workspace, for its features: the package alone would compile wasmtime anew.
+memory: ## Measure that memory stays flat over a gigabyte of pages
+	@# The workspace, for its features: the package alone would compile wasmtime once more.
 	@$(CARGO) test --quiet $(LOCKED) --workspace --test memory -- --ignored --nocapture
 
-record-transcripts: component ## Record tests/data/transcripts anew, against the emulator
+record-transcripts: component ## Record tests/data/transcripts again with the emulator
 	@echo "record: tests/data/transcripts"
 	@$(PYTHON) tests/python/test_transcripts.py
 
-plan-example: ## Show what a load would do, with no Snowflake anywhere
+plan-example: ## Show what a load would do, without Snowflake
 	@mkdir -p target
 	@printf '%s\n' '{"pipeline": "example", "database": "RAW", "dataset": "shop", "resources": [{"name": "orders", "primary_key": "id", "write_disposition": "merge"}]}' > target/example.json
 	@printf '%s\n' '{"id": 1, "placed": "2026-01-02T03:04:05Z", "items": [{"sku": "A-1", "price": 9.5}, {"sku": "B-2", "price": 3}]}' > target/example.ndjson

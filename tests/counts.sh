@@ -3,7 +3,7 @@
 # type, a credential. tests/rust/tests/counts.rs limits the numbers.
 #
 # The column type is wei: no file uses the word for anything else, as they do for time, date or text. It is stored as
-# decimals are. A type that is stored in a way of its own touches the files that match on StorageType too.
+# decimals are. A type with another storage also touches the files that match on StorageType.
 #
 # Not counted: recorded data, jobs, the changelog, and the chapter that is generated from the schema.
 # Usage: tests/counts.sh [REVISION]; without one, the files of the working tree.

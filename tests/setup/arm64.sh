@@ -1,6 +1,6 @@
 #!/bin/sh
-# A Python for aarch64 in a folder, and what runs it on this machine (qemu-user); on Debian 12, as root. Nothing of it
-# is installed into the system but qemu-user.
+# Installs a Python for aarch64 in a folder, and qemu-user, which runs it on this machine. Needs Debian 12 and root.
+# Only qemu-user is installed in the system.
 # Usage: arm64.sh DIRECTORY
 set -eu
 directory=$1
@@ -23,7 +23,7 @@ fi
 echo "arm64: Python 3.11 into $directory"
 rm -rf "$directory"
 mkdir -p "$directory/lists/partial" "$directory/debs" "$directory/fresh"
-# The lists of the other architecture are kept apart from the system's.
+# The package lists of the other architecture are separate from the system's.
 own="-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::lists=$(realpath "$directory")/lists"
 # shellcheck disable=SC2086 # options
 apt-get -qq $own update
@@ -32,5 +32,5 @@ apt-get -qq $own update
 for package in "$directory"/debs/*.deb; do
     dpkg -x "$package" "$directory/fresh"
 done
-# Last, so that an interrupted run is begun again.
+# Last, so that an interrupted run starts again.
 mv "$directory/fresh" "$directory/root"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A virtual environment with what the Python tests and the package of the procedures need.
+# Creates a virtual environment with the packages of the Python tests and of `make package`.
 # Usage: python.sh DIRECTORY REQUIREMENTS
 set -eu
 venv=$1
@@ -13,11 +13,11 @@ for python in python3.11 python3; do
     if command -v "$python" >/dev/null 2>&1 &&
         "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
         echo "python: $("$python" --version) into $venv"
-        # What is there is brought up to date; what was never finished is begun anew.
+        # An existing environment is updated; an unfinished one is created again.
         "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
             --requirement "$requirements"
-        # Last, so that an interrupted installation is begun again.
+        # Last, so that an interrupted installation starts again.
         cp "$requirements" "$venv/requirements.txt"
         exit
     fi

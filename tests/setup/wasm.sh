@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that this machine can compile the component (host/build.rs does it), and says how.
+# Installs the compiler of the component that host/build.rs uses, and prints which one it is.
 set -eu
 target=wasm32-unknown-unknown
 
@@ -14,12 +14,12 @@ debian() { # the distribution's compiler has the source of the standard library,
 }
 
 if [ -n "${SNOWCAT_COMPONENT:-}" ]; then
-    echo "component: $SNOWCAT_COMPONENT is taken as it is"
+    echo "component: $SNOWCAT_COMPONENT is used unchanged"
     exit
 fi
 if ! ready rustc && command -v rustup >/dev/null 2>&1; then
     echo "component: rustup target add $target"
-    rustup target add "$target" || echo "component: rustup cannot get it"
+    rustup target add "$target" || echo "component: rustup cannot install it"
 fi
 if ready rustc; then
     echo "component: rustc $(rustc --version | cut -d' ' -f2) has $target"
@@ -36,9 +36,9 @@ if debian; then
     exit
 fi
 cat >&2 <<END
-component: no compiler for $target. One of these makes one:
+component: no compiler for $target. Install one by one of these commands:
     rustup target add $target
     apt-get install rustc-web cargo-web rust-web-src rust-web-llvm lld-19    (Debian 12, as root)
-or set SNOWCAT_COMPONENT to a component that was built elsewhere.
+or set SNOWCAT_COMPONENT to a component that is built already.
 END
 exit 1

@@ -15,7 +15,7 @@ from conformance.emulated import Emulated
 
 
 def main() -> int:
-    """The number of failures is the last line, and decides the exit code."""
+    """The last line is the number of failures, which decides the exit code."""
     options = _options()
     made: list[guests.Component | guests.Library] = []
     if options.only != "component":
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def check(case: cases.Case, account: Emulated, made: list) -> tuple[list[str], str | None]:
-    """The differences of a case, and the reason where what is expected is not dlt's."""
+    """The differences of a case, and the reason if the expected result is not dlt's."""
     expected, reason = case.expected()
     lines: list[str] = []
     transcripts = []
@@ -74,7 +74,7 @@ def _corpus(file: pathlib.Path, guest: guests.Component | guests.Library) -> boo
 
 
 def _accept(case: cases.Case, account: Emulated, guest: guests.Component | guests.Library, reason: str) -> None:
-    """Write what is found as what is expected of Snowcat: the parts that dlt has otherwise."""
+    """Write the result as the expected result of Snowcat: the parts that differ from dlt."""
     found, _ = account.run(case.runs(), guest)
     expected = json.loads((case.folder / "expected.json").read_text(encoding="utf-8"))
     parts = {k: found[k] for k in cases.COMPARED if compare.differences(expected, found, (k,))}
@@ -84,7 +84,7 @@ def _accept(case: cases.Case, account: Emulated, guest: guests.Component | guest
 
 
 def _verdict(name: str, lines: list[str], why: str = "") -> bool:
-    """Prints a verdict; whether it is a bad one."""
+    """Print a verdict. Returns whether the case failed."""
     print(f"{name}: {f'FAILED ({len(lines)} differences)' if lines else f'passed{why}'}", flush=True)
     for line in lines:
         print(f"    {line}")

@@ -22,14 +22,14 @@ from typing import Any
 
 Row = dict[str, Any]
 
-# Hints of columns that are notes: dlt's of its normaliser, comments, and Snowcat's of the key that a column is for.
+# Hints of columns that are notes: dlt's of its normalizer, comments, and Snowcat's of the key of a column.
 NOT_COMPARED = ("x-normalizer", "description", "x-snowcat-key")
 SYSTEM = ("_dlt_id", "_dlt_parent_id", "_dlt_root_id", "_dlt_list_idx", "_dlt_load_id")
 TABLE_KEYS = ("parent", "write_disposition", "resource", "schema_contract", "table_format", "file_format", "references")
 
 
 def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> Any:
-    """A database's value with its type said."""
+    """A database's value with its type."""
     if isinstance(given, bool):
         return given
     if isinstance(given, int):
@@ -59,7 +59,7 @@ def value(given: Any, data_type: str | None, bounds: dict[dt.datetime, int]) -> 
 
 
 def schema(tables: dict[str, Any], there: set[str]) -> dict[str, Any]:
-    """The data tables of a dlt schema; `there` are those that the database has."""
+    """The data tables of a dlt schema; `there` are those in the database."""
     shown = {}
     for name, table in tables.items():
         columns = []
@@ -75,12 +75,12 @@ def schema(tables: dict[str, Any], there: set[str]) -> dict[str, Any]:
 def tables(
     raw: dict[str, list[Row]], schema: dict[str, Any], load_ids: list[str], raw_ids: bool = False
 ) -> dict[str, list[Row]]:
-    """Rows, already canonical but for the system columns, with addresses for ids."""
+    """Rows in canonical form except the system columns, with addresses for ids."""
     return _Family(raw, schema, load_ids, raw_ids).shown()
 
 
 class _Family:
-    """All tables of a dataset, and who is whose child."""
+    """All tables of a dataset, and the parents of their rows."""
 
     def __init__(self, raw: dict[str, list[Row]], schema: dict[str, Any], load_ids: list[str], raw_ids: bool) -> None:
         self.raw = raw
@@ -99,7 +99,7 @@ class _Family:
         self.out: dict[str, list[Row]] = {name: [] for name in raw}
         self.seen: set[int] = set()
         self.root_ids: dict[str, str | None] = {}
-        # Roots that nested rows know by another column.
+        # Roots to which nested rows refer by another column.
         self.keyed = {n for n, t in schema.items() if any(_is_row_key(column) for column in t["columns"])}
 
     def shown(self) -> dict[str, list[Row]]:
@@ -124,7 +124,7 @@ class _Family:
         return self.by_parent.get(child, {}).get(row.get("_dlt_id"), [])
 
     def _content(self, name: str, row: Row) -> list:
-        """What a row is, whatever its ids are: it gives rows their order."""
+        """The content of a row, independent of ids: it determines the order of rows."""
         body = {k: v for k, v in row.items() if k not in SYSTEM or k == "_dlt_list_idx"}
         body["_dlt_load_id"] = self._load(row)
         below = {}
@@ -173,17 +173,17 @@ def _without_system(row: Row) -> Row:
 
 
 def place(content: Any) -> str:
-    """What rows are sorted by: minus zero and zero have one place, for a database may keep no sign of zero."""
+    """The sort key of rows: minus zero equals zero, because a database may not store the sign of zero."""
     return re.sub(r"-0\.0(?=[,}\]])", "0.0", text(content))
 
 
 def text(value: Any) -> str:
-    """JSON that is the same for the same value, and another for `1`, `1.0` and `true`."""
+    """JSON that is equal for equal values, and different for `1`, `1.0` and `true`."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def written(result: dict[str, Any]) -> str:
-    """A result as a file: one row, column or statement a line."""
+    """A result as a file: one row, column or statement per line."""
     one = lambda x: json.dumps(x, ensure_ascii=False, default=str)
     head = [f" {one(key)}: {one(result[key])}," for key in ("reason", "dlt_version") if key in result]
     parts = []

@@ -59,7 +59,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
+        """The name of the folder."""
         return self.folder.name
 
     def runs(self) -> list[Run]:
@@ -73,7 +73,7 @@ class Case:
         return runs
 
     def expected(self) -> tuple[dict[str, Any], str | None]:
-        """What should come of it, and the reason where that is not what dlt makes of it."""
+        """The expected result, and the reason if it is not dlt's."""
         expected = json.loads((self.folder / "expected.json").read_text(encoding="utf-8"))
         ours = self.folder / "expected.snowcat.json"
         if not ours.exists() and self._is(OWN / self.name):
@@ -86,14 +86,14 @@ class Case:
         return {**expected, **{key: given[key] for key in COMPARED if key in given}}, given["reason"].strip()
 
     def _is(self, other: pathlib.Path) -> bool:
-        """Whether it is the other case, in another place."""
+        """Whether it is the other case in another folder."""
         if not (other / "config.json").exists() or Case.read(other).config != self.config:
             return False
         return all(run.input.read_bytes() == (other / run.input.name).read_bytes() for run in self.runs())
 
 
 def read(folder: pathlib.Path) -> list[Case]:
-    """The cases of a folder, or the one it is."""
+    """The cases of a folder, or the case that it is."""
     if (folder / "config.json").exists():
         return [Case.read(folder)]
     return [Case.read(path.parent) for path in sorted(folder.glob("*/config.json"))]

@@ -20,7 +20,7 @@ described in `tests/python/conformance/cases.py`. Run one case natively:
 This page is printed by `python -m conformance.catalog`.
 
 """
-# Options whose value says more than their presence.
+# Options whose value matters, not only their presence.
 SHOWN = (
     "naming",
     "replace_strategy",
@@ -29,7 +29,7 @@ SHOWN = (
     "json_parser",
     "loader_file_format",
 )
-# Keys that do not change what a case is about.
+# Keys that are not a subject of a case.
 SILENT = ("table_name", "note", "loads", "write_disposition", "snowflake", "raw_ids", "file", *SHOWN)
 
 
@@ -56,7 +56,7 @@ def text() -> str:
 
 
 def _disposition(case: cases.Case) -> str:
-    """The write dispositions of its loads, in their order."""
+    """The write dispositions of its loads, in order."""
     said = [_one_disposition(run.config.get("write_disposition", "append")) for run in case.runs()]
     return ", then ".join(dict.fromkeys(said))
 

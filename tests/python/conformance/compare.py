@@ -1,4 +1,4 @@
-"""Every difference of two results, with its path."""
+"""All differences of two results, with their paths."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .canonical import text
 
-# What is recorded and is not Snowcat's: the files dlt writes, and the types of the database it wrote them to.
+# Recorded parts that do not concern Snowcat: the files that dlt writes, and the types of its database.
 NOT_OF_A_TABLE = ("columns", "file_format")
 NOT_OF_A_COLUMN = ("db_type",)
 SHOWN = 300
@@ -24,7 +24,7 @@ def differences(
 
 
 def loads(expected: list[dict], found: list[dict], lines: list[str]) -> None:
-    """That they fail and succeed alike, and how many rows they had."""
+    """Compare the outcome of the loads, and their numbers of rows."""
     for wanted, got in zip(expected, found, strict=True):
         place = f"loads[{wanted['load']}]"
         failure = got.get("error")
@@ -41,7 +41,7 @@ def loads(expected: list[dict], found: list[dict], lines: list[str]) -> None:
 
 
 def schema(expected: dict[str, Any], found: dict[str, Any], lines: list[str]) -> None:
-    """Tables with their hints, columns with theirs, and the order of the columns."""
+    """Compare tables with their hints, columns with theirs, and the order of the columns."""
     for name in expected.keys() | found.keys():
         place = f"schema.{name}"
         if name not in found or name not in expected:
@@ -68,7 +68,7 @@ def schema(expected: dict[str, Any], found: dict[str, Any], lines: list[str]) ->
 
 
 def tables(expected: dict[str, list], found: dict[str, list], lines: list[str]) -> None:
-    """The rows; those that are on both sides are taken away first, so that one more row is one difference."""
+    """Compare the rows; equal ones are removed first, so that one additional row is one difference."""
     for name in sorted(expected.keys() | found.keys()):
         if name not in found or name not in expected:
             lines.append(f"tables.{name}: expected {shown(expected.get(name))}, found {shown(found.get(name))}")
@@ -95,7 +95,7 @@ def values(place: str, expected: Any, found: Any, lines: list[str]) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value, not too long for a line."""
+    """A value, shortened for a line."""
     said = text(value)
     return said if len(said) <= SHOWN else f"{said[:SHOWN]}.."
 

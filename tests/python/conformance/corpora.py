@@ -45,23 +45,25 @@ AT_ONCE = 250
 
 
 def check(file: pathlib.Path, guest: Component | Library) -> tuple[int, list[str]]:
-    """How many entries a corpus has, and every difference."""
+    """The number of entries of a corpus, and every difference."""
     entries = json.loads(file.read_text(encoding="utf-8"))
     return len(entries), [f"{file.name}: {line}" for line in CHECKS[file.stem](entries, guest)]
 
 
 def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """An identifier is the dataset's name: it is in the statement that reads the catalogue. A path is a record's key."""
+    """An identifier is tested as the dataset's name, in the statement that reads the catalogue; a path as a record's
+    key.
+    """
     for entry in entries:
         for key, wanted in entry.items():
             convention = key.removesuffix("_40")
-            # A blank identifier is an error, and no dataset.
+            # A blank identifier is an error rather than a dataset.
             if convention not in CONVENTIONS or not isinstance(wanted, str) or not wanted:
                 continue
             job = _job({"naming": convention, "max_identifier_length": 40 if key.endswith("_40") else 255})
             if len(wanted) > 255:
                 continue
-            # Where names keep their case, the load first asks whether the account lets them.
+            # Where names keep their case, the load first checks that the account supports this.
             steps = 2 if convention in CASE_SENSITIVE else 1
             statement = dry_run(guest, {**job, "dataset": entry["in"]}, steps=steps).statements[-1]
             found = re.search(r"IN \('((?:[^']|'')*)', '", statement)[1].replace("''", "'")
@@ -69,7 +71,7 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
             if found.replace("\\\\", "\\") != expected:
                 yield f"{entry['in']!r} as {key}: expected {expected!r}, found {found!r}"
     for key, length in (("snake_path_40", 40), ("snake_tables_path_255", 255)):
-        # Keys of one name have columns of their own within a load, so each load has one of them.
+        # Keys with one name have separate columns within a load, so each load has one of them.
         loads: list[dict[str, str]] = []
         for entry in entries:
             wanted = entry[key].upper() if isinstance(entry[key], str) and entry[key] else "_EMPTY"
@@ -88,7 +90,7 @@ def names(entries: list[dict], guest: Component | Library) -> Iterator[str]:
 
 
 def paths(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """Fragments are keys in one another, in the convention that leaves them as they are."""
+    """Fragments are nested keys, in the convention that leaves them unchanged."""
     by_length: dict[int, list[dict]] = {}
     for entry in entries:
         plain = all(re.fullmatch(r"[^_\s\"]+(_[^_\s\"]+)*", fragment) for fragment in entry["fragments"])
@@ -112,7 +114,7 @@ def paths(entries: list[dict], guest: Component | Library) -> Iterator[str]:
 
 
 def timestamps(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """Each text as a first value, and for columns that want a timestamp, a date, a time."""
+    """Each text as a first value, and for timestamp, date and time columns."""
     columns = {name: {"data_type": name} for name in ("timestamp", "date", "time")}
     for first in range(0, len(entries), AT_ONCE):
         chunk = entries[first : first + AT_ONCE]
@@ -120,7 +122,7 @@ def timestamps(entries: list[dict], guest: Component | Library) -> Iterator[str]
         sent = dry_run(guest, _job({}, columns=columns), [_page(records)])
         types = sent.types()
         for entry, row in zip(chunk, sorted(sent.rows(), key=lambda row: row["N"]), strict=True):
-            # dlt takes it for a timestamp, and then fails: a text.
+            # dlt infers a timestamp, and then fails: a text here.
             infer = "text" if "$err" in entry["timestamp"] else entry["infer"]
             found = TYPES[types[f"I{row['N']}"]]
             if found != infer:
@@ -137,7 +139,7 @@ def timestamps(entries: list[dict], guest: Component | Library) -> Iterator[str]
 
 
 def infer(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """Each value as the first of a column of its own."""
+    """Each value as the first of a separate column."""
     for first in range(0, len(entries), AT_ONCE):
         chunk = entries[first : first + AT_ONCE]
         page = "\n".join(f'{{"i{n}": {e["in"]}}}' for n, e in enumerate(chunk))
@@ -145,7 +147,7 @@ def infer(entries: list[dict], guest: Component | Library) -> Iterator[str]:
         for n, entry in enumerate(chunk):
             wanted = entry["type"]
             if _is_big(entry["in"]):
-                # No digit is lost; what has more of them than a number can is a text.
+                # No digit is lost; a number with too many digits is a text.
                 wanted = "wei" if len(entry["in"].lstrip("-")) <= 38 else "text"
             found = TYPES.get(types.get(f"I{n}", ""), types.get(f"I{n}"))
             if found != (None if entry["in"] == "null" else wanted):
@@ -153,7 +155,7 @@ def infer(entries: list[dict], guest: Component | Library) -> Iterator[str]:
 
 
 def coerce(entries: list[dict], guest: Component | Library) -> Iterator[str]:
-    """Each value for a column that is declared; nested ones are not taken apart."""
+    """Each value for a declared column; nested ones are not unnested."""
     by_type: dict[str, list[dict]] = {}
     for entry in entries:
         by_type.setdefault(entry["to"], []).append(entry)
@@ -217,12 +219,12 @@ def _page(records: list[Any]) -> str:
 
 
 def _is_big(text: str) -> bool:
-    """Whether it is an integer of more than 64 bits: no bigint, and no double, which would lose digits."""
+    """Whether it is an integer of more than 64 bits: neither a bigint nor a double, which would lose digits."""
     return re.fullmatch(r"-?\d+", text) is not None and not -(2**63) <= int(text) < 2**63
 
 
 def _coerced(entry: dict[str, Any]) -> Any:
-    """What a column should hold: dlt's value, but for what Snowcat does better. None is a variant."""
+    """The expected value of a column: dlt's value, except for deliberate differences. None is a variant."""
     if entry.get("out") is None:
         return None
     to, out, given = entry["to"], entry["out"], entry["in"]
@@ -238,7 +240,7 @@ def _coerced(entry: dict[str, Any]) -> Any:
         with decimal.localcontext(prec=400):
             exact = decimal.Decimal(given if number else out["$dec"])
             if not exact.is_finite():
-                return None  # no NUMBER holds it: it goes to a column of its own
+                return None  # outside the range of NUMBER: it goes to a separate column
             if abs(exact) >= 10 ** (38 - scale) or exact != exact.quantize(decimal.Decimal(1).scaleb(-scale)):
                 return None
             return {"$dec": format(exact.quantize(decimal.Decimal(1).scaleb(-scale)), "f")}

@@ -25,7 +25,7 @@ ROOT = HERE.parents[3]
 
 from conformance import cases, generate
 
-# Why dlt fails where Snowcat does not, or need not: parts of its messages.
+# Reasons why dlt fails where Snowcat does not, or need not: parts of its messages.
 KNOWN_FAILURES = (
     "Rescaling Decimal value",
     "Decimal type with precision",
@@ -47,14 +47,14 @@ KNOWN_FAILURES = (
     "Cannot compare values of type",
 )
 SHOWN = 400
-# Characters that stand for what a shortened name has lost.
+# Characters of the tag in a shortened name.
 TAG = 6
-# No document and no configuration may bring these about, whatever dlt makes of them.
+# Messages that no document and no configuration may cause, whatever dlt does.
 DEFECTS = ("destination", "internal", "protocol")
 
 
 def main() -> int:
-    """The last line counts; exit code 1 when anything differs."""
+    """The last line has the counts; the exit code is 1 if anything differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1, help="the first; each sequence has one of its own")
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 def _shared(options: argparse.Namespace) -> Counter[str]:
-    """The same in several processes: each has its own part of the seeds."""
+    """Run in several processes, each with a part of the seeds."""
     outcomes: Counter[str] = Counter()
     given = ["--folder", str(options.folder), "--library", str(options.library), "--wasm", str(options.wasm)]
     given += ["--component"] if options.component else []
@@ -102,7 +102,7 @@ def _shared(options: argparse.Namespace) -> Counter[str]:
 
 
 def _run(options: argparse.Namespace) -> Counter[str]:
-    """What became of the sequences, counted."""
+    """The counted outcomes of the sequences."""
     from conformance import guests
     from conformance.emulated import Emulated
 
@@ -146,7 +146,7 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
     runs = case.runs()
     if failed is not None:
         if not any(words in failed["error"]["message"] for words in KNOWN_FAILURES):
-            # Ours has to fail as well.
+            # Ours must fail as well.
             runs = runs[: failed["load"] + 1]
         else:
             lines = [line for guest in made for line in _defects(runs, account, guest)]
@@ -179,7 +179,7 @@ def compared(case: cases.Case, reference: Reference, account: Any, made: list) -
 
 
 def _defects(runs: list, account: Any, guest: Any) -> Iterator[str]:
-    """What is wrong with loads of which dlt fails one: they load, or say what is wrong with the data or the job."""
+    """Errors in loads of which dlt fails one: ours must succeed, or report an error of the data or the job."""
     from conformance import physical
 
     try:
@@ -193,7 +193,9 @@ def _defects(runs: list, account: Any, guest: Any) -> Iterator[str]:
 
 
 def _fails_early(expected: dict[str, Any], found: dict[str, Any]) -> int | None:
-    """The first load that fails for a job whose own hints its contract refuses, where dlt finds out with a later record."""
+    """The first load that fails because the contract rejects the job's own hints; dlt detects it with a later
+    record.
+    """
     for wanted, got in zip(expected["loads"], found["loads"], strict=True):
         if got.get("error", {}).get("kind") == "contract" and not any(wanted.get("row_counts", {"": 1}).values()):
             return got["load"]
@@ -213,8 +215,8 @@ def explained(
             row |= {name: {"$json": _rounded(value["$json"])} for name, value in row.items() if _is_json(value)}
     expected, found = _unsigned(expected), _unsigned(found)
     if "max_table_nesting" in json.dumps(case.config):
-        # dlt forgets with each load that the table has had rows: it does not report that no row was staged, and yet loads that; and
-        # it does not empty a table that is to be replaced with nothing.
+        # dlt loses with each load that the table has had rows: it does not report that no row was staged, but records
+        # the load; and it does not truncate a table that is replaced by nothing.
         last = next((load["row_counts"] for load in reversed(expected["loads"][1:]) if "row_counts" in load), {"": 1})
         if not any(last.values()) and '"replace"' in json.dumps(case.config):
             expected["tables"] = found["tables"] = {}
@@ -223,7 +225,8 @@ def explained(
         _renumber(expected["tables"])
         _renumber(found["tables"])
     if any("error" in load and load["error"].get("step") == "load" for load in expected["loads"]):
-        # The tables that dlt made for a load that failed afterwards stay; here a load is checked before it makes any.
+        # The tables that dlt created for a load that failed afterwards stay; here a load is checked before it creates
+        # any.
         for name, table in found["schema"].items():
             if not table["in_db"] and name in expected["schema"] and not expected["tables"].get(name):
                 expected["schema"][name]["in_db"] = False
@@ -245,7 +248,7 @@ def explained(
 
 
 def _renumber(tables: dict[str, list[dict]]) -> None:
-    """Number the loads that there are rows of."""
+    """Number the loads that have rows."""
     rows = [row for rows in tables.values() for row in rows]
     labels = sorted({row["_dlt_load_id"] for row in rows if "_dlt_load_id" in row})
     for row in rows:
@@ -276,7 +279,7 @@ def _is_ghost(name: str, known: set[str], limit: int | None) -> bool:
 
 
 def _unsigned(value: Any) -> Any:
-    """The same without negative zeros."""
+    """The same value without negative zeros."""
     if isinstance(value, dict):
         return {key: _unsigned(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -289,7 +292,7 @@ def _is_json(value: Any) -> bool:
 
 
 def _rounded(value: Any) -> Any:
-    """JSON as dlt has it, whose parser makes doubles of integers beyond 64 bits."""
+    """JSON as dlt stores it: its parser makes doubles of integers beyond 64 bits."""
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -299,11 +302,11 @@ def _rounded(value: Any) -> Any:
 
 
 class Reference:
-    """dlt, in a process of its own."""
+    """dlt in a separate process."""
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONHASHSEED": "0", "TZ": "UTC"}
-        # dlt writes a lot of small files.
+        # dlt writes many small files.
         if os.access("/dev/shm", os.W_OK):
             environment["TMPDIR"] = "/dev/shm"
         command = [sys.executable, "-m", "conformance.differential", "--reference"]
@@ -314,13 +317,13 @@ class Reference:
         self.asked = 0
 
     def ask(self, folder: pathlib.Path) -> None:
-        """Begin with a case."""
+        """Start with a case."""
         self.process.stdin.write(f"{folder}\n")
         self.process.stdin.flush()
         self.asked += 1
 
     def answer(self) -> dict[str, Any]:
-        """The result of the case that was asked for first."""
+        """The result of the case that was started first."""
         return self.waiting.pop(0) if self.waiting else self._read()
 
     def shortened(self, case: cases.Case, loads: int) -> dict[str, Any]:
@@ -346,7 +349,7 @@ class Reference:
 
 
 def _serve() -> int:
-    """Answer folders with results, a line each."""
+    """Answer folders with results, one per line."""
     from conformance import reference
 
     out = sys.stdout

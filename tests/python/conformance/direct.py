@@ -25,13 +25,13 @@ class Row(tuple):
 
 
 class Statement:
-    """What `session.sql` gives."""
+    """The result of `session.sql`."""
 
     def __init__(self, session: Any, query: str) -> None:
         self.session, self.query = session, query
 
     def collect(self) -> list[Row]:
-        """Run it and give its rows."""
+        """Run it and return its rows."""
         try:
             table = self.session.execute(self.query).table
         except SqlError as error:
@@ -56,7 +56,7 @@ class Direct:
             self.session.set_parameter("TIMEZONE", "UTC")
 
     def sql(self, query: str, params: None = None) -> Statement:
-        """A statement, not yet run."""
+        """A statement that has not run yet."""
         return Statement(self.session, query)
 
     def put_stream(self, stream: Any, place: str, **_: Any) -> None:

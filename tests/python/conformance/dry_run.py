@@ -1,4 +1,6 @@
-"""A load without a warehouse: what the guest would have sent it, taken apart. Fast enough for one text at a time."""
+"""A load without a database: the statements and files that the guest sends, parsed. Fast enough for one load per
+text.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ COLUMN = re.compile(r'^"((?:[^"]|"")+)" ([A-Z_]+(?:\(\d+(?:,\d+)?\))?)', re.M)
 
 @dataclass
 class Sent:
-    """What a warehouse would have got."""
+    """The statements and files of a load."""
 
     statements: list[str] = field(default_factory=list)
     files: list[tuple[str, pa.Table]] = field(default_factory=list)

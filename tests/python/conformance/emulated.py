@@ -39,12 +39,12 @@ _work: list[Callable[[Any], Any]] = []
 
 
 def handler(session: Any) -> Any:
-    """What the procedure runs."""
+    """The handler of the procedure."""
     return _work.pop()(session)
 
 
 class Holding(host.Snowflake):
-    """A procedure's warehouse that holds input."""
+    """A procedure's session with input."""
 
     def __init__(self, session: Any, held: list[str]) -> None:
         super().__init__(session, host.Http({}))
@@ -76,7 +76,7 @@ class Emulated:
         self.lab.__exit__(*error)
 
     def run(self, runs: list[Run], guest: Component | Library) -> tuple[dict[str, Any], list[str]]:
-        """The result of the loads in a fresh dataset, in canonical form, and all that the guest said."""
+        """The result of the loads in a new dataset in canonical form, and all statements of the guest."""
         self.clear()
         report, said, instants = [], [], []
         for number, run in enumerate(runs):
@@ -115,7 +115,7 @@ class Emulated:
         return ended[0]
 
     def clear(self) -> None:
-        """Forget the dataset."""
+        """Remove the dataset."""
         for (name,) in self.lab.sql(f"SELECT SCHEMA_NAME FROM {DATABASE}.INFORMATION_SCHEMA.SCHEMATA"):
             if name.upper().startswith(DATASET.upper()):
                 self.lab.sql(f'DROP SCHEMA {DATABASE}."{name}" CASCADE')
@@ -161,7 +161,7 @@ def document(stored: str) -> dict[str, Any]:
 
 
 def _value(given: Any, data_type: str, bounds: dict[dt.datetime, int]) -> Any:
-    # A driver gives numbers without decimals as integers, whatever they are declared as.
+    # A driver returns numbers without decimals as integers, whatever their declared type.
     if data_type in ("decimal", "wei") and isinstance(given, int):
         given = decimal.Decimal(given)
     elif data_type == "bigint" and isinstance(given, decimal.Decimal):

@@ -104,7 +104,7 @@ STAMPS_OF_ANY_FORM = (
     "9999-12-31T23:59:59.999999Z",
 )
 INTEGERS = (0, 1, -1, 7, 42, 255, 65536, -2147483649, 9007199254740993, 2**63 - 1, -(2**63))
-# dlt rounds what is smaller still to 0, where a column of decimals is to take it.
+# dlt rounds smaller numbers to 0 for a column of decimals.
 FLOATS = (0.5, -0.5, 1.0, -0.0, 3.25, 1e10, 1.5e-7, 123456.789, -2.0, 0.1, 1e300, 1e22)
 SCALARS = ("int", "int", "float", "text", "text", "text", "bool", "null", "stamp", "instant")
 HINTED = ("text", "bigint", "double", "bool", "timestamp", "date", "decimal", "json", "binary", "wei", "time")
@@ -135,18 +135,18 @@ CONTRACTS = ("evolve", "discard_row", "discard_value", "freeze")
 
 
 class Generator:
-    """One case."""
+    """The generator of one case."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         pick = self.random
         self.keys = pick.sample(KEYS[1:], pick.randint(2, 9))
-        # What a key's values are, most of the time.
+        # The usual values of each key.
         self.habits = {key: pick.choice([*SCALARS, "object", "list", "objects", "objects"]) for key in self.keys}
         self.wild = pick.choice([0.0, 0.05, 0.3])
-        # What a record has besides, and the values it is taken from.
+        # Additional keys of records, with their possible values.
         self.more: dict[str, tuple[Any, ...]] = {}
-        # How many records there were, where a column of each says so.
+        # The number of records so far, for a column that contains it.
         self.serial: int | None = None
 
     def case(self) -> tuple[dict[str, Any], list[list[Any]]]:
@@ -175,7 +175,7 @@ class Generator:
             config["nested_hints"] = self._nested_hints(config, keyed)
         if pick.random() < 0.15:
             config["schema_contract"] = self._contract()
-            # dlt forgets it for a new table with a contract.
+            # dlt ignores it for a new table with a contract.
             config.pop("max_table_nesting", None)
         stamped = pick.random() < 0.2
         if stamped:
@@ -203,7 +203,7 @@ class Generator:
             files.append(self._entry(number, config, strategy))
         config["loads"] = files
         if "discard_row" in json.dumps(config):
-            # dlt leaves a row out for a null, too, if another row brought a value for the column before.
+            # dlt discards a row for a null, too, if another row had a value for the column before.
             loads = [[_without_nulls(record) for record in records] for records in loads]
         return config, loads
 
@@ -217,7 +217,7 @@ class Generator:
         return record
 
     def _entry(self, number: int, config: dict[str, Any], strategy: str | None) -> dict[str, Any]:
-        """What is said of one load."""
+        """The options of one load."""
         pick = self.random
         entry: dict[str, Any] = {"file": f"input{number}.ndjson"}
         if not number:
@@ -237,7 +237,7 @@ class Generator:
         contract = config.get("schema_contract", "evolve")
         tables = contract.get("tables", "evolve") if isinstance(contract, dict) else contract
         if pick.random() < 0.05 and tables == "evolve":
-            # dlt forgets it where a table is new and has a contract; and here it may be new in every load.
+            # dlt ignores it if a table is new and has a contract; here it may be new in every load.
             entry["max_table_nesting"] = pick.randint(0, 3)
         return entry
 
@@ -270,7 +270,7 @@ class Generator:
             config["merge_key"] = pick.choice(["id", ["id", "part"], "part"])
 
     def _columns_of_merging(self, config: dict[str, Any], strategy: str | None) -> bool:
-        """Columns that tell which rows are deleted and which count; whether keys may repeat in a load."""
+        """Columns that mark deleted rows and rank duplicates; whether keys may repeat in a load."""
         pick = self.random
         merging = config["write_disposition"] == "merge"
         deletes = (merging or strategy in ("upsert", "cdc")) and pick.random() < 0.25
@@ -278,7 +278,7 @@ class Generator:
             kind = pick.choice(["bool", "bool", "timestamp", "bigint"])
             config.setdefault("columns", {})["gone"] = {"hard_delete": True, "data_type": kind}
             values = {"bool": (True, False, None), "timestamp": (STAMPS[0], None), "bigint": (1, 0, None)}[kind]
-            # dlt inserts what comes deleted already, but for delete-insert.
+            # dlt inserts rows that are marked as deleted, except with delete-insert.
             self.more["gone"] = values if merging else (None,)
         if merging and not deletes and pick.random() < 0.2:
             config["merge_key"] = pick.choice(["part", "part", ["part"]])
@@ -298,7 +298,7 @@ class Generator:
                 "columns": {name: {"name": name, **reported} for name, reported in self._hints().items()}
             }
             if pick.random() < 0.3:
-                # Where new tables are not to be, dlt does not take the hints before the second load.
+                # If new tables are not allowed, dlt does not apply the hints before the second load.
                 hints["schema_contract"] = {
                     "tables": "evolve",
                     "columns": pick.choice(CONTRACTS),
@@ -423,5 +423,5 @@ def write(seed: int, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _with_tables(contract: Any) -> Any:
-    """The same, but for new tables: dlt moves the cursor over records whose table it discards."""
+    """The same without new tables: dlt moves the cursor over records whose table it discards."""
     return {**contract, "tables": "evolve"} if isinstance(contract, dict) else "evolve"

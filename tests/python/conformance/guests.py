@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Component(host.Guest):
-    """The component, as the procedure runs it; compiled once for many loads."""
+    """The component as the procedure runs it, compiled once for many loads."""
 
     name = "component"
 
@@ -29,7 +29,7 @@ class Component(host.Guest):
 
 
 class Library:
-    """The library in a process of its own (`tests/rust/src/bin/library.rs`), with the component's functions."""
+    """The library in a separate process (`tests/rust/src/bin/library.rs`), with the component's functions."""
 
     name = "native"
 
@@ -41,7 +41,7 @@ class Library:
         return self._ask({"start": {"job": job, "now": now}}, "native")
 
     def resume(self, _: str, reply: Variant) -> Record | Variant:
-        """The answer to the last step, for the next one."""
+        """Pass the answer to the last step. Returns the next step."""
         given = to_plain(reply.payload)
         if reply.tag == "responses":
             given = [{one.tag: to_plain(one.payload)} for one in given]

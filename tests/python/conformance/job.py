@@ -1,4 +1,4 @@
-"""A case's configuration as a job of Snowcat's."""
+"""A case's configuration as a job of Snowcat."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OF_THE_RESOURCE = (
     "references",
     "on_type_conflict",
 )
-# These names stay as they are in the database; those of the other conventions are in upper case there.
+# These conventions keep names unchanged in the database; those of the others are in upper case there.
 CASE_SENSITIVE = ("direct", "duck_case", "sql_cs_v1")
 
 
 def job(config: dict[str, Any]) -> str:
-    """The job of one run, whose records the host holds."""
+    """The job of one run, whose records are input of the host."""
     resource = {"name": config["table_name"], "source": "pull"}
     resource |= {key: config[key] for key in OF_THE_RESOURCE if key in config}
     if "nested_hints" in config:
@@ -36,18 +36,18 @@ def job(config: dict[str, Any]) -> str:
 
 
 def _path(keys: str) -> str:
-    """A path of nested hints: with dots, and brackets around keys that have some."""
+    """The path of nested hints: with dots, and brackets around keys that contain dots."""
     parts = [f"['{key}']" if "." in key else f".{key}" for key in keys.split("/")]
     return "".join(parts).removeprefix(".")
 
 
 def in_database(name: str, config: dict[str, Any]) -> str:
-    """A name as the database has it."""
+    """A name as stored in the database."""
     return name if config.get("naming") in CASE_SENSITIVE else name.upper()
 
 
 def pages(text: str, records: int = 7) -> list[str]:
-    """The input as a host would hand it over: a few lines at a time."""
-    # Not `splitlines`: it cuts texts where they have a U+2028.
+    """The input in pages of a few lines, as a host would pass it."""
+    # Not `splitlines`, which splits texts at a U+2028.
     lines = [line for line in text.split("\n") if line.strip()]
     return ["\n".join(lines[at : at + records]) for at in range(0, len(lines), records)]

@@ -1,4 +1,4 @@
-"""That the database has the columns the stored schema speaks of."""
+"""Checks that the database has the columns of the stored schema."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FAMILIES = {
 
 
 class Inconsistent(AssertionError):
-    """The database and the stored schema differ: a defect, whatever dlt does."""
+    """The database and the stored schema differ, which is a defect whatever dlt does."""
 
 
 def columns(lab: Lab, schema: str) -> dict[str, dict[str, Any]]:
-    """The columns of every table of a database schema, in their order."""
+    """The columns of every table of a database schema, in order."""
     found: dict[str, dict[str, Any]] = {}
     for row in lab.sql(
         "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, IS_NULLABLE, NUMERIC_PRECISION, NUMERIC_SCALE "
@@ -41,7 +41,7 @@ def columns(lab: Lab, schema: str) -> dict[str, dict[str, Any]]:
 
 
 def check(known: dict[str, Any], found: dict[str, dict], fold: Callable[[str], str], runs: int) -> None:
-    """Every column has the type its data type means."""
+    """Check that every column has the database type of its data type."""
     for name, table in known.items():
         complete = {fold(c["name"]): c for c in table["columns"].values() if "data_type" in c}
         there = found.get(fold(name))
@@ -49,7 +49,7 @@ def check(known: dict[str, Any], found: dict[str, dict], fold: Callable[[str], s
             continue
         if complete.keys() != there.keys():
             raise Inconsistent(f"{name}: the schema has {sorted(complete)}, the database {sorted(there)}")
-        # What later loads added is at the end of a table, and may be NULL where the table had rows.
+        # Columns of later loads are at the end of a table, and may be NULL if the table had rows.
         if runs == 1 and list(complete) != list(there):
             raise Inconsistent(f"{name}: the schema has the order {list(complete)}, the database {list(there)}")
         for column, hints in complete.items():

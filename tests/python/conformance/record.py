@@ -1,6 +1,6 @@
-"""Has the installed dlt record cases: `python -m conformance.record FOLDER [NAME ..] [--check]`.
+"""Records cases with the installed dlt: `python -m conformance.record FOLDER [NAME ..] [--check]`.
 
-Writes `expected.json` of every case of the folder, or says which would change.
+Writes `expected.json` of every case of the folder, or reports which would change.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from conformance import canonical, cases
 
-# The order of sets, and what has no time zone, are the same everywhere.
+# Makes the order of sets, and times without a time zone, equal everywhere.
 FIXED = {"PYTHONHASHSEED": "0", "TZ": "UTC"}
 
 
 def main() -> int:
-    """Exit code 1 when `--check` found changes."""
+    """The exit code is 1 if `--check` found changes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path, help="a folder of cases, or one case")
     parser.add_argument("match", nargs="*", help="only cases whose names contain one of these words")
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def result(folder: pathlib.Path) -> str:
-    """What dlt makes of a case, in a process of its own: the text of `expected.json`."""
+    """dlt's result of a case, computed in a separate process: the text of `expected.json`."""
     command = [sys.executable, "-m", "conformance.record", str(folder), "--one"]
     ended = subprocess.run(
         command, env={**os.environ, **FIXED}, capture_output=True, text=True, encoding="utf-8", check=False

@@ -1,6 +1,6 @@
-"""What the installed dlt makes of a case, in canonical form: on DuckDB, with what it would send to Snowflake.
+"""dlt's result of a case in canonical form: on DuckDB, with the statements for Snowflake.
 
-dlt keeps settings in the process's environment: it wants PYTHONHASHSEED=0 and TZ=UTC, as `record` has them.
+dlt reads settings from the process's environment, which must have PYTHONHASHSEED=0 and TZ=UTC as in `record`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LIMIT = 255  # Snowflake's; DuckDB has none
 
 
 def result(runs: list[Run], snowflake: bool = True) -> dict[str, Any]:
-    """Tables, schema and loads of a case, and dlt's statements for Snowflake if they are wanted."""
+    """Tables, schema and loads of a case, and dlt's statements for Snowflake if requested."""
     with tempfile.TemporaryDirectory(prefix="reference_") as folder:
         made = {"dlt_version": dlt.__version__, **_on_duckdb(runs, folder)}
         if snowflake and runs[0].config.get("snowflake", True):
@@ -69,7 +69,7 @@ def result(runs: list[Run], snowflake: bool = True) -> dict[str, Any]:
 def _on_duckdb(runs: list[Run], folder: str) -> dict[str, Any]:
     place = f"{folder}/dd/pipelines"
     limit = runs[0].config.get("max_identifier_length", LIMIT)
-    # dlt opens and closes a file for every step of a load: half of its time.
+    # dlt opens and closes a file for every step of a load, which takes half of its time.
     database = duckdb.connect(":memory:")
     destination = dlt.destinations.duckdb(database, max_identifier_length=limit, max_column_identifier_length=limit)
     pipeline = None
@@ -142,7 +142,7 @@ def _source(run: Run) -> Any:
 
     source = src()
     if "root_key" not in config:
-        # Neither yes nor no: where merging needs it.
+        # The default: only if merging needs it.
         settings = source.schema._normalizers_config["json"].get("config")
         if settings:
             settings.pop("root_key_propagation", None)
@@ -192,7 +192,7 @@ def _dataset(pipeline: Any, database: Any, load_ids: list[str], raw_ids: bool) -
 
 
 def _boundaries(pipeline: Any, load_ids: list[str]) -> dict[dt.datetime, int]:
-    """When the packages were made, which is when the versions of scd2 begin and end."""
+    """The instants at which the packages were created, at which versions of scd2 begin and end."""
     packages = pipeline._get_load_storage().loaded_packages
     bounds = {}
     for number, load_id in enumerate(load_ids):

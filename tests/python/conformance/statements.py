@@ -1,7 +1,7 @@
-"""The statements dlt sends to Snowflake, recorded without one.
+"""Records the statements that dlt sends to Snowflake, without Snowflake.
 
-`install` replaces the connector's `connect` with one that keeps every statement and knows just enough of a catalogue
-(schemas, tables, columns) to answer dlt's questions about it, so that it both creates and alters. It holds no data.
+`install` replaces the connector's `connect` with one that records every statement and has just enough of a catalogue
+(schemas, tables, columns) to answer dlt's queries about it, so that dlt both creates and alters. It has no data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = r'((?:"[^"]+"\.?)+)'
 
 
 def install() -> None:
-    """Nothing is connected to from now on, and nothing is known."""
+    """From now on nothing is connected to, and the catalogue is empty."""
     snowflake.connector.connect = lambda **_: Connection()
     LOG.clear()
     SCHEMAS.clear()
@@ -27,7 +27,7 @@ def install() -> None:
 
 
 def classified() -> dict[str, Any]:
-    """What was sent since the log was cleared, without what dlt keeps for itself."""
+    """The statements since the log was cleared, without those for dlt's own tables."""
     ddl: list[str] = []
     load: list[str] = []
     merge: list[dict[str, Any]] = []
@@ -55,22 +55,22 @@ def classified() -> dict[str, Any]:
 
 
 class Connection:
-    """As much of a connection as dlt uses."""
+    """The part of a connection that dlt uses."""
 
     def cursor(self, *_: Any, **__: Any) -> Cursor:
         """A cursor."""
         return Cursor()
 
     def autocommit(self, on: bool) -> None:
-        """Noted."""
+        """Recorded."""
         LOG.append(("AUTOCOMMIT", str(on)))
 
     def commit(self) -> None:
-        """Noted."""
+        """Recorded."""
         LOG.append(("COMMIT", ""))
 
     def rollback(self) -> None:
-        """Noted."""
+        """Recorded."""
         LOG.append(("ROLLBACK", ""))
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Connection:
 
 
 class Cursor:
-    """As much of a cursor as dlt uses."""
+    """The part of a cursor that dlt uses."""
 
     description: list[tuple] | None = None
     rowcount = 0
@@ -100,7 +100,7 @@ class Cursor:
         """Nothing is open."""
 
     def execute(self, query: str, params: Any = None, **_: Any) -> Cursor:
-        """Keeps the statement; answers what is asked of the catalogue."""
+        """Record the statement, and answer queries about the catalogue."""
         LOG.append(("SQL", query))
         self._rows, self.description = [], None
         given = list(params or ())
@@ -130,7 +130,7 @@ class Cursor:
         return self
 
     def fetchall(self) -> list[tuple]:
-        """The rows that are left."""
+        """The remaining rows."""
         rows, self._rows = self._rows, []
         return rows
 
@@ -145,7 +145,7 @@ class Cursor:
 
 
 def _follow(statement: str) -> None:
-    """What a statement does to the catalogue."""
+    """Apply a statement to the catalogue."""
     if made := re.match(r"CREATE SCHEMA (.*)$", statement):
         SCHEMAS.add(_parts(made[1])[-1])
     if made := re.match(rf"CREATE TABLE(?: IF NOT EXISTS)? {NAME}\s*\((.*)\)[^)]*$", statement, re.S):
