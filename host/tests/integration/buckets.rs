@@ -1,4 +1,4 @@
-//! Files in buckets: what a server does that is broken. What it does otherwise is in `test_buckets.py`.
+//! Files in buckets: broken responses of servers. All other behaviour is in `test_buckets.py`.
 
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -8,11 +8,11 @@ use snowcat_host::input::files::{Bytes, Store};
 
 use super::network::Server;
 
-/// A list of one file, of ten bytes.
+/// A list of one file of ten bytes.
 const LIST: &str = "<L><IsTruncated>false</IsTruncated><Contents><Key>a/1.csv</Key><Size>10</Size><ETag>\"t\"</ETag></Contents></L>";
 
 #[test]
-fn a_body_that_breaks_off_is_asked_for_five_times() {
+fn truncated_body_is_requested_five_times() {
     let server = server(LIST, "206 Partial Content\r\nContent-Length: 10\r\n\r\nabc");
     let error = read(&server).unwrap_err().to_string();
     assert!(error.starts_with("reading bytes 0 to 9: "), "{error}");
@@ -23,7 +23,7 @@ fn a_body_that_breaks_off_is_asked_for_five_times() {
 }
 
 #[test]
-fn a_part_has_the_size_that_was_asked_for() {
+fn parts_must_have_the_requested_size() {
     let check = |answer: &str, expect: Result<&str, &str>| {
         let found = read(&server(LIST, answer));
         match (found, expect) {
@@ -34,7 +34,7 @@ fn a_part_has_the_size_that_was_asked_for() {
     };
     let whole = "\r\nContent-Length: 10\r\n\r\n0123456789";
     check(&format!("206 Partial Content{whole}"), Ok("0123456789"));
-    // All of it, from a server that knows of no parts.
+    // The whole file, from a server that does not support ranges.
     check(&format!("200 OK{whole}"), Ok("0123456789"));
     let short = "206 Partial Content\r\nContent-Length: 3\r\n\r\nabc";
     check(short, Err("expected 10 bytes, found 3 (tried 5 times)"));
@@ -45,7 +45,7 @@ fn a_part_has_the_size_that_was_asked_for() {
 }
 
 #[test]
-fn a_list_that_is_none_is_an_error() {
+fn invalid_list_is_an_error() {
     let check = |list: &str, expect: &str| {
         let error = read(&server(list, "")).unwrap_err().to_string();
         assert!(error.starts_with("listing what begins with \"a/\": "), "{error}");
@@ -58,7 +58,7 @@ fn a_list_that_is_none_is_an_error() {
     check("<L><Contents><Key>a/1.csv</Key><Size>-1</Size></Contents></L>", "expected a size");
 }
 
-/// Answers lists with this, and all else with that: what follows the version of HTTP.
+/// Answers lists with `list` and everything else with `file`: the text after the version of HTTP.
 fn server(list: &str, file: &str) -> Server {
     let (list, file) = (list.to_owned(), file.to_owned());
     Server::with(move |head| {

@@ -1,4 +1,4 @@
-//! The component that is embedded.
+//! The embedded component.
 
 use snowcat_host::{COMPONENT, DryRun, Engine, Error, Runner, Settings};
 
@@ -13,13 +13,13 @@ fn it_is_small() {
     assert!(COMPONENT.len() < 2_500_000, "{} bytes", COMPONENT.len());
 }
 
-/// The same source gives the same bytes wherever it is built.
+/// The same source makes the same bytes on every machine.
 #[test]
-fn it_names_no_place_of_the_machine_that_built_it() {
+fn it_contains_no_path_of_the_build_machine() {
     for name in ["CARGO_MANIFEST_DIR", "HOME", "CARGO_HOME"] {
         let Ok(place) = std::env::var(name) else { continue };
         let place = format!("{}/", place.trim_end_matches("/host").trim_end_matches('/'));
-        // The root of a container is everywhere.
+        // The root of a container is a common substring.
         if place.len() > 5 {
             let found = COMPONENT.windows(place.len()).any(|bytes| bytes == place.as_bytes());
             assert!(!found, "{name}");
@@ -28,7 +28,7 @@ fn it_names_no_place_of_the_machine_that_built_it() {
 }
 
 #[test]
-fn a_job_that_is_not_valid_is_a_fault() {
+fn invalid_job_is_a_fault() {
     let engine = Engine::new(&Settings::default()).unwrap();
     let run = Runner::new(&engine).run("", "2026-01-01T00:00:00Z", &mut DryRun::new());
     let error = run.unwrap_err();
@@ -36,7 +36,7 @@ fn a_job_that_is_not_valid_is_a_fault() {
 }
 
 #[test]
-fn what_is_not_our_component_is_refused() {
+fn other_components_are_rejected() {
     let check = |component: &str, expected: &str| {
         let component = wat::parse_str(component).unwrap();
         let settings = Settings { cache: false, ..Settings::default() };

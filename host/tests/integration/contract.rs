@@ -1,7 +1,9 @@
-//! The host contract (`tests/data/HOST.md`) for the driver: scripted components, and a session that is made for the test.
+//! The host contract (`tests/data/HOST.md`) for the driver: scripted components, and a session made
+//! for the test.
 //!
-//! The session runs statements in their order and overwrites files, so that these two prove nothing here. What is tested is
-//! the driver: what it refuses, what reaches the session, and what the component is answered.
+//! The session runs statements in order and overwrites files, so these two obligations are not
+//! tested here. The tests cover the driver: what it rejects, what reaches the session, and the
+//! replies to the component.
 
 use std::collections::VecDeque;
 
@@ -18,7 +20,7 @@ const CASES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/host/cases.json"));
 
 #[test]
-fn the_driver_keeps_the_contract() {
+fn driver_fulfils_the_contract() {
     let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
     assert!(cases.len() > 20, "{}", cases.len());
     for case in &cases {
@@ -54,7 +56,7 @@ fn lines(transcript: &[u8]) -> Vec<Value> {
         .collect()
 }
 
-/// A component that says the steps of a case, whatever it hears, and then reports.
+/// A component that returns the steps of a case regardless of the replies, and then a report.
 struct Scripted(VecDeque<Result<Step, Fault>>);
 
 impl Guest for Scripted {
@@ -67,7 +69,7 @@ impl Guest for Scripted {
     }
 }
 
-/// A session that answers as the case says, and counts what reaches it.
+/// A session that answers as the case states, and counts the calls.
 struct World<'a> {
     given: &'a Value,
     statements: Vec<Value>,

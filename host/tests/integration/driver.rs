@@ -1,5 +1,5 @@
-//! Both sides are held to the interface, and a run that is written down can be run again from what was
-//! written.
+//! The driver checks that both sides follow the interface, and a run is replayed from its
+//! transcript.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use snowcat_host::{
     Pulled, Replay, Reply, Report, Request, Response, Script, SqlReply, Step, Upload, drive,
 };
 
-/// Says these steps, whatever it hears.
+/// Returns these steps regardless of the replies.
 struct Scripted(VecDeque<Result<Step, Fault>>);
 
 impl Guest for Scripted {
@@ -22,7 +22,7 @@ impl Guest for Scripted {
     }
 }
 
-/// Gives the same answers to everybody.
+/// Returns the same answers to every request.
 #[derive(Default)]
 struct Fixed {
     outcomes: usize,
@@ -70,7 +70,7 @@ fn pull() -> Pull {
 }
 
 #[test]
-fn a_warehouse_that_breaks_its_contract_is_named() {
+fn violations_by_the_host_are_reported() {
     let check = |step: Step, expected: &str| {
         let mut guest = Scripted([Ok(step)].into());
         let mut warehouse = Fixed { outcomes: 1, responses: 1, ..Fixed::default() };
@@ -83,7 +83,7 @@ fn a_warehouse_that_breaks_its_contract_is_named() {
 }
 
 #[test]
-fn a_load_that_breaks_the_interface_is_stopped() {
+fn violations_by_the_load_end_the_run() {
     let check = |step: Step, expected: &str| {
         let mut guest = Scripted([Ok(step)].into());
         let mut warehouse = Fixed::default();
@@ -106,7 +106,7 @@ fn a_load_that_breaks_the_interface_is_stopped() {
 }
 
 #[test]
-fn a_stage_has_a_name_in_quotes() {
+fn stage_names_must_be_quoted() {
     for stage in ["\"S\"", "\"A\".\"b c\".\"S\"\"\"", "\"\"\".\""] {
         let step = Step::Upload(Upload { stage: stage.into(), path: "1/a".into(), size: 3 });
         let mut guest = Scripted([Ok(step), Ok(Step::Finished(report()))].into());
@@ -144,7 +144,7 @@ fn a_run_is_replayed_from_its_transcript() {
     replay.finish().unwrap();
     assert_eq!(String::from_utf8(again.into_inner()).unwrap(), text);
 
-    // Another step than the one recorded, even a wait, which cannot fail.
+    // Another step than the recorded one is detected, even a wait, which cannot fail.
     for (at, other) in [(0, sql(2)), (4, Step::Wait(Pause { seconds: 0.6, reason: "429".into() }))]
     {
         let mut steps = steps.clone();
@@ -156,7 +156,7 @@ fn a_run_is_replayed_from_its_transcript() {
         assert!(error.contains(&format!("line {}: expected", 2 * at + 2)), "{error}");
     }
 
-    // Fewer steps than were recorded.
+    // Fewer steps than recorded.
     let mut replay = Replay::new(&text).unwrap();
     let mut guest = Scripted([Ok(sql(1)), Ok(Step::Finished(report()))].into());
     drive(&mut guest, &mut replay, &mut []).unwrap();
@@ -167,7 +167,7 @@ fn a_run_is_replayed_from_its_transcript() {
 }
 
 #[test]
-fn a_fault_is_written_down() {
+fn faults_are_in_the_transcript() {
     let fault = Fault { kind: FaultKind::Source, message: "no".into(), context: vec!["r".into()] };
     let mut guest = Scripted([Ok(sql(1)), Err(fault.clone())].into());
     let mut transcript = Transcript::new(Vec::new());
@@ -182,7 +182,7 @@ fn a_fault_is_written_down() {
 }
 
 #[test]
-fn a_transcript_that_cannot_be_written_ends_the_run() {
+fn unwritable_transcript_ends_the_run() {
     let mut guest = Scripted([Ok(sql(1))].into());
     let mut full = [0_u8; 4];
     let mut transcript = Transcript::new(&mut full[..]);

@@ -1,4 +1,4 @@
-//! The programs in `host/examples` run, and print what they say.
+//! The programs in `host/examples` run and print the expected output.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ mod embed;
 mod replay;
 
 #[test]
-fn a_program_embeds_the_component() {
+fn embed_runs_a_job() {
     let mut out = Vec::new();
     embed::run(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -21,7 +21,7 @@ fn a_program_embeds_the_component() {
 }
 
 #[test]
-fn a_program_brings_its_own_files() {
+fn custom_store_loads_its_files() {
     let mut out = Vec::new();
     custom_store::run(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
@@ -29,7 +29,7 @@ fn a_program_brings_its_own_files() {
 }
 
 #[test]
-fn a_program_replays_a_transcript() {
+fn replay_repeats_a_transcript() {
     let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/transcripts");
     let mut out = Vec::new();
     replay::run(&runs.join("second_load"), &mut out).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::command::{errors, home, snowcat};
 
 #[test]
-fn a_first_job_is_made_of_a_sample() {
+fn job_from_a_sample() {
     let home = home();
     let sample = json!({"meta": {"next_cursor": "abc"}, "users": [
         {"id": 1, "name": "a", "updated_at": "2026-01-01T00:00:00Z", "tags": [{"t": 1}]},
@@ -53,7 +53,7 @@ fn a_first_job_is_made_of_a_sample() {
     assert!(
         !fs::read_to_string(home.path().join("made.json")).unwrap().contains("api.shop.example")
     );
-    // Records one after the other need no URL.
+    // A sequence of records needs no URL.
     let made = snowcat(home.path(), &["init", "items.ndjson"], "");
     let job: Value = serde_json::from_slice(&made.stdout).unwrap();
     assert_eq!(job["resources"][0]["source"], "pull");
@@ -64,7 +64,7 @@ fn a_first_job_is_made_of_a_sample() {
     }
 }
 
-/// Makes a job and checks it. Returns its first resource.
+/// Writes a job and checks it. Returns its first resource.
 fn made(home: &Path, arguments: &[&str], input: &str) -> Value {
     let output =
         snowcat(home, &[&["init", "--out", "made.json", "--force"], arguments].concat(), input);
@@ -75,9 +75,9 @@ fn made(home: &Path, arguments: &[&str], input: &str) -> Value {
     serde_json::from_str::<Value>(&text).unwrap()["resources"][0].clone()
 }
 
-/// An empty page shows the place of the records and the paginator.
+/// An empty page shows the location of the records and the paginator.
 #[test]
-fn a_first_job_is_made_of_an_empty_page() {
+fn job_from_an_empty_page() {
     let home = home();
     let url = ["-", "--url", "https://api.shop.example/v1/users/5"];
     let users = made(home.path(), &url, r#"{"data": [], "next_page_url": null}"#);
@@ -93,7 +93,7 @@ fn a_first_job_is_made_of_an_empty_page() {
         users["//tables"].as_str().unwrap().starts_with("The sample has no records"),
         "{users}"
     );
-    // The lists that are not taken are named.
+    // The lists that are not chosen are named.
     let page = r#"{"a": [{"id": 1}], "b": [{"id": 2}]}"#;
     let users = made(home.path(), &url, page);
     assert_eq!(users["endpoint"]["data_selector"], "a");
@@ -101,7 +101,7 @@ fn a_first_job_is_made_of_an_empty_page() {
 }
 
 #[test]
-fn a_first_job_is_made_of_a_file_of_records() {
+fn job_from_a_file_of_records() {
     let home = home();
     let plan = |rows: &str, columns: &[(&str, &str)]| {
         let plan = snowcat(home.path(), &["plan", "made.json", "--json", "--out", "parquet"], "");
@@ -140,7 +140,7 @@ fn a_first_job_is_made_of_a_file_of_records() {
         ("DAY", "DATE"),
     ];
     plan("2", &kinds);
-    // The Parquet file has the types.
+    // The Parquet file has types.
     let orders = made(home.path(), &["orders.parquet"], "");
     assert_eq!(orders.get("columns"), None);
     plan("2", &kinds);
@@ -151,7 +151,7 @@ fn a_first_job_is_made_of_a_file_of_records() {
 
 /// A description with references to other files.
 #[test]
-fn a_first_job_is_made_of_a_description_in_files() {
+fn job_from_a_description_in_several_files() {
     let home = home();
     let folder = home.path().join("api/resources");
     fs::create_dir_all(&folder).unwrap();

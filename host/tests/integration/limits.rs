@@ -1,4 +1,5 @@
-//! A component that loops, hoards, panics or lies ends its own run and nothing else.
+//! A component that loops, allocates, panics or returns invalid steps ends its own run and nothing
+//! else.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ fn fuel_is_limited() {
     let limits = Limits { fuel: Some(1_000_000), ..Limits::default() };
     let error = run(ENDLESS, true, limits);
     assert!(matches!(error, Error::Limit(Limit::Fuel { limit: 1_000_000 })), "{error}");
-    // An engine that does not count it cannot limit it, and says so.
+    // An engine that does not count fuel cannot limit it, and reports this.
     let error = run(ENDLESS, false, limits);
     assert!(matches!(&error, Error::Misuse(why) if why.contains("fuel")), "{error}");
 }
@@ -42,7 +43,7 @@ fn memory_is_limited() {
     let Error::Limit(Limit::Memory { limit, wanted }) = error else { panic!("{error}") };
     assert_eq!(limit, 16 << 20);
     assert!(wanted > limit);
-    // Even the memory it begins with.
+    // The initial memory counts, too.
     let error = run(HOARDING, false, Limits { memory: 100, ..Limits::default() });
     assert!(matches!(error, Error::Limit(Limit::Memory { limit: 100, .. })), "{error}");
 }
@@ -58,7 +59,7 @@ fn a_trap_is_a_defect() {
 }
 
 #[test]
-fn a_fault_arrives_as_it_is() {
+fn faults_are_unchanged() {
     let error = run(stub::FAULT, false, Limits::default());
     let expected = Fault { kind: FaultKind::Data, message: "stage".into(), context: vec![] };
     assert_eq!(error.as_fault(), Some(&expected));
@@ -66,7 +67,7 @@ fn a_fault_arrives_as_it_is() {
 }
 
 #[test]
-fn a_lie_is_a_defect() {
+fn invalid_steps_are_defects() {
     let check = |resume: &str, expected: &str| {
         let error = run(resume, false, Limits::default());
         assert!(matches!(&error, Error::Defect(why) if why.contains(expected)), "{error}");
@@ -80,8 +81,8 @@ fn a_lie_is_a_defect() {
 }
 
 #[test]
-fn the_time_of_the_warehouse_does_not_count() {
-    /// Takes longer than a step may, and fails the second time to come to an end.
+fn time_of_the_host_does_not_count() {
+    /// Takes longer than a step may, and fails at the second call to end the run.
     struct Slow(u32);
 
     impl Host for Slow {
@@ -107,7 +108,7 @@ fn the_time_of_the_warehouse_does_not_count() {
         }
     }
 
-    // The second step of the stub is a fault: that it is reached shows that the first wait cost nothing.
+    // The second step of the stub is a fault: reaching it shows that the first wait did not count.
     let resume = format!(
         "(if (i32.load (i32.const 2048)) (then {} (return)))
         (i32.store (i32.const 2048) (i32.const 1))
@@ -116,7 +117,7 @@ fn the_time_of_the_warehouse_does_not_count() {
         stub::wait("1")
     );
     let engine = engine(&resume, false);
-    // Another run keeps the clock ticking meanwhile.
+    // Another run keeps the clock running meanwhile.
     let other = {
         let engine = engine.clone();
         thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The host from outside. One program, for linking the engine is what costs.
+//! Tests of the host's API. They are one program, because linking the engine is expensive.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what fails here fails a test")]
 

@@ -1,4 +1,4 @@
-//! Requests on a load's behalf: what a table cannot say (`table.rs`).
+//! Requests of a load: the cases that a table cannot express (`table.rs`).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use snowcat_host::http::{Http, HttpLimits};
 use snowcat_host::{Failure, Request, Response};
 
 #[test]
-fn a_failure_says_whether_to_try_again() {
+fn failures_are_transient_or_not() {
     let server = Server::saying("{}");
     let closed = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -26,7 +26,7 @@ fn a_failure_says_whether_to_try_again() {
 }
 
 #[test]
-fn requests_go_out_at_once_and_answers_come_in_order() {
+fn requests_are_sent_concurrently_and_answers_are_in_order() {
     let together = Arc::new(Barrier::new(3));
     let server = Server::with(move |head| {
         together.wait();
@@ -42,14 +42,14 @@ fn requests_go_out_at_once_and_answers_come_in_order() {
 }
 
 #[test]
-fn nothing_prints_a_secret() {
+fn secrets_are_not_printed() {
     let server = Server::saying("{}");
     let http = client(&server);
     send(&http, &server.url("/"), Some("basic")).unwrap();
     assert!(!format!("{http:?}").contains("4711"));
 }
 
-/// A client whose credentials are for this server; every secret has 4711 in it.
+/// A client whose credentials are for this server. Every secret contains 4711.
 fn client(server: &Server) -> Http {
     struct Fixed;
 
@@ -82,7 +82,7 @@ fn get(url: &str, auth: Option<&str>) -> Request {
     }
 }
 
-/// Listens on a port of its own until the program ends.
+/// Listens on a separate port until the program ends.
 pub(crate) struct Server {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
@@ -117,16 +117,16 @@ impl Server {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// All requests, names of headers in lower case.
+    /// All requests, with names of headers in lower case.
     pub(crate) fn all(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
 
-/// What a server answers.
+/// The answer of a server.
 pub(crate) enum Answer {
     Whole(Vec<u8>),
-    /// These pieces, each a tenth of a second after the one before, and then the last one again without end.
+    /// These pieces, a tenth of a second apart, and then the last one forever.
     Drip(Vec<String>),
 }
 
@@ -136,7 +136,7 @@ impl From<Vec<u8>> for Answer {
     }
 }
 
-/// One request a connection: it is closed then.
+/// Serves one request per connection.
 fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
@@ -160,7 +160,7 @@ fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str
         }
         let request = format!("{}\r\n{body}", head.concat());
         heard.lock().unwrap().push(request.clone());
-        // Said, so that the client does not send its next request on a connection that is closing.
+        // Declared, so that the client does not send its next request on the closing connection.
         let mut answer = match answer(&request) {
             Answer::Whole(whole) => whole,
             Answer::Drip(pieces) => {
@@ -176,7 +176,7 @@ fn serve(mut stream: TcpStream, heard: &Mutex<Vec<String>>, answer: &dyn Fn(&str
         };
         let line = answer.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         answer.splice(line..line, *b"Connection: close\r\n");
-        // The client may have gone away; that is its affair.
+        // The client may have closed the connection, which is not an error here.
         _ = stream.write_all(&answer);
         return;
     }

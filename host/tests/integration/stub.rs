@@ -1,11 +1,12 @@
-//! Components of a few instructions, to see what becomes of one that misbehaves.
+//! Components of a few instructions, for tests of misbehaving components.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// A component that exports the interface. `resume` is the body of its `resume`, in the text format: it
-/// returns the address of a `result<step, fault>`. There is memory from 1024 on to build one in, and two
-/// texts: `stage` at 64 (5 bytes) and `1/a` at 72 (3 bytes). Every `payload` is those five bytes.
+/// A component that exports the interface. `resume` is the body of its `resume`, in the text
+/// format, which returns the address of a `result<step, fault>`. Memory from 1024 on is free to
+/// build one in. There are two texts: `stage` at 64 (5 bytes) and `1/a` at 72 (3 bytes). Every
+/// `payload` is the former.
 pub(crate) fn component(resume: &str) -> Vec<u8> {
     let module = format!(
         r#"(module
@@ -60,7 +61,7 @@ pub(crate) fn component(resume: &str) -> Vec<u8> {
         .expect("the module is a component")
 }
 
-/// The body of a `resume` that gives the fault `data`: `stage`.
+/// The body of a `resume` that returns the fault `data`: `stage`.
 pub(crate) const FAULT: &str = "
     (i32.store8 (i32.const 1024) (i32.const 1))
     (i32.store8 (i32.const 1032) (i32.const 1))
@@ -70,7 +71,7 @@ pub(crate) const FAULT: &str = "
     (i32.store (i32.const 1048) (i32.const 0))
     (i32.const 1024)";
 
-/// The body of a `resume` that always asks for an upload of `1/a` to `stage`, of so many bytes.
+/// The body of a `resume` that always requests an upload of `1/a` to `stage`, of `size` bytes.
 pub(crate) fn upload(size: u64) -> String {
     format!(
         "(i32.store8 (i32.const 1024) (i32.const 0))
@@ -84,7 +85,7 @@ pub(crate) fn upload(size: u64) -> String {
     )
 }
 
-/// The body of a `resume` that always asks to wait for so many seconds.
+/// The body of a `resume` that always requests a wait of `seconds`.
 pub(crate) fn wait(seconds: &str) -> String {
     format!(
         "(i32.store8 (i32.const 1024) (i32.const 0))

@@ -1,5 +1,5 @@
-//! What is sent, to whom, and what is made of the answers: `tests/data/network/cases.json`, which the
-//! procedure's host runs too (`tests/python/test_network.py`, where the form of a case is described).
+//! Requests and the handling of responses: `tests/data/network/cases.json`, which the procedure's
+//! host runs, too (`tests/python/test_network.py` describes the form of a case).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ const CASES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/network/cases.json"));
 
 #[test]
-fn the_table() {
+fn shared_cases_pass() {
     let cases: Value = serde_json::from_str(CASES).unwrap();
     let cases = cases.as_array().unwrap();
     assert!(cases.len() > 200, "{}", cases.len());
@@ -28,10 +28,10 @@ fn the_table() {
     }
 }
 
-/// A password that every form of text has to escape.
+/// A password that every form of text must escape.
 const ODD: &str = "p+w/=4711\"\\<é&x?o>~~";
 
-/// A token that servers cut off and wrap.
+/// A token that servers truncate and wrap.
 const LONG: &str = "token-4711-abcdefghijklmnop-4711";
 
 struct Fixed;
@@ -113,7 +113,7 @@ fn check(case: &Value) {
             }
         }
         let quotes = case.get("quotes").is_some();
-        // The server's port may have the digits of the secrets.
+        // The server's port may contain the digits of the secrets.
         let shown = format!("{found:?}").replace(&at, "");
         assert!(quotes || !shown.contains("4711"), "{name}: {found:?}");
     }

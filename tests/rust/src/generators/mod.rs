@@ -5,6 +5,7 @@
 //! rows (the shapes of GitHub's public Events API) and documents that are mostly nested rows (issues
 //! of Jira Cloud with changelog, comments and work logs).
 
+pub mod crm;
 pub mod flat;
 pub mod github;
 pub mod graph;

@@ -1,16 +1,13 @@
-//! The command line, run as a program.
+//! `snowcat plan`, run as a program.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-const ROWS: &str = "{\"id\":1,\"tags\":[\"a\",\"b\"]}\n{\"id\":2,\"tags\":[]}\n";
+use super::{ROWS, errors, home, snowcat};
 
 #[test]
-fn a_plan_shows_what_a_load_would_do() {
+fn plan_shows_tables_and_rows() {
     let home = home();
     let plan = |more: &[&str], order: &[&str]| {
         let arguments = ["plan", "job.json", "--input", "items.ndjson"];
@@ -52,7 +49,7 @@ fn a_plan_shows_what_a_load_would_do() {
 }
 
 #[test]
-fn a_resource_and_a_list_do_not_share_a_table() {
+fn resource_and_list_with_one_name_have_separate_tables() {
     let home = home();
     for names in [["orders__items", "orders"], ["orders", "orders__items"]] {
         let resources = names.map(|name| json!({"name": name, "source": "pull"}));
@@ -79,7 +76,7 @@ fn warnings_come_first_and_control_characters_are_escaped() {
     let places: Vec<Option<usize>> = order.iter().map(|part| text.find(part)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}\n{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
-    // A warning says where the records are found: at the list that is named like the resource.
+    // A warning names the location of the records: the list that is named like the resource.
     fs::write(home.path().join("page.json"), r#"{"data": [{"a": 1}], "users": [{"b": 1}]}"#)
         .unwrap();
     let job = json!({
@@ -94,9 +91,9 @@ fn warnings_come_first_and_control_characters_are_escaped() {
     assert!(text.contains(expected) && text.contains("  B NUMBER"), "{text}");
 }
 
-/// An error of the input names its place once.
+/// An error of the input names its location once.
 #[test]
-fn errors_say_where_once() {
+fn errors_name_the_location_once() {
     let home = home();
     let check = |resource: Value, expected: &str| {
         let job = json!({
@@ -126,7 +123,7 @@ fn errors_say_where_once() {
 }
 
 #[test]
-fn names_of_data_do_nothing_to_a_terminal_and_transcripts_are_private() {
+fn output_is_escaped_and_transcripts_are_private() {
     let home = home();
     let job = json!({"pipeline": "p", "database": "D", "dataset": "d", "naming": "direct", "resources": ["r"]});
     fs::write(home.path().join("odd.json"), job.to_string()).unwrap();
@@ -151,7 +148,7 @@ fn names_of_data_do_nothing_to_a_terminal_and_transcripts_are_private() {
 }
 
 #[test]
-fn a_plan_is_read_by_programs() {
+fn plan_has_a_json_form() {
     let home = home();
     let arguments = ["plan", "job.json", "--input", "items=-", "--json", "--out", "files"];
     let more = ["--now", "2026-01-02T03:04:05Z", "--transcript", "run.jsonl"];
@@ -168,7 +165,7 @@ fn a_plan_is_read_by_programs() {
         .map(|column| column["name"].as_str().unwrap())
         .collect();
     assert!(columns.contains(&"ID"), "{columns:?}");
-    // Only the resource that has an input takes part.
+    // Only the resource with an input is loaded.
     assert!(tables.iter().all(|table| table["resource"] == "items"), "{tables:?}");
     for file in plan["files"].as_array().unwrap() {
         let kept = home.path().join("files").join(file["path"].as_str().unwrap());
@@ -177,7 +174,7 @@ fn a_plan_is_read_by_programs() {
     assert!(plan["statements"].as_array().unwrap().iter().any(|it| it["sql"] == "COMMIT"));
     assert!(plan["timings"]["load"].as_f64().unwrap() > 0.0);
 
-    // The transcript has a step for every answer, and the same run gives the same.
+    // The transcript has a step for every answer, and the same run has the same transcript.
     let first = fs::read_to_string(home.path().join("run.jsonl")).unwrap();
     assert!(first.starts_with("{\"reply\":\"start\"}\n{\"step\":{\"sql\":"), "{first}");
     assert!(first.lines().last().unwrap().starts_with("{\"step\":{\"finished\":"), "{first}");
@@ -186,9 +183,9 @@ fn a_plan_is_read_by_programs() {
     assert_eq!(fs::read_to_string(home.path().join("run.jsonl")).unwrap(), first);
 }
 
-/// A job with posts and their comments, saved pages of both, and what a plan makes of them.
+/// The plan of a job with posts and their comments, with saved pages of both.
 #[test]
-fn children_are_read_from_pages_that_were_saved() {
+fn children_are_read_from_saved_pages() {
     let home = home();
     let at = |name: &str| home.path().join(name);
     let list =
@@ -211,7 +208,7 @@ fn children_are_read_from_pages_that_were_saved() {
             .to_string()
     };
     fs::write(at("posts.json"), page(&[1, 2, 3], Value::Null)).unwrap();
-    // The first post has two pages, the second one, and nobody saved those of the third.
+    // The first post has two pages, the second one, and the third has no saved pages.
     for (file, text) in [
         ("comments/1/1.json", page(&[11, 12], json!("x"))),
         ("comments/1/2.json", page(&[13], Value::Null)),
@@ -252,9 +249,9 @@ fn children_are_read_from_pages_that_were_saved() {
     assert_eq!(fs::read_to_string(at("run.jsonl")).unwrap().matches("\"status\":200").count(), 3);
 }
 
-/// What a plan asked for is all that another needs.
+/// The transcript of a plan is sufficient input for another plan.
 #[test]
-fn answers_are_taken_from_a_transcript() {
+fn answers_are_read_from_a_transcript() {
     let home = home();
     let endpoint = json!({"data_selector": "$", "paginator": "header_link"});
     let mut comments = endpoint.clone();
@@ -301,11 +298,11 @@ fn answers_are_taken_from_a_transcript() {
             .clone()
     };
     assert_eq!((rows("posts"), rows("comments")), (json!(2), json!(2)));
-    // The transcript of such a plan has it all again.
+    // The transcript of the second plan has all answers again.
     let of_again =
         snowcat(home.path(), &["plan", "job.json", "--json", "--answers", "again.jsonl"], "");
     assert_eq!(of_again.status.code(), Some(0), "{}", errors(&of_again));
-    // What is not there is not asked of anybody.
+    // A missing answer is not requested from the source.
     write(&lines[..5]);
     let plan = snowcat(home.path(), &arguments, "");
     assert_eq!(plan.status.code(), Some(1));
@@ -316,221 +313,4 @@ fn answers_are_taken_from_a_transcript() {
     let plan = snowcat(home.path(), &arguments, "");
     assert_eq!(plan.status.code(), Some(2), "{}", errors(&plan));
     assert!(errors(&plan).contains("run.jsonl: line 1: expected a step"), "{}", errors(&plan));
-}
-
-#[test]
-fn the_exit_code_says_whose_fault_it_is() {
-    let home = home();
-    let check = |arguments: &[&str], code: i32, expected: &str| {
-        let output = snowcat(home.path(), arguments, "{\"id\": ");
-        assert_eq!(output.status.code(), Some(code), "{arguments:?} {}", errors(&output));
-        assert!(errors(&output).contains(expected), "{}", errors(&output));
-        assert!(output.stdout.is_empty());
-    };
-    // The input is not JSON.
-    check(&["plan", "job.json", "--input", "-"], 1, "snowcat: data: ");
-    check(&["plan", "none.json"], 2, "none.json: ");
-    check(&["plan", "items.ndjson"], 2, "items.ndjson: ");
-    check(&["plan", "job.json", "--input", "none.ndjson"], 2, "none.ndjson: ");
-    check(&["plan", "job.json", "--input", "none=items.ndjson"], 2, "expected one of items, users");
-    check(&["plan", "job.json", "--now", "yesterday"], 2, "--now");
-    check(&["plan"], 2, "Usage");
-    check(&["load"], 2, "Usage");
-}
-
-#[test]
-fn a_secret_is_taken_from_the_environment_and_never_printed() {
-    let home = home();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap().to_string();
-    let job = json!({
-        "pipeline": "p", "database": "DB", "dataset": "ds",
-        "client": {"base_url": format!("http://{host}/"), "auth": "it"},
-        "credentials": {"it": {"type": "bearer", "hosts": [host], "secret": "my-own"}},
-        "resources": [{"name": "items", "endpoint": {"path": "items", "paginator": "single_page"}}],
-    });
-    fs::write(home.path().join("api.json"), job.to_string()).unwrap();
-    let server = std::thread::spawn(move || {
-        use std::io::Read as _;
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut head = [0; 4096];
-        let length = stream.read(&mut head).unwrap();
-        let body = "[{\"id\": 1}]";
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
-        String::from_utf8_lossy(&head[..length]).into_owned()
-    });
-    let run = Command::new(env!("CARGO_BIN_EXE_snowcat"))
-        .current_dir(home.path())
-        .args(["plan", "api.json", "--transcript", "run.jsonl"])
-        .env("SNOWCAT_MY_OWN_TOKEN", "token-4711")
-        .output()
-        .unwrap();
-    assert_eq!(run.status.code(), Some(0), "{}", errors(&run));
-    assert!(server.join().unwrap().to_lowercase().contains("authorization: bearer token-4711"));
-    let transcript = fs::read_to_string(home.path().join("run.jsonl")).unwrap();
-    assert!(transcript.contains("\"auth\":\"it\""), "{transcript}");
-    for text in [transcript, String::from_utf8(run.stdout).unwrap()] {
-        // The server's port may have the digits of the secret.
-        assert!(!text.replace(&host, "").contains("4711"), "{text}");
-    }
-}
-
-#[test]
-fn mistakes_are_reported_with_their_lines() {
-    let home = home();
-    let job = r#"{
-  "$schema": "job.schema.json", "//": "a comment",
-  "pipelin": "p", "database": "DB", "dataset": "ds",
-  "client": {"base_url": "https://{{site}}.example/"},
-  "resource_defaults": {"write_disposition": "merg"},
-  "resources": [
-    {"name": "items", "endpoint": {"paginator": {"type": "offset", "limit": 0}, "pth": "x"}},
-    {"name": "users"}
-  ]
-}"#;
-    fs::write(home.path().join("bad.json"), job).unwrap();
-    let check = snowcat(home.path(), &["check", "bad.json"], "");
-    assert_eq!(check.status.code(), Some(1));
-    assert!(check.stdout.is_empty());
-    let printed = errors(&check);
-    let expected = [
-        "bad.json:3:3: unknown key \"pipelin\", did you mean \"pipeline\"?\n  3 |   \"pipelin\": \"p\", \"database\": \"DB\", \"dataset\": \"ds\",\n    |   ^\n",
-        "bad.json:4:26: the setting 'site' is missing: --set site=VALUE\n",
-    ];
-    for expected in expected {
-        assert!(printed.contains(expected), "{printed}");
-    }
-    assert!(printed.ends_with("snowcat: bad.json: 2 mistakes\n"), "{printed}");
-
-    let unknown = ["check", "bad.json", "--set", "sites=shop"];
-    let check = snowcat(home.path(), &unknown, "");
-    assert_eq!(check.status.code(), Some(2));
-    assert_eq!(errors(&check), "snowcat: the job has no setting 'sites'\n");
-    // One of several jobs has it.
-    let several = ["check", "bad.json", "job.json", "--set", "site=shop"];
-    assert_eq!(snowcat(home.path(), &several, "").status.code(), Some(1));
-    let plan = snowcat(home.path(), &["plan", "bad.json"], "");
-    assert_eq!(plan.status.code(), Some(2));
-    assert_eq!(errors(&plan), "snowcat: bad.json: the setting 'site' is missing\n");
-
-    let filled = ["check", "bad.json", "--set", "site=shop", "--json"];
-    let check = snowcat(home.path(), &filled, "");
-    assert_eq!(check.status.code(), Some(1));
-    let found: Vec<(u64, String)> = String::from_utf8(check.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| {
-            let mistake: Value = serde_json::from_str(line).unwrap();
-            let place = mistake["place"].as_str().unwrap().to_owned();
-            (mistake["line"].as_u64().unwrap(), place)
-        })
-        .collect();
-    let expected = [
-        (3, ""),
-        (5, "resource_defaults.write_disposition"),
-        (7, "resources[0].endpoint"),
-        (7, "resources[0].endpoint.paginator.limit"),
-    ];
-    for (line, place) in expected {
-        assert!(found.contains(&(line, place.to_owned())), "{line} {place}: {found:?}");
-    }
-
-    let check = snowcat(home.path(), &["check", "job.json"], "");
-    assert_eq!(check.status.code(), Some(0), "{}", errors(&check));
-    assert_eq!(
-        String::from_utf8(check.stdout).unwrap(),
-        "job.json: valid (p into DB.ds: items, users)\n"
-    );
-    fs::write(home.path().join("cut.json"), "{\n  \"a\": [1,\n").unwrap();
-    let check = snowcat(home.path(), &["check", "job.json", "cut.json"], "");
-    assert_eq!(check.status.code(), Some(1));
-    assert!(errors(&check).starts_with("cut.json:"), "{}", errors(&check));
-    assert_eq!(snowcat(home.path(), &["check", "none.json"], "").status.code(), Some(2));
-}
-
-#[test]
-fn the_component_is_written_out() {
-    let home = home();
-    let output = snowcat(home.path(), &["component", "to/snowcat.wasm"], "");
-    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("to/snowcat.wasm: ") && text.ends_with(", imports: none\n"), "{text}");
-    assert_eq!(fs::read(home.path().join("to/snowcat.wasm")).unwrap(), snowcat_host::COMPONENT);
-}
-
-#[test]
-fn a_component_is_compiled_for_other_machines() {
-    let home = home();
-    fs::write(home.path().join("small.wasm"), wat::parse_str("(component)").unwrap()).unwrap();
-    let engines = json!({
-        "x86_64.default": {"target": "x86_64-unknown-linux-gnu", "concurrency_support": false},
-        "aarch64.limited": {
-            "target": "aarch64-unknown-linux-gnu", "memory_reservation": 0, "memory_guard_size": 0,
-            "memory_reservation_for_growth": 1 << 20, "signals_based_traps": false, "memory_init_cow": false,
-        },
-        "pulley64": {"target": "pulley64", "signals_based_traps": false, "memory_guard_size": 0},
-    });
-    let arguments = ["precompile", "small.wasm", "--engines", "-", "--out", "to"];
-    let output = snowcat(home.path(), &arguments, &engines.to_string());
-    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    // ELF's numbers of the machines; wasmtime takes that of RISC-V for its interpreter.
-    for (key, machine) in [("x86_64.default", 62), ("aarch64.limited", 183), ("pulley64", 243)] {
-        let file = fs::read(home.path().join(format!("to/small.{key}.cwasm"))).unwrap();
-        assert_eq!(&file[..4], b"\x7fELF", "{key}");
-        assert_eq!(u16::from_le_bytes([file[18], file[19]]), machine, "{key}");
-    }
-}
-
-#[test]
-fn engines_that_cannot_be_are_refused() {
-    let home = home();
-    fs::write(home.path().join("small.wasm"), wat::parse_str("(component)").unwrap()).unwrap();
-    let check = |component: &str, engines: &str, code: i32, words: &str| {
-        let arguments = ["precompile", component, "--engines", "-", "--out", "to"];
-        let output = snowcat(home.path(), &arguments, engines);
-        assert_eq!(output.status.code(), Some(code), "{engines}");
-        assert!(errors(&output).contains(words), "{}", errors(&output));
-    };
-    check("small.wasm", r#"{"a": {"memory": 1}}"#, 2, "unknown field `memory`");
-    check("small.wasm", r#"{"../a": {}}"#, 2, r#"found "../a""#);
-    check("small.wasm", "[", 2, "-: ");
-    check("none.wasm", "{}", 2, "none.wasm: ");
-    check("small.wasm", r#"{"a": {"target": "s390x-unknown-linux-gnu"}}"#, 1, "small.wasm: a: ");
-    check("small.wasm", r#"{"a": {"concurrency_support": true}}"#, 1, "concurrency support");
-    check("items.ndjson", r#"{"a": {}}"#, 1, "items.ndjson: a: ");
-}
-
-/// A directory with a job and an input.
-pub(crate) fn home() -> tempfile::TempDir {
-    let home = tempfile::tempdir().unwrap();
-    let job = json!({
-        "pipeline": "p", "database": "DB", "dataset": "ds",
-        "resources": [{"name": "items"}, {"name": "users"}],
-    });
-    fs::write(home.path().join("job.json"), job.to_string()).unwrap();
-    fs::write(home.path().join("items.ndjson"), ROWS).unwrap();
-    home
-}
-
-pub(crate) fn snowcat(home: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_snowcat"))
-        .current_dir(home)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Not every command reads it.
-    _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-pub(crate) fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
