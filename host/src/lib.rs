@@ -43,6 +43,7 @@
 //! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
 //! | [`input`] | the files of a job, on disks and in buckets, as pages |
 //! | [`snowflake`] | a session with Snowflake |
+//! | `cloud` | requests to the storage of clouds |
 //!
 //! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`.
 //!
@@ -53,6 +54,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod cloud;
 pub mod credentials;
 pub mod dry_run;
 mod encoding;

@@ -1,16 +1,15 @@
-//! Amazon S3, and what speaks like it. Requests are signed as "Signature Version 4" has it.
+//! Amazon S3, and what speaks like it.
 
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
-use ring::{digest, hmac};
-
 use super::api::{Api, Entry, Page, now, range};
 use super::variables::Variables;
-use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint, decoded};
-use super::xml;
+use super::wire::{Cloud, CloudClient};
+use crate::cloud::exchange::{CloudFailure, CloudResponse};
+use crate::cloud::request::{Ask, Endpoint, Verb, decoded};
+use crate::cloud::signature::{Keys, PayloadHash};
+use crate::cloud::xml;
 use crate::credentials::Secret;
-use crate::http::encoded;
 
 /// A bucket.
 pub(super) struct Amazon {
@@ -20,12 +19,6 @@ pub(super) struct Amazon {
     /// The environment's, until a server says that the bucket is in another.
     region: Mutex<String>,
     keys: Option<Keys>,
-}
-
-struct Keys {
-    id: String,
-    secret: Secret,
-    token: Option<Secret>,
 }
 
 impl Amazon {
@@ -78,7 +71,7 @@ impl Amazon {
 impl Cloud for Amazon {
     fn sign(&self, ask: &mut Ask, _: &CloudClient) -> Result<Vec<Secret>, CloudFailure> {
         let Some(keys) = &self.keys else { return Ok(Vec::new()) };
-        let signature = keys.sign(ask, &self.region(), now());
+        let signature = keys.sign(ask, &PayloadHash::of(b""), &self.region(), now());
         let token = keys.token.clone();
         Ok([Secret::new(signature)].into_iter().chain(token).collect())
     }
@@ -142,7 +135,7 @@ impl Api for Amazon {
     }
 
     fn about(&self, key: &str) -> Ask {
-        Ask { head: true, ..self.ask(Some(key)) }
+        Ask { verb: Verb::Head, ..self.ask(Some(key)) }
     }
 
     fn read(&self, entry: &Entry, from: u64, to: u64) -> Ask {
@@ -153,62 +146,9 @@ impl Api for Amazon {
     }
 }
 
-impl Keys {
-    /// Adds the headers of a signature; gives it back.
-    fn sign(&self, ask: &mut Ask, region: &str, now: DateTime<Utc>) -> String {
-        let (time, day) = (now.format("%Y%m%dT%H%M%SZ").to_string(), now.format("%Y%m%d"));
-        let nothing = hex(digest::digest(&digest::SHA256, b"").as_ref());
-        // As the client would say it, and so it cannot differ from what is signed.
-        let host = ask.host().to_owned();
-        ask.headers.push(("host", host));
-        ask.headers.push(("x-amz-content-sha256", nothing.clone()));
-        ask.headers.push(("x-amz-date", time.clone()));
-        if let Some(token) = &self.token {
-            ask.headers.push(("x-amz-security-token", token.reveal().to_owned()));
-        }
-        ask.headers.sort();
-        let names: Vec<&str> = ask.headers.iter().map(|(name, _)| *name).collect();
-        let names = names.join(";");
-        let mut query: Vec<(String, String)> =
-            ask.query.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
-        query.sort();
-        let query: Vec<String> =
-            query.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let headers: String =
-            ask.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-        let request = format!(
-            "{}\n{}\n{}\n{headers}\n{names}\n{nothing}",
-            ask.method(),
-            ask.path,
-            query.join("&"),
-        );
-        let scope = format!("{day}/{region}/s3/aws4_request");
-        let hash = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
-        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
-        let first = format!("AWS4{}", self.secret.reveal()).into_bytes();
-        let key = scope.split('/').fold(first, |key, part| mac(&key, part));
-        let signature = hex(&mac(&key, &text));
-        let id = &self.id;
-        let value = format!(
-            "AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}"
-        );
-        ask.headers.push(("authorization", value));
-        signature
-    }
-}
-
-/// HMAC with SHA-256.
-pub(super) fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
-}
-
 /// A number of bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     text.trim().parse().map_err(|_| format!("expected a size in the list, found {text:?}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// It becomes a part of a host's name.
@@ -226,47 +166,6 @@ mod tests {
             more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let find = move |name: &str| Some(more.iter().find(|(other, _)| other == name)?.1.clone());
         Amazon::new(bucket, &Variables::new(find)).map_err(|it| it.message).unwrap()
-    }
-
-    /// The examples in Amazon's "Signature Calculations for the Authorization Header".
-    #[test]
-    fn signatures_are_those_of_the_manual() {
-        let keys = Keys {
-            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
-            token: None,
-        };
-        let now: DateTime<Utc> = "2013-05-24T00:00:00Z".parse().unwrap();
-        let check = |path: &str, query: &[(&str, &str)], range: &str, expect: &str| {
-            let mut ask = Ask {
-                origin: "https://examplebucket.s3.amazonaws.com".to_owned(),
-                path: path.to_owned(),
-                query: query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
-                ..Ask::default()
-            };
-            if !range.is_empty() {
-                ask.headers.push(("range", range.to_owned()));
-            }
-            assert_eq!(keys.sign(&mut ask, "us-east-1", now), expect, "{path}");
-        };
-        check(
-            "/test.txt",
-            &[],
-            "bytes=0-9",
-            "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
-        );
-        check(
-            "/",
-            &[("lifecycle", "")],
-            "",
-            "fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543",
-        );
-        check(
-            "/",
-            &[("prefix", "J"), ("max-keys", "2")],
-            "",
-            "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7",
-        );
     }
 
     #[test]

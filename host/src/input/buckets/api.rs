@@ -5,7 +5,9 @@ use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
-use super::wire::{Ask, Cloud, CloudResponse};
+use super::wire::Cloud;
+use crate::cloud::exchange::CloudResponse;
+use crate::cloud::request::Ask;
 
 /// What one cloud calls things.
 pub(super) trait Api: Cloud {

@@ -4,13 +4,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::amazon::{mac, size};
+use super::amazon::size;
 use super::api::{Api, Entry, Page, now, range};
 use super::location::{AzureHost, is_account};
 use super::token::{BearerToken, Grant};
 use super::variables::Variables;
-use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint, decoded};
-use super::xml;
+use super::wire::{Cloud, CloudClient};
+use crate::cloud::exchange::{CloudFailure, CloudResponse};
+use crate::cloud::request::{Ask, Endpoint, Verb, decoded};
+use crate::cloud::signature::mac;
+use crate::cloud::xml;
 use crate::credentials::Secret;
 
 /// A container.
@@ -184,7 +187,7 @@ impl Api for Azure {
     }
 
     fn about(&self, key: &str) -> Ask {
-        Ask { head: true, ..self.ask(Some(key)) }
+        Ask { verb: Verb::Head, ..self.ask(Some(key)) }
     }
 
     fn of_about(&self, key: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
@@ -222,7 +225,7 @@ fn to_sign(ask: &Ask, account: &str) -> String {
     // Verb, the headers Content-Encoding to If-Modified-Since (7), If-Match, the last three.
     format!(
         "{}\n\n\n\n\n\n\n\n{condition}\n\n\n\n{}/{account}{}{}",
-        ask.method(),
+        ask.verb.name(),
         headers.concat(),
         ask.path,
         query.concat()

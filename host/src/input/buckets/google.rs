@@ -6,7 +6,9 @@ use super::amazon::size;
 use super::api::{Api, Entry, Page, range};
 use super::token::{BearerToken, Grant};
 use super::variables::Variables;
-use super::wire::{Ask, Cloud, CloudClient, CloudFailure, CloudResponse, Endpoint};
+use super::wire::{Cloud, CloudClient};
+use crate::cloud::exchange::{CloudFailure, CloudResponse};
+use crate::cloud::request::{Ask, Endpoint};
 use crate::credentials::Secret;
 
 /// A bucket.

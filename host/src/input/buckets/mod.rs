@@ -15,7 +15,6 @@ mod location;
 mod token;
 mod variables;
 mod wire;
-mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -30,7 +29,8 @@ use self::azure::Azure;
 use self::google::Google;
 use self::location::{Location, Name, Pattern};
 use self::variables::Variables;
-use self::wire::{CloudClient, CloudFailure, CloudResponse};
+use self::wire::CloudClient;
+use crate::cloud::exchange::{CloudFailure, CloudResponse};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
 

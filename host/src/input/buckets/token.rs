@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use ureq::http::Uri;
 
 use super::api::now;
-use super::wire::{Ask, CloudClient, CloudFailure};
+use super::wire::CloudClient;
+use crate::cloud::exchange::CloudFailure;
+use crate::cloud::request::Ask;
 use crate::credentials::Secret;
 use crate::http::token::fetch;
 

@@ -1,6 +1,7 @@
 //! The variables of the environment that hold credentials and endpoints.
 
-use super::wire::{CloudFailure, Endpoint};
+use crate::cloud::exchange::CloudFailure;
+use crate::cloud::request::Endpoint;
 use crate::credentials::Secret;
 
 /// The variables of the environment, or what stands for them.

@@ -59,6 +59,7 @@ const FLOORS: &[Floors] = &[
             "snowflake",
             "dry_run",
             "input",
+            "cloud",
             "http",
             "replay",
             "transcript",

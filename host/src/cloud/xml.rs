@@ -7,19 +7,19 @@ use quick_xml::reader::Reader;
 
 /// An element that holds a text.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Element {
+pub(crate) struct Element {
     /// The names of the elements around it and its own, with `/` between, without the outermost.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// Whether it says `Encoded="true"`: Azure's word for percent-encoded.
-    pub(super) encoded: bool,
+    pub(crate) encoded: bool,
 }
 
 /// The texts of elements in document order. An empty last element of a repeated group is returned too.
 ///
 /// # Errors
 /// What is wrong with the text.
-pub(super) fn leaves(text: &str) -> Result<Vec<Element>, String> {
+pub(crate) fn leaves(text: &str) -> Result<Vec<Element>, String> {
     // Azure begins with the mark of an order of bytes.
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let mut found = Vec::new();

@@ -1,0 +1,214 @@
+//! One request to a cloud and its answer; what a refusal says.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use ureq::http::request::Builder;
+use ureq::http::{HeaderMap, HeaderValue, Uri};
+use ureq::{Agent, Body};
+
+use super::request::{Ask, Verb};
+use super::xml;
+use crate::credentials::Secret;
+use crate::http::{check, hide, is_transient};
+
+/// An answer.
+pub(crate) struct CloudResponse {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl CloudResponse {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) struct CloudFailure {
+    /// The status of HTTP; 0 if there was no answer.
+    pub(crate) status: u16,
+    pub(crate) transient: bool,
+    pub(crate) message: String,
+}
+
+impl CloudFailure {
+    pub(crate) fn lasting(message: impl Into<String>) -> Self {
+        Self { status: 0, transient: false, message: message.into() }
+    }
+
+    /// The same, with what was done.
+    pub(crate) fn of(mut self, operation: impl fmt::Display) -> io::Error {
+        self.message = format!("{operation}: {}", self.message);
+        let kind = if self.status == 404 { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+        io::Error::new(kind, self.message)
+    }
+}
+
+/// No answer is larger: neither a part of a file nor a page of a list.
+pub(crate) const LARGEST: u64 = 64 << 20;
+
+/// Clients that follow no redirect, and speak plain HTTP to this machine only.
+pub(crate) struct Agents {
+    /// Through the proxy that the environment names, if it does.
+    remote: Agent,
+    local: Agent,
+}
+
+impl Agents {
+    pub(crate) fn new() -> Self {
+        let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
+            config
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_connect(Some(Duration::from_secs(15)))
+                .timeout_global(Some(Duration::from_secs(120)))
+                .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
+                .build()
+                .into()
+        };
+        Self {
+            remote: agent(Agent::config_builder()),
+            local: agent(Agent::config_builder().proxy(None)),
+        }
+    }
+
+    /// The client for a URL, if a request may go there.
+    pub(crate) fn to(&self, uri: &Uri) -> Result<&Agent, String> {
+        let local = check(uri)?.is_local();
+        Ok(if local { &self.local } else { &self.remote })
+    }
+
+    /// Sends a request that is signed and has no body. `secrets` are quoted in no answer that is a refusal.
+    pub(crate) fn exchange(
+        &self,
+        ask: &Ask,
+        secrets: &[Secret],
+    ) -> Result<CloudResponse, CloudFailure> {
+        let (agent, message) = self.message(ask)?;
+        let sent = message.body(()).map_err(ureq::Error::from).and_then(|it| agent.run(it));
+        read(ask.verb, sent, secrets)
+    }
+
+    fn message(&self, ask: &Ask) -> Result<(&Agent, Builder), CloudFailure> {
+        // Neither a URL nor a header is quoted: a signature may be in it.
+        let uri: Uri = ask.url().parse().map_err(|_| CloudFailure::lasting("not a URL"))?;
+        let agent = self.to(&uri).map_err(CloudFailure::lasting)?;
+        let mut message = ureq::http::Request::builder().method(ask.verb.name()).uri(uri);
+        for (name, value) in &ask.headers {
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|_| CloudFailure::lasting(format!("the header {name} cannot be sent")))?;
+            value.set_sensitive(*name == "authorization" || *name == "x-amz-security-token");
+            message = message.header(*name, value);
+        }
+        Ok((agent, message))
+    }
+}
+
+/// Reads an answer to its end.
+fn read(
+    verb: Verb,
+    sent: Result<ureq::http::Response<Body>, ureq::Error>,
+    secrets: &[Secret],
+) -> Result<CloudResponse, CloudFailure> {
+    let failed = |error: ureq::Error| CloudFailure {
+        status: 0,
+        transient: is_transient(&error),
+        message: error.to_string(),
+    };
+    let (parts, body) = sent.map_err(failed)?.into_parts();
+    let body = match verb {
+        Verb::Head => Vec::new(),
+        _ => body.into_with_config().limit(LARGEST).read_to_vec().map_err(failed)?,
+    };
+    let mut answer = CloudResponse { status: parts.status.as_u16(), headers: parts.headers, body };
+    if !parts.status.is_success() {
+        // Those that refuse a signature say how they have read it.
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        answer.body = hide(text, secrets).into_bytes();
+    }
+    Ok(answer)
+}
+
+/// What a refusal says.
+pub(crate) fn refused(answer: &CloudResponse, unsigned: Option<&str>) -> CloudFailure {
+    let status = answer.status;
+    let mut message = format!("the server said {status}");
+    // A HEAD has no body, but Azure says its word in a header as well.
+    let word = answer.header("x-ms-error-code").map(str::to_owned);
+    let (code, text) = reason(&answer.body);
+    if let Some(code) = code.or(word) {
+        message.push_str(&format!(" {code}"));
+    }
+    if let Some(text) = text {
+        message.push_str(&format!(": {text}"));
+    }
+    if let Some(unsigned) = unsigned.filter(|_| matches!(status, 401 | 403 | 404)) {
+        message.push_str(&format!(" ({unsigned})"));
+    }
+    let transient = matches!(status, 408 | 429 | 500..);
+    CloudFailure { status, transient, message }
+}
+
+/// Returns the error code and message; nothing else of the answer is shown.
+fn reason(body: &[u8]) -> (Option<String>, Option<String>) {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    let (code, sentence) = if text.starts_with('{') {
+        let answer: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let said = answer.pointer("/error/message").and_then(|it| it.as_str()).map(str::to_owned);
+        (None, said)
+    } else if text.trim_start_matches('\u{feff}').starts_with('<') {
+        let leaves = xml::leaves(text).unwrap_or_default();
+        let said = |path: &str| {
+            let leaf = leaves.iter().find(|leaf| leaf.path == path);
+            leaf.map(|leaf| leaf.text.clone()).filter(|text| !text.is_empty())
+        };
+        (said("Code"), said("Message"))
+    } else {
+        (None, Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    let line = |text: String| {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let whole = words.join(" ");
+        let mut short: String = whole.chars().take(300).collect();
+        if short.len() < whole.len() {
+            short.push_str("..");
+        }
+        short
+    };
+    (code.map(line), sentence.map(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_reported_in_a_line() {
+        let check = |status, body: &str, unsigned, expect: &str| {
+            let headers = HeaderMap::new();
+            let answer = CloudResponse { status, headers, body: body.as_bytes().to_vec() };
+            assert_eq!(refused(&answer, unsigned).message, expect);
+        };
+        check(
+            403,
+            "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>Not\n you</Message><StringToSign>x</StringToSign></Error>",
+            None,
+            "the server said 403 AccessDenied: Not you",
+        );
+        check(
+            404,
+            r#"{"error": {"code": 404, "message": "No such object: b/a"}}"#,
+            Some("no key"),
+            "the server said 404: No such object: b/a (no key)",
+        );
+        check(502, "<html><body>Oops<br></body></html>", None, "the server said 502");
+        check(500, "", Some("no key"), "the server said 500");
+        check(400, &"é".repeat(999), None, &format!("the server said 400: {}..", "é".repeat(300)));
+    }
+}
