@@ -39,7 +39,8 @@ node: ## Install the Node.js programs of the tests in target/node
 # once more.
 component: ## Build the component (target/component/snowcat.wasm) and the programs (target/debug)
 	@echo "component: build"
-	@$(CARGO) build --quiet $(LOCKED) --workspace
+	@# And the program that the tests of stages run.
+	@$(CARGO) build --quiet $(LOCKED) --workspace --lib --bins --example upload
 	@target/debug/snowcat component $(COMPONENT)
 
 # The target that compiles most is first: it fills both cores while the component, whose last step is long and

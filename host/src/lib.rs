@@ -43,7 +43,8 @@
 //! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
 //! | [`input`] | the files of a job, on disks and in buckets, as pages |
 //! | [`snowflake`] | a session with Snowflake |
-//! | `cloud` | requests to the storage of clouds |
+//! | [`stage`] | files that are uploaded to a stage |
+//! | `cloud` | requests to the storage of clouds, for both |
 //!
 //! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`.
 //!
@@ -69,6 +70,7 @@ mod limits;
 mod replay;
 mod runner;
 pub mod snowflake;
+pub mod stage;
 pub mod transcript;
 
 pub use dry_run::DryRun;

@@ -1,12 +1,14 @@
 //! One request to a cloud and its answer; what a refusal says.
 
 use std::fmt;
-use std::io;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
+use chrono::{DateTime, Utc};
 use ureq::http::request::Builder;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use super::request::{Ask, Verb};
 use super::xml;
@@ -24,6 +26,11 @@ impl CloudResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// The instant, for signatures.
+pub(crate) fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
 }
 
 /// Why a request has no answer.
@@ -51,14 +58,43 @@ impl CloudFailure {
 /// No answer is larger: neither a part of a file nor a page of a list.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
+/// Time for a request without a body.
+const LONGEST: Duration = Duration::from_secs(120);
+/// Bytes a second at which a body must be sent at least: it extends the time.
+const SLOWEST: u64 = 32 << 10;
+/// Bytes of a body that is sent only after the server has accepted the head. A server that rejects a request
+/// may close the connection while the body is sent, and its answer would be lost.
+const ASK_FIRST: usize = 1 << 20;
+
+/// The body of a request. Reading it fails once the flag is set.
+pub(crate) struct RequestBody<'a> {
+    rest: &'a [u8],
+    cancelled: &'a AtomicBool,
+}
+
+impl<'a> RequestBody<'a> {
+    pub(crate) fn new(bytes: &'a [u8], cancelled: &'a AtomicBool) -> Self {
+        Self { rest: bytes, cancelled }
+    }
+}
+
+impl Read for RequestBody<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(io::Error::other("cancelled"));
+        }
+        self.rest.read(into)
+    }
+}
+
 /// Clients that follow no redirect, and speak plain HTTP to this machine only.
-pub(crate) struct Agents {
+pub(crate) struct CloudAgents {
     /// Through the proxy that the environment names, if it does.
     remote: Agent,
     local: Agent,
 }
 
-impl Agents {
+impl CloudAgents {
     pub(crate) fn new() -> Self {
         let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
             config
@@ -66,7 +102,7 @@ impl Agents {
                 .max_redirects(0)
                 .max_redirects_will_error(false)
                 .timeout_connect(Some(Duration::from_secs(15)))
-                .timeout_global(Some(Duration::from_secs(120)))
+                .timeout_global(Some(LONGEST))
                 .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into()
@@ -91,6 +127,32 @@ impl Agents {
     ) -> Result<CloudResponse, CloudFailure> {
         let (agent, message) = self.message(ask)?;
         let sent = message.body(()).map_err(ureq::Error::from).and_then(|it| agent.run(it));
+        read(ask.verb, sent, secrets)
+    }
+
+    /// Sends a request that is signed, with a body if its method has one.
+    pub(crate) fn send(
+        &self,
+        ask: &Ask,
+        body: &mut RequestBody<'_>,
+        secrets: &[Secret],
+    ) -> Result<CloudResponse, CloudFailure> {
+        if matches!(ask.verb, Verb::Get | Verb::Head | Verb::Delete) {
+            return self.exchange(ask, secrets);
+        }
+        let (agent, mut message) = self.message(ask)?;
+        let length = body.rest.len();
+        message = message.header("content-length", length);
+        if length >= ASK_FIRST {
+            message = message.header("expect", "100-continue");
+        }
+        let seconds = u64::try_from(length).unwrap_or(u64::MAX) / SLOWEST;
+        let limit = LONGEST.saturating_add(Duration::from_secs(seconds));
+        let sent = message.body(SendBody::from_reader(body)).map_err(ureq::Error::from);
+        let sent = sent.and_then(|message| {
+            let message = agent.configure_request(message).timeout_global(Some(limit)).build();
+            agent.run(message)
+        });
         read(ask.verb, sent, secrets)
     }
 

@@ -8,6 +8,9 @@ pub(crate) enum Verb {
     #[default]
     Get,
     Head,
+    Put,
+    Post,
+    Delete,
 }
 
 impl Verb {
@@ -15,6 +18,9 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -33,6 +39,14 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// A request to a URL that somebody else encoded and signed; `None` if it is none.
+    pub(crate) fn of_url(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (host, path) = rest.split_at(rest.find('/')?);
+        let origin = format!("{scheme}://{host}");
+        Some(Self { origin, path: path.to_owned(), ..Self::default() })
+    }
+
     /// Host and port, as they are sent.
     pub(crate) fn host(&self) -> &str {
         self.origin.split_once("://").map_or("", |(_, host)| host)
@@ -78,6 +92,13 @@ impl Endpoint {
         let origin = format!("{scheme}://{host}");
         let fits = !host.is_empty() && !url.contains(['?', '#', '@']);
         fits.then(|| Self { origin, path: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// The same with a part more in its path.
+    #[must_use]
+    pub(crate) fn below(mut self, part: &str) -> Self {
+        self.path.push_str(&path(&[part]));
+        self
     }
 
     /// A request to a path of these parts.

@@ -8,6 +8,7 @@ use crate::credentials::Secret;
 use crate::http::encoded;
 
 /// What requests to Amazon are signed with.
+#[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) id: String,
     pub(crate) secret: Secret,

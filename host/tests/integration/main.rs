@@ -12,5 +12,6 @@ mod first_job;
 mod limits;
 mod network;
 mod snowflake;
+mod stage;
 mod stub;
 mod table;

@@ -2,10 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::api::{Api, Entry, Page, now, range};
+use super::api::{Api, Entry, Page, range};
 use super::variables::Variables;
 use super::wire::{Cloud, CloudClient};
-use crate::cloud::exchange::{CloudFailure, CloudResponse};
+use crate::cloud::exchange::{CloudFailure, CloudResponse, now};
 use crate::cloud::request::{Ask, Endpoint, Verb, decoded};
 use crate::cloud::signature::{Keys, PayloadHash};
 use crate::cloud::xml;

@@ -1,9 +1,6 @@
 //! What each cloud does in its own way, and files in buckets.
 
 use std::io;
-use std::time::SystemTime;
-
-use chrono::{DateTime, Utc};
 
 use super::wire::Cloud;
 use crate::cloud::exchange::CloudResponse;
@@ -81,9 +78,4 @@ impl Entry {
 /// Returns the header value that requests the bytes from `from` up to, not including, `to`.
 pub(super) fn range(from: u64, to: u64) -> String {
     format!("bytes={from}-{}", to.saturating_sub(1))
-}
-
-/// The instant, for signatures.
-pub(super) fn now() -> DateTime<Utc> {
-    SystemTime::now().into()
 }

@@ -5,12 +5,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::amazon::size;
-use super::api::{Api, Entry, Page, now, range};
+use super::api::{Api, Entry, Page, range};
 use super::location::{AzureHost, is_account};
 use super::token::{BearerToken, Grant};
 use super::variables::Variables;
 use super::wire::{Cloud, CloudClient};
-use crate::cloud::exchange::{CloudFailure, CloudResponse};
+use crate::cloud::exchange::{CloudFailure, CloudResponse, now};
 use crate::cloud::request::{Ask, Endpoint, Verb, decoded};
 use crate::cloud::signature::mac;
 use crate::cloud::xml;

@@ -11,9 +11,8 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Value, json};
 use ureq::http::Uri;
 
-use super::api::now;
 use super::wire::CloudClient;
-use crate::cloud::exchange::CloudFailure;
+use crate::cloud::exchange::{CloudFailure, now};
 use crate::cloud::request::Ask;
 use crate::credentials::Secret;
 use crate::http::token::fetch;

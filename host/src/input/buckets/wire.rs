@@ -7,7 +7,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::http::Uri;
 
-use crate::cloud::exchange::{Agents, CloudFailure, CloudResponse, refused};
+use crate::cloud::exchange::{CloudAgents, CloudFailure, CloudResponse, refused};
 use crate::cloud::request::Ask;
 use crate::credentials::Secret;
 
@@ -35,13 +35,13 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Sends requests, again where that is worth it.
 pub(super) struct CloudClient {
-    agents: Agents,
+    agents: CloudAgents,
     first_wait: Duration,
 }
 
 impl CloudClient {
     pub(super) fn new() -> Self {
-        Self { agents: Agents::new(), first_wait: FIRST_WAIT }
+        Self { agents: CloudAgents::new(), first_wait: FIRST_WAIT }
     }
 
     #[must_use]

@@ -57,6 +57,7 @@ const FLOORS: &[Floors] = &[
         rooms: &[
             "cli",
             "snowflake",
+            "stage",
             "dry_run",
             "input",
             "cloud",

@@ -1,0 +1,185 @@
+//! The locations of the files of a load: one PUT statement for each folder of a stage, and one more for all
+//! threads when the credentials expire.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::counters::Counters;
+use super::info::StageInfo;
+use crate::interface::Failure;
+
+/// A file on a stage.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct StagePath {
+    /// The stage, fully qualified and quoted, without the `@`.
+    pub stage: String,
+    /// The folder below it: empty, or without a slash at its end.
+    pub folder: String,
+    /// The name of the file in the folder.
+    pub name: String,
+}
+
+impl StagePath {
+    /// The file at a path below a stage.
+    #[must_use]
+    pub fn new(stage: &str, path: &str) -> Self {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let [stage, folder, name] = [stage, folder, name].map(str::to_owned);
+        Self { stage, folder, name }
+    }
+}
+
+/// Runs PUT statements. Implemented by a session with Snowflake.
+pub trait Locate: Send + Sync {
+    /// Runs a PUT statement of a file with this name into this folder, with OVERWRITE, and returns its answer.
+    /// It is called on the threads of the queue, one at a time for each folder, and may block. What it locks
+    /// must not be held by a caller of [`Queue::finish`](super::Queue::finish).
+    ///
+    /// # Errors
+    /// The failure of the statement.
+    fn locate(&self, place: &StagePath) -> Result<StageInfo, Failure>;
+}
+
+/// The folders that are known.
+pub(super) struct Locations {
+    locate: Arc<dyn Locate>,
+    /// By stage and folder.
+    folders: Mutex<BTreeMap<(String, String), SharedFolder>>,
+}
+
+/// Locked while a statement runs.
+type SharedFolder = Arc<Mutex<Folder>>;
+
+#[derive(Default)]
+enum Folder {
+    #[default]
+    Unknown,
+    /// One statement is for all its files.
+    Known(Arc<Current>),
+    /// Each file needs a statement of its own.
+    ByFile,
+    /// The last statement failed: no other thread runs it again.
+    Failed(Failure),
+}
+
+/// The answer to the last PUT statement.
+pub(super) struct Current {
+    pub(super) info: StageInfo,
+    /// How many answers there were before it.
+    generation: u64,
+    /// When the credentials are renewed.
+    until: Option<Instant>,
+}
+
+/// Credentials are renewed this long before they expire, or after half of their time.
+const MARGIN: Duration = Duration::from_secs(600);
+/// Credentials that last no longer are used until the server rejects them.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+impl Current {
+    fn new(info: StageInfo, generation: u64) -> Self {
+        // Credentials that have expired by this machine's clock are used until the server rejects them.
+        let rest = info.expires.and_then(|it| it.duration_since(SystemTime::now()).ok());
+        let rest = rest.filter(|rest| *rest > SHORTEST).map(|rest| rest - MARGIN.min(rest / 2));
+        let until = rest.and_then(|rest| Instant::now().checked_add(rest));
+        Self { info, generation, until }
+    }
+
+    fn is_due(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+impl Locations {
+    pub(super) fn new(locate: Arc<dyn Locate>) -> Self {
+        Self { locate, folders: Mutex::default() }
+    }
+
+    /// The location of a file. Runs a statement if it is not known.
+    pub(super) fn of<'a>(
+        &'a self,
+        place: &'a StagePath,
+        counters: &'a Counters,
+    ) -> Result<FileLocation<'a>, Failure> {
+        let key = (place.stage.clone(), place.folder.clone());
+        let folder = Arc::clone(locked(&self.folders).entry(key).or_default());
+        let file = |folder| FileLocation { locate: &*self.locate, place, folder, counters };
+        let mut state = locked(&folder);
+        match &*state {
+            Folder::Known(_) => {}
+            Folder::ByFile => return Ok(file(Arc::default())),
+            Folder::Failed(failure) => return Err(failure.clone()),
+            Folder::Unknown => {
+                let current = file(Arc::default()).renewed(&mut state, 0)?;
+                if current.info.is_for_one_file() {
+                    *state = Folder::ByFile;
+                    return Ok(file(Arc::new(Mutex::new(Folder::Known(current)))));
+                }
+            }
+        }
+        drop(state);
+        Ok(file(folder))
+    }
+
+    /// Removes all of them.
+    pub(super) fn clear(&self) {
+        locked(&self.folders).clear();
+    }
+}
+
+/// The location of one file.
+pub(super) struct FileLocation<'a> {
+    locate: &'a dyn Locate,
+    place: &'a StagePath,
+    /// QueueShared with the other files of its folder, or its own.
+    folder: SharedFolder,
+    counters: &'a Counters,
+}
+
+impl FileLocation<'_> {
+    /// The last answer, or a new one if its credentials are about to expire.
+    pub(super) fn current(&self) -> Result<Arc<Current>, Failure> {
+        // Other threads wait for the lock while one of them runs the statement.
+        let mut state = locked(&self.folder);
+        let generation = match &*state {
+            Folder::Known(current) if !current.is_due() => return Ok(Arc::clone(current)),
+            Folder::Known(current) => current.generation + 1,
+            Folder::Unknown | Folder::ByFile => 0,
+            Folder::Failed(failure) => return Err(failure.clone()),
+        };
+        self.renewed(&mut state, generation)
+    }
+
+    /// Renews credentials that a server has rejected. Returns the last answer if another thread has renewed
+    /// them in the meantime.
+    pub(super) fn renew(&self, refused: &Current) -> Result<Arc<Current>, Failure> {
+        let mut state = locked(&self.folder);
+        match &*state {
+            Folder::Known(current) if current.generation != refused.generation => {
+                Ok(Arc::clone(current))
+            }
+            Folder::Failed(failure) => Err(failure.clone()),
+            _ => self.renewed(&mut state, refused.generation + 1),
+        }
+    }
+
+    fn renewed(&self, state: &mut Folder, generation: u64) -> Result<Arc<Current>, Failure> {
+        self.counters.locate(generation > 0);
+        match self.locate.locate(self.place) {
+            Ok(info) => {
+                let current = Arc::new(Current::new(info, generation));
+                *state = Folder::Known(Arc::clone(&current));
+                Ok(current)
+            }
+            Err(failure) => {
+                *state = Folder::Failed(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
