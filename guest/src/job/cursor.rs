@@ -26,17 +26,17 @@ pub(crate) struct Cursor {
     pub(crate) initial_value: Option<CursorValue<'static>>,
     /// The end of the range. With it the state is neither read nor saved.
     pub(crate) end_value: Option<CursorValue<'static>>,
-    /// How far before the saved value a run begins: seconds, days for dates, units for numbers.
+    /// How far before the saved value a run begins: seconds; days for dates, units for numbers.
     pub(crate) lag: Option<f64>,
     /// The order in which the source sends records, if it is known.
     pub(crate) row_order: Option<Sort>,
     /// What happens to records without a cursor value.
     pub(crate) on_missing: OnMissing,
-    /// Whether records at the start of the range belong to it, which is the default.
+    /// `true`, the default, if records at the start of the range belong to it.
     pub(crate) start_closed: bool,
-    /// Whether records at the end of the range belong to it.
+    /// `true` if records at the end of the range belong to it.
     pub(crate) end_closed: bool,
-    /// Which of two values is the later one.
+    /// The order of values: which of two is the later one.
     pub(crate) last: Last,
     /// The columns that deduplicate records with equal cursor values. `None`: the resource's primary key. Empty: no
     /// deduplication.
@@ -47,10 +47,10 @@ pub(crate) struct Cursor {
     pub(crate) end_param: Option<String>,
     /// How values are formatted for the source.
     pub(crate) convert: Option<Convert>,
-    /// Whether its column gets the cursor's hint. The cursor of an endpoint sets it; a cursor that only
-    /// filters records (dlt's `add_step`) sets no hint.
+    /// `true` if its column gets the cursor's hint. The cursor of an endpoint sets it; a cursor
+    /// that only filters records (dlt's `add_step`) sets no hint.
     pub(crate) hinted: bool,
-    /// Whether it takes its range from the job's interval.
+    /// `true` if its range is the job's interval.
     pub(crate) scheduled: bool,
     /// Seconds before the start of the load: no later value is saved.
     pub(crate) saved_before_start: Option<f64>,
@@ -95,7 +95,7 @@ pub(crate) struct Convert {
 }
 
 impl Cursor {
-    /// Parses a cursor. `requests` says whether the resource has requests that may contain it.
+    /// Parses a cursor. `requests` is `true` if the resource has requests that may contain it.
     pub(super) fn parse(value: &Value, place: &str, requests: bool) -> Result<Self> {
         let object = JobObject::new(value, place, KEYS)?;
         Self::read(&object, requests)

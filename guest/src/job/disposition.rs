@@ -58,7 +58,7 @@ pub(crate) struct MergeOptions {
 pub(crate) enum ReplaceStrategy {
     /// Insert from a staging table, all tables at once.
     InsertFromStaging,
-    /// The fastest the destination has: clone or swap.
+    /// The fastest way of the destination: clone or swap.
     StagingOptimized,
     /// Truncate first.
     TruncateAndInsert,
@@ -82,8 +82,8 @@ impl WriteDisposition {
         }
     }
 
-    /// The disposition as dlt's users write it, which the hints of the schema are made of. Options that dlt does
-    /// not have are omitted.
+    /// The disposition in the form of dlt's users, from which the hints of the schema are made.
+    /// Options that dlt does not have are omitted.
     pub(crate) fn hint(&self) -> Value {
         let Self::Merge(merge) = self else { return self.name().into() };
         let MergeDisposition { strategy, options } = merge.as_ref();

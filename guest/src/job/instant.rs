@@ -1,10 +1,11 @@
-//! Dates and times as sources write them, shifted and written back in the same way.
+//! Dates and times in the notation of the source, shifted and written in the same notation.
 //!
-//! Dates of ISO 8601 need no setting. RFC 2822 and formats of `strptime` are read where the job names them.
+//! Dates of ISO 8601 need no setting. RFC 2822 and formats of `strptime` are read if the job names
+//! them.
 //!
-//! The formats are those dlt detects (`detect_datetime_format` in `common/time.py`), and besides
-//! them a blank for the `T` and an offset after hours or minutes. Unlike dlt, which writes
-//! fractions with six digits, a fraction keeps its digits: texts are compared by code points, and
+//! The formats are those that dlt detects (`detect_datetime_format` in `common/time.py`), and also
+//! a blank for the `T` and an offset after hours or minutes. Unlike dlt, which writes fractions
+//! with six digits, a fraction keeps its digits: strings are compared by code points, and
 //! `.000000+0000` is not `.000+0000`.
 
 use std::fmt::Write as _;
@@ -14,26 +15,26 @@ use chrono::{
     DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Weekday,
 };
 
-/// A date or a time and how it was written.
+/// A date or a time, and its notation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WrittenInstant {
-    /// As on the wall.
+    /// The local time.
     local: NaiveDateTime,
-    /// The offset from UTC, where one is written.
+    /// The offset from UTC, if it has one.
     offset: Option<FixedOffset>,
     notation: Notation,
 }
 
-/// How an instant is written.
+/// The notation of an instant.
 #[derive(Clone, Debug, PartialEq)]
 enum Notation {
-    /// In this strftime format; no time of day.
+    /// A date in this strftime format.
     Day(&'static str),
-    /// In the job's strftime format.
+    /// The job's strftime format.
     Pattern {
         /// The format.
         pattern: String,
-        /// It has no time of day.
+        /// `true` if it has no time of day.
         is_date: bool,
     },
     /// `Fri, 06 Sep 2024 10:00:00 +0000`.
@@ -42,11 +43,11 @@ enum Notation {
     Time {
         /// `T` or a blank.
         separator: char,
-        /// Hours, minutes, seconds: how many of them.
+        /// The number of fields among hours, minutes and seconds.
         fields: usize,
-        /// Digits of the fraction.
+        /// The number of digits of the fraction.
         fraction: usize,
-        /// How the offset is written.
+        /// The notation of the offset.
         zone: Zone,
     },
 }
@@ -55,7 +56,7 @@ enum Notation {
 enum Zone {
     /// `+01:00`.
     Colon,
-    /// Not at all.
+    /// No offset.
     None,
     /// `+0100`.
     Plain,
@@ -64,7 +65,7 @@ enum Zone {
 }
 
 impl WrittenInstant {
-    /// Reads a date or a time, whatever of these formats it has.
+    /// Parses a date or a time in any of the ISO formats.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if !text.is_ascii() {
             return None;
@@ -106,7 +107,7 @@ impl WrittenInstant {
         Some(Self { local: date.and_time(time), offset, notation })
     }
 
-    /// Reads a date and a time as mails have them.
+    /// Parses a date and a time in the notation of mails (RFC 2822).
     pub(crate) fn parse_rfc2822(text: &str) -> Option<Self> {
         let read = DateTime::parse_from_rfc2822(text.trim()).ok()?;
         Some(Self {
@@ -116,7 +117,7 @@ impl WrittenInstant {
         })
     }
 
-    /// Reads a date or a time in a format of `strptime`; without an offset it is taken to be in UTC.
+    /// Parses a date or a time in a format of `strptime`; without an offset it is in UTC.
     pub(crate) fn parse_pattern(text: &str, pattern: &str) -> Option<Self> {
         let mut parsed = Parsed::new();
         parse(&mut parsed, text, StrftimeItems::new(pattern)).ok()?;
@@ -133,7 +134,8 @@ impl WrittenInstant {
         })
     }
 
-    /// Whether it is a date in one of the two formats in which dlt takes a date for one, or in the job's.
+    /// Returns `true` if it is a date in one of the two formats that dlt reads as dates, or in the
+    /// job's format.
     pub(crate) fn is_date(&self) -> bool {
         match &self.notation {
             Notation::Day(format) => matches!(*format, "%Y-%m-%d" | "%Y%m%d"),
@@ -142,7 +144,7 @@ impl WrittenInstant {
         }
     }
 
-    /// As on a wall in UTC; without an offset it is taken to be there.
+    /// The time in UTC; without an offset it is in UTC.
     pub(crate) fn utc(&self) -> Option<NaiveDateTime> {
         match self.offset {
             Some(offset) => self.local.checked_sub_offset(offset),
@@ -150,7 +152,7 @@ impl WrittenInstant {
         }
     }
 
-    /// As Python prints it: to the microsecond, with the offset it has.
+    /// The text that Python prints: to the microsecond, with its offset.
     pub(crate) fn iso(&self) -> String {
         let micros = self.local.nanosecond() / 1000 % 1_000_000;
         let clock = if micros == 0 { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S%.6f" };
@@ -158,17 +160,18 @@ impl WrittenInstant {
         format!("{}{zone}", self.local.format(clock))
     }
 
-    /// The day it falls on in UTC; without an offset it is taken to be in UTC.
+    /// The date in UTC; without an offset it is in UTC.
     pub(crate) fn utc_day(&self) -> Option<NaiveDate> {
         self.utc().map(|utc| utc.date())
     }
 
-    /// The same, some time later (or earlier): instants shift, not the clock on the wall.
+    /// The instant after this duration, which may be negative. The instant is shifted, not the
+    /// local time.
     pub(crate) fn plus(self, delta: TimeDelta) -> Option<Self> {
         Some(Self { local: self.local.checked_add_signed(delta)?, ..self })
     }
 
-    /// The same, with a UTC reading in its stead.
+    /// The same notation with another time, given in UTC.
     pub(crate) fn at_utc(self, utc: NaiveDateTime) -> Option<Self> {
         let local = match self.offset {
             Some(offset) => utc.checked_add_offset(offset)?,
@@ -177,7 +180,8 @@ impl WrittenInstant {
         Some(Self { local, ..self })
     }
 
-    /// In a strftime format, with its own offset; fails for an offset that it has not.
+    /// The text in a strftime format, with its own offset. Fails if the format needs an offset and
+    /// it has none.
     pub(crate) fn format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
         match self.offset {
             Some(offset) => {
@@ -188,13 +192,13 @@ impl WrittenInstant {
         }
     }
 
-    /// As it was written.
+    /// The text in its own notation.
     pub(crate) fn text(&self) -> String {
         let (separator, fields, fraction, zone) = match &self.notation {
             Notation::Day(format) => return self.local.format(format).to_string(),
             Notation::Pattern { pattern, .. } => {
                 let mut text = String::new();
-                // It was read in this format, so that it has all that the format names.
+                // It was parsed in this format, so that it has all fields of the format.
                 return match write!(text, "{}", self.format(pattern)) {
                     Ok(()) => text,
                     Err(std::fmt::Error) => self.iso(),
@@ -230,7 +234,7 @@ impl WrittenInstant {
     }
 }
 
-/// A day without a time.
+/// Parses a date.
 fn day(text: &str) -> Option<WrittenInstant> {
     let part = |from: usize, to: usize| number(text.get(from..to)?, to - from);
     let dash = |at: usize| text.as_bytes().get(at) == Some(&b'-');
@@ -280,7 +284,7 @@ fn offset(text: &str) -> Option<(FixedOffset, Zone)> {
     Some((offset, zone))
 }
 
-/// A number of exactly so many digits.
+/// A number of exactly this many digits.
 fn number(text: &str, digits: usize) -> Option<u32> {
     let all = text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
     if all { text.parse().ok() } else { None }
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_instant() {
+    fn invalid_instants_are_not_parsed() {
         for text in [
             "",
             "abc",

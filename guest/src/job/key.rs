@@ -1,16 +1,17 @@
-//! A key: the columns that together tell records apart.
+//! A key: the columns that identify records.
 
 use serde_json::Value;
 
 use super::parse::{JobObject, at, element};
 use crate::fault::Result;
 
-/// Columns that together tell records apart.
+/// Columns that together identify records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Key {
-    /// Their names, in the source's spelling.
+    /// Their names, in the spelling of the source.
     pub(crate) columns: Vec<String>,
-    /// Whether the job has one name and not a list: dlt hashes the value then, and not a list of one value.
+    /// `true` if the job has one name and not a list: dlt then hashes the value, and not a list of
+    /// one value.
     pub(crate) single: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The job: what is loaded, from where, and into which dataset. It is JSON that reads like a
 //! configuration of dlt's `rest_api` source, so that one can be turned into the other.
 //!
-//! It is parsed once into types that cannot be wrong. An unknown key or word is an error that names
-//! its path and the nearest known one. A secret in the job is an error too.
+//! It is parsed once, into types that have no invalid values. The error of an unknown key or word
+//! has its path and the nearest known one. A secret in the job is an error too.
 
 mod contract;
 mod credential;
@@ -63,40 +63,41 @@ pub(crate) struct Job {
     pub(crate) database: String,
     /// The dataset: the schema that is written to, not normalized.
     pub(crate) dataset: String,
-    /// The name of the dlt schema; none means the default one of the saved state, and the pipeline's
-    /// name where there is none yet.
+    /// The name of the dlt schema. `None`: the default one of the saved state, or the pipeline's
+    /// name if there is no state.
     pub(crate) schema_name: Option<String>,
     /// How names are normalized.
     pub(crate) naming: Naming,
-    /// How long a name may be, in characters.
+    /// The maximal length of a name, in characters.
     pub(crate) max_identifier_length: u32,
-    /// How deep records are unnested where their resource says nothing.
+    /// How deep records are unnested if their resource has no limit.
     pub(crate) max_table_nesting: u32,
-    /// How many columns a table may have before what is widest is kept as JSON.
+    /// The maximal number of columns of a table. Beyond it the widest records are kept as JSON.
     pub(crate) max_columns: usize,
-    /// How many tables a resource may have, the nested ones among them.
+    /// The maximal number of tables of a resource, nested ones included.
     pub(crate) max_tables: usize,
-    /// Whether nested tables get `_dlt_root_id`; `None`: if the disposition needs it.
+    /// `true` if nested tables get `_dlt_root_id`. `None`: if the disposition needs it.
     pub(crate) root_key: Option<bool>,
     /// The contract of the schema as the job writes it; null if there is none.
     pub(crate) schema_contract: Value,
-    /// Whether tables are made with PRIMARY KEY and UNIQUE, as the hints have them.
+    /// `true` if tables are created with PRIMARY KEY and UNIQUE, as in the hints.
     pub(crate) create_indexes: bool,
     /// How the files of the load's stage are encrypted.
     pub(crate) stage_encryption: StageEncryption,
-    /// Forget the cursors that were saved, and load everything.
+    /// Ignores the saved cursors, and loads everything.
     pub(crate) force_full_load: bool,
-    /// What to start over with.
+    /// The resources to start over, and how.
     pub(crate) refresh: Option<Refresh>,
-    /// The interval a scheduler runs the job for, start and end: the range of cursors that take it.
+    /// The interval that a scheduler runs the job for, start and end: the range of cursors that use
+    /// it.
     pub(crate) interval: Option<(String, String)>,
-    /// Whether each load is the first, into a dataset of its own.
+    /// `true` if each load is the first one, into a dataset of its own.
     pub(crate) dev_mode: bool,
     /// Credentials by name.
     pub(crate) credentials: IndexMap<String, Credential>,
-    /// What all requests have in common; none where nothing is requested.
+    /// The part that all requests have in common. `None` if no resource is requested over HTTP.
     pub(crate) client: Option<Client>,
-    /// The resources, in the order given, those that are not selected too.
+    /// The resources in the order of the job, including those that are not selected.
     pub(crate) resources: Vec<Resource>,
 }
 
@@ -121,27 +122,27 @@ impl StageEncryption {
     }
 }
 
-/// What a load starts over with: dlt's `refresh`.
+/// What a load starts over: dlt's `refresh`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refresh {
     /// The rows of the selected resources, and their cursors.
     Data,
     /// Their tables too.
     Resources,
-    /// All tables of the schema, and all that its resources remember.
+    /// All tables of the schema, and the state of all its resources.
     Sources,
 }
 
 impl Job {
-    /// Reads a job.
+    /// Parses a job.
     ///
     /// # Errors
-    /// A config fault that names the place (`resources[0].endpoint.path`), what was expected there
-    /// and what was found; for text that is not JSON, line and column.
+    /// A config fault with the path (`resources[0].endpoint.path`), the expected and the found
+    /// value. For text that is not JSON it has line and column.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let value = parse::json(text)?;
         let object = JobObject::new(&value, "", KEYS)?;
-        // Where editors find the description of a job; of no meaning here.
+        // For editors: the URL of the schema of a job. It is ignored here.
         object.text("$schema")?;
         let pipeline = object.required_text("pipeline")?.to_owned();
         let client = object.get("client").map(Client::parse).transpose()?;
@@ -189,7 +190,7 @@ impl Job {
     pub(crate) fn at(mut self, now: chrono::DateTime<chrono::Utc>) -> Self {
         if self.dev_mode {
             let suffix = now.format("_%Y%m%d%H%M%S").to_string();
-            // Two underscores would be one when the name is normalized.
+            // Two underscores would become one when the name is normalized.
             let doubled = self.dataset.ends_with('_');
             self.dataset.push_str(if doubled { suffix.trim_start_matches('_') } else { &suffix });
         }
@@ -200,18 +201,19 @@ impl Job {
         self
     }
 
-    /// How the job's names are made.
+    /// The naming convention of the job.
     pub(crate) fn convention(&self) -> Convention {
         Convention { naming: self.naming, max_length: self.max_identifier_length as usize }
     }
 
-    /// The resources that take part, in the order given.
+    /// The selected resources, in the order of the job.
     pub(crate) fn selected(&self) -> impl Iterator<Item = &Resource> {
         self.resources.iter().filter(|resource| resource.selected)
     }
 
-    /// The resources a run reads, parents before their children, otherwise in the order given; and
-    /// whether they are loaded: a parent that is not selected is read for its children only.
+    /// The resources that a run reads, parents before their children, otherwise in the order of the
+    /// job. `true` if a resource is loaded: a parent that is not selected is read for its children
+    /// only.
     pub(crate) fn reading(&self) -> Vec<(&Resource, bool)> {
         order::reading(&self.resources)
     }
@@ -227,7 +229,8 @@ impl Job {
         self.credentials.get(endpoint.auth.as_ref().or(client)?)
     }
 
-    /// Whether any resource has a condition, which a statement has to evaluate on rows of the tables.
+    /// Returns `true` if any resource has a condition, which a statement evaluates on rows of the
+    /// tables.
     pub(crate) fn has_conditions(&self) -> bool {
         self.resources.iter().any(|resource| match &resource.write_disposition {
             WriteDisposition::Merge(merge) => {
@@ -237,13 +240,14 @@ impl Job {
         })
     }
 
-    /// The URL of an endpoint, nothing filled in: placeholders are in what follows the host, or are all of it.
+    /// The URL of an endpoint with empty placeholders. They are after the host, or the whole URL.
     fn url_without_placeholders(&self, endpoint: &Endpoint) -> Result<String> {
         let base = self.client.as_ref().map_or("", |client| client.base_url.as_str());
         Ok(url::join(base, &endpoint.path.fill(|_| Ok(String::new()))?))
     }
 
-    /// Resources have tables of their own, unless each says by `table_name` which one it shares.
+    /// Checks that resources have separate tables, unless each of them has the `table_name` of a
+    /// shared one.
     fn check_tables(&self) -> Result<()> {
         let convention = self.convention();
         let mut tables: IndexMap<String, &Resource> = IndexMap::new();
@@ -273,7 +277,7 @@ impl Job {
         Ok(())
     }
 
-    /// What requests need has to be there: a base URL, credentials, and hosts they are for.
+    /// Checks the settings of requests: a base URL, credentials, and their hosts.
     fn check_requests(&self) -> Result<()> {
         let known = |auth: &str, place: &str| match self.credentials.get(auth) {
             Some(credential) => Ok(credential),
@@ -334,17 +338,18 @@ impl Job {
     }
 }
 
-/// As many columns as Snowflake is at ease with; what has more is a document whose keys are data.
+/// The limit of Snowflake for good performance. A record with more columns is a document whose keys
+/// are data.
 const MAX_COLUMNS: usize = 2000;
 
-/// Each resource is asked for, and has tables and a state of its own.
+/// Each resource has requests, tables and a state of its own.
 const MAX_RESOURCES: usize = 1000;
 
-/// What the names of dlt's own tables begin with, in all naming conventions.
+/// The prefix of dlt's own tables, in all naming conventions.
 /// Source: dlt 1.31, `common/schema/utils.py`, `is_valid_schema_name` and `dlt_tables`.
 const DLT_PREFIX: &str = "_dlt";
 
-/// More tables than anybody has unnested on purpose: each costs statements with every load.
+/// More tables than anybody unnests on purpose: each costs statements with every load.
 const MAX_TABLES: usize = 1000;
 
 const NAMINGS: &[(&str, Naming)] = &[

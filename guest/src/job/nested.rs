@@ -17,19 +17,19 @@ use crate::json::{Path, Segment};
 pub(crate) struct NestedHints {
     /// The keys from the record to the list, not normalized.
     pub(crate) path: Vec<String>,
-    /// The parent, where it is not the table above.
+    /// The parent, if it is not the table above.
     pub(crate) parent_table_name: Option<String>,
-    /// How rows are written, where it is not as the root table's.
+    /// How rows are written, if not as in the root table.
     pub(crate) write_disposition: Option<WriteDisposition>,
     /// The primary key; with one the table is a root table.
     pub(crate) primary_key: Key,
     /// The merge key; with one the table is a root table.
     pub(crate) merge_key: Key,
-    /// ColumnHints by the name of the column, not normalized.
+    /// The hints of columns by name, not normalized.
     pub(crate) columns: IndexMap<String, ColumnHints>,
     /// The contract of the table as the job writes it; null if it is that of the root table.
     pub(crate) schema_contract: Value,
-    /// What the table refers to, as the schema keeps it; null where nothing is said.
+    /// The references to other tables as the schema stores them; null if there are none.
     pub(crate) references: Value,
 }
 
@@ -48,7 +48,7 @@ const KEYS: Keys = Keys {
 
 const NO_CODE: &str = "it is code, and a job is data";
 
-/// Keys that dlt knows, and why a job has no use for them.
+/// Keys of dlt that a job does not have, and the reason.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     ("parallelized", "how requests are sent is the host's business"),
     ("validator", NO_CODE),
@@ -56,7 +56,7 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("file_format", "files are always Parquet"),
 ];
 
-/// The keys of a path such as `a.b`, or `['a.b'].c` where a key has a dot of its own.
+/// The keys of a path such as `a.b`, or `['a.b'].c` if a key contains a dot.
 fn keys_of(path: &str) -> Result<Vec<String>> {
     if !path.contains("['") {
         return Ok(path.split('.').map(str::to_owned).collect());
@@ -70,7 +70,7 @@ fn keys_of(path: &str) -> Result<Vec<String>> {
     Path::parse(path)?.segments().iter().map(key).collect()
 }
 
-/// Parses the hints for the nested tables of a resource, the shorter paths first.
+/// Parses the hints for the nested tables of a resource, shorter paths first.
 pub(super) fn nested_hints(object: &JobObject<'_>) -> Result<Vec<NestedHints>> {
     let Some(map) = object.map("nested_hints")? else { return Ok(Vec::new()) };
     let place = object.place_of("nested_hints");
@@ -95,7 +95,7 @@ pub(super) fn nested_hints(object: &JobObject<'_>) -> Result<Vec<NestedHints>> {
         })
     };
     let mut nested = map.iter().map(read).collect::<Result<Vec<_>>>()?;
-    // Parents come before their children, otherwise in the order given (a stable sort).
+    // Parents come before their children, otherwise in the order of the job (a stable sort).
     nested.sort_by_key(|hints| hints.path.len());
     Ok(nested)
 }

@@ -50,7 +50,7 @@ pub(super) fn reading(resources: &[Resource]) -> Vec<(&Resource, bool)> {
     for resource in resources {
         let mut depth = 0_usize;
         let mut below = resource;
-        // Parents are checked to end; the bound is for those who would call this before.
+        // Parents were checked for cycles; the limit is for calls before that check.
         while let Some(above) = parent_of(below).filter(|_| depth <= resources.len()) {
             depth += 1;
             below = above;

@@ -1,5 +1,5 @@
-//! The parent of a resource: the resource for each of whose records it is requested once, and the fields of
-//! those records that its requests are made with.
+//! The parent of a resource: the resource is requested once for each record of the parent, with
+//! fields of that record.
 //!
 //! Source: dlt 1.31, `sources/rest_api/config_setup.py` (`collect_resolved_values`, `build_parent_record`).
 
@@ -10,7 +10,7 @@ use super::template::{Placeholder, TemplatePart};
 use crate::fault::{Fault, Result};
 use crate::json::Path;
 
-/// What names of a parent's fields begin with.
+/// The prefix of names of a parent's fields.
 pub(super) const RESOURCES: &str = "resources.";
 
 /// The parent of a resource.
@@ -36,7 +36,7 @@ impl Parent {
 pub(super) struct ParentReferences(Option<Parent>);
 
 impl ParentReferences {
-    /// `{resources.<reference>}`, where `name` is what stands between the braces.
+    /// `{resources.<reference>}`, where `name` is the text between the braces.
     pub(super) fn placeholder(&mut self, name: &str, reference: &str) -> Result<TemplatePart> {
         match reference.split_once('.') {
             Some((resource, field)) if !resource.is_empty() && !field.is_empty() => {

@@ -355,7 +355,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
             let Strict(value) = members.next_value()?;
             map.insert(key, value);
         }
-        // Only now: a comment given twice is refused too, for Snowflake's PARSE_JSON refuses it.
+        // Last, because a repeated comment is an error too: Snowflake's PARSE_JSON rejects it.
         map.retain(|key, _| !key.starts_with(COMMENT));
         Ok(Strict(Value::Object(map)))
     }

@@ -15,7 +15,7 @@ pub(crate) enum ProcessingStep {
     Exclude(Vec<Path>),
     /// Discards the records that do not match.
     Filter(Filter),
-    /// Removes the values that are neither at these paths nor on the way to them.
+    /// Removes the values that are neither at these paths nor parents of such values.
     Include(Vec<Path>),
     /// Renames the keys at these paths.
     Rename(Vec<(Path, String)>),
@@ -26,7 +26,7 @@ pub(crate) enum ProcessingStep {
 pub(crate) struct Filter {
     /// The condition.
     pub(crate) condition: Condition,
-    /// Whether records match that do not meet it.
+    /// `true` if the records that do not meet the condition match.
     pub(crate) not: bool,
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Test {
     Contains(String),
     /// It exists and is not null, or not.
     Exists(bool),
-    /// It is one of these; `None` is null or nothing.
+    /// It is one of these; `None` is null or absent.
     In(Vec<Option<CursorValue<'static>>>),
     /// It is a string that begins with this.
     StartsWith(String),
@@ -113,7 +113,7 @@ fn paths(object: &JobObject<'_>, key: &str) -> Result<Vec<Path>> {
     texts.iter().enumerate().map(|(n, text)| inner(text, &element(&place, n))).collect()
 }
 
-/// A path to a part of a record, which may be any element of a list but not a certain one.
+/// A path to a part of a record. It may match every element of a list, but not a single one.
 fn inner(text: &str, place: &str) -> Result<Path> {
     let path = Path::parse(text).map_err(|fault| fault.at(place))?;
     let certain =

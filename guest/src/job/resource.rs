@@ -1,5 +1,4 @@
-//! What a job says about one resource: what its rows are called, how they are written, and where
-//! they come from.
+//! A resource of a job: its source, the names of its tables, and how its rows are written.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
@@ -24,70 +23,70 @@ use crate::fault::Result;
 pub(crate) struct Resource {
     /// Its name, in the source's spelling.
     pub(crate) name: String,
-    /// What the job says of where the records are and how they are read, as the job says it.
+    /// The part of the job that defines where the records are and how they are read, unparsed.
     pub(crate) reading: Value,
-    /// The name of its table, not normalized; none means the resource's name.
+    /// The name of its table, not normalized. `None`: the resource's name.
     pub(crate) table_name: Option<String>,
-    /// What is said of its table, for people.
+    /// The description of its table.
     pub(crate) description: Option<String>,
-    /// Whether the job says that its table is Snowflake's own kind, as any is.
+    /// `true` if the job sets the table format of Snowflake explicitly, which every table has.
     pub(crate) native: bool,
     /// How its rows are written.
     pub(crate) write_disposition: WriteDisposition,
-    /// What a record is known by.
+    /// The primary key.
     pub(crate) primary_key: Key,
-    /// What a group of records that is replaced as one is known by.
+    /// The merge key: the records with one value are replaced as a group.
     pub(crate) merge_key: Key,
-    /// How deep its records are unnested; none means the job's limit.
+    /// How deep its records are unnested. `None`: the job's limit.
     pub(crate) max_table_nesting: Option<u32>,
-    /// ColumnHints by the name of the column, not normalized.
+    /// The hints of columns by name, not normalized.
     pub(crate) columns: IndexMap<String, ColumnHints>,
-    /// What is unnested at all; none means everything.
+    /// The paths that are unnested. `None`: all.
     pub(crate) unnest: Option<Unnest>,
-    /// Where the records come from.
+    /// The source of the records.
     pub(crate) input: Input,
-    /// What is new, if the source can say so.
+    /// The incremental cursor, if there is one.
     pub(crate) cursor: Option<Cursor>,
-    /// What is done to each record first.
+    /// The processing steps of each record.
     pub(crate) processing_steps: Vec<ProcessingStep>,
-    /// Whether it takes part when the job selects nothing.
+    /// `true` if it is selected. That is the default if the job selects nothing.
     pub(crate) selected: bool,
     /// The contract of its tables as the resource writes it; null if there is none.
     pub(crate) schema_contract: Value,
-    /// What its table refers to, as the schema keeps it; null where nothing is said.
+    /// The references to other tables as the schema stores them; null if there are none.
     pub(crate) references: Value,
     /// Hints for its nested tables, the shorter paths first.
     pub(crate) nested_hints: Vec<NestedHints>,
-    /// What becomes of a number that the type of its column does not hold.
+    /// The column of a number that does not fit the type of its column.
     pub(crate) on_type_conflict: OnTypeConflict,
-    /// How often what it has brought is committed, before all of it is there.
+    /// How often records are committed before the resource is read to its end.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
 
-/// What becomes of a number that the type of its column does not hold.
+/// The column of a number that does not fit the type of its column.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum OnTypeConflict {
-    /// It goes to a column beside it, `{column}__v_{type}`, as in dlt.
+    /// A variant column, `{column}__v_{type}`, as in dlt.
     #[default]
     Variant,
-    /// A column that is new with the load gets a type that holds both; in others as above.
+    /// A column that is new in the load gets a type for both; other columns get a variant column.
     Widen,
 }
 
-/// The name of the table of records that were rejected.
+/// The name of the table of rejected records.
 pub(super) const REJECTED: &str = "_rejected";
 
-/// Where records come from.
+/// The source of records.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Input {
-    /// A source that is asked over HTTP.
+    /// A source with requests over HTTP.
     Endpoint(Box<Endpoint>),
-    /// The host, which holds them: records, or pages as the endpoint would give them.
+    /// The input of the host: records, or pages like those of an endpoint.
     Pull(Pulled),
 }
 
-/// What the job says of where the records are and how they are read: all but what becomes of them. A checkpoint
-/// is good for as long as this stays as it is.
+/// The part of the job that defines where the records are and how they are read. A checkpoint is
+/// valid as long as this is unchanged.
 fn reading(merged: &Value) -> Value {
     const WRITING: [&str; 16] = [
         "name",
@@ -112,7 +111,7 @@ fn reading(merged: &Value) -> Value {
     Value::Object(map)
 }
 
-/// `resource_defaults`, checked as far as that goes without a resource.
+/// `resource_defaults`, checked as far as possible without a resource.
 pub(super) struct Defaults {
     map: Map<String, Value>,
     columns: IndexMap<String, ColumnHints>,
@@ -148,7 +147,8 @@ impl Defaults {
 }
 
 impl Resource {
-    /// Reads a resource laid over the defaults. A text is a name and a path at once, as in dlt.
+    /// Parses a resource merged into the defaults. A string is both the name and the path, as in
+    /// dlt.
     pub(super) fn parse(value: &Value, place: &str, defaults: &Defaults) -> Result<Self> {
         let mut own = match value {
             Value::String(path) => {
@@ -163,7 +163,7 @@ impl Resource {
             let endpoint = Map::from_iter([("path".to_owned(), Value::from(path.as_str()))]);
             own.insert("endpoint".to_owned(), Value::Object(endpoint));
         }
-        // First the resource alone, so that its unknown keys are named before anything is merged.
+        // The resource is checked first, so that errors about its unknown keys have its path.
         let own_value = Value::Object(own);
         let alone = JobObject::new(&own_value, place, KEYS)?;
         let own_columns = columns(&alone)?;
@@ -233,10 +233,10 @@ impl Resource {
         self.parent().is_some().then_some("for the resource depends on another")
     }
 
-    /// The table of records that were rejected.
+    /// The table of rejected records.
     ///
     /// # Errors
-    /// None: what is read is fixed.
+    /// None: the parsed text is constant.
     pub(crate) fn rejected() -> Result<Self> {
         let value = json!({
             "name": REJECTED,
@@ -253,22 +253,22 @@ impl Resource {
         Self::parse(&value, REJECTED, &Defaults::parse(None)?)
     }
 
-    /// Whether records that cannot be read are stored in `_rejected`.
+    /// Returns `true` if records that cannot be read are stored in `_rejected`.
     pub(crate) fn rejects(&self) -> bool {
         matches!(&self.input, Input::Pull(pulled) if pulled.on_bad_record == OnBadRecord::Reject)
     }
 
-    /// The name its table has before it is normalized.
+    /// The name of its table, not normalized.
     pub(crate) fn table(&self) -> &str {
         self.table_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// Its parent, where it has one.
+    /// Its parent, if it has one.
     pub(crate) fn parent(&self) -> Option<&Parent> {
         self.endpoint().and_then(|endpoint| endpoint.parent.as_ref())
     }
 
-    /// Its endpoint, where it has one.
+    /// Its endpoint, if it has one.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         match &self.input {
             Input::Endpoint(endpoint) => Some(endpoint),
@@ -316,7 +316,7 @@ const KEYS: Keys = Keys {
     ],
     refused: REFUSED,
 };
-/// The defaults with a resource's own keys over them. Endpoints are merged, all else is replaced.
+/// The defaults with a resource's own keys. Endpoints are merged, other keys are replaced.
 fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
     for (key, value) in own {
@@ -341,7 +341,7 @@ fn unnest(object: &JobObject<'_>) -> Result<Option<Unnest>> {
     Ok(Some(unnest))
 }
 
-/// Where the records come from, and the cursor, which an endpoint or the resource can have.
+/// The source of the records, and the cursor, which an endpoint or the resource can have.
 fn input(
     object: &JobObject<'_>,
     alone: &JobObject<'_>,
@@ -351,7 +351,7 @@ fn input(
     let endpoint = object
         .choice("source", &[("endpoint", true), ("pull", false)])?
         .unwrap_or(own_endpoint && alone.get("files").is_none());
-    // What the defaults say of files is for those resources that are read from files.
+    // The defaults for files apply to resources that are read from files.
     for key in ["files", "format", "encoding", "on_bad_record", "include_file"] {
         if endpoint && alone.get(key).is_some() {
             let message =

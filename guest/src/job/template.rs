@@ -1,5 +1,5 @@
-//! Texts with placeholders, written as Python's `str.format` writes them, for that is how dlt's
-//! configurations are written: `{incremental.start_value}`, and `{{` and `}}` for braces.
+//! Strings with placeholders in the notation of Python's `str.format`, which dlt's configurations
+//! have: `{incremental.start_value}`, and `{{` and `}}` for braces.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub(crate) enum CursorBound {
     Start,
 }
 
-/// What a name between braces stands for.
+/// The meaning of a name between braces.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Placeholder {
     /// `{incremental.start_value}`, `{incremental.initial_value}`, `{incremental.end_value}`.

@@ -1,8 +1,8 @@
-//! Where a text can be cut between values before all of it is there.
+//! Positions where a text can be cut between values before all of it is read.
 //!
-//! Not the [`Reader`](super::Reader): that one needs whole values, and would begin a value of many pages
-//! again with each page. This one keeps its state between the pages, and checks nothing: the reader
-//! checks the values once they are whole.
+//! Not the [`Reader`](super::Reader), which needs whole values: a value of many pages would be read
+//! from its beginning with each page. This one keeps its state between the pages, and checks
+//! nothing: the reader checks the values once they are whole.
 
 use super::reader::plain_end;
 
@@ -30,8 +30,8 @@ pub(crate) struct Boundaries {
 }
 
 impl Boundaries {
-    /// The next boundary in these bytes, which follow those of the call before, and how many bytes are before it.
-    /// `None`: there is none, all bytes have been read.
+    /// The next boundary in these bytes, which follow those of the last call, and the number of
+    /// bytes before it. `None` if there is none.
     pub(crate) fn next(&mut self, bytes: &[u8]) -> (usize, Option<Boundary>) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {

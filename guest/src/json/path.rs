@@ -1,7 +1,7 @@
 //! Paths into JSON, the part of JSONPath a loader needs: `a.b`, `$`, `['a b']`, `[0]`, `[-1]`, `[*]`, `*`.
 //!
-//! dlt reads paths with `jsonpath_ng`. Everything it writes in the ordinary way is read here with
-//! the same meaning; filters, slices (but `[-1:]`), unions and `..` are refused by name.
+//! dlt reads paths with `jsonpath_ng`. The common ones have the same meaning here. Filters, slices
+//! (except `[-1:]`), unions and `..` are rejected by name.
 
 use crate::fault::{Fault, Result};
 
@@ -31,7 +31,7 @@ impl Path {
     /// Reads a path.
     ///
     /// # Errors
-    /// A config fault that says what is wrong with the path.
+    /// A config fault with the reason if the path is not valid.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let segments = tokens(text)?
             .into_iter()
@@ -74,8 +74,8 @@ impl Path {
         &self.text
     }
 
-    /// The key, where the path is one and nothing else: `id`, but not `$.id` (as in dlt, which marks
-    /// the column of such a cursor).
+    /// The key, if the path is only one key: `id`, but not `$.id` (as in dlt, which marks the
+    /// column of such a cursor).
     pub(crate) fn field(&self) -> Option<&str> {
         match self.segments.as_slice() {
             [Segment::Key(key)] if !self.text.starts_with("$.") && !self.text.starts_with("$[") => {
@@ -92,7 +92,7 @@ impl std::fmt::Display for Path {
     }
 }
 
-/// A piece of a path, before it has a meaning.
+/// A token of a path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Token {
     /// `[*]` or `[3]`.
@@ -106,7 +106,7 @@ pub(crate) enum Token {
     },
 }
 
-/// What is in brackets and is no key.
+/// A bracket that has no key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Bracket {
     /// `[*]`.
@@ -117,7 +117,7 @@ pub(crate) enum Bracket {
     Index(usize),
 }
 
-/// The pieces of a path.
+/// The tokens of a path.
 pub(crate) fn tokens(path: &str) -> Result<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = path;
@@ -155,7 +155,7 @@ pub(crate) fn tokens(path: &str) -> Result<Vec<Token>> {
     }
 }
 
-/// What follows an opening bracket.
+/// Reads the rest of a bracket after `[`.
 fn bracket<'p>(path: &str, inner: &'p str) -> Result<(Token, &'p str)> {
     let (token, after) = if inner.starts_with(['\'', '"']) {
         let (text, after) = quoted(path, inner)?;
@@ -170,7 +170,7 @@ fn bracket<'p>(path: &str, inner: &'p str) -> Result<(Token, &'p str)> {
         match (negative, number.parse::<usize>()) {
             (None, Ok(index)) => (Token::Bracket(Bracket::Index(index)), after),
             (Some(_), Ok(index)) if index > 0 => {
-                // The slice from the last element on is the last element.
+                // `[-1:]`, the slice from the last element on, is the last element.
                 let slice = after.strip_prefix(':').filter(|_| index == 1);
                 (Token::Bracket(Bracket::FromEnd(index)), slice.unwrap_or(after))
             }

@@ -11,7 +11,7 @@ use super::strings::{Parts, StringPart, half_pair, unescape};
 use super::visit::{Container, MAX_DEPTH, Skip, Span, TooDeep, Visit};
 use crate::fault::{Fault, Result};
 
-/// What the next value is.
+/// The type of the next value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Peek {
     /// `[`
@@ -44,13 +44,13 @@ impl<'a> Reader<'a> {
         Self::from_line(text, 1)
     }
 
-    /// At the beginning of a text that begins on a line of a file. A byte order mark is skipped.
+    /// At the beginning of a text that begins on this line of a file. A byte order mark is skipped.
     pub(crate) fn from_line(text: &'a str, first_line: u64) -> Self {
         let pos = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Self { first_line, pos, ..Self::of_value(text) }
     }
 
-    /// At the beginning of a value. A byte order mark is not JSON here.
+    /// At the beginning of a value. A byte order mark is an error here.
     pub(super) fn of_value(text: &'a str) -> Self {
         Self { text, bytes: text.as_bytes(), pos: 0, first_line: 1 }
     }
@@ -60,12 +60,12 @@ impl<'a> Reader<'a> {
         self.pos
     }
 
-    /// Goes to a position that this reader, or another one of the same text, has had.
+    /// Sets the position to one that this reader, or another one of the same text, has had.
     pub(crate) fn seek(&mut self, position: usize) {
         self.pos = position;
     }
 
-    /// The text between two positions, which must be at the borders of values.
+    /// The text between two positions, which must be boundaries of values.
     pub(crate) fn slice(&self, from: usize, to: usize) -> &'a str {
         self.text.get(from..to).unwrap_or_default()
     }
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
                     visitor.word(from, self.pos);
                 }
             }
-            // A value has ended: so do the containers that it is the last member of.
+            // A value has ended, and so have the containers whose last member it is.
             loop {
                 let Some(container) = visitor.inside() else { return Ok(()) };
                 if self.more(container.closing())? {
@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The fault of a text in which something else follows at the position.
+    /// The fault of a text that lacks `what` at the position.
     #[cold]
     pub(crate) fn expected(&self, what: &str) -> Fault {
         let found = match self.text.get(self.pos..).and_then(|rest| rest.chars().next()) {

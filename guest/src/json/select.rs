@@ -1,43 +1,43 @@
-//! Where the records are on a page, and what else on it the source wants to know.
+//! The records of a page, and other values of it that the source needs.
 //!
-//! A page is read once. Each record that the selector matches is passed to `take`; values at a
-//! paginator's paths are captured as text; the rest is skipped.
+//! A page is read once. Each record that the selector matches is passed to `take`. Values at the
+//! paths of a paginator are captured as text. The rest is skipped.
 
 use crate::fault::{Context, Result};
 use crate::json::{Path, Segment};
 use crate::json::{Peek, Reader, unescape};
 
-/// What was found on a page beside its records.
+/// The result of a page in addition to its records.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Facts {
-    /// How many records there were.
+    /// The number of records.
     pub(crate) records: u64,
-    /// For each wanted path, the first value it matched, as JSON text.
+    /// For each wanted path the first value that it matches, as JSON text.
     pub(crate) captured: Vec<Option<String>>,
-    /// Whether the selector matched anything.
+    /// `true` if the selector matched anything.
     pub(crate) selected: bool,
-    /// The keys of the page, where it is an object: to say what was found instead.
+    /// The keys of the page if it is an object, for errors.
     pub(crate) keys: Vec<String>,
 }
 
-/// Takes one record; must step over it. [`Flow::Pause`] asks for a pause before the next one.
+/// Takes one record, and must step over it. [`Flow::Pause`] requests a pause before the next one.
 pub(crate) type Take<'f> = dyn FnMut(&mut Reader<'_>) -> Result<Flow> + 'f;
 
-/// Whether a walk goes on.
+/// The decision after a record: how to go on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Flow {
     /// With the next record.
     On,
-    /// Not before somebody has done something else.
+    /// After a pause.
     Pause,
 }
 
-/// A page that is walked, maybe with pauses.
+/// The state of a walk through a page, which may have pauses.
 #[derive(Debug, Default)]
 pub(crate) struct WalkedPage {
-    /// What was found by now.
+    /// The result so far.
     pub(crate) facts: Facts,
-    /// Where the value begins that is being walked.
+    /// The position of the value that is walked.
     value: usize,
     /// The number of finished matches of the selector in this value, and the position of the next record of the
     /// current match (0: its first).
@@ -46,23 +46,20 @@ pub(crate) struct WalkedPage {
 }
 
 impl WalkedPage {
-    /// Nothing by now.
+    /// The state at the beginning of a page.
     pub(crate) fn new(wanted: &[Path]) -> Self {
         let facts = Facts { captured: vec![None; wanted.len()], ..Facts::default() };
         Self { facts, ..Self::default() }
     }
 }
 
-/// Walks a page: JSON values one after the other, most often one. Returns whether it is done: if not, `take`
-/// has asked for a pause, and the next call goes on behind it.
+/// Walks a page: JSON values one after the other, usually one. Returns `false` if `take` requested
+/// a pause: the next call then goes on after that record.
 ///
-/// Without a selector every value is a record, and every element of an array is. With one, what it
-/// matches is: an array by its elements. An object that the selector does not match is a record itself
-/// when `loose` (a file may hold pages or records), and is not otherwise.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what is read, what is looked for, and where it goes"
-)]
+/// Without a selector every value is a record, or an array of records. With a selector every match
+/// is a record, or an array of records. An object without a match is a record itself if `loose` is
+/// set, because a file may hold pages or records.
+#[expect(clippy::too_many_arguments, reason = "input, selection, options and state")]
 pub(crate) fn walk(
     mut reader: Reader<'_>,
     selector: Option<&Path>,
@@ -102,7 +99,7 @@ pub(crate) fn walk(
     Ok(true)
 }
 
-/// What is wanted of a page that has no records.
+/// The wanted values of a page without records.
 pub(crate) fn capture(text: &str, wanted: &[Path]) -> Result<Facts> {
     let mut walked = WalkedPage::new(wanted);
     let mut take = |_: &mut Reader<'_>| Ok(Flow::On);
@@ -139,7 +136,7 @@ fn find_from<'a>(reader: &mut Reader<'a>, path: &[Segment]) -> Result<Option<&'a
         let into =
             if object { is_member(step, reader.key()?) } else { is_element(step, at, length) };
         if into {
-            // The first match ends the search; what is behind it was not asked for.
+            // The first match ends the search; the rest is not read.
             if let Some(found) = find_from(reader, rest)? {
                 return Ok(Some(found));
             }
@@ -152,7 +149,7 @@ fn find_from<'a>(reader: &mut Reader<'a>, path: &[Segment]) -> Result<Option<&'a
     Ok(None)
 }
 
-/// Whether a step leads into the member of an object with this key, as it is spelled.
+/// Returns `true` if a segment matches the members with this key, given as it is spelled.
 fn is_member(step: &Segment, key: &str) -> bool {
     match step {
         Segment::Key(name) => is_key(key, name),
@@ -161,7 +158,7 @@ fn is_member(step: &Segment, key: &str) -> bool {
     }
 }
 
-/// Whether a step leads into this element of an array of this length.
+/// Returns `true` if a segment matches this element of an array of this length.
 fn is_element(step: &Segment, at: usize, length: usize) -> bool {
     match step {
         Segment::FromEnd(index) => length.checked_sub(*index) == Some(at),
@@ -171,7 +168,7 @@ fn is_element(step: &Segment, at: usize, length: usize) -> bool {
     }
 }
 
-/// The elements of the array that comes next.
+/// The number of elements of the next array.
 fn length(mut reader: Reader<'_>) -> Result<usize> {
     reader.peek()?;
     let mut more = reader.enter();
@@ -189,11 +186,11 @@ struct PageWalk<'w, 'f> {
     wanted: &'w [Path],
     take: &'w mut Take<'f>,
     walked: &'w mut WalkedPage,
-    /// Matches of the selector in the value by now.
+    /// The number of matches of the selector in the value so far.
     matched: u64,
 }
 
-/// How far each path has been followed to here.
+/// The number of matched segments of each path that leads here.
 #[derive(Clone)]
 struct Active {
     select: Option<usize>,
@@ -265,7 +262,7 @@ impl PageWalk<'_, '_> {
         self.visit(reader, next)
     }
 
-    /// The paths that lead on through a member, by their next step.
+    /// The paths that match a member too, each with one more segment.
     fn follow(&self, active: &Active, matches: impl Fn(&Segment) -> bool) -> Active {
         let select = active.select.filter(|&done| {
             self.selector.and_then(|path| path.segments().get(done)).is_some_and(&matches)
@@ -282,7 +279,7 @@ impl PageWalk<'_, '_> {
         self.wanted.get(wanted)?.segments().get(done)
     }
 
-    /// A value that is a record, or an array of records.
+    /// Takes a value that is a record, or an array of records.
     fn records(&mut self, reader: &mut Reader<'_>) -> Result<Flow> {
         self.matched += 1;
         if self.matched <= self.walked.done {
@@ -320,7 +317,7 @@ impl PageWalk<'_, '_> {
     }
 }
 
-/// Whether a key as it is spelled is this one.
+/// Returns `true` if a key, given as it is spelled, has this name.
 fn is_key(raw: &str, name: &str) -> bool {
     raw == name || (raw.contains('\\') && unescape(raw) == name)
 }
@@ -338,7 +335,7 @@ mod tests {
     ) {
         let selector = selector.map(|s| Path::parse(s).unwrap());
         let wanted: Vec<Path> = wanted.iter().map(|w| Path::parse(w).unwrap()).collect();
-        // With a pause after no record, after some and after every one.
+        // With pauses after no record, after every second record and after every record.
         for every in [usize::MAX, 2, 1] {
             let mut records = Vec::new();
             let mut walked = WalkedPage::new(&wanted);

@@ -7,7 +7,7 @@ use crate::sql::{approved, identifier};
 /// Begins the search for a job in a table `DATABASE.SCHEMA.TABLE`, which has the columns NAME and JOB.
 ///
 /// # Errors
-/// A config fault where the table's name is not valid.
+/// A config fault if the table's name is not valid.
 pub fn start(table: &str, name: &str) -> Result<Load> {
     let Some((parts, "")) = identifier::qualified(table).filter(|(parts, _)| parts.len() == 3)
     else {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn says_why_there_is_no_answer() {
+    fn failed_searches_have_the_reason() {
         assert!(start("jobs", "x").is_err());
         let search = start("a.b.c", "x").unwrap();
         search.resume(Reply::Start).unwrap();

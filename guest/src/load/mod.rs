@@ -188,7 +188,7 @@ async fn clean_up(session: &mut Session, publisher: &Publisher<'_>) -> Result<()
     Ok(())
 }
 
-/// A warning for each setting of the stored schema that dlt applies and this load does not.
+/// A warning for each setting of the stored schema that dlt applies and this load ignores.
 fn ignored(schema: &Schema) -> Vec<String> {
     let settings = schema.ignored_settings().into_iter();
     settings

@@ -1,7 +1,7 @@
-//! What the dataset has before the load: its tables and columns, the stored schema and the stored state.
+//! The dataset before the load: its tables and columns, the stored schema and the stored state.
 //!
-//! Three statements for an existing dataset, one for a new one. The catalogue is read every time, so that a table
-//! that somebody dropped is created again, whatever the stored schema says.
+//! Three statements for an existing dataset, one for a new one. The catalogue is read by every
+//! load, so that a dropped table is created again, whatever the stored schema has.
 
 use super::session::Session;
 use super::target::Target;
@@ -12,7 +12,7 @@ use crate::fault::{Context, Fault, Result};
 use crate::job::Job;
 use crate::sql::state::{SELECT_QUOTED_CASE, StoredSchema, StoredState, folds_quoted_names};
 
-/// What the dataset has when the load begins.
+/// The dataset at the beginning of the load.
 pub(crate) struct Restored {
     pub(crate) catalog: Catalog,
     pub(crate) schema: Schema,
@@ -21,7 +21,7 @@ pub(crate) struct Restored {
     pub(crate) last_load: Option<String>,
     /// Whether the pipeline has a row in the table of states, for a load to lock.
     pub(crate) has_state_row: bool,
-    /// The load that began a refresh and did not end it.
+    /// The load that began a refresh and did not finish it.
     pub(crate) refreshing: Option<String>,
 }
 
@@ -108,8 +108,8 @@ async fn restore_schema(
 /// Checks that quoted names keep their case, where the naming convention has lower-case names.
 ///
 /// # Errors
-/// A config fault where the account's QUOTED_IDENTIFIERS_IGNORE_CASE folds them: the catalogue would not
-/// know the tables that the load makes.
+/// A config fault if the account's QUOTED_IDENTIFIERS_IGNORE_CASE folds them: the catalogue would
+/// not have the names of the load's tables.
 async fn check_case(session: &mut Session, job: &Job) -> Result<()> {
     let convention = job.convention();
     if convention.fold("a") == "A" {

@@ -79,7 +79,7 @@ impl Io {
     }
 }
 
-/// The fault of a host that answered one step with the reply to another.
+/// The fault of a host that replied to one step with the reply to another.
 #[cold]
 pub fn unexpected(expected: &str, found: &Reply) -> Fault {
     Fault::protocol(format_args!("expected {expected} from the host, found {}", found.name()))
@@ -91,7 +91,7 @@ pub struct Load {
     run: RefCell<Option<Run>>,
 }
 
-/// The straight-line code of a run, as far as it has come.
+/// The code of a run, suspended at its last step.
 struct Run(Pin<Box<dyn Future<Output = Result<Step>>>>);
 
 impl Load {

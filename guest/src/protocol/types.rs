@@ -7,7 +7,7 @@ pub enum Step {
     Sql(Script),
     /// HTTP requests.
     Fetch(Vec<Request>),
-    /// The next page of what the host holds for a resource.
+    /// The next page of the host's input for a resource.
     Pull(Pull),
     /// A file to create; its bytes are in [`super::Load::payload`].
     Upload(Upload),
@@ -26,7 +26,7 @@ pub enum Step {
 pub struct Script {
     /// One statement each.
     pub statements: Vec<String>,
-    /// Whether they may run in any order.
+    /// `true` if they may run in any order.
     pub any_order: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Script {
 pub struct Request {
     /// The resource that the request is for.
     pub resource: String,
-    /// The fields of the parent's record that it is made with: path and value.
+    /// The fields of the parent's record that the request has: path and value.
     pub parent: Vec<(String, String)>,
     /// `GET`, `POST`, ...
     pub method: String,
@@ -58,7 +58,7 @@ pub struct Pull {
     pub files: Vec<String>,
     /// What a page consists of.
     pub content: Content,
-    /// Whether the rest of the file that was named last is skipped.
+    /// `true` if the rest of the file that was named last is skipped.
     pub skip: bool,
     /// The encoding of text, if it is not UTF-8.
     pub encoding: Option<String>,
@@ -75,7 +75,7 @@ pub enum Content {
     Parquet,
     /// Arrow IPC, decoded to cells, or to JSON values.
     Arrow,
-    /// Cells, whose columns the host says first.
+    /// Cells, whose columns the host sends first.
     Cells,
 }
 
@@ -93,7 +93,7 @@ pub struct InputFile {
 pub struct InputColumn {
     /// Its name.
     pub name: String,
-    /// Its type as the source calls it.
+    /// Its type in the terms of the source.
     pub native: String,
     /// Its type in the terms of the interface; empty if unknown.
     pub kind: String,
@@ -101,7 +101,7 @@ pub struct InputColumn {
     pub precision: Option<u32>,
     /// Digits of a decimal behind the point.
     pub scale: Option<u32>,
-    /// Whether it may be NULL.
+    /// `true` if it may be NULL.
     pub nullable: bool,
 }
 
@@ -121,7 +121,7 @@ pub struct Upload {
 pub struct Pause {
     /// Seconds.
     pub seconds: f64,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -235,14 +235,14 @@ pub struct Outcome {
     pub affected: Option<u64>,
 }
 
-/// Why the host could not do something.
+/// The reason why the host could not do a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// Error number or empty.
     pub code: String,
-    /// For a person.
+    /// The message for a person.
     pub message: String,
-    /// Whether a retry may succeed.
+    /// `true` if a retry may succeed.
     pub transient: bool,
 }
 

@@ -30,7 +30,7 @@ fn one_entity_is_one_page() {
     assert_eq!(run.column("user__tags", "value"), [json!("a")]);
 }
 
-/// A source that has no page behind its last one: a shorter page ends the pages, or the status does.
+/// The pages of a source without a page after the last one end with a shorter page, or with a status.
 #[test]
 fn a_status_may_end_the_pages() {
     let check = |more: Value, pages: &[usize], asked: usize, ended: Option<&str>| {
@@ -56,7 +56,7 @@ fn a_status_may_end_the_pages() {
     check(json!({}), &[3, 1], 3, Some(&fails(3)));
     check(json!({"stop_at_short_page": true, "page_size": 3}), &[3, 1], 2, None);
     check(json!({"end_status_codes": [400, 404]}), &[3, 3], 3, None);
-    // The first page has to be there.
+    // The first page must exist.
     check(json!({"end_status_codes": [404]}), &[], 1, Some(&fails(1)));
 }
 
@@ -72,7 +72,7 @@ fn a_page_may_refer_to_itself() {
     assert_eq!(run.column("items", "id"), [json!(0), json!(1)]);
 }
 
-/// The cursor is a field of the page's last record, as in Stripe.
+/// The cursor is a field of the last record, as in Stripe.
 #[test]
 fn a_cursor_may_be_of_the_last_record() {
     let paginator = json!({
@@ -89,7 +89,7 @@ fn a_cursor_may_be_of_the_last_record() {
     assert_eq!(run.asked(), ["items", "items?starting_after=3", "items?starting_after=6"]);
 }
 
-/// Whether the paginator is named or found in the answer.
+/// Both for a named and for a detected paginator.
 #[test]
 fn a_byte_order_mark_is_ignored() {
     let named = json!({"data_selector": "items", "paginator": "json_link"});
@@ -117,7 +117,7 @@ fn empty_pages_may_lack_the_list() {
     );
 }
 
-/// An offset that counts on full pages skips what a source with a limit of its own does not give.
+/// An offset assumes full pages: it skips records if the source has a lower limit.
 #[test]
 fn pages_that_are_never_full_are_reported() {
     let check = |limit: usize, pages: &[usize], warning: Option<&str>| {
@@ -135,7 +135,7 @@ fn pages_that_are_never_full_are_reported() {
     check(3, &[3], None);
     check(3, &[2], None);
     check(3, &[], None);
-    // A page omits what is not shown to everybody.
+    // A page omits the records that the caller may not read.
     check(3, &[2, 3, 1, 2], None);
     check(
         5,

@@ -14,7 +14,7 @@ use snowcat_host::transcript::{self, Transcript};
 use snowcat_host::{Engine, Error, Guest, Replay, Runner, Settings, drive};
 
 #[test]
-fn the_component_says_what_was_recorded() {
+fn the_component_repeats_the_recorded_steps() {
     let engine = Engine::new(&Settings::default()).unwrap();
     let runner = Runner::new(&engine);
     each(|job, now, recorded| {
@@ -28,7 +28,7 @@ fn the_component_says_what_was_recorded() {
 }
 
 #[test]
-fn the_library_says_what_was_recorded() {
+fn the_library_repeats_the_recorded_steps() {
     each(|job, now, recorded| {
         let mut replay = Replay::new(recorded).unwrap();
         let mut said = Transcript::new(Vec::new());

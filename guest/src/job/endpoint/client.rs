@@ -11,7 +11,7 @@ use crate::job::url;
 /// What the requests of all resources have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Client {
-    /// The URL paths are joined to.
+    /// The URL that paths are joined to.
     pub(crate) base_url: String,
     /// Headers; names in lower case.
     pub(crate) headers: Vec<(String, String)>,

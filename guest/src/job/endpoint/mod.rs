@@ -42,7 +42,7 @@ pub(crate) struct Endpoint {
     pub(crate) paginator: Option<Paginator>,
     /// The name of a credential. `None`: the client's.
     pub(crate) auth: Option<String>,
-    /// What to do about some responses; the first rule that matches applies.
+    /// The rules for some responses; the first rule that matches applies.
     pub(crate) response_rules: Vec<ResponseRule>,
     /// The resource for each of whose records it is requested once.
     pub(crate) parent: Option<Parent>,
@@ -68,8 +68,8 @@ impl Method {
 }
 
 impl Endpoint {
-    /// Parses an endpoint, and its cursor if it has one. `name` is the path where none is given, `include` the
-    /// fields that are copied from the parent's record.
+    /// Parses an endpoint, and its cursor if it has one. `name` is the default of the path,
+    /// `include` the fields that are copied from the parent's record.
     pub(super) fn parse(
         value: &Value,
         place: &str,
@@ -137,8 +137,7 @@ fn form(
     given.json(value, &place).map(Some)
 }
 
-/// Checks the keys of an endpoint in `resource_defaults`, and what can be checked without a
-/// resource.
+/// Checks the keys of an endpoint in `resource_defaults`, as far as possible without a resource.
 pub(super) fn check_defaults(value: &Value, place: &str) -> Result<()> {
     let object = JobObject::new(value, place, KEYS)?;
     object.text("path")?;
@@ -150,8 +149,8 @@ pub(super) fn check_defaults(value: &Value, place: &str) -> Result<()> {
     paginator(&object).map(drop)
 }
 
-/// An endpoint of `resource_defaults` with a resource's own laid over it: only `params` and `json`
-/// are merged, and only their first level (`_merge_resource_endpoints` in
+/// Merges an endpoint of `resource_defaults` with that of a resource: only `params` and `json` are
+/// merged, and only their first level (`_merge_resource_endpoints` in
 /// `sources/rest_api/config_setup.py`).
 pub(super) fn merge(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = defaults.clone();
@@ -197,7 +196,8 @@ fn method(object: &JobObject<'_>) -> Result<Method> {
     Ok(object.choice("method", METHODS)?.unwrap_or(Method::Get))
 }
 
-/// Whether the last part of a path names one entity: `users/{id}` (`single_entity_path` in
+/// Returns `true` if the last part of a path selects one entity: `users/{id}` (`single_entity_path`
+/// in
 /// `sources/helpers/rest_client/detector.py`).
 fn is_single_entity(path: &str) -> bool {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();

@@ -21,11 +21,11 @@ pub(super) fn auth(object: &JobObject<'_>) -> Result<Option<String>> {
 pub(super) fn paginator(object: &JobObject<'_>) -> Result<Option<Paginator>> {
     let Some(value) = object.get("paginator") else { return Ok(None) };
     let paginator = Paginator::parse(value, &object.place_of("paginator"))?;
-    // In dlt too "auto" means that nothing was said.
+    // In dlt too "auto" is the same as no value.
     Ok(Some(paginator).filter(|paginator| !paginator.is_auto()))
 }
 
-/// The headers, names in lower case; `parse` parses a value, which has this path.
+/// Parses the headers, names in lower case; `parse` parses a value with this path.
 pub(super) fn headers<T>(
     object: &JobObject<'_>,
     mut parse: impl FnMut(&str, &str) -> Result<T>,

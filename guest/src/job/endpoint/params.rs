@@ -14,7 +14,7 @@ use crate::job::template::{CursorBound, JsonTemplate, Placeholder, Template, Tem
 /// The parameters of an endpoint as the job gives them, the cursor, and what its strings name of the parent.
 pub(super) struct Params<'v> {
     place: String,
-    /// Values of the query, or of the path where it names them.
+    /// The values of the query, or of the path if it names them.
     plain: IndexMap<&'v str, &'v Value>,
     /// Fields of the parent's record.
     resolved: IndexMap<&'v str, Resolved>,
@@ -26,7 +26,7 @@ pub(super) struct Params<'v> {
 struct Resolved {
     /// Its index in [`Parent::fields`].
     field: usize,
-    /// Whether the path names the parameter.
+    /// `true` if the path names the parameter.
     in_path: bool,
 }
 

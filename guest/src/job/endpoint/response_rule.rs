@@ -1,22 +1,22 @@
-//! What an endpoint does about responses of some statuses or contents.
+//! The rules of an endpoint for responses of some statuses or contents.
 
 use serde_json::Value;
 
 use crate::fault::Result;
 use crate::job::parse::{JobObject, Keys, element};
 
-/// What to do about some responses (dlt's `response_actions`): those with this status and this content.
+/// A rule for some responses (dlt's `response_actions`): those with this status and this content.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ResponseRule {
     /// The status. `None` matches any.
     pub(crate) status: Option<u16>,
     /// A text that the body contains. `None` matches any body.
     pub(crate) content: Option<String>,
-    /// What to do.
+    /// The action.
     pub(crate) action: ResponseAction,
 }
 
-/// What to do about a response.
+/// The action for a response.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ResponseAction {
     /// End the pages, without a failure.
@@ -28,7 +28,7 @@ pub(crate) enum ResponseAction {
 }
 
 impl ResponseRule {
-    /// Returns `true` if the rule is about this response.
+    /// Returns `true` if the rule matches the response.
     pub(crate) fn matches(&self, status: u16, body: &str) -> bool {
         self.status.is_none_or(|expected| expected == status)
             && self.content.as_ref().is_none_or(|expected| body.contains(expected))

@@ -1,4 +1,4 @@
-//! Endpoints, and what is said about those that are wrong.
+//! Endpoints, and the errors of invalid ones.
 
 use serde_json::json;
 
@@ -180,7 +180,7 @@ fn knows_parents() {
 }
 
 #[test]
-fn knows_what_to_ignore() {
+fn rules_match_by_status_and_content() {
     let check = |status: Option<u16>, content: Option<&str>, found: (u16, &str), ignored: bool| {
         let content = content.map(str::to_owned);
         let it = ResponseRule { status, content, action: ResponseAction::Ignore };

@@ -8,7 +8,7 @@ use crate::job::parse::Keys;
 
 pub(super) const KEYS: Keys = Keys::of(&["type"]);
 
-/// The paginator is not known yet.
+/// The paginator is not detected yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct AutoPages;
 

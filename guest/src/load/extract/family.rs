@@ -1,5 +1,5 @@
-//! The family of tables of a resource while its records are read: rows in memory, rows in files, and what
-//! both mean for the schema and the report.
+//! The family of tables of a resource while its records are read: rows in memory and in files, and
+//! their columns and counts for the schema and the report.
 
 use rustc_hash::FxHashMap;
 
@@ -119,8 +119,8 @@ impl OpenFamily {
         Ok(())
     }
 
-    /// The staged rows by family, the resource's own first, then those that tables of its lists begin. The
-    /// report gets their rows.
+    /// The staged rows by family, the resource's own family first, then those of lists that are
+    /// root tables. The report gets the counts of rows.
     pub(crate) fn staged(
         &self,
         plan: Plan,

@@ -77,7 +77,8 @@ impl InputReader {
             let stage = StagePlace::parse(location)?;
             let before = files.len();
             let SqlReply::Ran(outcome) = session.sql(stage.list()).await? else {
-                // Not a fault of the job: a dry run has no stages, and `snowcat check` has no files.
+                // Not a fault of the job: a dry run has no stages, and `snowcat check` has no
+                // files.
                 return Err(Fault::source(format_args!(
                     "expected the files of {location}, found no stage: a dry run reads the files that \
                      it is given"
@@ -185,7 +186,7 @@ impl InputReader {
     }
 }
 
-/// Reads what the host holds, to the end or to a checkpoint.
+/// Reads the input of the host, to its end or to a checkpoint.
 pub(crate) async fn read(
     reading: &mut Reading<'_>,
     pulled: &job::Pulled,
@@ -208,7 +209,7 @@ pub(crate) async fn read(
                 reading.count_page(text.len());
                 take_page(reading, pulled, input, text).await?;
             }
-            // A host may name a listed file too; the listing knows more of it.
+            // A host may name a listed file too; the listing has more facts about it.
             PullReply::File(_) if input.listed.is_some() => {}
             PullReply::File(file) => {
                 take_frames(reading, pulled, input, true).await?;

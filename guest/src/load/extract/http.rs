@@ -21,15 +21,15 @@ const AT_ONCE: usize = 8;
 /// The most bytes of these pages together, by the largest page so far.
 const AT_ONCE_BYTES: usize = 32 << 20;
 
-/// Some sources begin their JSON with it.
+/// A byte order mark, with which some sources begin their JSON.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The requests of a resource that is in the midst of its pages.
+/// The requests of a resource with pages that are not read yet.
 pub(crate) struct OpenRequests {
     pub(crate) requests: Requests,
     /// The number of the next page, from 1.
     pub(crate) page: u64,
-    /// Whether an interrupted load stopped here.
+    /// `true` if an interrupted load stopped here.
     pub(crate) resumed: bool,
 }
 
@@ -43,16 +43,18 @@ struct PageChain<'p> {
     next: Option<Request>,
     /// The number of the page, from 1.
     page: u64,
-    /// Whether the page before had records, but fewer than requested.
+    /// `true` if the page before had records, but fewer than requested.
     short: bool,
-    /// Whether the page is the first after an interruption: the source may no longer know its position.
+    /// `true` if the page is the first after an interruption: the position may have expired at the
+    /// source.
     resumed: bool,
 }
 
-/// Reads what the source answers, to the end or to a checkpoint: `open` is then where to go on.
+/// Reads the responses of the source, to the end or to a checkpoint: `open` is then the position.
 ///
-/// For a resource with a parent, requests about several of the parent's records are sent in one step. Their
-/// pages are taken in the order of those records, so that the order of rows does not depend on the batching.
+/// For a resource with a parent, requests for several of the parent's records are sent in one step.
+/// Their pages are taken in the order of those records, so that the order of rows does not depend
+/// on the batching.
 pub(crate) async fn read(
     reading: &mut Reading<'_>,
     parents: Option<&ParentRows>,
@@ -154,8 +156,8 @@ async fn take_page(
     chain.advance(reading, response, &page, notes)
 }
 
-/// Takes the records of a page. Returns what else is on the page, and where the records are, from the first to
-/// the last.
+/// Takes the records of a page. Returns the facts of the page, and the text from the first record
+/// to the last.
 async fn take_records(
     reading: &mut Reading<'_>,
     chain: &PageChain<'_>,
@@ -186,14 +188,14 @@ async fn take_records(
     }
 }
 
-/// What the source answered to a request.
+/// The result of a request.
 enum Answer {
     Page(Response),
-    /// An answer that ends the pages, as the job defines it.
+    /// A response that ends the pages by a rule of the job.
     End,
 }
 
-/// An answer for each chain, after as many attempts as it takes.
+/// A response for each chain, after as many attempts as needed.
 async fn answers(
     session: &mut Session,
     load_id: &str,
@@ -228,7 +230,7 @@ async fn answers(
     }
 }
 
-/// A request until it has an answer.
+/// Repeats a request until it has a response.
 struct Attempt<'c> {
     chain: &'c PageChain<'c>,
     request: &'c Request,
@@ -237,7 +239,7 @@ struct Attempt<'c> {
 }
 
 impl Attempt<'_> {
-    /// Decides about a response. Returns how long to wait before the next attempt.
+    /// Decides on a response. Returns the wait before the next attempt.
     fn judge(&mut self, mut response: Result<Response, Failure>) -> Result<Option<Pause>> {
         if let Ok(response) = &mut response
             && response.body.starts_with(BYTE_ORDER_MARK)
@@ -287,7 +289,7 @@ impl<'p> PageChain<'p> {
         page: &PageFacts<'_>,
         notes: &mut Notes,
     ) -> Result<()> {
-        // The order of records says nothing if they are of several parents.
+        // The order of records is unknown if they belong to several parents.
         let closed = self.parent.is_none() && reading.sink.cursor().is_some_and(|c| c.is_closed());
         self.next = if closed { None } else { self.requests.after(page)? };
         if self.next.is_none() && !closed && self.page == 1 && page.records > 0 && notes.may_doubt()

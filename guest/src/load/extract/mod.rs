@@ -33,13 +33,13 @@ pub(crate) struct Extraction<'a> {
     job: &'a Job,
     /// The resource of rejected records.
     rejected: &'a Resource,
-    /// Each resource that is read, and whether it is loaded.
+    /// Each resource that is read; `true` if it is loaded.
     resources: Vec<(&'a Resource, bool)>,
-    /// How many of them are read.
+    /// The number of resources that are read.
     done: usize,
     /// What the child resources that are still to be read need of their parents' records.
     parents: IndexMap<&'a str, ParentRows>,
-    /// The resource in whose midst the last part ended.
+    /// The resource in which the last part ended, if it was not at its end.
     open: Option<OpenResource>,
 }
 

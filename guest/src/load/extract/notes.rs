@@ -2,7 +2,7 @@
 
 use crate::json::{Path, Segment};
 
-/// What the pages of a resource give reason to warn about.
+/// Facts about the pages of a resource that lead to warnings.
 #[derive(Default)]
 pub(crate) struct Notes {
     /// What was detected because the job does not define it.
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_what_is_error() {
+    fn values_other_than_empty_ones_are_errors() {
         for raw in ["null", "false", "0", "\"\"", "[]", "{}", "[ ]"] {
             assert!(!is_error(raw), "{raw}");
         }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn watches_what_is_beside_the_records() {
+    fn paths_of_errors_are_beside_the_records() {
         let check = |selector: Option<&str>, expect: &[&str]| {
             let selector = selector.map(|text| Path::parse(text).unwrap());
             let paths = watched(selector.as_ref());

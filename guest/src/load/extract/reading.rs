@@ -1,4 +1,4 @@
-//! A resource while it is read: where its records go, and when they are written to files.
+//! A resource while it is read: its sink, and the writing of its files.
 
 use super::part::Part;
 use super::record::RecordSink;
@@ -56,7 +56,8 @@ impl Reading<'_> {
         checkpoint.is_some_and(|checkpoint| checkpoint.is_due(self.pages, self.bytes))
     }
 
-    /// Writes the batch to files if it is large enough, and uploads those that are.
+    /// Writes the batch to files if it is large enough, and uploads the files that are large
+    /// enough.
     pub(crate) async fn flush(&mut self) -> Result<()> {
         if let Some(staging) = self.rejects.flush()? {
             self.part.upload(self.session, staging, self.report).await?;

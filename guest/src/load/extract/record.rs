@@ -1,6 +1,6 @@
-//! The path of one record: it gets the fields of its parent or file, the job's processing steps change or drop
-//! it, the cursor decides whether it is new; then it becomes rows, and the fields that child resources need are
-//! kept.
+//! The path of one record. It gets the fields of its parent or file. The processing steps of the
+//! job change or discard it. The cursor decides if it is new. Then it is written as rows, and the
+//! fields that child resources need are kept.
 
 use std::borrow::Cow;
 
@@ -16,21 +16,22 @@ use crate::sources::incremental::{Incremental, RecordVerdict, Unique};
 use crate::sources::process::process;
 use crate::sources::rest::ParentRows;
 
-/// Where the records of a resource go.
+/// The sink of the records of a resource.
 pub(crate) struct RecordSink<'i> {
     family: Option<&'i mut Family>,
     cursor: Option<&'i mut Incremental>,
     children: &'i mut [ParentRows],
     steps: &'i [ProcessingStep],
-    /// Records since the batch was weighed, and where in the text it is weighed next.
+    /// The number of records since the size of the batch was measured, and the position in the text
+    /// where it is measured next.
     records: u32,
     weighed_at: usize,
 }
 
-/// Within a page the batch is weighed after this many bytes of the page, or this many records.
+/// Within a page the batch is measured after this many bytes of the page, or this many records.
 const WEIGH_BYTES: usize = 1 << 20;
 const WEIGH_RECORDS: u32 = 1 << 14;
-/// Within a page the batch is written to files at this weight, and otherwise between pages.
+/// Within a page the batch is written to files at this size. Otherwise it is written between pages.
 const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
 impl<'i> RecordSink<'i> {
@@ -130,7 +131,7 @@ impl<'i> RecordSink<'i> {
         Ok(())
     }
 
-    /// Loads a record, unless the cursor says that it is not new.
+    /// Loads a record, unless it is not new by the cursor.
     fn load(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         if self.cursor.is_none()
             && self.children.is_empty()
@@ -165,12 +166,12 @@ impl<'i> RecordSink<'i> {
     }
 }
 
-/// Which records of a file are read. An interrupted load has loaded the first ones.
+/// Selects the records of a file that are read. An interrupted load has loaded the first ones.
 #[derive(Default)]
 pub(crate) struct FileRecords {
     /// The fields that each record gets of the file's name, as JSON members.
     pub(crate) members: String,
-    /// Records read so far, bad ones among them.
+    /// The number of records read so far, bad ones included.
     pub(crate) read: u64,
     /// The number of records that are loaded already.
     pub(crate) loaded: u64,

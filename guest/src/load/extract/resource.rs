@@ -27,16 +27,16 @@ pub(crate) struct ResourceExtraction<'a> {
     pub(crate) parents: Option<&'a ParentRows>,
 }
 
-/// What is kept of a resource's records besides the rows of its tables.
+/// Results of reading a resource in addition to the rows of its tables.
 pub(crate) struct SideOutputs<'r> {
-    /// What each child resource needs of them.
+    /// The fields of the records that each child resource needs.
     pub(crate) children: &'r mut [ParentRows],
     pub(crate) rejects: &'r mut Rejects,
 }
 
 impl ResourceExtraction<'_> {
-    /// Reads the resource to its end, or to a checkpoint: `open` is then where to go on. Stages the rows that
-    /// are new.
+    /// Reads the resource to its end, or to a checkpoint: `open` is then the position. Stages the
+    /// new rows.
     pub(crate) async fn run(
         &self,
         context: &mut LoadContext<'_>,
@@ -143,8 +143,8 @@ impl ResourceExtraction<'_> {
         Ok(())
     }
 
-    /// Takes back what the resource declared: dlt applies a resource's hints only after it has seen a record,
-    /// kept or discarded. Without one, only `replace` takes effect.
+    /// Removes the hints that the resource declared: dlt applies the hints of a resource only after
+    /// it has seen a record, kept or discarded. Without a record only `replace` takes effect.
     fn restore_schema(&self, schema: &mut Schema, before: Schema, plan: &Plan, replaces: bool) {
         let plans = std::iter::once(plan).chain(&plan.nested);
         let emptied: Vec<&str> = plans

@@ -1,4 +1,4 @@
-//! What extraction hands to publication: the staged rows of families of tables.
+//! The result of extraction, for publication: the staged rows of families of tables.
 
 use crate::dlt::types::Kind;
 use crate::load::plan::merge::WriteAction;
@@ -31,7 +31,7 @@ pub(crate) struct StagedTable {
 pub(crate) struct StagedColumn {
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// Bytes of its longest value, if one is longer than the type holds by default; else 0.
+    /// The bytes of its longest value, if that is longer than the default of the type; else 0.
     pub(crate) longest: u64,
 }
 

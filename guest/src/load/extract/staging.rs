@@ -1,5 +1,5 @@
-//! Rows to files: batches become row groups of Parquet files that grow in memory until they are
-//! worth an upload, so that a large load does not leave thousands of small files.
+//! The files of rows: a batch becomes a row group of a Parquet file. Files grow in memory until
+//! they are worth an upload, so that a large load does not create thousands of small files.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use crate::protocol::FileReport;
 use crate::shred::{Family, ShredTable, TableId};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
-/// A batch becomes a row group when its values weigh this many bytes.
+/// A batch becomes a row group when its values have this many bytes.
 pub(crate) const BATCH_BYTES: usize = 8 << 20;
-/// A file is uploaded when it has this many bytes. A host in Python takes it as one base64 text.
+/// A file is uploaded at this many bytes. A host in Python reads it as one base64 text.
 const FILE_BYTES: usize = 12 << 20;
-/// A batch of a table that holds more than this begins a file.
+/// A batch of a table with more bytes begins a new file.
 const LARGE_BATCH: usize = 4 * BATCH_BYTES;
 /// All open files together hold at most about this many bytes.
 const OPEN_BYTES: usize = 32 << 20;
 
 /// The files of one resource.
 pub(crate) struct Staging {
-    /// Where they go under the stage: the load's id.
+    /// The folder of the files on the stage: the load's id.
     prefix: String,
     convention: Convention,
-    /// Numbers the directories, for a table's name is not always a path.
+    /// The number of the resource, for its folder: the name of a table may not be valid in a path.
     resource: usize,
     tables: Vec<TableFiles>,
     ready: Vec<Ready>,
@@ -39,7 +39,8 @@ struct TableFiles {
     open: Option<(Vec<FileColumn>, ParquetFile)>,
     files: usize,
     rows: u64,
-    /// Bytes of the longest value of each column that has one longer than its type holds by default.
+    /// The bytes of the longest value of each column, if that is longer than the default of its
+    /// type.
     longest: HashMap<String, u64>,
 }
 
@@ -106,7 +107,8 @@ impl Staging {
         self.tables.get(id.number()).map_or(0, |staged| staged.rows)
     }
 
-    /// Bytes of the longest value of a column, where it is longer than its type holds by default; else 0.
+    /// The bytes of the longest value of a column, if that is longer than the default of its type;
+    /// else 0.
     pub(crate) fn longest(&self, id: TableId, column: &str) -> u64 {
         let longest = self.tables.get(id.number()).and_then(|staged| staged.longest.get(column));
         longest.copied().unwrap_or(0)
@@ -125,8 +127,8 @@ impl Staging {
         while self.tables.len() <= at {
             self.tables.push(TableFiles::default());
         }
-        // A file's columns are fixed when it is begun: the schema grew, so begin another.
-        // So does a batch that is a large file by itself: hosts copy a file whole.
+        // The columns of a file are fixed at its beginning: a schema that grew begins a new file.
+        // So does a batch that is a large file by itself, because hosts copy a file whole.
         let is_alone = table.bytes() > LARGE_BATCH;
         if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields || is_alone) {
             self.close(id, &table.name)?;

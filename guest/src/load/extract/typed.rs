@@ -1,4 +1,4 @@
-//! Reads cells: what the host reads of Parquet and Arrow, and of other sources that know their types.
+//! Reads cells: the values of Parquet, Arrow, and other inputs with types.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use crate::json::select::{self, Flow, WalkedPage};
 use crate::json::{Path, Reader};
 use crate::protocol::InputColumn;
 
-/// The columns of an input, with what the job declares of them.
+/// The columns of an input, with the hints of the job.
 ///
 /// # Errors
 /// A data fault if two columns have one name, or a column has a type that is not known.
@@ -27,7 +27,7 @@ pub(crate) fn fields(
         .filter(|(_, hints)| hints.as_map().get("data_type").is_some_and(|it| !it.is_null()))
         .map(|(name, _)| convention.normalize_path(name))
         .collect();
-    // If several columns have one normalised name, the last has it, and with it what is declared.
+    // If several columns have one normalized name, the last one and its hints apply.
     let named = columns.iter().map(|column| convention.normalize_path(&column.name));
     let last: HashMap<String, usize> = named.clone().zip(0..).collect();
     let mut names = BTreeSet::new();

@@ -13,7 +13,7 @@ use crate::shred::{
 /// An empty family of tables of the resource, with the tables and columns of the schema.
 ///
 /// # Errors
-/// A config fault when a contract in the schema cannot be read.
+/// A config fault if a contract in the schema cannot be read.
 pub(crate) fn of(
     job: &Job,
     resource: &Resource,
@@ -81,7 +81,7 @@ fn know(family: &mut Family, schema: &Schema, root: &str) -> Result<()> {
     Ok(())
 }
 
-/// The key that the schema remembers for a column or a table.
+/// The key of the schema's hints for a column or a table.
 fn key_hint(hint: Option<&Value>) -> Result<Option<Vec<String>>> {
     let Some(hint) = hint.filter(|hint| !hint.is_null()) else { return Ok(None) };
     let text = |key: &Value| key.as_str().map(str::to_owned);

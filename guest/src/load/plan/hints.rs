@@ -1,11 +1,11 @@
-//! The hints of a job, as the schema keeps them.
+//! The hints of a job in the form of the schema.
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::job::{self, Resource};
 
-/// The hints of columns as the schema takes them.
+/// The hints of columns in the form of the schema.
 pub(crate) fn columns(
     columns: &IndexMap<String, job::ColumnHints>,
 ) -> IndexMap<String, Map<String, Value>> {
@@ -16,7 +16,7 @@ pub(crate) fn given(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
 }
 
-/// The hints that the schema keeps as the job writes them.
+/// The hints that the schema stores in the form of the job.
 pub(crate) fn kept_hints<'v>(
     hints: [(&'v str, &'v Value); 2],
 ) -> impl Iterator<Item = (String, Value)> + use<'v> {
@@ -38,7 +38,7 @@ pub(crate) fn table_hints(resource: &Resource) -> Map<String, Value> {
     hints
 }
 
-/// The cursor's column, where its path is the name of one.
+/// The cursor's column, if its path is the name of one.
 pub(crate) fn cursor_column(resource: &Resource) -> Option<String> {
     let cursor = resource.cursor.as_ref().filter(|cursor| cursor.hinted)?;
     cursor.path.field().map(str::to_owned)

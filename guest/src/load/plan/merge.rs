@@ -85,7 +85,7 @@ pub(crate) fn check_conditions(
 /// The write action of a root table, by the schema, and a warning for the report.
 ///
 /// # Errors
-/// A config fault when the hints do not go together.
+/// A config fault if the hints contradict each other.
 pub(crate) fn action(schema: &Schema, name: &str) -> Result<(WriteAction, Option<String>)> {
     let Some(table) = schema.table(name) else {
         return Err(Fault::internal(format_args!("there is no table {name} in the schema")));
@@ -113,7 +113,7 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(WriteAction, Option
 }
 
 impl WriteAction {
-    /// Which rows must be numbered for it.
+    /// The rows that need numbers for it.
     pub(crate) fn sequence(&self) -> Sequence {
         match self {
             Self::Merge(plan) if plan.stages_children() => Sequence::All,
@@ -122,7 +122,7 @@ impl WriteAction {
         }
     }
 
-    /// Where root rows get their ids. Source: dlt 1.31, `common/normalizers/json/helpers.py`,
+    /// The kind of ids of root rows. Source: dlt 1.31, `common/normalizers/json/helpers.py`,
     /// `get_root_row_id_type`.
     pub(crate) fn root_id(&self) -> RootId {
         match self {
@@ -194,7 +194,7 @@ impl MergePlan {
         Ok(())
     }
 
-    /// Returns `true` if existing rows may end because they are not staged.
+    /// Returns `true` if existing rows may be retired or deleted because they are not staged.
     pub(crate) fn ends_absent(&self) -> bool {
         self.strategy.ends_absent() || self.destination_scope.is_some()
     }
@@ -215,7 +215,7 @@ pub(crate) struct ValidityColumns<'a> {
     pub(crate) to: &'a str,
     /// The end of active versions, in microseconds since 1970; `None` for NULL.
     pub(crate) active: Option<i64>,
-    /// The instant between versions, where the job sets it.
+    /// The instant between versions, if the job sets it.
     pub(crate) boundary: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! What a load is to do, by the job and the stored schema. Nothing here talks to the host.
+//! The plan of a load, made from the job and the stored schema, without steps.
 
 pub(crate) mod family;
 mod hints;

@@ -1,8 +1,9 @@
 //! What `refresh` removes: dlt's way to start over.
 //!
-//! `drop_data` deletes the rows of the selected resources, and what the state has of them, in the transaction
-//! that publishes: readers see the old rows or the new ones. `drop_resources` also drops their tables, and
-//! `drop_sources` all tables of the schema, with the state of all its resources (see `publish::drop`).
+//! `drop_data` deletes the rows of the selected resources, and their state, in the transaction that
+//! publishes: readers see the old rows or the new ones. `drop_resources` also drops their tables,
+//! and `drop_sources` all tables of the schema, with the state of all its resources (see
+//! `publish::drop`).
 //!
 //! Source: dlt 1.31, `pipeline/helpers.py` (`prepare_refresh_source`), `pipeline/drop.py`.
 
@@ -12,12 +13,12 @@ use crate::dlt::schema::{Schema, is_dlt};
 use crate::dlt::state::State;
 use crate::job::{Job, Refresh, WriteDisposition};
 
-/// The tables that a load starts over with.
+/// The tables that a refresh empties or drops.
 #[derive(Default)]
 pub(crate) struct RefreshPlan {
-    /// The tables whose rows go, parents first, by their names in the schema.
+    /// The tables whose rows are deleted, parents first, by their names in the schema.
     tables: Vec<String>,
-    /// Whether the tables go too.
+    /// `true` if the tables are dropped too.
     drops: bool,
 }
 
@@ -68,7 +69,7 @@ impl RefreshPlan {
         self.drops && self.acts()
     }
 
-    /// The tables whose rows go, parents first.
+    /// The tables whose rows are deleted, parents first.
     pub(crate) fn tables(&self) -> &[String] {
         &self.tables
     }

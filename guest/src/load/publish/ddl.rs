@@ -41,7 +41,7 @@ pub(crate) struct SchemaChanges {
     changes: Vec<Change>,
 }
 
-/// One statement, and the columns that it creates.
+/// A statement, and the columns that it creates.
 struct Change {
     statement: String,
     table: Name,
@@ -245,7 +245,7 @@ impl SchemaTarget<'_> {
         found
     }
 
-    /// The columns of a table, as the statements want them.
+    /// The columns of a table for the statements.
     fn columns(
         &self,
         table: &Table,

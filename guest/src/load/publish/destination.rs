@@ -1,4 +1,4 @@
-//! The tables of the dataset as statements need them, and the COPY into them.
+//! The tables of the dataset for the statements, and the COPY into them.
 
 use crate::dlt::schema::{self, Schema, Table};
 use crate::dlt::types::{DataType, Kind};
@@ -20,7 +20,7 @@ pub(crate) struct Destination<'a> {
     pub(crate) catalog: &'a Catalog,
 }
 
-/// Where rows are copied to.
+/// The target of a COPY.
 pub(crate) enum CopyInto<'a> {
     /// A table of the dataset.
     Table(&'a Name),
@@ -43,7 +43,7 @@ impl Destination<'_> {
             CopyInto::Table(into) => (into, Json::Parse, None),
             CopyInto::Staging(into, seq) => (into, Json::Text, Some(seq)),
         };
-        // The files' columns, with the types of the table that they go into.
+        // The columns of the files, with the types of the target table.
         let mut columns = self.columns(table, into);
         columns.extend(seq);
         let stage = &self.target.stage;

@@ -31,14 +31,14 @@ pub(crate) struct ResetState {
     pub(crate) state: State,
     /// The schema as it is stored.
     pub(crate) schema: Schema,
-    /// A load id before the load's own.
+    /// A load id below the load's own.
     pub(crate) load_id: LoadId,
     pub(crate) now: Instant,
 }
 
 impl ResetState {
-    /// What is saved for this state, with the schema as it is stored: the load's own id goes to it, and the
-    /// load has the next one.
+    /// The state and the stored schema to save. They get the load's own id, and the load gets the
+    /// next one.
     pub(crate) fn begin(
         state: &mut State,
         stored: Schema,
@@ -55,8 +55,8 @@ impl ResetState {
     }
 }
 
-/// Drops the tables, when everything new is staged. `fence` is what the load has read. Returns `true` if
-/// the state without the cursors was saved.
+/// Drops the tables when all new rows are staged. `fence` has the versions that the load has read.
+/// Returns `true` if the state without the cursors was saved.
 pub(crate) async fn drop_tables(
     session: &mut Session,
     plan: &RefreshPlan,
@@ -76,7 +76,8 @@ pub(crate) async fn drop_tables(
         let empty = async |session: &mut Session| {
             let row = StateRow::new(&stored.load_id, &stored.state, stored.now);
             fence.insert_state(session, catalog, &row).await?;
-            // What another load committed since is not deleted: this load would fail behind it.
+            // Rows that another load committed since are not deleted: this load would fail after
+            // it.
             fence.lock_schema(session).await?;
             fence.check_schema(session).await?;
             for table in &dropped {
@@ -90,7 +91,7 @@ pub(crate) async fn drop_tables(
         let emptied = fence.transaction(session, &stored.load_id, empty).await;
         emptied.at(|| "forgetting what was loaded")?;
     }
-    // The staging tables, ours and dlt's: their columns would be the old ones.
+    // The staging tables of Snowcat and dlt, which would have the old columns.
     let staged = plan.tables().iter().flat_map(|table| {
         [target.staging(table), target.staging_schema.object(target.table(table).last())]
     });

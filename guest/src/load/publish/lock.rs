@@ -67,8 +67,8 @@ impl<'a> Fence<'a> {
         }
     }
 
-    /// Runs a transaction under the lock. Where a lock cannot be had because too many wait for it, or for
-    /// too long, all of it is undone and tried again, a few times.
+    /// Runs a transaction under the lock. If the lock is not available, because too many wait for
+    /// it or for too long, all of it is rolled back and retried, a few times.
     pub(crate) async fn transaction(
         &self,
         session: &mut Session,
@@ -108,8 +108,8 @@ impl<'a> Fence<'a> {
     /// Takes the lock, inside a transaction that has begun.
     async fn lock(&self, session: &mut Session) -> Result<()> {
         let books = self.books();
-        // A schema that has no row yet can be new to another pipeline as well: all pipelines of the dataset
-        // are kept out once.
+        // A schema without a row can be new to another pipeline too: all pipelines of the dataset
+        // are locked out once.
         let statement = match self.has_schema_row {
             true => books.rewrite_states(self.pipeline, self.version),
             false => books.rewrite_all_states(),
@@ -165,9 +165,9 @@ impl<'a> Fence<'a> {
         Ok(())
     }
 
-    /// The instant from which a row of the schema is another load's.
+    /// The instant from which on a stored row of the schema is another load's.
     pub(crate) fn later_schema(&self) -> Option<i64> {
-        // The instant that was read is cut to microseconds.
+        // The instant that was read is truncated to microseconds.
         self.schema_stored_at.map(|micros| micros.saturating_add(1))
     }
 

@@ -1,4 +1,4 @@
-//! From staged files to the tables people read: tables that start over, new tables and columns, the lock, and the
+//! Publication of staged files: tables of a refresh, new tables and columns, the lock, and the
 //! transaction.
 
 mod ddl;
@@ -27,7 +27,7 @@ use crate::load::session::context::LoadContext;
 use crate::load::target::Target;
 use crate::load::target::catalog::Catalog;
 
-/// What the parts of a load share, and how far they have come.
+/// The state of a load that its parts share.
 pub(crate) struct Publisher<'a> {
     pub(crate) job: &'a Job,
     pub(crate) target: Target,
@@ -50,7 +50,7 @@ pub(crate) struct Publisher<'a> {
     pub(crate) advanced: bool,
 }
 
-/// What a part has read.
+/// The result of reading one part.
 pub(crate) struct StagedPart<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) schema_changed: bool,
@@ -61,8 +61,8 @@ pub(crate) struct StagedPart<'a> {
 }
 
 impl StagedPart<'_> {
-    /// Whether there is something to commit. Records that the contract discards bring no rows, but they may
-    /// bring the contract that the schema keeps: as in dlt they make a load.
+    /// Returns `true` if there is something to commit. Records that the contract discards have no
+    /// rows, but they may have a contract for the schema: as in dlt they are a load.
     fn is_a_load(&self) -> bool {
         let discarded = self.staged.iter().any(|staged| staged.discarded);
         discarded || self.state_changed || self.staged.iter().any(StagedFamily::changes)
@@ -70,7 +70,7 @@ impl StagedPart<'_> {
 }
 
 impl Publisher<'_> {
-    /// Commits what a part has read, if that is anything.
+    /// Commits what a part has read, if it has read anything.
     ///
     /// # Errors
     /// A destination fault if a statement fails, or if another load committed meanwhile.

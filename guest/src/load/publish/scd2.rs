@@ -1,4 +1,4 @@
-//! scd2: versions that are not staged end, new versions begin.
+//! scd2: versions that are not staged are retired, and new versions are inserted.
 
 use super::merge::FamilyMerge;
 use crate::fault::Result;
@@ -8,8 +8,8 @@ use crate::sql::SqlColumn;
 use crate::sql::merge::history::{Validity, insert_versions, retire_absent};
 use crate::sql::merge::{Match, Scope};
 
-/// Keeps every version of a row. The merge key, if there is one, says for which rows the load is
-/// complete: of others the active version stays.
+/// Keeps every version of a row. A merge key limits the load to the rows with its values: active
+/// versions of other rows stay.
 pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Session) -> Result<()> {
     let history = ValidityColumns::of(family.known)?;
     let fold = |name: &str| family.destination.fold(name);

@@ -162,7 +162,7 @@ async fn delete_absent(
     session.sql(absent.delete(family.links().id)).await.map(drop)
 }
 
-/// The same, but for rows that do not differ: nothing of those is written again.
+/// The same, but rows without differences are not written again.
 async fn upsert_changed(
     family: &FamilyMerge<'_>,
     session: &mut Session,

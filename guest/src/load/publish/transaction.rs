@@ -6,7 +6,8 @@
 //! one key have to be ranked. That table is empty before and after, inside the same transaction, so loads
 //! never see each other's rows in it.
 //!
-//! Every effect is checked: the rows that COPY says it loaded are the rows that were staged.
+//! Every effect is checked: the number of rows that COPY reports must be the number that was
+//! staged.
 
 use super::destination::{CopyInto, Destination};
 use super::lock::{Fence, rewritten};
@@ -23,8 +24,8 @@ use crate::load::target::records::cells;
 use crate::sql::merge::children::fill_root_ids;
 use crate::sql::merge::{self, Links};
 
-/// Longer schemas are stored compressed, which dlt reads at any size: they travel inside a statement,
-/// and Snowflake's statements end at 1 MB.
+/// Longer schemas are stored compressed, which dlt reads at any size: they are part of a statement,
+/// and the limit of a statement is 1 MB.
 const MAX_TEXT: usize = 512 << 10;
 
 /// Everything that one transaction writes.
@@ -39,9 +40,10 @@ pub(crate) struct Transaction<'a> {
     pub(crate) seeded: bool,
     pub(crate) load_id: &'a LoadId,
     pub(crate) now: Instant,
-    /// When the schema's row is stored: after the one before, for dlt takes the last one.
+    /// The instant for the schema's row: after that of the row before, because dlt reads the last
+    /// one.
     pub(crate) schema_stored_at: Instant,
-    /// The tables that start over.
+    /// The tables that a refresh empties.
     pub(crate) refresh: &'a RefreshPlan,
     pub(crate) staged: &'a [StagedFamily],
     /// The schema as this load found it.

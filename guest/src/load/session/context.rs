@@ -1,11 +1,11 @@
-//! What every phase of a load changes.
+//! The state that every phase of a load changes.
 
 use super::Session;
 use crate::dlt::schema::Schema;
 use crate::dlt::state::State;
 use crate::protocol::Report;
 
-/// The conversation with the host, the schema and the state as they are now, and the report so far.
+/// The conversation with the host, the current schema and state, and the report so far.
 pub(crate) struct LoadContext<'s> {
     pub(crate) session: &'s mut Session,
     pub(crate) schema: Schema,

@@ -1,5 +1,5 @@
-//! The load's side of the conversation: steps asked, replies checked, everything counted; and the way
-//! out when something fails.
+//! The load's side of the conversation: sends steps, checks replies, and counts. After a fault it
+//! rolls back and cleans up.
 
 pub(crate) mod context;
 
@@ -16,7 +16,7 @@ pub(crate) struct Session {
     io: Io,
     /// The policy for requests; `None` if the host set none.
     policy: Option<Policy>,
-    /// Whether error texts of the server are hidden from whoever runs the load.
+    /// `true` if error texts of the server are hidden from the caller of the load.
     quiet: bool,
     /// SQL statements sent.
     pub(crate) statements: u32,

@@ -1,8 +1,9 @@
-//! The tables, columns and stages of the database, by its catalogue.
+//! The tables, columns and stages of the database, read from its catalogue.
 //!
 //! The information schema may refuse to answer, may lag behind other sessions, and hides what the role has
-//! no privilege on. A refusal falls back to SHOW. An answer that the session cuts short is a fault. What is
-//! missing for another reason shows when the load makes a table that exists: see `publish::ddl`.
+//! no privilege on. A refusal falls back to SHOW. An answer that the session truncates is a fault.
+//! Tables that are missing for another reason are detected when the load creates one that exists:
+//! see `publish::ddl`.
 
 use std::collections::HashMap;
 
@@ -155,7 +156,7 @@ fn cut_short(rows: Option<usize>, found: usize) -> Fault {
     ))
 }
 
-/// The same by SHOW, without the stages.
+/// Reads the same with SHOW, without the stages.
 async fn show(session: &mut Session, target: &Target) -> Result<Catalog> {
     let mut catalog = Catalog::default();
     let mut most = 0;

@@ -39,7 +39,7 @@ impl Target {
         let short = Convention { max_length: 200.min(convention.max_length), ..convention };
         let mut pipeline = convention.normalize_identifier(&job.pipeline);
         if pipeline != job.pipeline {
-            // Pipelines whose names become one have states of their own, and stages of their own.
+            // Pipelines with the same normalized name have separate states and stages.
             let digest = sha3_256(job.pipeline.as_bytes());
             let digest: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
             pipeline = format!("{pipeline}_{digest}");
@@ -62,7 +62,7 @@ impl Target {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let is_id =
             id.and_then(|id| id.split_once('_')).is_some_and(|(s, m)| digits(s) && digits(m));
-        // Ids are as long as one another, so they compare as texts.
+        // Ids have equal lengths, so they compare as texts.
         is_id && name < self.stage.last()
     }
 

@@ -1,4 +1,4 @@
-//! Rows of dlt's own tables, as the columns of the database take them.
+//! Rows of dlt's own tables, in the form of the columns of the database.
 
 use super::Target;
 use super::catalog::Catalog;
@@ -6,7 +6,7 @@ use crate::dlt::state::Cell;
 use crate::sql::Name;
 use crate::sql::state::SqlValue;
 
-/// The values of a row of dlt's tables, as its columns in the database take them.
+/// The values of a row of dlt's tables, in the form of its columns in the database.
 pub(crate) fn cells<const N: usize>(
     target: &Target,
     catalog: &Catalog,

@@ -42,7 +42,7 @@ fn takes_json() {
 }
 
 #[test]
-fn gives_up() {
+fn permanent_failures_are_faults() {
     let check = |answer: Result<Response, Failure>, message: &str| {
         let Decision::GiveUp(fault) = first(&answer) else { panic!("{answer:?}") };
         assert_eq!(fault.kind, FaultKind::Source);
