@@ -1,4 +1,4 @@
-"""The control endpoint: tests in other languages set switches and faults, and read what happened."""
+"""The control endpoint: tests in other languages set switches and faults, and read logs and counts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .protocol import body
 if TYPE_CHECKING:
     from .server import Server
 
-# What drivers say on their own.
+# Requests that drivers send by themselves.
 DRIVERS_OWN = re.compile(r"(?i)select\s+system\$cancel_all_queries\b")
 
 
 class Control:
-    """`/emulator/...`: no token is asked for, and no fault happens here."""
+    """`/emulator/...`: it needs no token, and has no faults."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -102,7 +102,7 @@ class Control:
 
     async def _expire(self, request: Request) -> Any:
         what = (await body(request)).get("what", "session")
-        if what == "sessions":  # they are gone, as after a restart of the service
+        if what == "sessions":  # the sessions are gone, as after a restart of the service
             found = list(self.server.account.sessions.values())
             for session in found:
                 await run_in_threadpool(self.server.account.drop, session)
@@ -135,7 +135,7 @@ class Control:
 
 
 def counts(server: Server) -> dict[str, int]:
-    """The requests by endpoint, and what became of the statements."""
+    """The requests by endpoint, and the statements by outcome."""
     found = server.statements.all()
     return {
         **server.gate.counts,
@@ -148,7 +148,7 @@ def counts(server: Server) -> dict[str, int]:
 
 
 def statements(server: Server) -> dict:
-    """Every statement by request, and how often each text was executed."""
+    """Every statement by request, and the number of executions of each text."""
     executed = Counter(e.sql for e in server.account.trace if not DRIVERS_OWN.match(e.sql))
     return {
         "requests": [s.shown() for s in server.statements.all()],
@@ -160,7 +160,7 @@ def statements(server: Server) -> dict:
 
 
 def _run(server: Server, text: str) -> list:
-    """Run a worksheet as ACCOUNTADMIN; the rows of its last statement, as texts."""
+    """Run a worksheet as ACCOUNTADMIN. Return the rows of its last statement as strings."""
     session = server.account.connect()
     try:
         database = next(iter(server.account.engine.catalog.databases), None)
@@ -179,7 +179,7 @@ def _run(server: Server, text: str) -> list:
 
 
 def _answered(by_method: dict[str, Any]) -> Any:
-    """A request that is not understood is status 400 with the reason."""
+    """An invalid request has status 400 with the reason."""
 
     async def handle(request: Request) -> JSONResponse:
         handler = by_method.get(request.method)

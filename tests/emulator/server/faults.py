@@ -1,4 +1,4 @@
-"""Faults on demand: what happens to the n-th request of an endpoint."""
+"""Faults on demand: the effect on the n-th request of an endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENDPOINTS = (
     "storage",
     "any",
 )
-# What each cloud says when the credentials of a stage have expired.
+# The responses of each cloud when the credentials of a stage have expired.
 EXPIRED = {
     "S3": (400, b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"),
     "AZURE": (403, b"<Error><Code>AuthenticationFailed</Code><Message>Signature not valid: expired</Message></Error>"),
@@ -43,10 +43,10 @@ EXPIRED = {
 
 @dataclass
 class Fault:
-    """A fault: `kind` happens to the requests `nth` to `nth + times - 1` of `endpoint` that come from now on.
+    """A fault: `kind` happens to the requests `nth` to `nth + times - 1` of `endpoint` from now on.
 
-    `times=0` is for ever. With `match`, a regular expression, only requests count whose SQL text or path it finds.
-    `after` lets the request do its work first: the status, the code or the delay is what the client gets then.
+    `times=0` has no end. With `match`, a regular expression, only requests whose SQL text or path contains a match
+    count. With `after` the request is executed first, and then the client gets the status, the code or the delay.
     """
 
     kind: str
@@ -109,11 +109,11 @@ class Faults:
             self.table = []
 
     def of(self, endpoint: str, text: str) -> Fault | None:
-        """What happens to this request: the first fault that does. Every fault counts the request."""
+        """Return the first fault that happens to this request. Every fault counts the request."""
         with self._guard:
             happening = [fault for fault in self.table if fault.happens(endpoint, text)]
         return happening[0] if happening else None
 
     def shown(self) -> list[dict]:
-        """For the control endpoint."""
+        """The faults for the control endpoint."""
         return [asdict(fault) for fault in self.table]

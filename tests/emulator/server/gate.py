@@ -1,4 +1,4 @@
-"""The way of every request to the server: it is written down, and a fault may happen to it."""
+"""The entry of all requests to the server: it logs them, and applies faults."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ ENDPOINTS = [
     ("/stage/.*", "upload"),
     ("/telemetry/.*", "telemetry"),
 ]
-# A compressed answer that is shorter saves nothing.
+# The least size of a response that is compressed.
 SMALLEST_COMPRESSED = 512
 
 
 @dataclass
 class Reply:
-    """What the application answered."""
+    """The response of the application."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -49,7 +49,7 @@ class Reply:
 
 
 class Gate:
-    """The application behind it, with the log of requests and the faults. `connection` finds a client's transport."""
+    """The application, with the log of requests and the faults. `connection` returns the transport of a client."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Gate:
         self._connection, self._refuse = connection, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Serve one request."""
         if scope["type"] != "http" or scope["path"].startswith("/emulator"):
             await self.app(scope, receive, send)
             return
@@ -110,14 +110,14 @@ class Gate:
         return _instead(fault, scope) or reply
 
     async def _run(self, scope: Scope, raw: bytes) -> Reply:
-        """What the application answers, as a whole."""
+        """The whole response of the application."""
         found = Reply(500, [], b"")
         asked = False
 
         async def receive() -> Message:
             nonlocal asked
             if asked:
-                await asyncio.Event().wait()  # a client that goes does not stop what it began
+                await asyncio.Event().wait()  # a client that disconnects does not stop what it began
             asked = True
             return {"type": "http.request", "body": raw, "more_body": False}
 
@@ -156,11 +156,11 @@ class Gate:
             found = transport.get_extra_info("socket")
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
-            await asyncio.sleep(0)  # uvicorn hears that the connection is lost, and sends nothing
+            await asyncio.sleep(0)  # uvicorn detects the lost connection, and sends nothing
 
 
 def _instead(fault: Fault, scope: Scope) -> Reply | None:
-    """The answer that the client gets instead of the application's."""
+    """The response of a fault in place of the application's."""
     headers = [(name.lower().encode(), value.encode()) for name, value in fault.headers.items()]
     if fault.kind == "status":
         return Reply(fault.status, headers, b"")
@@ -188,7 +188,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _call(scope: Scope, endpoint: str, raw: bytes) -> dict:
-    """A request as the control endpoint shows it; a body that is no JSON by its length."""
+    """A request in the form of the control endpoint; a body that is not JSON is shown by its length."""
     headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
     shown: Any = {"bytes": len(raw)} if raw else None
     if raw and "json" in headers.get("content-type", "json") and endpoint != "upload":

@@ -1,4 +1,4 @@
-"""A login: who it is, and the session it gets."""
+"""A login: the user, and the new session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARROW_CLIENTS = ("Python", "Go")
 
 
 def open_session(account: Account, users: Users, request: Request, data: dict) -> Session:
-    """The session of a login's data. Raises `Refused` or `SqlError`."""
+    """Open the session for a login's data. Raises `Refused` or `SqlError`."""
     parameters = data.get("SESSION_PARAMETERS") or {}
     frame = account.procedures.frames.get(str(parameters.get("EMULATOR_FRAME")))
     user = frame.caller.user if frame is not None else users.check(data)
@@ -47,7 +47,7 @@ def open_session(account: Account, users: Users, request: Request, data: dict) -
 
 
 def described(session: Session, tokens: dict) -> dict:
-    """The data of the answer to a login."""
+    """The data of the response to a login."""
     return tokens | {
         "serverVersion": "10.40.0",
         "parameters": [

@@ -1,4 +1,4 @@
-"""Requests and answers as the drivers' protocol has them."""
+"""The requests and responses of the drivers' protocol."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from ..errors import SqlError
 from ..session import Session
 
-# Errors of a session and of a login: these answers carry no `data`.
+# Errors of a session and of a login: these responses have no `data`.
 MESSAGES = {
     390100: "Incorrect username or password was specified.",
     390104: "Invalid session token.",
@@ -37,7 +37,7 @@ class Refused(Exception):
         super().__init__(f"{code}: {self.message}")
 
     def body(self) -> dict:
-        """The answer."""
+        """The response."""
         return {"data": None, "code": str(self.code), "message": self.message, "success": False, "headers": None}
 
 
@@ -56,7 +56,7 @@ def token(request: Request) -> str:
 
 
 def where(session: Session) -> dict:
-    """What a session is connected as."""
+    """The database, schema, warehouse and role of a session."""
     return {
         "databaseName": session.database,
         "schemaName": session.schema,
@@ -66,12 +66,12 @@ def where(session: Session) -> dict:
 
 
 def success(data: object = None) -> JSONResponse:
-    """An answer without an error."""
+    """A response without an error."""
     return JSONResponse({"data": data, "code": None, "message": None, "success": True})
 
 
 def failure(error: SqlError, query_id: str | None = None) -> dict:
-    """The answer of a statement that failed."""
+    """The response to a statement that failed."""
     code = f"{error.errno:06d}"
     data = {
         "errorCode": code,

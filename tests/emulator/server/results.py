@@ -1,4 +1,4 @@
-"""The answer to a statement: rows in the answer, or in chunks that the client fetches."""
+"""The response to a statement: its rows are in the response, or in chunks that the client fetches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 ALGORITHM_HEADER = "x-amz-server-side-encryption-customer-algorithm"
 PUT = 0x7102
 GET = 0x7101
-# So many bytes of chunks are kept; the oldest go first.
+# The limit for bytes of chunks; the oldest are removed first.
 MOST_CHUNK_BYTES = 256 * 1024 * 1024
 STATS = {
     "number of rows inserted": "numRowsInserted",
@@ -44,7 +44,7 @@ class Chunk:
 
 
 class Results:
-    """Makes answers, and keeps the chunks of those that are large."""
+    """Builds responses, and keeps the chunks of large ones."""
 
     def __init__(self, switches: Switches, storage: Storage) -> None:
         self.switches, self.storage, self.sealed = switches, storage, storage.sealed
@@ -52,7 +52,7 @@ class Results:
         self._bytes = 0
 
     def answer(self, session: Session, answer: Answer, query_id: str, base: str) -> dict:
-        """What the client gets for a statement that succeeded."""
+        """The response to a statement that succeeded."""
         if answer.put is not None:
             data = self._files(session, answer.put, query_id, base)
         else:
@@ -61,7 +61,7 @@ class Results:
         return {"data": data, "code": None, "message": None, "success": True}
 
     def _files(self, session: Session, given: dict, query_id: str, base: str) -> dict:
-        """The answer to a PUT or a GET."""
+        """The response to a PUT or a GET."""
         data = {key: value for key, value in given.items() if key != "stage_key"}
         stage = self.storage.stages.of_key(given["stage_key"])
         assert stage is not None
@@ -135,7 +135,7 @@ class Results:
         return data | self._kept(chunks, base)
 
     def _split(self, sizes: list[int]) -> tuple[int, list[tuple[int, int]]]:
-        """How many rows go into the answer, and where each chunk begins and ends."""
+        """The number of rows in the response, and the ranges of the chunks."""
         total, inline = 0, 0
         while inline < len(sizes) and total + sizes[inline] <= self.switches.inline_bytes:
             total += sizes[inline]
@@ -189,7 +189,7 @@ def _presigned(stage: str, url: str | None) -> dict:
 
 
 def rowless(answer: dict) -> dict:
-    """The answer to a request that only describes: no rows."""
+    """The response to a request that only describes: no rows."""
     data = {key: value for key, value in answer["data"].items() if key not in ("chunks", "chunkHeaders", "qrmk")}
     empty = {"rowset": []} if "rowset" in data else {"rowsetBase64": ""}
     return answer | {"data": data | {"total": 0, "returned": 0} | empty}

@@ -1,6 +1,6 @@
 """Files that clients encrypt: the key of each PUT, and decryption with the code of Snowflake's own driver.
 
-COPY reads what was decrypted; GET answers what was uploaded, with its metadata.
+COPY reads the decrypted file. GET returns the uploaded one, with its metadata.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ FIRST_KEY_ID = 9_007_199_254_740_993
 
 @dataclass(frozen=True)
 class Material:
-    """The key that a PUT was given."""
+    """The key for a PUT."""
 
     key: str
     query_id: str
     number: int
 
     def shown(self, *, as_text: bool) -> dict:
-        """For the client."""
+        """The form for the client."""
         number: Any = str(self.number) if as_text else self.number
         return {"queryStageMasterKey": self.key, "queryId": self.query_id, "smkId": number}
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is stored with an uploaded file; `key`, `iv` and `description` only if it is encrypted."""
+    """The metadata of an uploaded file; `key`, `iv` and `description` only if it is encrypted."""
 
     digest: str | None
     key: str | None = None
@@ -51,7 +51,7 @@ class Metadata:
 
     @staticmethod
     def of(headers: Mapping[str, str]) -> Metadata:
-        """As each of the clouds has it in the headers of an object."""
+        """Read the headers of an object, in the form of each cloud."""
         found = {name.lower(): value for name, value in headers.items()}
         if "x-amz-meta-x-amz-key" in found:
             prefix = "x-amz-meta-x-amz-"
@@ -67,7 +67,7 @@ class Metadata:
         return Metadata(next((found[name] for name in digests if name in found), None))
 
     def headers(self) -> dict[str, str]:
-        """As Google's storage has it."""
+        """The headers of Google's storage."""
         made = {"x-goog-meta-sfc-digest": self.digest} if self.digest else {}
         if self.key:
             envelope = {
@@ -82,7 +82,7 @@ class Metadata:
 
 
 class Sealed:
-    """The keys and the encrypted files of an account. `problems` says what is wrong with files that were uploaded."""
+    """The keys and the encrypted files of an account. `problems` has the errors of uploaded files."""
 
     def __init__(self, switches: Switches, stages: Stages) -> None:
         self.switches, self.stages = switches, stages
@@ -104,7 +104,7 @@ class Sealed:
         return made
 
     def store(self, stage: Stage, path: str, data: bytes, headers: Mapping[str, str]) -> None:
-        """Store a file that was uploaded: decrypted, where it is encrypted."""
+        """Store an uploaded file, decrypted if it is encrypted."""
         metadata = Metadata.of(headers)
         name = f"{stage.key}/{path}"
         plain = data
@@ -124,7 +124,7 @@ class Sealed:
         self.stages.write(stage, path, plain)
 
     def stored(self, stage: Stage, path: str) -> tuple[bytes, Metadata]:
-        """A file as it was uploaded."""
+        """The file in its uploaded form."""
         name = f"{stage.key}/{path}"
         metadata = self.metadata.get(name, Metadata(None))
         if metadata.key is not None:

@@ -1,8 +1,7 @@
-"""The wire: enough of Snowflake's driver protocol for Snowpark, the drivers and a small client.
+"""The server: enough of Snowflake's driver protocol for Snowpark, the drivers and a small client.
 
-Errors of SQL are answers with `success: false`; HTTP errors are only for what
-is not a session's business. A client of the Python connector or of the Go
-driver gets Arrow, any other gets JSON row sets, as from the service.
+Errors of SQL are responses with `success: false`. HTTP errors are only for problems outside of a session. A client
+of the Python connector or of the Go driver gets Arrow, any other gets JSON row sets, as from the service.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ MULTI = 0xA000
 STICKY = "x-snowflake-session"
 RESULT_SCAN = re.compile(r"(?is)\s*select\s+\*\s+from\s+table\s*\(\s*result_scan\s*\(\s*'([^']+)'\s*\)\s*\)\s*;?\s*")
 CANCEL_QUERY = re.compile(r"(?is)\s*select\s+system\$cancel_query\s*\(\s*'([^']+)'\s*\)\s*;?\s*")
-# What a request that only describes may run.
+# Statements that a request which only describes may run.
 READING = (["SELECT"], ["WITH"], ["SHOW"], ["DESCRIBE"], ["DESC"], ["LIST"], ["LS"])
 
 
@@ -112,13 +111,13 @@ class Server:
             time.sleep(0.01)
 
     def keep_stages_in(self, kind: str, endpoint: str, bucket: str = "stages") -> None:
-        """Keep the files of stages in a bucket: PUT answers with a location of `kind` S3, AZURE or GCS."""
+        """Keep the files of stages in a bucket: the response to PUT has a location of `kind` S3, AZURE or GCS."""
         if self.storage_gate is None:
             self.storage_gate = StorageGate(self.storage, self.faults)
         self.storage.use(kind, endpoint, bucket)
 
     def stop(self) -> None:
-        """Stop serving; open connections are cut, and what runs is cancelled."""
+        """Stop serving. Open connections are closed, and running statements are cancelled."""
         self.statements.stop()
         if self.storage_gate is not None:
             self.storage_gate.stop()
@@ -134,7 +133,7 @@ class Server:
         return None
 
     def _refuse(self, seconds: float) -> None:
-        """Listen no more for so many seconds: a client's connection is refused."""
+        """Refuse new connections for this many seconds."""
         loop = asyncio.get_running_loop()
         for listening in self.uvicorn.servers:
             listening.close()
@@ -186,7 +185,7 @@ class Server:
     # --- queries ---------------------------------------------------------------
 
     async def _query(self, request: Request) -> JSONResponse:
-        """One statement; a request whose id is known joins the statement that has it."""
+        """One statement; a request with a known id joins its statement."""
         session = self._of(request).session
         asked = await body(request)
         base, text = str(request.base_url), asked["sqlText"]
@@ -231,7 +230,7 @@ class Server:
             return failure(SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}\n{trace}"))
 
     def _several(self, statement: Statement, statements: list[str], count: int, base: str) -> dict:
-        """A script in one request: the client asks for the result of each statement afterwards."""
+        """A script in one request: the client then requests the result of each statement."""
         if count and count != len(statements):
             raise SqlError(
                 8,
@@ -254,7 +253,7 @@ class Server:
         return whole
 
     async def _result(self, request: Request) -> JSONResponse:
-        """The result of a statement, as soon as it is there; or of one statement of a script."""
+        """The result of a statement, as soon as it is available, or of one statement of a script."""
         self._of(request)
         query_id = request.path_params["id"]
         if query_id in self.scripts:
@@ -287,7 +286,7 @@ class Server:
     # --- files and chunks --------------------------------------------------------
 
     async def _chunk(self, request: Request) -> Response:
-        """A part of a large result; the request must have the headers that the answer named."""
+        """A chunk of a large result; the request must have the headers of the response."""
         found = self.results.chunks.get(request.path_params["name"])
         if found is None:
             return Response(status_code=404)

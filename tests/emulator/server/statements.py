@@ -1,4 +1,4 @@
-"""The statements that clients have sent: one run for each request id, whoever asks how often."""
+"""The statements of clients: each request id is run once, however many requests have it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..session import Session
 
-# So many answers are kept for clients that ask again.
+# The number of responses that are kept for repeated requests.
 MOST_ANSWERS = 2000
 
 
@@ -35,12 +35,12 @@ class Statement:
 
     @property
     def answer(self) -> dict | None:
-        """The answer, or `None` while it runs."""
+        """The response, or `None` while it runs."""
         return self.future.result() if self.future.done() else None
 
     @property
     def status(self) -> str:
-        """As /monitoring names it."""
+        """The status in the terms of /monitoring."""
         answer = self.answer
         if answer is None:
             return "RUNNING"
@@ -49,7 +49,7 @@ class Statement:
         return "ABORTED" if answer["code"] == "000604" else "FAILED_WITH_ERROR"
 
     def shown(self) -> dict:
-        """For the control endpoint."""
+        """The form for the control endpoint."""
         answer = self.answer or {}
         return {
             "request_id": self.request_id,
@@ -64,7 +64,7 @@ class Statement:
         }
 
     def monitored(self) -> dict:
-        """For /monitoring/queries."""
+        """The form for /monitoring/queries."""
         answer = self.answer or {}
         failed = bool(answer) and not answer["success"]
         return {
@@ -79,12 +79,12 @@ class Statement:
         }
 
     async def wait(self, seconds: float) -> dict | None:
-        """The answer, or `None` if it takes longer."""
+        """The response, or `None` if it takes longer."""
         await asyncio.wait([asyncio.wrap_future(self.future)], timeout=seconds)
         return self.answer
 
     def stop(self) -> bool:
-        """Cancel it; returns `False` if it does not run any more."""
+        """Cancel it. Returns `False` if it is not running."""
         if self.future.done():
             return False
         self.cancel.set()
@@ -105,7 +105,7 @@ class Statements:
         self._guard = threading.Lock()
 
     def submit(self, session: Session, request_id: str | None, sql: str, run: Callable[[Statement], dict]) -> Statement:
-        """The statement of this request: a new one that begins to run, or the one that has the id already."""
+        """The statement of this request: a new one that begins to run, or the existing one with this id."""
         key = (session.id, request_id or str(uuid.uuid4()))
         with self._guard:
             found = self.by_request.get(key)
@@ -133,11 +133,11 @@ class Statements:
         return self.by_request.get((session.id, request_id))
 
     def all(self) -> list[Statement]:
-        """Every statement, the oldest first."""
+        """All statements, the oldest first."""
         return list(self.by_request.values())
 
     def stop(self, session: Session | None = None) -> None:
-        """Cancel what runs, in one session or in all."""
+        """Cancel the running statements of one session or of all."""
         for statement in self.all():
             if session is None or statement.session is session:
                 statement.stop()

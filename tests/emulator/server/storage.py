@@ -1,8 +1,8 @@
-"""Stages in the buckets of a cloud: which bucket, what a PUT answers, and how COPY reads what was written.
+"""Stages in the buckets of a cloud: the bucket, the response to a PUT, and the files that COPY reads.
 
-A backend is a server that speaks a cloud's API: moto for S3, Azurite for Azure, a fake of Google's. Clients reach it
-through `storage_gate`, which checks their credentials. Before a stage's files are read they are fetched into the
-stage's folder.
+A backend is a server with a cloud's API: moto for S3, Azurite for Azure, a fake of Google's. Clients reach it through
+`storage_gate`, which checks their credentials. Before a stage's files are read they are fetched into the stage's
+folder.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SAS_VERSION = "2022-11-02"
 
 @dataclass
 class Issued:
-    """Credentials that a PUT was given. They are good for one folder, for a time."""
+    """The credentials for a PUT. They are valid for one folder, for a limited time."""
 
     prefix: str
     expires: float
@@ -61,7 +61,7 @@ class Object:
 
 
 class Backend:
-    """One cloud's API at `endpoint` (`http://host:port`), with what the emulator itself asks of it."""
+    """One cloud's API at `endpoint` (`http://host:port`), with the emulator's own requests."""
 
     kind = ""
     below = ""  # the part of every path before the bucket
@@ -81,14 +81,14 @@ class Backend:
             connection.close()
 
     def asked(self, method: str, key: str = "", query: dict[str, str] | None = None) -> tuple[dict[str, str], bytes]:
-        """The answer to a request that must succeed."""
+        """The response to a request that must succeed."""
         status, headers, body = self.call(*self.signed(method, key, query or {}))
         if status not in (200, 201, 202, 204, 206):
             raise SqlError(99999, "XX000", f"emulator: {self.kind} {method} {key!r}: status {status}: {body[:300]!r}")
         return headers, body
 
     def signed(self, method: str, key: str, query: dict[str, str]) -> tuple[str, str, dict[str, str]]:
-        """Method, path and headers of a request of the owner."""
+        """Method, path and headers of a signed request of the owner."""
         raise NotImplementedError
 
     def listed(self, prefix: str) -> Iterator[Object]:
@@ -96,11 +96,11 @@ class Backend:
         raise NotImplementedError
 
     def info(self, folder: str, life: float) -> tuple[dict, Issued]:
-        """What a PUT's `stageInfo` says of this cloud, with credentials for the folder."""
+        """The `stageInfo` of this cloud for a PUT, with credentials for the folder."""
         raise NotImplementedError
 
     def create(self) -> None:
-        """Create the bucket; it may exist."""
+        """Create the bucket, if it does not exist."""
         self._created(*self.signed("PUT", "", {}))
 
     def _created(self, method: str, path: str, headers: dict[str, str]) -> None:
@@ -154,7 +154,7 @@ class Azure(Backend):
     below = f"/{AZURE_ACCOUNT}"
 
     def create(self) -> None:
-        """Create the container; it may exist."""
+        """Create the container, if it does not exist."""
         self._created("PUT", f"/{AZURE_ACCOUNT}/{self.bucket}?restype=container&{self._account_sas(600)}", {})
 
     def sas(self, permissions: str, life: float) -> str:
@@ -241,7 +241,7 @@ class Google(Backend):
 
 
 class Storage:
-    """The cloud that the account's stages are in; none at first."""
+    """The cloud with the account's stages; none at first."""
 
     def __init__(self, stages: Stages, sealed: Sealed) -> None:
         self.stages, self.sealed = stages, sealed
@@ -261,7 +261,7 @@ class Storage:
         self.backend, self.stages.fetch, self.stages.removed = backend, self.fetch, self.remove
 
     def stop(self) -> None:
-        """Keep the files here again."""
+        """Keep the files in local folders again."""
         self.backend, self.stages.fetch, self.stages.removed = None, None, None
 
     def info(self, folder: str, life: float) -> dict:
@@ -288,7 +288,7 @@ class Storage:
         }
 
     def fetch(self, stage: Stage) -> None:
-        """Make the stage's folder what is in the bucket."""
+        """Fetch the files of the bucket into the stage's folder."""
         backend = self.backend
         assert backend is not None
         with self._guard:
@@ -308,7 +308,7 @@ class Storage:
                     del self._tags[key]
 
     def remove(self, stage: Stage, path: str) -> None:
-        """Delete a file of a stage from the bucket; one that was not uploaded to it is not in it."""
+        """Delete a file of a stage from the bucket, if it was uploaded there."""
         key = f"{stage.key}/{path}"
         if self.backend is not None and self._tags.pop(key, None) is not None:
             self.backend.asked("DELETE", key)

@@ -1,4 +1,4 @@
-"""The address of a stage's bucket: requests are checked, counted and passed on, and faults happen to them."""
+"""The address of a stage's bucket: it checks and counts requests, passes them on, and applies faults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .faults import EXPIRED, Fault, Faults
 from .storage import REGION, Issued, Storage
 
 SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/[^,]*, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]+)")
-# Of one connection, not of the request.
+# Headers of the connection, not of the request.
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "expect", "content-length"}
 
 
@@ -38,7 +38,7 @@ class StorageGate(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, name="emulator storage", daemon=True).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error."""
+        """A client that disconnects is not an error."""
 
     def stop(self) -> None:
         """Stop serving."""
@@ -107,18 +107,18 @@ class _Handler(BaseHTTPRequestHandler):
     # --- credentials ---------------------------------------------------------------
 
     def _refusal(self, body: bytes) -> tuple[int, dict[str, str], bytes] | None:
-        """What is wrong with the credentials, as the cloud says it; `None` if nothing is."""
+        """The refusal of the credentials in the form of the cloud; `None` if they are valid."""
         backend = self.server.storage.backend
         if backend is None:
             return _denied(404, "NoSuchBucket", "the emulator keeps no stage in a bucket")
         if backend.kind == "GCS" and "upload_id=" in self.path:
-            return None  # who knows the address of a session needs no token
+            return None  # the address of a session is its own credential
         issued, wrong = {"S3": self._amazon, "AZURE": self._azure, "GCS": self._google}[backend.kind](body)
         if issued is None:
             return _denied(
                 401 if backend.kind == "GCS" else 403, "AccessDenied", wrong or "no credentials that were issued"
             )
-        if time.time() >= issued.expires:  # the clouds themselves look at the clock by the second
+        if time.time() >= issued.expires:  # the clouds compare times in seconds
             status, text = EXPIRED[backend.kind]
             return status, {"content-type": "application/xml"}, text
         if not self._key().startswith(issued.prefix):
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             data = answer.read()
             kept = {n: v for n, v in answer.getheaders() if n.lower() not in (*HOP_BY_HOP, "date", "server")}
-            if "location" in {n.lower() for n in kept}:  # a session of Google's continues here
+            if "location" in {n.lower() for n in kept}:  # a session of Google's continues at this address
                 kept = {n: v.replace(backend.endpoint, self.server.storage.gate) for n, v in kept.items()}
             if self.command == "HEAD" and (length := answer.getheader("content-length")):
                 kept["x-length"] = length

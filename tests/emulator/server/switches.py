@@ -1,4 +1,4 @@
-"""What a test can change while the server runs."""
+"""Settings that a test can change while the server runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Switches:
     key_bytes: int = 16
 
     def set(self, given: dict[str, Any]) -> None:
-        """Set these switches. Raises `ValueError`, and sets none, if a name or a value is not known."""
+        """Set these switches. If a name or a value is not valid, raises `ValueError` and sets none."""
         known = {field.name: type(field.default) for field in fields(self)}
         checked: dict[str, Any] = {}
         for name, value in given.items():

@@ -1,4 +1,4 @@
-"""Session and master tokens: how long each lives, and what a request with one gets."""
+"""Session and master tokens: their lifetimes, and the responses to requests with them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Tokens:
     def __init__(self, switches: Switches, drop: Callable[[Session], None], alive: Callable[[Session], bool]) -> None:
         self.switches = switches
         self.logins: list[Login] = []
-        # For each renewal, whether a transaction was open.
+        # For each renewal, `True` if a transaction was open.
         self.renewals: list[bool] = []
         self._drop = drop
         self._alive = alive
         self._guard = threading.Lock()
 
     def login(self, session: Session) -> dict:
-        """The tokens of a new session, as the login's answer names them."""
+        """The tokens of a new session, in the form of the login's response."""
         made = Login(session, secrets.token_urlsafe(12), int(session.id[:12], 16))
         with self._guard:
             self._fresh(made)
@@ -54,14 +54,14 @@ class Tokens:
         }
 
     def of(self, token: str, sticky: str | None = None) -> Login:
-        """The login of a session token; a request without the sticky header that it needs finds no session."""
+        """The login of a session token. A request without the required sticky header finds no session."""
         found = next((m for m in self.logins if token in m.tokens), None)
         if found is None:
             if any(token in m.masters for m in self.logins):
                 raise Refused(390104)
             raise Refused(390111)
         if self._ended(found):
-            raise Refused(390112)  # that the master token has expired too is what the renewal answers
+            raise Refused(390112)  # the renewal reports that the master token has expired too
         if not self._alive(found.session) or (self.switches.sticky and sticky != found.sticky):
             raise Refused(390111)
         if token != found.token or time.monotonic() >= found.expires:
@@ -69,7 +69,7 @@ class Tokens:
         return found
 
     def renew(self, master: str, old: str) -> dict:
-        """New tokens for a master token that lives."""
+        """New tokens for a master token that is valid."""
         found = next((m for m in self.logins if master in m.masters), None)
         if found is None:
             raise Refused(390115 if any(master in m.tokens for m in self.logins) else 390113)
@@ -91,16 +91,16 @@ class Tokens:
         }
 
     def heartbeat(self, login: Login) -> None:
-        """The master token lives on."""
+        """Extend the lifetime of the master token."""
         login.master_expires = time.monotonic() + self.switches.master_life
 
     def forget(self, login: Login) -> None:
-        """The session has ended; its tokens are not known any more."""
+        """Remove the tokens of an ended session."""
         with self._guard:
             self.logins = [m for m in self.logins if m is not login]
 
     def expire(self, what: str) -> int:
-        """Every session token, or every master token, expires now; returns how many."""
+        """Expire every session token, or every master token. Returns the number."""
         if what not in ("session", "master"):
             raise ValueError(f"expected 'session' or 'master', found {what!r}")
         for login in self.logins:

@@ -1,4 +1,4 @@
-"""Who may log in, and with what."""
+"""The users who may log in, and their credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST_JWT = 3600
 
 @dataclass
 class User:
-    """What a user may log in with. `expired` are OAuth tokens that were valid once."""
+    """The credentials of a user. `expired` are OAuth tokens that were valid once."""
 
     name: str
     password: str | None = None
@@ -36,8 +36,8 @@ class User:
 class Users:
     """The users of an account, and the checks of a login.
 
-    A user that is not registered may log in with any password and any token, but not with a key; with
-    `strict_login` not at all.
+    A user that is not registered may log in with any password and any token, but not with a key; with `strict_login`
+    not at all.
     """
 
     def __init__(self, switches: Switches) -> None:
@@ -47,10 +47,10 @@ class Users:
         self.seen_jwts: set[str] = set()
 
     def register(self, given: dict[str, Any]) -> None:
-        """Register a user or replace what is registered.
+        """Register a user, or replace the registered one.
 
-        Keys: `name`; `password`, `passcode`; `public_key` (one PEM or a list); `oauth`, `expired`, `access_tokens`
-        and `service_tokens` (lists of tokens).
+        Keys: `name`; `password`, `passcode`; `public_key` (one PEM or a list); `oauth`, `expired`, `access_tokens` and
+        `service_tokens` (lists of tokens).
         """
         known = {"name", "password", "passcode", "public_key", "oauth", "expired", "access_tokens", "service_tokens"}
         if not set(given) <= known or not isinstance(given.get("name"), str):
@@ -67,7 +67,7 @@ class Users:
         self.by_name[user.name] = user
 
     def check(self, data: dict[str, Any]) -> str:
-        """The name of the user that a login's data proves to be. Raises `Refused`."""
+        """The name of the user whose credentials are in a login's data. Raises `Refused`."""
         kind = str(data.get("AUTHENTICATOR") or "SNOWFLAKE").upper()
         record = {"authenticator": kind, "user": data.get("LOGIN_NAME"), "spcs_token": data.get("SPCS_TOKEN")}
         self.logins.append(record)
@@ -140,13 +140,13 @@ class Users:
 
 
 def fingerprint(key: rsa.RSAPublicKey) -> str:
-    """The fingerprint of a public key, as DESCRIBE USER shows it."""
+    """The fingerprint of a public key, in the form of DESCRIBE USER."""
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return "SHA256:" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
 def proven(text: str, account: str, user: User | None, now: float) -> None:
-    """Check a JWT of key pair authentication. Raises `Refused` with the code for what is wrong."""
+    """Check a JWT of key pair authentication. Raises `Refused` with the code of the error."""
     parts = text.split(".")
     try:
         header, claims = (json.loads(_decoded(part)) for part in parts[:2])
