@@ -1,9 +1,10 @@
-//! Equality of JSON documents as mappings mean it: extra members, order, and placeholders.
+//! Equality of JSON documents in the sense of mappings: with extra members, in any order, with
+//! placeholders.
 
 use regex_lite::Regex;
 use serde_json::Value;
 
-/// What two documents may differ in.
+/// The differences that are allowed between two documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tolerance {
     pub(crate) extra_elements: bool,
@@ -11,7 +12,7 @@ pub(crate) struct Tolerance {
 }
 
 impl Tolerance {
-    /// Returns `true` if the found document is the expected one.
+    /// Returns `true` if the found document matches the expected one.
     pub(crate) fn equal(self, expected: &Value, found: &Value) -> bool {
         if let Some(placeholder) = expected.as_str().and_then(Placeholder::parse) {
             return placeholder.accepts(found);
@@ -54,7 +55,7 @@ impl Tolerance {
     }
 }
 
-/// A text of the form `${json-unit.name}` that stands for many values.
+/// A placeholder `${json-unit.name}`, which matches many values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Placeholder {
     Ignore,

@@ -1,4 +1,4 @@
-//! Paths into JSON: names, indexes, wildcards, descent, and filters, as mappings write them.
+//! Paths into JSON as in mappings: names, indexes, wildcards, descent, and filters.
 //!
 //! A filter on an object tests the object itself, on an array each element.
 
@@ -47,9 +47,9 @@ enum Comparison {
 
 #[derive(Clone, Debug)]
 enum Operand {
-    /// From the element that the filter tests.
+    /// From the element that is filtered.
     Here(JsonPath),
-    /// From the document.
+    /// From the root of the document.
     Root(JsonPath),
     Literal(Value),
     Pattern(Regex),
@@ -140,7 +140,7 @@ fn children(value: &Value) -> Vec<Value> {
     }
 }
 
-/// The value and everything below it.
+/// The value and all values inside it.
 fn descendants(value: &Value) -> Vec<Value> {
     let mut found = vec![value.clone()];
     found.extend(children(value).iter().flat_map(descendants));
@@ -211,7 +211,7 @@ impl Comparison {
     }
 }
 
-/// Equality in which 1 and 1.0 are one number.
+/// Equality with equal numbers 1 and 1.0.
 fn equal(left: &Value, right: &Value) -> bool {
     left == right || (left.is_number() && right.is_number() && left.as_f64() == right.as_f64())
 }
@@ -246,7 +246,7 @@ impl<'a> Parser<'a> {
         if self.take(token) { Ok(()) } else { Err(self.expected(&format!("'{token}'"))) }
     }
 
-    /// The characters from here that a test accepts.
+    /// The longest prefix of characters that a test accepts.
     fn take_while(&mut self, accepts: impl Fn(char) -> bool) -> &'a str {
         let end = self.rest.find(|c: char| !accepts(c)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_an_error() {
+    fn invalid_paths_are_errors() {
         let check = |path: &str, expect: &str| {
             let error = JsonPath::parse(path).unwrap_err();
             assert!(error.contains(expect), "{path}: {error}");

@@ -1,4 +1,4 @@
-//! One mapping: which requests it answers, in which state, and with what.
+//! One mapping: the requests it matches, the state it requires, and its response.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,40 +7,40 @@ use std::time::Duration;
 
 use super::request_pattern::RequestPattern;
 
-/// The priority of a mapping that states none; lower numbers answer first.
+/// The priority of a mapping without one; the lowest number is tried first.
 const PRIORITY: i64 = 5;
-/// The error of a document that has other things than mappings.
+/// The error of a document that is not made of mappings.
 pub const NO_MAPPING: &str = "expected a request and a response";
 /// The state in which each scenario starts.
 pub(crate) const STARTED: &str = "Started";
 
-/// Which requests are answered, in which state, and with what.
+/// A mapping of requests to a response.
 #[derive(Clone, Debug)]
 pub struct Mapping {
-    /// Its name, where it has one.
+    /// Its name, if it has one.
     pub name: Option<String>,
     /// The requests.
     pub request: RequestPattern,
-    /// The answer.
+    /// The response.
     pub response: Prepared,
-    /// Of mappings that accept a request the one with the lowest number answers.
+    /// Among the mappings that match a request, the one with the lowest number is used.
     pub priority: i64,
-    /// The scenario that it is part of.
+    /// The scenario of the mapping.
     pub scenario: Option<ScenarioPart>,
 }
 
-/// A mapping's part in a scenario.
+/// The scenario of a mapping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioPart {
     /// The scenario's name.
     pub name: String,
-    /// The state in which the mapping answers. None for any.
+    /// The state that the mapping requires. `None`: any.
     pub required: Option<String>,
-    /// The state after its answer. None for the same.
+    /// The state after the response. `None`: the same.
     pub next: Option<String>,
 }
 
-/// An answer that a mapping prepares.
+/// The response of a mapping.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// The status code.
@@ -51,24 +51,24 @@ pub struct Prepared {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// How long the answer takes.
+    /// The delay of the response.
     pub delay: Duration,
-    /// What breaks instead of an answer.
+    /// A fault in place of the response.
     pub fault: Option<FaultKind>,
-    /// Whether expressions in headers and body are replaced.
+    /// `true` if expressions in headers and body are replaced.
     pub templated: bool,
 }
 
-/// How an answer breaks.
+/// A fault of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The connection is closed with no answer.
+    /// The connection is closed without a response.
     Empty,
-    /// The connection is reset with no answer.
+    /// The connection is reset without a response.
     Reset,
-    /// A status line and bytes that are no HTTP.
+    /// A status line and bytes that are not HTTP.
     MalformedChunk,
-    /// Bytes that are no HTTP.
+    /// Bytes that are not HTTP.
     Random,
 }
 
@@ -77,7 +77,7 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// When a mapping has a part that is unknown or not supported.
+    /// If a mapping has an unknown or unsupported part.
     pub fn parse_all(document: &Value) -> Result<Vec<Self>, String> {
         let one = std::slice::from_ref(document);
         let items = match document {
@@ -168,7 +168,7 @@ impl Prepared {
         Ok(prepared)
     }
 
-    /// The body as JSON, unpacked where it is packed. None when it is no JSON.
+    /// The body as JSON, decompressed if necessary. `None` if it is not JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -203,7 +203,7 @@ fn headers(json: &Value) -> Result<Vec<(String, String)>, String> {
     Ok(headers)
 }
 
-/// The middle of a distribution: a replay is the same each time.
+/// The median of a distribution, so that every replay is the same.
 fn distributed(json: &Value) -> Duration {
     let number = |name: &str| json.get(name).and_then(Value::as_f64);
     let uniform = || Some((number("lower")? + number("upper")?) / 2.0);

@@ -1,4 +1,5 @@
-//! The mappings of a replay and the states of their scenarios: which mapping answers a request.
+//! The mappings of a replay and the states of their scenarios; they select the mapping for a
+//! request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +9,16 @@ use crate::fakes::http::Request;
 /// Mappings and the states of their scenarios.
 #[derive(Debug)]
 pub(crate) struct Mappings {
-    /// In the order in which they are tried among equals.
+    /// In the order in which mappings of the same priority are tried.
     mappings: Vec<Mapping>,
-    /// The state of each scenario that has left its first.
+    /// The state of each scenario that has left its first state.
     states: BTreeMap<String, String>,
-    /// The indexes of mappings that have answered.
+    /// The indexes of mappings that have been used.
     used: BTreeSet<usize>,
 }
 
 impl Mappings {
-    /// Starts all scenarios. Among mappings of one priority the first answers.
+    /// Starts all scenarios. Among mappings of one priority the first one that matches is used.
     pub(crate) const fn new(mappings: Vec<Mapping>) -> Self {
         Self { mappings, states: BTreeMap::new(), used: BTreeSet::new() }
     }
@@ -27,7 +28,7 @@ impl Mappings {
         self.states.insert(scenario.to_owned(), state.to_owned());
     }
 
-    /// The mapping that answers the request, and its index. Its scenario enters the next state.
+    /// The mapping for the request, and its index. Its scenario enters the next state.
     pub(crate) fn answer(&mut self, request: &Request) -> Option<(usize, Mapping)> {
         let (index, mapping) = self
             .mappings
@@ -45,12 +46,12 @@ impl Mappings {
         Some((index, mapping))
     }
 
-    /// The indexes of mappings that have not answered.
+    /// The indexes of mappings that have not been used.
     pub(crate) fn unused(&self) -> Vec<usize> {
         (0..self.mappings.len()).filter(|index| !self.used.contains(index)).collect()
     }
 
-    /// The indexes of mappings that have not answered and whose scenario is in the required state.
+    /// The indexes of mappings that have not been used and whose scenario is in the required state.
     pub(crate) fn due(&self) -> Vec<usize> {
         let indexed = self.mappings.iter().enumerate();
         let due = indexed.filter(|(index, it)| !self.used.contains(index) && self.is_due(it));

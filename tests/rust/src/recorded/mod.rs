@@ -1,8 +1,8 @@
-//! A replayer of recorded HTTP conversations: files with mappings from requests to answers.
+//! A replayer of recorded HTTP conversations: files with mappings of requests to responses.
 //!
-//! The format is that of WireMock, of which it has the part that drivers of databases use. A file holds one
-//! mapping or a list of them; files can have placeholders that are filled before they are parsed. What is
-//! not supported is an error that names it.
+//! The format is a subset of WireMock's, which the tests of database drivers use. A file contains
+//! one mapping or a list of them. It may have placeholders that are filled before it is parsed. An
+//! unsupported part is an error with its name.
 
 mod json_equal;
 mod json_path;

@@ -1,4 +1,4 @@
-//! A server on the loopback address that answers as mappings state, and keeps a journal.
+//! A server on the loopback address that responds by mappings, and keeps a journal.
 
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,20 +12,20 @@ use super::mappings::Mappings;
 use super::template::rendered;
 use crate::fakes::http::{Connection, Request, reason};
 
-/// How long a connection is kept that sends nothing.
+/// The time after which an idle connection is closed.
 const IDLE: Duration = Duration::from_secs(120);
 
-/// How a replay spends the time that answers take.
+/// The treatment of the delays of responses.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Delays are divided by this.
     pub speed: u32,
-    /// An answer that takes longer, before the division, is not sent: the connection is closed, as after a
-    /// time-out of the client.
+    /// A response with a longer delay, before the division, is not sent: the connection is closed,
+    /// as after a time-out of the client.
     pub patience: Duration,
 }
 
-/// A request that arrived.
+/// A request that was received.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// The method.
@@ -34,13 +34,13 @@ pub struct Arrival {
     pub target: String,
     /// The path.
     pub path: String,
-    /// Decoded, in their order.
+    /// The parameters of the query, decoded, in their order.
     pub query: Vec<(String, String)>,
-    /// The body, with what is not UTF-8 replaced.
+    /// The body, with replacements for invalid UTF-8.
     pub body: String,
-    /// The index of the mapping that answered. None when there was none.
+    /// The index of the mapping that was used. `None` if none matched.
     pub mapping: Option<usize>,
-    /// The answer. None when the connection was closed instead.
+    /// The response. `None` if the connection was closed instead.
     pub response: Option<Prepared>,
 }
 
@@ -61,11 +61,11 @@ struct Shared {
 }
 
 impl Replayer {
-    /// Starts to listen; answers only once it has mappings.
+    /// Starts to listen. It responds only after it has mappings.
     ///
     /// # Errors
     ///
-    /// When there is no free port.
+    /// If there is no free port.
     pub fn start(pace: Pace) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
@@ -80,17 +80,17 @@ impl Replayer {
         Ok(Self { address, shared, accepting: Some(accepting) })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, with no slash at the end.
+    /// The URL of the server, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Replaces the mappings. Among those of one priority the first answers.
+    /// Replaces the mappings. Among mappings of one priority the first one that matches is used.
     pub fn set_mappings(&self, mappings: Vec<Mapping>) {
         *lock(&self.shared.mappings) = Mappings::new(mappings);
     }
@@ -100,17 +100,17 @@ impl Replayer {
         lock(&self.shared.mappings).set_state(scenario, state);
     }
 
-    /// The indexes of mappings that have not answered.
+    /// The indexes of mappings that have not been used.
     pub fn unused(&self) -> Vec<usize> {
         lock(&self.shared.mappings).unused()
     }
 
-    /// The indexes of mappings that have not answered and whose scenario is in the required state.
+    /// The indexes of mappings that have not been used and whose scenario is in the required state.
     pub fn due(&self) -> Vec<usize> {
         lock(&self.shared.mappings).due()
     }
 
-    /// The requests that arrived so far.
+    /// The requests received so far.
     pub fn journal(&self) -> Vec<Arrival> {
         lock(&self.shared.journal).clone()
     }
@@ -120,7 +120,7 @@ impl Drop for Replayer {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         if let Some(accepting) = self.accepting.take() {
-            // A connection wakes the thread that waits for one, and it sees the flag.
+            // The connection wakes the waiting thread, which then reads the flag.
             drop(TcpStream::connect(self.address));
             drop(accepting.join());
         }
@@ -134,7 +134,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let Ok(stream) = stream else { continue };
         let shared = Arc::clone(shared);
-        // How it ends is of no interest: a client may hang up at any time.
+        // The result is ignored: a client may hang up at any time.
         thread::spawn(move || drop(serve(&stream, &shared)));
     }
 }
@@ -149,11 +149,11 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
             break;
         }
     }
-    // The copy of the stream does not keep the connection.
+    // The copy of the stream does not keep the connection open.
     stream.shutdown(Shutdown::Both)
 }
 
-/// Returns `true` if the connection can take another request.
+/// Returns `true` if the connection may send another request.
 fn serve_one(connection: &mut Connection, request: &Request, shared: &Shared) -> io::Result<bool> {
     let found = lock(&shared.mappings).answer(request);
     let (index, prepared) = found.map_or_else(
@@ -163,7 +163,8 @@ fn serve_one(connection: &mut Connection, request: &Request, shared: &Shared) ->
     let hangs = prepared.delay > shared.pace.patience;
     thread::sleep(prepared.delay.min(shared.pace.patience) / shared.pace.speed.max(1));
     let breaks = hangs || prepared.fault.is_some();
-    // Before it is sent: a client that has the answer finds its request in the journal.
+    // The journal is written before the response is sent, so that a client with the response finds
+    // its request.
     lock(&shared.journal).push(Arrival {
         method: request.method.clone(),
         target: request.target.clone(),
@@ -187,7 +188,7 @@ fn serve_one(connection: &mut Connection, request: &Request, shared: &Shared) ->
     Ok(false)
 }
 
-/// The answer to a request that no mapping accepts.
+/// The response to a request that matches no mapping.
 fn unmatched(request: &Request) -> Prepared {
     let body = format!("no mapping accepts {} {}", request.method, request.target);
     Prepared {
@@ -201,7 +202,7 @@ fn unmatched(request: &Request) -> Prepared {
     }
 }
 
-/// The bytes of an answer.
+/// The bytes of a response.
 fn message(prepared: &Prepared, request: &Request) -> Vec<u8> {
     let template = |text: &str| {
         if prepared.templated { rendered(text, request) } else { text.to_owned() }
@@ -211,7 +212,7 @@ fn message(prepared: &Prepared, request: &Request) -> Vec<u8> {
     let mut chunked = false;
     for (name, value) in &prepared.headers {
         match name.to_ascii_lowercase().as_str() {
-            // The length is that of the body, whatever the recording states.
+            // The length is that of the body, even if the recording has another one.
             "content-length" => {}
             "transfer-encoding" => chunked = value.eq_ignore_ascii_case("chunked"),
             _ => head.push_str(&format!("{name}: {}\r\n", template(value))),
@@ -243,7 +244,7 @@ fn message(prepared: &Prepared, request: &Request) -> Vec<u8> {
     message
 }
 
-/// A panic of one connection must not become that of all.
+/// A panic in one connection must not end all.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -258,13 +259,13 @@ mod tests {
 
     const PACE: Pace = Pace { speed: 10, patience: Duration::from_secs(1) };
 
-    /// All bytes that the replay sends for these.
+    /// All bytes that the replay sends for these bytes.
     fn exchange(replayer: &Replayer, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(replayer.address()).unwrap();
         stream.write_all(request).unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut bytes = Vec::new();
-        // A reset is an end as well.
+        // A reset is an end too.
         drop(stream.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_mapping_accepts_is_in_the_journal() {
+    fn unmatched_requests_are_in_the_journal() {
         let replayer = Replayer::start(PACE).unwrap();
         let answer = exchange(&replayer, b"GET /none HTTP/1.1\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");

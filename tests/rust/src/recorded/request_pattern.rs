@@ -1,14 +1,14 @@
-//! Which requests a mapping answers.
+//! The requests that a mapping matches.
 
 use serde_json::{Map, Value};
 
 use super::value_pattern::{ValuePattern, Whole};
 use crate::fakes::http::Request;
 
-/// Which requests a mapping answers.
+/// The requests that a mapping matches.
 #[derive(Clone, Debug)]
 pub struct RequestPattern {
-    /// The method. None for any.
+    /// The method. `None`: any.
     pub method: Option<String>,
     /// The address.
     pub address: AddressPattern,
@@ -20,11 +20,11 @@ pub struct RequestPattern {
     pub form: Vec<(String, ValuePattern)>,
     /// Cookies by name.
     pub cookies: Vec<(String, ValuePattern)>,
-    /// The body; all of these.
+    /// The body; all of these patterns must match.
     pub body: Vec<ValuePattern>,
 }
 
-/// Which addresses a mapping answers.
+/// The addresses that a mapping matches.
 #[derive(Clone, Debug)]
 pub enum AddressPattern {
     /// Any address.
@@ -77,7 +77,7 @@ impl RequestPattern {
                 "cookies" => pattern.cookies = named(name, value)?,
                 "basicAuthCredentials" => pattern.headers.push(basic(value)?),
                 "bodyPatterns" => pattern.body = body(value)?,
-                // All requests come by one scheme to one port of one host.
+                // All requests have the same scheme, port and host.
                 "scheme" | "host" | "port" | "clientIp" => {}
                 name => return Err(format!("request.{name} is not supported")),
             }
@@ -85,7 +85,7 @@ impl RequestPattern {
         Ok(pattern)
     }
 
-    /// Returns `true` if the mapping answers this request.
+    /// Returns `true` if the request matches.
     pub(crate) fn accepts(&self, request: &Request) -> bool {
         self.method.as_ref().is_none_or(|method| *method == request.method)
             && self.address.accepts(request)
@@ -100,7 +100,7 @@ impl RequestPattern {
 }
 
 impl AddressPattern {
-    /// Returns `true` if the request has such an address.
+    /// Returns `true` if the address matches.
     fn accepts(&self, request: &Request) -> bool {
         match self {
             Self::Any => true,
@@ -111,7 +111,7 @@ impl AddressPattern {
         }
     }
 
-    /// An address that the pattern accepts, for a client that has to be sent there. Empty for any.
+    /// An address that matches, to which a client can be sent. Empty for any.
     pub fn example(&self) -> String {
         match self {
             Self::Any => String::new(),
@@ -121,7 +121,7 @@ impl AddressPattern {
     }
 }
 
-/// A text that a simple expression matches: literals, `.` and quantifiers.
+/// A text that matches a simple expression: literals, `.` and quantifiers.
 pub fn example(pattern: &str) -> String {
     let mut text = String::new();
     let mut characters = pattern.chars().peekable();
@@ -137,7 +137,7 @@ pub fn example(pattern: &str) -> String {
     text
 }
 
-/// Patterns by name; a list of patterns means one value for each.
+/// Patterns by name; a list has one pattern for each value.
 fn named(key: &str, json: &Value) -> Result<Vec<(String, ValuePattern)>, String> {
     let object = json.as_object().ok_or_else(|| format!("{key}: expected an object"))?;
     let parse = |(name, value): (&String, &Value)| {
@@ -178,7 +178,7 @@ fn template(text: &str) -> Result<Whole, String> {
     Whole::parse(&segments.collect::<Vec<_>>().join("/"))
 }
 
-/// Returns `true` if each named pattern accepts the values of its name.
+/// Returns `true` if each named pattern matches the values of its name.
 fn all(patterns: &[(String, ValuePattern)], values: &[(String, String)]) -> bool {
     patterns.iter().all(|(name, pattern)| {
         let found: Vec<&str> = values
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_an_error() {
+    fn unsupported_patterns_are_errors() {
         let check = |pattern: Value, expect: &str| {
             let error = RequestPattern::parse(&pattern).unwrap_err();
             assert!(error.contains(expect), "{pattern}: {error}");

@@ -1,11 +1,11 @@
-//! Expressions in prepared answers: parts of the request.
+//! Expressions in responses: parts of the request.
 
 use serde_json::Value;
 
 use super::json_path::JsonPath;
 use crate::fakes::http::Request;
 
-/// Replaces each `{{expression}}`; an unknown one is replaced by nothing.
+/// Replaces each `{{expression}}`; an unknown one is replaced by an empty text.
 pub(crate) fn rendered(text: &str, request: &Request) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! What a mapping expects of one value: a header, a parameter, a body.
+//! The pattern of one value: a header, a parameter, a body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::json_equal::Tolerance;
 use super::json_path::JsonPath;
 
-/// An expectation of one value, which can be absent.
+/// A pattern of one value, which may be absent.
 #[derive(Clone, Debug)]
 pub enum ValuePattern {
     /// Any value that is present.
@@ -19,32 +19,32 @@ pub enum ValuePattern {
     EqualTo {
         /// The value.
         text: String,
-        /// Whether upper and lower case are equal.
+        /// `true` if the case is ignored.
         ignore_case: bool,
     },
     /// These bytes.
     BinaryEqualTo(Vec<u8>),
-    /// A value with this part.
+    /// A value that contains this text.
     Contains(String),
-    /// A value that an expression matches as a whole.
+    /// A value that matches an expression as a whole.
     Matches(Whole),
     /// A JSON document.
     EqualToJson(JsonPattern),
-    /// A JSON document in which a path selects something.
+    /// A JSON document in which a path selects a value.
     JsonPath(PathPattern),
     /// Both.
     And(Vec<ValuePattern>),
     /// One of these.
     Or(Vec<ValuePattern>),
-    /// Anything else.
+    /// Any value that does not match.
     Not(Box<ValuePattern>),
-    /// A list of values of one name, each of which one pattern expects.
+    /// A list of values of one name, each of which matches one pattern.
     HasExactly(Vec<ValuePattern>),
-    /// A list of values of one name with these among them.
+    /// A list of values of one name that contains these.
     Includes(Vec<ValuePattern>),
 }
 
-/// A JSON document, and what the found one may differ in.
+/// A JSON document, and the differences that are allowed.
 #[derive(Clone, Debug)]
 pub struct JsonPattern {
     /// The document.
@@ -52,19 +52,19 @@ pub struct JsonPattern {
     tolerance: Tolerance,
 }
 
-/// A path into a JSON document, and what its values must be.
+/// A path into a JSON document, and the pattern of its values.
 #[derive(Clone, Debug)]
 pub struct PathPattern {
     /// The path as it is written.
     pub text: String,
-    /// What a selected value must be. None when a value is enough.
+    /// The pattern of a selected value. `None`: any value.
     pub value: Option<Box<ValuePattern>>,
-    /// An operator beside the path. It is no part of what is accepted, but of what the author meant.
+    /// An operator next to the path. It is not part of the pattern, but of the author's intention.
     pub beside: Option<Box<ValuePattern>>,
     path: JsonPath,
 }
 
-/// A regular expression that matches a text as a whole.
+/// A regular expression for a whole text.
 #[derive(Clone, Debug)]
 pub struct Whole {
     /// The expression as it is written.
@@ -80,7 +80,7 @@ impl Whole {
         Ok(Self { text: text.to_owned(), regex })
     }
 
-    /// Returns `true` if the expression matches all of the text.
+    /// Returns `true` if the expression matches the whole text.
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
@@ -152,7 +152,7 @@ impl ValuePattern {
         }))
     }
 
-    /// Returns `true` if the values of one name are what is expected.
+    /// Returns `true` if the values of one name match.
     pub(crate) fn accepts_all(&self, values: &[&str]) -> bool {
         let some = |pattern: &Self| values.iter().any(|it| pattern.accepts(Some(it.as_bytes())));
         match self {
@@ -165,7 +165,7 @@ impl ValuePattern {
         }
     }
 
-    /// Returns `true` if the value is what is expected.
+    /// Returns `true` if the value matches.
     pub(crate) fn accepts(&self, value: Option<&[u8]>) -> bool {
         let Some(bytes) = value else {
             return match self {
@@ -219,7 +219,7 @@ impl PathPattern {
     fn accepts(&self, bytes: &[u8]) -> bool {
         let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return false };
         let mut found = self.path.select(&document);
-        // A definite path that leads to null selects nothing.
+        // A definite path to null selects nothing.
         found.retain(|value| self.path.is_indefinite() || !value.is_null());
         let Some(pattern) = &self.value else {
             return match found.as_slice() {
@@ -235,7 +235,7 @@ impl PathPattern {
     }
 }
 
-/// A string as it is, anything else as JSON.
+/// A string unchanged, any other value as JSON.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -283,7 +283,7 @@ mod tests {
         check(inner("contains", "y"), Some("{\"a\":\"x\"}"), false);
         check(inner("absent", "(absent)"), Some("{\"b\":1}"), true);
         check(inner("absent", "(absent)"), Some("{\"a\":1}"), false);
-        // The path comes first; the operator beside it is no part of it.
+        // The path is used; the operator next to it is not part of it.
         let beside = json!({"matchesJsonPath": "$.a", "equalToJson": "\"y\""});
         check(beside, Some("{\"a\":\"x\"}"), true);
         let both = |second: &str| json!({"and": [{"contains": "a"}, {"contains": second}]});
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_an_error() {
+    fn unsupported_patterns_are_errors() {
         let check = |pattern: Value, expect: &str| {
             let error = ValuePattern::parse(&pattern).unwrap_err();
             assert!(error.contains(expect), "{pattern}: {error}");
