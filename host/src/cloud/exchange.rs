@@ -28,15 +28,15 @@ impl CloudResponse {
     }
 }
 
-/// The instant, for signatures.
+/// The current instant, for signatures.
 pub(crate) fn now() -> DateTime<Utc> {
     SystemTime::now().into()
 }
 
-/// Why a request has no answer.
+/// The reason why a request has no usable response.
 #[derive(Debug)]
 pub(crate) struct CloudFailure {
-    /// The status of HTTP; 0 if there was no answer.
+    /// The HTTP status; 0 if there was no response.
     pub(crate) status: u16,
     pub(crate) transient: bool,
     pub(crate) message: String,
@@ -47,7 +47,7 @@ impl CloudFailure {
         Self { status: 0, transient: false, message: message.into() }
     }
 
-    /// The same, with what was done.
+    /// The error of an operation.
     pub(crate) fn of(mut self, operation: impl fmt::Display) -> io::Error {
         self.message = format!("{operation}: {}", self.message);
         let kind = if self.status == 404 { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
@@ -55,7 +55,7 @@ impl CloudFailure {
     }
 }
 
-/// No answer is larger: neither a part of a file nor a page of a list.
+/// The largest response: a part of a file, or a page of a list.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
 /// Time for a request without a body.
@@ -89,7 +89,7 @@ impl Read for RequestBody<'_> {
 
 /// Clients that follow no redirect, and speak plain HTTP to this machine only.
 pub(crate) struct CloudAgents {
-    /// Through the proxy that the environment names, if it does.
+    /// Uses the proxy of the environment, if there is one.
     remote: Agent,
     local: Agent,
 }
@@ -157,7 +157,7 @@ impl CloudAgents {
     }
 
     fn message(&self, ask: &Ask) -> Result<(&Agent, Builder), CloudFailure> {
-        // Neither a URL nor a header is quoted: a signature may be in it.
+        // Neither a URL nor a header is in an error: it may contain a signature.
         let uri: Uri = ask.url().parse().map_err(|_| CloudFailure::lasting("not a URL"))?;
         let agent = self.to(&uri).map_err(CloudFailure::lasting)?;
         let mut message = ureq::http::Request::builder().method(ask.verb.name()).uri(uri);
@@ -189,18 +189,18 @@ fn read(
     };
     let mut answer = CloudResponse { status: parts.status.as_u16(), headers: parts.headers, body };
     if !parts.status.is_success() {
-        // Those that refuse a signature say how they have read it.
+        // A refusal of a signature may contain the text that was signed.
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         answer.body = hide(text, secrets).into_bytes();
     }
     Ok(answer)
 }
 
-/// What a refusal says.
+/// The error of a refusal.
 pub(crate) fn refused(answer: &CloudResponse, unsigned: Option<&str>) -> CloudFailure {
     let status = answer.status;
     let mut message = format!("the server said {status}");
-    // A HEAD has no body, but Azure says its word in a header as well.
+    // A response to HEAD has no body, but Azure has its error code in a header too.
     let word = answer.header("x-ms-error-code").map(str::to_owned);
     let (code, text) = reason(&answer.body);
     if let Some(code) = code.or(word) {

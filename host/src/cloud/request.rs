@@ -25,11 +25,11 @@ impl Verb {
     }
 }
 
-/// A request, before it is signed. Nothing in it is encoded but `path`.
+/// A request before it is signed. Only `path` is encoded.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ask {
     pub(crate) verb: Verb,
-    /// Scheme, host, and the port where it has one of its own.
+    /// Scheme, host, and the port if it is not the default one.
     pub(crate) origin: String,
     /// Encoded; begins with a slash.
     pub(crate) path: String,
@@ -47,7 +47,7 @@ impl Ask {
         Some(Self { origin, path: path.to_owned(), ..Self::default() })
     }
 
-    /// Host and port, as they are sent.
+    /// Host and port in the form that is sent.
     pub(crate) fn host(&self) -> &str {
         self.origin.split_once("://").map_or("", |(_, host)| host)
     }
@@ -66,12 +66,12 @@ impl Ask {
     }
 }
 
-/// Where a cloud is.
+/// The URL of a cloud's API.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Endpoint {
     /// Scheme, host and port.
     origin: String,
-    /// Before all others; empty, or begins with a slash.
+    /// The prefix of all paths; empty, or begins with a slash.
     path: String,
 }
 
@@ -80,8 +80,8 @@ impl Endpoint {
         Self { origin: format!("https://{host}"), path: String::new() }
     }
 
-    /// A URL that a person gave. Without a scheme it is of this machine, as those of emulators are, or has
-    /// TLS.
+    /// Parses a URL of a setting. Without a scheme the URL of this machine is plain HTTP, as of
+    /// emulators; any other has TLS.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let url = url.trim();
         let plain = format!("http://{url}");
@@ -101,20 +101,20 @@ impl Endpoint {
         self
     }
 
-    /// A request to a path of these parts.
+    /// A request with a path of these parts.
     pub(crate) fn ask(&self, parts: &[&str]) -> Ask {
         let path = format!("{}{}", self.path, path(parts));
         Ask { origin: self.origin.clone(), path, ..Ask::default() }
     }
 }
 
-/// A path of these parts, each with slashes in it perhaps, percent-encoded.
+/// The percent-encoded path of these parts, which may contain slashes.
 fn path(parts: &[&str]) -> String {
     let slashed = |part: &&str| part.split('/').map(encoded).collect::<Vec<_>>().join("/");
     format!("/{}", parts.iter().map(slashed).collect::<Vec<_>>().join("/"))
 }
 
-/// The text of percent-encoded bytes; `None` if they are none in UTF-8.
+/// The text of percent-encoded bytes; `None` if they are not UTF-8.
 pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -142,7 +142,7 @@ mod tests {
         check("http://127.0.0.1:10000/acc/", Some("http://127.0.0.1:10000/acc/b"));
         check("localhost:4443", Some("http://localhost:4443/b"));
         check("s3.example.com", Some("https://s3.example.com/b"));
-        // Refused when it is used.
+        // It is rejected when it is used.
         check("http://s3.example.com", Some("http://s3.example.com/b"));
         for bad in ["", "https://", "https://u:p@h", "https://h?x"] {
             check(bad, None);

@@ -40,7 +40,7 @@ impl Keys {
     ) -> String {
         let (time, day) = (now.format("%Y%m%dT%H%M%SZ").to_string(), now.format("%Y%m%d"));
         let payload = hex(payload.bytes());
-        // As the client would say it, and so it cannot differ from what is signed.
+        // The same text as the client's, so that it cannot differ from what is signed.
         let host = ask.host().to_owned();
         ask.headers.push(("host", host));
         ask.headers.push(("x-amz-content-sha256", payload.clone()));

@@ -1,17 +1,17 @@
-//! The little XML that clouds still answer with: elements with texts.
+//! The XML of the clouds' responses: elements with text.
 
 use quick_xml::XmlVersion;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-/// An element that holds a text.
+/// An element that contains text.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Element {
-    /// The names of the elements around it and its own, with `/` between, without the outermost.
+    /// The names of the elements around it and its own, separated by `/`, without the outermost.
     pub(crate) path: String,
     pub(crate) text: String,
-    /// Whether it says `Encoded="true"`: Azure's word for percent-encoded.
+    /// `true` if it has the attribute `Encoded="true"`: Azure's mark of percent-encoded text.
     pub(crate) encoded: bool,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Element {
 /// # Errors
 /// What is wrong with the text.
 pub(crate) fn leaves(text: &str) -> Result<Vec<Element>, String> {
-    // Azure begins with the mark of an order of bytes.
+    // Azure begins with a byte order mark.
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let mut found = Vec::new();
     let mut open: Vec<String> = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn leaves(text: &str) -> Result<Vec<Element>, String> {
             Event::End(_) => {
                 let ended = path(&open);
                 open.pop();
-                // The end of what holds others is worth knowing as well: it has no text.
+                // The end of an element with children is returned too, without text.
                 found.push(leaf.take().unwrap_or(Element {
                     path: ended,
                     text: String::new(),

@@ -1,4 +1,4 @@
-//! Amazon S3, and what speaks like it.
+//! Amazon S3 and servers with its API.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,9 +14,9 @@ use crate::credentials::Secret;
 /// A bucket.
 pub(super) struct Amazon {
     bucket: String,
-    /// Of a server that is not Amazon's.
+    /// Set for servers other than Amazon's.
     endpoint: Option<Endpoint>,
-    /// The environment's, until a server says that the bucket is in another.
+    /// The region of the environment, until a server reports that the bucket is in another one.
     region: Mutex<String>,
     keys: Option<Keys>,
 }
@@ -53,7 +53,7 @@ impl Amazon {
     fn ask(&self, key: Option<&str>) -> Ask {
         let region = self.region();
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        // A name that is no single label fits neither into a host nor under its certificate.
+        // A name that is not a single label fits neither a host nor its certificate.
         let label = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         let hosted = self.endpoint.is_none() && self.bucket.bytes().all(label);
         let bucket = (!hosted).then_some(self.bucket.as_str());
@@ -76,7 +76,7 @@ impl Cloud for Amazon {
         Ok([Secret::new(signature)].into_iter().chain(token).collect())
     }
 
-    /// A bucket is in one region, and servers in others say which.
+    /// A bucket is in one region, and the servers of other regions report which.
     fn learn(&self, answer: &CloudResponse) -> bool {
         let named = answer.header("x-amz-bucket-region").filter(|it| is_region(it));
         let mut region = self.region.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +98,7 @@ impl Cloud for Amazon {
 impl Api for Amazon {
     fn list(&self, prefix: &str, next: Option<&str>) -> Ask {
         let mut ask = self.ask(None);
-        // Without the encoding a key with a control character makes no XML.
+        // Without the encoding, a key with a control character would make invalid XML.
         let pairs = [("list-type", "2"), ("encoding-type", "url"), ("prefix", prefix)];
         let next = next.map(|next| ("continuation-token", next));
         let pairs = pairs.into_iter().chain(next);
@@ -146,12 +146,12 @@ impl Api for Amazon {
     }
 }
 
-/// A number of bytes.
+/// Parses a number of bytes.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     text.trim().parse().map_err(|_| format!("expected a size in the list, found {text:?}"))
 }
 
-/// It becomes a part of a host's name.
+/// Returns `true` if the text is valid in the name of a host.
 fn is_region(text: &str) -> bool {
     let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     !text.is_empty() && text.bytes().all(legal)

@@ -1,4 +1,4 @@
-//! What each cloud does in its own way, and files in buckets.
+//! The requests of each cloud's API for files in buckets.
 
 use std::io;
 
@@ -6,18 +6,18 @@ use super::wire::Cloud;
 use crate::cloud::exchange::CloudResponse;
 use crate::cloud::request::Ask;
 
-/// What one cloud calls things.
+/// The API of one cloud.
 pub(super) trait Api: Cloud {
-    /// Requests a page of the names with this prefix; `next` is from the page before.
+    /// Requests a page of the list of names with this prefix; `next` is from the page before.
     fn list(&self, prefix: &str, next: Option<&str>) -> Ask;
 
-    /// Reads such a page.
+    /// Parses such a page.
     fn page(&self, body: &str) -> Result<Page, String>;
 
     /// Requests the size and version of a file.
     fn about(&self, key: &str) -> Ask;
 
-    /// Reads the answer to it; `None` if it is not a file.
+    /// Parses the response; `None` if it is not a file.
     fn of_about(&self, key: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
         Entry::of_head(key, answer).map(Some)
     }
@@ -36,14 +36,14 @@ pub(super) struct Page {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Entry {
     pub(super) key: String,
-    /// In bytes.
+    /// The size in bytes.
     pub(super) size: u64,
-    /// Changes when the file does. In quotes or not.
+    /// The version of the file, with or without quotes.
     pub(super) tag: String,
 }
 
 impl Entry {
-    /// Reads the headers of an answer.
+    /// Parses the headers of a response.
     pub(super) fn of_head(key: &str, answer: &CloudResponse) -> Result<Self, String> {
         let size = answer.header("content-length").and_then(|it| it.trim().parse().ok());
         Ok(Self {
@@ -68,7 +68,8 @@ impl Entry {
         Ok(Self { key: key.to_owned(), size, tag })
     }
 
-    /// The value of the header `If-Match`. A weak tag matches nothing there.
+    /// The value of the header `If-Match`; `None` if the tag is weak, because a weak tag never
+    /// matches.
     pub(super) fn condition(&self) -> Option<String> {
         let tag = self.tag.trim_matches('"');
         (!tag.is_empty() && !tag.starts_with("W/")).then(|| format!("\"{tag}\""))

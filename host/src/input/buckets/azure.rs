@@ -1,5 +1,5 @@
-//! Azure Blob Storage. Requests are signed as "Authorize with Shared Key" has it, or carry a signature that
-//! somebody else made (SAS), or a token of Entra.
+//! Azure Blob Storage. Requests are signed as in "Authorize with Shared Key", or have a signature
+//! made elsewhere (SAS), or a token of Entra.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,14 +26,14 @@ pub(super) struct Azure {
 
 enum AzureAuth {
     None,
-    /// The account's.
+    /// The account key.
     Key(Vec<u8>),
     /// Parameters of the query, decoded.
     Signature(Vec<(String, Secret)>),
     BearerToken(BearerToken),
 }
 
-/// Since then a name that makes no XML comes encoded.
+/// Since this version names that would be invalid in XML are encoded.
 const VERSION: &str = "2021-08-06";
 
 impl Azure {
@@ -60,7 +60,8 @@ impl Azure {
             (None, None) => Endpoint::of_host(&format!("{account}.blob.core.windows.net")),
         };
         let proof = AzureAuth::of(variables)?;
-        // Tokens are for all that somebody may read; keys and signatures are an account's.
+        // A token is valid for all accounts that its owner may read; keys and signatures belong to
+        // one account.
         if matches!(proof, AzureAuth::Key(_) | AzureAuth::Signature(_))
             && own.as_ref() != Some(&account)
         {
@@ -151,7 +152,7 @@ impl Api for Azure {
     fn list(&self, prefix: &str, next: Option<&str>) -> Ask {
         let mut ask = self.ask(None);
         let pairs = [("restype", "container"), ("comp", "list"), ("prefix", prefix)];
-        // An empty parameter would have to be signed as one.
+        // An empty parameter would have to be signed too.
         let pairs = pairs.into_iter().filter(|(_, value)| !value.is_empty());
         let pairs = pairs.chain(next.map(|next| ("marker", next)));
         ask.query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -171,7 +172,7 @@ impl Api for Azure {
                 "Blobs/Blob/Name" => entry.key = leaf.text,
                 "Blobs/Blob/Properties/Content-Length" => entry.size = size(&leaf.text)?,
                 "Blobs/Blob/Properties/Etag" => entry.tag = leaf.text,
-                // Where there are real folders.
+                // In accounts with real folders.
                 "Blobs/Blob/Properties/ResourceType" => folder = leaf.text == "directory",
                 "Blobs/Blob" => {
                     let entry = std::mem::take(&mut entry);
@@ -191,7 +192,7 @@ impl Api for Azure {
     }
 
     fn of_about(&self, key: &str, answer: &CloudResponse) -> Result<Option<Entry>, String> {
-        // A folder of an account that has real ones.
+        // A folder, in accounts with real folders.
         let folder = answer.header("x-ms-resource-type") == Some("directory")
             || answer.header("x-ms-meta-hdi_isfolder") == Some("true");
         if folder { Ok(None) } else { Entry::of_head(key, answer).map(Some) }
@@ -207,7 +208,7 @@ impl Api for Azure {
 
 /// The text that is signed.
 fn to_sign(ask: &Ask, account: &str) -> String {
-    // All others of the eleven are not sent: the client has no body, and dates are in `x-ms-date`.
+    // The other ones of the eleven are not sent: there is no body, and dates are in `x-ms-date`.
     let condition = ask.header("if-match");
     let mut headers: Vec<String> = ask
         .headers
@@ -292,7 +293,7 @@ mod tests {
         assert_eq!(container.page("<E><Blobs/><NextMarker/></E>").unwrap().next, None);
     }
 
-    /// The order of the lines, as the manual has it.
+    /// The order of the lines in the manual.
     #[test]
     fn what_is_signed_has_an_order() {
         let mut ask = azure(Some(HOST), &[]).unwrap().list("a/", Some("2!m"));

@@ -46,7 +46,7 @@ impl Google {
     fn ask(&self, key: Option<&str>, query: &[(&str, &str)]) -> Ask {
         let mut ask = self.endpoint.ask(&["storage/v1/b", &self.bucket, "o"]);
         if let Some(key) = key {
-            // One part of the path, its slashes encoded as well.
+            // One part of the path: its slashes are encoded too.
             ask.path.push('/');
             ask.path.push_str(&crate::http::encoded(key));
         }
@@ -114,7 +114,7 @@ impl Api for Google {
             ask.query.push(("ifGenerationMatch".to_owned(), entry.tag.clone()));
         }
         ask.headers.push(("range", range(from, to)));
-        // Without it what is kept compressed is unpacked on the way, and its size is another.
+        // Without it the server would decompress compressed files, and their size would differ.
         ask.headers.push(("accept-encoding", "gzip".to_owned()));
         ask
     }

@@ -5,14 +5,14 @@ use std::io;
 /// A location in a bucket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Location<'a> {
-    /// What comes before the path and its slash: it names the bucket.
+    /// The text before the path and its slash, which identifies the bucket.
     pub(super) root: &'a str,
     /// A key, a folder or a pattern; empty for the whole bucket.
     pub(super) path: &'a str,
     pub(super) bucket: Name<'a>,
 }
 
-/// A bucket's name, without characters that would lead a request elsewhere.
+/// A bucket's name, without characters that would change the target of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Name<'a> {
     Amazon {
@@ -20,7 +20,7 @@ pub(super) enum Name<'a> {
     },
     Azure {
         container: &'a str,
-        /// The account's host, where the location has it: the one of blobs.
+        /// The account's host for blobs, if the location has it.
         host: Option<AzureHost<'a>>,
     },
     Google {
@@ -28,19 +28,19 @@ pub(super) enum Name<'a> {
     },
 }
 
-/// An account's host in Azure. Credentials go there: it must be Microsoft's.
+/// An account's host in Azure. It must be Microsoft's, because credentials are sent to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct AzureHost<'a> {
     pub(super) account: &'a str,
-    /// Behind `<account>.blob.`.
+    /// The text after `<account>.blob.`.
     pub(super) domain: &'a str,
 }
 
-/// Where Azure has storage: everywhere, in China, for the government of the United States.
+/// The domains of Azure: worldwide, in China, for the government of the United States.
 const AZURE: [&str; 3] = ["core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net"];
 
 impl<'a> Location<'a> {
-    /// Returns `true` if this is written as a location in a bucket.
+    /// Returns `true` if the text has the form of a location in a bucket.
     pub(super) fn is(place: &str) -> bool {
         place.split_once("://").is_some_and(|(scheme, _)| scheme_of(scheme).is_some())
     }
@@ -80,13 +80,13 @@ impl<'a> Location<'a> {
         Ok(Self { root: root.strip_suffix('/').unwrap_or(root), path, bucket })
     }
 
-    /// What the names of all files that may be meant begin with.
+    /// The common prefix of all files that may match.
     pub(super) fn prefix(&self) -> &'a str {
         let wild = self.path.find(['*', '?']).unwrap_or(self.path.len());
         self.path.get(..wild).unwrap_or_default()
     }
 
-    /// Whether it is a pattern.
+    /// Returns `true` if it is a pattern.
     pub(super) fn is_wild(&self) -> bool {
         self.path.contains(['*', '?'])
     }
@@ -110,12 +110,12 @@ fn scheme_of(scheme: &str) -> Option<CloudScheme> {
 
 fn is_name(text: &str) -> bool {
     let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_' | b'$');
-    // Two dots, or one alone, would be a way up in a URL.
+    // Two dots, or one dot alone, would be the parent folder in a URL.
     !text.is_empty() && !text.starts_with('.') && !text.contains("..") && text.bytes().all(legal)
 }
 
 impl<'a> AzureHost<'a> {
-    /// `account.blob.core.windows.net`; `dfs` is the same account by another protocol.
+    /// Parses `account.blob.core.windows.net`; `dfs` is the same account with another protocol.
     fn parse(host: &'a str) -> Option<Self> {
         let (account, rest) = host.split_once('.')?;
         let domain = rest.strip_prefix("blob.").or_else(|| rest.strip_prefix("dfs."))?;
@@ -123,14 +123,14 @@ impl<'a> AzureHost<'a> {
     }
 }
 
-/// The name of a storage account (a secondary one ends in `-secondary`).
+/// Returns `true` for the name of a storage account (a secondary one ends in `-secondary`).
 pub(super) fn is_account(text: &str) -> bool {
     let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
     !text.is_empty() && text.bytes().all(legal)
 }
 
-/// A pattern as on a stage: `*` and `?` stand for characters of one name, `**` for any, and `**/` for any
-/// folders or none.
+/// A pattern as on a stage: `*` and `?` match characters of one name, `**` matches any characters,
+/// and `**/` any folders or none.
 #[derive(Debug)]
 pub(super) struct Pattern(Vec<PatternToken>);
 
@@ -165,7 +165,8 @@ impl Pattern {
         Self(tokens)
     }
 
-    /// Whether it means this path. The time is that of one length times the other, whatever the pattern.
+    /// Returns `true` if the pattern matches the path. The time is at most the product of both
+    /// lengths.
     pub(super) fn fits(&self, path: &str) -> bool {
         let mut at = vec![false; self.0.len() + 1];
         self.enter(&mut at, 0);
@@ -181,7 +182,7 @@ impl Pattern {
                     PatternToken::Some if c != '/' => self.enter(&mut next, n),
                     PatternToken::Any => self.enter(&mut next, n),
                     PatternToken::Folders if c == '/' => self.enter(&mut next, n),
-                    // Within the name of a folder: not yet at what follows.
+                    // Within the name of a folder: the next token is not reached yet.
                     PatternToken::Folders => set(&mut next, n),
                     _ => {}
                 }
@@ -191,7 +192,7 @@ impl Pattern {
         at.last() == Some(&true)
     }
 
-    /// Reaches a place in the pattern, and those behind it that need no character.
+    /// Marks a position in the pattern as reached, and the next ones that need no character.
     fn enter(&self, at: &mut [bool], n: usize) {
         set(at, n);
         if let Some(PatternToken::Some | PatternToken::Any | PatternToken::Folders) = self.0.get(n)

@@ -1,11 +1,12 @@
-//! Files in buckets: S3 and what speaks like it, Azure Blob Storage, Google Cloud Storage.
+//! Files in buckets: S3 and servers with its API, Azure Blob Storage, Google Cloud Storage.
 //!
-//! Credentials are those of the environment, under the names that the tools of each cloud know them by; a
-//! job holds none. Without any, requests are not signed, which suffices for public buckets. Requests go to the
-//! cloud's own hosts, or to an endpoint that the environment names. Requests use TLS, except to this machine.
+//! Credentials are in variables of the environment with the names that the tools of each cloud use;
+//! a job has none. Without credentials requests are not signed, which suffices for public buckets.
+//! Requests are sent to the cloud's own hosts, or to an endpoint in the environment. They use TLS,
+//! except to this machine.
 //!
-//! A file is read in parts, each a request that is tried again when it breaks off, on the condition that
-//! the file is still the one that was listed.
+//! A file is read in parts. Each part is a request that is retried if it breaks off, on the
+//! condition that the file is unchanged since it was listed.
 
 mod amazon;
 mod api;
@@ -40,12 +41,12 @@ const PART: u64 = 8 << 20;
 /// Checks a location that is written as one in a bucket; accepts any other.
 ///
 /// # Errors
-/// What was expected.
+/// The expected form.
 pub fn check(place: &str) -> io::Result<()> {
     if Location::is(place) { Location::parse(place).map(|_| ()) } else { Ok(()) }
 }
 
-/// The files of buckets, wherever they are.
+/// Reads the files of buckets.
 ///
 /// ```
 /// use snowcat_host::input::buckets::{self, Buckets};
@@ -58,19 +59,19 @@ pub fn check(place: &str) -> io::Result<()> {
 pub struct Buckets {
     variables: Variables,
     wire: Arc<CloudClient>,
-    /// By the beginnings of places.
+    /// By the roots of locations.
     opened: Mutex<BTreeMap<String, Arc<dyn Api>>>,
 }
 
 impl Buckets {
-    /// With the credentials that are in the environment.
+    /// Credentials are read from the environment.
     #[must_use]
     pub fn new() -> Self {
-        // A variable that is not Unicode is no credential.
+        // A variable that is not Unicode is ignored.
         Self::with(|name| env::var(name).ok())
     }
 
-    /// With credentials that are elsewhere, under the names of the variables of the environment.
+    /// Credentials are read with a function, by the names of the variables of the environment.
     #[must_use]
     pub fn with(variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self {
@@ -80,8 +81,8 @@ impl Buckets {
         }
     }
 
-    /// Wait so long before a request that failed is sent again, twice as long the next time; one second
-    /// by default.
+    /// Sets the wait before the first retry of a request; it doubles with each further retry. The
+    /// default is one second.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
         self.wire = Arc::new(CloudClient::new().waiting(wait));
@@ -106,7 +107,7 @@ impl Buckets {
         Ok(api)
     }
 
-    /// The file of just this name, if there is one.
+    /// The file with exactly this name, if there is one.
     fn one(&self, api: &dyn Api, key: &str) -> io::Result<Option<Entry>> {
         match self.wire.send(api, || api.about(key), |_| Ok(())) {
             Ok(answer) => api
@@ -117,7 +118,7 @@ impl Buckets {
         }
     }
 
-    /// The files whose names begin so and that are meant, page by page.
+    /// The files with this prefix that match, page by page.
     fn list(
         &self,
         api: &dyn Api,
@@ -143,7 +144,8 @@ impl Buckets {
                 self.wire.send(api, ask, fit).map_err(|trouble| trouble.of(operation()))?;
             let page = read(&answer).map_err(|why| CloudFailure::lasting(why).of(operation()))?;
             for entry in page.entries {
-                // Tools mark folders by empty files: of their names, or with a slash behind.
+                // Tools mark folders by empty files with the name of the folder, with or without a
+                // slash.
                 let ends = entry.key.match_indices('/').map(|(at, _)| at);
                 for folder in ends.filter_map(|at| entry.key.get(..at)) {
                     empty.remove(folder);
@@ -199,7 +201,8 @@ impl Store for Buckets {
         } else if place.path.is_empty() || place.path.ends_with('/') {
             self.list(&*api, place.path, |_| true)?
         } else {
-            // An empty file, or none, may be a folder: some tools mark one so.
+            // The location may be a folder if there is no file, or an empty one: some tools mark
+            // folders so.
             let one = self.one(&*api, place.path)?;
             let below = match &one {
                 Some(entry) if entry.size > 0 => Vec::new(),
@@ -220,12 +223,12 @@ impl Store for Buckets {
     }
 }
 
-/// A file that is read part by part.
+/// A file that is read in parts.
 struct Object {
     wire: Arc<CloudClient>,
     api: Arc<dyn Api>,
     entry: Entry,
-    /// Where the next part begins.
+    /// The position of the next part.
     next: u64,
     part: io::Cursor<Vec<u8>>,
 }
@@ -236,7 +239,7 @@ impl Read for Object {
         if read > 0 || into.is_empty() || self.next >= self.entry.size {
             return Ok(read);
         }
-        // The part that is done goes before the next one comes.
+        // The memory of this part is freed before the next one is read.
         self.part = io::Cursor::default();
         let (from, to) = (self.next, self.entry.size.min(self.next + PART));
         let fit = |answer: &CloudResponse| {

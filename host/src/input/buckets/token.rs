@@ -1,4 +1,4 @@
-//! Bearer tokens of clouds: fetched when they are needed, kept while they hold.
+//! Bearer tokens of clouds: fetched when needed, and kept while they are valid.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -17,19 +17,19 @@ use crate::cloud::request::Ask;
 use crate::credentials::Secret;
 use crate::http::token::fetch;
 
-/// A token that is fetched.
+/// A token with the grant to fetch it.
 pub(super) struct BearerToken {
     grant: Grant,
     kept: Mutex<Option<(Secret, Instant)>>,
 }
 
-/// What a token is requested with.
+/// The grant of a token.
 pub(super) enum Grant {
-    /// The client's own id and secret.
+    /// The client's id and secret.
     Client { url: String, id: String, secret: Secret, scope: String },
-    /// A person's, which `gcloud auth application-default login` left.
+    /// The refresh token of a person, stored by `gcloud auth application-default login`.
     Refresh { url: String, id: String, secret: Secret, refresh: Secret },
-    /// A service account's own word, signed with its key (RFC 7523).
+    /// The key of a service account, which signs an assertion (RFC 7523).
     Account { url: String, email: String, id: String, key: Box<RsaKeyPair> },
 }
 
@@ -41,7 +41,7 @@ impl BearerToken {
         Self { grant, kept: Mutex::default() }
     }
 
-    /// Adds it to a request. Gives back what no error may quote.
+    /// Adds the token to a request. Returns the secrets that no error may contain.
     pub(super) fn add(
         &self,
         ask: &mut Ask,
@@ -60,20 +60,20 @@ impl BearerToken {
         Ok(vec![token])
     }
 
-    /// Forgets one that was refused; whether there was one.
+    /// Forgets a token that was refused. Returns `true` if there was one.
     pub(super) fn forget(&self) -> bool {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 }
 
 impl Grant {
-    /// What is in a file that Google's tools know as `GOOGLE_APPLICATION_CREDENTIALS`.
+    /// Parses the file whose path is in `GOOGLE_APPLICATION_CREDENTIALS`.
     pub(super) fn of_google_file(file: &str) -> Result<Self, CloudFailure> {
         let unfit = |why: &str| {
             CloudFailure::lasting(format!("the file in GOOGLE_APPLICATION_CREDENTIALS: {why}"))
         };
         let text = fs::read_to_string(file).map_err(|e| unfit(&e.to_string()))?;
-        // An error of the parser could quote the file.
+        // The parser's error is not used, because it could quote the file.
         let value: Value = serde_json::from_str(&text).map_err(|_| unfit("expected JSON"))?;
         let part = |key: &str| {
             let found = value.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -137,7 +137,7 @@ impl Grant {
     }
 }
 
-/// Says who asks, for an hour.
+/// The signed assertion of a service account, valid for an hour.
 fn assertion(url: &str, email: &str, id: &str, key: &RsaKeyPair) -> Option<Secret> {
     let now = now().timestamp();
     let claims = json!({
@@ -151,7 +151,7 @@ fn assertion(url: &str, email: &str, id: &str, key: &RsaKeyPair) -> Option<Secre
     Some(Secret::new(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))))
 }
 
-/// A key in PEM, as PKCS #8.
+/// Parses a PKCS #8 key in PEM.
 fn pair(pem: &Secret) -> Option<RsaKeyPair> {
     let (_, rest) = pem.reveal().split_once("-----BEGIN PRIVATE KEY-----")?;
     let (text, _) = rest.split_once("-----END PRIVATE KEY-----")?;

@@ -4,7 +4,7 @@ use crate::cloud::exchange::CloudFailure;
 use crate::cloud::request::Endpoint;
 use crate::credentials::Secret;
 
-/// The variables of the environment, or what stands for them.
+/// The variables of the environment, or a function in their place.
 pub(super) struct Variables(Box<dyn Find>);
 
 trait Find: Send + Sync {
@@ -22,7 +22,7 @@ impl Variables {
         Self(Box::new(find))
     }
 
-    /// The first of these that there is, and that is not empty.
+    /// The value of the first of these variables that is set and not empty.
     pub(super) fn first(&self, names: &[&str]) -> Option<String> {
         names.iter().filter_map(|name| self.0.find(name)).find(|value| !value.trim().is_empty())
     }

@@ -11,27 +11,28 @@ use crate::cloud::exchange::{CloudAgents, CloudFailure, CloudResponse, refused};
 use crate::cloud::request::Ask;
 use crate::credentials::Secret;
 
-/// What a cloud makes of requests and answers.
+/// The credentials of a cloud: signatures, and reactions to refusals.
 pub(super) trait Cloud: Send + Sync {
-    /// Adds what shows who asks, to a request that is sent now. Gives back what no error may quote.
+    /// Adds the credentials to a request that is sent now. Returns the secrets that no error may
+    /// contain.
     ///
     /// # Errors
-    /// When there are credentials and they are of no use.
+    /// If there are credentials and they cannot be used.
     fn sign(&self, ask: &mut Ask, wire: &CloudClient) -> Result<Vec<Secret>, CloudFailure>;
 
-    /// Whether something was learned from a refusal, and another try is worth it.
+    /// Returns `true` if the refusal has information with which a retry may succeed.
     fn learn(&self, _: &CloudResponse) -> bool {
         false
     }
 
-    /// What to say where requests are not signed and one is refused.
+    /// A hint for the refusal of a request that is not signed.
     fn unsigned(&self) -> Option<&'static str>;
 }
 
-/// As a load's requests: five times, with waits that double from one second.
+/// The same as for the requests of a load: five attempts, with waits that double from one second.
 const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// No wait is longer, whatever a server asks for.
+/// The longest wait, even if a server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Sends requests, again where that is worth it.
 pub(super) struct CloudClient {
@@ -50,12 +51,13 @@ impl CloudClient {
         self
     }
 
-    /// The client for a URL, if a request may go there.
+    /// The client for a URL, if requests to it are allowed.
     pub(super) fn agent(&self, uri: &Uri) -> Result<&Agent, String> {
         self.agents.to(uri)
     }
 
-    /// Sends until there is an answer that fits. `fit` says why one that says it went well does not.
+    /// Sends a request until its response is valid. `fit` checks a response with a status of
+    /// success.
     pub(super) fn send(
         &self,
         cloud: &dyn Cloud,
@@ -82,7 +84,7 @@ impl CloudClient {
             });
             let mut trouble = match found {
                 Ok(answer) => return Ok(answer),
-                // At once, and once only: what was learned does not depend on time.
+                // Without a wait, and only once: the information does not depend on time.
                 Err(_) if again => {
                     learned = true;
                     continue;
