@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::error::{ErrorKind, SnowflakeError};
-
 /// The domains of the service. A redirect to a host of them is followed.
 const DOMAINS: [&str; 2] = [".snowflakecomputing.com", ".snowflakecomputing.cn"];
 
@@ -34,7 +32,10 @@ impl Account {
 
     /// Returns the name that logins have: without the region.
     pub(super) fn name(&self) -> &str {
-        self.0.split('.').next().unwrap_or_default()
+        let name = self.0.split('.').next().unwrap_or_default();
+        // A connection for several regions has an id at its end.
+        let global = self.0.to_ascii_lowercase().contains(".global");
+        name.rsplit_once('-').filter(|_| global).map_or(name, |(name, _)| name)
     }
 
     /// Returns the host of the service.
@@ -79,17 +80,20 @@ impl Scheme {
 
 impl Address {
     /// Returns the address of an account, or of a host that is given in its place.
+    ///
+    /// # Errors
+    /// The name of the parameter that is not valid, and why.
     pub(super) fn new(
         account: &Account,
         host: Option<&str>,
         port: Option<&str>,
         protocol: Option<&str>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, (&'static str, String)> {
         let scheme = match protocol.map(str::to_ascii_lowercase).as_deref() {
             None | Some("https") => Scheme::Https,
             Some("http") => Scheme::Http,
             Some(other) => {
-                return Err(format!("protocol: expected https or http, found {other:?}"));
+                return Err(("protocol", format!("expected https or http, found {other:?}")));
             }
         };
         let port = match port {
@@ -97,11 +101,11 @@ impl Address {
             Some(text) => text
                 .trim()
                 .parse()
-                .map_err(|_| format!("port: expected a number up to 65535, found {text:?}"))?,
+                .map_err(|_| ("port", format!("expected a number up to 65535, found {text:?}")))?,
         };
         let host = match host {
             None => account.host(),
-            Some(host) => named_host(host.trim()).map_err(|why| format!("host: {why}"))?,
+            Some(host) => named_host(host.trim()).map_err(|why| ("host", why))?,
         };
         Ok(Self { scheme, host, port })
     }
@@ -138,11 +142,6 @@ impl fmt::Display for Address {
     }
 }
 
-/// The error of a parameter.
-pub(super) fn wrong(message: impl Into<String>) -> SnowflakeError {
-    SnowflakeError::new(ErrorKind::Connection, message)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +161,7 @@ mod tests {
             "https://xy12345.eu-central-1.snowflakecomputing.com",
         );
         check("xy1.cn-north-1.aws", "xy1", "https://xy1.cn-north-1.aws.snowflakecomputing.cn");
+        check("acme-a1b2.global", "acme", "https://acme-a1b2.global.snowflakecomputing.com");
         check("a-b.snowflakecomputing.com", "a-b", "https://a-b.snowflakecomputing.com");
     }
 
@@ -185,7 +185,7 @@ mod tests {
             expected,
         ) {
             (Ok(address), Ok(shown)) => assert_eq!(address.to_string(), shown),
-            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (Err((_, error)), Err(part)) => assert!(error.contains(part), "{error}"),
             (found, _) => panic!("{found:?}"),
         };
         check(Some("Localhost"), Some("8085"), Some("HTTP"), Ok("http://localhost:8085"));

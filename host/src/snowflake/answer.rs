@@ -220,8 +220,8 @@ mod tests {
     use super::*;
 
     fn answer(data: &str) -> Result<Answer, SnowflakeError> {
-        let account = Account::parse("acme").map_err(SnowflakeError::answer)?;
-        let address = Address::new(&account, None, None, None).map_err(SnowflakeError::answer)?;
+        let account = Account::parse("acme").unwrap();
+        let address = Address::new(&account, None, None, None).unwrap();
         let data: AnswerData = serde_json::from_str(data).unwrap();
         data.into_answer(&Wire::new(address, Pace::default()))
     }

@@ -1,6 +1,7 @@
 //! The login: its body for each kind of identity, and what it returns.
 
 use std::env::consts;
+use std::fs;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -35,8 +36,21 @@ struct LoginData {
     master_validity_in_seconds: Option<u64>,
 }
 
+/// The codes of a token of OAuth that is not valid, or has expired.
+const TOKEN_CODES: [&str; 2] = ["390303", "390318"];
+
 /// Opens a session.
 pub(super) fn login(wire: &Wire, connection: &Connection) -> Result<LoggedIn, SnowflakeError> {
+    match once(wire, connection) {
+        // The file may have another token by now.
+        Err(error) if TOKEN_CODES.contains(&error.code()) && connection.identity.changes() => {
+            once(wire, connection)
+        }
+        result => result,
+    }
+}
+
+fn once(wire: &Wire, connection: &Connection) -> Result<LoggedIn, SnowflakeError> {
     let place = [
         ("databaseName", &connection.database),
         ("schemaName", &connection.schema),
@@ -78,27 +92,48 @@ fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
     let mut parameters = Map::from_iter([("ROWS_PER_RESULTSET".to_owned(), json!(0))]);
     parameters.extend(connection.session_parameters.clone());
     put("SESSION_PARAMETERS", parameters.into());
-    match &connection.identity {
-        Identity::Password { user, password, passcode } => {
-            put("LOGIN_NAME", user.as_str().into());
-            put("PASSWORD", password.reveal().into());
-            if let Some(passcode) = passcode {
-                put("AUTHENTICATOR", "USERNAME_PASSWORD_MFA".into());
-                put("EXT_AUTHN_DUO_METHOD", "passcode".into());
-                put("PASSCODE", passcode.reveal().into());
-            }
-        }
+    if let Some(user) = connection.identity.user() {
+        put("LOGIN_NAME", user.into());
+    }
+    for (name, value) in proof(connection)? {
+        put(name, value.reveal().into());
     }
     Ok(json!({"data": data}))
 }
 
+/// Returns the fields that prove who logs in.
+fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, SnowflakeError> {
+    let word = |text: &str| Secret::new(text.to_owned());
+    let by_token =
+        |kind: &str, token: Secret| vec![("AUTHENTICATOR", word(kind)), ("TOKEN", token)];
+    Ok(match &connection.identity {
+        Identity::Password { password, passcode: None, .. } => vec![("PASSWORD", password.clone())],
+        Identity::Password { password, passcode: Some(passcode), .. } => vec![
+            ("PASSWORD", password.clone()),
+            ("AUTHENTICATOR", word("USERNAME_PASSWORD_MFA")),
+            ("EXT_AUTHN_DUO_METHOD", word("passcode")),
+            ("PASSCODE", passcode.clone()),
+        ],
+        Identity::Key { user, key } => {
+            let token = key.token(connection.account.name(), user);
+            let token = token.map_err(|why| SnowflakeError::new(ErrorKind::Connection, why))?;
+            by_token("SNOWFLAKE_JWT", token)
+        }
+        Identity::OAuth { token, .. } => by_token("OAUTH", token.read()?),
+        Identity::AccessToken { token, .. } => by_token("PROGRAMMATIC_ACCESS_TOKEN", token.read()?),
+        Identity::Container { token, service } => {
+            let mut proof = by_token("OAUTH", token.read()?);
+            // Services of older versions have no such file, and need none.
+            if let Ok(text) = fs::read_to_string(service) {
+                proof.push(("SPCS_TOKEN", word(text.trim())));
+            }
+            proof
+        }
+    })
+}
+
 /// The same error, without a secret that the message may quote.
 fn hidden(error: SnowflakeError, connection: &Connection) -> SnowflakeError {
-    let secrets = match &connection.identity {
-        Identity::Password { password, passcode, .. } => {
-            [Some(password.clone()), passcode.clone()].into_iter().flatten().collect::<Vec<_>>()
-        }
-    };
-    let message = hide(error.message().to_owned(), &secrets);
+    let message = hide(error.message().to_owned(), &connection.identity.secrets());
     error.with_message(message)
 }

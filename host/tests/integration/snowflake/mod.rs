@@ -1,6 +1,7 @@
 //! Sessions with Snowflake: against the emulator, and against a service that answers as a test says.
 
 mod emulator;
+mod logins;
 mod service;
 mod sessions;
 mod statements;

@@ -1,5 +1,10 @@
 //! What a session is opened with: where the account is, who logs in, and what the session begins with.
 
+mod file;
+mod identity;
+mod lookup;
+mod parameters;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -8,35 +13,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::account::{Account, Address, wrong};
+use self::file::Rights;
+pub(super) use self::identity::Identity;
+use self::parameters::{NAMES, Parameters, wrong};
+use super::account::{Account, Address};
 use super::error::SnowflakeError;
-use crate::credentials::Secret;
-
-/// The parameters of a connection that have a meaning here. Programs that share a file with this one may have
-/// others in it.
-pub(super) const PARAMETERS: [&str; 21] = [
-    "account",
-    "authenticator",
-    "database",
-    "host",
-    "passcode",
-    "password",
-    "port",
-    "private_key",
-    "private_key_file",
-    "private_key_file_pwd",
-    "private_key_passphrase",
-    "private_key_path",
-    "private_key_raw",
-    "protocol",
-    "role",
-    "schema",
-    "token",
-    "token_file_path",
-    "user",
-    "username",
-    "warehouse",
-];
 
 /// What a session is opened with. No secret of it is printed.
 ///
@@ -70,13 +51,6 @@ pub struct Connection {
     pub(super) pace: Pace,
 }
 
-/// Who logs in, and with what proof.
-#[derive(Clone, Debug)]
-pub(super) enum Identity {
-    /// A name and a password, with a code of a second factor perhaps.
-    Password { user: String, password: Secret, passcode: Option<Secret> },
-}
-
 /// How long to wait for answers, and how often to try.
 #[derive(Clone)]
 pub(super) struct Pace {
@@ -103,46 +77,36 @@ impl Default for Pace {
     }
 }
 
-/// A parameter, and where it was found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) value: Secret,
-    /// For a person: a flag, a variable, or a file and its section. Empty if the program gave it.
-    pub(super) place: String,
-}
-
-/// Parameters by name.
-pub(super) type Parameters = BTreeMap<String, Found>;
-
 impl Connection {
     /// Returns the connection that these parameters describe. Their names are those of `connections.toml`.
     ///
     /// # Errors
     /// If a parameter is not known, is missing, or is not valid.
-    pub fn of<K: Into<String>, V: Into<String>>(
+    pub fn of<K: AsRef<str>, V: Into<String>>(
         parameters: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, SnowflakeError> {
-        let mut given = Parameters::new();
+        let mut given = Parameters::default();
         for (name, value) in parameters {
-            let name: String = name.into();
-            if !PARAMETERS.contains(&name.as_str()) {
-                let known = PARAMETERS.join(", ");
+            let name = name.as_ref();
+            if !NAMES.contains(&name) {
+                let known = NAMES.join(", ");
                 return Err(wrong(format!("expected a parameter of {known}, found {name:?}")));
             }
-            given.insert(name, Found { value: Secret::new(value.into()), place: String::new() });
+            given.put(name, value.into(), "");
         }
-        Self::of_parameters(&given)
+        let identity = Identity::of(&given, Rights::Owner)?;
+        Self::with(&given, identity)
     }
 
-    /// Returns the connection of parameters that were found in different places.
-    pub(super) fn of_parameters(given: &Parameters) -> Result<Self, SnowflakeError> {
-        let given = Given(given);
+    /// Returns the connection of an identity, with parameters that were found in different places.
+    fn with(given: &Parameters, identity: Identity) -> Result<Self, SnowflakeError> {
         let account = given.need("account", "the account's identifier, such as acme-prod")?;
         let account = Account::parse(account).map_err(|why| given.wrong("account", &why))?;
         let (host, port) = (given.text("host"), given.text("port"));
-        let address = Address::new(&account, host, port, given.text("protocol")).map_err(wrong)?;
+        let address = Address::new(&account, host, port, given.text("protocol"))
+            .map_err(|(name, why)| given.wrong(name, &why))?;
         Ok(Self {
-            identity: given.identity()?,
+            identity,
             account,
             address,
             role: given.owned("role"),
@@ -190,54 +154,6 @@ impl Connection {
     }
 }
 
-/// Parameters that are taken by name.
-struct Given<'a>(&'a Parameters);
-
-impl<'a> Given<'a> {
-    /// A parameter that has a value.
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).map(|found| found.value.reveal()).filter(|text| !text.is_empty())
-    }
-
-    fn owned(&self, name: &str) -> Option<String> {
-        self.text(name).map(str::to_owned)
-    }
-
-    fn secret(&self, name: &str) -> Option<Secret> {
-        self.owned(name).map(Secret::new)
-    }
-
-    fn need(&self, name: &str, what: &str) -> Result<&'a str, SnowflakeError> {
-        self.text(name).ok_or_else(|| wrong(format!("{name}: expected {what}, found nothing")))
-    }
-
-    /// The error of a parameter, with the place where it was found.
-    fn wrong(&self, name: &str, why: &str) -> SnowflakeError {
-        let place = self.0.get(name).map(|found| found.place.as_str()).unwrap_or_default();
-        match place {
-            "" => wrong(format!("{name}: {why}")),
-            place => wrong(format!("{name} of {place}: {why}")),
-        }
-    }
-
-    fn user(&self) -> Result<String, SnowflakeError> {
-        let user = self.text("user").or_else(|| self.text("username"));
-        let user = user.ok_or_else(|| wrong("user: expected the name of a user, found nothing"))?;
-        Ok(user.to_owned())
-    }
-
-    fn identity(&self) -> Result<Identity, SnowflakeError> {
-        let authenticator = self.text("authenticator").unwrap_or_default().to_ascii_uppercase();
-        match authenticator.as_str() {
-            "" | "SNOWFLAKE" | "USERNAME_PASSWORD_MFA" => {}
-            other => {
-                let why = format!("expected snowflake, found {other:?}");
-                return Err(self.wrong("authenticator", &why));
-            }
-        }
-        let Some(password) = self.secret("password") else {
-            return Err(wrong("expected password, private_key_file or token, found none of them"));
-        };
-        Ok(Identity::Password { user: self.user()?, password, passcode: self.secret("passcode") })
-    }
-}
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

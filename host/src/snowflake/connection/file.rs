@@ -1,0 +1,63 @@
+//! Files with secrets: read only if others cannot.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Who else may have which rights to a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::snowflake) enum Rights {
+    /// Anybody, any.
+    Any,
+    /// Others may read it.
+    ReadByOthers,
+    /// Others may neither read nor write it.
+    Owner,
+}
+
+/// Reads a text.
+///
+/// # Errors
+/// If the file cannot be read, or others have more rights to it than these.
+pub(super) fn read(path: &Path, rights: Rights) -> Result<String, String> {
+    if let Some(why) = excess(path, rights).map_err(|error| shown(path, &error))? {
+        return Err(why);
+    }
+    fs::read_to_string(path).map_err(|error| shown(path, &error))
+}
+
+/// Reads a text; `None` if there is no such file.
+pub(super) fn read_if_there(path: &Path, rights: Rights) -> Result<Option<String>, String> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(shown(path, &error)),
+        Ok(_) => read(path, rights).map(Some),
+    }
+}
+
+fn shown(path: &Path, error: &io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+#[cfg(unix)]
+fn excess(path: &Path, rights: Rights) -> io::Result<Option<String>> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let forbidden = match rights {
+        Rights::Any => return Ok(None),
+        Rights::ReadByOthers => 0o022,
+        Rights::Owner => 0o066,
+    };
+    let mode = fs::metadata(path)?.permissions().mode() & 0o777;
+    let shown = path.display();
+    Ok((mode & forbidden != 0).then(|| {
+        format!(
+            "{shown}: expected a file that its owner alone may read and write, found mode {mode:04o}: run chmod \
+             600 {shown}, or set SF_SKIP_TOKEN_FILE_PERMISSIONS_VERIFICATION=true"
+        )
+    }))
+}
+
+#[cfg(not(unix))]
+fn excess(_: &Path, _: Rights) -> io::Result<Option<String>> {
+    Ok(None)
+}

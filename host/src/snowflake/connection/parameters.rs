@@ -1,0 +1,112 @@
+//! Parameters by name, each with the place where it was found.
+
+use std::collections::BTreeMap;
+
+use super::super::error::{ErrorKind, SnowflakeError};
+use crate::credentials::Secret;
+
+/// The names of parameters that have a meaning here. Programs that share a file with this one may have others in
+/// it.
+pub(super) const NAMES: [&str; 21] = [
+    "account",
+    "authenticator",
+    "database",
+    "host",
+    "passcode",
+    "password",
+    "port",
+    "private_key",
+    "private_key_file",
+    "private_key_file_pwd",
+    "private_key_passphrase",
+    "private_key_path",
+    "private_key_raw",
+    "protocol",
+    "role",
+    "schema",
+    "token",
+    "token_file_path",
+    "user",
+    "username",
+    "warehouse",
+];
+
+/// A parameter.
+#[derive(Clone, Debug)]
+struct Found {
+    value: Secret,
+    /// For a person: a variable, or a file and its section. Empty if the program gave it.
+    place: String,
+}
+
+/// Parameters. No value is printed, for some are secrets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parameters(BTreeMap<String, Found>);
+
+impl Parameters {
+    /// Adds a parameter, in the place of one of this name.
+    pub(super) fn put(&mut self, name: &str, value: String, place: &str) {
+        // A key and its other name do not stand beside each other.
+        for names in SYNONYMS.iter().filter(|names| names.contains(&name)) {
+            names.iter().for_each(|other| drop(self.0.remove(*other)));
+        }
+        let found = Found { value: Secret::new(value), place: place.to_owned() };
+        self.0.insert(name.to_owned(), found);
+    }
+
+    /// Removes a parameter and returns its value.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name).map(|found| found.value.reveal().to_owned())
+    }
+
+    /// Adds parameters, in the place of those of these names.
+    pub(super) fn extend(&mut self, others: Self) {
+        for (name, found) in others.0 {
+            self.put(&name, found.value.reveal().to_owned(), &found.place);
+        }
+    }
+
+    /// Returns a parameter that has a value.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|found| found.value.reveal()).filter(|text| !text.trim().is_empty())
+    }
+
+    /// Returns the name and the value of the first of these that has one.
+    pub(super) fn first<'a>(&self, names: &[&'a str]) -> Option<(&'a str, &str)> {
+        names.iter().find_map(|name| Some((*name, self.text(name)?)))
+    }
+
+    pub(super) fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    pub(super) fn secret(&self, name: &str) -> Option<Secret> {
+        self.owned(name).map(Secret::new)
+    }
+
+    pub(super) fn need(&self, name: &str, what: &str) -> Result<&str, SnowflakeError> {
+        self.text(name).ok_or_else(|| wrong(format!("{name}: expected {what}, found nothing")))
+    }
+
+    /// Returns the error of a parameter, with the place where it was found.
+    pub(super) fn wrong(&self, name: &str, why: &str) -> SnowflakeError {
+        let place = self.0.get(name).map(|found| found.place.as_str()).unwrap_or_default();
+        match place {
+            "" => wrong(format!("{name}: {why}")),
+            place => wrong(format!("{name} ({place}): {why}")),
+        }
+    }
+}
+
+/// Several names of one thing, of which the last one that is put counts.
+const SYNONYMS: [&[&str]; 4] = [
+    &["user", "username"],
+    &["private_key", "private_key_file", "private_key_path", "private_key_raw"],
+    &["private_key_file_pwd", "private_key_passphrase"],
+    &["token", "token_file_path"],
+];
+
+/// The error of a connection.
+pub(super) fn wrong(message: impl Into<String>) -> SnowflakeError {
+    SnowflakeError::new(ErrorKind::Connection, message)
+}
