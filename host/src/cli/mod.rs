@@ -3,6 +3,7 @@
 mod check;
 mod columns;
 mod document;
+mod exit;
 mod grid;
 mod init;
 mod job;
@@ -12,6 +13,8 @@ mod precompile;
 mod private;
 mod progress;
 mod quantity;
+mod run;
+mod scripts;
 mod show;
 mod statement;
 mod terminal;
@@ -40,6 +43,7 @@ enum Command {
     Init(init::Init),
     Plan(plan::Plan),
     Precompile(precompile::Precompile),
+    Run(Box<run::RunJob>),
     Component(Component),
 }
 
@@ -56,6 +60,8 @@ enum Failed {
     Usage(String),
     /// A failure of the work itself: exit code 1.
     Work(String),
+    /// A load failed, for this reason.
+    Exit(exit::Exit, String),
 }
 
 /// Runs the command that the arguments name.
@@ -66,11 +72,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),
         Command::Precompile(precompile) => precompile.run(),
+        Command::Run(run) => run.run(),
     };
     let (code, message) = match done {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failed::Usage(message)) => (2, message),
         Err(Failed::Work(message)) => (1, message),
+        Err(Failed::Exit(exit, message)) => (exit.code(), message),
     };
     // If stderr is closed, the exit code is enough.
     _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");

@@ -1,4 +1,4 @@
-//! The output of a plan as text and as JSON.
+//! The output of a plan or a load as text and as JSON.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -33,14 +33,7 @@ impl Shown<'_> {
     /// Warnings, tables and their first rows; with `sql` also files and statements.
     pub(super) fn text(&self, out: &mut impl Write, sql: bool) -> io::Result<()> {
         let report = self.report;
-        let place = format!("{}.{}", report.database, report.dataset);
-        writeln!(out, "Load {} into {}", report.load_id, printable(&place))?;
-        if !report.warnings.is_empty() {
-            heading(out, "Warnings", "")?;
-            for warning in &report.warnings {
-                writeln!(out, "  {}", printable(warning))?;
-            }
-        }
+        self.title(out)?;
         let declared = self.declared();
         self.tables(out, &declared)?;
         for table in &report.tables {
@@ -53,6 +46,26 @@ impl Shown<'_> {
             self.statements(out)?;
         }
         self.summary(out, sql)
+    }
+
+    /// Warnings and tables of a load that is committed.
+    pub(super) fn loaded(&self, out: &mut impl Write) -> io::Result<()> {
+        self.title(out)?;
+        self.tables(out, &self.declared())?;
+        self.counts(out, "")
+    }
+
+    fn title(&self, out: &mut impl Write) -> io::Result<()> {
+        let report = self.report;
+        let place = format!("{}.{}", report.database, report.dataset);
+        writeln!(out, "Load {} into {}", report.load_id, printable(&place))?;
+        if !report.warnings.is_empty() {
+            heading(out, "Warnings", "")?;
+            for warning in &report.warnings {
+                writeln!(out, "  {}", printable(warning))?;
+            }
+        }
+        Ok(())
     }
 
     fn tables(&self, out: &mut impl Write, declared: &[Created]) -> io::Result<()> {
@@ -155,6 +168,11 @@ impl Shown<'_> {
     }
 
     fn summary(&self, out: &mut impl Write, sql: bool) -> io::Result<()> {
+        self.counts(out, if sql { "" } else { " (--sql shows them)" })?;
+        writeln!(out, "Nothing was sent to Snowflake.")
+    }
+
+    fn counts(&self, out: &mut impl Write, note: &str) -> io::Result<()> {
         let rows: u64 = self.report.tables.iter().map(|table| table.rows).sum();
         writeln!(
             out,
@@ -163,12 +181,11 @@ impl Shown<'_> {
             counted(self.report.tables.len(), "table"),
             counted(self.report.pages, "page"),
             counted(self.all().count(), "statement"),
-            if sql { "" } else { " (--sql shows them)" },
+            note,
             self.total.as_secs_f64(),
             self.timings.load.as_secs_f64(),
             self.timings.source.as_secs_f64(),
-        )?;
-        writeln!(out, "Nothing was sent to Snowflake.")
+        )
     }
 
     /// The results as one JSON object.

@@ -1,6 +1,6 @@
 //! Attempts: what may be tried again, after which wait, and what is known when none succeeded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -9,6 +9,8 @@ use super::error::{ErrorKind, SnowflakeError};
 
 /// The wait after the first attempt. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The shortest time for an attempt.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// No wait between attempts is longer, unless the server requests it.
 const LONGEST_WAIT: Duration = Duration::from_secs(16);
 /// No wait is longer, even if the server requests it.
@@ -44,9 +46,27 @@ pub(super) struct Attempts {
     pub(super) reason: u16,
     /// One of them may have been executed.
     pub(super) executed: bool,
+    /// None begins after this.
+    deadline: Option<Instant>,
 }
 
 impl Attempts {
+    /// Returns attempts that end within this time, however many they are.
+    pub(super) fn within(time: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(time), ..Self::default() }
+    }
+
+    /// Returns how long the next one may take.
+    pub(super) fn timeout(&self, usual: Duration) -> Duration {
+        match self.deadline {
+            // A time of nothing would be no limit.
+            Some(deadline) => {
+                deadline.saturating_duration_since(Instant::now()).max(SHORTEST).min(usual)
+            }
+            None => usual,
+        }
+    }
+
     /// Tries until there is an answer.
     ///
     /// # Errors
@@ -69,11 +89,12 @@ impl Attempts {
             };
             self.reason = trouble.status;
             self.executed |= trouble.executed;
-            if tried >= pace.attempts {
+            let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if tried >= pace.attempts || late {
                 return Err(self.given_up(&trouble, tried));
             }
             let requested = trouble.wait.map(|it| it.min(LONGEST_REQUESTED));
-            (pace.sleep)(requested.unwrap_or_else(|| jittered(wait)));
+            (pace.sleep)(self.timeout(requested.unwrap_or_else(|| jittered(wait))));
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }

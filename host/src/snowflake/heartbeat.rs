@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::http::Method;
 
+use super::attempts::Attempts;
 use super::query::authorized;
 use super::tokens::Tokens;
 use super::wire::Call;
@@ -36,7 +37,7 @@ impl Heartbeat {
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
                 }
                 // A session that is lost is noticed by the next statement.
-                _ = authorized(&tokens, |token, attempts| {
+                _ = authorized(&tokens, Attempts::default(), |token, attempts| {
                     let call = Call {
                         token: Some(token),
                         ..Call::new(Method::POST, "/session/heartbeat")

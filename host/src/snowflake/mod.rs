@@ -1,4 +1,4 @@
-//! Snowflake, spoken to directly: a session over the protocol of the drivers.
+//! Snowflake as a destination: a session over the protocol of the drivers, and the host of a load.
 //!
 //! ```text
 //!   Connection --> Session --> query ------> wire -------> HTTPS
@@ -19,9 +19,11 @@ mod effect;
 mod envelope;
 mod error;
 mod heartbeat;
+mod host;
 mod id;
 mod key;
 mod login;
+mod put;
 mod query;
 mod session;
 mod tokens;
@@ -30,4 +32,5 @@ mod wire;
 pub use self::answer::Answer;
 pub use self::connection::Connection;
 pub use self::error::{ErrorKind, SnowflakeError};
+pub use self::host::Snowflake;
 pub use self::session::{Aborter, Session};

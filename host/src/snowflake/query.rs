@@ -81,7 +81,7 @@ fn submit(tokens: &Tokens, id: &str, statement: &str) -> Result<Value, Snowflake
         let body = json!({"sqlText": statement, "asyncExec": false, "sequenceId": 1});
         Ok(body.to_string())
     };
-    let answer = authorized(tokens, |token, attempts| {
+    let answer = authorized(tokens, Attempts::default(), |token, attempts| {
         let call = Call {
             query: &query,
             token: Some(token),
@@ -105,7 +105,7 @@ fn result(tokens: &Tokens, path: &str) -> Result<Value, SnowflakeError> {
     loop {
         let began = Instant::now();
         let query = [("requestId", super::id::new()?)];
-        let answer = authorized(tokens, |token, attempts| {
+        let answer = authorized(tokens, Attempts::default(), |token, attempts| {
             let call = Call { query: &query, token: Some(token), ..Call::new(Method::GET, &path) };
             tokens.wire.call::<Value>(&call, attempts)
         });
@@ -163,12 +163,12 @@ fn parsed(data: Value) -> Result<AnswerData, SnowflakeError> {
 /// [`ErrorKind::SessionLost`] and [`ErrorKind::Unavailable`] only if the request was not executed.
 pub(super) fn authorized<T>(
     tokens: &Tokens,
+    mut attempts: Attempts,
     send: impl Fn(&Secret, &mut Attempts) -> Result<Envelope<T>, SnowflakeError>,
 ) -> Result<Envelope<T>, SnowflakeError>
 where
     T: serde::de::DeserializeOwned,
 {
-    let mut attempts = Attempts::default();
     let mut renewals = 0;
     let result = loop {
         let token = tokens.session();
@@ -206,12 +206,11 @@ pub(super) fn abort(tokens: &Tokens, id: &str, timeout: Duration) -> Result<(), 
     const ENDED: &str = "000605";
     let query = [("requestId", super::id::new()?)];
     let body = || Ok(json!({"requestId": id}).to_string());
-    let answer = authorized(tokens, |token, attempts| {
+    let answer = authorized(tokens, Attempts::within(timeout), |token, attempts| {
         let call = Call {
             query: &query,
             token: Some(token),
             body: &body,
-            timeout: Some(timeout),
             ..Call::new(Method::POST, "/queries/v1/abort-request")
         };
         tokens.wire.call::<Value>(&call, attempts)

@@ -80,6 +80,19 @@ impl Session {
         self.run(statement, query::upload_info)
     }
 
+    /// Uploads a file: runs its PUT, and sends the bytes to the URL that the service signed for it.
+    pub(super) fn upload(&mut self, put: &str, bytes: &[u8]) -> Result<(), SnowflakeError> {
+        let info = self.upload_info(put)?;
+        let url = info.pointer("/stageInfo/presignedUrl").and_then(Value::as_str);
+        let url = url.filter(|url| !url.is_empty()).ok_or_else(|| {
+            let kind = info.pointer("/stageInfo/locationType").and_then(Value::as_str);
+            let kind = kind.unwrap_or("no location");
+            SnowflakeError::answer(format!("expected a stage with a signed URL, found {kind}"))
+        })?;
+        let stored = self.tokens.wire.store(url, bytes);
+        stored.map_err(|error| error.during("uploading a file"))
+    }
+
     /// Returns what aborts the statement that runs, from another thread.
     #[must_use]
     pub fn aborter(&self) -> Aborter {
@@ -141,13 +154,9 @@ impl Session {
         self.heartbeat = None;
         let token = self.tokens.session();
         let query = [("delete", "true".to_owned())];
-        let call = Call {
-            query: &query,
-            token: Some(&token),
-            timeout: Some(PARTING),
-            ..Call::new(Method::POST, "/session")
-        };
-        let answer = self.tokens.wire.call::<Value>(&call, &mut Attempts::default())?;
+        let call =
+            Call { query: &query, token: Some(&token), ..Call::new(Method::POST, "/session") };
+        let answer = self.tokens.wire.call::<Value>(&call, &mut Attempts::within(PARTING))?;
         if answer.success { Ok(()) } else { Err(answer.error(ErrorKind::Answer)) }
     }
 }

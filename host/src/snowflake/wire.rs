@@ -45,8 +45,6 @@ pub(super) struct Call<'a> {
     pub(super) token: Option<&'a Secret>,
     /// Returns the body of one attempt.
     pub(super) body: &'a dyn Fn() -> Result<String, SnowflakeError>,
-    /// Waits less for an attempt than the connection says.
-    pub(super) timeout: Option<Duration>,
 }
 
 impl<'a> Call<'a> {
@@ -59,7 +57,6 @@ impl<'a> Call<'a> {
             accept: "application/snowflake",
             token: None,
             body: &|| Ok(String::new()),
-            timeout: None,
         }
     }
 }
@@ -101,7 +98,8 @@ impl Wire {
         attempts.run(&self.pace, |attempts| {
             let url = self.url(call, attempts).map_err(Miss::Never)?;
             let body = (call.body)().map_err(Miss::Never)?;
-            let received = self.followed(call, url, &body)?;
+            let timeout = attempts.timeout(self.pace.timeout);
+            let received = self.followed(call, url, &body, timeout)?;
             self.keep_sticky(&received.headers);
             let trouble = |message: String| {
                 let Received { status, headers, .. } = &received;
@@ -125,35 +123,39 @@ impl Wire {
         headers: &[(String, Secret)],
     ) -> Result<Vec<u8>, SnowflakeError> {
         Attempts::default().run(&self.pace, |_| {
-            let never = |why: String| Miss::Never(SnowflakeError::answer(why));
-            let uri: Uri = url.parse().map_err(|_| never("not a URL".to_owned()))?;
-            let mut request = ureq::http::Request::builder().method(Method::GET).uri(uri);
+            let mut request = ureq::http::Request::builder().method(Method::GET).uri(url);
             for (name, value) in headers {
                 let value = sensitive(value).map_err(Miss::Never)?;
                 request = request.header(name, value);
             }
-            let request = request.body(()).map_err(|_| never("not a request".to_owned()))?;
-            let received = self.once(request, self.pace.timeout)?;
-            match received.status {
-                200 => Ok(received.body),
-                status => {
-                    let message = format!("the store answered {status}");
-                    let trouble = trouble(status, &received.headers, message);
-                    // A URL of a store that is not valid any more does not become valid again.
-                    if retried(status) {
-                        Err(Miss::Again(trouble))
-                    } else {
-                        let error = SnowflakeError::answer(trouble.message);
-                        Err(Miss::Never(error.with_code(status.to_string())))
-                    }
-                }
-            }
+            let request = request.body(()).map_err(|_| refused("not a request"))?;
+            stored(self.once(request, self.pace.timeout)?)
         })
     }
 
+    /// Writes a file to a store, to a URL that is signed for it.
+    pub(super) fn store(&self, url: &str, bytes: &[u8]) -> Result<(), SnowflakeError> {
+        Attempts::default()
+            .run(&self.pace, |_| {
+                let request = ureq::http::Request::builder().method(Method::PUT).uri(url);
+                let request = request.body(bytes).map_err(|_| refused("not a request"))?;
+                stored(self.once(request, self.pace.timeout)?).map(drop)
+            })
+            // Files that are not copied change nothing.
+            .map_err(|error| match error.kind() {
+                ErrorKind::OutcomeUnknown => error.with_kind(ErrorKind::NoAnswer),
+                _ => error,
+            })
+    }
+
     /// Sends, and follows redirects.
-    fn followed(&self, call: &Call<'_>, first: String, body: &str) -> Result<Received, Miss> {
-        let timeout = call.timeout.unwrap_or(self.pace.timeout);
+    fn followed(
+        &self,
+        call: &Call<'_>,
+        first: String,
+        body: &str,
+        timeout: Duration,
+    ) -> Result<Received, Miss> {
         let mut url = first;
         for _ in 0..=MOST_REDIRECTS {
             let uri: Uri = url.parse().map_err(|_| refused("not a URL"))?;
@@ -264,6 +266,21 @@ impl Wire {
         }
         Ok(url)
     }
+}
+
+/// Returns the body of a store's answer.
+fn stored(received: Received) -> Result<Vec<u8>, Miss> {
+    let status = received.status;
+    if status == 200 {
+        return Ok(received.body);
+    }
+    let trouble = trouble(status, &received.headers, format!("the store answered {status}"));
+    // A URL that is not valid any more does not become valid again.
+    if retried(status) {
+        return Err(Miss::Again(trouble));
+    }
+    let error = SnowflakeError::answer(trouble.message);
+    Err(Miss::Never(error.with_code(status.to_string())))
 }
 
 /// Returns `true` if another attempt may have another answer.

@@ -1,50 +1,136 @@
-//! The host contract (`tests/data/HOST.md`) for the driver: scripted components, and a session made
-//! for the test.
+//! The host contract (`tests/data/HOST.md`) for the driver, with scripted components: over a session made
+//! for the test, and over one with a service that speaks Snowflake's protocol.
 //!
-//! The session runs statements in order and overwrites files, so these two obligations are not
-//! tested here. The tests cover the driver: what it rejects, what reaches the session, and the
-//! replies to the component.
+//! The first session runs statements in order and overwrites files, so these two obligations are not
+//! tested with it. It tests the driver: what it rejects, what reaches the session, and the replies to
+//! the component.
 
 use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use snowcat_host::snowflake::{Session, Snowflake};
 use snowcat_host::transcript::Transcript;
 use snowcat_host::{
     Content, Error, Failure, Fault, FaultKind, Guest, Host, Order, Outcome, Pause, Pull, Pulled,
     Reply, Report, Request, Response, Script, SqlReply, Step, Upload, drive,
 };
 
+use super::snowflake::service::{Does, Sent, Service};
+
 const CASES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/host/cases.json"));
 
 #[test]
 fn driver_fulfils_the_contract() {
+    for case in &cases() {
+        let mut world = World::new(&case["world"]);
+        let (ended, transcript) = run(case, &mut world);
+        let seen = Seen { statements: world.statements, puts: world.puts, waits: world.waits };
+        check(case, &seen, ended, &transcript);
+    }
+}
+
+#[test]
+fn session_with_snowflake_fulfils_the_contract() {
+    for case in &cases() {
+        let service = answering(&case["world"]);
+        let session = Session::open(&service.connection()).unwrap();
+        let mut host = Snowflake::new(session, World::new(&case["world"]));
+        let (ended, transcript) = run(case, &mut host);
+        let waits = host.sources().waits.clone();
+        host.close().unwrap();
+        let (mut statements, mut puts, mut put) = (Vec::new(), Vec::new(), String::new());
+        for sent in service.all_sent() {
+            let statement = sent.body["sqlText"].as_str().unwrap_or_default();
+            if let Some(path) = put_path(statement) {
+                put = path;
+            } else if !statement.is_empty() {
+                statements.push(json!(statement));
+            } else if sent.path == "/stage" {
+                let bytes = STANDARD.encode(&sent.bytes);
+                puts.push(json!({"path": put, "base64": bytes, "overwrite": true}));
+            }
+        }
+        check(case, &Seen { statements, puts, waits }, ended, &transcript);
+    }
+}
+
+fn cases() -> Vec<Value> {
     let cases: Vec<Value> = serde_json::from_str(CASES).unwrap();
     assert!(cases.len() > 20, "{}", cases.len());
-    for case in &cases {
-        let name = case["name"].as_str().unwrap();
-        let mut world =
-            World { given: &case["world"], statements: vec![], puts: vec![], waits: vec![] };
-        let mut transcript = Transcript::new(Vec::new());
-        let steps = case["steps"].as_array().unwrap().iter().map(step).collect();
-        let ended = match drive(&mut Scripted(steps), &mut world, &mut [&mut transcript]) {
-            Ok(_) => "finished",
-            Err(Error::Defect(_) | Error::Misuse(_)) => "protocol",
-            Err(Error::Fault(fault)) if fault.kind == FaultKind::Data => "data",
-            Err(error) => panic!("{name}: {error}"),
-        };
-        let expect = &case["expect"];
-        let list = |key: &str| expect[key].as_array().cloned().unwrap_or_default();
-        assert_eq!(world.statements, list("statements"), "{name}: statements");
-        assert_eq!(world.puts, list("puts"), "{name}: puts");
-        assert_eq!(world.waits, list("waits"), "{name}: waits");
-        assert_eq!(ended, expect["ends"], "{name}");
-        if ended != "protocol" {
-            assert_eq!(lines(&transcript.into_inner()), list("transcript"), "{name}: transcript");
-        }
+    cases
+}
+
+/// What reached a session.
+struct Seen {
+    statements: Vec<Value>,
+    puts: Vec<Value>,
+    waits: Vec<Value>,
+}
+
+/// Runs the steps of a case; returns how it ended, and the transcript.
+fn run(case: &Value, host: &mut impl Host) -> (&'static str, Vec<Value>) {
+    let mut transcript = Transcript::new(Vec::new());
+    let steps = case["steps"].as_array().unwrap().iter().map(step).collect();
+    let ended = match drive(&mut Scripted(steps), host, &mut [&mut transcript]) {
+        Ok(_) => "finished",
+        Err(Error::Defect(_) | Error::Misuse(_)) => "protocol",
+        Err(Error::Fault(fault)) if fault.kind == FaultKind::Data => "data",
+        Err(error) => unreachable!("{}: {error}", case["name"]),
+    };
+    (ended, lines(&transcript.into_inner()))
+}
+
+fn check(case: &Value, seen: &Seen, ended: &str, transcript: &[Value]) {
+    let (name, expect) = (case["name"].as_str().unwrap(), &case["expect"]);
+    let list = |key: &str| expect[key].as_array().cloned().unwrap_or_default();
+    assert_eq!(seen.statements, list("statements"), "{name}: statements");
+    assert_eq!(seen.puts, list("puts"), "{name}: puts");
+    assert_eq!(seen.waits, list("waits"), "{name}: waits");
+    assert_eq!(ended, expect["ends"], "{name}");
+    if ended != "protocol" {
+        assert_eq!(transcript, list("transcript"), "{name}: transcript");
     }
+}
+
+/// A service that answers statements as a case says.
+fn answering(world: &Value) -> Service {
+    let world = world.clone();
+    let answers = move |sent: &Sent| {
+        let statement = sent.body["sqlText"].as_str()?;
+        let put = put_path(statement);
+        let error = &world["errors"][put.as_deref().unwrap_or(statement)];
+        if !error.is_null() {
+            let (code, message) = (format!("{:06}", error["code"].as_u64()?), &error["message"]);
+            let answer = json!({"success": false, "code": code, "message": message, "data": {}});
+            return Some(Does::Says(200, answer));
+        }
+        if put.is_some() {
+            let url = format!("http://{}/stage", sent.header("host"));
+            let info = json!({"locationType": "GCS", "presignedUrl": url});
+            return Some(Does::gives(json!({"command": "UPLOAD", "stageInfo": info})));
+        }
+        let (rows, affected) = (&world["rows"][statement], &world["affected"][statement]);
+        Some(Does::gives(match affected.as_u64() {
+            Some(count) => {
+                let columns = json!([{"name": "number of rows inserted"}]);
+                json!({"rowtype": columns, "rowset": [[count.to_string()]], "total": 1})
+            }
+            None => json!({"rowset": rows}),
+        }))
+    };
+    Service::answering(&[("/stage", &[Does::Says(200, Value::Null)])], Box::new(answers))
+}
+
+/// The path of a PUT that overwrites.
+fn put_path(statement: &str) -> Option<String> {
+    let rest = statement.strip_prefix("PUT 'file:///snowcat/")?;
+    let (name, rest) = rest.split_once("' '")?;
+    let (folder, options) = rest.split_once("' ")?;
+    assert_eq!(options, "AUTO_COMPRESS=FALSE OVERWRITE=TRUE");
+    Some(format!("{folder}/{name}"))
 }
 
 /// The lines of a transcript, without the start and the report.
@@ -77,7 +163,11 @@ struct World<'a> {
     waits: Vec<Value>,
 }
 
-impl World<'_> {
+impl<'a> World<'a> {
+    fn new(given: &'a Value) -> Self {
+        Self { given, statements: vec![], puts: vec![], waits: vec![] }
+    }
+
     fn fail(&self, what: &str) -> Result<(), Failure> {
         let error = &self.given["errors"][what];
         if error.is_null() {

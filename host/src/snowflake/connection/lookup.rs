@@ -110,7 +110,7 @@ impl<'a> Lookup<'a> {
         };
         let path = self.get("SNOWFLAKE_TOKEN_FILE_PATH");
         let path = || path.map_or_else(|| CONTAINER_TOKEN.into(), PathBuf::from);
-        (inside && !named && !PROOFS.iter().any(|it| proved(it))).then(path)
+        (inside && !named && !PROOFS.iter().any(proved)).then(path)
     }
 
     /// Returns what a container has: its account, the host inside the service, and where it stands.

@@ -53,16 +53,16 @@ impl PrivateKey {
     /// What was expected and found. The text is not quoted.
     pub(super) fn parse(text: &str, passphrase: Option<&Secret>) -> Result<Self, String> {
         let bytes = bytes(text)?;
-        let found = Form::of(&bytes).ok_or(
+        let found = KeyForm::of(&bytes).ok_or(
             "expected a private key of RSA (PKCS #8 or PKCS #1), found something else, or a part of one",
         )?;
         let rejected = |error: ring::error::KeyRejected| {
             format!("expected a private key of RSA with 2048 bits or more: {error}")
         };
         let pair = match found {
-            Form::Pkcs1 => RsaKeyPair::from_der(&bytes).map_err(rejected)?,
-            Form::Pkcs8 => RsaKeyPair::from_pkcs8(&bytes).map_err(rejected)?,
-            Form::Encrypted => {
+            KeyForm::Pkcs1 => RsaKeyPair::from_der(&bytes).map_err(rejected)?,
+            KeyForm::Pkcs8 => RsaKeyPair::from_pkcs8(&bytes).map_err(rejected)?,
+            KeyForm::Encrypted => {
                 let passphrase = passphrase.ok_or(
                     "the key is encrypted: expected private_key_passphrase, found nothing",
                 )?;
@@ -143,13 +143,13 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// What the bytes of a key are.
-enum Form {
+enum KeyForm {
     Pkcs1,
     Pkcs8,
     Encrypted,
 }
 
-impl Form {
+impl KeyForm {
     fn of(bytes: &[u8]) -> Option<Self> {
         let mut items = Items(bytes).sequence()?;
         match items.next()?.0 {

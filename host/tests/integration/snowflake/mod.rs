@@ -2,6 +2,6 @@
 
 mod emulator;
 mod logins;
-mod service;
+pub(crate) mod service;
 mod sessions;
 mod statements;

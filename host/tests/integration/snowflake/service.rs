@@ -21,6 +21,8 @@ pub(crate) enum Does {
     BreaksOff,
     /// Closes the connection.
     HangsUp,
+    /// Answers nothing for half a minute.
+    Hangs,
 }
 
 impl Does {
@@ -49,6 +51,7 @@ pub(crate) struct Sent {
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Value,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Sent {
@@ -64,6 +67,9 @@ struct State {
     sent: Vec<Sent>,
 }
 
+/// What a test answers instead of a plan: `None` is for what it does not answer.
+type Answers = Box<dyn Fn(&Sent) -> Option<Does> + Send + Sync>;
+
 /// A service on a port of this machine. It accepts every login and log-out unless it is to do something else.
 pub(crate) struct Service {
     pub(crate) port: u16,
@@ -72,6 +78,10 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(planned: &[(&str, &[Does])]) -> Self {
+        Self::answering(planned, Box::new(|_| None))
+    }
+
+    pub(crate) fn answering(planned: &[(&str, &[Does])], answers: Answers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut plan = BTreeMap::from([
@@ -81,10 +91,11 @@ impl Service {
         plan.extend(planned.iter().map(|(path, does)| ((*path).to_owned(), does.to_vec())));
         let state = Arc::new(Mutex::new(State { planned: plan, sent: Vec::new() }));
         let kept = Arc::clone(&state);
+        let answers = Arc::new(answers);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&kept);
-                thread::spawn(move || serve(stream, &state));
+                let (state, answers) = (Arc::clone(&kept), Arc::clone(&answers));
+                thread::spawn(move || serve(stream, &state, &answers));
             }
         });
         Self { port, state }
@@ -112,8 +123,11 @@ impl Service {
 
     /// Returns the requests to a path, in their order.
     pub(crate) fn sent(&self, path: &str) -> Vec<Sent> {
-        let state = self.state.lock().unwrap();
-        state.sent.iter().filter(|sent| sent.path == path).cloned().collect()
+        self.all_sent().into_iter().filter(|sent| sent.path == path).collect()
+    }
+
+    pub(crate) fn all_sent(&self) -> Vec<Sent> {
+        self.state.lock().unwrap().sent.clone()
     }
 }
 
@@ -122,17 +136,21 @@ pub(crate) const QUERY: &str = "/queries/v1/query-request";
 pub(crate) const RENEWAL: &str = "/session/token-request";
 
 /// Answers one request and closes the connection.
-fn serve(mut stream: TcpStream, state: &Mutex<State>) {
+fn serve(mut stream: TcpStream, state: &Mutex<State>, answers: &Answers) {
     let Some(sent) = receive(&mut stream) else { return };
     let does = {
         let mut state = state.lock().unwrap();
         state.sent.push(sent.clone());
-        let planned = state.planned.get_mut(&sent.path);
-        planned.map(|all| if all.len() > 1 { all.remove(0) } else { all[0].clone() })
+        let mut planned = || {
+            let all = state.planned.get_mut(&sent.path)?;
+            Some(if all.len() > 1 { all.remove(0) } else { all[0].clone() })
+        };
+        answers(&sent).or_else(&mut planned)
     };
     let (status, headers, body) = match does {
         None => (404, Vec::new(), Vec::new()),
         Some(Does::HangsUp) => return,
+        Some(Does::Hangs) => return thread::sleep(Duration::from_secs(30)),
         Some(Does::BreaksOff) => {
             _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"succ");
             return;
@@ -181,6 +199,7 @@ fn receive(stream: &mut TcpStream) -> Option<Sent> {
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Sent { path: path.to_owned(), query, headers, body })
+    let bytes = body;
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Some(Sent { path: path.to_owned(), query, headers, body, bytes })
 }

@@ -1,5 +1,8 @@
 //! What a session does when answers are lost, late, or not the ones that were hoped for.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use snowcat_host::Failure;
 use snowcat_host::snowflake::{Answer, ErrorKind, Session, SnowflakeError};
@@ -268,6 +271,63 @@ fn a_session_stays_with_its_server() {
     let sent: Vec<_> = service.sent(QUERY).into_iter().chain(service.sent("/session")).collect();
     let headers: Vec<_> = sent.iter().map(|it| it.header("x-snowflake-session")).collect();
     assert_eq!(headers, ["", "s7", "s7"]);
+}
+
+#[test]
+fn a_log_out_ends_within_seconds() {
+    let plan = [Does::Says(503, Value::Null), Does::gives(Value::Null)];
+    let service = Service::new(&[("/session", &plan)]);
+    Session::open(&service.connection()).unwrap().close().unwrap();
+    assert_eq!(service.sent("/session").len(), 2);
+
+    let service = Service::new(&[("/session", &[Does::Hangs])]);
+    let session = Session::open(&service.connection().request_timeout(Duration::from_secs(60)));
+    let began = Instant::now();
+    assert!(session.unwrap().close().is_err());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_statement_is_aborted_from_another_thread() {
+    let plan = [Does::Hangs];
+    let abort = "/queries/v1/abort-request";
+    let service = Service::new(&[(QUERY, &plan), (abort, &[Does::fails("000605")])]);
+    let mut session = Session::open(&service.connection().attempts(1)).unwrap();
+    let aborter = session.aborter();
+    // Nothing runs.
+    aborter.abort().unwrap();
+    assert_eq!(service.sent(abort).len(), 0);
+    let running = thread::spawn(move || session.execute("INSERT").unwrap_err());
+    while service.sent(QUERY).is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    aborter.abort().unwrap();
+    let [aborted] = service.sent(abort).try_into().unwrap();
+    assert_eq!(aborted.body["requestId"], service.sent(QUERY)[0].query["requestId"]);
+    assert_eq!(running.join().unwrap().kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[test]
+fn a_session_that_waits_sends_heartbeats() {
+    let login = json!({"token": "t1", "masterToken": "m1", "masterValidityInSeconds": 4});
+    let renewed = json!({"sessionToken": "t2", "masterToken": "m2", "validityInSecondsMT": 4});
+    let beat = "/session/heartbeat";
+    let service = Service::new(&[
+        (LOGIN, &[Does::gives(login)]),
+        (beat, &[Does::fails("390112"), Does::gives(Value::Null)]),
+        (RENEWAL, &[Does::gives(renewed)]),
+        (QUERY, &[Does::row("x")]),
+    ]);
+    let mut session = Session::open(&service.connection()).unwrap();
+    let began = Instant::now();
+    while service.sent(beat).len() < 2 && began.elapsed() < Duration::from_secs(20) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    session.execute("SELECT").unwrap();
+    let tokens = service.sent(beat).into_iter().chain(service.sent(QUERY));
+    let tokens: Vec<_> = tokens.map(|it| it.header("authorization").to_owned()).collect();
+    let token = |name: &str| format!("Snowflake Token=\"{name}\"");
+    assert_eq!(tokens, [token("t1"), token("t2"), token("t2")]);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! Snowflake as the destination of a load.
+
+use std::fmt;
+
+use super::error::{ErrorKind, SnowflakeError};
+use super::put::put_statement;
+use super::session::Session;
+use crate::host::{Host, Pulled, SqlReply};
+use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload};
+
+/// A host that runs statements in a session with Snowflake and uploads files to its stages. Requests, inputs and
+/// waits are those of another host.
+///
+/// ```no_run
+/// use snowcat_host::credentials::{Credentials, Environment};
+/// use snowcat_host::http::{Http, HttpLimits};
+/// use snowcat_host::snowflake::{Connection, Session, Snowflake};
+/// use snowcat_host::{DryRun, Engine, Runner, Settings};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let job = std::fs::read_to_string("orders.json")?;
+/// let credentials = Credentials::of_job(&serde_json::from_str(&job)?, Box::new(Environment))?;
+/// let sources = DryRun::new().http(Http::new(credentials, HttpLimits::default()));
+///
+/// let connection = Connection::find(None, &[], &|name| std::env::var(name).ok())?;
+/// let mut host = Snowflake::new(Session::open(&connection)?, sources);
+/// let engine = Engine::new(&Settings::default())?;
+/// let report = Runner::new(&engine).run(&job, "2026-01-01T00:00:00Z", &mut host)?;
+/// println!("load {}", report.load_id);
+/// host.close()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Snowflake<S> {
+    session: Session,
+    sources: S,
+    outcome_unknown: bool,
+}
+
+impl<S> Snowflake<S> {
+    /// Returns a host of this session, which has the inputs and the network of `sources`.
+    #[must_use]
+    pub fn new(session: Session, sources: S) -> Self {
+        Self { session, sources, outcome_unknown: false }
+    }
+
+    /// Returns the host of the inputs and the network.
+    #[must_use]
+    pub const fn sources(&self) -> &S {
+        &self.sources
+    }
+
+    /// Returns `true` if no answer arrived to a statement that may have changed something that lasts, such as a
+    /// COMMIT.
+    #[must_use]
+    pub const fn outcome_unknown(&self) -> bool {
+        self.outcome_unknown
+    }
+
+    /// Logs out. A transaction that is open is rolled back.
+    ///
+    /// # Errors
+    /// Those of [`Session::close`].
+    pub fn close(self) -> Result<(), SnowflakeError> {
+        self.session.close()
+    }
+
+    fn kept<T>(&mut self, result: Result<T, SnowflakeError>) -> Result<T, Failure> {
+        result.map_err(|error| {
+            self.outcome_unknown |= error.kind() == ErrorKind::OutcomeUnknown;
+            error.into()
+        })
+    }
+}
+
+impl<S: Host> Host for Snowflake<S> {
+    fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
+        // Statements in any order may run one after the other, too.
+        let mut outcomes = Vec::with_capacity(script.statements.len());
+        for statement in &script.statements {
+            let answer = self.session.execute(statement);
+            outcomes.push(Outcome::from(self.kept(answer)?));
+        }
+        Ok(SqlReply::Outcomes(outcomes))
+    }
+
+    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
+        self.sources.fetch(requests)
+    }
+
+    fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
+        self.sources.pull(pull)
+    }
+
+    fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
+        let statement = put_statement(&upload.stage, &upload.path);
+        let done = self.session.upload(&statement, &payload);
+        self.kept(done)
+    }
+
+    fn wait(&mut self, seconds: f64, reason: &str) {
+        self.sources.wait(seconds, reason);
+    }
+}
+
+impl<S> fmt::Debug for Snowflake<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snowflake").field("session", &self.session).finish_non_exhaustive()
+    }
+}
