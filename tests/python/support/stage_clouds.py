@@ -187,15 +187,15 @@ class Cloud:
         return {}
 
     def read(self, name: str) -> Stored | None:
-        """A file of the stage, if it is there."""
+        """A file of the stage, if it exists."""
         raise NotImplementedError
 
     def leftovers(self) -> list[str]:
-        """What uploads in parts have left."""
+        """The unfinished parts of uploads."""
         return []
 
     def credential(self, asked: Asked) -> str:
-        """Which credentials a request came with."""
+        """The credentials of a request."""
         raise NotImplementedError
 
     def stop(self):
