@@ -72,10 +72,11 @@ fn value(name: &str, after: Option<&str>, before: &str, filling: Filling<'_>) ->
     };
     let authority = filling.url.split_once("://").map_or(filling.url, |(_, rest)| rest);
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+    let starts_url = before.ends_with("http://") || before.ends_with("https://");
     match () {
         () if has("port") && before.ends_with(':') => port.to_owned(),
-        () if before.ends_with("://") && after.starts_with(':') => host.to_owned(),
-        () if before.ends_with("://") => authority.to_owned(),
+        () if starts_url && after.starts_with(':') => host.to_owned(),
+        () if starts_url => authority.to_owned(),
         () if has("chunk") => format!("{}/chunks/0", filling.url),
         () if has("url") || has("host") || has("endpoint") => filling.url.to_owned(),
         () if has("root") || has("dir") => String::new(),
@@ -98,6 +99,7 @@ mod tests {
         check(r#"{"url": "http://{{host}}:{{port}}/a"}"#, r#"{"url": "http://x:1/a"}"#);
         check(r#"{"url": "http://{{ address }}/a"}"#, r#"{"url": "http://x:1/a"}"#);
         check(r#"{"url": "{{ chunkUrl }}"}"#, r#"{"url": "http://x:1/chunks/0"}"#);
+        check(r#"["file://{{ putFileName }}"]"#, r#"["file:///tmp/f"]"#);
         check(r#"["{{putFilePath}}"]"#, r#"["/tmp/f"]"#);
         check(r#"["{{REPO_ROOT}}/a"]"#, r#"["/a"]"#);
         check(r#"{"smkId": {{ raw }}}"#, r#"{"smkId": 9007199254740993}"#);

@@ -3,18 +3,18 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use snowcat_host::Failure;
 use snowcat_host::snowflake::{Connection, Session, SnowflakeError};
 use snowcat_tests::recorded::{Arrival, Replayer};
 
 use crate::completion;
 use crate::endpoint::Endpoint;
-use crate::plan::{Parameters, Plan, Statement};
+use crate::plan::{Parameters, Plan, SERVICE_TOKEN, Statement};
 use crate::rows::Row;
 use crate::upload;
 
@@ -58,17 +58,22 @@ impl From<SnowflakeError> for Refusal {
     }
 }
 
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { code: failure.code, message: failure.message }
+    }
+}
+
 /// Drives our client through a plan. `endpoints` are those of the recording's mappings.
 fn drive(plan: &Plan, replayer: &Replayer, endpoints: &[Endpoint]) -> Vec<Taken> {
-    let mut drive = Drive { replayer, endpoints, taken: Vec::new(), token_file: None };
     let tokens = plan.logins.iter().filter(|login| login.contains_key("token")).count();
-    if tokens > 1 {
-        drive.token_file = Some(std::env::temp_dir().join(format!(
-            "snowcat-recorded-{}-{}",
-            std::process::id(),
-            replayer.address().port()
-        )));
-    }
+    let mut drive = Drive {
+        replayer,
+        endpoints,
+        taken: Vec::new(),
+        tokens_change: tokens > 1,
+        secrets: Folder::new(replayer),
+    };
     for (number, login) in plan.logins.iter().enumerate() {
         let is_last = number + 1 == plan.logins.len();
         drive.repeat(&[Endpoint::Login], |drive| {
@@ -79,10 +84,6 @@ fn drive(plan: &Plan, replayer: &Replayer, endpoints: &[Endpoint]) -> Vec<Taken>
             }
         });
     }
-    if let Some(file) = &drive.token_file {
-        // It is in the folder for temporary files.
-        drop(fs::remove_file(file));
-    }
     drive.taken
 }
 
@@ -90,8 +91,33 @@ struct Drive<'a> {
     replayer: &'a Replayer,
     endpoints: &'a [Endpoint],
     taken: Vec<Taken>,
-    /// Where tokens are, for recordings in which one follows another.
-    token_file: Option<PathBuf>,
+    /// Tokens are in a file, because one follows another.
+    tokens_change: bool,
+    secrets: Folder,
+}
+
+/// A folder for files with secrets. It is deleted when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(replayer: &Replayer) -> Self {
+        let port = replayer.address().port();
+        let name = format!("snowcat-recorded-{}-{port}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // It is in the folder for temporary files.
+        drop(fs::remove_dir_all(&self.0));
+    }
 }
 
 impl Drive<'_> {
@@ -110,17 +136,15 @@ impl Drive<'_> {
         }
     }
 
-    fn step(
+    fn step<E: Into<Refusal>>(
         &mut self,
         step: Step,
-        act: impl FnOnce() -> Result<Option<Vec<Row>>, SnowflakeError>,
-    ) -> bool {
+        act: impl FnOnce() -> Result<Option<Vec<Row>>, E>,
+    ) {
         let from = self.replayer.journal().len();
-        let ended = act().map_err(Refusal::from);
+        let ended = act().map_err(Into::into);
         let arrivals = self.replayer.journal().split_off(from);
-        let succeeded = ended.is_ok();
         self.taken.push(Taken { step, arrivals, ended });
-        succeeded
     }
 
     fn open(&mut self, login: &Parameters) -> Option<Session> {
@@ -128,7 +152,7 @@ impl Drive<'_> {
         let mut session = None;
         self.step(Step::Open, || {
             session = Some(Session::open(&connection?)?);
-            Ok(None)
+            Ok::<_, SnowflakeError>(None)
         });
         session
     }
@@ -139,32 +163,71 @@ impl Drive<'_> {
         parameters.insert("host", address.ip().to_string());
         parameters.insert("port", address.port().to_string());
         parameters.insert("protocol", "http".to_owned());
-        if let (Some(file), Some(token)) = (&self.token_file, parameters.remove("token")) {
-            write_secret(file, &token);
-            parameters.insert("token_file_path", file.display().to_string());
-        } else if let Some(token) = login.get("token") {
-            parameters.insert("token", token.clone());
-        }
-        let connection = Connection::of(parameters)?;
-        Ok(connection.sleeping(|wait| thread::sleep(wait.min(LONGEST_WAIT))))
+        let connection = match parameters.remove(SERVICE_TOKEN) {
+            Some(service) => {
+                let token = parameters.remove("token").unwrap_or_default();
+                self.in_container(&parameters, &token, &service)
+            }
+            None => {
+                if self.tokens_change
+                    && let Some(token) = parameters.remove("token")
+                {
+                    let file = self.secret("token", &token);
+                    parameters.insert("token_file_path", file.display().to_string());
+                }
+                Connection::of(parameters)
+            }
+        };
+        Ok(connection?.sleeping(|wait| thread::sleep(wait.min(LONGEST_WAIT))))
+    }
+
+    /// The connection of a container whose files have these tokens.
+    fn in_container(
+        &self,
+        parameters: &Parameters,
+        token: &str,
+        service: &str,
+    ) -> Result<Connection, SnowflakeError> {
+        let file = self.secret("token", token);
+        self.secret("spcs_token", service);
+        let arguments: Vec<(&str, &str)> =
+            parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let variable = |name: &str| match name {
+            "SNOWFLAKE_RUNNING_INSIDE_SPCS" => Some("true".to_owned()),
+            "SNOWFLAKE_TOKEN_FILE_PATH" => Some(file.display().to_string()),
+            _ => None,
+        };
+        Connection::find(None, &arguments, &variable)
+    }
+
+    /// Writes a file that only its owner can read.
+    fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.secrets.path().join(name);
+        let mut options = fs::OpenOptions::new();
+        let mut open =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&file).unwrap();
+        open.write_all(text.as_bytes()).unwrap();
+        file
     }
 
     /// Runs the statements. Returns the session unless it was lost to a panic.
-    fn run_all(&mut self, plan: &Plan, mut session: Session) -> Option<Session> {
+    fn run_all(&mut self, plan: &Plan, session: Session) -> Option<Session> {
         if plan.aborts {
             return self.abort(session);
         }
+        let session = Arc::new(Mutex::new(session));
         for statement in &plan.statements {
             self.repeat(&[Endpoint::Query, Endpoint::Renewal], |drive| match statement {
-                Statement::Sql(sql) => {
-                    drive.step(Step::Run, || session.execute(sql).map(|it| Some(it.rows)));
-                }
                 Statement::Put(stage) => {
-                    drive.step(Step::Upload, || upload::put(&mut session, stage).map(|()| None));
+                    drive.step(Step::Upload, || upload::put(&session, stage).map(|()| None));
+                }
+                Statement::Sql(sql) => {
+                    let run = || session.lock().unwrap().execute(sql);
+                    drive.step(Step::Run, || run().map(|it| Some(it.rows)));
                 }
             });
         }
-        Some(session)
+        Arc::into_inner(session)?.into_inner().ok()
     }
 
     /// Aborts a statement while it runs.
@@ -187,22 +250,9 @@ impl Drive<'_> {
     }
 }
 
-fn write_secret(file: &PathBuf, token: &str) {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(file).unwrap();
-    file.write_all(token.as_bytes()).unwrap();
-}
-
 /// A private key in PEM, which no server knows.
 pub(crate) fn private_key() -> String {
-    static KEY: OnceLock<String> = OnceLock::new();
-    let make = || {
-        let mut openssl = Command::new("openssl");
-        openssl.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]);
-        let output = openssl.output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    KEY.get_or_init(make).clone()
+    include_str!("../../../../host/tests/integration/snowflake/keys/pkcs8.pem").to_owned()
 }
 
 /// Drives on a thread of its own, and waits no longer than this for its end.

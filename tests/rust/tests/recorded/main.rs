@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use snowcat_tests::recorded::{Filling, Mapping, NO_MAPPING, Pace, Replayer};
+use snowcat_tests::recorded::{Arrival, Filling, Mapping, NO_MAPPING, Pace, Replayer};
 
 use client::Taken;
 use endpoint::{endpoints, readdressed};
@@ -93,7 +93,8 @@ fn print_step(taken: &Taken) {
     println!("{:?}: {:?}", taken.step, taken.ended);
     for arrival in &taken.arrivals {
         let status = arrival.response.as_ref().map(|it| it.status);
-        println!("    {} {} {status:?} {:?}", arrival.method, arrival.target, arrival.mapping);
+        let Arrival { method, target, mapping, body, .. } = arrival;
+        println!("    {method} {target} {status:?} {mapping:?} {}", shortened(body));
     }
 }
 

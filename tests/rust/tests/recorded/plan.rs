@@ -29,6 +29,9 @@ pub(crate) enum Statement {
     Put(String),
 }
 
+/// No parameter of a connection, but what the file for it has in a container.
+pub(crate) const SERVICE_TOKEN: &str = "service token";
+
 /// Ways to log in that no person has to take part in.
 const AUTHENTICATORS: &[&str] =
     &["SNOWFLAKE", "SNOWFLAKE_JWT", "OAUTH", "PROGRAMMATIC_ACCESS_TOKEN", "USERNAME_PASSWORD_MFA"];
@@ -201,6 +204,14 @@ fn parameters(mapping: &Mapping) -> Result<Parameters, String> {
     }
     if let Some(authenticator) = authenticator {
         parameters.insert("authenticator", authenticator);
+    }
+    if needs.member("data.SPCS_TOKEN").is_some_and(|need| *need != Need::Absent) {
+        // The login of a container has no user.
+        parameters =
+            BTreeMap::from([("account", parameters.remove("account").unwrap_or_default())]);
+        let or_any = |text: Option<String>| text.unwrap_or_else(|| "token".to_owned());
+        parameters.insert("token", or_any(needs.example("data.TOKEN")));
+        parameters.insert(SERVICE_TOKEN, or_any(needs.example("data.SPCS_TOKEN")));
     }
     for (query, name) in [
         ("roleName", "role"),

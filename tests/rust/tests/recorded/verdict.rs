@@ -1,12 +1,15 @@
 //! Whether our client did what a recording's last answers mean.
 
 use serde_json::Value;
-use snowcat_tests::recorded::{Arrival, Mapping, Prepared};
+use snowcat_tests::recorded::{Arrival, Mapping, Prepared, ValuePattern};
 
 use crate::client::{Step, Taken};
 use crate::endpoint::Endpoint;
+use crate::needs::Needs;
 use crate::rows::{Row, row_set, rows};
 
+/// Drivers' tests fail a request three times.
+const ATTEMPTS: usize = 4;
 /// Codes of a statement that still runs.
 const RUNNING: &[&str] = &["333333", "333334"];
 /// Codes of a session that has ended, or of a token that has.
@@ -40,7 +43,8 @@ pub(crate) fn faults(
         };
         // After a file of rows that is not whole no other is read.
         let spared = *endpoint == Endpoint::Chunk && ends_early;
-        if is_required(mapping, *endpoint, runs) && !spared {
+        let shadowed = mappings.iter().any(|other| shadows(other, mapping));
+        if is_required(mapping, *endpoint, runs) && !spared && !shadowed {
             let name = mapping.name.clone().unwrap_or_else(|| mapping.request.address.example());
             faults.push(format!("mapping {} was never requested ({name})", index + 1));
         }
@@ -48,13 +52,26 @@ pub(crate) fn faults(
     faults
 }
 
+/// Returns `true` if another mapping answers all that a mapping accepts.
+fn shadows(other: &Mapping, mapping: &Mapping) -> bool {
+    let [first, second] = [other, mapping].map(|Mapping { request, .. }| {
+        format!("{:?} {:?} {:?}", request.method, request.address, request.body)
+    });
+    let anywhere = other.request.headers.is_empty() && other.request.query.is_empty();
+    other.priority < mapping.priority && other.scenario.is_none() && anywhere && first == second
+}
+
 /// Whether a recording without this request is not complete.
 fn is_required(mapping: &Mapping, endpoint: Endpoint, runs: bool) -> bool {
     match endpoint {
         Endpoint::Login | Endpoint::Renewal | Endpoint::Chunk | Endpoint::Abort => true,
         Endpoint::Redirected => true,
-        // A statement that ends a transaction which is not open.
-        Endpoint::Query => crate::needs::Needs::of(&mapping.request).statement().is_some(),
+        Endpoint::Query => {
+            // A statement that names no file: our client names one in each.
+            let unnamed = mapping.request.body.iter().any(|it| matches!(it, ValuePattern::Not(_)));
+            // Else one that ends a transaction which is not open.
+            !unnamed && Needs::of(&mapping.request).statement().is_some()
+        }
         Endpoint::Statement => runs,
         Endpoint::Upload => mapping.request.method.as_deref() != Some("HEAD"),
         _ => false,
@@ -87,7 +104,19 @@ fn of_step(taken: &Taken, endpoints: &[Endpoint]) -> Vec<String> {
         return faults;
     };
     faults.extend(difference(taken, &expected));
+    faults.extend(given_up(taken, &endpoint));
     faults
+}
+
+/// A request whose last answer asks for another attempt, and that was not sent often enough.
+fn given_up(taken: &Taken, endpoint: &impl Fn(&Arrival) -> Option<Endpoint>) -> Option<String> {
+    let last = taken.arrivals.last().filter(|_| taken.ended.is_err())?;
+    let status = last.response.as_ref().map(|it| it.status);
+    let attempts = taken.arrivals.iter().filter(|it| endpoint(it) == endpoint(last)).count();
+    let again = status.is_none_or(|status| matches!(status, 408 | 429 | 500..=599));
+    (again && attempts < ATTEMPTS).then(|| {
+        format!("{:?}: expected {ATTEMPTS} attempts at least, found {attempts}", taken.step)
+    })
 }
 
 fn difference(taken: &Taken, expected: &Expected) -> Option<String> {
@@ -214,8 +243,8 @@ fn of_identifiers(
     let mut attempts: Vec<String> = Vec::new();
     let mut identifier: Option<String> = None;
     for arrival in arrivals {
-        // A new login runs the statement anew.
-        if endpoint(arrival) == Some(Endpoint::Login) {
+        // A new login runs the statement anew. A stage that rejects a file is located anew.
+        if matches!(endpoint(arrival), Some(Endpoint::Login | Endpoint::Upload)) {
             identifier = None;
         }
         if endpoint(arrival) != Some(Endpoint::Query) {
