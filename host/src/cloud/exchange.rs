@@ -58,6 +58,8 @@ impl CloudFailure {
 /// The largest response: a part of a file, or a page of a list.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
+/// Connections that are kept for later requests: one for each part that may be on its way.
+const MOST_IDLE: usize = 64;
 /// Time for a request without a body.
 const LONGEST: Duration = Duration::from_secs(120);
 /// Bytes a second at which a body must be sent at least: it extends the time.
@@ -103,6 +105,8 @@ impl CloudAgents {
                 .max_redirects_will_error(false)
                 .timeout_connect(Some(Duration::from_secs(15)))
                 .timeout_global(Some(LONGEST))
+                .max_idle_connections(MOST_IDLE)
+                .max_idle_connections_per_host(MOST_IDLE)
                 .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
                 .build()
                 .into()

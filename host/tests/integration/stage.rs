@@ -1,7 +1,7 @@
 //! The queue of uploads: bounds, cancellation, servers that break off. What clouds do is in `test_stage.py`.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -163,6 +163,44 @@ fn a_large_body_is_not_sent_before_the_server_agrees() {
     assert!(message.ends_with("the server said 403"), "{message}");
     let head = server.join().unwrap().to_lowercase();
     assert!(head.contains("expect: 100-continue") && head.contains("content-length: 8388608"));
+}
+
+/// Each thread sends its next file on the connection of the one before: a new one takes several round trips.
+#[test]
+fn connections_are_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&accepted);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || answer_all(stream));
+        }
+    });
+    let queue = queue(&url, QueueLimits { threads: 8, ..QueueLimits::default() });
+    for number in 0..80 {
+        submit(&queue, &number.to_string(), 10);
+    }
+    assert_eq!((queue.finish(), queue.counts().files), (Ok(()), 80));
+    let accepted = accepted.load(Ordering::SeqCst);
+    assert!(accepted <= 8, "expected at most 8 connections, found {accepted}");
+}
+
+/// Answers the requests of a connection, each after a while. Their bodies are short.
+fn answer_all(mut stream: TcpStream) {
+    let (mut received, mut part) = (String::new(), [0; 4096]);
+    while let Ok(read @ 1..) = stream.read(&mut part) {
+        received.push_str(&String::from_utf8_lossy(&part[..read]));
+        while let Some((head, rest)) = received.split_once("\r\n\r\n")
+            && rest.len() >= 10
+        {
+            assert!(head.starts_with("PUT "));
+            received = rest[10..].to_owned();
+            thread::sleep(Duration::from_millis(20));
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+    }
 }
 
 fn saying(status: &str) -> Server {
