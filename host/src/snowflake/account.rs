@@ -1,4 +1,4 @@
-//! An account: its identifier, and the address that it has.
+//! An account: its identifier and its URL.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Account {
         Ok(Self(bare.to_owned()))
     }
 
-    /// Returns the name that logins have: without the region.
+    /// Returns the name for logins: without the region.
     pub(super) fn name(&self) -> &str {
         let name = self.0.split('.').next().unwrap_or_default();
         // A connection for several regions has an id at its end.
@@ -40,7 +40,7 @@ impl Account {
 
     /// Returns the host of the service.
     fn host(&self) -> String {
-        // A certificate is for no host with an underscore.
+        // No certificate is valid for a host with an underscore.
         let host = self.0.replace('_', "-").to_ascii_lowercase();
         let china = host.split('.').nth(1).is_some_and(|region| region.starts_with("cn-"));
         let domain = if china { ".snowflakecomputing.cn" } else { ".snowflakecomputing.com" };
@@ -48,7 +48,7 @@ impl Account {
     }
 }
 
-/// Where the service is.
+/// The URL of the service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Address {
     scheme: Scheme,
@@ -79,10 +79,10 @@ impl Scheme {
 }
 
 impl Address {
-    /// Returns the address of an account, or of a host that is given in its place.
+    /// Returns the URL of an account, or of the host that replaces it.
     ///
     /// # Errors
-    /// The name of the parameter that is not valid, and why.
+    /// The name of the invalid parameter, and the reason.
     pub(super) fn new(
         account: &Account,
         host: Option<&str>,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_account_is_named() {
+    fn invalid_accounts_are_errors() {
         let check = |text: &str, expected: &str| {
             let error = Account::parse(text).unwrap_err();
             assert!(error.contains(expected), "{error}");

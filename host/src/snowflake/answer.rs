@@ -11,7 +11,7 @@ use super::wire::Wire;
 use crate::credentials::Secret;
 use crate::interface::Outcome;
 
-/// What a statement returned.
+/// The result of a statement.
 ///
 /// ```
 /// use snowcat_host::snowflake::Answer;
@@ -23,14 +23,14 @@ use crate::interface::Outcome;
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Answer {
-    /// The id by which the account's query history has the statement.
+    /// The id of the statement in the account's query history.
     pub query_id: String,
     /// The names of the columns.
     pub columns: Vec<String>,
     /// A text or NULL per column.
     pub rows: Vec<Vec<Option<String>>>,
-    /// The number of rows that the statement inserted, updated and deleted, or loaded. `None` if its result
-    /// does not say.
+    /// The number of rows that the statement inserted, updated and deleted, or loaded. `None` if
+    /// its result does not have it.
     pub affected: Option<u64>,
 }
 
@@ -72,7 +72,8 @@ struct Chunk {
 }
 
 impl AnswerData {
-    /// Returns `true` if rows are announced, and neither they nor a place to read them from are in the answer.
+    /// Returns `true` if the answer announces rows, but has neither the rows nor a place to read
+    /// them from.
     pub(super) fn lacks_rows(&self) -> bool {
         let elsewhere = self.chunks.as_ref().is_some_and(|chunks| !chunks.is_empty());
         let arrow = self.rowset_base64.is_some();
@@ -109,7 +110,7 @@ impl AnswerData {
         Ok(Answer { query_id: self.query_id.unwrap_or_default(), columns, rows, affected })
     }
 
-    /// Returns the headers that files of rows are requested with.
+    /// Returns the headers of requests for files of rows.
     fn headers(&self) -> Vec<(String, Secret)> {
         const CUSTOMER: &str = "x-amz-server-side-encryption-customer";
         let given = self.chunk_headers.iter().flatten();
@@ -149,7 +150,7 @@ fn chunk_rows(
     }
 }
 
-/// Returns the number of rows that a statement changed; `None` if its result does not say.
+/// Returns the number of rows that a statement changed; `None` if its result does not have it.
 fn affected(columns: &[String], rows: &[Vec<Option<String>>]) -> Option<u64> {
     let counts = |name: &String| {
         let name = name.to_ascii_lowercase();
@@ -165,7 +166,7 @@ fn affected(columns: &[String], rows: &[Vec<Option<String>>]) -> Option<u64> {
     total
 }
 
-/// A cell: a text or NULL. A number stays as it is written.
+/// A cell: a text or NULL. A number keeps its spelling.
 #[derive(Debug, Eq, PartialEq)]
 struct Cell(Option<String>);
 

@@ -1,4 +1,4 @@
-//! Attempts: what may be tried again, after which wait, and what is known when none succeeded.
+//! Attempts: which are retried, after which wait, and the error if none succeeds.
 
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,21 @@ use super::error::{ErrorKind, SnowflakeError};
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The shortest time for an attempt.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// No wait between attempts is longer, unless the server requests it.
+/// The longest wait between attempts, unless the server requests a longer one.
 const LONGEST_WAIT: Duration = Duration::from_secs(16);
-/// No wait is longer, even if the server requests it.
+/// The longest wait, even if the server requests more.
 const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
 
-/// Why an attempt has no answer.
+/// The reason why an attempt has no answer.
 #[derive(Debug)]
 pub(super) enum Miss {
-    /// Another attempt may have one.
+    /// Another attempt may succeed.
     Again(Trouble),
-    /// No attempt will.
+    /// No other attempt can succeed.
     Never(SnowflakeError),
 }
 
-/// What went wrong in an attempt.
+/// A failed attempt.
 #[derive(Debug)]
 pub(super) struct Trouble {
     /// The HTTP status; 0 if no answer arrived.
@@ -40,26 +40,26 @@ pub(super) struct Trouble {
 /// The attempts for one request.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    /// How many were made, those before a renewal of the token included.
+    /// The number of attempts, including those before a renewal of the token.
     pub(super) made: u32,
-    /// The HTTP status of the last one that failed.
+    /// The HTTP status of the last failed attempt.
     pub(super) reason: u16,
-    /// One of them may have been executed.
+    /// `true` if one of them may have been executed.
     pub(super) executed: bool,
-    /// None begins after this.
+    /// The instant after which no attempt begins.
     deadline: Option<Instant>,
 }
 
 impl Attempts {
-    /// Returns attempts that end within this time, however many they are.
+    /// Returns attempts that end within this time, whatever their number.
     pub(super) fn within(time: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(time), ..Self::default() }
     }
 
-    /// Returns how long the next one may take.
+    /// Returns the time for the next attempt.
     pub(super) fn timeout(&self, usual: Duration) -> Duration {
         match self.deadline {
-            // A time of nothing would be no limit.
+            // A time of zero would mean no limit.
             Some(deadline) => {
                 deadline.saturating_duration_since(Instant::now()).max(SHORTEST).min(usual)
             }
@@ -67,7 +67,7 @@ impl Attempts {
         }
     }
 
-    /// Tries until there is an answer.
+    /// Repeats attempts until there is an answer.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if no attempt was executed, [`ErrorKind::OutcomeUnknown`] if one may have been.
@@ -110,7 +110,7 @@ impl Attempts {
 /// Half of the wait, and a random part of the other half.
 fn jittered(wait: Duration) -> Duration {
     let mut byte = [0_u8];
-    // Without randomness the wait is the whole one.
+    // Without random numbers the wait is the whole one.
     let part = match SystemRandom::new().fill(&mut byte) {
         Ok(()) => f64::from(byte[0]) / 255.0,
         Err(_) => 1.0,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_says_whether_an_attempt_may_have_been_executed() {
+    fn errors_differ_if_an_attempt_may_have_been_executed() {
         let check = |misses, kind, message: &str| {
             let error = run(misses, 2).0.unwrap_err();
             assert_eq!((error.kind(), error.message()), (kind, message));

@@ -20,7 +20,7 @@ impl<'a> Items<'a> {
             (usize::from(first), rest)
         } else {
             let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-            // Four bytes are gigabytes.
+            // Lengths of more than four bytes would be gigabytes.
             let fits = (1..=4).contains(&digits.len());
             let length = digits.iter().fold(0, |length, &it| length << 8 | usize::from(it));
             (fits.then_some(length)?, rest)
@@ -56,7 +56,7 @@ pub(super) fn item(tag: u8, content: &[u8]) -> Vec<u8> {
         _ => {
             let digits = content.len().to_be_bytes();
             let digits: Vec<u8> = digits.into_iter().skip_while(|it| *it == 0).collect();
-            // At most eight bytes of a length.
+            // A length has at most eight bytes.
             bytes.push(0x80 | u8::try_from(digits.len()).unwrap_or(8));
             bytes.extend(digits);
         }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_no_item() {
+    fn truncated_items_are_not_read() {
         let check = |bytes: &[u8]| assert_eq!(Items(bytes).next(), None, "{bytes:x?}");
         check(&[]);
         check(&[4]);

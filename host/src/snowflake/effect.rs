@@ -1,6 +1,6 @@
-//! What a statement does to a transaction, by its first word.
+//! The effect of a statement on a transaction, by its first word.
 
-/// What a statement does.
+/// The effect of a statement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Effect {
     /// It begins a transaction.
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_word_says_what_a_statement_does() {
+    fn the_effect_is_that_of_the_first_word() {
         let check = |statement: &str, expected| assert_eq!(Effect::of(statement), expected);
         check("BEGIN", Effect::Begin);
         check(" begin TRANSACTION", Effect::Begin);

@@ -1,4 +1,4 @@
-//! What every answer of the service is in: whether it succeeded, and the error's number and text.
+//! The envelope of every answer of the service: success, or the error's number and text.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -35,7 +35,7 @@ fn nothing<T>() -> Option<T> {
     None
 }
 
-/// What the data of a failed answer may have.
+/// The data that a failed answer may have.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct FailedData {
@@ -83,7 +83,7 @@ impl<T: DeserializeOwned> Envelope<T> {
         })
     }
 
-    /// Returns what an HTTP status alone says.
+    /// Returns the error of an HTTP status without a body.
     pub(super) fn of_status(status: u16) -> Self {
         Self {
             status,

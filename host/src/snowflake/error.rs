@@ -1,10 +1,10 @@
-//! Why Snowflake did not do what was requested.
+//! The errors of Snowflake.
 
 use std::fmt;
 
 use crate::interface::Failure;
 
-/// What went wrong.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -20,13 +20,14 @@ pub enum ErrorKind {
     Unavailable,
     /// No answer arrived, after all attempts: the statement may have been executed.
     OutcomeUnknown,
-    /// No answer after all attempts. The statement only reads, or its transaction was not committed.
+    /// No answer arrived, after all attempts, but nothing was changed: the statement only reads, or
+    /// its transaction was not committed.
     NoAnswer,
-    /// The server answered with something else than the protocol has.
+    /// The server's answer does not conform to the protocol.
     Answer,
 }
 
-/// An error of Snowflake, or on the way there. It holds no secret.
+/// An error of Snowflake, or of the connection to it. It contains no secret.
 ///
 /// ```
 /// use snowcat_host::snowflake::{Connection, ErrorKind, Session};
@@ -56,7 +57,7 @@ impl SnowflakeError {
         Self { kind, code: String::new(), sqlstate: None, query_id: None, message: message.into() }
     }
 
-    /// An answer that is not the protocol's.
+    /// An answer that does not conform to the protocol.
     pub(super) fn answer(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Answer, message)
     }
@@ -86,13 +87,13 @@ impl SnowflakeError {
         self
     }
 
-    /// The same, with what was done before the message.
+    /// The same, with the operation before the message.
     pub(super) fn during(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
 
-    /// Returns what went wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
@@ -110,7 +111,7 @@ impl SnowflakeError {
         self.sqlstate.as_deref()
     }
 
-    /// Returns the id by which the account's query history has the statement, if the server sent one.
+    /// Returns the id of the statement in the account's query history, if the server sent one.
     #[must_use]
     pub fn query_id(&self) -> Option<&str> {
         self.query_id.as_deref()

@@ -25,7 +25,8 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Starts the thread. Without one, a session ends when nothing was sent for the life of its master token.
+    /// Starts the thread. Without it, a session ends if nothing was sent during the lifetime of its
+    /// master token.
     pub(super) fn start(tokens: &Arc<Tokens>) -> Self {
         let (stop, stopped) = channel();
         let tokens = Arc::clone(tokens);
@@ -36,7 +37,7 @@ impl Heartbeat {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
                 }
-                // A session that is lost is noticed by the next statement.
+                // The next statement detects a lost session.
                 _ = authorized(&tokens, Attempts::default(), |token, attempts| {
                     let call = Call {
                         token: Some(token),
@@ -46,12 +47,12 @@ impl Heartbeat {
                 });
             }
         };
-        // A system without threads for this has none for anything else either.
+        // If no thread can be started here, none can be started for a statement either.
         let thread = thread::Builder::new().name("snowflake-heartbeat".to_owned()).spawn(beat);
         Self { stop: Some(stop), thread: thread.ok() }
     }
 
-    /// Stops the thread. A heartbeat on its way is not waited for.
+    /// Stops the thread, without waiting for a heartbeat that was sent.
     pub(super) fn stop(&mut self) {
         drop(self.stop.take());
         drop(self.thread.take());

@@ -8,8 +8,8 @@ use super::session::Session;
 use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload};
 
-/// A host that runs statements in a session with Snowflake and uploads files to its stages. Requests, inputs and
-/// waits are those of another host.
+/// A host that runs statements in a session with Snowflake and uploads files to its stages. Another
+/// host performs requests, inputs and waits.
 ///
 /// ```no_run
 /// use snowcat_host::credentials::{Credentials, Environment};
@@ -38,26 +38,26 @@ pub struct Snowflake<S> {
 }
 
 impl<S> Snowflake<S> {
-    /// Returns a host of this session, which has the inputs and the network of `sources`.
+    /// Returns a host of this session. `sources` performs requests, inputs and waits.
     #[must_use]
     pub fn new(session: Session, sources: S) -> Self {
         Self { session, sources, outcome_unknown: false }
     }
 
-    /// Returns the host of the inputs and the network.
+    /// Returns the host that performs requests, inputs and waits.
     #[must_use]
     pub const fn sources(&self) -> &S {
         &self.sources
     }
 
-    /// Returns `true` if no answer arrived to a statement that may have changed something that lasts, such as a
-    /// COMMIT.
+    /// Returns `true` if a statement without an answer may have changed something permanently, such
+    /// as a COMMIT.
     #[must_use]
     pub const fn outcome_unknown(&self) -> bool {
         self.outcome_unknown
     }
 
-    /// Logs out. A transaction that is open is rolled back.
+    /// Logs out. An open transaction is rolled back.
     ///
     /// # Errors
     /// Those of [`Session::close`].

@@ -1,4 +1,4 @@
-//! The login: its body for each kind of identity, and what it returns.
+//! The login: its body for each kind of identity, and its result.
 
 use std::env::consts;
 use std::fs;
@@ -16,15 +16,15 @@ use super::wire::{Call, Wire};
 use crate::credentials::Secret;
 use crate::http::hide;
 
-/// How long a master token is valid, in seconds, if the service does not say.
+/// The default lifetime of a master token, in seconds.
 const USUAL_LIFE: u64 = 14_400;
 
 /// A new session.
 pub(super) struct LoggedIn {
     pub(super) session: Secret,
-    /// Without one the session cannot be renewed.
+    /// `None`: the session cannot be renewed.
     pub(super) master: Option<Secret>,
-    /// How long the master token is valid.
+    /// The lifetime of the master token.
     pub(super) life: Duration,
 }
 
@@ -36,13 +36,13 @@ struct LoginData {
     master_validity_in_seconds: Option<u64>,
 }
 
-/// The codes of a token of OAuth that is not valid, or has expired.
+/// The codes of an OAuth token that is invalid or has expired.
 const TOKEN_CODES: [&str; 2] = ["390303", "390318"];
 
 /// Opens a session.
 pub(super) fn login(wire: &Wire, connection: &Connection) -> Result<LoggedIn, SnowflakeError> {
     match once(wire, connection) {
-        // The file may have another token by now.
+        // The file may have a new token.
         Err(error) if TOKEN_CODES.contains(&error.code()) && connection.identity.changes() => {
             once(wire, connection)
         }
@@ -88,7 +88,7 @@ fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
         "CLIENT_ENVIRONMENT",
         json!({"APPLICATION": "Snowcat", "OS": consts::OS, "OS_VERSION": consts::ARCH}),
     );
-    // A result is never cut, whatever the user or the account sets.
+    // A result is never truncated, whatever the settings of the user or the account.
     let mut parameters = Map::from_iter([("ROWS_PER_RESULTSET".to_owned(), json!(0))]);
     parameters.extend(connection.session_parameters.clone());
     put("SESSION_PARAMETERS", parameters.into());
@@ -101,7 +101,7 @@ fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
     Ok(json!({"data": data}))
 }
 
-/// Returns the fields that prove who logs in.
+/// Returns the fields of the credentials.
 fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, SnowflakeError> {
     let word = |text: &str| Secret::new(text.to_owned());
     let by_token =
@@ -123,7 +123,7 @@ fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, Snowfla
         Identity::AccessToken { token, .. } => by_token("PROGRAMMATIC_ACCESS_TOKEN", token.read()?),
         Identity::Container { token, service } => {
             let mut proof = by_token("OAUTH", token.read()?);
-            // Services of older versions have no such file, and need none.
+            // Older versions of the service have no such file, and need none.
             if let Ok(text) = fs::read_to_string(service) {
                 proof.push(("SPCS_TOKEN", word(text.trim())));
             }
@@ -132,7 +132,7 @@ fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, Snowfla
     })
 }
 
-/// The same error, without a secret that the message may quote.
+/// The same error, without secrets that the message may contain.
 fn hidden(error: SnowflakeError, connection: &Connection) -> SnowflakeError {
     let message = hide(error.message().to_owned(), &connection.identity.secrets());
     error.with_message(message)

@@ -8,7 +8,8 @@
 //!                  +--> heartbeat (a thread)
 //! ```
 //!
-//! A statement has one request id. However often it is sent after a lost answer, the service executes it once.
+//! A statement has one request id: however often it is sent after a lost answer, the service
+//! executes it once.
 
 mod account;
 mod answer;

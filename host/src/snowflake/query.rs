@@ -1,4 +1,4 @@
-//! One statement: sent under one id until its answer arrives, followed while it runs.
+//! One statement: it is sent with one id until its answer arrives, and polled while it runs.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use super::tokens::{Standing, Tokens};
 use super::wire::Call;
 use crate::credentials::Secret;
 
-/// The statement still runs.
+/// The code of a running statement.
 const RUNNING: [&str; 2] = ["333333", "333334"];
-/// The result is not found; right after the start it is not found yet.
+/// The code of a result that is not found, as happens right after the start.
 const NOT_FOUND: &str = "000612";
-/// How often a result is not found before that is an error.
+/// The number of polls without a result before an error.
 const MOST_NOT_FOUND: u32 = 5;
 /// Renewals of the token for one request.
 const MOST_RENEWALS: u32 = 3;
-/// An answer that arrives sooner was no long poll.
+/// An answer that arrives earlier did not wait for the result.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// The waits before polls that are answered at once, in milliseconds; the last one repeats.
+/// The waits after polls that did not wait, in milliseconds; the last one repeats.
 const POLLS: [u64; 7] = [500, 500, 1000, 1500, 2000, 4000, 5000];
 
-/// The statement that runs, for another thread that aborts it.
+/// The running statement, for another thread that aborts it.
 #[derive(Default)]
 pub(super) struct Running(Mutex<Option<String>>);
 
@@ -109,7 +109,7 @@ fn result(tokens: &Tokens, path: &str) -> Result<Value, SnowflakeError> {
             let call = Call { query: &query, token: Some(token), ..Call::new(Method::GET, &path) };
             tokens.wire.call::<Value>(&call, attempts)
         });
-        // The statement runs, whatever happened to the question about it.
+        // The statement runs, even if a poll fails.
         let answer = answer.map_err(unknown)?;
         if !answer.success && answer.code == NOT_FOUND && not_found < MOST_NOT_FOUND {
             not_found += 1;
@@ -126,7 +126,7 @@ fn result(tokens: &Tokens, path: &str) -> Result<Value, SnowflakeError> {
     }
 }
 
-/// What an answer says of a statement.
+/// The state of a statement in an answer.
 enum Progress {
     Done(Value),
     /// It runs; its result is at this path.
@@ -190,7 +190,7 @@ where
     result.map_err(|error| if attempts.executed { unknown(error) } else { error })
 }
 
-/// The same error, for a request that may have been executed before.
+/// The same error, for a request of which an earlier attempt may have been executed.
 fn unknown(error: SnowflakeError) -> SnowflakeError {
     match error.kind() {
         ErrorKind::SessionLost | ErrorKind::Unavailable => {
@@ -200,9 +200,9 @@ fn unknown(error: SnowflakeError) -> SnowflakeError {
     }
 }
 
-/// Aborts the statement that has this id. A statement that has ended is no error.
+/// Aborts the statement with this id. It is not an error if the statement has ended.
 pub(super) fn abort(tokens: &Tokens, id: &str, timeout: Duration) -> Result<(), SnowflakeError> {
-    /// The statement does not run.
+    /// The code of a statement that is not running.
     const ENDED: &str = "000605";
     let query = [("requestId", super::id::new()?)];
     let body = || Ok(json!({"requestId": id}).to_string());

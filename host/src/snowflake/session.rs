@@ -17,7 +17,7 @@ use super::query::{self, Running};
 use super::tokens::Tokens;
 use super::wire::Call;
 
-/// A log-out, and an abort, takes no longer.
+/// The time for a log-out or an abort.
 const PARTING: Duration = Duration::from_secs(5);
 
 /// A session with Snowflake. It is closed when it is dropped.
@@ -38,7 +38,7 @@ pub struct Session {
     tokens: Arc<Tokens>,
     running: Arc<Running>,
     heartbeat: Option<Heartbeat>,
-    /// A transaction is open, as far as the statements say.
+    /// `true` if a transaction is open, by the statements sent.
     transaction: bool,
     open: bool,
 }
@@ -61,18 +61,20 @@ impl Session {
         Ok(Self { tokens, running, heartbeat, transaction: false, open: true })
     }
 
-    /// Runs one statement. It is executed once at most, however often it has to be sent.
+    /// Runs one statement. It is executed at most once, however often it is sent.
     ///
-    /// A session that was lost outside of a transaction is opened anew, and the statement runs in the new one.
+    /// A session that is lost outside of a transaction is replaced by a new one, in which the
+    /// statement runs.
     ///
     /// # Errors
-    /// If the statement fails, or if there is no answer: [`SnowflakeError::kind`] says whether it may have been
-    /// executed.
+    /// If the statement fails, or if there is no answer: [`SnowflakeError::kind`] shows if it may
+    /// have been executed.
     pub fn execute(&mut self, statement: &str) -> Result<Answer, SnowflakeError> {
         self.run(statement, query::execute)
     }
 
-    /// Runs a PUT, and returns what the service answers: where files are uploaded to, and with which credentials.
+    /// Runs a PUT, and returns the answer of the service: the location for the upload, with
+    /// credentials.
     ///
     /// # Errors
     /// Those of [`Self::execute`].
@@ -93,22 +95,22 @@ impl Session {
         stored.map_err(|error| error.during("uploading a file"))
     }
 
-    /// Returns what aborts the statement that runs, from another thread.
+    /// Returns a handle with which another thread aborts the running statement.
     #[must_use]
     pub fn aborter(&self) -> Aborter {
         Aborter { tokens: Arc::clone(&self.tokens), running: Arc::clone(&self.running) }
     }
 
-    /// Returns `true` if a transaction is open, as far as the statements say.
+    /// Returns `true` if a transaction is open, by the statements sent.
     #[must_use]
     pub const fn in_transaction(&self) -> bool {
         self.transaction
     }
 
-    /// Logs out, within 5 seconds. The service rolls back a transaction that is open.
+    /// Logs out, within 5 seconds. The service rolls back an open transaction.
     ///
     /// # Errors
-    /// If the service did not confirm it. The session ends then when it has been idle for some hours.
+    /// If the service did not confirm it. The session then ends after some idle hours.
     pub fn close(mut self) -> Result<(), SnowflakeError> {
         self.log_out()
     }
@@ -121,7 +123,7 @@ impl Session {
         let effect = Effect::of(statement);
         let mut result = run(&self.tokens, &self.running, statement);
         if lost(&result) {
-            // A new session has no transaction. A rollback needs none.
+            // A new session has no transaction, so a rollback is not needed.
             let alone = !self.transaction || effect == Effect::Rollback;
             self.transaction = false;
             if !alone {
@@ -138,7 +140,7 @@ impl Session {
         result.map_err(|error| self.weighed(error, effect))
     }
 
-    /// The same error, where a lost answer changes nothing that lasts.
+    /// The same error, if a lost answer has no permanent effect.
     fn weighed(&self, error: SnowflakeError, effect: Effect) -> SnowflakeError {
         let lost = error.kind() == ErrorKind::OutcomeUnknown;
         let lasts = match effect {
@@ -184,7 +186,7 @@ pub struct Aborter {
 }
 
 impl Aborter {
-    /// Aborts the statement that runs, if one does. It then fails with the code 604.
+    /// Aborts the running statement, if there is one. It then fails with the code 604.
     ///
     /// # Errors
     /// If the service does not confirm it within 5 seconds.

@@ -20,14 +20,14 @@ const EXPIRED: &str = "390112";
 /// The session does not exist; the master token was not found, has expired, or is not valid.
 const LOST: [&str; 4] = ["390111", "390113", "390114", "390115"];
 
-/// The service, and the tokens by which it knows a session.
+/// The service, and the tokens of the session.
 pub(super) struct Tokens {
     pub(super) wire: Wire,
     connection: Connection,
     current: Mutex<LoggedIn>,
 }
 
-/// What an answer says of the token that it was requested with.
+/// The state of a token in an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Standing {
     Valid,
@@ -69,7 +69,7 @@ impl Tokens {
         self.lock().session.clone()
     }
 
-    /// Returns how long the master token is valid.
+    /// Returns the lifetime of the master token.
     pub(super) fn life(&self) -> Duration {
         self.lock().life
     }
@@ -77,9 +77,9 @@ impl Tokens {
     /// Replaces an expired session token, unless it has been replaced already.
     ///
     /// # Errors
-    /// [`ErrorKind::SessionLost`] if the service knows the master token no more.
+    /// [`ErrorKind::SessionLost`] if the service does not accept the master token any more.
     pub(super) fn renew(&self, expired: &Secret) -> Result<(), SnowflakeError> {
-        // Held while renewing: of several threads, one asks.
+        // Locked during a renewal, so that only one of several threads requests it.
         let mut current = self.lock();
         if current.session != *expired {
             return Ok(());
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_code_or_the_status_says_what_a_token_is_worth() {
+    fn the_state_of_a_token_is_in_the_code_or_the_status() {
         let check = |status, body: &str, expected| {
             let answer: Envelope<()> = match Envelope::parse(status, body.as_bytes()) {
                 Ok(answer) => answer,

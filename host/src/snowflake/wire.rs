@@ -18,16 +18,16 @@ use crate::credentials::{Origin, Secret};
 use crate::gzip::Members;
 use crate::http::{check, encoded};
 
-/// No answer is larger, unpacked.
+/// The largest answer, decompressed.
 const LARGEST: u64 = 1 << 30;
 /// Redirects of one request.
 const MOST_REDIRECTS: u32 = 5;
 /// Requests of a session with this header reach the same server.
 const STICKY: &str = "x-snowflake-session";
 
-/// The service, as requests reach it.
+/// The service, with the clients that send requests.
 pub(super) struct Wire {
-    /// Through the proxy that the environment names, if it does.
+    /// Uses the proxy of the environment, if there is one.
     remote: Agent,
     local: Agent,
     address: Address,
@@ -38,7 +38,7 @@ pub(super) struct Wire {
 /// A request to the service.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
-    /// Begins with a slash; a query may be in it.
+    /// Begins with a slash; may have a query.
     pub(super) path: &'a str,
     pub(super) query: &'a [(&'static str, String)],
     pub(super) accept: &'static str,
@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// An answer that arrived whole.
+/// A complete answer.
 struct Received {
     status: u16,
     headers: HeaderMap,
@@ -89,7 +89,7 @@ impl Wire {
         }
     }
 
-    /// Sends until there is an answer of the service.
+    /// Repeats a request until the service answers.
     pub(super) fn call<T: DeserializeOwned>(
         &self,
         call: &Call<'_>,
@@ -116,7 +116,7 @@ impl Wire {
         })
     }
 
-    /// Reads a file of a result, which is not the service's own: without a token.
+    /// Reads a file of a result from a store: the request has no token.
     pub(super) fn file(
         &self,
         url: &str,
@@ -133,7 +133,7 @@ impl Wire {
         })
     }
 
-    /// Writes a file to a store, to a URL that is signed for it.
+    /// Writes a file to the signed URL of a store.
     pub(super) fn store(&self, url: &str, bytes: &[u8]) -> Result<(), SnowflakeError> {
         Attempts::default()
             .run(&self.pace, |_| {
@@ -141,14 +141,14 @@ impl Wire {
                 let request = request.body(bytes).map_err(|_| refused("not a request"))?;
                 stored(self.once(request, self.pace.timeout)?).map(drop)
             })
-            // Files that are not copied change nothing.
+            // Files that are not copied have no effect.
             .map_err(|error| match error.kind() {
                 ErrorKind::OutcomeUnknown => error.with_kind(ErrorKind::NoAnswer),
                 _ => error,
             })
     }
 
-    /// Sends, and follows redirects.
+    /// Sends a request, and follows redirects.
     fn followed(
         &self,
         call: &Call<'_>,
@@ -208,7 +208,7 @@ impl Wire {
         }
     }
 
-    /// Sends once and reads the whole answer.
+    /// Sends a request once and reads the whole answer.
     fn once(
         &self,
         request: ureq::http::Request<impl ureq::AsSendBody>,
@@ -226,7 +226,7 @@ impl Wire {
         Ok(Received { status, headers, body })
     }
 
-    /// Returns where a redirect leads to.
+    /// Returns the target of a redirect.
     fn target(&self, from: &Uri, received: &Received) -> Result<String, Miss> {
         let location = received.headers.get("location").and_then(|it| it.to_str().ok());
         let location = location.ok_or_else(|| refused("a redirect without a location"))?;
@@ -275,7 +275,7 @@ fn stored(received: Received) -> Result<Vec<u8>, Miss> {
         return Ok(received.body);
     }
     let trouble = trouble(status, &received.headers, format!("the store answered {status}"));
-    // A URL that is not valid any more does not become valid again.
+    // An expired URL stays expired.
     if retried(status) {
         return Err(Miss::Again(trouble));
     }
@@ -290,21 +290,22 @@ const fn retried(status: u16) -> bool {
 
 fn trouble(status: u16, headers: &HeaderMap, message: String) -> Trouble {
     let wait = headers.get("retry-after").and_then(|it| it.to_str().ok()?.trim().parse().ok());
-    // The service is too busy to begin.
+    // The service is too busy to begin the statement.
     let executed = !matches!(status, 429 | 503);
     Trouble { status, executed, wait: wait.map(Duration::from_secs), message }
 }
 
-/// A request that is not sent, or not sent on.
+/// The failure of a request that is not sent, or not redirected.
 fn refused(why: impl Into<String>) -> Miss {
     Miss::Never(SnowflakeError::answer(why))
 }
 
-/// Why there is no answer. The URL is not quoted: it has ids only, but those of a store have a signature.
+/// The failure of a request without an answer. It has no URL, because those of a store contain a
+/// signature.
 fn missed(error: &ureq::Error, origin: &Origin) -> Miss {
     use std::io::ErrorKind as Io;
     let (lasting, executed) = match error {
-        // A certificate that is not valid arrives as invalid data.
+        // An invalid certificate is reported as invalid data.
         ureq::Error::Io(error) => match error.kind() {
             Io::InvalidData => (true, false),
             Io::ConnectionRefused | Io::HostUnreachable | Io::NetworkUnreachable => (false, false),
@@ -333,7 +334,7 @@ fn sensitive(value: &Secret) -> Result<HeaderValue, SnowflakeError> {
 /// The mark that a gzip stream begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Returns the body without its compression, which neither JSON nor rows can be mistaken for.
+/// Returns the decompressed body. Neither JSON nor rows begin like a compressed stream.
 fn unpacked(body: Vec<u8>) -> Result<Vec<u8>, String> {
     if !body.starts_with(&GZIP) {
         return Ok(body);

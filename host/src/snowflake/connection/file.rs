@@ -1,24 +1,24 @@
-//! Files with secrets: read only if others cannot.
+//! Files with secrets: they are read only if other users cannot read them.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Who else may have which rights to a file.
+/// The rights to a file that other users may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::snowflake) enum Rights {
-    /// Anybody, any.
+    /// Any rights.
     Any,
-    /// Others may read it.
+    /// Others may read the file.
     ReadByOthers,
-    /// Others may neither read nor write it.
+    /// Others may neither read nor write the file.
     Owner,
 }
 
-/// Reads a text.
+/// Reads a text file.
 ///
 /// # Errors
-/// If the file cannot be read, or others have more rights to it than these.
+/// If the file cannot be read, or others have more rights than allowed.
 pub(super) fn read(path: &Path, rights: Rights) -> Result<String, String> {
     if let Some(why) = excess(path, rights).map_err(|error| shown(path, &error))? {
         return Err(why);
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, rights: Rights) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| shown(path, &error))
 }
 
-/// Reads a text; `None` if there is no such file.
+/// Reads a text file; `None` if it does not exist.
 pub(super) fn read_if_there(path: &Path, rights: Rights) -> Result<Option<String>, String> {
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

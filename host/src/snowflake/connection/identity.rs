@@ -1,4 +1,4 @@
-//! Who logs in, and with what proof.
+//! The user of a login, and the credentials.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use super::file::{Rights, read};
 use super::parameters::{Parameters, wrong};
 use crate::credentials::Secret;
 
-/// Who logs in, and with what proof.
+/// The user of a login, and the credentials.
 #[derive(Clone, Debug)]
 pub(in crate::snowflake) enum Identity {
-    /// A name and a password, with a code of a second factor perhaps.
+    /// A name and a password, perhaps with a code of a second factor.
     Password { user: String, password: Secret, passcode: Option<Secret> },
-    /// A name and a private key, whose public key the account has.
+    /// A name and a private key, whose public key is registered in the account.
     Key { user: String, key: PrivateKey },
-    /// A token of OAuth. It names the user.
+    /// A token of OAuth, which contains the user.
     OAuth { user: Option<String>, token: TokenSource },
     /// A programmatic access token.
     AccessToken { user: Option<String>, token: TokenSource },
@@ -23,17 +23,17 @@ pub(in crate::snowflake) enum Identity {
     Container { token: TokenSource, service: PathBuf },
 }
 
-/// Where a token is.
+/// The source of a token.
 #[derive(Clone, Debug)]
 pub(in crate::snowflake) enum TokenSource {
-    /// It is this one.
+    /// The token itself.
     Given(Secret),
-    /// In a file, which is read for each login, because something else writes it anew.
+    /// A file, which is read for each login, because another program replaces the token.
     File(PathBuf, Rights),
 }
 
 impl TokenSource {
-    /// Returns the token as it is now.
+    /// Returns the current token.
     pub(in crate::snowflake) fn read(&self) -> Result<Secret, SnowflakeError> {
         match self {
             Self::Given(token) => Ok(token.clone()),
@@ -57,7 +57,7 @@ const KEYS: [&str; 4] = ["private_key", "private_key_file", "private_key_path", 
 const PASSPHRASES: [&str; 2] = ["private_key_file_pwd", "private_key_passphrase"];
 
 impl Identity {
-    /// Returns the identity that the parameters describe. `rights` are checked of files with secrets.
+    /// Returns the identity of the parameters. `rights` are those allowed for files with secrets.
     pub(super) fn of(given: &Parameters, rights: Rights) -> Result<Self, SnowflakeError> {
         let authenticator = given.text("authenticator").unwrap_or_default().trim();
         let key = given.first(&KEYS);
@@ -87,7 +87,7 @@ impl Identity {
         Self::Container { token: TokenSource::File(token.to_owned(), Rights::Any), service }
     }
 
-    /// Returns the name of the user, where the proof does not have it.
+    /// Returns the name of the user, if the credentials do not contain it.
     pub(in crate::snowflake) fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } | Self::Key { user, .. } => Some(user),
@@ -96,7 +96,7 @@ impl Identity {
         }
     }
 
-    /// Returns the secrets that no error may quote.
+    /// Returns the secrets that no error may contain.
     pub(in crate::snowflake) fn secrets(&self) -> Vec<Secret> {
         match self {
             Self::Password { password, passcode, .. } => {
@@ -109,7 +109,7 @@ impl Identity {
         }
     }
 
-    /// Returns `true` if another login may have another token.
+    /// Returns `true` if another login may read another token.
     pub(in crate::snowflake) const fn changes(&self) -> bool {
         match self {
             Self::Password { .. } | Self::Key { .. } => false,

@@ -1,6 +1,6 @@
 //! The places where a connection is configured: arguments, variables of the environment, and files.
 //!
-//! Of a parameter that several places have, the first of these counts:
+//! If several places have a parameter, the first of these is used:
 //!
 //! | place | |
 //! |---|---|
@@ -21,9 +21,9 @@ use super::file::{Rights, read_if_there};
 use super::identity::Identity;
 use super::parameters::{NAMES, Parameters, wrong};
 
-/// Where a container has its token, if the environment does not say.
+/// The default folder of a container's token.
 const CONTAINER_TOKEN: &str = "/snowflake/session/token";
-/// The parameters that prove who logs in.
+/// The parameters with credentials.
 const PROOFS: [&str; 7] = [
     "password",
     "private_key",
@@ -35,11 +35,12 @@ const PROOFS: [&str; 7] = [
 ];
 
 impl Connection {
-    /// Returns the connection that arguments, the environment and files describe. `name` is the one to take of
-    /// several; without it `SNOWFLAKE_DEFAULT_CONNECTION_NAME` says it, or `default_connection_name` of
-    /// `config.toml`, or it is `default`.
+    /// Returns the connection from arguments, the environment and files. `name` selects one of
+    /// several. Without it the name is in `SNOWFLAKE_DEFAULT_CONNECTION_NAME` or in
+    /// `default_connection_name` of `config.toml`; otherwise it is `default`.
     ///
-    /// In a container of Snowpark Container Services, and with no name and no user, it is the container's own.
+    /// In a container of Snowpark Container Services, without a name and a user, it is the
+    /// container's own connection.
     ///
     /// ```no_run
     /// use snowcat_host::snowflake::Connection;
@@ -74,10 +75,10 @@ impl Connection {
     }
 }
 
-/// Looks parameters up.
+/// The lookup of parameters.
 struct Lookup<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
-    /// What others may do with files that have secrets.
+    /// The rights that others may have to files with secrets.
     rights: Rights,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Lookup<'a> {
             .is_some_and(|it| matches!(it.to_ascii_lowercase().as_str(), "1" | "true" | "yes"))
     }
 
-    /// Returns the file of the container's token, if its identity is the one to log in with.
+    /// Returns the file of the container's token, if logins use its identity.
     fn container(&self, name: Option<&str>, arguments: &[(&str, &str)]) -> Option<PathBuf> {
         let inside = self.is_set("SNOWFLAKE_RUNNING_INSIDE_SPCS")
             || (self.get("SNOWFLAKE_HOST").is_some() && Path::new(CONTAINER_TOKEN).exists());
@@ -113,7 +114,8 @@ impl<'a> Lookup<'a> {
         (inside && !named && !PROOFS.iter().any(proved)).then(path)
     }
 
-    /// Returns what a container has: its account, the host inside the service, and where it stands.
+    /// Returns the parameters of a container: its account, the host inside the service, its
+    /// database and schema.
     fn of_container(&self, arguments: &[(&str, &str)]) -> Parameters {
         let mut given = Parameters::default();
         for name in ["account", "host", "port", "protocol", "database", "schema"] {
@@ -180,7 +182,7 @@ impl<'a> Lookup<'a> {
         found
     }
 
-    /// Returns the files of the folder that has one of them.
+    /// Returns the files of the first folder that has one of them.
     fn files(&self) -> Result<Files, SnowflakeError> {
         let home = self.get("HOME").or_else(|| self.get("USERPROFILE")).map(PathBuf::from);
         let of_home = |path: &str| home.as_ref().map(|home| home.join(path));
@@ -213,10 +215,10 @@ impl<'a> Lookup<'a> {
         Ok(found)
     }
 
-    /// Returns the credentials of dlt, by the names that they have here.
+    /// Returns dlt's credentials under the names of parameters here.
     fn dlt(&self) -> Result<Parameters, SnowflakeError> {
         let mut given = Parameters::default();
-        // dlt writes the file for others to read.
+        // dlt creates the file readable for others.
         let rights = if self.rights == Rights::Any { Rights::Any } else { Rights::ReadByOthers };
         let home = self.get("HOME").map(|home| Path::new(&home).join(".dlt/secrets.toml"));
         for path in [Some(PathBuf::from(".dlt/secrets.toml")), home].into_iter().flatten() {
@@ -227,7 +229,7 @@ impl<'a> Lookup<'a> {
             let Some(found) = found else { continue };
             let place = format!("{}, section [destination.snowflake.credentials]", path.display());
             put_table(&mut given, found, &place);
-            // What dlt calls the host is the account's identifier.
+            // The host in dlt's terms is the account's identifier.
             if let Some(account) = given.take("host") {
                 given.put("account", account, &place);
             }
@@ -239,7 +241,7 @@ impl<'a> Lookup<'a> {
     fn table(&self, path: &Path, rights: Rights) -> Result<Option<Table>, SnowflakeError> {
         let Some(text) = read_if_there(path, rights).map_err(wrong)? else { return Ok(None) };
         let parsed = text.parse::<Table>().map_err(|error| {
-            // The error's own text would quote the line, in which a password may be.
+            // The error's own text is not used: it would quote the line, which may have a password.
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
             wrong(format!(
@@ -255,9 +257,9 @@ impl<'a> Lookup<'a> {
 /// The connections of files.
 #[derive(Default)]
 struct Files {
-    /// The connection that is taken if none is named.
+    /// The default connection.
     default: Option<String>,
-    /// The file that has connections, and how the names of their sections begin.
+    /// The file with connections, and the prefix of its sections.
     file: Option<(PathBuf, &'static str)>,
     connections: Table,
 }
@@ -270,7 +272,7 @@ impl Files {
         }
     }
 
-    /// Returns the section of a connection, and what it is called.
+    /// Returns the section of a connection, and its name.
     fn section(&self, name: &str) -> Option<(&Table, String)> {
         let (file, prefix) = self.file.as_ref()?;
         let table = self.connections.get(name)?.as_table()?;

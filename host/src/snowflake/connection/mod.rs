@@ -1,4 +1,4 @@
-//! What a session is opened with: where the account is, who logs in, and what the session begins with.
+//! The settings of a session: the account, the credentials, and the initial parameters.
 
 mod file;
 mod identity;
@@ -19,7 +19,7 @@ use self::parameters::{NAMES, Parameters, wrong};
 use super::account::{Account, Address};
 use super::error::SnowflakeError;
 
-/// What a session is opened with. No secret of it is printed.
+/// The settings of a session. Its secrets are not printed.
 ///
 /// ```
 /// use snowcat_host::snowflake::Connection;
@@ -51,14 +51,14 @@ pub struct Connection {
     pub(super) pace: Pace,
 }
 
-/// How long to wait for answers, and how often to try.
+/// The limits of waits and attempts.
 #[derive(Clone)]
 pub(super) struct Pace {
     /// Attempts for one request.
     pub(super) attempts: u32,
     /// Time for one attempt, its answer included.
     pub(super) timeout: Duration,
-    /// Does nothing for a while.
+    /// Replaces the sleep of waits.
     pub(super) sleep: Arc<dyn Fn(Duration) + Send + Sync>,
 }
 
@@ -78,10 +78,10 @@ impl Default for Pace {
 }
 
 impl Connection {
-    /// Returns the connection that these parameters describe. Their names are those of `connections.toml`.
+    /// Returns the connection of these parameters. Their names are those of `connections.toml`.
     ///
     /// # Errors
-    /// If a parameter is not known, is missing, or is not valid.
+    /// If a parameter is unknown, missing or invalid.
     pub fn of<K: AsRef<str>, V: Into<String>>(
         parameters: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, SnowflakeError> {
@@ -118,14 +118,15 @@ impl Connection {
         })
     }
 
-    /// Tries each request so many times; 8 by default.
+    /// Sets the number of attempts for each request; 8 by default.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.pace.attempts = attempts.max(1);
         self
     }
 
-    /// Waits so long for the answer to one attempt; 120 s by default. A statement that takes longer is asked
+    /// Sets the time to wait for the answer of one attempt; 120 s by default. It does not limit
+    /// statements: the result of a longer one is requested again.
     /// for with further requests, so this does not limit it.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
@@ -133,7 +134,7 @@ impl Connection {
         self
     }
 
-    /// Calls this in place of a sleep: between attempts, and while a statement runs.
+    /// Calls this function instead of sleeping, between attempts and while a statement runs.
     #[must_use]
     pub fn sleeping(mut self, sleep: impl Fn(Duration) + Send + Sync + 'static) -> Self {
         self.pace.sleep = Arc::new(sleep);

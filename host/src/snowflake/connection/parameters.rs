@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::error::{ErrorKind, SnowflakeError};
 use crate::credentials::Secret;
 
-/// The names of parameters that have a meaning here. Programs that share a file with this one may have others in
+/// The names of parameters that are used here. A file shared with other programs may have more.
 /// it.
 pub(super) const NAMES: [&str; 21] = [
     "account",
@@ -35,18 +35,18 @@ pub(super) const NAMES: [&str; 21] = [
 #[derive(Clone, Debug)]
 struct Found {
     value: Secret,
-    /// For a person: a variable, or a file and its section. Empty if the program gave it.
+    /// The origin for messages: a variable, or a file and its section. Empty if the program set it.
     place: String,
 }
 
-/// Parameters. No value is printed, for some are secrets.
+/// Parameters. Values are not printed, because some are secrets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parameters(BTreeMap<String, Found>);
 
 impl Parameters {
-    /// Adds a parameter, in the place of one of this name.
+    /// Adds a parameter, or replaces the one with this name.
     pub(super) fn put(&mut self, name: &str, value: String, place: &str) {
-        // A key and its other name do not stand beside each other.
+        // A key and its other name exclude each other.
         for names in SYNONYMS.iter().filter(|names| names.contains(&name)) {
             names.iter().for_each(|other| drop(self.0.remove(*other)));
         }
@@ -59,19 +59,19 @@ impl Parameters {
         self.0.remove(name).map(|found| found.value.reveal().to_owned())
     }
 
-    /// Adds parameters, in the place of those of these names.
+    /// Adds parameters, or replaces those with the same names.
     pub(super) fn extend(&mut self, others: Self) {
         for (name, found) in others.0 {
             self.put(&name, found.value.reveal().to_owned(), &found.place);
         }
     }
 
-    /// Returns a parameter that has a value.
+    /// Returns a parameter with a value.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|found| found.value.reveal()).filter(|text| !text.trim().is_empty())
     }
 
-    /// Returns the name and the value of the first of these that has one.
+    /// Returns the name and the value of the first of these parameters that has a value.
     pub(super) fn first<'a>(&self, names: &[&'a str]) -> Option<(&'a str, &str)> {
         names.iter().find_map(|name| Some((*name, self.text(name)?)))
     }
@@ -88,7 +88,7 @@ impl Parameters {
         self.text(name).ok_or_else(|| wrong(format!("{name}: expected {what}, found nothing")))
     }
 
-    /// Returns the error of a parameter, with the place where it was found.
+    /// Returns the error of a parameter, with its origin.
     pub(super) fn wrong(&self, name: &str, why: &str) -> SnowflakeError {
         let place = self.0.get(name).map(|found| found.place.as_str()).unwrap_or_default();
         match place {
@@ -98,7 +98,7 @@ impl Parameters {
     }
 }
 
-/// Several names of one thing, of which the last one that is put counts.
+/// Several names of one setting, of which the last one added is used.
 const SYNONYMS: [&[&str]; 4] = [
     &["user", "username"],
     &["private_key", "private_key_file", "private_key_path", "private_key_raw"],

@@ -1,4 +1,4 @@
-//! Where parameters are found, and which one counts.
+//! The places of parameters, and their precedence.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -206,7 +206,7 @@ fn a_container_has_its_own_token() {
     assert!(matches!(found.identity, Identity::Container { .. }), "{found:?}");
     assert_eq!(found.address(), "https://inner.example");
     assert_eq!((found.database.as_deref(), found.warehouse.as_deref()), (Some("RAW"), Some("W")));
-    // A connection that is named is that one.
+    // A connection selected by name is used even in a container.
     assert_eq!(home.find(Some("prod"), &[]).unwrap().identity.user(), Some("u"));
     let found = home.find(None, &[("user", "v"), ("password", "p")]).unwrap();
     assert_eq!(found.identity.user(), Some("v"));

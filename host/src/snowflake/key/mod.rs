@@ -20,7 +20,7 @@ use crate::credentials::Secret;
 
 /// Seconds that a token is valid.
 const LIFE: u64 = 60;
-/// More iterations than these are no key of anybody's.
+/// The largest number of iterations. No real key has more.
 const MOST_ITERATIONS: u32 = 10_000_000;
 
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
@@ -46,11 +46,11 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// Returns the key of a text in PEM, or in base64 without the lines around it: PKCS #8, encrypted or not, or
-    /// PKCS #1.
+    /// Parses a key in PEM, or in base64 without the first and last line: PKCS #8, encrypted or
+    /// not, or PKCS #1.
     ///
     /// # Errors
-    /// What was expected and found. The text is not quoted.
+    /// The expected and the found form. The text is not quoted.
     pub(super) fn parse(text: &str, passphrase: Option<&Secret>) -> Result<Self, String> {
         let bytes = bytes(text)?;
         let found = KeyForm::of(&bytes).ok_or(
@@ -74,16 +74,16 @@ impl PrivateKey {
         Ok(Self(Arc::new(pair)))
     }
 
-    /// Returns the fingerprint of the public key, as DESCRIBE USER shows it.
+    /// Returns the fingerprint of the public key, in the form of DESCRIBE USER.
     pub(super) fn fingerprint(&self) -> String {
         let algorithm = [item(der::OID, RSA_ENCRYPTION), item(der::NULL, &[])].concat();
-        // The first byte is the number of bits at the end that are not used.
+        // The first byte is the number of unused bits at the end.
         let bits = [&[0], self.0.public_key().as_ref()].concat();
         let both = [item(der::SEQUENCE, &algorithm), item(der::BIT_STRING, &bits)].concat();
         format!("SHA256:{}", STANDARD.encode(Sha256::digest(item(der::SEQUENCE, &both))))
     }
 
-    /// Returns a token for a login of now.
+    /// Returns a token for a login at this instant.
     ///
     /// # Errors
     /// If the key cannot sign.
@@ -112,9 +112,10 @@ impl PrivateKey {
     }
 }
 
-/// Returns the bytes of a key in PEM, or in base64 alone.
+/// Returns the bytes of a key in PEM or base64.
 fn bytes(text: &str) -> Result<Vec<u8>, String> {
-    // In a variable of the environment a line feed is often written as `\n`.
+    // In variables of the environment a line feed is often written as `
+    // `.
     let text = text.replace("\\n", "\n");
     let body = match text.split_once("-----BEGIN ") {
         None => text,
@@ -138,11 +139,11 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
         }
     };
     let packed: String = body.chars().filter(|c| !c.is_whitespace()).collect();
-    // The error of the decoder would quote a part of the key.
+    // The decoder's error is not used: it would quote a part of the key.
     STANDARD.decode(packed).map_err(|_| "expected the key in PEM or base64".to_owned())
 }
 
-/// What the bytes of a key are.
+/// The form of a key.
 enum KeyForm {
     Pkcs1,
     Pkcs8,
@@ -164,7 +165,7 @@ impl KeyForm {
     }
 }
 
-/// How a key is encrypted (RFC 8018, PBES2 with PBKDF2).
+/// The encryption of a key (RFC 8018, PBES2 with PBKDF2).
 struct Encryption<'a> {
     salt: &'a [u8],
     iterations: NonZeroU32,
@@ -216,14 +217,14 @@ impl<'a> Encryption<'a> {
         key
     }
 
-    /// Returns the plain bytes; `None` if the key is another one.
+    /// Returns the decrypted bytes; `None` if the password is wrong.
     fn decrypt<C: BlockDecryptMut + BlockCipher + KeyInit>(&self, key: &[u8]) -> Option<Vec<u8>> {
         let decryptor = cbc::Decryptor::<C>::new_from_slices(key, self.iv).ok()?;
         decryptor.decrypt_padded_vec_mut::<Pkcs7>(self.data).ok()
     }
 }
 
-/// Returns the hash of what is left of PBKDF2's parameters: a length perhaps, and an algorithm.
+/// Returns the hash from the rest of PBKDF2's parameters: an optional length, and an algorithm.
 fn hash(mut parameters: Items<'_>) -> Result<pbkdf2::Algorithm, String> {
     let found = loop {
         match parameters.next() {

@@ -1,4 +1,4 @@
-//! Keys that openssl wrote, for this test alone, and tokens that are verified with the public one.
+//! Keys that openssl wrote for this test, and tokens that are verified with the public key.
 
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
@@ -38,7 +38,7 @@ fn keys_of_every_form_are_read() {
 }
 
 #[test]
-fn what_is_no_key_is_named() {
+fn invalid_keys_are_errors() {
     let check = |text: &str, passphrase, expected: &str| {
         let error = parse(text, passphrase).unwrap_err();
         assert!(error.contains(expected), "{error}");
