@@ -168,15 +168,14 @@ impl Cursor {
         if !requests {
             for key in ["start_param", "end_param", "convert"] {
                 if object.get(key).is_some() {
-                    return Err(object
-                        .fault_at(key, "expected nothing: input that is pulled has no requests"));
+                    let message = "a resource without an endpoint sends no requests";
+                    return Err(object.fault_at(key, message));
                 }
             }
         }
         cursor.check_range(object)?;
         if cursor.saved_before_start.is_some() && cursor.last == Last::Min {
-            let message =
-                "expected nothing: with last_value_func min no value is too late to be saved";
+            let message = "saved_before_start has no effect with \"last_value_func\": \"min\"";
             return Err(object.fault_at("saved_before_start", message));
         }
         Ok(cursor)
@@ -204,7 +203,7 @@ impl Cursor {
             object.fault_at(
                 "end_value",
                 format_args!(
-                    "expected a value that compares with initial_value {initial}, found {end}"
+                    "expected a value of the same type as initial_value {initial}, found {end}"
                 ),
             )
         })?;
@@ -351,7 +350,7 @@ mod tests {
         );
         check(
             json!({"cursor_path": "a", "initial_value": 1, "end_value": "2"}),
-            ".end_value: expected a value that compares with initial_value 1, found \"2\"",
+            ".end_value: expected a value of the same type as initial_value 1, found \"2\"",
         );
         // Instants, not texts.
         let late = json!({"cursor_path": "a", "initial_value": "2024-01-01T00:00:00+01:00",
@@ -384,7 +383,7 @@ mod tests {
         );
         check(
             json!({"cursor_path": "a", "saved_before_start": 1, "last_value_func": "min"}),
-            ".saved_before_start: expected nothing: with last_value_func min no value is too late to be saved",
+            ".saved_before_start: saved_before_start has no effect with \"last_value_func\": \"min\"",
         );
         check(
             json!({"cursor_path": "a", "convert": {"format": "%Q"}}),
@@ -397,7 +396,7 @@ mod tests {
         let fault = Cursor::parse(&json!({"cursor_path": "a", "start_param": "since"}), "i", false);
         assert_eq!(
             fault.unwrap_err().to_string(),
-            "i.start_param: expected nothing: input that is pulled has no requests"
+            "i.start_param: a resource without an endpoint sends no requests"
         );
         let param = json!({"type": "incremental", "cursor_path": "a", "end_value": 1});
         assert_eq!(

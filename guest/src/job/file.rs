@@ -423,7 +423,8 @@ impl Csv {
                 && (0..n).any(|other| !pair(other) && given.get(other) == Some(one))
             {
                 let found = describe(&Value::from(char::from(*c).to_string()));
-                return Err(at(place, format!("{found} has two meanings")));
+                let uses = "is used for two of delimiter, quote, escape and comment";
+                return Err(at(place, format!("{found} {uses}")));
             }
         }
         Ok(csv)

@@ -436,14 +436,17 @@ fn resources(object: &JobObject<'_>) -> Result<Vec<Resource>> {
             |child: &Resource| child.parent().is_some_and(|p| p.resource == resource.name);
         if resource.checkpoint.is_some() && resources.iter().any(is_parent) {
             let place = format!("{}.checkpoint", element("resources", n));
-            return Err(at(&place, "expected none, for other resources depend on this one"));
+            return Err(at(
+                &place,
+                "no checkpoint is possible: other resources depend on this one",
+            ));
         }
     }
     if resources.iter().any(Resource::rejects)
         && let Some(n) =
             resources.iter().position(|resource| resource.table() == resource::REJECTED)
     {
-        let message = "expected another name: rejected records go to the table of this one";
+        let message = "the name _rejected is reserved for rejected records";
         return Err(at(&format!("{}.name", element("resources", n)), message));
     }
     Ok(resources)

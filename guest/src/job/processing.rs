@@ -125,12 +125,20 @@ fn inner(text: &str, place: &str) -> Result<Path> {
     Ok(path)
 }
 
+/// How deep filters may be nested in one another by "any".
+const MAX_FILTER_DEPTH: u32 = 8;
+
 fn filter(value: &Value, place: &str, depth: u32) -> Result<Filter> {
     let object = JobObject::new(value, place, FILTER_KEYS)?;
     let not = object.boolean("not")?.unwrap_or(false);
     if let Some(filters) = object.list("any")? {
-        if object.map_of_all().keys().any(|key| key != "any" && key != "not") || depth > 8 {
-            return Err(object.fault("expected nothing beside \"any\" but \"not\", and no depth"));
+        if let Some(key) = object.map_of_all().keys().find(|key| *key != "any" && *key != "not") {
+            let message = format!("\"any\" may only stand with \"not\", found {key:?}");
+            return Err(object.fault(message));
+        }
+        if depth > MAX_FILTER_DEPTH {
+            let message = format!("filters are nested more than {MAX_FILTER_DEPTH} deep");
+            return Err(object.fault(message));
         }
         let place = object.place_of("any");
         let any = filters
@@ -235,6 +243,16 @@ mod tests {
         check(
             json!({"filter": {"any": [{"path": "a", "above": {}}]}}),
             ".filter.any[0].above: expected a string, a number, true, false or null, found an object",
+        );
+        check(
+            json!({"filter": {"any": [], "path": "a"}}),
+            ".filter: \"any\" may only stand with \"not\", found \"path\"",
+        );
+        let deep = (0..9).fold(json!({"any": []}), |inner, _| json!({"any": [inner]}));
+        let path = ".any[0]".repeat(9);
+        check(
+            json!({"filter": deep}),
+            &format!(".filter{path}: filters are nested more than 8 deep"),
         );
         check(
             json!({"exclude": ["a[0]"]}),

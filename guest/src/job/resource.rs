@@ -208,7 +208,7 @@ impl Resource {
         if resource.checkpoint.is_some()
             && let Some(why) = resource.in_one_piece()
         {
-            return Err(object.fault_at("checkpoint", format!("expected none, {why}")));
+            return Err(object.fault_at("checkpoint", format!("no checkpoint is possible: {why}")));
         }
         Ok(resource)
     }
@@ -218,19 +218,23 @@ impl Resource {
         match &self.write_disposition {
             WriteDisposition::Append | WriteDisposition::Skip => {}
             WriteDisposition::Replace(_) => {
-                return Some("for what replaces a table is published in one piece");
+                return Some("replace publishes a table as a whole, so the load must be complete");
             }
             WriteDisposition::Merge(merge) => match merge.strategy() {
                 strategy if strategy.ends_absent() => {
-                    return Some("for scd2 and cdc end the rows that a load does not have");
+                    return Some(
+                        "scd2 and cdc retire or delete rows that are absent from the load, so it must be complete",
+                    );
                 }
                 _ if !self.merge_key.is_empty() => {
-                    return Some("for rows of one merge_key are replaced together");
+                    return Some(
+                        "all rows of one merge_key are replaced together, so the load must be complete",
+                    );
                 }
                 _ => {}
             },
         }
-        self.parent().is_some().then_some("for the resource depends on another")
+        self.parent().is_some().then_some("the resource depends on another one")
     }
 
     /// The table of rejected records.

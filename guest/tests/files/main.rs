@@ -325,12 +325,15 @@ fn checkpoint_is_rejected_for_dispositions_that_need_the_whole_load() {
         resource["checkpoint"] = json!({"pages": 1});
         let ended = account.run(&job(resource.clone()), &input(&[], 1), FOREVER).unwrap();
         let fault = ended.unwrap_err().to_string();
-        assert!(fault.contains(&format!("checkpoint: expected none, {expect}")), "{fault}");
+        assert!(
+            fault.contains(&format!("checkpoint: no checkpoint is possible: {expect}")),
+            "{fault}"
+        );
     };
-    check(json!({"write_disposition": "replace"}), "for what replaces a table");
-    check(json!({"write_disposition": "merge", "merge_key": "k"}), "for rows of one merge_key");
+    check(json!({"write_disposition": "replace"}), "replace publishes a table as a whole");
+    check(json!({"write_disposition": "merge", "merge_key": "k"}), "all rows of one merge_key");
     check(
         json!({"write_disposition": {"disposition": "merge", "strategy": "scd2"}}),
-        "for scd2 and cdc end the rows that a load does not have",
+        "scd2 and cdc retire or delete rows that are absent from the load",
     );
 }

@@ -30,7 +30,7 @@ fn detected_keys_are_reported() {
         |n| ok(&json!([{"id": n}])),
         &["users"],
         &[
-            "\"paginator\" is named: one page is taken for all, because the answer shows no sign of more pages: \"paginator\": \"single_page\" says so, and another paginator where there are more",
+            "\"paginator\" is named: one page is requested, because the answer shows no sign of more pages; to make this explicit, write \"paginator\": \"single_page\", or name another paginator if there are more pages",
         ],
     );
     // Microsoft Graph.
@@ -45,7 +45,7 @@ fn detected_keys_are_reported() {
         &["users", "users?$skiptoken=a"],
         &[
             "\"data_selector\" is named: the records are taken from the list of objects at \"value\"",
-            "\"paginator\" is named: the pages are taken to follow one another by the URL at \"['@odata.nextLink']\": \"paginator\": {\"type\":\"json_link\",\"next_url_path\":\"['@odata.nextLink']\"} says so",
+            "\"paginator\" is named: pages are requested by the URL at \"['@odata.nextLink']\"; to make this explicit, write \"paginator\": {\"type\":\"json_link\",\"next_url_path\":\"['@odata.nextLink']\"}",
         ],
     );
     // A page that reports that it is the first of three.
@@ -54,7 +54,7 @@ fn detected_keys_are_reported() {
         &["users", "users?page=2", "users?page=3"],
         &[
             "\"data_selector\" is named: the records are taken from the list of objects at \"users\"",
-            "\"paginator\" is named: the pages are taken to follow one another by the number of pages at \"total_pages\", and this one is 1 by \"page\": \"paginator\": {\"type\":\"page_number\",\"base_page\":1,\"page_param\":\"page\",\"total_path\":\"total_pages\"} says so",
+            "\"paginator\" is named: pages are requested by the number of pages at \"total_pages\", and this one is 1 by \"page\"; to make this explicit, write \"paginator\": {\"type\":\"page_number\",\"base_page\":1,\"page_param\":\"page\",\"total_path\":\"total_pages\"}",
         ],
     );
 }
@@ -68,7 +68,7 @@ fn reported_keys_can_be_set_in_the_job() {
     };
     let guessed = good(&job(json!({})), server);
     let (_, said) = guessed.report.warnings[1].split_once("\"paginator\": ").unwrap();
-    let paginator: Value = serde_json::from_str(said.split_once(" says so").unwrap().0).unwrap();
+    let paginator: Value = serde_json::from_str(said).unwrap();
     let named = good(&job(json!({"data_selector": "users", "paginator": paginator})), server);
     assert_eq!(named.rows("users"), guessed.rows("users"));
     assert_eq!(named.rows("users").len(), 6);
@@ -83,7 +83,7 @@ fn pages_that_cannot_be_requested_are_faults() {
     assert!(!stopped.published());
     assert_eq!(
         ended.unwrap_err().to_string(),
-        "pipeline p: resource users: page 1: GET https://x.net/v1/users: expected to know how to ask for the next page, for the answer is not the last by \"has_more\" is true, found no paginator: name one, such as \"paginator\": {\"type\":\"cursor\",\"cursor_path\":\"data[-1].id\",\"cursor_param\":\"..\",\"has_more_path\":\"has_more\"}, or \"single_page\" where this page is all"
+        "pipeline p: resource users: page 1: GET https://x.net/v1/users: the response shows more pages (\"has_more\" is true) but not how to request them: set \"paginator\" to {\"type\":\"cursor\",\"cursor_path\":\"data[-1].id\",\"cursor_param\":\"..\",\"has_more_path\":\"has_more\"}, or to \"single_page\" if this page is all"
     );
     // A job with the paginator `single_page` is not checked.
     let run = good(&job(json!({"data_selector": "data", "paginator": "single_page"})), stripe);
@@ -111,7 +111,7 @@ fn a_paginator_that_overlooks_pages_is_reported() {
     check(
         json!("json_link"),
         page.clone(),
-        Some("the pages are taken to follow one another by the URL at \"links.next\""),
+        Some("pages are requested by the URL at \"links.next\""),
     );
     check(json!("single_page"), page.clone(), None);
     check(json!({"type": "page_number", "total_path": null, "maximum_page": 1}), page, None);
@@ -119,9 +119,7 @@ fn a_paginator_that_overlooks_pages_is_reported() {
     check(
         json!({"type": "cursor", "cursor_path": "next"}),
         json!({"users": [{"id": 1}], "has_more": true}),
-        Some(
-            "expected to know how to ask for the next page, for the answer is not the last by \"has_more\" is true",
-        ),
+        Some("the response shows more pages (\"has_more\" is true) but not how to request them"),
     );
     check(
         json!({"type": "cursor", "cursor_path": "next"}),

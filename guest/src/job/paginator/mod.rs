@@ -174,21 +174,21 @@ pub(crate) fn detect(evidence: &Evidence<'_>) -> Detection {
     match found.unwrap_or_else(|| undetected::detect(evidence).map(Paginator::SinglePage)) {
         Finding::Pages(paginator, sign) => {
             let message = format!(
-                "the pages are taken to follow one another by {sign}: \"paginator\": {} says so",
+                "pages are requested by {sign}; to make this explicit, write \"paginator\": {}",
                 paginator.describe()
             );
             Detection::Found(Box::new(paginator), message)
         }
         Finding::Single(reason) => {
             let message = format!(
-                "one page is taken for all, because {reason}: \"paginator\": \"single_page\" says so, and another \
-                 paginator where there are more"
+                "one page is requested, because {reason}; to make this explicit, write \"paginator\": \"single_page\", \
+                 or name another paginator if there are more pages"
             );
             Detection::Found(Box::new(Paginator::single_page()), message)
         }
         Finding::Unknown(sign, example) => Detection::Unknown(format!(
-            "expected to know how to ask for the next page, for the answer is not the last by {sign}, found no \
-             paginator: name one, such as \"paginator\": {example}, or \"single_page\" where this page is all"
+            "the response shows more pages ({sign}) but not how to request them: set \"paginator\" to {example}, or to \
+             \"single_page\" if this page is all"
         )),
     }
 }

@@ -155,7 +155,7 @@ pub(super) mod tests {
         );
         check_fault(
             json!({"type": "page_number", "page_size": 10}),
-            ".page_size: expected stop_at_short_page: true beside it, for which it is",
+            ".page_size: page_size has an effect only with \"stop_at_short_page\": true",
         );
     }
 

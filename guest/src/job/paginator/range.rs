@@ -65,7 +65,7 @@ impl RangePages {
             );
         }
         if !short && object.get("page_size").is_some() {
-            let message = "expected stop_at_short_page: true beside it, for which it is";
+            let message = "page_size has an effect only with \"stop_at_short_page\": true";
             return Err(object.fault_at("page_size", message));
         }
         let pages = Self {

@@ -182,7 +182,7 @@ impl Listed {
         if place.as_deref().is_some_and(|place| known.contains(&place)) {
             return Ok(());
         }
-        let place = place.as_deref().unwrap_or("of no URL");
+        let Some(place) = place else { return Err(at("", "the request has no valid URL")) };
         let message = format!("the host {place} is not allowed");
         Err(not_allowed("", &message, "hosts", known.into_iter()))
     }

@@ -44,19 +44,23 @@ fn a_load_in_parts_needs_rows_that_do_not_depend_on_each_other() {
             ("/resources/0/write_disposition", disposition.clone()),
         ]);
         let found = parse(&job).map(|_| ()).map_err(|fault| fault.message);
-        let expect = expect.map_or(Ok(()), |why| Err(format!("expected none, {why}")));
+        let expect = expect.map_or(Ok(()), |why| Err(format!("no checkpoint is possible: {why}")));
         assert_eq!(found, expect, "{disposition}");
     };
     let merge = |strategy: &str| json!({"disposition": "merge", "strategy": strategy});
-    let ends = Some("for scd2 and cdc end the rows that a load does not have");
+    let ends = Some(
+        "scd2 and cdc retire or delete rows that are absent from the load, so it must be complete",
+    );
     check(json!("append"), json!([]), None);
-    check(json!("replace"), json!([]), Some("for what replaces a table is published in one piece"));
+    let whole = "replace publishes a table as a whole, so the load must be complete";
+    check(json!("replace"), json!([]), Some(whole));
     check(json!("merge"), json!([]), None);
     for strategy in MergeStrategy::ALL {
         let expect = ends.filter(|_| ["scd2", "cdc"].contains(&strategy.name()));
         check(merge(strategy.name()), json!([]), expect);
     }
-    check(json!("merge"), json!("day"), Some("for rows of one merge_key are replaced together"));
+    let groups = "all rows of one merge_key are replaced together, so the load must be complete";
+    check(json!("merge"), json!("day"), Some(groups));
 }
 
 #[test]
@@ -330,7 +334,7 @@ fn names_mistakes() {
     check(
         "/resources/0/incremental",
         json!({"cursor_path": "a", "start_param": "q"}),
-        "resources[0].incremental.start_param: expected nothing: input that is pulled has no requests",
+        "resources[0].incremental.start_param: a resource without an endpoint sends no requests",
     );
     check(
         "/resource_defaults",

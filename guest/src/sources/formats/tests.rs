@@ -350,7 +350,7 @@ fn formats_of_a_job() {
     );
     check(
         json!({"name": "r", "format": {"type": "csv", "delimiter": "\""}}),
-        "resources[0].format: \"\\\"\" has two meanings",
+        "resources[0].format: \"\\\"\" is used for two of delimiter, quote, escape and comment",
     );
     check(
         json!({"name": "r", "endpoint": "https://x/", "on_bad_record": "reject"}),
@@ -378,6 +378,6 @@ fn formats_of_a_job() {
     );
     check(
         json!({"name": "_rejected", "on_bad_record": "reject"}),
-        "resources[0].name: expected another name",
+        "resources[0].name: the name _rejected is reserved for rejected records",
     );
 }

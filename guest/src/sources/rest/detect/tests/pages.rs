@@ -49,11 +49,11 @@ fn found(body: &str, headers: &[(&str, &str)], params: &[(&str, &str)], has_body
             described.to_string()
         }
         Detection::Unknown(said) => {
-            let (_, example) = said.split_once("\"paginator\": ").unwrap();
-            let (example, _) = example.split_once(", or \"single_page\"").unwrap();
+            let (_, example) = said.split_once("\"paginator\" to ").unwrap();
+            let (example, _) = example.split_once(", or to \"single_page\"").unwrap();
             read(&serde_json::from_str(example).unwrap());
-            let (_, sign) = said.split_once("not the last by ").unwrap();
-            format!("? {}", sign.split_once(", found no").unwrap().0)
+            let (_, sign) = said.split_once("shows more pages (").unwrap();
+            format!("? {}", sign.split_once(") but not how").unwrap().0)
         }
     }
 }
