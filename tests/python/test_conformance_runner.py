@@ -1,13 +1,30 @@
-"""The conformance runner itself: its catalogue is current, and every entry of a corpus is handled."""
+"""The conformance runner itself: its catalogue is current, names select cases, and every entry of a corpus is handled."""
 
 from __future__ import annotations
 
 import pytest
-from conformance import catalog, corpora
+from conformance import cases, catalog, corpora
 
 
 def test_catalogue_is_current():
     assert catalog.FILE.read_text("utf-8") == catalog.text(), "python -m conformance.catalog prints it anew"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ["upsert", "upsert_late", "upsert_twice"]),
+        (["upsert"], ["upsert"]),
+        (["upsert_"], ["upsert_late", "upsert_twice"]),
+        (["upsert", "late"], ["upsert", "upsert_late"]),
+        (["other"], []),
+    ],
+)
+def test_name_selects_one_case_or_those_that_contain_it(tmp_path, names, expected):
+    for name in ("upsert", "upsert_late", "upsert_twice"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text('{"table_name": "t"}')
+    assert [case.name for case in cases.named(cases.read(tmp_path), names)] == expected
 
 
 @pytest.mark.parametrize(

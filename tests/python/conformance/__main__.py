@@ -29,9 +29,7 @@ def main() -> int:
     )
     try:
         with Emulated() as account:
-            for case in cases.read(options.cases):
-                if options.match and not any(word in case.name for word in options.match):
-                    continue
+            for case in cases.named(cases.read(options.cases), options.match):
                 if options.accept:
                     _accept(case, account, made[0], options.accept)
                 lines, reason = check(case, account, made)
@@ -103,7 +101,9 @@ def _options() -> argparse.Namespace:
         "--wasm", type=pathlib.Path, default=ROOT / "target/component/snowcat.wasm", help="the built component"
     )
     parser.add_argument("--accept", metavar="REASON", help="write expected.snowcat.json of the cases that are named")
-    parser.add_argument("match", nargs="*", help="no corpora, and only cases whose names contain one of these words")
+    parser.add_argument(
+        "match", nargs="*", help="no corpora, and only the cases of these names, or whose names contain them"
+    )
     options = parser.parse_args()
     if options.accept and not options.match:
         parser.error("--accept wants the names of cases")

@@ -14,7 +14,7 @@
     raw_ids               show the literal `_dlt_id` too, where ids are made of keys
     replace_strategy      truncate-and-insert | insert-from-staging | staging-optimized
     loader_file_format    what dlt writes (parquet)
-    root_key              whether child tables get a `_dlt_root_id`; where it is missing: where merge needs it
+    root_key              whether nested tables get a `_dlt_root_id`; by default, if merge needs it
     max_columns, on_type_conflict
                           options of Snowcat's that dlt does not have
     snowflake             false: dlt's statements for Snowflake are not recorded
@@ -97,3 +97,12 @@ def read(folder: pathlib.Path) -> list[Case]:
     if (folder / "config.json").exists():
         return [Case.read(folder)]
     return [Case.read(path.parent) for path in sorted(folder.glob("*/config.json"))]
+
+
+def named(found: list[Case], names: list[str]) -> list[Case]:
+    """All cases without names. Otherwise those of the given names; a name that no case has selects those that contain it."""
+    if not names:
+        return found
+    exact = {case.name for case in found}.intersection(names)
+    parts = set(names) - exact
+    return [case for case in found if case.name in exact or any(part in case.name for part in parts)]

@@ -23,7 +23,7 @@ def main() -> int:
     """The exit code is 1 if `--check` found changes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path, help="a folder of cases, or one case")
-    parser.add_argument("match", nargs="*", help="only cases whose names contain one of these words")
+    parser.add_argument("match", nargs="*", help="only the cases of these names, or whose names contain them")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--workers", type=int, default=2, help="cases at once")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
@@ -33,7 +33,7 @@ def main() -> int:
 
         sys.stdout.write(canonical.written(reference.result(cases.Case.read(options.folder).runs())))
         return 0
-    chosen = [c for c in cases.read(options.folder) if not options.match or any(w in c.name for w in options.match)]
+    chosen = cases.named(cases.read(options.folder), options.match)
     with ThreadPoolExecutor(options.workers) as pool:
         changed = sum(pool.map(lambda case: _record(case, options.check), chosen))
     print(f"{len(chosen)} cases, {changed} changed")

@@ -1,4 +1,5 @@
-//! Runs conformance cases natively: `cargo test --test conformance NAME` runs the cases whose names contain NAME.
+//! Runs conformance cases natively: `cargo test --test conformance NAME` runs the case NAME. If no case has this
+//! name, it runs the cases whose names contain NAME.
 //!
 //! The runner is in Python (`tests/python/conformance`), which has the emulator and the comparison.
 //! This program starts it, and is also the library that it drives, so that nothing else must be
@@ -32,7 +33,7 @@ fn main() -> io::Result<ExitCode> {
         .env(AS_LIBRARY, "1")
         .status()
         .map_err(|error| {
-            io::Error::new(error.kind(), format!("target/venv: {error}; `make setup` makes it"))
+            io::Error::new(error.kind(), format!("target/venv: {error}; run `make setup` first"))
         })?;
     Ok(if ended.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

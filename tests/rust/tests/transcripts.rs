@@ -1,11 +1,13 @@
 //! The same job and the same replies result in the same run, byte by byte: as a component under the
 //! Rust host, as a library, and (in `tests/python/test_transcripts.py`, which records them) under
 //! the Python host. Uploaded files are compared by their digests, which are part of a transcript.
+//!
+//! `TRANSCRIPT=first_load cargo test --test transcripts` repeats one recorded run.
 
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 use snowcat_guest::fault::{Fault, FaultKind};
 use snowcat_guest::{load, protocol};
@@ -22,8 +24,7 @@ fn the_component_repeats_the_recorded_steps() {
         let mut said = Transcript::new(Vec::new());
         // A run that was recorded up to a fault ends with the same fault.
         let _ended = runner.run_observed(job, now, &mut replay, &mut [&mut said]);
-        replay.finish().unwrap();
-        said.into_inner()
+        (said.into_inner(), replay.finish())
     });
 }
 
@@ -34,20 +35,25 @@ fn the_library_repeats_the_recorded_steps() {
         let mut said = Transcript::new(Vec::new());
         let mut library = Library(load::start(job, now).unwrap());
         let _ended = drive(&mut library, &mut replay, &mut [&mut said]);
-        replay.finish().unwrap();
-        said.into_inner()
+        (said.into_inner(), replay.finish())
     });
 }
 
-/// Repeats every recorded job.
-fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
+/// Repeats every recorded job, or the one that `TRANSCRIPT` names. `run` returns the new transcript, and
+/// the first step that differs.
+fn each(run: impl Fn(&str, &str, &str) -> (Vec<u8>, Result<(), Error>)) {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/transcripts"));
+    let only = env::var_os("TRANSCRIPT");
     let mut runs = 0;
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if only.as_ref().is_some_and(|name| path.file_name() != Some(name)) {
+            continue;
+        }
         let read = |name: &str| fs::read_to_string(path.join(name)).unwrap();
         let recorded = read("transcript.jsonl");
-        let said = run(&read("job.json"), read("now.txt").trim(), &recorded);
+        let (said, ended) = run(&read("job.json"), read("now.txt").trim(), &recorded);
+        assert!(ended.is_ok(), "{}: {}", path.display(), ended.unwrap_err());
         let said = String::from_utf8(said).unwrap();
         for (number, (said, recorded)) in said.lines().zip(recorded.lines()).enumerate() {
             assert_eq!(said, recorded, "{}: line {}", path.display(), number + 1);
@@ -55,7 +61,11 @@ fn each(run: impl Fn(&str, &str, &str) -> Vec<u8>) {
         assert_eq!(said.len(), recorded.len(), "{}", path.display());
         runs += 1;
     }
-    assert!(runs >= 3, "expected at least three recorded runs, found {runs}");
+    let expect = if only.is_some() { 1 } else { 3 };
+    assert!(
+        runs >= expect,
+        "expected at least {expect} recorded runs, found {runs}: TRANSCRIPT={only:?}"
+    );
 }
 
 /// The library, driven like the component.
