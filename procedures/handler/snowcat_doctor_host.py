@@ -76,7 +76,7 @@ RULES = {
         "Try the other engines: P_DOCTOR_PROBE('engine limited'), P_DOCTOR_PROBE('engine pulley64')",
     ),
     "network.other_host": (
-        "A host that no network rule names is refused, within 10 seconds",
+        "A host that no network rule names is rejected, within 10 seconds",
         "The integration's rules are wider than they need to be; or a mistyped host makes a load wait",
     ),
     "network.hosts": (

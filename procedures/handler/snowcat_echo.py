@@ -207,7 +207,10 @@ def _is_dense(text):
 
 
 def _forms(text):
-    """The text, then without one layer of escapes after another; each also without line breaks."""
+    """Yields the text, then the text with one more layer of escapes removed each time.
+
+    Each is also yielded without line breaks.
+    """
     yield text
     yield WRAP.sub("", text)
     for _ in range(ROUNDS):

@@ -25,7 +25,7 @@ const DATASET: Rule = Rule {
 const SHOW: Rule = Rule {
     name: "catalogue.show",
     assumed: "SHOW COLUMNS IN SCHEMA gives what the information schema gives",
-    remedy: "Please report it: it stands in where the information schema refuses",
+    remedy: "Please report it: it is used if the information schema rejects a query",
 };
 
 pub(super) const RULES: &[&Rule] = &[&AT_ONCE, &WHOLE, &DATASET, &SHOW];

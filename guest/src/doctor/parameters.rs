@@ -55,7 +55,7 @@ pub(super) async fn run(x: &mut Examiner) -> Found {
     }
     x.untried(
         &HIDDEN,
-        "SHOW PARAMETERS is refused to procedures with owner's rights",
+        "SHOW PARAMETERS is not allowed to procedures with owner's rights",
         HIDDEN.remedy,
     );
     let table = x.scratch.object("DOCTOR_PARAMETERS");

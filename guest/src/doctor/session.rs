@@ -5,7 +5,7 @@ use crate::sql::doctor;
 
 pub(super) const NO_TRANSACTION: Rule = Rule {
     name: "session.no_open_transaction",
-    assumed: "No transaction is open when a procedure is called: DDL inside a caller's transaction is refused",
+    assumed: "No transaction is open when a procedure is called: DDL inside a caller's transaction is rejected",
     remedy: "COMMIT or ROLLBACK before the CALL",
 };
 const VERSION: Rule = Rule {

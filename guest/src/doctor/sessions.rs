@@ -221,7 +221,7 @@ async fn patiently(x: &mut Examiner, statement: String) -> Found<Option<u64>> {
         x.roll_back().await?;
         x.wait(LOOK, "another session holds the lock").await?;
     }
-    Err(SubjectStop::Reason("the lock was refused each time".to_owned()))
+    Err(SubjectStop::Reason("the lock was not granted at any attempt".to_owned()))
 }
 
 /// Sends a signal to the other session.

@@ -46,7 +46,7 @@ const LARGE: Rule = Rule {
 };
 const REMOVE: Rule = Rule {
     name: "stage.remove",
-    assumed: "REMOVE is refused to procedures with owner's rights: loads drop their stage instead",
+    assumed: "REMOVE is not allowed to procedures with owner's rights: loads drop their stage instead",
     remedy: "None: loads do not use it",
 };
 const DROP: Rule = Rule {

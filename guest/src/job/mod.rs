@@ -105,7 +105,7 @@ pub(crate) struct Job {
 /// Source: Snowflake documentation, "CREATE STAGE", internal stage parameters.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum StageEncryption {
-    /// By the server: a host needs no keys to write to it. Accounts with Tri-Secret Secure refuse it.
+    /// By the server: a host needs no keys to write to it. Accounts with Tri-Secret Secure reject it.
     #[default]
     Server,
     /// By the client as well.

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_formats() {
+    fn rejects_other_formats() {
         let format = CursorFormat::Pattern("%m/%d/%Y".to_owned());
         let [one, other] = ["9/2/2024", "2024-09-02"].map(|text| CursorValue::Text(text.into()));
         assert_eq!(

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_stray_braces() {
+    fn rejects_stray_braces() {
         for text in ["{", "}", "a { b", "a } b", "{value"] {
             let message = parse(text).unwrap_err().to_string();
             let expected = format!(

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_cannot_keep() {
+    fn rejects_what_it_cannot_keep() {
         let check = |path: &str, why: &str| {
             let message = Unnest::default().allow(path).unwrap_err().to_string();
             assert!(message.ends_with(&format!("found {path:?}: {why}")), "{message}");

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_to_compare_unlike_values() {
+    fn rejects_to_compare_unlike_values() {
         let check = |one: &str, other: &str, message: &str| {
             let [a, b] = [one, other].map(|raw| CursorValue::parse(raw).unwrap().unwrap());
             let expected =

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_the_rest() {
+    fn rejects_the_rest() {
         let check = |text: &str, why: &str| {
             let expected = format!(
                 "expected a path such as a.b, $['a b'] or items[*].id, found {text:?}: {why}"

@@ -32,7 +32,7 @@ fn accepts_what_is_json() {
 }
 
 #[test]
-fn refuses_what_is_not() {
+fn rejects_what_is_not() {
     for (text, message) in [
         ("[1,2", "expected `,` or `]`, found the end of the text at line 1 column 5 (byte 4)"),
         ("{\"a\" 1}", "expected `:`, found '1' at line 1 column 6 (byte 5)"),

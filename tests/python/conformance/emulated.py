@@ -1,6 +1,6 @@
 """Snowcat on the emulator: runs a case's loads and reads the tables back.
 
-Each load is a CALL of an owner's-rights procedure, so that whatever a procedure may not do is refused; its handler is the
+Each load is a CALL of an owner's-rights procedure, so that whatever a procedure may not do is rejected; its handler is the
 runner's own, and drives the guest with the loop of `procedures/handler/snowcat_procedure.py`.
 """
 

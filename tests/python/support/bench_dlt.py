@@ -109,7 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", help="NDJSON, one record a line")
     parser.add_argument("--table", default="records", help="the root table's name")
-    parser.add_argument("--nesting", type=int, help="levels of child tables; no limit by default")
+    parser.add_argument("--nesting", type=int, help="levels of nested tables; no limit by default")
     parser.add_argument("--keep", help="leave dlt's working directory here")
     options = parser.parse_args()
     directory = options.keep or tempfile.mkdtemp(prefix="bench_dlt_")

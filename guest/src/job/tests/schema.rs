@@ -152,7 +152,7 @@ fn every_key_is_described_and_every_described_key_is_known() {
             let known: BTreeSet<&str> = known.split(", ").collect();
             let mut described: BTreeSet<&str> =
                 definition.properties.keys().map(String::as_str).collect();
-            // The defaults are parsed with the keys of a resource, and the name refused by hand.
+            // The defaults are parsed with the keys of a resource, and the name is rejected separately.
             if name == "resource_defaults" {
                 described.insert("name");
             }

@@ -2,7 +2,7 @@
 //!
 //! Every style omits white space and unneeded escapes, and prints each key of an object once: the
 //! last value counts, in the place of the first, as in every JSON parser of Python. (Snowflake's PARSE_JSON
-//! refuses an object that has a key twice.) Text that is in its style already is borrowed, not copied.
+//! rejects an object that has a key twice.) Text that is in its style already is borrowed, not copied.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -55,7 +55,7 @@ pub(crate) fn compact(raw: &str) -> Result<Cow<'_, str>> {
 /// The value in a style.
 ///
 /// # Errors
-/// A data fault if the text is not one JSON value, or has something that the style refuses.
+/// A data fault if the text is not one JSON value, or has something that the style rejects.
 pub(crate) fn print<'a>(raw: &'a str, style: &Style) -> Result<Cow<'a, str>> {
     let mut reader = Reader::of_value(raw);
     let mut printer = Printer {

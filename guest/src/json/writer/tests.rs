@@ -37,7 +37,7 @@ fn prints_compact_json() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_replaced_or_refused() {
+fn half_a_surrogate_pair_is_replaced_or_rejected() {
     let strict = Style { half_pairs: HalfPairs::Refuse, ..COMPACT };
     let check = |json: &str, expect: &str| {
         assert_eq!(compact(json).unwrap(), expect);
@@ -62,7 +62,7 @@ fn objects_of_many_keys() {
 }
 
 #[test]
-fn refuses_what_is_not_one_value() {
+fn rejects_what_is_not_one_value() {
     for text in
         ["", "{", "}", "\"", "\"\\", "{\"a\"", "[\"\\u12\"]", "1 2", "{}x", "\u{feff}1", "{,}"]
     {

@@ -34,7 +34,7 @@ pub(crate) struct Session {
     lock_refused: bool,
 }
 
-/// A statement that the database refused.
+/// A statement that the database rejected.
 pub(crate) struct SqlRefusal {
     failure: Failure,
     place: String,
@@ -48,7 +48,7 @@ impl SqlRefusal {
         self.has_code("625")
     }
 
-    /// Returns `true` if the information schema refused an answer as too large.
+    /// Returns `true` if the information schema rejected an answer as too large.
     /// Source: error 090030, "Information schema query returned too much data".
     pub(crate) fn is_too_much_data(&self) -> bool {
         self.has_code("90030") || self.failure.message.contains("returned too much data")
@@ -134,7 +134,7 @@ impl Session {
         }
     }
 
-    /// Runs one statement whose refusal by the database is the caller's to judge.
+    /// Runs one statement whose rejection by the database is the caller's to judge.
     pub(crate) async fn try_sql(
         &mut self,
         statement: String,

@@ -1,7 +1,7 @@
 //! The tables, columns and stages of the database, read from its catalogue.
 //!
-//! The information schema may refuse to answer, may lag behind other sessions, and hides what the role has
-//! no privilege on. A refusal falls back to SHOW. An answer that the session truncates is a fault.
+//! The information schema may reject a query, may lag behind other sessions, and hides what the role has
+//! no privilege on. A rejection falls back to SHOW. An answer that the session truncates is a fault.
 //! Tables that are missing for another reason are detected when the load creates one that exists:
 //! see `publish::ddl`.
 

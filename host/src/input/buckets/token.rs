@@ -60,7 +60,7 @@ impl BearerToken {
         Ok(vec![token])
     }
 
-    /// Forgets a token that was refused. Returns `true` if there was one.
+    /// Forgets a token that was rejected. Returns `true` if there was one.
     pub(super) fn forget(&self) -> bool {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
