@@ -134,6 +134,14 @@ def test_named_files_exist(document):
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=by_name)
+def test_named_tests_exist(document):
+    """Files of `pytest .. FILE -k WORD`, and a test in each file whose name contains the word."""
+    for file, word in re.findall(r"-m pytest -q (tests/[\w/]+\.py)(?: -k (\w+))?", document.read_text("utf-8")):
+        tests = re.findall(r"^def (test_\w+)", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+        assert any(word in test for test in tests), f"{file} -k {word}"
+
+
 # --- jobs, commands -----------------------------------------------------------------
 
 
