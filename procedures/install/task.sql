@@ -1,5 +1,5 @@
 -- Jira every night. Run after install.sql, as ACCOUNTADMIN; it runs as SNOWCAT_OWNER.
--- A run that fails has changed nothing, and is tried once more. It is FAILED in TASK_HISTORY, whose ERROR_MESSAGE
+-- A run that fails has changed no rows, and is tried once more. It is FAILED in TASK_HISTORY, whose ERROR_MESSAGE
 -- says why; an ERROR_INTEGRATION tells somebody. After ten failures in a row Snowflake suspends the task
 -- (SUSPEND_TASK_AFTER_NUM_FAILURES). A run that would overlap the one before it is skipped, which is how one
 -- pipeline should run: once at a time.
