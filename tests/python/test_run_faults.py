@@ -1,0 +1,202 @@
+"""`snowcat run` with every fault at its statements: one clean load or none, and no statement executed twice.
+
+Each fault is tried at one statement, or at all of them if SNOWCAT_LONG is set.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import pathlib
+import re
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from emulator import Lab
+
+PROGRAM = pathlib.Path(os.environ.get("SNOWCAT_PLAN", pathlib.Path(__file__).parents[2] / "target/debug/snowcat"))
+RECORDS = {
+    "orders": [{"id": 1, "items": [{"sku": "A"}, {"sku": "B"}]}, {"id": 2, "items": []}],
+    "events": [{"n": 1}, {"n": 2}, {"n": 3}],
+    "users": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+}
+# Rows of each table after so many loads.
+ROWS = {"ORDERS": lambda _: 2, "ORDERS__ITEMS": lambda _: 2, "EVENTS": lambda loads: 3 * loads, "USERS": lambda _: 2}
+DISPOSITIONS = {
+    "orders": {"write_disposition": "merge", "primary_key": "id"},
+    "users": {"write_disposition": "replace"},
+}
+FAULTS = {
+    "refused": {"kind": "refuse", "seconds": 0.3},
+    "reset": {"kind": "reset_before"},
+    "lost": {"kind": "reset_after"},
+    "half": {"kind": "half_body"},
+    "429": {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}},
+    "503 twice": {"kind": "status", "status": 503, "times": 2},
+    "503 after": {"kind": "status", "status": 503, "after": True},
+    "307": {"kind": "redirect"},
+    "401": {"kind": "status", "status": 401},
+    "390112": {"kind": "code", "code": 390112},
+    "390111": {"kind": "code", "code": 390111},
+    "390114": {"kind": "code", "code": 390114},
+    "slow": {"kind": "slow", "seconds": 0.2},
+}
+# With these codes the session is lost: outside a transaction a new one goes on, inside of one the load fails.
+SESSION_LOST = ("390111", "390114")
+
+
+class Source(BaseHTTPRequestHandler):
+    """An API with one page for each resource."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        body = json.dumps(RECORDS[self.path.strip("/").partition("?")[0]]).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Account:
+    """A lab, and loads into datasets of it."""
+
+    def __init__(self, lab: Lab, address: str, folder: pathlib.Path) -> None:
+        self.lab, self.address, self.folder, self.datasets = lab, address, folder, 0
+
+    def dataset(self) -> str:
+        self.datasets += 1
+        return f"d{self.datasets}"
+
+    def run(self, dataset: str, day: int) -> subprocess.CompletedProcess[str]:
+        """One load, by the command."""
+        resources = [
+            {
+                "name": name,
+                "endpoint": {"path": name, "paginator": {"type": "single_page"}},
+                **DISPOSITIONS.get(name, {}),
+            }
+            for name in RECORDS
+        ]
+        job = {
+            "pipeline": "walk",
+            "database": "RAW",
+            "dataset": dataset,
+            "client": {"base_url": self.address},
+            "resources": resources,
+        }
+        place = self.folder / f"{dataset}.json"
+        place.write_text(json.dumps(job))
+        connection = {
+            "ACCOUNT": "emulator",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.lab.server.port),
+            "PROTOCOL": "http",
+            "USER": "tester",
+            "PASSWORD": "tester",
+        }
+        variables = {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
+        return subprocess.run(
+            [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z"],
+            capture_output=True,
+            text=True,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
+            timeout=120,
+        )
+
+    def loads(self, dataset: str) -> int:
+        """The number of complete loads. Fails if a table has other rows than they leave."""
+        rows = self.rows(dataset)
+        loads = rows.get("_DLT_LOADS", 0)
+        found = {name: rows.get(name, 0) for name in ROWS}
+        assert found == {name: rule(loads) if loads else 0 for name, rule in ROWS.items()}, (loads, rows)
+        return loads
+
+    def rows(self, dataset: str) -> dict[str, int]:
+        schema = dataset.upper()
+        sql = f"SELECT TABLE_NAME FROM RAW.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = '{schema}'"
+        return {
+            name: self.lab.sql(f'SELECT COUNT(*) FROM "RAW"."{schema}"."{name}"')[0][0] for (name,) in self.lab.sql(sql)
+        }
+
+    def executed(self, begun: int, dataset: str) -> collections.Counter:
+        """How often each statement was executed since then. The stored schema names the dataset, in base64."""
+        found = collections.Counter()
+        for entry in self.lab.trace[begun:]:
+            text = entry.sql.replace(dataset.upper(), "D")
+            found[re.sub(r"(?s)(MERGE INTO \S+_DLT_).*", r"\1", text)] += 1
+        return found
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    shown = subprocess.run([PROGRAM, "run", "--help"], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    source = ThreadingHTTPServer(("127.0.0.1", 0), Source)
+    threading.Thread(target=source.serve_forever, daemon=True).start()
+    with Lab() as lab:
+        yield Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
+    source.shutdown()
+    source.server_close()
+
+
+@pytest.fixture(scope="module")
+def clean(account) -> collections.Counter:
+    """The statements of a load without a fault."""
+    dataset, begun = account.dataset(), len(account.lab.trace)
+    done = account.run(dataset, 1)
+    assert done.returncode == 0, done.stderr
+    statements = account.executed(begun, dataset)
+    assert account.loads(dataset) == 1
+    return statements
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_leaves_one_load_or_none(account, clean, name):
+    server, total = account.lab.server, sum(clean.values())
+    # Another statement for each fault, from the first to the last.
+    chosen = 1 + list(FAULTS).index(name) * (total - 1) // (len(FAULTS) - 1)
+    for nth in range(1, total + 1) if os.environ.get("SNOWCAT_LONG") else (chosen,):
+        dataset, begun = account.dataset(), len(account.lab.trace)
+        fault = server.faults.add(endpoint="query", nth=nth, **FAULTS[name])
+        done = account.run(dataset, 1)
+        server.faults.clear()
+        assert fault.hit == fault.times, nth
+        executed = account.executed(begun, dataset)
+        open_ones = [s for s in list(account.lab.account.sessions.values()) if s.transaction is not None]
+        if name in SESSION_LOST:
+            for session in open_ones:  # the emulator's session lives on; for the client it is lost
+                account.lab.account.drop(session)
+        else:
+            assert open_ones == [], nth
+        inside = name in SESSION_LOST and "BEGIN TRANSACTION" in executed and "COMMIT" not in executed
+        assert done.returncode == (4 if inside else 0), (nth, done.returncode, done.stderr)
+        assert account.loads(dataset) == (done.returncode == 0), nth
+        more = executed - clean
+        assert not more or (inside and set(more) == {"ROLLBACK"}), (nth, more)
+        if done.returncode == 0:
+            assert executed == clean, nth
+        again = account.run(dataset, 2)
+        assert again.returncode == 0, (nth, again.stderr)
+        assert account.loads(dataset) == (2 if done.returncode == 0 else 1), nth
+
+
+@pytest.mark.skipif(not os.environ.get("SNOWCAT_LONG"), reason="an outage takes a minute")
+@pytest.mark.parametrize(("kind", "loads"), [("reset_before", 0), ("reset_after", 1)])
+def test_outcome_of_a_commit_without_an_answer_is_unknown(account, kind, loads):
+    dataset = account.dataset()
+    account.lab.server.faults.add(kind, "query", match="^commit", times=0)
+    done = account.run(dataset, 1)
+    account.lab.server.faults.clear()
+    assert done.returncode == 7, done.stderr
+    assert account.loads(dataset) == loads
+    assert account.run(dataset, 2).returncode == 0
+    assert account.loads(dataset) == loads + 1
