@@ -8,10 +8,16 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import ThreadingHTTPServer
 
+import captures
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import Account, Source
+
+from emulator import Lab
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = pathlib.Path(__file__).parent / "clients"
@@ -46,8 +52,22 @@ def installed(command: list) -> bool:
     return all(pathlib.Path(part).exists() or shutil.which(str(part)) for part in command)
 
 
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory) -> set[str]:
+    """What our client sends: two loads, with polls, chunks and renewals."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Source) as source, Lab() as lab:
+        threading.Thread(target=source.serve_forever, daemon=True).start()
+        account = Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
+        lab.server.switches.set({"answer_within": 0.0, "poll": 0.05, "inline_bytes": 0, "session_life": 0.3})
+        for day in (1, 2):
+            done = account.run("d", day)
+            assert done.returncode == 0, done.stderr
+        source.shutdown()
+        return captures.fields(list(lab.server.gate.calls))
+
+
 @pytest.mark.parametrize("client", CLIENTS)
-def test_script(lab, tmp_path, client):
+def test_script(lab, tmp_path, ours, client):
     from raw_client import Raw
 
     command, always = CLIENTS[client]
@@ -58,6 +78,7 @@ def test_script(lab, tmp_path, client):
     pq.write_table(pa.table({"ID": pa.array(range(100, 150), pa.int64()), "B": ["p"] * 50}), file)
     back = tmp_path / "back"
     back.mkdir()
+    lab.server.gate.calls.clear()
     lab.server.switches.set({"client_side_encryption": True, "key_bytes": 32})
     lab.server.switches.set({"answer_within": 1.0, "poll": 1.0, "inline_bytes": 100_000, "chunk_bytes": 500_000})
     given = json.dumps({"port": lab.server.port, "file": str(file), "back": str(back), **SCRIPT})
@@ -92,6 +113,7 @@ def test_script(lab, tmp_path, client):
     ]
     # The 900 is inserted twice, rolled back once.
     assert sorted(e["times"] for e in changing) == [1] * (len(changing) - 1) + [2]
+    assert captures.unexplained(ours, captures.fields(list(lab.server.gate.calls))) == []
 
 
 @pytest.mark.parametrize("kind", ["s3", "azure", "gcs"])
