@@ -1,6 +1,7 @@
 """`snowcat run` with every fault at its statements: one clean load or none, and no statement executed twice.
 
-Each fault is tried at one statement, or at all of them if SNOWCAT_LONG is set.
+Each fault is tried at one statement, or at all of them if SNOWCAT_LONG is set. The process is killed at every eighth,
+or at all.
 """
 
 from __future__ import annotations
@@ -99,3 +100,47 @@ def test_outcome_of_a_commit_without_an_answer_is_unknown(account, kind, loads):
     assert account.loads(dataset) == loads
     assert account.run(dataset, 2).returncode == 0
     assert account.loads(dataset) == loads + 1
+
+
+def test_process_that_is_killed_leaves_one_load_or_none(account, clean):
+    lab, total = account.lab, sum(clean.values())
+    for nth in range(1, total + 1, 1 if os.environ.get("SNOWCAT_LONG") else 8):
+        dataset, known = account.dataset(), set(lab.account.sessions)
+        seen = 0
+        process = account.begin(dataset, 1)
+
+        def kill(_, nth=nth, process=process):
+            nonlocal seen
+            seen += 1
+            if seen == nth:
+                process.kill()
+
+        lab.on_statement(kill)
+        process.communicate(timeout=120)
+        lab.on_statement(None)
+        assert seen >= nth and process.returncode == -9, nth
+        # The service goes on with the statement; later it ends the session.
+        for statement in lab.server.statements.all():
+            statement.future.result(timeout=20)
+        for name in set(lab.account.sessions) - known:
+            lab.account.drop(lab.account.sessions[name])
+        loads = account.loads(dataset)
+        assert loads in (0, 1), nth
+        again = account.run(dataset, 2)
+        assert again.returncode == 0, (nth, again.stderr)
+        assert account.loads(dataset) == loads + 1, nth
+
+
+def test_load_outlives_its_tokens(account, clean):
+    server, dataset, begun = account.lab.server, account.dataset(), len(account.lab.trace)
+    logins, renewals = server.gate.counts["login"], len(server.tokens.renewals)
+    server.switches.set({"session_life": 0.3, "master_life": 1.5})
+    server.faults.add("slow", "query", times=0, seconds=0.1)
+    done = account.run(dataset, 1)
+    server.faults.clear()
+    server.switches.reset()
+    assert done.returncode == 0, done.stderr
+    assert account.executed(begun, dataset) == clean and account.loads(dataset) == 1
+    # One login; renewals before the transaction and inside of it.
+    assert server.gate.counts["login"] == logins + 1
+    assert {False, True} == set(server.tokens.renewals[renewals:]) and len(server.tokens.renewals) - renewals > 5

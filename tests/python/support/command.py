@@ -55,6 +55,16 @@ class Account:
 
     def run(self, dataset: str, day: int) -> subprocess.CompletedProcess[str]:
         """One load, by the command."""
+        process = self.begin(dataset, day)
+        try:
+            out, err = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def begin(self, dataset: str, day: int) -> subprocess.Popen[str]:
+        """Begin a load, by the command."""
         resources = [
             {
                 "name": name,
@@ -81,12 +91,12 @@ class Account:
             "PASSWORD": "tester",
         }
         variables = {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
-        return subprocess.run(
+        return subprocess.Popen(
             [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z"],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
-            timeout=120,
         )
 
     def loads(self, dataset: str) -> int:
