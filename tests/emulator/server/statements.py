@@ -7,15 +7,15 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ..session import Session
 
-# The number of responses that are kept for repeated requests.
-MOST_ANSWERS = 2000
+# The number of responses that are kept for repeated requests; of older ones the status is kept.
+MOST_ANSWERS = 300
 
 
 @dataclass(eq=False)
@@ -32,6 +32,7 @@ class Statement:
     begun: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     cancel: threading.Event = field(default_factory=threading.Event)
     future: Future = field(default_factory=Future)
+    forgotten: bool = False
 
     @property
     def answer(self) -> dict | None:
@@ -79,9 +80,20 @@ class Statement:
         }
 
     async def wait(self, seconds: float) -> dict | None:
-        """The response, or `None` if it takes longer."""
+        """The response, or `None` if it takes longer. A response that is not kept any more is an error."""
+        if self.forgotten:
+            return _refusal(f"the answer to the requestId {self.request_id} is not kept any more")
         await asyncio.wait([asyncio.wrap_future(self.future)], timeout=seconds)
         return self.answer
+
+    def forget(self) -> None:
+        """Keep the status of the response, and not its data."""
+        answer = self.answer
+        if answer is None or answer["data"] is None:
+            return
+        self.forgotten = True
+        self.future = Future()
+        self.future.set_result(answer | {"data": None})
 
     def stop(self) -> bool:
         """Cancel it. Returns `False` if it is not running."""
@@ -101,7 +113,8 @@ class Statements:
     """All statements of a server, by session and request id."""
 
     def __init__(self) -> None:
-        self.by_request: OrderedDict[tuple[str, str], Statement] = OrderedDict()
+        self.by_request: dict[tuple[str, str], Statement] = {}
+        self._answers: deque[Statement] = deque()
         self._guard = threading.Lock()
 
     def submit(self, session: Session, request_id: str | None, sql: str, run: Callable[[Statement], dict]) -> Statement:
@@ -115,10 +128,11 @@ class Statements:
                 return found
             made = Statement(session, key[1], sql)
             if found is not None:
-                made.future.set_result(_misused(key[1]))
+                message = f"the requestId {key[1]} belongs to another statement of this session"
+                made.future.set_result(_refusal(message))
                 return made
             self.by_request[key] = made
-            self._shrink()
+            self._shrink(made)
         made.executed += 1
         made.future.set_running_or_notify_cancel()
         threading.Thread(target=_run, args=(made, run), name="emulator statement", daemon=True).start()
@@ -142,12 +156,14 @@ class Statements:
             if session is None or statement.session is session:
                 statement.stop()
 
-    def _shrink(self) -> None:
-        while len(self.by_request) > MOST_ANSWERS:
-            oldest = next((k for k, s in self.by_request.items() if s.future.done()), None)
-            if oldest is None:
-                return
-            del self.by_request[oldest]
+    def _shrink(self, made: Statement) -> None:
+        self._answers.append(made)
+        if len(self._answers) > MOST_ANSWERS:
+            oldest = self._answers.popleft()
+            if oldest.future.done():
+                oldest.forget()
+            else:
+                self._answers.append(oldest)
 
 
 def _run(statement: Statement, run: Callable[[Statement], dict]) -> None:
@@ -158,6 +174,5 @@ def _run(statement: Statement, run: Callable[[Statement], dict]) -> None:
         raise
 
 
-def _misused(request_id: str) -> dict:
-    message = f"emulator: the requestId {request_id} belongs to another statement of this session"
-    return {"data": {"sqlState": "22023"}, "code": "099999", "message": message, "success": False}
+def _refusal(message: str) -> dict:
+    return {"data": {"sqlState": "22023"}, "code": "099999", "message": f"emulator: {message}", "success": False}

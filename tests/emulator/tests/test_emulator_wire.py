@@ -110,6 +110,18 @@ def test_request_id_that_ran_or_runs_is_joined(lab, raw):
     assert other.query(f"INSERT INTO {T} SELECT 1", "a")["data"]["queryId"] != first["data"]["queryId"]
 
 
+def test_answer_that_is_not_kept_is_an_error_and_runs_nothing(lab, raw, monkeypatch):
+    monkeypatch.setattr("emulator.server.statements.MOST_ANSWERS", 2)
+    lab.sql(f'CREATE TABLE {T} ("ID" NUMBER(19,0))')
+    query_id = raw.query(f"INSERT INTO {T} SELECT 1", "a")["data"]["queryId"]
+    for _ in range(3):
+        raw.query("SELECT 1")
+    assert "not kept" in raw.query(f"INSERT INTO {T} SELECT 1", "a")["message"]
+    assert "not kept" in raw.get(f"/queries/{query_id}/result")["message"]
+    assert raw.get(f"/monitoring/queries/{query_id}")["data"]["queries"][0]["status"] == "SUCCESS"
+    assert lab.sql(f"SELECT COUNT(*) FROM {T}")[0][0] == 1
+
+
 def test_long_statement_is_polled(lab, raw):
     lab.server.switches.set({"answer_within": 0.1, "poll": 0.2, "in_progress": "333333"})
     answer = raw.query("SELECT SYSTEM$WAIT(1)")
