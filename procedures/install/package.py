@@ -16,7 +16,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts import HERE, JIRA, MACHINES, PROCEDURES, RELEASE, STAGE, archive, jobs, scripts
+from scripts import (
+    HERE,
+    JIRA,
+    MACHINES,
+    PROCEDURES,
+    RELEASE,
+    STAGE,
+    archive,
+    containers,
+    jobs,
+    scripts,
+)
 from snowcat_engine import AUTOMATIC, ENGINES, precompiled_key
 
 DOCS = PROCEDURES / "docs/src"
@@ -27,6 +38,7 @@ WASMTIME = RELEASE["packages"]["wasmtime"]
 WHEELS = {"x86_64": "manylinux1_x86_64", "aarch64": "manylinux2014_aarch64"}
 READY_MADE = (JIRA, *(job.name for job in jobs()))
 POLICY = "policy.json"
+SPECIFICATION = "container_job.yaml"
 # Chapters of the book that are in the package.
 PAGES = ("doctor", "ready-made", "roles")
 # The number of components whose compiled files are cached.
@@ -76,6 +88,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
         shutil.copy(PROCEDURES / f"jobs/{job}.json", out)
     (out / "engine.txt").write_text(f"{AUTOMATIC}\n")
     shutil.copy(HERE / POLICY, out)
+    (out / SPECIFICATION).write_text(containers()[SPECIFICATION])
     for machine, wheel in (runtime or {}).items():
         shutil.copy(wheel, out / archive(machine))
     staged = sorted(f.name for f in out.iterdir())
@@ -97,7 +110,7 @@ def package(component: Path, out: Path, runtime: dict[str, Path] | None = None) 
 def write_scripts(out: Path, offline: tuple[str, ...] | None = None) -> None:
     """Write the SQL, and that for accounts without a package repository, for these machines."""
     shutil.copy(HERE / "task.sql", out)
-    for name, text in scripts().items():
+    for name, text in (scripts() | containers()).items():
         (out / name).write_text(text)
     for name, text in scripts(offline).items() if offline else ():
         (out / f"{Path(name).stem}_offline.sql").write_text(text)

@@ -1,4 +1,4 @@
-"""The SQL of the package: the scripts of this folder, and a worksheet for each entry of `jobs/jobs.toml`.
+"""The SQL of the package: the scripts of this folder, a worksheet for each entry of `jobs/jobs.toml`, and `spcs/`.
 
 A template is SQL with placeholders in double braces. `{{runtime pyarrow policy.json}}` is the part of CREATE PROCEDURE
 with version, packages and imports: those of every procedure, and the packages and files in the placeholder. Versions
@@ -19,6 +19,7 @@ from typing import Any
 
 import tomllib
 from snowcat_engine import ENGINES, precompiled_key
+from snowcat_release import RELEASE as SNOWCAT
 
 HERE = Path(__file__).resolve().parent
 PROCEDURES = HERE.parent
@@ -160,6 +161,23 @@ def scripts(offline: "tuple[str, ...] | None" = None) -> dict[str, str]:
         for name in ("install.sql", "doctor.sql")
     }
     return found | {f"{job.name}.sql": job.worksheet(offline) for job in jobs()}
+
+
+def containers() -> dict[str, str]:
+    """The files for job services, from the templates of `procedures/spcs`, by their names in the package."""
+    job = _filled("job.yaml", {"release": SNOWCAT})
+    # A comment of the file says where its text is, and is not part of that text.
+    values = {"specification": job.split("\n", 1)[1]}
+    found = {name: _filled(name, values) for name in ("install.sql", "task.sql", "stream.sql")}
+    return {f"container_{name}": text for name, text in {**found, "job.yaml": job}.items()}
+
+
+def _filled(name: str, values: dict[str, str]) -> str:
+    """A template of `procedures/spcs` with these values."""
+    text = (PROCEDURES / "spcs" / name).read_text("utf-8")
+    for placeholder, value in values.items():
+        text = text.replace("{{" + placeholder + "}}", value)
+    return rendered(name, text)
 
 
 def rendered(name: str, text: str, offline: "tuple[str, ...] | None" = None) -> str:

@@ -26,7 +26,9 @@ LOCK_COLUMNS = [
     "query_id",
     "session",
 ]
-ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION"}
+ACCOUNT_KINDS = {"ROLE", "USER", "WAREHOUSE", "INTEGRATION", "COMPUTE POOL"}
+# Kinds of two words, by the first.
+PAIRS = {"NETWORK": "RULE", "IMAGE": "REPOSITORY", "COMPUTE": "POOL"}
 PROPERTIES = {
     "WAREHOUSE": {
         "WAREHOUSE_SIZE",
@@ -65,6 +67,16 @@ PROPERTIES = {
         "QUERY_TAG",
         "ROWS_PER_RESULTSET",
         "TIMEZONE",
+    },
+    "IMAGE REPOSITORY": {"COMMENT", "ENCRYPTION"},
+    "COMPUTE POOL": {
+        "MIN_NODES",
+        "MAX_NODES",
+        "INSTANCE_FAMILY",
+        "AUTO_RESUME",
+        "INITIALLY_SUSPENDED",
+        "AUTO_SUSPEND_SECS",
+        "COMMENT",
     },
     "ROLE": {"COMMENT"},
     "USER": {"COMMENT", "PASSWORD", "DEFAULT_ROLE", "DEFAULT_WAREHOUSE"},
@@ -116,8 +128,8 @@ class Objects:
 def run(session: Session, verb: str, replace: bool, r: Reader) -> Answer:
     """CREATE, ALTER or DROP of one of these."""
     kind = r.next().text.upper()
-    if kind == "NETWORK" and r.accept("RULE"):
-        kind = "NETWORK RULE"
+    if kind in PAIRS and r.accept(PAIRS[kind]):
+        kind = f"{kind} {PAIRS[kind]}"
     elif kind == "EXTERNAL":
         r.expect("ACCESS", "INTEGRATION")
         kind = "INTEGRATION"

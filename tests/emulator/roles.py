@@ -38,6 +38,8 @@ KINDS = {
     "ROLE",
     "FILE FORMAT",
     "NETWORK RULE",
+    "IMAGE REPOSITORY",
+    "COMPUTE POOL",
     "SEQUENCE",
 }
 PLURAL = {"FILE FORMATS": "FILE FORMAT", "NETWORK RULES": "NETWORK RULE"}
@@ -145,7 +147,7 @@ class Roles:
             raise privileges("ACCOUNT", "EMULATOR")
 
     def _visible(self, role: str, kind: str, name: tuple[str, ...]) -> None:
-        if kind in ("WAREHOUSE", "INTEGRATION", "ROLE"):
+        if kind in ("WAREHOUSE", "INTEGRATION", "ROLE", "COMPUTE POOL"):
             return
         database = name[0]
         owner = self.catalog.database_owner.get(database)
@@ -256,7 +258,7 @@ class Roles:
         return parts
 
     def _named(self, session: Session, kind: str, parts: list[str]) -> tuple[str, ...]:
-        if kind in ("DATABASE", "WAREHOUSE", "INTEGRATION", "ROLE"):
+        if kind in ("DATABASE", "WAREHOUSE", "INTEGRATION", "ROLE", "COMPUTE POOL"):
             return (parts[0],)
         if kind == "SCHEMA":
             whole = parts if len(parts) == 2 else [str(session.database), *parts]

@@ -25,6 +25,7 @@ def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     handler = [file.name for file in (package.PROCEDURES / "handler").glob("snowcat_*.py")]
     assert installed.files("@SNOWCAT.CODE.FILES") == sorted(
         [
+            "container_job.yaml",
             "engine.txt",
             *jobs,
             "snowcat.aarch64.default.cwasm",
