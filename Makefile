@@ -23,7 +23,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup node try-node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ help: ## This list
 setup: ## Install what is missing: a compiler for the component, Python packages in target/venv
 	@tests/setup/wasm.sh
 	@tests/setup/python.sh target/venv tests/python/requirements.txt
+
+# Without npm the tests of Azurite and of the client for Node.js are skipped, and say so.
+try-node:
+	@tests/setup/node.sh target/node || echo "node: not installed; the tests of Azurite and of snowflake-sdk are skipped"
 
 node: ## Install the Node.js programs of the tests in target/node
 	@tests/setup/node.sh target/node
@@ -45,7 +49,7 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 
 # The target that compiles most is first: it fills both cores while the component, whose last step is long and
 # single-threaded, is built in parallel.
-test: setup node lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
+test: setup try-node lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
 
 lint: lint-format lint-python lint-clippy lint-doc ## Format, lints and documentation, warnings are errors
 
