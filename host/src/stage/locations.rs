@@ -1,5 +1,5 @@
-//! The locations of the files of a load: one PUT statement for each folder of a stage, and one more for all
-//! threads when the credentials expire.
+//! The locations of the files of a load: one PUT statement for each outermost folder of a stage, which is a
+//! load, and one more for all threads when the credentials expire.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,14 @@ impl StagePath {
         let [stage, folder, name] = [stage, folder, name].map(str::to_owned);
         Self { stage, folder, name }
     }
+
+    /// A file of the same name in the outermost folder, and the path of this one below that folder.
+    fn below_root(&self) -> (Self, String) {
+        let (root, rest) = self.folder.split_once('/').unwrap_or((&self.folder, ""));
+        let slash = if rest.is_empty() { "" } else { "/" };
+        let at_root = Self { folder: root.to_owned(), ..self.clone() };
+        (at_root, format!("{rest}{slash}{}", self.name))
+    }
 }
 
 /// Runs PUT statements. Implemented by a session with Snowflake.
@@ -44,7 +52,7 @@ pub trait Locate: Send + Sync {
 /// The folders that are known.
 pub(super) struct Locations {
     locate: Arc<dyn Locate>,
-    /// By stage and folder.
+    /// By stage and outermost folder: the credentials of a folder are good for those in it.
     folders: Mutex<BTreeMap<(String, String), SharedFolder>>,
 }
 
@@ -99,27 +107,39 @@ impl Locations {
     /// The location of a file. Runs a statement if it is not known.
     pub(super) fn of<'a>(
         &'a self,
-        place: &'a StagePath,
+        path: &StagePath,
         counters: &'a Counters,
     ) -> Result<FileLocation<'a>, Failure> {
-        let key = (place.stage.clone(), place.folder.clone());
+        let (at_root, name) = path.below_root();
+        let key = (at_root.stage.clone(), at_root.folder.clone());
         let folder = Arc::clone(locked(&self.folders).entry(key).or_default());
-        let file = |folder| FileLocation { locate: &*self.locate, place, folder, counters };
+        let location = |path: StagePath, name, folder| FileLocation {
+            locate: &*self.locate,
+            path,
+            name,
+            folder,
+            counters,
+        };
+        let alone = |folder: Folder| {
+            location(path.clone(), path.name.clone(), Arc::new(Mutex::new(folder)))
+        };
         let mut state = locked(&folder);
         match &*state {
             Folder::Known(_) => {}
-            Folder::ByFile => return Ok(file(Arc::default())),
+            Folder::ByFile => return Ok(alone(Folder::Unknown)),
             Folder::Failed(failure) => return Err(failure.clone()),
             Folder::Unknown => {
-                let current = file(Arc::default()).renewed(&mut state, 0)?;
+                let first = location(at_root.clone(), name.clone(), Arc::clone(&folder));
+                let current = first.renewed(&mut state, 0)?;
                 if current.info.is_for_one_file() {
                     *state = Folder::ByFile;
-                    return Ok(file(Arc::new(Mutex::new(Folder::Known(current)))));
+                    let same = at_root == *path;
+                    return Ok(alone(if same { Folder::Known(current) } else { Folder::Unknown }));
                 }
             }
         }
         drop(state);
-        Ok(file(folder))
+        Ok(location(at_root, name, folder))
     }
 
     /// Removes all of them.
@@ -131,13 +151,21 @@ impl Locations {
 /// The location of one file.
 pub(super) struct FileLocation<'a> {
     locate: &'a dyn Locate,
-    place: &'a StagePath,
-    /// QueueShared with the other files of its folder, or its own.
+    /// What the statement names.
+    path: StagePath,
+    /// The path of the file below the location that the statement returns.
+    name: String,
+    /// Shared with the other files below its folder, or its own.
     folder: SharedFolder,
     counters: &'a Counters,
 }
 
 impl FileLocation<'_> {
+    /// The path of the file below the location.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The last answer, or a new one if its credentials are about to expire.
     pub(super) fn current(&self) -> Result<Arc<Current>, Failure> {
         // Other threads wait for the lock while one of them runs the statement.
@@ -166,7 +194,7 @@ impl FileLocation<'_> {
 
     fn renewed(&self, state: &mut Folder, generation: u64) -> Result<Arc<Current>, Failure> {
         self.counters.locate(generation > 0);
-        match self.locate.locate(self.place) {
+        match self.locate.locate(&self.path) {
             Ok(info) => {
                 let current = Arc::new(Current::new(info, generation));
                 *state = Folder::Known(Arc::clone(&current));

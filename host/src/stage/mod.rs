@@ -4,11 +4,11 @@
 //!   submit --> Queue --> thread --> amazon, azure or google --> S3, Azure, Google
 //!                          |              |
 //!                          |              +-- requests: sign, send, retry
-//!                          +-- locations --> Locate: one PUT statement for each folder
+//!                          +-- locations --> Locate: one PUT statement for each load
 //! ```
 //!
 //! A PUT statement does not send a file: it returns where the stage is, and credentials for it that expire.
-//! One statement is enough for all files of a folder, unless the answer is a signed URL for one file.
+//! One statement is enough for all files below a folder, unless the answer is a signed URL for one file.
 //! [`Locate`] runs it; this module does not know a session.
 
 mod amazon;

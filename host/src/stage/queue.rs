@@ -287,7 +287,7 @@ impl QueueShared {
             }
         };
         let file = StageFile {
-            name: &place.name,
+            name: location.name(),
             bytes: &bytes,
             digest: &digest,
             envelope: envelope.as_ref(),

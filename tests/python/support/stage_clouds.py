@@ -70,7 +70,7 @@ class Gate(http.server.ThreadingHTTPServer):
         self.cloud = cloud
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.log: list[Asked] = []
-        # Files that PUT statements named.
+        # Files that PUT statements named, with their paths below FOLDER.
         self.statements: list[str] = []
         # Returns a status and a body to answer with; "cut" to close the connection; "lost" to do so after the
         # request has done its work; a number to pass on so many bytes of a part only; or `None`.
@@ -112,7 +112,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         if url.path.startswith("/locate/"):
-            return self.answer(200, {}, json.dumps(self.server.put(url.path.rpartition("/")[2])).encode())
+            return self.answer(200, {}, json.dumps(self.server.put(url.path.removeprefix("/locate/load/"))).encode())
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in self.headers.items()}
