@@ -9,124 +9,19 @@
 //! `cookie`), `oauth2_client_credentials` or `oauth2_refresh_token` (with `access_token_url`, whose
 //! host must be among the hosts, too), or `snowflake_oauth`, which is a `bearer` outside of
 //! Snowflake. The host supplies the values: inside Snowflake from secret objects, on a laptop from
-//! environment variables. They are read only when a request needs them.
+//! environment variables, in a container from files. They are read only when a request needs them.
+
+mod secrets;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 
-/// The minimum length in characters of a text that is treated as a secret.
-pub(crate) const SHORTEST: usize = 4;
-
-/// A text that is never printed.
-///
-/// ```
-/// use snowcat_host::credentials::Secret;
-///
-/// let secret = Secret::new("hunter2".to_owned());
-/// assert_eq!(format!("{secret:?}"), "***");
-/// assert_eq!(secret.reveal(), "hunter2");
-/// ```
-#[derive(Clone, Eq, PartialEq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The text. Review every call of this method.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// A part of a secret.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Part {
-    /// Of `http_basic`: the password. The secret of an OAuth 2.0 client.
-    Password,
-    /// Of `bearer`, `api_key` and `snowflake_oauth`: the token. A refresh token.
-    Token,
-    /// Of `http_basic`: the user name. The id of an OAuth 2.0 client.
-    Username,
-}
-
-/// A source of secrets.
-///
-/// ```
-/// use snowcat_host::credentials::{Credentials, Part, Secret, Secrets};
-///
-/// /// One token for every credential.
-/// struct OneToken(Secret);
-///
-/// impl Secrets for OneToken {
-///     fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
-///         match part {
-///             Part::Token => Ok(self.0.clone()),
-///             Part::Username | Part::Password => Err(format!("expected a token for {secret}")),
-///         }
-///     }
-/// }
-///
-/// # fn main() -> Result<(), String> {
-/// let job = serde_json::json!({"credentials": {"api": {"type": "bearer", "hosts": ["api.example.com"]}}});
-/// Credentials::of_job(&job, Box::new(OneToken(Secret::new("hunter2".to_owned()))))?;
-/// # Ok(())
-/// # }
-/// ```
-pub trait Secrets: Send + Sync {
-    /// Returns a part of the secret with this name.
-    ///
-    /// # Errors
-    /// If it is missing: where to put it.
-    fn part(&self, secret: &str, part: Part) -> Result<Secret, String>;
-}
-
-/// Secrets in environment variables: `SNOWCAT_<SECRET>_USERNAME`, `_PASSWORD`, `_TOKEN`, with the
-/// secret's name in upper case and `_` for each character that is not a letter or a digit.
-///
-/// ```
-/// use snowcat_host::credentials::{Environment, Part, Secrets};
-///
-/// let missing = Environment.part("my-api", Part::Token);
-/// assert_eq!(missing, Err("expected the variable SNOWCAT_MY_API_TOKEN in the environment".to_owned()));
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Environment;
-
-impl Secrets for Environment {
-    fn part(&self, secret: &str, part: Part) -> Result<Secret, String> {
-        let part = match part {
-            Part::Password => "PASSWORD",
-            Part::Token => "TOKEN",
-            Part::Username => "USERNAME",
-        };
-        let name: String = secret
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
-            .collect();
-        let variable = format!("SNOWCAT_{name}_{part}");
-        match env::var(&variable) {
-            Ok(value) => Ok(Secret::new(value)),
-            // The error for a variable that is not Unicode would quote its value.
-            Err(_) => Err(format!("expected the variable {variable} in the environment")),
-        }
-    }
-}
+pub(crate) use self::secrets::SHORTEST;
+pub use self::secrets::{Environment, Part, Secret, SecretFiles, Secrets};
 
 /// The credentials of a job. A credential is added only to requests to its hosts.
 ///
