@@ -23,7 +23,7 @@ PYTHON_SOURCES := procedures tests
 LOCKED := --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node try-node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup node try-node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm image reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -141,6 +141,13 @@ package-arm: package-offline ## Run the package's files for aarch64 on an emulat
 	@tests/setup/arm64.sh target/arm64
 	@qemu-aarch64 -L target/arm64/root target/arm64/root/usr/bin/python3.11 -I -S \
 		tests/python/support/arm64.py target/package tests/data/transcripts
+
+image: ## Write a container image with the program, linked statically: target/image/snowcat.tar (x86-64)
+	@echo "image: build, in release"
+	@mkdir -p target/image
+	@RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --quiet --release $(LOCKED) --package snowcat-host --bin snowcat \
+		--target x86_64-unknown-linux-gnu --target-dir target/image
+	@target/image/x86_64-unknown-linux-gnu/release/snowcat image target/image/snowcat.tar
 
 reference: ## Write the book's reference of the job from procedures/jobs/job.schema.json
 	@python3 procedures/docs/reference.py

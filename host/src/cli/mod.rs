@@ -5,6 +5,7 @@ mod columns;
 mod document;
 mod exit;
 mod grid;
+mod image;
 mod init;
 mod job;
 mod placeholders;
@@ -40,6 +41,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Image(image::WriteImage),
     Init(init::Init),
     Plan(plan::Plan),
     Precompile(precompile::Precompile),
@@ -69,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
+        Command::Image(image) => image.run(),
         Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),
         Command::Precompile(precompile) => precompile.run(),
