@@ -9,7 +9,7 @@ pub(super) enum Effect {
     Commit,
     /// It rolls one back.
     Rollback,
-    /// It reads.
+    /// It reads. A PUT reads credentials.
     Read,
     /// Anything else, which may change something.
     Change,
@@ -22,7 +22,7 @@ impl Effect {
             "BEGIN" => Self::Begin,
             "COMMIT" => Self::Commit,
             "ROLLBACK" => Self::Rollback,
-            "DESC" | "DESCRIBE" | "LIST" | "SELECT" | "SHOW" => Self::Read,
+            "DESC" | "DESCRIBE" | "LIST" | "PUT" | "SELECT" | "SHOW" => Self::Read,
             _ => Self::Change,
         }
     }

@@ -1,12 +1,14 @@
 //! Snowflake as the destination of a load.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::error::{ErrorKind, SnowflakeError};
-use super::put::put_statement;
 use super::session::Session;
+use super::uploads::SharedSession;
 use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload};
+use crate::stage::{Queue, QueueLimits, StagePath};
 
 /// A host that runs statements in a session with Snowflake and uploads files to its stages. Another
 /// host performs requests, inputs and waits.
@@ -32,7 +34,9 @@ use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload
 /// # }
 /// ```
 pub struct Snowflake<S> {
-    session: Session,
+    // It is dropped before the session, which its threads use.
+    uploads: Queue,
+    session: SharedSession,
     sources: S,
     outcome_unknown: bool,
 }
@@ -41,7 +45,15 @@ impl<S> Snowflake<S> {
     /// Returns a host of this session. `sources` performs requests, inputs and waits.
     #[must_use]
     pub fn new(session: Session, sources: S) -> Self {
-        Self { session, sources, outcome_unknown: false }
+        Self::with_limits(session, sources, QueueLimits::default())
+    }
+
+    /// Returns the same host, with limits of its uploads.
+    #[must_use]
+    pub fn with_limits(session: Session, sources: S, limits: QueueLimits) -> Self {
+        let session = SharedSession::new(session);
+        let uploads = Queue::new(Arc::new(session.clone()), limits);
+        Self { uploads, session, sources, outcome_unknown: false }
     }
 
     /// Returns the host that performs requests, inputs and waits.
@@ -62,7 +74,12 @@ impl<S> Snowflake<S> {
     /// # Errors
     /// Those of [`Session::close`].
     pub fn close(self) -> Result<(), SnowflakeError> {
-        self.session.close()
+        let Self { uploads, session, .. } = self;
+        drop(uploads);
+        match session.into_inner() {
+            Some(session) => session.close(),
+            None => Err(SnowflakeError::answer("an upload still uses the session")),
+        }
     }
 
     fn kept<T>(&mut self, result: Result<T, SnowflakeError>) -> Result<T, Failure> {
@@ -75,10 +92,11 @@ impl<S> Snowflake<S> {
 
 impl<S: Host> Host for Snowflake<S> {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
+        self.uploads.finish()?;
         // Statements in any order may run one after the other, too.
         let mut outcomes = Vec::with_capacity(script.statements.len());
         for statement in &script.statements {
-            let answer = self.session.execute(statement);
+            let answer = self.session.lock().execute(statement);
             outcomes.push(Outcome::from(self.kept(answer)?));
         }
         Ok(SqlReply::Outcomes(outcomes))
@@ -93,9 +111,8 @@ impl<S: Host> Host for Snowflake<S> {
     }
 
     fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
-        let statement = put_statement(&upload.stage, &upload.path);
-        let done = self.session.upload(&statement, &payload);
-        self.kept(done)
+        self.uploads.submit(StagePath::new(&upload.stage, &upload.path), payload);
+        Ok(())
     }
 
     fn wait(&mut self, seconds: f64, reason: &str) {
@@ -105,6 +122,6 @@ impl<S: Host> Host for Snowflake<S> {
 
 impl<S> fmt::Debug for Snowflake<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snowflake").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Snowflake").field("session", &*self.session.lock()).finish_non_exhaustive()
     }
 }

@@ -28,6 +28,7 @@ mod put;
 mod query;
 mod session;
 mod tokens;
+mod uploads;
 mod wire;
 
 pub use self::answer::Answer;

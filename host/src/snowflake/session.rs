@@ -82,19 +82,6 @@ impl Session {
         self.run(statement, query::upload_info)
     }
 
-    /// Uploads a file: runs its PUT, and sends the bytes to the URL that the service signed for it.
-    pub(super) fn upload(&mut self, put: &str, bytes: &[u8]) -> Result<(), SnowflakeError> {
-        let info = self.upload_info(put)?;
-        let url = info.pointer("/stageInfo/presignedUrl").and_then(Value::as_str);
-        let url = url.filter(|url| !url.is_empty()).ok_or_else(|| {
-            let kind = info.pointer("/stageInfo/locationType").and_then(Value::as_str);
-            let kind = kind.unwrap_or("no location");
-            SnowflakeError::answer(format!("expected a stage with a signed URL, found {kind}"))
-        })?;
-        let stored = self.tokens.wire.store(url, bytes);
-        stored.map_err(|error| error.during("uploading a file"))
-    }
-
     /// Returns a handle with which another thread aborts the running statement.
     #[must_use]
     pub fn aborter(&self) -> Aborter {

@@ -133,21 +133,6 @@ impl Wire {
         })
     }
 
-    /// Writes a file to the signed URL of a store.
-    pub(super) fn store(&self, url: &str, bytes: &[u8]) -> Result<(), SnowflakeError> {
-        Attempts::default()
-            .run(&self.pace, |_| {
-                let request = ureq::http::Request::builder().method(Method::PUT).uri(url);
-                let request = request.body(bytes).map_err(|_| refused("not a request"))?;
-                stored(self.once(request, self.pace.timeout)?).map(drop)
-            })
-            // Files that are not copied have no effect.
-            .map_err(|error| match error.kind() {
-                ErrorKind::OutcomeUnknown => error.with_kind(ErrorKind::NoAnswer),
-                _ => error,
-            })
-    }
-
     /// Sends a request, and follows redirects.
     fn followed(
         &self,

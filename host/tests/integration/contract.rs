@@ -40,6 +40,9 @@ fn session_with_snowflake_fulfils_the_contract() {
         let mut host = Snowflake::new(session, World::new(&case["world"]));
         let (ended, transcript) = run(case, &mut host);
         let waits = host.sources().waits.clone();
+        // A failure of an upload is the failure of the next script.
+        let script = Script { statements: Vec::new(), order: Order::Serial };
+        let uploaded = host.sql(&script).map(drop);
         host.close().unwrap();
         let (mut statements, mut puts, mut put) = (Vec::new(), Vec::new(), String::new());
         for sent in service.all_sent() {
@@ -53,8 +56,22 @@ fn session_with_snowflake_fulfils_the_contract() {
                 puts.push(json!({"path": put, "base64": bytes, "overwrite": true}));
             }
         }
+        let (transcript, failed) = (in_time(transcript, uploaded), &case["world"]["errors"]);
+        assert!(failed.is_null() || transcript.iter().any(|it| !it["reply"]["failed"].is_null()));
         check(case, &Seen { statements, puts, waits }, ended, &transcript);
     }
+}
+
+/// The transcript of a host that waits for each upload.
+fn in_time(mut transcript: Vec<Value>, uploaded: Result<(), Failure>) -> Vec<Value> {
+    if let (Err(failure), Some(last)) = (uploaded, transcript.last_mut()) {
+        assert_eq!(*last, json!({"reply": "done"}));
+        let message = failure.message.rsplit(": ").next().unwrap();
+        let (code, transient) = (failure.code, failure.transient);
+        let failed = json!({"code": code, "message": message, "transient": transient});
+        *last = json!({"reply": {"failed": failed}});
+    }
+    transcript
 }
 
 fn cases() -> Vec<Value> {
