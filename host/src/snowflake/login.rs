@@ -98,6 +98,10 @@ fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
     for (name, value) in proof(connection)? {
         put(name, value.reveal().into());
     }
+    // Older versions of the service have no such file, and need none.
+    if let Some(Ok(text)) = connection.service_token.as_ref().map(fs::read_to_string) {
+        put("SPCS_TOKEN", text.trim().into());
+    }
     Ok(json!({"data": data}))
 }
 
@@ -121,14 +125,7 @@ fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, Snowfla
         }
         Identity::OAuth { token, .. } => by_token("OAUTH", token.read()?),
         Identity::AccessToken { token, .. } => by_token("PROGRAMMATIC_ACCESS_TOKEN", token.read()?),
-        Identity::Container { token, service } => {
-            let mut proof = by_token("OAUTH", token.read()?);
-            // Older versions of the service have no such file, and need none.
-            if let Ok(text) = fs::read_to_string(service) {
-                proof.push(("SPCS_TOKEN", word(text.trim())));
-            }
-            proof
-        }
+        Identity::Container { token } => by_token("OAUTH", token.read()?),
     })
 }
 

@@ -20,7 +20,7 @@ pub(in crate::snowflake) enum Identity {
     /// A programmatic access token.
     AccessToken { user: Option<String>, token: TokenSource },
     /// The token of a container of Snowpark Container Services.
-    Container { token: TokenSource, service: PathBuf },
+    Container { token: TokenSource },
 }
 
 /// The source of a token.
@@ -81,10 +81,9 @@ impl Identity {
         }
     }
 
-    /// Returns the identity of a container, whose tokens are in this folder.
+    /// Returns the identity of a container, whose token is in this file.
     pub(super) fn container(token: &Path) -> Self {
-        let service = token.with_file_name("spcs_token");
-        Self::Container { token: TokenSource::File(token.to_owned(), Rights::Any), service }
+        Self::Container { token: TokenSource::File(token.to_owned(), Rights::Any) }
     }
 
     /// Returns the name of the user, if the credentials do not contain it.
@@ -105,7 +104,7 @@ impl Identity {
             Self::Key { .. } => Vec::new(),
             Self::OAuth { token, .. }
             | Self::AccessToken { token, .. }
-            | Self::Container { token, .. } => token.read().into_iter().collect(),
+            | Self::Container { token } => token.read().into_iter().collect(),
         }
     }
 
@@ -115,7 +114,7 @@ impl Identity {
             Self::Password { .. } | Self::Key { .. } => false,
             Self::OAuth { token, .. }
             | Self::AccessToken { token, .. }
-            | Self::Container { token, .. } => matches!(token, TokenSource::File(..)),
+            | Self::Container { token } => matches!(token, TokenSource::File(..)),
         }
     }
 

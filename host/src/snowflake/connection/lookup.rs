@@ -59,9 +59,11 @@ impl Connection {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, SnowflakeError> {
         let lookup = Lookup::new(variable);
+        let service_token = lookup.service_token();
         if let Some(token) = lookup.container(name, arguments) {
             let given = lookup.of_container(arguments);
-            return Self::with(&given, Identity::container(&token));
+            let connection = Self::with(&given, Identity::container(&token))?;
+            return Ok(Self { service_token, ..connection });
         }
         let given = lookup.parameters(name, arguments)?;
         if given.text("account").is_none() {
@@ -71,7 +73,7 @@ impl Connection {
             ));
         }
         let identity = Identity::of(&given, lookup.rights)?;
-        Self::with(&given, identity)
+        Ok(Self { service_token, ..Self::with(&given, identity)? })
     }
 }
 
@@ -100,18 +102,30 @@ impl<'a> Lookup<'a> {
             .is_some_and(|it| matches!(it.to_ascii_lowercase().as_str(), "1" | "true" | "yes"))
     }
 
+    fn is_in_container(&self) -> bool {
+        self.is_set("SNOWFLAKE_RUNNING_INSIDE_SPCS")
+            || (self.get("SNOWFLAKE_HOST").is_some() && Path::new(CONTAINER_TOKEN).exists())
+    }
+
+    fn token_file(&self) -> PathBuf {
+        let path = self.get("SNOWFLAKE_TOKEN_FILE_PATH");
+        path.map_or_else(|| CONTAINER_TOKEN.into(), PathBuf::from)
+    }
+
+    /// Returns the file that every login from inside a container sends, whoever logs in.
+    fn service_token(&self) -> Option<PathBuf> {
+        self.is_in_container().then(|| self.token_file().with_file_name("spcs_token"))
+    }
+
     /// Returns the file of the container's token, if logins use its identity.
     fn container(&self, name: Option<&str>, arguments: &[(&str, &str)]) -> Option<PathBuf> {
-        let inside = self.is_set("SNOWFLAKE_RUNNING_INSIDE_SPCS")
-            || (self.get("SNOWFLAKE_HOST").is_some() && Path::new(CONTAINER_TOKEN).exists());
         let named = name.is_some() || self.get("SNOWFLAKE_DEFAULT_CONNECTION_NAME").is_some();
         let proved = |name: &&str| {
             arguments.iter().any(|(other, _)| other == name)
                 || self.get(&format!("SNOWFLAKE_{}", name.to_ascii_uppercase())).is_some()
         };
-        let path = self.get("SNOWFLAKE_TOKEN_FILE_PATH");
-        let path = || path.map_or_else(|| CONTAINER_TOKEN.into(), PathBuf::from);
-        (inside && !named && !PROOFS.iter().any(proved)).then(path)
+        let own = named || PROOFS.iter().any(proved);
+        (self.is_in_container() && !own).then(|| self.token_file())
     }
 
     /// Returns the parameters of a container: its account, the host inside the service, its

@@ -7,6 +7,7 @@ mod parameters;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Connection {
     pub(super) account: Account,
     pub(super) address: Address,
     pub(super) identity: Identity,
+    /// The file of the service's token, in a container of Snowpark Container Services.
+    pub(super) service_token: Option<PathBuf>,
     pub(super) role: Option<String>,
     pub(super) warehouse: Option<String>,
     pub(super) database: Option<String>,
@@ -107,6 +110,7 @@ impl Connection {
             .map_err(|(name, why)| given.wrong(name, &why))?;
         Ok(Self {
             identity,
+            service_token: None,
             account,
             address,
             role: given.owned("role"),

@@ -111,4 +111,15 @@ fn a_container_logs_in_with_both_of_its_tokens_and_no_name() {
     let data = &service.sent(LOGIN)[0].body["data"];
     let fields = ["LOGIN_NAME", "AUTHENTICATOR", "TOKEN", "SPCS_TOKEN"].map(|name| &data[name]);
     assert_eq!(fields, [&Value::Null, &json!("OAUTH"), &json!("t"), &json!("s")]);
+
+    // A user of its own sends the service's token, too.
+    let own = [("account", "xy1"), ("user", "loader"), ("password", "hunter2")];
+    let address = [("host", "127.0.0.1"), ("port", port.as_str()), ("protocol", "http")];
+    let arguments = [own, address].concat();
+    let connection =
+        snowcat_host::snowflake::Connection::find(None, &arguments, &variable).unwrap();
+    drop(Session::open(&connection).unwrap());
+    let data = &service.sent(LOGIN)[1].body["data"];
+    let fields = ["LOGIN_NAME", "PASSWORD", "SPCS_TOKEN"].map(|name| &data[name]);
+    assert_eq!(fields, [&json!("loader"), &json!("hunter2"), &json!("s")]);
 }
