@@ -14,7 +14,7 @@ use snowcat_tests::recorded::{Arrival, Replayer};
 
 use crate::completion;
 use crate::endpoint::Endpoint;
-use crate::plan::{Parameters, Plan, SERVICE_TOKEN, Statement};
+use crate::plan::{CONTAINER_TOKEN, Parameters, Plan, SERVICE_TOKEN, Statement};
 use crate::rows::Row;
 use crate::upload;
 
@@ -165,7 +165,7 @@ impl Drive<'_> {
         parameters.insert("protocol", "http".to_owned());
         let connection = match parameters.remove(SERVICE_TOKEN) {
             Some(service) => {
-                let token = parameters.remove("token").unwrap_or_default();
+                let token = parameters.remove(CONTAINER_TOKEN).unwrap_or_default();
                 self.in_container(&parameters, &token, &service)
             }
             None => {

@@ -56,6 +56,9 @@ enum Verdict {
 fn recorded_conversations() {
     let folder = std::env::var_os("RECORDED").filter(|it| !it.is_empty()).map(PathBuf::from);
     let recordings = folder.as_deref().map(files::recordings).unwrap_or_default();
+    if recordings.is_empty() {
+        println!("0 of 0 recordings: expected files below RECORDED, found none ({folder:?})");
+    }
     let mut table: BTreeMap<String, [usize; 4]> = BTreeMap::new();
     let only = only().unwrap_or_default();
     for recording in recordings.iter().filter(|it| it.names().concat().contains(&only)) {

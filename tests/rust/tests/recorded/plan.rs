@@ -29,7 +29,8 @@ pub(crate) enum Statement {
     Put(String),
 }
 
-/// No parameter of a connection, but what the file for it has in a container.
+/// No parameters of a connection, but what the files for them have in a container.
+pub(crate) const CONTAINER_TOKEN: &str = "container token";
 pub(crate) const SERVICE_TOKEN: &str = "service token";
 
 /// Ways to log in that no person has to take part in.
@@ -206,11 +207,13 @@ fn parameters(mapping: &Mapping) -> Result<Parameters, String> {
         parameters.insert("authenticator", authenticator);
     }
     if needs.member("data.SPCS_TOKEN").is_some_and(|need| *need != Need::Absent) {
-        // The login of a container has no user.
-        parameters =
-            BTreeMap::from([("account", parameters.remove("account").unwrap_or_default())]);
         let or_any = |text: Option<String>| text.unwrap_or_else(|| "token".to_owned());
-        parameters.insert("token", or_any(needs.example("data.TOKEN")));
+        if !["data.LOGIN_NAME", "data.PASSWORD"].iter().any(|it| needs.member(it).is_some()) {
+            // The login of a container has no user.
+            let account = parameters.remove("account").unwrap_or_default();
+            parameters = BTreeMap::from([("account", account)]);
+            parameters.insert(CONTAINER_TOKEN, or_any(needs.example("data.TOKEN")));
+        }
         parameters.insert(SERVICE_TOKEN, or_any(needs.example("data.SPCS_TOKEN")));
     }
     for (query, name) in [
