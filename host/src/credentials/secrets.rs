@@ -50,7 +50,7 @@ impl fmt::Debug for Secret {
 pub enum Part {
     /// Of `http_basic`: the password. The secret of an OAuth 2.0 client.
     Password,
-    /// Of `bearer`, `api_key` and `snowflake_oauth`: the token. A refresh token.
+    /// The token of a type that has one, or the refresh token.
     Token,
     /// Of `http_basic`: the user name. The id of an OAuth 2.0 client.
     Username,
