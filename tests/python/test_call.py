@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 
@@ -165,8 +164,7 @@ def test_call_killed_at_any_step_is_repaired_by_the_next(lab):
     operations = lab.last_call.operations
     expected = tables(lab)
     assert len(expected["ISSUES"]) == 5 and operations > 10
-    # Every second operation, or all of them where SNOWCAT_LONG is set.
-    for died in range(1, operations + 1, 1 if os.environ.get("SNOWCAT_LONG") else 2):
+    for died in range(1, operations + 1):
         for (schema,) in lab.sql(
             "SELECT SCHEMA_NAME FROM RAW.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME LIKE 'JIRA%'"
         ):
