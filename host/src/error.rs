@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::interface::{Fault, FaultKind};
 
-/// The reason why a run ended without a report. The data and the saved state are unchanged. A
-/// transaction may be open in the host's session after any error but a [`Fault`](Self::Fault).
+/// The reason why a run ended without a report. After a [`Fault`](Self::Fault) the failed transaction is
+/// rolled back. After any other error a transaction may be open in the host's session, or the load may be
+/// committed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -46,7 +46,7 @@
 //! | [`stage`] | files that are uploaded to a stage |
 //! | `cloud` | requests to the storage of clouds, for both |
 //!
-//! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`.
+//! Examples of whole programs are in `host/examples`: `embed.rs`, `custom_store.rs`, `replay.rs`, `upload.rs`.
 //!
 //! # Invariants
 //! - This crate depends on the interface and on a `.wasm`, and not on the guest's library.

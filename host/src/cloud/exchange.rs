@@ -13,7 +13,7 @@ use ureq::{Agent, Body, SendBody};
 use super::request::{Ask, Verb};
 use super::xml;
 use crate::credentials::Secret;
-use crate::http::{check, hide, is_transient};
+use crate::http::{Agents, check, hide, is_transient};
 
 /// An answer.
 pub(crate) struct CloudResponse {
@@ -89,38 +89,23 @@ impl Read for RequestBody<'_> {
     }
 }
 
-/// Clients that follow no redirect, and speak plain HTTP to this machine only.
-pub(crate) struct CloudAgents {
-    /// Uses the proxy of the environment, if there is one.
-    remote: Agent,
-    local: Agent,
-}
+/// Clients that speak plain HTTP to this machine only.
+pub(crate) struct CloudAgents(Agents);
 
 impl CloudAgents {
     pub(crate) fn new() -> Self {
-        let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
+        Self(Agents::new(|config| {
             config
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
                 .timeout_connect(Some(Duration::from_secs(15)))
                 .timeout_global(Some(LONGEST))
                 .max_idle_connections(MOST_IDLE)
                 .max_idle_connections_per_host(MOST_IDLE)
-                .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .into()
-        };
-        Self {
-            remote: agent(Agent::config_builder()),
-            local: agent(Agent::config_builder().proxy(None)),
-        }
+        }))
     }
 
     /// The client for a URL, if a request may go there.
     pub(crate) fn to(&self, uri: &Uri) -> Result<&Agent, String> {
-        let local = check(uri)?.is_local();
-        Ok(if local { &self.local } else { &self.remote })
+        Ok(self.0.to(&check(uri)?))
     }
 
     /// Sends a request that is signed and has no body. `secrets` are quoted in no answer that is a refusal.

@@ -26,7 +26,7 @@ impl Verb {
 }
 
 /// A request before it is signed. Only `path` is encoded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ask {
     pub(crate) verb: Verb,
     /// Scheme, host, and the port if it is not the default one.

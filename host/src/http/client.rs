@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use ureq::Body;
 use ureq::http::request::Builder;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
-use ureq::{Agent, Body};
 
+use super::agents::Agents;
 use super::body::{self, ENCODINGS, Unfit, too_large};
 use super::echo::Needles;
 use super::secrets::KnownSecrets;
@@ -88,38 +89,6 @@ pub struct Http {
     known: KnownSecrets,
 }
 
-/// The connections.
-pub(super) struct Agents {
-    /// Uses the proxy of the environment, if one is set.
-    remote: Agent,
-    local: Agent,
-}
-
-impl Agents {
-    fn new(limits: &HttpLimits) -> Self {
-        let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
-            config
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .timeout_connect(Some(limits.connect))
-                .timeout_global(Some(limits.total))
-                .accept_encoding(ENCODINGS)
-                .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .into()
-        };
-        Self {
-            remote: agent(Agent::config_builder()),
-            local: agent(Agent::config_builder().proxy(None)),
-        }
-    }
-
-    fn to(&self, origin: &Origin) -> &Agent {
-        if origin.is_local() { &self.local } else { &self.remote }
-    }
-}
-
 /// The addition of a credential to a request.
 #[derive(Default)]
 struct Added {
@@ -139,7 +108,12 @@ impl Http {
         Self {
             credentials,
             limits,
-            agents: Agents::new(&limits),
+            agents: Agents::new(|config| {
+                config
+                    .timeout_connect(Some(limits.connect))
+                    .timeout_global(Some(limits.total))
+                    .accept_encoding(ENCODINGS)
+            }),
             tokens: ClientTokens::default(),
             known: KnownSecrets::default(),
         }

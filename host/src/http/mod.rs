@@ -1,5 +1,6 @@
 //! The client that sends requests of a load, as [`Host::fetch`](crate::Host::fetch) specifies.
 
+mod agents;
 mod body;
 mod client;
 mod echo;
@@ -7,6 +8,7 @@ mod secrets;
 mod target;
 pub(crate) mod token;
 
+pub(crate) use self::agents::Agents;
 pub use self::client::{Http, HttpLimits};
 pub(crate) use self::secrets::hide;
 pub(crate) use self::target::{ShownRequest, check, encoded};

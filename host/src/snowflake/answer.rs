@@ -41,13 +41,11 @@ impl From<Answer> for Outcome {
 }
 
 /// The data of an answer, as the service sends it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct AnswerData {
     pub(super) query_id: Option<String>,
     pub(super) get_result_url: Option<String>,
-    /// `UPLOAD` for a PUT.
-    pub(super) command: Option<String>,
     #[serde(alias = "rowType")]
     rowtype: Option<Vec<ColumnData>>,
     rowset: Option<Vec<Vec<Cell>>>,
@@ -58,13 +56,13 @@ pub(super) struct AnswerData {
     qrmk: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct ColumnData {
     name: Option<String>,
 }
 
 /// A file of rows.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Chunk {
     url: String,
@@ -166,7 +164,7 @@ fn affected(columns: &[String], rows: &[Vec<Option<String>>]) -> Option<u64> {
     total
 }
 
-/// A cell: a text or NULL. A number keeps its spelling.
+/// A cell: a text or NULL.
 #[derive(Debug, Eq, PartialEq)]
 struct Cell(Option<String>);
 

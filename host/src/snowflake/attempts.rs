@@ -48,12 +48,24 @@ pub(super) struct Attempts {
     pub(super) executed: bool,
     /// The instant after which no attempt begins.
     deadline: Option<Instant>,
+    /// The number of attempts of one request, if it is not that of the pace.
+    most: Option<u32>,
 }
 
 impl Attempts {
     /// Returns attempts that end within this time, whatever their number.
     pub(super) fn within(time: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(time), ..Self::default() }
+    }
+
+    /// Returns one attempt for each request.
+    pub(super) fn single() -> Self {
+        Self { most: Some(1), ..Self::default() }
+    }
+
+    /// Returns the attempts for another request, with the same limits.
+    pub(super) fn for_another(&self) -> Self {
+        Self { deadline: self.deadline, most: self.most, ..Self::default() }
     }
 
     /// Returns the time for the next attempt.
@@ -89,12 +101,13 @@ impl Attempts {
             };
             self.reason = trouble.status;
             self.executed |= trouble.executed;
-            let late = self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if tried >= pace.attempts || late {
+            let requested = trouble.wait.map(|it| it.min(LONGEST_REQUESTED));
+            let pause = requested.unwrap_or_else(|| jittered(wait));
+            let late = self.deadline.is_some_and(|deadline| Instant::now() + pause >= deadline);
+            if tried >= self.most.unwrap_or(pace.attempts) || late {
                 return Err(self.given_up(&trouble, tried));
             }
-            let requested = trouble.wait.map(|it| it.min(LONGEST_REQUESTED));
-            (pace.sleep)(self.timeout(requested.unwrap_or_else(|| jittered(wait))));
+            (pace.sleep)(pause);
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
@@ -155,6 +168,21 @@ mod tests {
         range(1, 3000, 3000);
         range(2, 500, 1000);
         assert_eq!(run(vec![again(429, false, Some(86_400))], 2).1, [LONGEST_REQUESTED]);
+    }
+
+    #[test]
+    fn no_attempt_begins_after_the_deadline() {
+        let pace = Pace {
+            attempts: 5,
+            timeout: Duration::from_secs(60),
+            sleep: Arc::new(|_| panic!("it waited for an attempt that is too late")),
+        };
+        // The shortest first wait is longer than this.
+        let mut attempts = Attempts::within(Duration::from_millis(100));
+        let error = attempts.run(&pace, |_| Err::<(), _>(again(503, false, None))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(error.message(), "status 503 (tried once)");
+        assert!(attempts.for_another().deadline.is_some());
     }
 
     #[test]

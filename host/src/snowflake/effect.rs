@@ -11,6 +11,8 @@ pub(super) enum Effect {
     Rollback,
     /// It reads. A PUT reads credentials.
     Read,
+    /// It defines an object, which commits an open transaction first.
+    Define,
     /// Anything else, which may change something.
     Change,
 }
@@ -22,6 +24,7 @@ impl Effect {
             "BEGIN" => Self::Begin,
             "COMMIT" => Self::Commit,
             "ROLLBACK" => Self::Rollback,
+            "ALTER" | "COMMENT" | "CREATE" | "DROP" | "GRANT" | "REVOKE" | "UNDROP" => Self::Define,
             "DESC" | "DESCRIBE" | "LIST" | "PUT" | "SELECT" | "SHOW" => Self::Read,
             _ => Self::Change,
         }
@@ -42,6 +45,9 @@ mod tests {
         check("SELECT 1", Effect::Read);
         check("SELECTED", Effect::Change);
         check("WITH a AS (SELECT 1) SELECT 1", Effect::Change);
+        check("DROP STAGE s", Effect::Define);
+        check("create table t (a int)", Effect::Define);
+        check("TRUNCATE TABLE t", Effect::Change);
         check("INSERT INTO t SELECT 1", Effect::Change);
         check("", Effect::Change);
     }

@@ -8,7 +8,8 @@ use crate::interface::Failure;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The connection's parameters are incomplete or not valid. Nothing was sent.
+    /// The connection's parameters are incomplete or not valid, or the server's certificate is not
+    /// valid. No statement was sent.
     Connection,
     /// The server rejected the login.
     Login,
@@ -20,8 +21,8 @@ pub enum ErrorKind {
     Unavailable,
     /// No answer arrived, after all attempts: the statement may have been executed.
     OutcomeUnknown,
-    /// No answer arrived, after all attempts, but nothing was changed: the statement only reads, or
-    /// its transaction was not committed.
+    /// No answer arrived, after all attempts. The statement only reads, or its transaction was not
+    /// committed.
     NoAnswer,
     /// The server's answer does not conform to the protocol.
     Answer,

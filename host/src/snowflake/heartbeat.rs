@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::Method;
 
 use super::attempts::Attempts;
+use super::error::{ErrorKind, SnowflakeError};
 use super::query::authorized;
 use super::tokens::Tokens;
 use super::wire::Call;
@@ -18,16 +19,19 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// The shortest one.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// A thread that sends heartbeats until this is dropped.
+/// A thread that sends heartbeats until this is dropped. A heartbeat that was sent is not waited for.
 pub(super) struct Heartbeat {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Ends the thread when it is dropped.
+    _stop: Sender<()>,
 }
 
 impl Heartbeat {
     /// Starts the thread. Without it, a session ends if nothing was sent during the lifetime of its
     /// master token.
-    pub(super) fn start(tokens: &Arc<Tokens>) -> Self {
+    ///
+    /// # Errors
+    /// If the system cannot start a thread.
+    pub(super) fn start(tokens: &Arc<Tokens>) -> Result<Self, SnowflakeError> {
         let (stop, stopped) = channel();
         let tokens = Arc::clone(tokens);
         let beat = move || {
@@ -47,20 +51,12 @@ impl Heartbeat {
                 });
             }
         };
-        // If no thread can be started here, none can be started for a statement either.
-        let thread = thread::Builder::new().name("snowflake-heartbeat".to_owned()).spawn(beat);
-        Self { stop: Some(stop), thread: thread.ok() }
-    }
-
-    /// Stops the thread, without waiting for a heartbeat that was sent.
-    pub(super) fn stop(&mut self) {
-        drop(self.stop.take());
-        drop(self.thread.take());
-    }
-}
-
-impl Drop for Heartbeat {
-    fn drop(&mut self) {
-        self.stop();
+        thread::Builder::new().name("snowflake-heartbeat".to_owned()).spawn(beat).map_err(
+            |error| {
+                let message = format!("expected a thread for the heartbeat: {error}");
+                SnowflakeError::new(ErrorKind::Unavailable, message)
+            },
+        )?;
+        Ok(Self { _stop: stop })
     }
 }

@@ -1,8 +1,10 @@
 //! The login: its body for each kind of identity, and its result.
 
+use std::cell::RefCell;
 use std::env::consts;
-use std::fs;
+use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -59,15 +61,17 @@ fn once(wire: &Wire, connection: &Connection) -> Result<LoggedIn, SnowflakeError
     ];
     let mut query = vec![("requestId", super::id::new()?)];
     query.extend(place.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
-    let body = || body(connection).map(|body| body.to_string());
+    let sent = RefCell::new(Vec::new());
+    let body = || body(connection, &mut sent.borrow_mut()).map(|body| body.to_string());
     let call = Call {
         query: &query,
         accept: "application/json",
         body: &body,
         ..Call::new(Method::POST, "/session/v1/login-request")
     };
-    let answer: Envelope<LoginData> = wire.call(&call, &mut Attempts::default())?;
-    let data = answer.into_data(ErrorKind::Login).map_err(|error| hidden(error, connection))?;
+    let answer: Envelope<LoginData> =
+        wire.call(&call, &mut Attempts::default()).map_err(not_executed)?;
+    let data = answer.into_data(ErrorKind::Login).map_err(|error| hidden(error, &sent.borrow()))?;
     let token = |token: Option<String>| token.filter(|it| !it.is_empty()).map(Secret::new);
     let session = token(data.token)
         .ok_or_else(|| SnowflakeError::answer("expected a session token, found none"))?;
@@ -78,7 +82,8 @@ fn once(wire: &Wire, connection: &Connection) -> Result<LoggedIn, SnowflakeError
     })
 }
 
-fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
+/// Returns the body of a login, and adds the secrets in it to `sent`.
+fn body(connection: &Connection, sent: &mut Vec<Secret>) -> Result<Value, SnowflakeError> {
     let mut data = Map::new();
     let mut put = |name: &str, value: Value| data.insert(name.to_owned(), value);
     put("ACCOUNT_NAME", connection.account.name().into());
@@ -97,10 +102,15 @@ fn body(connection: &Connection) -> Result<Value, SnowflakeError> {
     }
     for (name, value) in proof(connection)? {
         put(name, value.reveal().into());
+        if matches!(name, "PASSCODE" | "PASSWORD" | "TOKEN") {
+            sent.push(value);
+        }
     }
-    // Older versions of the service have no such file, and need none.
-    if let Some(Ok(text)) = connection.service_token.as_ref().map(fs::read_to_string) {
-        put("SPCS_TOKEN", text.trim().into());
+    if let Some(file) = &connection.service_token
+        && let Some(token) = service_token(file)?
+    {
+        put("SPCS_TOKEN", token.reveal().into());
+        sent.push(token);
     }
     Ok(json!({"data": data}))
 }
@@ -129,8 +139,27 @@ fn proof(connection: &Connection) -> Result<Vec<(&'static str, Secret)>, Snowfla
     })
 }
 
-/// The same error, without secrets that the message may contain.
-fn hidden(error: SnowflakeError, connection: &Connection) -> SnowflakeError {
-    let message = hide(error.message().to_owned(), &connection.identity.secrets());
+/// Returns the token of the service that a container runs in. Older versions of Snowflake have no such file, and need
+/// none.
+fn service_token(file: &Path) -> Result<Option<Secret>, SnowflakeError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(Secret::new(text.trim().to_owned()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let message = format!("{}: {error}", file.display());
+            Err(SnowflakeError::new(ErrorKind::Connection, message))
+        }
+    }
+}
+
+/// The same error: a login executes no statement.
+fn not_executed(error: SnowflakeError) -> SnowflakeError {
+    let unknown = error.kind() == ErrorKind::OutcomeUnknown;
+    if unknown { error.with_kind(ErrorKind::Unavailable) } else { error }
+}
+
+/// The same error, without the secrets that were sent, which the message may contain.
+fn hidden(error: SnowflakeError, sent: &[Secret]) -> SnowflakeError {
+    let message = hide(error.message().to_owned(), sent);
     error.with_message(message)
 }

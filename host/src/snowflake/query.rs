@@ -46,42 +46,45 @@ pub(super) fn execute(
     tokens: &Tokens,
     running: &Running,
     statement: &str,
+    attempts: Attempts,
 ) -> Result<Answer, SnowflakeError> {
-    let data = run(tokens, running, statement)?;
-    let data: AnswerData = parsed(data)?;
-    if !data.lacks_rows() {
-        return data.into_answer(&tokens.wire);
+    let data = run(tokens, running, statement, attempts)?;
+    let mut data: AnswerData = parsed(data)?;
+    if data.lacks_rows()
+        && let Some(path) = result_path(&data)
+    {
+        data = parsed(result(tokens, &path)?)?;
     }
-    let again = result_path(&data).map(|path| result(tokens, &path)).transpose()?;
-    let data: AnswerData = again.map_or(Ok(data), parsed)?;
-    data.into_answer(&tokens.wire)
+    // The statement was executed, even if its rows cannot be read.
+    data.into_answer(&tokens.wire).map_err(unknown)
 }
 
-/// Runs a PUT and returns what a client needs to upload files.
-pub(super) fn upload_info(
+/// Runs a statement and returns the data of its answer. For a PUT it is the location for uploads.
+pub(super) fn run(
     tokens: &Tokens,
     running: &Running,
     statement: &str,
+    attempts: Attempts,
 ) -> Result<Value, SnowflakeError> {
-    run(tokens, running, statement)
-}
-
-/// Runs a statement and returns the data of its answer.
-fn run(tokens: &Tokens, running: &Running, statement: &str) -> Result<Value, SnowflakeError> {
     let id = super::id::new()?;
     running.set(Some(id.clone()));
-    let data = submit(tokens, &id, statement);
+    let data = submit(tokens, &id, statement, attempts);
     running.set(None);
     data
 }
 
-fn submit(tokens: &Tokens, id: &str, statement: &str) -> Result<Value, SnowflakeError> {
+fn submit(
+    tokens: &Tokens,
+    id: &str,
+    statement: &str,
+    attempts: Attempts,
+) -> Result<Value, SnowflakeError> {
     let query = [("requestId", id.to_owned())];
     let body = || {
         let body = json!({"sqlText": statement, "asyncExec": false, "sequenceId": 1});
         Ok(body.to_string())
     };
-    let answer = authorized(tokens, Attempts::default(), |token, attempts| {
+    let answer = authorized(tokens, attempts, |token, attempts| {
         let call = Call {
             query: &query,
             token: Some(token),
@@ -152,8 +155,9 @@ fn result_path(data: &AnswerData) -> Option<String> {
 }
 
 fn parsed(data: Value) -> Result<AnswerData, SnowflakeError> {
-    serde_json::from_value(data).map_err(|error| {
-        SnowflakeError::answer(format!("expected the result of a statement: {error}"))
+    // The text of serde's error can quote a value.
+    serde_json::from_value(data).map_err(|_| {
+        SnowflakeError::answer("expected the result of a statement, found JSON of another form")
     })
 }
 
@@ -180,7 +184,7 @@ where
             Standing::Valid => break Ok(answer),
             Standing::Expired if renewals < MOST_RENEWALS => {
                 renewals += 1;
-                if let Err(error) = tokens.renew(&token) {
+                if let Err(error) = tokens.renew(&token, &attempts) {
                     break Err(error);
                 }
             }

@@ -40,6 +40,8 @@ pub struct Session {
     heartbeat: Option<Heartbeat>,
     /// `true` if a transaction is open, by the statements sent.
     transaction: bool,
+    /// The last statement got no answer.
+    unanswered: bool,
     open: bool,
 }
 
@@ -49,19 +51,25 @@ impl Session {
     /// # Errors
     /// If the service cannot be reached, or rejects the login.
     pub fn open(connection: &Connection) -> Result<Self, SnowflakeError> {
-        let tokens = Tokens::open(connection).map_err(|error| {
-            // Nothing but a login was sent.
-            let unknown = error.kind() == ErrorKind::OutcomeUnknown;
-            let error = if unknown { error.with_kind(ErrorKind::Unavailable) } else { error };
-            error.during(format_args!("login at {}", connection.address()))
-        })?;
+        let tokens = Tokens::open(connection)
+            .map_err(|error| error.during(format_args!("login at {}", connection.address())))?;
         let tokens = Arc::new(tokens);
-        let heartbeat = Some(Heartbeat::start(&tokens));
-        let running = Arc::default();
-        Ok(Self { tokens, running, heartbeat, transaction: false, open: true })
+        let mut session = Self {
+            tokens: Arc::clone(&tokens),
+            running: Arc::default(),
+            heartbeat: None,
+            transaction: false,
+            unanswered: false,
+            open: true,
+        };
+        session.heartbeat = Some(Heartbeat::start(&tokens)?);
+        Ok(session)
     }
 
     /// Runs one statement. It is executed at most once, however often it is sent.
+    ///
+    /// After a statement without an answer the next one is sent once only: a load that fails because
+    /// the service does not answer does not repeat its ROLLBACK for a minute.
     ///
     /// A session that is lost outside of a transaction is replaced by a new one, in which the
     /// statement runs.
@@ -79,7 +87,7 @@ impl Session {
     /// # Errors
     /// Those of [`Self::execute`].
     pub fn upload_info(&mut self, statement: &str) -> Result<Value, SnowflakeError> {
-        self.run(statement, query::upload_info)
+        self.run(statement, query::run)
     }
 
     /// Returns a handle with which another thread aborts the running statement.
@@ -105,10 +113,11 @@ impl Session {
     fn run<T>(
         &mut self,
         statement: &str,
-        run: impl Fn(&Tokens, &Running, &str) -> Result<T, SnowflakeError>,
+        run: impl Fn(&Tokens, &Running, &str, Attempts) -> Result<T, SnowflakeError>,
     ) -> Result<T, SnowflakeError> {
         let effect = Effect::of(statement);
-        let mut result = run(&self.tokens, &self.running, statement);
+        let attempts = if self.unanswered { Attempts::single() } else { Attempts::default() };
+        let mut result = run(&self.tokens, &self.running, statement, attempts);
         if lost(&result) {
             // A new session has no transaction, so a rollback is not needed.
             let alone = !self.transaction || effect == Effect::Rollback;
@@ -117,11 +126,15 @@ impl Session {
                 return result;
             }
             self.tokens.replace()?;
-            result = run(&self.tokens, &self.running, statement);
+            result = run(&self.tokens, &self.running, statement, Attempts::default());
         }
+        self.unanswered = result.as_ref().is_err_and(|error| {
+            matches!(error.kind(), ErrorKind::OutcomeUnknown | ErrorKind::Unavailable)
+        });
         match (&result, effect) {
             (Ok(_), Effect::Begin) => self.transaction = true,
-            (Ok(_), Effect::Commit | Effect::Rollback) => self.transaction = false,
+            // A definition that failed may have left the transaction open.
+            (Ok(_), Effect::Commit | Effect::Define | Effect::Rollback) => self.transaction = false,
             _ => {}
         }
         result.map_err(|error| self.weighed(error, effect))
@@ -132,7 +145,7 @@ impl Session {
         let lost = error.kind() == ErrorKind::OutcomeUnknown;
         let lasts = match effect {
             Effect::Read | Effect::Begin | Effect::Rollback => false,
-            Effect::Commit => true,
+            Effect::Commit | Effect::Define => true,
             Effect::Change => !self.transaction,
         };
         if lost && !lasts { error.with_kind(ErrorKind::NoAnswer) } else { error }

@@ -25,6 +25,8 @@ pub(super) struct Tokens {
     pub(super) wire: Wire,
     connection: Connection,
     current: Mutex<LoggedIn>,
+    /// Locked during a renewal and a login, so that only one of several threads requests it.
+    renewing: Mutex<()>,
 }
 
 /// The state of a token in an answer.
@@ -61,7 +63,7 @@ impl Tokens {
     pub(super) fn open(connection: &Connection) -> Result<Self, SnowflakeError> {
         let wire = Wire::new(connection.address.clone(), connection.pace.clone());
         let current = Mutex::new(login(&wire, connection)?);
-        Ok(Self { wire, connection: connection.clone(), current })
+        Ok(Self { wire, connection: connection.clone(), current, renewing: Mutex::default() })
     }
 
     /// Returns the session token.
@@ -74,17 +76,25 @@ impl Tokens {
         self.lock().life
     }
 
-    /// Replaces an expired session token, unless it has been replaced already.
+    /// Replaces an expired session token, unless it has been replaced already. The attempts have the
+    /// limits of these.
     ///
     /// # Errors
     /// [`ErrorKind::SessionLost`] if the service does not accept the master token any more.
-    pub(super) fn renew(&self, expired: &Secret) -> Result<(), SnowflakeError> {
-        // Locked during a renewal, so that only one of several threads requests it.
-        let mut current = self.lock();
-        if current.session != *expired {
+    pub(super) fn renew(
+        &self,
+        expired: &Secret,
+        attempts: &Attempts,
+    ) -> Result<(), SnowflakeError> {
+        let _renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (session, master) = {
+            let current = self.lock();
+            (current.session.clone(), current.master.clone())
+        };
+        if session != *expired {
             return Ok(());
         }
-        let Some(master) = current.master.clone() else {
+        let Some(master) = master else {
             let message = "the session token has expired, and the login returned no master token";
             return Err(SnowflakeError::new(ErrorKind::SessionLost, message));
         };
@@ -101,7 +111,7 @@ impl Tokens {
         };
         let answer: Envelope<Renewed> = self
             .wire
-            .call(&call, &mut Attempts::default())
+            .call(&call, &mut attempts.for_another())
             // A renewal executes no statement.
             .map_err(|error| error.with_kind(ErrorKind::Unavailable).during("renewal"))?;
         if !answer.success {
@@ -109,8 +119,10 @@ impl Tokens {
         }
         let data = answer.into_data(ErrorKind::SessionLost)?;
         let session = data.session_token.filter(|it| !it.is_empty()).map(Secret::new);
-        current.session = session
+        let session = session
             .ok_or_else(|| SnowflakeError::answer("expected a session token, found none"))?;
+        let mut current = self.lock();
+        current.session = session;
         if let Some(master) = data.master_token.filter(|it| !it.is_empty()) {
             current.master = Some(Secret::new(master));
         }
@@ -122,8 +134,9 @@ impl Tokens {
 
     /// Opens another session in place of a lost one.
     pub(super) fn replace(&self) -> Result<(), SnowflakeError> {
-        let mut current = self.lock();
-        *current = login(&self.wire, &self.connection)?;
+        let _renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
+        let other = login(&self.wire, &self.connection)?;
+        *self.lock() = other;
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use ureq::Timeout;
 use ureq::http::{HeaderMap, HeaderValue, Method, Uri};
-use ureq::{Agent, Timeout};
 
 use super::account::Address;
 use super::attempts::{Attempts, Miss, Trouble};
@@ -16,7 +16,7 @@ use super::error::{ErrorKind, SnowflakeError};
 use super::id;
 use crate::credentials::{Origin, Secret};
 use crate::gzip::Members;
-use crate::http::{check, encoded};
+use crate::http::{Agents, check, encoded};
 
 /// The largest answer, decompressed.
 const LARGEST: u64 = 1 << 30;
@@ -27,9 +27,7 @@ const STICKY: &str = "x-snowflake-session";
 
 /// The service, with the clients that send requests.
 pub(super) struct Wire {
-    /// Uses the proxy of the environment, if there is one.
-    remote: Agent,
-    local: Agent,
+    agents: Agents,
     address: Address,
     pub(super) pace: Pace,
     sticky: Mutex<Option<HeaderValue>>,
@@ -70,23 +68,9 @@ struct Received {
 
 impl Wire {
     pub(super) fn new(address: Address, pace: Pace) -> Self {
-        let agent = |config: ureq::config::ConfigBuilder<ureq::typestate::AgentScope>| {
-            config
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .timeout_connect(Some(Duration::from_secs(15).min(pace.timeout)))
-                .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .into()
-        };
-        Self {
-            remote: agent(Agent::config_builder()),
-            local: agent(Agent::config_builder().proxy(None)),
-            address,
-            pace,
-            sticky: Mutex::default(),
-        }
+        let connect = Duration::from_secs(15).min(pace.timeout);
+        let agents = Agents::new(|config| config.timeout_connect(Some(connect)));
+        Self { agents, address, pace, sticky: Mutex::default() }
     }
 
     /// Repeats a request until the service answers.
@@ -98,19 +82,18 @@ impl Wire {
         attempts.run(&self.pace, |attempts| {
             let url = self.url(call, attempts).map_err(Miss::Never)?;
             let body = (call.body)().map_err(Miss::Never)?;
-            let timeout = attempts.timeout(self.pace.timeout);
-            let received = self.followed(call, url, &body, timeout)?;
+            let received = self.followed(call, url, &body, attempts)?;
             self.keep_sticky(&received.headers);
-            let trouble = |message: String| {
+            let again = |message: String| {
                 let Received { status, headers, .. } = &received;
                 Miss::Again(trouble(*status, headers, message))
             };
             if retried(received.status) {
-                return Err(trouble(format!("the service answered {}", received.status)));
+                return Err(again(format!("the service answered {}", received.status)));
             }
             match Envelope::parse(received.status, &received.body) {
                 Ok(envelope) => Ok(envelope),
-                Err(why) if received.status == 200 => Err(trouble(why)),
+                Err(why) if received.status == 200 => Err(again(why)),
                 Err(_) => Ok(Envelope::of_status(received.status)),
             }
         })
@@ -139,10 +122,11 @@ impl Wire {
         call: &Call<'_>,
         first: String,
         body: &str,
-        timeout: Duration,
+        attempts: &Attempts,
     ) -> Result<Received, Miss> {
         let mut url = first;
         for _ in 0..=MOST_REDIRECTS {
+            let timeout = attempts.timeout(self.pace.timeout);
             let uri: Uri = url.parse().map_err(|_| refused("not a URL"))?;
             let request = self.request(call, uri.clone()).map_err(Miss::Never)?;
             let received = match call.method {
@@ -200,13 +184,13 @@ impl Wire {
         timeout: Duration,
     ) -> Result<Received, Miss> {
         let origin = check(request.uri()).map_err(refused)?;
-        let agent = if origin.is_local() { &self.local } else { &self.remote };
+        let agent = self.agents.to(&origin);
         let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
         let mut response = agent.run(request).map_err(|error| missed(&error, &origin))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = response.body_mut().with_config().limit(LARGEST).read_to_vec();
-        let body = body.map_err(|error| missed(&error, &origin))?;
+        let body = body.map_err(|error| broken_off(&error, &origin))?;
         let body = unpacked(body).map_err(|why| Miss::Again(trouble(status, &headers, why)))?;
         Ok(Received { status, headers, body })
     }
@@ -303,10 +287,20 @@ fn missed(error: &ureq::Error, origin: &Origin) -> Miss {
     };
     let message = format!("{origin}: {error}");
     if lasting {
-        let kind = ErrorKind::Unavailable;
-        return Miss::Never(SnowflakeError::new(kind, message));
+        return Miss::Never(SnowflakeError::new(ErrorKind::Connection, message));
     }
     Miss::Again(Trouble { status: 0, executed, wait: None, message })
+}
+
+/// The failure of an answer whose body cannot be read: the server may have executed the request.
+fn broken_off(error: &ureq::Error, origin: &Origin) -> Miss {
+    let message = format!("{origin}: {error}");
+    match error {
+        ureq::Error::BodyExceedsLimit(_) => {
+            Miss::Never(SnowflakeError::new(ErrorKind::OutcomeUnknown, message))
+        }
+        _ => Miss::Again(Trouble { status: 0, executed: true, wait: None, message }),
+    }
 }
 
 fn sensitive(value: &Secret) -> Result<HeaderValue, SnowflakeError> {

@@ -134,7 +134,7 @@ impl<'a> UploadRequests<'a> {
             let secrets = storage.sign(&mut request, &payload);
             let mut body = RequestBody::new(body, self.cancelled);
             let mut asked = None;
-            let trouble = match self.client.agents.send(&request, &mut body, &secrets) {
+            let (retry, trouble) = match self.client.agents.send(&request, &mut body, &secrets) {
                 Ok(answer) => match class(storage, &answer) {
                     AnswerClass::Done => return Ok(answer),
                     AnswerClass::Expired if renewed < RENEWALS => {
@@ -144,16 +144,13 @@ impl<'a> UploadRequests<'a> {
                     }
                     found => {
                         asked = answer.header("retry-after").and_then(|it| it.trim().parse().ok());
-                        CloudFailure {
-                            transient: found == AnswerClass::Retry,
-                            ..refused(&answer, None)
-                        }
+                        (found == AnswerClass::Retry, refused(&answer, None))
                     }
                 },
-                Err(trouble) => trouble,
+                Err(trouble) => (trouble.transient, trouble),
             };
             tried += 1;
-            if trouble.transient && tried < self.tries && !self.is_cancelled() {
+            if retry && tried < self.tries && !self.is_cancelled() {
                 self.client.counters.retry();
                 let time = asked.map_or_else(|| jittered(wait), Duration::from_secs);
                 self.wait(time.min(LONGEST_ASKED));

@@ -95,19 +95,6 @@ impl Identity {
         }
     }
 
-    /// Returns the secrets that no error may contain.
-    pub(in crate::snowflake) fn secrets(&self) -> Vec<Secret> {
-        match self {
-            Self::Password { password, passcode, .. } => {
-                [Some(password.clone()), passcode.clone()].into_iter().flatten().collect()
-            }
-            Self::Key { .. } => Vec::new(),
-            Self::OAuth { token, .. }
-            | Self::AccessToken { token, .. }
-            | Self::Container { token } => token.read().into_iter().collect(),
-        }
-    }
-
     /// Returns `true` if another login may read another token.
     pub(in crate::snowflake) const fn changes(&self) -> bool {
         match self {

@@ -129,9 +129,8 @@ impl Connection {
         self
     }
 
-    /// Sets the time to wait for the answer of one attempt; 120 s by default. It does not limit
-    /// statements: the result of a longer one is requested again.
-    /// for with further requests, so this does not limit it.
+    /// Sets the time to wait for the answer of one attempt; 120 s by default. It does not limit a
+    /// statement: the result of a longer one is requested again.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.pace.timeout = timeout;

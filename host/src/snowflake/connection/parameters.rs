@@ -6,7 +6,6 @@ use super::super::error::{ErrorKind, SnowflakeError};
 use crate::credentials::Secret;
 
 /// The names of parameters that are used here. A file shared with other programs may have more.
-/// it.
 pub(super) const NAMES: [&str; 21] = [
     "account",
     "authenticator",

@@ -114,8 +114,7 @@ impl PrivateKey {
 
 /// Returns the bytes of a key in PEM or base64.
 fn bytes(text: &str) -> Result<Vec<u8>, String> {
-    // In variables of the environment a line feed is often written as `
-    // `.
+    // Variables of the environment often contain a backslash and an n in place of a line feed.
     let text = text.replace("\\n", "\n");
     let body = match text.split_once("-----BEGIN ") {
         None => text,

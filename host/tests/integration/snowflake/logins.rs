@@ -112,6 +112,18 @@ fn a_container_logs_in_with_both_of_its_tokens_and_no_name() {
     let fields = ["LOGIN_NAME", "AUTHENTICATOR", "TOKEN", "SPCS_TOKEN"].map(|name| &data[name]);
     assert_eq!(fields, [&Value::Null, &json!("OAUTH"), &json!("t"), &json!("s")]);
 
+    // A token that cannot be read is an error; without the file there is none to send.
+    let spcs_token = folder.path().join("spcs_token");
+    fs::remove_file(&spcs_token).unwrap();
+    drop(Session::open(&connection).unwrap());
+    assert_eq!(service.sent(LOGIN)[1].body["data"]["SPCS_TOKEN"], Value::Null);
+    fs::create_dir(&spcs_token).unwrap();
+    let error = Session::open(&connection).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(error.message().contains("spcs_token: "), "{error}");
+    fs::remove_dir(&spcs_token).unwrap();
+    fs::write(&spcs_token, "s\n").unwrap();
+
     // A user of its own sends the service's token, too.
     let own = [("account", "xy1"), ("user", "loader"), ("password", "hunter2")];
     let address = [("host", "127.0.0.1"), ("port", port.as_str()), ("protocol", "http")];
@@ -119,7 +131,7 @@ fn a_container_logs_in_with_both_of_its_tokens_and_no_name() {
     let connection =
         snowcat_host::snowflake::Connection::find(None, &arguments, &variable).unwrap();
     drop(Session::open(&connection).unwrap());
-    let data = &service.sent(LOGIN)[1].body["data"];
+    let data = &service.sent(LOGIN)[2].body["data"];
     let fields = ["LOGIN_NAME", "PASSWORD", "SPCS_TOKEN"].map(|name| &data[name]);
     assert_eq!(fields, [&json!("loader"), &json!("hunter2"), &json!("s")]);
 }

@@ -85,6 +85,9 @@ fn without_an_answer_the_error_says_what_is_known() {
     // Nothing that lasts was changed.
     check(&["SELECT"], Does::HangsUp, ErrorKind::NoAnswer, false);
     check(&["BEGIN", "INSERT"], Does::HangsUp, ErrorKind::NoAnswer, false);
+    // A definition commits by itself, and what follows it is in no transaction.
+    check(&["BEGIN", "DROP TABLE T"], Does::HangsUp, unknown, false);
+    check(&["BEGIN", "DROP TABLE T", "DELETE"], Does::HangsUp, unknown, false);
     check(&["BEGIN", "ROLLBACK", "INSERT"], Does::HangsUp, unknown, false);
 }
 
@@ -285,6 +288,26 @@ fn a_log_out_ends_within_seconds() {
     let began = Instant::now();
     assert!(session.unwrap().close().is_err());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
+fn after_a_statement_without_an_answer_the_next_is_sent_once() {
+    let busy = || Does::Says(503, Value::Null);
+    let mut plan = vec![busy(); 4 + 1];
+    plan.extend([Does::row("x"), busy(), Does::row("y")]);
+    let service = Service::new(&[(QUERY, &plan)]);
+    let mut session = Session::open(&service.connection()).unwrap();
+    let mut check = |statement: &str, expected: Result<&str, ErrorKind>, sent: usize| {
+        let before = service.sent(QUERY).len();
+        let found = session.execute(statement).map(|answer| value(Ok(answer)));
+        let found = found.as_deref().map_err(SnowflakeError::kind);
+        assert_eq!((found, service.sent(QUERY).len() - before), (expected, sent), "{statement}");
+    };
+    check("INSERT", Err(ErrorKind::Unavailable), 4);
+    check("ROLLBACK", Err(ErrorKind::Unavailable), 1);
+    check("DROP STAGE S", Ok("x"), 1);
+    // Only the statement directly before counts.
+    check("SELECT", Ok("y"), 2);
 }
 
 #[test]
