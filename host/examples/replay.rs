@@ -25,6 +25,6 @@ pub(crate) fn run(folder: &Path, out: &mut impl Write) -> Result<(), Box<dyn Err
     // A step that differs is the reason why the run ended.
     replay.finish()?;
     let report = ended?;
-    writeln!(out, "{}: as recorded, {} statements", report.dataset, report.statements)?;
+    writeln!(out, "{}: steps as recorded, {} statements", report.dataset, report.statements)?;
     Ok(())
 }

@@ -63,7 +63,8 @@ impl Replay {
         }
     }
 
-    /// Checks that the finished run equals the recorded one.
+    /// Checks that every step of the finished run equals the recorded one. The end of the run, its
+    /// report or fault, is not compared.
     ///
     /// # Errors
     /// [`Error::Transcript`] with the first difference.

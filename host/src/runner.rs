@@ -62,8 +62,9 @@ impl Runner {
     /// which is recorded in the dataset because the component has no clock.
     ///
     /// # Errors
-    /// See [`Error`]. Nothing was committed, unless the error states that the outcome of the last
-    /// statement is unknown.
+    /// See [`Error`]. After a [`Error::Fault`] the transaction that failed is not committed; parts
+    /// before it are, if the job has checkpoints. A limit, a trap or an error of an observer can also
+    /// end a run after its COMMIT: the rows of `_dlt_loads` show whether the load is there.
     pub fn run(&self, job: &str, now: &str, host: &mut dyn Host) -> Result<Report, Error> {
         self.run_observed(job, now, host, &mut [])
     }
@@ -356,7 +357,10 @@ fn drive_to_end(
             Err(error) => return Err(reported(error, observers)?),
         };
         let payload = match &step {
-            Step::Upload(upload) => payload(guest, upload)?,
+            Step::Upload(upload) => match payload(guest, upload) {
+                Ok(payload) => payload,
+                Err(error) => return Err(reported(error, observers)?),
+            },
             _ => Vec::new(),
         };
         let worked = clock.elapsed();

@@ -9,7 +9,7 @@ pub(super) enum Exit {
     Job,
     /// The source failed.
     Source,
-    /// Snowflake failed. Nothing was committed.
+    /// Snowflake failed, or rejected the login. The failed transaction is not committed.
     Destination,
     /// The data is not what was expected, or a contract forbids it.
     Data,
@@ -42,7 +42,7 @@ pub(super) fn of_error(error: &Error) -> Exit {
         FaultKind::Config => Exit::Job,
         FaultKind::Contract | FaultKind::Data => Exit::Data,
         FaultKind::Source => Exit::Source,
-        // The interface has no kind of its own for the fence.
+        // The interface has no kind for this. The text is that of the guest, in `load/publish/lock.rs`.
         FaultKind::Destination if fault.message.starts_with("another load") => Exit::Overtaken,
         FaultKind::Destination => Exit::Destination,
         FaultKind::Internal | FaultKind::Protocol => Exit::Limit,

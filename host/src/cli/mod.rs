@@ -1,4 +1,4 @@
-//! The command line: arguments in, text out. It adds only wording to the library.
+//! The commands: arguments, files and output. Loads are in the library.
 
 mod check;
 mod columns;
@@ -8,6 +8,7 @@ mod grid;
 mod image;
 mod init;
 mod job;
+mod load;
 mod placeholders;
 mod plan;
 mod precompile;
@@ -22,7 +23,7 @@ mod terminal;
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -30,7 +31,7 @@ use snowcat_host::{COMPONENT, Engine, Settings};
 
 use self::terminal::Escaped;
 
-/// Grooms loose JSON into packed Snowflake tables.
+/// Loads REST APIs and files into Snowflake.
 #[derive(Parser)]
 #[command(name = "snowcat", version, max_term_width = 100)]
 struct Arguments {
@@ -64,6 +65,16 @@ enum Failed {
     Work(String),
     /// A load failed, for this reason.
     Exit(exit::Exit, String),
+}
+
+/// Reads a file, without the byte order mark of an editor: positions do not count it.
+fn read_text(file: &Path) -> Result<String, Failed> {
+    let text =
+        fs::read_to_string(file).map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
 }
 
 /// Runs the command that the arguments name.

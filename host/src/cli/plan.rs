@@ -1,28 +1,20 @@
 //! `snowcat plan`: a load without a database. It shows what the load would create, run and upload;
 //! its input is real.
 
-use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde_json::Value;
-use snowcat_host::credentials::{Credentials, Environment};
 use snowcat_host::dry_run::samples::Answers;
-use snowcat_host::http::{Http, HttpLimits};
-use snowcat_host::input::buckets::Buckets;
-use snowcat_host::input::files::{Input, LocalFiles, Store};
-use snowcat_host::transcript::Transcript;
-use snowcat_host::{DryRun, Engine, Error, Limits, Observer, Report, Runner, Settings};
+use snowcat_host::input::files::Input;
+use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings};
 
-use super::placeholders::{Setting, filled};
+use super::load::{LoadArguments, sources, stores};
 use super::progress::ProgressDisplay;
-use super::terminal::Escaped;
-use super::{Failed, job, private, show};
+use super::{Failed, job, show};
 
 /// Show the tables of a load and their first rows, without Snowflake
 ///
@@ -33,8 +25,8 @@ use super::{Failed, job, private, show};
 /// GOOGLE_APPLICATION_CREDENTIALS.
 #[derive(Args)]
 pub(super) struct Plan {
-    /// The job (a JSON file)
-    job: PathBuf,
+    #[command(flatten)]
+    load: LoadArguments,
     /// Read a resource from a file or a pattern of files (JSON, NDJSON, an array, pages of an API,
     /// or the format that the name or the resource implies; - is the standard input). Resources
     /// without a file are skipped. For one file per record of a parent, with pages of the API, put
@@ -45,37 +37,22 @@ pub(super) struct Plan {
     /// Answer requests from the transcript of another plan, and send none
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
-    /// The value of a placeholder {{NAME}} in the job
-    #[arg(long, value_name = "NAME=VALUE")]
-    set: Vec<Setting>,
     /// Write the Parquet files to this directory
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Show the files, the DDL and the SQL, too
     #[arg(long)]
     sql: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-    /// The instant of the load, instead of now
-    #[arg(long, value_name = "RFC3339", value_parser = DateTime::parse_from_rfc3339)]
-    now: Option<DateTime<chrono::FixedOffset>>,
-    /// Write a transcript of the run, one JSON object per line
-    #[arg(long, value_name = "FILE")]
-    transcript: Option<PathBuf>,
-    /// The maximum memory of the load, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
-    memory: u16,
 }
 
 impl Plan {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let began = Instant::now();
-        let mut job = self.job()?;
+        let mut job = self.load.job()?;
         let inputs = job::feed(&mut job, &self.input).map_err(Failed::Usage)?;
         let notes = select(&mut job, &inputs);
         let mut host = self.host(&job, &inputs)?;
-        let mut transcript = self.transcript()?;
+        let mut transcript = self.load.transcript()?;
 
         let engine = Engine::new(&Settings::default()).map_err(|e| failed(&e))?;
         let compiled = began.elapsed();
@@ -84,9 +61,9 @@ impl Plan {
         if let Some(transcript) = &mut transcript {
             observers.push(transcript);
         }
-        let run = Runner::new(&engine).limits(self.limits()).run_observed(
+        let run = Runner::new(&engine).limits(self.load.limits()).run_observed(
             &job.to_string(),
-            &self.now(),
+            &self.load.now(),
             &mut host,
             &mut observers,
         );
@@ -95,30 +72,24 @@ impl Plan {
         drop_paginators(&mut report, &host);
         report.warnings.splice(..0, notes);
         report_missing_files(&host);
-        self.print(&show::Shown {
+        let shown = show::Shown {
             report: &report,
             scripts: host.scripts(),
             files: host.files(),
             timings: progress.timings,
             compiled,
             total: began.elapsed(),
-        })
-    }
-
-    fn job(&self) -> Result<Value, Failed> {
-        let wrong = |why: &dyn Display| Failed::Usage(format!("{}: {why}", self.job.display()));
-        let text = fs::read_to_string(&self.job).map_err(|e| wrong(&e))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let text = filled(text, &self.set).map_err(|e| wrong(&e))?;
-        serde_json::from_str(&text).map_err(|e| wrong(&e))
+        };
+        let printed = self.load.print(&shown, |out| shown.text(out, self.sql));
+        printed.map_err(|e| Failed::Work(e.to_string()))
     }
 
     /// Returns the host of the run with its inputs: stores, files, recorded answers and the
     /// sources.
     fn host(&self, job: &Value, inputs: &[job::ResourceFile]) -> Result<DryRun, Failed> {
         let stores = stores();
-        let mut host = DryRun::new().stores(stores.iter().cloned());
-        if !self.json {
+        let mut host = sources(job, &stores);
+        if !self.load.json {
             host = host.keep_rows(show::SHOWN);
         }
         if let Some(directory) = &self.out {
@@ -142,40 +113,7 @@ impl Plan {
             let given = given.map_err(|e| Failed::Usage(e.to_string()))?;
             host = host.input(&input.resource, given);
         }
-        // If the credentials are invalid, the load reports it, because it parses them first.
-        if let Ok(credentials) = Credentials::of_job(job, Box::new(Environment)) {
-            host = host.http(Http::new(credentials, HttpLimits::default()));
-        }
         Ok(host)
-    }
-
-    fn transcript(&self) -> Result<Option<Transcript<BufWriter<File>>>, Failed> {
-        let Some(file) = &self.transcript else { return Ok(None) };
-        let created =
-            private::create(file).map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
-        Ok(Some(Transcript::new(BufWriter::new(created))))
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { memory: usize::from(self.memory) << 20, ..Limits::default() }
-    }
-
-    fn now(&self) -> String {
-        self.now.map_or_else(
-            || Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
-            |now| now.to_rfc3339(),
-        )
-    }
-
-    fn print(&self, shown: &show::Shown<'_>) -> Result<(), Failed> {
-        let mut out = Escaped(BufWriter::new(io::stdout()));
-        let written =
-            if self.json { shown.json(&mut out.0) } else { shown.text(&mut out, self.sql) };
-        match written.and_then(|()| out.flush()) {
-            // The reader has closed the pipe: `snowcat plan .. | head`.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(|e| Failed::Work(e.to_string())),
-        }
     }
 }
 
@@ -192,11 +130,6 @@ fn report_missing_files(host: &DryRun) {
             );
         }
     }
-}
-
-/// The stores that files can be in.
-fn stores() -> Vec<Arc<dyn Store>> {
-    vec![Arc::new(LocalFiles), Arc::new(Buckets::new())]
 }
 
 /// The maximum size in bytes of a page that is read twice.

@@ -99,8 +99,10 @@ impl Observer for ProgressDisplay {
                 [one] => self.tell(&format!("asking {}", one.url.split('?').next().unwrap_or(""))),
                 many => self.tell(&format!("{} requests", many.len())),
             },
-            Step::Examined(_) | Step::Finished(_) | Step::Found(_) | Step::Sql(_) => {
-                self.last = Side::None
+            Step::Examined(_) | Step::Finished(_) | Step::Found(_) => self.last = Side::None,
+            Step::Sql(script) => {
+                self.last = Side::None;
+                self.tell(&format!("running {} statements", script.statements.len()));
             }
             Step::Pull(pull) => self.tell(&format!("reading {}", pull.resource)),
             Step::Upload(upload) => {

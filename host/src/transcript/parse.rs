@@ -85,10 +85,13 @@ fn parse_outcome(value: &Value) -> Result<Outcome, String> {
         Value::Null => Ok(None),
         value => text(value).map(Some),
     };
-    Ok(Outcome {
-        rows: list(field(value, "rows")?, |row| list(row, cell))?,
-        affected: field(value, "affected")?.as_u64(),
-    })
+    let affected = match field(value, "affected")? {
+        Value::Null => None,
+        found => Some(
+            found.as_u64().ok_or_else(|| format!("expected a number of rows, found {found}"))?,
+        ),
+    };
+    Ok(Outcome { rows: list(field(value, "rows")?, |row| list(row, cell))?, affected })
 }
 
 fn parse_response(value: &Value) -> Result<Result<Response, Failure>, String> {

@@ -101,6 +101,15 @@ fn replies_have_one_text_and_are_read_back() {
 }
 
 #[test]
+fn a_number_of_rows_is_a_number() {
+    for affected in ["-1", "1.5", "\"3\""] {
+        let line = format!(r#"{{"reply":{{"outcomes":[{{"affected":{affected},"rows":[]}}]}}}}"#);
+        let error = parse_reply(&serde_json::from_str(&line).unwrap()).unwrap_err();
+        assert_eq!(error, format!("expected a number of rows, found {affected}"));
+    }
+}
+
+#[test]
 fn faults_have_one_text() {
     let fault = Fault {
         kind: FaultKind::Data,

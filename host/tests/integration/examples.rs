@@ -34,5 +34,5 @@ fn replay_repeats_a_transcript() {
     let mut out = Vec::new();
     replay::run(&runs.join("second_load"), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    assert!(text.contains(": as recorded, "), "{text}");
+    assert!(text.contains(": steps as recorded, "), "{text}");
 }

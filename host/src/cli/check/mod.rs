@@ -1,6 +1,5 @@
 //! `snowcat check`: reports whether a job is valid, and the line of each error.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -12,11 +11,11 @@ use snowcat_host::{
     Script, Settings, SqlReply, Upload,
 };
 
-use super::Failed;
 use super::document::{Node, Step, position, steps};
 use super::init::OPEN;
 use super::placeholders::{Setting, all_are_known, filled_as_given, missing as without_setting};
 use super::terminal::Escaped;
+use super::{Failed, read_text};
 
 /// Report whether jobs are valid, and the position of each error
 ///
@@ -41,9 +40,7 @@ pub(super) struct Check {
 /// The part of a `policy.json` for jobs, in the form of the component.
 fn policy(file: &Path) -> Result<String, Failed> {
     let usage = |why: &dyn std::fmt::Display| Failed::Usage(format!("{}: {why}", file.display()));
-    let text = fs::read_to_string(file).map_err(|e| usage(&e))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let found: Value = serde_json::from_str(text).map_err(|e| usage(&e))?;
+    let found: Value = serde_json::from_str(&read_text(file)?).map_err(|e| usage(&e))?;
     match found.get("jobs") {
         Some(jobs @ Value::Object(_)) => Ok(jobs.to_string()),
         _ => Err(usage(&"expected an object \"jobs\", found none")),
@@ -58,11 +55,7 @@ impl Check {
         let work = |e: &dyn std::fmt::Display| Failed::Work(e.to_string());
         let mut texts = Vec::new();
         for file in &self.jobs {
-            let text = fs::read_to_string(file)
-                .map_err(|e| Failed::Usage(format!("{}: {e}", file.display())))?;
-            // A byte order mark of an editor is removed; positions do not count it.
-            let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-            texts.push((file.display().to_string(), text));
+            texts.push((file.display().to_string(), read_text(file)?));
         }
         let jobs: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
         all_are_known(&jobs, &self.set).map_err(Failed::Usage)?;
