@@ -34,7 +34,8 @@ setup: ## Install what is missing: a compiler for the component, Python packages
 
 # Without npm the tests of Azurite and of the client for Node.js are skipped, and say so.
 try-node:
-	@tests/setup/node.sh target/node || echo "node: not installed; the tests of Azurite and of snowflake-sdk are skipped"
+	@if command -v npm >/dev/null; then tests/setup/node.sh target/node; \
+	else echo "node: no npm; the tests of Azurite and of snowflake-sdk are skipped"; fi
 
 node: ## Install the Node.js programs of the tests in target/node
 	@tests/setup/node.sh target/node
@@ -88,13 +89,11 @@ test-rust: ## The tests in Rust
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
 	@echo "test: Python"
 	@$(PYTHON) tests/python/support/parquet_read_back.py $(READ_BACK)
-	@$(PYTHON) tests/python/test_clients.py
 	@# Three on two cores: each waits for its emulator's threads a third of the time.
 	@$(PYTHON) -m pytest -q --numprocesses 3 --dist worksteal tests
 
 clients: setup node ## Install the other clients of Snowflake, and run one script with each against the emulator
 	@tests/setup/clients.sh target/clients
-	@$(PYTHON) tests/python/test_clients.py
 	@$(PYTHON) -m pytest -q -rs tests/python/test_clients.py
 
 library: ## Build the guest as a native program for tests (target/debug/library)

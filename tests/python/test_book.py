@@ -163,7 +163,7 @@ def test_json_is_json(chapter):
             text = text[end:].strip()
 
 
-@pytest.mark.parametrize("command", ["init", "check", "plan"])
+@pytest.mark.parametrize("command", ["init", "check", "plan", "run"])
 def test_all_options_are_documented(command, tmp_path):
     chapter = (BOOK / "src/command-line.md").read_text("utf-8")
     section = chapter.partition(f"\n## {command}\n")[2].partition("\n## ")[0]

@@ -33,7 +33,7 @@ COPY = (
 @pytest.fixture(scope="module", params=["s3", "azure", "gcs"])
 def cloud(request):
     if request.param == "azure" and not clouds.has_azurite():
-        pytest.skip("Azurite is not installed: make clients")
+        pytest.skip("Azurite is not installed: make node")
     with clouds.CLOUDS[request.param]() as made:
         yield made
 

@@ -8,10 +8,12 @@ import json
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -37,8 +39,10 @@ class StorageGate(ThreadingHTTPServer):
         storage.gate = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, name="emulator storage", daemon=True).start()
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that disconnects is not an error."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that disconnects is not an error; a defect of this server is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def stop(self) -> None:
         """Stop serving."""

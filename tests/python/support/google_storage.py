@@ -6,11 +6,13 @@ import base64
 import hashlib
 import re
 import secrets
+import sys
 import threading
 import urllib.parse
 import xml.sax.saxutils
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import google_crc32c
 
@@ -62,8 +64,10 @@ class GoogleStorage(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
-    def handle_error(self, *_: object) -> None:
-        """A client that goes away is no error."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that disconnects is not an error; a defect of this server is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,7 @@ import pathlib
 import re
 import secrets
 import socket
+import sys
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ET
@@ -87,7 +88,9 @@ class Gate(http.server.ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request, client_address):
-        """A client that goes away is no error."""
+        """A client that disconnects is not an error; a defect of this server is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def put(self, name: str) -> dict:
         """The `data` of the answer to a PUT statement of a file."""

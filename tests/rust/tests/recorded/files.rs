@@ -81,7 +81,7 @@ pub(crate) fn recordings(root: &Path) -> Vec<Recording> {
     all.sort();
     let file = |name: String| {
         let path = root.join(&name);
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = std::fs::read_to_string(&path).unwrap();
         File { name, path, text }
     };
     all.into_iter()
@@ -97,8 +97,8 @@ fn paths(root: &Path) -> Vec<PathBuf> {
     let mut open = vec![root.to_owned()];
     let mut found = Vec::new();
     while let Some(folder) = open.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        for path in entries.flatten().map(|entry| entry.path()) {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if path.is_dir() {
                 open.push(path);
