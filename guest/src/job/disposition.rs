@@ -64,6 +64,37 @@ pub(crate) enum ReplaceStrategy {
     TruncateAndInsert,
 }
 
+/// Why a load of a table must be complete: its rows cannot be committed a part at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NeedsAllRows {
+    /// The table is replaced.
+    Replace,
+    /// The strategy retires or deletes the rows that are absent from the load.
+    Absent,
+    /// The rows in the `destination_scope` that are absent from the load are deleted.
+    Scope,
+    /// The rows of one `merge_key` are replaced together.
+    MergeKey,
+}
+
+impl NeedsAllRows {
+    /// The reason for an error.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Replace => "replace publishes a table as a whole, so the load must be complete",
+            Self::Absent => {
+                "scd2 and cdc retire or delete rows that are absent from the load, so it must be complete"
+            }
+            Self::Scope => {
+                "rows in the destination_scope that are absent from the load are deleted, so it must be complete"
+            }
+            Self::MergeKey => {
+                "all rows of one merge_key are replaced together, so the load must be complete"
+            }
+        }
+    }
+}
+
 impl MergeDisposition {
     /// The strategy; dlt's default for Snowflake is delete-insert.
     pub(crate) fn strategy(&self) -> MergeStrategy {
@@ -79,6 +110,18 @@ impl WriteDisposition {
             Self::Merge(_) => "merge",
             Self::Replace(_) => "replace",
             Self::Skip => "skip",
+        }
+    }
+
+    /// Why a load with it must be complete, as far as the job alone decides it.
+    pub(super) fn needs_all_rows(&self) -> Option<NeedsAllRows> {
+        match self {
+            Self::Append | Self::Skip => None,
+            Self::Replace(_) => Some(NeedsAllRows::Replace),
+            Self::Merge(merge) if merge.strategy().ends_absent() => Some(NeedsAllRows::Absent),
+            Self::Merge(merge) => {
+                merge.options.destination_scope.as_ref().map(|_| NeedsAllRows::Scope)
+            }
         }
     }
 

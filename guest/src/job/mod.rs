@@ -34,7 +34,7 @@ use serde_json::Value;
 
 pub(crate) use self::credential::Credential;
 pub(crate) use self::cursor::{Convert, Cursor, Last, OnMissing};
-pub(crate) use self::disposition::WriteDisposition;
+pub(crate) use self::disposition::{NeedsAllRows, WriteDisposition};
 pub(crate) use self::endpoint::{Client, Endpoint, ResponseAction, ResponseRule};
 pub(crate) use self::file::{Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
 pub(crate) use self::hints::{ColumnHints, Sort};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::contract::contract;
 use super::cursor::Cursor;
-use super::disposition::{WriteDisposition, disposition};
+use super::disposition::{NeedsAllRows, WriteDisposition, disposition};
 use super::endpoint::{self, Endpoint};
 use super::file::{Checkpoint, OnBadRecord, Pulled};
 use super::hints::{self, ColumnHints, columns};
@@ -213,28 +213,15 @@ impl Resource {
         Ok(resource)
     }
 
-    /// Why its rows cannot be committed a part at a time, if they cannot.
+    /// Why its rows cannot be committed a part at a time, as far as the job alone decides it. The
+    /// plan of a load decides by the stored schema as well.
     fn in_one_piece(&self) -> Option<&'static str> {
-        match &self.write_disposition {
-            WriteDisposition::Append | WriteDisposition::Skip => {}
-            WriteDisposition::Replace(_) => {
-                return Some("replace publishes a table as a whole, so the load must be complete");
-            }
-            WriteDisposition::Merge(merge) => match merge.strategy() {
-                strategy if strategy.ends_absent() => {
-                    return Some(
-                        "scd2 and cdc retire or delete rows that are absent from the load, so it must be complete",
-                    );
-                }
-                _ if !self.merge_key.is_empty() => {
-                    return Some(
-                        "all rows of one merge_key are replaced together, so the load must be complete",
-                    );
-                }
-                _ => {}
-            },
+        let merges = matches!(self.write_disposition, WriteDisposition::Merge(_));
+        let in_groups = (merges && !self.merge_key.is_empty()).then_some(NeedsAllRows::MergeKey);
+        match self.write_disposition.needs_all_rows().or(in_groups) {
+            Some(why) => Some(why.reason()),
+            None => self.parent().is_some().then_some("the resource depends on another one"),
         }
-        self.parent().is_some().then_some("the resource depends on another one")
     }
 
     /// The table of rejected records.

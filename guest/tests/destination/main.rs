@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is a test")]
 
+mod checkpoints;
+
 use serde_json::{Value, json};
 use snowcat_guest::fault::Fault;
 use snowcat_guest::load;

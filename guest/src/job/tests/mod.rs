@@ -61,6 +61,9 @@ fn a_load_in_parts_needs_rows_that_do_not_depend_on_each_other() {
     }
     let groups = "all rows of one merge_key are replaced together, so the load must be complete";
     check(json!("merge"), json!("day"), Some(groups));
+    let scope = json!({"disposition": "merge", "destination_scope": "day = 1"});
+    let absent = "rows in the destination_scope that are absent from the load are deleted, so it must be complete";
+    check(scope, json!([]), Some(absent));
 }
 
 #[test]

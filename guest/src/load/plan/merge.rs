@@ -7,7 +7,7 @@ use crate::dlt::datetime::parse_timestamp;
 use crate::dlt::merge_strategy::{MergeStrategy, RowIdSource};
 use crate::dlt::schema::{Column, Schema, Table};
 use crate::fault::{Context, Fault, Result};
-use crate::job::WriteDisposition;
+use crate::job::{NeedsAllRows, WriteDisposition};
 use crate::shred::{RootId, Sequence};
 use crate::sql::condition::RowCondition;
 
@@ -113,6 +113,17 @@ pub(crate) fn action(schema: &Schema, name: &str) -> Result<(WriteAction, Option
 }
 
 impl WriteAction {
+    /// Why a load with it must be complete: a part of the rows would delete or retire the others.
+    pub(crate) fn needs_all_rows(&self) -> Option<NeedsAllRows> {
+        match self {
+            Self::Append => None,
+            Self::Replace => Some(NeedsAllRows::Replace),
+            Self::Merge(plan) if plan.strategy.ends_absent() => Some(NeedsAllRows::Absent),
+            Self::Merge(plan) if plan.destination_scope.is_some() => Some(NeedsAllRows::Scope),
+            Self::Merge(plan) => (!plan.merge_key.is_empty()).then_some(NeedsAllRows::MergeKey),
+        }
+    }
+
     /// The rows that need numbers for it.
     pub(crate) fn sequence(&self) -> Sequence {
         match self {

@@ -5,7 +5,7 @@ use super::merge::{self, WriteAction};
 use super::nested;
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{Column, Hints, Schema, Table};
-use crate::fault::{Context, Result};
+use crate::fault::{Context, Fault, Result};
 use crate::job::{Job, Resource, WriteDisposition};
 
 /// How the rows of a root table are written.
@@ -55,7 +55,29 @@ pub(crate) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     });
     let nested = nested.collect::<Result<Vec<_>>>()?;
     let disposition = Some(&resource.write_disposition);
-    Ok(Some(Plan { nested, ..plan(schema, table, disposition, convention)? }))
+    let plan = Plan { nested, ..plan(schema, table, disposition, convention)? };
+    if resource.checkpoint.is_some() {
+        check_parts(&plan)?;
+    }
+    Ok(Some(plan))
+}
+
+/// Checks that the rows of the tables can be committed a part at a time. Every part is a load of its own, so a
+/// plan that deletes the rows which are absent from a load would delete those of the parts before.
+///
+/// # Errors
+/// A config fault that names the table.
+fn check_parts(plan: &Plan) -> Result<()> {
+    for plan in std::iter::once(plan).chain(&plan.nested) {
+        if let Some(why) = plan.action.needs_all_rows() {
+            return Err(Fault::config(format_args!(
+                "no checkpoint is possible: {}; the hints of the stored schema apply where the job gives none",
+                why.reason()
+            ))
+            .at(format_args!("table {}", plan.table)));
+        }
+    }
+    Ok(())
 }
 
 /// The plan for the rows of a root table.
