@@ -148,7 +148,7 @@ fn plan<'s, 'j>(
         pipeline: job.pipeline.clone(),
         database: job.database.clone(),
         dataset: job.dataset.clone(),
-        warnings: ignored(&schema),
+        warnings: ignored(&schema, job),
         ..Report::default()
     };
     if let Some(load) = refreshing {
@@ -189,8 +189,8 @@ async fn clean_up(session: &mut Session, publisher: &Publisher<'_>) -> Result<()
 }
 
 /// A warning for each setting of the stored schema that dlt applies and this load ignores.
-fn ignored(schema: &Schema) -> Vec<String> {
-    let settings = schema.ignored_settings().into_iter();
+fn ignored(schema: &Schema, job: &Job) -> Vec<String> {
+    let settings = schema.ignored_settings(job.max_table_nesting).into_iter();
     settings
         .map(|setting| format!("the stored schema has a setting that is not applied: {setting}"))
         .collect()

@@ -17,6 +17,10 @@ use crate::dlt::types::{DataType, Kind};
 /// The only detection that dlt enables by default.
 const TIMESTAMPS: &str = "iso_timestamp";
 
+/// Whether names are normalized as paths, piece by piece between `__`; dlt's default. dlt stores `false` when it
+/// migrates a schema of an engine before 11. Source: dlt 1.31, `common/normalizers/json/helpers.py`.
+const BREAK_PATH: &str = "use_break_path_on_normalize";
+
 /// The settings of a schema that apply to columns by name, compiled.
 #[derive(Debug, Default)]
 pub(crate) struct ColumnRules {
@@ -57,8 +61,9 @@ impl Schema {
     }
 
     /// The settings that dlt applies and Snowcat does not: some regular expressions, other
-    /// detections, row filters.
-    pub(crate) fn ignored_settings(&self) -> Vec<String> {
+    /// detections, row filters, the nesting limit of the schema, and names that are not normalized
+    /// as paths. `max_nesting` is the limit of the job, which applies in place of the schema's.
+    pub(crate) fn ignored_settings(&self, max_nesting: u32) -> Vec<String> {
         let settings = self.settings();
         let names = |key| settings.get(key).and_then(Value::as_array).into_iter().flatten();
         let object = |key| settings.get(key).and_then(Value::as_object).into_iter().flatten();
@@ -70,10 +75,16 @@ impl Schema {
         let types = object("preferred_types").map(|(name, _)| name.as_str()).filter(is_unknown);
         let detections = names("detections").filter_map(Value::as_str).filter(|n| *n != TIMESTAMPS);
         let filters = self.tables().values().filter(|table| table.hint("filters").is_some());
+        let nesting = self.config("max_nesting").filter(|limit| !limit.is_null());
+        let nesting = nesting.filter(|limit| limit.as_u64() != Some(u64::from(max_nesting)));
+        let whole_names =
+            self.normalizers.get(BREAK_PATH).filter(|set| set.as_bool() == Some(false));
         hints
             .chain(types.map(|name| format!("preferred_types: {name}")))
             .chain(detections.map(|name| format!("detections: {name}")))
             .chain(filters.map(|table| format!("filters of the table {}", table.name())))
+            .chain(nesting.map(|limit| format!("normalizers.json.config.max_nesting: {limit}")))
+            .chain(whole_names.map(|set| format!("normalizers.{BREAK_PATH}: {set}")))
             .collect()
     }
 }
@@ -134,12 +145,14 @@ impl Pattern {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn applies_names_and_expressions() {
         let mut schema = Schema::new("s", "snake_case");
-        assert_eq!(schema.ignored_settings(), Vec::<String>::new());
+        assert_eq!(schema.ignored_settings(1000), Vec::<String>::new());
         assert!(schema.detects_timestamps() && !schema.column_rules().prefers());
         schema.settings = serde_json::from_str(
             r#"{"default_hints": {"not_null": ["id", "re:^no$"], "cluster": ["re:^sort_", "id", "re:(?=x)"]},
@@ -168,12 +181,32 @@ mod tests {
         }
         assert!(!schema.detects_timestamps());
         assert_eq!(
-            schema.ignored_settings(),
+            schema.ignored_settings(1000),
             [
                 "default_hints.cluster: re:(?=x)",
                 "preferred_types: re:^(?!x)",
                 "detections: iso_date",
             ]
         );
+    }
+
+    #[test]
+    fn names_ignored_settings_of_normalizers() {
+        let check = |normalizers: Value, expect: &[&str]| {
+            let mut schema = Schema::new("s", "snake_case");
+            schema.normalizers.extend(normalizers.as_object().unwrap().clone());
+            assert_eq!(schema.ignored_settings(3), expect, "{normalizers}");
+        };
+        let nesting = |limit: Value| json!({"json": {"config": {"max_nesting": limit}}});
+        check(nesting(json!(0)), &["normalizers.json.config.max_nesting: 0"]);
+        check(nesting(json!(1000)), &["normalizers.json.config.max_nesting: 1000"]);
+        check(nesting(json!("3")), &["normalizers.json.config.max_nesting: \"3\""]);
+        // The limit of the job.
+        check(nesting(json!(3)), &[]);
+        check(nesting(Value::Null), &[]);
+        let whole = "normalizers.use_break_path_on_normalize: false";
+        check(json!({ BREAK_PATH: false }), &[whole]);
+        check(json!({ BREAK_PATH: true }), &[]);
+        check(json!({ BREAK_PATH: null }), &[]);
     }
 }
