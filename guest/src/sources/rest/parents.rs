@@ -72,18 +72,23 @@ impl<'p> ParentRow<'p> {
         self.value(field)
     }
 
-    /// Returns the fields that requests use, each with its path and its value (strings without quotes).
+    /// The text of a field, by its number among [`Parent::fields`]: the content of a string, other values as raw JSON.
+    ///
+    /// # Errors
+    /// A data fault if the record has no such field.
+    pub(crate) fn text(&self, field: usize) -> Result<String> {
+        let raw = self.value(field)?;
+        let text = if raw.starts_with('"') { string_content(raw)? } else { raw.into() };
+        Ok(text.into_owned())
+    }
+
+    /// Returns the fields that requests use, each with its path and its text.
     ///
     /// # Errors
     /// A data fault if the record has no such field.
     pub(crate) fn fields(&self) -> Result<Vec<(String, String)>> {
         let paths = self.parents.parent.fields.iter().enumerate();
-        let field = |(index, path): (usize, &Path)| {
-            let raw = self.value(index)?;
-            let value = if raw.starts_with('"') { string_content(raw)? } else { raw.into() };
-            Ok((path.as_str().to_owned(), value.into_owned()))
-        };
-        paths.map(field).collect()
+        paths.map(|(index, path)| Ok((path.as_str().to_owned(), self.text(index)?))).collect()
     }
 
     /// The members that are copied to a child's record, as JSON; empty if there are none.
@@ -161,6 +166,7 @@ mod tests {
         assert_eq!(parents.len(), 2);
         let one = parents.row(0);
         assert_eq!((one.field(0).unwrap(), one.field(1).unwrap()), ("1", r#""a\"b""#));
+        assert_eq!((one.text(0).unwrap(), one.text(1).unwrap()), ("1".into(), "a\"b".into()));
         let fields = one.fields().unwrap();
         let fields: Vec<_> = fields.iter().map(|(path, value)| (&**path, &**value)).collect();
         assert_eq!(fields, [("id", "1"), ("user.name", "a\"b")]);

@@ -8,7 +8,6 @@ use crate::fault::{Context as _, Fault, Result, excerpt};
 use crate::job::{
     Cursor, CursorBound, CursorValue, Endpoint, JsonTemplate, Placeholder, Template, url,
 };
-use crate::json::string_content;
 use crate::sources::incremental::convert::{convert, plain};
 
 /// The values of placeholders.
@@ -55,25 +54,23 @@ impl PlaceholderValues<'_> {
         Ok(path)
     }
 
-    /// The raw JSON of a field of the parent's record.
-    fn of_parent(&self, field: usize) -> Result<&str> {
-        match &self.parent {
-            Some(row) => row.field(field),
-            None => Err(Fault::internal("a placeholder of a parent where there is none")),
-        }
+    /// The parent's record.
+    fn parent_row(&self) -> Result<&ParentRow<'_>> {
+        let none = || Fault::internal("a placeholder of a parent where there is none");
+        self.parent.as_ref().ok_or_else(none)
     }
 
     pub(super) fn text(&self, placeholder: Placeholder) -> Result<String> {
         let (bound, name) = match placeholder {
             Placeholder::Parent(field) => {
-                let raw = self.of_parent(field)?;
+                let row = self.parent_row()?;
+                let raw = row.field(field)?;
                 return match raw.as_bytes().first() {
-                    Some(b'"') => string_content(raw).map(std::borrow::Cow::into_owned),
                     Some(b'n' | b'[' | b'{') | None => Err(Fault::data(format_args!(
                         "expected a string or a number in the parent's record to ask with, found {}",
                         excerpt(raw)
                     ))),
-                    Some(_) => Ok(raw.to_owned()),
+                    Some(_) => row.text(field),
                 };
             }
             Placeholder::Cursor(bound @ CursorBound::Start) => (bound, "initial_value"),
@@ -98,7 +95,7 @@ impl PlaceholderValues<'_> {
             JsonTemplate::Text(template) => match template.single() {
                 Some(Placeholder::Cursor(bound)) => return self.bound(bound),
                 Some(Placeholder::Parent(field)) => {
-                    let raw = self.of_parent(field)?;
+                    let raw = self.parent_row()?.field(field)?;
                     serde_json::from_str(raw).map_err(|error| {
                         Fault::data(format_args!("expected JSON, found {}: {error}", excerpt(raw)))
                     })?
