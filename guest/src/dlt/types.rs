@@ -1,5 +1,5 @@
 //! The data types of columns: dlt's, with precision, scale and time zone. `DataType::facts` is a table of the properties
-//! of each type. One of them is its [`StorageType`], which decides its column buffer, Parquet type and SQL type.
+//! of each type. One of them is its [`StorageType`], which decides the column buffer and the Parquet type of a [`Kind`].
 //!
 //! Source: dlt 1.31, `common/data_types/typing.py`. Their Snowflake types are in
 //! [`crate::sql`].
@@ -106,9 +106,10 @@ impl DataType {
         self.facts().name
     }
 
-    /// The storage of its values with up to six fractional digits.
+    /// The storage of its values with up to six fractional digits: never [`StorageType::Nanos`], unlike
+    /// [`Kind::storage`].
     #[inline]
-    pub(crate) const fn storage(self) -> StorageType {
+    pub(crate) const fn coarse_storage(self) -> StorageType {
         self.facts().storage
     }
 
@@ -188,7 +189,7 @@ impl Kind {
     /// The storage of its values.
     #[inline]
     pub(crate) const fn storage(&self) -> StorageType {
-        match (self.data_type.storage(), self.precision) {
+        match (self.data_type.coarse_storage(), self.precision) {
             (StorageType::Micros | StorageType::TimeMicros, Some(7..)) => StorageType::Nanos,
             (storage, _) => storage,
         }

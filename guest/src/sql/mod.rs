@@ -20,7 +20,7 @@ pub(crate) mod state;
 
 use std::fmt;
 
-use crate::dlt::types::{DataType, Kind, StorageType};
+use crate::dlt::types::{DataType, Kind};
 
 /// An identifier in double quotes.
 /// Source: Snowflake documentation, "Identifier requirements", double-quoted identifiers.
@@ -149,22 +149,21 @@ pub(crate) fn type_of(kind: &Kind) -> String {
         Some(precision) => format!("{name}({precision})"),
         None => name.to_owned(),
     };
-    // Without regard to nanoseconds, which have the type of the column all the same.
-    match kind.data_type.storage() {
-        StorageType::Bytes => "BINARY".to_owned(),
-        StorageType::Int => "NUMBER(19,0)".to_owned(),
-        StorageType::Bool => "BOOLEAN".to_owned(),
-        StorageType::Days => "DATE".to_owned(),
-        StorageType::Decimal => {
+    match kind.data_type {
+        DataType::Binary => "BINARY".to_owned(),
+        DataType::Bigint => "NUMBER(19,0)".to_owned(),
+        DataType::Bool => "BOOLEAN".to_owned(),
+        DataType::Date => "DATE".to_owned(),
+        DataType::Decimal | DataType::Wei => {
             let (precision, scale) = kind.decimal();
             format!("NUMBER({precision},{scale})")
         }
-        StorageType::Double => "FLOAT".to_owned(),
-        StorageType::Json => "VARIANT".to_owned(),
-        StorageType::Text => sized("VARCHAR"),
-        StorageType::TimeMicros => sized("TIME"),
-        StorageType::Micros | StorageType::Nanos if kind.timezone => sized("TIMESTAMP_LTZ"),
-        StorageType::Micros | StorageType::Nanos => sized("TIMESTAMP_NTZ"),
+        DataType::Double => "FLOAT".to_owned(),
+        DataType::Json => "VARIANT".to_owned(),
+        DataType::Text => sized("VARCHAR"),
+        DataType::Time => sized("TIME"),
+        DataType::Timestamp if kind.timezone => sized("TIMESTAMP_LTZ"),
+        DataType::Timestamp => sized("TIMESTAMP_NTZ"),
     }
 }
 

@@ -33,7 +33,7 @@ impl Typed<'_> {
             true => is_integer,
             false => is_number,
         };
-        match self.kind.data_type.storage() {
+        match self.kind.data_type.coarse_storage() {
             StorageType::Int | StorageType::Decimal | StorageType::Double if is_number(text) => {
                 Scalar::Number(text)
             }
@@ -79,7 +79,7 @@ impl Typed<'_> {
     pub(super) fn datum(&self, to: &Kind) -> Option<Datum<'_>> {
         use StorageType as T;
         let text = self.text.as_ref();
-        Some(match (self.kind.data_type.storage(), to.data_type.storage()) {
+        Some(match (self.kind.data_type.coarse_storage(), to.data_type.coarse_storage()) {
             // Every value has a text form.
             (_, T::Text) => Datum::Text(self.shown()),
             (T::Bool, _) => return coerce(&Scalar::Bool(bool_of(text)?), to),

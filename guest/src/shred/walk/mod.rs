@@ -259,7 +259,7 @@ impl Walk {
 /// The value of a record of cells that was written as JSON, with the declared type of its column.
 fn typed_text<'v>(scalar: Scalar<'v>, kind: Kind) -> Option<Typed<'v>> {
     use StorageType as T;
-    let text = match (scalar, kind.data_type.storage()) {
+    let text = match (scalar, kind.data_type.coarse_storage()) {
         (Scalar::Number(_), T::Int) => return None,
         (Scalar::Number(text), T::Decimal | T::Double) => Cow::Borrowed(text),
         (Scalar::Text(text @ ("NaN" | "Infinity" | "-Infinity")), T::Double) => Cow::Borrowed(text),
