@@ -46,6 +46,15 @@ pub(crate) struct FamilyMerge<'a> {
     seq: String,
 }
 
+/// The staged nested rows that are inserted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InsertedChildren {
+    /// Those of kept root rows.
+    OfKeptRoots,
+    /// Those that do not exist yet.
+    New,
+}
+
 impl<'a> FamilyMerge<'a> {
     /// The merge of a staged family; `None` if there is nothing to merge.
     pub(crate) fn new(
@@ -243,14 +252,22 @@ impl<'a> FamilyMerge<'a> {
         Ok(waiting)
     }
 
-    /// Inserts nested rows through their staging table: those that do not exist yet.
-    pub(crate) async fn insert_new_children(&self, session: &mut Session) -> Result<()> {
+    /// Inserts nested rows through their staging tables.
+    pub(crate) async fn insert_children(
+        &self,
+        session: &mut Session,
+        inserted: InsertedChildren,
+    ) -> Result<()> {
         for child in &self.children {
             let waiting = self.stage(session, child).await?;
             let table = self.destination.target.table(&child.name);
             let columns = self.destination.columns(child, &table);
             let (staged, links) = (self.staged(), self.links());
-            let insert = self.child(&table, &staged, links).insert_new(&columns, &waiting);
+            let merged = self.child(&table, &staged, links);
+            let insert = match inserted {
+                InsertedChildren::OfKeptRoots => merged.insert_kept(&columns, &waiting),
+                InsertedChildren::New => merged.insert_new(&columns, &waiting),
+            };
             session.sql(insert).await?;
             session.sql(merge::delete_all(&waiting)).await?;
         }

@@ -1,6 +1,6 @@
 //! scd2: versions that are not staged are retired, and new versions are inserted.
 
-use super::merge::FamilyMerge;
+use super::merge::{FamilyMerge, InsertedChildren};
 use crate::fault::Result;
 use crate::load::plan::merge::ValidityColumns;
 use crate::load::session::Session;
@@ -43,5 +43,5 @@ pub(crate) async fn keep_versions(family: &FamilyMerge<'_>, session: &mut Sessio
     let columns: Vec<SqlColumn> =
         columns.filter(|column| column.name != from.name && column.name != to.name).collect();
     session.sql(insert_versions(&family.table, &columns, &staged, &validity)).await?;
-    family.insert_new_children(session).await
+    family.insert_children(session, InsertedChildren::New).await
 }

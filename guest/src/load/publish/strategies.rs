@@ -4,11 +4,10 @@
 //! they pass through staging tables, and only those of kept rows are inserted.
 
 use super::destination::CopyInto;
-use super::merge::FamilyMerge;
+use super::merge::{FamilyMerge, InsertedChildren};
 use super::scd2;
 use crate::dlt::merge_strategy::MergeStrategy;
 use crate::fault::{Fault, Result};
-use crate::load::extract::staged::StagedTable;
 use crate::load::plan::merge::compared;
 use crate::load::session::{Session, SqlReply};
 use crate::sql::merge::keyed::{self, AbsentRows};
@@ -73,11 +72,10 @@ async fn delete_insert(
         }
         SqlReply::Ran(_) | SqlReply::DryRun => {}
     }
+    if pruned > 0 {
+        return family.insert_children(session, InsertedChildren::OfKeptRoots).await;
+    }
     for child in &family.children {
-        if pruned > 0 {
-            insert_waiting(family, session, child).await?;
-            continue;
-        }
         let table = family.destination.target.table(&child.name);
         family.destination.copy(session, child, CopyInto::Table(&table)).await?;
         if stats.dropped > 0 {
@@ -97,7 +95,7 @@ async fn insert_only(family: &FamilyMerge<'_>, session: &mut Session) -> Result<
     for matched in pair(&keys, &stats) {
         session.sql(keyed::merge_new(&family.table, &columns, &family.staged(), matched)).await?;
     }
-    family.insert_new_children(session).await
+    family.insert_children(session, InsertedChildren::New).await
 }
 
 /// Updates the existing rows with a staged key and inserts the other staged rows; with cdc, deletes the existing
@@ -135,13 +133,12 @@ async fn upsert(family: &FamilyMerge<'_>, session: &mut Session, filtered: u64) 
     }
     let columns = family.destination.all_columns(family.known);
     session.sql(keyed::merge_kept(&family.table, &columns, &staged, matched, &[])).await?;
+    if pruned > 0 || stats.dropped > 0 {
+        return family.insert_children(session, InsertedChildren::OfKeptRoots).await;
+    }
     for child in &family.children {
-        if pruned > 0 || stats.dropped > 0 {
-            insert_waiting(family, session, child).await?;
-        } else {
-            let table = family.destination.target.table(&child.name);
-            family.destination.copy(session, child, CopyInto::Table(&table)).await?;
-        }
+        let table = family.destination.target.table(&child.name);
+        family.destination.copy(session, child, CopyInto::Table(&table)).await?;
     }
     Ok(())
 }
@@ -210,21 +207,6 @@ async fn upsert_changed(
         session.sql(merge::delete_all(place)).await?;
     }
     Ok(())
-}
-
-/// Child rows by way of their staging table: those of rows that are kept.
-async fn insert_waiting(
-    family: &FamilyMerge<'_>,
-    session: &mut Session,
-    child: &StagedTable,
-) -> Result<()> {
-    let waiting = family.stage(session, child).await?;
-    let table = family.destination.target.table(&child.name);
-    let columns = family.destination.columns(child, &table);
-    let (staged, links) = (family.staged(), family.links());
-    let insert = family.child(&table, &staged, links).insert_kept(&columns, &waiting);
-    session.sql(insert).await?;
-    session.sql(merge::delete_all(&waiting)).await.map(drop)
 }
 
 /// Each key with its ranges.
