@@ -3,10 +3,11 @@
 //! Child rows are copied straight into their tables if all of them are kept. If it depends on their root row,
 //! they pass through staging tables, and only those of kept rows are inserted.
 
-use super::destination::CopyInto;
+use super::destination::{CopyInto, Destination};
 use super::merge::{FamilyMerge, InsertedChildren};
 use super::scd2;
 use crate::dlt::merge_strategy::MergeStrategy;
+use crate::dlt::schema::Table;
 use crate::fault::{Fault, Result};
 use crate::load::plan::merge::compared;
 use crate::load::session::{Session, SqlReply};
@@ -181,9 +182,7 @@ async fn upsert_changed(
         };
         session.sql(delete).await?;
     }
-    let differ = compared(family.known);
-    let differ: Vec<SqlColumn> =
-        differ.into_iter().map(|found| destination.column(family.known, found.name())).collect();
+    let differ = compared_columns(destination, family.known);
     let columns = destination.all_columns(family.known);
     session.sql(keyed::merge_kept(&family.table, &columns, &staged, matched, &differ)).await?;
     for (child, place) in family.children.iter().zip(&waiting) {
@@ -197,16 +196,19 @@ async fn upsert_changed(
             }
             Some(known) => {
                 let columns = destination.all_columns(known);
-                let differ = compared(known).into_iter();
-                let differ: Vec<SqlColumn> =
-                    differ.map(|found| destination.column(known, found.name())).collect();
-                merged.merge_kept(&columns, place, &differ)
+                merged.merge_kept(&columns, place, &compared_columns(destination, known))
             }
         };
         session.sql(statement).await?;
         session.sql(merge::delete_all(place)).await?;
     }
     Ok(())
+}
+
+/// The columns whose values decide whether a row of a table changed.
+fn compared_columns(destination: &Destination<'_>, table: &Table) -> Vec<SqlColumn> {
+    let columns = compared(table).into_iter();
+    columns.map(|column| destination.column(table, column.name())).collect()
 }
 
 /// Each key with its ranges.
