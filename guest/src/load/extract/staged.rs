@@ -51,7 +51,7 @@ impl StagedFamily {
         match &self.action {
             WriteAction::Append => false,
             WriteAction::Replace => true,
-            WriteAction::Merge(plan) => self.discarded && plan.ends_absent(),
+            WriteAction::Merge(plan) => self.discarded && plan.ends_unstaged_rows(),
         }
     }
 

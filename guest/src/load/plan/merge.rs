@@ -206,7 +206,7 @@ impl MergePlan {
     }
 
     /// Returns `true` if existing rows may be retired or deleted because they are not staged.
-    pub(crate) fn ends_absent(&self) -> bool {
+    pub(crate) fn ends_unstaged_rows(&self) -> bool {
         self.strategy.ends_absent() || self.destination_scope.is_some()
     }
 
