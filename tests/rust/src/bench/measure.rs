@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
-use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::dlt::DltRun;
-use super::{Contender, Dlt, Driver, Failure, FilePages, GeneratedPages, Stats, TABLE};
+use super::numbers::{median, rounded};
+use super::stages::{StageMeasurement, measure_stages};
+use super::timing::{PAGE_BYTES, job, timed};
+use super::{Contenders, Dlt, Driver, Failure, GeneratedPages, Stats};
 use crate::generators::Kind;
 
-/// The size of a page in bytes, as a host pulls it.
-const PAGE_BYTES: usize = 1 << 20;
 /// The maximum of linear memory, for inputs of any length.
 const MEMORY_LIMIT: u64 = 256 << 20;
 /// Our runs are much shorter than dlt's, so their times vary more.
@@ -76,8 +76,7 @@ impl Plan {
 /// If a load fails, its result differs from dlt's, or the component's memory exceeds its maximum.
 pub fn run(
     plan: &Plan,
-    component: &mut Contender,
-    native: &mut Contender,
+    contenders: &mut Contenders,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Value, Failure> {
     fs::create_dir_all(&plan.directory)?;
@@ -89,7 +88,7 @@ pub fn run(
         let mut rounds = Vec::new();
         for round in 1..=plan.rounds {
             progress(&format!("{kind}: round {round} of {}", plan.rounds));
-            let round = Round::run(plan, &file, component, native);
+            let round = Round::run(plan, &file, contenders);
             rounds.push(round.map_err(|failure| failure.at(kind))?);
         }
         if let Some(dlt) = rounds.iter().find_map(|round| round.dlt.as_ref()) {
@@ -100,14 +99,15 @@ pub fn run(
         sets.insert(kind.name().to_owned(), set);
     }
     progress("memory");
-    let memory = memory(plan, component.driver.as_mut()).map_err(|failure| failure.at("memory"))?;
+    let memory = memory(plan, contenders.component.driver.as_mut())
+        .map_err(|failure| failure.at("memory"))?;
     progress(&format!("memory: {memory}"));
     let report = json!({
         "machine": machine(),
         "dlt_version": version,
         "rounds": plan.rounds,
         "page_bytes": PAGE_BYTES,
-        "component_prepare_seconds": rounded(component.prepared.as_secs_f64()),
+        "component_prepare_seconds": rounded(contenders.component.prepared.as_secs_f64()),
         "data_sets": sets,
         "memory": memory,
     });
@@ -117,6 +117,7 @@ pub fn run(
 }
 
 struct DataSet {
+    kind: Kind,
     path: PathBuf,
     records: u64,
     bytes: u64,
@@ -129,7 +130,7 @@ impl DataSet {
         let mut out = BufWriter::new(File::create(&path)?);
         let bytes = kind.write(&mut out, plan.seed, records)?;
         out.flush()?;
-        Ok(Self { path, records, bytes })
+        Ok(Self { kind, path, records, bytes })
     }
 
     fn report(&self, rounds: &[Round]) -> Value {
@@ -156,6 +157,8 @@ impl DataSet {
         report["native_records_per_s"] = rate(native).into();
         let pairs = rounds.iter().map(|round| round.component_seconds / round.native_seconds);
         report["native_vs_component"] = rounded(median(pairs));
+        let stages = rounds.iter().map(|round| round.stages.as_slice()).collect::<Vec<_>>();
+        StageMeasurement::report(&stages, &mut report);
         if let Some(round) = rounds.first() {
             let stats = &round.stats;
             report["linear_memory_bytes"] = stats.linear_memory_bytes.into();
@@ -173,25 +176,21 @@ struct Round {
     dlt: Option<DltRun>,
     component_seconds: f64,
     native_seconds: f64,
+    stages: Vec<StageMeasurement>,
     stats: Stats,
 }
 
 impl Round {
-    fn run(
-        plan: &Plan,
-        data: &DataSet,
-        component: &mut Contender,
-        native: &mut Contender,
-    ) -> Result<Self, Failure> {
+    fn run(plan: &Plan, data: &DataSet, contenders: &mut Contenders) -> Result<Self, Failure> {
         let dlt = plan.dlt.as_ref().map(|dlt| dlt.run(&data.path)).transpose()?;
         let mut stats = Stats::default();
         let (mut component_seconds, mut native_seconds) = (Vec::new(), Vec::new());
         for _ in 0..REPEATS {
             let seconds;
-            (seconds, stats) = timed(component.driver.as_mut(), &data.path)
+            (seconds, stats) = timed(contenders.component.driver.as_mut(), &data.path, 1)
                 .map_err(|failure| failure.at("component"))?;
             component_seconds.push(seconds);
-            let (seconds, same) = timed(native.driver.as_mut(), &data.path)
+            let (seconds, same) = timed(contenders.native.driver.as_mut(), &data.path, 1)
                 .map_err(|failure| failure.at("native"))?;
             native_seconds.push(seconds);
             compare("the library", &same.rows, "the component", &stats.rows)?;
@@ -199,10 +198,16 @@ impl Round {
         if let Some(dlt) = &dlt {
             compare("dlt", &dlt.rows, "the component", &stats.rows)?;
         }
+        // What an upload costs is shown best by records that are loaded fast.
+        let stages = match data.kind {
+            Kind::Flat => measure_stages(&mut contenders.stages, &data.path, data.records)?,
+            _ => Vec::new(),
+        };
         Ok(Self {
             dlt,
             component_seconds: median(component_seconds),
             native_seconds: median(native_seconds),
+            stages,
             stats,
         })
     }
@@ -210,12 +215,6 @@ impl Round {
     fn component_vs_dlt(&self) -> Option<f64> {
         self.dlt.as_ref().map(|dlt| dlt.seconds / self.component_seconds)
     }
-}
-
-fn timed(driver: &mut dyn Driver, path: &Path) -> Result<(f64, Stats), Failure> {
-    let clock = Instant::now();
-    let stats = driver.run(&job(), &mut FilePages::open(path, PAGE_BYTES)?)?;
-    Ok((clock.elapsed().as_secs_f64(), stats))
 }
 
 /// The component's memory must not grow with its input. Issues have the most nested rows.
@@ -241,16 +240,6 @@ fn memory(plan: &Plan, driver: &mut dyn Driver) -> Result<Value, Failure> {
         "parquet_bytes": stats.parquet_bytes,
         "parquet_files": stats.parquet_files,
     }))
-}
-
-fn job() -> String {
-    json!({
-        "pipeline": "bench",
-        "database": "BENCH",
-        "dataset": "bench",
-        "resources": [{ "name": TABLE, "write_disposition": "append" }],
-    })
-    .to_string()
 }
 
 fn compare(
@@ -287,31 +276,10 @@ fn machine() -> Value {
     })
 }
 
-/// The median: the mean of the middle two for an even count, or zero for no values.
-fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values = values.into_iter().collect::<Vec<_>>();
-    values.sort_by(f64::total_cmp);
-    let at = |index: usize| values.get(index).copied().unwrap_or(0.0);
-    f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
-}
-
-/// Rounded to four digits: the measurements are not more precise.
-fn rounded(value: f64) -> Value {
-    ((value * 10_000.0).round() / 10_000.0).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn median_is_in_the_middle() {
-        for (values, expected) in
-            [(vec![3.0, 1.0, 2.0], 2.0), (vec![4.0, 1.0, 2.0, 3.0], 2.5), (vec![7.0], 7.0)]
-        {
-            assert_eq!(median(values), expected);
-        }
-    }
+    use crate::bench::{Contender, StageContender, TABLE};
 
     #[test]
     fn different_results_fail_the_benchmark() {
@@ -365,7 +333,13 @@ mod tests {
             driver: Box::new(Fixed(1 << 20)),
             prepared: std::time::Duration::from_millis(5),
         };
-        let report = run(&plan, &mut contender(), &mut contender(), &mut |_| {}).unwrap();
+        let stage = |latency_ms| StageContender { latency_ms, driver: Box::new(Fixed(1 << 20)) };
+        let mut contenders = Contenders {
+            component: contender(),
+            native: contender(),
+            stages: vec![stage(0), stage(50)],
+        };
+        let report = run(&plan, &mut contenders, &mut |_| {}).unwrap();
         let written = fs::read_to_string(directory.join("bench.json")).unwrap();
         fs::remove_dir_all(directory).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), report);
@@ -378,6 +352,10 @@ mod tests {
             assert!(set["component_seconds"].as_f64().unwrap() >= 0.0);
             assert!(set["dlt_seconds"].is_null(), "dlt was not measured");
         }
+        let stages = &report["data_sets"]["flat"]["stages"];
+        assert_eq!((&stages[0]["latency_ms"], &stages[1]["latency_ms"]), (&0.into(), &50.into()));
+        assert!(stages[1]["rate_kept"].as_f64().unwrap() > 0.0);
+        assert!(report["data_sets"]["github"]["stages"].is_null());
         assert_eq!(report["memory"]["linear_memory_bytes"], 1 << 20);
     }
 }

@@ -7,7 +7,11 @@
 
 mod dlt;
 mod measure;
+mod numbers;
 mod pages;
+mod stages;
+mod storage;
+mod timing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,13 +21,14 @@ use std::time::Duration;
 pub use self::dlt::Dlt;
 pub use self::measure::{Plan, run};
 pub use self::pages::{FilePages, GeneratedPages};
+pub use self::storage::LoopbackStorage;
 
 /// The name of the resource, and of its root table.
 pub const TABLE: &str = "records";
 
 /// Drives a load to its end: the host with the component, or a loop around the library.
 ///
-/// Statements are answered as in a dry run; uploads are counted and dropped.
+/// Statements are answered as in a dry run; uploads are counted.
 pub trait Driver {
     /// Runs this job, whose only resource is pulled from these pages.
     ///
@@ -57,6 +62,24 @@ pub struct Contender {
     pub driver: Box<dyn Driver>,
     /// The time to prepare it.
     pub prepared: Duration,
+}
+
+/// All that are measured besides dlt.
+pub struct Contenders {
+    /// The component, whose files are dropped.
+    pub component: Contender,
+    /// The library.
+    pub native: Contender,
+    /// The component with stages on this machine; the first one answers at once.
+    pub stages: Vec<StageContender>,
+}
+
+/// The component, whose files are uploaded to a stage.
+pub struct StageContender {
+    /// The stage waits so long before each answer.
+    pub latency_ms: u64,
+    /// The driver.
+    pub driver: Box<dyn Driver>,
 }
 
 /// The reason why there is no result.

@@ -13,7 +13,7 @@ pub(crate) const NOW: &str = "2026-11-20T00:00:00Z";
 
 /// Drives the component.
 pub(crate) struct Component {
-    runner: Runner,
+    pub(crate) runner: Runner,
 }
 
 impl Component {
@@ -72,6 +72,6 @@ impl Host for Counting<'_> {
     fn wait(&mut self, _: f64, _: &str) {}
 }
 
-fn failure(message: &str) -> HostFailure {
+pub(crate) fn failure(message: &str) -> HostFailure {
     HostFailure { code: String::new(), message: message.to_owned(), transient: false }
 }

@@ -3,14 +3,15 @@
 
 mod component;
 mod native;
+mod staged;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use snowcat_tests::bench::{Contender, Dlt, Failure, Plan, run};
+use snowcat_tests::bench::{Contender, Contenders, Dlt, Failure, Plan, StageContender, run};
 use snowcat_tests::generators::Kind;
 
 #[derive(Parser)]
@@ -39,6 +40,9 @@ struct Options {
     rounds: Option<usize>,
 }
 
+/// The latencies of the stages, in milliseconds.
+const LATENCIES_MS: [u64; 2] = [0, 50];
+
 fn main() -> ExitCode {
     match measure() {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,12 +66,19 @@ fn measure() -> Result<(), Failure> {
     plan.rounds = options.rounds.unwrap_or(plan.rounds).max(1);
 
     let clock = Instant::now();
-    let component = Box::new(component::Component::new(options.watch)?);
-    let mut component = Contender { driver: component, prepared: clock.elapsed() };
-    let clock = Instant::now();
-    let mut native = Contender { driver: Box::new(native::Native), prepared: clock.elapsed() };
+    let component = component::Component::new(options.watch)?;
+    let prepared = clock.elapsed();
+    let mut stages = Vec::new();
+    for latency_ms in LATENCIES_MS {
+        let latency = Duration::from_millis(latency_ms);
+        let driver = Box::new(staged::Staged::new(component.runner.clone(), latency)?);
+        stages.push(StageContender { latency_ms, driver });
+    }
+    let component = Contender { driver: Box::new(component), prepared };
+    let native = Contender { driver: Box::new(native::Native), prepared: Duration::ZERO };
+    let mut contenders = Contenders { component, native, stages };
     let mut out = io::stderr();
-    let report = run(&plan, &mut component, &mut native, &mut |line| {
+    let report = run(&plan, &mut contenders, &mut |line| {
         // A closed terminal must not end a measurement.
         drop(writeln!(out, "{line}"));
     })?;
