@@ -105,7 +105,7 @@ impl CloudAgents {
 
     /// The client for a URL, if a request may go there.
     pub(crate) fn to(&self, uri: &Uri) -> Result<&Agent, String> {
-        Ok(self.0.to(&check(uri)?))
+        self.0.to(&check(uri)?)
     }
 
     /// Sends a request that is signed and has no body. `secrets` are quoted in no answer that is a refusal.

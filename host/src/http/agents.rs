@@ -2,12 +2,18 @@
 
 use ureq::Agent;
 use ureq::config::ConfigBuilder;
+use ureq::tls::TlsConfig;
 use ureq::typestate::AgentScope;
 
+use super::roots;
 use crate::credentials::Origin;
 
 /// One client for this machine and one for all others, with the same settings.
 pub(crate) struct Agents {
+    clients: Result<Clients, String>,
+}
+
+struct Clients {
     /// Uses the proxy of the environment, if one is set.
     remote: Agent,
     local: Agent,
@@ -18,23 +24,31 @@ impl Agents {
     pub(crate) fn new(
         more: impl Fn(ConfigBuilder<AgentScope>) -> ConfigBuilder<AgentScope>,
     ) -> Self {
-        let agent = |config: ConfigBuilder<AgentScope>| {
-            more(config)
-                .http_status_as_error(false)
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
-                .build()
-                .into()
-        };
-        Self {
-            remote: agent(Agent::config_builder()),
-            local: agent(Agent::config_builder().proxy(None)),
-        }
+        let clients = roots::of_environment().map(|roots| {
+            let agent = |config: ConfigBuilder<AgentScope>| {
+                more(config)
+                    .http_status_as_error(false)
+                    .max_redirects(0)
+                    .max_redirects_will_error(false)
+                    .user_agent(concat!("snowcat/", env!("CARGO_PKG_VERSION")))
+                    .tls_config(TlsConfig::builder().root_certs(roots.clone()).build())
+                    .build()
+                    .into()
+            };
+            Clients {
+                remote: agent(Agent::config_builder()),
+                local: agent(Agent::config_builder().proxy(None)),
+            }
+        });
+        Self { clients }
     }
 
     /// Returns the client for requests to this origin.
-    pub(crate) fn to(&self, origin: &Origin) -> &Agent {
-        if origin.is_local() { &self.local } else { &self.remote }
+    ///
+    /// # Errors
+    /// If the certificates of the environment cannot be read.
+    pub(crate) fn to(&self, origin: &Origin) -> Result<&Agent, String> {
+        let clients = self.clients.as_ref().map_err(Clone::clone)?;
+        Ok(if origin.is_local() { &clients.local } else { &clients.remote })
     }
 }

@@ -159,7 +159,7 @@ impl Http {
         let message = with_headers(message, &request.headers, added.header.as_ref());
         let message = message.map_err(&rejected)?;
 
-        let agent = self.agents.to(&origin);
+        let agent = self.agents.to(&origin).map_err(&rejected)?;
         let sent = match &request.body {
             None => message.body(()).map_err(ureq::Error::from).and_then(|m| agent.run(m)),
             Some(body) => {

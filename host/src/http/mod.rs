@@ -4,6 +4,7 @@ mod agents;
 mod body;
 mod client;
 mod echo;
+mod roots;
 mod secrets;
 mod target;
 pub(crate) mod token;

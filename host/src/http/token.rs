@@ -30,7 +30,7 @@ struct Kept {
 pub(super) struct TokenClient<'a> {
     pub(super) credentials: &'a Credentials,
     pub(super) known: &'a KnownSecrets,
-    pub(super) agent: &'a dyn Fn(&Origin) -> &'a Agent,
+    pub(super) agent: &'a dyn Fn(&Origin) -> Result<&'a Agent, String>,
 }
 
 /// The validity of a token in seconds if the server states none.
@@ -93,7 +93,8 @@ impl ClientTokens {
             client.known.learn(credential, "quoted", secret);
             header
         });
-        let fetched = fetch((client.agent)(&origin), uri, &form(wanted, refresh), header)
+        let agent = (client.agent)(&origin).map_err(|why| failed(why, false))?;
+        let fetched = fetch(agent, uri, &form(wanted, refresh), header)
             .map_err(|(why, transient)| failed(why, transient))?;
         if let Some(refresh) = &fetched.refresh {
             client.known.learn(credential, "refresh", refresh.clone());

@@ -184,7 +184,7 @@ impl Wire {
         timeout: Duration,
     ) -> Result<Received, Miss> {
         let origin = check(request.uri()).map_err(refused)?;
-        let agent = self.agents.to(&origin);
+        let agent = self.agents.to(&origin).map_err(refused)?;
         let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
         let mut response = agent.run(request).map_err(|error| missed(&error, &origin))?;
         let status = response.status().as_u16();
