@@ -100,7 +100,7 @@ pub trait Host {
     fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure>;
 
     /// Creates a file on a stage, as [`Upload`] says. `payload` has `upload.size` bytes. It may return before
-    /// the file has arrived; a failure after that is the failure of the next [`sql`](Self::sql).
+    /// the file has arrived; a failure after that is the failure of the next `upload` or [`sql`](Self::sql).
     ///
     /// # Errors
     /// If the file cannot be created.

@@ -111,6 +111,10 @@ impl<S: Host> Host for Snowflake<S> {
     }
 
     fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
+        // A load of hours does not go on without a file that did not arrive.
+        if self.uploads.has_failed() {
+            self.uploads.finish()?;
+        }
         self.uploads.submit(StagePath::new(&upload.stage, &upload.path), payload);
         Ok(())
     }

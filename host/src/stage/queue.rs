@@ -26,7 +26,7 @@ use crate::interface::Failure;
 pub struct QueueLimits {
     /// Files on their way at once. 8 by default.
     pub threads: usize,
-    /// Bytes of files that wait or are on their way; a single file may be larger. 512 MiB by default.
+    /// Bytes of files that wait or are on their way; a single file may be larger. 256 MiB by default.
     pub bytes: u64,
     /// Files that are larger are sent in parts. 64 MiB by default.
     pub parts_above: usize,
@@ -41,7 +41,7 @@ impl Default for QueueLimits {
     fn default() -> Self {
         Self {
             threads: 8,
-            bytes: 512 << 20,
+            bytes: 256 << 20,
             parts_above: 64 << 20,
             part: 16 << 20,
             first_wait: Duration::from_millis(500),
@@ -156,6 +156,12 @@ impl Queue {
                 Err(failure)
             }
         }
+    }
+
+    /// Returns `true` if an upload has failed and [`finish`](Self::finish) has not returned that yet.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.shared.state().failure.is_some()
     }
 
     /// Ends all uploads that wait or are on their way. [`finish`](Self::finish) returns that as a failure.

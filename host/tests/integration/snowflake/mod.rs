@@ -5,3 +5,4 @@ mod logins;
 pub(crate) mod service;
 mod sessions;
 mod statements;
+mod uploads;
