@@ -21,15 +21,21 @@ READ_BACK := $(CURDIR)/target/read_back
 PYTHON_SOURCES := procedures tests
 # The versions of the lock file are tested; it changes only on purpose.
 LOCKED := --locked
+# What is tested and linted. A part of it would be compiled with other features, and so once more.
+EVERYTHING := --workspace --all-features
 
 .DEFAULT_GOAL := help
-.PHONY: help setup node try-node component test test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm image reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup setup-wasm setup-python node try-node component test prepare compile test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm image reference book bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: a compiler for the component, Python packages in target/venv
+setup: setup-wasm setup-python ## Install what is missing: a compiler for the component, Python packages in target/venv
+
+setup-wasm:
 	@tests/setup/wasm.sh
+
+setup-python:
 	@tests/setup/python.sh target/venv tests/python/requirements.txt
 
 # Without npm the tests of Azurite and of the client for Node.js are skipped, and say so.
@@ -48,9 +54,19 @@ component: ## Build the component (target/component/snowcat.wasm) and the progra
 	@$(CARGO) build --quiet $(LOCKED) --workspace --lib --bins --example upload
 	@target/debug/snowcat component $(COMPONENT)
 
-# The target that compiles most is first: it fills both cores while the component, whose last step is long and
-# single-threaded, is built in parallel.
-test: setup try-node lint-format lint-python test-rust lint-clippy test-python ## All of it, as CI runs it
+# Clippy is the compiler here, so that nothing is compiled once for the lints and once more for the tests. The value is
+# the format of `cargo clippy`, which has no such mode.
+test: export RUSTC_WORKSPACE_WRAPPER := clippy-driver
+test: export CLIPPY_ARGS := -D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
+test: lint-format setup-wasm prepare lint-python test-rust test-python ## All of it, as CI runs it
+
+# The compiler does not wait for downloads.
+prepare:
+	@$(MAKE) --no-print-directory --jobs 3 setup-python try-node compile
+
+compile:
+	@echo "test: compile, with clippy"
+	@$(CARGO) test --quiet $(LOCKED) $(EVERYTHING) --no-run
 
 lint: lint-format lint-python lint-clippy lint-doc ## Format, lints and documentation, warnings are errors
 
@@ -65,7 +81,7 @@ lint-python:
 
 lint-clippy:
 	@echo "lint: clippy"
-	@$(CARGO) clippy --quiet $(LOCKED) --workspace --all-targets --all-features -- -D warnings
+	@$(CARGO) clippy --quiet $(LOCKED) $(EVERYTHING) --all-targets -- -D warnings
 
 lint-doc:
 	@echo "lint: rustdoc"
@@ -80,10 +96,10 @@ test-rust: ## The tests in Rust
 	@echo "test: Rust"
 	@mkdir -p $(READ_BACK)
 	@export SNOWCAT_READ_BACK="$(READ_BACK)"; if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run $(LOCKED) --workspace --cargo-quiet --status-level fail && \
-		$(CARGO) test --quiet $(LOCKED) --workspace --doc; \
+		$(CARGO) nextest run $(LOCKED) $(EVERYTHING) --cargo-quiet --status-level fail && \
+		$(CARGO) test --quiet $(LOCKED) $(EVERYTHING) --doc; \
 	else \
-		$(CARGO) test --quiet $(LOCKED) --workspace; \
+		$(CARGO) test --quiet $(LOCKED) $(EVERYTHING); \
 	fi
 
 test-python: component ## The tests in Python: the procedure's handler, the emulator, end to end
