@@ -25,7 +25,7 @@ LOCKED := --locked
 EVERYTHING := --workspace --all-features
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-wasm setup-python node try-node component test prepare compile test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm image reference book bench memory record-transcripts plan-example fmt clean
+.PHONY: help setup setup-wasm setup-python node try-node component test prepare compile test-rust test-python clients library conformance record recorded differential races fuzz lint lint-format lint-clippy lint-python lint-doc lint-deny demo package scripts package-offline package-arm image reference book backfill-model bench memory record-transcripts plan-example fmt clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -173,6 +173,9 @@ book: reference ## Render the user's book (procedures/docs) to target/book (need
 	@# Links out of the book point to the files of this repository.
 	@sed -i 's#"\.\./\.\./\.\./\([A-Z]*\)\.html#"../../\1.md#g; s#"\.\./\.\./jobs/#"../../procedures/jobs/#g' target/book/*.html
 	@echo "book: target/book/index.html"
+
+backfill-model: ## Print how long a backfill of ten billion rows takes, by a model and a simulation
+	@python3 tests/python/support/backfill.py
 
 bench: setup ## Compare the speed with dlt's on this machine: target/bench/bench.json
 	@echo "bench: build, in release"
