@@ -41,7 +41,7 @@ def test_simulation_without_deaths_takes_what_the_model_says(seed):
     assert 0.93 < found.seconds / expected.seconds < 1.35, (found, expected)
 
 
-@pytest.mark.parametrize("deaths", [1, 10, 60])
+@pytest.mark.parametrize("deaths", [20, 60, 200])
 def test_each_slice_is_committed_once_in_spite_of_deaths(deaths):
     # `simulate` raises if it is not.
     chosen = Backfill(rows=1e9, slices=64, replicas=8, deaths=deaths)
@@ -53,7 +53,8 @@ def test_each_slice_is_committed_once_in_spite_of_deaths(deaths):
 @pytest.mark.parametrize(
     ("change", "limit"),
     [
-        ({}, "shredding"),
+        ({}, "warehouse"),
+        ({"warehouse": "2XL"}, "shredding"),
         ({"source": 200e6}, "the source"),
         ({"source_of_replica": 5e6}, "one connection to the source"),
         ({"upload": 5e6}, "uploads"),
