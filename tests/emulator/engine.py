@@ -64,6 +64,8 @@ class Engine:
     def __init__(self, root: str, modes: Modes) -> None:
         self.fakesnow = FakeSnow()
         self.duck = self.fakesnow.duck_conn
+        # A test has a few rows: to divide their work among threads takes longer than the work.
+        self.duck.execute("SET GLOBAL threads = 1")
         self.catalog = Catalog()
         self.stages = Stages(root, lambda name: name in self.catalog.tables)
         self.locks = Locks(modes.most_waiters)

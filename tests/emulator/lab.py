@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import pathlib
 import re
@@ -12,6 +11,7 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from . import drivers
 from . import frame as frames
 from .account import Account, Entry
 from .frame import Frame
@@ -76,13 +76,13 @@ class Lab:
     # --- life --------------------------------------------------------------------
 
     def __enter__(self) -> Lab:
-        logging.getLogger("snowflake").setLevel(logging.CRITICAL)
+        drivers.prepare()
         self.server.start()
         for database in self.databases:
             self.account.engine.create_database(database, ADMIN)
-        before = os.environ.get("SSL_CERT_FILE")
-        os.environ["SSL_CERT_FILE"] = self.ca
-        self._stack.callback(_restore, "SSL_CERT_FILE", before)
+        for name, value in {"SSL_CERT_FILE": self.ca, **drivers.ENVIRONMENT}.items():
+            self._stack.callback(_restore, name, os.environ.get(name))
+            os.environ[name] = value
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import duckdb
+from fakesnow.cursor import FakeSnowflakeCursor
 from fakesnow.rowtype import describe_as_rowtype
 from sqlglot import exp
 
-from . import dialect, transactions, views, zones
+from . import dialect, passes, transactions, views, zones
 from .answer import TYPE_IDS, Answer
 from .errors import SqlError, not_emulated
 from .text import head, literal, quote
@@ -64,8 +65,8 @@ def _answer(session: Session, expression: exp.Expression, text: str, params: lis
     try:
         zoned = session.has_zones(expression)
         prepared = dialect.prepare(views.substituted(session, expression), session.functions(), has_zones=zoned)
-        cursor._execute(cursor._transform(prepared, params), params)
-        rowtype = describe_as_rowtype(_plain(cursor._describe_last_sql()))
+        cursor._execute(passes.translated(cursor, prepared, params), params)
+        rowtype = describe_as_rowtype(_plain(_described(session, cursor)))
     except Exception as error:
         if isinstance(error, duckdb.Error):
             raise dialect.translate_error(error) from error
@@ -78,6 +79,11 @@ def _answer(session: Session, expression: exp.Expression, text: str, params: lis
         raise SqlError(99999, "XX000", f"emulator: {type(error).__name__}: {error}") from error
     first = head(text)[:1]
     return Answer(rowtype, cursor._arrow_table, TYPE_IDS.get(first[0] if first else "", 0))
+
+
+def _described(session: Session, cursor: FakeSnowflakeCursor) -> list[tuple]:
+    """The columns of the result, as DESCRIBE shows them. The rows have been read from the connection."""
+    return session.duck.execute(f"DESCRIBE {cursor._last_sql}", cursor._last_params).fetchall()
 
 
 def _plain(described: list[tuple]) -> list[tuple]:

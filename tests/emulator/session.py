@@ -16,7 +16,7 @@ from fakesnow import statement_type
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import exp
 
-from . import copy_into, ddl, dialect, dml, files, parameters, policy, queries, transactions, views
+from . import copy_into, ddl, dialect, dml, files, parameters, passes, policy, queries, transactions, views
 from .answer import TYPE_IDS, Answer
 from .engine import Engine, Transaction
 from .errors import SqlError, cancelled, missing, not_emulated, timed_out
@@ -155,7 +155,7 @@ class Session:
         """As DuckDB understands it (a copy)."""
         zoned = self.has_zones(expression)
         prepared = dialect.prepare(views.substituted(self, expression.copy()), self.functions(), has_zones=zoned)
-        return self.cursor()._transform(prepared, None)
+        return passes.translated(self.cursor(), prepared, None)
 
     def has_zones(self, expression: exp.Expression) -> bool:
         """Returns `True` if a table of the statement has a TIMESTAMP_TZ."""
