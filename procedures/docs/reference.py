@@ -57,6 +57,7 @@ TITLES = {
     "filter": "Filter",
     "format_csv": "Format with options",
     "checkpoint": "Checkpoint",
+    "delivery": "Delivery",
 }
 # The end of the description of a value that is a path.
 PATH = ". A path in JSON: "

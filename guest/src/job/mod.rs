@@ -7,6 +7,7 @@
 mod contract;
 mod credential;
 mod cursor;
+mod delivery;
 mod disposition;
 mod endpoint;
 mod file;
@@ -34,6 +35,7 @@ use serde_json::Value;
 
 pub(crate) use self::credential::Credential;
 pub(crate) use self::cursor::{Convert, Cursor, Last, OnMissing};
+pub(crate) use self::delivery::{Delivery, FileCompression};
 pub(crate) use self::disposition::{NeedsAllRows, WriteDisposition};
 pub(crate) use self::endpoint::{Client, Endpoint, ResponseAction, ResponseRule};
 pub(crate) use self::file::{Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};
@@ -84,6 +86,8 @@ pub(crate) struct Job {
     pub(crate) create_indexes: bool,
     /// How the files of the load's stage are encrypted.
     pub(crate) stage_encryption: StageEncryption,
+    /// The files of the load.
+    pub(crate) delivery: Delivery,
     /// Ignores the saved cursors, and loads everything.
     pub(crate) force_full_load: bool,
     /// The resources to start over, and how.
@@ -169,6 +173,7 @@ impl Job {
             schema_contract: contract::contract(&object)?,
             create_indexes: object.boolean("create_indexes")?.unwrap_or(false),
             stage_encryption: object.choice("stage_encryption", ENCRYPTIONS)?.unwrap_or_default(),
+            delivery: object.get("delivery").map_or(Ok(Delivery::default()), Delivery::parse)?,
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             refresh: object.choice("refresh", REFRESHES)?,
             interval: object.get("interval").map(interval).transpose()?,
@@ -388,6 +393,7 @@ const KEYS: Keys = Keys {
         "selected",
         "create_indexes",
         "stage_encryption",
+        "delivery",
         "force_full_load",
         "refresh",
         "interval",

@@ -5,6 +5,7 @@
 #![allow(clippy::panic, reason = "these are tests")]
 
 mod account;
+mod delivery;
 mod stored;
 #[path = "../rest/world.rs"]
 #[allow(dead_code, reason = "the tests of REST sources use the rest of it")]

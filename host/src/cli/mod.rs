@@ -2,6 +2,7 @@
 
 mod check;
 mod columns;
+mod delivery;
 mod document;
 mod exit;
 mod grid;

@@ -8,6 +8,7 @@ use clap::Args;
 use snowcat_host::snowflake::{Connection, ErrorKind, Session, Snowflake, SnowflakeError};
 use snowcat_host::{Engine, Error, Observer, Runner, Settings};
 
+use super::delivery::upload_limits;
 use super::exit::{Exit, of_error};
 use super::load::{LoadArguments, sources, stores};
 use super::progress::ProgressDisplay;
@@ -94,7 +95,8 @@ impl RunJob {
         let engine = Engine::new(&Settings::default()).map_err(|error| failed(&error, false))?;
         let compiled = began.elapsed();
         let session = Session::open(&connection).map_err(|error| not_opened(&error))?;
-        let mut host = Snowflake::new(session, sources(&job, &stores()));
+        let mut host =
+            Snowflake::with_limits(session, sources(&job, &stores()), upload_limits(&job));
         let mut progress = ProgressDisplay::new();
         let mut scripts = Scripts::default();
         let mut observers: Vec<&mut dyn Observer> = vec![&mut progress, &mut scripts];

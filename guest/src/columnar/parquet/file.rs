@@ -6,6 +6,7 @@ use parquet2::compression::Compression;
 use snap::raw::{Encoder, max_compress_len};
 
 use crate::columnar::batch::ColumnBuffer;
+use crate::columnar::gzip::Deflater;
 use crate::fault::{Context, Fault, Result};
 
 use super::footer::{self, ChunkMeta, GroupMeta, Page};
@@ -43,9 +44,29 @@ pub(crate) struct ParquetFile {
 #[derive(Debug)]
 pub(crate) struct PageEncoder {
     page: Vec<u8>,
+    compression: PageCompression,
     /// It is reused because its tables are as large as many a page.
     encoder: Encoder,
+    deflater: Option<Deflater>,
     compressed: Vec<u8>,
+}
+
+/// How pages are compressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PageCompression {
+    Snappy,
+    Gzip,
+    Uncompressed,
+}
+
+impl PageCompression {
+    const fn codec(self) -> Compression {
+        match self {
+            Self::Snappy => Compression::Snappy,
+            Self::Gzip => Compression::Gzip,
+            Self::Uncompressed => Compression::Uncompressed,
+        }
+    }
 }
 
 impl ParquetFile {
@@ -162,7 +183,10 @@ impl ParquetFile {
         }
         let chunk = Chunk::new(column, rows)?;
         let small = chunk.size() < COMPRESS;
-        let mut codec = if small { Compression::Uncompressed } else { Compression::Snappy };
+        let mut codec = match small {
+            true => Compression::Uncompressed,
+            false => encoder.compression.codec(),
+        };
         let doubtful = chunk.size() >= DOUBTFUL;
         let start = self.body.len();
         let mut plain = 0;
@@ -208,6 +232,7 @@ impl ParquetFile {
     ) -> Result<usize> {
         let stored = match codec {
             Compression::Snappy => encoder.compress(plain)?,
+            Compression::Gzip => encoder.deflate(plain)?,
             _ => plain,
         };
         // Doubling would need three times the memory of the file while it moves.
@@ -224,18 +249,38 @@ impl ParquetFile {
 }
 
 impl PageEncoder {
-    /// A new encoder.
+    /// A new encoder, with Snappy.
     pub(crate) fn new() -> Self {
-        Self { page: Vec::new(), encoder: Encoder::new(), compressed: Vec::new() }
+        Self::compressing(PageCompression::Snappy)
+    }
+
+    /// A new encoder.
+    pub(crate) fn compressing(compression: PageCompression) -> Self {
+        Self {
+            page: Vec::new(),
+            compression,
+            encoder: Encoder::new(),
+            deflater: None,
+            compressed: Vec::new(),
+        }
     }
 
     /// Compresses a page if a part of its middle becomes smaller by at least a tenth.
     fn judge(&mut self, page: &[u8]) -> Result<Compression> {
+        if self.compression == PageCompression::Uncompressed {
+            return Ok(Compression::Uncompressed);
+        }
         let start = (page.len() / 2).min(page.len().saturating_sub(SAMPLE));
         let sample = page.get(start..).unwrap_or_default();
         let sample = sample.get(..SAMPLE).unwrap_or(sample);
         let worth = self.compress(sample)?.len() <= sample.len() / 10 * 9;
-        Ok(if worth { Compression::Snappy } else { Compression::Uncompressed })
+        Ok(if worth { self.compression.codec() } else { Compression::Uncompressed })
+    }
+
+    fn deflate(&mut self, plain: &[u8]) -> Result<&[u8]> {
+        self.compressed.clear();
+        self.deflater.get_or_insert_with(Deflater::new).append(plain, &mut self.compressed)?;
+        Ok(&self.compressed)
     }
 
     fn compress(&mut self, plain: &[u8]) -> Result<&[u8]> {

@@ -1,5 +1,5 @@
-//! Batches to Parquet: one file that is built in memory, with one row group per batch. Snappy, data
-//! pages v1.
+//! Batches to Parquet: one file that is built in memory, with one row group per batch. Snappy or
+//! gzip, data pages v1.
 //!
 //! The only module that uses arrow2, parquet2, snap and the Parquet format. Pages are encoded here,
 //! from columns that have almost the final layout (arrow2's encoder would need every sparse column
@@ -18,5 +18,5 @@ mod thrift;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::file::{PageEncoder, ParquetFile};
+pub(crate) use self::file::{PageCompression, PageEncoder, ParquetFile};
 pub(crate) use self::schema::FileColumn;

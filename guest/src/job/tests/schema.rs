@@ -36,6 +36,7 @@ const PLACES: &[(&str, &str)] = &[
     ("filter", "/resources/0/processing_steps/0/filter"),
     ("resource_defaults", "/resource_defaults"),
     ("interval", "/interval"),
+    ("delivery", "/delivery"),
     ("", ""),
 ];
 

@@ -39,7 +39,8 @@ impl OpenFamily {
         plan: &Plan,
     ) -> Result<Self> {
         let family = family::of(part.job, resource, schema, plan, part.load_id)?;
-        let staging = Staging::new(part.load_id, number, part.target.convention);
+        let staging =
+            Staging::new(part.load_id, number, part.target.convention, &part.job.delivery);
         let replaces = matches!(resource.write_disposition, WriteDisposition::Replace(_));
         Ok(Self { resource: resource.name.clone(), replaces, family, staging })
     }

@@ -3,7 +3,7 @@
 use super::part::Part;
 use super::record::RecordSink;
 use super::rejects::Rejects;
-use super::staging::{BATCH_BYTES, Staging};
+use super::staging::Staging;
 use crate::fault::Result;
 use crate::job::Resource;
 use crate::load::session::Session;
@@ -65,7 +65,7 @@ impl Reading<'_> {
         let (Some(family), Some(staging)) = (self.sink.family(), self.staging.as_mut()) else {
             return Ok(());
         };
-        if family.weight() < BATCH_BYTES {
+        if !staging.limits().is_full(family) {
             return Ok(());
         }
         staging.take(family)?;

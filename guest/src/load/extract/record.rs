@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::staging::BATCH_BYTES;
+use super::staging::FileLimits;
 use crate::columnar::cells::{CellColumn, CellReader};
 use crate::fault::{Fault, Result};
 use crate::job::{ProcessingStep, Resource};
@@ -26,24 +26,39 @@ pub(crate) struct RecordSink<'i> {
     /// where it is measured next.
     records: u32,
     weighed_at: usize,
+    /// The number of records after which it is measured next, and when the batch is full.
+    weighed_after: u32,
+    limits: Option<FileLimits>,
 }
 
 /// Within a page the batch is measured after this many bytes of the page, or this many records.
 const WEIGH_BYTES: usize = 1 << 20;
 const WEIGH_RECORDS: u32 = 1 << 14;
-/// Within a page the batch is written to files at this size. Otherwise it is written between pages.
-const MOST_BYTES: usize = 4 * BATCH_BYTES;
 
 impl<'i> RecordSink<'i> {
-    /// A sink for the records of a resource. Without a family nothing is loaded.
+    /// A sink for the records of a resource. Without a family nothing is loaded; with one, `limits` are those
+    /// of its files.
     pub(crate) fn new(
         resource: &'i Resource,
-        family: Option<&'i mut Family>,
+        family: Option<(&'i mut Family, FileLimits)>,
         cursor: Option<&'i mut Incremental>,
         children: &'i mut [ParentRows],
     ) -> Self {
         let steps = &resource.processing_steps;
-        Self { family, cursor, children, steps, records: 0, weighed_at: WEIGH_BYTES }
+        let (family, limits) = family.unzip();
+        let weighed_at = WEIGH_BYTES;
+        let mut sink = Self {
+            family,
+            cursor,
+            children,
+            steps,
+            records: 0,
+            weighed_at,
+            weighed_after: 0,
+            limits,
+        };
+        sink.weigh_next();
+        sink
     }
 
     /// Begins a new text.
@@ -56,7 +71,7 @@ impl<'i> RecordSink<'i> {
     #[inline]
     pub(crate) fn flow(&mut self, position: usize) -> Flow {
         self.records += 1;
-        match position < self.weighed_at && self.records < WEIGH_RECORDS {
+        match position < self.weighed_at && self.records < self.weighed_after {
             true => Flow::On,
             false => self.weigh(position),
         }
@@ -66,8 +81,17 @@ impl<'i> RecordSink<'i> {
     fn weigh(&mut self, position: usize) -> Flow {
         self.records = 0;
         self.weighed_at = position.saturating_add(WEIGH_BYTES);
-        let weight = self.family.as_mut().map_or(0, |family| family.weight());
-        if weight >= MOST_BYTES { Flow::Pause } else { Flow::On }
+        let family = self.family.as_deref_mut().zip(self.limits);
+        let is_full = family.is_some_and(|(family, limits)| limits.is_full_in_page(family));
+        self.weigh_next();
+        if is_full { Flow::Pause } else { Flow::On }
+    }
+
+    /// Determines when the batch is measured next: not after the record with which it has all its rows.
+    fn weigh_next(&mut self) {
+        let family = self.family.as_deref().zip(self.limits);
+        let next = family.map_or(WEIGH_RECORDS, |(family, limits)| limits.next_rows(family));
+        self.weighed_after = next.min(WEIGH_RECORDS);
     }
 
     /// The tables that are filled.

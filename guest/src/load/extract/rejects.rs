@@ -4,7 +4,7 @@
 use super::family::OpenFamily;
 use super::part::Part;
 use super::staged::StagedFamily;
-use super::staging::{BATCH_BYTES, Staging};
+use super::staging::Staging;
 use crate::dlt::schema::Schema;
 use crate::fault::{Context, Fault, Result};
 use crate::job::Resource;
@@ -70,7 +70,7 @@ impl Rejects {
     pub(crate) fn flush(&mut self) -> Result<Option<&mut Staging>> {
         let Some(rows) = &mut self.0 else { return Ok(None) };
         let OpenFamily { family, staging, .. } = &mut rows.open;
-        if family.weight() < BATCH_BYTES {
+        if !staging.limits().is_full(family) {
             return Ok(None);
         }
         staging.take(family)?;

@@ -8,6 +8,7 @@ use super::reading::{Reading, ReadingStop};
 use super::record::RecordSink;
 use super::rejects::Rejects;
 use super::staged::StagedFamily;
+use super::staging::Staging;
 use super::{files, http};
 use crate::dlt::schema::{Schema, Table};
 use crate::fault::{Fault, Result};
@@ -108,13 +109,14 @@ impl ResourceExtraction<'_> {
             Some(rows) => (Some(&mut rows.family), Some(&mut rows.staging)),
             None => (None, None),
         };
+        let limits = staging.as_deref().map(Staging::limits);
         let cursor = open.cursor.as_mut().map(|cursor| &mut cursor.incremental);
         let mut reading = Reading {
             part: self.part,
             resource: self.resource,
             session: context.session,
             report: &mut context.report,
-            sink: RecordSink::new(self.resource, family, cursor, side.children),
+            sink: RecordSink::new(self.resource, family.zip(limits), cursor, side.children),
             staging,
             rejects: side.rejects,
             pages: 0,

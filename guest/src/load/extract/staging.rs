@@ -4,22 +4,66 @@
 use std::collections::HashMap;
 
 use crate::columnar::batch::ColumnBuffer;
-use crate::columnar::parquet::{FileColumn, PageEncoder, ParquetFile};
+use crate::columnar::parquet::{FileColumn, PageCompression, PageEncoder, ParquetFile};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
+use crate::job::{Delivery, FileCompression};
 use crate::protocol::FileReport;
 use crate::shred::{Family, ShredTable, TableId};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
 /// A batch becomes a row group when its values have this many bytes.
-pub(crate) const BATCH_BYTES: usize = 8 << 20;
-/// A file is uploaded at this many bytes. A host in Python reads it as one base64 text.
-const FILE_BYTES: usize = 12 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 /// A batch of a table with more bytes begins a new file.
 const LARGE_BATCH: usize = 4 * BATCH_BYTES;
-/// All open files together hold at most about this many bytes.
-const OPEN_BYTES: usize = 32 << 20;
+/// All open files together hold at most about this many bytes more than one file.
+const OTHER_BYTES: usize = 20 << 20;
+
+/// When batches and files end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileLimits {
+    /// A file is uploaded at this many bytes.
+    bytes: usize,
+    /// The most rows of a file.
+    rows: u32,
+    /// A batch becomes a row group at this size, between two pages.
+    batch: usize,
+    /// Within a page, it does at this size.
+    batch_in_page: usize,
+}
+
+impl FileLimits {
+    fn of(delivery: &Delivery) -> Self {
+        let bytes = delivery.max_bytes;
+        let batch = BATCH_BYTES.min(bytes);
+        // A batch that is larger than a file would make a larger file.
+        let batch_in_page = if bytes < BATCH_BYTES { batch } else { 4 * BATCH_BYTES };
+        Self { bytes, rows: delivery.max_rows.unwrap_or(u32::MAX), batch, batch_in_page }
+    }
+
+    /// Returns `true` if the batch is written to files between two pages.
+    pub(crate) fn is_full(&self, family: &mut Family) -> bool {
+        family.weight() >= self.batch || self.has_all_rows(family)
+    }
+
+    /// Returns `true` if the batch is written to files within a page.
+    pub(crate) fn is_full_in_page(&self, family: &mut Family) -> bool {
+        family.weight() >= self.batch_in_page || self.has_all_rows(family)
+    }
+
+    fn has_all_rows(&self, family: &Family) -> bool {
+        family.table(TableId::ROOT).rows() >= self.rows
+    }
+
+    /// The number of root rows after which the batch is full, or the next one if this one is.
+    pub(crate) fn next_rows(&self, family: &Family) -> u32 {
+        match self.rows.saturating_sub(family.table(TableId::ROOT).rows()) {
+            0 => self.rows,
+            left => left,
+        }
+    }
+}
 
 /// The files of one resource.
 pub(crate) struct Staging {
@@ -31,6 +75,7 @@ pub(crate) struct Staging {
     tables: Vec<TableFiles>,
     ready: Vec<Ready>,
     encoder: PageEncoder,
+    limits: FileLimits,
 }
 
 /// The files of one table.
@@ -51,16 +96,32 @@ pub(crate) struct Ready {
 }
 
 impl Staging {
-    pub(crate) fn new(load_id: &str, resource: usize, convention: Convention) -> Self {
+    pub(crate) fn new(
+        load_id: &str,
+        resource: usize,
+        convention: Convention,
+        delivery: &Delivery,
+    ) -> Self {
         let prefix = load_id.to_owned();
+        let compression = match delivery.compression {
+            FileCompression::Snappy => PageCompression::Snappy,
+            FileCompression::Gzip => PageCompression::Gzip,
+            FileCompression::Uncompressed => PageCompression::Uncompressed,
+        };
         Self {
             prefix,
             convention,
             resource,
             tables: Vec::new(),
             ready: Vec::new(),
-            encoder: PageEncoder::new(),
+            encoder: PageEncoder::compressing(compression),
+            limits: FileLimits::of(delivery),
         }
+    }
+
+    /// When batches and files end.
+    pub(crate) const fn limits(&self) -> FileLimits {
+        self.limits
     }
 
     /// Takes the rows of the current batch.
@@ -72,7 +133,7 @@ impl Staging {
                 table.clear();
             }
         }
-        while self.open_bytes() > OPEN_BYTES {
+        while self.open_bytes() > self.limits.bytes + OTHER_BYTES {
             let Some((largest, table)) = family.tables().max_by_key(|(id, _)| self.open_size(*id))
             else {
                 break;
@@ -130,7 +191,11 @@ impl Staging {
         // The columns of a file are fixed at its beginning: a schema that grew begins a new file.
         // So does a batch that is a large file by itself, because hosts copy a file whole.
         let is_alone = table.bytes() > LARGE_BATCH;
-        if self.tables[at].open.as_ref().is_some_and(|(begun, _)| *begun != fields || is_alone) {
+        let (rows, most) = (u64::from(table.rows()), u64::from(self.limits.rows));
+        let ends = |(begun, file): &(Vec<FileColumn>, ParquetFile)| {
+            *begun != fields || is_alone || file.rows() + rows > most
+        };
+        if self.tables[at].open.as_ref().is_some_and(ends) {
             self.close(id, &table.name)?;
         }
         let staged = &mut self.tables[at];
@@ -153,8 +218,8 @@ impl Staging {
             None => staged.open.insert((fields.clone(), ParquetFile::create(fields)?)),
         };
         file.append(&values, table.rows(), &mut self.encoder)?;
-        staged.rows += u64::from(table.rows());
-        if file.size() > FILE_BYTES {
+        staged.rows += rows;
+        if file.size() > self.limits.bytes || file.rows() >= most {
             self.close(id, &table.name)?;
         }
         Ok(())

@@ -187,11 +187,13 @@ impl Round {
         let (mut component_seconds, mut native_seconds) = (Vec::new(), Vec::new());
         for _ in 0..REPEATS {
             let seconds;
-            (seconds, stats) = timed(contenders.component.driver.as_mut(), &data.path, 1)
-                .map_err(|failure| failure.at("component"))?;
+            (seconds, stats) =
+                timed(contenders.component.driver.as_mut(), &data.path, 1, &Value::Null)
+                    .map_err(|failure| failure.at("component"))?;
             component_seconds.push(seconds);
-            let (seconds, same) = timed(contenders.native.driver.as_mut(), &data.path, 1)
-                .map_err(|failure| failure.at("native"))?;
+            let (seconds, same) =
+                timed(contenders.native.driver.as_mut(), &data.path, 1, &Value::Null)
+                    .map_err(|failure| failure.at("native"))?;
             native_seconds.push(seconds);
             compare("the library", &same.rows, "the component", &stats.rows)?;
         }
@@ -220,7 +222,7 @@ impl Round {
 /// The component's memory must not grow with its input. Issues have the most nested rows.
 fn memory(plan: &Plan, driver: &mut dyn Driver) -> Result<Value, Failure> {
     let mut pages = GeneratedPages::new(Kind::Jira, plan.seed, PAGE_BYTES, plan.memory_bytes);
-    let stats = driver.run(&job(), &mut pages)?;
+    let stats = driver.run(&job(&Value::Null), &mut pages)?;
     let found = stats
         .linear_memory_bytes
         .ok_or_else(|| Failure::new("expected the component's linear memory, found none"))?;
@@ -333,7 +335,11 @@ mod tests {
             driver: Box::new(Fixed(1 << 20)),
             prepared: std::time::Duration::from_millis(5),
         };
-        let stage = |latency_ms| StageContender { latency_ms, driver: Box::new(Fixed(1 << 20)) };
+        let stage = |latency_ms| StageContender {
+            latency_ms,
+            delivery: Value::Null,
+            driver: Box::new(Fixed(1 << 20)),
+        };
         let mut contenders = Contenders {
             component: contender(),
             native: contender(),

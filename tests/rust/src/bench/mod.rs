@@ -18,6 +18,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use serde_json::Value;
+
 pub use self::dlt::Dlt;
 pub use self::measure::{Plan, run};
 pub use self::pages::{FilePages, GeneratedPages};
@@ -78,6 +80,8 @@ pub struct Contenders {
 pub struct StageContender {
     /// The stage waits so long before each answer.
     pub latency_ms: u64,
+    /// The `delivery` of the job.
+    pub delivery: Value,
     /// The driver.
     pub driver: Box<dyn Driver>,
 }

@@ -12,9 +12,10 @@ use super::{Failure, StageContender};
 const TIMES: usize = 5;
 
 /// One measurement with one stage.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StageMeasurement {
     latency_ms: u64,
+    delivery: Value,
     records: u64,
     seconds: f64,
     files: u64,
@@ -29,10 +30,11 @@ pub(super) fn measure_stages(
 ) -> Result<Vec<StageMeasurement>, Failure> {
     let measure = |stage: &mut StageContender| {
         let latency_ms = stage.latency_ms;
-        let (seconds, stats) = timed(stage.driver.as_mut(), path, TIMES)
+        let (seconds, stats) = timed(stage.driver.as_mut(), path, TIMES, &stage.delivery)
             .map_err(|failure| failure.at(format_args!("a stage of {latency_ms} ms")))?;
         let (files, bytes) = (stats.parquet_files, stats.parquet_bytes);
-        Ok(StageMeasurement { latency_ms, records: records * TIMES as u64, seconds, files, bytes })
+        let (records, delivery) = (records * TIMES as u64, stage.delivery.clone());
+        Ok(StageMeasurement { latency_ms, delivery, records, seconds, files, bytes })
     };
     stages.iter_mut().map(measure).collect()
 }
@@ -47,6 +49,7 @@ impl StageMeasurement {
             let seconds = median(all().map(|(_, stage)| stage.seconds));
             stages.push(json!({
                 "latency_ms": one.latency_ms,
+                "delivery": one.delivery,
                 "records": one.records,
                 "seconds": rounded(seconds),
                 "records_per_s": (one.records as f64 / seconds).round(),

@@ -5,6 +5,8 @@ use std::io::Cursor;
 use arrow2::array::{Array, BinaryArray, BooleanArray, PrimitiveArray, Utf8Array};
 use arrow2::datatypes::DataType as Arrow;
 use arrow2::io::parquet::read;
+use miniz_oxide::inflate::decompress_to_vec;
+use parquet2::compression::Compression;
 use parquet2::page::CompressedPage;
 use parquet2::read::get_page_iterator;
 
@@ -102,32 +104,40 @@ fn fields(kinds: &[Kind]) -> Vec<FileColumn> {
     names.zip(kinds).map(|(name, kind)| FileColumn { name, kind: *kind }).collect()
 }
 
-/// Writes row groups of columns of cells and reads them back. Returns the file.
-fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
+/// A file with row groups of columns of cells.
+fn written(kinds: &[Kind], groups: &[Vec<Cells>], compression: PageCompression) -> Vec<u8> {
     let mut file = ParquetFile::create(fields(kinds)).unwrap();
     let mut columns: Vec<_> = kinds.iter().map(|kind| ColumnBuffer::new(*kind)).collect();
-    let mut expect = vec![Cells::new(); kinds.len()];
-    let mut sizes = Vec::new();
+    let mut encoder = PageEncoder::compressing(compression);
+    let mut all = 0;
     for group in groups {
         let rows = group.first().map_or(0, Vec::len);
-        for ((column, cells), expect) in columns.iter_mut().zip(group).zip(&mut expect) {
+        for (column, cells) in columns.iter_mut().zip(group) {
             assert_eq!(cells.len(), rows);
             for (row, cell) in (0..).zip(cells) {
                 if let Some(value) = cell {
                     set(column, row, value);
                 }
             }
-            expect.extend(cells.iter().cloned());
         }
         columns.iter_mut().for_each(ColumnBuffer::flush_pending);
-        file.append(&columns, rows as u32, &mut PageEncoder::new()).unwrap();
+        file.append(&columns, rows as u32, &mut encoder).unwrap();
         columns.iter_mut().for_each(ColumnBuffer::clear);
-        sizes.push(rows);
+        all += rows;
     }
-    assert_eq!(file.rows() as usize, sizes.iter().sum::<usize>());
+    assert_eq!(file.rows() as usize, all);
     let size = file.size();
     let bytes = file.finish().unwrap();
     assert!(size <= bytes.len());
+    bytes
+}
+
+/// Writes row groups of columns of cells and reads them back. Returns the file.
+fn check(kinds: &[Kind], groups: &[Vec<Cells>]) -> Vec<u8> {
+    let bytes = written(kinds, groups, PageCompression::Snappy);
+    let sizes: Vec<usize> = groups.iter().map(|group| group.first().map_or(0, Vec::len)).collect();
+    let all = |column: usize| groups.iter().flat_map(move |group| group[column].clone());
+    let expect: Vec<Cells> = (0..kinds.len()).map(|column| all(column).collect()).collect();
     let (_, found, groups) = read_back(&bytes);
     assert_eq!(groups, sizes);
     for ((found, expect), kind) in found.iter().zip(&expect).zip(kinds) {
@@ -365,6 +375,41 @@ fn large_columns_are_split_into_pages() {
         let pages: Vec<_> = pages.map(|page| size(page.unwrap())).collect();
         assert!(pages.len() >= at_least, "{pages:?}");
         assert!(pages.iter().all(|size| *size <= (1 << 20) + (1 << 17)), "{pages:?}");
+    }
+}
+
+/// The codecs of the columns of a file, of all row groups.
+fn codecs(file: &[u8]) -> Vec<Compression> {
+    let metadata = read::read_metadata(&mut Cursor::new(file)).unwrap();
+    let columns = metadata.row_groups.iter().flat_map(|group| group.columns());
+    columns.map(|column| column.compression()).collect()
+}
+
+#[test]
+fn files_of_each_compression_have_the_same_pages() {
+    let kinds = [Kind::of(DataType::Text), Kind::of(DataType::Bigint)];
+    let numbers = (0..5000).map(|n| Some(Value::Int(n % 700))).collect::<Cells>();
+    let groups = [vec![texts(5000, Some(3000)), numbers], vec![texts(2, None), vec![None; 2]]];
+    let file = |compression| written(&kinds, &groups, compression);
+    let [gzip, snappy, plain] =
+        [PageCompression::Gzip, PageCompression::Snappy, PageCompression::Uncompressed].map(file);
+    let check = |file: &[u8], expect: Compression| {
+        let codecs = codecs(file);
+        assert!(codecs[..2].iter().all(|codec| *codec == expect), "{codecs:?}");
+        // Short ones would only become larger.
+        assert!(codecs[2..].iter().all(|codec| *codec == Compression::Uncompressed));
+    };
+    check(&gzip, Compression::Gzip);
+    check(&snappy, Compression::Snappy);
+    check(&plain, Compression::Uncompressed);
+    assert!(gzip.len() < snappy.len() && snappy.len() < plain.len());
+    // arrow2 reads Snappy only: the members of gzip are found by their header.
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 4, 255];
+    let begins = (0..gzip.len()).filter(|at| gzip[*at..].starts_with(&header));
+    let pages: Vec<_> = begins.map(|at| decompress_to_vec(&gzip[at + 10..]).unwrap()).collect();
+    assert!(pages.len() >= 4, "{}", pages.len());
+    for page in pages {
+        assert!(plain.windows(page.len()).any(|part| part == page));
     }
 }
 

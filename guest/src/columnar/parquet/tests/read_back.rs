@@ -42,6 +42,18 @@ fn files_for_other_readers() {
         |rows| [Some(1), Some(2), Some(300), Some(70_000), None].map(|d| texts(rows, d));
     let groups = [1, 2000, 200_000].map(|rows| dictionaries(rows).to_vec());
     save("dictionaries", &[Kind::of(DataType::Text); 5], &groups);
+    // arrow2 reads Snappy only here.
+    let text = [Kind::of(DataType::Text); 5];
+    for (name, compression) in
+        [("gzip", PageCompression::Gzip), ("plain", PageCompression::Uncompressed)]
+    {
+        let file = written(&text, &groups, compression);
+        if let Some(directory) = &directory {
+            let at = |extension| directory.join(name).with_extension(extension);
+            std::fs::write(at("parquet"), file).unwrap();
+            std::fs::write(at("json"), expectation(&text, &groups).to_string()).unwrap();
+        }
+    }
 }
 
 /// The kinds and values of a file as JSON.

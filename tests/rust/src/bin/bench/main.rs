@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use serde_json::{Value, json};
 use snowcat_tests::bench::{Contender, Contenders, Dlt, Failure, Plan, StageContender, run};
 use snowcat_tests::generators::Kind;
 
@@ -40,9 +41,6 @@ struct Options {
     rounds: Option<usize>,
 }
 
-/// The latencies of the stages, in milliseconds.
-const LATENCIES_MS: [u64; 2] = [0, 50];
-
 fn main() -> ExitCode {
     match measure() {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +50,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The stages that are measured: the latency of each in milliseconds, and the `delivery` of the job.
+fn stage_options() -> [(u64, Value); 4] {
+    [
+        (0, json!({})),
+        (50, json!({})),
+        (50, json!({"max_bytes": "1MB"})),
+        (0, json!({"compression": "gzip"})),
+    ]
 }
 
 fn measure() -> Result<(), Failure> {
@@ -69,10 +77,10 @@ fn measure() -> Result<(), Failure> {
     let component = component::Component::new(options.watch)?;
     let prepared = clock.elapsed();
     let mut stages = Vec::new();
-    for latency_ms in LATENCIES_MS {
+    for (latency_ms, delivery) in stage_options() {
         let latency = Duration::from_millis(latency_ms);
         let driver = Box::new(staged::Staged::new(component.runner.clone(), latency)?);
-        stages.push(StageContender { latency_ms, driver });
+        stages.push(StageContender { latency_ms, delivery, driver });
     }
     let component = Contender { driver: Box::new(component), prepared };
     let native = Contender { driver: Box::new(native::Native), prepared: Duration::ZERO };

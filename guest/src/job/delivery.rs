@@ -1,0 +1,184 @@
+//! The delivery of rows: the files of a load, and how they reach the stage.
+
+use serde_json::Value;
+
+use super::parse::{JobObject, Keys, describe};
+use crate::fault::Result;
+
+/// How rows are delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delivery {
+    /// The most rows of a file. `None`: no limit.
+    pub(crate) max_rows: Option<u32>,
+    /// A file is uploaded once it has this many bytes.
+    pub(crate) max_bytes: usize,
+    /// How files are compressed.
+    pub(crate) compression: FileCompression,
+}
+
+/// How the files of a load are compressed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum FileCompression {
+    /// Fast.
+    #[default]
+    Snappy,
+    /// Smaller.
+    Gzip,
+    /// Not at all.
+    Uncompressed,
+}
+
+/// The default of `max_bytes`. A host in Python reads a file as one base64 text.
+const FILE_BYTES: usize = 12 << 20;
+
+/// The range of `max_bytes`: a file is in the memory of the load, and is copied there once.
+const BYTES: (usize, usize) = (100_000, 256_000_000);
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self { max_rows: None, max_bytes: FILE_BYTES, compression: FileCompression::default() }
+    }
+}
+
+impl Delivery {
+    /// Parses the `delivery` of a job.
+    ///
+    /// # Errors
+    /// A config fault with the path.
+    pub(super) fn parse(value: &Value) -> Result<Self> {
+        let object = JobObject::new(value, "delivery", KEYS)?;
+        // The host reads it: how many files it uploads at once is not decided here.
+        object.whole("parallel_uploads", 1, 64)?;
+        check_on_error(&object)?;
+        let rows = object.whole("max_rows", 1, i64::from(u32::MAX))?;
+        Ok(Self {
+            max_rows: rows.and_then(|rows| u32::try_from(rows).ok()),
+            max_bytes: size(&object, "max_bytes")?.unwrap_or(FILE_BYTES),
+            compression: compression(&object)?,
+        })
+    }
+}
+
+const KEYS: Keys =
+    Keys::of(&["max_rows", "max_bytes", "compression", "parallel_uploads", "on_error"]);
+
+const COMPRESSIONS: &[(&str, FileCompression)] = &[
+    ("snappy", FileCompression::Snappy),
+    ("gzip", FileCompression::Gzip),
+    ("none", FileCompression::Uncompressed),
+];
+
+fn compression(object: &JobObject<'_>) -> Result<FileCompression> {
+    if object.get("compression").and_then(Value::as_str) == Some("zstd") {
+        let message = "zstd is not available: the component has no encoder for it; \"gzip\" makes \
+                       smaller files than \"snappy\"";
+        return Err(object.fault_at("compression", message));
+    }
+    Ok(object.choice("compression", COMPRESSIONS)?.unwrap_or_default())
+}
+
+/// The only choice is that of every COPY. The others are an error with the reason.
+fn check_on_error(object: &JobObject<'_>) -> Result<()> {
+    let text = object.get("on_error").and_then(Value::as_str).unwrap_or_default();
+    let lower = text.to_lowercase();
+    if lower == "continue" || lower.starts_with("skip_file") {
+        let message = format!(
+            "{text:?} is not available: COPY would discard rows, and the load would commit its cursor \
+             behind them, so that no later load reads them; \"on_bad_record\": \"reject\" stores records \
+             that cannot be read"
+        );
+        return Err(object.fault_at("on_error", message));
+    }
+    object.choice("on_error", &[("abort", ())]).map(drop)
+}
+
+/// A number of bytes, or a text with a unit.
+fn size(object: &JobObject<'_>, key: &str) -> Result<Option<usize>> {
+    let Some(value) = object.get(key) else { return Ok(None) };
+    let bytes = match value {
+        Value::String(text) => bytes_of(text),
+        other => other.as_u64(),
+    };
+    let (least, most) = BYTES;
+    match bytes.and_then(|bytes| usize::try_from(bytes).ok()) {
+        Some(bytes) if (least..=most).contains(&bytes) => Ok(Some(bytes)),
+        _ => Err(object.fault_at(
+            key,
+            format_args!(
+                "expected a number of bytes from {least} to {most}, or a text such as \"150MB\", found {}",
+                describe(value)
+            ),
+        )),
+    }
+}
+
+/// The bytes of a text such as `150MB`.
+fn bytes_of(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("KB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+    ];
+    let (number, unit) =
+        UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+    number.trim_end().parse::<u64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn options_are_parsed() {
+        let check = |value: Value, expect: Delivery| {
+            assert_eq!(Delivery::parse(&value).unwrap(), expect, "{value}");
+        };
+        let usual = Delivery::default;
+        check(json!({}), usual());
+        check(json!({"parallel_uploads": 16, "on_error": "abort"}), usual());
+        check(json!({"max_rows": 1}), Delivery { max_rows: Some(1), ..usual() });
+        let bytes = |max_bytes| Delivery { max_bytes, ..usual() };
+        check(json!({"max_bytes": 100_000}), bytes(100_000));
+        check(json!({"max_bytes": "150MB"}), bytes(150_000_000));
+        check(json!({"max_bytes": "100 MiB"}), bytes(100 << 20));
+        let compression = |compression| Delivery { compression, ..usual() };
+        check(json!({"compression": "gzip"}), compression(FileCompression::Gzip));
+        check(json!({"compression": "none"}), compression(FileCompression::Uncompressed));
+    }
+
+    #[test]
+    fn mistakes_have_a_path() {
+        let check = |value: Value, expect: &str| {
+            let found = Delivery::parse(&value).unwrap_err().to_string();
+            assert!(found.starts_with(expect), "{value}: {found}");
+        };
+        check(json!([]), "delivery: expected an object, found a list");
+        check(json!({"max_row": 1}), "delivery: unknown key \"max_row\", did you mean");
+        check(json!({"max_rows": 0}), "delivery.max_rows: expected an integer from 1 to");
+        let bytes = "delivery.max_bytes: expected a number of bytes from 100000 to 256000000, or a text such \
+                     as \"150MB\", found ";
+        for (value, found) in [
+            (json!(99_999), "99999"),
+            (json!("1GB"), "\"1GB\""),
+            (json!("150"), "\"150\""),
+            (json!("-1MB"), "\"-1MB\""),
+            (json!("99999999999999999999GB"), "\"99999999999999999999GB\""),
+            (json!(1e6), "1000000.0"),
+        ] {
+            check(json!({"max_bytes": value}), &format!("{bytes}{found}"));
+        }
+        check(json!({"compression": "zstd"}), "delivery.compression: zstd is not available: ");
+        check(json!({"compression": "lz4"}), "delivery.compression: expected one of \"snappy\"");
+        check(json!({"parallel_uploads": 0}), "delivery.parallel_uploads: expected an integer");
+        check(
+            json!({"on_error": "CONTINUE"}),
+            "delivery.on_error: \"CONTINUE\" is not available: ",
+        );
+        check(json!({"on_error": "skip_file_3"}), "delivery.on_error: \"skip_file_3\" is not");
+        check(json!({"on_error": "ignore"}), "delivery.on_error: expected one of \"abort\"");
+    }
+}
