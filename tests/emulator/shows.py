@@ -1,4 +1,4 @@
-"""SHOW COLUMNS and SHOW TABLES, with the service's columns."""
+"""SHOW COLUMNS, SHOW TABLES and SHOW GRANTS of a schema, with the service's columns."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ TABLES = [
     "is_dynamic",
     "is_immutable",
 ]
+GRANTS = ["created_on", "privilege", "granted_on", "name", "granted_to", "grantee_name", "grant_option", "granted_by"]
+FUTURE_GRANTS = ["created_on", "privilege", "grant_on", "name", "grant_to", "grantee_name", "grant_option"]
 
 
 def show(session: Session, text: str) -> Answer | None:
@@ -62,6 +64,8 @@ def show(session: Session, text: str) -> Answer | None:
     r = Reader(text)
     if not r.accept("SHOW"):
         return None
+    if re.match(r"SHOW\s+(FUTURE\s+)?GRANTS\s+(ON|IN)\s+SCHEMA\b", text, re.I):
+        return _grants(session, r)
     terse = r.accept("TERSE")
     kind = r.peek()
     if terse or kind not in ("COLUMNS", "TABLES"):
@@ -83,6 +87,33 @@ def show(session: Session, text: str) -> Answer | None:
         return Answer.of(COLUMNS, rows[:MOST_ROWS], statement_type.SHOW)
     found = [t for t in tables if t.kind != "VIEW" and (pattern is None or pattern.fullmatch(t.name[2]))]
     return Answer.of(TABLES, [_table(session, t) for t in found[:MOST_ROWS]], statement_type.SHOW)
+
+
+def _grants(session: Session, r: Reader) -> Answer:
+    """The privileges on a schema, and who gets ownership of what is made in it."""
+    roles, future = session.account.roles, r.accept("FUTURE")
+    for _ in range(3):
+        r.next()
+    parts = r.parts()
+    name = tuple(parts) if len(parts) == 2 else (str(session.database), *parts)
+    schema = session.engine.catalog.schema(name[0], name[1])
+    shown = ".".join(name)
+    if future:
+        rows: list[tuple] = [
+            (str(schema.created), "OWNERSHIP", kind, f"{shown}.<{kind}>", "ROLE", role, "false")
+            for (kind, place), role in sorted(roles.future_owners.items())
+            if place == name
+        ]
+        return Answer.of(FUTURE_GRANTS, rows, statement_type.SHOW)
+    owner = roles.owners.get(("SCHEMA", name), schema.owner)
+    granted = [("OWNERSHIP", owner)]
+    granted += sorted(
+        (g.privilege, g.role) for g in roles.grants if (g.kind, g.name, g.future) == ("SCHEMA", name, False)
+    )
+    rows = [
+        (str(schema.created), privilege, "SCHEMA", shown, "ROLE", role, "false", owner) for privilege, role in granted
+    ]
+    return Answer.of(GRANTS, rows, statement_type.SHOW)
 
 
 def _scope(session: Session, r: Reader) -> list[Table]:

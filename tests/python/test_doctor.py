@@ -42,7 +42,7 @@ NEVER = {
     "call.task",
 }
 # Parts that the emulator does not implement.
-UNKNOWN = {"session.region", "rights.future_grants"}
+UNKNOWN = {"session.region"}
 
 
 class Site(BaseHTTPRequestHandler):
