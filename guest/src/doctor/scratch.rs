@@ -25,9 +25,11 @@ pub(super) async fn create(x: &mut Examiner) -> Found {
     let Scratch { schema, staging, database, .. } = x.scratch.clone();
     for schema in [&schema, &staging] {
         let Err(failure) = x.sql(doctor::create_scratch(schema, MARK)).await? else { continue };
-        let found = x.need(doctor::select_schemas(&database, &[schema])).await?;
-        let comment = found.rows.first().and_then(|row| row.get(2)?.as_deref());
-        if found.rows.is_empty() {
+        // The database may not exist, so this may fail, too.
+        let found = x.sql(doctor::select_schemas(&database, &[schema])).await?;
+        let rows = found.map_or_else(|_| Vec::new(), |found| found.rows);
+        let comment = rows.first().and_then(|row| row.get(2)?.as_deref());
+        if rows.is_empty() {
             x.note(&CREATE, false, shown(&failure));
         } else if comment != Some(MARK) {
             let name = schema.last();
