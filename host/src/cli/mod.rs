@@ -3,6 +3,7 @@
 mod check;
 mod columns;
 mod delivery;
+mod doctor;
 mod document;
 mod exit;
 mod grid;
@@ -43,6 +44,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Doctor(Box<doctor::Doctor>),
     Image(image::WriteImage),
     Init(init::Init),
     Plan(plan::Plan),
@@ -68,6 +70,14 @@ enum Failed {
     Exit(exit::Exit, String),
 }
 
+impl Failed {
+    fn into_message(self) -> String {
+        match self {
+            Self::Usage(message) | Self::Work(message) | Self::Exit(_, message) => message,
+        }
+    }
+}
+
 /// Reads a file, without the byte order mark of an editor: positions do not count it.
 fn read_text(file: &Path) -> Result<String, Failed> {
     let text =
@@ -83,6 +93,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
         Command::Init(init) => init.run(),
         Command::Plan(plan) => plan.run(),

@@ -5,7 +5,9 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 use clap::Args;
-use snowcat_host::snowflake::{Connection, ErrorKind, Session, Snowflake, SnowflakeError};
+use snowcat_host::snowflake::{
+    Connection, ConnectionPlaces, ErrorKind, Session, Snowflake, SnowflakeError,
+};
 use snowcat_host::{Engine, Error, Observer, Runner, Settings};
 
 use super::delivery::upload_limits;
@@ -68,7 +70,16 @@ pub(super) struct ConnectionArguments {
 }
 
 impl ConnectionArguments {
-    fn find(&self) -> Result<Connection, SnowflakeError> {
+    pub(super) fn find(&self) -> Result<Connection, SnowflakeError> {
+        Connection::find(self.connection.as_deref(), &self.given(), &|name| env::var(name).ok())
+    }
+
+    /// Returns the places of the parameters of the connection.
+    pub(super) fn places(&self) -> Result<ConnectionPlaces, SnowflakeError> {
+        Connection::places(self.connection.as_deref(), &self.given(), &|name| env::var(name).ok())
+    }
+
+    fn given(&self) -> Vec<(&str, &str)> {
         let given = [
             ("account", &self.account),
             ("host", &self.host),
@@ -79,9 +90,7 @@ impl ConnectionArguments {
             ("role", &self.role),
             ("warehouse", &self.warehouse),
         ];
-        let given = given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-        let given: Vec<(&str, &str)> = given.collect();
-        Connection::find(self.connection.as_deref(), &given, &|name| env::var(name).ok())
+        given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect()
     }
 }
 
@@ -132,7 +141,7 @@ impl RunJob {
 }
 
 /// The same connection, with the parameters that a load wants of its session. `task.sql` sets the same.
-fn of_load(connection: Connection) -> Connection {
+pub(super) fn of_load(connection: Connection) -> Connection {
     connection
         // Seconds that a load waits for another one. The server's default is 12 hours.
         .session_parameter("LOCK_TIMEOUT", 900)

@@ -4,6 +4,7 @@ mod agents;
 mod body;
 mod client;
 mod echo;
+mod reach;
 mod roots;
 mod secrets;
 mod target;
@@ -11,6 +12,7 @@ pub(crate) mod token;
 
 pub(crate) use self::agents::Agents;
 pub use self::client::{Http, HttpLimits};
+pub use self::reach::{Finding, ReachStep, reach};
 pub(crate) use self::secrets::hide;
 pub(crate) use self::target::{ShownRequest, check, encoded};
 pub(crate) use self::token::is_transient;

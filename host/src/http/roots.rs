@@ -7,7 +7,7 @@ use ureq::tls::{PemItem, RootCerts, parse_pem};
 
 /// The variable with a file of certificates (PEM), which replace the built-in ones: a proxy that opens TLS has an
 /// authority of its own. OpenSSL and curl read the same variable.
-const CERTIFICATES: &str = "SSL_CERT_FILE";
+pub(super) const CERTIFICATES: &str = "SSL_CERT_FILE";
 
 /// Returns the certificates of the file that the environment names, or the built-in ones.
 pub(super) fn of_environment() -> Result<RootCerts, String> {

@@ -38,6 +38,18 @@ impl Account {
         name.rsplit_once('-').filter(|_| global).map_or(name, |(name, _)| name)
     }
 
+    /// Returns the error of an organization's account with a region, which only a locator has.
+    pub(super) fn region_of_a_name(&self) -> Option<String> {
+        let (name, rest) = self.0.split_once('.')?;
+        let region = !matches!(rest.to_ascii_lowercase().as_str(), "global" | "privatelink");
+        (region && name.contains('-')).then(|| {
+            format!(
+                "an account of the form organization-account has no region: expected {name:?}, found {:?}",
+                self.0
+            )
+        })
+    }
+
     /// Returns the host of the service.
     fn host(&self) -> String {
         // No certificate is valid for a host with an underscore.
@@ -119,6 +131,20 @@ impl Address {
         let service = scheme == "https" && DOMAINS.iter().any(|domain| host.ends_with(domain));
         same || service
     }
+}
+
+/// Returns the host of an account, if this host of the service is one of another account.
+pub(super) fn named_differently(account: &Account, host: &str) -> Option<String> {
+    let host = host.to_ascii_lowercase();
+    let named = |host: &str| {
+        let bare = DOMAINS.iter().find_map(|end| host.strip_suffix(end))?;
+        Some(bare.strip_suffix(".privatelink").unwrap_or(bare).to_owned())
+    };
+    let expected = account.host();
+    let (found, own) = (named(&host)?, named(&expected)?);
+    // A host may have the region that the locator lacks.
+    let same = found == own || (!own.contains('.') && found.split('.').next() == Some(&own));
+    (!same).then_some(expected)
 }
 
 fn named_host(host: &str) -> Result<String, String> {

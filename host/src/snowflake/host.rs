@@ -62,6 +62,14 @@ impl<S> Snowflake<S> {
         &self.sources
     }
 
+    /// Waits until all files have arrived.
+    ///
+    /// # Errors
+    /// The failure of the first file that did not.
+    pub fn finish_uploads(&self) -> Result<(), Failure> {
+        self.uploads.finish()
+    }
+
     /// Returns `true` if a statement without an answer may have changed something permanently, such
     /// as a COMMIT.
     #[must_use]

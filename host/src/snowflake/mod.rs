@@ -32,7 +32,7 @@ mod uploads;
 mod wire;
 
 pub use self::answer::Answer;
-pub use self::connection::Connection;
+pub use self::connection::{Connection, ConnectionPlaces};
 pub use self::error::{ErrorKind, SnowflakeError};
 pub use self::host::Snowflake;
 pub use self::session::{Aborter, Session};

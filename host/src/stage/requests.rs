@@ -147,7 +147,12 @@ impl<'a> UploadRequests<'a> {
                         (found == AnswerClass::Retry, refused(&answer, None))
                     }
                 },
-                Err(trouble) => (trouble.transient, trouble),
+                Err(mut trouble) => {
+                    if trouble.status == 0 {
+                        trouble.message = format!("{}: {}", request.host(), trouble.message);
+                    }
+                    (trouble.transient, trouble)
+                }
             };
             tried += 1;
             if retry && tried < self.tries && !self.is_cancelled() {

@@ -20,6 +20,7 @@ use super::Connection;
 use super::file::{Rights, read_if_there};
 use super::identity::Identity;
 use super::parameters::{NAMES, Parameters, wrong};
+use super::places::{ConnectionPlaces, Place};
 
 /// The default folder of a container's token.
 const CONTAINER_TOKEN: &str = "/snowflake/session/token";
@@ -59,21 +60,21 @@ impl Connection {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, SnowflakeError> {
         let lookup = Lookup::new(variable);
-        let service_token = lookup.service_token();
-        if let Some(token) = lookup.container(name, arguments) {
-            let given = lookup.of_container(arguments);
-            let connection = Self::with(&given, Identity::container(&token))?;
-            return Ok(Self { service_token, ..connection });
-        }
-        let given = lookup.parameters(name, arguments)?;
-        if given.text("account").is_none() {
-            return Err(wrong(
-                "account: expected an account in the arguments, in SNOWFLAKE_ACCOUNT or in a connection of \
-                 ~/.snowflake/connections.toml, found none",
-            ));
-        }
-        let identity = Identity::of(&given, lookup.rights)?;
-        Ok(Self { service_token, ..Self::with(&given, identity)? })
+        let (given, container) = lookup.found(name, arguments)?;
+        lookup.connection(&given, container.as_deref())
+    }
+
+    /// Returns the places of the parameters that [`find`](Self::find) uses.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or there is no connection of this name.
+    pub fn places(
+        name: Option<&str>,
+        arguments: &[(&str, &str)],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<ConnectionPlaces, SnowflakeError> {
+        let (given, container) = Lookup::new(variable).found(name, arguments)?;
+        Ok(ConnectionPlaces::new(&given, container))
     }
 }
 
@@ -91,6 +92,37 @@ impl<'a> Lookup<'a> {
             lookup.rights = Rights::Any;
         }
         lookup
+    }
+
+    /// Returns the parameters, and the file of the container's token if logins use its identity.
+    fn found(
+        &self,
+        name: Option<&str>,
+        arguments: &[(&str, &str)],
+    ) -> Result<(Parameters, Option<PathBuf>), SnowflakeError> {
+        match self.container(name, arguments) {
+            Some(token) => Ok((self.of_container(arguments), Some(token))),
+            None => Ok((self.parameters(name, arguments)?, None)),
+        }
+    }
+
+    fn connection(
+        &self,
+        given: &Parameters,
+        container: Option<&Path>,
+    ) -> Result<Connection, SnowflakeError> {
+        let identity = match container {
+            Some(token) => Identity::container(token),
+            None if given.text("account").is_none() => {
+                return Err(wrong(
+                    "account: expected an account in the arguments, in SNOWFLAKE_ACCOUNT or in a connection of \
+                     ~/.snowflake/connections.toml, found none",
+                ));
+            }
+            None => Identity::of(given, self.rights)?,
+        };
+        let service_token = self.service_token();
+        Ok(Connection { service_token, ..Connection::with(given, identity)? })
     }
 
     fn get(&self, name: &str) -> Option<String> {
@@ -191,7 +223,7 @@ impl<'a> Lookup<'a> {
         let value = self.get(variable);
         let found = value.is_some();
         if let Some(value) = value {
-            given.put(name, value, variable);
+            given.put(name, value, &Place::Variable(variable.to_owned()));
         }
         found
     }
@@ -241,7 +273,8 @@ impl<'a> Lookup<'a> {
                 .iter()
                 .try_fold(&table, |table, name| table.get(*name).and_then(Value::as_table));
             let Some(found) = found else { continue };
-            let place = format!("{}, section [destination.snowflake.credentials]", path.display());
+            let section = "destination.snowflake.credentials".to_owned();
+            let place = Place::File { path, section };
             put_table(&mut given, found, &place);
             // The host in dlt's terms is the account's identifier.
             if let Some(account) = given.take("host") {
@@ -286,11 +319,12 @@ impl Files {
         }
     }
 
-    /// Returns the section of a connection, and its name.
-    fn section(&self, name: &str) -> Option<(&Table, String)> {
+    /// Returns the section of a connection, and its place.
+    fn section(&self, name: &str) -> Option<(&Table, Place)> {
         let (file, prefix) = self.file.as_ref()?;
         let table = self.connections.get(name)?.as_table()?;
-        Some((table, format!("{}, section [{prefix}{name}]", file.display())))
+        let section = format!("{prefix}{name}");
+        Some((table, Place::File { path: file.clone(), section }))
     }
 
     fn shown(&self) -> String {
@@ -305,7 +339,7 @@ impl Files {
     }
 }
 
-fn put_table(given: &mut Parameters, table: &Table, place: &str) {
+fn put_table(given: &mut Parameters, table: &Table, place: &Place) {
     for name in NAMES {
         if let Some(value) = text(table.get(name)) {
             given.put(name, value, place);
@@ -315,7 +349,7 @@ fn put_table(given: &mut Parameters, table: &Table, place: &str) {
 
 fn put_arguments(given: &mut Parameters, arguments: &[(&str, &str)]) {
     for (name, value) in arguments {
-        given.put(name, (*value).to_owned(), "");
+        given.put(name, (*value).to_owned(), &Place::Argument);
     }
 }
 

@@ -4,6 +4,7 @@ mod file;
 mod identity;
 mod lookup;
 mod parameters;
+mod places;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,8 @@ use serde_json::Value;
 use self::file::Rights;
 pub(super) use self::identity::Identity;
 use self::parameters::{NAMES, Parameters, wrong};
+pub use self::places::ConnectionPlaces;
+use self::places::Place;
 use super::account::{Account, Address};
 use super::error::SnowflakeError;
 
@@ -95,7 +98,7 @@ impl Connection {
                 let known = NAMES.join(", ");
                 return Err(wrong(format!("expected a parameter of {known}, found {name:?}")));
             }
-            given.put(name, value.into(), "");
+            given.put(name, value.into(), &Place::Argument);
         }
         let identity = Identity::of(&given, Rights::Owner)?;
         Self::with(&given, identity)
@@ -149,6 +152,24 @@ impl Connection {
     pub fn session_parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.session_parameters.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Returns the database of the session, if one is set.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
+    /// Returns the schema of the session, if one is set.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// Returns the role of the session, if one is set.
+    #[must_use]
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
     }
 
     /// Returns the URL of the service.

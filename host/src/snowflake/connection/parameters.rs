@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::error::{ErrorKind, SnowflakeError};
+use super::places::Place;
 use crate::credentials::Secret;
 
 /// The names of parameters that are used here. A file shared with other programs may have more.
@@ -34,8 +35,7 @@ pub(super) const NAMES: [&str; 21] = [
 #[derive(Clone, Debug)]
 struct Found {
     value: Secret,
-    /// The origin for messages: a variable, or a file and its section. Empty if the program set it.
-    place: String,
+    place: Place,
 }
 
 /// Parameters. Values are not printed, because some are secrets.
@@ -44,12 +44,12 @@ pub(super) struct Parameters(BTreeMap<String, Found>);
 
 impl Parameters {
     /// Adds a parameter, or replaces the one with this name.
-    pub(super) fn put(&mut self, name: &str, value: String, place: &str) {
+    pub(super) fn put(&mut self, name: &str, value: String, place: &Place) {
         // A key and its other name exclude each other.
         for names in SYNONYMS.iter().filter(|names| names.contains(&name)) {
             names.iter().for_each(|other| drop(self.0.remove(*other)));
         }
-        let found = Found { value: Secret::new(value), place: place.to_owned() };
+        let found = Found { value: Secret::new(value), place: place.clone() };
         self.0.insert(name.to_owned(), found);
     }
 
@@ -89,11 +89,15 @@ impl Parameters {
 
     /// Returns the error of a parameter, with its origin.
     pub(super) fn wrong(&self, name: &str, why: &str) -> SnowflakeError {
-        let place = self.0.get(name).map(|found| found.place.as_str()).unwrap_or_default();
-        match place {
-            "" => wrong(format!("{name}: {why}")),
-            place => wrong(format!("{name} ({place}): {why}")),
+        match self.0.get(name).map(|found| &found.place) {
+            None | Some(Place::Argument) => wrong(format!("{name}: {why}")),
+            Some(place) => wrong(format!("{name} ({place}): {why}")),
         }
+    }
+
+    /// Returns the names of the parameters with a value, each with its place.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+        self.0.iter().map(|(name, found)| (name.as_str(), &found.place))
     }
 }
 
