@@ -20,7 +20,8 @@ use super::Connection;
 use super::file::{Rights, read_if_there};
 use super::identity::Identity;
 use super::parameters::{NAMES, Parameters, wrong};
-use super::places::{ConnectionPlaces, Place};
+use super::place::ParameterPlace;
+use super::places::ConnectionPlaces;
 
 /// The default folder of a container's token.
 const CONTAINER_TOKEN: &str = "/snowflake/session/token";
@@ -223,7 +224,7 @@ impl<'a> Lookup<'a> {
         let value = self.get(variable);
         let found = value.is_some();
         if let Some(value) = value {
-            given.put(name, value, &Place::Variable(variable.to_owned()));
+            given.put(name, value, &ParameterPlace::Variable(variable.to_owned()));
         }
         found
     }
@@ -274,7 +275,7 @@ impl<'a> Lookup<'a> {
                 .try_fold(&table, |table, name| table.get(*name).and_then(Value::as_table));
             let Some(found) = found else { continue };
             let section = "destination.snowflake.credentials".to_owned();
-            let place = Place::File { path, section };
+            let place = ParameterPlace::File { path, section };
             put_table(&mut given, found, &place);
             // The host in dlt's terms is the account's identifier.
             if let Some(account) = given.take("host") {
@@ -320,11 +321,11 @@ impl Files {
     }
 
     /// Returns the section of a connection, and its place.
-    fn section(&self, name: &str) -> Option<(&Table, Place)> {
+    fn section(&self, name: &str) -> Option<(&Table, ParameterPlace)> {
         let (file, prefix) = self.file.as_ref()?;
         let table = self.connections.get(name)?.as_table()?;
         let section = format!("{prefix}{name}");
-        Some((table, Place::File { path: file.clone(), section }))
+        Some((table, ParameterPlace::File { path: file.clone(), section }))
     }
 
     fn shown(&self) -> String {
@@ -339,7 +340,7 @@ impl Files {
     }
 }
 
-fn put_table(given: &mut Parameters, table: &Table, place: &Place) {
+fn put_table(given: &mut Parameters, table: &Table, place: &ParameterPlace) {
     for name in NAMES {
         if let Some(value) = text(table.get(name)) {
             given.put(name, value, place);
@@ -349,7 +350,7 @@ fn put_table(given: &mut Parameters, table: &Table, place: &Place) {
 
 fn put_arguments(given: &mut Parameters, arguments: &[(&str, &str)]) {
     for (name, value) in arguments {
-        given.put(name, (*value).to_owned(), &Place::Argument);
+        given.put(name, (*value).to_owned(), &ParameterPlace::Argument);
     }
 }
 

@@ -4,6 +4,7 @@ mod file;
 mod identity;
 mod lookup;
 mod parameters;
+mod place;
 mod places;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,8 @@ use serde_json::Value;
 use self::file::Rights;
 pub(super) use self::identity::Identity;
 use self::parameters::{NAMES, Parameters, wrong};
+use self::place::ParameterPlace;
 pub use self::places::ConnectionPlaces;
-use self::places::Place;
 use super::account::{Account, Address};
 use super::error::SnowflakeError;
 
@@ -98,7 +99,7 @@ impl Connection {
                 let known = NAMES.join(", ");
                 return Err(wrong(format!("expected a parameter of {known}, found {name:?}")));
             }
-            given.put(name, value.into(), &Place::Argument);
+            given.put(name, value.into(), &ParameterPlace::Argument);
         }
         let identity = Identity::of(&given, Rights::Owner)?;
         Self::with(&given, identity)

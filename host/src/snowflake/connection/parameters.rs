@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::error::{ErrorKind, SnowflakeError};
-use super::places::Place;
+use super::place::ParameterPlace;
 use crate::credentials::Secret;
 
 /// The names of parameters that are used here. A file shared with other programs may have more.
@@ -35,7 +35,7 @@ pub(super) const NAMES: [&str; 21] = [
 #[derive(Clone, Debug)]
 struct Found {
     value: Secret,
-    place: Place,
+    place: ParameterPlace,
 }
 
 /// Parameters. Values are not printed, because some are secrets.
@@ -44,7 +44,7 @@ pub(super) struct Parameters(BTreeMap<String, Found>);
 
 impl Parameters {
     /// Adds a parameter, or replaces the one with this name.
-    pub(super) fn put(&mut self, name: &str, value: String, place: &Place) {
+    pub(super) fn put(&mut self, name: &str, value: String, place: &ParameterPlace) {
         // A key and its other name exclude each other.
         for names in SYNONYMS.iter().filter(|names| names.contains(&name)) {
             names.iter().for_each(|other| drop(self.0.remove(*other)));
@@ -90,13 +90,13 @@ impl Parameters {
     /// Returns the error of a parameter, with its origin.
     pub(super) fn wrong(&self, name: &str, why: &str) -> SnowflakeError {
         match self.0.get(name).map(|found| &found.place) {
-            None | Some(Place::Argument) => wrong(format!("{name}: {why}")),
+            None | Some(ParameterPlace::Argument) => wrong(format!("{name}: {why}")),
             Some(place) => wrong(format!("{name} ({place}): {why}")),
         }
     }
 
     /// Returns the names of the parameters with a value, each with its place.
-    pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, &ParameterPlace)> {
         self.0.iter().map(|(name, found)| (name.as_str(), &found.place))
     }
 }

@@ -1,31 +1,10 @@
 //! The places of a connection's parameters, and parameters that contradict each other.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::super::account::{Account, named_differently};
 use super::parameters::Parameters;
-
-/// The place of a parameter.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Place {
-    /// The program, or its command line.
-    Argument,
-    /// A variable of the environment.
-    Variable(String),
-    /// A section of a file.
-    File { path: PathBuf, section: String },
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Argument => f.write_str("arguments"),
-            Self::Variable(name) => f.write_str(name),
-            Self::File { path, section } => write!(f, "{}, section [{section}]", path.display()),
-        }
-    }
-}
+use super::place::ParameterPlace;
 
 /// Where the parameters of a connection were found. It has no value of a parameter that is a secret.
 ///
@@ -51,7 +30,7 @@ const PATHS: [&str; 3] = ["private_key_file", "private_key_path", "token_file_pa
 
 impl ConnectionPlaces {
     pub(super) fn new(given: &Parameters, container: Option<PathBuf>) -> Self {
-        let mut places: Vec<(&Place, Vec<&str>)> = Vec::new();
+        let mut places: Vec<(&ParameterPlace, Vec<&str>)> = Vec::new();
         for (name, place) in given.places() {
             match places.iter_mut().find(|(known, _)| *known == place) {
                 Some((_, names)) => names.push(name),
@@ -59,9 +38,9 @@ impl ConnectionPlaces {
             }
         }
         let shown = places.into_iter().map(|(place, names)| match place {
-            Place::Argument => format!("arguments: {}", names.join(", ")),
-            Place::Variable(name) => name.clone(),
-            Place::File { path, .. } => {
+            ParameterPlace::Argument => format!("arguments: {}", names.join(", ")),
+            ParameterPlace::Variable(name) => name.clone(),
+            ParameterPlace::File { path, .. } => {
                 format!("{place}{}: {}", mode(path), names.join(", "))
             }
         });
@@ -121,9 +100,9 @@ mod tests {
     fn contradictions_are_found() {
         let check = |account: &str, host: Option<&str>, expected: Option<&str>| {
             let mut given = Parameters::default();
-            given.put("account", account.to_owned(), &Place::Argument);
+            given.put("account", account.to_owned(), &ParameterPlace::Argument);
             if let Some(host) = host {
-                given.put("host", host.to_owned(), &Place::Argument);
+                given.put("host", host.to_owned(), &ParameterPlace::Argument);
             }
             let found = conflicts(&given);
             match expected {
