@@ -40,6 +40,7 @@
 //! | `host` | [`Host`]: what a load asks for |
 //! | [`dry_run`], `replay` | two hosts without a database: [`DryRun`], and the [`Replay`] of a transcript |
 //! | [`transcript`] | a run in writing, one JSON object a line |
+//! | `stop` | [`Stop`]: the end of a load, from another thread |
 //! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
 //! | [`input`] | the files of a job, on disks and in buckets, as pages |
 //! | [`snowflake`] | a session with Snowflake |
@@ -71,6 +72,7 @@ mod replay;
 mod runner;
 pub mod snowflake;
 pub mod stage;
+mod stop;
 pub mod transcript;
 
 pub use dry_run::DryRun;
@@ -85,3 +87,4 @@ pub use interface::{
 pub use limits::Limits;
 pub use replay::Replay;
 pub use runner::{Guest, Observer, Run, Runner, drive};
+pub use stop::Stop;

@@ -19,6 +19,24 @@ pub(super) enum Exit {
     OutcomeUnknown,
     /// A limit was reached, or there is a defect.
     Limit,
+    /// A signal stopped the load.
+    Stopped(Signal),
+}
+
+/// A signal that stops a load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Signal {
+    Interrupt,
+    Terminate,
+}
+
+impl Signal {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
 }
 
 impl Exit {
@@ -31,6 +49,9 @@ impl Exit {
             Self::Overtaken => 6,
             Self::OutcomeUnknown => 7,
             Self::Limit => 8,
+            // As of a shell: 128 and the number of the signal.
+            Self::Stopped(Signal::Interrupt) => 130,
+            Self::Stopped(Signal::Terminate) => 143,
         }
     }
 }

@@ -13,7 +13,7 @@ use snowcat_host::http::{Http, HttpLimits};
 use snowcat_host::input::buckets::Buckets;
 use snowcat_host::input::files::{LocalFiles, Store};
 use snowcat_host::transcript::Transcript;
-use snowcat_host::{DryRun, Limits};
+use snowcat_host::{DryRun, Limits, Stop};
 
 use super::placeholders::{Setting, filled};
 use super::show::Shown;
@@ -90,16 +90,18 @@ impl LoadArguments {
 }
 
 /// The places where files can be.
-pub(super) fn stores() -> [Arc<dyn Store>; 2] {
-    [Arc::new(LocalFiles), Arc::new(Buckets::new())]
+pub(super) fn stores(stop: &Stop) -> [Arc<dyn Store>; 2] {
+    [Arc::new(LocalFiles), Arc::new(Buckets::new().stopped_by(stop))]
 }
 
 /// Returns a host that reads the sources of a job, with their credentials.
-pub(super) fn sources(job: &Value, stores: &[Arc<dyn Store>]) -> DryRun {
+pub(super) fn sources(job: &Value, stores: &[Arc<dyn Store>], stop: &Stop) -> DryRun {
     let host = DryRun::new().stores(stores.iter().cloned());
     // If the credentials are invalid, the load reports it, because it parses them first.
     match Credentials::of_job(job, Box::new(Environment)) {
-        Ok(credentials) => host.http(Http::new(credentials, HttpLimits::default())),
+        Ok(credentials) => {
+            host.http(Http::new(credentials, HttpLimits::default()).stopped_by(stop))
+        }
         Err(_) => host,
     }
 }

@@ -20,6 +20,7 @@ mod quantity;
 mod run;
 mod scripts;
 mod show;
+mod signals;
 mod statement;
 mod terminal;
 

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 use snowcat_host::dry_run::samples::Answers;
 use snowcat_host::input::files::Input;
-use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings};
+use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings, Stop};
 
 use super::load::{LoadArguments, sources, stores};
 use super::progress::ProgressDisplay;
@@ -87,8 +87,9 @@ impl Plan {
     /// Returns the host of the run with its inputs: stores, files, recorded answers and the
     /// sources.
     fn host(&self, job: &Value, inputs: &[job::ResourceFile]) -> Result<DryRun, Failed> {
-        let stores = stores();
-        let mut host = sources(job, &stores);
+        let stop = Stop::new();
+        let stores = stores(&stop);
+        let mut host = sources(job, &stores, &stop);
         if !self.load.json {
             host = host.keep_rows(show::SHOWN);
         }

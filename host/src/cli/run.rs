@@ -15,6 +15,7 @@ use super::exit::{Exit, of_error};
 use super::load::{LoadArguments, sources, stores};
 use super::progress::ProgressDisplay;
 use super::scripts::Scripts;
+use super::signals::Signals;
 use super::terminal::Escaped;
 use super::{Failed, show};
 
@@ -27,7 +28,8 @@ use super::{Failed, show};
 ///
 /// Exit codes: 0 committed; 1 the job, or the parameters of the connection; 2 the command line or a file; 3 the
 /// source; 4 Snowflake, or the login: the failed transaction is not committed; 5 the data or a contract; 6 another
-/// load committed first; 7 no answer to a statement, which may have been executed; 8 a limit, or a defect.
+/// load committed first; 7 no answer to a statement, which may have been executed; 8 a limit, or a defect; 130 or 143
+/// stopped by SIGINT or SIGTERM.
 #[derive(Args)]
 pub(super) struct RunJob {
     #[command(flatten)]
@@ -97,15 +99,24 @@ impl ConnectionArguments {
 impl RunJob {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let began = Instant::now();
+        let signals = Signals::listen()
+            .map_err(|error| Failed::Work(format!("signals cannot be received: {error}")))?;
         let job = self.load.job()?;
         let mut transcript = self.load.transcript()?;
         let connection = self.connection.find().map_err(|error| not_opened(&error))?;
         let connection = of_load(connection);
         let engine = Engine::new(&Settings::default()).map_err(|error| failed(&error, false))?;
         let compiled = began.elapsed();
-        let session = Session::open(&connection).map_err(|error| not_opened(&error))?;
-        let mut host =
-            Snowflake::with_limits(session, sources(&job, &stores()), upload_limits(&job));
+        let stop = &signals.stop;
+        signals.logging_in();
+        let session = Session::open(&connection.stopped_by(stop));
+        let session = session.map_err(|error| stopped_or(&signals, not_opened(&error)))?;
+        signals.loading(session.aborter());
+        let mut host = Snowflake::with_limits(
+            session,
+            sources(&job, &stores(stop), stop),
+            upload_limits(&job),
+        );
         let mut progress = ProgressDisplay::new();
         let mut scripts = Scripts::default();
         let mut observers: Vec<&mut dyn Observer> = vec![&mut progress, &mut scripts];
@@ -119,10 +130,17 @@ impl RunJob {
             &mut observers,
         );
         progress.finish();
-        let report = run.map_err(|error| failed(&error, host.outcome_unknown()))?;
+        let unknown = (host.outcome_unknown(), host.commit_unknown());
         if let Err(error) = host.close() {
-            // The load is committed. The service ends the session when it has been idle.
-            _ = writeln!(Escaped(io::stderr()), "snowcat: the session was not closed: {error}");
+            // The service ends the session when it has been idle.
+            say(format_args!("the session was not closed: {error}"));
+        }
+        let report = run.map_err(|error| {
+            let failed = failed(&error, unknown.0);
+            if unknown.1 { failed } else { stopped_or(&signals, failed) }
+        })?;
+        if let Some(signal) = signals.received() {
+            say(format_args!("{} arrived after the COMMIT: the load is committed", signal.name()));
         }
         let shown = show::Shown {
             report: &report,
@@ -134,7 +152,7 @@ impl RunJob {
         };
         if let Err(error) = self.load.print(&shown, |out| shown.loaded(out)) {
             // The load is committed.
-            _ = writeln!(Escaped(io::stderr()), "snowcat: the result was not printed: {error}");
+            say(format_args!("the result was not printed: {error}"));
         }
         Ok(())
     }
@@ -148,6 +166,21 @@ pub(super) fn of_load(connection: Connection) -> Connection {
         .session_parameter("AUTOCOMMIT", true)
         .session_parameter("ERROR_ON_NONDETERMINISTIC_MERGE", true)
         .session_parameter("TIMEZONE", "UTC")
+}
+
+/// The failure of a load that a signal stopped, or this one.
+fn stopped_or(signals: &Signals, failed: Failed) -> Failed {
+    match (signals.received(), failed) {
+        (Some(signal), Failed::Exit(_, message)) => {
+            Failed::Exit(Exit::Stopped(signal), format!("stopped by {}: {message}", signal.name()))
+        }
+        (_, failed) => failed,
+    }
+}
+
+/// Prints a message that changes no exit code. If stderr is closed, the exit code is enough.
+fn say(message: std::fmt::Arguments<'_>) {
+    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
 }
 
 fn not_opened(error: &SnowflakeError) -> Failed {

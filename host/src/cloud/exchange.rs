@@ -14,6 +14,7 @@ use super::request::{Ask, Verb};
 use super::xml;
 use crate::credentials::Secret;
 use crate::http::{Agents, check, hide, is_transient};
+use crate::stop::{Stop, StopHook};
 
 /// An answer.
 pub(crate) struct CloudResponse {
@@ -90,6 +91,7 @@ impl Read for RequestBody<'_> {
 }
 
 /// Clients that speak plain HTTP to this machine only.
+#[derive(Clone)]
 pub(crate) struct CloudAgents(Agents);
 
 impl CloudAgents {
@@ -101,6 +103,16 @@ impl CloudAgents {
                 .max_idle_connections(MOST_IDLE)
                 .max_idle_connections_per_host(MOST_IDLE)
         }))
+    }
+
+    /// Ends all requests, which fail, and refuses further ones.
+    pub(crate) fn shut_down(&self) {
+        self.0.shut_down();
+    }
+
+    /// Ends all requests when a stop is requested.
+    pub(crate) fn stopped_by(&self, stop: &Stop) -> StopHook {
+        self.0.stopped_by(stop)
     }
 
     /// The client for a URL, if a request may go there.

@@ -7,12 +7,15 @@ use ureq::typestate::AgentScope;
 
 use super::roots;
 use crate::credentials::Origin;
+use crate::stop::{Stop, StopHook};
 
-/// One client for this machine and one for all others, with the same settings.
+/// One client for this machine and one for all others, with the same settings. Clones share their connections.
+#[derive(Clone)]
 pub(crate) struct Agents {
     clients: Result<Clients, String>,
 }
 
+#[derive(Clone)]
 struct Clients {
     /// Uses the proxy of the environment, if one is set.
     remote: Agent,
@@ -50,5 +53,20 @@ impl Agents {
     pub(crate) fn to(&self, origin: &Origin) -> Result<&Agent, String> {
         let clients = self.clients.as_ref().map_err(Clone::clone)?;
         Ok(if origin.is_local() { &clients.local } else { &clients.remote })
+    }
+
+    /// Ends all requests, which fail, and refuses further ones.
+    pub(crate) fn shut_down(&self) {
+        // Without clients there are no requests.
+        if let Ok(Clients { remote, local }) = self.clients.clone() {
+            remote.shutdown();
+            local.shutdown();
+        }
+    }
+
+    /// Ends all requests when a stop is requested.
+    pub(crate) fn stopped_by(&self, stop: &Stop) -> StopHook {
+        let agents = self.clone();
+        stop.on_stop(move || agents.shut_down())
     }
 }

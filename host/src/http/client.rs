@@ -17,6 +17,7 @@ use super::target::{ShownRequest, check, encoded, with_parameter};
 use super::token::{ClientTokens, TokenClient, is_transient};
 use crate::credentials::{Addition, Credentials, Origin, Secret};
 use crate::interface::{Failure, Request, Response};
+use crate::stop::{Stop, StopHook};
 
 /// Headers that only the client sets. `host` could send a credential to another server at the same
 /// address; the others would contradict the message.
@@ -87,6 +88,7 @@ pub struct Http {
     agents: Agents,
     tokens: ClientTokens,
     known: KnownSecrets,
+    _stop: Option<StopHook>,
 }
 
 /// The addition of a credential to a request.
@@ -116,7 +118,15 @@ impl Http {
             }),
             tokens: ClientTokens::default(),
             known: KnownSecrets::default(),
+            _stop: None,
         }
+    }
+
+    /// Ends all requests when this stop is requested: they fail, and so does every further request.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self._stop = Some(self.agents.stopped_by(stop));
+        self
     }
 
     /// Sends independent requests. Returns one answer for each, in their order.

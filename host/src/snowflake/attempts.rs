@@ -15,6 +15,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(16);
 /// The longest wait, even if the server requests more.
 const LONGEST_REQUESTED: Duration = Duration::from_secs(60);
+/// The time after a stop in which statements are sent and answered: the ROLLBACK, and the DROP of the stage.
+const AFTER_STOP: Duration = Duration::from_millis(3500);
 
 /// The reason why an attempt has no answer.
 #[derive(Debug)]
@@ -58,9 +60,22 @@ impl Attempts {
         Self { deadline: Instant::now().checked_add(time), ..Self::default() }
     }
 
+    /// Returns the attempts for a statement: after a stop only those within its time.
+    pub(super) fn of_statement(pace: &Pace) -> Self {
+        match pace.stopped() {
+            Some(since) => Self::within(AFTER_STOP.saturating_sub(since)),
+            None => Self::default(),
+        }
+    }
+
     /// Returns one attempt for each request.
     pub(super) fn single() -> Self {
         Self { most: Some(1), ..Self::default() }
+    }
+
+    /// The same limits, with one attempt for each request.
+    pub(super) fn once(self) -> Self {
+        Self { most: Some(1), ..self }
     }
 
     /// Returns the attempts for another request, with the same limits.
@@ -107,7 +122,14 @@ impl Attempts {
             if tried >= self.most.unwrap_or(pace.attempts) || late {
                 return Err(self.given_up(&trouble, tried));
             }
-            (pace.sleep)(pause);
+            // The attempts of a request that is sent after a stop have a deadline.
+            let stopped = || self.deadline.is_none() && pace.stopped().is_some();
+            if !stopped() {
+                pace.wait(pause);
+            }
+            if stopped() {
+                return Err(self.given_up(&trouble, tried));
+            }
             wait = (wait * 2).min(LONGEST_WAIT);
         }
     }
@@ -146,8 +168,13 @@ mod tests {
     fn run(misses: Vec<Miss>, most: u32) -> (Result<(), SnowflakeError>, Vec<Duration>) {
         let waits = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&waits);
-        let sleep = Arc::new(move |wait| kept.lock().unwrap().push(wait));
-        let pace = Pace { attempts: most, timeout: Duration::ZERO, sleep };
+        let sleep = move |wait| kept.lock().unwrap().push(wait);
+        let pace = Pace {
+            attempts: most,
+            timeout: Duration::ZERO,
+            sleep: Some(Arc::new(sleep)),
+            stop: None,
+        };
         let mut misses = misses.into_iter();
         let result = Attempts::default().run(&pace, |_| misses.next().map_or(Ok(()), Err));
         let waits = waits.lock().unwrap().clone();
@@ -175,7 +202,8 @@ mod tests {
         let pace = Pace {
             attempts: 5,
             timeout: Duration::from_secs(60),
-            sleep: Arc::new(|_| panic!("it waited for an attempt that is too late")),
+            sleep: Some(Arc::new(|_| panic!("it waited for an attempt that is too late"))),
+            stop: None,
         };
         // The shortest first wait is longer than this.
         let mut attempts = Attempts::within(Duration::from_millis(100));

@@ -19,7 +19,11 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// The shortest one.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// A thread that sends heartbeats until this is dropped. A heartbeat that was sent is not waited for.
+/// The time after a heartbeat that failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// A thread that sends heartbeats until this is dropped. A heartbeat on its way is not waited for; it ends with the
+/// session.
 pub(super) struct Heartbeat {
     /// Ends the thread when it is dropped.
     _stop: Sender<()>,
@@ -35,20 +39,24 @@ impl Heartbeat {
         let (stop, stopped) = channel();
         let tokens = Arc::clone(tokens);
         let beat = move || {
+            let mut failed = false;
             loop {
                 let interval = (tokens.life() / 4).clamp(SHORTEST, LONGEST);
+                let interval = if failed { interval.min(AFTER_FAILURE) } else { interval };
                 match stopped.recv_timeout(interval) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
                 }
-                // The next statement detects a lost session.
-                _ = authorized(&tokens, Attempts::default(), |token, attempts| {
+                // The next statement detects a lost session. A heartbeat that fails is repeated soon, and not by
+                // its attempts, so that the thread ends with the session.
+                let beat = authorized(&tokens, Attempts::single(), |token, attempts| {
                     let call = Call {
                         token: Some(token),
                         ..Call::new(Method::POST, "/session/heartbeat")
                     };
                     tokens.wire.call::<Value>(&call, attempts)
                 });
+                failed = beat.is_err();
             }
         };
         thread::Builder::new().name("snowflake-heartbeat".to_owned()).spawn(beat).map_err(

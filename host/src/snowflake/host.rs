@@ -2,16 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::effect::Effect;
 use super::error::{ErrorKind, SnowflakeError};
 use super::session::Session;
+use super::stopping;
 use super::uploads::SharedSession;
 use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload};
 use crate::stage::{Queue, QueueLimits, StagePath};
+use crate::stop::{Stop, StopHook};
 
 /// A host that runs statements in a session with Snowflake and uploads files to its stages. Another
 /// host performs requests, inputs and waits.
+///
+/// If the connection has a [`Stop`], every step after the stop fails, except for the ROLLBACK and the DROP of the
+/// stage, and waits end early; they are then performed here.
 ///
 /// ```no_run
 /// use snowcat_host::credentials::{Credentials, Environment};
@@ -39,6 +46,9 @@ pub struct Snowflake<S> {
     session: SharedSession,
     sources: S,
     outcome_unknown: bool,
+    commit_unknown: bool,
+    stop: Option<Stop>,
+    _hook: Option<StopHook>,
 }
 
 impl<S> Snowflake<S> {
@@ -51,9 +61,13 @@ impl<S> Snowflake<S> {
     /// Returns the same host, with limits of its uploads.
     #[must_use]
     pub fn with_limits(session: Session, sources: S, limits: QueueLimits) -> Self {
+        let (aborter, stop) = (session.aborter(), session.stop().cloned());
         let session = SharedSession::new(session);
         let uploads = Queue::new(Arc::new(session.clone()), limits);
-        Self { uploads, session, sources, outcome_unknown: false }
+        let stopped_by = |stop| stopping::stopped_by(stop, aborter, uploads.stopper());
+        let _hook = stop.as_ref().map(stopped_by);
+        let (outcome_unknown, commit_unknown) = (false, false);
+        Self { uploads, session, sources, outcome_unknown, commit_unknown, stop, _hook }
     }
 
     /// Returns the host that performs requests, inputs and waits.
@@ -77,6 +91,12 @@ impl<S> Snowflake<S> {
         self.outcome_unknown
     }
 
+    /// Returns `true` if a COMMIT got no answer, so that the load may be committed.
+    #[must_use]
+    pub const fn commit_unknown(&self) -> bool {
+        self.commit_unknown
+    }
+
     /// Logs out. An open transaction is rolled back.
     ///
     /// # Errors
@@ -84,15 +104,18 @@ impl<S> Snowflake<S> {
     pub fn close(self) -> Result<(), SnowflakeError> {
         let Self { uploads, session, .. } = self;
         drop(uploads);
-        match session.into_inner() {
-            Some(session) => session.close(),
-            None => Err(SnowflakeError::answer("an upload still uses the session")),
-        }
+        session.lock().log_out()
     }
 
-    fn kept<T>(&mut self, result: Result<T, SnowflakeError>) -> Result<T, Failure> {
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(Stop::is_stopped)
+    }
+
+    fn kept<T>(&mut self, result: Result<T, SnowflakeError>, effect: Effect) -> Result<T, Failure> {
         result.map_err(|error| {
-            self.outcome_unknown |= error.kind() == ErrorKind::OutcomeUnknown;
+            let unknown = error.kind() == ErrorKind::OutcomeUnknown;
+            self.outcome_unknown |= unknown;
+            self.commit_unknown |= unknown && effect == Effect::Commit;
             error.into()
         })
     }
@@ -100,25 +123,48 @@ impl<S> Snowflake<S> {
 
 impl<S: Host> Host for Snowflake<S> {
     fn sql(&mut self, script: &Script) -> Result<SqlReply, Failure> {
-        self.uploads.finish()?;
+        let uploaded = self.uploads.finish();
+        // After a stop the uploads were cancelled, and the clean-up is not to fail for it.
+        if !self.is_stopped() {
+            uploaded?;
+        }
         // Statements in any order may run one after the other, too.
         let mut outcomes = Vec::with_capacity(script.statements.len());
         for statement in &script.statements {
+            let effect = Effect::of(statement);
+            if self.is_stopped() && !effect.cleans_up() {
+                return Err(stopped());
+            }
             let answer = self.session.lock().execute(statement);
-            outcomes.push(Outcome::from(self.kept(answer)?));
+            outcomes.push(Outcome::from(self.kept(answer, effect)?));
         }
         Ok(SqlReply::Outcomes(outcomes))
     }
 
     fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
-        self.sources.fetch(requests)
+        if self.is_stopped() {
+            return requests.iter().map(|_| Err(stopped())).collect();
+        }
+        let mut answers = self.sources.fetch(requests);
+        if self.is_stopped() {
+            answers.iter_mut().filter(|answer| answer.is_err()).for_each(|it| *it = Err(stopped()));
+        }
+        answers
     }
 
     fn pull(&mut self, pull: &Pull) -> Result<Pulled, Failure> {
-        self.sources.pull(pull)
+        if self.is_stopped() {
+            return Err(stopped());
+        }
+        self.sources
+            .pull(pull)
+            .map_err(|failure| if self.is_stopped() { stopped() } else { failure })
     }
 
     fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), Failure> {
+        if self.is_stopped() {
+            return Err(stopped());
+        }
         // A load of hours does not go on without a file that did not arrive.
         if self.uploads.has_failed() {
             self.uploads.finish()?;
@@ -128,8 +174,18 @@ impl<S: Host> Host for Snowflake<S> {
     }
 
     fn wait(&mut self, seconds: f64, reason: &str) {
-        self.sources.wait(seconds, reason);
+        match &self.stop {
+            // The next step finds the stop.
+            Some(stop) => _ = stop.wait(Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+            None => self.sources.wait(seconds, reason),
+        }
     }
+}
+
+/// The failure of every step after a stop.
+fn stopped() -> Failure {
+    let message = "the load was stopped".to_owned();
+    Failure { code: String::new(), message, transient: false }
 }
 
 impl<S> fmt::Debug for Snowflake<S> {

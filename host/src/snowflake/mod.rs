@@ -27,6 +27,7 @@ mod login;
 mod put;
 mod query;
 mod session;
+mod stopping;
 mod tokens;
 mod uploads;
 mod wire;

@@ -1,6 +1,6 @@
 //! One statement: it is sent with one id until its answer arrives, and polled while it runs.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use ureq::http::Method;
 
 use super::answer::{Answer, AnswerData};
 use super::attempts::Attempts;
+use super::effect::Effect;
 use super::envelope::Envelope;
 use super::error::{ErrorKind, SnowflakeError};
 use super::tokens::{Standing, Tokens};
@@ -29,15 +30,16 @@ const POLLS: [u64; 7] = [500, 500, 1000, 1500, 2000, 4000, 5000];
 
 /// The running statement, for another thread that aborts it.
 #[derive(Default)]
-pub(super) struct Running(Mutex<Option<String>>);
+pub(super) struct Running(Mutex<Option<(String, Effect)>>);
 
 impl Running {
-    pub(super) fn id(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns its id and its effect.
+    pub(super) fn current(&self) -> Option<(String, Effect)> {
+        self.lock().clone()
     }
 
-    fn set(&self, id: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    fn lock(&self) -> MutexGuard<'_, Option<(String, Effect)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,9 +69,9 @@ pub(super) fn run(
     attempts: Attempts,
 ) -> Result<Value, SnowflakeError> {
     let id = super::id::new()?;
-    running.set(Some(id.clone()));
+    *running.lock() = Some((id.clone(), Effect::of(statement)));
     let data = submit(tokens, &id, statement, attempts);
-    running.set(None);
+    *running.lock() = None;
     data
 }
 
@@ -108,7 +110,8 @@ fn result(tokens: &Tokens, path: &str) -> Result<Value, SnowflakeError> {
     loop {
         let began = Instant::now();
         let query = [("requestId", super::id::new()?)];
-        let answer = authorized(tokens, Attempts::default(), |token, attempts| {
+        let attempts = Attempts::of_statement(&tokens.wire.pace);
+        let answer = authorized(tokens, attempts, |token, attempts| {
             let call = Call { query: &query, token: Some(token), ..Call::new(Method::GET, &path) };
             tokens.wire.call::<Value>(&call, attempts)
         });
@@ -124,7 +127,7 @@ fn result(tokens: &Tokens, path: &str) -> Result<Value, SnowflakeError> {
         }
         if began.elapsed() < AT_ONCE {
             wait = waits.next().unwrap_or(wait);
-            (tokens.wire.pace.sleep)(Duration::from_millis(wait));
+            tokens.wire.pace.wait(Duration::from_millis(wait));
         }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::http::Method;
 
 use super::answer::Answer;
 use super::attempts::Attempts;
@@ -15,10 +14,12 @@ use super::error::{ErrorKind, SnowflakeError};
 use super::heartbeat::Heartbeat;
 use super::query::{self, Running};
 use super::tokens::Tokens;
-use super::wire::Call;
+use crate::stop::Stop;
 
 /// The time for a log-out or an abort.
 const PARTING: Duration = Duration::from_secs(5);
+/// The time for a log-out after a stop, since the stop.
+const AFTER_STOP: Duration = Duration::from_millis(4400);
 
 /// A session with Snowflake. It is closed when it is dropped.
 ///
@@ -42,7 +43,6 @@ pub struct Session {
     transaction: bool,
     /// The last statement got no answer.
     unanswered: bool,
-    open: bool,
 }
 
 impl Session {
@@ -60,7 +60,6 @@ impl Session {
             heartbeat: None,
             transaction: false,
             unanswered: false,
-            open: true,
         };
         session.heartbeat = Some(Heartbeat::start(&tokens)?);
         Ok(session)
@@ -116,13 +115,15 @@ impl Session {
         run: impl Fn(&Tokens, &Running, &str, Attempts) -> Result<T, SnowflakeError>,
     ) -> Result<T, SnowflakeError> {
         let effect = Effect::of(statement);
-        let attempts = if self.unanswered { Attempts::single() } else { Attempts::default() };
+        let pace = &self.tokens.wire.pace;
+        let attempts = Attempts::of_statement(pace);
+        let attempts = if self.unanswered { attempts.once() } else { attempts };
         let mut result = run(&self.tokens, &self.running, statement, attempts);
         if lost(&result) {
             // A new session has no transaction, so a rollback is not needed.
             let alone = !self.transaction || effect == Effect::Rollback;
             self.transaction = false;
-            if !alone {
+            if !alone || self.tokens.is_closed() || pace.stopped().is_some() {
                 return result;
             }
             self.tokens.replace()?;
@@ -134,7 +135,9 @@ impl Session {
         match (&result, effect) {
             (Ok(_), Effect::Begin) => self.transaction = true,
             // A definition that failed may have left the transaction open.
-            (Ok(_), Effect::Commit | Effect::Define | Effect::Rollback) => self.transaction = false,
+            (Ok(_), Effect::Commit | Effect::Define | Effect::DropStage | Effect::Rollback) => {
+                self.transaction = false;
+            }
             _ => {}
         }
         result.map_err(|error| self.weighed(error, effect))
@@ -145,30 +148,32 @@ impl Session {
         let lost = error.kind() == ErrorKind::OutcomeUnknown;
         let lasts = match effect {
             Effect::Read | Effect::Begin | Effect::Rollback => false,
-            Effect::Commit | Effect::Define => true,
+            Effect::Commit | Effect::Define | Effect::DropStage => true,
             Effect::Change => !self.transaction,
         };
         if lost && !lasts { error.with_kind(ErrorKind::NoAnswer) } else { error }
     }
 
-    fn log_out(&mut self) -> Result<(), SnowflakeError> {
-        self.open = false;
+    /// Logs out; the second time it does nothing.
+    pub(super) fn log_out(&mut self) -> Result<(), SnowflakeError> {
         self.heartbeat = None;
-        let token = self.tokens.session();
-        let query = [("delete", "true".to_owned())];
-        let call =
-            Call { query: &query, token: Some(&token), ..Call::new(Method::POST, "/session") };
-        let answer = self.tokens.wire.call::<Value>(&call, &mut Attempts::within(PARTING))?;
-        if answer.success { Ok(()) } else { Err(answer.error(ErrorKind::Answer)) }
+        let time = match self.tokens.wire.pace.stopped() {
+            Some(since) => AFTER_STOP.saturating_sub(since),
+            None => PARTING,
+        };
+        self.tokens.close(time)
+    }
+
+    /// Returns the stop of the connection.
+    pub(super) fn stop(&self) -> Option<&Stop> {
+        self.tokens.wire.pace.stop.as_ref()
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.open {
-            // There is no caller to return an error to. The service ends an idle session.
-            _ = self.log_out();
-        }
+        // There is no caller to return an error to. The service ends an idle session.
+        _ = self.log_out();
     }
 }
 
@@ -178,7 +183,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Aborts the statement of a session, from another thread.
+/// Aborts the statement of a session, and closes it, from another thread.
 #[derive(Clone)]
 pub struct Aborter {
     tokens: Arc<Tokens>,
@@ -191,10 +196,45 @@ impl Aborter {
     /// # Errors
     /// If the service does not confirm it within 5 seconds.
     pub fn abort(&self) -> Result<(), SnowflakeError> {
-        match self.running.id() {
-            Some(id) => query::abort(&self.tokens, &id, PARTING),
+        match self.running.current() {
+            Some((id, _)) => query::abort(&self.tokens, &id, PARTING),
             None => Ok(()),
         }
+    }
+
+    /// Closes the session while another thread waits for an answer in it, which then fails. The service aborts the
+    /// running statement, and rolls back an open transaction.
+    ///
+    /// # Errors
+    /// If the service does not confirm it within this time.
+    pub fn close(&self, time: Duration) -> Result<(), SnowflakeError> {
+        self.tokens.close(time)
+    }
+
+    /// Returns `true` if a COMMIT was sent and not answered yet.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        self.running.current().is_some_and(|(_, effect)| effect == Effect::Commit)
+    }
+
+    /// Returns the id of the running statement, unless it is one that a stop waits for.
+    pub(super) fn abortable(&self) -> Option<String> {
+        let (id, effect) = self.running.current()?;
+        (!effect.ends_a_load()).then_some(id)
+    }
+
+    /// Aborts the statement with this id.
+    pub(super) fn abort_id(&self, id: &str, time: Duration) -> Result<(), SnowflakeError> {
+        query::abort(&self.tokens, id, time)
+    }
+
+    /// Ends the requests on their way, which fail.
+    pub(super) fn interrupt(&self) {
+        self.tokens.wire.interrupt();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.tokens.is_closed()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The tokens of a session: renewed when they expire, replaced by a new login when the session is lost.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::attempts::Attempts;
@@ -27,6 +28,7 @@ pub(super) struct Tokens {
     current: Mutex<LoggedIn>,
     /// Locked during a renewal and a login, so that only one of several threads requests it.
     renewing: Mutex<()>,
+    closed: AtomicBool,
 }
 
 /// The state of a token in an answer.
@@ -62,8 +64,34 @@ impl Tokens {
     /// Logs in.
     pub(super) fn open(connection: &Connection) -> Result<Self, SnowflakeError> {
         let wire = Wire::new(connection.address.clone(), connection.pace.clone());
+        let hook = wire.stopped_at_once();
         let current = Mutex::new(login(&wire, connection)?);
-        Ok(Self { wire, connection: connection.clone(), current, renewing: Mutex::default() })
+        drop(hook);
+        if wire.pace.stopped().is_some() {
+            // The hook has shut down the client, and the session is to be closed.
+            wire.interrupt();
+        }
+        let (connection, renewing) = (connection.clone(), Mutex::default());
+        Ok(Self { wire, connection, current, renewing, closed: AtomicBool::new(false) })
+    }
+
+    /// Logs out, and ends all requests of the session. Does nothing if it is closed.
+    pub(super) fn close(&self, time: Duration) -> Result<(), SnowflakeError> {
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let token = self.session();
+        let query = [("delete", "true".to_owned())];
+        let call =
+            Call { query: &query, token: Some(&token), ..Call::new(Method::POST, "/session") };
+        let answer = self.wire.call::<Value>(&call, &mut Attempts::within(time));
+        self.wire.shut_down();
+        let answer = answer?;
+        if answer.success { Ok(()) } else { Err(answer.error(ErrorKind::Answer)) }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Returns the session token.

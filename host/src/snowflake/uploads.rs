@@ -20,11 +20,6 @@ impl SharedSession {
     pub(super) fn lock(&self) -> MutexGuard<'_, Session> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Returns the session, if no upload uses it any more.
-    pub(super) fn into_inner(self) -> Option<Session> {
-        Some(Arc::into_inner(self.0)?.into_inner().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Locate for SharedSession {

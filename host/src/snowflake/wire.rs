@@ -1,7 +1,7 @@
 //! One exchange with the service: headers, attempts, redirects.
 
 use std::io::Read as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use super::id;
 use crate::credentials::{Origin, Secret};
 use crate::gzip::Members;
 use crate::http::{Agents, check, encoded};
+use crate::stop::StopHook;
 
 /// The largest answer, decompressed.
 const LARGEST: u64 = 1 << 30;
@@ -27,7 +28,7 @@ const STICKY: &str = "x-snowflake-session";
 
 /// The service, with the clients that send requests.
 pub(super) struct Wire {
-    agents: Agents,
+    agents: Mutex<Agents>,
     address: Address,
     pub(super) pace: Pace,
     sticky: Mutex<Option<HeaderValue>>,
@@ -68,9 +69,29 @@ struct Received {
 
 impl Wire {
     pub(super) fn new(address: Address, pace: Pace) -> Self {
-        let connect = Duration::from_secs(15).min(pace.timeout);
-        let agents = Agents::new(|config| config.timeout_connect(Some(connect)));
+        let agents = Mutex::new(agents(&pace));
         Self { agents, address, pace, sticky: Mutex::default() }
+    }
+
+    /// Ends the requests on their way, which fail. Later ones are sent.
+    pub(super) fn interrupt(&self) {
+        let old = std::mem::replace(&mut *self.lock(), agents(&self.pace));
+        old.shut_down();
+    }
+
+    /// Ends the requests on their way, and refuses further ones.
+    pub(super) fn shut_down(&self) {
+        self.lock().shut_down();
+    }
+
+    /// Ends requests when a stop is requested, until the hook is dropped.
+    pub(super) fn stopped_at_once(&self) -> Option<StopHook> {
+        let stop = self.pace.stop.as_ref()?;
+        Some(self.lock().stopped_by(stop))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Agents> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Repeats a request until the service answers.
@@ -184,7 +205,8 @@ impl Wire {
         timeout: Duration,
     ) -> Result<Received, Miss> {
         let origin = check(request.uri()).map_err(refused)?;
-        let agent = self.agents.to(&origin).map_err(refused)?;
+        let agents = self.lock().clone();
+        let agent = agents.to(&origin).map_err(refused)?;
         let request = agent.configure_request(request).timeout_global(Some(timeout)).build();
         let mut response = agent.run(request).map_err(|error| missed(&error, &origin))?;
         let status = response.status().as_u16();
@@ -235,6 +257,11 @@ impl Wire {
         }
         Ok(url)
     }
+}
+
+fn agents(pace: &Pace) -> Agents {
+    let connect = Duration::from_secs(15).min(pace.timeout);
+    Agents::new(|config| config.timeout_connect(Some(connect)))
 }
 
 /// Returns the body of a store's answer.

@@ -27,4 +27,5 @@ mod requests;
 pub use self::counters::UploadCounts;
 pub use self::info::StageInfo;
 pub use self::locations::{Locate, StagePath};
+pub(crate) use self::queue::QueueStopper;
 pub use self::queue::{Queue, QueueLimits};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,6 +20,26 @@ use super::{amazon, azure, cipher, google};
 use crate::cloud::exchange::{CloudAgents, CloudFailure};
 use crate::cloud::signature::PayloadHash;
 use crate::interface::Failure;
+
+/// Ends the uploads of a queue from another thread. It does not keep the queue.
+#[derive(Clone)]
+pub(crate) struct QueueStopper(Weak<QueueShared>);
+
+impl QueueStopper {
+    /// Ends all uploads, as [`Queue::cancel`] does. Requests without a body go on.
+    pub(crate) fn cancel(&self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.cancel();
+        }
+    }
+
+    /// Ends all requests, too, and refuses further ones.
+    pub(crate) fn shut_down(&self) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.client.agents.shut_down();
+        }
+    }
+}
 
 /// What a queue may use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -166,8 +186,12 @@ impl Queue {
 
     /// Ends all uploads that wait or are on their way. [`finish`](Self::finish) returns that as a failure.
     pub fn cancel(&self) {
-        let message = "the uploads were cancelled".to_owned();
-        self.shared.fail(Failure { code: String::new(), message, transient: false });
+        self.shared.cancel();
+    }
+
+    /// Returns a handle that ends the uploads from another thread.
+    pub(crate) fn stopper(&self) -> QueueStopper {
+        QueueStopper(Arc::downgrade(&self.shared))
     }
 
     /// What was uploaded so far.
@@ -225,6 +249,11 @@ impl QueueShared {
 
     fn wait<'a>(&self, state: MutexGuard<'a, QueueState>) -> MutexGuard<'a, QueueState> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel(&self) {
+        let message = "the uploads were cancelled".to_owned();
+        self.fail(Failure { code: String::new(), message, transient: false });
     }
 
     /// Ends everything; the first failure is kept.

@@ -16,6 +16,7 @@ KINDS = (
     "code",
     "redirect",
     "slow",
+    "runs",
     "expired_credentials",
 )
 ENDPOINTS = (
@@ -47,6 +48,7 @@ class Fault:
 
     `times=0` has no end. With `match`, a regular expression, only requests whose SQL text or path contains a match
     count. With `after` the request is executed first, and then the client gets the status, the code or the delay.
+    `runs` makes a statement run `seconds` longer, unless it is aborted.
     """
 
     kind: str

@@ -100,6 +100,8 @@ class Gate:
             self._refuse(fault.seconds)
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
+        if fault.kind == "runs":
+            scope["emulator.runs"] = fault.seconds
         return _instead(fault, scope)
 
     async def _after(self, fault: Fault | None, scope: Scope, reply: Reply) -> Reply:

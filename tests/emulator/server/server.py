@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from ..account import Account
 from ..answer import Answer
-from ..errors import SqlError
+from ..errors import SqlError, cancelled
 from ..session import Session
 from ..text import head, split_script
 from . import login
@@ -196,8 +196,9 @@ class Server:
             found = self.statements.of_query(cancel[1])
             shown = "query terminated." if found is not None and found.stop() else "Invalid query id."
             return JSONResponse(self.results.answer(session, Answer.status(shown, 0x1000), "", base))
+        longer = request.scope.get("emulator.runs", 0.0)
         statement = self.statements.submit(
-            session, request.query_params.get("requestId"), text, lambda s: self._run(s, asked, base)
+            session, request.query_params.get("requestId"), text, lambda s: self._run(s, asked, base, longer)
         )
         answer = await statement.wait(0.0 if asked.get("asyncExec") else self.switches.answer_within)
         return JSONResponse(answer or self._running(statement))
@@ -205,9 +206,11 @@ class Server:
     def _running(self, statement: Statement) -> dict:
         return _progress(statement.query_id, self.switches.in_progress)
 
-    def _run(self, statement: Statement, asked: dict, base: str) -> dict:
+    def _run(self, statement: Statement, asked: dict, base: str, longer: float) -> dict:
         session = statement.session
         try:
+            if longer and statement.cancel.wait(longer):
+                raise cancelled()
             bindings = asked.get("bindings") or {}
             if any(isinstance(b["value"], list) for b in bindings.values()):
                 raise SqlError(99999, "0A000", "emulator: array bindings are not emulated")

@@ -348,6 +348,7 @@ FAULTS = [
     ({"kind": "redirect"}, 307, False),
     ({"kind": "slow", "seconds": 0.3}, None, True),
     ({"kind": "slow", "seconds": 0.3, "after": True}, None, True),
+    ({"kind": "runs", "seconds": 0.3}, None, True),
 ]
 
 
@@ -366,7 +367,7 @@ def test_faults(lab, raw, fault, expect, ran):
     begun = time.monotonic()
     for _ in range(fault.get("times", 1)):
         assert once() == expect
-    if fault["kind"] == "slow":
+    if fault["kind"] in ("slow", "runs"):
         assert time.monotonic() - begun >= 0.3
     if fault["kind"] == "refuse":
         while once() == "broken":

@@ -63,8 +63,8 @@ class Account:
             raise
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    def begin(self, dataset: str, day: int) -> subprocess.Popen[str]:
-        """Begin a load, by the command."""
+    def begin(self, dataset: str, day: int, *more: str) -> subprocess.Popen[str]:
+        """Begin a load, by the command, with `more` arguments."""
         resources = [
             {
                 "name": name,
@@ -92,7 +92,7 @@ class Account:
         }
         variables = {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
         return subprocess.Popen(
-            [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z"],
+            [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z", *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

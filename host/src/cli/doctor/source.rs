@@ -7,7 +7,7 @@ use snowcat_host::credentials::{Credentials, Environment, Origin};
 use snowcat_host::http::{Finding, Http, HttpLimits, reach};
 use snowcat_host::{
     DryRun, Engine, Error, Failure, FaultKind, Host, Pull, Pulled, Request, Response, Runner,
-    Script, Settings, SqlReply, Upload,
+    Script, Settings, SqlReply, Stop, Upload,
 };
 
 use super::super::load::stores;
@@ -26,7 +26,7 @@ pub(super) fn examine(job: &Value, findings: &mut Findings) {
     let credentials = Credentials::of_job(job, Box::new(Environment));
     let missing = credentials.as_ref().map(|it| missing(job, it)).unwrap_or_default();
     let http = credentials.ok().map(|it| Http::new(it, limits()));
-    let files = DryRun::new().stores(stores());
+    let files = DryRun::new().stores(stores(&Stop::new()));
     let mut sources = FirstPages { http, files, seen: BTreeSet::new(), sent: 0, found: Vec::new() };
     let now = "2026-01-01T00:00:00Z";
     let run = Runner::new(&engine).run(&job.to_string(), now, &mut sources);

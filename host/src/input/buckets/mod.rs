@@ -34,6 +34,7 @@ use self::wire::CloudClient;
 use crate::cloud::exchange::{CloudFailure, CloudResponse};
 use crate::input::files::{Bytes, Store};
 use crate::interface::File;
+use crate::stop::Stop;
 
 /// Bytes of a file that are requested at once, and held in memory.
 const PART: u64 = 8 << 20;
@@ -85,7 +86,14 @@ impl Buckets {
     /// default is one second.
     #[must_use]
     pub fn first_wait(mut self, wait: Duration) -> Self {
-        self.wire = Arc::new(CloudClient::new().waiting(wait));
+        self.wire = Arc::new((*self.wire).clone().waiting(wait));
+        self
+    }
+
+    /// Ends all requests when this stop is requested: they fail, and so does every further request.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.wire = Arc::new((*self.wire).clone().stopped_by(stop));
         self
     }
 

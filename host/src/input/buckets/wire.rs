@@ -1,7 +1,6 @@
 //! Requests to buckets: sent, retried, and reported when they fail.
 
 use std::fmt;
-use std::thread;
 use std::time::Duration;
 
 use ureq::Agent;
@@ -10,6 +9,7 @@ use ureq::http::Uri;
 use crate::cloud::exchange::{CloudAgents, CloudFailure, CloudResponse, refused};
 use crate::cloud::request::Ask;
 use crate::credentials::Secret;
+use crate::stop::{Stop, StopHook};
 
 /// The credentials of a cloud: signatures, and reactions to refusals.
 pub(super) trait Cloud: Send + Sync {
@@ -34,20 +34,31 @@ const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait, even if a server asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// Sends requests, again where that is worth it.
+#[derive(Clone)]
 pub(super) struct CloudClient {
     agents: CloudAgents,
     first_wait: Duration,
+    stop: Stop,
+    _hook: Option<StopHook>,
 }
 
 impl CloudClient {
     pub(super) fn new() -> Self {
-        Self { agents: CloudAgents::new(), first_wait: FIRST_WAIT }
+        Self { agents: CloudAgents::new(), first_wait: FIRST_WAIT, stop: Stop::new(), _hook: None }
     }
 
     #[must_use]
     pub(super) fn waiting(mut self, first: Duration) -> Self {
         self.first_wait = first;
+        self
+    }
+
+    #[must_use]
+    pub(super) fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.stop = stop.clone();
+        self._hook = Some(self.agents.stopped_by(stop));
         self
     }
 
@@ -97,7 +108,10 @@ impl CloudClient {
                 }
                 return Err(trouble);
             }
-            thread::sleep(asked.map_or(wait, Duration::from_secs).min(LONGEST_WAIT));
+            let pause = asked.map_or(wait, Duration::from_secs).min(LONGEST_WAIT);
+            if !self.stop.wait(pause) {
+                return Err(trouble);
+            }
             wait *= 2;
         }
     }

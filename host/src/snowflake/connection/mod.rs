@@ -23,6 +23,7 @@ use self::place::ParameterPlace;
 pub use self::places::ConnectionPlaces;
 use super::account::{Account, Address};
 use super::error::SnowflakeError;
+use crate::stop::Stop;
 
 /// The settings of a session. Its secrets are not printed.
 ///
@@ -66,7 +67,26 @@ pub(super) struct Pace {
     /// Time for one attempt, its answer included.
     pub(super) timeout: Duration,
     /// Replaces the sleep of waits.
-    pub(super) sleep: Arc<dyn Fn(Duration) + Send + Sync>,
+    pub(super) sleep: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
+    /// Ends waits, if there is one.
+    pub(super) stop: Option<Stop>,
+}
+
+impl Pace {
+    /// Returns the time since a stop was requested.
+    pub(super) fn stopped(&self) -> Option<Duration> {
+        self.stop.as_ref()?.since()
+    }
+
+    /// Waits, until a stop is requested. What is sent after that waits without it.
+    pub(super) fn wait(&self, time: Duration) {
+        match (&self.sleep, &self.stop) {
+            (Some(sleep), _) => sleep(time),
+            // The caller finds the stop.
+            (None, Some(stop)) if !stop.is_stopped() => _ = stop.wait(time),
+            (None, _) => thread::sleep(time),
+        }
+    }
 }
 
 impl fmt::Debug for Pace {
@@ -80,7 +100,7 @@ impl fmt::Debug for Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { attempts: 8, timeout: Duration::from_secs(120), sleep: Arc::new(thread::sleep) }
+        Self { attempts: 8, timeout: Duration::from_secs(120), sleep: None, stop: None }
     }
 }
 
@@ -144,7 +164,14 @@ impl Connection {
     /// Calls this function instead of sleeping, between attempts and while a statement runs.
     #[must_use]
     pub fn sleeping(mut self, sleep: impl Fn(Duration) + Send + Sync + 'static) -> Self {
-        self.pace.sleep = Arc::new(sleep);
+        self.pace.sleep = Some(Arc::new(sleep));
+        self
+    }
+
+    /// Ends the session, and the load that uses it, when this stop is requested; see [`Stop`].
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Self {
+        self.pace.stop = Some(stop.clone());
         self
     }
 

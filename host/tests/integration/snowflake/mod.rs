@@ -5,4 +5,5 @@ mod logins;
 pub(crate) mod service;
 mod sessions;
 mod statements;
+mod stops;
 mod uploads;

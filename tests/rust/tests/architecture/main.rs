@@ -73,6 +73,7 @@ const FLOORS: &[Floors] = &[
             "encoding",
             "error",
             "interface",
+            "stop",
         ],
         arrows: 60,
     },

@@ -1,0 +1,132 @@
+//! SIGINT and SIGTERM: the first stops the load, the second ends the program at once.
+
+use std::io::{self, Write as _};
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use snowcat_host::Stop;
+use snowcat_host::snowflake::Aborter;
+
+use super::exit::{Exit, Signal};
+use super::terminal::Escaped;
+
+/// The time after the first signal in which the load has to end.
+const LONGEST: Duration = Duration::from_millis(4700);
+
+/// The signals that the program received, and the stop that the first of them requests.
+#[derive(Clone, Default)]
+pub(super) struct Signals {
+    pub(super) stop: Stop,
+    state: Arc<Mutex<SignalState>>,
+}
+
+#[derive(Default)]
+struct SignalState {
+    received: Option<Signal>,
+    phase: Phase,
+}
+
+/// How far the load is.
+#[derive(Clone, Default)]
+enum Phase {
+    /// There is no session.
+    #[default]
+    Preparing,
+    LoggingIn,
+    Loading(Aborter),
+}
+
+impl Signals {
+    /// Returns the first signal.
+    pub(super) fn received(&self) -> Option<Signal> {
+        self.lock(|state| state.received)
+    }
+
+    /// From now on a signal stops the login, and not the program.
+    pub(super) fn logging_in(&self) {
+        self.lock(|state| state.phase = Phase::LoggingIn);
+    }
+
+    /// From now on a signal stops the load in this session.
+    pub(super) fn loading(&self, session: Aborter) {
+        self.lock(|state| state.phase = Phase::Loading(session));
+    }
+
+    fn lock<T>(&self, run: impl FnOnce(&mut SignalState) -> T) -> T {
+        run(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts the thread that receives signals.
+    ///
+    /// # Errors
+    /// If the system refuses a handler or a thread.
+    #[cfg(unix)]
+    pub(super) fn listen() -> io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::iterator::Signals as Received;
+
+        let signals = Self::default();
+        let mut received = Received::new([SIGINT, SIGTERM])?;
+        let handled = signals.clone();
+        thread::Builder::new().name("snowcat-signals".to_owned()).spawn(move || {
+            for number in received.forever() {
+                let signal = if number == SIGINT { Signal::Interrupt } else { Signal::Terminate };
+                handled.receive(signal);
+            }
+        })?;
+        Ok(signals)
+    }
+
+    /// Without signals of Unix, the system ends the program.
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are no signals"))]
+    fn receive(&self, signal: Signal) {
+        let (first, phase) = self.lock(|state| {
+            let first = state.received.is_none();
+            state.received.get_or_insert(signal);
+            (first, state.phase.clone())
+        });
+        if !first {
+            end(Exit::Stopped(signal), &format!("{} again: ended", signal.name()));
+        }
+        if matches!(phase, Phase::Preparing) {
+            end(Exit::Stopped(signal), &format!("stopped by {}", signal.name()));
+        }
+        say(&format!("{}: stopping the load (a second signal ends it at once)", signal.name()));
+        self.stop.stop();
+        let ending = self.clone();
+        let late = move || {
+            thread::sleep(LONGEST);
+            ending.end_late(signal);
+        };
+        if thread::Builder::new().name("snowcat-deadline".to_owned()).spawn(late).is_err() {
+            self.end_late(signal);
+        }
+    }
+
+    /// Ends the program although the load has not ended. Its session is closed by then, if the service answers.
+    fn end_late(&self, signal: Signal) {
+        match self.lock(|state| state.phase.clone()) {
+            Phase::Loading(session) if session.is_committing() => {
+                end(Exit::OutcomeUnknown, "stopped before the COMMIT was answered");
+            }
+            _ => end(Exit::Stopped(signal), &format!("stopped by {}", signal.name())),
+        }
+    }
+}
+
+fn end(exit: Exit, message: &str) -> ! {
+    say(message);
+    process::exit(exit.code().into())
+}
+
+fn say(message: &str) {
+    // If stderr is closed, the exit code is enough.
+    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
+}
