@@ -18,5 +18,6 @@ def prepare() -> None:
     mimetypes.knownfiles.clear()
 
 
-# A driver looks for the proxy of a host with every request, unless the host has none.
-ENVIRONMENT = {"NO_PROXY": "127.0.0.1,localhost"}
+# A driver looks for the proxy of a host with every request, unless the host has none; and at each login it asks the
+# metadata services of three clouds on which machine it runs.
+ENVIRONMENT = {"NO_PROXY": "127.0.0.1,localhost", "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true"}

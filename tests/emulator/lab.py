@@ -21,6 +21,7 @@ from .network import Authority
 from .objects import Thing
 from .parameters import parse
 from .roles import ADMIN
+from .saved import Saved
 from .server import Server
 from .text import split_script
 
@@ -231,6 +232,10 @@ class Lab:
         """The paths of the files on a stage."""
         stage, path = self.account.engine.stages.resolve(reference, None, None)
         return [f.path for f in self.account.engine.stages.files(stage, path)]
+
+    def save(self, database: str, prefix: str) -> Saved:
+        """The schemas of the database whose names begin so; `restore()` brings them back to what they are now."""
+        return Saved(self.account.engine, database, prefix)
 
     def put(self, reference: str, name: str, data: bytes) -> None:
         """Put a file onto a stage, as a PUT statement would."""

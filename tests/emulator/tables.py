@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import duckdb
 from sqlglot import exp
 
 from . import dialect
@@ -133,12 +134,17 @@ def _materialise(session: Session, table: Table, replace: bool, source: str | No
         engine.catalog.check_case("column", name, names)
     if replace:
         session.duck.execute(f"DROP TABLE IF EXISTS {full(table.name)}")
-    session.duck.execute(f"CREATE TABLE {full(table.name)} ({', '.join(_duck_column(c) for c in table.columns)})")
+    create_in_duck(session.duck, table)
     if source is not None:
         session.duck.execute(f"INSERT INTO {full(table.name)} {source}")
     _forget_loads(session, table.name)
     table.born = session.account.statements()
     engine.catalog.tables[table.name] = table
+
+
+def create_in_duck(duck: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Create the empty table in DuckDB, as it is declared."""
+    duck.execute(f"CREATE TABLE {full(table.name)} ({', '.join(_duck_column(c) for c in table.columns)})")
 
 
 def _duck_column(column: Column) -> str:

@@ -123,7 +123,7 @@ class Small:
 def test_permanent_faults_fail_the_load_and_change_nothing(guest, impatient, other_host, source):
     small = Small(source)
     fails = FAILS | {REPEATED: [], f"redirect:{other_host[0]}": ["redirect"]}
-    with small.fake() as site, local_jobs.Local(guest) as account:
+    with small.fake() as site, local_jobs.Local(guest, direct=True) as account:
         job = small.job(site)
         account.run_job(job)
         places = small.places(site.requests())
@@ -155,7 +155,7 @@ def test_permanent_faults_fail_the_load_and_change_nothing(guest, impatient, oth
 @pytest.mark.parametrize("source", SOURCES)
 def test_temporary_faults_do_not_change_the_tables(guest, impatient, source):
     small, faults = Small(source), list(PASSES)
-    with small.fake() as site, local_jobs.Local(guest) as account:
+    with small.fake() as site, local_jobs.Local(guest, direct=True) as account:
         job = small.job(site)
         account.run_job(job)
         places = {path: count for (_, path), count in small.places(site.requests()).items()}
@@ -186,7 +186,7 @@ def failure(account: local_jobs.Local, job: dict) -> str:
 
 
 def test_there_are_five_attempts(guest, impatient):
-    with fakes.fake("github", 3) as site, local_jobs.Local(guest) as account:
+    with fakes.fake("github", 3) as site, local_jobs.Local(guest, direct=True) as account:
         job = local_jobs.job("github", site.address, 2, ("issues",))
         site.faults("issues@2-5=status:500")
         account.run_job(job)
@@ -202,7 +202,7 @@ def test_there_are_five_attempts(guest, impatient):
 
 
 def test_expired_token_is_renewed(guest, impatient):
-    with fakes.fake("graph", 7) as site, local_jobs.Local(guest) as account:
+    with fakes.fake("graph", 7) as site, local_jobs.Local(guest, direct=True) as account:
         job = local_jobs.job("graph", site.address, 2, ("users", "groups", "group_members"))
         account.run_job(job)
         wanted = account.shown()

@@ -41,7 +41,7 @@ REPLAYED = (
 
 @pytest.fixture(scope="module")
 def account():
-    with Emulated() as made:
+    with Emulated(direct=True) as made:
         yield made
 
 

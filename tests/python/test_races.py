@@ -21,6 +21,7 @@ from conformance.direct import Direct
 from racing import EVERYTHING, Load, alone, clear, race, tables
 
 from emulator import Lab
+from emulator.saved import Saved
 
 SCHEMA = json.loads((pathlib.Path(__file__).parents[2] / "procedures/jobs/job.schema.json").read_text("utf-8"))
 REPLACE = ("truncate-and-insert", "insert-from-staging", "staging-optimized")
@@ -108,30 +109,33 @@ def lab_of(labs: dict[str, Lab], mode: str) -> Lab:
     return labs[mode]
 
 
-def prepare(lab: Lab, guest: Any, first: dict[str, Any], there: bool) -> None:
+def prepared(lab: Lab, guest: Any, first: dict[str, Any], there: bool) -> Saved:
+    """The dataset before the loads; `restore` brings it back before each race."""
     clear(lab)
     if there:
         before = {key: value for key, value in first.items() if key != "refresh"}
         assert alone(lab, guest, Load(before, BASE)).error is None
+    return lab.save("RAW", "D")
 
 
-def serial(lab: Lab, guest: Any, jobs: list, there: bool) -> dict[tuple[str, ...], tuple]:
-    """The tables after each order of successful loads. After a refresh that failed half-way ("F") the tables are
-    empty, and the cursors are reset.
+def serial(lab: Lab, guest: Any, jobs: list, before: Saved) -> tuple[dict[tuple[str, ...], dict], dict[str, int]]:
+    """The tables after each order of successful loads, and the number of steps of each load. After a refresh that
+    failed half-way ("F") the tables are empty, and the cursors are reset.
     """
     loads = {"A": Load(jobs[0], FIRST), "B": Load(jobs[1], SECOND)}
     half = Load({**jobs[0], "refresh": jobs[0].get("refresh")}, [])
-    found = {}
+    found, steps = {}, {}
     orders: list[tuple[str, ...]] = [(), ("A",), ("B",), ("A", "B"), ("B", "A")]
     if jobs[0].get("refresh") in ("drop_resources", "drop_sources"):
         orders += [("F",), ("F", "B")]
     for names in orders:
-        prepare(lab, guest, jobs[0], there)
+        before.restore()
         for name in names:
             done = alone(lab, guest, half if name == "F" else loads[name])
             assert done.error is None, (names, done.error)
+            steps.setdefault(name, done.steps)  # of the orders in which it is the first
         found[names] = tables(lab)
-    return found
+    return found, steps
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -139,17 +143,15 @@ def test_result_of_a_race_is_that_of_some_serial_order(labs, guest, scenario):
     first, second, there = SCENARIOS[scenario]
     # The result without a race, and the number of steps of each load, are the same in all modes.
     plain = lab_of(labs, "kind")
-    expected = serial(plain, guest, [first, second], there)
-    prepare(plain, guest, first, there)
-    steps = alone(plain, guest, Load(first, FIRST)).steps
-    prepare(plain, guest, first, there)
-    others = alone(plain, guest, Load(second, SECOND)).steps
+    before = prepared(plain, guest, first, there)
+    expected, steps = serial(plain, guest, [first, second], before)
     races: list[bool] = []
     for mode in HOSTILE:
         of_mode: list[bool] = []
-        for i, j in pairs(steps, others, mode + scenario):
-            lab, place = lab_of(labs, mode), f"{mode}: {scenario}: {i}, {j}"
-            prepare(lab, guest, first, there)
+        lab = lab_of(labs, mode)
+        for i, j in pairs(steps["A"], steps["B"], mode + scenario):
+            place = f"{mode}: {scenario}: {i}, {j}"
+            before.restore(lab.account.engine)
             one, other = race(lab, guest, Load(first, FIRST), Load(second, SECOND), i, j)
             of_mode.append(check(lab, expected, one, other, place))
             later = alone(lab, guest, Load(second, LATER))
@@ -213,7 +215,7 @@ def test_schedule_is_exact(labs, guest):
     """The harness itself: two loads that stop where the test states, and one that waits for the other's lock."""
     lab = lab_of(labs, "kind")
     first, second, there = SCENARIOS["append"]
-    prepare(lab, guest, first, there)
+    prepared(lab, guest, first, there)
     one, other = racing.Racer(Load(first, FIRST), lab, guest), racing.Racer(Load(second, SECOND), lab, guest)
     one.advance(3)
     assert (one.steps, one.state) == (3, "gate")

@@ -136,7 +136,7 @@ def test_refresh_killed_at_any_step_loses_and_duplicates_nothing(guest, mode, ag
     """The next load, a refresh or not, leaves each row of the source once."""
     everything = ([1, 2, 3, 4], [1, 1, 2, 2, 3, 3, 4, 4])
     died = 0
-    with Emulated() as emulated:
+    with Emulated(direct=True) as emulated:
         while True:
             died += 1
             emulated.clear()

@@ -28,7 +28,7 @@ def test_tables_are_those_of_dlt(guest, tmp_path, monkeypatch, source):
     destination = dlt.destinations.duckdb(database, max_identifier_length=255, max_column_identifier_length=255)
     pipeline = dlt.pipeline(source, pipelines_dir=str(tmp_path / "p"), destination=destination, dataset_name="d")
     loads: list[str] = []
-    with fakes.fake(source, 24) as site, local_jobs.Local(guest) as snowcat:
+    with fakes.fake(source, 24) as site, local_jobs.Local(guest, direct=True) as snowcat:
         job = local_jobs.job(source, site.address, 7)
         for turn in ("the first load", "the second, after something has changed"):
             loads += of_dlt(source, site.address, 7, pipeline)

@@ -62,8 +62,8 @@ class Patient(host.Snowflake):
 class Local(Emulated):
     """An emulated account in which jobs run."""
 
-    def __init__(self, guest: Any) -> None:
-        super().__init__()
+    def __init__(self, guest: Any, direct: bool = False) -> None:
+        super().__init__(direct)
         self.guest = guest
         self.began: list[tuple[str, dt.datetime]] = []
         self.waits: list[float] = []

@@ -10,6 +10,7 @@ import datetime as dt
 import itertools
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,7 +109,7 @@ class Racer:
             while not (self.state == "over" or (self.state == "gate" and self.budget == 0)):
                 if self._waits():
                     return
-                self.turn.wait(0.002)
+                self.turn.wait(0.01)
 
     def finish(self) -> None:
         """Run to the end, without gates."""
@@ -177,26 +178,25 @@ def clear(lab: Lab) -> None:
 def tables(lab: Lab) -> dict[str, list]:
     """The rows, with each nested row under the id of its root; and the rows of staging tables, which must be empty.
 
-    Everything is read twice: in one of the modes a session's first read may be older than the last commit.
+    They are read from DuckDB: in one of the modes a session's first read may be older than the last commit.
     """
-    _tables(lab)
-    return _tables(lab)
+    with lab.account.engine.duck.cursor() as duck:
+        return _tables(lab, lambda sql: duck.execute(sql).fetchall())
 
 
-def _tables(lab: Lab) -> dict[str, list]:
-    # Not from the information schema, which may fail or lag.
+def _tables(lab: Lab, read: Callable[[str], list[tuple]]) -> dict[str, list]:
     catalog = lab.account.engine.catalog.tables.values()
     columns = {(table.name[2], column.name) for table in catalog for column in table.columns if table.name[1] == "D"}
     found: dict[str, list] = {"orders": [], "items": [], "waiting": []}
     if ("ORDERS", "ID") in columns:
         active = '"_DLT_VALID_TO" IS NULL' if ("ORDERS", "_DLT_VALID_TO") in columns else "TRUE"
-        found["orders"] = sorted(map(tuple, lab.sql(f'SELECT "ID", "V", {active} FROM RAW.D.ORDERS')))
+        found["orders"] = sorted(read(f'SELECT "ID", "V", {active} FROM RAW.D.ORDERS'))
     if ("ORDERS__ITEMS", "VALUE") in columns:
-        rows = lab.sql(
+        rows = read(
             'SELECT o."ID", o."V", i."VALUE" FROM RAW.D.ORDERS__ITEMS AS i LEFT JOIN RAW.D.ORDERS AS o '
             'ON o."_DLT_ID" = i."_DLT_PARENT_ID"'
         )
-        found["items"] = sorted(map(tuple, rows), key=repr)
+        found["items"] = sorted(rows, key=repr)
     for name in [table.name[2] for table in catalog if table.name[1] == "D_STAGING"]:
-        found["waiting"] += [tuple(r) for r in lab.sql(f'SELECT * FROM RAW.D_STAGING."{name}"')]
+        found["waiting"] += read(f'SELECT * FROM RAW.D_STAGING."{name}"')
     return found
