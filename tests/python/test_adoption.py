@@ -27,6 +27,7 @@ os.environ.update(
 )
 import dlt
 import snowcat_procedure
+from conformance.direct import Direct
 from dlt.common.versioned_state import decompress_state
 
 from emulator import Lab
@@ -51,6 +52,12 @@ class Holding(snowcat_procedure.Snowflake):
         """The only page, then the end."""
         pages = self.pages.get(pull["resource"])
         return pages.pop() if pages else None
+
+
+def read_directly(*labs: Lab) -> None:
+    """Only dlt speaks the protocol of the drivers; Snowcat and the test use sessions of this process."""
+    for lab in labs:
+        lab._session = Direct(lab.account, database="RAW")
 
 
 class Loaders:
@@ -193,6 +200,7 @@ STOCK: list[dict[str, int]] = [{"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 3, "b":
 def loaders(guest, tmp_path, monkeypatch) -> Iterator[Callable[..., Loaders]]:
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     with Lab() as lab:
+        read_directly(lab)
         yield lambda file_format=None, forgets=False: Loaders(lab, guest, tmp_path, file_format, forgets)
 
 

@@ -18,6 +18,13 @@ CALL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('RAW')"
 FULL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('{}', NULL, TRUE)"
 
 
+@pytest.fixture(scope="module")
+def installed(built_package):
+    with Lab(databases=()) as made:
+        made.install(built_package)
+        yield made
+
+
 @pytest.fixture
 def jira():
     with FakeJira(issues=260) as jira:
@@ -25,11 +32,23 @@ def jira():
 
 
 @pytest.fixture
-def lab(built_package, jira):
-    with Lab(databases=()) as made:
+def lab(installed, jira):
+    """The installation, without a dataset."""
+    for (name,) in installed.sql("SELECT SCHEMA_NAME FROM RAW.INFORMATION_SCHEMA.SCHEMATA"):
+        if name.startswith("JIRA"):
+            installed.sql(f"DROP SCHEMA RAW.{name} CASCADE")
+    installed.hosts.map(SITE, jira.address)
+    return installed
+
+
+@pytest.fixture(scope="module")
+def loaded(built_package):
+    """An account with the rows of a load, and the Jira of these rows."""
+    with FakeJira(issues=260) as jira, Lab(databases=()) as made:
         made.install(built_package)
         made.hosts.map(SITE, jira.address)
-        yield made
+        call(made)
+        yield made, jira
 
 
 def call(lab: Lab, statement: str = CALL) -> dict:
@@ -124,9 +143,10 @@ def test_temporary_failures_of_the_source_are_retried(lab, jira):
         ("search/jql@2=garbled", ["page 2"]),
     ],
 )
-def test_failing_source_fails_the_call_and_changes_nothing(lab, jira, faults, words):
-    call(lab)
+def test_failing_source_fails_the_call_and_changes_nothing(loaded, faults, words):
+    lab, jira = loaded
     before = rows(lab)
+    assert before["ISSUES"]
     # The existing rows are edited, so that a load has something to lose.
     jira.ask("/_control/edit", {"issues": jira.ids()})
     jira.ask("/_control/faults", {"faults": faults})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import snowcat_procedure
 from conformance.emulated import Emulated
-from test_adoption import HINTS, Loaders
+from test_adoption import HINTS, Loaders, read_directly
 
 from emulator import Lab
 
@@ -49,6 +49,7 @@ def pair(guest, tmp_path, monkeypatch) -> Iterator[tuple[Loaders, Loaders]]:
     """dlt and Snowcat, each with a separate account."""
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "data"))
     with Lab() as one, Lab() as other:
+        read_directly(one, other)
         yield Loaders(one, guest, tmp_path, None, False), Loaders(other, guest, tmp_path, None, False)
 
 

@@ -54,6 +54,14 @@ def shop(built_package):
         yield made
 
 
+@pytest.fixture(scope="module")
+def installed(built_package):
+    """An installation in which nothing has been loaded."""
+    with Lab() as made:
+        made.install(built_package)
+        yield made
+
+
 def attempt(lab: Lab, statement: str, role: str) -> str:
     """`yes`, or the reason why not."""
     session = lab.connect(role)
@@ -232,14 +240,11 @@ def test_only_approved_jobs_run_by_name(shop, name, words):
         ('{"jobs": {"schemas": ["RAW.SHOP"]}}', load(), 'whose \\"stages\\" allows nothing'),
     ],
 )
-def test_empty_policy_allows_nothing(built_package, policy, statement, words):
-    with Lab() as made:
-        made.install(built_package)
-        if policy is not None:
-            made.put(FILES, "policy.json", policy.encode())
-        with pytest.raises(Exception, match="LoadError") as caught:
-            made.call(statement, role=AUTHOR)
-        assert words in str(caught.value)
+def test_empty_policy_allows_nothing(installed, built_package, policy, statement, words):
+    installed.put(FILES, "policy.json", policy.encode() if policy else (built_package / "policy.json").read_bytes())
+    with pytest.raises(Exception, match="LoadError") as caught:
+        installed.call(statement, role=AUTHOR)
+    assert words in str(caught.value)
 
 
 def test_conditions_cannot_reveal_rows_in_errors(shop):

@@ -20,6 +20,14 @@ def installed(hollow_package):
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared(hollow_package):
+    """The same for tests that change nothing of it, or replace only a procedure of their own."""
+    with Lab(databases=()) as made:
+        made.install(hollow_package, task=True)
+        yield made
+
+
 def test_the_installation_runs_unchanged_and_again(installed, hollow_package):
     jobs = [f"{name}.json" for name in (*package.READY_MADE, "policy")]
     handler = [file.name for file in (package.PROCEDURES / "handler").glob("snowcat_*.py")]
@@ -95,8 +103,8 @@ def test_copy_grants_keeps_grants_on_a_procedure(installed, hollow_package):
         ("SNOWCAT_OWNER", "ALTER SECRET SNOWCAT.CODE.JIRA_CREDS SET PASSWORD = 'x'", "Insufficient privileges"),
     ],
 )
-def test_roles_have_only_the_necessary_rights(installed, role, sql, error):
-    session = installed.connect(role)
+def test_roles_have_only_the_necessary_rights(shared, role, sql, error):
+    session = shared.connect(role)
     assert error in refused(session, sql)
     session.close()
 
@@ -149,13 +157,13 @@ NETWORK = "EXTERNAL_ACCESS_INTEGRATIONS = (SNOWCAT_JIRA) SECRETS = ('creds' = SN
         ),
     ],
 )
-def test_secrets_and_network(installed, body, extra, outcome):
-    installed.sql("USE DATABASE RAW")
-    procedure(installed, SECRETS + body, extra=extra)
+def test_secrets_and_network(shared, body, extra, outcome):
+    shared.sql("USE DATABASE RAW")
+    procedure(shared, SECRETS + body, extra=extra)
     if "@" in outcome:
-        assert installed.call("CALL RAW.PUBLIC.P()") == outcome
+        assert shared.call("CALL RAW.PUBLIC.P()") == outcome
     else:
-        assert outcome in refused(installed.session, "CALL RAW.PUBLIC.P()")
+        assert outcome in refused(shared.session, "CALL RAW.PUBLIC.P()")
 
 
 def test_a_secret_must_be_allowed_by_the_integration(installed):
