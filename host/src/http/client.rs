@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub struct HttpLimits {
     pub total: Duration,
     /// The size of a body in bytes, as sent and decompressed. 100 MiB by default.
     pub body: u64,
-    /// The number of concurrent requests. 8 by default.
+    /// The number of concurrent requests. 32 by default: a job requests no more pages at once.
     pub at_once: usize,
 }
 
@@ -50,7 +51,7 @@ impl Default for HttpLimits {
             connect: Duration::from_secs(15),
             total: Duration::from_secs(120),
             body: 100 << 20,
-            at_once: 8,
+            at_once: 32,
         }
     }
 }
@@ -115,6 +116,8 @@ impl Http {
                     .timeout_connect(Some(limits.connect))
                     .timeout_global(Some(limits.total))
                     .accept_encoding(ENCODINGS)
+                    .max_idle_connections(limits.at_once)
+                    .max_idle_connections_per_host(limits.at_once)
             }),
             tokens: ClientTokens::default(),
             known: KnownSecrets::default(),
@@ -132,23 +135,32 @@ impl Http {
     /// Sends independent requests. Returns one answer for each, in their order.
     #[must_use]
     pub fn fetch(&self, requests: &[Request]) -> Vec<Result<Response, Failure>> {
-        let mut answers = Vec::with_capacity(requests.len());
-        for some in requests.chunks(self.limits.at_once.max(1)) {
-            if let [one] = some {
-                answers.push(self.send(one));
-                continue;
-            }
-            thread::scope(|scope| {
-                let threads: Vec<_> =
-                    some.iter().map(|request| scope.spawn(|| self.send(request))).collect();
-                answers.extend(threads.into_iter().map(|thread| {
-                    thread.join().unwrap_or_else(|_| {
-                        Err(lasting("the thread of the request panicked".to_owned()))
-                    })
-                }));
-            });
+        if let [one] = requests {
+            return vec![self.send(one)];
         }
-        answers
+        let next = AtomicUsize::new(0);
+        // A thread takes the next request when it is done with one, so that a slow one delays no other.
+        let work = || {
+            let mut answers = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(request) = requests.get(number) else { return answers };
+                answers.push((number, self.send(request)));
+            }
+        };
+        let mut answers: Vec<_> = requests.iter().map(|_| None).collect();
+        thread::scope(|scope| {
+            let threads = requests.len().min(self.limits.at_once.max(1));
+            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            for (number, answer) in threads.into_iter().flat_map(|it| it.join().unwrap_or_default())
+            {
+                if let Some(place) = answers.get_mut(number) {
+                    *place = Some(answer);
+                }
+            }
+        });
+        let panicked = || Err(lasting("the thread of the request panicked".to_owned()));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(panicked)).collect()
     }
 
     fn send(&self, request: &Request) -> Result<Response, Failure> {

@@ -41,6 +41,26 @@ fn requests_are_sent_concurrently_and_answers_are_in_order() {
     assert_eq!(bodies, ["/1", "/2", "/3"]);
 }
 
+/// Of two concurrent requests the first one ends after the third one.
+#[test]
+fn a_slow_request_delays_no_other() {
+    let together = Arc::new(Barrier::new(2));
+    let server = Server::with(move |head| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        if path != "/2" {
+            together.wait();
+        }
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len())
+            .into_bytes()
+            .into()
+    });
+    let requests = ["/1", "/2", "/3", "/2"].map(|path| get(&server.url(path), None));
+    let limits = HttpLimits { at_once: 2, ..limits() };
+    let answers = limited(&server, limits).fetch(&requests);
+    let bodies: Vec<String> = answers.into_iter().map(|answer| answer.unwrap().body).collect();
+    assert_eq!(bodies, ["/1", "/2", "/3", "/2"]);
+}
+
 #[test]
 fn secrets_are_not_printed() {
     let server = Server::saying("{}");
@@ -49,8 +69,16 @@ fn secrets_are_not_printed() {
     assert!(!format!("{http:?}").contains("4711"));
 }
 
+fn limits() -> HttpLimits {
+    HttpLimits { total: Duration::from_secs(20), body: 1000, ..HttpLimits::default() }
+}
+
 /// A client whose credentials are for this server. Every secret contains 4711.
 fn client(server: &Server) -> Http {
+    limited(server, limits())
+}
+
+fn limited(server: &Server, limits: HttpLimits) -> Http {
     struct Fixed;
 
     impl Secrets for Fixed {
@@ -62,7 +90,6 @@ fn client(server: &Server) -> Http {
     let hosts = [server.url("").trim_start_matches("http://").to_owned()];
     let job = json!({"credentials": {"basic": {"type": "http_basic", "hosts": hosts}}});
     let credentials = Credentials::of_job(&job, Box::new(Fixed)).unwrap();
-    let limits = HttpLimits { total: Duration::from_secs(20), body: 1000, ..HttpLimits::default() };
     Http::new(credentials, limits)
 }
 
