@@ -108,6 +108,12 @@ fn reading(merged: &Value) -> Value {
     ];
     let mut map = merged.as_object().cloned().unwrap_or_default();
     map.retain(|key, _| !WRITING.contains(&key.as_str()) && key != "checkpoint");
+    // How many pages are requested at once does not change the pages.
+    if let Some(paginator) = map.get_mut("endpoint").and_then(|it| it.get_mut("paginator"))
+        && let Some(paginator) = paginator.as_object_mut()
+    {
+        paginator.retain(|key, _| key != "parallel");
+    }
     Value::Object(map)
 }
 

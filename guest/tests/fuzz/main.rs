@@ -223,7 +223,10 @@ fn pages_of_a_source() {
         ("location", "https://y.net/?to=x"),
     ];
     fuzz(|random| {
-        let paginator = &paginators[random.below(paginators.len())];
+        let mut paginator = paginators[random.below(paginators.len())].clone();
+        if matches!(paginator["type"].as_str(), Some("offset" | "page_number")) {
+            paginator["parallel"] = (1 + random.below(32)).into();
+        }
         let endpoint = json!({"path": "x", "paginator": paginator});
         let child = json!({"path": "x/{resources.r.id}", "paginator": paginator});
         let job = world::job(json!([

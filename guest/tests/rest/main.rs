@@ -6,6 +6,7 @@
 mod faults;
 mod guesses;
 mod paginators;
+mod parallel;
 mod parents;
 mod steps;
 mod world;

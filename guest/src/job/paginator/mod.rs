@@ -81,6 +81,9 @@ const KINDS: &[(&str, PaginatorKind)] = &[
     ),
 ];
 
+/// The key of the number of pages that are requested at once.
+const PARALLEL: &str = "parallel";
+
 /// It has two names.
 const JSON_LINK: PaginatorKind =
     (json_link::KEYS, |object| json_link::parse(object).map(Paginator::JsonLink));
@@ -155,6 +158,13 @@ impl Paginator {
             return Err(at(place, format_args!("expected a \"type\", one of {names}")));
         };
         let (keys, parse) = choice(name, &member(place, "type"), KINDS)?;
+        if map.contains_key(PARALLEL) && !keys.known.contains(&PARALLEL) {
+            return Err(at(
+                &member(place, PARALLEL),
+                "expected it with \"offset\" or \"page_number\" only: with other paginators the request of a page \
+                 is known only after the page before it is read",
+            ));
+        }
         parse(&JobObject::new(value, place, keys)?)
     }
 }
@@ -244,6 +254,14 @@ pub(crate) mod tests {
         check_fault(
             json!(1),
             ": expected an object or one of auto, single_page, cursor, offset, page_number, json_link, json_response, header_link, header_cursor, found 1",
+        );
+        check_fault(
+            json!({"type": "cursor", "parallel": 4}),
+            ".parallel: expected it with \"offset\" or \"page_number\" only: with other paginators the request of a page is known only after the page before it is read",
+        );
+        check_fault(
+            json!({"type": "page_number", "parallel": 33}),
+            ".parallel: expected an integer from 1 to 32, found 33",
         );
         check_fault(
             json!({}),

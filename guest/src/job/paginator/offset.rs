@@ -22,6 +22,7 @@ pub(super) const KEYS: Keys = Keys::of(&[
     "has_more_path",
     "end_path",
     "end_status_codes",
+    "parallel",
 ]);
 
 pub(super) fn parse(object: &JobObject<'_>) -> Result<RangePages> {

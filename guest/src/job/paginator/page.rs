@@ -51,6 +51,25 @@ pub(crate) trait Pages {
     /// A source fault if the page lacks what the paginator reads.
     fn after(&self, page: &PageFacts<'_>, number: &mut i64) -> Result<NextPage>;
 
+    /// The greatest number of pages that are requested at once.
+    fn parallel(&self) -> usize {
+        1
+    }
+
+    /// The position at which the pages end, as far as a page and the job say. Only for a paginator that counts.
+    ///
+    /// # Errors
+    /// A source fault if the page lacks what the paginator reads.
+    fn end(&self, _page: &PageFacts<'_>) -> Result<Option<i64>> {
+        Ok(None)
+    }
+
+    /// How the request of a page differs from that of the page at `number`, which is `pages` pages before it, and
+    /// its position. `None` if this is known only after the pages between are read.
+    fn later(&self, _number: i64, _pages: usize) -> Option<(ParamLocation, Value, i64)> {
+        None
+    }
+
     /// The paths whose values it reads on every page.
     fn reads(&self) -> Vec<Path> {
         Vec::new()

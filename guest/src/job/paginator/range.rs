@@ -35,6 +35,8 @@ pub(crate) struct RangePages {
     pub(crate) stop_after_empty_page: bool,
     /// The flag for more pages.
     pub(crate) more: Option<MorePages>,
+    /// The greatest number of pages that are requested at once.
+    pub(crate) parallel: usize,
 }
 
 impl RangePages {
@@ -53,6 +55,7 @@ impl RangePages {
             end_statuses: Vec::new(),
             stop_after_empty_page: true,
             more: None,
+            parallel: 1,
         }
     }
 
@@ -78,6 +81,10 @@ impl RangePages {
             end_statuses: end_statuses(object)?,
             stop_after_empty_page: object.boolean("stop_after_empty_page")?.unwrap_or(true),
             more: MorePages::parse(object)?,
+            parallel: object
+                .whole("parallel", 1, MAX_PARALLEL)?
+                .and_then(|pages| usize::try_from(pages).ok())
+                .unwrap_or(1),
             ..self
         };
         if pages.never_ends() {
@@ -119,13 +126,9 @@ impl Pages for RangePages {
         if self.stop_after_empty_page && page.records == 0 {
             return Ok(NextPage::End);
         }
-        let total = match &self.total {
-            None => None,
-            Some(path) => Some(total(path, self.unit, page)?),
-        };
+        let end = self.end(page)?;
         *number = number.saturating_add(self.step);
-        let beyond = total.is_some_and(|total| *number >= total.saturating_add(self.base))
-            || self.maximum.is_some_and(|maximum| *number >= maximum);
+        let beyond = end.is_some_and(|end| *number >= end);
         // Read in any case, so that a wrong path does not go unnoticed until there are more pages.
         let more = is_more(self.more.as_ref(), page, usize::from(self.total.is_some()))?;
         let short = self.full_page.is_some_and(|full| page.records < full);
@@ -133,6 +136,22 @@ impl Pages for RangePages {
             return Ok(NextPage::End);
         }
         Ok(NextPage::Set(self.location.clone(), Value::from(*number)))
+    }
+
+    fn end(&self, page: &PageFacts<'_>) -> Result<Option<i64>> {
+        let total = self.total.as_ref().map(|path| total(path, self.unit, page)).transpose()?;
+        let ends = total.map(|total| total.saturating_add(self.base));
+        Ok(ends.into_iter().chain(self.maximum).min())
+    }
+
+    fn parallel(&self) -> usize {
+        self.parallel
+    }
+
+    fn later(&self, number: i64, pages: usize) -> Option<(ParamLocation, Value, i64)> {
+        let pages = i64::try_from(pages).unwrap_or(i64::MAX);
+        let number = number.saturating_add(self.step.saturating_mul(pages));
+        Some((self.location.clone(), Value::from(number), number))
     }
 
     fn reads(&self) -> Vec<Path> {
@@ -174,6 +193,9 @@ impl Pages for RangePages {
         Repetition::Allowed
     }
 }
+
+/// The greatest number of pages that are requested at once.
+pub(super) const MAX_PARALLEL: i64 = 32;
 
 /// Beyond the pages of any source, and so small that sums of two such numbers do not overflow.
 pub(super) const MAXIMUM: i64 = 1 << 53;

@@ -82,7 +82,8 @@ impl OpenResource {
                 let mut next = Requests::new(job, resource, start, None)?;
                 next.go_on(position).at(location)?;
                 let page = position.get("page").and_then(Value::as_u64).unwrap_or(1);
-                **requests = Some(OpenRequests { requests: next, page, resumed: true });
+                **requests =
+                    Some(OpenRequests { requests: next, page, resumed: true, ahead: None });
                 Ok(())
             }
         }

@@ -3,26 +3,23 @@
 
 use std::ops::Range;
 
+use super::ahead::{NextRequest, PagesAhead};
+use super::attempt::{Answer, Attempt, longer};
 use super::notes::{Notes, watched};
 use super::reading::{Reading, ReadingStop};
 use super::record::check_size;
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Context, Result};
 use crate::json::Path;
 use crate::json::select::{self, Facts, WalkedPage};
 use crate::json::{Peek, Reader};
 use crate::load::session::Session;
-use crate::protocol::{Failure, Pause, Request, Response};
-use crate::sources::rest::{
-    self, Decision, Empty, PageFacts, ParentRow, ParentRows, Requests, Retry,
-};
+use crate::protocol::{Pause, Request, Response};
+use crate::sources::rest::{self, Empty, PageFacts, ParentRow, ParentRows, Requests};
 
 /// The most parent records that one step has requests about: as many pages are in memory then.
 const AT_ONCE: usize = 8;
 /// The most bytes of these pages together, by the largest page so far.
 const AT_ONCE_BYTES: usize = 32 << 20;
-
-/// A byte order mark, with which some sources begin their JSON.
-const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The requests of a resource with pages that are not read yet.
 pub(crate) struct OpenRequests {
@@ -31,6 +28,8 @@ pub(crate) struct OpenRequests {
     pub(crate) page: u64,
     /// `true` if an interrupted load stopped here.
     pub(crate) resumed: bool,
+    /// The pages that are requested before this part of the load reads them. A saved position is without them.
+    pub(crate) ahead: Option<PagesAhead>,
 }
 
 /// The pages of a resource, or those about one record of its parent.
@@ -48,6 +47,8 @@ struct PageChain<'p> {
     /// `true` if the page is the first after an interruption: the position may have expired at the
     /// source.
     resumed: bool,
+    /// The following pages, if the job wants several to be requested at once.
+    ahead: Option<PagesAhead>,
 }
 
 /// Reads the responses of the source, to the end or to a checkpoint: `open` is then the position.
@@ -80,7 +81,7 @@ async fn read_chains(
     // The first page is requested alone: the size of pages is not known yet.
     let (mut at_once, mut largest) = (1, 1);
     if let Some(open) = open.take() {
-        chains.push(PageChain::resume(open)?);
+        chains.push(PageChain::resume(reading, open)?);
         rows = Box::new(std::iter::empty());
     }
     loop {
@@ -97,13 +98,20 @@ async fn read_chains(
             return Ok(ReadingStop::End);
         }
         if reading.is_due()
-            && let Some(PageChain { requests, page, .. }) = chains.pop()
+            && let Some(PageChain { requests, page, ahead, .. }) = chains.pop()
         {
-            *open = Some(OpenRequests { requests, page, resumed: false });
+            *open = Some(OpenRequests { requests, page, resumed: false, ahead });
             return Ok(ReadingStop::Checkpoint);
         }
-        let sent = chains.get(..at_once).unwrap_or(&chains);
-        let answers = answers(reading.session, reading.part.load_id, sent).await?;
+        let (session, load_id) = (&mut *reading.session, reading.part.load_id);
+        let ahead = match chains.as_mut_slice() {
+            [chain] => chain.answer_ahead(session, load_id).await?,
+            _ => None,
+        };
+        let answers = match ahead {
+            Some(answer) => vec![answer],
+            None => answers(session, load_id, chains.get(..at_once).unwrap_or(&chains)).await?,
+        };
         for (chain, answer) in chains.iter_mut().zip(answers) {
             match answer {
                 Answer::Page(response) => {
@@ -188,41 +196,30 @@ async fn take_records(
     }
 }
 
-/// The result of a request.
-enum Answer {
-    Page(Response),
-    /// A response that ends the pages by a rule of the job.
-    End,
-}
-
 /// A response for each chain, after as many attempts as needed.
 async fn answers(
     session: &mut Session,
     load_id: &str,
     chains: &[PageChain<'_>],
 ) -> Result<Vec<Answer>> {
-    let mut attempts: Vec<Attempt<'_>> = Vec::new();
+    let mut sent: Vec<ChainAttempt<'_>> = Vec::new();
     for chain in chains {
         let Some(request) = &chain.next else { continue };
-        let retry = Retry::new(load_id, request);
-        attempts.push(Attempt { chain, request, retry, answer: None });
+        sent.push(ChainAttempt { chain, request, attempt: Attempt::new(load_id, request) });
     }
     loop {
-        let open: Vec<&mut Attempt<'_>> =
-            attempts.iter_mut().filter(|attempt| attempt.answer.is_none()).collect();
+        let open: Vec<&mut ChainAttempt<'_>> =
+            sent.iter_mut().filter(|sent| sent.attempt.is_open()).collect();
         if open.is_empty() {
-            return Ok(attempts.into_iter().filter_map(|attempt| attempt.answer).collect());
+            return Ok(sent.into_iter().filter_map(|sent| sent.attempt.into_answer()).collect());
         }
-        let requests = open.iter().map(|attempt| attempt.request.clone()).collect();
+        let requests = open.iter().map(|sent| sent.request.clone()).collect();
         let mut pause: Option<Pause> = None;
-        for (attempt, response) in open.into_iter().zip(session.fetch(requests).await?) {
-            let wait = attempt.judge(response).at(|| attempt.chain.page_label())?;
-            // One wait for all requests: the longest, so that none is repeated too early.
-            if let Some(wait) = wait
-                && pause.as_ref().is_none_or(|pause| pause.seconds < wait.seconds)
-            {
-                pause = Some(wait);
-            }
+        for (sent, response) in open.into_iter().zip(session.fetch(requests).await?) {
+            let policy = sent.chain.requests.policy(sent.chain.page == 1);
+            let wait = sent.attempt.judge(sent.request, policy, response);
+            // One wait for all requests.
+            pause = longer(pause, wait.at(|| sent.chain.page_label())?);
         }
         if let Some(pause) = pause {
             session.wait(pause).await?;
@@ -230,38 +227,19 @@ async fn answers(
     }
 }
 
-/// Repeats a request until it has a response.
-struct Attempt<'c> {
+/// The request for the next page of a chain.
+struct ChainAttempt<'c> {
     chain: &'c PageChain<'c>,
     request: &'c Request,
-    retry: Retry,
-    answer: Option<Answer>,
+    attempt: Attempt,
 }
 
-impl Attempt<'_> {
-    /// Decides on a response. Returns the wait before the next attempt.
-    fn judge(&mut self, mut response: Result<Response, Failure>) -> Result<Option<Pause>> {
-        if let Ok(response) = &mut response
-            && response.body.starts_with(BYTE_ORDER_MARK)
-        {
-            // RFC 8259, section 8.1: a reader may ignore it.
-            response.body.drain(..BYTE_ORDER_MARK.len_utf8());
-        }
-        let policy = self.chain.requests.policy(self.chain.page == 1);
-        match self.retry.judge(self.request, policy, &response) {
-            Decision::Proceed => {
-                let response = response.map_err(|failure| {
-                    Fault::internal(format_args!("no answer to read: {}", failure.message))
-                })?;
-                self.answer = Some(Answer::Page(response));
-            }
-            Decision::Ignore => self.answer = Some(Answer::End),
-            Decision::Resend => {}
-            Decision::Wait { seconds, reason } => return Ok(Some(Pause { seconds, reason })),
-            Decision::GiveUp(fault) => return Err(fault),
-        }
-        Ok(None)
-    }
+/// The pages that are requested at once, if the job wants several. Not if the order of the records can end the pages:
+/// it often ends them on the first one.
+fn pages_ahead(reading: &Reading<'_>, requests: &Requests) -> Option<PagesAhead> {
+    let may_close = reading.sink.cursor().is_some_and(|cursor| cursor.may_close());
+    let at_once = requests.parallel();
+    (at_once > 1 && !may_close).then(|| PagesAhead::new(at_once))
 }
 
 impl<'p> PageChain<'p> {
@@ -271,14 +249,31 @@ impl<'p> PageChain<'p> {
         let requests = Requests::new(reading.part.job, reading.resource, start, parent)?;
         let next = Some(requests.first()?);
         let members = parent.map(|row| row.members()).transpose()?.unwrap_or_default();
-        Ok(Self { requests, parent, members, next, page: 1, short: false, resumed: false })
+        let ahead = if parent.is_none() { pages_ahead(reading, &requests) } else { None };
+        let (page, short, resumed) = (1, false, false);
+        Ok(Self { requests, parent, members, next, page, short, resumed, ahead })
     }
 
     /// The rest of the pages of a resource, after a checkpoint.
-    fn resume(OpenRequests { requests, page, resumed }: OpenRequests) -> Result<Self> {
+    fn resume(reading: &Reading<'_>, open: OpenRequests) -> Result<Self> {
+        let OpenRequests { requests, page, resumed, ahead } = open;
+        let ahead = ahead.or_else(|| pages_ahead(reading, &requests));
         let next = Some(requests.first()?);
         let (parent, members, short) = (None, String::new(), false);
-        Ok(Self { requests, parent, members, next, page, short, resumed })
+        Ok(Self { requests, parent, members, next, page, short, resumed, ahead })
+    }
+
+    /// The response for the next page of a chain that requests several pages at once; `None` for any other chain.
+    async fn answer_ahead(
+        &mut self,
+        session: &mut Session,
+        load_id: &str,
+    ) -> Result<Option<Answer>> {
+        let (Some(ahead), Some(request)) = (&mut self.ahead, &self.next) else { return Ok(None) };
+        let (requests, is_first) = (&self.requests, self.page == 1);
+        let next = NextRequest { requests, request, is_first };
+        let answer = ahead.answer(session, load_id, &next).await;
+        answer.at(|| self.page_label()).map(Some)
     }
 
     /// Determines the request after a page.

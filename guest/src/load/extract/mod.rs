@@ -1,5 +1,7 @@
 //! The resources of a job, read one after the other into staged files.
 
+mod ahead;
+mod attempt;
 mod checkpoint;
 mod cursor;
 mod family;

@@ -198,6 +198,16 @@ impl Incremental {
         self.closed
     }
 
+    /// Returns `true` if a record can show that no more pages are needed, by the order of records that the job
+    /// declares.
+    pub(crate) fn may_close(&self) -> bool {
+        match self.cursor.row_order {
+            Some(Sort::Ascending) => self.cursor.end_value.is_some(),
+            Some(Sort::Descending) => true,
+            None => false,
+        }
+    }
+
     /// Decides whether a record is loaded.
     ///
     /// `value` is the raw JSON at the cursor's path (the first, if the path matches several), or

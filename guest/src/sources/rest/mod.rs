@@ -17,6 +17,6 @@ mod trouble;
 
 pub(crate) use self::parents::{ParentRow, ParentRows};
 pub(crate) use self::request::Requests;
-pub(crate) use self::retry::{Decision, Retry, shown};
+pub(crate) use self::retry::{Decision, ResponsePolicy, Retry, remaining, shown};
 pub(crate) use self::trouble::{Empty, check_empty, check_silence};
 pub(crate) use crate::job::paginator::PageFacts;

@@ -16,13 +16,16 @@ pub(super) struct Pager {
     paginator: Paginator,
     reads: Vec<Path>,
     number: i64,
+    /// The position at which the pages end, as far as the last page and the job say. `None` too if one page is
+    /// requested at a time.
+    end: Option<i64>,
     followed: Loop,
 }
 
 impl Pager {
     pub(super) fn new(paginator: Paginator) -> Self {
         let (reads, number) = (paginator.pages().reads(), paginator.pages().first_number());
-        Self { paginator, reads, number, followed: Loop::default() }
+        Self { paginator, reads, number, end: None, followed: Loop::default() }
     }
 
     /// The paths that it reads on every page.
@@ -76,6 +79,22 @@ impl Pager {
         self.paginator.pages().first()
     }
 
+    /// The greatest number of pages that are requested at once.
+    pub(super) fn parallel(&self) -> usize {
+        self.paginator.pages().parallel()
+    }
+
+    /// The differences between the next request and those after it, at most `count`: of pages that exist, as far as
+    /// is known.
+    pub(super) fn later(&self, count: usize) -> Vec<(ParamLocation, Value)> {
+        let later = (1..=count).map_while(|n| self.paginator.pages().later(self.number, n));
+        let exists = |number: i64| self.end.is_none_or(|end| number < end);
+        later
+            .take_while(|(_, _, number)| exists(*number))
+            .map(|(place, value, _)| (place, value))
+            .collect()
+    }
+
     /// The difference between the next request and the last one, after a page.
     pub(super) fn after(&mut self, page: &PageFacts<'_>) -> Result<NextPage> {
         let pages = self.paginator.pages();
@@ -85,6 +104,9 @@ impl Pager {
             NextPage::Set(_, token) => token.to_string(),
             NextPage::Url(url) => url.clone(),
         };
+        if pages.parallel() > 1 {
+            self.end = pages.end(page)?;
+        }
         if let Repetition::Endless(hint) = pages.repetition()
             && self.followed.closes(&reference)
         {

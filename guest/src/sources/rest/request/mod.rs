@@ -304,6 +304,25 @@ impl Requests {
         self.request().map(Some)
     }
 
+    /// The greatest number of pages that the job wants to be requested at once.
+    pub(crate) fn parallel(&self) -> usize {
+        self.pager.parallel()
+    }
+
+    /// Returns the requests after the next one that do not depend on its page, at most `count`. Where the total
+    /// number is known, their pages exist.
+    ///
+    /// # Errors
+    /// A config fault if the credential is not for the host.
+    pub(crate) fn later(&self, count: usize) -> Result<Vec<Request>> {
+        let mut later = self.clone();
+        let request = |(place, value): (ParamLocation, Value)| {
+            later.put(&place, value);
+            later.request()
+        };
+        self.pager.later(count).into_iter().map(request).collect()
+    }
+
     fn request(&self) -> Result<Request> {
         let url = url::with_query(&self.url, &pairs(&self.params));
         if let Some(credential) = self.credential.as_ref().filter(|c| !c.is_for(&url)) {

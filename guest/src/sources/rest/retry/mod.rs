@@ -272,6 +272,11 @@ fn limit<'h>(headers: &'h [(String, String)], what: &str) -> Option<&'h str> {
     prefixes.iter().find_map(|prefix| header(headers, &format!("{prefix}{what}")))
 }
 
+/// The number of requests that a source allows before its limit is reached, if a response says so.
+pub(crate) fn remaining(headers: &[(String, String)]) -> Option<u64> {
+    limit(headers, "remaining")?.parse().ok()
+}
+
 fn seconds(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
 }
