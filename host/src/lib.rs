@@ -44,6 +44,7 @@
 //! | [`http`], [`credentials`] | requests, and the secrets that are added to them |
 //! | [`input`] | the files of a job, on disks and in buckets, as pages |
 //! | [`snowflake`] | a session with Snowflake |
+//! | [`watch`] | events and numbers of a load, for machines |
 //! | [`stage`] | files that are uploaded to a stage |
 //! | `cloud` | requests to the storage of clouds, for both |
 //!
@@ -74,6 +75,7 @@ pub mod snowflake;
 pub mod stage;
 mod stop;
 pub mod transcript;
+pub mod watch;
 
 pub use dry_run::DryRun;
 pub use engine::{COMPONENT, Engine, Settings};

@@ -93,7 +93,7 @@ def test_a_job_leaves_what_the_procedure_leaves(name, guest, tmp_path, monkeypat
             done = run(tmp_path, made, now, environment(lab))
             assert done.returncode == 0, done.stderr
             assert len(lab.account.sessions) == sessions
-            report = json.loads(done.stdout)["report"]
+            report = json.loads(done.stdout.splitlines()[-1])["report"]
             assert report["load-id"] == expected["load-id"]
             assert said(lab, begun[1]) == said(procedure.lab, begun[0])
             assert tables(lab) == tables(procedure.lab)

@@ -40,6 +40,20 @@ impl Signal {
 }
 
 impl Exit {
+    /// The reason in a word, for programs.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Source => "source",
+            Self::Destination => "destination",
+            Self::Data => "data",
+            Self::Overtaken => "overtaken",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Limit => "limit",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
     pub(super) const fn code(self) -> u8 {
         match self {
             Self::Job => 1,

@@ -28,7 +28,7 @@ pub(super) struct LoadArguments {
     /// The value of a placeholder {{NAME}} in the job
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<Setting>,
-    /// Print one JSON object
+    /// Print JSON: `plan` one object, `run` one object per event
     #[arg(long)]
     pub(super) json: bool,
     /// The instant of the load, instead of now

@@ -5,12 +5,14 @@ mod columns;
 mod delivery;
 mod doctor;
 mod document;
+mod events;
 mod exit;
 mod grid;
 mod image;
 mod init;
 mod job;
 mod load;
+mod log;
 mod placeholders;
 mod plan;
 mod precompile;
@@ -31,8 +33,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use snowcat_host::{COMPONENT, Engine, Settings};
-
-use self::terminal::Escaped;
 
 /// Loads REST APIs and files into Snowflake.
 #[derive(Parser)]
@@ -79,6 +79,31 @@ impl Failed {
     }
 }
 
+impl Failed {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Work(_) => 1,
+            Self::Exit(exit, _) => exit.code(),
+        }
+    }
+
+    /// The reason in a word, for programs.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Work(_) => "work",
+            Self::Exit(exit, _) => exit.name(),
+        }
+    }
+
+    fn message(&self) -> &str {
+        match self {
+            Self::Usage(message) | Self::Work(message) | Self::Exit(_, message) => message,
+        }
+    }
+}
+
 /// Reads a file, without the byte order mark of an editor: positions do not count it.
 fn read_text(file: &Path) -> Result<String, Failed> {
     let text =
@@ -101,15 +126,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Precompile(precompile) => precompile.run(),
         Command::Run(run) => run.run(),
     };
-    let (code, message) = match done {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failed::Usage(message)) => (2, message),
-        Err(Failed::Work(message)) => (1, message),
-        Err(Failed::Exit(exit, message)) => (exit.code(), message),
-    };
-    // If stderr is closed, the exit code is enough.
-    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
-    ExitCode::from(code)
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            log::say("error", format_args!("{}", failed.message()));
+            ExitCode::from(failed.code())
+        }
+    }
 }
 
 impl Component {

@@ -1,13 +1,20 @@
 //! Progress for a user at a terminal: one line on stderr that is removed at the end.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use snowcat_host::{Error, Fault, Observer, Reply, Step};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use snowcat_host::watch::Numbers;
+use snowcat_host::{Error, Fault, Observer, Reply, Script, Step};
+
+use super::quantity::bytes;
 
 /// Counts steps and the time of each side.
 pub(super) struct ProgressDisplay {
     bar: ProgressBar,
+    began: Instant,
+    /// Of the uploads, if there are some.
+    numbers: Option<Arc<Numbers>>,
     pages: u64,
     bytes_read: u64,
     files: u64,
@@ -45,6 +52,8 @@ impl ProgressDisplay {
         bar.enable_steady_tick(Duration::from_millis(120));
         Self {
             bar,
+            began: Instant::now(),
+            numbers: None,
             pages: 0,
             bytes_read: 0,
             files: 0,
@@ -53,16 +62,31 @@ impl ProgressDisplay {
         }
     }
 
+    /// The same, with the bytes that were uploaded.
+    pub(super) fn of_uploads(numbers: &Arc<Numbers>) -> Self {
+        Self { numbers: Some(Arc::clone(numbers)), ..Self::new() }
+    }
+
+    /// Shows no line.
+    pub(super) fn hide(&self) {
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
     /// Removes the line.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
     fn tell(&self, what: &str) {
+        let seconds = self.began.elapsed().as_secs().max(1);
+        let uploaded = self.numbers.as_ref().map_or_else(String::new, |numbers| {
+            format!(", {} uploaded", bytes(numbers.snapshot().upload_bytes))
+        });
         self.bar.set_message(format!(
-            "{} pages, {} read, {} files; {what}",
+            "{} pages, {} read ({}/s), {} files{uploaded}; {what}",
             self.pages,
-            super::quantity::bytes(self.bytes_read),
+            bytes(self.bytes_read),
+            bytes(self.bytes_read / seconds),
             self.files
         ));
     }
@@ -102,7 +126,7 @@ impl Observer for ProgressDisplay {
             Step::Examined(_) | Step::Finished(_) | Step::Found(_) => self.last = Side::None,
             Step::Sql(script) => {
                 self.last = Side::None;
-                self.tell(&format!("running {} statements", script.statements.len()));
+                self.tell(&running(script));
             }
             Step::Pull(pull) => self.tell(&format!("reading {}", pull.resource)),
             Step::Upload(upload) => {
@@ -120,5 +144,13 @@ impl Observer for ProgressDisplay {
     fn fault(&mut self, _fault: &Fault) -> Result<(), Error> {
         self.finish();
         Ok(())
+    }
+}
+
+/// The kind of a single statement, or the number of several.
+fn running(script: &Script) -> String {
+    match script.statements.as_slice() {
+        [one] => format!("running {}", one.split_whitespace().next().unwrap_or_default()),
+        many => format!("running {} statements", many.len()),
     }
 }

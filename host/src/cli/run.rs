@@ -1,22 +1,28 @@
 //! `snowcat run`: a load into Snowflake, from this machine.
 
 use std::env;
-use std::io::{self, Write as _};
+use std::fs::File;
+use std::io::BufWriter;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 use snowcat_host::snowflake::{
     Connection, ConnectionPlaces, ErrorKind, Session, Snowflake, SnowflakeError,
 };
-use snowcat_host::{Engine, Error, Observer, Runner, Settings};
+use snowcat_host::transcript::Transcript;
+use snowcat_host::watch::{LoadWatch, Numbers, WatchedSteps};
+use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings};
 
 use super::delivery::upload_limits;
+use super::events::EventLines;
 use super::exit::{Exit, of_error};
 use super::load::{LoadArguments, sources, stores};
+use super::log::{self, LogForm};
 use super::progress::ProgressDisplay;
 use super::scripts::Scripts;
 use super::signals::Signals;
-use super::terminal::Escaped;
 use super::{Failed, show};
 
 /// Load a job into Snowflake
@@ -34,6 +40,9 @@ use super::{Failed, show};
 pub(super) struct RunJob {
     #[command(flatten)]
     load: LoadArguments,
+    /// The form of messages on stderr; `json` also writes the events of the load there
+    #[arg(long, value_enum, default_value_t = LogForm::Text)]
+    log: LogForm,
     #[command(flatten)]
     connection: ConnectionArguments,
 }
@@ -98,64 +107,130 @@ impl ConnectionArguments {
 
 impl RunJob {
     pub(super) fn run(&self) -> Result<(), Failed> {
+        log::set(self.log);
+        let events = Arc::new(EventLines::new(self.load.json, self.log == LogForm::Json));
+        let loaded = self.load(&events);
+        if let Err(failed) = &loaded {
+            events.failed(failed);
+        }
+        loaded
+    }
+
+    fn load(&self, events: &Arc<EventLines>) -> Result<(), Failed> {
         let began = Instant::now();
-        let signals = Signals::listen()
+        let signals = Signals::listen(events)
             .map_err(|error| Failed::Work(format!("signals cannot be received: {error}")))?;
         let job = self.load.job()?;
-        let mut transcript = self.load.transcript()?;
+        let transcript = self.load.transcript()?;
         let connection = self.connection.find().map_err(|error| not_opened(&error))?;
-        let connection = of_load(connection);
         let engine = Engine::new(&Settings::default()).map_err(|error| failed(&error, false))?;
         let compiled = began.elapsed();
+        let now = self.load.now();
+        events.print(&started(&job, &now, &connection));
+        let numbers = Arc::new(Numbers::new());
+        let watch = LoadWatch::new(vec![numbers.clone(), events.clone()]);
         let stop = &signals.stop;
         signals.logging_in();
-        let session = Session::open(&connection.stopped_by(stop));
+        let connection = of_load(connection).stopped_by(stop).observed_by(Arc::new(watch.clone()));
+        let session = Session::open(&connection);
         let session = session.map_err(|error| stopped_or(&signals, not_opened(&error)))?;
         signals.loading(session.aborter());
-        let mut host = Snowflake::with_limits(
-            session,
-            sources(&job, &stores(stop), stop),
-            upload_limits(&job),
-        );
-        let mut progress = ProgressDisplay::new();
-        let mut scripts = Scripts::default();
-        let mut observers: Vec<&mut dyn Observer> = vec![&mut progress, &mut scripts];
-        if let Some(transcript) = &mut transcript {
-            observers.push(transcript);
+        let sources = sources(&job, &stores(stop), stop);
+        let host = Snowflake::with_limits(session, sources, upload_limits(&job));
+        let runner = Runner::new(&engine).limits(self.load.limits());
+        let run = PreparedRun { runner, job: job.to_string(), now, transcript };
+        let mut seen = Seen::new(&numbers, watch.steps());
+        if self.log == LogForm::Json {
+            seen.progress.hide();
         }
-        let run = Runner::new(&engine).limits(self.load.limits()).run_observed(
-            &job.to_string(),
-            &self.load.now(),
-            &mut host,
-            &mut observers,
-        );
-        progress.finish();
-        let unknown = (host.outcome_unknown(), host.commit_unknown());
-        if let Err(error) = host.close() {
-            // The service ends the session when it has been idle.
-            say(format_args!("the session was not closed: {error}"));
-        }
-        let report = run.map_err(|error| {
-            let failed = failed(&error, unknown.0);
-            if unknown.1 { failed } else { stopped_or(&signals, failed) }
-        })?;
-        if let Some(signal) = signals.received() {
-            say(format_args!("{} arrived after the COMMIT: the load is committed", signal.name()));
-        }
+        let report = run.finish(host, &mut seen, &signals)?;
+        numbers.committed(&report);
         let shown = show::Shown {
             report: &report,
-            scripts: scripts.all(),
+            scripts: seen.scripts.all(),
             files: &[],
-            timings: progress.timings,
+            timings: seen.progress.timings,
             compiled,
             total: began.elapsed(),
         };
+        events.print(&shown.event());
+        if self.load.json {
+            return Ok(());
+        }
         if let Err(error) = self.load.print(&shown, |out| shown.loaded(out)) {
             // The load is committed.
-            say(format_args!("the result was not printed: {error}"));
+            log::say("warn", format_args!("the result was not printed: {error}"));
         }
         Ok(())
     }
+}
+
+/// One run of a job.
+struct PreparedRun {
+    runner: Runner,
+    job: String,
+    now: String,
+    transcript: Option<Transcript<BufWriter<File>>>,
+}
+
+/// What observes it.
+struct Seen {
+    progress: ProgressDisplay,
+    scripts: Scripts,
+    steps: WatchedSteps,
+}
+
+impl Seen {
+    fn new(numbers: &Arc<Numbers>, steps: WatchedSteps) -> Self {
+        let progress = ProgressDisplay::of_uploads(numbers);
+        Self { progress, scripts: Scripts::default(), steps }
+    }
+}
+
+impl PreparedRun {
+    /// Runs it, and closes the session.
+    fn finish(
+        mut self,
+        mut host: Snowflake<DryRun>,
+        seen: &mut Seen,
+        signals: &Signals,
+    ) -> Result<Report, Failed> {
+        let mut observers: Vec<&mut dyn Observer> =
+            vec![&mut seen.progress, &mut seen.scripts, &mut seen.steps];
+        if let Some(transcript) = &mut self.transcript {
+            observers.push(transcript);
+        }
+        let run = self.runner.run_observed(&self.job, &self.now, &mut host, &mut observers);
+        seen.progress.finish();
+        let unknown = (host.outcome_unknown(), host.commit_unknown());
+        if let Err(error) = host.close() {
+            // The service ends the session when it has been idle.
+            log::say("warn", format_args!("the session was not closed: {error}"));
+        }
+        let report = run.map_err(|error| {
+            let failed = failed(&error, unknown.0);
+            if unknown.1 { failed } else { stopped_or(signals, failed) }
+        })?;
+        if let Some(signal) = signals.received() {
+            let name = signal.name();
+            let message = "arrived after the COMMIT: the load is committed";
+            log::say("warn", format_args!("{name} {message}"));
+        }
+        Ok(report)
+    }
+}
+
+/// The first event.
+fn started(job: &Value, now: &str, connection: &Connection) -> Map<String, Value> {
+    Map::from_iter([
+        ("event".to_owned(), json!("started")),
+        ("version".to_owned(), json!(env!("CARGO_PKG_VERSION"))),
+        ("pipeline".to_owned(), job["pipeline"].clone()),
+        ("database".to_owned(), job["database"].clone()),
+        ("dataset".to_owned(), job["dataset"].clone()),
+        ("now".to_owned(), json!(now)),
+        ("service".to_owned(), json!(connection.address())),
+    ])
 }
 
 /// The same connection, with the parameters that a load wants of its session. `task.sql` sets the same.
@@ -176,11 +251,6 @@ fn stopped_or(signals: &Signals, failed: Failed) -> Failed {
         }
         (_, failed) => failed,
     }
-}
-
-/// Prints a message that changes no exit code. If stderr is closed, the exit code is enough.
-fn say(message: std::fmt::Arguments<'_>) {
-    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
 }
 
 fn not_opened(error: &SnowflakeError) -> Failed {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use snowcat_host::dry_run::StagedFile;
 use snowcat_host::transcript::report_value;
 use snowcat_host::{Order, Report, Script, TableReport};
@@ -190,6 +190,20 @@ impl Shown<'_> {
 
     /// The results as one JSON object.
     pub(super) fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{:#}", self.value())
+    }
+
+    /// The results without the files and statements, which are events of their own.
+    pub(super) fn event(&self) -> Map<String, Value> {
+        let mut event = Map::from_iter([("event".to_owned(), json!("finished"))]);
+        if let Value::Object(value) = self.value() {
+            let other = |name: &String| !matches!(name.as_str(), "files" | "statements");
+            event.extend(value.into_iter().filter(|(name, _)| other(name)));
+        }
+        event
+    }
+
+    fn value(&self) -> Value {
         let declared = self.declared();
         let tables = self.report.tables.iter().map(|table| {
             let columns = self.find(&declared, &table.name).map_or(&[][..], |it| &it.columns);
@@ -222,7 +236,7 @@ impl Shown<'_> {
                 json!({ "ddl": is_ddl(sql), "order": order, "script": script, "sql": sql })
             })
         });
-        let all = json!({
+        json!({
             "files": files.collect::<Vec<_>>(),
             "report": report_value(self.report),
             "statements": statements.collect::<Vec<_>>(),
@@ -235,8 +249,7 @@ impl Shown<'_> {
                 "total": self.total.as_secs_f64(),
             },
             "warnings": self.report.warnings,
-        });
-        writeln!(out, "{all:#}")
+        })
     }
 
     fn declared(&self) -> Vec<Created> {

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: the first stops the load, the second ends the program at once.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -9,16 +9,19 @@ use std::time::Duration;
 use snowcat_host::Stop;
 use snowcat_host::snowflake::Aborter;
 
+use super::Failed;
+use super::events::EventLines;
 use super::exit::{Exit, Signal};
-use super::terminal::Escaped;
+use super::log;
 
 /// The time after the first signal in which the load has to end.
 const LONGEST: Duration = Duration::from_millis(4700);
 
 /// The signals that the program received, and the stop that the first of them requests.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Signals {
     pub(super) stop: Stop,
+    events: Arc<EventLines>,
     state: Arc<Mutex<SignalState>>,
 }
 
@@ -39,6 +42,10 @@ enum Phase {
 }
 
 impl Signals {
+    fn new(events: &Arc<EventLines>) -> Self {
+        Self { stop: Stop::new(), events: Arc::clone(events), state: Arc::default() }
+    }
+
     /// Returns the first signal.
     pub(super) fn received(&self) -> Option<Signal> {
         self.lock(|state| state.received)
@@ -63,11 +70,11 @@ impl Signals {
     /// # Errors
     /// If the system refuses a handler or a thread.
     #[cfg(unix)]
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(super) fn listen(events: &Arc<EventLines>) -> io::Result<Self> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         use signal_hook::iterator::Signals as Received;
 
-        let signals = Self::default();
+        let signals = Self::new(events);
         let mut received = Received::new([SIGINT, SIGTERM])?;
         let handled = signals.clone();
         thread::Builder::new().name("snowcat-signals".to_owned()).spawn(move || {
@@ -81,8 +88,8 @@ impl Signals {
 
     /// Without signals of Unix, the system ends the program.
     #[cfg(not(unix))]
-    pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self::default())
+    pub(super) fn listen(events: &Arc<EventLines>) -> io::Result<Self> {
+        Ok(Self::new(events))
     }
 
     #[cfg_attr(not(unix), expect(dead_code, reason = "there are no signals"))]
@@ -93,12 +100,16 @@ impl Signals {
             (first, state.phase.clone())
         });
         if !first {
-            end(Exit::Stopped(signal), &format!("{} again: ended", signal.name()));
+            self.end(Exit::Stopped(signal), format!("{} again: ended", signal.name()));
         }
         if matches!(phase, Phase::Preparing) {
-            end(Exit::Stopped(signal), &format!("stopped by {}", signal.name()));
+            self.end(Exit::Stopped(signal), format!("stopped by {}", signal.name()));
         }
-        say(&format!("{}: stopping the load (a second signal ends it at once)", signal.name()));
+        let name = signal.name();
+        log::say(
+            "warn",
+            format_args!("{name}: stopping the load (a second signal ends it at once)"),
+        );
         self.stop.stop();
         let ending = self.clone();
         let late = move || {
@@ -114,19 +125,17 @@ impl Signals {
     fn end_late(&self, signal: Signal) {
         match self.lock(|state| state.phase.clone()) {
             Phase::Loading(session) if session.is_committing() => {
-                end(Exit::OutcomeUnknown, "stopped before the COMMIT was answered");
+                let message = "stopped before the COMMIT was answered";
+                self.end(Exit::OutcomeUnknown, message.to_owned());
             }
-            _ => end(Exit::Stopped(signal), &format!("stopped by {}", signal.name())),
+            _ => self.end(Exit::Stopped(signal), format!("stopped by {}", signal.name())),
         }
     }
-}
 
-fn end(exit: Exit, message: &str) -> ! {
-    say(message);
-    process::exit(exit.code().into())
-}
-
-fn say(message: &str) {
-    // If stderr is closed, the exit code is enough.
-    _ = writeln!(Escaped(io::stderr()), "snowcat: {message}");
+    fn end(&self, exit: Exit, message: String) -> ! {
+        let failed = Failed::Exit(exit, message);
+        self.events.failed_at_last(&failed);
+        log::say("error", format_args!("{}", failed.message()));
+        process::exit(exit.code().into())
+    }
 }

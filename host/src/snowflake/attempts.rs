@@ -6,6 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::connection::Pace;
 use super::error::{ErrorKind, SnowflakeError};
+use super::observer::{RetryTarget, SessionEvent};
 
 /// The wait after the first attempt. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -125,6 +126,8 @@ impl Attempts {
             // The attempts of a request that is sent after a stop have a deadline.
             let stopped = || self.deadline.is_none() && pace.stopped().is_some();
             if !stopped() {
+                let (target, reason) = (RetryTarget::Service, trouble.message.as_str());
+                pace.observe(&SessionEvent::Retry { target, reason, wait: pause });
                 pace.wait(pause);
             }
             if stopped() {
@@ -174,6 +177,7 @@ mod tests {
             timeout: Duration::ZERO,
             sleep: Some(Arc::new(sleep)),
             stop: None,
+            observer: None,
         };
         let mut misses = misses.into_iter();
         let result = Attempts::default().run(&pace, |_| misses.next().map_or(Ok(()), Err));
@@ -204,6 +208,7 @@ mod tests {
             timeout: Duration::from_secs(60),
             sleep: Some(Arc::new(|_| panic!("it waited for an attempt that is too late"))),
             stop: None,
+            observer: None,
         };
         // The shortest first wait is longer than this.
         let mut attempts = Attempts::within(Duration::from_millis(100));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use super::connection::Connection;
 use super::effect::Effect;
 use super::error::{ErrorKind, SnowflakeError};
 use super::heartbeat::Heartbeat;
+use super::observer::{SessionEvent, SessionObserver, StatementEvent, kind, returns_rows};
 use super::query::{self, Running};
 use super::tokens::Tokens;
 use crate::stop::Stop;
@@ -77,7 +78,10 @@ impl Session {
     /// If the statement fails, or if there is no answer: [`SnowflakeError::kind`] shows if it may
     /// have been executed.
     pub fn execute(&mut self, statement: &str) -> Result<Answer, SnowflakeError> {
-        self.run(statement, query::execute)
+        self.run(statement, query::execute, |answer| {
+            let returned = || returns_rows(statement).then_some(answer.rows.len() as u64);
+            (Some(answer.query_id.as_str()), answer.affected.or_else(returned))
+        })
     }
 
     /// Runs a PUT, and returns the answer of the service: the location for the upload, with
@@ -86,7 +90,7 @@ impl Session {
     /// # Errors
     /// Those of [`Self::execute`].
     pub fn upload_info(&mut self, statement: &str) -> Result<Value, SnowflakeError> {
-        self.run(statement, query::run)
+        self.run(statement, query::run, |data| (data["queryId"].as_str(), None))
     }
 
     /// Returns a handle with which another thread aborts the running statement.
@@ -110,6 +114,26 @@ impl Session {
     }
 
     fn run<T>(
+        &mut self,
+        statement: &str,
+        run: impl Fn(&Tokens, &Running, &str, Attempts) -> Result<T, SnowflakeError>,
+        facts: impl Fn(&T) -> (Option<&str>, Option<u64>),
+    ) -> Result<T, SnowflakeError> {
+        let began = Instant::now();
+        let result = self.run_in_session(statement, run);
+        let error = result.as_ref().err();
+        let (query_id, rows) = match &result {
+            Ok(answer) => facts(answer),
+            Err(error) => (error.query_id(), None),
+        };
+        let (kind, time) = (kind(statement), began.elapsed());
+        let query_id = query_id.filter(|id| !id.is_empty());
+        let event = StatementEvent { sql: statement, kind, query_id, rows, time, error };
+        self.tokens.wire.pace.observe(&SessionEvent::Statement(event));
+        result
+    }
+
+    fn run_in_session<T>(
         &mut self,
         statement: &str,
         run: impl Fn(&Tokens, &Running, &str, Attempts) -> Result<T, SnowflakeError>,
@@ -162,6 +186,11 @@ impl Session {
             None => PARTING,
         };
         self.tokens.close(time)
+    }
+
+    /// Returns the observer of the connection.
+    pub(super) fn observer(&self) -> Option<&Arc<dyn SessionObserver>> {
+        self.tokens.wire.pace.observer.as_ref()
     }
 
     /// Returns the stop of the connection.

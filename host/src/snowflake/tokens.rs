@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::envelope::Envelope;
 use super::error::{ErrorKind, SnowflakeError};
 use super::login::{LoggedIn, login};
+use super::observer::SessionEvent;
 use super::wire::{Call, Wire};
 use crate::credentials::Secret;
 
@@ -157,6 +158,8 @@ impl Tokens {
         if let Some(life) = data.master_life {
             current.life = Duration::from_secs(life);
         }
+        drop(current);
+        self.wire.pace.observe(&SessionEvent::Renewed);
         Ok(())
     }
 

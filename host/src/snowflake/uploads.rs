@@ -2,23 +2,28 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::observer::{RetryTarget, SessionEvent, SessionObserver};
 use super::put::put_statement;
 use super::session::Session;
 use crate::interface::Failure;
-use crate::stage::{Locate, StageInfo, StagePath};
+use crate::stage::{Locate, StageInfo, StagePath, UploadEvent};
 
 /// A session that the threads of uploads use, too.
 #[derive(Clone)]
-pub(super) struct SharedSession(Arc<Mutex<Session>>);
+pub(super) struct SharedSession {
+    session: Arc<Mutex<Session>>,
+    observer: Option<Arc<dyn SessionObserver>>,
+}
 
 impl SharedSession {
     pub(super) fn new(session: Session) -> Self {
-        Self(Arc::new(Mutex::new(session)))
+        let observer = session.observer().cloned();
+        Self { session: Arc::new(Mutex::new(session)), observer }
     }
 
     /// Waits until no other thread runs a statement.
     pub(super) fn lock(&self) -> MutexGuard<'_, Session> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -33,5 +38,18 @@ impl Locate for SharedSession {
             message: format!("the answer to a PUT: {why}"),
             transient: false,
         })
+    }
+
+    fn event(&self, event: &UploadEvent<'_>) {
+        let Some(observer) = &self.observer else { return };
+        observer.event(&match *event {
+            UploadEvent::Arrived { path, bytes, time } => {
+                SessionEvent::Upload { path, bytes, time }
+            }
+            UploadEvent::Queue { running, bytes } => SessionEvent::Queue { running, bytes },
+            UploadEvent::Retry { reason, wait } => {
+                SessionEvent::Retry { target: RetryTarget::Stage, reason, wait }
+            }
+        });
     }
 }

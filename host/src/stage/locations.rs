@@ -47,6 +47,40 @@ pub trait Locate: Send + Sync {
     /// # Errors
     /// The failure of the statement.
     fn locate(&self, place: &StagePath) -> Result<StageInfo, Failure>;
+
+    /// Called with what happens to uploads, on their threads, which wait for it. Does nothing by default.
+    fn event(&self, event: &UploadEvent<'_>) {
+        _ = event;
+    }
+}
+
+/// What happens to an upload.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum UploadEvent<'a> {
+    /// A file arrived.
+    Arrived {
+        /// The path below the stage.
+        path: &'a str,
+        /// Its size.
+        bytes: u64,
+        /// The time of the upload.
+        time: Duration,
+    },
+    /// The queue has changed.
+    Queue {
+        /// The number of files on their way.
+        running: usize,
+        /// The bytes of the files that wait or are on their way.
+        bytes: u64,
+    },
+    /// A request failed, and is sent again.
+    Retry {
+        /// The reason.
+        reason: &'a str,
+        /// The time before it is sent.
+        wait: Duration,
+    },
 }
 
 /// The folders that are known.
@@ -142,6 +176,10 @@ impl Locations {
         Ok(location(at_root, name, folder))
     }
 
+    pub(super) fn event(&self, event: &UploadEvent<'_>) {
+        self.locate.event(event);
+    }
+
     /// Removes all of them.
     pub(super) fn clear(&self) {
         locked(&self.folders).clear();
@@ -161,6 +199,10 @@ pub(super) struct FileLocation<'a> {
 }
 
 impl FileLocation<'_> {
+    pub(super) fn event(&self, event: &UploadEvent<'_>) {
+        self.locate.event(event);
+    }
+
     /// The path of the file below the location.
     pub(super) fn name(&self) -> &str {
         &self.name

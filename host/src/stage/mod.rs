@@ -26,6 +26,6 @@ mod requests;
 
 pub use self::counters::UploadCounts;
 pub use self::info::StageInfo;
-pub use self::locations::{Locate, StagePath};
+pub use self::locations::{Locate, StagePath, UploadEvent};
 pub(crate) use self::queue::QueueStopper;
 pub use self::queue::{Queue, QueueLimits};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use super::cancel::Cancel;
 use super::counters::{Counters, UploadCounts};
 use super::file::{PartSizes, StageFile};
 use super::info::StageStorage;
-use super::locations::{Locate, Locations, StagePath};
+use super::locations::{Locate, Locations, StagePath, UploadEvent};
 use super::requests::{PutError, UploadClient, UploadRequests, failed};
 use super::{amazon, azure, cipher, google};
 use crate::cloud::exchange::{CloudAgents, CloudFailure};
@@ -266,6 +266,13 @@ impl QueueShared {
         self.changed.notify_all();
     }
 
+    /// Tells the observer the state, which is not locked any more.
+    fn tell(&self, state: MutexGuard<'_, QueueState>) {
+        let (running, bytes) = (state.running, state.bytes);
+        drop(state);
+        self.locations.event(&UploadEvent::Queue { running, bytes });
+    }
+
     /// What each thread does.
     fn work(&self) {
         let mut state = self.state();
@@ -278,14 +285,26 @@ impl QueueShared {
                 continue;
             };
             state.running += 1;
-            drop(state);
-            let size = bytes.len() as u64;
-            if let Err(PutError::Failed(failure)) = self.uploaded(&place, bytes) {
-                self.fail(failure);
+            self.tell(state);
+            let (size, began) = (bytes.len() as u64, Instant::now());
+            match self.uploaded(&place, bytes) {
+                Ok(()) => {
+                    let StagePath { folder, name, .. } = &place;
+                    let slash = if folder.is_empty() { "" } else { "/" };
+                    let (path, time) = (&*format!("{folder}{slash}{name}"), began.elapsed());
+                    self.locations.event(&UploadEvent::Arrived { path, bytes: size, time });
+                }
+                Err(PutError::Failed(failure)) => self.fail(failure),
+                Err(PutError::Cancelled) => {}
             }
             state = self.state();
-            state.running -= 1;
             state.bytes = state.bytes.saturating_sub(size);
+            let (running, bytes) = (state.running.saturating_sub(1), state.bytes);
+            drop(state);
+            // The file still counts, so that nobody finishes before this.
+            self.locations.event(&UploadEvent::Queue { running, bytes });
+            state = self.state();
+            state.running -= 1;
             self.changed.notify_all();
         }
     }

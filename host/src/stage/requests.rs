@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::cancel::Cancel;
 use super::counters::Counters;
 use super::info::StageInfo;
-use super::locations::FileLocation;
+use super::locations::{FileLocation, UploadEvent};
 use crate::cloud::exchange::{CloudAgents, CloudFailure, CloudResponse, RequestBody, refused};
 use crate::cloud::request::Ask;
 use crate::cloud::signature::PayloadHash;
@@ -158,7 +158,9 @@ impl<'a> UploadRequests<'a> {
             if retry && tried < self.tries && !self.is_cancelled() {
                 self.client.counters.retry();
                 let time = asked.map_or_else(|| jittered(wait), Duration::from_secs);
-                self.wait(time.min(LONGEST_ASKED));
+                let time = time.min(LONGEST_ASKED);
+                self.location.event(&UploadEvent::Retry { reason: &trouble.message, wait: time });
+                self.wait(time);
                 wait = (wait * 2).min(LONGEST_WAIT);
                 continue;
             }

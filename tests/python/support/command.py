@@ -82,6 +82,16 @@ class Account:
         }
         place = self.folder / f"{dataset}.json"
         place.write_text(json.dumps(job))
+        return subprocess.Popen(
+            [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z", *more],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.variables()},
+        )
+
+    def variables(self) -> dict[str, str]:
+        """The variables of the connection."""
         connection = {
             "ACCOUNT": "emulator",
             "HOST": "127.0.0.1",
@@ -90,14 +100,7 @@ class Account:
             "USER": "tester",
             "PASSWORD": "tester",
         }
-        variables = {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
-        return subprocess.Popen(
-            [PROGRAM, "run", place, "--json", "--now", f"2026-01-0{day}T00:00:00Z", *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
-        )
+        return {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
 
     def loads(self, dataset: str) -> int:
         """The number of complete loads. Fails if a table has other rows than they leave."""

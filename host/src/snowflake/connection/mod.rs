@@ -23,6 +23,7 @@ use self::place::ParameterPlace;
 pub use self::places::ConnectionPlaces;
 use super::account::{Account, Address};
 use super::error::SnowflakeError;
+use super::observer::{SessionEvent, SessionObserver};
 use crate::stop::Stop;
 
 /// The settings of a session. Its secrets are not printed.
@@ -70,9 +71,16 @@ pub(super) struct Pace {
     pub(super) sleep: Option<Arc<dyn Fn(Duration) + Send + Sync>>,
     /// Ends waits, if there is one.
     pub(super) stop: Option<Stop>,
+    pub(super) observer: Option<Arc<dyn SessionObserver>>,
 }
 
 impl Pace {
+    pub(super) fn observe(&self, event: &SessionEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.event(event);
+        }
+    }
+
     /// Returns the time since a stop was requested.
     pub(super) fn stopped(&self) -> Option<Duration> {
         self.stop.as_ref()?.since()
@@ -100,7 +108,13 @@ impl fmt::Debug for Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { attempts: 8, timeout: Duration::from_secs(120), sleep: None, stop: None }
+        Self {
+            attempts: 8,
+            timeout: Duration::from_secs(120),
+            sleep: None,
+            stop: None,
+            observer: None,
+        }
     }
 }
 
@@ -172,6 +186,13 @@ impl Connection {
     #[must_use]
     pub fn stopped_by(mut self, stop: &Stop) -> Self {
         self.pace.stop = Some(stop.clone());
+        self
+    }
+
+    /// Calls this observer after each statement and upload.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn SessionObserver>) -> Self {
+        self.pace.observer = Some(observer);
         self
     }
 

@@ -56,6 +56,7 @@ const FLOORS: &[Floors] = &[
         folder: "",
         rooms: &[
             "cli",
+            "watch",
             "snowflake",
             "stage",
             "dry_run",
