@@ -3,6 +3,7 @@
 mod check;
 mod columns;
 mod delivery;
+mod deploy;
 mod doctor;
 mod document;
 mod events;
@@ -45,6 +46,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Deploy(Box<deploy::Deploy>),
     Doctor(Box<doctor::Doctor>),
     Image(image::WriteImage),
     Init(init::Init),
@@ -119,6 +121,7 @@ pub(crate) fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Check(check) => check.run(),
         Command::Component(component) => component.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
         Command::Init(init) => init.run(),

@@ -253,7 +253,7 @@ fn stopped_or(signals: &Signals, failed: Failed) -> Failed {
     }
 }
 
-fn not_opened(error: &SnowflakeError) -> Failed {
+pub(super) fn not_opened(error: &SnowflakeError) -> Failed {
     let exit = match error.kind() {
         ErrorKind::Connection => Exit::Job,
         _ => Exit::Destination,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::effect::Effect;
 use super::error::{ErrorKind, SnowflakeError};
+use super::put::list_statement;
 use super::session::Session;
 use super::stopping;
 use super::uploads::SharedSession;
@@ -74,6 +75,29 @@ impl<S> Snowflake<S> {
     #[must_use]
     pub const fn sources(&self) -> &S {
         &self.sources
+    }
+
+    /// Uploads a file, and waits until it has arrived. Returns `false` if it exists and is not to be replaced.
+    /// `stage` is qualified, without the `@`.
+    ///
+    /// # Errors
+    /// If a statement or the upload fails.
+    pub fn put_file(
+        &mut self,
+        stage: &str,
+        path: &str,
+        bytes: Vec<u8>,
+        overwrite: bool,
+    ) -> Result<bool, Failure> {
+        if !overwrite {
+            let listed = self.session.lock().execute(&list_statement(stage, path))?;
+            if !listed.rows.is_empty() {
+                return Ok(false);
+            }
+        }
+        self.uploads.submit(StagePath::new(stage, path), bytes);
+        self.uploads.finish()?;
+        Ok(true)
     }
 
     /// Waits until all files have arrived.

@@ -1,4 +1,4 @@
-//! The statement that requests an upload: the only SQL that this host writes.
+//! The statements of an upload: the only SQL that this host writes.
 
 /// Returns the PUT of a file on a stage, which replaces one of the same name. `stage` is qualified and quoted,
 /// without the `@`. No file of this machine is read: the service returns where to upload to.
@@ -9,6 +9,13 @@ pub(super) fn put_statement(stage: &str, path: &str) -> String {
     };
     let target = format!("@{stage}{folder}").replace('\\', "\\\\").replace('\'', "\\'");
     format!("PUT 'file:///snowcat/{name}' '{target}' AUTO_COMPRESS=FALSE OVERWRITE=TRUE")
+}
+
+/// Returns the LIST of a file on a stage, which has a row if the file exists. A PUT is answered whether it exists or
+/// not. `stage` is qualified, without the `@`.
+pub(super) fn list_statement(stage: &str, path: &str) -> String {
+    let target = format!("@{stage}/{path}").replace('\\', "\\\\").replace('\'', "\\'");
+    format!("LIST '{target}'")
 }
 
 #[cfg(test)]
