@@ -3,8 +3,9 @@
 use std::env;
 use std::fs::File;
 use std::io::BufWriter;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Map, Value, json};
@@ -12,7 +13,9 @@ use snowcat_host::snowflake::{
     Connection, ConnectionPlaces, ErrorKind, Session, Snowflake, SnowflakeError,
 };
 use snowcat_host::transcript::Transcript;
-use snowcat_host::watch::{LoadWatch, Numbers, WatchedSteps};
+use snowcat_host::watch::{
+    Collector, EventSink, HealthServer, LoadWatch, Numbers, Push, WatchedSteps,
+};
 use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings};
 
 use super::delivery::upload_limits;
@@ -43,6 +46,12 @@ pub(super) struct RunJob {
     /// The form of messages on stderr; `json` also writes the events of the load there
     #[arg(long, value_enum, default_value_t = LogForm::Text)]
     log: LogForm,
+    /// Serve /metrics (Prometheus), /healthz and /readyz at this address, such as 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Seconds without progress after which /readyz answers 503
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    stalled_after: u64,
     #[command(flatten)]
     connection: ConnectionArguments,
 }
@@ -128,13 +137,18 @@ impl RunJob {
         let now = self.load.now();
         events.print(&started(&job, &now, &connection));
         let numbers = Arc::new(Numbers::new());
-        let watch = LoadWatch::new(vec![numbers.clone(), events.clone()]);
+        let _server = self.served(&numbers)?;
+        let push = pushed(&numbers)?;
+        let mut sinks: Vec<Arc<dyn EventSink>> = vec![numbers.clone(), events.clone()];
+        sinks.extend(push.as_ref().map(Push::sink));
+        let watch = LoadWatch::new(sinks);
         let stop = &signals.stop;
         signals.logging_in();
         let connection = of_load(connection).stopped_by(stop).observed_by(Arc::new(watch.clone()));
         let session = Session::open(&connection);
         let session = session.map_err(|error| stopped_or(&signals, not_opened(&error)))?;
         signals.loading(session.aborter());
+        numbers.session(true);
         let sources = sources(&job, &stores(stop), stop);
         let host = Snowflake::with_limits(session, sources, upload_limits(&job));
         let runner = Runner::new(&engine).limits(self.load.limits());
@@ -143,8 +157,19 @@ impl RunJob {
         if self.log == LogForm::Json {
             seen.progress.hide();
         }
-        let report = run.finish(host, &mut seen, &signals)?;
-        numbers.committed(&report);
+        let report = run.finish(host, &mut seen, &signals);
+        numbers.session(false);
+        if let Ok(report) = &report {
+            numbers.committed(report);
+        }
+        // After a signal there is no time for it.
+        if let Some(push) = push.filter(|_| signals.received().is_none()) {
+            let error = report.as_ref().err().map(|failed| failed.message().to_owned());
+            if let Err(why) = push.finish("load", error) {
+                log::say("warn", format_args!("the numbers were not pushed: {why}"));
+            }
+        }
+        let report = report?;
         let shown = show::Shown {
             report: &report,
             scripts: seen.scripts.all(),
@@ -163,6 +188,23 @@ impl RunJob {
         }
         Ok(())
     }
+}
+
+impl RunJob {
+    /// Serves the numbers, if it is requested.
+    fn served(&self, numbers: &Arc<Numbers>) -> Result<Option<HealthServer>, Failed> {
+        let Some(address) = self.listen else { return Ok(None) };
+        let stalled_after = Duration::from_secs(self.stalled_after);
+        let server = HealthServer::start(address, numbers, stalled_after);
+        server.map(Some).map_err(|error| Failed::Usage(format!("--listen {address}: {error}")))
+    }
+}
+
+/// Pushes the numbers and the trace, if the environment names a collector.
+fn pushed(numbers: &Arc<Numbers>) -> Result<Option<Push>, Failed> {
+    let collector = Collector::find(&|name| env::var(name).ok()).map_err(Failed::Usage)?;
+    let push = collector.map(|collector| Push::start(collector, numbers)).transpose();
+    push.map_err(|error| Failed::Work(format!("numbers cannot be pushed: {error}")))
 }
 
 /// One run of a job.

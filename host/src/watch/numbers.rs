@@ -135,11 +135,15 @@ impl Numbers {
         numbers.last_progress = Instant::now();
     }
 
-    /// Returns `true` if there is a session, and something happened within this time.
+    /// Returns why the load is not ready: there is no session, or nothing has happened for this time.
     #[must_use]
-    pub fn is_ready(&self, within: Duration) -> bool {
+    pub fn not_ready(&self, stalled_after: Duration) -> Option<String> {
         let numbers = self.lock();
-        numbers.session_open && numbers.last_progress.elapsed() < within
+        if !numbers.session_open {
+            return Some("there is no session".to_owned());
+        }
+        let idle = numbers.last_progress.elapsed();
+        (idle >= stalled_after).then(|| format!("nothing has happened for {} s", idle.as_secs()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
