@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::parse::{JobObject, Keys, at, describe, element, member, text, wrong_type};
+use super::slices::FileShare;
 use crate::fault::{Fault, Result};
 use crate::json::Path;
 use crate::sql::stage::StagePlace;
@@ -23,6 +24,8 @@ pub(crate) struct Pulled {
     pub(crate) on_bad_record: OnBadRecord,
     /// Columns that are made from the name of each record's file.
     pub(crate) include: Vec<OfFile>,
+    /// The files that are read, if they are those of a slice.
+    pub(crate) share: Option<FileShare>,
 }
 
 /// A column that is made from the name of a record's file.
@@ -196,6 +199,7 @@ impl Pulled {
             encoding,
             on_bad_record,
             include: include.collect::<Result<_>>()?,
+            share: None,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! It is parsed once, into types that have no invalid values. The error of an unknown key or word
 //! has its path and the nearest known one. A secret in the job is an error too.
 
+mod backfill;
 mod contract;
 mod credential;
 mod cursor;
@@ -25,6 +26,7 @@ mod processing;
 
 mod references;
 mod resource;
+mod slices;
 mod template;
 mod unnest;
 pub(crate) mod url;
@@ -33,6 +35,7 @@ mod value;
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub(crate) use self::backfill::SliceStep;
 pub(crate) use self::credential::Credential;
 pub(crate) use self::cursor::{Convert, Cursor, Last, OnMissing};
 pub(crate) use self::delivery::{Delivery, FileCompression};
@@ -51,6 +54,7 @@ pub(crate) use self::policy::Policy;
 pub(crate) use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::resource::Defaults;
 pub(crate) use self::resource::{Input, OnTypeConflict, Resource};
+pub(crate) use self::slices::{FileShare, Slices};
 pub(crate) use self::template::{CursorBound, JsonTemplate, Placeholder, Template};
 pub(crate) use self::value::CursorValue;
 use crate::dlt::naming::{Convention, Naming};
@@ -95,6 +99,10 @@ pub(crate) struct Job {
     /// The interval that a scheduler runs the job for, start and end: the range of cursors that use
     /// it.
     pub(crate) interval: Option<(String, String)>,
+    /// The step of a backfill in slices. `None`: an ordinary load.
+    pub(crate) slice: Option<SliceStep>,
+    /// What the name of a resource is followed by when its input is read.
+    pub(crate) input_suffix: String,
     /// `true` if each load is the first one, into a dataset of its own.
     pub(crate) dev_mode: bool,
     /// Credentials by name.
@@ -177,6 +185,8 @@ impl Job {
             force_full_load: object.boolean("force_full_load")?.unwrap_or(false),
             refresh: object.choice("refresh", REFRESHES)?,
             interval: object.get("interval").map(interval).transpose()?,
+            slice: SliceStep::parse(&object)?,
+            input_suffix: String::new(),
             dev_mode: object.boolean("dev_mode")?.unwrap_or(false),
             credentials: credential::credentials(object.map("credentials")?)?,
             client,
@@ -185,7 +195,9 @@ impl Job {
         job.check_requests()?;
         order::check(&job.resources)?;
         job.check_tables()?;
-        job.select(&object)
+        let job = job.select(&object)?;
+        backfill::check(&job, &object)?;
+        Ok(job)
     }
 
     /// The job of a load that starts at this instant. In `dev_mode` the name of the dataset ends with it: dlt's
@@ -262,6 +274,12 @@ impl Job {
                 let message = format!(
                     "the table {normalized} would be one of dlt's own, where states and loads are kept: give it \
                      another \"table_name\""
+                );
+                return Err(at(&element("resources", n), message));
+            }
+            if normalized.eq_ignore_ascii_case(SLICES_TABLE) {
+                let message = format!(
+                    "the table {normalized} has the slices of backfills: give it another \"table_name\""
                 );
                 return Err(at(&element("resources", n), message));
             }
@@ -354,6 +372,9 @@ const MAX_RESOURCES: usize = 1000;
 /// Source: dlt 1.31, `common/schema/utils.py`, `is_valid_schema_name` and `dlt_tables`.
 const DLT_PREFIX: &str = "_dlt";
 
+/// The table of the slices of backfills.
+pub(crate) const SLICES_TABLE: &str = "_snowcat_slices";
+
 /// More tables than anybody unnests on purpose: each costs statements with every load.
 const MAX_TABLES: usize = 1000;
 
@@ -397,6 +418,7 @@ const KEYS: Keys = Keys {
         "force_full_load",
         "refresh",
         "interval",
+        "slice",
         "dev_mode",
         "credentials",
         "client",

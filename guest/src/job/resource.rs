@@ -15,6 +15,7 @@ use super::parent::Parent;
 use super::parse::{JobObject, Keys, element, text};
 use super::processing::{self, ProcessingStep};
 use super::references::references;
+use super::slices::Slices;
 use super::unnest::Unnest;
 use crate::fault::Result;
 
@@ -61,6 +62,8 @@ pub(crate) struct Resource {
     pub(crate) on_type_conflict: OnTypeConflict,
     /// How often records are committed before the resource is read to its end.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// How a backfill of it is divided.
+    pub(crate) slices: Option<Slices>,
 }
 
 /// The column of a number that does not fit the type of its column.
@@ -88,7 +91,7 @@ pub(crate) enum Input {
 /// The part of the job that defines where the records are and how they are read. A checkpoint is
 /// valid as long as this is unchanged.
 fn reading(merged: &Value) -> Value {
-    const WRITING: [&str; 16] = [
+    const WRITING: [&str; 17] = [
         "name",
         "table_name",
         "description",
@@ -105,6 +108,7 @@ fn reading(merged: &Value) -> Value {
         "references",
         "nested_hints",
         "on_type_conflict",
+        "slices",
     ];
     let mut map = merged.as_object().cloned().unwrap_or_default();
     map.retain(|key, _| !WRITING.contains(&key.as_str()) && key != "checkpoint");
@@ -174,7 +178,10 @@ impl Resource {
         let alone = JobObject::new(&own_value, place, KEYS)?;
         let own_columns = columns(&alone)?;
         let merged = overlay(&defaults.map, alone.map_of_all());
-        let merged = Value::Object(merged);
+        let with_end = with_end(&merged);
+        let ended = with_end.is_some();
+        let as_written = Value::Object(merged);
+        let merged = with_end.map_or_else(|| as_written.clone(), Value::Object);
         let object = JobObject::new(&merged, place, KEYS)?;
 
         let name = object.required_text("name")?;
@@ -182,11 +189,25 @@ impl Resource {
             true => IndexMap::new(),
             false => hints::merge(&defaults.columns, own_columns),
         };
-        let (input, cursor) = input(&object, &alone, name)?;
+        let (input, mut cursor) = input(&object, &alone, name)?;
+        if let Some(cursor) = cursor.as_mut().filter(|_| ended) {
+            cursor.end_value = None;
+        }
         let schema_contract = contract(&object)?;
+        let files = match &input {
+            Input::Pull(pulled) => pulled.files.as_slice(),
+            Input::Endpoint(_) => &[],
+        };
+        let slices = match object.get("slices") {
+            None => None,
+            Some(value) => {
+                let place = object.place_of("slices");
+                Some(Slices::parse(value, &place, cursor.as_ref(), files)?)
+            }
+        };
         let resource = Self {
             name: name.to_owned(),
-            reading: reading(&merged),
+            reading: reading(&as_written),
             table_name: object.text("table_name")?.map(str::to_owned),
             description: object.text("description")?.map(str::to_owned),
             native: object.choice("table_format", &[("native", ())])?.is_some(),
@@ -210,21 +231,30 @@ impl Resource {
                 None => None,
                 Some(value) => Some(Checkpoint::parse(value, &object.place_of("checkpoint"))?),
             },
+            slices,
         };
-        if resource.checkpoint.is_some()
-            && let Some(why) = resource.in_one_piece()
-        {
-            return Err(object.fault_at("checkpoint", format!("no checkpoint is possible: {why}")));
+        for (key, has, parts) in [
+            ("checkpoint", resource.checkpoint.is_some(), "checkpoint is"),
+            ("slices", resource.slices.is_some(), "slices are"),
+        ] {
+            if let Some(why) = resource.in_one_piece().filter(|_| has) {
+                return Err(object.fault_at(key, format!("no {parts} possible: {why}")));
+            }
         }
         Ok(resource)
+    }
+
+    /// Why a load of its rows must be complete, as far as the job alone decides it.
+    pub(super) fn needs_all_rows(&self) -> Option<NeedsAllRows> {
+        let merges = matches!(self.write_disposition, WriteDisposition::Merge(_));
+        let in_groups = (merges && !self.merge_key.is_empty()).then_some(NeedsAllRows::MergeKey);
+        self.write_disposition.needs_all_rows().or(in_groups)
     }
 
     /// Why its rows cannot be committed a part at a time, as far as the job alone decides it. The
     /// plan of a load decides by the stored schema as well.
     fn in_one_piece(&self) -> Option<&'static str> {
-        let merges = matches!(self.write_disposition, WriteDisposition::Merge(_));
-        let in_groups = (merges && !self.merge_key.is_empty()).then_some(NeedsAllRows::MergeKey);
-        match self.write_disposition.needs_all_rows().or(in_groups) {
+        match self.needs_all_rows() {
             Some(why) => Some(why.reason()),
             None => self.parent().is_some().then_some("the resource depends on another one"),
         }
@@ -301,6 +331,7 @@ const KEYS: Keys = Keys {
         "on_bad_record",
         "include_file",
         "checkpoint",
+        "slices",
         "endpoint",
         "incremental",
         "include_from_parent",
@@ -326,6 +357,23 @@ fn overlay(defaults: &Map<String, Value>, own: &Map<String, Value>) -> Map<Strin
         merged.insert(key.clone(), value);
     }
     merged
+}
+
+/// The resource with the end of its slices as that of its cursor, if the cursor has a parameter for an end but no
+/// end: each slice has one.
+fn with_end(resource: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let to = resource.get("slices")?.get("to")?.clone();
+    let mut resource = resource.clone();
+    let cursor = match resource.contains_key("incremental") {
+        true => resource.get_mut("incremental"),
+        false => resource.get_mut("endpoint")?.get_mut("incremental"),
+    };
+    let cursor = cursor?.as_object_mut()?;
+    if !cursor.contains_key("end_param") || cursor.contains_key("end_value") {
+        return None;
+    }
+    cursor.insert("end_value".to_owned(), to);
+    Some(resource)
 }
 
 fn unnest(object: &JobObject<'_>) -> Result<Option<Unnest>> {

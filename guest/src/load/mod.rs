@@ -9,14 +9,15 @@ mod plan;
 mod publish;
 mod restore;
 mod session;
+mod slices;
 mod target;
 #[cfg(test)]
 mod tests;
 
 use crate::dlt::schema::Schema;
 use crate::dlt::state::{Instant, LoadId};
-use crate::fault::{Context, Result};
-use crate::job::{Job, Policy, Resource};
+use crate::fault::{Context, Fault, FaultKind, Result};
+use crate::job::{Job, Policy, Resource, SliceStep};
 use crate::protocol::{Io, Load, Report};
 use crate::sources::incremental::scheduled;
 use crate::sql::ddl;
@@ -26,9 +27,12 @@ use extract::part::Part;
 use plan::refresh::RefreshPlan;
 use publish::Publisher;
 use publish::drop::ResetState;
+use publish::lock::is_overtaken;
+use publish::slices::{SliceKey, SliceWork};
 use restore::Restored;
 use session::Session;
 use session::context::LoadContext;
+use slices::Ledger;
 use target::Target;
 
 /// Begins a run of the job. `now` is the current instant, RFC 3339 with an offset.
@@ -83,7 +87,11 @@ async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<R
     let is_of_another = policy.as_ref().is_some_and(Policy::is_for_others);
     let quiet = is_of_another && job.has_conditions();
     let mut session = Session::new(io, policy, quiet);
-    match load(&mut session, &job, now).await {
+    let done = match job.slice {
+        None => load(&mut session, &job, now, SliceWork::None).await,
+        Some(step) => backfill(&mut session, &job, now, step).await,
+    };
+    match done {
         Ok(report) => Ok(report),
         Err(mut fault) => {
             if session.checkpoints > 0 {
@@ -100,10 +108,28 @@ async fn run(io: Io, job: Job, policy: Option<Policy>, now: Instant) -> Result<R
 
 /// One run: restore, plan, then extract and publish part by part, and clean up. Most loads are of one part; see
 /// `extract::checkpoint`.
-async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> {
+async fn load(
+    session: &mut Session,
+    job: &Job,
+    now: Instant,
+    slices: SliceWork<'_>,
+) -> Result<Report> {
     let target = Target::new(job);
     let restored = restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
-    let (mut context, mut publisher) = plan(session, job, now, target, restored)?;
+    match slices {
+        SliceWork::None => {
+            Ledger::read(session, job, &target, &restored.catalog).await?.check_ended()?;
+        }
+        SliceWork::Load(slice) => {
+            check_refresh(&restored)?;
+            if Ledger::read(session, job, &target, &restored.catalog).await?.has(slice) {
+                return Err(slice.overtaken());
+            }
+        }
+        SliceWork::Plan(_) | SliceWork::Finish(_) => check_refresh(&restored)?,
+    }
+    let (mut context, mut publisher) = plan(session, job, now, restored, slices)?;
+    slices.move_cursors(&mut context.state, context.schema.name())?;
     let rejected = Resource::rejected()?;
     let mut extraction = Extraction::new(job, &rejected);
     loop {
@@ -123,17 +149,147 @@ async fn load(session: &mut Session, job: &Job, now: Instant) -> Result<Report> 
     Ok(context.into_report())
 }
 
+/// Checks that no refresh runs: it drops tables, and a slice does not save a state, by which it would be noticed.
+fn check_refresh(restored: &Restored) -> Result<()> {
+    match &restored.refreshing {
+        None => Ok(()),
+        Some(load) => Err(Fault::destination(format_args!(
+            "expected no refresh, found that the load {load} began one and did not end it: run that job again \
+             first"
+        ))),
+    }
+}
+
+/// The number of attempts at a load of a backfill that other loads overtake.
+const ATTEMPTS: usize = 5;
+
+/// One step of a backfill in slices. A share loads its slices one after the other, each as a load of its own. A
+/// slice that fails does not stop the others.
+async fn backfill(
+    session: &mut Session,
+    job: &Job,
+    now: Instant,
+    step: SliceStep,
+) -> Result<Report> {
+    let mut ledger = planned(session, job, now).await?;
+    let mut total = Report { pipeline: job.pipeline.clone(), ..Report::default() };
+    let resources = ledger.unfinished();
+    match step {
+        SliceStep::Plan => {}
+        SliceStep::Finish if resources.is_empty() => {}
+        SliceStep::Finish => {
+            ledger.check_loaded()?;
+            let work = SliceWork::Finish(&resources);
+            total = load(session, &job.without_resources(), now, work).await?;
+        }
+        SliceStep::Share { index, of } => {
+            let (mut faults, mut loaded) = (Vec::new(), 0);
+            for slice in ledger.open(index, of) {
+                match load_slice(session, job, now, &slice).await {
+                    Ok(Some(report)) => {
+                        total.add(report);
+                        loaded += 1;
+                    }
+                    Ok(None) => {}
+                    Err(fault) => match fault.kind {
+                        FaultKind::Config | FaultKind::Protocol | FaultKind::Internal => {
+                            return Err(fault);
+                        }
+                        _ => faults.push((slice, end(session, fault).await?)),
+                    },
+                }
+            }
+            if let Some(fault) = slices::failed(faults, loaded, step) {
+                return Err(fault);
+            }
+            ledger = read_ledger(session, job).await?;
+        }
+    }
+    total.warnings.extend(ledger.notes());
+    (total.statements, total.requests, total.pages) =
+        (session.statements, session.requests, session.pages);
+    Ok(total)
+}
+
+/// Stores the slices, unless they are stored, and returns them.
+async fn planned<'j>(session: &mut Session, job: &'j Job, now: Instant) -> Result<Ledger<'j>> {
+    let ledger = read_ledger(session, job).await?;
+    if ledger.is_planned() {
+        return Ok(ledger);
+    }
+    slices::check_ends(job, now.to_utc().naive_utc())?;
+    let (nothing, resources) = (job.without_resources(), ledger.unfinished());
+    for _ in 0..ATTEMPTS {
+        match load(session, &nothing, now, SliceWork::Plan(&resources)).await {
+            Err(fault) if is_overtaken(&fault) => drop(end(session, fault).await?),
+            done => {
+                done.at(|| "planning the slices")?;
+                break;
+            }
+        }
+        let ledger = read_ledger(session, job).await?;
+        if ledger.is_planned() {
+            return Ok(ledger);
+        }
+    }
+    read_ledger(session, job).await
+}
+
+async fn read_ledger<'j>(session: &mut Session, job: &'j Job) -> Result<Ledger<'j>> {
+    let target = Target::new(job);
+    let restored = restore::restore(session, job, &target).await.at(|| "restoring the dataset")?;
+    check_refresh(&restored)?;
+    Ledger::read(session, job, &target, &restored.catalog).await
+}
+
+/// Loads a slice. Returns `None` if another load has loaded it.
+async fn load_slice(
+    session: &mut Session,
+    job: &Job,
+    now: Instant,
+    slice: &SliceKey,
+) -> Result<Option<Report>> {
+    let mut attempt = 0;
+    loop {
+        let Some(of_slice) = job.of_slice(&slice.resource, slice.number, attempt) else {
+            return Err(Fault::internal(format_args!("there is no slice {slice:?}")));
+        };
+        attempt += 1;
+        match load(session, &of_slice, now, SliceWork::Load(slice)).await {
+            Err(fault) if is_overtaken(&fault) && attempt < ATTEMPTS => {
+                drop(end(session, fault).await?);
+            }
+            done => return done.map(Some),
+        }
+        if read_ledger(session, job).await?.has(slice) {
+            return Ok(None);
+        }
+    }
+}
+
+/// Ends a load that failed, so that another one can begin. Returns its fault.
+async fn end(session: &mut Session, fault: Fault) -> Result<Fault> {
+    let message = fault.message.clone();
+    let fault = session.abandon(fault).await;
+    // A longer message has the fault of the ROLLBACK.
+    if fault.message == message { Ok(fault) } else { Err(fault) }
+}
+
 /// Plans the load: its id, its stage, and what a refresh removes.
 fn plan<'s, 'j>(
     session: &'s mut Session,
     job: &'j Job,
     now: Instant,
-    mut target: Target,
     restored: Restored,
+    slices: SliceWork<'j>,
 ) -> Result<(LoadContext<'s>, Publisher<'j>)> {
     let Restored { catalog, mut schema, mut state, last_load, has_state_row, refreshing } =
         restored;
+    let mut target = Target::new(job);
     let mut load_id = LoadId::new(now, last_load.as_deref())?;
+    if let SliceWork::Load(slice) = slices {
+        load_id = slice.load_id(&load_id, now);
+    }
     let committed = state.version();
     state.set_target(&job.dataset, schema.name());
     let stored = schema.clone();
@@ -168,6 +324,7 @@ fn plan<'s, 'j>(
         has_state_row,
         committed,
         advanced: false,
+        slices,
     };
     Ok((LoadContext { session, schema, state, report }, publisher))
 }

@@ -191,6 +191,28 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
+impl Report {
+    /// Adds the report of a later load of the same run.
+    pub(crate) fn add(&mut self, later: Self) {
+        for table in later.tables {
+            let of = |it: &&mut TableReport| it.name == table.name && it.resource == table.resource;
+            match self.tables.iter_mut().find(of) {
+                Some(known) => known.rows = known.rows.saturating_add(table.rows),
+                None => self.tables.push(table),
+            }
+        }
+        let warnings: Vec<String> =
+            later.warnings.into_iter().filter(|it| !self.warnings.contains(it)).collect();
+        self.files.extend(later.files);
+        self.cursors.extend(later.cursors);
+        self.warnings.extend(warnings);
+        (self.load_id, self.state) = (later.load_id, later.state);
+        (self.database, self.dataset) = (later.database, later.dataset);
+        (self.statements, self.requests, self.pages) =
+            (later.statements, later.requests, later.pages);
+    }
+}
+
 /// The result of one check of an examination.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {

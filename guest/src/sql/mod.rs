@@ -15,6 +15,7 @@ pub(crate) mod ddl;
 pub(crate) mod doctor;
 pub(crate) mod identifier;
 pub(crate) mod merge;
+pub(crate) mod slices;
 pub(crate) mod stage;
 pub(crate) mod state;
 

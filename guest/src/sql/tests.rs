@@ -6,6 +6,7 @@ use super::merge::children::{ChildMerge, fill_root_ids};
 use super::merge::history::{Validity, insert_versions, retire_absent};
 use super::merge::keyed::{self, AbsentRows};
 use super::merge::{Direction, KeyStats, Links, Match, Rank, Scope, StagedRows, key_stats};
+use super::slices::{Division, SliceBounds, SliceTable};
 use super::state::{Bookkeeping, SqlValue};
 use super::{Name, SqlColumn, ddl, literal, merge, quote, state, type_of};
 use crate::dlt::types::{DataType, Kind};
@@ -335,6 +336,32 @@ fn statements() -> String {
         "refresh: delete the versions of the schema",
         books.delete_versions(&books.version, "it's"),
     );
+    let slices = SliceTable {
+        name: dataset.object("_SNOWCAT_SLICES"),
+        pipeline: "it's",
+        fold: Box::new(str::to_uppercase),
+    };
+    let of = Division { resource: "orders", definition: "d1" };
+    let bounds = |number, lower: &str, upper: &str| SliceBounds {
+        number,
+        lower: lower.to_owned(),
+        upper: upper.to_owned(),
+    };
+    say("slices: their table", slices.create());
+    say("slices: all of the pipeline", slices.select());
+    let rows = [bounds(0, "2015-01-01", "2015-01-08"), bounds(1, "", "")];
+    say("slices: plan", slices.insert(of, &rows));
+    say("slices: lock one", slices.lock(of, 3));
+    say(
+        "slices: assign one to a load",
+        slices.claim(of, 3, "1.5", &SqlValue::Instant(1_795_248_000_500_000)),
+    );
+    say("slices: those that are open", slices.rewrite_open(of, 8));
+    say(
+        "refresh: delete the slices of resources",
+        slices.delete(Some(&["orders".to_owned(), "it's".to_owned()])),
+    );
+    say("refresh: delete all slices", slices.delete(None));
     say("commit", merge::COMMIT.to_owned());
     say("rollback", merge::ROLLBACK.to_owned());
     say("drop the stage", ddl::drop_stage(&stage));

@@ -24,6 +24,7 @@ mod run;
 mod scripts;
 mod show;
 mod signals;
+mod slice;
 mod statement;
 mod terminal;
 

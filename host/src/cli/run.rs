@@ -26,6 +26,7 @@ use super::log::{self, LogForm};
 use super::progress::ProgressDisplay;
 use super::scripts::Scripts;
 use super::signals::Signals;
+use super::slice::SliceArguments;
 use super::{Failed, show};
 
 /// Load a job into Snowflake
@@ -52,6 +53,8 @@ pub(super) struct RunJob {
     /// Seconds without progress after which /readyz answers 503
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     stalled_after: u64,
+    #[command(flatten)]
+    slices: SliceArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
 }
@@ -129,7 +132,8 @@ impl RunJob {
         let began = Instant::now();
         let signals = Signals::listen(events)
             .map_err(|error| Failed::Work(format!("signals cannot be received: {error}")))?;
-        let job = self.load.job()?;
+        let mut job = self.load.job()?;
+        self.slices.set(&mut job, &|name| env::var(name).ok());
         let transcript = self.load.transcript()?;
         let connection = self.connection.find().map_err(|error| not_opened(&error))?;
         let engine = Engine::new(&Settings::default()).map_err(|error| failed(&error, false))?;

@@ -231,6 +231,39 @@ DROP TABLE IF EXISTS "RAW"."MY ""DATA"".SET"."SELECT";
 -- refresh: delete the versions of the schema
 DELETE FROM "RAW"."MY ""DATA"".SET"."_DLT_VERSION" WHERE "SCHEMA_NAME" = 'it''s';
 
+-- slices: their table
+CREATE TABLE IF NOT EXISTS "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" (
+"PIPELINE_NAME" VARCHAR NOT NULL,
+"RESOURCE_NAME" VARCHAR NOT NULL,
+"DEFINITION" VARCHAR NOT NULL,
+"NUMBER" NUMBER(19,0) NOT NULL,
+"LOWER_BOUND" VARCHAR,
+"UPPER_BOUND" VARCHAR,
+"LOAD_ID" VARCHAR,
+"LOADED_AT" TIMESTAMP_LTZ
+) COMMENT = 'Created by Snowcat. Tracks slices of backfills';
+
+-- slices: all of the pipeline
+SELECT "RESOURCE_NAME", "DEFINITION", "NUMBER"::VARCHAR, "LOAD_ID", (COUNT(*) OVER ())::VARCHAR AS "ROWS" FROM "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" WHERE "PIPELINE_NAME" = 'it''s';
+
+-- slices: plan
+MERGE INTO "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" AS d USING (SELECT * FROM (VALUES (0, '2015-01-01', '2015-01-08'), (1, '', '')) AS v ("N", "L", "U")) AS s ON d."PIPELINE_NAME" = 'it''s' AND d."RESOURCE_NAME" = 'orders' AND d."DEFINITION" = 'd1' AND d."NUMBER" = s."N" WHEN NOT MATCHED THEN INSERT ("PIPELINE_NAME", "RESOURCE_NAME", "DEFINITION", "NUMBER", "LOWER_BOUND", "UPPER_BOUND") VALUES ('it''s', 'orders', 'd1', s."N", s."L", s."U");
+
+-- slices: lock one
+UPDATE "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" SET "NUMBER" = "NUMBER" WHERE "PIPELINE_NAME" = 'it''s' AND "RESOURCE_NAME" = 'orders' AND "DEFINITION" = 'd1' AND "NUMBER" = 3;
+
+-- slices: assign one to a load
+UPDATE "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" SET "LOAD_ID" = '1.5', "LOADED_AT" = TO_TIMESTAMP_LTZ(1795248000500000, 6) WHERE "PIPELINE_NAME" = 'it''s' AND "RESOURCE_NAME" = 'orders' AND "DEFINITION" = 'd1' AND "NUMBER" = 3 AND "LOAD_ID" IS NULL;
+
+-- slices: those that are open
+UPDATE "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" SET "NUMBER" = "NUMBER" WHERE "PIPELINE_NAME" = 'it''s' AND "RESOURCE_NAME" = 'orders' AND "DEFINITION" = 'd1' AND "NUMBER" < 8 AND "LOAD_ID" IS NULL;
+
+-- refresh: delete the slices of resources
+DELETE FROM "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" WHERE "PIPELINE_NAME" = 'it''s' AND "RESOURCE_NAME" IN ('orders', 'it''s');
+
+-- refresh: delete all slices
+DELETE FROM "RAW"."MY ""DATA"".SET"."_SNOWCAT_SLICES" WHERE "PIPELINE_NAME" = 'it''s';
+
 -- commit
 COMMIT;
 

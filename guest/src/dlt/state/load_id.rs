@@ -84,6 +84,14 @@ impl LoadId {
         Self::of(whole_micros(&self.0).unwrap_or(0).saturating_add(1))
     }
 
+    /// The first id from this one on whose microseconds have this remainder. Loads that run at once, and have
+    /// different remainders, have different ids.
+    #[must_use]
+    pub(crate) fn with_remainder(&self, remainder: i64, of: i64) -> Self {
+        let (micros, of) = (self.micros(), of.max(1));
+        Self::of(micros.saturating_add((remainder - micros).rem_euclid(of)))
+    }
+
     fn of(micros: i64) -> Self {
         Self(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
     }
@@ -141,6 +149,10 @@ mod tests {
         check(5, Some(i64::MAX), i64::MAX);
         let id = LoadId("1795219440.999999".to_owned());
         assert_eq!(id.next().as_str(), "1795219441.000000");
+        for (remainder, expect) in [(9, "0.999999"), (0, "1.000000"), (8, "1.000008")] {
+            let id = LoadId("1795219440.999999".to_owned()).with_remainder(remainder, 10);
+            assert_eq!(id.as_str(), format!("179521944{expect}"));
+        }
     }
 
     #[test]

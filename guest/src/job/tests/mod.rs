@@ -215,7 +215,7 @@ fn names_mistakes() {
     check(
         "/colour",
         json!("x"),
-        "unknown key \"colour\", expected one of $schema, pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, max_tables, root_key, schema_contract, selected, create_indexes, stage_encryption, delivery, force_full_load, refresh, interval, dev_mode, credentials, client, resource_defaults, resources",
+        "unknown key \"colour\", expected one of $schema, pipeline, database, dataset, schema_name, naming, max_identifier_length, max_table_nesting, max_columns, max_tables, root_key, schema_contract, selected, create_indexes, stage_encryption, delivery, force_full_load, refresh, interval, slice, dev_mode, credentials, client, resource_defaults, resources",
     );
     check("/database", json!(null), "database: expected a string, found nothing");
     check("/dataset", json!(""), "dataset: expected a string, found an empty one");

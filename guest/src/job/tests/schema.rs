@@ -29,6 +29,7 @@ const PLACES: &[(&str, &str)] = &[
     ("credential", "/credentials/c"),
     ("format_csv", "/resources/0/format"),
     ("checkpoint", "/resources/0/checkpoint"),
+    ("slices", "/resources/0/slices"),
     ("nested_hints", "/resources/0/nested_hints/a.b"),
     ("reference", "/resources/0/references/0"),
     ("resource", "/resources/0"),
@@ -55,6 +56,9 @@ fn specimen(pointer: &str, object: &Value) -> Value {
     }
     if pointer.starts_with("/resources/0/endpoint/incremental/") {
         job["resources"][0]["endpoint"]["incremental"] = json!({"cursor_path": "at"});
+    }
+    if pointer.ends_with("/slices") {
+        job["resources"][0] = json!({"name": "items", "incremental": {"cursor_path": "at"}});
     }
     if pointer.ends_with("/format") {
         job["resources"][0] = json!({"name": "items"});

@@ -11,7 +11,7 @@ use super::typed;
 use crate::columnar::cells::CellColumn;
 use crate::fault::{Context, Fault, Result};
 use crate::job::url::decoded;
-use crate::job::{self, Format, OfFile, OnBadRecord};
+use crate::job::{self, FileShare, Format, OfFile, OnBadRecord};
 use crate::json::select::{self, Flow, WalkedPage};
 use crate::json::{Path, Reader, line_column, push_string};
 use crate::load::session::{PullReply, Session, SqlReply};
@@ -30,6 +30,8 @@ pub(crate) struct InputReader {
     fields: Option<Vec<CellColumn>>,
     records: FileRecords,
     include: Vec<OfFile>,
+    /// The files that are read, if they are those of a slice.
+    share: Option<FileShare>,
     /// Whether the rest of the file is skipped.
     skip: bool,
     /// Where an interrupted load stopped: the file, and the number of its records that are loaded.
@@ -59,6 +61,7 @@ impl InputReader {
             fields: None,
             records: FileRecords::default(),
             include: pulled.include.clone(),
+            share: pulled.share,
             skip: false,
             resume: None,
             pages: 0,
@@ -120,7 +123,8 @@ impl InputReader {
         self.records = FileRecords::default();
         self.fields = None;
         // Files come in the order of their names: those before the one that was read are done.
-        self.skip = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
+        let is_loaded = self.resume.as_ref().is_some_and(|(last, _)| file.name < last.name);
+        self.skip = is_loaded || self.share.is_some_and(|share| !share.has(&file.name));
         if !self.skip
             && let Some((last, records)) = self.resume.take()
             && last.name == file.name
@@ -169,12 +173,12 @@ impl InputReader {
 
     /// Checks that the file has a name, if its records get a field of it.
     fn check_name(&self) -> Result<()> {
-        match self.include.is_empty() || !self.records.members.is_empty() {
-            true => Ok(()),
-            false => {
-                Err(Fault::config("expected a file with a name, for include_file, found none"))
-            }
-        }
+        let reason = match self.share {
+            _ if !self.include.is_empty() && self.records.members.is_empty() => "include_file",
+            Some(_) if self.file.name.is_empty() => "slices by files",
+            _ => return Ok(()),
+        };
+        Err(Fault::config(format_args!("expected a file with a name, for {reason}, found none")))
     }
 
     /// The file or page that is read, for a fault.
@@ -197,7 +201,7 @@ pub(crate) async fn read(
     }
     loop {
         let pull = Pull {
-            resource: reading.resource.name.clone(),
+            resource: format!("{}{}", reading.resource.name, reading.part.job.input_suffix),
             files: input.files.clone(),
             content: input.content,
             skip: std::mem::take(&mut input.skip),

@@ -20,6 +20,8 @@ pub(crate) struct RefreshPlan {
     tables: Vec<String>,
     /// `true` if the tables are dropped too.
     drops: bool,
+    /// The resources that start over; `None` if all do.
+    resources: Option<Vec<String>>,
 }
 
 impl RefreshPlan {
@@ -56,7 +58,8 @@ impl RefreshPlan {
                 schema.drop(root);
             }
         }
-        Self { tables, drops }
+        let selected = selected.into_iter().map(str::to_owned).collect();
+        Self { tables, drops, resources: (!everything).then_some(selected) }
     }
 
     /// Returns `true` if the load changes tables even without new rows.
@@ -67,6 +70,11 @@ impl RefreshPlan {
     /// Returns `true` if tables are dropped, and with them the stored versions of the schema.
     pub(crate) fn drops(&self) -> bool {
         self.drops && self.acts()
+    }
+
+    /// The resources that start over; `None` if all do.
+    pub(crate) fn resources(&self) -> Option<&[String]> {
+        self.resources.as_deref()
     }
 
     /// The tables whose rows are deleted, parents first.

@@ -56,8 +56,10 @@ pub(crate) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
     let nested = nested.collect::<Result<Vec<_>>>()?;
     let disposition = Some(&resource.write_disposition);
     let plan = Plan { nested, ..plan(schema, table, disposition, convention)? };
-    if resource.checkpoint.is_some() {
-        check_parts(&plan)?;
+    if job.slice.is_some() {
+        check_parts(&plan, "no slices are possible")?;
+    } else if resource.checkpoint.is_some() {
+        check_parts(&plan, "no checkpoint is possible")?;
     }
     Ok(Some(plan))
 }
@@ -67,11 +69,11 @@ pub(crate) fn declare(job: &Job, resource: &Resource, schema: &mut Schema) -> Re
 ///
 /// # Errors
 /// A config fault that names the table.
-fn check_parts(plan: &Plan) -> Result<()> {
+fn check_parts(plan: &Plan, refused: &str) -> Result<()> {
     for plan in std::iter::once(plan).chain(&plan.nested) {
         if let Some(why) = plan.action.needs_all_rows() {
             return Err(Fault::config(format_args!(
-                "no checkpoint is possible: {}; the hints of the stored schema apply where the job gives none",
+                "{refused}: {}; the hints of the stored schema apply where the job gives none",
                 why.reason()
             ))
             .at(format_args!("table {}", plan.table)));

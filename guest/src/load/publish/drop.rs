@@ -16,6 +16,7 @@
 //! Source: dlt 1.31, `pipeline/drop.py`, `load/utils.py` (`init_client`).
 
 use super::lock::Fence;
+use super::slices::Claim;
 use crate::dlt::schema::{Schema, VERSION_TABLE};
 use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow};
 use crate::fault::{Context, Result};
@@ -80,6 +81,13 @@ pub(crate) async fn drop_tables(
             // it.
             fence.lock_schema(session).await?;
             fence.check_schema(session).await?;
+            let claim = Claim {
+                target,
+                pipeline: fence.pipeline,
+                load_id: &stored.load_id,
+                now: stored.now,
+            };
+            claim.forget(session, catalog, plan).await?;
             for table in &dropped {
                 session.sql(merge::delete_all(table)).await?;
             }

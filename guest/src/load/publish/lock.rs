@@ -8,7 +8,7 @@
 
 use crate::dlt::schema::{STATE_TABLE, VERSION_TABLE};
 use crate::dlt::state::{LoadId, State, StateRow};
-use crate::fault::{Context, Fault, Result};
+use crate::fault::{Context, Fault, FaultKind, Result};
 use crate::load::session::{Session, SqlReply};
 use crate::load::target::{Target, catalog::Catalog};
 use crate::protocol::Pause;
@@ -31,6 +31,8 @@ pub(crate) struct Fence<'a> {
     pub(crate) schema_stored_at: Option<i64>,
     /// Whether this dataset stores a version of the schema.
     pub(crate) has_schema_row: bool,
+    /// Whether a transaction begins with the lock.
+    pub(crate) locks: bool,
 }
 
 /// Inserts the row that loads of a new pipeline lock. It has version 0 and a load id of no load, so neither dlt
@@ -64,7 +66,14 @@ impl<'a> Fence<'a> {
             schema,
             schema_stored_at: catalog.schema_stored_at(),
             has_schema_row: catalog.has_schema_row(),
+            locks: true,
         }
+    }
+
+    /// The fence of a load whose transaction takes other locks, when its rows are copied.
+    #[must_use]
+    pub(crate) fn without_lock(&self) -> Self {
+        Self { locks: false, ..self.clone() }
     }
 
     /// Runs a transaction under the lock. If the lock is not available, because too many wait for
@@ -101,7 +110,9 @@ impl<'a> Fence<'a> {
         work: &impl AsyncFn(&mut Session) -> Result<()>,
     ) -> Result<()> {
         session.begin().await?;
-        self.lock(session).await.at(|| format!("table {STATE_TABLE}"))?;
+        if self.locks {
+            self.lock(session).await.at(|| format!("table {STATE_TABLE}"))?;
+        }
         work(session).await
     }
 
@@ -183,7 +194,7 @@ impl<'a> Fence<'a> {
     /// The fault of a load that another one of its pipeline overtook.
     fn lost(&self) -> Fault {
         Fault::destination(format_args!(
-            "another load of the pipeline {} committed while this one ran (it wrote a state after version {}): \
+            "{ANOTHER_LOAD} of the pipeline {} committed while this one ran (it wrote a state after version {}): \
              nothing of this one was written; run it again",
             self.pipeline, self.version
         ))
@@ -193,7 +204,7 @@ impl<'a> Fence<'a> {
     /// The fault of a load whose schema another one stored.
     pub(crate) fn schema_lost(&self) -> Fault {
         Fault::destination(format_args!(
-            "another load stored the schema {} while this one ran: nothing of this one was written; run it \
+            "{ANOTHER_LOAD} stored the schema {} while this one ran: nothing of this one was written; run it \
              again",
             self.schema
         ))
@@ -203,6 +214,14 @@ impl<'a> Fence<'a> {
     fn books(&self) -> Bookkeeping<'_> {
         self.target.bookkeeping()
     }
+}
+
+/// What the message of a load that another one overtook begins with.
+pub(crate) const ANOTHER_LOAD: &str = "another load";
+
+/// Returns `true` if another load overtook the one that failed.
+pub(crate) fn is_overtaken(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Destination && fault.message.starts_with(ANOTHER_LOAD)
 }
 
 /// Advice about a lock that stays held.

@@ -4,9 +4,10 @@
 mod ddl;
 mod destination;
 pub(crate) mod drop;
-mod lock;
+pub(crate) mod lock;
 mod merge;
 mod scd2;
+pub(crate) mod slices;
 mod strategies;
 mod transaction;
 
@@ -14,6 +15,7 @@ use ddl::{ChangedTables, SchemaTarget};
 use destination::Destination;
 use drop::{ResetState, drop_tables};
 use lock::Fence;
+use slices::{Claim, SliceWork};
 use transaction::Transaction;
 
 use crate::dlt::schema::Schema;
@@ -48,6 +50,8 @@ pub(crate) struct Publisher<'a> {
     pub(crate) committed: u64,
     /// Whether the load has committed a state.
     pub(crate) advanced: bool,
+    /// What the load does with slices of a backfill.
+    pub(crate) slices: SliceWork<'a>,
 }
 
 /// The result of reading one part.
@@ -79,11 +83,12 @@ impl Publisher<'_> {
         context: &mut LoadContext<'_>,
         staged: &[StagedFamily],
     ) -> Result<()> {
-        let (schema_changed, state_changed) = (context.schema.bump()?, context.state.bump()?);
+        let schema_changed = context.schema.bump()?;
+        let state_changed = !self.slices.is_slice() && context.state.bump()?;
         let LoadContext { session, schema, state, report } = context;
         let load_id = &self.load_id.clone();
         let part = StagedPart { schema, schema_changed, state, state_changed, load_id, staged };
-        if !part.is_a_load() && !self.refresh.acts() {
+        if !part.is_a_load() && !self.refresh.acts() && !self.slices.acts() {
             return Ok(());
         }
         let had_state_row = self.has_state_row;
@@ -105,6 +110,9 @@ impl Publisher<'_> {
                 "the table {table} existed although the catalogue did not show it: it was adopted"
             )
         }));
+        if let SliceWork::Plan(_) = self.slices {
+            session.sql(self.target.slices(&self.job.pipeline).create()).await?;
+        }
         self.seed(session, load_id).await?;
         // Adopted tables may have rows: the transaction replaces those like any other.
         let (adopted, created): (Vec<_>, Vec<_>) =
@@ -176,6 +184,8 @@ impl Publisher<'_> {
             staged,
             before: &self.before,
             fence: Fence::new(&self.target, pipeline, self.committed, schema.name(), catalog),
+            slices: self.slices,
+            claim: Claim { target: &self.target, pipeline, load_id, now: self.now },
         }
     }
 }

@@ -12,10 +12,11 @@
 use super::destination::{CopyInto, Destination};
 use super::lock::{Fence, rewritten};
 use super::merge::FamilyMerge;
+use super::slices::{Claim, SliceWork};
 use super::strategies;
-use crate::dlt::schema::{Schema, Table};
+use crate::dlt::schema::{Schema, Table, VERSION_TABLE};
 use crate::dlt::state::{Instant, LoadId, LoadRow, State, StateRow, VersionRow};
-use crate::fault::{Context, Result};
+use crate::fault::{Context, Fault, Result};
 use crate::load::extract::staged::StagedFamily;
 use crate::load::plan::merge::WriteAction;
 use crate::load::plan::refresh::RefreshPlan;
@@ -50,6 +51,9 @@ pub(crate) struct Transaction<'a> {
     pub(crate) before: &'a Schema,
     /// The versions that the load has read.
     pub(crate) fence: Fence<'a>,
+    /// What the load does with slices of a backfill.
+    pub(crate) slices: SliceWork<'a>,
+    pub(crate) claim: Claim<'a>,
 }
 
 impl Transaction<'_> {
@@ -65,10 +69,18 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Runs the transaction under the lock.
+    /// Runs the transaction.
     pub(crate) async fn run(&self, session: &mut Session) -> Result<()> {
-        let work = async |session: &mut Session| self.write(session).await;
-        self.fence.transaction(session, self.load_id, work).await
+        if !self.slices.is_slice() {
+            let work = async |session: &mut Session| self.write(session).await;
+            return self.fence.transaction(session, self.load_id, work).await;
+        }
+        let work = async |session: &mut Session| self.write_slice(session).await;
+        // A merge deletes or changes existing rows, so merges run one after the other.
+        let merges = |staged: &StagedFamily| matches!(staged.action, WriteAction::Merge(_));
+        let merges = self.staged.iter().any(|staged| staged.changes() && merges(staged));
+        let fence = if merges { self.fence.clone() } else { self.fence.without_lock() };
+        fence.transaction(session, self.load_id, work).await
     }
 
     /// Writes everything under the lock, and commits.
@@ -86,16 +98,47 @@ impl Transaction<'_> {
         if self.schema_changed {
             self.write_schema(session).await?;
         }
+        self.slices.run(session, &self.claim).await?;
+        if self.refresh.acts() {
+            self.claim.forget(session, self.destination.catalog, self.refresh).await?;
+        }
         let emptied = self.refresh.emptied().map(|table| self.destination.target.table(table));
         for table in emptied.filter(|table| self.destination.catalog.has(table)) {
             session.sql(merge::delete_all(&table)).await?;
         }
+        self.write_rows(session).await?;
+        self.end(session).await
+    }
+
+    /// Writes the rows of a slice, then takes the locks: of its row, and of the schema if that has changed.
+    async fn write_slice(&self, session: &mut Session) -> Result<()> {
+        self.write_rows(session).await?;
+        self.slices.run(session, &self.claim).await?;
+        if self.schema_changed {
+            if !self.fence.has_schema_row {
+                return Err(Fault::destination(
+                    "expected the stored schema that the plan of the slices stores, found none: run it again",
+                )
+                .at(format_args!("table {VERSION_TABLE}")));
+            }
+            self.write_schema(session).await?;
+        }
+        self.end(session).await
+    }
+
+    async fn write_rows(&self, session: &mut Session) -> Result<()> {
         for staged in self.staged {
             self.fill_root_ids(session, staged).await?;
         }
         for staged in self.staged.iter().filter(|staged| staged.changes()) {
             self.resource(session, staged).await.at(|| format!("resource {}", staged.resource))?;
         }
+        Ok(())
+    }
+
+    /// Writes the record of the load, and commits.
+    async fn end(&self, session: &mut Session) -> Result<()> {
+        let books = self.destination.target.bookkeeping();
         let row = LoadRow::new(self.load_id, self.destination.schema, self.now);
         let row =
             cells(self.destination.target, self.destination.catalog, &books.loads, row.cells());

@@ -7,8 +7,9 @@ use crate::dlt::hash::sha3_256;
 use crate::dlt::naming::Convention;
 use crate::dlt::schema::{LOADS_TABLE, STATE_TABLE, VERSION_TABLE};
 use crate::dlt::state::LoadId;
-use crate::job::Job;
+use crate::job::{Job, SLICES_TABLE};
 use crate::sql::Name;
+use crate::sql::slices::SliceTable;
 use crate::sql::state::Bookkeeping;
 
 /// The database, the schemas and the stage that a load writes to, and the spelling of names there.
@@ -82,6 +83,15 @@ impl Target {
             loads: self.table(LOADS_TABLE),
             version: self.table(VERSION_TABLE),
             state: self.table(STATE_TABLE),
+            fold: Box::new(|name| self.convention.fold(name)),
+        }
+    }
+
+    /// The table of the slices of backfills.
+    pub(crate) fn slices<'t>(&'t self, pipeline: &'t str) -> SliceTable<'t> {
+        SliceTable {
+            name: self.table(SLICES_TABLE),
+            pipeline,
             fold: Box::new(|name| self.convention.fold(name)),
         }
     }

@@ -48,7 +48,9 @@ const FLOORS: &[Floors] = &[
     Floors {
         sources: "guest/src",
         folder: "load",
-        rooms: &["publish", "extract", "restore", "plan", "target", "session", "approved"],
+        rooms: &[
+            "slices", "publish", "extract", "restore", "plan", "target", "session", "approved",
+        ],
         arrows: 21,
     },
     Floors {
