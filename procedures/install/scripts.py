@@ -167,9 +167,22 @@ def containers() -> dict[str, str]:
     """The files for job services, from the templates of `procedures/spcs`, by their names in the package."""
     job = _filled("job.yaml", {"release": SNOWCAT})
     # A comment of the file says where its text is, and is not part of that text.
-    values = {"specification": job.split("\n", 1)[1]}
-    found = {name: _filled(name, values) for name in ("install.sql", "task.sql", "stream.sql")}
+    text = job.split("\n", 1)[1]
+    values = {
+        "specification": text,
+        "plan": _backfill(text, "--plan-slices"),
+        "load": _backfill(text),
+        "finish": _backfill(text, "--finish"),
+    }
+    names = ("install.sql", "task.sql", "stream.sql", "backfill.sql")
+    found = {name: _filled(name, values) for name in names}
     return {f"container_{name}": text for name, text in {**found, "job.yaml": job}.items()}
+
+
+def _backfill(specification: str, *step: str) -> str:
+    """The specification for a step of a backfill."""
+    arguments = json.dumps(["run", "/files/backfill.json", *step])
+    return re.sub(r" *# Replace your-site\.\n( *args: ).*\n", rf"\g<1>{arguments}\n", specification)
 
 
 def _filled(name: str, values: dict[str, str]) -> str:

@@ -32,7 +32,9 @@ def job_services() -> list[str]:
 
 
 def test_the_package_has_the_files(hollow_package):
-    assert set(FILES) == {f"container_{name}" for name in ("install.sql", "task.sql", "stream.sql", "job.yaml")}
+    assert set(FILES) == {
+        f"container_{name}" for name in ("install.sql", "task.sql", "stream.sql", "backfill.sql", "job.yaml")
+    }
     for name, text in FILES.items():
         assert (hollow_package / name).read_text() == text
     sums = (hollow_package / "SHA256SUMS").read_text()
@@ -66,6 +68,21 @@ def test_no_job_service_has_a_name():
 def test_the_task_has_the_specification():
     (text,) = re.findall(r"FROM SPECIFICATION \$\$\n(.*?)\$\$", FILES["container_task.sql"], re.S)
     assert yaml.safe_load(text)["spec"] == SPECIFICATION
+
+
+def test_the_tasks_of_a_backfill_differ_in_their_step():
+    texts = re.findall(r"FROM SPECIFICATION \$\$\n(.*?)\$\$", FILES["container_backfill.sql"], re.S)
+    steps = []
+    for text in texts:
+        specification = yaml.safe_load(text)["spec"]
+        (container,) = specification["containers"]
+        command, job, *step = container.pop("args")
+        assert (command, job) == ("run", "/files/backfill.json")
+        steps.append(step)
+        expected = json.loads(json.dumps(SPECIFICATION))
+        del expected["containers"][0]["args"]
+        assert specification == expected
+    assert steps == [["--plan-slices"], [], ["--finish"]]
 
 
 def test_the_specification_is_that_of_the_job():
