@@ -10,6 +10,11 @@ pub(super) fn upload_limits(job: &Value) -> QueueLimits {
     QueueLimits { threads, ..usual }
 }
 
+/// The most sessions that run statements at once.
+pub(super) fn sessions(job: &Value) -> usize {
+    option(job, "sessions").unwrap_or(1)
+}
+
 fn option(job: &Value, key: &str) -> Option<usize> {
     let number = job.get("delivery")?.get(key)?.as_u64()?;
     usize::try_from(number).ok()
@@ -30,5 +35,7 @@ mod tests {
         check(json!({}), 8);
         check(Value::Null, 8);
         check(json!({"parallel_uploads": "many"}), 8);
+        assert_eq!(sessions(&json!({"delivery": {"sessions": 4}})), 4);
+        assert_eq!(sessions(&json!({})), 1);
     }
 }

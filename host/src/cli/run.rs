@@ -18,7 +18,7 @@ use snowcat_host::watch::{
 };
 use snowcat_host::{DryRun, Engine, Error, Observer, Report, Runner, Settings};
 
-use super::delivery::upload_limits;
+use super::delivery::{sessions, upload_limits};
 use super::events::EventLines;
 use super::exit::{Exit, of_error};
 use super::load::{LoadArguments, sources, stores};
@@ -154,7 +154,8 @@ impl RunJob {
         signals.loading(session.aborter());
         numbers.session(true);
         let sources = sources(&job, &stores(stop), stop);
-        let host = Snowflake::with_limits(session, sources, upload_limits(&job));
+        let host = Snowflake::with_limits(session, sources, upload_limits(&job))
+            .sessions(connection, sessions(&job));
         let runner = Runner::new(&engine).limits(self.load.limits());
         let run = PreparedRun { runner, job: job.to_string(), now, transcript };
         let mut seen = Seen::new(&numbers, watch.steps());

@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connection::Connection;
 use super::effect::Effect;
 use super::error::{ErrorKind, SnowflakeError};
+use super::pool::SessionPool;
 use super::put::list_statement;
 use super::session::Session;
 use super::stopping;
 use super::uploads::SharedSession;
 use crate::host::{Host, Pulled, SqlReply};
-use crate::interface::{Failure, Outcome, Pull, Request, Response, Script, Upload};
+use crate::interface::{Failure, Order, Outcome, Pull, Request, Response, Script, Upload};
 use crate::stage::{Queue, QueueLimits, StagePath};
 use crate::stop::{Stop, StopHook};
 
@@ -45,6 +47,8 @@ pub struct Snowflake<S> {
     // It is dropped before the session, which its threads use.
     uploads: Queue,
     session: SharedSession,
+    /// `None`: all statements run in the one session.
+    pool: Option<SessionPool>,
     sources: S,
     outcome_unknown: bool,
     commit_unknown: bool,
@@ -68,7 +72,16 @@ impl<S> Snowflake<S> {
         let stopped_by = |stop| stopping::stopped_by(stop, aborter, uploads.stopper());
         let _hook = stop.as_ref().map(stopped_by);
         let (outcome_unknown, commit_unknown) = (false, false);
-        Self { uploads, session, sources, outcome_unknown, commit_unknown, stop, _hook }
+        let pool = None;
+        Self { uploads, session, pool, sources, outcome_unknown, commit_unknown, stop, _hook }
+    }
+
+    /// Runs the statements of scripts in any order in up to `most` sessions at once, outside of transactions.
+    /// The others are opened with this connection when they are needed.
+    #[must_use]
+    pub fn sessions(mut self, connection: Connection, most: usize) -> Self {
+        self.pool = (most > 1).then(|| SessionPool::new(connection, most));
+        self
     }
 
     /// Returns the host that performs requests, inputs and waits.
@@ -126,13 +139,35 @@ impl<S> Snowflake<S> {
     /// # Errors
     /// Those of [`Session::close`].
     pub fn close(self) -> Result<(), SnowflakeError> {
-        let Self { uploads, session, .. } = self;
+        let Self { uploads, session, pool, .. } = self;
         drop(uploads);
-        session.lock().log_out()
+        let others = pool.map_or(Ok(()), SessionPool::close);
+        session.lock().log_out().and(others)
     }
 
     fn is_stopped(&self) -> bool {
         self.stop.as_ref().is_some_and(Stop::is_stopped)
+    }
+
+    /// Runs the statements of a script at once, if that is possible.
+    fn at_once(&mut self, script: &Script) -> Option<Result<SqlReply, Failure>> {
+        let alone = script.statements.len() < 2 || self.is_stopped();
+        let pool = self.pool.as_mut().filter(|_| script.order == Order::Any && !alone)?;
+        if self.session.lock().in_transaction() {
+            return None;
+        }
+        let ended = pool.run(&self.session, &script.statements, self.stop.as_ref());
+        let is_whole = ended.len() == script.statements.len();
+        let mut outcomes = Vec::with_capacity(ended.len());
+        let mut failure = None;
+        for ((_, answer), statement) in ended.into_iter().zip(&script.statements) {
+            match self.kept(answer, Effect::of(statement)) {
+                Ok(answer) => outcomes.push(Outcome::from(answer)),
+                Err(error) => _ = failure.get_or_insert(error),
+            }
+        }
+        let failure = failure.or_else(|| (!is_whole).then(stopped));
+        Some(failure.map_or(Ok(SqlReply::Outcomes(outcomes)), Err))
     }
 
     fn kept<T>(&mut self, result: Result<T, SnowflakeError>, effect: Effect) -> Result<T, Failure> {
@@ -151,6 +186,9 @@ impl<S: Host> Host for Snowflake<S> {
         // After a stop the uploads were cancelled, and the clean-up is not to fail for it.
         if !self.is_stopped() {
             uploaded?;
+        }
+        if let Some(reply) = self.at_once(script) {
+            return reply;
         }
         // Statements in any order may run one after the other, too.
         let mut outcomes = Vec::with_capacity(script.statements.len());

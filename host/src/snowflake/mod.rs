@@ -25,6 +25,7 @@ mod id;
 mod key;
 mod login;
 mod observer;
+mod pool;
 mod put;
 mod query;
 mod session;

@@ -2,6 +2,7 @@
 
 mod emulator;
 mod logins;
+mod pool;
 pub(crate) mod service;
 mod sessions;
 mod statements;

@@ -138,15 +138,14 @@ pub(crate) const RENEWAL: &str = "/session/token-request";
 /// Answers one request and closes the connection.
 fn serve(mut stream: TcpStream, state: &Mutex<State>, answers: &Answers) {
     let Some(sent) = receive(&mut stream) else { return };
-    let does = {
+    state.lock().unwrap().sent.push(sent.clone());
+    let planned = || {
         let mut state = state.lock().unwrap();
-        state.sent.push(sent.clone());
-        let mut planned = || {
-            let all = state.planned.get_mut(&sent.path)?;
-            Some(if all.len() > 1 { all.remove(0) } else { all[0].clone() })
-        };
-        answers(&sent).or_else(&mut planned)
+        let all = state.planned.get_mut(&sent.path)?;
+        Some(if all.len() > 1 { all.remove(0) } else { all[0].clone() })
     };
+    // An answer may take a while: it does not keep others waiting.
+    let does = answers(&sent).or_else(planned);
     let (status, headers, body) = match does {
         None => (404, Vec::new(), Vec::new()),
         Some(Does::HangsUp) => return,

@@ -1,0 +1,110 @@
+//! More sessions for scripts in any order. A transaction never spans two sessions: the pool runs nothing in one.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::answer::Answer;
+use super::connection::Connection;
+use super::error::SnowflakeError;
+use super::session::Session;
+use super::uploads::SharedSession;
+use crate::stop::Stop;
+
+/// Sessions besides the one of the load. They are opened when a script needs them.
+pub(super) struct SessionPool {
+    connection: Connection,
+    /// The most sessions that run one script, the load's included.
+    most: usize,
+    sessions: Vec<Session>,
+}
+
+/// What statements returned, by their number in the script.
+type Ended = Vec<(usize, Result<Answer, SnowflakeError>)>;
+
+impl SessionPool {
+    pub(super) const fn new(connection: Connection, most: usize) -> Self {
+        Self { connection, most, sessions: Vec::new() }
+    }
+
+    /// Runs statements that do not depend on one another. Returns when all that were begun have ended: after a
+    /// failure no other is begun. The results are in the order of the script.
+    /// After a stop, too: there are fewer results then.
+    pub(super) fn run(
+        &mut self,
+        own: &SharedSession,
+        statements: &[String],
+        stop: Option<&Stop>,
+    ) -> Ended {
+        // A login takes about as long as a statement.
+        let wanted = self.most.min(statements.len() / 2).saturating_sub(1);
+        let script = PoolScript::new(statements, stop);
+        let connection = &self.connection;
+        let sessions: Vec<Option<Session>> = thread::scope(|scope| {
+            let mut sessions = std::mem::take(&mut self.sessions).into_iter();
+            let threads: Vec<_> = (0..wanted)
+                .map_while(|_| {
+                    let (session, script) = (sessions.next(), &script);
+                    let work = move || {
+                        // Without a session the others run all statements.
+                        let opened = session.map_or_else(|| Session::open(connection), Ok);
+                        let mut session = opened.ok()?;
+                        script.work(|statement| session.execute(statement));
+                        Some(session)
+                    };
+                    thread::Builder::new().spawn_scoped(scope, work).ok()
+                })
+                .collect();
+            script.work(|statement| own.lock().execute(statement));
+            let used = threads.into_iter().map(|thread| thread.join().ok().flatten());
+            used.chain(sessions.map(Some)).collect()
+        });
+        self.sessions = sessions.into_iter().flatten().collect();
+        script.ended()
+    }
+
+    /// Logs out.
+    ///
+    /// # Errors
+    /// The first one of [`Session::close`].
+    pub(super) fn close(self) -> Result<(), SnowflakeError> {
+        let closed: Vec<_> = self.sessions.into_iter().map(Session::close).collect();
+        closed.into_iter().collect()
+    }
+}
+
+/// A script that several sessions run.
+struct PoolScript<'a> {
+    statements: &'a [String],
+    stop: Option<&'a Stop>,
+    next: AtomicUsize,
+    failed: AtomicBool,
+    ended: Mutex<Ended>,
+}
+
+impl<'a> PoolScript<'a> {
+    fn new(statements: &'a [String], stop: Option<&'a Stop>) -> Self {
+        let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+        Self { statements, stop, next, failed, ended: Mutex::default() }
+    }
+
+    /// Runs statements until there are no more, or one has failed.
+    fn work(&self, mut execute: impl FnMut(&str) -> Result<Answer, SnowflakeError>) {
+        let is_stopped = || self.stop.is_some_and(Stop::is_stopped);
+        while !self.failed.load(Ordering::SeqCst) && !is_stopped() {
+            let number = self.next.fetch_add(1, Ordering::SeqCst);
+            let Some(statement) = self.statements.get(number) else { return };
+            let result = execute(statement);
+            if result.is_err() {
+                self.failed.store(true, Ordering::SeqCst);
+            }
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+        }
+    }
+
+    fn ended(self) -> Ended {
+        let mut ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ended.sort_by_key(|(number, _)| *number);
+        ended
+    }
+}
