@@ -1,4 +1,4 @@
-"""COPY INTO: Parquet from a stage, with a transformation or by column name; JSON is in `copy_json`."""
+"""COPY INTO: Parquet from a stage, with a transformation or by column name; other formats: `copy_json`, `copy_text`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 from sqlglot import exp
 
-from . import copy_json, dialect
+from . import copy_json, copy_text, dialect
 from .catalog import SEMI, Column
 from .dml import Prepared, coerce, describe, targets
 from .engine import HISTORY, HISTORY_NAME, Outcome
@@ -66,7 +66,7 @@ def prepare(session: Session, sql: str) -> Prepared:
     stage, prefix = session.stage(reference, "READ")
     columns = targets(table, names)
     reading = _reading(options, select is not None)
-    items = _items(select, columns) if select is not None else None
+    items = _items(copy_text.select(select, reading), columns) if select is not None else None
     pinned: list[list[File]] = []
 
     def run() -> Outcome:
@@ -83,10 +83,11 @@ def prepare(session: Session, sql: str) -> Prepared:
             if seen and not options.get("FORCE"):
                 rows.append((file.shown(), "LOAD_SKIPPED", 0, 0, None, 1, "File was loaded before.", None, None, None))
                 continue
-            found, query = _file_query(session, file, items, columns, reading)
-            listed = ", ".join(quote(c.name) for c in found)
-            sql = f"INSERT INTO {full(name)} ({listed}) {query}"
-            count = session.duck.execute(sql).fetchall()[0][0]
+            with copy_text.converted(file, reading) as readable:
+                found, query = _file_query(session, readable, items, columns, reading)
+                listed = ", ".join(quote(c.name) for c in found)
+                sql = f"INSERT INTO {full(name)} ({listed}) {query}"
+                count = session.duck.execute(sql).fetchall()[0][0]
             session.duck.execute(
                 f"INSERT INTO {quote(name[0])}.{HISTORY} VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [name[1], name[2], stage.key, file.path, file.digest(), count, dt.datetime.now(dt.UTC)],
@@ -105,13 +106,18 @@ KNOWN_OPTIONS = {"FILE_FORMAT", "ON_ERROR", "FORCE", "PURGE", "FILES", "PATTERN"
 
 
 def _reading(options: dict, transforming: bool) -> dict:
-    """The options of a COPY, checked; only Parquet and JSON are emulated."""
+    """The options of a COPY, checked; only Parquet, JSON, and CSV with a transformation are emulated."""
     for key in options:
         if key not in KNOWN_OPTIONS:
             raise not_emulated(f"COPY option {key}")
     form = options.get("FILE_FORMAT")
     match = str(options.get("MATCH_BY_COLUMN_NAME", "NONE")).upper()
-    if isinstance(form, dict) and str(form.get("TYPE", "")).upper() == "JSON":
+    kind = str(form.get("TYPE", "")).upper() if isinstance(form, dict) else ""
+    if transforming and kind in ("JSON", "CSV"):
+        if str(options.get("ON_ERROR", "ABORT_STATEMENT")).upper() != "ABORT_STATEMENT":
+            raise not_emulated("ON_ERROR other than ABORT_STATEMENT")
+        return copy_text.reading(form)
+    if kind == "JSON":
         return copy_json.reading(form, match, transforming)
     if not isinstance(form, dict) or str(form.get("TYPE", "")).upper() != "PARQUET":
         raise not_emulated("COPY from anything but FILE_FORMAT = (TYPE = PARQUET ...) or JSON")

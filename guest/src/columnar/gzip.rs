@@ -25,27 +25,72 @@ impl Deflater {
     pub(crate) fn append(&mut self, plain: &[u8], to: &mut Vec<u8>) -> Result<()> {
         to.extend_from_slice(&HEADER);
         self.0.reset();
+        self.deflate(plain, TDEFLFlush::Finish, to)?;
+        push_trailer(crc32(0, plain), plain.len() as u64, to);
+        Ok(())
+    }
+
+    fn deflate(&mut self, plain: &[u8], flush: TDEFLFlush, to: &mut Vec<u8>) -> Result<()> {
         let mut rest = plain;
         loop {
             let start = to.len();
             to.resize(start + (rest.len() / 2).max(1 << 10), 0);
             let free = to.get_mut(start..).unwrap_or_default();
-            let (status, read, written) = compress(&mut self.0, rest, free, TDEFLFlush::Finish);
+            let room = free.len();
+            let (status, read, written) = compress(&mut self.0, rest, free, flush);
             to.truncate(start + written);
             rest = rest.get(read..).unwrap_or_default();
             match status {
-                TDEFLStatus::Done => break,
+                TDEFLStatus::Done => return Ok(()),
+                // What is left is in the compressor.
+                TDEFLStatus::Okay
+                    if flush == TDEFLFlush::None && rest.is_empty() && written < room =>
+                {
+                    return Ok(());
+                }
                 TDEFLStatus::Okay => {}
                 other => {
                     return Err(Fault::internal(format_args!("could not compress: {other:?}")));
                 }
             }
         }
-        to.extend_from_slice(&crc32(plain).to_le_bytes());
-        // Its size modulo 2^32.
-        to.extend_from_slice(&(plain.len() as u32).to_le_bytes());
+    }
+}
+
+/// One member of gzip that is written piece by piece.
+#[derive(Debug)]
+pub(crate) struct GzipStream {
+    deflater: Deflater,
+    crc: u32,
+    length: u64,
+}
+
+impl GzipStream {
+    /// Appends the beginning of a member.
+    pub(crate) fn begin(to: &mut Vec<u8>) -> Self {
+        to.extend_from_slice(&HEADER);
+        Self { deflater: Deflater::new(), crc: 0, length: 0 }
+    }
+
+    /// Appends a piece.
+    pub(crate) fn append(&mut self, plain: &[u8], to: &mut Vec<u8>) -> Result<()> {
+        self.crc = crc32(self.crc, plain);
+        self.length += plain.len() as u64;
+        self.deflater.deflate(plain, TDEFLFlush::None, to)
+    }
+
+    /// Appends the end of the member.
+    pub(crate) fn finish(mut self, to: &mut Vec<u8>) -> Result<()> {
+        self.deflater.deflate(&[], TDEFLFlush::Finish, to)?;
+        push_trailer(self.crc, self.length, to);
         Ok(())
     }
+}
+
+/// The checksum, and the size modulo 2^32.
+fn push_trailer(crc: u32, length: u64, to: &mut Vec<u8>) {
+    to.extend_from_slice(&crc.to_le_bytes());
+    to.extend_from_slice(&(length as u32).to_le_bytes());
 }
 
 impl std::fmt::Debug for Deflater {
@@ -54,11 +99,11 @@ impl std::fmt::Debug for Deflater {
     }
 }
 
-/// The CRC-32 of RFC 1952, eight bytes at a time.
+/// The CRC-32 of RFC 1952 of bytes that follow those with the CRC `before`, eight bytes at a time.
 #[expect(clippy::indexing_slicing, reason = "a byte is an index of a table")]
-fn crc32(bytes: &[u8]) -> u32 {
+fn crc32(before: u32, bytes: &[u8]) -> u32 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let mut crc = !0;
+    let mut crc = !before;
     for word in words {
         let word = u64::from_le_bytes(*word) ^ u64::from(crc);
         crc = 0;
@@ -109,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_the_standard() {
-        let check = |text: &str, expect| assert_eq!(crc32(text.as_bytes()), expect, "{text}");
+        let check = |text: &str, expect| assert_eq!(crc32(0, text.as_bytes()), expect, "{text}");
         check("", 0);
         check("a", 0xe8b7_be43);
         check("123456789", 0xcbf4_3926);
@@ -128,7 +173,16 @@ mod tests {
                 assert!(body.starts_with(b"before\x1f\x8b"));
                 assert_eq!(decompress_to_vec(&body[16..]).unwrap(), plain, "{length}");
                 assert_eq!(trailer[4..], length.to_le_bytes(), "{length}");
-                assert_eq!(trailer[..4], crc32(&plain).to_le_bytes());
+                let mut pieces = Vec::new();
+                let mut stream = GzipStream::begin(&mut pieces);
+                for piece in plain.chunks(999) {
+                    stream.append(piece, &mut pieces).unwrap();
+                }
+                stream.finish(&mut pieces).unwrap();
+                let (body, same) = pieces.split_at(pieces.len() - 8);
+                assert_eq!(decompress_to_vec(&body[10..]).unwrap(), plain, "{length}");
+                assert_eq!(same, trailer, "{length}");
+                assert_eq!(trailer[..4], crc32(0, &plain).to_le_bytes());
             }
         }
     }

@@ -4,3 +4,4 @@ pub(crate) mod batch;
 pub(crate) mod cells;
 pub(crate) mod gzip;
 pub(crate) mod parquet;
+pub(crate) mod text;

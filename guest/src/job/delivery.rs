@@ -12,11 +12,28 @@ pub(crate) struct Delivery {
     pub(crate) max_rows: Option<u32>,
     /// A file is uploaded once it has this many bytes.
     pub(crate) max_bytes: usize,
-    /// How files are compressed.
-    pub(crate) compression: FileCompression,
+    /// The format of files.
+    pub(crate) format: DeliveredFormat,
 }
 
-/// How the files of a load are compressed.
+/// The format of the files of a load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum DeliveredFormat {
+    /// Parquet.
+    Parquet(FileCompression),
+    /// JSON, one object per line.
+    JsonLines {
+        /// `true` if it is compressed.
+        gzip: bool,
+    },
+    /// CSV.
+    Csv {
+        /// `true` if it is compressed.
+        gzip: bool,
+    },
+}
+
+/// How Parquet files are compressed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum FileCompression {
     /// Fast.
@@ -36,7 +53,8 @@ const BYTES: (usize, usize) = (100_000, 256_000_000);
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { max_rows: None, max_bytes: FILE_BYTES, compression: FileCompression::default() }
+        let format = DeliveredFormat::Parquet(FileCompression::default());
+        Self { max_rows: None, max_bytes: FILE_BYTES, format }
     }
 }
 
@@ -47,20 +65,39 @@ impl Delivery {
     /// A config fault with the path.
     pub(super) fn parse(value: &Value) -> Result<Self> {
         let object = JobObject::new(value, "delivery", KEYS)?;
-        // The host reads it: how many files it uploads at once is not decided here.
+        // The host reads them: what it does at once is not decided here.
         object.whole("parallel_uploads", 1, 64)?;
+        object.whole("sessions", 1, 16)?;
         check_on_error(&object)?;
         let rows = object.whole("max_rows", 1, i64::from(u32::MAX))?;
         Ok(Self {
             max_rows: rows.and_then(|rows| u32::try_from(rows).ok()),
             max_bytes: size(&object, "max_bytes")?.unwrap_or(FILE_BYTES),
-            compression: compression(&object)?,
+            format: format(&object)?,
         })
     }
 }
 
-const KEYS: Keys =
-    Keys::of(&["max_rows", "max_bytes", "compression", "parallel_uploads", "on_error"]);
+const KEYS: Keys = Keys::of(&[
+    "max_rows",
+    "max_bytes",
+    "format",
+    "compression",
+    "parallel_uploads",
+    "sessions",
+    "on_error",
+]);
+
+/// The formats by name; each has its own compressions.
+#[derive(Clone, Copy)]
+enum FormatName {
+    Parquet,
+    JsonLines,
+    Csv,
+}
+
+const FORMATS: &[(&str, FormatName)] =
+    &[("parquet", FormatName::Parquet), ("jsonl", FormatName::JsonLines), ("csv", FormatName::Csv)];
 
 const COMPRESSIONS: &[(&str, FileCompression)] = &[
     ("snappy", FileCompression::Snappy),
@@ -68,13 +105,30 @@ const COMPRESSIONS: &[(&str, FileCompression)] = &[
     ("none", FileCompression::Uncompressed),
 ];
 
-fn compression(object: &JobObject<'_>) -> Result<FileCompression> {
+fn format(object: &JobObject<'_>) -> Result<DeliveredFormat> {
+    let compression = compression(object)?;
+    let gzip = || match compression {
+        None | Some(FileCompression::Gzip) => Ok(true),
+        Some(FileCompression::Uncompressed) => Ok(false),
+        Some(FileCompression::Snappy) => {
+            let message = "expected \"gzip\" or \"none\" for files of text, found \"snappy\"";
+            Err(object.fault_at("compression", message))
+        }
+    };
+    Ok(match object.choice("format", FORMATS)?.unwrap_or(FormatName::Parquet) {
+        FormatName::Parquet => DeliveredFormat::Parquet(compression.unwrap_or_default()),
+        FormatName::JsonLines => DeliveredFormat::JsonLines { gzip: gzip()? },
+        FormatName::Csv => DeliveredFormat::Csv { gzip: gzip()? },
+    })
+}
+
+fn compression(object: &JobObject<'_>) -> Result<Option<FileCompression>> {
     if object.get("compression").and_then(Value::as_str) == Some("zstd") {
         let message = "zstd is not available: the component has no encoder for it; \"gzip\" makes \
                        smaller files than \"snappy\"";
         return Err(object.fault_at("compression", message));
     }
-    Ok(object.choice("compression", COMPRESSIONS)?.unwrap_or_default())
+    object.choice("compression", COMPRESSIONS)
 }
 
 /// The only choice is that of every COPY. The others are an error with the reason.
@@ -145,9 +199,13 @@ mod tests {
         check(json!({"max_bytes": 100_000}), bytes(100_000));
         check(json!({"max_bytes": "150MB"}), bytes(150_000_000));
         check(json!({"max_bytes": "100 MiB"}), bytes(100 << 20));
-        let compression = |compression| Delivery { compression, ..usual() };
-        check(json!({"compression": "gzip"}), compression(FileCompression::Gzip));
-        check(json!({"compression": "none"}), compression(FileCompression::Uncompressed));
+        let format = |format| Delivery { format, ..usual() };
+        let parquet = |compression| format(DeliveredFormat::Parquet(compression));
+        check(json!({"compression": "gzip"}), parquet(FileCompression::Gzip));
+        check(json!({"compression": "none"}), parquet(FileCompression::Uncompressed));
+        check(json!({"format": "csv"}), format(DeliveredFormat::Csv { gzip: true }));
+        let plain = json!({"format": "jsonl", "compression": "none"});
+        check(plain, format(DeliveredFormat::JsonLines { gzip: false }));
     }
 
     #[test]
@@ -173,6 +231,12 @@ mod tests {
         }
         check(json!({"compression": "zstd"}), "delivery.compression: zstd is not available: ");
         check(json!({"compression": "lz4"}), "delivery.compression: expected one of \"snappy\"");
+        check(
+            json!({"format": "csv", "compression": "snappy"}),
+            "delivery.compression: expected \"gzip\" or \"none\" for files of text",
+        );
+        check(json!({"format": "orc"}), "delivery.format: expected one of \"parquet\"");
+        check(json!({"sessions": 17}), "delivery.sessions: expected an integer from 1 to 16");
         check(json!({"parallel_uploads": 0}), "delivery.parallel_uploads: expected an integer");
         check(
             json!({"on_error": "CONTINUE"}),

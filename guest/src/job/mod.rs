@@ -38,7 +38,7 @@ use serde_json::Value;
 pub(crate) use self::backfill::SliceStep;
 pub(crate) use self::credential::Credential;
 pub(crate) use self::cursor::{Convert, Cursor, Last, OnMissing};
-pub(crate) use self::delivery::{Delivery, FileCompression};
+pub(crate) use self::delivery::{DeliveredFormat, Delivery, FileCompression};
 pub(crate) use self::disposition::{NeedsAllRows, WriteDisposition};
 pub(crate) use self::endpoint::{Client, Endpoint, ResponseAction, ResponseRule};
 pub(crate) use self::file::{Csv, Encoding, Format, Header, OfFile, OnBadRecord, Pulled};

@@ -53,7 +53,7 @@ pub(crate) fn copy_into(
 /// A time or a timestamp that the file has as an integer of nanoseconds. One without a time zone is the instant in
 /// UTC, so that it does not depend on the session's time zone.
 /// Source: Snowflake documentation, "TO_TIMESTAMP / TO_TIMESTAMP_*": a number is of the unit that the scale says.
-fn fine(column: &SqlColumn, value: &str) -> String {
+pub(super) fn fine(column: &SqlColumn, value: &str) -> String {
     let instant = format!("TO_TIMESTAMP_LTZ({value}::NUMBER(38,0), 9)");
     let kind = column.type_name();
     match column.kind.data_type {

@@ -11,6 +11,7 @@
 pub(crate) mod approved;
 pub(crate) mod condition;
 pub(crate) mod copy;
+pub(crate) mod copy_text;
 pub(crate) mod ddl;
 pub(crate) mod doctor;
 pub(crate) mod identifier;

@@ -190,12 +190,14 @@ impl OpenFamily {
             name: column.name.to_owned(),
             kind: column.kind,
             longest: self.staging.longest(id, column.name),
+            position: self.staging.position(id, column.name),
         };
         StagedTable {
             name: table.name.clone(),
             columns: columns.map(column).collect(),
             rows: self.staging.rows(id),
             directory: self.staging.directory(id, &table.name),
+            format: self.staging.format(),
         }
     }
 }

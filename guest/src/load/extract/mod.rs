@@ -13,6 +13,7 @@ mod reading;
 mod record;
 mod rejects;
 mod resource;
+mod row_file;
 pub(crate) mod staged;
 mod staging;
 mod typed;

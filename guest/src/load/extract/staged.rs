@@ -1,6 +1,7 @@
 //! The result of extraction, for publication: the staged rows of families of tables.
 
 use crate::dlt::types::Kind;
+use crate::job::DeliveredFormat;
 use crate::load::plan::merge::WriteAction;
 
 /// The staged rows of a root table and of the tables nested in it.
@@ -25,6 +26,8 @@ pub(crate) struct StagedTable {
     pub(crate) rows: u64,
     /// Where the files are under the stage.
     pub(crate) directory: String,
+    /// The format of the files.
+    pub(crate) format: DeliveredFormat,
 }
 
 /// A column that has values.
@@ -33,6 +36,8 @@ pub(crate) struct StagedColumn {
     pub(crate) kind: Kind,
     /// The bytes of its longest value, if that is longer than the default of the type; else 0.
     pub(crate) longest: u64,
+    /// Its position in files of CSV, from 1; 0 in other files.
+    pub(crate) position: usize,
 }
 
 impl StagedFamily {

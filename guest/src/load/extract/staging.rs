@@ -3,14 +3,15 @@
 
 use std::collections::HashMap;
 
+use super::row_file::{RowFile, extension, page_encoder};
 use crate::columnar::batch::ColumnBuffer;
-use crate::columnar::parquet::{FileColumn, PageCompression, PageEncoder, ParquetFile};
+use crate::columnar::parquet::{FileColumn, PageEncoder};
 use crate::dlt::naming::Convention;
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Context, Fault, Result};
-use crate::job::{Delivery, FileCompression};
+use crate::job::{DeliveredFormat, Delivery};
 use crate::protocol::FileReport;
-use crate::shred::{Family, ShredTable, TableId};
+use crate::shred::{Family, SeenColumn, ShredTable, TableId};
 use crate::sql::{DEFAULT_BINARY, DEFAULT_TEXT, MAX_BINARY, MAX_TEXT};
 
 /// A batch becomes a row group when its values have this many bytes.
@@ -76,12 +77,16 @@ pub(crate) struct Staging {
     ready: Vec<Ready>,
     encoder: PageEncoder,
     limits: FileLimits,
+    format: DeliveredFormat,
 }
 
 /// The files of one table.
 #[derive(Default)]
 struct TableFiles {
-    open: Option<(Vec<FileColumn>, ParquetFile)>,
+    open: Option<(Vec<FileColumn>, RowFile)>,
+    /// The fields of files of CSV, which are in the order in which columns had their first values: a column is
+    /// at one position in all files.
+    order: Vec<String>,
     files: usize,
     rows: u64,
     /// The bytes of the longest value of each column, if that is longer than the default of its
@@ -103,19 +108,15 @@ impl Staging {
         delivery: &Delivery,
     ) -> Self {
         let prefix = load_id.to_owned();
-        let compression = match delivery.compression {
-            FileCompression::Snappy => PageCompression::Snappy,
-            FileCompression::Gzip => PageCompression::Gzip,
-            FileCompression::Uncompressed => PageCompression::Uncompressed,
-        };
         Self {
             prefix,
             convention,
             resource,
             tables: Vec::new(),
             ready: Vec::new(),
-            encoder: PageEncoder::compressing(compression),
+            encoder: page_encoder(delivery.format),
             limits: FileLimits::of(delivery),
+            format: delivery.format,
         }
     }
 
@@ -163,6 +164,18 @@ impl Staging {
         format!("{}/{}.{}.{name}", self.prefix, self.resource, id.number())
     }
 
+    /// The format of the files.
+    pub(crate) const fn format(&self) -> DeliveredFormat {
+        self.format
+    }
+
+    /// The position of a column in files of CSV, from 1; 0 in other files.
+    pub(crate) fn position(&self, id: TableId, column: &str) -> usize {
+        let name = self.convention.fold(column);
+        let order = self.tables.get(id.number()).map_or(&[][..], |staged| &staged.order);
+        order.iter().position(|known| *known == name).map_or(0, |at| at + 1)
+    }
+
     /// Rows of a table handed over so far.
     pub(crate) fn rows(&self, id: TableId) -> u64 {
         self.tables.get(id.number()).map_or(0, |staged| staged.rows)
@@ -179,20 +192,29 @@ impl Staging {
     fn append(&mut self, id: TableId, table: &ShredTable) -> Result<()> {
         let columns = table.columns();
         let columns: Vec<_> = columns.iter().filter(|column| column.seen).collect();
-        let fields: Vec<FileColumn> = columns
-            .iter()
-            .map(|column| FileColumn { name: self.convention.fold(column.name), kind: column.kind })
-            .collect();
-        let values: Vec<&ColumnBuffer> = columns.iter().map(|column| column.values).collect();
+        let column = |column: &SeenColumn<'_>| FileColumn {
+            name: self.convention.fold(column.name),
+            kind: column.kind,
+        };
+        let of_batch = columns.iter().map(|it| (column(it), Some(it.values))).collect();
         let at = id.number();
         while self.tables.len() <= at {
             self.tables.push(TableFiles::default());
         }
+        let in_file = match self.format {
+            DeliveredFormat::Parquet(_) | DeliveredFormat::JsonLines { .. } => of_batch,
+            DeliveredFormat::Csv { .. } => self.tables[at].in_order(of_batch),
+        };
+        let fields: Vec<FileColumn> = match self.format {
+            // Each row has the names of its columns.
+            DeliveredFormat::JsonLines { .. } => Vec::new(),
+            _ => in_file.iter().map(|(column, _)| column.clone()).collect(),
+        };
         // The columns of a file are fixed at its beginning: a schema that grew begins a new file.
         // So does a batch that is a large file by itself, because hosts copy a file whole.
         let is_alone = table.bytes() > LARGE_BATCH;
         let (rows, most) = (u64::from(table.rows()), u64::from(self.limits.rows));
-        let ends = |(begun, file): &(Vec<FileColumn>, ParquetFile)| {
+        let ends = |(begun, file): &(Vec<FileColumn>, RowFile)| {
             *begun != fields || is_alone || file.rows() + rows > most
         };
         if self.tables[at].open.as_ref().is_some_and(ends) {
@@ -215,9 +237,9 @@ impl Staging {
         }
         let (_, file) = match &mut staged.open {
             Some(open) => open,
-            None => staged.open.insert((fields.clone(), ParquetFile::create(fields)?)),
+            None => staged.open.insert((fields, RowFile::create(self.format, &in_file)?)),
         };
-        file.append(&values, table.rows(), &mut self.encoder)?;
+        file.append(&in_file, table.rows(), &mut self.encoder)?;
         staged.rows += rows;
         if file.size() > self.limits.bytes || file.rows() >= most {
             self.close(id, &table.name)?;
@@ -229,7 +251,7 @@ impl Staging {
         let directory = self.directory(id, table);
         let Some(staged) = self.tables.get_mut(id.number()) else { return Ok(()) };
         let Some((_, file)) = staged.open.take() else { return Ok(()) };
-        let path = format!("{directory}/{}.parquet", staged.files);
+        let path = format!("{directory}/{}.{}", staged.files, extension(self.format));
         staged.files += 1;
         let rows = file.rows();
         let bytes = file.finish()?;
@@ -251,6 +273,28 @@ impl Staging {
             .filter_map(|staged| staged.open.as_ref())
             .map(|(_, file)| file.size())
             .sum()
+    }
+}
+
+impl TableFiles {
+    /// The columns of a batch at their positions in all files of the table.
+    fn in_order<'a>(
+        &mut self,
+        batch: Vec<(FileColumn, Option<&'a ColumnBuffer>)>,
+    ) -> Vec<(FileColumn, Option<&'a ColumnBuffer>)> {
+        let mut by_name: HashMap<String, Option<&'a ColumnBuffer>> = HashMap::new();
+        for (column, values) in batch {
+            if !self.order.contains(&column.name) {
+                self.order.push(column.name.clone());
+            }
+            by_name.insert(column.name, values);
+        }
+        // A field is text, whatever the type of its column is.
+        let column = |name: &String| {
+            let kind = Kind::of(DataType::Text);
+            (FileColumn { name: name.clone(), kind }, by_name.get(name).copied().flatten())
+        };
+        self.order.iter().map(column).collect()
     }
 }
 

@@ -3,12 +3,14 @@
 use crate::dlt::schema::{self, Schema, Table};
 use crate::dlt::types::{DataType, Kind};
 use crate::fault::{Fault, Result};
+use crate::job::DeliveredFormat;
 use crate::load::extract::staged::StagedTable;
 use crate::load::session::{Session, SqlReply};
 use crate::load::target::Target;
 use crate::load::target::catalog::Catalog;
 use crate::shred::SEQ;
 use crate::sql::copy::{Json, copy_into, rows_loaded};
+use crate::sql::copy_text::{TextFiles, TextRows, copy_text_into};
 use crate::sql::{Name, SqlColumn};
 
 /// The dataset that a load writes.
@@ -46,8 +48,18 @@ impl Destination<'_> {
         // The columns of the files, with the types of the target table.
         let mut columns = self.columns(table, into);
         columns.extend(seq);
-        let stage = &self.target.stage;
-        let statement = copy_into(into, &columns, stage, &table.directory, json);
+        let (stage, path) = (&self.target.stage, table.directory.as_str());
+        let statement = match table.format {
+            DeliveredFormat::Parquet(_) => copy_into(into, &columns, stage, path, json),
+            DeliveredFormat::JsonLines { gzip } => {
+                let files = TextFiles { stage, path, gzip, rows: TextRows::Objects };
+                copy_text_into(into, &columns, &files, json)
+            }
+            DeliveredFormat::Csv { gzip } => {
+                let rows = TextRows::Fields(positions(table));
+                copy_text_into(into, &columns, &TextFiles { stage, path, gzip, rows }, json)
+            }
+        };
         let SqlReply::Ran(outcome) = session.sql(statement).await? else { return Ok(()) };
         let loaded = rows_loaded(&outcome.rows);
         if loaded != Some(table.rows) {
@@ -98,4 +110,11 @@ impl Destination<'_> {
     pub(crate) fn fold(&self, name: &str) -> String {
         self.target.convention.fold(name)
     }
+}
+
+/// The positions of the columns in files of CSV: those of [`Destination::columns`], then that of the sequence
+/// number.
+fn positions(table: &StagedTable) -> Vec<usize> {
+    let (seq, others): (Vec<_>, Vec<_>) = table.columns.iter().partition(|it| it.name == SEQ);
+    others.into_iter().chain(seq).map(|column| column.position).collect()
 }

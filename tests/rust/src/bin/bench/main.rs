@@ -53,12 +53,14 @@ fn main() -> ExitCode {
 }
 
 /// The stages that are measured: the latency of each in milliseconds, and the `delivery` of the job.
-fn stage_options() -> [(u64, Value); 4] {
+fn stage_options() -> [(u64, Value); 6] {
     [
         (0, json!({})),
         (50, json!({})),
         (50, json!({"max_bytes": "1MB"})),
         (0, json!({"compression": "gzip"})),
+        (0, json!({"format": "jsonl"})),
+        (0, json!({"format": "csv"})),
     ]
 }
 
