@@ -18,7 +18,6 @@ from fakesnow import info_schema, macros
 from fakesnow.instance import FakeSnow
 
 from .catalog import Catalog, Schema, Table
-from .connections import Connections
 from .errors import exists, missing
 from .locks import Holder, Locks
 from .modes import Modes
@@ -71,7 +70,6 @@ class Engine:
         self.stages = Stages(root, lambda name: name in self.catalog.tables)
         self.locks = Locks(modes.most_waiters)
         self.text_limit = modes.text_limit
-        self.connections = Connections(self.duck, modes.text_limit)
         self.past: Past  # the account's, which knows the sessions
         self.commits = 0
         self.ddl = threading.RLock()
@@ -126,7 +124,6 @@ class Engine:
 
     def close(self) -> None:
         """Close DuckDB."""
-        self.connections.close()
         with contextlib.suppress(duckdb.Error):
             self.duck.close()
-        del self.connections, self.duck, self.fakesnow
+        del self.duck, self.fakesnow

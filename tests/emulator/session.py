@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 from fakesnow import statement_type
-from fakesnow.conn import FakeSnowflakeConnection
 from fakesnow.cursor import FakeSnowflakeCursor
 from sqlglot import exp
 
@@ -53,8 +52,9 @@ class Session:
         self.transaction: Transaction | None = None
         caller = frame.caller.parameters.of_a_procedure(frame.owners_rights) if frame is not None else None
         self.parameters = Parameters(account, caller)
-        self.own_duck: duckdb.DuckDBPyConnection = self.engine.connections.taken()
-        self.fakesnow = FakeSnowflakeConnection(self.own_duck, self.engine.fakesnow.results_cache)
+        self.fakesnow = self.engine.fakesnow.connect()
+        self.own_duck: duckdb.DuckDBPyConnection = self.fakesnow._duck_conn
+        self.own_duck.execute(dialect.macros(account.modes.text_limit))
         self.own_duck.execute(f"SET TimeZone = '{literal(self.timezone)}'")
         self.reading: duckdb.DuckDBPyConnection | None = None  # an old snapshot, for one SELECT
         self.running = threading.RLock()
@@ -439,10 +439,5 @@ class Session:
         for table in [t for t in self.engine.catalog.tables.values() if t.temporary == self.id]:
             self.own_duck.execute(f"DROP TABLE {full(table.name)}")
             del self.engine.catalog.tables[table.name]
-        # A statement of a session that was ended from outside may still run.
-        if self.running.acquire(blocking=False):
-            self.running.release()
-            self.engine.connections.back(self.own_duck)
-        else:
-            self.own_duck.close()
+        self.own_duck.close()
         del self.own_duck, self.fakesnow  # DuckDB complains about connections that outlive the interpreter
