@@ -7,7 +7,7 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .errors import SqlError, cancelled
@@ -50,6 +50,10 @@ class Lock:
         return self.rows is None or other.rows is None or not self.rows.isdisjoint(other.rows)
 
 
+def _nothing() -> None:
+    """The transaction needs nothing before it waits."""
+
+
 class Locks:
     """The locks of an account. A holder releases all its locks at once."""
 
@@ -59,10 +63,12 @@ class Locks:
         self._held: list[Lock] = []
         self._waiting: list[Lock] = []
 
-    def take(self, table: Name, rows: Rows | None, holder: Holder, timeout: float) -> bool:
+    def take(
+        self, table: Name, rows: Rows | None, holder: Holder, timeout: float, before_wait: Callable[[], None] = _nothing
+    ) -> bool:
         """Wait for the table or the rows, then hold them. Returns `True` if the statement had to wait.
 
-        Error 000625 after `timeout` seconds, or at once if too many statements wait for the table.
+        `before_wait` is called before others can commit. Error 000625 after `timeout` seconds, or at once if too many statements wait for the table.
         """
         wanted = Lock(table, rows, holder)
         with self._changed:
@@ -76,6 +82,7 @@ class Locks:
                     wanted,
                     f"the number of waiters for this lock exceeds the {self.most_waiters} statements limit.",
                 )
+            before_wait()
             self._waiting.append(wanted)
             self._changed.notify_all()
             try:

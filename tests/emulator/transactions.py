@@ -83,13 +83,10 @@ def change(session: Session, prepared: Prepared) -> Outcome:
     if transaction is None:
         return _alone(session, prepared)
     try:
-        outcome = _run(session, prepared, transaction, alone=False)
+        return _run(session, prepared, transaction, alone=False)
     except BaseException:
         _again(session)
         raise
-    if session.account.modes.strict_locks:
-        _keep(session, transaction)
-    return outcome
 
 
 def _alone(session: Session, prepared: Prepared) -> Outcome:
@@ -146,7 +143,9 @@ def _lock(session: Session, table: Name, rows: Rows, transaction: Transaction) -
         wanted = rows - held
         new = bool(wanted) and not whole
     if new:
-        session.engine.locks.take(table, wanted, transaction, session.lock_timeout)
+        # What others commit meanwhile must not change what the transaction's statements did.
+        keep = lambda: _keep(session, transaction)
+        session.engine.locks.take(table, wanted, transaction, session.lock_timeout, keep)
         held |= {None} if wanted is None else wanted
     return new
 

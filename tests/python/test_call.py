@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from conformance.direct import install
 from jira import TOKEN, USER, Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
@@ -30,7 +31,7 @@ def site():
 @pytest.fixture
 def lab(built_package, site):
     with Lab(databases=()) as made:
-        made.install(built_package, task=True)
+        install(made, built_package, task=True)
         made.hosts.map(SITE, site.address)
         yield made
 

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import snowcat_doctor_host as host
 import snowcat_procedure as loads
+from conformance.direct import install
 
 from emulator import Lab
 from emulator.text import split_script
@@ -60,7 +61,7 @@ class Site(BaseHTTPRequestHandler):
 
 
 def installed(lab: Lab, package: pathlib.Path) -> None:
-    lab.install(package)
+    install(lab, package)
     session = lab.connect()
     for statement in split_script((package / "doctor.sql").read_text()):
         session.sql(statement).collect()

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import snowcat_input
 import snowcat_text
+from conformance.direct import install
 
 from emulator import Lab
 
@@ -266,7 +267,7 @@ def test_gzip_of_many_members_takes_linear_time():
 @pytest.fixture
 def lab(built_package):
     with Lab() as made:
-        made.install(built_package)
+        install(made, built_package)
         made.script(
             "CREATE SCHEMA RAW.IN_; CREATE STAGE RAW.IN_.LANDING; GRANT USAGE ON SCHEMA RAW.IN_ TO ROLE SNOWCAT_OWNER; "
             "GRANT READ ON STAGE RAW.IN_.LANDING TO ROLE SNOWCAT_OWNER;"

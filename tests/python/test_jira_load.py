@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import pytest
+from conformance.direct import install
 from fakes import SITE, FakeJira
 from jira import Jira
 from snowflake.snowpark.exceptions import SnowparkSQLException
@@ -21,7 +22,7 @@ FULL = "CALL SNOWCAT.CODE.P_LOAD_JIRA('{}', NULL, TRUE)"
 @pytest.fixture(scope="module")
 def installed(built_package):
     with Lab(databases=()) as made:
-        made.install(built_package)
+        install(made, built_package)
         yield made
 
 
@@ -45,7 +46,7 @@ def lab(installed, jira):
 def loaded(built_package):
     """An account with the rows of a load, and the Jira of these rows."""
     with FakeJira(issues=260) as jira, Lab(databases=()) as made:
-        made.install(built_package)
+        install(made, built_package)
         made.hosts.map(SITE, jira.address)
         call(made)
         yield made, jira
@@ -89,7 +90,7 @@ def test_steady_load_of_thirteen_tables_sends_few_statements(built_package):
         for line in (CASES / "jira_issues/input.ndjson").read_text().splitlines():
             issue = json.loads(line)
             site.issues[int(issue["id"])] = issue
-        lab.install(built_package)
+        install(lab, built_package)
         lab.hosts.map(SITE, site.address)
         first = call(lab)
         assert len(first["rows"]) == 14

@@ -9,6 +9,7 @@ from typing import Any
 
 import fakes
 import pytest
+from conformance.direct import Direct, install
 from fakes import SITE, FakeJira, fake
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
@@ -51,8 +52,8 @@ def account(built_package) -> Iterator[Callable[..., Account]]:
         lab = Lab(databases=())
         labs.append(lab)
         lab.__enter__()
-        lab.install(built_package)
-        session = lab.connect()
+        install(lab, built_package)
+        session = Direct(lab.account)
         for statement in split_script((pathlib.Path(built_package) / f"{name}.sql").read_text()):
             session.sql(statement).collect()
         session.close()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import snowcat_input
+from conformance.direct import install
 from test_files import call
 
 from emulator import Lab
@@ -137,7 +138,7 @@ def test_both_hosts_report_the_same_types(tmp_path):
 @pytest.fixture
 def lab(built_package):
     with Lab() as made:
-        made.install(built_package)
+        install(made, built_package)
         made.script(
             "CREATE SCHEMA RAW.IN_; CREATE STAGE RAW.IN_.LANDING; GRANT USAGE ON SCHEMA RAW.IN_ TO ROLE SNOWCAT_OWNER; "
             "GRANT READ ON STAGE RAW.IN_.LANDING TO ROLE SNOWCAT_OWNER;"

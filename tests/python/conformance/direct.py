@@ -6,16 +6,27 @@ are, what a procedure may do and what comes of it is the same.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from snowflake.connector.errors import ProgrammingError
 
 from emulator.errors import SqlError
 from emulator.roles import ADMIN
+from emulator.text import split_script
 
 if TYPE_CHECKING:
+    import pathlib
+
+    from emulator import Lab
     from emulator.account import Account
     from emulator.procedure import Frame
+
+
+PUT = re.compile(
+    r"PUT file://(?P<name>\S+) (?P<stage>@\S+) AUTO_COMPRESS = FALSE OVERWRITE = (?P<overwrite>TRUE|FALSE)"
+)
 
 
 class Row(tuple):
@@ -36,11 +47,32 @@ class Statement:
             table = self.session.execute(self.query).table
         except SqlError as error:
             raise ProgrammingError(msg=error.message, errno=error.errno, sqlstate=error.sqlstate) from error
-        rows = [Row(values) for values in zip(*(column.to_pylist() for column in table.columns), strict=True)]
+        rows = [Row(values) for values in zip(*map(_values, table.columns), strict=True)]
         names = tuple(table.column_names)
         for row in rows:
             row._fields = names
         return rows
+
+
+def _values(column: pa.ChunkedArray) -> list:
+    """The values as the driver returns them: numbers without decimals are integers."""
+    found = column.to_pylist()
+    if pa.types.is_decimal(column.type) and column.type.scale == 0:
+        return [None if value is None else int(value) for value in found]
+    return found
+
+
+def install(lab: Lab, package: pathlib.Path, *, task: bool = False) -> None:
+    """As `Lab.install`, for tests whose subject comes after the installation."""
+    session = Direct(lab.account)
+    for name in ("put.sql", "install.sql", *(["task.sql"] if task else [])):
+        for statement in split_script((package / name).read_text()):
+            if put := PUT.fullmatch(statement):
+                if put["overwrite"] == "TRUE" or put["name"] not in lab.files(put["stage"]):
+                    lab.put(put["stage"], put["name"], (package / put["name"]).read_bytes())
+            else:
+                session.sql(statement).collect()
+    session.close()
 
 
 class Direct:
