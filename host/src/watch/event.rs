@@ -69,7 +69,7 @@ pub trait EventSink: Send + Sync {
 /// // A session gets it too: `connection.observed_by(Arc::new(watch.clone()))`.
 /// let job = r#"{
 ///     "pipeline": "shop", "database": "RAW", "dataset": "shop",
-///     "resources": [{"name": "orders", "source": "pull"}]
+///     "resources": [{"name": "orders", "source": "pull", "format": "json"}]
 /// }"#;
 /// let mut host = DryRun::new().input("orders", Input::of_reader(&br#"{"id": 1}"#[..]));
 /// let engine = Engine::new(&Settings::default())?;
