@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::{Fault, FaultKind};
-use crate::load::approved;
+use crate::load::{approved, logs, status};
 use crate::{doctor, load, protocol};
 
 wit_bindgen::generate!({ path: "../wit", world: "loader" });
@@ -46,6 +46,14 @@ impl wit::GuestLoad for ComponentLoad {
 
     fn start_doctor(options: String, now: String) -> Result<wit::Load, wit::Fault> {
         begun(|| doctor::start(&options, &now))
+    }
+
+    fn start_status(job: String, every: bool, now: String) -> Result<wit::Load, wit::Fault> {
+        begun(|| status::start(&job, every, &now))
+    }
+
+    fn start_logs(options: String) -> Result<wit::Load, wit::Fault> {
+        begun(|| logs::start(&options))
     }
 
     fn resume(&self, reply: wit::Reply) -> Result<wit::Step, wit::Fault> {
@@ -172,6 +180,7 @@ impl From<protocol::Step> for wit::Step {
             protocol::Step::Finished(report) => Self::Finished(report.into()),
             protocol::Step::Examined(examination) => Self::Examined(examination.into()),
             protocol::Step::Found(job) => Self::Found(wit::ApprovedJob { job }),
+            protocol::Step::Listed(listings) => Self::Listed(listings.into()),
         }
     }
 }
@@ -195,6 +204,18 @@ impl From<protocol::Examination> for wit::Examination {
             wit::Check { name, verdict, assumed, seen, remedy }
         });
         Self { checks: checks.collect(), statements }
+    }
+}
+
+impl From<protocol::Listings> for wit::Listings {
+    fn from(protocol::Listings { listings, statements }: protocol::Listings) -> Self {
+        let listings = listings.into_iter();
+        let listings = listings.map(|protocol::Listing { name, columns, rows }| wit::Listing {
+            name,
+            columns,
+            rows,
+        });
+        Self { listings: listings.collect(), statements }
     }
 }
 

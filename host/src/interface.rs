@@ -11,6 +11,6 @@ wasmtime::component::bindgen!({
 
 pub use exports::snowcat::loader::loads::{
     Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
-    FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
-    TableReport, Upload, Verdict,
+    FileReport, Listing, Listings, Order, Outcome, Pause, Pull, Reply, Report, Request, Response,
+    Script, Step, TableReport, Upload, Verdict,
 };

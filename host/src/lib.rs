@@ -83,8 +83,8 @@ pub use error::{Error, Limit};
 pub use host::{Host, Pulled, SqlReply};
 pub use interface::{
     Check, Column, Content, CursorReport, Examination, Failure, Fault, FaultKind, Fetches, File,
-    FileReport, Order, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
-    TableReport, Upload, Verdict,
+    FileReport, Listing, Listings, Order, Outcome, Pause, Pull, Reply, Report, Request, Response,
+    Script, Step, TableReport, Upload, Verdict,
 };
 pub use limits::Limits;
 pub use replay::Replay;

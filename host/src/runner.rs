@@ -9,7 +9,8 @@ use crate::engine::Engine;
 use crate::error::{Error, Limit};
 use crate::host::{Host, Pulled, SqlReply};
 use crate::interface::{
-    Examination, Fault, Loader, Pause, Reply, Report, Request, Response, Script, Step, Upload,
+    Examination, Fault, Listings, Loader, Pause, Reply, Report, Request, Response, Script, Step,
+    Upload,
 };
 use crate::limits::{Limits, Memory, Watchdog};
 use crate::{Failure, Outcome};
@@ -118,6 +119,44 @@ impl Runner {
         }
     }
 
+    /// Reads what is stored of the job's pipeline, or of `every` pipeline in its dataset, as
+    /// `start-status` in `wit/loads.wit` says.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] for an invalid job, or a statement that fails.
+    pub fn status(
+        &self,
+        job: &str,
+        every: bool,
+        now: &str,
+        host: &mut dyn Host,
+    ) -> Result<Listings, Error> {
+        self.listed(Begin::Status { every }, job, now, host)
+    }
+
+    /// Reads the log of a job service, or the list of job services. `options` are those of
+    /// `start-logs` in `wit/loads.wit` (JSON).
+    ///
+    /// # Errors
+    /// [`Error::Fault`] for invalid options, or a statement that fails.
+    pub fn logs(&self, options: &str, host: &mut dyn Host) -> Result<Listings, Error> {
+        self.listed(Begin::Logs, options, "", host)
+    }
+
+    fn listed(
+        &self,
+        what: Begin,
+        given: &str,
+        more: &str,
+        host: &mut dyn Host,
+    ) -> Result<Listings, Error> {
+        let mut run = self.begin(what, given, more)?;
+        match drive_to_end(&mut run, host, &mut [])? {
+            End::Listed(listings) => Ok(listings),
+            end => Err(Error::Defect(format!("a reading ended as {}", end.name()))),
+        }
+    }
+
     /// Creates an instance of the component with this job, before its first step.
     ///
     /// # Errors
@@ -144,6 +183,8 @@ impl Runner {
             },
             Begin::Examination => load.call_start_doctor(&mut store, given, more),
             Begin::Search => load.call_start_approved(&mut store, given, more),
+            Begin::Status { every } => load.call_start_status(&mut store, given, every, more),
+            Begin::Logs => load.call_start_logs(&mut store, given),
         };
         let load = load.map_err(|e| stopped(e, &limits))?.map_err(Error::Fault)?;
         Ok(Run { engine: self.engine.clone(), limits, store, loader, load })
@@ -156,6 +197,8 @@ enum Begin {
     Load,
     Examination,
     Search,
+    Status { every: bool },
+    Logs,
 }
 
 /// A load that is driven from outside: an instance of the component, or in tests the library.
@@ -325,6 +368,7 @@ enum End {
     Finished(Report),
     Examined(Examination),
     Found(String),
+    Listed(Listings),
 }
 
 impl End {
@@ -333,6 +377,7 @@ impl End {
             Self::Finished(_) => "a load",
             Self::Examined(_) => "an examination",
             Self::Found(_) => "a search",
+            Self::Listed(_) => "a reading",
         }
     }
 }
@@ -373,6 +418,7 @@ fn drive_to_end(
             Step::Finished(report) => return Ok(End::Finished(report)),
             Step::Examined(examination) => return Ok(End::Examined(examination)),
             Step::Found(found) => return Ok(End::Found(found.job)),
+            Step::Listed(listings) => return Ok(End::Listed(listings)),
             Step::Pull(pull) => match host.pull(&pull) {
                 Ok(Pulled::End) => Reply::End,
                 Ok(Pulled::File(file)) => Reply::File(file),

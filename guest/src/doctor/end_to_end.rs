@@ -138,7 +138,7 @@ async fn drive(
                 x.pass_on(step, payload).await
             }
             Ok(step @ (Step::Sql(_) | Step::Wait(_))) => x.pass_on(step, Vec::new()).await,
-            Ok(Step::Fetch(_) | Step::Examined(_) | Step::Found(_)) => {
+            Ok(Step::Fetch(_) | Step::Examined(_) | Step::Found(_) | Step::Listed(_)) => {
                 return Err(
                     Fault::internal("a load of held records asks for something else").into()
                 );

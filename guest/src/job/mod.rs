@@ -53,7 +53,7 @@ use self::parse::{JobObject, Keys, at, element, nearest};
 pub(crate) use self::policy::Policy;
 pub(crate) use self::processing::{Condition, Filter, ProcessingStep, Test};
 use self::resource::Defaults;
-pub(crate) use self::resource::{Input, OnTypeConflict, Resource};
+pub(crate) use self::resource::{Input, OnTypeConflict, REJECTED, Resource};
 pub(crate) use self::slices::{FileShare, Slices};
 pub(crate) use self::template::{CursorBound, JsonTemplate, Placeholder, Template};
 pub(crate) use self::value::CursorValue;
@@ -471,8 +471,7 @@ fn resources(object: &JobObject<'_>) -> Result<Vec<Resource>> {
         }
     }
     if resources.iter().any(Resource::rejects)
-        && let Some(n) =
-            resources.iter().position(|resource| resource.table() == resource::REJECTED)
+        && let Some(n) = resources.iter().position(|resource| resource.table() == REJECTED)
     {
         let message = "the name _rejected is reserved for rejected records";
         return Err(at(&format!("{}.name", element("resources", n)), message));

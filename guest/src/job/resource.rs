@@ -77,7 +77,7 @@ pub(crate) enum OnTypeConflict {
 }
 
 /// The name of the table of rejected records.
-pub(super) const REJECTED: &str = "_rejected";
+pub(crate) const REJECTED: &str = "_rejected";
 
 /// The source of records.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,11 +5,13 @@
 
 pub mod approved;
 mod extract;
+pub mod logs;
 mod plan;
 mod publish;
 mod restore;
 mod session;
 mod slices;
+pub mod status;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::types::{Examination, Pause, Reply, Report, Step, Upload};
+use super::types::{Examination, Listings, Pause, Reply, Report, Step, Upload};
 use crate::fault::{Fault, Result};
 
 /// The connection between a load and its host, as the load sees it.
@@ -108,6 +108,11 @@ impl Load {
     /// A search for a job, driven like a load.
     pub fn finding(io: Io, run: impl Future<Output = Result<String>> + 'static) -> Self {
         Self::ending(io, async { run.await.map(Step::Found) })
+    }
+
+    /// A reading of the account, driven like a load.
+    pub fn listing(io: Io, run: impl Future<Output = Result<Listings>> + 'static) -> Self {
+        Self::ending(io, async { run.await.map(Step::Listed) })
     }
 
     fn ending(io: Io, run: impl Future<Output = Result<Step>> + 'static) -> Self {

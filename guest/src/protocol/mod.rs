@@ -6,6 +6,6 @@ mod types;
 pub use driver::{Io, Load, unexpected};
 pub use types::{
     Check, Content, CursorReport, Examination, Failure, FileReport, InputColumn, InputFile,
-    Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step, TableReport, Upload,
-    Verdict,
+    Listing, Listings, Outcome, Pause, Pull, Reply, Report, Request, Response, Script, Step,
+    TableReport, Upload, Verdict,
 };

@@ -19,6 +19,28 @@ pub enum Step {
     Examined(Examination),
     /// The search is over: the job that was found.
     Found(String),
+    /// What was asked for is read.
+    Listed(Listings),
+}
+
+/// What was read of an account.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Listings {
+    /// Each with a name of its own.
+    pub listings: Vec<Listing>,
+    /// SQL statements sent.
+    pub statements: u32,
+}
+
+/// A table of texts for a person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Listing {
+    /// What it lists.
+    pub name: String,
+    /// The names of its columns.
+    pub columns: Vec<String>,
+    /// Its rows.
+    pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// SQL statements.

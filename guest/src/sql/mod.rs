@@ -16,9 +16,11 @@ pub(crate) mod ddl;
 pub(crate) mod doctor;
 pub(crate) mod identifier;
 pub(crate) mod merge;
+pub(crate) mod services;
 pub(crate) mod slices;
 pub(crate) mod stage;
 pub(crate) mod state;
+pub(crate) mod status;
 
 use std::fmt;
 

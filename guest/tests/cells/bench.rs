@@ -39,7 +39,7 @@ fn measured(form: Form) -> (Duration, usize) {
                 assert_eq!(report.tables.iter().map(|table| table.rows).max(), Some(ROWS));
                 return (spent, bytes);
             }
-            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
                 panic!("a load of files asks for something else")
             }
         };

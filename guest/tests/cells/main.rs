@@ -60,7 +60,7 @@ pub(crate) fn run(resource: &Value, replies: &[Reply]) -> Result<Run, Fault> {
             }
             Step::Wait(_) => Reply::Done,
             Step::Finished(report) => return Ok(Run { sql, files, report }),
-            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
                 panic!("a load of files asks for something else")
             }
         };

@@ -102,7 +102,7 @@ fn run(job: &Value, page: &str, answers: &[Answer<'_>]) -> (Run, Result<Report, 
             }
             Step::Upload(_) => Reply::Done,
             Step::Finished(report) => return (run, Ok(report)),
-            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) => {
+            Step::Fetch(_) | Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
                 panic!("expected a load without requests")
             }
         };

@@ -84,7 +84,9 @@ impl Account {
                 }
                 Step::Wait(_) => Reply::Done,
                 Step::Finished(report) => return Some(Ok(report)),
-                Step::Examined(_) | Step::Found(_) => panic!("a load ended as an examination"),
+                Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
+                    panic!("a load ended as an examination")
+                }
             };
         }
         None

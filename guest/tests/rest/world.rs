@@ -78,7 +78,9 @@ pub(crate) fn run(
                 return (run, Ok(()));
             }
             Step::Pull(pull) => panic!("{} is pulled", pull.resource),
-            Step::Examined(_) | Step::Found(_) => panic!("a load ended as an examination"),
+            Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
+                panic!("a load ended as an examination")
+            }
         };
     }
 }

@@ -1,5 +1,6 @@
 //! The commands: arguments, files and output. Loads are in the library.
 
+mod account;
 mod check;
 mod columns;
 mod delivery;
@@ -14,6 +15,7 @@ mod init;
 mod job;
 mod load;
 mod log;
+mod logs;
 mod placeholders;
 mod plan;
 mod precompile;
@@ -26,6 +28,7 @@ mod show;
 mod signals;
 mod slice;
 mod statement;
+mod status;
 mod terminal;
 
 use std::fs;
@@ -51,9 +54,11 @@ enum Command {
     Doctor(Box<doctor::Doctor>),
     Image(image::WriteImage),
     Init(init::Init),
+    Logs(Box<logs::Logs>),
     Plan(plan::Plan),
     Precompile(precompile::Precompile),
     Run(Box<run::RunJob>),
+    Status(Box<status::Status>),
     Component(Component),
 }
 
@@ -126,9 +131,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Image(image) => image.run(),
         Command::Init(init) => init.run(),
+        Command::Logs(logs) => logs.run(),
         Command::Plan(plan) => plan.run(),
         Command::Precompile(precompile) => precompile.run(),
         Command::Run(run) => run.run(),
+        Command::Status(status) => status.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

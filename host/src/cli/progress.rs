@@ -123,7 +123,9 @@ impl Observer for ProgressDisplay {
                 [one] => self.tell(&format!("asking {}", one.url.split('?').next().unwrap_or(""))),
                 many => self.tell(&format!("{} requests", many.len())),
             },
-            Step::Examined(_) | Step::Finished(_) | Step::Found(_) => self.last = Side::None,
+            Step::Examined(_) | Step::Finished(_) | Step::Found(_) | Step::Listed(_) => {
+                self.last = Side::None
+            }
             Step::Sql(script) => {
                 self.last = Side::None;
                 self.tell(&running(script));

@@ -308,7 +308,7 @@ pub(super) fn not_opened(error: &SnowflakeError) -> Failed {
     Failed::Exit(exit, error.to_string())
 }
 
-fn failed(error: &Error, outcome_unknown: bool) -> Failed {
+pub(super) fn failed(error: &Error, outcome_unknown: bool) -> Failed {
     let exit = if outcome_unknown { Exit::OutcomeUnknown } else { of_error(error) };
     Failed::Exit(exit, error.to_string())
 }

@@ -26,8 +26,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, kind_name};
 use crate::interface::{
-    Check, Column, Content, Failure, Fault, Order, Outcome, Reply, Report, Request, Response, Step,
-    Verdict,
+    Check, Column, Content, Failure, Fault, Listing, Order, Outcome, Reply, Report, Request,
+    Response, Step, Verdict,
 };
 use crate::runner::Observer;
 
@@ -112,6 +112,10 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
             json!({ "fetch": fetches.requests.iter().map(request_value).collect::<Vec<_>>() })
         }
         Step::Found(found) => json!({ "found": { "job": found.job } }),
+        Step::Listed(listings) => json!({ "listed": {
+            "listings": listings.listings.iter().map(listing_value).collect::<Vec<_>>(),
+            "statements": listings.statements,
+        } }),
         Step::Finished(report) => json!({ "finished": report_value(report) }),
         Step::Pull(pull) => {
             let content = match pull.content {
@@ -155,6 +159,10 @@ pub fn step_line(step: &Step, payload: &[u8]) -> String {
         }
     };
     json!({ "step": step }).to_string()
+}
+
+fn listing_value(listing: &Listing) -> Value {
+    json!({ "columns": listing.columns, "name": listing.name, "rows": listing.rows })
 }
 
 fn check_value(check: &Check) -> Value {

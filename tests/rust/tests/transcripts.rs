@@ -181,7 +181,7 @@ fn step_of(step: protocol::Step) -> host::Step {
             host::Step::Wait(host::Pause { seconds: pause.seconds, reason: pause.reason })
         }
         protocol::Step::Finished(report) => host::Step::Finished(report_of(report)),
-        protocol::Step::Examined(_) | protocol::Step::Found(_) => {
+        protocol::Step::Examined(_) | protocol::Step::Found(_) | protocol::Step::Listed(_) => {
             unreachable!("a load does not end as an examination")
         }
     }

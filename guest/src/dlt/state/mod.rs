@@ -201,6 +201,22 @@ impl State {
         }))
     }
 
+    /// The resources with a state: source, resource, and the paths of its cursors.
+    pub(crate) fn resources(&self) -> Vec<(&str, &str, Vec<&str>)> {
+        let mut found = Vec::new();
+        fn members(value: Option<&Value>) -> Option<&Map<String, Value>> {
+            value.and_then(Value::as_object)
+        }
+        for (source, state) in members(self.document.get("sources")).into_iter().flatten() {
+            for (resource, state) in members(state.get("resources")).into_iter().flatten() {
+                let cursors = members(state.get("incremental")).into_iter().flatten();
+                let cursors = cursors.map(|(path, _)| path.as_str()).collect();
+                found.push((source.as_str(), resource.as_str(), cursors));
+            }
+        }
+        found
+    }
+
     /// Sets the position of an incremental resource.
     pub(crate) fn set_incremental(
         &mut self,

@@ -177,7 +177,7 @@ fn step(step: Step) -> Result<Value, Fault> {
             json!({ "wait": { "seconds": pause.seconds, "reason": pause.reason } })
         }
         Step::Finished(report) => json!({ "finished": finished(&report) }),
-        Step::Examined(_) | Step::Found(_) => {
+        Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
             return Err(Fault::internal("a load ended as something else"));
         }
     })

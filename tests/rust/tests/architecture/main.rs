@@ -49,9 +49,10 @@ const FLOORS: &[Floors] = &[
         sources: "guest/src",
         folder: "load",
         rooms: &[
-            "slices", "publish", "extract", "restore", "plan", "target", "session", "approved",
+            "slices", "publish", "extract", "restore", "plan", "logs", "status", "target",
+            "session", "approved",
         ],
-        arrows: 21,
+        arrows: 25,
     },
     Floors {
         sources: "host/src",

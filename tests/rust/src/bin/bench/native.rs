@@ -36,7 +36,7 @@ impl Driver for Native {
                 Step::Fetch(_) => {
                     return Err(Failure::new("expected no request: the data is pulled"));
                 }
-                Step::Examined(_) | Step::Found(_) => {
+                Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
                     return Err(Failure::new("expected a report, found an examination"));
                 }
                 Step::Finished(report) => {

@@ -63,7 +63,9 @@ impl<'w> Host<'w> {
                     Reply::Done
                 }
                 Step::Pull(pull) => panic!("{} is pulled", pull.resource),
-                Step::Examined(_) | Step::Found(_) => panic!("a load ended as an examination"),
+                Step::Examined(_) | Step::Found(_) | Step::Listed(_) => {
+                    panic!("a load ended as an examination")
+                }
                 Step::Finished(report) => {
                     self.run.report = report;
                     return Ok(());
