@@ -9,7 +9,7 @@ import pathlib
 import re
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import drivers
 from . import frame as frames
@@ -81,9 +81,7 @@ class Lab:
         self.server.start()
         for database in self.databases:
             self.account.engine.create_database(database, ADMIN)
-        for name, value in {"SSL_CERT_FILE": self.ca, **drivers.ENVIRONMENT}.items():
-            self._stack.callback(_restore, name, os.environ.get(name))
-            os.environ[name] = value
+        self._stack.enter_context(_Variables({"SSL_CERT_FILE": self.ca, **drivers.ENVIRONMENT}))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -261,8 +259,28 @@ def _forget(session: Any) -> None:
         session.close()
 
 
-def _restore(name: str, before: str | None) -> None:
-    if before is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = before
+class _Variables:
+    """Variables of the process while an account is open. Accounts need not be closed in reverse order: the variables
+    are those of the last one that is open.
+    """
+
+    before: ClassVar[dict[str, str | None]] = {}
+    open: ClassVar[list[_Variables]] = []
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self.values = values
+
+    def __enter__(self) -> None:
+        if not self.open:
+            self.before.update({name: os.environ.get(name) for name in self.values})
+        self.open.append(self)
+        os.environ.update(self.values)
+
+    def __exit__(self, *_: object) -> None:
+        self.open.remove(self)
+        for name in self.values:
+            value = self.open[-1].values[name] if self.open else self.before[name]
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -99,6 +99,13 @@ CHANGED = {
     "row_key, delete-insert: delete nested rows of replaced rows": 0,
     "a row of dlt's tables": 1,
     "refresh: delete the versions of the schema": 0,
+    "slices: plan": 2,
+    # The snapshot names a slice that this plan does not have.
+    "slices: lock one": 0,
+    "slices: assign one to a load": 0,
+    "slices: those that are open": 2,
+    "refresh: delete the slices of resources": 2,
+    "refresh: delete all slices": 0,
 }
 
 
