@@ -34,6 +34,11 @@ pub(crate) fn faults(
 ) -> Vec<String> {
     let mut faults: Vec<String> =
         taken.iter().flat_map(|taken| of_step(taken, endpoints)).collect();
+    // The statement after one that got no answer is sent once.
+    let before = std::iter::once(None).chain(taken.iter().map(Some));
+    let given_up =
+        taken.iter().zip(before).filter(|(_, before)| !before.is_some_and(is_unanswered));
+    faults.extend(given_up.filter_map(|(taken, _)| given_up_early(taken, endpoints)));
     let own = mappings.len();
     let runs = taken.iter().any(|it| is_running(&it.arrivals));
     let ends_early = taken.iter().any(|it| it.ended.is_err());
@@ -104,19 +109,24 @@ fn of_step(taken: &Taken, endpoints: &[Endpoint]) -> Vec<String> {
         return faults;
     };
     faults.extend(difference(taken, &expected));
-    faults.extend(given_up(taken, &endpoint));
     faults
 }
 
 /// A request whose last answer asks for another attempt, and that was not sent often enough.
-fn given_up(taken: &Taken, endpoint: &impl Fn(&Arrival) -> Option<Endpoint>) -> Option<String> {
-    let last = taken.arrivals.last().filter(|_| taken.ended.is_err())?;
-    let status = last.response.as_ref().map(|it| it.status);
+fn given_up_early(taken: &Taken, endpoints: &[Endpoint]) -> Option<String> {
+    let last = taken.arrivals.last().filter(|_| is_unanswered(taken))?;
+    let endpoint = |arrival: &Arrival| arrival.mapping.and_then(|it| endpoints.get(it)).copied();
     let attempts = taken.arrivals.iter().filter(|it| endpoint(it) == endpoint(last)).count();
-    let again = status.is_none_or(|status| matches!(status, 408 | 429 | 500..=599));
-    (again && attempts < ATTEMPTS).then(|| {
+    (attempts < ATTEMPTS).then(|| {
         format!("{:?}: expected {ATTEMPTS} attempts at least, found {attempts}", taken.step)
     })
+}
+
+/// Returns `true` if a step failed and its last answer asks for another attempt.
+fn is_unanswered(taken: &Taken) -> bool {
+    let Some(last) = taken.arrivals.last().filter(|_| taken.ended.is_err()) else { return false };
+    let status = last.response.as_ref().map(|it| it.status);
+    status.is_none_or(|status| matches!(status, 408 | 429 | 500..=599))
 }
 
 fn difference(taken: &Taken, expected: &Expected) -> Option<String> {
