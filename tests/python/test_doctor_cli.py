@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from command import connection_variables
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -113,17 +114,8 @@ class Setup:
 
     def variables(self) -> dict[str, str]:
         """The environment of a set-up without a fault."""
-        connection = {
-            "ACCOUNT": "emulator",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.lab.server.port),
-            "PROTOCOL": "http",
-            "USER": "loader",
-            "PASSWORD": PASSWORD,
-            "ROLE": "LOADER",
-            "WAREHOUSE": "W",
-        }
-        named = {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
+        named = connection_variables(self.lab, "loader", PASSWORD)
+        named |= {"SNOWFLAKE_ROLE": "LOADER", "SNOWFLAKE_WAREHOUSE": "W"}
         here = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "XDG_CACHE_HOME": str(self.trusted.parent)}
         return {**here, "SNOWCAT_API_TOKEN": API_KEY, **named}
 

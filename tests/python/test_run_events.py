@@ -7,13 +7,9 @@ import os
 import pathlib
 import re
 import subprocess
-import threading
-from http.server import ThreadingHTTPServer
 
 import pytest
-from command import PROGRAM, Account, Source
-
-from emulator import Lab
+from command import PROGRAM, Account, opened
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "data/events/run.jsonl"
 BOOK = pathlib.Path(__file__).parents[2] / "procedures/docs/src/command-line.md"
@@ -25,12 +21,8 @@ UPLOADS = ("put", "upload")
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory):
-    source = ThreadingHTTPServer(("127.0.0.1", 0), Source)
-    threading.Thread(target=source.serve_forever, daemon=True).start()
-    with Lab() as lab:
-        yield Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
-    source.shutdown()
-    source.server_close()
+    with opened(tmp_path_factory.mktemp("jobs")) as account:
+        yield account
 
 
 def events(text: str) -> list[dict]:

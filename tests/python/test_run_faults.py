@@ -9,13 +9,9 @@ from __future__ import annotations
 import collections
 import os
 import subprocess
-import threading
-from http.server import ThreadingHTTPServer
 
 import pytest
-from command import PROGRAM, Account, Source
-
-from emulator import Lab
+from command import PROGRAM, opened
 
 FAULTS = {
     "refused": {"kind": "refuse", "seconds": 0.3},
@@ -40,12 +36,8 @@ SESSION_LOST = ("390111", "390114")
 def account(tmp_path_factory):
     shown = subprocess.run([PROGRAM, "run", "--help"], capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
-    source = ThreadingHTTPServer(("127.0.0.1", 0), Source)
-    threading.Thread(target=source.serve_forever, daemon=True).start()
-    with Lab() as lab:
-        yield Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
-    source.shutdown()
-    source.server_close()
+    with opened(tmp_path_factory.mktemp("jobs")) as account:
+        yield account
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
 
 import pytest
-from command import Account, Source
+from command import Account, Source, opened
 
-from emulator import Lab
 from emulator.server.faults import Fault
 
 # The longest time from the signal to the end of the process, in seconds.
@@ -64,12 +62,8 @@ class Slow(Source):
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory) -> Iterator[Account]:
-    source = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    threading.Thread(target=source.serve_forever, daemon=True).start()
-    with Lab() as lab:
-        yield Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
-    source.shutdown()
-    source.server_close()
+    with opened(tmp_path_factory.mktemp("jobs"), Slow) as account:
+        yield account
 
 
 @pytest.fixture(autouse=True)

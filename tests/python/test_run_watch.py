@@ -11,24 +11,18 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from command import Account, Source
+from command import opened
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from emulator import Lab
-
 
 @pytest.fixture(scope="module")
 def account(tmp_path_factory):
-    source = ThreadingHTTPServer(("127.0.0.1", 0), Source)
-    threading.Thread(target=source.serve_forever, daemon=True).start()
-    with Lab() as lab:
-        yield Account(lab, f"http://127.0.0.1:{source.server_port}/", tmp_path_factory.mktemp("jobs"))
-    source.shutdown()
-    source.server_close()
+    with opened(tmp_path_factory.mktemp("jobs")) as account:
+        yield account
 
 
 def free_port() -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import pathlib
 import re
 import subprocess
-from http.server import BaseHTTPRequestHandler
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from emulator import Lab
 
@@ -41,6 +44,30 @@ class Source(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def connection_variables(lab: Lab, user: str, password: str) -> dict[str, str]:
+    """The variables of a connection to the lab."""
+    connection = {
+        "ACCOUNT": "emulator",
+        "HOST": "127.0.0.1",
+        "PORT": str(lab.server.port),
+        "PROTOCOL": "http",
+        "USER": user,
+        "PASSWORD": password,
+    }
+    return {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
+
+
+@contextlib.contextmanager
+def opened(folder: pathlib.Path, source: type[Source] = Source) -> Iterator[Account]:
+    """An account, and the API that its loads read."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), source)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Lab() as lab:
+        yield Account(lab, f"http://127.0.0.1:{server.server_port}/", folder)
+    server.shutdown()
+    server.server_close()
 
 
 class Account:
@@ -92,15 +119,7 @@ class Account:
 
     def variables(self) -> dict[str, str]:
         """The variables of the connection."""
-        connection = {
-            "ACCOUNT": "emulator",
-            "HOST": "127.0.0.1",
-            "PORT": str(self.lab.server.port),
-            "PROTOCOL": "http",
-            "USER": "tester",
-            "PASSWORD": "tester",
-        }
-        return {f"SNOWFLAKE_{key}": value for key, value in connection.items()}
+        return connection_variables(self.lab, "tester", "tester")
 
     def loads(self, dataset: str) -> int:
         """The number of complete loads. Fails if a table has other rows than they leave."""

@@ -33,29 +33,55 @@ impl Driver for Component {
         pages: &mut dyn Iterator<Item = io::Result<String>>,
     ) -> Result<Stats, Failure> {
         let mut load = self.runner.start(job, NOW).map_err(Failure::new)?;
-        let mut counting = Counting { pages, stats: Stats::default() };
-        let report = drive(&mut load, &mut counting, &mut []).map_err(Failure::new)?;
-        let mut stats = counting.stats;
-        stats.rows = report.tables.into_iter().map(|table| (table.name, table.rows)).collect();
-        stats.linear_memory_bytes = Some(load.peak_memory() as u64);
-        Ok(stats)
+        let mut host = PagesHost { pages, uploads: Counted::default() };
+        let report = drive(&mut load, &mut host, &mut []).map_err(Failure::new)?;
+        Ok(Stats {
+            rows: report.tables.into_iter().map(|table| (table.name, table.rows)).collect(),
+            parquet_bytes: host.uploads.bytes,
+            parquet_files: host.uploads.files,
+            linear_memory_bytes: Some(load.peak_memory() as u64),
+        })
     }
 }
 
-/// A host that counts files and keeps nothing.
-struct Counting<'a> {
-    pages: &'a mut dyn Iterator<Item = io::Result<String>>,
-    stats: Stats,
+/// Counts files and keeps nothing.
+#[derive(Default)]
+struct Counted {
+    files: u64,
+    bytes: u64,
 }
 
-impl Host for Counting<'_> {
+impl Uploads for Counted {
+    fn upload(&mut self, _: &Upload, payload: Vec<u8>) {
+        self.bytes += payload.len() as u64;
+        self.files += 1;
+    }
+}
+
+/// The receiver of a load's files.
+pub(crate) trait Uploads {
+    fn upload(&mut self, upload: &Upload, payload: Vec<u8>);
+
+    /// Called before statements: all files have to arrive.
+    fn finish(&mut self) -> Result<(), HostFailure> {
+        Ok(())
+    }
+}
+
+/// A host that reads pages, passes files on and runs nothing.
+pub(crate) struct PagesHost<'a, U> {
+    pub(crate) pages: &'a mut dyn Iterator<Item = io::Result<String>>,
+    pub(crate) uploads: U,
+}
+
+impl<U: Uploads> Host for PagesHost<'_, U> {
     fn sql(&mut self, _: &Script) -> Result<SqlReply, HostFailure> {
+        self.uploads.finish()?;
         Ok(SqlReply::DryRun)
     }
 
-    fn upload(&mut self, _: &Upload, payload: Vec<u8>) -> Result<(), HostFailure> {
-        self.stats.parquet_bytes += payload.len() as u64;
-        self.stats.parquet_files += 1;
+    fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), HostFailure> {
+        self.uploads.upload(upload, payload);
         Ok(())
     }
 

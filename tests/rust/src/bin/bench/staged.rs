@@ -7,13 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use snowcat_host::stage::{Locate, Queue, QueueLimits, StageInfo, StagePath};
-use snowcat_host::{
-    Failure as HostFailure, Host, Pull, Pulled, Request, Response, Runner, Script, SqlReply,
-    Upload, drive,
-};
+use snowcat_host::{Failure as HostFailure, Runner, Upload, drive};
 use snowcat_tests::bench::{Driver, Failure, LoopbackStorage, Stats};
 
-use crate::component::{NOW, failure};
+use crate::component::{NOW, PagesHost, Uploads, failure};
 
 /// Drives the component, with a stage.
 pub(crate) struct Staged {
@@ -40,7 +37,7 @@ impl Driver for Staged {
         let before = self.storage.received();
         let mut load = self.runner.start(job, NOW).map_err(Failure::new)?;
         let uploads = Queue::new(Arc::new(Place(Arc::clone(&self.storage))), self.limits);
-        let mut host = Uploading { pages, uploads };
+        let mut host = PagesHost { pages, uploads };
         let report = drive(&mut load, &mut host, &mut []).map_err(Failure::new)?;
         let (objects, bytes) = self.storage.received();
         let stats = Stats {
@@ -78,32 +75,12 @@ impl Locate for Place {
     }
 }
 
-/// A host that uploads files and runs nothing.
-struct Uploading<'a> {
-    pages: &'a mut dyn Iterator<Item = io::Result<String>>,
-    uploads: Queue,
-}
-
-impl Host for Uploading<'_> {
-    fn sql(&mut self, _: &Script) -> Result<SqlReply, HostFailure> {
-        self.uploads.finish()?;
-        Ok(SqlReply::DryRun)
+impl Uploads for Queue {
+    fn upload(&mut self, upload: &Upload, payload: Vec<u8>) {
+        self.submit(StagePath::new(&upload.stage, &upload.path), payload);
     }
 
-    fn upload(&mut self, upload: &Upload, payload: Vec<u8>) -> Result<(), HostFailure> {
-        self.uploads.submit(StagePath::new(&upload.stage, &upload.path), payload);
-        Ok(())
+    fn finish(&mut self) -> Result<(), HostFailure> {
+        Queue::finish(self)
     }
-
-    fn fetch(&mut self, requests: &[Request]) -> Vec<Result<Response, HostFailure>> {
-        let refusal = || Err(failure("expected no request: the data is pulled"));
-        requests.iter().map(|_| refusal()).collect()
-    }
-
-    fn pull(&mut self, _: &Pull) -> Result<Pulled, HostFailure> {
-        let page = self.pages.next().transpose().map_err(|error| failure(&error.to_string()))?;
-        Ok(page.map_or(Pulled::End, Pulled::Page))
-    }
-
-    fn wait(&mut self, _: f64, _: &str) {}
 }
