@@ -196,6 +196,18 @@ def test_slices_by_files_load_each_file_once(lab, tmp_path):
     done = run(lab, tmp_path, made, "--finish", seconds="2")
     assert done.returncode == 0, done.stderr
     assert lab.sql("SELECT COUNT(*), COUNT(DISTINCT ID) FROM RAW.D.ORDERS")[0] == (12, 12)
+    # No cursor is behind them: an ordinary load would append all files again.
+    done = run(lab, tmp_path, made, seconds="3")
+    assert done.returncode == 4 and "append would load them again" in done.stderr, done.stderr
+    assert lab.sql("SELECT COUNT(*) FROM RAW.D.ORDERS")[0] == (12,)
+
+
+def test_host_that_reads_an_input_once_loads_no_slice_empty(labs, guest):
+    lab = lab_of(labs, "kind")
+    clear(lab)
+    done = alone(lab, guest, Load({**job(slices=FEW), "slice": "0/1"}, RECORDS))
+    assert "expected the input from its beginning for (slice 1), found its end" in str(done.error)
+    assert [number for number, load in slices(lab).items() if load is None] == [1, 2]
 
 
 class Rereading(racing.Gated):

@@ -60,6 +60,14 @@ pub(super) fn check(job: &Job, object: &JobObject<'_>) -> Result<()> {
         else {
             continue;
         };
+        let is_loaded = resource.write_disposition != WriteDisposition::Skip;
+        if job.slice.is_some() && is_loaded && resource.selected != root.selected {
+            let message = format!(
+                "expected it to be selected as its parent {:?} is, because a slice loads both",
+                root.name
+            );
+            return Err(at(&element("resources", n), message));
+        }
         if let Some(why) = resource.needs_all_rows() {
             let message = format!(
                 "its parent {:?} is loaded in slices, and that is not possible: {}",

@@ -48,8 +48,9 @@ pub(crate) enum FileCompression {
 /// The default of `max_bytes`. A host in Python reads a file as one base64 text.
 const FILE_BYTES: usize = 12 << 20;
 
-/// The range of `max_bytes`: a file is in the memory of the load, and is copied there once.
-const BYTES: (usize, usize) = (100_000, 256_000_000);
+/// The range of `max_bytes`. A call of the component returns 128 MiB at most, and a procedure gets a file as base64; a
+/// file may have one batch more than `max_bytes`.
+const BYTES: (usize, usize) = (100_000, 64_000_000);
 
 impl Default for Delivery {
     fn default() -> Self {
@@ -159,14 +160,14 @@ fn size(object: &JobObject<'_>, key: &str) -> Result<Option<usize>> {
         _ => Err(object.fault_at(
             key,
             format_args!(
-                "expected a number of bytes from {least} to {most}, or a text such as \"150MB\", found {}",
+                "expected a number of bytes from {least} to {most}, or a text such as \"50MB\", found {}",
                 describe(value)
             ),
         )),
     }
 }
 
-/// The bytes of a text such as `150MB`.
+/// The bytes of a text such as `50MB`.
 fn bytes_of(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 6] = [
         ("KiB", 1 << 10),
@@ -197,8 +198,8 @@ mod tests {
         check(json!({"max_rows": 1}), Delivery { max_rows: Some(1), ..usual() });
         let bytes = |max_bytes| Delivery { max_bytes, ..usual() };
         check(json!({"max_bytes": 100_000}), bytes(100_000));
-        check(json!({"max_bytes": "150MB"}), bytes(150_000_000));
-        check(json!({"max_bytes": "100 MiB"}), bytes(100 << 20));
+        check(json!({"max_bytes": "50MB"}), bytes(50_000_000));
+        check(json!({"max_bytes": "50 MiB"}), bytes(50 << 20));
         let format = |format| Delivery { format, ..usual() };
         let parquet = |compression| format(DeliveredFormat::Parquet(compression));
         check(json!({"compression": "gzip"}), parquet(FileCompression::Gzip));
@@ -217,8 +218,8 @@ mod tests {
         check(json!([]), "delivery: expected an object, found a list");
         check(json!({"max_row": 1}), "delivery: unknown key \"max_row\", did you mean");
         check(json!({"max_rows": 0}), "delivery.max_rows: expected an integer from 1 to");
-        let bytes = "delivery.max_bytes: expected a number of bytes from 100000 to 256000000, or a text such \
-                     as \"150MB\", found ";
+        let bytes = "delivery.max_bytes: expected a number of bytes from 100000 to 64000000, or a text such \
+                     as \"50MB\", found ";
         for (value, found) in [
             (json!(99_999), "99999"),
             (json!("1GB"), "\"1GB\""),

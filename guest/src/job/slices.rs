@@ -88,9 +88,15 @@ impl Slices {
         };
         let said = KEYS.map(|key| object.get(key));
         let document =
-            json!({"said": said, "cursor": cursor.map(|it| it.path.as_str())}).to_string();
+            json!({"said": said, "cursor": cursor.map(|it| it.path.as_str()), "files": files})
+                .to_string();
         let definition = b64_digest(canonical_sorted(&document)?.as_bytes(), 12);
         Ok(Self { definition, rule })
+    }
+
+    /// Returns `true` if no cursor is behind the slices, so that an ordinary load begins with the first file again.
+    pub(crate) const fn is_by_files(&self) -> bool {
+        matches!(self.rule, SliceRule::Files { .. })
     }
 
     /// The number of slices.

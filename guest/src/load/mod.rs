@@ -173,7 +173,10 @@ async fn backfill(
     now: Instant,
     step: SliceStep,
 ) -> Result<Report> {
-    let mut ledger = planned(session, job, now).await?;
+    let mut ledger = match step {
+        SliceStep::Finish => read_ledger(session, job).await?,
+        SliceStep::Plan | SliceStep::Share { .. } => planned(session, job, now).await?,
+    };
     let mut total = Report { pipeline: job.pipeline.clone(), ..Report::default() };
     let resources = ledger.unfinished();
     match step {
@@ -221,20 +224,22 @@ async fn planned<'j>(session: &mut Session, job: &'j Job, now: Instant) -> Resul
     }
     slices::check_ends(job, now.to_utc().naive_utc())?;
     let (nothing, resources) = (job.without_resources(), ledger.unfinished());
-    for _ in 0..ATTEMPTS {
+    for attempt in 1..=ATTEMPTS {
         match load(session, &nothing, now, SliceWork::Plan(&resources)).await {
-            Err(fault) if is_overtaken(&fault) => drop(end(session, fault).await?),
-            done => {
-                done.at(|| "planning the slices")?;
-                break;
+            Err(fault) if is_overtaken(&fault) && attempt < ATTEMPTS => {
+                // The next attempt reports it, if there is one.
+                drop(end(session, fault).await?);
             }
+            done => drop(done.at(|| "planning the slices")?),
         }
         let ledger = read_ledger(session, job).await?;
         if ledger.is_planned() {
             return Ok(ledger);
         }
     }
-    read_ledger(session, job).await
+    Err(Fault::destination(format_args!(
+        "another load removed the slices {ATTEMPTS} times while they were planned"
+    )))
 }
 
 async fn read_ledger<'j>(session: &mut Session, job: &'j Job) -> Result<Ledger<'j>> {

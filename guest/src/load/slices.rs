@@ -1,13 +1,13 @@
 //! The slices of a backfill, as the table `_snowcat_slices` has them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::publish::slices::{SliceKey, SlicedResource};
 use super::session::Session;
 use super::target::Target;
 use super::target::catalog::Catalog;
 use crate::fault::{Context, Fault, Result};
-use crate::job::{Job, SLICES_TABLE, SliceStep};
+use crate::job::{Job, SLICES_TABLE, SliceStep, WriteDisposition};
 use crate::sql::slices::StoredSlice;
 
 /// The greatest number of open slices that a message names.
@@ -20,8 +20,10 @@ pub(crate) struct Ledger<'j> {
 
 struct LedgerResource<'j> {
     sliced: SlicedResource<'j>,
+    /// Whether an ordinary load would append the rows of all slices again.
+    repeats: bool,
     /// The stored slices by number, with the load that has loaded each.
-    stored: HashMap<usize, Option<String>>,
+    stored: BTreeMap<usize, Option<String>>,
 }
 
 impl LedgerResource<'_> {
@@ -53,7 +55,9 @@ impl<'j> Ledger<'j> {
         for (resource, slices) in job.sliced() {
             let cursor = resource.cursor.as_ref();
             let sliced = SlicedResource { name: &resource.name, slices, cursor };
-            resources.push(LedgerResource { sliced, stored: HashMap::new() });
+            let appends = matches!(resource.write_disposition, WriteDisposition::Append);
+            let repeats = appends && slices.is_by_files();
+            resources.push(LedgerResource { sliced, repeats, stored: BTreeMap::new() });
         }
         let mut ledger = Self { resources };
         let table = target.slices(&job.pipeline);
@@ -67,13 +71,13 @@ impl<'j> Ledger<'j> {
 
     fn take(&mut self, rows: &[Vec<Option<String>>]) -> Result<()> {
         // By resource and definition: the greatest number, which is that of the last step, and whether it is done.
-        let mut others: HashMap<(&str, &str), (usize, bool)> = HashMap::new();
+        let mut others: BTreeMap<(&str, &str), (usize, bool)> = BTreeMap::new();
         for row in rows {
             let slice = StoredSlice::read(row)?;
             if slice.rows != Some(rows.len()) {
                 return Err(Fault::destination(format_args!(
-                    "expected {:?} rows, found {}: the session truncates results (ROWS_PER_RESULTSET)",
-                    slice.rows,
+                    "expected as many rows as the table has for the pipeline, found {}: the session truncates \
+                     results (ROWS_PER_RESULTSET)",
                     rows.len()
                 )));
             }
@@ -161,8 +165,18 @@ impl<'j> Ledger<'j> {
     /// Checks that an ordinary load of the job does not load rows of slices again.
     ///
     /// # Errors
-    /// A destination fault if the backfill of a resource is planned and has not ended.
+    /// A destination fault if the backfill of a resource is planned and has not ended, or if it has ended and the load
+    /// would append its files again.
     pub(crate) fn check_ended(&self) -> Result<()> {
+        if let Some(again) = self.resources.iter().find(|it| it.repeats && it.is_loaded(it.count()))
+        {
+            return Err(Fault::destination(format_args!(
+                "expected files that are not loaded yet, found that the slices of the resource {} have loaded \
+                 them, and append would load them again: remove the resource or name other files in another \
+                 resource, or merge by a primary key",
+                again.sliced.name
+            )));
+        }
         let begun =
             self.resources.iter().find(|it| !it.stored.is_empty() && !it.is_loaded(it.count()));
         match begun {

@@ -3,7 +3,7 @@
 use super::value::TextValue;
 use crate::columnar::batch::{Bits, BufferValues, ColumnBuffer, NumberLayout, Strings};
 use crate::dlt::types::{Kind, StorageType};
-use crate::fault::Result;
+use crate::fault::{Fault, Result};
 
 /// The values of a column, in the order of rows.
 pub(super) struct ColumnCursor<'a> {
@@ -21,11 +21,23 @@ impl<'a> ColumnCursor<'a> {
     }
 
     /// The value of a row, which is after the last one; `None` for NULL.
-    pub(super) fn next(&mut self, row: u32) -> Option<TextValue<'a>> {
-        let word = self.present.get(row as usize / 64)?;
+    ///
+    /// # Errors
+    /// An internal fault if the buffer has no value for a row that has one.
+    pub(super) fn next(&mut self, row: u32) -> Result<Option<TextValue<'a>>> {
+        // Rows after the last value have no bit.
+        let word = self.present.get(row as usize / 64).copied().unwrap_or_default();
         if word >> (row % 64) & 1 == 0 {
-            return None;
+            return Ok(None);
         }
+        let value = self.value().ok_or_else(|| {
+            Fault::internal(format_args!("expected a value in row {row} of a batch, found none"))
+        })?;
+        Ok(Some(value))
+    }
+
+    /// The next value of the buffer.
+    fn value(&mut self) -> Option<TextValue<'a>> {
         let at = self.read;
         self.read += 1;
         match self.values {

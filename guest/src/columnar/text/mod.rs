@@ -119,7 +119,8 @@ type Cursors<'a> = Vec<(String, Option<ColumnCursor<'a>>)>;
 fn push_object(text: &mut String, cursors: &mut Cursors<'_>, row: u32) -> Result<()> {
     let mut separator = '{';
     for (key, cursor) in cursors {
-        let Some(value) = cursor.as_mut().and_then(|cursor| cursor.next(row)) else { continue };
+        let value = cursor.as_mut().map(|cursor| cursor.next(row)).transpose()?.flatten();
+        let Some(value) = value else { continue };
         text.push(separator);
         text.push_str(key);
         value.push_json(text)?;
@@ -135,7 +136,8 @@ fn push_fields(text: &mut String, cursors: &mut Cursors<'_>, row: u32) -> Result
         if !std::mem::take(&mut is_first) {
             text.push(',');
         }
-        if let Some(value) = cursor.as_mut().and_then(|cursor| cursor.next(row)) {
+        let value = cursor.as_mut().map(|cursor| cursor.next(row)).transpose()?.flatten();
+        if let Some(value) = value {
             value.push_field(text)?;
         }
     }

@@ -1,7 +1,7 @@
 //! Pages that are requested before the pages in front of them are read, for paginators that count.
 //!
 //! The pages are read in their order, one after the other, so that a load is the same whatever the number of pages at
-//! once is. A response is looked at when its page is the next one: a failure after the last page is none.
+//! once is. A failure is reported when its page is the next one. A failure of a page after the last one is ignored.
 
 use std::collections::VecDeque;
 

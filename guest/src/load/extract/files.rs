@@ -38,6 +38,8 @@ pub(crate) struct InputReader {
     resume: Option<(InputFile, u64)>,
     /// Pages read.
     pages: u64,
+    /// Whether the host has given anything.
+    answered: bool,
     /// The listed files on stages that are still to be read, the last one first; `None` before they are listed.
     listed: Option<Vec<(InputFile, String)>>,
     /// The files that the host reads next.
@@ -65,6 +67,7 @@ impl InputReader {
             skip: false,
             resume: None,
             pages: 0,
+            answered: false,
             listed: None,
             files: pulled.files.clone(),
         }
@@ -181,6 +184,21 @@ impl InputReader {
         Err(Fault::config(format_args!("expected a file with a name, for {reason}, found none")))
     }
 
+    /// Checks that the host has read the input of a slice. A host that takes it for the input that it has read for
+    /// another slice would answer its end, and the slice would be stored as loaded.
+    ///
+    /// # Errors
+    /// A protocol fault.
+    fn check_answered(&self, slice: &str) -> Result<()> {
+        if self.answered || slice.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::protocol(format_args!(
+            "expected the input from its beginning for{slice}, found its end: the host must read the input anew for \
+             each name of a resource, and a slice needs an input that is not empty"
+        )))
+    }
+
     /// The file or page that is read, for a fault.
     fn location(&self) -> String {
         match self.file.name.as_str() {
@@ -207,7 +225,9 @@ pub(crate) async fn read(
             skip: std::mem::take(&mut input.skip),
             encoding: pulled.encoding.map(|it| it.name().to_owned()),
         };
-        match reading.session.pull(pull).await.at(|| input.location())? {
+        let reply = reading.session.pull(pull).await.at(|| input.location())?;
+        input.answered |= !matches!(reply, PullReply::End);
+        match reply {
             PullReply::Page(text) => {
                 input.pages += 1;
                 reading.count_page(text.len());
@@ -226,6 +246,7 @@ pub(crate) async fn read(
             PullReply::End => {
                 take_frames(reading, pulled, input, true).await?;
                 if !input.next_listed()? {
+                    input.check_answered(&reading.part.job.input_suffix)?;
                     reading.flush().await?;
                     return Ok(ReadingStop::End);
                 }
