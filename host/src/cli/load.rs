@@ -67,10 +67,7 @@ impl LoadArguments {
 
     /// Returns the instant of the load (RFC 3339).
     pub(super) fn now(&self) -> String {
-        self.now.map_or_else(
-            || Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
-            |now| now.to_rfc3339(),
-        )
+        self.now.map_or_else(instant, |now| now.to_rfc3339())
     }
 
     /// Prints the result as JSON, or as `text` does.
@@ -87,6 +84,11 @@ impl LoadArguments {
             written => written,
         }
     }
+}
+
+/// Returns the instant (RFC 3339), to the microsecond.
+pub(super) fn instant() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 /// The places where files can be.

@@ -250,6 +250,9 @@ impl PreparedRun {
         let run = self.runner.run_observed(&self.job, &self.now, &mut host, &mut observers);
         seen.progress.finish();
         let unknown = (host.outcome_unknown(), host.commit_unknown());
+        if let Some(error) = host.refused_session() {
+            log::say("warn", format_args!("a further session could not be opened: {error}"));
+        }
         if let Err(error) = host.close() {
             // The service ends the session when it has been idle.
             log::say("warn", format_args!("the session was not closed: {error}"));

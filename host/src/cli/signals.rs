@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use super::log;
 
 /// The time after the first signal in which the load has to end.
 const LONGEST: Duration = Duration::from_millis(4700);
+/// The time for the last message.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The signals that the program received, and the stop that the first of them requests.
 #[derive(Clone)]
@@ -100,16 +102,12 @@ impl Signals {
             (first, state.phase.clone())
         });
         if !first {
-            self.end(Exit::Stopped(signal), format!("{} again: ended", signal.name()));
+            self.end_late(signal);
         }
         if matches!(phase, Phase::Preparing) {
             self.end(Exit::Stopped(signal), format!("stopped by {}", signal.name()));
         }
-        let name = signal.name();
-        log::say(
-            "warn",
-            format_args!("{name}: stopping the load (a second signal ends it at once)"),
-        );
+        // Before a message, which waits if nobody reads it.
         self.stop.stop();
         let ending = self.clone();
         let late = move || {
@@ -119,6 +117,11 @@ impl Signals {
         if thread::Builder::new().name("snowcat-deadline".to_owned()).spawn(late).is_err() {
             self.end_late(signal);
         }
+        let name = signal.name();
+        log::say(
+            "warn",
+            format_args!("{name}: stopping the load (a second signal ends it at once)"),
+        );
     }
 
     /// Ends the program although the load has not ended. Its session is closed by then, if the service answers.
@@ -133,9 +136,19 @@ impl Signals {
     }
 
     fn end(&self, exit: Exit, message: String) -> ! {
-        let failed = Failed::Exit(exit, message);
-        self.events.failed_at_last(&failed);
-        log::say("error", format_args!("{}", failed.message()));
+        let events = Arc::clone(&self.events);
+        let (printed, is_printed) = mpsc::channel();
+        let print = move || {
+            let failed = Failed::Exit(exit, message);
+            events.failed_at_last(&failed);
+            log::say("error", format_args!("{}", failed.message()));
+            // Nobody waits for it any more if that took too long.
+            _ = printed.send(());
+        };
+        // A reader that reads nothing does not keep the program.
+        if thread::Builder::new().spawn(print).is_ok() {
+            _ = is_printed.recv_timeout(LAST_WORDS);
+        }
         process::exit(exit.code().into())
     }
 }

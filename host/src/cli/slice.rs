@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Args)]
 #[command(next_help_heading = "Backfill in slices")]
 pub(super) struct SliceArguments {
-    /// Load every N-th open slice from the I-th on, counted from 0. Without it, a job with slices takes I and N from
+    /// Load the open slices whose number, divided by N, leaves I. Without it, a job with slices takes I and N from
     /// SNOWFLAKE_JOB_INDEX and SNOWFLAKE_JOBS_COUNT, if N is more than 1
     #[arg(long, value_name = "I/N")]
     slice: Option<String>,

@@ -1,9 +1,9 @@
 //! `snowcat status`: what is stored of pipelines.
 
-use chrono::{SecondsFormat, Utc};
 use clap::Args;
 use serde_json::json;
 
+use super::load::instant;
 use super::placeholders::{Setting, filled};
 use super::run::ConnectionArguments;
 use super::{Failed, account, read_text};
@@ -37,7 +37,7 @@ pub(super) struct Status {
 impl Status {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let job = self.job()?;
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let now = instant();
         let listings = account::read(&self.connection, |runner, host| {
             let read = runner.status(&job, self.of.is_none(), &now, host)?;
             Ok(read.listings)

@@ -14,5 +14,5 @@ pub(crate) use self::agents::Agents;
 pub use self::client::{Http, HttpLimits};
 pub use self::reach::{Finding, ReachStep, reach};
 pub(crate) use self::secrets::hide;
-pub(crate) use self::target::{ShownRequest, check, encoded};
+pub(crate) use self::target::{ShownRequest, check, encoded, shown_url};
 pub(crate) use self::token::is_transient;

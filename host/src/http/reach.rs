@@ -77,7 +77,7 @@ impl Finding {
     }
 }
 
-/// Goes the way to the server of a URL. Each step may take `within`. Steps after one that failed are not tried.
+/// Goes the way to the server of a URL. Each attempt to connect may take `within`. Steps after one that failed are not tried.
 ///
 /// ```
 /// use std::time::Duration;
@@ -123,7 +123,7 @@ impl Way {
 
     fn go(&mut self, url: &str) -> Result<(), StepFailure> {
         let wrong = |why: String| (ReachStep::Proxy, Finding::wrong(why, ""));
-        let uri: Uri = url.parse().map_err(|_| wrong(format!("expected a URL, found {url:?}")))?;
+        let uri: Uri = url.parse().map_err(|_| wrong("expected a URL".to_owned()))?;
         let origin = check(&uri).map_err(wrong)?;
         let secure = uri.scheme_str() != Some("http");
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });

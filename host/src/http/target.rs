@@ -13,13 +13,17 @@ pub(crate) struct ShownRequest<'a>(pub(crate) &'a Request);
 impl fmt::Display for ShownRequest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Request { method, url, .. } = self.0;
-        let shown = url.split(['?', '#']).next().unwrap_or_default();
-        let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
-        // A URL with a user is rejected; the error must not quote the password.
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        write!(f, "{method} {scheme}://{host}{path}")
+        write!(f, "{method} {}", shown_url(url))
     }
+}
+
+/// Returns a URL without what may be a secret: its query, and a user with a password, which the client rejects.
+pub(crate) fn shown_url(url: &str) -> String {
+    let shown = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = shown.split_once("://").unwrap_or(("", shown));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
 }
 
 /// Returns the origin of a URL.

@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::connection::Pace;
 use super::error::{ErrorKind, SnowflakeError};
-use super::observer::{RetryTarget, SessionEvent};
+use super::observer::SessionEvent;
 
 /// The wait after the first attempt. Each further wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -126,8 +126,8 @@ impl Attempts {
             // The attempts of a request that is sent after a stop have a deadline.
             let stopped = || self.deadline.is_none() && pace.stopped().is_some();
             if !stopped() {
-                let (target, reason) = (RetryTarget::Service, trouble.message.as_str());
-                pace.observe(&SessionEvent::Retry { target, reason, wait: pause });
+                let reason = trouble.message.as_str();
+                pace.observe(&SessionEvent::Retry { reason, wait: pause });
                 pace.wait(pause);
             }
             if stopped() {

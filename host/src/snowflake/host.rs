@@ -69,7 +69,7 @@ impl<S> Snowflake<S> {
         let (aborter, stop) = (session.aborter(), session.stop().cloned());
         let session = SharedSession::new(session);
         let uploads = Queue::new(Arc::new(session.clone()), limits);
-        let stopped_by = |stop| stopping::stopped_by(stop, aborter, uploads.stopper());
+        let stopped_by = |stop| stopping::stopped_by(stop, aborter, Some(uploads.stopper()));
         let _hook = stop.as_ref().map(stopped_by);
         let (outcome_unknown, commit_unknown) = (false, false);
         let pool = None;
@@ -82,6 +82,12 @@ impl<S> Snowflake<S> {
     pub fn sessions(mut self, connection: Connection, most: usize) -> Self {
         self.pool = (most > 1).then(|| SessionPool::new(connection, most));
         self
+    }
+
+    /// Returns why a further session could not be opened. Scripts are run in the others.
+    #[must_use]
+    pub fn refused_session(&self) -> Option<&SnowflakeError> {
+        self.pool.as_ref().and_then(SessionPool::refused)
     }
 
     /// Returns the host that performs requests, inputs and waits.
@@ -104,7 +110,12 @@ impl<S> Snowflake<S> {
     ) -> Result<bool, Failure> {
         if !overwrite {
             let listed = self.session.lock().execute(&list_statement(stage, path))?;
-            if !listed.rows.is_empty() {
+            // It lists every file whose path begins with this one.
+            let suffix = format!("/{path}");
+            let name = |row: &Vec<Option<String>>| {
+                row.first().and_then(Option::as_deref).map(str::to_owned)
+            };
+            if listed.rows.iter().filter_map(name).any(|name| name.ends_with(&suffix)) {
                 return Ok(false);
             }
         }
@@ -160,14 +171,24 @@ impl<S> Snowflake<S> {
         let is_whole = ended.len() == script.statements.len();
         let mut outcomes = Vec::with_capacity(ended.len());
         let mut failure = None;
-        for ((_, answer), statement) in ended.into_iter().zip(&script.statements) {
-            match self.kept(answer, Effect::of(statement)) {
+        for (number, answer) in ended {
+            let effect = script.statements.get(number).map_or(Effect::Change, |it| Effect::of(it));
+            match self.kept(answer, effect) {
                 Ok(answer) => outcomes.push(Outcome::from(answer)),
                 Err(error) => _ = failure.get_or_insert(error),
             }
         }
-        let failure = failure.or_else(|| (!is_whole).then(stopped));
+        if !is_whole && failure.is_none() {
+            failure = Some(if self.is_stopped() { stopped() } else { self.defect() });
+        }
         Some(failure.map_or(Ok(SqlReply::Outcomes(outcomes)), Err))
+    }
+
+    /// A statement whose thread panicked may have been executed.
+    fn defect(&mut self) -> Failure {
+        self.outcome_unknown = true;
+        let message = "a thread panicked: a defect in Snowcat, please report it".to_owned();
+        Failure { code: String::new(), message, transient: false }
     }
 
     fn kept<T>(&mut self, result: Result<T, SnowflakeError>, effect: Effect) -> Result<T, Failure> {

@@ -38,5 +38,5 @@ pub use self::answer::Answer;
 pub use self::connection::{Connection, ConnectionPlaces};
 pub use self::error::{ErrorKind, SnowflakeError};
 pub use self::host::Snowflake;
-pub use self::observer::{RetryTarget, SessionEvent, SessionObserver, StatementEvent};
+pub use self::observer::{SessionEvent, SessionObserver, StatementEvent};
 pub use self::session::{Aborter, Session};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::SnowflakeError;
+use crate::stage::UploadEvent;
 
 /// An observer of a session and its uploads. Several threads call it, and wait for it.
 ///
@@ -40,26 +41,10 @@ pub trait SessionObserver: Send + Sync {
 pub enum SessionEvent<'a> {
     /// A statement ended.
     Statement(StatementEvent<'a>),
-    /// A file arrived on its stage.
-    Upload {
-        /// The path below the stage.
-        path: &'a str,
-        /// Its size.
-        bytes: u64,
-        /// The time of the upload.
-        time: Duration,
-    },
-    /// Files wait for their upload, or are on their way.
-    Queue {
-        /// The number of files on their way.
-        running: usize,
-        /// The bytes of all of them.
-        bytes: u64,
-    },
-    /// A request failed, and is sent again.
+    /// Something happened to an upload.
+    Upload(UploadEvent<'a>),
+    /// A request to the service failed, and is sent again.
     Retry {
-        /// To whom it is sent.
-        target: RetryTarget,
         /// The reason.
         reason: &'a str,
         /// The time before it is sent.
@@ -67,15 +52,6 @@ pub enum SessionEvent<'a> {
     },
     /// The session's token had expired and was renewed.
     Renewed,
-}
-
-/// The receiver of a request that is sent again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RetryTarget {
-    /// The service.
-    Service,
-    /// The storage of a stage.
-    Stage,
 }
 
 /// A statement that ended.

@@ -8,6 +8,7 @@ use super::answer::Answer;
 use super::connection::Connection;
 use super::error::SnowflakeError;
 use super::session::Session;
+use super::stopping;
 use super::uploads::SharedSession;
 use crate::stop::Stop;
 
@@ -17,6 +18,8 @@ pub(super) struct SessionPool {
     /// The most sessions that run one script, the load's included.
     most: usize,
     sessions: Vec<Session>,
+    /// Why a session could not be opened: no other is tried.
+    refused: Option<SnowflakeError>,
 }
 
 /// What statements returned, by their number in the script.
@@ -24,7 +27,7 @@ type Ended = Vec<(usize, Result<Answer, SnowflakeError>)>;
 
 impl SessionPool {
     pub(super) const fn new(connection: Connection, most: usize) -> Self {
-        Self { connection, most, sessions: Vec::new() }
+        Self { connection, most, sessions: Vec::new(), refused: None }
     }
 
     /// Runs statements that do not depend on one another. Returns when all that were begun have ended: after a
@@ -37,30 +40,43 @@ impl SessionPool {
         stop: Option<&Stop>,
     ) -> Ended {
         // A login takes about as long as a statement.
-        let wanted = self.most.min(statements.len() / 2).saturating_sub(1);
+        let most = if self.refused.is_some() { self.sessions.len() + 1 } else { self.most };
+        let wanted = most.min(statements.len() / 2).saturating_sub(1);
         let script = PoolScript::new(statements, stop);
         let connection = &self.connection;
-        let sessions: Vec<Option<Session>> = thread::scope(|scope| {
+        let used: Vec<Option<Result<Session, SnowflakeError>>> = thread::scope(|scope| {
             let mut sessions = std::mem::take(&mut self.sessions).into_iter();
             let threads: Vec<_> = (0..wanted)
                 .map_while(|_| {
                     let (session, script) = (sessions.next(), &script);
                     let work = move || {
                         // Without a session the others run all statements.
-                        let opened = session.map_or_else(|| Session::open(connection), Ok);
-                        let mut session = opened.ok()?;
+                        let mut session = session.map_or_else(|| Session::open(connection), Ok)?;
+                        let stopped_by = |stop| stopping::stopped_by(stop, session.aborter(), None);
+                        let _hook = stop.map(stopped_by);
                         script.work(|statement| session.execute(statement));
-                        Some(session)
+                        Ok(session)
                     };
                     thread::Builder::new().spawn_scoped(scope, work).ok()
                 })
                 .collect();
             script.work(|statement| own.lock().execute(statement));
-            let used = threads.into_iter().map(|thread| thread.join().ok().flatten());
-            used.chain(sessions.map(Some)).collect()
+            // Of a thread that panicked a result is missing, which the host reports.
+            let used = threads.into_iter().map(|thread| thread.join().ok());
+            used.chain(sessions.map(|session| Some(Ok(session)))).collect()
         });
-        self.sessions = sessions.into_iter().flatten().collect();
+        for session in used.into_iter().flatten() {
+            match session {
+                Ok(session) => self.sessions.push(session),
+                Err(error) => _ = self.refused.get_or_insert(error),
+            }
+        }
         script.ended()
+    }
+
+    /// Returns why a session could not be opened.
+    pub(super) const fn refused(&self) -> Option<&SnowflakeError> {
+        self.refused.as_ref()
     }
 
     /// Logs out.

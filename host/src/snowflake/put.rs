@@ -1,4 +1,4 @@
-//! The statements of an upload: the only SQL that this host writes.
+//! PUT and LIST, the statements of an upload: the only SQL that this host writes.
 
 /// Returns the PUT of a file on a stage, which replaces one of the same name. `stage` is qualified and quoted,
 /// without the `@`. No file of this machine is read: the service returns where to upload to.

@@ -26,10 +26,12 @@ const PARTING: Duration = Duration::from_millis(600);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Ends a load when a stop is requested, until this is dropped.
-pub(super) fn stopped_by(stop: &Stop, aborter: Aborter, uploads: QueueStopper) -> StopHook {
+pub(super) fn stopped_by(stop: &Stop, aborter: Aborter, uploads: Option<QueueStopper>) -> StopHook {
     let ending = Arc::new(Ending { stop: stop.clone(), aborter, uploads });
     stop.on_stop(move || {
-        ending.uploads.cancel();
+        if let Some(uploads) = &ending.uploads {
+            uploads.cancel();
+        }
         let run = {
             let ending = Arc::clone(&ending);
             move || ending.run()
@@ -42,7 +44,8 @@ pub(super) fn stopped_by(stop: &Stop, aborter: Aborter, uploads: QueueStopper) -
 struct Ending {
     stop: Stop,
     aborter: Aborter,
-    uploads: QueueStopper,
+    /// `None` for a session that has none.
+    uploads: Option<QueueStopper>,
 }
 
 impl Ending {
@@ -55,8 +58,10 @@ impl Ending {
                 _ = running.as_ref().map(|id| self.aborter.abort_id(id, ABORT));
                 aborted = running;
             }
-            if !self.runs_until(UPLOADS) {
-                self.uploads.shut_down();
+            if let Some(uploads) = &self.uploads
+                && !self.runs_until(UPLOADS)
+            {
+                uploads.shut_down();
             }
             thread::sleep(LOOK);
         }

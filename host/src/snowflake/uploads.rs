@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::observer::{RetryTarget, SessionEvent, SessionObserver};
+use super::observer::{SessionEvent, SessionObserver};
 use super::put::put_statement;
 use super::session::Session;
 use crate::interface::Failure;
@@ -29,9 +29,7 @@ impl SharedSession {
 
 impl Locate for SharedSession {
     fn locate(&self, place: &StagePath) -> Result<StageInfo, Failure> {
-        let StagePath { stage, folder, name } = place;
-        let slash = if folder.is_empty() { "" } else { "/" };
-        let put = put_statement(stage, &format!("{folder}{slash}{name}"));
+        let put = put_statement(&place.stage, &place.path());
         let data = self.lock().upload_info(&put)?;
         StageInfo::parse(&data).map_err(|why| Failure {
             code: String::new(),
@@ -41,15 +39,8 @@ impl Locate for SharedSession {
     }
 
     fn event(&self, event: &UploadEvent<'_>) {
-        let Some(observer) = &self.observer else { return };
-        observer.event(&match *event {
-            UploadEvent::Arrived { path, bytes, time } => {
-                SessionEvent::Upload { path, bytes, time }
-            }
-            UploadEvent::Queue { running, bytes } => SessionEvent::Queue { running, bytes },
-            UploadEvent::Retry { reason, wait } => {
-                SessionEvent::Retry { target: RetryTarget::Stage, reason, wait }
-            }
-        });
+        if let Some(observer) = &self.observer {
+            observer.event(&SessionEvent::Upload(*event));
+        }
     }
 }

@@ -29,6 +29,13 @@ impl StagePath {
         Self { stage, folder, name }
     }
 
+    /// The path below the stage.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let slash = if self.folder.is_empty() { "" } else { "/" };
+        format!("{}{slash}{}", self.folder, self.name)
+    }
+
     /// A file of the same name in the outermost folder, and the path of this one below that folder.
     fn below_root(&self) -> (Self, String) {
         let (root, rest) = self.folder.split_once('/').unwrap_or((&self.folder, ""));
@@ -67,7 +74,7 @@ pub enum UploadEvent<'a> {
         /// The time of the upload.
         time: Duration,
     },
-    /// The queue has changed.
+    /// A thread has begun or ended a file.
     Queue {
         /// The number of files on their way.
         running: usize,

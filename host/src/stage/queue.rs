@@ -289,9 +289,7 @@ impl QueueShared {
             let (size, began) = (bytes.len() as u64, Instant::now());
             match self.uploaded(&place, bytes) {
                 Ok(()) => {
-                    let StagePath { folder, name, .. } = &place;
-                    let slash = if folder.is_empty() { "" } else { "/" };
-                    let (path, time) = (&*format!("{folder}{slash}{name}"), began.elapsed());
+                    let (path, time) = (&*place.path(), began.elapsed());
                     self.locations.event(&UploadEvent::Arrived { path, bytes: size, time });
                 }
                 Err(PutError::Failed(failure)) => self.fail(failure),
@@ -318,10 +316,8 @@ impl QueueShared {
         ended.map_err(|error| match error {
             PutError::Cancelled => PutError::Cancelled,
             PutError::Failed(failure) => {
-                let StagePath { stage, folder, name } = place;
-                let slash = if folder.is_empty() { "" } else { "/" };
-                let message = failure.message;
-                let message = format!("uploading {folder}{slash}{name} to @{stage}: {message}");
+                let (path, stage) = (place.path(), &place.stage);
+                let message = format!("uploading {path} to @{stage}: {}", failure.message);
                 PutError::Failed(Failure { message, ..failure })
             }
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::http::shown_url;
 use crate::interface::{Failure, Reply, Request, Response, Step};
 use crate::runner::Observer;
 use crate::snowflake::{SessionEvent, SessionObserver};
@@ -162,7 +163,7 @@ impl Observer for WatchedSteps {
 impl WatchedSteps {
     fn answered(&self, request: &Request, answer: &Result<Response, Failure>, time: Duration) {
         let Request { resource, method, url, .. } = request;
-        let url = url.split(['?', '#']).next().unwrap_or_default();
+        let url = &shown_url(url);
         let (status, bytes, error) = match answer {
             Ok(response) => (Some(response.status), response.body.len() as u64, None),
             Err(failure) => (failure.code.parse().ok(), 0, Some(failure)),

@@ -1,9 +1,12 @@
 //! An event as a JSON object.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::event::LoadEvent;
-use crate::snowflake::{RetryTarget, SessionEvent, StatementEvent};
+use crate::snowflake::{SessionEvent, StatementEvent};
+use crate::stage::UploadEvent;
 
 /// Returns the objects of an event, each with its name in `event`. A COMMIT is two: the statement, and `committed`.
 /// The table in the book's chapter on the command line lists them.
@@ -30,16 +33,16 @@ pub fn event_object(event: &LoadEvent<'_>) -> Vec<Map<String, Value>> {
             json!({"event": "waiting", "seconds": time.as_secs_f64(), "reason": reason})
         }
         LoadEvent::Session(SessionEvent::Statement(statement)) => return of_statement(&statement),
-        LoadEvent::Session(SessionEvent::Upload { path, bytes, time }) => json!({
-            "event": "upload", "path": path, "bytes": bytes, "seconds": time.as_secs_f64(),
-        }),
-        LoadEvent::Session(SessionEvent::Retry { target, reason, wait }) => json!({
-            "event": "retry", "target": target_name(target), "reason": reason,
-            "seconds": wait.as_secs_f64(),
-        }),
+        LoadEvent::Session(SessionEvent::Retry { reason, wait }) => retry(SERVICE, reason, wait),
         LoadEvent::Session(SessionEvent::Renewed) => json!({"event": "renewed"}),
-        // It changes with every file, and is a number: see `Numbers`.
-        LoadEvent::Session(SessionEvent::Queue { .. }) => return Vec::new(),
+        LoadEvent::Session(SessionEvent::Upload(upload)) => match upload {
+            UploadEvent::Arrived { path, bytes, time } => json!({
+                "event": "upload", "path": path, "bytes": bytes, "seconds": time.as_secs_f64(),
+            }),
+            UploadEvent::Retry { reason, wait } => retry(STAGE, reason, wait),
+            // It changes with every file, and is a number: see `Numbers`.
+            UploadEvent::Queue { .. } => return Vec::new(),
+        },
     };
     vec![map(object)]
 }
@@ -58,11 +61,12 @@ fn of_statement(statement: &StatementEvent<'_>) -> Vec<Map<String, Value>> {
     objects
 }
 
-pub(super) const fn target_name(target: RetryTarget) -> &'static str {
-    match target {
-        RetryTarget::Service => "service",
-        RetryTarget::Stage => "stage",
-    }
+/// The receivers of requests that are sent again.
+pub(super) const SERVICE: &str = "service";
+pub(super) const STAGE: &str = "stage";
+
+fn retry(target: &str, reason: &str, wait: Duration) -> Value {
+    json!({"event": "retry", "target": target, "reason": reason, "seconds": wait.as_secs_f64()})
 }
 
 fn map(object: Value) -> Map<String, Value> {

@@ -78,7 +78,7 @@ pub(super) fn metrics(numbers: &Snapshot) -> Vec<Metric> {
         },
         labelled(
             "retries_total",
-            "Requests that were repeated, by their receiver: service, stage or source.",
+            "Requests that were repeated to the service or the stage; source: waits that the load requested.",
             "reason",
             &numbers.retries,
         ),

@@ -1,7 +1,7 @@
 //! What a load does, for machines: events as they happen, numbers, and health.
 //!
 //! ```text
-//!   steps and replies --> LoadWatch::observer --+
+//!   steps and replies --> LoadWatch::steps --+
 //!   statements, uploads --> LoadWatch ----------+--> EventSink: JSON lines, Numbers, yours
 //! ```
 

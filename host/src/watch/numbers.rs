@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::event::{EventSink, LoadEvent};
-use super::json::target_name;
+use super::json::{SERVICE, STAGE};
 use crate::interface::Report;
 use crate::snowflake::SessionEvent;
+use crate::stage::UploadEvent;
 
 /// Counts the events of loads.
 pub struct Numbers(Mutex<Snapshot>);
@@ -170,6 +171,10 @@ impl EventSink for Numbers {
 }
 
 impl Snapshot {
+    fn retry(&mut self, target: &'static str) {
+        *self.retries.entry(target).or_default() += 1;
+    }
+
     fn session_event(&mut self, event: &SessionEvent<'_>) {
         match *event {
             SessionEvent::Statement(statement) => {
@@ -181,17 +186,16 @@ impl Snapshot {
                     self.last_commit = Some(SystemTime::now());
                 }
             }
-            SessionEvent::Upload { bytes, time, .. } => {
+            SessionEvent::Upload(UploadEvent::Arrived { bytes, time, .. }) => {
                 self.upload_bytes += bytes;
                 self.upload_seconds.add(time);
             }
-            SessionEvent::Queue { running, bytes } => {
+            SessionEvent::Upload(UploadEvent::Queue { running, bytes }) => {
                 self.uploads_in_flight = running;
                 self.queue_bytes = bytes;
             }
-            SessionEvent::Retry { target, .. } => {
-                *self.retries.entry(target_name(target)).or_default() += 1;
-            }
+            SessionEvent::Upload(UploadEvent::Retry { .. }) => self.retry(STAGE),
+            SessionEvent::Retry { .. } => self.retry(SERVICE),
             SessionEvent::Renewed => self.renewals += 1,
         }
     }

@@ -12,6 +12,7 @@ use super::event::EventSink;
 use super::numbers::Numbers;
 use super::otlp::{metrics_body, spans_body};
 use super::trace::Trace;
+use crate::cloud::request::decoded;
 use crate::credentials::Secret;
 use crate::http::{Agents, check};
 
@@ -47,7 +48,8 @@ impl Collector {
             let (name, value) = pair
                 .split_once('=')
                 .ok_or("OTEL_EXPORTER_OTLP_HEADERS: expected name=value, separated by commas")?;
-            let value = percent_decoded(value.trim());
+            let value = decoded(value.trim())
+                .ok_or("OTEL_EXPORTER_OTLP_HEADERS: expected values in UTF-8")?;
             headers.push((name.trim().to_owned(), Secret::new(value)));
         }
         Ok(Some(Self { endpoint, headers, parent: variable("TRACEPARENT") }))
@@ -78,6 +80,7 @@ impl Push {
         let (over, is_over) = channel::<(String, Option<String>)>();
         let push = move || {
             let agents = Agents::new(|config| config.timeout_global(Some(LONGEST)));
+            let mut failed = None;
             loop {
                 let ended = match is_over.recv_timeout(INTERVAL) {
                     Err(RecvTimeoutError::Timeout) => None,
@@ -87,14 +90,15 @@ impl Push {
                 let mut taken = spans.take();
                 let last = ended.is_some();
                 taken.extend(ended.map(|(name, error)| spans.root(&name, error)));
-                let sent = collector
-                    .send(&agents, "metrics", &metrics_body(&numbers.snapshot()))
-                    .and_then(|()| match taken.as_slice() {
-                        [] => Ok(()),
-                        some => collector.send(&agents, "traces", &spans_body(&spans, some)),
-                    });
+                let metrics =
+                    collector.send(&agents, "metrics", &metrics_body(&numbers.snapshot()));
+                let traces = match taken.as_slice() {
+                    [] => Ok(()),
+                    some => collector.send(&agents, "traces", &spans_body(&spans, some)),
+                };
+                failed = failed.or(metrics.and(traces).err());
                 if last {
-                    return sent;
+                    return failed.map_or(Ok(()), Err);
                 }
             }
         };
@@ -111,7 +115,7 @@ impl Push {
     /// Pushes what is left, and the span of the load, within some seconds.
     ///
     /// # Errors
-    /// If the collector did not accept it.
+    /// If the collector did not accept it, or an earlier push.
     pub fn finish(self, name: &str, error: Option<String>) -> Result<(), String> {
         // The thread receives, unless it panicked.
         _ = self.over.send((name.to_owned(), error));
@@ -147,22 +151,4 @@ impl Collector {
             status => Err(format!("{url}: the collector answered {status}")),
         }
     }
-}
-
-/// Returns the text with `%` sequences decoded.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        let decoded = match (first, more) {
-            (b'%', [high, low, ..]) => {
-                let pair = [*high, *low];
-                str::from_utf8(&pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
-            }
-            _ => None,
-        };
-        bytes.push(decoded.unwrap_or(*first));
-        rest = if decoded.is_some() { more.get(2..).unwrap_or_default() } else { more };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

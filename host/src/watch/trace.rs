@@ -1,6 +1,5 @@
 //! The trace of a load: a span for the load, and one for each of its steps.
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,10 +7,12 @@ use std::time::{Duration, SystemTime};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::event::{EventSink, LoadEvent};
-use super::json::target_name;
+use super::json::{SERVICE, STAGE};
+use crate::cloud::signature::hex;
 use crate::snowflake::SessionEvent;
+use crate::stage::UploadEvent;
 
-/// The spans that wait to be sent. Further ones are counted, and not kept.
+/// The spans that wait to be sent. Further ones are discarded.
 const MOST_SPANS: usize = 4096;
 
 /// Collects the spans of a load.
@@ -66,6 +67,11 @@ impl Trace {
         }
     }
 
+    fn retry(&self, target: &str, reason: &str) {
+        let attributes = vec![("snowcat.reason", reason.to_owned())];
+        self.add(format!("retry {target}"), Duration::ZERO, attributes, None);
+    }
+
     fn add(
         &self,
         name: String,
@@ -114,19 +120,18 @@ impl EventSink for Trace {
                     error,
                 );
             }
-            LoadEvent::Session(SessionEvent::Upload { path, bytes, time }) => {
+            LoadEvent::Session(SessionEvent::Upload(UploadEvent::Arrived {
+                path,
+                bytes,
+                time,
+            })) => {
                 let attributes =
                     vec![("snowcat.path", path.to_owned()), ("snowcat.bytes", bytes.to_string())];
                 self.add("upload".to_owned(), time, attributes, None);
             }
-            LoadEvent::Session(SessionEvent::Retry { target, reason, .. }) => {
-                let attributes = vec![("snowcat.reason", reason.to_owned())];
-                self.add(
-                    format!("retry {}", target_name(target)),
-                    Duration::ZERO,
-                    attributes,
-                    None,
-                );
+            LoadEvent::Session(SessionEvent::Retry { reason, .. }) => self.retry(SERVICE, reason),
+            LoadEvent::Session(SessionEvent::Upload(UploadEvent::Retry { reason, .. })) => {
+                self.retry(STAGE, reason);
             }
             LoadEvent::Page { .. } | LoadEvent::Waiting { .. } | LoadEvent::Session(_) => {}
         }
@@ -151,12 +156,7 @@ fn random(length: usize) -> io::Result<String> {
     let mut bytes = vec![0_u8; length];
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| io::Error::other("the system has no random numbers"))?;
-    let mut text = String::with_capacity(2 * length);
-    for byte in bytes {
-        // A String takes everything.
-        _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(hex(&bytes))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The login, and the examination of the account that the component has.
 
-use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use snowcat_host::http::Finding;
 use snowcat_host::snowflake::{Connection, Session, Snowflake};
@@ -10,6 +9,7 @@ use snowcat_host::{
     Script, Settings, SqlReply, Upload, Verdict,
 };
 
+use super::super::load::instant;
 use super::super::run::of_load;
 use super::findings::Findings;
 use super::{LONGEST_STEP, Target, refusals};
@@ -72,7 +72,7 @@ fn examined(target: &Target, host: &mut Examined) -> Result<Examination, String>
     let options = json!({
         "database": target.database, "dataset": target.dataset, "subjects": SUBJECTS, "wait_seconds": 0,
     });
-    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+    let now = instant();
     Runner::new(&engine)
         .examine(&options.to_string(), &now, host)
         .map_err(|error| error.to_string())

@@ -10,7 +10,7 @@ use snowcat_host::{
     Script, Settings, SqlReply, Stop, Upload,
 };
 
-use super::super::load::stores;
+use super::super::load::{instant, stores};
 use super::LONGEST_STEP;
 use super::findings::Findings;
 
@@ -28,8 +28,7 @@ pub(super) fn examine(job: &Value, findings: &mut Findings) {
     let http = credentials.ok().map(|it| Http::new(it, limits()));
     let files = DryRun::new().stores(stores(&Stop::new()));
     let mut sources = FirstPages { http, files, seen: BTreeSet::new(), sent: 0, found: Vec::new() };
-    let now = "2026-01-01T00:00:00Z";
-    let run = Runner::new(&engine).run(&job.to_string(), now, &mut sources);
+    let run = Runner::new(&engine).run(&job.to_string(), &instant(), &mut sources);
     match run {
         Err(Error::Fault(fault)) if fault.kind == FaultKind::Config => {
             let error = Error::Fault(fault).to_string();

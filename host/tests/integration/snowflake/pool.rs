@@ -71,6 +71,13 @@ fn independent_statements_run_at_once_and_each_once() {
         for _ in 0..2 {
             assert_eq!(values(host.sql(&script(Order::Any, &EIGHT)).unwrap()), EIGHT);
         }
+        // A login that is refused is reported, and not tried again with each script.
+        assert_eq!(
+            host.refused_session().is_some(),
+            logins < sessions.min(4),
+            "{sessions} {logins}"
+        );
+        assert!(service.sent(LOGIN).len() <= 4, "{sessions} {logins}");
         host.close().unwrap();
         assert_eq!(most.load(Ordering::SeqCst), expect, "{sessions} {logins}");
         let ran = ran(&service);

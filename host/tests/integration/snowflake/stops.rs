@@ -41,6 +41,23 @@ fn a_statement_that_hangs_is_aborted_and_rolled_back() {
 }
 
 #[test]
+fn statements_of_all_sessions_are_aborted() {
+    let service = hanging("INSERT");
+    let stop = Stop::new();
+    let connection = service.connection().stopped_by(&stop);
+    let session = Session::open(&connection).unwrap();
+    let mut host = Snowflake::new(session, DryRun::new()).sessions(connection, 2);
+    stopped_soon(&stop);
+    let began = Instant::now();
+    let statements = (0..4).map(|n| format!("INSERT INTO T{n} SELECT 1")).collect();
+    host.sql(&Script { statements, order: Order::Any }).unwrap_err();
+    host.close().unwrap();
+    assert!(began.elapsed() < LONGEST);
+    assert_eq!(service.sent(ABORT).len(), service.sent(QUERY).len());
+    assert_eq!(service.sent("/session").len(), 2);
+}
+
+#[test]
 fn after_a_stop_nothing_but_the_clean_up_is_sent() {
     let service = Service::new(&[(QUERY, &[Does::row("x")])]);
     let (stop, mut host) = loading(&service, DryRun::new());
