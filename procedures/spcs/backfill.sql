@@ -3,11 +3,12 @@
 -- SNOWCAT_OWNER.
 --
 --   T_BACKFILL          stores the slices
---   T_BACKFILL_LOAD     loads them: each of the eight replicas takes every eighth one
+--   T_BACKFILL_LOAD     loads them: replica 0 takes the slices 0, 8, 16 and so on
 --   T_BACKFILL_FINISH   moves the cursor. It runs whatever the loads did, and fails while slices are open
 --
 -- A slice that failed stays open: run T_BACKFILL again, and only the open slices are loaded. The tasks have no
--- schedule. Replace the number of replicas, and with it the nodes of the pool.
+-- schedule. Replace the integration, the secrets and the number of replicas (two or more), and with it the nodes of the
+-- pool.
 
 USE ROLE ACCOUNTADMIN;
 GRANT EXECUTE TASK ON ACCOUNT TO ROLE SNOWCAT_OWNER;

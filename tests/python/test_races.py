@@ -157,7 +157,8 @@ def test_result_of_a_race_is_that_of_some_serial_order(labs, guest, scenario):
             later = alone(lab, guest, Load(second, LATER))
             assert later.error is None, f"{place}: the next load: {later.error}"
             assert (9, "z", True) in tables(lab)["orders"]
-        assert overlaps(of_mode, scenario, there), mode
+        if ALL:
+            assert overlaps(of_mode, scenario, there), mode
         races += of_mode
     assert overlaps(races, scenario, there)
 

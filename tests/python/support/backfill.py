@@ -241,7 +241,7 @@ class Load:
 def simulate(backfill: Backfill) -> Outcome:
     """Simulates a backfill.
 
-    Raises `AssertionError` if a slice is committed twice or never.
+    Raises `AssertionError` if the simulation itself is wrong: a slice is committed twice or never.
     """
     simulation = Simulation(backfill)
     outcome = simulation.run()
